@@ -1,0 +1,89 @@
+# All a checkout needs is Python 3.11 or later (with venv), make and git. `make help` lists the targets.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test bench format clean
+
+# A pyenv shim answers `command -v` and then fails, so every candidate is run, not merely looked for.
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
+endif
+
+RUN := .venv
+TEST := .venv-test
+BENCH := .venv-bench
+PIP := -m pip install --quiet --quiet --disable-pip-version-check
+STAGE := @printf '==> %s\n'
+
+define need_python
+@if [ -z "$(PYTHON)" ]; then \
+	echo "understudy needs Python 3.11 or later with the venv module, and found none on the PATH." >&2; \
+	echo "Install one (on Debian and Ubuntu: python3 and python3-venv), or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	exit 1; fi
+@"$(PYTHON)" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	echo "$(PYTHON) is not Python 3.11 or later with the venv module. Name another: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
+	exit 1; }
+endef
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(RUN)/.stamp ## Set up .venv and run the example examples/source_audit.py
+	@$(RUN)/bin/understudy run examples/source_audit.py
+
+test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run every check against it
+	$(STAGE) "wheel"
+	@rm -rf dist
+	@$(TEST)/bin/python -P -m hatchling build -t wheel >/dev/null
+	@$(TEST)/bin/python $(PIP) --force-reinstall --no-deps dist/*.whl
+	$(STAGE) "ruff check"
+	@$(TEST)/bin/ruff check
+	$(STAGE) "ruff format --check"
+	@$(TEST)/bin/ruff format --check
+	$(STAGE) "mypy"
+	@$(TEST)/bin/mypy
+	$(STAGE) "lint-imports"
+	@$(TEST)/bin/lint-imports --no-logo
+	$(STAGE) "pytest"
+	@UNDERSTUDY_INSTALLED=1 $(TEST)/bin/python -P -m pytest $(ARGS)
+
+bench: $(BENCH)/.stamp ## Run the benchmarks beside their peers (ARGS="--quick" passes options on)
+	@$(BENCH)/bin/python -m benchmarks $(ARGS)
+
+format: $(TEST)/.stamp ## Mend what ruff can mend, and format
+	@$(TEST)/bin/ruff check --fix --exit-zero
+	@$(TEST)/bin/ruff format
+
+clean: ## Remove the environments, the wheel and the caches
+	rm -rf $(RUN) $(TEST) $(BENCH) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The packages are on the path as they stand in the checkout, so an edit needs no new installation.
+$(RUN)/.stamp: pyproject.toml
+	$(need_python)
+	$(STAGE) "setting up $(RUN)"
+	@rm -rf $(RUN)
+	@"$(PYTHON)" -m venv $(RUN)
+	@$(RUN)/bin/python $(PIP) --editable '.[cli,yaml]'
+	@touch $@
+
+# pip 25.1 is the first that knows dependency groups.
+$(TEST)/.stamp: pyproject.toml
+	$(need_python)
+	$(STAGE) "setting up $(TEST)"
+	@rm -rf $(TEST)
+	@"$(PYTHON)" -m venv $(TEST)
+	@$(TEST)/bin/python $(PIP) --upgrade 'pip>=25.1'
+	@$(TEST)/bin/python $(PIP) --group build --group dev '.[cli,testing,yaml]'
+	@touch $@
+
+# A peer that does not install on this Python is a row that says so, not the end of the run.
+$(BENCH)/.stamp: pyproject.toml
+	$(need_python)
+	$(STAGE) "setting up $(BENCH)"
+	@rm -rf $(BENCH)
+	@"$(PYTHON)" -m venv $(BENCH)
+	@$(BENCH)/bin/python $(PIP) --upgrade 'pip>=25.1'
+	@$(BENCH)/bin/python $(PIP) --group bench --editable .
+	@$(BENCH)/bin/python $(PIP) --group bench-peers || echo "The peers did not install; their rows will say so." >&2
+	@touch $@

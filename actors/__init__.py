@@ -1,0 +1,119 @@
+"""One actor: its mailbox, its ref, its life, and the runtime that runs it.
+
+General layout: this package imports neither `supervisors` nor `teams`. `supervisors` (trees of actors that restart each other) imports this one,
+`teams` (actors that work together) imports both. Within the package, `_turn` is the core loop, `_cell` the life of an actor, `_runtime` what
+actors share; `_hosts` says how a cell is run, `_loop_host` and `_thread_host` run it; everything else is one noun a file.
+"""
+
+from actors._actor import Actor
+from actors._clock import Clock, LoopClock, ManualClock, TimerHandle
+from actors._errors import (
+    ActorCrashed,
+    ActorDeadError,
+    ActorError,
+    BlockingCallError,
+    CallTimeout,
+    DeadlockError,
+    HandlerDefinitionError,
+    HandlerTimeout,
+    IgnoreStart,
+    LinkedExit,
+    MailboxFull,
+    NameTaken,
+    NotAnActor,
+    NotInRuntime,
+    RuntimeStopped,
+    StartDeclined,
+    StartError,
+    StartTimeout,
+    UnhandledMessage,
+)
+from actors._events import (
+    Abandoned,
+    CrashedExit,
+    DeadLetter,
+    EventStream,
+    Exited,
+    LifecycleEvent,
+    LoopBlocked,
+    MessageHandled,
+    Quarantined,
+    Redelivered,
+    Started,
+    StartFailed,
+    Subscription,
+)
+from actors._future import Future
+from actors._handlers import handles
+from actors._introspection import Statistics, Status
+from actors._mailbox import MailboxSpec, bounded, prioritized
+from actors._messages import Down, Exit, Message
+from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
+from actors._ref import ActorRef
+from actors._runtime import Runtime
+from actors._sinks import LogSink
+from actors._timers import Timer
+
+__understudy__ = True
+"""Tells our package from a module of the user's that happens to have its name."""
+
+__all__ = [
+    "Abandoned",
+    "Actor",
+    "ActorCrashed",
+    "ActorDeadError",
+    "ActorError",
+    "ActorRef",
+    "BlockingCallError",
+    "CallTimeout",
+    "Clock",
+    "Crashed",
+    "CrashedExit",
+    "DeadLetter",
+    "DeadlockError",
+    "Down",
+    "EventStream",
+    "Exit",
+    "ExitReason",
+    "Exited",
+    "Future",
+    "HandlerDefinitionError",
+    "HandlerTimeout",
+    "IgnoreStart",
+    "Killed",
+    "LifecycleEvent",
+    "LinkedExit",
+    "LogSink",
+    "LoopBlocked",
+    "LoopClock",
+    "MailboxFull",
+    "MailboxSpec",
+    "ManualClock",
+    "Message",
+    "MessageHandled",
+    "NameTaken",
+    "NoProc",
+    "Normal",
+    "NotAnActor",
+    "NotInRuntime",
+    "Quarantined",
+    "Redelivered",
+    "RestartLimitExceeded",
+    "Runtime",
+    "RuntimeStopped",
+    "Shutdown",
+    "StartDeclined",
+    "StartError",
+    "StartFailed",
+    "StartTimeout",
+    "Started",
+    "Statistics",
+    "Status",
+    "Subscription",
+    "Timer",
+    "TimerHandle",
+    "UnhandledMessage",
+    "bounded",
+    "handles",
+    "prioritized",
+]

@@ -1,0 +1,511 @@
+"""A cell: one actor's place in the tree, and the lives of the incarnations that live in it.
+
+A restart replaces the instance, not the cell: path, ref, name and queue stay (supervision rule 26). Everything here that changes a life
+runs on the runtime's loop thread, as *control*, between turns; only hooks and handlers run on the cell's host.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from actors._clock import TimerHandle
+from actors._current import current_cell
+from actors._envelope import Envelope, Reply
+from actors._errors import ActorDeadError, HandlerTimeout, IgnoreStart, LinkedExit, StartTimeout
+from actors._events import CrashedExit, Exited, Quarantined, Redelivered, Started, StartFailed
+from actors._mailbox import BoundedQueue, make_queue
+from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, StopOrder
+from actors._props import Props
+from actors._reasons import Crashed, ExitReason, Killed, Normal, Shutdown
+from actors._turn import State, Turn, settle_failure
+from actors._watchers import Watchers
+
+if TYPE_CHECKING:
+    from actors._ref import ActorRef
+    from actors._runtime import Runtime
+    from actors._timers import Timer
+
+_NOTHING = object()
+
+
+class Cell(Turn):
+    """The whole of a cell. Created on the runtime's loop thread."""
+
+    __slots__ = (
+        "__weakref__",
+        "carried",
+        "children",
+        "crashes",
+        "culprit",
+        "grace",
+        "groups",
+        "id",
+        "leaving",
+        "names",
+        "parent",
+        "props",
+        "supervised",
+        "timers",
+        "told_to_stop",
+        "trap_exits",
+        "up_since",
+        "waiting",
+        "watchers",
+    )
+
+    children: dict[str, Cell] | None
+    watchers: Watchers | None
+    timers: set[Timer] | None
+    culprit: Envelope | None
+    """The message that crashed the incarnation, while its last hook runs."""
+    names: list[str] | None
+    groups: list[str] | None
+    waiting: Cell | None
+    """The cell whose answer the running handler waits for."""
+
+    def __init__(self, runtime: Runtime, props: Props, path: str, parent: Cell | None, *, supervised: bool) -> None:
+        self.runtime = runtime
+        self.props = props
+        self.path = path
+        self.id = path.rpartition("/")[2]
+        self.parent = parent
+        self.supervised = supervised
+        """Whether the parent decides what follows an exit; otherwise the first exit is the last."""
+        self.host = runtime.host(props.host)
+        self.actor = None
+        self.table = props.kind.table
+        self.concurrency = props.kind.concurrency
+        self.queue = (
+            deque() if props.mailbox is None else make_queue(props.mailbox, path, self._overflowed, runtime.park)
+        )
+        self.urgent = self.stash = self.envelope = self.pending = self.trace = self.culprit = None
+        self.open = self.idle = self.closed = self.suspended = self.leaving = False
+        self.active = self.incarnation = self.handled = self.crashes = 0
+        self.seconds = 0.0
+        self.state = State.DOWN
+        self.reason = Normal()
+        self.carried: object = _NOTHING
+        self.children = self.watchers = self.timers = self.names = self.groups = self.waiting = None
+        self.grace: TimerHandle | None = None
+        self.told_to_stop: ExitReason | None = None
+        self.trap_exits = False
+        self.up_since = 0.0
+        self.ref: ActorRef[Any] = props.kind.ref_type(self)
+        runtime.cells[path] = self
+        if parent is not None:
+            if parent.children is None:
+                parent.children = {}
+            parent.children[self.id] = self
+
+    # Start
+
+    def begin(self) -> None:
+        """Starts the next incarnation."""
+        self.settle_exit()
+        self.incarnation += 1
+        self.state = State.STARTING
+        self.told_to_stop = None
+        self.leaving = False
+        self.trap_exits = self.props.kind.trap_exits
+        self.context = copy_context()
+        self.context.run(current_cell.set, self)
+        self.pending = self._start
+        if self.props.start_timeout is not None:
+            self._arm_grace(self.props.start_timeout, self._start_overdue)
+        self.host.launch(self)
+
+    def _start(self) -> None:
+        self.host.drive_life(self, self._come_up(), partial(self._came_up, self.incarnation))
+
+    async def _come_up(self) -> None:
+        actor = self.actor = self.props.construct(self)
+        if self.carried is not _NOTHING:
+            carried, self.carried = self.carried, _NOTHING
+            restored = actor.on_restore(carried)
+            if type(restored) is CoroutineType:
+                await restored
+        started = actor.on_start()
+        if type(started) is CoroutineType:
+            await started
+
+    def _came_up(self, incarnation: int, error: BaseException | None) -> None:
+        if incarnation != self.incarnation or self.state is not State.STARTING:
+            return
+        if isinstance(error, IgnoreStart):
+            self._declined()
+        elif error is not None:
+            self.start_failed(Crashed(error))
+        elif self.props.kind.governs:
+            self.reopen()
+        else:
+            self.running()
+
+    def running(self) -> None:
+        """The start is complete. A class that governs its own life says so itself."""
+        self._disarm_grace()
+        self.state = State.RUNNING
+        self.up_since = self.runtime.now()
+        kind = self.props.kind
+        if self.runtime.events.sinks(Started):
+            self.runtime.events.publish(Started(self.path, self.up_since, kind.actor_class, self.incarnation))
+        self._tell_parent(ChildStarted(self.id, self.incarnation))
+        if not self.supervised:
+            self.runtime.started(self, None)
+        if kind.continues:
+            self.put_urgent(Continue())
+        if self.told_to_stop is not None:
+            self.leave(self.told_to_stop)
+        else:
+            self.reopen()
+
+    def _declined(self) -> None:
+        self._clear()
+        self._tell_parent(ChildDeclined(self.id, self.incarnation))
+        if not self.supervised:
+            self.runtime.started(self, IgnoreStart())
+            self.close(Normal())
+
+    def start_failed(self, reason: ExitReason) -> None:
+        """The start has failed; what it started itself goes first."""
+        if self._kill_children():
+            self.open = False
+            self.state = State.STOPPING
+            self.runtime.when_childless(self, partial(self.start_failed, reason))
+            return
+        self._clear()
+        self.reason = reason
+        self.runtime.events.publish(
+            StartFailed(self.path, self.runtime.now(), self.props.kind.actor_class, self.incarnation, reason)
+        )
+        self._tell_parent(ChildStartFailed(self.id, self.incarnation, reason))
+        if not self.supervised:
+            self.runtime.started(self, reason)
+            self.close(reason)
+
+    def _start_overdue(self) -> None:
+        assert self.props.start_timeout is not None
+        reason = Crashed(StartTimeout(self.path, self.props.start_timeout))
+        self.kill(reason)
+
+    # End
+
+    def stop(self, reason: ExitReason, grace: float | None) -> None:
+        """Tells the incarnation to leave, and kills it when it is still there after `grace` seconds (`None`: never).
+
+        Travels as control, ahead of every message (supervision rule 19).
+        """
+        self.told_to_stop = reason
+        if self.props.kind.governs and self.state in (State.STARTING, State.RUNNING):
+            self.state = State.STOPPING
+            self.put_urgent(StopOrder(reason))
+        elif self.state is State.RUNNING:
+            self.leave(reason)
+        if self.state in (State.STARTING, State.STOPPING) and grace is not None:
+            self._arm_grace(grace, partial(self.kill, Killed("did not stop in time")))
+
+    def stop_by_message(self) -> None:
+        """A stop that waited in the queue like any message, as pykka's does."""
+        sender = self.envelope.sender if self.envelope is not None else None
+        self.open = False
+        self.runtime.control_call(
+            self._leave_if_running, self.incarnation, Normal() if sender is self else Shutdown("stop() was called")
+        )
+
+    def finish(self) -> None:
+        """Its work is done: the incarnation ends with `normal`, whatever waits."""
+        self.open = False
+        self.runtime.control_call(self._leave_if_running, self.incarnation, Normal())
+
+    def _leave_if_running(self, incarnation: int, reason: ExitReason) -> None:
+        if incarnation == self.incarnation and self.state is State.RUNNING:
+            self.stop(reason, None)
+
+    def crash(self, envelope: Envelope | None, error: BaseException) -> None:
+        """The incarnation ends by `error`. Called on the host; the rest of the handlers under way are cut off."""
+        self.open = False
+        if envelope is not None and envelope.reply is not None:
+            settle_failure(envelope.reply, error, self.path)
+        self.runtime.control_call(self._crashed, self.incarnation, envelope, error)
+
+    def _crashed(self, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:
+        if incarnation != self.incarnation or not self._lives():
+            if envelope is not None:
+                self.refuse(envelope, "killed", error)
+            return
+        if self.state is State.STARTING:
+            self.start_failed(Crashed(error))
+            return
+        self.host.cut_off(self)
+        self.leave(Crashed(error), envelope)
+
+    def _lives(self) -> bool:
+        """Whether the incarnation is in the part of its life that a crash can end."""
+        return self.state is State.RUNNING or (self.props.kind.governs and self.actor is not None and not self.leaving)
+
+    def leave(self, reason: ExitReason, culprit: Envelope | None = None) -> None:
+        """Runs the hook for the end as soon as no handler is under way."""
+        self.state = State.STOPPING
+        self.open = False
+        self.leaving = True
+        self.culprit = culprit
+        self.pending = partial(self._leave, reason)
+        self.host.ready(self)
+
+    def _leave(self, reason: ExitReason) -> None:
+        self.host.drive_life(self, self._farewell(reason), partial(self._left, self.incarnation, reason))
+
+    async def _farewell(self, reason: ExitReason) -> None:
+        actor = self.actor
+        if self.supervised and self.props.kind.carries:
+            carried = actor.carry_over(reason)
+            self.carried = await carried if type(carried) is CoroutineType else carried
+        if isinstance(reason, Crashed):
+            error = reason.exception
+            done = actor.on_failure(type(error), error, error.__traceback__)
+        else:
+            done = actor.on_stop()
+        if type(done) is CoroutineType:
+            await done
+
+    def _left(self, incarnation: int, reason: ExitReason, error: BaseException | None) -> None:
+        """The hook for the end is done; one that raised makes the exit a crash."""
+        if error is not None and not isinstance(reason, Crashed):
+            reason = Crashed(error)
+        self._gone(incarnation, reason)
+
+    def kill(self, reason: ExitReason) -> None:
+        """Ends the incarnation without asking it, and everything below it (supervision rule 20)."""
+        if self.state in (State.DOWN, State.CLOSED):
+            return
+        starting = self.state is State.STARTING and self.told_to_stop is None
+        self.state = State.STOPPING
+        self.open = False
+        self.leaving = True
+        self.pending = None
+        self._disarm_grace()
+        self._kill_children()
+        end = partial(self._start_killed if starting else self._gone, self.incarnation, reason)
+        if self.host.kill(self, end):
+            end()
+
+    def _start_killed(self, incarnation: int, reason: ExitReason) -> None:
+        if incarnation == self.incarnation and self.state is State.STOPPING:
+            self.start_failed(reason)
+
+    def _gone(self, incarnation: int, reason: ExitReason) -> None:
+        """Nothing of the incarnation runs any more; its descendants go before anyone hears of it (supervision rule 18)."""
+        if incarnation != self.incarnation or self.state is not State.STOPPING:
+            return
+        self.reason = reason
+        if self._kill_children():
+            self.runtime.when_childless(self, partial(self._gone, incarnation, reason))
+            return
+        culprit, self.culprit = self.culprit, None
+        self._dispose_of(culprit, reason)
+        self._clear()
+        self._publish_exit(reason, culprit)
+        if self.supervised and self.parent is not None and not self.parent.closed:
+            kind = type(culprit.message).__qualname__ if culprit is not None else None
+            self._tell_parent(ChildExited(self.id, self.incarnation, reason, kind))
+        else:
+            self.close(reason)
+
+    def _kill_children(self) -> bool:
+        """Kills what lives below; returns whether anything is left to wait for."""
+        for child in list((self.children or {}).values()):
+            if child.state is State.DOWN:
+                child.close(Killed("its parent ended"))
+            else:
+                child.supervised = False
+                child.kill(Killed("its parent ended"))
+        return bool(self.children)
+
+    def _clear(self) -> None:
+        """Gives up what belongs to the incarnation: timers, groups, the names it took itself, the instance."""
+        self._disarm_grace()
+        for timer in list(self.timers or ()):
+            timer.cancel()
+        self.timers = None
+        for group in self.groups or ():
+            self.runtime.registry.leave(group, self)
+        for name in self.names or ():
+            self.runtime.registry.unregister(name, self)
+        self.names = self.groups = None
+        if self.actor is not None:
+            self.props.kind.dispose(self.actor)
+        self.actor = None
+        self.envelope = self.pending = self.urgent = self.culprit = None
+        self.open = False
+        self.active = 0
+        self.waiting = None
+        self.suspended = False
+        self.state = State.DOWN
+        if self.watchers is not None:
+            self.watchers.forget_watched()
+        self.take_back()
+        self.stash = None
+        self.host.retire(self)
+
+    def _dispose_of(self, culprit: Envelope | None, reason: ExitReason) -> None:
+        """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
+        if culprit is None:
+            return
+        error = reason.exception if isinstance(reason, Crashed) else ActorDeadError(self.path, reason, culprit.message)
+        self.crashes += isinstance(reason, Crashed)
+        if culprit.reply is not None or not isinstance(reason, Crashed):
+            self.refuse(culprit, "crashed" if isinstance(reason, Crashed) else "killed", error)
+            return
+        culprit.crashes += 1
+        now = self.runtime.now()
+        if culprit.crashes <= self.props.redeliver and self.supervised:
+            self.runtime.events.publish(Redelivered(self.path, now, culprit.message, culprit.crashes))
+            self.queue.appendleft(culprit)
+        elif self.props.redeliver:
+            self.runtime.events.publish(Quarantined(self.path, now, culprit.message, culprit.crashes, error))
+        else:
+            self.dead_letter(culprit.message, "crashed", culprit, error)
+
+    def _publish_exit(self, reason: ExitReason, culprit: Envelope | None) -> None:
+        kind, now = self.props.kind.actor_class, self.runtime.now()
+        events = self.runtime.events
+        if isinstance(reason, Crashed):
+            message_type = type(culprit.message).__qualname__ if culprit is not None else None
+            events.publish(CrashedExit(self.path, now, kind, self.incarnation, reason, message_type))
+        elif events.sinks(Exited):
+            events.publish(Exited(self.path, now, kind, self.incarnation, reason))
+
+    # After the end: what the parent decides
+
+    def settle_exit(self) -> None:
+        """There may be another incarnation: those who watched the last one are told now."""
+        if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":
+            self._drop_waiting("dropped")
+        if self.watchers is not None:
+            watchers, self.watchers = self.watchers, None
+            watchers.tell(self.reason)
+
+    def close(self, reason: ExitReason) -> None:
+        """The end of the cell: names go first, then everyone is told (supervision rule 32)."""
+        if self.closed:
+            return
+        assert self.state is State.DOWN, f"{self.path} was closed while {self.state.value}"
+        self.state = State.CLOSED
+        self.reason = reason
+        if self.props.name is not None:
+            self.runtime.registry.unregister(self.props.name, self)
+        self.closed = True
+        self.idle = True
+        self.refuse_waiting()
+        for child in list((self.children or {}).values()):
+            child.close(Killed("its parent ended"))
+        self.runtime.forget(self)
+        parent = self.parent
+        if parent is not None and parent.children is not None and parent.children.get(self.id) is self:
+            del parent.children[self.id]
+            if not parent.children:
+                self.runtime.childless(parent)
+        if self.watchers is not None:
+            watchers, self.watchers = self.watchers, None
+            watchers.tell(reason)
+
+    def discard(self) -> None:
+        """A cell that never began is taken back."""
+        self.close(Normal())
+
+    def refuse_waiting(self) -> None:
+        if isinstance(self.queue, BoundedQueue):
+            self.queue.close()
+        self._drop_waiting("closed")
+
+    def _drop_waiting(self, why: str) -> None:
+        while True:
+            try:
+                envelope = self.queue.popleft()
+            except IndexError:
+                return
+            self.refuse(envelope, why, ActorDeadError(self.path, self.reason, envelope.message))
+
+    # Links
+
+    def linked_exit(self, source: Cell, reason: ExitReason) -> None:
+        """A linked actor ended abnormally and this one does not trap exits: it shares the fate."""
+        if self.state is State.STARTING:
+            self.kill(Crashed(LinkedExit(source.path, reason)))
+        elif self.state is State.RUNNING:
+            self._crashed(self.incarnation, None, LinkedExit(source.path, reason))
+
+    def watch(self) -> Watchers:
+        """Who is to hear of the end of the incarnation."""
+        if self.watchers is None:
+            self.watchers = Watchers(self)
+        return self.watchers
+
+    # The stash
+
+    def put_aside(self, envelope: Envelope) -> None:
+        """The message being handled waits until `take_back`; what its handler returns is no answer to it."""
+        if self.stash is None:
+            self.stash = deque()
+        aside = Envelope(envelope.message, envelope.sender, envelope.reply, envelope.deadline, envelope.meta)
+        aside.crashes = envelope.crashes
+        self.stash.append(aside)
+        envelope.reply = None
+
+    def take_back(self) -> None:
+        """Puts the stashed messages to the front of the queue."""
+        while self.stash:
+            self.queue.appendleft(self.stash.pop())
+
+    # What introspection asks for
+
+    def suspend(self, suspended: bool) -> None:
+        """Stops or goes on taking messages."""
+        self.suspended = suspended
+        self.reopen()
+
+    def keep_trace(self, last: int) -> None:
+        """Remembers the last messages handled; 0: no longer."""
+        self.trace = deque(self.trace or (), maxlen=last) if last else None
+
+    # Little things
+
+    def overran(self, envelope: Envelope) -> HandlerTimeout:
+        """The error for a handler that passed its time limit."""
+        assert self.props.handler_timeout is not None
+        return HandlerTimeout(self.path, type(envelope.message).__qualname__, self.props.handler_timeout)
+
+    def may_open(self) -> bool:
+        return not self.suspended and self._lives()
+
+    def take_reply(self) -> Reply | None:
+        """Takes the duty to answer the message being handled from its handler."""
+        envelope = self.envelope
+        if envelope is None:
+            return None
+        reply, envelope.reply = envelope.reply, None
+        return reply
+
+    def _overflowed(self, envelope: Envelope) -> None:
+        self.refuse(envelope, "overflow", ActorDeadError(self.path, Normal(), envelope.message))
+
+    def _tell_parent(self, notice: object) -> None:
+        if self.supervised and self.parent is not None:
+            self.parent.put_urgent(notice)
+
+    def _arm_grace(self, seconds: float, then: Callable[[], object]) -> None:
+        self._disarm_grace()
+        self.grace = self.runtime.clock.call_at(self.runtime.now() + seconds, then)
+
+    def _disarm_grace(self) -> None:
+        if self.grace is not None:
+            self.grace.cancel()
+            self.grace = None
+
+    def __repr__(self) -> str:
+        return f"<Cell {self.path} #{self.incarnation} {self.state.value}>"
+

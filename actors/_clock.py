@@ -1,0 +1,90 @@
+"""Time, as the runtime sees it. The simulation and the tests put their own clock here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+class TimerHandle(Protocol):
+    """A call that is still to come."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Monotonic time in seconds, and calls at a time. `call_at` is used from the runtime's loop only."""
+
+    def now(self) -> float: ...
+
+    def wall(self) -> float:
+        """Seconds since the epoch, for people; nothing is decided by it."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> TimerHandle: ...
+
+
+class LoopClock:
+    """The real clock: the system's monotonic time, timers on an event loop.
+
+    `now` is not `loop.time`, because uvloop's ticks in whole milliseconds and restart windows are kept at full resolution
+    (supervision rule 8).
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.now: Callable[[], float] = time.monotonic
+        self.wall: Callable[[], float] = time.time
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        return self._loop.call_later(when - time.monotonic(), callback)
+
+
+class ManualClock:
+    """A clock that stands still until `advance` is called, for unit tests. Calls that fall due run inside `advance`, in order of time."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        self._now = start
+        self._calls: list[_ManualCall] = []
+        self._made = 0
+
+    def now(self) -> float:
+        return self._now
+
+    def wall(self) -> float:
+        return self._now
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        self._made += 1
+        call = _ManualCall(when, self._made, callback)
+        self._calls.append(call)
+        return call
+
+    def advance(self, seconds: float) -> None:
+        """Moves time by `seconds` and runs what falls due, each at its own time."""
+        until = self._now + seconds
+        while due := [call for call in self._calls if call.when <= until and not call.cancelled]:
+            call = min(due, key=lambda call: (call.when, call.number))
+            self._calls.remove(call)
+            self._now = max(self._now, call.when)
+            call.callback()
+        self._calls = [call for call in self._calls if not call.cancelled]
+        self._now = until
+
+    @property
+    def pending(self) -> int:
+        """How many calls are still to come."""
+        return sum(not call.cancelled for call in self._calls)
+
+
+class _ManualCall:
+    def __init__(self, when: float, number: int, callback: Callable[[], object]) -> None:
+        self.when = when
+        self.number = number
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True

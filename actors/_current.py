@@ -1,0 +1,14 @@
+"""Which actor the running code belongs to.
+
+A context variable, so that tasks and threads an actor starts itself (`asyncio.gather`, `asyncio.to_thread`) still count as its own.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+
+current_cell: ContextVar[Cell | None] = ContextVar("understudy_current_cell", default=None)

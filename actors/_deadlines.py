@@ -1,0 +1,54 @@
+"""Deadlines of calls. A timer for each call would cost more than the call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from actors._clock import Clock, TimerHandle
+
+TICK = 1 / 64
+"""Seconds. A deadline further away than this is kept to the next multiple of it: never early, at most one tick late."""
+
+
+class Deadlines:
+    """Things that expire, in buckets of one tick with one timer each.
+
+    Adding and removing are constant time, and a call that is answered leaves no timer behind. Used from the runtime's loop only.
+    """
+
+    def __init__(self, clock: Clock, tick: float = TICK) -> None:
+        self._clock = clock
+        self._tick = tick
+        self._buckets: dict[int, dict[int, Callable[[], object]]] = {}
+        self._timers: dict[int, TimerHandle] = {}
+        self._made = 0
+
+    def add(self, deadline: float, expire: Callable[[], object]) -> tuple[int, int]:
+        """Calls `expire` when `deadline` (of the runtime's clock) has passed. Returns what `discard` takes."""
+        bucket = math.ceil(deadline / self._tick)
+        self._made += 1
+        entries = self._buckets.get(bucket)
+        if entries is None:
+            entries = self._buckets[bucket] = {}
+            self._timers[bucket] = self._clock.call_at(bucket * self._tick, lambda: self._ring(bucket))
+        entries[self._made] = expire
+        return bucket, self._made
+
+    def discard(self, entry: tuple[int, int]) -> None:
+        """Forgets an entry; one that has expired is forgotten already."""
+        entries = self._buckets.get(entry[0])
+        if entries is not None:
+            entries.pop(entry[1], None)
+
+    def _ring(self, bucket: int) -> None:
+        del self._timers[bucket]
+        for expire in self._buckets.pop(bucket).values():
+            expire()
+
+    def close(self) -> None:
+        """Cancels every timer."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._buckets.clear()

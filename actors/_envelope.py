@@ -1,0 +1,54 @@
+"""The envelope: a message on its way, with who sent it, who waits for the answer, and until when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+
+
+class Reply(Protocol):
+    """Where an answer goes: an `asyncio.Future` on the runtime's own loop, or an `actors.Future` from anywhere else."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: object, /) -> None: ...
+
+    def set_exception(self, exception: BaseException, /) -> None: ...
+
+
+class Meta(NamedTuple):
+    """What a message hands on to the messages sent while it is handled."""
+
+    correlation_id: str | None = None
+    trace: object = None
+    """The trace context of the sender, opaque to the runtime; the tracing sink sets and reads it."""
+
+
+NO_META = Meta()
+
+
+class Envelope:
+    """One message in a mailbox."""
+
+    __slots__ = ("began", "crashes", "deadline", "message", "meta", "reply", "sender")
+
+    def __init__(
+        self,
+        message: object,
+        sender: Cell | None = None,
+        reply: Reply | None = None,
+        deadline: float | None = None,
+        meta: Meta | None = None,
+    ) -> None:
+        self.message = message
+        self.sender = sender
+        self.reply = reply
+        self.deadline = deadline
+        self.meta = meta
+        self.crashes = 0
+        self.began: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Envelope {type(self.message).__qualname__} from {self.sender.path if self.sender else 'outside'}>"

@@ -1,0 +1,242 @@
+"""Every error the `actors` package raises.
+
+Each error keeps what it is about as attributes, builds its text from them and survives pickling. Errors that stand for
+pykka's keep pykka's type as a base, so that code written for pykka catches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pykka
+
+from actors._reasons import ExitReason
+
+
+class ActorError(Exception):
+    """Base of all errors of the runtime.
+
+    Positional arguments are the fields of the error, in order: that is what makes it picklable without further code.
+    """
+
+    fields: tuple[str, ...] = ()
+
+    def __init__(self, *values: object) -> None:
+        super().__init__(*values)
+        if len(values) != len(self.fields):
+            raise TypeError(f"{type(self).__name__} takes {len(self.fields)} fields, got {len(values)}")
+        for name, value in zip(self.fields, values, strict=True):
+            setattr(self, name, value)
+
+    def __str__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """The error as a sentence for a person."""
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.fields)
+
+
+class ActorDeadError(ActorError, pykka.ActorDeadError):
+    """The actor is gone for good; the refused message is given back as `undelivered`."""
+
+    fields = ("path", "reason", "undelivered")
+    path: str
+    reason: ExitReason
+    undelivered: object
+
+    def describe(self) -> str:
+        return f"{self.path} is gone ({self.reason}); the message of type {_kind(self.undelivered)} is in .undelivered"
+
+
+class ActorCrashed(ActorError):
+    """Handling the message crashed the actor with something an asker must not have raised at it.
+
+    `SystemExit`, `KeyboardInterrupt` and `CancelledError` would end the asker too; it gets this instead. `cause` is the original.
+    """
+
+    fields = ("path", "cause")
+    path: str
+    cause: BaseException
+
+    def describe(self) -> str:
+        return f"{self.path} crashed: {type(self.cause).__name__}({self.cause})"
+
+
+class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
+    """No answer came in time. The message may still be handled, unless it waits: then it becomes a dead letter (`expired`)."""
+
+    fields = ("path", "message_type", "timeout")
+    path: str
+    message_type: str
+    timeout: float
+
+    def describe(self) -> str:
+        return f"{self.path} did not answer {self.message_type} within {self.timeout:g} s"
+
+
+class DeadlockError(ActorError):
+    """The call would close a cycle of actors that wait for each other; `chain` names them in order of the calls."""
+
+    fields = ("chain",)
+    chain: Sequence[str]
+
+    def describe(self) -> str:
+        return (
+            f"this call would never be answered, each waits for the next: {' -> '.join(self.chain)}; "
+            "use tell() and answer with a message, or let one of them allow concurrency > 1"
+        )
+
+
+class BlockingCallError(ActorError):
+    """Something that blocks its thread was asked for on an event loop; `instead` says what to write."""
+
+    fields = ("what", "instead")
+    what: str
+    instead: str
+
+    def describe(self) -> str:
+        return f"{self.what} would block the event loop of this thread; write {self.instead} instead"
+
+
+class MailboxFull(ActorError):
+    """A bounded mailbox refused the message, which is given back as `undelivered`."""
+
+    fields = ("path", "capacity", "undelivered")
+    path: str
+    capacity: int
+    undelivered: object
+
+    def describe(self) -> str:
+        return (
+            f"the mailbox of {self.path} is full ({self.capacity} messages wait); "
+            f"the message of type {_kind(self.undelivered)} is in .undelivered"
+        )
+
+
+class UnhandledMessage(ActorError):
+    """The actor has neither a handler for the type of the message nor an `on_receive` of its own."""
+
+    fields = ("path", "message_type")
+    path: str
+    message_type: str
+
+    def describe(self) -> str:
+        return f"{self.path} has no handler for {self.message_type}: add a method marked @handles, or on_receive"
+
+
+class IgnoreStart(Exception):  # noqa: N818 - it is a decision, not an error
+    """Raised in `__init__` or `on_start`: this actor declines to start (supervision rule 3)."""
+
+
+class StartError(ActorError):
+    """An actor did not start; `reason` says why and its exception is the `__cause__` where it was raised."""
+
+    fields = ("path", "reason")
+    path: str
+    reason: ExitReason
+
+    def describe(self) -> str:
+        return f"{self.path} did not start: {self.reason}"
+
+
+class StartDeclined(ActorError):
+    """The actor raised `IgnoreStart`."""
+
+    fields = ("path",)
+    path: str
+
+    def describe(self) -> str:
+        return f"{self.path} declined to start (IgnoreStart)"
+
+
+class StartTimeout(ActorError, TimeoutError):
+    """Construction and `on_start` did not end within the time limit of the start (supervision rule 4)."""
+
+    fields = ("path", "seconds")
+    path: str
+    seconds: float
+
+    def describe(self) -> str:
+        return f"{self.path} was still starting after {self.seconds:g} s; move long work to on_continue or raise start_timeout"
+
+
+class HandlerTimeout(ActorError, TimeoutError):
+    """A handler passed the time limit of its actor, which crashed for it."""
+
+    fields = ("path", "message_type", "seconds")
+    path: str
+    message_type: str
+    seconds: float
+
+    def describe(self) -> str:
+        return f"{self.path} handled {self.message_type} for more than {self.seconds:g} s"
+
+
+class LinkedExit(ActorError):
+    """The exit of a linked actor took this one along."""
+
+    fields = ("path", "reason")
+    path: str
+    reason: ExitReason
+
+    def describe(self) -> str:
+        return f"linked to {self.path}, which ended: {self.reason}"
+
+
+class NameTaken(ActorError):
+    """The name belongs to another live actor."""
+
+    fields = ("name", "owner")
+    name: str
+    owner: str
+
+    def describe(self) -> str:
+        return f"the name {self.name!r} belongs to {self.owner}; stop that one first or choose another name"
+
+
+class NotAnActor(ActorError, TypeError):
+    """The class to be started is not an actor class this runtime can host."""
+
+    fields = ("what", "problem")
+    what: str
+    problem: str
+
+    def describe(self) -> str:
+        return f"{self.what} cannot be started as an actor: {self.problem}"
+
+
+class NotInRuntime(ActorError):
+    """Something that needs a running runtime was asked for outside of one."""
+
+    fields = ("what", "instead")
+    what: str
+    instead: str
+
+    def describe(self) -> str:
+        return f"{self.what} needs a running runtime; {self.instead}"
+
+
+class RuntimeStopped(ActorError):
+    """The runtime has stopped, or its process was forked away from it."""
+
+    fields = ("name", "why")
+    name: str
+    why: str
+
+    def describe(self) -> str:
+        return f"runtime {self.name!r} does not run: {self.why}"
+
+
+class HandlerDefinitionError(ActorError, TypeError):
+    """A method marked @handles cannot be used as a handler."""
+
+    fields = ("where", "problem")
+    where: str
+    problem: str
+
+    def describe(self) -> str:
+        return f"@handles on {self.where}: {self.problem}"
+
+
+def _kind(message: object) -> str:
+    return type(message).__qualname__

@@ -1,0 +1,207 @@
+"""The stream of lifecycle events. Logs, metrics, traces and views are sinks of it and know nothing of each other."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import ClassVar, TypeVar
+
+from actors._reasons import ExitReason
+
+logger = logging.getLogger("understudy")
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleEvent:
+    """Something that happened to an actor. `at` is the runtime's monotonic clock, in seconds."""
+
+    level: ClassVar[str] = "debug"
+    """How loud a log should be about it: debug, info, warning or error."""
+
+    path: str
+    at: float
+
+    @property
+    def name(self) -> str:
+        """The event in one word, as logs show it."""
+        text = type(self).__name__
+        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in text).lstrip("_")
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields of the event."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Started(LifecycleEvent):
+    """An incarnation runs."""
+
+    actor_class: type
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed(LifecycleEvent):
+    """An incarnation did not come up."""
+
+    level: ClassVar[str] = "error"
+    actor_class: type
+    incarnation: int
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class Exited(LifecycleEvent):
+    """An incarnation is gone. Crashes have an event of their own type, so that a log can be loud about them alone."""
+
+    actor_class: type
+    incarnation: int
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class CrashedExit(Exited):
+    """An incarnation is gone by an exception nobody handled."""
+
+    level: ClassVar[str] = "error"
+    message_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter(LifecycleEvent):
+    """A message that no actor handled, or an answer nobody took.
+
+    `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, dropped, stale_timer.
+    """
+
+    level: ClassVar[str] = "warning"
+    message: object
+    reason: str
+    sender: str | None = None
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined(LifecycleEvent):
+    """A message crashed its actor as often as its spec allows and is put aside (supervision rule 27)."""
+
+    level: ClassVar[str] = "error"
+    message: object
+    crashes: int
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivered(LifecycleEvent):
+    """A message that crashed its actor goes to the next incarnation."""
+
+    level: ClassVar[str] = "info"
+    message: object
+    crashes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBlocked(LifecycleEvent):
+    """One turn of the actor holds the event loop; `stack` shows where."""
+
+    level: ClassVar[str] = "warning"
+    seconds: float
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned(LifecycleEvent):
+    """A thread or coroutine did not end when it was killed. It is left behind, its result is ignored."""
+
+    level: ClassVar[str] = "error"
+    what: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageHandled(LifecycleEvent):
+    """A handler is done. Published only while somebody subscribes to this very type: it is on the hot path."""
+
+    message: object
+    sender: str | None
+    seconds: float
+    outcome: str
+    """answered, crashed or done."""
+    correlation_id: str | None = None
+    trace: object = None
+
+
+E = TypeVar("E", bound=LifecycleEvent)
+Sink = Callable[[E], object]
+
+
+class Subscription:
+    """A sink in a stream; `cancel` takes it out."""
+
+    def __init__(self, stream: EventStream, sink: Sink[LifecycleEvent], types: tuple[type[LifecycleEvent], ...]) -> None:
+        self._stream = stream
+        self.sink = sink
+        self.types = types
+
+    def takes(self, kind: type[LifecycleEvent]) -> bool:
+        """Whether the sink is told of events of this class."""
+        if kind is MessageHandled:
+            return MessageHandled in self.types
+        return issubclass(kind, self.types)
+
+    def cancel(self) -> None:
+        """No further event reaches the sink. May be called twice."""
+        self._stream._remove(self)
+
+
+class EventStream:
+    """Publishes events to sinks.
+
+    A sink runs in the thread that publishes: the runtime's loop for most events, an actor's own thread for some. A sink that
+    raises is reported to the logger `understudy` and stays subscribed; the publisher and the other sinks go on.
+    """
+
+    def __init__(self) -> None:
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._sinks: dict[type[LifecycleEvent], tuple[Sink[LifecycleEvent], ...]] = {}
+        self._lock = threading.Lock()
+        self.dead_letters: Counter[str] = Counter()
+        """How many dead letters there were, by reason. Only grows."""
+
+    def subscribe(self, sink: Callable[[E], object], *types: type[E]) -> Subscription:
+        """Calls `sink(event)` for every event of these classes and their subclasses; of all classes when none is named.
+
+        `MessageHandled` reaches only those who name it.
+        """
+        subscription = Subscription(self, sink, types or (LifecycleEvent,))  # type: ignore[arg-type]
+        with self._lock:
+            self._subscriptions = (*self._subscriptions, subscription)
+            self._sinks = {}
+        return subscription
+
+    def _remove(self, subscription: Subscription) -> None:
+        with self._lock:
+            self._subscriptions = tuple(each for each in self._subscriptions if each is not subscription)
+            self._sinks = {}
+
+    def sinks(self, kind: type[LifecycleEvent]) -> tuple[Sink[LifecycleEvent], ...]:
+        """Who wants events of this class. Ask before building an event where building it costs."""
+        found = self._sinks.get(kind)
+        if found is None:
+            with self._lock:
+                found = tuple(each.sink for each in self._subscriptions if each.takes(kind))
+                self._sinks[kind] = found
+        return found
+
+    def publish(self, event: LifecycleEvent) -> None:
+        """Tells every sink that subscribed to the class of the event."""
+        if type(event) is DeadLetter:
+            self.dead_letters[event.reason] += 1
+        for sink in self.sinks(type(event)):
+            try:
+                sink(event)
+            except Exception:
+                logger.exception("an event sink failed on %s of %s", event.name, event.path)

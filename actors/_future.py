@@ -1,0 +1,190 @@
+"""A future that can be awaited on any loop and waited for in any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import queue
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import pykka
+
+from actors._errors import BlockingCallError
+
+T = TypeVar("T")
+M = TypeVar("M")
+J = TypeVar("J")
+R = TypeVar("R")
+
+ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+
+class Parking(Protocol):
+    """Blocks the calling thread until a future settles; the simulation has its own."""
+
+    def __call__(self, future: Future[Any], timeout: float | None, /) -> bool: ...
+
+
+def park_thread(future: Future[Any], timeout: float | None) -> bool:
+    """Blocks the calling thread until `future` is done or `timeout` seconds have passed; returns whether it is done."""
+    bell = threading.Lock()
+    bell.acquire()
+    future.add_done_callback(lambda _: bell.release())
+    return bell.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+
+
+class Future(pykka.Future[T], Generic[T]):
+    """A pykka future that does not block the event loop when awaited.
+
+    `get()` blocks the calling thread and raises `BlockingCallError` at once on a thread that runs an event loop;
+    `await` suspends the coroutine, on whichever loop it runs. Settling it twice raises `queue.Full`, as in pykka.
+    """
+
+    def __init__(self, park: Parking = park_thread) -> None:
+        super().__init__()
+        self._park = park
+        self._lock = threading.Lock()
+        self._done = False
+        self._cancelled = False
+        self._value: T | None = None
+        self._exception: BaseException | None = None
+        self._callbacks: list[Callable[[Future[T]], object]] = []
+        self._awaitable: Callable[[], Awaitable[T]] | None = None
+
+    def done(self) -> bool:
+        """Whether there is a value or an exception."""
+        return self._done
+
+    def _settle(self, value: T | None, exception: BaseException | None) -> None:
+        with self._lock:
+            if self._done or self._get_hook is not None:
+                raise queue.Full
+            self._value = value
+            self._exception = exception
+            self._done = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(self)
+
+    def set(self, value: T | None = None) -> None:
+        """Settles the future with a value."""
+        self._settle(value, None)
+
+    def set_result(self, result: T) -> None:
+        """Settles the future with a value, under asyncio's name for it."""
+        self._settle(result, None)
+
+    def set_exception(self, exc_info: ExcInfo | BaseException | None = None) -> None:
+        """Settles the future with an exception: one, a `sys.exc_info()` triple, or the one being handled."""
+        if isinstance(exc_info, BaseException):
+            self._settle(None, exc_info)
+            return
+        kind, value, traceback = exc_info or sys.exc_info()
+        if value is None:
+            if kind is None:
+                raise TypeError("set_exception() without an exception needs to be called while one is handled")
+            value = kind()
+        self._settle(None, value.with_traceback(traceback))
+
+    def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
+        """Calls `callback(self)` once: at once if done, otherwise in the thread that settles the future."""
+        with self._lock:
+            if not self._done:
+                self._callbacks.append(callback)
+                return
+        callback(self)
+
+    def set_get_hook(self, func: Callable[[float | None], T]) -> None:
+        """Lets `get()` call `func(timeout)` for the value, as in pykka. Awaiting such a future calls it in a worker thread."""
+        if self._done:
+            raise queue.Full
+        super().set_get_hook(func)
+
+    def get(self, *, timeout: float | None = None) -> T:
+        """Waits for the value, for at most `timeout` seconds (`None`: for ever).
+
+        Raises:
+            BlockingCallError: on a thread that runs an event loop
+            pykka.Timeout: when the time is up
+            BaseException: the exception the future was settled with
+        """
+        if self._get_hook is not None:
+            return super().get(timeout=timeout)
+        if not self._done:
+            refuse_on_loop("future.get()", "`await future`")
+            if not self._park(self, timeout):
+                raise pykka.Timeout(f"{timeout} seconds")
+        return self._outcome()
+
+    def _outcome(self) -> T:
+        if self._exception is not None:
+            raise self._exception
+        return cast("T", self._value)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if self._awaitable is not None:
+            return (yield from self._awaitable().__await__())
+        loop = asyncio.get_running_loop()
+        if self._get_hook is not None:
+            return (yield from loop.run_in_executor(None, self.get).__await__())
+        if not self._done:
+            waiter: asyncio.Future[None] = loop.create_future()
+            self.add_done_callback(lambda _: _wake(loop, waiter))
+            yield from waiter
+        return self._outcome()
+
+    __iter__ = __await__
+
+    def _derive(self, get: Callable[[float | None], M], wait: Callable[[], Awaitable[M]]) -> Future[M]:
+        future: Future[M] = Future(self._park)
+        future.set_get_hook(get)
+        future._awaitable = wait
+        return future
+
+    def map(self, func: Callable[[T], M]) -> Future[M]:
+        """A future of `func(value)`; `func` runs where the new future is waited for."""
+
+        async def wait() -> M:
+            return func(await self)
+
+        return self._derive(lambda timeout: func(self.get(timeout=timeout)), wait)
+
+    def filter(self: Future[Iterable[J]], func: Callable[[J], bool]) -> Future[Iterable[J]]:
+        """A future of the items of the value for which `func(item)` is true."""
+        return self.map(lambda items: [item for item in items if func(item)])
+
+    def reduce(self: Future[Iterable[J]], func: Callable[[R, J], R], *args: R) -> Future[R]:
+        """A future of `functools.reduce(func, value, *args)`."""
+        return self.map(lambda items: functools.reduce(func, items, *args))
+
+    def join(self: Future[Any], *futures: pykka.Future[Any]) -> Future[Iterable[Any]]:
+        """A future of the list of the values of this future and the given ones."""
+        every = [self, *futures]
+
+        async def wait() -> Iterable[Any]:
+            return [await each for each in every]
+
+        return self._derive(lambda timeout: [each.get(timeout=timeout) for each in every], wait)
+
+    def __repr__(self) -> str:
+        state = "pending" if not self._done else "failed" if self._exception is not None else "done"
+        return f"<actors.Future {state}>"
+
+
+def _wake(loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None]) -> None:
+    def settle() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle)
+
+
+def refuse_on_loop(what: str, instead: str) -> None:
+    """Raises `BlockingCallError` when this thread runs an event loop."""
+    if asyncio._get_running_loop() is not None:
+        raise BlockingCallError(what, instead)

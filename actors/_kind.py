@@ -1,0 +1,71 @@
+"""What the runtime needs to know about an actor class, found out once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pykka
+
+from actors._errors import NotAnActor
+from actors._handlers import Dispatch, dispatch_for
+from actors._mailbox import MailboxSpec
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+    from actors._ref import ActorRef
+
+
+class Kind:
+    """An actor class of ours, seen by the runtime."""
+
+    def __init__(self, actor_class: type[Any]) -> None:
+        from actors._actor import Actor
+
+        missing = sorted(getattr(actor_class, "__abstractmethods__", ()))
+        if missing:
+            raise NotAnActor(actor_class.__qualname__, f"it is abstract: {', '.join(missing)} not implemented")
+        self.actor_class = actor_class
+        self.table: Dispatch = dispatch_for(actor_class, actor_class.on_receive)
+        self.concurrency: int = actor_class.concurrency
+        if type(self.concurrency) is not int or self.concurrency < 1:
+            raise NotAnActor(actor_class.__qualname__, f"concurrency must be a whole number from 1, not {self.concurrency!r}")
+        self.ref_type: type[ActorRef[Any]] = actor_class.ref_type
+        self.trap_exits: bool = actor_class.trap_exits
+        self.continues: bool = actor_class.on_continue is not Actor.on_continue
+        self.carries: bool = actor_class.carry_over is not Actor.carry_over
+        self.governs: bool = actor_class.governs
+        """Whether instances report their own start and end, and take the order to stop as a message. Supervisors do: they go on hearing of
+        their children while they start and stop."""
+        self.host: str = actor_class.host
+        self.mailbox: MailboxSpec | None = actor_class.mailbox
+        self.plain: bool = not any(
+            inspect.iscoroutinefunction(inspect.getattr_static(actor_class, name)) for name in dir(actor_class)
+        )
+        """Whether no method is a coroutine function, so that a thread needs no event loop for it."""
+
+    def construct(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
+        """Makes the instance. It has its cell before `__init__` runs, so that `self.ref` works there."""
+        new: Any = self.actor_class.__new__
+        actor = new(self.actor_class) if new is object.__new__ else new(self.actor_class, *args, **kwargs)
+        actor._cell = cell
+        actor.__init__(*args, **kwargs)
+        return actor
+
+    def dispose(self, actor: Any) -> None:
+        """The instance is no longer used."""
+
+
+def kind_of(actor_class: object) -> Kind:
+    """The kind of `actor_class`. Raises `NotAnActor` for anything that is not an actor class."""
+    from actors._actor import Actor
+    from actors._foreign import ForeignKind
+
+    if not inspect.isclass(actor_class):
+        raise NotAnActor(repr(actor_class), "expected a subclass of actors.Actor or pykka.ThreadingActor")
+    if issubclass(actor_class, Actor):
+        return Kind(actor_class)
+    if issubclass(actor_class, pykka.ThreadingActor):
+        return ForeignKind(actor_class)
+    raise NotAnActor(actor_class.__qualname__, "expected a subclass of actors.Actor or pykka.ThreadingActor")

@@ -1,0 +1,344 @@
+"""The loop host: many thousands of actors on one event loop.
+
+One run queue, drained by one `call_soon`. No task for a message: the first step of a coroutine runs at once, and only one that has to wait
+is handed to a carrier, a pooled task that was the current task already during that first step (`asyncio.timeout` and friends remember it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from asyncio.tasks import _enter_task, _leave_task
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Protocol
+
+from actors._envelope import Envelope
+from actors._errors import ActorDeadError, RuntimeStopped
+from actors._events import Abandoned
+from actors._hosts import Done
+from actors._reasons import Killed
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+    from actors._runtime import Runtime
+    from actors._turn import Turn
+
+PASS = 0.002
+"""Seconds of turns before the event loop gets to look at its sockets and timers."""
+IDLE_CARRIERS = 32
+"""How many idle carriers are kept for the next handler that has to wait."""
+
+
+class RunQueue(Protocol):
+    """The cells that want a turn, and the choice of who is next. A `collections.deque` chooses the first that came."""
+
+    def append(self, cell: Turn, /) -> None: ...
+
+    def popleft(self) -> Turn: ...
+
+    def __len__(self) -> int: ...
+
+
+class LoopHost:
+    """Runs cells on the event loop of the runtime."""
+
+    slice = 32
+
+    def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, run_queue: RunQueue | None = None) -> None:
+        self._runtime = runtime
+        self._loop = loop
+        self._thread = get_ident()
+        self._queue: RunQueue = deque() if run_queue is None else run_queue
+        self._scheduled = False
+        self._poked = False
+        self._idle: list[Carrier] = []
+        self._carriers: set[Carrier] = set()
+        self._under_way: dict[Cell, list[Carrier]] = {}
+        self.stepping: Turn | None = None
+        """The cell whose code runs at this moment."""
+        self.stepping_since = 0.0
+        self.turns = 0
+
+    # Turns
+
+    def ready(self, cell: Turn) -> None:
+        self._queue.append(cell)
+        if get_ident() == self._thread:
+            self.schedule()
+        else:
+            self.poke()
+
+    def schedule(self) -> None:
+        """Has the loop drain the run queue. On the loop thread."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._run)
+
+    def poke(self) -> None:
+        """Has the loop drain the run queue. From any other thread."""
+        if not self._poked:
+            self._poked = True
+            try:
+                self._loop.call_soon_threadsafe(self._run)
+            except RuntimeError:
+                raise RuntimeStopped(self._runtime.name, "its event loop is closed") from None
+
+    def _run(self) -> None:
+        self._scheduled = self._poked = False
+        queue, control = self._queue, self._runtime.control
+        now = self._runtime.now
+        then = now()
+        end = then + PASS
+        while queue or control:
+            while control:
+                function, args = control.popleft()
+                function(*args)
+            if not queue:
+                break
+            cell = queue.popleft()
+            handled = cell.handled
+            self.stepping_since = then
+            self.stepping = cell
+            cell.context.run(cell.turn)
+            self.stepping = None
+            self.turns += 1
+            before, then = then, now()
+            if handled != cell.handled:
+                cell.seconds += then - before
+            if then > end:
+                break
+        if queue or control:
+            self.schedule()
+
+    # Coroutines
+
+    def drive(self, cell: Turn, envelope: Envelope, handler: Coroutine[Any, Any, object]) -> None:
+        carrier = self._first_step(handler)
+        if carrier.suspended:
+            cell.busy()
+            incarnation = cell.incarnation
+            timeout = cell.props.handler_timeout  # type: ignore[attr-defined]
+            carrier.carry(
+                cell, envelope, lambda result, error: cell.finished(envelope, result, error, incarnation), timeout
+            )
+        else:
+            result, error = carrier.give_back()
+            cell.settle(envelope, result, error, cell.incarnation)
+
+    def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done) -> None:
+        carrier = self._first_step(hook)
+        if carrier.suspended:
+            carrier.carry(cell, None, lambda _, error: done(error), None)
+        else:
+            done(carrier.give_back()[1])
+
+    def _first_step(self, coroutine: Coroutine[Any, Any, object]) -> Carrier:
+        carrier = self._idle.pop() if self._idle else Carrier(self, self._loop)
+        _enter_task(self._loop, carrier.task)
+        try:
+            carrier.yielded = coroutine.send(None)
+        except StopIteration as stop:
+            carrier.outcome = stop.value, None
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
+            carrier.outcome = None, error
+        else:
+            carrier.coroutine = coroutine
+            carrier.suspended = True
+        finally:
+            _leave_task(self._loop, carrier.task)
+        return carrier
+
+    def keep(self, carrier: Carrier) -> bool:
+        """Takes a carrier back into the pool, unless it is full."""
+        if len(self._idle) < IDLE_CARRIERS:
+            self._idle.append(carrier)
+            return True
+        return False
+
+    # Ends
+
+    def launch(self, cell: Cell) -> None:
+        self.ready(cell)
+
+    def cut_off(self, cell: Cell) -> None:
+        for carrier in self._under_way.get(cell, ()):
+            carrier.task.cancel()
+
+    def kill(self, cell: Cell, ended: Callable[[], object]) -> bool:
+        carriers = list(self._under_way.get(cell, ()))
+        if not carriers:
+            return True
+        left = set(carriers)
+        clock = self._runtime.clock
+
+        def one_ended(carrier: Carrier) -> None:
+            left.discard(carrier)
+            self._end_of(cell, carrier)
+            if not left:
+                timer.cancel()
+                ended()
+
+        def abandon() -> None:
+            for carrier in list(left):
+                now = self._runtime.now()
+                self._runtime.abandoned += 1
+                self._runtime.events.publish(Abandoned(cell.path, now, "coroutine", cell.incarnation))
+                carrier.on_end = None
+                self._end_of(cell, carrier)
+            left.clear()
+            ended()
+
+        timer = clock.call_at(self._runtime.now() + self._runtime.kill_grace, abandon)
+        for carrier in carriers:
+            carrier.on_end = partial(one_ended, carrier)
+            carrier.task.cancel()
+        return False
+
+    def _end_of(self, cell: Cell, carrier: Carrier) -> None:
+        self.forget(cell, carrier)
+        if carrier.envelope is not None:
+            error = ActorDeadError(cell.path, Killed(), carrier.envelope.message)
+            cell.refuse(carrier.envelope, "killed", error)
+
+    def retire(self, cell: Cell) -> None:
+        self._under_way.pop(cell, None)
+
+    def remember(self, cell: Turn, carrier: Carrier) -> None:
+        """The carrier works for the cell."""
+        self._under_way.setdefault(cell, []).append(carrier)  # type: ignore[arg-type]
+
+    def forget(self, cell: Turn, carrier: Carrier) -> None:
+        """The carrier no longer works for the cell."""
+        carriers = self._under_way.get(cell)  # type: ignore[call-overload]
+        if carriers is not None and carrier in carriers:
+            carriers.remove(carrier)
+            if not carriers:
+                del self._under_way[cell]  # type: ignore[arg-type]
+
+    async def close(self) -> None:
+        """Ends every carrier."""
+        carriers = list(self._carriers)
+        for carrier in carriers:
+            carrier.task.cancel()
+        if carriers:
+            await asyncio.wait([carrier.task for carrier in carriers], timeout=self._runtime.kill_grace)
+
+
+class Carrier:
+    """A task that takes over coroutines which have to wait, one after another."""
+
+    def __init__(self, host: LoopHost, loop: asyncio.AbstractEventLoop) -> None:
+        self._host = host
+        self._loop = loop
+        self._gate: asyncio.Future[None] = loop.create_future()
+        self.task: asyncio.Task[None] = loop.create_task(self._work(), name="understudy-carrier")
+        self.coroutine: Coroutine[Any, Any, object] | None = None
+        self.suspended = False
+        self.yielded: object = None
+        self.outcome: tuple[object, BaseException | None] = (None, None)
+        self.cell: Turn | None = None
+        self.envelope: Envelope | None = None
+        self._done: Callable[[object, BaseException | None], object] | None = None
+        self.on_end: Callable[[], object] | None = None
+        self._overran = False
+        host._carriers.add(self)
+
+    def give_back(self) -> tuple[object, BaseException | None]:
+        """The outcome of a coroutine that never had to wait; the carrier is idle again."""
+        outcome, self.outcome = self.outcome, (None, None)
+        if not self._host.keep(self):
+            self.task.cancel()
+        return outcome
+
+    def carry(
+        self,
+        cell: Turn,
+        envelope: Envelope | None,
+        done: Callable[[object, BaseException | None], object],
+        timeout: float | None,
+    ) -> None:
+        """Takes the coroutine from its first wait to its end, within `timeout` seconds."""
+        self.cell, self.envelope, self._done = cell, envelope, done
+        self._host.remember(cell, self)
+        self._limit = None
+        runtime = cell.runtime
+        if timeout is not None:
+            self._limit = runtime.clock.call_at(runtime.now() + timeout, self._overrun)
+        self._began = runtime.now()
+        self._gate.set_result(None)
+
+    def _overrun(self) -> None:
+        self._overran = True
+        self.task.cancel()
+
+    async def _work(self) -> None:
+        try:
+            while True:
+                cancelled: BaseException | None = None
+                try:
+                    await self._gate
+                except asyncio.CancelledError as error:
+                    if self.coroutine is None:
+                        return
+                    cancelled = error
+                result: object = None
+                failure: BaseException | None = None
+                try:
+                    result = await self._carry_on(cancelled)
+                except BaseException as error:  # noqa: BLE001 - see _first_step
+                    failure = error
+                self._finish(result, failure)
+                if self.task.cancelling() or not self._host.keep(self):
+                    return
+        finally:
+            self._host._carriers.discard(self)
+            if self in self._host._idle:
+                self._host._idle.remove(self)
+
+    @types.coroutine
+    def _carry_on(self, cancelled: BaseException | None) -> Generator[Any, Any, object]:
+        host, cell, coroutine, envelope = self._host, self.cell, self.coroutine, self.envelope
+        assert cell is not None
+        assert coroutine is not None
+        run = cell.context.run
+        yielded = self.yielded
+        while True:
+            error, value = cancelled, None
+            if error is None:
+                try:
+                    value = yield yielded
+                except BaseException as thrown:  # noqa: BLE001 - it belongs to the coroutine, not to the carrier
+                    error = thrown
+            cancelled = None
+            host.stepping = cell
+            host.stepping_since = cell.runtime.now()
+            if envelope is not None:
+                cell.envelope = envelope
+            try:
+                yielded = run(coroutine.send, value) if error is None else run(coroutine.throw, error)
+            except StopIteration as stop:
+                return stop.value
+            finally:
+                host.stepping = None
+
+    def _finish(self, result: object, failure: BaseException | None) -> None:
+        cell, envelope, done, on_end = self.cell, self.envelope, self._done, self.on_end
+        assert cell is not None
+        assert done is not None
+        if self._limit is not None:
+            self._limit.cancel()
+        if self._overran and failure is not None:
+            failure = cell.overran(envelope)  # type: ignore[attr-defined]
+        cell.seconds += cell.runtime.now() - self._began
+        if on_end is not None:
+            on_end()
+        else:
+            self._host.forget(cell, self)
+            done(result, failure)
+        self.cell = self.envelope = self.coroutine = self._done = self.on_end = None
+        self.yielded = None
+        self.suspended = self._overran = False
+        self._gate = self._loop.create_future()

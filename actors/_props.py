@@ -1,0 +1,65 @@
+"""What a cell is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pykka
+
+from actors._kind import Kind
+from actors._mailbox import MailboxSpec
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+    from actors._runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Props:
+    """The recipe of an actor: its class, its arguments, and how it is hosted. Times are in seconds."""
+
+    kind: Kind
+    args: Sequence[object] = ()
+    kwargs: Mapping[str, object] = field(default_factory=dict)
+    host: str = "loop"
+    name: str | None = None
+    mailbox: MailboxSpec | None = None
+    redeliver: int = 0
+    handler_timeout: float | None = None
+    start_timeout: float | None = None
+    shutdown: float | None = 5.0
+
+    def construct(self, cell: Cell) -> Any:
+        """A fresh instance for `cell`."""
+        return self.kind.construct(cell, self.args, self.kwargs)
+
+
+def options_to_props(
+    runtime: Runtime,
+    actor_class: type[pykka.Actor],
+    args: Mapping[str, object] | Sequence[object],
+    host: str | None,
+    name: str | None,
+    mailbox: MailboxSpec | None,
+    handler_timeout: float | None,
+    start_timeout: float | None,
+    redeliver: int = 0,
+    shutdown: float | None = 5.0,
+) -> Props:
+    """The props for a class and what its spec or its spawner says."""
+    kind = runtime.kind(actor_class)
+    positional, named = ((), args) if isinstance(args, Mapping) else (args, {})
+    return Props(
+        kind,
+        positional,
+        named,
+        host or kind.host,
+        name,
+        mailbox if mailbox is not None else kind.mailbox,
+        redeliver,
+        handler_timeout,
+        start_timeout,
+        shutdown,
+    )

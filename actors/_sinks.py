@@ -1,0 +1,58 @@
+"""The log sink: lifecycle events on the standard logger `understudy`, rendered by structlog.
+
+It configures neither: the bound logger carries its own processors, so structlog's global configuration and the handlers of the user's
+logging are left as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import structlog
+
+from actors._events import EventStream, LifecycleEvent, Subscription
+from actors._reasons import ExitReason
+
+logger = logging.getLogger("understudy")
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class LogSink:
+    """Writes each event as one line: its name, then its fields."""
+
+    def __init__(self, target: logging.Logger = logger) -> None:
+        self._target = target
+        self._log = structlog.wrap_logger(
+            target,
+            processors=[
+                structlog.processors.format_exc_info,
+                structlog.processors.KeyValueRenderer(key_order=["event", "path"]),
+            ],
+            wrapper_class=structlog.stdlib.BoundLogger,
+        )
+        self._subscription: Subscription | None = None
+
+    def attach(self, events: EventStream) -> None:
+        """Begins to log."""
+        self._subscription = events.subscribe(self, LifecycleEvent)
+
+    def detach(self) -> None:
+        """Logs nothing more."""
+        if self._subscription is not None:
+            self._subscription.cancel()
+            self._subscription = None
+
+    def __call__(self, event: LifecycleEvent) -> None:
+        level = _LEVELS[event.level]
+        if not self._target.isEnabledFor(level):
+            return
+        self._log.log(level, event.name, **{name: _shown(value) for name, value in event.as_dict().items()})
+
+
+def _shown(value: object) -> object:
+    """Values as a line of a log can hold them."""
+    if isinstance(value, ExitReason):
+        return str(value)
+    if isinstance(value, type):
+        return value.__qualname__
+    return value

@@ -1,0 +1,217 @@
+"""The thread host: one thread an incarnation, for code that blocks.
+
+The thread runs hooks and handlers and nothing else; what decides over a life stays on the loop thread. A thread that is stuck cannot be
+killed in Python: it is left behind, counted, and whatever it still returns is ignored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from actors._clock import TimerHandle
+from actors._envelope import Envelope
+from actors._errors import ActorDeadError
+from actors._events import Abandoned
+from actors._hosts import Done
+from actors._reasons import Crashed, Killed
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+    from actors._runtime import Runtime
+    from actors._turn import Turn
+
+
+class ThreadHost:
+    """Runs each incarnation in a thread of its own."""
+
+    slice = 1
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._workers: dict[Turn, Worker] = {}
+        self._finishing: set[threading.Thread] = set()
+
+    def launch(self, cell: Cell) -> None:
+        worker = self._workers[cell] = Worker(self._runtime, cell, self._finishing)
+        worker.thread.start()
+        worker.ring()
+
+    def ready(self, cell: Turn) -> None:
+        worker = self._workers.get(cell)
+        if worker is not None:
+            worker.ring()
+
+    def drive(self, cell: Turn, envelope: Envelope, handler: Coroutine[Any, Any, object]) -> None:
+        incarnation = cell.incarnation
+        try:
+            result, error = _current_worker().run(handler), None
+        except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
+            result, error = None, raised
+        cell.settle(envelope, result, error, incarnation)
+
+    def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done) -> None:
+        error: BaseException | None = None
+        try:
+            _current_worker().run(hook)
+        except BaseException as raised:  # noqa: BLE001 - see drive
+            error = raised
+        self._runtime.control_call(done, error)
+
+    def cut_off(self, cell: Cell) -> None:
+        """Nothing to cut off: the one handler of a thread is the one that crashed."""
+
+    def kill(self, cell: Cell, ended: Callable[[], object]) -> bool:
+        worker = self._workers[cell]
+        if not worker.end(ended):
+            return True
+        worker.grace = self._runtime.clock.call_at(
+            self._runtime.now() + self._runtime.kill_grace, lambda: self._abandon(worker)
+        )
+        return False
+
+    def _abandon(self, worker: Worker) -> None:
+        ended = worker.abandon()
+        if ended is None:
+            return
+        cell = worker.cell
+        self._runtime.abandoned += 1
+        self._runtime.events.publish(Abandoned(cell.path, self._runtime.now(), "thread", worker.incarnation))
+        if cell.envelope is not None and cell.culprit is None:
+            error = ActorDeadError(cell.path, Killed(), cell.envelope.message)
+            cell.refuse(cell.envelope, "killed", error)
+        ended()
+
+    def retire(self, cell: Cell) -> None:
+        worker = self._workers.pop(cell, None)
+        if worker is not None:
+            worker.end(None)
+
+    def is_current(self, cell: Cell) -> bool:
+        """Whether this thread is the one of the cell's present incarnation."""
+        worker: Worker | None = getattr(_local, "worker", None)
+        return worker is not None and worker.cell is cell and worker.incarnation == cell.incarnation
+
+    def watch(self, worker: Worker, timeout: float) -> Callable[[], object]:
+        """Has the turn that begins end the incarnation after `timeout` seconds; returns what takes that back."""
+        runtime = self._runtime
+        timer: list[TimerHandle] = []
+        runtime.control_call(lambda: timer.append(runtime.clock.call_at(runtime.now() + timeout, worker.overran)))
+        return lambda: runtime.control_call(lambda: timer[0].cancel())
+
+    def close(self) -> None:
+        """Waits for the threads that are on their way out."""
+        for thread in list(self._finishing):
+            thread.join(timeout=self._runtime.kill_grace)
+
+
+_local = threading.local()
+
+
+def _current_worker() -> Worker:
+    worker: Worker = _local.worker
+    return worker
+
+
+class Worker:
+    """The thread of one incarnation."""
+
+    def __init__(self, runtime: Runtime, cell: Cell, finishing: set[threading.Thread]) -> None:
+        self._runtime = runtime
+        self.cell = cell
+        self.incarnation = cell.incarnation
+        self.thread = threading.Thread(target=self._work, name=f"understudy:{cell.path}", daemon=True)
+        self.grace: TimerHandle | None = None
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._over = False
+        self._busy = False
+        self._ended: Callable[[], object] | None = None
+        self._runner: asyncio.Runner | None = None
+        self._finishing = finishing
+        finishing.add(self.thread)
+
+    def ring(self) -> None:
+        """Has the thread take a turn."""
+        self._bell.put(None)
+
+    def end(self, ended: Callable[[], object] | None) -> bool:
+        """No further turn. True when one is under way: `ended` is then called on the loop thread after it."""
+        with self._lock:
+            self._over = True
+            if self._busy:
+                self._ended = ended
+            busy = self._busy
+        self.ring()
+        return busy
+
+    def abandon(self) -> Callable[[], object] | None:
+        """Leaves the thread behind; returns what was to be called after its turn, if that is still to come."""
+        with self._lock:
+            ended, self._ended = self._ended, None
+        if ended is not None:
+            self._finishing.discard(self.thread)
+        return ended
+
+    def run(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        """Runs a coroutine to its end: without a loop when it never waits, on a loop of this thread's own otherwise."""
+        if self.cell.props.kind.plain:
+            try:
+                coroutine.send(None)
+            except StopIteration as stop:
+                return stop.value
+            coroutine.close()
+            raise TypeError(f"{self.cell.path}: a plain hook or handler returned an awaitable that waits; declare it `async def`")
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        # The turn is inside the cell's context already, and a context cannot be entered twice.
+        return self._runner.run(coroutine, context=self.cell.context.copy())
+
+    def _work(self) -> None:
+        _local.worker = self
+        cell = self.cell
+        try:
+            while True:
+                self._bell.get()
+                with self._lock:
+                    if self._over:
+                        return
+                    self._busy = True
+                self._turn(cell)
+                with self._lock:
+                    self._busy = False
+                    ended, self._ended = self._ended, None
+                if ended is not None:
+                    self._runtime.control_call(self._ended_late, ended)
+        finally:
+            if self._runner is not None:
+                self._runner.close()
+            self._finishing.discard(self.thread)
+
+    def _turn(self, cell: Cell) -> None:
+        now = self._runtime.now
+        began = now()
+        handled = cell.handled
+        timeout = cell.props.handler_timeout
+        limit = self._runtime.thread_host.watch(self, timeout) if timeout is not None else None
+        cell.context.run(cell.turn)
+        if limit is not None:
+            limit()
+        if handled != cell.handled:
+            cell.seconds += now() - began
+
+    def overran(self) -> None:
+        """The handler passed its time limit: the incarnation ends, the thread is left behind. On the loop thread."""
+        cell = self.cell
+        if cell.incarnation == self.incarnation and cell.envelope is not None and not self._over:
+            error = cell.overran(cell.envelope)
+            cell.culprit = cell.envelope
+            cell.kill(Crashed(error))
+
+    def _ended_late(self, ended: Callable[[], object]) -> None:
+        if self.grace is not None:
+            self.grace.cancel()
+        ended()

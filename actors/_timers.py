@@ -1,0 +1,72 @@
+"""Timers of actors: a message to oneself later, once or again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors._clock import TimerHandle
+from actors._envelope import Envelope
+from actors._messages import Timed
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+
+
+class Timer:
+    """A message that comes later. It ends with the incarnation that set it."""
+
+    __slots__ = ("_cell", "_due", "_handle", "_incarnation", "_interval", "_message", "active")
+
+    def __init__(self, cell: Cell, due: float, interval: float | None, message: object) -> None:
+        self._cell = cell
+        self._due = due
+        self._interval = interval
+        self._message = message
+        self._incarnation = cell.incarnation
+        self._handle: TimerHandle | None = None
+        self.active = True
+        """Whether a message is still to come."""
+        cell.runtime.on_loop(self._arm)
+
+    def _arm(self) -> None:
+        cell = self._cell
+        if not self.active or cell.incarnation != self._incarnation or cell.closed:
+            self.active = False
+            return
+        if cell.timers is None:
+            cell.timers = set()
+        cell.timers.add(self)
+        self._handle = cell.runtime.clock.call_at(self._due, self._fire)
+
+    def _fire(self) -> None:
+        cell = self._cell
+        if not self.active:
+            return
+        if self._interval is None:
+            self._forget()
+        else:
+            # From the due time, not from now: an interval does not drift. Ticks that are missed are not made up for.
+            now = cell.runtime.now()
+            self._due += self._interval * max(1, -(-(now - self._due) // self._interval))
+            self._handle = cell.runtime.clock.call_at(self._due, self._fire)
+        envelope = Envelope(Timed(self._incarnation, self._message), cell)
+        try:
+            cell.put(envelope)
+        except Exception as error:  # noqa: BLE001 - a bounded mailbox refused it, and nobody is there to take it back
+            cell.dead_letter(self._message, "overflow", envelope, error)
+
+    def cancel(self) -> None:
+        """The message does not come, unless it waits in the mailbox already. May be called twice, and from any thread."""
+        if self.active:
+            self.active = False
+            self._cell.runtime.on_loop(self._disarm)
+
+    def _disarm(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.active = False
+        if self._cell.timers is not None:
+            self._cell.timers.discard(self)

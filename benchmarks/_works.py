@@ -1,0 +1,84 @@
+"""What is measured: the works, their metrics, and the peer each is compared to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Figures = Mapping[str, float]
+"""What one measurement found, by metric key."""
+
+Measure = Callable[[int], Figures]
+"""Does a work the given number of times and says what it found."""
+
+RING_SIZE = 100
+SENDERS = 8
+GROUP_SIZE = 10
+SIBLINGS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure of a work; `unit` is one of those `_table.quantity` knows."""
+
+    key: str
+    unit: str
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One work. `rounds` caps the rounds of a work too long to be repeated."""
+
+    name: str
+    about: str
+    metrics: tuple[Metric, ...]
+    peer: str
+    rounds: int | None = None
+
+
+def _rate(unit: str) -> tuple[Metric, ...]:
+    return (Metric("rate", unit),)
+
+
+_CYCLE = (Metric("cycle", "us", higher_is_better=False),)
+_SPAWN = (Metric("rate", "actors/s"), Metric("memory", "KiB/actor", higher_is_better=False))
+
+WORKS: Mapping[str, Work] = {
+    work.name: work
+    for work in (
+        Work(
+            "tell",
+            "one actor, N messages from one sender, until the last is handled",
+            _rate("msg/s"),
+            "pykka",
+        ),
+        Work("call", "N awaited round trips, one after another, from a coroutine", _rate("calls/s"), "pykka"),
+        Work("ask", "N blocking round trips, one after another, from a thread", _rate("asks/s"), "pykka"),
+        Work("ring", f"{RING_SIZE} actors, one token, N hops", _rate("hops/s"), "pykka"),
+        Work("fan-in", f"{SENDERS} senders, one receiver, N messages in all", _rate("msg/s"), "pykka"),
+        Work("spawn", "N actors started, each has answered once", _SPAWN, "pykka"),
+        Work(
+            "million",
+            "as spawn, up to 1,000,000 actors alive at once",
+            (Metric("live", "actors"), *_SPAWN),
+            "otp",
+            rounds=1,
+        ),
+        Work("restart", "crash until the new incarnation has answered, N times, one_for_one", _CYCLE, "otp"),
+        Work(
+            "restart-group",
+            f"crash of one until all {GROUP_SIZE} have answered anew, N times, one_for_all",
+            _CYCLE,
+            "otp",
+        ),
+        Work("restart-crowd", f"as restart, while {SIBLINGS:,} siblings live", _CYCLE, "otp"),
+        Work("stop", "a tree of N actors stopped in order", _rate("stops/s"), "otp"),
+        Work(
+            "detection",
+            "from the raise to the supervisor's decision, N times, idle otherwise",
+            (Metric("p50", "us", higher_is_better=False), Metric("p99", "us", higher_is_better=False)),
+            "otp",
+        ),
+    )
+}

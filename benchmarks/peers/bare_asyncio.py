@@ -1,0 +1,216 @@
+"""Bare asyncio: what a queue and a task cost by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+
+from benchmarks import _measure
+from benchmarks._works import RING_SIZE, SENDERS, SIBLINGS, Figures, Measure
+
+Question = tuple[object, asyncio.Future[object]]
+Box = asyncio.Queue[object]
+
+
+def _blocking(work: Callable[[int], Coroutine[object, object, Figures]]) -> Measure:
+    return lambda size: asyncio.run(work(size))
+
+
+async def _count(box: Box, expected: int, done: asyncio.Event) -> None:
+    for _ in range(expected):
+        await box.get()
+    done.set()
+
+
+async def _echo(box: asyncio.Queue[Question | None]) -> None:
+    """Answer until crashed, which is what None asks for."""
+    while True:
+        question = await box.get()
+        if question is None:
+            raise ValueError("crash")
+        value, answer = question
+        answer.set_result(value)
+
+
+async def _call_one(box: asyncio.Queue[Question | None], value: object) -> object:
+    answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    box.put_nowait((value, answer))
+    return await answer
+
+
+async def _supervise(run: Callable[[], Awaitable[None]], decided: Callable[[], None]) -> None:
+    """A supervisor as it is written by hand: start again whatever crashed, at once and for ever."""
+    while True:
+        try:
+            await asyncio.ensure_future(run())
+        except ValueError:
+            decided()
+
+
+async def _tell(size: int) -> Figures:
+    box: Box = asyncio.Queue()
+    done = asyncio.Event()
+    task = asyncio.create_task(_count(box, size, done))
+    started = time.perf_counter()
+    for number in range(size):
+        box.put_nowait(number)
+    await done.wait()
+    figures = _measure.rate(size, started)
+    await task
+    return figures
+
+
+async def _call(size: int) -> Figures:
+    box: asyncio.Queue[Question | None] = asyncio.Queue()
+    task = asyncio.create_task(_echo(box))
+    started = time.perf_counter()
+    for number in range(size):
+        await _call_one(box, number)
+    figures = _measure.rate(size, started)
+    task.cancel()
+    return figures
+
+
+async def _ask(size: int) -> Figures:
+    box: asyncio.Queue[Question | None] = asyncio.Queue()
+    task = asyncio.create_task(_echo(box))
+    loop = asyncio.get_running_loop()
+
+    def run() -> Figures:
+        started = time.perf_counter()
+        for number in range(size):
+            asyncio.run_coroutine_threadsafe(_call_one(box, number), loop).result()
+        return _measure.rate(size, started)
+
+    figures = await asyncio.to_thread(run)
+    task.cancel()
+    return figures
+
+
+async def _hop(box: asyncio.Queue[int], following: asyncio.Queue[int], done: asyncio.Event) -> None:
+    while True:
+        token = await box.get()
+        if not token:
+            done.set()
+        else:
+            following.put_nowait(token - 1)
+
+
+async def _ring(size: int) -> Figures:
+    boxes: list[asyncio.Queue[int]] = [asyncio.Queue() for _ in range(RING_SIZE)]
+    done = asyncio.Event()
+    pairs = zip(boxes, boxes[1:] + boxes[:1], strict=True)
+    tasks = [asyncio.create_task(_hop(box, following, done)) for box, following in pairs]
+    started = time.perf_counter()
+    boxes[0].put_nowait(size)
+    await done.wait()
+    figures = _measure.rate(size, started)
+    for task in tasks:
+        task.cancel()
+    return figures
+
+
+async def _fan_in(size: int) -> Figures:
+    box: Box = asyncio.Queue()
+    done = asyncio.Event()
+    each = size // SENDERS
+
+    async def send() -> None:
+        for number in range(each):
+            box.put_nowait(number)
+
+    task = asyncio.create_task(_count(box, each * SENDERS, done))
+    started = time.perf_counter()
+    await asyncio.gather(*(send() for _ in range(SENDERS)))
+    await done.wait()
+    figures = _measure.rate(each * SENDERS, started)
+    await task
+    return figures
+
+
+async def _spawn(size: int) -> Figures:
+    memory = _measure.growth()
+    started = time.perf_counter()
+    boxes: list[asyncio.Queue[Question | None]] = [asyncio.Queue() for _ in range(size)]
+    tasks = [asyncio.create_task(_echo(box)) for box in boxes]
+    for box in boxes:
+        await _call_one(box, 0)
+    figures = _measure.spawned(size, started, memory)
+    for task in tasks:
+        task.cancel()
+    return figures
+
+
+async def _cycles(size: int, siblings: int) -> Figures:
+    others: list[asyncio.Task[None]] = [asyncio.create_task(_echo(asyncio.Queue())) for _ in range(siblings)]
+    box: asyncio.Queue[Question | None] = asyncio.Queue()
+    supervisor = asyncio.create_task(_supervise(lambda: _echo(box), lambda: None))
+    await _call_one(box, 0)
+    spans = []
+    for _ in range(size):
+        started = time.perf_counter()
+        box.put_nowait(None)
+        await _call_one(box, 0)
+        spans.append(time.perf_counter() - started)
+    for task in (supervisor, *others):
+        task.cancel()
+    return _measure.cycle(spans)
+
+
+async def _restart(size: int) -> Figures:
+    return await _cycles(size, 0)
+
+
+async def _restart_crowd(size: int) -> Figures:
+    return await _cycles(size, SIBLINGS)
+
+
+async def _stop(size: int) -> Figures:
+    tasks: list[asyncio.Task[None]] = [asyncio.create_task(_echo(asyncio.Queue())) for _ in range(size)]
+    await asyncio.sleep(0)
+    started = time.perf_counter()
+    for task in reversed(tasks):
+        task.cancel()
+        await asyncio.wait([task])
+    return _measure.rate(size, started)
+
+
+async def _detection(size: int) -> Figures:
+    raised = 0.0
+    spans: list[float] = []
+    box: Box = asyncio.Queue()
+
+    async def crash() -> None:
+        nonlocal raised
+        await box.get()
+        raised = time.perf_counter()
+        raise ValueError("crash")
+
+    heard = asyncio.Event()
+
+    def decided() -> None:
+        spans.append(time.perf_counter() - raised)
+        heard.set()
+
+    supervisor = asyncio.create_task(_supervise(crash, decided))
+    for _ in range(size):
+        box.put_nowait(None)
+        await heard.wait()
+        heard.clear()
+    supervisor.cancel()
+    return _measure.detection(spans)
+
+
+WORKS: Mapping[str, Measure] = {
+    "tell": _blocking(_tell),
+    "call": _blocking(_call),
+    "ask": _blocking(_ask),
+    "ring": _blocking(_ring),
+    "fan-in": _blocking(_fan_in),
+    "spawn": _blocking(_spawn),
+    "restart": _blocking(_restart),
+    "restart-crowd": _blocking(_restart_crowd),
+    "stop": _blocking(_stop),
+    "detection": _blocking(_detection),
+}

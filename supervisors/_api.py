@@ -1,0 +1,96 @@
+"""The messages a supervisor takes: its API (supervision rule 23), one message an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from supervisors._actors import ExitReason
+from supervisors._fields import Args
+from supervisors._spec import Spec, TaskCall
+
+
+class StartChild(NamedTuple):
+    """Start one more child."""
+
+    what: Spec | Args | TaskCall
+
+
+class TerminateChild(NamedTuple):
+    """Stop a child for good."""
+
+    id: str
+
+
+class RestartChild(NamedTuple):
+    """Start a child that is stopped or declined."""
+
+    id: str
+
+
+class DeleteChild(NamedTuple):
+    """Forget the spec of a child that does not run."""
+
+    id: str
+
+
+class UpdateSpecs(NamedTuple):
+    """Reconcile with new specs."""
+
+    specs: tuple[Spec, ...]
+
+
+class WhichChildren(NamedTuple):
+    """List the children."""
+
+
+class CountChildren(NamedTuple):
+    """Count the children."""
+
+
+class GetChildSpec(NamedTuple):
+    """The spec of a child."""
+
+    id: str
+
+
+class GetLedger(NamedTuple):
+    """The restart ledger."""
+
+
+class Due(NamedTuple):
+    """A timer of the engine has fired."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an `on_failure` callback is told: the exit of one child, before anything is done about it."""
+
+    supervisor: str
+    child: str
+    path: str
+    incarnation: int
+    reason: ExitReason
+    message_type: str | None
+    """The type of the message that crashed it, where one did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surrender:
+    """What an `on_give_up` callback is told: a budget is spent."""
+
+    supervisor: str
+    child: str
+    scope: str
+    """`supervisor`: all its children stop and it exits; `child`: this child alone is given up."""
+    max_restarts: int
+    period: float
+    reason: ExitReason
+    """The exit that was one too many."""
+
+
+OnFailure = Callable[[Failure], object]
+OnGiveUp = Callable[[Surrender], object]

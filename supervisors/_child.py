@@ -1,0 +1,155 @@
+"""A supervisor's record of one child, and the child's visible state (rule 13)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+from supervisors._budget import UpClock, Window
+from supervisors._spec import ChildSpec, Spec, SupervisorSpec
+
+
+class ChildState(StrEnum):
+    """Where a child is. It is always in exactly one of these (rule 13)."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKING_OFF = "backing_off"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    DECLINED = "declined"
+
+
+ALIVE = frozenset(set(ChildState) - {ChildState.STOPPED, ChildState.DECLINED})
+"""States of a child that is up or will be: it counts as alive for automatic shutdown (rule 21)."""
+
+WAITING = frozenset({ChildState.BACKING_OFF, ChildState.RESTARTING})
+"""States in which a child waits for its next attempt or is in the middle of it (rule 16)."""
+
+_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})
+"""States that do not count as up (rule 8). A child at rest is not among them: its entries age by the wall."""
+
+
+NOBODY = object()
+"""Stands for a request that wants no answer, where None means that there was no request."""
+
+
+class Goal(Enum):
+    """What becomes of a child once it has been stopped."""
+
+    REST = "rest"
+    RESTART = "restart"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildInfo:
+    """One child as `which_children` shows it. `until` is when a child that backs off is due, by the monotonic
+    clock.
+    """
+
+    id: str
+    state: ChildState
+    until: float | None
+    incarnation: int
+    restarts: int
+    is_supervisor: bool
+    spec: ChildSpec | SupervisorSpec
+    ref: object | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCounts:
+    """How many children there are, as OTP counts them. `active` are those that run."""
+
+    specs: int
+    active: int
+    supervisors: int
+    workers: int
+    states: dict[ChildState, int]
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """One child. The engine owns it; nobody else changes it."""
+
+    spec: Spec
+    position: int
+    """Its place in the start order."""
+    clock: UpClock
+    window: Window | None
+    incarnation: int
+    """The number of its latest start. A notice that carries another number is stale."""
+    state: ChildState = ChildState.STARTING
+    live: bool = False
+    """The edge has an incarnation that it has not reported gone."""
+    has_cell: bool = False
+    ever_up: bool = False
+    queued: bool = False
+    """The operation under way is to start it."""
+    goal: Goal | None = None
+    """Set while it is to be stopped, or is being stopped."""
+    due: float | None = None
+    """When its own delay is over."""
+    until: float | None = None
+    """When it will be started, as others see it: in a group not before the longest delay (rule 12)."""
+    attempt: int = 0
+    delay: float | None = None
+    up_since: float | None = None
+    restarts: int = 0
+    token: int | None = None
+    """The timer of its own wait, outside of an operation."""
+    ref: object | None = None
+    starter: object | None = None
+    """The request that waits for its start."""
+    undo: Goal = Goal.REST
+    """What becomes of it when the start that a request asked for fails."""
+    stoppers: list[object] = field(default_factory=list)
+    """Requests that wait until it has stopped."""
+
+    @property
+    def id(self) -> str:
+        """Its id within the supervisor."""
+        return self.spec.id
+
+    @property
+    def coming(self) -> ChildState:
+        """How its next start shows: as a restart if it was up before and no request asks for the start."""
+        return ChildState.RESTARTING if self.ever_up and self.starter is None else ChildState.STARTING
+
+    @property
+    def info(self) -> ChildInfo:
+        """It as others may see it."""
+        until = self.until if self.state is ChildState.BACKING_OFF else None
+        is_supervisor = isinstance(self.spec, SupervisorSpec)
+        return ChildInfo(
+            self.id, self.state, until, self.incarnation, self.restarts, is_supervisor, self.spec, self.ref
+        )
+
+    def enter(self, state: ChildState, now: float) -> None:
+        """Changes the state, and lets its clock run or stand still accordingly (rule 8)."""
+        self.state = state
+        if state in _DOWN:
+            self.clock.pause(now)
+        else:
+            self.clock.resume(now)
+
+    def fail(self, now: float, random: random.Random) -> float:
+        """Counts a failure and draws the delay before the next attempt (rule 11), which is returned."""
+        backoff = self.spec.backoff
+        up = 0.0 if self.up_since is None else now - self.up_since
+        stable = self.up_since is not None and (backoff is None or up >= backoff.stable_after)
+        if stable:
+            self.attempt, self.delay = 0, None
+        self.attempt += 1
+        self.delay = 0.0 if backoff is None else backoff.delay(self.attempt, self.delay, random)
+        self.up_since = None
+        return self.delay
+
+
+def own_window(spec: Spec) -> Window | None:
+    """The window of a child that has a budget of its own (rule 9)."""
+    own = spec.own_restarts
+    return None if own is None else Window(own.max_restarts, own.period)

@@ -1,0 +1,143 @@
+"""Every error the `supervisors` package raises: typed, picklable, with the place in the tree and what to do
+about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from supervisors._actors import ActorError, Crashed, ExitReason
+
+
+class Fault(NamedTuple):
+    """One thing wrong with a spec: `path` is the place in the tree (`root/workers/w1`), `message` says what
+    and why.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class SupervisionError(ActorError):
+    """Base of all errors of supervision. Positional arguments are the fields, in order."""
+
+
+class SpecError(SupervisionError, ValueError):
+    """A spec cannot work. `faults` holds everything wrong with it at once (supervision rule 24)."""
+
+    fields = ("faults",)
+    faults: tuple[Fault, ...]
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(tuple(faults))
+
+    def describe(self) -> str:
+        count = len(self.faults)
+        head = "1 fault in the spec" if count == 1 else f"{count} faults in the spec"
+        return "\n  ".join([f"{head}:", *map(str, self.faults)])
+
+
+class AlreadyStarted(SupervisionError):
+    """`start_child` with the id of a child that runs; `ref` is that child (supervision rule 23)."""
+
+    fields = ("supervisor", "id", "ref")
+    supervisor: str
+    id: str
+    ref: object
+
+    def describe(self) -> str:
+        return f"{self.supervisor} already runs a child {self.id!r}; use its ref (.ref) or choose another id"
+
+
+class AlreadyPresent(SupervisionError):
+    """`start_child` with the id of a child that has a spec but does not run (supervision rules 16 and 23)."""
+
+    fields = ("supervisor", "id")
+    supervisor: str
+    id: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.supervisor} already has a spec for {self.id!r}, which is not running now; "
+            "use restart_child, or delete_child and start_child again"
+        )
+
+
+class Running(SupervisionError):
+    """`restart_child` or `delete_child` of a child that runs (supervision rule 23)."""
+
+    fields = ("supervisor", "id")
+    supervisor: str
+    id: str
+
+    def describe(self) -> str:
+        return f"child {self.id!r} of {self.supervisor} is running; call terminate_child first"
+
+
+class Restarting(SupervisionError):
+    """`restart_child` or `delete_child` of a child that waits for its next start attempt (supervision rule
+    16).
+    """
+
+    fields = ("supervisor", "id")
+    supervisor: str
+    id: str
+
+    def describe(self) -> str:
+        return f"child {self.id!r} of {self.supervisor} is being restarted; terminate_child cancels that"
+
+
+class NotFound(SupervisionError):
+    """The supervisor has no child of this id (supervision rule 23)."""
+
+    fields = ("supervisor", "id")
+    supervisor: str
+    id: str
+
+    def describe(self) -> str:
+        return f"{self.supervisor} has no child {self.id!r}; which_children() lists those it has"
+
+
+class MaxChildren(SupervisionError):
+    """A dynamic supervisor holds as many children as it may, those that restart included (supervision rule
+    25).
+    """
+
+    fields = ("supervisor", "limit")
+    supervisor: str
+    limit: int
+
+    def describe(self) -> str:
+        return (
+            f"{self.supervisor} has its max_children={self.limit} already; terminate one or raise the limit"
+        )
+
+
+class StartFailed(SupervisionError):
+    """The child at `path` did not come up; `reason` says why (supervision rules 1 and 2)."""
+
+    fields = ("path", "reason")
+    path: str
+    reason: ExitReason
+
+    def __init__(self, path: str, reason: ExitReason) -> None:
+        super().__init__(path, reason)
+        if isinstance(reason, Crashed):
+            self.__cause__ = reason.exception
+
+    def describe(self) -> str:
+        return f"{self.path} did not start: {self.reason}"
+
+
+class ShuttingDown(SupervisionError):
+    """The supervisor is on its way out and serves no more requests."""
+
+    fields = ("supervisor",)
+    supervisor: str
+
+    def describe(self) -> str:
+        return f"{self.supervisor} is shutting down; ask again once it has been restarted"

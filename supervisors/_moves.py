@@ -1,0 +1,329 @@
+"""The moves of the engine: what it can do to a child, to the operation under way and to itself.
+
+Decisions stand in `_engine.py`. A move changes the records and says what the edge has to do; it never decides
+whether.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from enum import Enum
+from typing import Literal
+
+from supervisors._actors import ExitReason, RestartLimitExceeded, Shutdown
+from supervisors._budget import Window
+from supervisors._child import NOBODY, Child, ChildState, Goal
+from supervisors._effects import (
+    Answer,
+    Arm,
+    AutoShutdown,
+    BackingOff,
+    Close,
+    Disarm,
+    Drop,
+    Dropped,
+    Effect,
+    Exit,
+    GaveUp,
+    Note,
+    Ready,
+    Refuse,
+    Restarting,
+    Start,
+    StartFailedSelf,
+    Stop,
+)
+from supervisors._errors import ShuttingDown, StartFailed, SupervisionError
+from supervisors._restart import Operation
+from supervisors._roster import Roster
+from supervisors._spec import Spec, SupervisorSpec
+from supervisors._strategy import shuts_down
+
+
+class Phase(Enum):
+    """Where the supervisor itself is."""
+
+    NEW = "new"
+    STARTING = "starting"
+    UP = "up"
+    ENDING = "ending"
+    ENDED = "ended"
+
+
+class Moves:
+    """The state of a supervisor and the moves on it."""
+
+    def __init__(self, spec: SupervisorSpec, path: str, random: random.Random) -> None:
+        self._spec = spec
+        self._path = path
+        self._random = random
+        self._phase = Phase.NEW
+        self._roster = Roster()
+        self._window = Window(spec.max_restarts, spec.period)
+        self._template = spec.template
+        self._operation: Operation | None = None
+        self._timers: dict[int, Child | Operation] = {}
+        self._last_token = 0
+        self._issued = 0
+        self._outcome: ExitReason | StartFailed = Shutdown()
+        self._effects: list[Effect] = []
+
+    # Effects
+
+    def _emit(self, effect: Effect) -> None:
+        self._effects.append(effect)
+
+    def _take(self) -> list[Effect]:
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _answer(self, request: object | None, value: object) -> None:
+        if request is not None and request is not NOBODY:
+            self._emit(Answer(request, value))
+
+    def _refuse(self, request: object | None, error: SupervisionError) -> None:
+        if request is not None and request is not NOBODY:
+            self._emit(Refuse(request, error))
+
+    def _arm(self, owner: Child | Operation, delay: float) -> int:
+        self._last_token += 1
+        self._timers[self._last_token] = owner
+        self._emit(Arm(self._last_token, delay))
+        return self._last_token
+
+    def _disarm(self, owner: Child | Operation) -> None:
+        if owner.token is not None:
+            del self._timers[owner.token]
+            self._emit(Disarm(owner.token))
+            owner.token = None
+
+    # One child
+
+    def _child_path(self, id: str) -> str:
+        return f"{self._path}/{id}"
+
+    def _add(self, spec: Spec, now: float) -> Child:
+        return self._roster.add(spec, now, fresh_id=self._spec.is_dynamic)
+
+    def _start(self, child: Child, now: float) -> None:
+        """Starts the next incarnation; it shows as starting or as restarting (rule 13)."""
+        child.queued, child.due, child.until, child.live = False, None, None, True
+        child.incarnation += 1
+        self._roster.enter(child, child.coming, now)
+        if child.coming is ChildState.RESTARTING:
+            child.restarts += 1
+            self._emit(Note(Restarting(child.id, child.incarnation, child.attempt, now)))
+        self._emit(Start(child.id, child.spec, child.incarnation, child.has_cell))
+        child.has_cell = True
+
+    def _stop(self, child: Child, goal: Goal, now: float) -> None:
+        child.goal = goal
+        if child.state is not ChildState.STOPPING:
+            self._roster.enter(child, ChildState.STOPPING, now)
+            self._emit(Stop(child.id, child.incarnation, child.spec.shutdown))
+
+    def _wait_alone(self, child: Child, delay: float, now: float) -> None:
+        """The child waits for its next attempt, whatever its siblings do."""
+        child.due = child.until = now + delay
+        self._roster.enter(child, ChildState.BACKING_OFF, now)
+        child.token = self._arm(child, delay)
+
+    def _hold(self, child: Child, delay: float, now: float) -> None:
+        """The operation under way waits for the delay of this child, and then starts it (rule 12)."""
+        child.due = child.until = now + delay
+        self._under_way().delayed = True
+        self._roster.enter(child, ChildState.BACKING_OFF, now)
+
+    def _note_backing_off(self, child: Child, cause: ExitReason, now: float) -> None:
+        if child.until is not None and child.delay is not None:
+            event = BackingOff(
+                child.id, child.incarnation, cause, child.attempt, child.delay, child.until, now
+            )
+            self._emit(Note(event))
+
+    def _cancel(self, child: Child) -> None:
+        """Nothing is to be started for this child any more."""
+        self._disarm(child)
+        child.queued, child.due, child.until = False, None, None
+        child.attempt, child.delay = 0, None
+
+    def _rest(self, child: Child, state: ChildState, reason: ExitReason, now: float) -> None:
+        """The child is not up and will not be started by itself. What has no spec worth keeping is dropped
+        (rule 6).
+        """
+        if child.spec.restart == "temporary" or self._spec.is_dynamic:
+            self._remove(child, reason, now)
+            return
+        self._cancel(child)
+        self._roster.enter(child, state, now)
+        if child.has_cell:
+            child.has_cell, child.ref = False, None
+            self._emit(Close(child.id))
+        self._settle(child, reason)
+
+    def _remove(self, child: Child, reason: ExitReason, now: float) -> None:
+        """The child and its spec are gone."""
+        self._cancel(child)
+        self._roster.remove(child, now, fresh_id=self._spec.is_dynamic)
+        self._emit(Drop(child.id))
+        self._emit(Note(Dropped(child.id, reason, now)))
+        self._settle(child, reason)
+
+    def _settle(self, child: Child, reason: ExitReason) -> None:
+        """The requests that waited for the child: it has stopped, so its start has failed."""
+        if child.starter is not None:
+            self._refuse(child.starter, StartFailed(self._child_path(child.id), reason))
+            child.starter = None
+        for request in child.stoppers:
+            self._answer(request, None)
+        child.stoppers.clear()
+
+    # The operation under way
+
+    def _under_way(self) -> Operation:
+        if self._operation is None:
+            self._operation = Operation()
+        return self._operation
+
+    def _merge(self, stop: Iterable[Child], start: Iterable[Child], now: float) -> None:
+        """Adds to the operation under way, or begins one, and looks at its wait anew."""
+        operation = self._under_way()
+        operation.add(stop, start)
+        self._again(now)
+
+    def _again(self, now: float) -> None:
+        """The members or their delays have changed: the wait, if there is one, is measured anew."""
+        if self._operation is not None:
+            self._disarm(self._operation)
+        self._advance(now)
+
+    def _advance(self, now: float) -> None:
+        """The next step of the operation: stop, else wait, else start, else it is complete."""
+        operation = self._operation
+        if operation is None or operation.busy or operation.token is not None:
+            self._finish_if_gone()
+        elif (child := operation.next_to_stop()) is not None:
+            operation.stopping = child
+            assert child.goal is not None
+            self._stop(child, child.goal, now)
+        elif (until := operation.until()) is not None:
+            self._wait_together(operation, until, now)
+        elif (child := operation.next_to_start()) is not None:
+            operation.starting = child
+            self._start(child, now)
+        else:
+            self._complete(operation)
+
+    def _wait_together(self, operation: Operation, until: float, now: float) -> None:
+        """A group waits for the longest delay of its failed members (rule 12), which is what others see of
+        each.
+        """
+        for child in operation.to_start():
+            if child.due is not None:
+                child.until = until
+        operation.token = self._arm(operation, max(0.0, until - now))
+
+    def _complete(self, operation: Operation) -> None:
+        self._operation = None
+        for request, value in operation.requests:
+            self._answer(request, value)
+        if self._phase is Phase.STARTING:
+            self._phase = Phase.UP
+            self._emit(Ready())
+        self._finish_if_gone()
+
+    def _leave(self, child: Child) -> None:
+        """The edge has reported this child: the operation does not wait for it any more."""
+        operation = self._operation
+        if operation is None:
+            return
+        if operation.stopping is child:
+            operation.stopping = None
+        if operation.starting is child:
+            operation.starting = None
+
+    # The supervisor itself
+
+    def _after_own_end(self, child: Child, now: float) -> None:
+        """A child ended for good of its own accord: that may be the end of the supervisor (rule 21)."""
+        alive = self._roster.significant_alive()
+        mode = self._spec.auto_shutdown
+        if shuts_down(mode, significant=child.spec.significant, others_alive=alive):
+            self._emit(Note(AutoShutdown(child.id, now)))
+            self._end(Shutdown("auto_shutdown"), now)
+
+    def _charge(self, child: Child, cause: ExitReason, now: float) -> bool:
+        """Whether the budget allows one more restart of this child; if not, carries out the limit (rules 8 to
+        10).
+        """
+        own = child.spec.own_restarts
+        window = child.window or self._window
+        if window.grant(child.clock, now):
+            return True
+        assert window.max_restarts is not None
+        limit = RestartLimitExceeded(self._path, child.id, window.max_restarts, window.period, cause)
+        dropped = own is not None and own.on_limit == "drop"
+        scope: Literal["supervisor", "child"] = "child" if dropped else "supervisor"
+        self._emit(Note(GaveUp(child.id, scope, window.max_restarts, window.period, cause, now)))
+        if dropped:
+            self._remove(child, limit, now)
+            self._after_own_end(child, now)
+            self._again(now)
+        else:
+            if child.starter is not None:
+                self._refuse(child.starter, StartFailed(self._child_path(child.id), limit))
+                child.starter = None
+            self._give_up(child, limit, now)
+        return False
+
+    def _give_up(self, child: Child, limit: RestartLimitExceeded, now: float) -> None:
+        """The supervisor ends abnormally (rule 10); before it is up, its own start has failed (rule 2)."""
+        if self._phase is Phase.STARTING:
+            self._end(StartFailed(self._child_path(child.id), limit), now)
+        else:
+            self._end(limit, now)
+
+    def _end(self, outcome: ExitReason | StartFailed, now: float) -> None:
+        """Stops everything and then ends so (rules 10, 17 and 18). Of two ends the first counts."""
+        if self._phase in (Phase.ENDING, Phase.ENDED):
+            return
+        self._phase, self._outcome = Phase.ENDING, outcome
+        self._abandon_operation()
+        reason = Shutdown() if isinstance(outcome, StartFailed) else outcome
+        for child in list(self._roster):
+            self._refuse_all(child)
+            if child.live:
+                self._cancel(child)
+                child.goal = Goal.DROP
+            else:
+                self._remove(child, reason, now)
+        if self._spec.is_dynamic:
+            # Unordered children stop in parallel, under one timer of the edge (rule 6).
+            for child in self._roster:
+                self._stop(child, Goal.DROP, now)
+            self._finish_if_gone()
+        else:
+            self._merge(list(self._roster), (), now)
+
+    def _abandon_operation(self) -> None:
+        operation, self._operation = self._operation, None
+        if operation is not None:
+            self._disarm(operation)
+            for request, _ in operation.requests:
+                self._refuse(request, ShuttingDown(self._path))
+
+    def _refuse_all(self, child: Child) -> None:
+        for request in (child.starter, *child.stoppers):
+            self._refuse(request, ShuttingDown(self._path))
+        child.starter = None
+        child.stoppers.clear()
+
+    def _finish_if_gone(self) -> None:
+        if self._phase is not Phase.ENDING or len(self._roster) > 0:
+            return
+        self._phase = Phase.ENDED
+        if isinstance(self._outcome, StartFailed):
+            self._emit(StartFailedSelf(self._outcome))
+        else:
+            self._emit(Exit(self._outcome))

@@ -1,0 +1,116 @@
+"""The ref of a supervisor: its API as methods."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from supervisors._actors import ActorRef, Future
+from supervisors._api import (
+    CountChildren,
+    DeleteChild,
+    GetChildSpec,
+    GetLedger,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    UpdateSpecs,
+    WhichChildren,
+)
+from supervisors._child import ChildCounts, ChildInfo
+from supervisors._errors import NotFound
+from supervisors._fields import Args
+from supervisors._ledger import LedgerEntry
+from supervisors._reconcile import Reconciliation
+from supervisors._spec import Spec, TaskCall
+from supervisors._task import Promise
+
+
+class SupervisorRef(ActorRef[Any]):
+    """A supervisor, from outside. Every operation returns a future: `await` it in a coroutine, `.get(timeout=...)` it in a thread.
+
+    A future raises the typed error of its operation (`NotFound`, `AlreadyStarted`, ..., supervision rule 23), or `ActorDeadError` when the
+    supervisor goes first.
+    """
+
+    __slots__ = ()
+
+    def child(self, path: str) -> ActorRef[Any]:
+        """The ref of a child by id, or of a descendant by its path below this one (`workers/w1`). Stable across restarts.
+
+        Raises:
+            NotFound: there is no such child, or it does not run and is not going to
+        """
+        found = self._cell.runtime.find(f"{self.path}/{path}")
+        if found is None:
+            raise NotFound(self.path, path)
+        return found
+
+    def supervisor(self, path: str) -> SupervisorRef:
+        """Like `child`, for a child that is a supervisor. Raises `NotFound` for a worker too."""
+        found = self.child(path)
+        if not isinstance(found, SupervisorRef):
+            raise NotFound(self.path, path)
+        return found
+
+    def start_child(self, what: Spec | Args = ()) -> Future[ActorRef[Any]]:
+        """Starts one more child: a spec for a static supervisor, extra arguments for a dynamic one. The future settles when it is up."""
+        return self._ask(StartChild(what))
+
+    def run(self, function: Callable[..., object], *args: object, **kwargs: object) -> Future[Any]:
+        """Runs a function under a task supervisor: `async` functions on the loop, plain ones in a thread of their own.
+
+        A future of what it returns, or raises the last time it is tried.
+        """
+        promise = Promise(Future(self._cell.runtime.park), function, args, kwargs)
+        started: Future[Any] = self._ask(StartChild(TaskCall(promise)))
+        started.add_done_callback(promise.refused)
+        return promise.future
+
+    def terminate_child(self, id: str) -> Future[None]:
+        """Stops a child for good, or cancels its restart. Its spec is kept, except that of a temporary or dynamic child."""
+        return self._ask(TerminateChild(id))
+
+    def restart_child(self, id: str) -> Future[ActorRef[Any]]:
+        """Starts a child that is stopped or declined."""
+        return self._ask(RestartChild(id))
+
+    def delete_child(self, id: str) -> Future[None]:
+        """Forgets the spec of a child that is stopped or declined."""
+        return self._ask(DeleteChild(id))
+
+    def which_children(self) -> Future[tuple[ChildInfo, ...]]:
+        """All children in start order, each with its state."""
+        return self._ask(WhichChildren())
+
+    def count_children(self) -> Future[ChildCounts]:
+        """How many children there are, in all and by state."""
+        return self._ask(CountChildren())
+
+    def get_child_spec(self, id: str) -> Future[Spec]:
+        """The spec of a child."""
+        return self._ask(GetChildSpec(id))
+
+    def update_specs(self, *specs: Spec) -> Future[Reconciliation]:
+        """Makes these the specs of the running supervisor: stops, starts, restarts and adopts what differs, and says which."""
+        return self._ask(UpdateSpecs(specs))
+
+    def ledger(self) -> Future[tuple[LedgerEntry, ...]]:
+        """The last restarts, oldest first (supervision rule 30)."""
+        return self._ask(GetLedger())
+
+    def partition(self, key: object) -> ActorRef[Any]:
+        """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys, in every process.
+
+        A whole number is taken modulo the number of partitions, anything else by the CRC-32 of its `repr`.
+        """
+        number = key if type(key) is int else zlib.crc32(repr(key).encode())
+        count = len(self._cell.children or ())
+        if not count:
+            raise NotFound(self.path, str(key))
+        return self.child(str(number % count))
+
+    def _ask(self, message: object) -> Future[Any]:
+        # No deadline: a start may take as long as its spec allows, and the end of the supervisor settles every request.
+        return self.ask(message, block=False, timeout=None)

@@ -1,0 +1,257 @@
+"""The API of a running supervisor (rules 16, 23 and 25): the engine's answers to requests and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from supervisors._actors import Shutdown
+from supervisors._child import NOBODY, WAITING, Child, ChildCounts, ChildInfo, ChildState, Goal
+from supervisors._effects import Effect
+from supervisors._errors import (
+    AlreadyPresent,
+    AlreadyStarted,
+    Fault,
+    MaxChildren,
+    NotFound,
+    Restarting,
+    Running,
+    ShuttingDown,
+    SpecError,
+    SupervisionError,
+)
+from supervisors._fields import Args
+from supervisors._moves import Moves, Phase
+from supervisors._reconcile import Reconciliation, child_fault, reconcile, update_faults
+from supervisors._spec import ChildSpec, Spec, SupervisorSpec, TaskCall
+
+
+class Requests(Moves):
+    """Answers requests. A request is given back in exactly one Answer or Refuse; None wants neither."""
+
+    def start_child(self, what: Spec | Args | TaskCall, request: object, now: float) -> list[Effect]:
+        """Starts one more child; answered with its ref when it is up, with None when it declined (rules 1 and
+        3).
+
+        A static supervisor takes a spec, a dynamic one extra arguments for its template, a task supervisor a
+        TaskCall. Refused with AlreadyStarted, AlreadyPresent, MaxChildren, SpecError, StartFailed or
+        ShuttingDown.
+        """
+        if (error := self._why_no_child(what)) is not None:
+            self._refuse(request, error)
+            return self._take()
+        try:
+            spec = self._instance(what)
+        except SpecError as fault:
+            self._refuse(request, fault)
+            return self._take()
+        child = self._add(spec, now)
+        child.undo = Goal.DROP
+        self._start_for(child, request, now)
+        return self._take()
+
+    def terminate_child(self, id: str, request: object, now: float) -> list[Effect]:
+        """Stops a child for good, or cancels its pending restart (rule 16). Idempotent; answered when it is
+        gone.
+
+        The spec is kept, except that of a temporary child and of a dynamic supervisor's. Refused with
+        NotFound.
+        """
+        if self._refused_while_ending(request):
+            return self._take()
+        child = self._roster.get(id)
+        if child is None:
+            if self._was_issued(id):
+                self._answer(request, None)
+            else:
+                self._refuse(request, NotFound(self._path, id))
+        elif child.live:
+            child.stoppers.append(request)
+            self._terminate(child, now)
+        elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
+            self._answer(request, None)
+        else:
+            self._rest(child, ChildState.STOPPED, Shutdown("terminate_child"), now)
+            self._answer(request, None)
+            self._again(now)
+        return self._take()
+
+    def restart_child(self, id: str, request: object, now: float) -> list[Effect]:
+        """Starts a child that is stopped or declined. Refused with Running, Restarting, NotFound or
+        StartFailed.
+        """
+        child = self._at_rest(id, request)
+        if child is not None:
+            child.undo = Goal.REST
+            self._start_for(child, request, now)
+        return self._take()
+
+    def delete_child(self, id: str, request: object, now: float) -> list[Effect]:
+        """Forgets the spec of a child that is stopped or declined. Refused with Running, Restarting or
+        NotFound.
+        """
+        child = self._at_rest(id, request)
+        if child is not None:
+            self._remove(child, Shutdown("delete_child"), now)
+            self._answer(request, None)
+        return self._take()
+
+    def update_specs(self, specs: Sequence[Spec], request: object, now: float) -> list[Effect]:
+        """Makes these the specs: stops what is gone in reverse order, restarts what changed, starts what is
+        new, in order.
+
+        A change of policy alone is adopted without a restart; what is not up stays so. Answered with the
+        Reconciliation when all of it is done. A dynamic supervisor takes one spec, the template of children
+        to come. Refused with SpecError.
+        """
+        if self._refused_while_ending(request):
+            return self._take()
+        if faults := update_faults(self._spec, self._path, specs):
+            self._refuse(request, SpecError(faults))
+        elif self._spec.is_dynamic:
+            self._template = specs[0]
+            self._answer(request, Reconciliation((), (), (specs[0].id,), ()))
+        else:
+            self._reconcile(specs, request, now)
+        return self._take()
+
+    def which_children(self) -> tuple[ChildInfo, ...]:
+        """All children in start order."""
+        return tuple(child.info for child in self._roster)
+
+    def count_children(self) -> ChildCounts:
+        """The children counted; does not look at each."""
+        return self._roster.counts()
+
+    def get_child_spec(self, id: str) -> Spec:
+        """The spec of a child. Raises NotFound."""
+        child = self._roster.get(id)
+        if child is None:
+            raise NotFound(self._path, id)
+        return child.spec
+
+    def _refused_while_ending(self, request: object) -> bool:
+        if self._phase in (Phase.ENDING, Phase.ENDED):
+            self._refuse(request, ShuttingDown(self._path))
+            return True
+        return False
+
+    def _start_for(self, child: Child, request: object, now: float) -> None:
+        """Starts a child because a request asks for it: in its turn, unless the operation under way waits
+        (rule 12).
+        """
+        child.starter = NOBODY if request is None else request
+        if self._spec.is_dynamic or (self._operation is not None and self._operation.token is not None):
+            self._start(child, now)
+        else:
+            self._roster.enter(child, ChildState.STARTING, now)
+            self._merge((), (child,), now)
+
+    def _terminate(self, child: Child, now: float) -> None:
+        """Stops a child that is up, whatever the operation under way had in mind for it."""
+        operation = self._operation
+        if operation is not None and operation.starting is child:
+            operation.starting, operation.stopping = None, child
+        child.queued = False
+        self._stop(child, Goal.DROP if child.goal is Goal.DROP else Goal.REST, now)
+
+    def _at_rest(self, id: str, request: object) -> Child | None:
+        """The child if it is stopped or declined; otherwise the request is refused."""
+        if self._refused_while_ending(request):
+            return None
+        child = self._roster.get(id)
+        if child is None:
+            self._refuse(request, NotFound(self._path, id))
+        elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
+            return child
+        elif child.state in WAITING or child.goal is Goal.RESTART:
+            self._refuse(request, Restarting(self._path, id))
+        else:
+            self._refuse(request, Running(self._path, id))
+        return None
+
+    def _why_no_child(self, what: Spec | Args | TaskCall) -> SupervisionError | None:
+        """Why `start_child` cannot be served, if so."""
+        if self._phase in (Phase.ENDING, Phase.ENDED):
+            return ShuttingDown(self._path)
+        if self._spec.is_dynamic:
+            limit = self._spec.max_children
+            full = limit is not None and len(self._roster) >= limit
+            return MaxChildren(self._path, limit) if full else None
+        if not isinstance(what, ChildSpec | SupervisorSpec):
+            kind = type(what).__name__
+            return SpecError([Fault(self._path, f"start_child takes a spec here, got {kind}")])
+        if (fault := child_fault(self._spec, self._path, what)) is not None:
+            return SpecError([fault])
+        present = self._roster.get(what.id)
+        if present is None:
+            return None
+        if present.live and present.state not in WAITING:
+            return AlreadyStarted(self._path, what.id, present.ref)
+        return AlreadyPresent(self._path, what.id)
+
+    def _instance(self, what: Spec | Args | TaskCall) -> Spec:
+        """The spec of a child to be started. Raises SpecError when the template does not take these
+        arguments.
+        """
+        if not self._spec.is_dynamic:
+            assert isinstance(what, ChildSpec | SupervisorSpec)
+            return what
+        if isinstance(what, ChildSpec | SupervisorSpec):
+            message = "start_child takes arguments for the template here, not a spec"
+            raise SpecError([Fault(self._path, message)])
+        assert self._template is not None
+        spec = self._template.instance(str(self._issued + 1), what)
+        self._issued += 1
+        return spec
+
+    def _was_issued(self, id: str) -> bool:
+        """Whether a child of a dynamic supervisor had this id: it is gone, so its termination is done (rule
+        23).
+        """
+        return id.isdecimal() and str(int(id)) == id and 0 < int(id) <= self._issued
+
+    def _reconcile(self, specs: Sequence[Spec], request: object, now: float) -> None:
+        wanted = {spec.id: spec for spec in specs}
+        change = reconcile({child.id: child.spec for child in self._roster}, specs)
+        stop: list[Child] = []
+        start: list[Child] = []
+        for id in change.removed:
+            self._withdraw(self._member(id), stop, now)
+        for id in change.restarted:
+            self._replace(self._member(id), wanted[id], stop, start, now)
+        for id in change.adopted:
+            self._roster.adopt(self._member(id), wanted[id])
+        start += [self._add(wanted[id], now) for id in change.added]
+        operation = self._under_way()
+        # Stops go by the old order, starts by the new: the positions are read when a member is added.
+        operation.add(stop=stop)
+        self._roster.reorder(wanted)
+        operation.reorder()
+        if request is not None:
+            operation.requests.append((request, change))
+        self._merge((), start, now)
+
+    def _member(self, id: str) -> Child:
+        child = self._roster.get(id)
+        assert child is not None
+        return child
+
+    def _withdraw(self, child: Child, stop: list[Child], now: float) -> None:
+        """A child that the new specs do not have."""
+        if child.live:
+            child.queued, child.goal = False, Goal.DROP
+            stop.append(child)
+        else:
+            self._remove(child, Shutdown("update_specs"), now)
+
+    def _replace(self, child: Child, spec: Spec, stop: list[Child], start: list[Child], now: float) -> None:
+        """A child that is to run something else. One that is at rest, or on its way there, stays so."""
+        self._roster.adopt(child, spec)
+        if child.live and child.goal is None:
+            child.goal = Goal.RESTART
+            stop.append(child)
+            start.append(child)
+        elif child.state in WAITING and not child.live:
+            self._cancel(child)
+            self._roster.enter(child, ChildState.RESTARTING, now)
+            start.append(child)

@@ -1,0 +1,46 @@
+"""Finds the actor class that a spec names as "module:Class"."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+
+from pydantic_core import PydanticCustomError
+
+from supervisors._errors import Fault
+from supervisors._fields import check_start
+
+_FRAMES = 3
+"""Frames of the user's own code shown when an import fails: those nearest to the error say what is wrong."""
+
+
+def resolve(path: str, location: str) -> type | Fault:
+    """The class at `location`, or the fault that keeps it from being found. Imports the module."""
+    module_name, _, name = location.partition(":")
+    try:
+        found: object = importlib.import_module(module_name)
+    except Exception as error:  # noqa: BLE001 - a user's module may raise anything while it is imported
+        return Fault(path, f"start: importing {module_name!r} failed with {_account(error)}")
+    for step in name.split("."):
+        if not hasattr(found, step):
+            return Fault(path, f"start: module {module_name!r} has no {name!r}")
+        found = getattr(found, step)
+    if isinstance(found, str):
+        return Fault(path, f"start: {location} is a string, not an actor class")
+    try:
+        check_start(found)
+    except PydanticCustomError as error:
+        return Fault(path, f"start: {location} {error.message()}")
+    assert isinstance(found, type)
+    return found
+
+
+def _account(error: Exception) -> str:
+    """The error and the frames of the user's own code: neither ours nor the import system's."""
+    frames = [
+        f"{frame.filename}:{frame.lineno} in {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename not in (__file__, importlib.__file__) and not frame.filename.startswith("<frozen")
+    ]
+    head = f"{type(error).__name__}: {error}"
+    return "\n    at ".join([head, *frames[-_FRAMES:]])

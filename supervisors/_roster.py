@@ -1,0 +1,107 @@
+"""The children of one supervisor in start order, with what is asked of all of them kept up to date as they
+change.
+
+No operation on one child looks at the others: a dynamic supervisor may have 100,000.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from supervisors._budget import UpClock
+from supervisors._child import ALIVE, Child, ChildCounts, ChildState, own_window
+from supervisors._spec import Spec, SupervisorSpec
+
+
+class Roster:
+    """Children by id, in start order."""
+
+    def __init__(self) -> None:
+        self._children: dict[str, Child] = {}
+        self._states: Counter[ChildState] = Counter()
+        self._supervisors = 0
+        self._significant: set[str] = set()
+        self._next_position = 0
+        self._retired = 0
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def __iter__(self) -> Iterator[Child]:
+        return iter(self._children.values())
+
+    def get(self, id: str) -> Child | None:
+        """The child of this id."""
+        return self._children.get(id)
+
+    def add(self, spec: Spec, now: float, *, fresh_id: bool = False) -> Child:
+        """A new child at the end of the order, not started yet.
+
+        Its incarnations are numbered from 1, or, since an id may be used again after its child was deleted,
+        from above those of every child removed so far: a late notice of the old child must not be taken for
+        one of the new. `fresh_id` says that the id was never used.
+        """
+        child = Child(
+            spec, self._position(), UpClock(now), own_window(spec), 0 if fresh_id else self._retired
+        )
+        self._children[spec.id] = child
+        self._count(child, +1)
+        return child
+
+    def remove(self, child: Child, now: float, *, fresh_id: bool = False) -> None:
+        """Forgets the child. Its entries in the window age by the wall from here on (rule 8)."""
+        self._count(child, -1)
+        del self._children[child.id]
+        child.clock.resume(now)
+        if not fresh_id:
+            self._retired = max(self._retired, child.incarnation)
+
+    def enter(self, child: Child, state: ChildState, now: float) -> None:
+        """Moves a child into another visible state."""
+        self._count(child, -1)
+        child.enter(state, now)
+        self._count(child, +1)
+
+    def adopt(self, child: Child, spec: Spec) -> None:
+        """Gives a child another spec of the same id. A changed budget of its own begins empty."""
+        self._count(child, -1)
+        if spec.own_restarts != child.spec.own_restarts:
+            child.window = own_window(spec)
+        child.spec = spec
+        self._count(child, +1)
+
+    def reorder(self, ids: Iterable[str]) -> None:
+        """Makes this the start order. Children not named are on their way out and come before the others."""
+        named = [self._children[id] for id in ids]
+        staying = set(named)
+        leaving = {child.id: child for child in self if child not in staying}
+        for child in named:
+            child.position = self._position()
+        self._children = leaving | {child.id: child for child in named}
+
+    def significant_alive(self) -> int:
+        """How many significant children run or will run again (rule 21)."""
+        return len(self._significant)
+
+    def counts(self) -> ChildCounts:
+        """The children counted."""
+        return ChildCounts(
+            specs=len(self),
+            active=self._states[ChildState.RUNNING],
+            supervisors=self._supervisors,
+            workers=len(self) - self._supervisors,
+            states={state: self._states[state] for state in ChildState},
+        )
+
+    def _position(self) -> int:
+        self._next_position += 1
+        return self._next_position
+
+    def _count(self, child: Child, step: int) -> None:
+        self._states[child.state] += step
+        self._supervisors += step * isinstance(child.spec, SupervisorSpec)
+        if step > 0 and child.spec.significant and child.state in ALIVE:
+            self._significant.add(child.id)
+        else:
+            self._significant.discard(child.id)

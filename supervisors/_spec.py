@@ -1,0 +1,267 @@
+"""Specs: what a tree is made of, as frozen values, and the builders that make them (supervision rules 22 and
+24).
+
+A builder raises SpecError with *all* faults of what it was given. Nothing runs and nothing is imported: a
+"module:Class" string is resolved when it is asked for (`resolve`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictBool,
+    model_validator,
+)
+
+from supervisors._actors import MailboxSpec
+from supervisors._backoff import Backoff, Exponential, Seconds
+from supervisors._combinations import child_combinations, supervisor_combinations
+from supervisors._errors import Fault, SpecError
+from supervisors._fields import (
+    Args,
+    Start,
+    check_args,
+    check_callback,
+    check_id,
+    check_mailbox,
+    check_name,
+    check_shutdown,
+    check_start,
+)
+from supervisors._resolve import resolve
+from supervisors._strategy import AutoShutdown, Restart, Strategy
+
+Host = Literal["loop", "thread"]
+OnLimit = Literal["drop", "escalate"]
+Count = Annotated[int, Field(strict=True, ge=0)]
+Positive = Annotated[int, Field(strict=True, ge=1)]
+Id = Annotated[str, PlainValidator(check_id)]
+Grace = float | Literal["brutal_kill", "infinity"]
+Callback = Annotated[Callable[..., object] | None, PlainValidator(check_callback)]
+
+
+class OwnBudget(BaseModel):
+    """A child's own restart budget (supervision rule 9): its restarts do not count in its supervisor's
+    window.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_restarts: Count
+    period: Seconds = 60.0
+    on_limit: OnLimit = "escalate"
+    """What happens when it is spent: give up this child alone (`drop`), or the supervisor (`escalate`, the
+    default).
+    """
+
+
+class BaseSpec(BaseModel):
+    """What every child has, a worker as well as a supervisor. Times are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    id: Id
+    restart: Restart = "permanent"
+    shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = 5.0
+    """Grace between the order to stop and the kill: seconds, "infinity" or "brutal_kill" (supervision rule
+    17).
+    """
+    backoff: Backoff | None = Exponential()
+    """None restarts at once, as OTP does (supervision rule 11)."""
+    significant: StrictBool = False
+    name: Annotated[str | None, PlainValidator(check_name)] = None
+    """A name to register the child under, besides its path."""
+    start_timeout: Seconds | None = 30.0
+    """The time limit of a start (supervision rule 4). None is no limit."""
+    retry_start: StrictBool = False
+    """Puts a first start under the backoff of a restart instead of failing it (supervision rule 2)."""
+
+    @property
+    def own_restarts(self) -> OwnBudget | None:
+        """The budget of this child's own, if it has one (supervision rule 9)."""
+        raise NotImplementedError
+
+    def runs_like(self, other: Spec) -> bool:
+        """Whether `other` differs in policy only, so that `update_specs` may adopt it without a restart."""
+        raise NotImplementedError
+
+
+class ChildSpec(BaseSpec):
+    """One worker."""
+
+    start: Annotated[Start | None, PlainValidator(check_start)]
+    """An actor class, or "module:Class". None only in the template of `tasks`, which is told with each task.
+    """
+    args: Annotated[Args, PlainValidator(check_args)] = ()
+    host: Host | None = None
+    """Where it runs; None lets the class decide: a `pykka.ThreadingActor` on a thread, anything else on the
+    loop.
+    """
+    mailbox: Annotated[MailboxSpec, BeforeValidator(check_mailbox)] = MailboxSpec()
+    """A MailboxSpec, or "keep" or "drop" for its `on_restart` (supervision rule 26)."""
+    redeliver: Count = 0
+    """How often a message that crashed the actor is handed to it again (supervision rule 27)."""
+    handler_timeout: Seconds | None = None
+    max_restarts: Count | None = None
+    """A budget of its own (supervision rule 9). None: its restarts count in its supervisor's window."""
+    period: Seconds | None = None
+    """The window of the own budget. None means 60 s."""
+    on_limit: OnLimit | None = None
+    """What happens when the own budget is spent. None means "escalate": a child never goes missing unless its
+    spec says so.
+    """
+
+    @model_validator(mode="after")
+    def _works(self) -> ChildSpec:
+        if faults := child_combinations(self.__dict__):
+            raise SpecError(faults)
+        return self
+
+    @property
+    def own_restarts(self) -> OwnBudget | None:
+        """The budget of this child's own, if it has one (supervision rule 9)."""
+        if self.max_restarts is None:
+            return None
+        return OwnBudget(
+            max_restarts=self.max_restarts, period=self.period or 60.0, on_limit=self.on_limit or "escalate"
+        )
+
+    def runs_like(self, other: Spec) -> bool:
+        """The same class with the same arguments on the same host."""
+        return isinstance(other, ChildSpec) and (self.start, self.args, self.host) == (
+            other.start,
+            other.args,
+            other.host,
+        )
+
+    def resolve(self, path: str) -> type | Callable[..., object]:
+        """The actor class (for a task: the function) to start. Imports the module of a "module:Class".
+
+        Raises SpecError naming `path`, the child's place in the tree, when there is no such actor class.
+        """
+        if self.start is None:
+            raise SpecError([Fault(path, "start: the template of a task supervisor runs nothing by itself")])
+        if not isinstance(self.start, str):
+            return self.start
+        found = resolve(path, self.start)
+        if isinstance(found, Fault):
+            raise SpecError([found])
+        return found
+
+    def instance(self, id: str, extra: Args | TaskCall) -> ChildSpec:
+        """This template as the spec of one child: with an id of its own and extra arguments (supervision rule
+        6).
+
+        A mapping of extra arguments is laid over the template's, a sequence follows them.
+        Raises SpecError when one of the two is a mapping and the other a sequence.
+        """
+        if isinstance(extra, TaskCall) != (self.start is None):
+            wanted = "a TaskCall" if self.start is None else "extra arguments for the template"
+            raise SpecError([Fault(id, f"start_child takes {wanted} here, got {type(extra).__name__}")])
+        if isinstance(extra, TaskCall):
+            return self.model_copy(update={"id": id, "start": extra.function, "args": check_args(extra.args)})
+        more = check_args(extra)
+        if not more:
+            return self.model_copy(update={"id": id})
+        if isinstance(self.args, Mapping) and isinstance(more, Mapping):
+            return self.model_copy(update={"id": id, "args": {**self.args, **more}})
+        if isinstance(self.args, Sequence) and isinstance(more, Sequence):
+            return self.model_copy(update={"id": id, "args": (*self.args, *more)})
+        if not self.args:
+            return self.model_copy(update={"id": id, "args": more})
+        raise SpecError(
+            [
+                Fault(
+                    id,
+                    "args: the template's and the extra arguments must both be mappings or both be sequences",
+                )
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCall:
+    """What a task supervisor is asked to run: a function, plain or async, with its arguments."""
+
+    function: Callable[..., object]
+    args: Args = ()
+
+
+class SupervisorSpec(BaseSpec):
+    """A supervisor: of children in an order, or of any number of children of one template
+    (`simple_one_for_one`).
+    """
+
+    kind: Literal["static", "dynamic", "partition", "tasks"] = "static"
+    children: tuple[Spec, ...] = ()
+    template: ChildSpec | SupervisorSpec | None = None
+    partitions: Positive | None = None
+    max_children: Positive | None = None
+    """The most children a dynamic supervisor holds, those that restart included (supervision rule 25). None:
+    no limit.
+    """
+    strategy: Strategy = "one_for_one"
+    max_restarts: Count | None = 5
+    """Restarts allowed within `period` (supervision rule 8); 0: the first crash is fatal; None: for ever."""
+    period: Seconds = 60.0
+    auto_shutdown: AutoShutdown = "never"
+    shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = "infinity"
+    own_budget: OwnBudget | None = None
+    """Its budget as a child of its own supervisor (supervision rule 9)."""
+    on_failure: Callback = None
+    """Called with each failure of a child; may answer "restart" or "stop" in place of the table."""
+    on_give_up: Callback = None
+    """Called when the supervisor gives up."""
+
+    @model_validator(mode="after")
+    def _works(self) -> SupervisorSpec:
+        if faults := supervisor_combinations(self.__dict__):
+            raise SpecError(faults)
+        return self
+
+    @property
+    def own_restarts(self) -> OwnBudget | None:
+        """The budget of this supervisor as a child, if it has one (supervision rule 9)."""
+        return self.own_budget
+
+    def runs_like(self, other: Spec) -> bool:
+        """The same tree below, with the same strategy and limits."""
+        return isinstance(other, SupervisorSpec) and all(
+            getattr(self, field) == getattr(other, field) for field in _INSIDE
+        )
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether its children are unordered instances of one template (`simple_one_for_one`)."""
+        return self.strategy == "simple_one_for_one"
+
+    def instance(self, id: str, extra: Args | TaskCall) -> SupervisorSpec:
+        """This template as the spec of one child. Raises SpecError for extra arguments: a tree takes none."""
+        if isinstance(extra, TaskCall) or extra:
+            raise SpecError([Fault(id, "args: the template is a supervisor, which takes no arguments")])
+        return self.model_copy(update={"id": id})
+
+
+Spec = ChildSpec | SupervisorSpec
+
+_INSIDE = (
+    "kind",
+    "children",
+    "template",
+    "strategy",
+    "max_restarts",
+    "period",
+    "auto_shutdown",
+    "max_children",
+)
+"""What of a supervisor's spec its running actor was built from."""
+
+SupervisorSpec.model_rebuild()

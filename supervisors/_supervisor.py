@@ -1,0 +1,319 @@
+"""The supervisor actor: it carries out what the engine decides."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, cast
+
+from supervisors._actors import (
+    Actor,
+    ActorRef,
+    Cell,
+    ChildDeclined,
+    ChildExited,
+    ChildStarted,
+    ChildStartFailed,
+    Crashed,
+    Killed,
+    Props,
+    Reply,
+    Shutdown,
+    State,
+    StopOrder,
+    TimerHandle,
+    handles,
+    settle_failure,
+)
+from supervisors._api import (
+    CountChildren,
+    DeleteChild,
+    Due,
+    Failure,
+    GetChildSpec,
+    GetLedger,
+    RestartChild,
+    StartChild,
+    Surrender,
+    TerminateChild,
+    UpdateSpecs,
+    WhichChildren,
+)
+from supervisors._child import ChildCounts, ChildInfo
+from supervisors._effects import (
+    Answer,
+    Arm,
+    Close,
+    Disarm,
+    Drop,
+    Effect,
+    Event,
+    Exit,
+    GaveUp,
+    Note,
+    Ready,
+    Refuse,
+    Start,
+    StartFailedSelf,
+    Stop,
+)
+from supervisors._engine import Engine
+from supervisors._errors import SupervisionError
+from supervisors._events import CallbackFailed
+from supervisors._ledger import Ledger, LedgerEntry
+from supervisors._props import props_for
+from supervisors._ref import SupervisorRef
+from supervisors._spec import Grace, Spec, SupervisorSpec
+from supervisors._task import Promise
+
+Verdict = Literal["restart", "stop"]
+
+
+class Supervisor(Actor):
+    """A supervisor. Every input goes to the engine; what comes back is done in order.
+
+    It never waits inside a turn: a start, a stop or a delay ends with a message to itself, so that its API and the order to stop are served
+    in between (supervision rule 14).
+    """
+
+    governs = True
+    answers = (SupervisionError,)
+    ref_type: ClassVar[type[ActorRef[Any]]] = SupervisorRef
+
+    def __init__(self, spec: SupervisorSpec) -> None:
+        self._spec = spec
+        self._engine = Engine(spec, self.path, self.runtime.random)
+        self._ledger = Ledger()
+        self._cells: dict[str, Cell] = {}
+        self._timers: dict[int, TimerHandle] = {}
+        self._inputs: deque[Callable[[], list[Effect]]] = deque()
+        self._working = False
+
+    def on_start(self) -> None:
+        self._feed(lambda: self._engine.start(self._now()))
+
+    def on_stop(self) -> None:
+        self._disarm_all()
+
+    def on_failure(self, *_: object) -> None:
+        self._disarm_all()
+
+    # Notices
+
+    @handles
+    def child_started(self, notice: ChildStarted) -> None:
+        cell = self._cells.get(notice.id)
+        ref = cell.ref if cell is not None else None
+        self._feed(lambda: self._engine.started(notice.id, notice.incarnation, self._now(), ref))
+
+    @handles
+    def child_declined(self, notice: ChildDeclined) -> None:
+        self._feed(lambda: self._engine.declined(notice.id, notice.incarnation, self._now()))
+
+    @handles
+    def child_start_failed(self, notice: ChildStartFailed) -> None:
+        now = self._now()
+        if self._is_news(notice):
+            self._ledger.exited(notice.id, notice.incarnation, notice.reason, None, now)
+        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now))
+
+    @handles
+    def child_exited(self, notice: ChildExited) -> None:
+        now = self._now()
+        verdict: Verdict | None = None
+        if self._is_news(notice) and not notice.reason.expected:
+            self._ledger.exited(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
+            verdict = self._ask_callback(notice)
+        self._feed(lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, verdict))
+        cell = self._cells.get(notice.id)
+        if cell is not None and cell.state is State.DOWN:
+            cell.settle_exit()
+
+    def _is_news(self, notice: ChildExited | ChildStartFailed) -> bool:
+        cell = self._cells.get(notice.id)
+        return cell is not None and cell.incarnation == notice.incarnation and cell.told_to_stop is None
+
+    @handles
+    def due(self, due: Due) -> None:
+        self._timers.pop(due.token, None)
+        self._feed(lambda: self._engine.due(due.token, self._now()))
+
+    @handles
+    def stop_order(self, order: StopOrder) -> None:
+        self._feed(lambda: self._engine.shutdown(order.reason, self._now()))
+
+    # API
+
+    @handles
+    def start_child(self, request: StartChild) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.start_child(request.what, reply, self._now()))
+
+    @handles
+    def terminate_child(self, request: TerminateChild) -> None:
+        reply = self._cell.take_reply()
+        self._ledger.cancel(request.id, self._now())
+        self._feed(lambda: self._engine.terminate_child(request.id, reply, self._now()))
+
+    @handles
+    def restart_child(self, request: RestartChild) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.restart_child(request.id, reply, self._now()))
+
+    @handles
+    def delete_child(self, request: DeleteChild) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.delete_child(request.id, reply, self._now()))
+
+    @handles
+    def update_specs(self, request: UpdateSpecs) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.update_specs(request.specs, reply, self._now()))
+
+    @handles
+    def which_children(self, _: WhichChildren) -> tuple[ChildInfo, ...]:
+        return self._engine.which_children()
+
+    @handles
+    def count_children(self, _: CountChildren) -> ChildCounts:
+        return self._engine.count_children()
+
+    @handles
+    def get_child_spec(self, request: GetChildSpec) -> Spec:
+        return self._engine.get_child_spec(request.id)
+
+    @handles
+    def ledger(self, _: GetLedger) -> tuple[LedgerEntry, ...]:
+        return self._ledger.entries()
+
+    # Effects
+
+    def _now(self) -> float:
+        return self.runtime.now()
+
+    def _feed(self, work: Callable[[], list[Effect]]) -> None:
+        """Gives the engine an input and does what it asks for; an effect may bring the next input."""
+        self._inputs.append(work)
+        if self._working:
+            return
+        self._working = True
+        try:
+            while self._inputs:
+                for effect in self._inputs.popleft()():
+                    self._do(effect)
+        finally:
+            self._working = False
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Start():
+                self._start(effect)
+            case Stop(id=id, incarnation=incarnation, grace=grace):
+                self._stop(self._cells[id], incarnation, grace)
+            case Close(id=id) | Drop(id=id):
+                self._close(id)
+            case Arm(token=token, delay=delay):
+                self._arm(token, delay)
+            case Disarm(token=token):
+                timer = self._timers.pop(token, None)
+                if timer is not None:
+                    timer.cancel()
+            case Answer(request=request, value=value):
+                reply = cast("Reply", request)
+                if not reply.done():
+                    reply.set_result(value)
+            case Refuse(request=request, error=error):
+                settle_failure(cast("Reply", request), error, self.path)
+            case Ready():
+                self._cell.running()
+            case StartFailedSelf(error=error):
+                self._cell.start_failed(Crashed(error))
+            case Exit(reason=reason):
+                self._cell.leave(reason)
+            case Note(event=event):
+                self._note(event)
+
+    def _start(self, effect: Start) -> None:
+        try:
+            props = props_for(effect.spec, self.runtime, f"{self.path}/{effect.id}")
+            if effect.keep:
+                cell = self._cells[effect.id]
+                cell.props = props
+            else:
+                cell = self.runtime.make_cell(props, effect.id, self._cell, supervised=True)
+                cell.incarnation = effect.incarnation - 1
+                self._cells[effect.id] = cell
+                self._keep_promise(cell, props)
+        except Exception as error:  # noqa: BLE001 - a spec that resolves to nothing, a name that is taken: a start that failed
+            reason = Crashed(error)
+            now = self._now()
+            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now))
+            return
+        cell.begin()
+
+    def _keep_promise(self, cell: Cell, props: Props) -> None:
+        promise = props.args[0] if self._spec.kind == "tasks" and props.args else None
+        if isinstance(promise, Promise):
+            self.runtime.when_closed(cell, lambda reason: promise.broken(cell.path, reason))
+
+    def _stop(self, cell: Cell, incarnation: int, grace: Grace) -> None:
+        if cell.incarnation != incarnation or cell.state is State.DOWN:
+            return  # it is gone already, and the notice of that is on its way
+        if grace == "brutal_kill":
+            cell.told_to_stop = Killed("brutal_kill")
+            cell.kill(Killed("brutal_kill"))
+        else:
+            cell.stop(Shutdown(), None if grace == "infinity" else float(grace))
+
+    def _close(self, id: str) -> None:
+        cell = self._cells.pop(id, None)
+        if cell is not None and not cell.closed:
+            cell.close(cell.reason)
+        self._ledger.cancel(id, self._now())
+
+    def _arm(self, token: int, delay: float) -> None:
+        if delay <= 0:
+            self._cell.put_urgent(Due(token))
+        else:
+            self._timers[token] = self.runtime.clock.call_at(
+                self._now() + delay, lambda: self._cell.put_urgent(Due(token))
+            )
+
+    def _disarm_all(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    # What others hear
+
+    def _note(self, event: Event) -> None:
+        self._ledger.note(event.child, event)
+        self.runtime.events.publish(event)
+        if isinstance(event, GaveUp) and self._spec.on_give_up is not None:
+            surrender = Surrender(
+                self.path, event.child, event.scope, event.max_restarts, event.period, event.cause
+            )
+            self._call_back("on_give_up", self._spec.on_give_up, surrender)
+
+    def _ask_callback(self, notice: ChildExited) -> Verdict | None:
+        if self._spec.on_failure is None:
+            return None
+        path = f"{self.path}/{notice.id}"
+        failure = Failure(self.path, notice.id, path, notice.incarnation, notice.reason, notice.message_type)
+        said = self._call_back("on_failure", self._spec.on_failure, failure)
+        return {True: "restart", False: "stop", "restart": "restart", "stop": "stop"}.get(cast("Any", said))  # type: ignore[return-value]
+
+    def _call_back(self, name: str, callback: Callable[..., object], told: object) -> object:
+        """A callback of the user's: what it raises is an event, and decides nothing."""
+        try:
+            said = callback(told)
+            if hasattr(said, "__await__"):
+                self.runtime.look_after(cast("Any", said), lambda error: self._callback_failed(name, error))
+                return None
+            return said
+        except Exception as error:  # noqa: BLE001 - the supervisor outlives a callback of the user's
+            self._callback_failed(name, error)
+            return None
+
+    def _callback_failed(self, name: str, error: BaseException) -> None:
+        self.runtime.events.publish(CallbackFailed(self.path, self._now(), name, error))

@@ -1,0 +1,24 @@
+"""What every test stands on: where modules are found, and how Hypothesis runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+# `benchmarks`, `examples` and `tests` are in no wheel. Appended, not inserted: the installed `actors`,
+# `supervisors` and `teams` come first, and the checkout's stand in only where nothing is installed.
+sys.path.append(str(Path(__file__).parents[1]))
+
+# No deadline and no `too_slow`: a test never depends on the speed of the machine.
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "ci",
+    settings.get_profile("dev"),
+    derandomize=True,
+    database=None,
+    print_blob=True,
+)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")

@@ -1,0 +1,67 @@
+"""The distribution as a user gets it: three typed packages, one command, no extra needed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import sysconfig
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+PACKAGES = ("actors", "supervisors", "teams")
+EXTRAS = ("greenlet", "hypothesis", "opentelemetry", "pytest", "ray", "rich", "typer", "uvloop", "yaml")
+
+installed = pytest.mark.skipif(
+    os.environ.get("CI") != "true" and os.environ.get("UNDERSTUDY_INSTALLED") != "1",
+    reason="needs the installed wheel; `make test` runs it",
+)
+
+
+@installed
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_installed_package_is_tested_and_not_the_checkout(package: str) -> None:
+    """Guards against a green run over files that no wheel contains."""
+    file = importlib.import_module(package).__file__
+    assert file is not None
+    assert Path(file).resolve().is_relative_to(Path(sysconfig.get_path("purelib")).resolve())
+
+
+@installed
+def test_the_wheel_contains_three_packages_and_nothing_else() -> None:
+    """Guards the users' namespace: no `tests`, `examples` or `benchmarks` becomes importable."""
+    files = metadata.files("understudy")
+    assert files is not None
+    tops = {file.parts[0] for file in files if file.parts[0] != ".."}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+
+
+@installed
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_is_marked_as_typed(package: str) -> None:
+    """Guards the users' type checker, which ignores the annotations of an unmarked package."""
+    files = metadata.files("understudy")
+    assert files is not None
+    assert PurePosixPath(package, "py.typed") in files
+
+
+@installed
+def test_the_command_understudy_points_at_something_that_can_be_called() -> None:
+    """Guards the console script, which nothing resolves before a user runs it."""
+    (script,) = metadata.entry_points(group="console_scripts", name="understudy")
+    assert callable(script.load())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_is_imported_without_any_extra(package: str) -> None:
+    """Guards the bare installation: this environment has extras, so a needless import would go unnoticed."""
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"sys.modules.update(dict.fromkeys({EXTRAS!r})); "  # None makes an import fail as if it were absent
+        f"import {package}"
+    )
+    run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
