@@ -48,6 +48,7 @@ from actors._handlers import handles
 from actors._introspection import Statistics, Status
 from actors._mailbox import MailboxSpec, bounded, prioritized
 from actors._messages import Down, Exit, Message
+from actors._metrics import Metrics
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
 from actors._ref import ActorRef
 from actors._runtime import Runtime
@@ -91,6 +92,7 @@ __all__ = [
     "ManualClock",
     "Message",
     "MessageHandled",
+    "Metrics",
     "NameTaken",
     "NoProc",
     "Normal",

@@ -12,6 +12,7 @@ from actors._current import current_cell
 from actors._errors import NotInRuntime
 from actors._events import LifecycleEvent, Subscription
 from actors._future import Future
+from actors._handlers import Dispatch, dispatch_for
 from actors._mailbox import MailboxSpec
 from actors._props import Props
 from actors._reasons import ExitReason
@@ -220,6 +221,11 @@ class Actor(pykka.Actor):
             raise NotInRuntime(f"{cls.__qualname__}.start()", f"use runtime.spawn({cls.__qualname__}) or a supervisor")
         future, ref = cell.runtime.spawn_nowait(Props(cell.runtime.kind(cls), args, kwargs, cls.host), None)
         return ref
+
+    @classmethod
+    def _dispatch(cls) -> Dispatch:
+        """Which handler gets which message. A class with rules of its own, such as a state machine, makes its own."""
+        return dispatch_for(cls, cls.on_receive)
 
     @property
     def actor_urn(self) -> str:  # type: ignore[override]

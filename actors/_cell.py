@@ -115,12 +115,18 @@ class Cell(Turn):
         self.context = copy_context()
         self.context.run(current_cell.set, self)
         self.pending = self._start
-        if self.props.start_timeout is not None:
-            self._arm_grace(self.props.start_timeout, self._start_overdue)
+        if self.host.blocks:
+            self._time_start()
         self.host.launch(self)
 
     def _start(self) -> None:
         self.host.drive_life(self, self._come_up(), partial(self._came_up, self.incarnation))
+        if self.state is State.STARTING and not self.host.blocks:
+            self._time_start()  # only a start that has to wait needs a timer
+
+    def _time_start(self) -> None:
+        if self.props.start_timeout is not None:
+            self._arm_grace(self.props.start_timeout, self._start_overdue)
 
     async def _come_up(self) -> None:
         actor = self.actor = self.props.construct(self)
@@ -353,14 +359,14 @@ class Cell(Turn):
 
     def _dispose_of(self, culprit: Envelope | None, reason: ExitReason) -> None:
         """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
-        if culprit is None:
+        if culprit is None or type(culprit.message) in (Continue, StopOrder):
             return
         error = reason.exception if isinstance(reason, Crashed) else ActorDeadError(self.path, reason, culprit.message)
         self.crashes += isinstance(reason, Crashed)
         if culprit.reply is not None or not isinstance(reason, Crashed):
             self.refuse(culprit, "crashed" if isinstance(reason, Crashed) else "killed", error)
             return
-        culprit.crashes += 1
+        culprit.crashes = getattr(culprit, "crashes", 0) + 1
         now = self.runtime.now()
         if culprit.crashes <= self.props.redeliver and self.supervised:
             self.runtime.events.publish(Redelivered(self.path, now, culprit.message, culprit.crashes))
@@ -452,7 +458,7 @@ class Cell(Turn):
         if self.stash is None:
             self.stash = deque()
         aside = Envelope(envelope.message, envelope.sender, envelope.reply, envelope.deadline, envelope.meta)
-        aside.crashes = envelope.crashes
+        aside.crashes = getattr(envelope, "crashes", 0)
         self.stash.append(aside)
         envelope.reply = None
 

@@ -30,9 +30,14 @@ NO_META = Meta()
 
 
 class Envelope:
-    """One message in a mailbox."""
+    """One message in a mailbox. `began` and `crashes` are set only where they are needed: most messages are never watched and never crash."""
 
     __slots__ = ("began", "crashes", "deadline", "message", "meta", "reply", "sender")
+
+    began: float
+    """When its handling began, for those who watch single messages."""
+    crashes: int
+    """How many incarnations it has crashed."""
 
     def __init__(
         self,
@@ -47,8 +52,6 @@ class Envelope:
         self.reply = reply
         self.deadline = deadline
         self.meta = meta
-        self.crashes = 0
-        self.began: float | None = None
 
     def __repr__(self) -> str:
         return f"<Envelope {type(self.message).__qualname__} from {self.sender.path if self.sender else 'outside'}>"

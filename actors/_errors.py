@@ -65,13 +65,12 @@ class ActorCrashed(ActorError):
 class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
     """No answer came in time. The message may still be handled, unless it waits: then it becomes a dead letter (`expired`)."""
 
-    fields = ("path", "message_type", "timeout")
+    fields = ("path", "message_type")
     path: str
     message_type: str
-    timeout: float
 
     def describe(self) -> str:
-        return f"{self.path} did not answer {self.message_type} within {self.timeout:g} s"
+        return f"{self.path} did not answer {self.message_type} before its deadline"
 
 
 class DeadlockError(ActorError):
@@ -236,6 +235,41 @@ class HandlerDefinitionError(ActorError, TypeError):
 
     def describe(self) -> str:
         return f"@handles on {self.where}: {self.problem}"
+
+
+class StateMachineDefinitionError(ActorError, TypeError):
+    """A state machine class that cannot work; `faults` holds everything that is wrong with it, a sentence each."""
+
+    fields = ("machine", "faults")
+    machine: str
+    faults: Sequence[str]
+
+    def describe(self) -> str:
+        return f"the state machine {self.machine} cannot work:" + "".join(f"\n- {fault}" for fault in self.faults)
+
+
+class UnknownState(ActorError, ValueError):
+    """A state machine was told to go to a state it does not have; `known` names those it has."""
+
+    fields = ("machine", "target", "known")
+    machine: str
+    target: str
+    known: Sequence[str]
+
+    def describe(self) -> str:
+        return f"{self.machine} has no state {self.target}; it has {', '.join(self.known)}"
+
+
+class TransitionRefused(ActorError, RuntimeError):
+    """Something a state machine does in its handlers was done where it has no meaning, such as `goto` in an enter action."""
+
+    fields = ("machine", "what", "where")
+    machine: str
+    what: str
+    where: str
+
+    def describe(self) -> str:
+        return f"{self.machine}: {self.what} has no meaning {self.where}; do it while a message is handled"
 
 
 def _kind(message: object) -> str:

@@ -28,7 +28,12 @@ def handles(method: M) -> M:
     Raises:
         HandlerDefinitionError: the method does not take exactly one message, or its annotation is missing or cannot be resolved
     """
-    frame = sys._getframe(1)
+    method.__understudy_handles__ = message_types(method, sys._getframe(1))  # type: ignore[attr-defined]
+    return method
+
+
+def message_types(method: Callable[..., object], frame: types.FrameType) -> tuple[type, ...]:
+    """The classes that the message parameter of `method`, defined in `frame`, is annotated with. Raises `HandlerDefinitionError`."""
     scope: dict[str, object] = {}
     # Annotations may be strings naming classes that only the enclosing functions can see.
     frames: list[types.FrameType] = []
@@ -38,11 +43,6 @@ def handles(method: M) -> M:
         outer = outer.f_back
     for each in reversed(frames):
         scope.update(each.f_locals)
-    method.__understudy_handles__ = _message_types(method, scope)  # type: ignore[attr-defined]
-    return method
-
-
-def _message_types(method: Callable[..., object], scope: dict[str, object]) -> tuple[type, ...]:
     where = method.__qualname__
     parameters = list(inspect.signature(method).parameters.values())
     if len(parameters) != 2:
@@ -84,7 +84,7 @@ def dispatch_for(actor_class: type, fallback: Handler) -> Dispatch:
         for name, member in vars(base).items():
             for kind in getattr(member, "__understudy_handles__", ()):
                 declared[kind] = getattr(actor_class, name)
-    return Dispatch({**declared, **_SYSTEM}, fallback)
+    return Dispatch({**declared, **SYSTEM}, fallback)
 
 
 def _timed(actor: Any, timed: Timed) -> object:
@@ -115,7 +115,7 @@ def _proxy_set(actor: Any, put: ProxySetAttr) -> None:
     setattr(get_attr_directly(actor, put.attr_path[:-1]), put.attr_path[-1], put.value)
 
 
-_SYSTEM: dict[type, Handler] = {
+SYSTEM: dict[type, Handler] = {
     Timed: _timed,
     Continue: _continue,
     _ActorStop: _stop,
@@ -123,3 +123,4 @@ _SYSTEM: dict[type, Handler] = {
     ProxyGetAttr: _proxy_get,
     ProxySetAttr: _proxy_set,
 }
+"""What becomes of the runtime's own messages."""

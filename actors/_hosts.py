@@ -23,6 +23,8 @@ class Host(Protocol):
 
     slice: int
     """How many messages one turn may handle."""
+    blocks: bool
+    """Whether a turn may take time, so that its limits need a watch from outside."""
 
     def launch(self, cell: Cell, /) -> None:
         """An incarnation begins: gives it what it runs on, and a first turn."""

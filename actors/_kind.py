@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pykka
 
 from actors._errors import NotAnActor
-from actors._handlers import Dispatch, dispatch_for
+from actors._handlers import Dispatch
 from actors._mailbox import MailboxSpec
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Kind:
         if missing:
             raise NotAnActor(actor_class.__qualname__, f"it is abstract: {', '.join(missing)} not implemented")
         self.actor_class = actor_class
-        self.table: Dispatch = dispatch_for(actor_class, actor_class.on_receive)
+        self.table: Dispatch = actor_class._dispatch()
         self.concurrency: int = actor_class.concurrency
         if type(self.concurrency) is not int or self.concurrency < 1:
             raise NotAnActor(actor_class.__qualname__, f"concurrency must be a whole number from 1, not {self.concurrency!r}")

@@ -46,6 +46,7 @@ class LoopHost:
     """Runs cells on the event loop of the runtime."""
 
     slice = 32
+    blocks = False
 
     def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, run_queue: RunQueue | None = None) -> None:
         self._runtime = runtime
@@ -53,7 +54,6 @@ class LoopHost:
         self._thread = get_ident()
         self._queue: RunQueue = deque() if run_queue is None else run_queue
         self._scheduled = False
-        self._poked = False
         self._idle: list[Carrier] = []
         self._carriers: set[Carrier] = set()
         self._under_way: dict[Cell, list[Carrier]] = {}
@@ -66,52 +66,51 @@ class LoopHost:
 
     def ready(self, cell: Turn) -> None:
         self._queue.append(cell)
-        if get_ident() == self._thread:
+        if not self._scheduled:
             self.schedule()
-        else:
-            self.poke()
 
     def schedule(self) -> None:
-        """Has the loop drain the run queue. On the loop thread."""
-        if not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._run)
+        """Has the loop drain the run queue. From any thread.
 
-    def poke(self) -> None:
-        """Has the loop drain the run queue. From any other thread."""
-        if not self._poked:
-            self._poked = True
-            try:
-                self._loop.call_soon_threadsafe(self._run)
-            except RuntimeError:
-                raise RuntimeStopped(self._runtime.name, "its event loop is closed") from None
+        While a pass is due or under way nobody has to: `_scheduled` is taken back only before the queue is looked at for the last time.
+        """
+        if self._scheduled:
+            return
+        self._scheduled = True
+        if get_ident() == self._thread:
+            self._loop.call_soon(self._run)
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._run)
+        except RuntimeError:
+            raise RuntimeStopped(self._runtime.name, "its event loop is closed") from None
 
     def _run(self) -> None:
-        self._scheduled = self._poked = False
         queue, control = self._queue, self._runtime.control
         now = self._runtime.now
         then = now()
         end = then + PASS
-        while queue or control:
-            while control:
-                function, args = control.popleft()
-                function(*args)
-            if not queue:
-                break
-            cell = queue.popleft()
-            handled = cell.handled
-            self.stepping_since = then
-            self.stepping = cell
-            cell.context.run(cell.turn)
-            self.stepping = None
-            self.turns += 1
-            before, then = then, now()
-            if handled != cell.handled:
+        try:
+            while queue or control:
+                while control:
+                    function, args = control.popleft()
+                    function(*args)
+                if not queue:
+                    break
+                cell = queue.popleft()
+                self.stepping_since = then
+                self.stepping = cell
+                cell.context.run(cell.turn)
+                self.turns += 1
+                before, then = then, now()
                 cell.seconds += then - before
-            if then > end:
-                break
-        if queue or control:
-            self.schedule()
+                if then > end:
+                    break
+        finally:
+            self.stepping = None
+            self._scheduled = False
+            if queue or control:
+                self.schedule()
 
     # Coroutines
 

@@ -11,6 +11,7 @@ from actors._reasons import ExitReason
 
 if TYPE_CHECKING:
     from actors._ref import ActorRef
+    from actors._timers import Timer
 
 
 class Message(BaseModel):
@@ -42,6 +43,8 @@ class Timed(NamedTuple):
 
     incarnation: int
     message: object
+    timer: Timer | None = None
+    """The timer that sent it; `None` once it no longer matters whether that one was cancelled."""
 
 
 class Continue(NamedTuple):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from actors._runtime import Runtime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Props:
     """The recipe of an actor: its class, its arguments, and how it is hosted. Times are in seconds."""
 

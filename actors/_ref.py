@@ -12,6 +12,7 @@ from pykka.messages import _ActorStop
 
 from actors._current import current_cell
 from actors._envelope import Envelope, Meta
+from actors._deadlines import expire
 from actors._errors import ActorDeadError, CallTimeout, DeadlockError
 from actors._future import Future, refuse_on_loop
 from actors._introspection import Statistics, Status, state_of, statistics_of, status_of
@@ -64,7 +65,9 @@ class ActorRef(pykka.ActorRef[A]):
             raise ActorDeadError(cell.path, cell.reason, message)
         caller = current_cell.get()
         envelope = Envelope(message, caller)
-        if correlation_id is not None or caller is not None:
+        if correlation_id is not None or (
+            caller is not None and caller.envelope is not None and caller.envelope.meta is not None
+        ):
             envelope.meta = _meta(caller, correlation_id)
         cell.queue.append(envelope)
         if cell.idle:
@@ -92,32 +95,46 @@ class ActorRef(pykka.ActorRef[A]):
             DeadlockError: the actor waits, directly or not, for the one that calls
             Exception: what the handler raised
         """
-        loop = asyncio.get_running_loop()
         cell = self._cell
-        runtime = cell.runtime
         if cell.closed:
             raise ActorDeadError(cell.path, cell.reason, message)
+        runtime = cell.runtime
         caller = current_cell.get()
         deadline = _deadline(cell, caller, timeout)
-        here = loop is runtime.loop
-        reply: Any = loop.create_future() if here and cell.host is runtime.loop_host else Future(runtime.park)
+        if asyncio.get_running_loop() is not runtime.loop:
+            return await self._call_from_elsewhere(message, caller, deadline, correlation_id)
+        reply: Any = runtime.loop.create_future() if cell.host is runtime.loop_host else Future(runtime.park)
+        envelope = Envelope(message, caller, reply, deadline)
+        waits = False
+        if correlation_id is not None or caller is not None:
+            envelope.meta = _meta(caller, correlation_id)
+            waits = _waits(caller, cell)
+        entry = None if deadline is None else runtime.deadlines.add(deadline, (reply, cell.path, message))
+        try:
+            cell.put(envelope)
+            return await reply
+        finally:
+            if entry is not None:
+                runtime.deadlines.discard(entry)
+            if waits and caller is not None:
+                caller.waiting = None
+
+    async def _call_from_elsewhere(
+        self, message: object, caller: Cell | None, deadline: float | None, correlation_id: str | None
+    ) -> Any:
+        """A call from another loop than the runtime's: that loop keeps the deadline."""
+        cell = self._cell
+        reply: Future[Any] = Future(cell.runtime.park)
         waits = _waits(caller, cell)
+        seconds = None if deadline is None else deadline - cell.runtime.now()
         try:
             cell.put(Envelope(message, caller, reply, deadline, _meta(caller, correlation_id)))
-            if deadline is None:
+            async with asyncio.timeout(seconds):
                 return await reply
-            kind, seconds = type(message).__qualname__, deadline - runtime.now()
-            if not here:
-                try:
-                    async with asyncio.timeout(seconds):
-                        return await reply
-                except TimeoutError:
-                    raise CallTimeout(cell.path, kind, seconds) from None
-            entry = runtime.deadlines.add(deadline, partial(_expire, reply, cell.path, kind, seconds))
-            try:
-                return await reply
-            finally:
-                runtime.deadlines.discard(entry)
+        except TimeoutError as error:
+            if isinstance(error, CallTimeout):
+                raise
+            raise CallTimeout(cell.path, type(message).__qualname__) from None
         finally:
             if waits and caller is not None:
                 caller.waiting = None
@@ -158,11 +175,11 @@ class ActorRef(pykka.ActorRef[A]):
             cell.put(Envelope(message, caller, future, deadline, _meta(caller, correlation_id)))
             if not block:
                 if deadline is not None:
-                    runtime.on_loop(partial(_watch_deadline, future, cell, deadline, type(message).__qualname__))
+                    runtime.on_loop(partial(_watch_deadline, future, cell, deadline, message))
                 return future
             seconds = None if deadline is None else deadline - runtime.now()
             if not future.done() and not runtime.park(future, seconds):
-                _expire(future, cell.path, type(message).__qualname__, seconds or 0.0)
+                expire(future, cell.path, message)
             return future.get()
         finally:
             if waits and caller is not None:
@@ -373,15 +390,9 @@ def _waits(caller: Cell | None, target: Cell) -> bool:
     return True
 
 
-def _expire(reply: Any, path: str, kind: str, seconds: float) -> None:
-    from actors._turn import settle_failure
-
-    settle_failure(reply, CallTimeout(path, kind, seconds), path)
-
-
-def _watch_deadline(future: Future[Any], cell: Cell, deadline: float, kind: str) -> None:
+def _watch_deadline(future: Future[Any], cell: Cell, deadline: float, message: object) -> None:
     runtime = cell.runtime
     if future.done() or cell.state is State.CLOSED:
         return
-    entry = runtime.deadlines.add(deadline, partial(_expire, future, cell.path, kind, deadline - runtime.now()))
+    entry = runtime.deadlines.add(deadline, (future, cell.path, message))
     future.add_done_callback(lambda _: runtime.on_loop(lambda: runtime.deadlines.discard(entry)))

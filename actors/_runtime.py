@@ -161,8 +161,7 @@ class Runtime:
         self.clock = self._clock_factory(self.loop)
         self.now = self.clock.now
         self.deadlines = Deadlines(self.clock)
-        self.loop_host = LoopHost(self, self.loop)
-        self.thread_host = ThreadHost(self)
+        self.make_hosts()
         self._stopped = Future(self.park)
         self._why_not = ""
         if self._log is not None:
@@ -171,6 +170,11 @@ class Runtime:
             self._watchdog = Watchdog(self, self._watchdog_limit)
             self._watchdog.start()
         _watch_forks(self)
+
+    def make_hosts(self) -> None:
+        """Makes what runs the cells. The simulation makes its own."""
+        self.loop_host = LoopHost(self, self.loop)
+        self.thread_host = ThreadHost(self)
 
     @property
     def running(self) -> bool:
@@ -339,10 +343,7 @@ class Runtime:
         """Has `function` called on the loop thread, between turns and ahead of them."""
         self.refuse_if_forked()
         self.control.append((function, args))
-        if threading.get_ident() == self._thread_id:
-            self.loop_host.schedule()
-        else:
-            self.loop_host.poke()
+        self.loop_host.schedule()
 
     def on_turn_of(self, cell: Cell) -> bool:
         """Whether the code that asks is a handler or hook of `cell` itself, not a task or thread it started."""

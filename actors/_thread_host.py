@@ -29,6 +29,7 @@ class ThreadHost:
     """Runs each incarnation in a thread of its own."""
 
     slice = 1
+    blocks = True
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime

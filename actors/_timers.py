@@ -49,11 +49,14 @@ class Timer:
             now = cell.runtime.now()
             self._due += self._interval * max(1, -(-(now - self._due) // self._interval))
             self._handle = cell.runtime.clock.call_at(self._due, self._fire)
-        envelope = Envelope(Timed(self._incarnation, self._message), cell)
+        envelope = Envelope(Timed(self._incarnation, self._message, self), cell)
         try:
-            cell.put(envelope)
+            self._put(envelope)
         except Exception as error:  # noqa: BLE001 - a bounded mailbox refused it, and nobody is there to take it back
             cell.dead_letter(self._message, "overflow", envelope, error)
+
+    def _put(self, envelope: Envelope) -> None:
+        self._cell.put(envelope)
 
     def cancel(self) -> None:
         """The message does not come, unless it waits in the mailbox already. May be called twice, and from any thread."""

@@ -131,14 +131,14 @@ class Turn:
             pending()
         runtime = self.runtime
         queue, table, actor, incarnation = self.queue, self.table, self.actor, self.incarnation
-        control = runtime.control
-        left = self.host.slice
-        observed = runtime.observed or self.trace is not None
-        while self.open:
+        take, control, observed = queue.popleft, runtime.control, runtime.observed or self.trace is not None
+        left = limit = self.host.slice
+        while left and self.open:
             try:
-                envelope = self.urgent.popleft() if self.urgent else queue.popleft()
+                envelope = self.urgent.popleft() if self.urgent else take()
             except IndexError:
                 break
+            left -= 1
             if envelope.deadline is not None and envelope.deadline < runtime.now():
                 self.expire(envelope)
                 continue
@@ -146,7 +146,6 @@ class Turn:
             message = envelope.message
             if observed:
                 envelope.began = runtime.now()
-            self.handled += 1
             try:
                 result = table[type(message)](actor, message)
             except BaseException as error:  # noqa: BLE001 - any exception, SystemExit included, ends this actor alone
@@ -159,9 +158,9 @@ class Turn:
                         self.answer(envelope, result)
                     if observed:
                         self.note(envelope, "done")
-            left -= 1
-            if not left or control:
+            if control:
                 break
+        self.handled += limit - left
         if incarnation != self.incarnation:
             return
         if not self.active:
@@ -208,7 +207,7 @@ class Turn:
             return
         if envelope.reply is not None:
             self.answer(envelope, result)
-        if envelope.began is not None:
+        if self.watched():
             self.note(envelope, "done")
 
     def answer(self, envelope: Envelope, result: object) -> None:
@@ -225,7 +224,7 @@ class Turn:
 
     def failed(self, envelope: Envelope, error: BaseException, incarnation: int) -> None:
         """A handler raised: an answer where the class says so, a crash otherwise."""
-        if envelope.began is not None:
+        if self.watched():
             self.note(envelope, "failed")
         if isinstance(error, self.answers(envelope)):
             if envelope.reply is None:
@@ -248,9 +247,10 @@ class Turn:
 
     def expire(self, envelope: Envelope) -> None:
         """The deadline of the message passed while it waited."""
+        self.handled -= 1
         if envelope.reply is not None:
             kind = type(envelope.message).__qualname__
-            settle_failure(envelope.reply, CallTimeout(self.path, kind, 0.0), self.path)
+            settle_failure(envelope.reply, CallTimeout(self.path, kind), self.path)
         self.dead_letter(envelope.message, "expired", envelope)
 
     def unhandled(self) -> None:
@@ -281,10 +281,14 @@ class Turn:
         sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
         self.runtime.events.publish(DeadLetter(self.path, self.runtime.now(), message, why, sender, error))
 
+    def watched(self) -> bool:
+        """Whether somebody watches single messages of this cell."""
+        return self.trace is not None or self.runtime.observed
+
     def note(self, envelope: Envelope, outcome: str) -> None:
         """A watched message has been handled: to the trace of the cell, and to those who subscribed."""
         now = self.runtime.now()
-        seconds = now - (envelope.began or now)
+        seconds = now - getattr(envelope, "began", now)
         if self.trace is not None:
             self.trace.append(Handled(now, type(envelope.message).__qualname__, seconds, outcome, self.incarnation))
         if self.runtime.events.sinks(MessageHandled):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -76,21 +75,3 @@ class Failure:
     reason: ExitReason
     message_type: str | None
     """The type of the message that crashed it, where one did."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surrender:
-    """What an `on_give_up` callback is told: a budget is spent."""
-
-    supervisor: str
-    child: str
-    scope: str
-    """`supervisor`: all its children stop and it exits; `child`: this child alone is given up."""
-    max_restarts: int
-    period: float
-    reason: ExitReason
-    """The exit that was one too many."""
-
-
-OnFailure = Callable[[Failure], object]
-OnGiveUp = Callable[[Surrender], object]

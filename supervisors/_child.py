@@ -21,6 +21,9 @@ class ChildState(StrEnum):
     STOPPED = "stopped"
     DECLINED = "declined"
 
+    # Enum hashes a name in Python code; states are keys on the path of every restart.
+    __hash__ = str.__hash__
+
 
 ALIVE = frozenset(set(ChildState) - {ChildState.STOPPED, ChildState.DECLINED})
 """States of a child that is up or will be: it counts as alive for automatic shutdown (rule 21)."""
@@ -123,7 +126,7 @@ class Child:
     def info(self) -> ChildInfo:
         """It as others may see it."""
         until = self.until if self.state is ChildState.BACKING_OFF else None
-        is_supervisor = isinstance(self.spec, SupervisorSpec)
+        is_supervisor = self.spec.is_supervisor
         return ChildInfo(
             self.id, self.state, until, self.incarnation, self.restarts, is_supervisor, self.spec, self.ref
         )

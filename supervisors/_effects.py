@@ -6,91 +6,80 @@ The edge keeps a child's cell (ref, path, name, queue) from its first `Start` un
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from supervisors._actors import ExitReason
+from supervisors._actors import ExitReason, LifecycleEvent
 from supervisors._errors import StartFailed, SupervisionError
 from supervisors._spec import Grace, Spec
 
 
 @dataclass(frozen=True, slots=True)
-class BackingOff:
-    """A restart was granted and waits until `until` (rule 11). `attempt` counts from 1 since the last stable
-    run.
-    """
+class SupervisionEvent(LifecycleEvent):
+    """Something a supervisor decided about a child. `path` is the child's place in the tree."""
 
+    level: ClassVar[str] = "info"
     child: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackingOff(SupervisionEvent):
+    """A restart was granted and waits until `until` (rule 11). `attempt` counts from 1 since the last stable run."""
+
     incarnation: int
     cause: ExitReason
     attempt: int
     delay: float
     until: float
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
-class Restarting:
+class Restarting(SupervisionEvent):
     """A child is started again; `incarnation` is the one that is to come."""
 
-    child: str
     incarnation: int
     attempt: int
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
-class Restarted:
+class Restarted(SupervisionEvent):
     """A restart succeeded: the child is up again."""
 
-    child: str
     incarnation: int
     attempt: int
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
-class RestartFailed:
+class RestartFailed(SupervisionEvent):
     """A start attempt of a restart, or of a `retry_start`, failed (rule 14)."""
 
-    child: str
+    level: ClassVar[str] = "warning"
     incarnation: int
     cause: ExitReason
     attempt: int
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
-class GaveUp:
-    """A budget is spent (rules 9 and 10): the supervisor ends, or with `scope="child"` only the child is
-    dropped.
-    """
+class GaveUp(SupervisionEvent):
+    """A budget is spent (rules 9 and 10): the supervisor ends, or with `scope="child"` only the child is dropped."""
 
-    child: str
+    level: ClassVar[str] = "error"
     scope: Literal["supervisor", "child"]
     max_restarts: int
     period: float
     cause: ExitReason
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(SupervisionEvent):
     """A child and its spec are gone from the supervisor."""
 
-    child: str
+    level: ClassVar[str] = "debug"
     reason: ExitReason
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
-class AutoShutdown:
+class AutoShutdown(SupervisionEvent):
     """The end of a significant child ends the supervisor (rule 21)."""
-
-    child: str
-    at: float
-
-
-Event = BackingOff | Restarting | Restarted | RestartFailed | GaveUp | Dropped | AutoShutdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +175,7 @@ class Exit:
 class Note:
     """Something for the ledger and the lifecycle stream (rule 30)."""
 
-    event: Event
+    event: SupervisionEvent
 
 
 Effect = Start | Stop | Close | Drop | Arm | Disarm | Answer | Refuse | Ready | StartFailedSelf | Exit | Note

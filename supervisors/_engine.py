@@ -62,7 +62,7 @@ class Engine(Requests):
             child.ever_up, child.up_since, child.ref = True, now, ref
             self._roster.enter(child, ChildState.RUNNING, now)
             if again:
-                self._emit(Note(Restarted(id, incarnation, child.attempt, now)))
+                self._emit(Note(Restarted(self._child_path(id), now, id, incarnation, child.attempt)))
             self._answer(child.starter, ref)
             child.starter = None
             self._advance(now)
@@ -248,7 +248,10 @@ class Engine(Requests):
         """The next attempt comes as a message, even after no delay at all (rule 14), and by strategy (rule
         15).
         """
-        self._emit(Note(RestartFailed(child.id, child.incarnation, reason, child.attempt, now)))
+        event = RestartFailed(
+            self._child_path(child.id), now, child.id, child.incarnation, reason, child.attempt
+        )
+        self._emit(Note(event))
         if not self._charge(child, reason, now):
             return
         delay = child.fail(now, self._random)

@@ -141,3 +141,14 @@ class ShuttingDown(SupervisionError):
 
     def describe(self) -> str:
         return f"{self.supervisor} is shutting down; ask again once it has been restarted"
+
+
+class TargetError(SupervisionError, ImportError):
+    """What `understudy run`, `check` and `tree` were given leads to no tree."""
+
+    fields = ("target", "problem")
+    target: str
+    problem: str
+
+    def describe(self) -> str:
+        return f"{self.target}: {self.problem}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from supervisors._actors import Crashed, ExitReason
-from supervisors._effects import BackingOff, Event, GaveUp, Restarted, RestartFailed, Restarting
+from supervisors._effects import BackingOff, GaveUp, Restarted, RestartFailed, Restarting, SupervisionEvent
 
 LENGTH = 1000
 """How many entries are kept."""
@@ -36,42 +36,30 @@ class Ledger:
     """The last restarts of one supervisor, oldest first. Adding is constant time."""
 
     def __init__(self, length: int = LENGTH) -> None:
-        self._entries: deque[int] = deque()
-        self._by_number: dict[int, LedgerEntry] = {}
-        self._open: dict[str, int] = {}
-        self._length = length
-        self._made = 0
+        self._records: deque[_Record] = deque(maxlen=length)
+        self._open: dict[str, _Record] = {}
 
-    def exited(
-        self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float
-    ) -> None:
+    def exited(self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float) -> None:
         """A child is gone, or did not come up."""
-        cause = type(reason.exception).__name__ if isinstance(reason, Crashed) else reason.kind
         self._settle(child, "failed", now)
-        self._made += 1
-        self._by_number[self._made] = LedgerEntry(
-            child, incarnation, cause, reason, message_type, 0, 0.0, now, "pending"
-        )
-        self._entries.append(self._made)
-        self._open[child] = self._made
-        if len(self._entries) > self._length:
-            gone = self._entries.popleft()
-            entry = self._by_number.pop(gone)
-            if self._open.get(entry.child) == gone:
-                del self._open[entry.child]
+        record = _Record(child, incarnation, reason, message_type, now)
+        self._records.append(record)
+        self._open[child] = record
 
-    def note(self, child: str, event: Event) -> None:
+    def note(self, event: SupervisionEvent) -> None:
         """The supervisor decided something about the child, or its decision came to an end."""
         match event:
-            case BackingOff(attempt=attempt, delay=delay):
-                self._change(child, attempt=attempt, delay=delay)
-            case Restarting(attempt=attempt):
-                self._change(child, attempt=attempt)
-            case Restarted(at=at):
+            case Restarted(child=child, at=at):
                 self._settle(child, "restarted", at)
-            case RestartFailed(at=at):
+            case BackingOff(child=child, attempt=attempt, delay=delay):
+                if (record := self._open.get(child)) is not None:
+                    record.attempt, record.delay = attempt, delay
+            case Restarting(child=child, attempt=attempt):
+                if (record := self._open.get(child)) is not None:
+                    record.attempt = attempt
+            case RestartFailed(child=child, at=at):
                 self._settle(child, "failed", at)
-            case GaveUp(at=at):
+            case GaveUp(child=child, at=at):
                 self._settle(child, "gave_up", at)
             case _:
                 pass
@@ -82,14 +70,42 @@ class Ledger:
 
     def entries(self) -> tuple[LedgerEntry, ...]:
         """Everything that is kept, oldest first."""
-        return tuple(self._by_number[number] for number in self._entries)
-
-    def _change(self, child: str, **changes: int | float) -> None:
-        number = self._open.get(child)
-        if number is not None:
-            self._by_number[number] = replace(self._by_number[number], **changes)  # type: ignore[arg-type]
+        return tuple(record.entry() for record in self._records)
 
     def _settle(self, child: str, outcome: str, now: float) -> None:
-        number = self._open.pop(child, None)
-        if number is not None:
-            self._by_number[number] = replace(self._by_number[number], outcome=outcome, settled_at=now)
+        record = self._open.pop(child, None)
+        if record is not None:
+            record.outcome, record.settled_at = outcome, now
+
+
+class _Record:
+    """An entry while it may still change."""
+
+    __slots__ = ("at", "attempt", "child", "delay", "incarnation", "message_type", "outcome", "reason", "settled_at")
+
+    def __init__(self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, at: float) -> None:
+        self.child = child
+        self.incarnation = incarnation
+        self.reason = reason
+        self.message_type = message_type
+        self.attempt = 0
+        self.delay = 0.0
+        self.at = at
+        self.outcome = "pending"
+        self.settled_at: float | None = None
+
+    def entry(self) -> LedgerEntry:
+        reason = self.reason
+        cause = type(reason.exception).__name__ if isinstance(reason, Crashed) else reason.kind
+        return LedgerEntry(
+            self.child,
+            self.incarnation,
+            cause,
+            reason,
+            self.message_type,
+            self.attempt,
+            self.delay,
+            self.at,
+            self.outcome,
+            self.settled_at,
+        )

@@ -113,7 +113,8 @@ class Moves:
         self._roster.enter(child, child.coming, now)
         if child.coming is ChildState.RESTARTING:
             child.restarts += 1
-            self._emit(Note(Restarting(child.id, child.incarnation, child.attempt, now)))
+            event = Restarting(self._child_path(child.id), now, child.id, child.incarnation, child.attempt)
+            self._emit(Note(event))
         self._emit(Start(child.id, child.spec, child.incarnation, child.has_cell))
         child.has_cell = True
 
@@ -137,9 +138,8 @@ class Moves:
 
     def _note_backing_off(self, child: Child, cause: ExitReason, now: float) -> None:
         if child.until is not None and child.delay is not None:
-            event = BackingOff(
-                child.id, child.incarnation, cause, child.attempt, child.delay, child.until, now
-            )
+            path, number = self._child_path(child.id), child.incarnation
+            event = BackingOff(path, now, child.id, number, cause, child.attempt, child.delay, child.until)
             self._emit(Note(event))
 
     def _cancel(self, child: Child) -> None:
@@ -167,7 +167,7 @@ class Moves:
         self._cancel(child)
         self._roster.remove(child, now, fresh_id=self._spec.is_dynamic)
         self._emit(Drop(child.id))
-        self._emit(Note(Dropped(child.id, reason, now)))
+        self._emit(Note(Dropped(self._child_path(child.id), now, child.id, reason)))
         self._settle(child, reason)
 
     def _settle(self, child: Child, reason: ExitReason) -> None:
@@ -250,7 +250,7 @@ class Moves:
         alive = self._roster.significant_alive()
         mode = self._spec.auto_shutdown
         if shuts_down(mode, significant=child.spec.significant, others_alive=alive):
-            self._emit(Note(AutoShutdown(child.id, now)))
+            self._emit(Note(AutoShutdown(self._child_path(child.id), now, child.id)))
             self._end(Shutdown("auto_shutdown"), now)
 
     def _charge(self, child: Child, cause: ExitReason, now: float) -> bool:
@@ -265,7 +265,8 @@ class Moves:
         limit = RestartLimitExceeded(self._path, child.id, window.max_restarts, window.period, cause)
         dropped = own is not None and own.on_limit == "drop"
         scope: Literal["supervisor", "child"] = "child" if dropped else "supervisor"
-        self._emit(Note(GaveUp(child.id, scope, window.max_restarts, window.period, cause, now)))
+        path = self._child_path(child.id)
+        self._emit(Note(GaveUp(path, now, child.id, scope, window.max_restarts, window.period, cause)))
         if dropped:
             self._remove(child, limit, now)
             self._after_own_end(child, now)

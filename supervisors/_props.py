@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from supervisors._actors import MailboxSpec, Props, Runtime
-from supervisors._spec import ChildSpec, Grace, Spec
+from supervisors._actors import Props, Runtime
+from supervisors._spec import DEFAULT_MAILBOX, ChildSpec, Grace, Spec
 from supervisors._task import Promise, Task
 
 
@@ -13,7 +13,7 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
     """The props of a child. Raises SpecError when its class cannot be found, NotAnActor when it is none."""
     from supervisors._supervisor import Supervisor
 
-    if not isinstance(spec, ChildSpec):
+    if spec.is_supervisor:
         return Props(
             runtime.kind(Supervisor),
             args=(spec,),
@@ -39,7 +39,7 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
         kwargs=kwargs,
         host=host,
         name=spec.name,
-        mailbox=kind.mailbox if spec.mailbox == _DEFAULT else spec.mailbox,
+        mailbox=kind.mailbox if spec.mailbox is DEFAULT_MAILBOX or spec.mailbox == DEFAULT_MAILBOX else spec.mailbox,
         redeliver=spec.redeliver,
         handler_timeout=spec.handler_timeout,
         start_timeout=spec.start_timeout,
@@ -50,5 +50,3 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
 def _seconds(grace: Grace) -> float | None:
     return None if grace == "infinity" else 0.0 if grace == "brutal_kill" else float(grace)
 
-
-_DEFAULT = MailboxSpec()

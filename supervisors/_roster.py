@@ -59,9 +59,11 @@ class Roster:
 
     def enter(self, child: Child, state: ChildState, now: float) -> None:
         """Moves a child into another visible state."""
-        self._count(child, -1)
+        self._states[child.state] -= 1
         child.enter(state, now)
-        self._count(child, +1)
+        self._states[state] += 1
+        if child.spec.significant:
+            self._watch(child)
 
     def adopt(self, child: Child, spec: Spec) -> None:
         """Gives a child another spec of the same id. A changed budget of its own begins empty."""
@@ -100,8 +102,14 @@ class Roster:
 
     def _count(self, child: Child, step: int) -> None:
         self._states[child.state] += step
-        self._supervisors += step * isinstance(child.spec, SupervisorSpec)
-        if step > 0 and child.spec.significant and child.state in ALIVE:
+        self._supervisors += step * child.spec.is_supervisor
+        if child.spec.significant and step > 0:
+            self._watch(child)
+        else:
+            self._significant.discard(child.id)
+
+    def _watch(self, child: Child) -> None:
+        if child.state in ALIVE:
             self._significant.add(child.id)
         else:
             self._significant.discard(child.id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -48,6 +48,9 @@ Grace = float | Literal["brutal_kill", "infinity"]
 Callback = Annotated[Callable[..., object] | None, PlainValidator(check_callback)]
 
 
+DEFAULT_MAILBOX = MailboxSpec()
+
+
 class OwnBudget(BaseModel):
     """A child's own restart budget (supervision rule 9): its restarts do not count in its supervisor's
     window.
@@ -67,6 +70,9 @@ class BaseSpec(BaseModel):
     """What every child has, a worker as well as a supervisor. Times are seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    is_supervisor: ClassVar[bool] = False
+    """Whether it is a supervisor's: cheaper to ask than `isinstance`, which pydantic's classes answer in Python code."""
 
     id: Id
     restart: Restart = "permanent"
@@ -89,6 +95,14 @@ class BaseSpec(BaseModel):
         """The budget of this child's own, if it has one (supervision rule 9)."""
         raise NotImplementedError
 
+    def _changed(self, **values: Any) -> Self:
+        """A copy with values that are valid already. `model_copy` would copy every container in it, for each child of a template."""
+        copy = object.__new__(type(self))
+        object.__setattr__(copy, "__dict__", {**self.__dict__, **values})
+        for name in ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+            object.__setattr__(copy, name, getattr(self, name))
+        return copy
+
     def runs_like(self, other: Spec) -> bool:
         """Whether `other` differs in policy only, so that `update_specs` may adopt it without a restart."""
         raise NotImplementedError
@@ -105,7 +119,7 @@ class ChildSpec(BaseSpec):
     """Where it runs; None lets the class decide: a `pykka.ThreadingActor` on a thread, anything else on the
     loop.
     """
-    mailbox: Annotated[MailboxSpec, BeforeValidator(check_mailbox)] = MailboxSpec()
+    mailbox: Annotated[MailboxSpec, BeforeValidator(check_mailbox)] = DEFAULT_MAILBOX
     """A MailboxSpec, or "keep" or "drop" for its `on_restart` (supervision rule 26)."""
     redeliver: Count = 0
     """How often a message that crashed the actor is handed to it again (supervision rule 27)."""
@@ -167,16 +181,16 @@ class ChildSpec(BaseSpec):
             wanted = "a TaskCall" if self.start is None else "extra arguments for the template"
             raise SpecError([Fault(id, f"start_child takes {wanted} here, got {type(extra).__name__}")])
         if isinstance(extra, TaskCall):
-            return self.model_copy(update={"id": id, "start": extra.function, "args": check_args(extra.args)})
+            return self._changed(id=id, start=extra.function, args=check_args(extra.args))
+        if not extra:
+            return self._changed(id=id)
         more = check_args(extra)
-        if not more:
-            return self.model_copy(update={"id": id})
         if isinstance(self.args, Mapping) and isinstance(more, Mapping):
-            return self.model_copy(update={"id": id, "args": {**self.args, **more}})
+            return self._changed(id=id, args={**self.args, **more})
         if isinstance(self.args, Sequence) and isinstance(more, Sequence):
-            return self.model_copy(update={"id": id, "args": (*self.args, *more)})
+            return self._changed(id=id, args=(*self.args, *more))
         if not self.args:
-            return self.model_copy(update={"id": id, "args": more})
+            return self._changed(id=id, args=more)
         raise SpecError(
             [
                 Fault(
@@ -199,6 +213,8 @@ class SupervisorSpec(BaseSpec):
     """A supervisor: of children in an order, or of any number of children of one template
     (`simple_one_for_one`).
     """
+
+    is_supervisor: ClassVar[bool] = True
 
     kind: Literal["static", "dynamic", "partition", "tasks"] = "static"
     children: tuple[Spec, ...] = ()
@@ -247,7 +263,7 @@ class SupervisorSpec(BaseSpec):
         """This template as the spec of one child. Raises SpecError for extra arguments: a tree takes none."""
         if isinstance(extra, TaskCall) or extra:
             raise SpecError([Fault(id, "args: the template is a supervisor, which takes no arguments")])
-        return self.model_copy(update={"id": id})
+        return self._changed(id=id)
 
 
 Spec = ChildSpec | SupervisorSpec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, Literal, cast
 
 from supervisors._actors import (
@@ -34,7 +35,6 @@ from supervisors._api import (
     GetLedger,
     RestartChild,
     StartChild,
-    Surrender,
     TerminateChild,
     UpdateSpecs,
     WhichChildren,
@@ -47,7 +47,6 @@ from supervisors._effects import (
     Disarm,
     Drop,
     Effect,
-    Event,
     Exit,
     GaveUp,
     Note,
@@ -56,6 +55,7 @@ from supervisors._effects import (
     Start,
     StartFailedSelf,
     Stop,
+    SupervisionEvent,
 )
 from supervisors._engine import Engine
 from supervisors._errors import SupervisionError
@@ -86,6 +86,8 @@ class Supervisor(Actor):
         self._ledger = Ledger()
         self._cells: dict[str, Cell] = {}
         self._timers: dict[int, TimerHandle] = {}
+        self._in_grace: dict[float, list[tuple[Cell, int]]] = {}
+        self._graces: deque[TimerHandle] = deque(maxlen=1000)
         self._inputs: deque[Callable[[], list[Effect]]] = deque()
         self._working = False
 
@@ -201,15 +203,17 @@ class Supervisor(Actor):
             while self._inputs:
                 for effect in self._inputs.popleft()():
                     self._do(effect)
+                if self._in_grace:
+                    self._time_graces()
         finally:
             self._working = False
 
     def _do(self, effect: Effect) -> None:
         match effect:
             case Start():
-                self._start(effect)
+                self._start_child(effect)
             case Stop(id=id, incarnation=incarnation, grace=grace):
-                self._stop(self._cells[id], incarnation, grace)
+                self._stop_child(self._cells[id], incarnation, grace)
             case Close(id=id) | Drop(id=id):
                 self._close(id)
             case Arm(token=token, delay=delay):
@@ -233,22 +237,21 @@ class Supervisor(Actor):
             case Note(event=event):
                 self._note(event)
 
-    def _start(self, effect: Start) -> None:
+    def _start_child(self, effect: Start) -> None:
         try:
             props = props_for(effect.spec, self.runtime, f"{self.path}/{effect.id}")
-            if effect.keep:
-                cell = self._cells[effect.id]
-                cell.props = props
-            else:
+            cell = self._cells.get(effect.id)
+            if cell is None:
                 cell = self.runtime.make_cell(props, effect.id, self._cell, supervised=True)
-                cell.incarnation = effect.incarnation - 1
                 self._cells[effect.id] = cell
                 self._keep_promise(cell, props)
-        except Exception as error:  # noqa: BLE001 - a spec that resolves to nothing, a name that is taken: a start that failed
+        except Exception as error:  # noqa: BLE001 - a class that is not found, a name that is taken: a start that failed
             reason = Crashed(error)
             now = self._now()
             self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now))
             return
+        cell.props = props
+        cell.incarnation = effect.incarnation - 1
         cell.begin()
 
     def _keep_promise(self, cell: Cell, props: Props) -> None:
@@ -256,14 +259,25 @@ class Supervisor(Actor):
         if isinstance(promise, Promise):
             self.runtime.when_closed(cell, lambda reason: promise.broken(cell.path, reason))
 
-    def _stop(self, cell: Cell, incarnation: int, grace: Grace) -> None:
+    def _stop_child(self, cell: Cell, incarnation: int, grace: Grace) -> None:
         if cell.incarnation != incarnation or cell.state is State.DOWN:
             return  # it is gone already, and the notice of that is on its way
         if grace == "brutal_kill":
             cell.told_to_stop = Killed("brutal_kill")
             cell.kill(Killed("brutal_kill"))
+        elif grace == "infinity":
+            cell.stop(Shutdown(), None)
+        elif self._spec.is_dynamic:
+            cell.stop(Shutdown(), None)
+            self._in_grace.setdefault(float(grace), []).append((cell, incarnation))
         else:
-            cell.stop(Shutdown(), None if grace == "infinity" else float(grace))
+            cell.stop(Shutdown(), float(grace))
+
+    def _time_graces(self) -> None:
+        """Unordered children that were told to stop together share one timer (supervision rule 6)."""
+        for grace, cells in self._in_grace.items():
+            self._graces.append(self.runtime.clock.call_at(self._now() + grace, partial(_kill_late, cells)))
+        self._in_grace.clear()
 
     def _close(self, id: str) -> None:
         cell = self._cells.pop(id, None)
@@ -280,20 +294,18 @@ class Supervisor(Actor):
             )
 
     def _disarm_all(self) -> None:
-        for timer in self._timers.values():
+        for timer in (*self._timers.values(), *self._graces):
             timer.cancel()
         self._timers.clear()
+        self._graces.clear()
 
     # What others hear
 
-    def _note(self, event: Event) -> None:
-        self._ledger.note(event.child, event)
+    def _note(self, event: SupervisionEvent) -> None:
+        self._ledger.note(event)
         self.runtime.events.publish(event)
         if isinstance(event, GaveUp) and self._spec.on_give_up is not None:
-            surrender = Surrender(
-                self.path, event.child, event.scope, event.max_restarts, event.period, event.cause
-            )
-            self._call_back("on_give_up", self._spec.on_give_up, surrender)
+            self._call_back("on_give_up", self._spec.on_give_up, event)
 
     def _ask_callback(self, notice: ChildExited) -> Verdict | None:
         if self._spec.on_failure is None:
@@ -317,3 +329,9 @@ class Supervisor(Actor):
 
     def _callback_failed(self, name: str, error: BaseException) -> None:
         self.runtime.events.publish(CallbackFailed(self.path, self._now(), name, error))
+
+
+def _kill_late(cells: list[tuple[Cell, int]]) -> None:
+    for cell, incarnation in cells:
+        if cell.incarnation == incarnation and cell.state in (State.STARTING, State.STOPPING):
+            cell.kill(Killed("did not stop in time"))

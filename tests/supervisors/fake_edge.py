@@ -1,4 +1,4 @@
-"""A fake edge for the engine: carries effects out on paper, and holds the engine to what every edge relies on."""
+"""A fake edge: carries effects out on paper, and holds the engine to what every edge relies on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Other(pykka.ThreadingActor):
 
 
 class Edge:
-    """Runs an engine against a clock set by hand. What it is told to start or stop waits until a test finishes it."""
+    """An engine and a clock set by hand. Unless automatic, a test finishes starts and stops."""
 
     def __init__(self, spec: SupervisorSpec, seed: int = 0, *, automatic: bool = True) -> None:
         self.engine = Engine(spec, "/" + spec.id, random.Random(seed))

@@ -30,7 +30,7 @@ def test_a_restart_is_inside_the_window_up_to_its_very_edge(start: float) -> Non
         window = Window(1, period)
         clock = running(start)
         assert window.grant(clock, start)
-        # start + period may round up or down: the window has to agree with the subtraction, not with the intention.
+        # start + period may round: the window has to agree with the subtraction.
         assert window.grant(clock, later) is (later - start > period)
         assert allowed is (later - start > period)
 

@@ -797,3 +797,48 @@ def test_one_exit_among_many_costs_the_same_as_among_few() -> None:
         return count
 
     assert steps(2) == steps(300)
+
+
+# Two things at once
+
+
+def test_terminate_child_takes_a_member_out_of_the_group_restart_that_stops_it() -> None:
+    """It was told to stop for good: the restart must not bring it back."""
+    edge = edge_of("a", "b", strategy="one_for_all")
+    edge.automatic = False
+    edge.crash("a")
+    edge.terminate("b")
+    edge.automatic = True
+    edge.settle()
+    assert edge.take_log() == ["-b", "+a"]
+    assert edge.states() == {"a": "running", "b": "stopped"}
+
+
+def test_a_group_restart_does_not_bring_back_a_child_that_is_being_terminated() -> None:
+    """The same two, the other way round."""
+    edge = edge_of("a", "b", strategy="one_for_all")
+    edge.automatic = False
+    edge.terminate("b")
+    edge.crash("a")
+    edge.automatic = True
+    edge.settle()
+    assert edge.states() == {"a": "running", "b": "stopped"}
+
+
+def test_the_next_child_starts_only_when_a_terminated_starting_one_is_gone() -> None:
+    """Rule 1: one after another, also when one of them is called off."""
+    edge = edge_of("a", "b", automatic=False)
+    edge.terminate("a")
+    assert edge.take_log() == ["+a", "-a"]
+    edge.gone("a")
+    assert edge.take_log() == ["+b"]
+
+
+def test_a_child_removed_while_it_backs_off_ages_out_of_the_window_by_the_clock() -> None:
+    """Rule 8, for a child that goes straight from its wait."""
+    edge = edge_of("a", worker("b", backoff=constant(500)), max_restarts=1, period=10)
+    edge.crash("b")
+    edge.update([worker("a")])
+    edge.sleep(10.001)
+    edge.crash("a")
+    assert edge.ended is None

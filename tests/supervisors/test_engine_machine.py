@@ -12,6 +12,7 @@ from supervisors._backoff import constant, exponential
 from supervisors._builders import child, dynamic_supervisor, supervisor
 from supervisors._child import ChildState
 from supervisors._spec import ChildSpec, Spec
+from supervisors._strategy import Restart
 from tests.supervisors.fake_edge import BOOM, Edge, Killed, Normal, Other, Worker
 
 REASONS = st.sampled_from([BOOM, Killed(), Normal()])
@@ -23,7 +24,8 @@ AT_REST = {ChildState.STOPPED, ChildState.DECLINED}
 @st.composite
 def children(draw: st.DrawFn, id: str, *, significant: bool = True) -> ChildSpec:
     """A worker with any policy."""
-    restart = draw(st.sampled_from(["permanent", "transient", "temporary"]))
+    kinds: list[Restart] = ["permanent", "transient", "temporary"]
+    restart = draw(st.sampled_from(kinds))
     own = draw(st.booleans())
     return child(
         id,
@@ -171,7 +173,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def something_moves_whoever_waits(self) -> None:
-        """No child waits for ever: the edge owes a notice or a timer is set, or else all are up or at rest."""
+        """Nobody waits for ever: the edge owes a notice, a timer is set, or all are up or at rest."""
         edge = self.edge
         if not (edge.starting or edge.stopping or edge.timers):
             assert {info.state for info in edge.engine.which_children()} <= {ChildState.RUNNING} | AT_REST
@@ -190,7 +192,8 @@ class EngineMachine(RuleBasedStateMachine):
         edge = self.edge
         if edge.ended is not None:
             assert edge.engine.which_children() == ()
-            assert not (edge.starting or edge.up or edge.stopping or edge.timers or edge.cells)
+            left = [edge.starting, edge.up, edge.stopping, edge.timers, edge.cells]
+            assert not any(left)
             assert edge.answers.keys() | edge.errors.keys() == edge.asked
 
     def teardown(self) -> None:

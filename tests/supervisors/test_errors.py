@@ -1,4 +1,4 @@
-"""Errors of supervision: picklable, with fields, and with the value, the place and the remedy in their text."""
+"""Errors of supervision: picklable, with fields, and a text that names value, place and remedy."""
 
 from __future__ import annotations
 

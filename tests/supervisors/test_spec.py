@@ -304,15 +304,16 @@ def test_any_mapping_is_either_a_tree_or_a_spec_error(value: object) -> None:
     try:
         made = parse_tree({"id": "root", "children": value})
     except SpecError as error:
-        assert error.faults
+        found: object = error.faults
     else:
-        assert isinstance(made, SupervisorSpec)
+        found = isinstance(made, SupervisorSpec)
+    assert found
 
 
 def test_a_class_is_found_when_it_is_asked_for_and_not_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Building a spec imports nothing; a failing import is a fault with a short traceback of the user's code."""
+    """Building a spec imports nothing; a failing import is a fault with a short traceback."""
     (tmp_path / "broken_app.py").write_text("def oops():\n    raise KeyError('lost')\n\noops()\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     spec = child("w", "broken_app:Worker")

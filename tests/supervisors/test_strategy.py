@@ -39,7 +39,7 @@ def test_an_expected_exit(restart: Restart, reason: ExitReason, answer: Verdict)
     ("restart", "answer"), [("permanent", "restart"), ("transient", "restart"), ("temporary", "drop")]
 )
 def test_an_abnormal_exit(restart: Restart, reason: ExitReason, answer: Verdict) -> None:
-    """The last column; giving up is abnormal, so a transient supervisor that gave up is restarted, unlike in OTP."""
+    """The last column; giving up is abnormal, so a transient supervisor that did is restarted."""
     assert verdict(restart, reason) == answer
 
 

@@ -1,0 +1,198 @@
+"""The target of the command line: from `module:attribute`, a script or a file to a tree.
+
+For the command line only: it owns its process, and so may add to `sys.path` and set `sys.argv` as `python
+file.py` would.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from supervisors._actors import Actor, NotAnActor
+from supervisors._errors import SpecError, TargetError
+from supervisors._file import load_tree
+from supervisors._spec import ChildSpec, SupervisorSpec
+from supervisors._start import as_tree
+
+_OURS = ("actors", "supervisors", "teams")
+_FRAMES = 6
+"""Frames of the user's own code shown when an import fails: those nearest to the error say what is wrong."""
+_FILES = (".toml", ".yaml", ".yml")
+_DEFAULT = "tree"
+
+
+def load_target(target: str, args: Sequence[str] = ()) -> SupervisorSpec:
+    """The tree a target names: `module:attribute`, `path/to/file.py[:attribute]`, or a `.toml`, `.yaml` or
+    `.yml` file.
+
+    Without an attribute it is `tree`, or the only spec in the module. A function is called without
+    arguments for the spec. `sys.argv` becomes the target and `args`; the folder of the file, or the current
+    one for a module, goes to the front of `sys.path`.
+
+    Raises:
+        TargetError: there is no such thing, it does not import (with the frames of its own code), or it is
+            no tree
+        SpecError: the tree has faults; all of them
+        SystemExit: the target's own, such as that of its argument parser
+    """
+    location, _, attribute = target.partition(":")
+    path = Path(location)
+    sys.argv = [location, *args]
+    if path.suffix.lower() in _FILES:
+        if attribute:
+            raise TargetError(target, "a tree in a file has no attributes; leave out what follows the colon")
+        _find_modules_in(target, path.parent)
+        return load_tree(path)
+    if path.suffix == ".py" or len(path.parts) > 1:
+        module = _script(target, path)
+    else:
+        module = _module(target, location)
+    return _tree(target, _value(target, module, attribute))
+
+
+# Modules
+
+
+def _find_modules_in(target: str, folder: Path) -> None:
+    """Puts the folder first on `sys.path`, unless something in it would stand in for one of our packages."""
+    folder = folder.resolve()
+    for name in _OURS:
+        for shadow in (folder / f"{name}.py", folder / name / "__init__.py"):
+            if shadow.exists() and not _is_ours(name, shadow):
+                raise TargetError(
+                    target, f"{shadow} shadows understudy's own package {name!r}: rename that file or folder"
+                )
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _is_ours(name: str, file: Path) -> bool:
+    """Whether the file is the package that runs, or belongs to a checkout of it."""
+    loaded = getattr(sys.modules.get(name), "__file__", None)
+    if loaded is not None and file.samefile(loaded):
+        return True
+    seam = file.parent.parent / "actors" / "__init__.py"
+    return (
+        file.name == "__init__.py" and seam.exists() and "__understudy__" in seam.read_text(encoding="utf-8")
+    )
+
+
+def _script(target: str, path: Path) -> ModuleType:
+    if not path.exists():
+        raise TargetError(target, f"there is no file {path}")
+    if path.suffix != ".py":
+        raise TargetError(target, f"{path} is neither a .py file nor a tree in a {', '.join(_FILES)} file")
+    _find_modules_in(target, path.parent)
+    # Under its own name, so that what it defines can be pickled and another module may import it; not as
+    # __main__, whose block would run.
+    name = path.stem if path.stem not in sys.modules else f"understudy_target_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    load = spec.loader.exec_module
+    _run(target, f"{path} does not import", lambda: load(module))
+    return module
+
+
+def _module(target: str, name: str) -> ModuleType:
+    if not all(step.isidentifier() for step in name.split(".")):
+        raise TargetError(
+            target, "expected module:attribute, path/to/file.py[:attribute], or a .toml or .yaml file"
+        )
+    _find_modules_in(target, Path.cwd())
+    found = _run(target, f"module {name!r} does not import", lambda: importlib.import_module(name))
+    assert isinstance(found, ModuleType)
+    return found
+
+
+def _run(target: str, problem: str, work: Callable[[], object]) -> object:
+    """Runs code of the user's; what it raises is told with the frames of its own code."""
+    try:
+        return work()
+    except SpecError:
+        raise
+    except Exception as error:
+        raise TargetError(target, f"{problem}\n{account(error)}") from error
+
+
+# What is in them
+
+
+def _value(target: str, module: ModuleType, attribute: str) -> object:
+    found: object = module
+    if not attribute:
+        return _only_spec(target, module)
+    for step in attribute.split("."):
+        if not hasattr(found, step):
+            near = ", ".join(_specs(module)) or "no spec at all"
+            raise TargetError(target, f"module {module.__name__!r} has no {attribute!r}; it has {near}")
+        found = getattr(found, step)
+    return found
+
+
+def _only_spec(target: str, module: ModuleType) -> object:
+    if hasattr(module, _DEFAULT):
+        return getattr(module, _DEFAULT)
+    specs = _specs(module)
+    supervisors = [each for each in specs.values() if isinstance(each, SupervisorSpec)]
+    trees: list[ChildSpec | SupervisorSpec] = [*supervisors] or [*specs.values()]
+    if not trees:
+        raise TargetError(target, f"holds no spec: bind one to {_DEFAULT!r}, or name it after a colon")
+    if any(each is not trees[0] for each in trees):
+        raise TargetError(target, f"holds several specs ({', '.join(specs)}): name one after a colon")
+    return trees[0]
+
+
+def _specs(module: ModuleType) -> dict[str, ChildSpec | SupervisorSpec]:
+    return {name: each for name, each in vars(module).items() if isinstance(each, ChildSpec | SupervisorSpec)}
+
+
+def _tree(target: str, value: object) -> SupervisorSpec:
+    if inspect.iscoroutinefunction(value):
+        raise TargetError(target, "is a coroutine function, expected a plain one that returns a spec")
+    if callable(value) and not isinstance(value, type):
+        value = _run(target, "the function did not return a spec", value)
+    if not isinstance(value, ChildSpec | SupervisorSpec | type):
+        wanted = "a spec, an actor class or a function that returns one"
+        raise TargetError(target, f"is {type(value).__name__}, expected {wanted}")
+    try:
+        return as_tree(value)
+    except NotAnActor as error:
+        raise TargetError(target, str(error)) from None
+
+
+# Tracebacks
+
+
+def account(error: BaseException) -> str:
+    """A traceback with the last frames of the user's own code: neither ours, nor the import system's."""
+    told = traceback.TracebackException.from_exception(error)
+    for each in _chain(told):
+        frames = [frame for frame in each.stack if not _is_internal(frame.filename)]
+        each.stack = traceback.StackSummary.from_list(frames[-_FRAMES:])
+    return "".join(told.format()).rstrip()
+
+
+def _chain(told: traceback.TracebackException | None) -> Iterator[traceback.TracebackException]:
+    if told is not None:
+        yield told
+        yield from _chain(told.__cause__)
+        yield from _chain(told.__context__)
+        for each in getattr(told, "exceptions", None) or ():
+            yield from _chain(each)
+
+
+_HOMES = tuple(str(Path(each).parent) for each in (__file__, inspect.getfile(Actor), importlib.__file__))
+
+
+def _is_internal(filename: str) -> bool:
+    return filename.startswith(("<frozen", *_HOMES))

@@ -1,0 +1,193 @@
+"""Futures: awaited on any loop, waited for in any thread, settled once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pykka
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors import BlockingCallError, Future
+from tests.actors.cast import PATIENCE
+from tests.support import in_loop
+
+
+@contextlib.contextmanager
+def frequent_switches() -> Iterator[None]:
+    """Makes threads interleave as often as the interpreter allows."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+@settings(max_examples=30)
+@given(setters=st.integers(1, 6), getters=st.integers(0, 4), watchers=st.integers(0, 4))
+def test_a_future_is_settled_exactly_once_whatever_the_thread_interleaving(
+    setters: int, getters: int, watchers: int
+) -> None:
+    """Guards the race of an answer with a deadline: one wins, the others hear so, everyone sees the same value."""
+    future: Future[int] = Future()
+    start = threading.Barrier(setters + getters + watchers)
+    told: list[int] = []
+
+    def put(number: int) -> bool:
+        start.wait(PATIENCE)
+        try:
+            future.set(number)
+        except queue.Full:
+            return False
+        return True
+
+    def get() -> int:
+        start.wait(PATIENCE)
+        return future.get(timeout=PATIENCE)
+
+    def watch() -> None:
+        start.wait(PATIENCE)
+        future.add_done_callback(lambda done: told.append(done.get()))
+
+    with frequent_switches(), ThreadPoolExecutor(setters + getters + watchers) as pool:
+        puts = [pool.submit(put, number) for number in range(setters)]
+        gets = [pool.submit(get) for _ in range(getters)]
+        for done in [pool.submit(watch) for _ in range(watchers)]:
+            done.result(PATIENCE)
+        winners = [number for number, done in enumerate(puts) if done.result(PATIENCE)]
+        values = {done.result(PATIENCE) for done in gets}
+    assert len(winners) == 1
+    assert values <= set(winners)
+    assert told == winners * watchers
+
+
+def test_a_future_settled_twice_raises_full_as_in_pykka() -> None:
+    """Guards code written for pykka, and the first value."""
+    future: Future[int] = Future()
+    future.set(1)
+    for again in (lambda: future.set(2), lambda: future.set_exception(ValueError())):
+        with pytest.raises(queue.Full):
+            again()
+    assert future.get() == 1
+
+
+def test_get_gives_up_after_its_timeout_with_pykkas_error() -> None:
+    """Guards a thread against waiting for ever."""
+    with pytest.raises(pykka.Timeout):
+        Future[int]().get(timeout=0)
+
+
+@in_loop
+async def test_get_on_a_thread_that_runs_a_loop_raises_at_once_and_says_what_to_write() -> None:
+    """Guards the loop against being blocked; pykka blocks it."""
+    with pytest.raises(BlockingCallError, match="await"):
+        Future[int]().get()
+
+
+@in_loop
+async def test_get_of_a_settled_future_is_allowed_on_a_loop() -> None:
+    """Guards callbacks: nothing blocks, so nothing is refused."""
+    future: Future[int] = Future()
+    future.set(4)
+    assert future.get() == 4
+
+
+@in_loop
+async def test_a_future_can_be_awaited_on_several_loops_at_once() -> None:
+    """Guards `await` against belonging to one loop."""
+    future: Future[str] = Future()
+
+    async def wait() -> str:
+        return await future
+
+    with ThreadPoolExecutor(2) as pool:
+        others = [pool.submit(lambda: asyncio.run(wait())) for _ in range(2)]
+        here = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        future.set("news")
+        assert await here == "news"
+        assert [other.result(PATIENCE) for other in others] == ["news", "news"]
+
+
+@in_loop
+async def test_settling_a_future_whose_loop_has_closed_harms_nobody() -> None:
+    """Guards an actor that answers somebody who went away."""
+    future: Future[int] = Future()
+
+    async def lose_patience() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_wait(future), 0)
+
+    await asyncio.to_thread(lambda: asyncio.run(lose_patience()))
+    future.set(1)
+    assert await future == 1
+
+
+async def _wait(future: Future[int]) -> int:
+    return await future
+
+
+@in_loop
+async def test_cancelling_one_who_awaits_leaves_the_future_to_the_others() -> None:
+    """Guards shared futures: they are not asyncio's, which a cancellation settles."""
+    future: Future[int] = Future()
+    impatient, patient = asyncio.create_task(_wait(future)), asyncio.create_task(_wait(future))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    await asyncio.sleep(0)
+    future.set(3)
+    assert await patient == 3
+    assert impatient.cancelled()
+
+
+def test_an_exception_is_raised_at_everyone_who_waits() -> None:
+    """Guards the error path, in pykka's form and in the short one."""
+    for settle in (
+        lambda future: future.set_exception(KeyError("k")),
+        lambda future: future.set_exception((KeyError, KeyError("k"), None)),
+    ):
+        future: Future[int] = Future()
+        settle(future)
+        with pytest.raises(KeyError):
+            future.get()
+
+
+def test_set_exception_without_one_takes_the_one_being_handled() -> None:
+    """Guards pykka's third form."""
+    future: Future[int] = Future()
+    try:
+        raise KeyError("handled")
+    except KeyError:
+        future.set_exception()
+    with pytest.raises(KeyError, match="handled"):
+        future.get()
+    with pytest.raises(TypeError):
+        Future[int]().set_exception()
+
+
+@given(st.lists(st.integers(), min_size=1, max_size=8))
+def test_map_filter_reduce_and_join_give_the_same_blocking_and_awaited(numbers: list[int]) -> None:
+    """Guards pykka's derived futures in both forms of waiting."""
+    future: Future[list[int]] = Future()
+    future.set(numbers)
+    derived = [
+        future.map(len),
+        future.filter(lambda each: each > 0),
+        future.reduce(lambda left, right: left + right, 0),
+        future.join(future),
+    ]
+
+    async def wait() -> list[object]:
+        return [await each for each in derived]
+
+    expected = [len(numbers), [each for each in numbers if each > 0], sum(numbers), [numbers, numbers]]
+    assert [each.get() for each in derived] == expected
+    assert asyncio.run(wait()) == expected
