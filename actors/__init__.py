@@ -26,7 +26,10 @@ from actors._errors import (
     StartDeclined,
     StartError,
     StartTimeout,
+    StateMachineDefinitionError,
+    TransitionRefused,
     UnhandledMessage,
+    UnknownState,
 )
 from actors._events import (
     Abandoned,
@@ -53,6 +56,9 @@ from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, Restart
 from actors._ref import ActorRef
 from actors._runtime import Runtime
 from actors._sinks import LogSink
+from actors._state_course import EventTimeout, NamedTimeout, StateTimeout
+from actors._state_definition import MachineState, during, entering
+from actors._state_machine import StateMachine
 from actors._timers import Timer
 
 __understudy__ = True
@@ -74,6 +80,7 @@ __all__ = [
     "DeadlockError",
     "Down",
     "EventStream",
+    "EventTimeout",
     "Exit",
     "ExitReason",
     "Exited",
@@ -87,6 +94,7 @@ __all__ = [
     "LogSink",
     "LoopBlocked",
     "LoopClock",
+    "MachineState",
     "MailboxFull",
     "MailboxSpec",
     "ManualClock",
@@ -94,6 +102,7 @@ __all__ = [
     "MessageHandled",
     "Metrics",
     "NameTaken",
+    "NamedTimeout",
     "NoProc",
     "Normal",
     "NotAnActor",
@@ -109,13 +118,20 @@ __all__ = [
     "StartFailed",
     "StartTimeout",
     "Started",
+    "StateMachine",
+    "StateMachineDefinitionError",
+    "StateTimeout",
     "Statistics",
     "Status",
     "Subscription",
     "Timer",
     "TimerHandle",
+    "TransitionRefused",
     "UnhandledMessage",
+    "UnknownState",
     "bounded",
+    "during",
+    "entering",
     "handles",
     "prioritized",
 ]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from actors._timers import Timer
 
 _NOTHING = object()
+_NORMAL = Normal()
 
 
 class Cell(Turn):
@@ -88,7 +89,7 @@ class Cell(Turn):
         self.active = self.incarnation = self.handled = self.crashes = 0
         self.seconds = 0.0
         self.state = State.DOWN
-        self.reason = Normal()
+        self.reason = _NORMAL
         self.carried: object = _NOTHING
         self.children = self.watchers = self.timers = self.names = self.groups = self.waiting = None
         self.grace: TimerHandle | None = None

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 PASS = 0.002
 """Seconds of turns before the event loop gets to look at its sockets and timers."""
+TURNS = 2048
+"""The same bound in turns, for clocks that do not move by themselves."""
 IDLE_CARRIERS = 32
 """How many idle carriers are kept for the next handler that has to wait."""
 
@@ -54,12 +56,13 @@ class LoopHost:
         self._thread = get_ident()
         self._queue: RunQueue = deque() if run_queue is None else run_queue
         self._scheduled = False
+        self._time_due = 0.0
+        self._turns_due = 0
         self._idle: list[Carrier] = []
         self._carriers: set[Carrier] = set()
         self._under_way: dict[Cell, list[Carrier]] = {}
         self.stepping: Turn | None = None
         """The cell whose code runs at this moment."""
-        self.stepping_since = 0.0
         self.turns = 0
 
     # Turns
@@ -68,6 +71,23 @@ class LoopHost:
         self._queue.append(cell)
         if not self._scheduled:
             self.schedule()
+
+    def run_now(self) -> None:
+        """Runs what is ready without a detour through the event loop: for a coroutine of the loop that is about to wait for it.
+
+        Not from inside a turn, where it would nest, and for no longer than one pass since the loop last had its turn, so that sockets and
+        timers get theirs. The task of the caller steps aside meanwhile: handlers have one of their own.
+        """
+        if self.stepping is not None or self.turns > self._turns_due or self._runtime.now() > self._time_due:
+            return
+        task = asyncio.current_task(self._loop)
+        if task is None:
+            return
+        _leave_task(self._loop, task)
+        try:
+            self._drain()
+        finally:
+            _enter_task(self._loop, task)
 
     def schedule(self) -> None:
         """Has the loop drain the run queue. From any thread.
@@ -86,10 +106,20 @@ class LoopHost:
             raise RuntimeStopped(self._runtime.name, "its event loop is closed") from None
 
     def _run(self) -> None:
+        self._time_due = self._runtime.now() + PASS
+        self._turns_due = self.turns + TURNS
+        try:
+            self._drain()
+        finally:
+            self._scheduled = False
+            if self._queue or self._runtime.control:
+                self.schedule()
+
+    def _drain(self) -> None:
         queue, control = self._queue, self._runtime.control
         now = self._runtime.now
         then = now()
-        end = then + PASS
+        end, last = then + PASS, self.turns + TURNS
         try:
             while queue or control:
                 while control:
@@ -98,19 +128,15 @@ class LoopHost:
                 if not queue:
                     break
                 cell = queue.popleft()
-                self.stepping_since = then
                 self.stepping = cell
                 cell.context.run(cell.turn)
                 self.turns += 1
                 before, then = then, now()
                 cell.seconds += then - before
-                if then > end:
+                if then > end or self.turns > last:
                     break
         finally:
             self.stepping = None
-            self._scheduled = False
-            if queue or control:
-                self.schedule()
 
     # Coroutines
 
@@ -313,7 +339,7 @@ class Carrier:
                     error = thrown
             cancelled = None
             host.stepping = cell
-            host.stepping_since = cell.runtime.now()
+            host.turns += 1
             if envelope is not None:
                 cell.envelope = envelope
             try:

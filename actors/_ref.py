@@ -112,6 +112,7 @@ class ActorRef(pykka.ActorRef[A]):
         entry = None if deadline is None else runtime.deadlines.add(deadline, (reply, cell.path, message))
         try:
             cell.put(envelope)
+            runtime.loop_host.run_now()
             return await reply
         finally:
             if entry is not None:

@@ -1,4 +1,4 @@
-"""What the class of a state machine says of its states: the marks on its methods, gathered and checked as a whole."""
+"""What the class of a state machine says of its states: the marks on its methods, checked as a whole."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ M = TypeVar("M", bound=Callable[..., object])
 def during(*states: MachineState) -> Callable[[M], M]:
     """Marks a method as the handler, in these states, of the type its message parameter is annotated with.
 
-    For every state there is `@handles`. Whatever is wrong with the mark is reported with the other faults of the class.
+    For every state there is `@handles`. What is wrong with the mark is reported with the rest of the class.
     """
 
     def mark(method: M) -> M:
@@ -38,7 +38,10 @@ def during(*states: MachineState) -> Callable[[M], M]:
 
 
 def entering(*states: MachineState) -> Callable[[M], M]:
-    """Marks a method, plain or `async`, that runs on every entry into one of these states. It takes nothing but `self`."""
+    """Marks a method, plain or `async`, that runs on every entry into one of these states.
+
+    It takes nothing but `self`.
+    """
 
     def mark(method: M) -> M:
         earlier = getattr(method, "__understudy_entering__", ())
@@ -85,7 +88,7 @@ class StateDefinition:
     _found: dict[tuple[MachineState, type], Handler] = field(default_factory=dict)
 
     def handler(self, state: MachineState, kind: type) -> Handler:
-        """Who handles a message of the type `kind` in `state`: the state, every state, `on_receive`, in this order."""
+        """Who handles the type `kind`: a handler of the state, one for every state, or `on_receive`."""
         found = self._found.get((state, kind))
         if found is None:
             levels = (self.own[state], self.common)
@@ -129,7 +132,7 @@ class _Definer:
         elif states and initial not in states:
             self._fault(f"its initial state {state_name(initial)} is none of its states {self._names()}")
         if machine.concurrency != 1:
-            self._fault(f"concurrency is {machine.concurrency!r}: a state machine handles one message at a time, it must be 1")
+            self._fault(f"concurrency is {machine.concurrency!r}: it must be 1, one thing at a time")
         for marks in _marked(machine):
             self._read(marks)
         self._find_unreachable()
@@ -155,7 +158,7 @@ class _Definer:
             found = tuple(declared)
         elif declared is None:
             if initial is not None:
-                self._fault(f"`initial` is {initial!r}, which is no member of an Enum: list the states, `states = (...)`")
+                self._fault(f"`initial` is {initial!r}, no member of an Enum: list all in `states = (...)`")
             return ()
         else:
             self._fault(f"`states` is {declared!r}, expected an Enum class or a tuple of strings")
@@ -184,7 +187,8 @@ class _Definer:
             for state in self._named("@entering", where, marks.entering):
                 earlier = self._entries.get(state)
                 if earlier is not None and earlier.base is marks.base:
-                    self._fault(f"{earlier.name} and {marks.name} of {marks.base.__qualname__} both enter {state_name(state)}")
+                    both = f"{earlier.name} and {marks.name} of {marks.base.__qualname__}"
+                    self._fault(f"{both} are both enter actions of {state_name(state)}")
                 self._entries[state] = _Claim(marks.base, marks.name)
 
     def _named(self, mark: str, where: str, states: Sequence[MachineState]) -> list[MachineState]:
@@ -193,18 +197,20 @@ class _Definer:
             self._fault(f"{mark} on {where} names no state")
         for state in states:
             if self._known and state not in self._known:
-                self._fault(f"{mark} on {where} names the unknown state {state_name(state)}; known are {self._names()}")
+                unknown = f"the unknown state {state_name(state)}"
+                self._fault(f"{mark} on {where} names {unknown}; known are {self._names()}")
         return [self._known[state] for state in dict.fromkeys(states) if state in self._known]
 
     def _claim(self, marks: _Marks, state: MachineState | None, kind: type) -> None:
         earlier = self._claims.get((state, kind))
         if earlier is not None and earlier.base is marks.base:
             when = "in every state" if state is None else f"in {state_name(state)}"
-            self._fault(f"{earlier.name} and {marks.name} of {marks.base.__qualname__} both handle {kind.__qualname__} {when}")
+            both = f"{earlier.name} and {marks.name} of {marks.base.__qualname__}"
+            self._fault(f"{both} both handle {kind.__qualname__} {when}")
         self._claims[state, kind] = _Claim(marks.base, marks.name)
 
     def _find_unreachable(self) -> None:
-        """A handler for every state is never reached where its own class lets each state handle the type itself."""
+        """A handler for every state is never reached where its class gives each state one of its own."""
         for (state, kind), claim in self._claims.items():
             if state is not None or not self._known:
                 continue
@@ -213,7 +219,7 @@ class _Definer:
                 for each in self._known
             ):
                 where = f"{claim.base.__qualname__}.{claim.name}"
-                self._fault(f"{where} is never reached: each state has a handler of its own for {kind.__qualname__}")
+                self._fault(f"{where} is never reached: each state handles {kind.__qualname__} itself")
 
     def _names(self) -> str:
         return ", ".join(map(state_name, self._known))
@@ -226,7 +232,7 @@ _NOBODY = _Claim(object, "")
 
 
 def _marked(machine: type[Any]) -> list[_Marks]:
-    """The marked methods, base classes first; where a method is marked in several of them, the last mark counts."""
+    """The marked methods, base classes first; of one that is marked in several, the last mark counts."""
     found: dict[str, _Marks] = {}
     for base in machine.__mro__:
         for name, member in vars(base).items():

@@ -21,7 +21,9 @@ class Watchdog:
         self._limit = limit
         self._loop_thread = threading.get_ident()
         self._end = threading.Event()
-        self._reported = -1
+        self._turn = -1
+        self._since = 0.0
+        self._reported = False
         self._thread = threading.Thread(target=self._watch, name=f"{runtime.name}-watchdog", daemon=True)
 
     def start(self) -> None:
@@ -38,13 +40,13 @@ class Watchdog:
             self.look()
 
     def look(self) -> None:
-        """Reports the turn that is under way if it is over the limit; each turn once."""
-        host = self._runtime.loop_host
-        cell, since, turn = host.stepping, host.stepping_since, host.turns
-        seconds = self._runtime.now() - since
-        if cell is None or seconds < self._limit or turn == self._reported:
-            return
-        self._reported = turn
-        frame = sys._current_frames().get(self._loop_thread)
-        stack = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
-        self._runtime.events.publish(LoopBlocked(cell.path, self._runtime.now(), seconds, stack))
+        """Reports the turn that is under way if it was seen for longer than the limit; each turn once."""
+        host, now = self._runtime.loop_host, self._runtime.now()
+        cell, turn = host.stepping, host.turns
+        if cell is None or turn != self._turn:
+            self._turn, self._since, self._reported = turn, now, False
+        elif not self._reported and now - self._since >= self._limit:
+            self._reported = True
+            frame = sys._current_frames().get(self._loop_thread)
+            stack = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
+            self._runtime.events.publish(LoopBlocked(cell.path, now, now - self._since, stack))

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors import Actor, ActorRef
+from prometheus_client import CollectorRegistry
+
+from actors import Actor, ActorRef, Metrics
 from benchmarks import _measure
 from benchmarks._works import GROUP_SIZE, RING_SIZE, SENDERS, SIBLINGS, Figures, Measure
-from supervisors import ChildSpec, SupervisorSpec, child, dynamic_supervisor, start, supervisor
+from supervisors import ChildSpec, SupervisorSpec, child, SupervisorRef, dynamic_supervisor, start, supervisor
 
 _CRASH = "crash"
 _WAIT = 60.0
@@ -118,9 +120,19 @@ class Setup:
 
         return measure
 
-    def open(self, tree: SupervisorSpec) -> AbstractAsyncContextManager[Any]:
-        """The tree, running on this loop."""
-        return start(tree, metrics=self.watched, events=self.watched)
+    @asynccontextmanager
+    async def open(self, tree: SupervisorSpec) -> AsyncIterator[SupervisorRef]:
+        """The tree, running on this loop; watched, its events go to the log sink and to the metrics."""
+        starting = start(tree, log=self.watched)
+        async with starting as root:
+            if not self.watched:
+                yield root
+                return
+            metrics = Metrics(starting.runtime, CollectorRegistry())
+            try:
+                yield root
+            finally:
+                metrics.close()
 
     async def tell(self, size: int, board: Board) -> Figures:
         """One sender outside any actor."""
@@ -167,13 +179,14 @@ class Setup:
             return _measure.rate(each * SENDERS, started)
 
     async def spawn(self, size: int, board: Board) -> Figures:
-        """Children of a dynamic supervisor, each start awaited."""
+        """Children of a dynamic supervisor, each start awaited after all have been asked for."""
         pool = dynamic_supervisor("pool", child("w", Worker, args={"board": board}), max_restarts=None)
         async with self.open(_tree(pool)) as root:
-            workers = root.child("pool")
+            workers = root.supervisor("pool")
             memory = _measure.growth()
             started = time.perf_counter()
-            refs = [await workers.start_child() for _ in range(size)]
+            starts = [workers.start_child() for _ in range(size)]
+            refs = [await start for start in starts]
             for ref in refs:
                 await ref.call((0,))
             return _measure.spawned(size, started, memory)

@@ -2,8 +2,9 @@
 
     python examples/blocking_worker.py [FILE ...]
 
-Hashing a file blocks, so the hashers say `host = "thread"`. The pulse lives on the event loop and counts meanwhile: it would stand still if
-anything blocked the loop. A file that cannot be read crashes its hasher; who asked gets the error, and the next file a new hasher.
+Hashing a file blocks, so the hashers say `host = "thread"`. The pulse lives on the event loop and counts
+meanwhile: it would stand still if anything blocked the loop. A file that cannot be read crashes its hasher;
+who asked gets the error, and the next file a new hasher.
 """
 
 from __future__ import annotations

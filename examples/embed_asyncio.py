@@ -3,8 +3,9 @@
     python examples/embed_asyncio.py                # three clients, then the end
     python examples/embed_asyncio.py --serve 7777   # until Ctrl-C; try it with: nc 127.0.0.1 7777
 
-The server owns the event loop; the tree runs on it (`async with start(tree)`). Each key belongs to one of four shards. A request
-that a shard cannot take (`INCR` of a word) crashes that shard alone: its client is told so, all others go on.
+The server owns the event loop; the tree runs on it (`async with start(tree)`). Each key belongs to one of
+four shards. A request that a shard cannot take (`INCR` of a word) crashes that shard alone: its client is
+told so, all others go on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A tree in a plain script: a store whose stock outlives its crashes.
 
-python examples/script_tree.py
+Run it with: python examples/script_tree.py
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class OutOfStock(Exception):
 
 
 class Store(Actor):
-    """Sells what it has. Nobody thought of an order for something it never had: that is a KeyError, and a crash."""
+    """Sells what it has. Nobody thought of an order for what it never had: a KeyError, and a crash."""
 
     answers = (OutOfStock,)
 

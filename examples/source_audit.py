@@ -6,13 +6,14 @@
 
     finder -> readers -> parsers -> metrics -> collector -> reporter
 
-The workers are written naively: they open every file as UTF-8, parse it with `ast`, and walk it recursively. A file with another encoding,
-with the syntax of another language, or nested too deeply crashes the worker that has it in hand. No worker catches anything. The runtime starts
-the worker again, hands it the same file up to twice more, and then puts the file in quarantine with its reason. All other files wait in the
-mailbox meanwhile, and each is counted exactly once: found = audited + quarantined.
+The workers are written naively: they open every file as UTF-8, parse it with `ast`, and walk it recursively.
+A file with another encoding, with the syntax of another language, or nested too deeply crashes the worker
+that has it in hand. No worker catches anything. The runtime starts the worker again, hands it the same file
+up to twice more, and then puts the file in quarantine with its reason. All other files wait in the mailbox
+meanwhile, and each is counted exactly once: found = audited + quarantined.
 
-The workers are connected by bounded mailboxes: whoever is ahead waits for room in the next mailbox, so the memory in use does not grow with the
-number of files.
+The workers are connected by bounded mailboxes: whoever is ahead waits for room in the next mailbox, so that
+no more than a few files are in memory at a time.
 """
 
 from __future__ import annotations
@@ -85,14 +86,14 @@ DECISIONS = (
 
 
 def measure(module: ast.Module, lines: int) -> Metrics:
-    """The metrics of a parsed file. Recursive: nesting deeper than the interpreter's limit is a RecursionError."""
+    """The metrics of a parsed file. Nesting deeper than the interpreter's limit is a RecursionError."""
     functions: list[Function] = []
     _count_decisions(module, "", functions)
     return Metrics(lines, tuple(functions))
 
 
 def _count_decisions(node: ast.AST, scope: str, functions: list[Function]) -> int:
-    """The decisions below `node` that belong to no function below it; those functions are appended to `functions`."""
+    """The decisions below `node` that belong to no function below it. Appends those functions."""
     decisions = 0
     for below in ast.iter_child_nodes(node):
         if isinstance(below, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -114,7 +115,8 @@ def _count_decisions(node: ast.AST, scope: str, functions: list[Function]) -> in
 def find_files(root: Path) -> Iterator[str]:
     """The Python files below `root`, relative to it and in a fixed order.
 
-    Also named are folders that cannot be listed and links that lead nowhere: whoever tries to read them will say why.
+    Also named are folders that cannot be listed and links that lead nowhere: whoever tries to read them will
+    say why.
     """
     if root.is_file():
         yield root.name
@@ -330,9 +332,7 @@ class Reader(Worker):
 
     @handles
     def read(self, work: Work) -> None:
-        with open(self.root / work.path, encoding="utf-8") as file:
-            text = file.read()
-        self.hand_on(Source(work.path, text), "parsers")
+        self.hand_on(Source(work.path, (self.root / work.path).read_text(encoding="utf-8")), "parsers")
 
 
 class Parser(Worker):
@@ -353,7 +353,11 @@ class Meter(Worker):
 
 
 class Collector(Actor):
-    """Keeps the books. Its mailbox has no bound, because the runtime's events come through it and cannot wait; all it holds is small."""
+    """Keeps the books.
+
+    Its mailbox has no bound: the runtime's events come through it, and those cannot wait. What it holds is
+    small.
+    """
 
     def on_start(self) -> None:
         self.books = Books()
@@ -445,8 +449,8 @@ class Reporter(Actor):
 
 def progress_of(books: Books) -> str:
     """One line on how far it is."""
-    of = "" if books.found is None else f" of {books.found}"
-    return f"{len(books.audited)}{of} files audited, {len(books.quarantined)} quarantined, {books.crashes} crashes"
+    audited = f"{len(books.audited)}{'' if books.found is None else f' of {books.found}'} files audited"
+    return f"{audited}, {len(books.quarantined)} quarantined, {books.crashes} crashes"
 
 
 def say(line: str, stream: TextIO) -> None:
@@ -462,11 +466,12 @@ def audit(root: Path, *, workers: int, top: int, json_file: Path | None, narrate
     """The tree. Downstream comes first: it is started first, and stopped last."""
 
     def pool(id: str, worker: type[Worker], **args: object) -> SupervisorSpec:
-        # Each poison file crashes its worker three times, and nobody knows how many there are: no budget fits, so there is none. What
-        # ends it is `redeliver`. The delay is short because the crash is the file's fault, and does not go away by waiting.
+        # The delay is short because the fault is the file's, and waiting does not mend it.
         template = child(
             id, worker, args=args, redeliver=REDELIVER, mailbox=bounded(8, "block"), backoff=constant(0.01)
         )
+        # Each poison file crashes its worker three times, and nobody knows how many of them there are: no
+        # budget fits, so there is none. What ends it is `redeliver`.
         return partition_supervisor(id, template, partitions=workers, name=id, max_restarts=None)
 
     return supervisor(

@@ -10,13 +10,13 @@ half open  One request goes through: it closes the breaker or opens it again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 
 from actors import Message, StateMachine, StateTimeout, during, entering
 from supervisors import child, start, supervisor
 
 
-class State(Enum):
+class State(StrEnum):
     """The states of a breaker."""
 
     CLOSED = "closed"
@@ -68,7 +68,7 @@ class Breaker(StateMachine):
 
     @entering(State.OPEN, State.HALF_OPEN, State.CLOSED)
     def show(self) -> None:
-        print(f"-- the breaker is {self.state.value}")
+        print(f"-- the breaker is {self.state}")
 
 
 class Flaky:
@@ -88,7 +88,7 @@ def main() -> None:
     """Six requests to a service that is down for the first four."""
     tree = supervisor(
         "root",
-        child("breaker", Breaker, args={"service": Flaky(down_for=4), "failures": 3, "pause": 0.05}),
+        child("breaker", Breaker, args={"service": Flaky(down_for=4), "failures": 3, "pause": 0.5}),
     )
     with start(tree, log=False) as root:
         breaker = root.child("breaker")

@@ -2,8 +2,9 @@
 
     python examples/supervise_pykka.py
 
-`Mailer` is plain pykka and knows nothing of supervisors: its callers use `tell`, `ask` and `proxy()` as before. What changes is that a crash is
-not the end: the supervisor starts it again under the same ref, and the letters that waited behind the crash are still delivered.
+`Mailer` is plain pykka and knows nothing of supervisors: its callers use `tell`, `ask` and `proxy()` as
+before. What changes is that a crash is not the end: the supervisor starts it again under the same ref, and
+the letters that waited behind the crash are still delivered.
 """
 
 from __future__ import annotations

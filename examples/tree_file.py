@@ -4,8 +4,8 @@
     understudy check examples/tree_file.toml
     understudy run examples/tree_file.toml
 
-The sensor sends a reading every 20 ms. One that is no number crashes it; it begins again after that one. With the last reading it ends, and,
-being significant, so does the tree.
+The sensor sends a reading every 20 ms. One that is no number crashes it; it begins again after that one.
+With the last reading it ends, and, being significant, so does the tree.
 """
 
 from __future__ import annotations

@@ -78,6 +78,8 @@ class ChildCounts:
 class Child:
     """One child. The engine owns it; nobody else changes it."""
 
+    id: str
+    """Its id within the supervisor. Children of one template share its spec, which has the template's."""
     spec: Spec
     position: int
     """Its place in the start order."""
@@ -113,11 +115,6 @@ class Child:
     """Requests that wait until it has stopped."""
 
     @property
-    def id(self) -> str:
-        """Its id within the supervisor."""
-        return self.spec.id
-
-    @property
     def coming(self) -> ChildState:
         """How its next start shows: as a restart if it was up before and no request asks for the start."""
         return ChildState.RESTARTING if self.ever_up and self.starter is None else ChildState.STARTING
@@ -128,8 +125,13 @@ class Child:
         until = self.until if self.state is ChildState.BACKING_OFF else None
         is_supervisor = self.spec.is_supervisor
         return ChildInfo(
-            self.id, self.state, until, self.incarnation, self.restarts, is_supervisor, self.spec, self.ref
+            self.id, self.state, until, self.incarnation, self.restarts, is_supervisor, self.own_spec, self.ref
         )
+
+    @property
+    def own_spec(self) -> Spec:
+        """Its spec, with its own id."""
+        return self.spec if self.spec.id == self.id else self.spec.renamed(self.id)
 
     def enter(self, state: ChildState, now: float) -> None:
         """Changes the state, and lets its clock run or stand still accordingly (rule 8)."""

@@ -67,7 +67,7 @@ class AlreadyPresent(SupervisionError):
         )
 
 
-class Running(SupervisionError):
+class ChildRunning(SupervisionError):
     """`restart_child` or `delete_child` of a child that runs (supervision rule 23)."""
 
     fields = ("supervisor", "id")
@@ -78,7 +78,7 @@ class Running(SupervisionError):
         return f"child {self.id!r} of {self.supervisor} is running; call terminate_child first"
 
 
-class Restarting(SupervisionError):
+class ChildRestarting(SupervisionError):
     """`restart_child` or `delete_child` of a child that waits for its next start attempt (supervision rule
     16).
     """

@@ -103,8 +103,8 @@ class Moves:
     def _child_path(self, id: str) -> str:
         return f"{self._path}/{id}"
 
-    def _add(self, spec: Spec, now: float) -> Child:
-        return self._roster.add(spec, now, fresh_id=self._spec.is_dynamic)
+    def _add(self, spec: Spec, now: float, id: str | None = None) -> Child:
+        return self._roster.add(spec.id if id is None else id, spec, now, fresh_id=id is not None)
 
     def _start(self, child: Child, now: float) -> None:
         """Starts the next incarnation; it shows as starting or as restarting (rule 13)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from supervisors._actors import Props, Runtime
-from supervisors._spec import DEFAULT_MAILBOX, ChildSpec, Grace, Spec
+from supervisors._spec import DEFAULT_MAILBOX, Grace, Spec, SupervisorSpec
 from supervisors._task import Promise, Task
 
 
@@ -13,7 +13,7 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
     """The props of a child. Raises SpecError when its class cannot be found, NotAnActor when it is none."""
     from supervisors._supervisor import Supervisor
 
-    if spec.is_supervisor:
+    if isinstance(spec, SupervisorSpec):
         return Props(
             runtime.kind(Supervisor),
             args=(spec,),

@@ -13,8 +13,8 @@ from supervisors._errors import (
     Fault,
     MaxChildren,
     NotFound,
-    Restarting,
-    Running,
+    ChildRestarting,
+    ChildRunning,
     ShuttingDown,
     SpecError,
     SupervisionError,
@@ -40,11 +40,11 @@ class Requests(Moves):
             self._refuse(request, error)
             return self._take()
         try:
-            spec = self._instance(what)
+            spec, id = self._instance(what)
         except SpecError as fault:
             self._refuse(request, fault)
             return self._take()
-        child = self._add(spec, now)
+        child = self._add(spec, now, id)
         child.undo = Goal.DROP
         self._start_for(child, request, now)
         return self._take()
@@ -76,7 +76,7 @@ class Requests(Moves):
         return self._take()
 
     def restart_child(self, id: str, request: object, now: float) -> list[Effect]:
-        """Starts a child that is stopped or declined. Refused with Running, Restarting, NotFound or
+        """Starts a child that is stopped or declined. Refused with ChildRunning, ChildRestarting, NotFound or
         StartFailed.
         """
         child = self._at_rest(id, request)
@@ -86,7 +86,7 @@ class Requests(Moves):
         return self._take()
 
     def delete_child(self, id: str, request: object, now: float) -> list[Effect]:
-        """Forgets the spec of a child that is stopped or declined. Refused with Running, Restarting or
+        """Forgets the spec of a child that is stopped or declined. Refused with ChildRunning, ChildRestarting or
         NotFound.
         """
         child = self._at_rest(id, request)
@@ -127,7 +127,7 @@ class Requests(Moves):
         child = self._roster.get(id)
         if child is None:
             raise NotFound(self._path, id)
-        return child.spec
+        return child.own_spec
 
     def _refused_while_ending(self, request: object) -> bool:
         if self._phase in (Phase.ENDING, Phase.ENDED):
@@ -164,9 +164,9 @@ class Requests(Moves):
         elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
             return child
         elif child.state in WAITING or child.goal is Goal.RESTART:
-            self._refuse(request, Restarting(self._path, id))
+            self._refuse(request, ChildRestarting(self._path, id))
         else:
-            self._refuse(request, Running(self._path, id))
+            self._refuse(request, ChildRunning(self._path, id))
         return None
 
     def _why_no_child(self, what: Spec | Args | TaskCall) -> SupervisionError | None:
@@ -189,20 +189,20 @@ class Requests(Moves):
             return AlreadyStarted(self._path, what.id, present.ref)
         return AlreadyPresent(self._path, what.id)
 
-    def _instance(self, what: Spec | Args | TaskCall) -> Spec:
-        """The spec of a child to be started. Raises SpecError when the template does not take these
+    def _instance(self, what: Spec | Args | TaskCall) -> tuple[Spec, str | None]:
+        """The spec of a child to be started, and its id where the spec does not say it. Raises SpecError when the template does not take these
         arguments.
         """
         if not self._spec.is_dynamic:
             assert isinstance(what, ChildSpec | SupervisorSpec)
-            return what
+            return what, None
         if isinstance(what, ChildSpec | SupervisorSpec):
             message = "start_child takes arguments for the template here, not a spec"
             raise SpecError([Fault(self._path, message)])
         assert self._template is not None
-        spec = self._template.instance(str(self._issued + 1), what)
+        spec = self._template.instance(what)
         self._issued += 1
-        return spec
+        return spec, str(self._issued)
 
     def _was_issued(self, id: str) -> bool:
         """Whether a child of a dynamic supervisor had this id: it is gone, so its termination is done (rule

@@ -35,7 +35,7 @@ class Roster:
         """The child of this id."""
         return self._children.get(id)
 
-    def add(self, spec: Spec, now: float, *, fresh_id: bool = False) -> Child:
+    def add(self, id: str, spec: Spec, now: float, *, fresh_id: bool = False) -> Child:
         """A new child at the end of the order, not started yet.
 
         Its incarnations are numbered from 1, or, since an id may be used again after its child was deleted,
@@ -43,9 +43,9 @@ class Roster:
         one of the new. `fresh_id` says that the id was never used.
         """
         child = Child(
-            spec, self._position(), UpClock(now), own_window(spec), 0 if fresh_id else self._retired
+            id, spec, self._position(), UpClock(now), own_window(spec), 0 if fresh_id else self._retired
         )
-        self._children[spec.id] = child
+        self._children[id] = child
         self._count(child, +1)
         return child
 

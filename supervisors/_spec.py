@@ -95,6 +95,10 @@ class BaseSpec(BaseModel):
         """The budget of this child's own, if it has one (supervision rule 9)."""
         raise NotImplementedError
 
+    def renamed(self, id: str) -> Self:
+        """The same under another id."""
+        return self._changed(id=id)
+
     def _changed(self, **values: Any) -> Self:
         """A copy with values that are valid already. `model_copy` would copy every container in it, for each child of a template."""
         copy = object.__new__(type(self))
@@ -170,31 +174,30 @@ class ChildSpec(BaseSpec):
             raise SpecError([found])
         return found
 
-    def instance(self, id: str, extra: Args | TaskCall) -> ChildSpec:
-        """This template as the spec of one child: with an id of its own and extra arguments (supervision rule
-        6).
+    def instance(self, extra: Args | TaskCall) -> ChildSpec:
+        """This template as the spec of one child: itself, or with extra arguments (supervision rule 6).
 
         A mapping of extra arguments is laid over the template's, a sequence follows them.
         Raises SpecError when one of the two is a mapping and the other a sequence.
         """
         if isinstance(extra, TaskCall) != (self.start is None):
             wanted = "a TaskCall" if self.start is None else "extra arguments for the template"
-            raise SpecError([Fault(id, f"start_child takes {wanted} here, got {type(extra).__name__}")])
+            raise SpecError([Fault(self.id, f"start_child takes {wanted} here, got {type(extra).__name__}")])
         if isinstance(extra, TaskCall):
-            return self._changed(id=id, start=extra.function, args=check_args(extra.args))
+            return self._changed(start=extra.function, args=check_args(extra.args))
         if not extra:
-            return self._changed(id=id)
+            return self
         more = check_args(extra)
         if isinstance(self.args, Mapping) and isinstance(more, Mapping):
-            return self._changed(id=id, args={**self.args, **more})
+            return self._changed(args={**self.args, **more})
         if isinstance(self.args, Sequence) and isinstance(more, Sequence):
-            return self._changed(id=id, args=(*self.args, *more))
+            return self._changed(args=(*self.args, *more))
         if not self.args:
-            return self._changed(id=id, args=more)
+            return self._changed(args=more)
         raise SpecError(
             [
                 Fault(
-                    id,
+                    self.id,
                     "args: the template's and the extra arguments must both be mappings or both be sequences",
                 )
             ]
@@ -259,11 +262,11 @@ class SupervisorSpec(BaseSpec):
         """Whether its children are unordered instances of one template (`simple_one_for_one`)."""
         return self.strategy == "simple_one_for_one"
 
-    def instance(self, id: str, extra: Args | TaskCall) -> SupervisorSpec:
+    def instance(self, extra: Args | TaskCall) -> SupervisorSpec:
         """This template as the spec of one child. Raises SpecError for extra arguments: a tree takes none."""
         if isinstance(extra, TaskCall) or extra:
-            raise SpecError([Fault(id, "args: the template is a supervisor, which takes no arguments")])
-        return self._changed(id=id)
+            raise SpecError([Fault(self.id, "args: the template is a supervisor, which takes no arguments")])
+        return self
 
 
 Spec = ChildSpec | SupervisorSpec

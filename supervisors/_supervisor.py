@@ -86,6 +86,7 @@ class Supervisor(Actor):
         self._ledger = Ledger()
         self._cells: dict[str, Cell] = {}
         self._timers: dict[int, TimerHandle] = {}
+        self._recipe: tuple[Spec, Props] | None = None
         self._in_grace: dict[float, list[tuple[Cell, int]]] = {}
         self._graces: deque[TimerHandle] = deque(maxlen=1000)
         self._inputs: deque[Callable[[], list[Effect]]] = deque()
@@ -239,7 +240,7 @@ class Supervisor(Actor):
 
     def _start_child(self, effect: Start) -> None:
         try:
-            props = props_for(effect.spec, self.runtime, f"{self.path}/{effect.id}")
+            props = self._props_for(effect)
             cell = self._cells.get(effect.id)
             if cell is None:
                 cell = self.runtime.make_cell(props, effect.id, self._cell, supervised=True)
@@ -253,6 +254,12 @@ class Supervisor(Actor):
         cell.props = props
         cell.incarnation = effect.incarnation - 1
         cell.begin()
+
+    def _props_for(self, effect: Start) -> Props:
+        """Children of one template share their props, as they share its spec."""
+        if self._recipe is None or self._recipe[0] is not effect.spec:
+            self._recipe = (effect.spec, props_for(effect.spec, self.runtime, f"{self.path}/{effect.id}"))
+        return self._recipe[1]
 
     def _keep_promise(self, cell: Cell, props: Props) -> None:
         promise = props.args[0] if self._spec.kind == "tasks" and props.args else None

@@ -200,7 +200,8 @@ async def test_close_takes_every_series_out_and_ends_the_subscription() -> None:
 @in_loop
 async def test_a_registry_takes_one_sink_of_a_namespace() -> None:
     """Guards the refusal: two runtimes must not mix their series unseen, and the refused sink leaves no
-    subscription."""
+    subscription.
+    """
     registry = CollectorRegistry()
     async with world() as w:
         with Metrics(w.runtime, registry):

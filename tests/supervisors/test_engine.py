@@ -25,8 +25,8 @@ from supervisors._errors import (
     AlreadyStarted,
     MaxChildren,
     NotFound,
-    Restarting,
-    Running,
+    ChildRestarting,
+    ChildRunning,
     ShuttingDown,
     SpecError,
     StartFailed,
@@ -514,8 +514,8 @@ def test_rule_16_requests_while_a_child_waits_for_its_next_attempt() -> None:
     edge = edge_of(worker("a", backoff=constant(9)))
     edge.crash("a")
     assert isinstance(edge.start_child(worker("a")), AlreadyPresent)
-    assert isinstance(edge.restart("a"), Restarting)
-    assert isinstance(edge.delete("a"), Restarting)
+    assert isinstance(edge.restart("a"), ChildRestarting)
+    assert isinstance(edge.delete("a"), ChildRestarting)
     edge.terminate("a", "t")
     assert "t" in edge.answers
     assert edge.timers == {}
@@ -619,8 +619,8 @@ def test_rule_23_requests_on_a_running_child() -> None:
     error = edge.start_child(worker("a"))
     assert isinstance(error, AlreadyStarted)
     assert error.ref == "ref of a"
-    assert isinstance(edge.restart("a"), Running)
-    assert isinstance(edge.delete("a"), Running)
+    assert isinstance(edge.restart("a"), ChildRunning)
+    assert isinstance(edge.delete("a"), ChildRunning)
 
 
 def test_rule_23_terminate_is_idempotent_and_an_unknown_id_is_not_found() -> None:

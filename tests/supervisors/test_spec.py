@@ -167,15 +167,15 @@ def test_a_spec_does_not_change_with_the_arguments_it_was_given() -> None:
 def test_a_template_takes_extra_arguments_of_its_own_kind() -> None:
     """Rule 6: children of one template are started with extra arguments."""
     by_name = child("w", Worker, args={"a": 1, "b": 1})
-    assert by_name.instance("1", {"b": 2}).args == {"a": 1, "b": 2}
+    assert by_name.instance({"b": 2}).args == {"a": 1, "b": 2}
     in_order = child("w", Worker, args=[1])
-    assert in_order.instance("1", [2]).args == (1, 2)
-    assert in_order.instance("7", ()).id == "7"
-    assert child("w", Worker).instance("1", {"a": 1}).args == {"a": 1}
+    assert in_order.instance([2]).args == (1, 2)
+    assert in_order.instance(()).renamed("7").id == "7"
+    assert child("w", Worker).instance({"a": 1}).args == {"a": 1}
     with pytest.raises(SpecError, match="both"):
-        in_order.instance("1", {"a": 1})
+        in_order.instance({"a": 1})
     with pytest.raises(SpecError, match="TaskCall"):
-        in_order.instance("1", TaskCall(job))
+        in_order.instance(TaskCall(job))
 
 
 def test_a_task_supervisor_runs_functions() -> None:
@@ -183,11 +183,11 @@ def test_a_task_supervisor_runs_functions() -> None:
     spec = tasks("t", task_shutdown=2, max_children=4)
     assert isinstance(spec.template, ChildSpec)
     assert (spec.template.restart, spec.template.shutdown, spec.max_children) == ("temporary", 2, 4)
-    task = spec.template.instance("1", TaskCall(job, {"x": 1}))
+    task = spec.template.instance(TaskCall(job, {"x": 1}))
     assert (task.start, task.args) == (job, {"x": 1})
     assert task.resolve("t/1") is job
     with pytest.raises(SpecError, match="TaskCall"):
-        spec.template.instance("1", {"x": 1})
+        spec.template.instance({"x": 1})
 
 
 def test_faults_of_a_task_supervisor_bring_no_others_along() -> None:

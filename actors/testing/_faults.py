@@ -1,0 +1,200 @@
+"""The fault plan as a value: what goes wrong, where and when.
+
+A fault names its targets by a path pattern: `team/w1`, `team/*` (one level), `team/**` (everything below). It counts what happens at all its
+targets together, from 1, and fires at the `nth` and the following ones, `times` in all. Numbers of messages are user messages only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+
+from actors.testing._errors import BadPlan
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts = [".*" if part == "**" else "[^/]*".join(map(re.escape, part.split("*"))) for part in pattern.split("/")]
+    return re.compile("/".join(parts))
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether the path is one the pattern names: `*` stands for anything within one level, `**` for any number of levels, at least one."""
+    return _compiled(pattern).fullmatch(path) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Base of all faults."""
+
+    path: str
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise BadPlan(f"{self!r} names no actor: give a path or a pattern such as 'team/**'")
+        for name, least in (("nth", 1), ("times", 1), ("seconds", 0), ("at", 0)):
+            value = getattr(self, name, None)
+            if value is not None and value < least and not isinstance(self, ClockJump):
+                raise BadPlan(f"{self!r}: {name} must be at least {least}")
+
+
+@dataclass(frozen=True, slots=True)
+class Crash(Fault):
+    """A handler raises `InjectedCrash` in place of handling the `nth` message."""
+
+    nth: int = 1
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CrashInStart(Fault):
+    """The `nth` start raises before the constructor runs."""
+
+    nth: int = 1
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CrashInStop(Fault):
+    """The `nth` orderly end raises in place of `on_stop`."""
+
+    nth: int = 1
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hang(Fault):
+    """The handler of the `nth` message waits until it is cancelled, or until `heal()`, and handles the message then."""
+
+    nth: int = 1
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Slow(Fault):
+    """The handler of the `nth` message begins after `seconds` of virtual time."""
+
+    nth: int = 1
+    seconds: float = 1.0
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Kill(Fault):
+    """The actor is killed when it takes its `nth` message; with `at`, at that virtual time instead."""
+
+    nth: int = 1
+    at: float | None = None
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KillDuringRestart(Fault):
+    """The incarnation is killed while it starts, at the `nth` restart (first starts do not count)."""
+
+    nth: int = 1
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DropMessage(Fault):
+    """The `nth` message never arrives: as from another machine, not as in one process."""
+
+    nth: int = 1
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateMessage(Fault):
+    """The `nth` message arrives twice; nobody waits for the answer to the second."""
+
+    nth: int = 1
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DelayMessage(Fault):
+    """The `nth` message arrives `seconds` late, and may be overtaken by later ones."""
+
+    nth: int = 1
+    seconds: float = 1.0
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AskTimeout(Fault):
+    """The `nth` question with a deadline is handled, but its answer does not come before the deadline."""
+
+    nth: int = 1
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClockJump(Fault):
+    """At virtual time `at` the clock jumps ahead by `seconds`, as after a suspended machine. Below zero, only the wall clock goes back."""
+
+    path: str = "**"
+    at: float = 0.0
+    seconds: float = 60.0
+
+
+KINDS: Mapping[str, type[Fault]] = {
+    kind.__name__: kind
+    for kind in (
+        AskTimeout,
+        ClockJump,
+        Crash,
+        CrashInStart,
+        CrashInStop,
+        DelayMessage,
+        DropMessage,
+        DuplicateMessage,
+        Hang,
+        Kill,
+        KillDuringRestart,
+        Slow,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPlan:
+    """Everything that goes wrong in one run."""
+
+    faults: tuple[Fault, ...] = ()
+
+    def __init__(self, *faults: Fault) -> None:
+        object.__setattr__(self, "faults", tuple(faults))
+
+    def __bool__(self) -> bool:
+        return bool(self.faults)
+
+    def __len__(self) -> int:
+        return len(self.faults)
+
+    def without(self, index: int) -> FaultPlan:
+        """The plan with one fault less."""
+        return FaultPlan(*self.faults[:index], *self.faults[index + 1 :])
+
+    def as_json(self) -> list[dict[str, object]]:
+        """Plain values that `from_json` understands."""
+        return [{"fault": type(fault).__name__, **asdict(fault)} for fault in self.faults]
+
+    @classmethod
+    def from_json(cls, values: Iterable[Mapping[str, object]]) -> FaultPlan:
+        """Reads what `as_json` wrote. Raises `BadPlan`."""
+        faults = []
+        for value in values:
+            kind = KINDS.get(str(value.get("fault")))
+            if kind is None:
+                raise BadPlan(f"unknown fault {value.get('fault')!r}; known: {', '.join(sorted(KINDS))}")
+            given = {name: each for name, each in value.items() if name != "fault"}
+            if set(given) != {field.name for field in fields(kind)}:
+                raise BadPlan(f"{kind.__name__} does not take {sorted(given)}")
+            faults.append(kind(**given))  # type: ignore[arg-type]
+        return cls(*faults)
+
+    def __repr__(self) -> str:
+        return f"FaultPlan({', '.join(map(repr, self.faults))})"

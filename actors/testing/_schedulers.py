@@ -1,0 +1,206 @@
+"""Schedulers: who goes next. One object serves one run.
+
+First come first served with named moves is what is replayed and shrunk; the others search. A search runs fast and records nothing: when it has
+found something, the same seed is run again under a `Recorder`, which writes the run down as moves.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import ClassVar
+
+from actors.testing._lanes import Lane, Scheduler
+from actors.testing._schedule import After, Demote, Move, Promote, Schedule, TimerFirst
+
+
+def first_come(lane: Lane) -> int:
+    """The arrival number of what the lane would run."""
+    return lane.queue[0][0]
+
+
+class Fifo:
+    """First come, first served."""
+
+    plain = True
+
+    def pick(self, lanes: list[Lane]) -> Lane | None:
+        return min(lanes, key=first_come)
+
+
+class Moved:
+    """First come, first served, but for the moves of a schedule."""
+
+    def __init__(self, schedule: Schedule, lanes: Callable[[str], Lane]) -> None:
+        self.plain = not schedule
+        self._lane = lanes
+        self._by_path: dict[str, list[tuple[int, Move]]] = {}
+        for index, move in enumerate(schedule.moves):
+            self._by_path.setdefault(move.path, []).append((index, move))
+        for moves in self._by_path.values():
+            moves.sort(key=lambda each: (each[1].step, each[0]))
+        self._once: dict[str, tuple[int, After | None]] = {}
+        self._level = 0
+        self.used: set[int] = set()
+        """The indices of the moves whose step has come."""
+
+    def pick(self, lanes: list[Lane]) -> Lane | None:
+        jump = False
+        for lane in lanes:
+            moves = self._by_path.get(lane.path)
+            while moves and moves[0][1].step <= lane.steps + 1:
+                index, move = moves.pop(0)
+                if move.step == lane.steps + 1:
+                    self.used.add(index)
+                    jump = self._apply(move, lane) or jump
+        if jump:
+            return None
+        return min(lanes, key=self._order)
+
+    def _apply(self, move: Move, lane: Lane) -> bool:
+        """Does what the move says; returns whether time has to move first."""
+        self._level += 1
+        match move:
+            case Demote():
+                lane.level = -self._level
+            case Promote():
+                lane.level = self._level
+            case After():
+                self._once[lane.path] = lane.steps, move
+            case TimerFirst():
+                self._once[lane.path] = lane.steps, None
+                return True
+        return False
+
+    def _order(self, lane: Lane) -> tuple[bool, int, int]:
+        return self._waits(lane), -lane.level, lane.queue[0][0]
+
+    def _waits(self, lane: Lane) -> bool:
+        """Whether a move holds this one step back."""
+        once = self._once.get(lane.path)
+        if once is None:
+            return False
+        step, after = once
+        if step == lane.steps and (after is None or self._lane(after.other).steps < after.other_step):
+            return True
+        del self._once[lane.path]
+        return False
+
+
+class RandomWalk:
+    """Any actor that can run is as likely as any other. The fastest at shallow races."""
+
+    plain = False
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def pick(self, lanes: list[Lane]) -> Lane | None:
+        return lanes[int(self._random.random() * len(lanes))] if len(lanes) > 1 else lanes[0]
+
+
+class PCT:
+    """Probabilistic concurrency testing: every actor has a random priority, and at `depth - 1` random steps the one that would run becomes the last.
+
+    Finds a bug that needs `depth` ordering constraints with a known probability. `length` is a guess at the number of steps.
+    """
+
+    plain = False
+
+    def __init__(self, seed: int, depth: int = 3, length: int = 200) -> None:
+        self._random = random.Random(seed)
+        self._changes = sorted(self._random.randrange(length) for _ in range(depth - 1))
+        self._picks = 0
+        self._lowest = 0.0
+
+    def pick(self, lanes: list[Lane]) -> Lane | None:
+        for lane in lanes:
+            if not lane.ranked:
+                lane.ranked, lane.rank = 1, self._random.random()
+        self._picks += 1
+        best = max(lanes, key=_rank)
+        if self._changes and self._picks > self._changes[0]:
+            del self._changes[0]
+            self._lowest -= 1.0
+            best.rank = self._lowest
+            best = max(lanes, key=_rank)
+        return best
+
+
+class POS:
+    """Partial order sampling: every single step has a random priority."""
+
+    plain = False
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def pick(self, lanes: list[Lane]) -> Lane | None:
+        for lane in lanes:
+            if lane.ranked != lane.queue[0][0]:
+                lane.ranked, lane.rank = lane.queue[0][0], self._random.random()
+        return max(lanes, key=_rank)
+
+
+def _rank(lane: Lane) -> float:
+    return lane.rank
+
+
+class Recorder:
+    """Lets another scheduler choose and writes down, as moves, what it did differently from first come, first served.
+
+    Every step that was overtaken waits for the last step that overtook it. Replayed, this is the same run exactly.
+    """
+
+    plain = False
+
+    def __init__(self, inner: Scheduler) -> None:
+        self._inner = inner
+        self._waits: dict[tuple[str, int], tuple[str, int]] = {}
+
+    def pick(self, lanes: list[Lane]) -> Lane | None:
+        chosen = Fifo().pick(lanes) if self._inner.plain else self._inner.pick(lanes)
+        if chosen is not None and len(lanes) > 1:
+            number = first_come(chosen)
+            for lane in lanes:
+                if first_come(lane) < number:
+                    self._waits[lane.path, lane.steps + 1] = chosen.path, chosen.steps + 1
+        return chosen
+
+    @property
+    def schedule(self) -> Schedule:
+        """The run so far."""
+        return Schedule(*(After(*step, *other) for step, other in self._waits.items()))
+
+
+class Strategy:
+    """A kind of search and its seed, as a value: makes a fresh scheduler for each run."""
+
+    KINDS: ClassVar[dict[str, Callable[[int], Scheduler]]] = {
+        "fifo": lambda seed: Fifo(),
+        "random": RandomWalk,
+        "pct2": lambda seed: PCT(seed, 2),
+        "pct3": PCT,
+        "pct5": lambda seed: PCT(seed, 5),
+        "pos": POS,
+    }
+
+    def __init__(self, kind: str, seed: int = 0) -> None:
+        self.kind = kind
+        self.seed = seed
+        self._make = self.KINDS[kind]
+
+    def make(self) -> Scheduler:
+        """A scheduler for one run."""
+        return self._make(self.seed)
+
+    def __repr__(self) -> str:
+        return self.kind if self.kind == "fifo" else f"{self.kind}(seed={self.seed})"
+
+
+def portfolio(count: int, seed: int) -> tuple[Strategy, ...]:
+    """`count` searches, first come first served once and then each kind in turn: none of them finds everything."""
+    kinds = ("random", "pct3", "pos", "pct2", "pct5")
+    found = [Strategy("fifo")]
+    found += [Strategy(kinds[index % len(kinds)], seed + index) for index in range(count - 1)]
+    return tuple(found[:count])

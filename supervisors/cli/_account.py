@@ -1,0 +1,134 @@
+"""What failed, how often and why: collected while a tree runs, told when it does not go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from supervisors._actors import Crashed, CrashedExit, ExitReason, LifecycleEvent, RestartLimitExceeded, StartFailedEvent
+from supervisors._effects import GaveUp, Restarted
+from supervisors._errors import StartFailed, SupervisionError
+from supervisors._target import account
+from supervisors.cli._text import count, printable
+
+_KEPT = 1000
+"""How many different failures are remembered; the later ones are then only counted."""
+_TOLD = 10
+"""How many different failures are told, the most frequent first."""
+
+
+@dataclass(slots=True)
+class Failure:
+    """One way in which one actor failed."""
+
+    path: str
+    what: str
+    times: int
+    last: ExitReason
+    message_type: str | None
+
+
+class Failures:
+    """A sink that counts failures by actor and kind."""
+
+    def __init__(self) -> None:
+        self._failures: dict[tuple[str, str], Failure] = {}
+        self._others = 0
+        self.restarts = 0
+        self._given_up: list[GaveUp] = []
+
+    def __call__(self, event: LifecycleEvent) -> None:
+        match event:
+            case CrashedExit(path=path, reason=reason, message_type=message_type):
+                self._note(path, "crashed", reason, message_type)
+            case StartFailedEvent(path=path, reason=reason):
+                self._note(path, "failed to start", reason, None)
+            case Restarted():
+                self.restarts += 1
+            case GaveUp():
+                self._given_up.append(event)
+            case _:
+                pass
+
+    def _note(self, path: str, how: str, reason: ExitReason, message_type: str | None) -> None:
+        if _root_cause(reason) is not reason:
+            return  # a supervisor that fails by its child: the child is told of
+        kind = type(reason.exception).__name__ if isinstance(reason, Crashed) else reason.kind
+        key = (path, f"{how} {kind}")
+        found = self._failures.get(key)
+        if found is not None:
+            found.times += 1
+            found.last, found.message_type = reason, message_type
+        elif len(self._failures) < _KEPT:
+            self._failures[key] = Failure(path, how, 1, reason, message_type)
+        else:
+            self._others += 1
+
+    def told(self) -> Iterator[str]:
+        """Every failure as lines, the most frequent first, each with its last traceback."""
+        found = sorted(self._failures.values(), key=lambda each: -each.times)
+        for each in found[:_TOLD]:
+            handling = f" (last while handling {each.message_type})" if each.message_type else ""
+            yield f"  {each.path} {each.what} {count(each.times, 'time')}{handling}"
+            yield from _indented(each.last)
+        rest = self._others + sum(each.times for each in found[_TOLD:])
+        if rest:
+            yield f"  and {count(rest, 'failure')} of other kinds"
+
+
+def gave_up(name: str, reason: ExitReason, failures: Failures) -> str:
+    """The account of a root that ended abnormally."""
+    lines = [f"{name} gave up" if isinstance(reason, RestartLimitExceeded) else f"{name} ended: {reason}"]
+    step: ExitReason = reason
+    while isinstance(step, RestartLimitExceeded):
+        allowed = "none is" if step.max_restarts == 0 else f"{step.max_restarts} are"
+        lines.append(
+            f"  {step.path}: child {step.child!r} needed one restart more than the budget has; "
+            f"{allowed} allowed within {step.period:g} s of running"
+        )
+        step = step.cause
+    if step is not reason:
+        lines.append(f"  last cause: {step}")
+    lines += ["what failed:", *failures.told()]
+    return "\n".join(printable(line) for line in lines)
+
+
+def did_not_start(name: str, error: BaseException) -> str:
+    """The account of a first start that failed (supervision rule 2)."""
+    lines = [f"{name} did not start; everything that had started is stopped again"]
+    reason = error.reason if isinstance(error, StartFailed) else None
+    if isinstance(error, StartFailed) and reason is not None:
+        deepest = _root_start(error)
+        lines.append(f"  {deepest.path} failed: {_root_cause(deepest.reason)}")
+        lines += _indented(deepest.reason)
+    elif isinstance(error, SupervisionError):
+        lines.append(f"  {error}")
+    else:
+        lines += [f"  {line}" for line in account(error).splitlines()]
+    return "\n".join(printable(line) for line in lines)
+
+
+def _root_start(error: StartFailed) -> StartFailed:
+    """The start at the bottom: a supervisor's own fails because a child's does."""
+    reason = error.reason
+    while isinstance(reason, Crashed) and isinstance(reason.exception, StartFailed):
+        error = reason.exception
+        reason = error.reason
+    return error
+
+
+def _root_cause(reason: ExitReason) -> ExitReason:
+    while True:
+        if isinstance(reason, RestartLimitExceeded):
+            reason = reason.cause
+        elif isinstance(reason, Crashed) and isinstance(reason.exception, StartFailed):
+            reason = reason.exception.reason
+        else:
+            return reason
+
+
+def _indented(reason: ExitReason) -> Iterator[str]:
+    if isinstance(reason, Crashed):
+        yield from (f"      {line}" for line in account(reason.exception).splitlines())
+    else:
+        yield f"      {reason}"

@@ -1,0 +1,59 @@
+"""The short examples: each runs, does what its docstring says, and ends by itself without a warning."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.examples.running import EXAMPLES, run_example
+
+SAYS = {
+    "script_tree.py": [
+        "2 x apple: 1 left (incarnation 1)",
+        "2 x apple: no: only 1 of apple (incarnation 1)",
+        "1 x unicorn: the store crashed with KeyError('unicorn')",
+        "1 x apple: 0 left (incarnation 2)",
+        "ledger: store #1 KeyError",
+    ],
+    "embed_asyncio.py": [
+        "INCR name ! crashed: invalid literal for int() with base 10: 'Ada'",
+        "GET name = Ada",
+        "INCR visits = 3",
+        "INCR a = 2",
+        "shards restarted: 1 of 4",
+    ],
+    "supervise_pykka.py": [
+        "delivered to dora",
+        "incarnation 2 delivered 2 letters",
+        "ledger: mailer #1 crashed(ValueError",
+    ],
+    "blocking_worker.py": ["blocking_worker.py\n", "its hasher crashed", "missing.bin\n", "times meanwhile"],
+    "state_machine.py": [
+        "-- the breaker is closed",
+        "three: failed: the service is down",
+        "-- the breaker is open",
+        "-- the breaker is half open",
+        "six, patiently: SIX",
+    ],
+    "tree_file.py": [
+        "18.5 °C (sensor incarnation 1)",
+        "19.5 °C (sensor incarnation 2)",
+        "21.0 °C (sensor incarnation 3)",
+        "4 readings, mean 19.5 °C",
+    ],
+}
+"""What each example must have printed."""
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_an_example_does_what_it_says_and_ends_by_itself(name: str) -> None:
+    """Guards the examples against rot."""
+    process = run_example(name)
+    assert process.returncode == 0, process.stderr
+    assert process.stderr == ""
+    for line in SAYS[name]:
+        assert line in process.stdout
+
+
+def test_every_example_is_run_by_a_test() -> None:
+    """Guards against an example that nobody runs; source_audit.py has tests of its own."""
+    assert {file.name for file in EXAMPLES.glob("*.py")} == {*SAYS, "source_audit.py"}
