@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import pykka
 
 from actors._current import current_cell
-from actors._errors import NotInRuntime
+from actors._errors import NoSuchActor, NotInRuntime
 from actors._events import LifecycleEvent, Subscription
 from actors._future import Future
 from actors._handlers import Dispatch, dispatch_for
@@ -199,9 +199,23 @@ class Actor(pykka.Actor):
         self._cell.runtime.registry.leave(group, self._cell)
 
     def subscribe(self, *types: type[LifecycleEvent]) -> Subscription:
-        """Has lifecycle events of these classes sent to this actor as messages. Cancel the subscription in `on_stop`."""
-        ref = self._cell.ref
-        return self._cell.runtime.events.subscribe(ref.tell, *types)
+        """Has lifecycle events of these classes sent to this actor as messages, until this incarnation ends.
+
+        Events come from many threads and must not wait: with a bounded mailbox, what does not fit is reported and lost.
+        """
+        cell = self._cell
+        subscription = cell.runtime.events.subscribe(cell.ref.tell, *types)
+        cell.subscriptions = [*(cell.subscriptions or ()), subscription]
+        return subscription
+
+    def sibling(self, id: str) -> ActorRef[Any]:
+        """The ref of another child of this actor's supervisor, by its id. Raises `NoSuchActor`."""
+        parent = self._cell.parent
+        path = id if parent is None else f"{parent.path}/{id}"
+        found = self._cell.runtime.find(path)
+        if found is None:
+            raise NoSuchActor(path)
+        return found
 
     def stop(self) -> None:
         """Ends this actor with reason `normal`, after the messages that wait already, as in pykka."""
@@ -218,7 +232,9 @@ class Actor(pykka.Actor):
         """
         cell = current_cell.get()
         if cell is None:
-            raise NotInRuntime(f"{cls.__qualname__}.start()", f"use runtime.spawn({cls.__qualname__}) or a supervisor")
+            raise NotInRuntime(
+                f"{cls.__qualname__}.start()", f"use runtime.spawn({cls.__qualname__}) or a supervisor"
+            )
         future, ref = cell.runtime.spawn_nowait(Props(cell.runtime.kind(cls), args, kwargs, cls.host), None)
         return ref
 
@@ -260,4 +276,3 @@ class Actor(pykka.Actor):
     def __str__(self) -> str:
         cell = getattr(self, "_cell", None)
         return f"{type(self).__name__} ({cell.path if cell is not None else 'not started'})"
-

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextvars import copy_context
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
+
+from pykka.messages import _ActorStop
 
 from actors._clock import TimerHandle
 from actors._current import current_cell
@@ -22,10 +23,11 @@ from actors._mailbox import BoundedQueue, make_queue
 from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, StopOrder
 from actors._props import Props
 from actors._reasons import Crashed, ExitReason, Killed, Normal, Shutdown
-from actors._turn import State, Turn, settle_failure
+from actors._turn import State, Turn, kind_name, settle_failure
 from actors._watchers import Watchers
 
 if TYPE_CHECKING:
+    from actors._events import Subscription
     from actors._ref import ActorRef
     from actors._runtime import Runtime
     from actors._timers import Timer
@@ -50,10 +52,10 @@ class Cell(Turn):
         "names",
         "parent",
         "props",
+        "subscriptions",
         "supervised",
         "timers",
         "told_to_stop",
-        "trap_exits",
         "up_since",
         "waiting",
         "watchers",
@@ -66,10 +68,13 @@ class Cell(Turn):
     """The message that crashed the incarnation, while its last hook runs."""
     names: list[str] | None
     groups: list[str] | None
+    subscriptions: list[Subscription] | None
     waiting: Cell | None
     """The cell whose answer the running handler waits for."""
 
-    def __init__(self, runtime: Runtime, props: Props, path: str, parent: Cell | None, *, supervised: bool) -> None:
+    def __init__(
+        self, runtime: Runtime, props: Props, path: str, parent: Cell | None, *, supervised: bool
+    ) -> None:
         self.runtime = runtime
         self.props = props
         self.path = path
@@ -82,7 +87,9 @@ class Cell(Turn):
         self.table = props.kind.table
         self.concurrency = props.kind.concurrency
         self.queue = (
-            deque() if props.mailbox is None else make_queue(props.mailbox, path, self._overflowed, runtime.park)
+            deque()
+            if props.mailbox is None
+            else make_queue(props.mailbox, path, self._overflowed, runtime.park)
         )
         self.urgent = self.stash = self.envelope = self.pending = self.trace = self.culprit = None
         self.open = self.idle = self.closed = self.suspended = self.leaving = False
@@ -91,10 +98,9 @@ class Cell(Turn):
         self.state = State.DOWN
         self.reason = _NORMAL
         self.carried: object = _NOTHING
-        self.children = self.watchers = self.timers = self.names = self.groups = self.waiting = None
+        self.children = self.watchers = self.timers = self.names = self.groups = self.waiting = self.subscriptions = None
         self.grace: TimerHandle | None = None
         self.told_to_stop: ExitReason | None = None
-        self.trap_exits = False
         self.up_since = 0.0
         self.ref: ActorRef[Any] = props.kind.ref_type(self)
         runtime.cells[path] = self
@@ -112,8 +118,7 @@ class Cell(Turn):
         self.state = State.STARTING
         self.told_to_stop = None
         self.leaving = False
-        self.trap_exits = self.props.kind.trap_exits
-        self.context = copy_context()
+        self.context = self.runtime.context.copy()
         self.context.run(current_cell.set, self)
         self.pending = self._start
         if self.host.blocks:
@@ -141,7 +146,11 @@ class Cell(Turn):
             await started
 
     def _came_up(self, incarnation: int, error: BaseException | None) -> None:
-        if incarnation != self.incarnation or self.state is not State.STARTING:
+        if (
+            incarnation != self.incarnation
+            or self.leaving
+            or self.state not in (State.STARTING, State.STOPPING)
+        ):
             return
         if isinstance(error, IgnoreStart):
             self._declined()
@@ -171,6 +180,11 @@ class Cell(Turn):
             self.reopen()
 
     def _declined(self) -> None:
+        if self._end_children(Normal()):
+            self.open = False
+            self.state = State.STOPPING
+            self.runtime.when_childless(self, self._declined)
+            return
         self._clear()
         self._tell_parent(ChildDeclined(self.id, self.incarnation))
         if not self.supervised:
@@ -179,7 +193,7 @@ class Cell(Turn):
 
     def start_failed(self, reason: ExitReason) -> None:
         """The start has failed; what it started itself goes first."""
-        if self._kill_children():
+        if self._end_children(reason):
             self.open = False
             self.state = State.STOPPING
             self.runtime.when_childless(self, partial(self.start_failed, reason))
@@ -210,6 +224,8 @@ class Cell(Turn):
         if self.props.kind.governs and self.state in (State.STARTING, State.RUNNING):
             self.state = State.STOPPING
             self.put_urgent(StopOrder(reason))
+            if self.actor is not None:
+                self.reopen()
         elif self.state is State.RUNNING:
             self.leave(reason)
         if self.state in (State.STARTING, State.STOPPING) and grace is not None:
@@ -220,7 +236,9 @@ class Cell(Turn):
         sender = self.envelope.sender if self.envelope is not None else None
         self.open = False
         self.runtime.control_call(
-            self._leave_if_running, self.incarnation, Normal() if sender is self else Shutdown("stop() was called")
+            self._leave_if_running,
+            self.incarnation,
+            Normal() if sender is self else Shutdown("stop() was called"),
         )
 
     def finish(self) -> None:
@@ -230,7 +248,7 @@ class Cell(Turn):
 
     def _leave_if_running(self, incarnation: int, reason: ExitReason) -> None:
         if incarnation == self.incarnation and self.state is State.RUNNING:
-            self.stop(reason, None)
+            self.stop(reason, self.props.shutdown)
 
     def crash(self, envelope: Envelope | None, error: BaseException) -> None:
         """The incarnation ends by `error`. Called on the host; the rest of the handlers under way are cut off."""
@@ -248,11 +266,16 @@ class Cell(Turn):
             self.start_failed(Crashed(error))
             return
         self.host.cut_off(self)
+        if self.props.shutdown is not None:
+            # A hook, or a handler beside the one that crashed, may never end: that must not keep the crash from being heard of.
+            self._arm_grace(self.props.shutdown, partial(self.kill, Crashed(error)))
         self.leave(Crashed(error), envelope)
 
     def _lives(self) -> bool:
         """Whether the incarnation is in the part of its life that a crash can end."""
-        return self.state is State.RUNNING or (self.props.kind.governs and self.actor is not None and not self.leaving)
+        return self.state is State.RUNNING or (
+            self.props.kind.governs and self.actor is not None and not self.leaving
+        )
 
     def leave(self, reason: ExitReason, culprit: Envelope | None = None) -> None:
         """Runs the hook for the end as soon as no handler is under way."""
@@ -295,7 +318,7 @@ class Cell(Turn):
         self.leaving = True
         self.pending = None
         self._disarm_grace()
-        self._kill_children()
+        self._end_children(reason)
         end = partial(self._start_killed if starting else self._gone, self.incarnation, reason)
         if self.host.kill(self, end):
             end()
@@ -309,7 +332,7 @@ class Cell(Turn):
         if incarnation != self.incarnation or self.state is not State.STOPPING:
             return
         self.reason = reason
-        if self._kill_children():
+        if self._end_children(reason):
             self.runtime.when_childless(self, partial(self._gone, incarnation, reason))
             return
         culprit, self.culprit = self.culprit, None
@@ -317,19 +340,21 @@ class Cell(Turn):
         self._clear()
         self._publish_exit(reason, culprit)
         if self.supervised and self.parent is not None and not self.parent.closed:
-            kind = type(culprit.message).__qualname__ if culprit is not None else None
+            kind = kind_name(culprit.message) if culprit is not None else None
             self._tell_parent(ChildExited(self.id, self.incarnation, reason, kind))
         else:
             self.close(reason)
 
-    def _kill_children(self) -> bool:
-        """Kills what lives below; returns whether anything is left to wait for."""
+    def _end_children(self, reason: ExitReason) -> bool:
+        """Ends what lives below: in an orderly way after an orderly end, at once after any other. Returns whether anything is left to wait for."""
         for child in list((self.children or {}).values()):
+            child.supervised = False
             if child.state is State.DOWN:
-                child.close(Killed("its parent ended"))
-            else:
-                child.supervised = False
+                child.close(Shutdown("its parent ended") if reason.expected else Killed("its parent ended"))
+            elif not reason.expected:
                 child.kill(Killed("its parent ended"))
+            elif child.told_to_stop is None:
+                child.stop(Shutdown("its parent ended"), child.props.shutdown)
         return bool(self.children)
 
     def _clear(self) -> None:
@@ -342,7 +367,9 @@ class Cell(Turn):
             self.runtime.registry.leave(group, self)
         for name in self.names or ():
             self.runtime.registry.unregister(name, self)
-        self.names = self.groups = None
+        for subscription in self.subscriptions or ():
+            subscription.cancel()
+        self.names = self.groups = self.subscriptions = None
         if self.actor is not None:
             self.props.kind.dispose(self.actor)
         self.actor = None
@@ -362,7 +389,11 @@ class Cell(Turn):
         """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
         if culprit is None or type(culprit.message) in (Continue, StopOrder):
             return
-        error = reason.exception if isinstance(reason, Crashed) else ActorDeadError(self.path, reason, culprit.message)
+        error = (
+            reason.exception
+            if isinstance(reason, Crashed)
+            else ActorDeadError(self.path, reason, culprit.message)
+        )
         self.crashes += isinstance(reason, Crashed)
         if culprit.reply is not None or not isinstance(reason, Crashed):
             self.refuse(culprit, "crashed" if isinstance(reason, Crashed) else "killed", error)
@@ -370,7 +401,7 @@ class Cell(Turn):
         culprit.crashes = getattr(culprit, "crashes", 0) + 1
         now = self.runtime.now()
         if culprit.crashes <= self.props.redeliver and self.supervised:
-            self.runtime.events.publish(Redelivered(self.path, now, culprit.message, culprit.crashes))
+            self.runtime.events.publish(Redelivered(self.path, now, culprit.message, culprit.crashes, error))
             self.queue.appendleft(culprit)
         elif self.props.redeliver:
             self.runtime.events.publish(Quarantined(self.path, now, culprit.message, culprit.crashes, error))
@@ -381,7 +412,7 @@ class Cell(Turn):
         kind, now = self.props.kind.actor_class, self.runtime.now()
         events = self.runtime.events
         if isinstance(reason, Crashed):
-            message_type = type(culprit.message).__qualname__ if culprit is not None else None
+            message_type = kind_name(culprit.message) if culprit is not None else None
             events.publish(CrashedExit(self.path, now, kind, self.incarnation, reason, message_type))
         elif events.sinks(Exited):
             events.publish(Exited(self.path, now, kind, self.incarnation, reason))
@@ -435,6 +466,8 @@ class Cell(Turn):
                 envelope = self.queue.popleft()
             except IndexError:
                 return
+            if type(envelope.message) is _ActorStop:
+                continue  # a request of the runtime's own, and it has come true
             self.refuse(envelope, why, ActorDeadError(self.path, self.reason, envelope.message))
 
     # Links
@@ -515,4 +548,3 @@ class Cell(Turn):
 
     def __repr__(self) -> str:
         return f"<Cell {self.path} #{self.incarnation} {self.state.value}>"
-

@@ -30,14 +30,16 @@ NO_META = Meta()
 
 
 class Envelope:
-    """One message in a mailbox. `began` and `crashes` are set only where they are needed: most messages are never watched and never crash."""
+    """One message in a mailbox. What is not set in the constructor is set only where it is needed: most messages are never watched and never crash."""
 
-    __slots__ = ("began", "crashes", "deadline", "message", "meta", "reply", "sender")
+    __slots__ = ("began", "crashes", "deadline", "message", "meta", "reply", "sender", "settled")
 
     began: float
     """When its handling began, for those who watch single messages."""
     crashes: int
     """How many incarnations it has crashed."""
+    settled: bool
+    """What becomes of it was decided while its handler was still running: how that ends no longer matters."""
 
     def __init__(
         self,

@@ -120,7 +120,9 @@ class UnhandledMessage(ActorError):
     message_type: str
 
     def describe(self) -> str:
-        return f"{self.path} has no handler for {self.message_type}: add a method marked @handles, or on_receive"
+        return (
+            f"{self.path} has no handler for {self.message_type}: add a method marked @handles, or on_receive"
+        )
 
 
 class IgnoreStart(Exception):  # noqa: N818 - it is a decision, not an error
@@ -180,6 +182,16 @@ class LinkedExit(ActorError):
 
     def describe(self) -> str:
         return f"linked to {self.path}, which ended: {self.reason}"
+
+
+class NoSuchActor(ActorError, LookupError):
+    """There is no actor at this path, or it is gone for good."""
+
+    fields = ("path",)
+    path: str
+
+    def describe(self) -> str:
+        return f"there is no actor at {self.path}: it was never started, or is gone for good"
 
 
 class NameTaken(ActorError):
@@ -245,7 +257,9 @@ class StateMachineDefinitionError(ActorError, TypeError):
     faults: Sequence[str]
 
     def describe(self) -> str:
-        return f"the state machine {self.machine} cannot work:" + "".join(f"\n- {fault}" for fault in self.faults)
+        return f"the state machine {self.machine} cannot work:" + "".join(
+            f"\n- {fault}" for fault in self.faults
+        )
 
 
 class UnknownState(ActorError, ValueError):

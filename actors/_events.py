@@ -101,6 +101,7 @@ class Redelivered(LifecycleEvent):
     level: ClassVar[str] = "info"
     message: object
     crashes: int
+    error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class MessageHandled(LifecycleEvent):
     sender: str | None
     seconds: float
     outcome: str
-    """answered, crashed or done."""
+    """done or failed."""
     correlation_id: str | None = None
     trace: object = None
 
@@ -141,7 +142,9 @@ Sink = Callable[[E], object]
 class Subscription:
     """A sink in a stream; `cancel` takes it out."""
 
-    def __init__(self, stream: EventStream, sink: Sink[LifecycleEvent], types: tuple[type[LifecycleEvent], ...]) -> None:
+    def __init__(
+        self, stream: EventStream, sink: Sink[LifecycleEvent], types: tuple[type[LifecycleEvent], ...]
+    ) -> None:
         self._stream = stream
         self.sink = sink
         self.types = types
@@ -164,7 +167,9 @@ class EventStream:
     raises is reported to the logger `understudy` and stays subscribed; the publisher and the other sinks go on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
+        """`changed` is called after every change of the subscriptions."""
+        self._changed = changed
         self._subscriptions: tuple[Subscription, ...] = ()
         self._sinks: dict[type[LifecycleEvent], tuple[Sink[LifecycleEvent], ...]] = {}
         self._lock = threading.Lock()
@@ -180,12 +185,14 @@ class EventStream:
         with self._lock:
             self._subscriptions = (*self._subscriptions, subscription)
             self._sinks = {}
+        self._changed()
         return subscription
 
     def _remove(self, subscription: Subscription) -> None:
         with self._lock:
             self._subscriptions = tuple(each for each in self._subscriptions if each is not subscription)
             self._sinks = {}
+        self._changed()
 
     def sinks(self, kind: type[LifecycleEvent]) -> tuple[Sink[LifecycleEvent], ...]:
         """Who wants events of this class. Ask before building an event where building it costs."""

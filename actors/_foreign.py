@@ -22,6 +22,7 @@ from actors._handlers import Dispatch
 from actors._kind import Kind
 from actors._messages import Timed
 from actors._ref import ActorRef
+from actors._turn import settle_failure
 
 if TYPE_CHECKING:
     from actors._cell import Cell
@@ -35,7 +36,6 @@ class ForeignKind(Kind):
         self.table = Dispatch({_ActorStop: _stop, Timed: _timed}, _receive)
         self.concurrency = 1
         self.ref_type = ActorRef
-        self.trap_exits = False
         self.continues = False
         self.carries = False
         self.governs = False
@@ -73,7 +73,7 @@ def _receive(actor: Any, message: object) -> object:
     try:
         return actor._handle_receive(message)
     except Exception as error:  # noqa: BLE001 - pykka's contract: a failed ask is answered with the exception
-        envelope.reply.set_exception(error)
+        settle_failure(envelope.reply, error, actor._cell.path)
         envelope.reply = None
         return None
 
@@ -132,4 +132,3 @@ class PykkaReply:
             raise exception
         except BaseException:  # noqa: BLE001 - pykka wants the triple of an exception that was raised
             self._future.set_exception(sys.exc_info())
-

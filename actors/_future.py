@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import queue
 import sys
 import threading
@@ -19,6 +20,8 @@ T = TypeVar("T")
 M = TypeVar("M")
 J = TypeVar("J")
 R = TypeVar("R")
+
+logger = logging.getLogger("understudy")
 
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
@@ -68,7 +71,10 @@ class Future(pykka.Future[T], Generic[T]):
             self._done = True
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:
+                logger.exception("a callback of a future failed")
 
     def set(self, value: T | None = None) -> None:
         """Settles the future with a value."""
@@ -86,7 +92,9 @@ class Future(pykka.Future[T], Generic[T]):
         kind, value, traceback = exc_info or sys.exc_info()
         if value is None:
             if kind is None:
-                raise TypeError("set_exception() without an exception needs to be called while one is handled")
+                raise TypeError(
+                    "set_exception() without an exception needs to be called while one is handled"
+                )
             value = kind()
         self._settle(None, value.with_traceback(traceback))
 

@@ -46,16 +46,22 @@ def message_types(method: Callable[..., object], frame: types.FrameType) -> tupl
     where = method.__qualname__
     parameters = list(inspect.signature(method).parameters.values())
     if len(parameters) != 2:
-        raise HandlerDefinitionError(where, f"takes {len(parameters)} parameters, expected self and one message")
+        raise HandlerDefinitionError(
+            where, f"takes {len(parameters)} parameters, expected self and one message"
+        )
     name = parameters[1].name
     try:
         annotation = typing.get_type_hints(method, localns=scope).get(name)
     except NameError as error:
-        raise HandlerDefinitionError(where, f"its annotation cannot be resolved ({error}); define the type before the class") from None
+        raise HandlerDefinitionError(
+            where, f"its annotation cannot be resolved ({error}); define the type before the class"
+        ) from None
     found = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
     kinds = tuple(typing.get_origin(each) or each for each in found)
     if annotation is None or not all(isinstance(kind, type) for kind in kinds):
-        raise HandlerDefinitionError(where, f"the parameter {name!r} needs the class of the message as its annotation")
+        raise HandlerDefinitionError(
+            where, f"the parameter {name!r} needs the class of the message as its annotation"
+        )
     return kinds
 
 
@@ -72,7 +78,9 @@ class Dispatch(dict[type, Handler]):
         self._fallback = fallback
 
     def __missing__(self, kind: type) -> Handler:
-        handler = next((self._declared[base] for base in kind.__mro__ if base in self._declared), self._fallback)
+        handler = next(
+            (self._declared[base] for base in kind.__mro__ if base in self._declared), self._fallback
+        )
         self[kind] = handler
         return handler
 

@@ -83,4 +83,6 @@ def statistics_of(cell: Cell) -> Statistics:
 def state_of(cell: Cell) -> dict[str, object]:
     """The attributes of the instance that lives in a cell; empty when none does."""
     actor = cell.actor
-    return {} if actor is None else {name: value for name, value in list(vars(actor).items()) if name != "_cell"}
+    return (
+        {} if actor is None else {name: value for name, value in list(vars(actor).items()) if name != "_cell"}
+    )

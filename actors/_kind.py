@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pykka
@@ -25,14 +26,19 @@ class Kind:
 
         missing = sorted(getattr(actor_class, "__abstractmethods__", ()))
         if missing:
-            raise NotAnActor(actor_class.__qualname__, f"it is abstract: {', '.join(missing)} not implemented")
+            raise NotAnActor(
+                actor_class.__qualname__, f"it is abstract: {', '.join(missing)} not implemented"
+            )
         self.actor_class = actor_class
         self.table: Dispatch = actor_class._dispatch()
         self.concurrency: int = actor_class.concurrency
         if type(self.concurrency) is not int or self.concurrency < 1:
-            raise NotAnActor(actor_class.__qualname__, f"concurrency must be a whole number from 1, not {self.concurrency!r}")
+            raise NotAnActor(
+                actor_class.__qualname__,
+                f"concurrency must be a whole number from 1, not {self.concurrency!r}",
+            )
+        _check_attributes(actor_class)
         self.ref_type: type[ActorRef[Any]] = actor_class.ref_type
-        self.trap_exits: bool = actor_class.trap_exits
         self.continues: bool = actor_class.on_continue is not Actor.on_continue
         self.carries: bool = actor_class.carry_over is not Actor.carry_over
         self.governs: bool = actor_class.governs
@@ -40,10 +46,12 @@ class Kind:
         their children while they start and stop."""
         self.host: str = actor_class.host
         self.mailbox: MailboxSpec | None = actor_class.mailbox
-        self.plain: bool = not any(
-            inspect.iscoroutinefunction(inspect.getattr_static(actor_class, name)) for name in dir(actor_class)
-        )
+
+    @cached_property
+    def plain(self) -> bool:
         """Whether no method is a coroutine function, so that a thread needs no event loop for it."""
+        kind = self.actor_class
+        return not any(inspect.iscoroutinefunction(inspect.getattr_static(kind, name)) for name in dir(kind))
 
     def construct(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         """Makes the instance. It has its cell before `__init__` runs, so that `self.ref` works there."""
@@ -55,6 +63,22 @@ class Kind:
 
     def dispose(self, actor: Any) -> None:
         """The instance is no longer used."""
+
+
+def _check_attributes(actor_class: type[Any]) -> None:
+    """Refuses what would otherwise show as a strange failure long after the start."""
+    name = actor_class.__qualname__
+    answers = actor_class.answers
+    if not isinstance(answers, tuple) or not all(
+        isinstance(each, type) and issubclass(each, BaseException) for each in answers
+    ):
+        raise NotAnActor(name, f"answers must be a tuple of exception classes, not {answers!r}")
+    if actor_class.host not in ("loop", "thread"):
+        raise NotAnActor(name, f"host must be 'loop' or 'thread', not {actor_class.host!r}")
+    if actor_class.mailbox is not None and not isinstance(actor_class.mailbox, MailboxSpec):
+        raise NotAnActor(
+            name, f"mailbox must be a MailboxSpec such as bounded(100), or None, not {actor_class.mailbox!r}"
+        )
 
 
 def kind_of(actor_class: object) -> Kind:

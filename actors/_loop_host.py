@@ -10,7 +10,7 @@ import asyncio
 import types
 from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +19,7 @@ from actors._envelope import Envelope
 from actors._errors import ActorDeadError, RuntimeStopped
 from actors._events import Abandoned
 from actors._hosts import Done
-from actors._reasons import Killed
+from actors._reasons import Crashed, Killed
 
 if TYPE_CHECKING:
     from actors._cell import Cell
@@ -50,7 +50,9 @@ class LoopHost:
     slice = 32
     blocks = False
 
-    def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, run_queue: RunQueue | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, loop: asyncio.AbstractEventLoop, run_queue: RunQueue | None = None
+    ) -> None:
         self._runtime = runtime
         self._loop = loop
         self._thread = get_ident()
@@ -85,7 +87,7 @@ class LoopHost:
             return
         _leave_task(self._loop, task)
         try:
-            self._drain()
+            self._runtime.context.run(self._drain)
         finally:
             _enter_task(self._loop, task)
 
@@ -98,10 +100,10 @@ class LoopHost:
             return
         self._scheduled = True
         if get_ident() == self._thread:
-            self._loop.call_soon(self._run)
+            self._loop.call_soon(self._run, context=self._runtime.context)
             return
         try:
-            self._loop.call_soon_threadsafe(self._run)
+            self._loop.call_soon_threadsafe(self._run, context=self._runtime.context)
         except RuntimeError:
             raise RuntimeStopped(self._runtime.name, "its event loop is closed") from None
 
@@ -147,7 +149,10 @@ class LoopHost:
             incarnation = cell.incarnation
             timeout = cell.props.handler_timeout  # type: ignore[attr-defined]
             carrier.carry(
-                cell, envelope, lambda result, error: cell.finished(envelope, result, error, incarnation), timeout
+                cell,
+                envelope,
+                lambda result, error: cell.finished(envelope, result, error, incarnation),
+                timeout,
             )
         else:
             result, error = carrier.give_back()
@@ -161,7 +166,7 @@ class LoopHost:
             done(carrier.give_back()[1])
 
     def _first_step(self, coroutine: Coroutine[Any, Any, object]) -> Carrier:
-        carrier = self._idle.pop() if self._idle else Carrier(self, self._loop)
+        carrier = self.take_carrier()
         _enter_task(self._loop, carrier.task)
         try:
             carrier.yielded = coroutine.send(None)
@@ -175,6 +180,10 @@ class LoopHost:
         finally:
             _leave_task(self._loop, carrier.task)
         return carrier
+
+    def take_carrier(self) -> Carrier:
+        """An idle carrier, or a new one."""
+        return self._idle.pop() if self._idle else Carrier(self, self._loop)
 
     def keep(self, carrier: Carrier) -> bool:
         """Takes a carrier back into the pool, unless it is full."""
@@ -196,11 +205,11 @@ class LoopHost:
         carriers = list(self._under_way.get(cell, ()))
         if not carriers:
             return True
-        left = set(carriers)
+        left = dict.fromkeys(carriers)
         clock = self._runtime.clock
 
         def one_ended(carrier: Carrier) -> None:
-            left.discard(carrier)
+            left.pop(carrier, None)
             self._end_of(cell, carrier)
             if not left:
                 timer.cancel()
@@ -211,7 +220,8 @@ class LoopHost:
                 now = self._runtime.now()
                 self._runtime.abandoned += 1
                 self._runtime.events.publish(Abandoned(cell.path, now, "coroutine", cell.incarnation))
-                carrier.on_end = None
+                carrier.on_end = _ignore
+                carrier.relax()
                 self._end_of(cell, carrier)
             left.clear()
             ended()
@@ -224,7 +234,7 @@ class LoopHost:
 
     def _end_of(self, cell: Cell, carrier: Carrier) -> None:
         self.forget(cell, carrier)
-        if carrier.envelope is not None:
+        if carrier.envelope is not None and carrier.envelope is not cell.culprit:
             error = ActorDeadError(cell.path, Killed(), carrier.envelope.message)
             cell.refuse(carrier.envelope, "killed", error)
 
@@ -252,6 +262,15 @@ class LoopHost:
             await asyncio.wait([carrier.task for carrier in carriers], timeout=self._runtime.kill_grace)
 
 
+@types.coroutine
+def _step() -> Generator[None, None, None]:
+    yield
+
+
+def _ignore() -> None:
+    """What becomes of a coroutine that was left behind is nobody's business any more."""
+
+
 class Carrier:
     """A task that takes over coroutines which have to wait, one after another."""
 
@@ -259,7 +278,9 @@ class Carrier:
         self._host = host
         self._loop = loop
         self._gate: asyncio.Future[None] = loop.create_future()
-        self.task: asyncio.Task[None] = loop.create_task(self._work(), name="understudy-carrier")
+        work = self._work()
+        work.send(None)  # begun before its task is: a cancellation that comes first would otherwise find nothing to be thrown into
+        self.task: asyncio.Task[None] = loop.create_task(work, name="understudy-carrier")
         self.coroutine: Coroutine[Any, Any, object] | None = None
         self.suspended = False
         self.yielded: object = None
@@ -274,7 +295,8 @@ class Carrier:
     def give_back(self) -> tuple[object, BaseException | None]:
         """The outcome of a coroutine that never had to wait; the carrier is idle again."""
         outcome, self.outcome = self.outcome, (None, None)
-        if not self._host.keep(self):
+        # One that its coroutine cancelled would hand the cancellation on to the next.
+        if self.task.cancelling() or not self._host.keep(self):
             self.task.cancel()
         return outcome
 
@@ -298,12 +320,30 @@ class Carrier:
     def _overrun(self) -> None:
         self._overran = True
         self.task.cancel()
+        cell = self.cell
+        assert cell is not None
+        self._limit = cell.runtime.clock.call_at(cell.runtime.now() + cell.runtime.kill_grace, self._insist)
+
+    def relax(self) -> None:
+        """Takes the time limit back."""
+        if self._limit is not None:
+            self._limit.cancel()
+
+    def _insist(self) -> None:
+        """The handler goes on in spite of its cancellation: the incarnation ends without it."""
+        cell: Any = self.cell
+        cell.culprit = self.envelope
+        cell.kill(Crashed(cell.overran(self.envelope)))
 
     async def _work(self) -> None:
+        begun: Awaitable[None] | None = _step()
         try:
             while True:
                 cancelled: BaseException | None = None
                 try:
+                    if begun is not None:
+                        begin, begun = begun, None
+                        await begin
                     await self._gate
                 except asyncio.CancelledError as error:
                     if self.coroutine is None:
@@ -353,8 +393,7 @@ class Carrier:
         cell, envelope, done, on_end = self.cell, self.envelope, self._done, self.on_end
         assert cell is not None
         assert done is not None
-        if self._limit is not None:
-            self._limit.cancel()
+        self.relax()
         if self._overran and failure is not None:
             failure = cell.overran(envelope)  # type: ignore[attr-defined]
         cell.seconds += cell.runtime.now() - self._began

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
+from pykka.messages import _ActorStop
 
 from actors._envelope import Envelope
 from actors._errors import MailboxFull
@@ -44,7 +45,9 @@ class MailboxSpec(BaseModel):
     (supervision rule 26)."""
 
 
-def bounded(capacity: int, policy: Policy = "reject", *, on_restart: Literal["keep", "drop"] = "keep") -> MailboxSpec:
+def bounded(
+    capacity: int, policy: Policy = "reject", *, on_restart: Literal["keep", "drop"] = "keep"
+) -> MailboxSpec:
     """A mailbox for at most `capacity` waiting messages."""
     return MailboxSpec(capacity=capacity, policy=policy, on_restart=on_restart)
 
@@ -80,6 +83,9 @@ class PriorityQueue:
 
     def append(self, envelope: Envelope) -> None:
         message = envelope.message
+        if type(message) is _ActorStop:  # no business of the user's function
+            self.force(envelope)
+            return
         self._push(self._priority(message.message if type(message) is Timed else message), envelope)
 
     def force(self, envelope: Envelope) -> None:
@@ -93,6 +99,19 @@ class PriorityQueue:
 
     def appendleft(self, envelope: Envelope) -> None:
         self._front.appendleft(envelope)
+
+    def pop_oldest(self) -> Envelope:
+        """Takes out what has waited longest, requests of the runtime's own excepted. Raises IndexError."""
+        if self._front:
+            return self._front.popleft()
+        with self._lock:
+            waiting = [each for each in self._heap if type(each[2].message) is not _ActorStop]
+            if not waiting:
+                raise IndexError
+            entry = min(waiting, key=lambda each: each[1])
+            self._heap.remove(entry)
+            heapq.heapify(self._heap)
+            return entry[2]
 
     def popleft(self) -> Envelope:
         if self._front:
@@ -124,6 +143,8 @@ class BoundedQueue:
         self._park = park
         self._lock = threading.Lock()
         self._room: deque[Future[None]] = deque()
+        self._requests = 0
+        """How many of those that wait are orders to stop: the bound is not for them (supervision rule 34)."""
         self._closed = False
 
     @property
@@ -133,12 +154,14 @@ class BoundedQueue:
 
     def has_room(self) -> bool:
         """Whether a message would fit."""
-        return len(self._inner) < self._capacity or self._closed
+        return len(self._inner) - self._requests < self._capacity or self._closed
 
     def offer(self, envelope: Envelope) -> bool:
         """Puts the message if there is room."""
         with self._lock:
-            if not self.has_room():
+            if type(envelope.message) is _ActorStop:
+                self._requests += 1
+            elif not self.has_room():
                 return False
             self._inner.append(envelope)
             return True
@@ -152,17 +175,61 @@ class BoundedQueue:
                     self._drop(envelope)
                     return
                 case "drop_oldest":
-                    try:
-                        self._drop(self._inner.popleft())
-                    except IndexError:
-                        continue
+                    oldest = self._take_oldest()
+                    if oldest is not None:
+                        self._drop(oldest)
                 case "block":
                     refuse_on_loop(f"tell() to the full mailbox of {self._path}", "`await ref.send(message)`")
                     self._park(self.room(), None)
 
+    async def admit(self, envelope: Envelope) -> None:
+        """Puts the message as soon as there is room."""
+        while not self.offer(envelope):
+            room = self.room()
+            try:
+                await room
+            except BaseException:
+                self._pass_on(room)
+                raise
+
+    def _pass_on(self, room: Future[None]) -> None:
+        """Somebody no longer waits: what room it was told of is the next one's."""
+        with self._lock:
+            if room in self._room:
+                self._room.remove(room)
+                return
+            waiting = self._next_waiting()
+        if waiting is not None:
+            waiting.set(None)
+
+    def _next_waiting(self) -> Future[None] | None:
+        return self._room.popleft() if self._room and self.has_room() else None
+
+    def _take_oldest(self) -> Envelope | None:
+        """What has waited longest, if anything but requests of the runtime's own still waits."""
+        inner, kept = self._inner, []
+        with self._lock:
+            try:
+                if isinstance(inner, PriorityQueue):
+                    return inner.pop_oldest()
+                while True:
+                    envelope = inner.popleft()
+                    if type(envelope.message) is not _ActorStop:
+                        return envelope
+                    kept.append(envelope)
+            except IndexError:
+                return None
+            finally:
+                for each in reversed(kept):
+                    inner.appendleft(each)
+
     def force(self, envelope: Envelope) -> None:
         """Puts a request of the runtime's own, bound or no bound."""
-        force(self._inner, envelope)
+        with self._lock:
+            if isinstance(self._inner, PriorityQueue):
+                self._inner.force(envelope)
+            else:
+                self._inner.append(envelope)
 
     def room(self) -> Future[None]:
         """A future that settles when a message may fit again."""
@@ -180,7 +247,9 @@ class BoundedQueue:
     def popleft(self) -> Envelope:
         with self._lock:
             envelope = self._inner.popleft()
-            waiting = self._room.popleft() if self._room and len(self._inner) < self._capacity else None
+            if type(envelope.message) is _ActorStop:
+                self._requests -= 1
+            waiting = self._next_waiting()
         if waiting is not None:
             waiting.set(None)
         return envelope
@@ -195,14 +264,6 @@ class BoundedQueue:
 
     def __len__(self) -> int:
         return len(self._inner)
-
-
-def force(queue: Queue, envelope: Envelope) -> None:
-    """Puts a request of the runtime's own behind everything that waits, whatever the bound or the priorities."""
-    if isinstance(queue, BoundedQueue | PriorityQueue):
-        queue.force(envelope)
-    else:
-        queue.append(envelope)
 
 
 def make_queue(spec: MailboxSpec, path: str, drop: Callable[[Envelope], None], park: Parking) -> Queue:

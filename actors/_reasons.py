@@ -79,8 +79,11 @@ class Crashed(ExitReason):
         return hash(self._key())
 
     def __str__(self) -> str:
-        text = str(self.exception)
         name = type(self.exception).__name__
+        try:
+            text = str(self.exception)
+        except Exception:  # noqa: BLE001 - an exception of the user's whose own __str__ fails still has a class
+            text = "it cannot be shown"
         return f"crashed({name}: {text})" if text else f"crashed({name})"
 
 

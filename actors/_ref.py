@@ -16,7 +16,7 @@ from actors._deadlines import expire
 from actors._errors import ActorDeadError, CallTimeout, DeadlockError
 from actors._future import Future, refuse_on_loop
 from actors._introspection import Statistics, Status, state_of, statistics_of, status_of
-from actors._mailbox import BoundedQueue, force
+from actors._mailbox import BoundedQueue
 from actors._messages import Down
 from actors._reasons import ExitReason, Killed, Shutdown
 from actors._turn import Handled, State
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from actors._cell import Cell
     from actors._proxy import Proxy
+    from actors._runtime import Runtime
 
 A = TypeVar("A", bound=pykka.Actor)
 DEFAULT: float = -1.0
@@ -75,11 +76,15 @@ class ActorRef(pykka.ActorRef[A]):
 
     async def send(self, message: object, *, correlation_id: str | None = None) -> None:
         """Like `tell`, but waits for room in a bounded mailbox whose policy is `block`."""
-        queue = self._cell.queue
-        if isinstance(queue, BoundedQueue) and queue.blocks:
-            while not queue.has_room():
-                await queue.room()
-        self.tell(message, correlation_id=correlation_id)
+        cell = self._cell
+        queue = cell.queue
+        if cell.closed or not isinstance(queue, BoundedQueue) or not queue.blocks:
+            self.tell(message, correlation_id=correlation_id)
+            return
+        caller = current_cell.get()
+        await queue.admit(Envelope(message, caller, None, None, _meta(caller, correlation_id)))
+        if cell.idle:
+            cell.wake()
 
     async def call(
         self, message: object, *, timeout: float | None = DEFAULT, correlation_id: str | None = None
@@ -130,10 +135,10 @@ class ActorRef(pykka.ActorRef[A]):
         seconds = None if deadline is None else deadline - cell.runtime.now()
         try:
             cell.put(Envelope(message, caller, reply, deadline, _meta(caller, correlation_id)))
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as limit:
                 return await reply
-        except TimeoutError as error:
-            if isinstance(error, CallTimeout):
+        except TimeoutError:
+            if not limit.expired():  # the handler's own
                 raise
             raise CallTimeout(cell.path, type(message).__qualname__) from None
         finally:
@@ -199,6 +204,11 @@ class ActorRef(pykka.ActorRef[A]):
         return self._cell.incarnation
 
     @property
+    def runtime(self) -> Runtime:
+        """The runtime the actor lives in."""
+        return self._cell.runtime
+
+    @property
     def actor_class(self) -> type[A]:  # type: ignore[override]
         """The class of the actor."""
         return self._cell.props.kind.actor_class
@@ -226,9 +236,7 @@ class ActorRef(pykka.ActorRef[A]):
         else:
             self.monitor().add_done_callback(lambda _: future.set(True))
             if drain:
-                force(cell.queue, Envelope(_ActorStop(), current_cell.get()))
-                if cell.idle:
-                    cell.wake()
+                cell.put(Envelope(_ActorStop(), current_cell.get()))
             else:
                 cell.runtime.control_call(cell.stop, Shutdown("stop() was called"), cell.props.shutdown)
         return future.get(timeout=timeout) if block else future
@@ -332,7 +340,9 @@ class ActorRef(pykka.ActorRef[A]):
         return lambda: self._cell.actor
 
     def __reduce__(self) -> Any:
-        raise TypeError(f"the ref of {self.path} belongs to this process and cannot be pickled; send its path instead")
+        raise TypeError(
+            f"the ref of {self.path} belongs to this process and cannot be pickled; send its path instead"
+        )
 
     def __copy__(self) -> Self:
         return self

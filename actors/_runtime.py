@@ -11,15 +11,24 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future as LoopFuture
+from contextvars import Context, copy_context
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pykka
 
 from actors._cell import Cell
 from actors._clock import Clock, LoopClock
+from actors._current import current_cell
 from actors._deadlines import Deadlines
-from actors._errors import IgnoreStart, NotInRuntime, RuntimeStopped, StartDeclined, StartError
+from actors._errors import (
+    ActorDeadError,
+    IgnoreStart,
+    NotInRuntime,
+    RuntimeStopped,
+    StartDeclined,
+    StartError,
+)
 from actors._events import EventStream, MessageHandled
 from actors._future import Future, Parking, park_thread, refuse_on_loop
 from actors._hosts import Host
@@ -46,6 +55,9 @@ class Runtime:
     In a script, `with Runtime() as runtime:` runs an event loop in a background thread. In an application, `async with Runtime() as runtime:`
     uses the running loop. Leaving the block stops every actor in order; nothing is left behind.
     """
+
+    cell_type: ClassVar[type[Cell]] = Cell
+    """What an actor lives in. The simulation watches its own kind."""
 
     def __init__(
         self,
@@ -75,7 +87,7 @@ class Runtime:
         self.default_timeout = default_timeout
         self.kill_grace = kill_grace
         self.random = random if random is not None else random_module.Random()
-        self.events = EventStream()
+        self.events = EventStream(self.watch_messages)
         self.registry = Registry()
         self.park: Parking = park_thread
         self.cells: dict[str, Cell] = {}
@@ -100,6 +112,8 @@ class Runtime:
         self._thread: threading.Thread | None = None
         self._thread_id = 0
         self._stopped: Future[None] | None = None
+        self.context: Context
+        """What the context of every incarnation is copied from: not that of whoever caused the start."""
         self.loop: asyncio.AbstractEventLoop
         self.clock: Clock
         self.now: Callable[[], float]
@@ -158,6 +172,8 @@ class Runtime:
         """Starts on the running loop."""
         self.loop = asyncio.get_running_loop()
         self._thread_id = threading.get_ident()
+        self.context = copy_context()
+        self.context.run(current_cell.set, None)
         self.clock = self._clock_factory(self.loop)
         self.now = self.clock.now
         self.deadlines = Deadlines(self.clock)
@@ -201,7 +217,7 @@ class Runtime:
         self._stopping = self.loop.create_task(self._shut_down(), name=f"{self.name}-stop")
 
     async def _shut_down(self) -> None:
-        for cell in reversed([cell for cell in self.cells.values() if cell.parent is None]):
+        for cell in reversed([cell for cell in list(self.cells.values()) if cell.parent is None]):
             gone = cell.ref.ended()
             cell.stop(Shutdown("the runtime stops"), cell.props.shutdown)
             await gone
@@ -222,7 +238,7 @@ class Runtime:
         self._stopped.set(None)
 
     def _kill_all(self) -> None:
-        for cell in [cell for cell in self.cells.values() if cell.parent is None]:
+        for cell in [cell for cell in list(self.cells.values()) if cell.parent is None]:
             cell.kill(Killed("the runtime was told to kill"))
 
     # Actors
@@ -253,8 +269,10 @@ class Runtime:
             shutdown: seconds to stop in before it is killed; `None`: any time
             parent: the actor it ends with
 
-        Raises (from the future):
-            StartError, StartDeclined, NameTaken
+        Raises:
+            NotAnActor, NameTaken, RuntimeStopped: at once
+            ActorDeadError: at once, `parent` is gone
+            StartError, StartDeclined: from the future
         """
         props = options_to_props(
             self, actor_class, args, host, name, mailbox, handler_timeout, start_timeout, shutdown=shutdown
@@ -274,11 +292,13 @@ class Runtime:
         return future, cell.ref
 
     def make_cell(self, props: Props, id_: str, parent: Cell | None, *, supervised: bool) -> Cell:
-        """A cell that does not run yet, under its parent's path. Raises `NameTaken`."""
+        """A cell that does not run yet, under its parent's path. Raises `NameTaken`, and `ActorDeadError` when the parent is gone."""
+        if parent is not None and parent.closed:
+            raise ActorDeadError(parent.path, parent.reason, props.kind.actor_class)
         path = id_ if parent is None else f"{parent.path}/{id_}"
         if path in self.cells:
             path = f"{path}-{next(self._counter)}"
-        cell = Cell(self, props, path, parent, supervised=supervised)
+        cell = self.cell_type(self, props, path, parent, supervised=supervised)
         if props.name is not None:
             try:
                 self.registry.register(props.name, cell)
@@ -325,8 +345,13 @@ class Runtime:
     # Services to cells
 
     def host(self, name: str) -> Host:
-        """The host of that name."""
-        return self.loop_host if name == "loop" else self.thread_host
+        """The host of that name. Raises ValueError."""
+        match name:
+            case "loop":
+                return self.loop_host
+            case "thread":
+                return self.thread_host
+        raise ValueError(f"host must be 'loop' or 'thread', not {name!r}")
 
     def next_number(self) -> int:
         """A number not used before in this runtime."""
@@ -375,6 +400,7 @@ class Runtime:
         totals = self.totals.setdefault(cell.props.kind.actor_class, Counter())
         totals["handled"] += cell.handled
         totals["seconds"] += cell.seconds  # type: ignore[assignment]
+        self.started(cell, cell.reason)  # killed while it was told to stop in its start: nobody else says so
         for then in self._closing.pop(cell, ()):
             then(cell.reason)
 
@@ -413,6 +439,10 @@ class Runtime:
         for cell in self.cells.values():
             cell.reason = Killed(_FORKED)
             cell.closed = True
+        # Leaving the block of the runtime has nothing to wait for here.
+        self._thread = None
+        self._stopped = Future()
+        self._stopped.set(None)
 
 
 _FORKED = "this process was forked from the one it runs in; start a runtime of its own here"

@@ -49,10 +49,35 @@ class LogSink:
         self._log.log(level, event.name, **{name: _shown(value) for name, value in event.as_dict().items()})
 
 
+LONGEST = 200
+"""Characters of a value in a log line: a message may hold a whole file."""
+
+
 def _shown(value: object) -> object:
     """Values as a line of a log can hold them."""
     if isinstance(value, ExitReason):
-        return str(value)
+        return _cut(str(value))
     if isinstance(value, type):
         return value.__qualname__
-    return value
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, str):
+        return _cut(value)
+    return _Shown(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
+
+
+class _Shown:
+    """A value by its `repr`, cut to length; one that cannot be shown is named by its class."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        try:
+            return _cut(repr(self._value))
+        except Exception:  # noqa: BLE001 - a log line about a message must not fail by the message's own repr
+            return f"<{type(self._value).__qualname__}, cannot be shown>"

@@ -76,7 +76,7 @@ class Timeout(Timer):
             return
         # A machine that is never told that its time is over could stay in its state for ever.
         if not queue.offer(envelope):
-            queue.force(envelope)
+            queue.appendleft(envelope)
         if self._cell.idle:
             self._cell.wake()
 

@@ -35,9 +35,9 @@ Postponed messages
 Timeouts
 - The state timeout ends with a change of state, the event timeout with the next message that is handled,
   named timeouts only when they are taken back or set anew. Each comes as a message; one that was ended
-  never comes, even if it waited in the mailbox already. A postponed timeout has come. A full mailbox takes
-  a timeout all the same (`drop_oldest` may drop it later). All end with the incarnation (`stale_timer` if
-  one still waited).
+  never comes, even if it waited in the mailbox already. A postponed timeout has come. A timeout that finds
+  the mailbox full goes to its front (`drop_oldest` may drop one that waits). All end with the incarnation
+  (`stale_timer` if one still waited).
 - A state timeout set by a handler that also goes to another state is the new state's.
 
 Restarts
@@ -111,7 +111,7 @@ class StateMachine(Actor):
 
         Raises:
             UnknownState: the machine has no such state
-            TransitionRefused: in an enter action, in `on_stop` and `on_failure`, and while no message is handled
+            TransitionRefused: in an enter action, in the hooks for the end, and while no message is handled
         """
         course = self._course
         course.permit("goto", Phase.STARTING, Phase.CONTINUING, Phase.HANDLING)

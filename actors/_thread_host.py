@@ -7,6 +7,7 @@ killed in Python: it is left behind, counted, and whatever it still returns is i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors._clock import TimerHandle
 from actors._envelope import Envelope
-from actors._errors import ActorDeadError
+from actors._errors import ActorDeadError, RuntimeStopped
 from actors._events import Abandoned
 from actors._hosts import Done
 from actors._reasons import Crashed, Killed
@@ -34,12 +35,21 @@ class ThreadHost:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._workers: dict[Turn, Worker] = {}
-        self._finishing: set[threading.Thread] = set()
+        self._finishing: dict[Worker, None] = {}
 
     def launch(self, cell: Cell) -> None:
-        worker = self._workers[cell] = Worker(self._runtime, cell, self._finishing)
-        worker.thread.start()
+        worker = self._workers[cell] = self.make_worker(cell)
+        self._finishing[worker] = None
+        worker.start()
         worker.ring()
+
+    def make_worker(self, cell: Cell) -> Worker:
+        """What runs the incarnation that begins. The simulation makes its own."""
+        return Worker(self._runtime, cell, self._finishing)
+
+    def current(self) -> Worker | None:
+        """The worker whose code runs in this thread."""
+        return getattr(_local, "worker", None)
 
     def ready(self, cell: Turn) -> None:
         worker = self._workers.get(cell)
@@ -49,7 +59,7 @@ class ThreadHost:
     def drive(self, cell: Turn, envelope: Envelope, handler: Coroutine[Any, Any, object]) -> None:
         incarnation = cell.incarnation
         try:
-            result, error = _current_worker().run(handler), None
+            result, error = self._here().run(handler), None
         except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
             result, error = None, raised
         cell.settle(envelope, result, error, incarnation)
@@ -57,7 +67,7 @@ class ThreadHost:
     def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done) -> None:
         error: BaseException | None = None
         try:
-            _current_worker().run(hook)
+            self._here().run(hook)
         except BaseException as raised:  # noqa: BLE001 - see drive
             error = raised
         self._runtime.control_call(done, error)
@@ -82,6 +92,7 @@ class ThreadHost:
         self._runtime.abandoned += 1
         self._runtime.events.publish(Abandoned(cell.path, self._runtime.now(), "thread", worker.incarnation))
         if cell.envelope is not None and cell.culprit is None:
+            cell.envelope.settled = True
             error = ActorDeadError(cell.path, Killed(), cell.envelope.message)
             cell.refuse(cell.envelope, "killed", error)
         ended()
@@ -93,39 +104,42 @@ class ThreadHost:
 
     def is_current(self, cell: Cell) -> bool:
         """Whether this thread is the one of the cell's present incarnation."""
-        worker: Worker | None = getattr(_local, "worker", None)
+        worker = self.current()
         return worker is not None and worker.cell is cell and worker.incarnation == cell.incarnation
+
+    def _here(self) -> Worker:
+        worker = self.current()
+        assert worker is not None
+        return worker
 
     def watch(self, worker: Worker, timeout: float) -> Callable[[], object]:
         """Has the turn that begins end the incarnation after `timeout` seconds; returns what takes that back."""
         runtime = self._runtime
         timer: list[TimerHandle] = []
-        runtime.control_call(lambda: timer.append(runtime.clock.call_at(runtime.now() + timeout, worker.overran)))
+        turn = worker.turns
+        runtime.control_call(
+            lambda: timer.append(runtime.clock.call_at(runtime.now() + timeout, lambda: worker.overran(turn)))
+        )
         return lambda: runtime.control_call(lambda: timer[0].cancel())
 
     def close(self) -> None:
         """Waits for the threads that are on their way out."""
-        for thread in list(self._finishing):
-            thread.join(timeout=self._runtime.kill_grace)
+        for worker in list(self._finishing):
+            worker.join(timeout=self._runtime.kill_grace)
 
 
 _local = threading.local()
 
 
-def _current_worker() -> Worker:
-    worker: Worker = _local.worker
-    return worker
-
-
 class Worker:
     """The thread of one incarnation."""
 
-    def __init__(self, runtime: Runtime, cell: Cell, finishing: set[threading.Thread]) -> None:
+    def __init__(self, runtime: Runtime, cell: Cell, finishing: dict[Worker, None]) -> None:
         self._runtime = runtime
         self.cell = cell
         self.incarnation = cell.incarnation
-        self.thread = threading.Thread(target=self._work, name=f"understudy:{cell.path}", daemon=True)
         self.grace: TimerHandle | None = None
+        self.turns = 0
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.Lock()
         self._over = False
@@ -133,7 +147,17 @@ class Worker:
         self._ended: Callable[[], object] | None = None
         self._runner: asyncio.Runner | None = None
         self._finishing = finishing
-        finishing.add(self.thread)
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begins to run."""
+        self._thread = threading.Thread(target=self._work, name=f"understudy:{self.cell.path}", daemon=True)
+        self._thread.start()
+
+    def join(self, timeout: float) -> None:
+        """Waits for the thread to end, for at most `timeout` seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
 
     def ring(self) -> None:
         """Has the thread take a turn."""
@@ -154,7 +178,7 @@ class Worker:
         with self._lock:
             ended, self._ended = self._ended, None
         if ended is not None:
-            self._finishing.discard(self.thread)
+            self._finishing.pop(self, None)
         return ended
 
     def run(self, coroutine: Coroutine[Any, Any, object]) -> object:
@@ -165,7 +189,9 @@ class Worker:
             except StopIteration as stop:
                 return stop.value
             coroutine.close()
-            raise TypeError(f"{self.cell.path}: a plain hook or handler returned an awaitable that waits; declare it `async def`")
+            raise TypeError(
+                f"{self.cell.path}: a plain hook or handler returned an awaitable that waits; declare it `async def`"
+            )
         if self._runner is None:
             self._runner = asyncio.Runner()
         # The turn is inside the cell's context already, and a context cannot be entered twice.
@@ -173,30 +199,37 @@ class Worker:
 
     def _work(self) -> None:
         _local.worker = self
-        cell = self.cell
         try:
-            while True:
+            # A thread that was left behind may outlive its runtime, and then has nobody to report to.
+            with contextlib.suppress(RuntimeStopped):
                 self._bell.get()
-                with self._lock:
-                    if self._over:
-                        return
-                    self._busy = True
-                self._turn(cell)
-                with self._lock:
-                    self._busy = False
-                    ended, self._ended = self._ended, None
-                if ended is not None:
-                    self._runtime.control_call(self._ended_late, ended)
+                while self.take_turn():
+                    self._bell.get()
         finally:
             if self._runner is not None:
                 self._runner.close()
-            self._finishing.discard(self.thread)
+            self._finishing.pop(self, None)
+
+    def take_turn(self) -> bool:
+        """One turn of the cell, in the worker's own thread; returns whether there may be another one."""
+        with self._lock:
+            if self._over:
+                return False
+            self._busy = True
+        self._turn(self.cell)
+        with self._lock:
+            self._busy = False
+            ended, self._ended = self._ended, None
+        if ended is not None:
+            self._runtime.control_call(self._ended_late, ended)
+        return True
 
     def _turn(self, cell: Cell) -> None:
         now = self._runtime.now
         began = now()
         handled = cell.handled
         timeout = cell.props.handler_timeout
+        self.turns += 1
         limit = self._runtime.thread_host.watch(self, timeout) if timeout is not None else None
         cell.context.run(cell.turn)
         if limit is not None:
@@ -204,11 +237,14 @@ class Worker:
         if handled != cell.handled:
             cell.seconds += now() - began
 
-    def overran(self) -> None:
-        """The handler passed its time limit: the incarnation ends, the thread is left behind. On the loop thread."""
+    def overran(self, turn: int) -> None:
+        """The handler of that turn passed its time limit: the incarnation ends, the thread is left behind. On the loop thread."""
         cell = self.cell
+        if turn != self.turns:
+            return  # it is done, and the word of it crossed with the timer
         if cell.incarnation == self.incarnation and cell.envelope is not None and not self._over:
             error = cell.overran(cell.envelope)
+            cell.envelope.settled = True
             cell.culprit = cell.envelope
             cell.kill(Crashed(error))
 

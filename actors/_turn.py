@@ -20,6 +20,7 @@ from actors._errors import ActorCrashed, CallTimeout, UnhandledMessage
 from actors._events import DeadLetter, MessageHandled
 from actors._handlers import Dispatch
 from actors._mailbox import Queue
+from actors._messages import Timed
 from actors._reasons import ExitReason
 
 if TYPE_CHECKING:
@@ -126,8 +127,9 @@ class Turn:
 
     def turn(self) -> None:
         """Handles what waits: the system lane, then user messages, at most one slice of them."""
-        if self.pending is not None and not self.active:
-            pending, self.pending = self.pending, None
+        pending = self.pending  # read once: a kill takes it back from another thread
+        if pending is not None and not self.active:
+            self.pending = None
             pending()
         runtime = self.runtime
         queue, table, actor, incarnation = self.queue, self.table, self.actor, self.incarnation
@@ -139,7 +141,7 @@ class Turn:
             except IndexError:
                 break
             left -= 1
-            if envelope.deadline is not None and envelope.deadline < runtime.now():
+            if envelope.deadline is not None and envelope.deadline <= runtime.now():
                 self.expire(envelope)
                 continue
             self.envelope = envelope
@@ -171,7 +173,9 @@ class Turn:
                 self.idle = False
                 self.host.ready(self)
 
-    def finished(self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
+    def finished(
+        self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int
+    ) -> None:
         """A handler that had to wait is done."""
         if incarnation != self.incarnation:
             return
@@ -200,7 +204,9 @@ class Turn:
 
     # What becomes of a message
 
-    def settle(self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
+    def settle(
+        self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int
+    ) -> None:
         """The coroutine of a handler has ended, one way or the other."""
         if error is not None:
             self.failed(envelope, error, incarnation)
@@ -224,6 +230,8 @@ class Turn:
 
     def failed(self, envelope: Envelope, error: BaseException, incarnation: int) -> None:
         """A handler raised: an answer where the class says so, a crash otherwise."""
+        if getattr(envelope, "settled", False):
+            return
         if self.watched():
             self.note(envelope, "failed")
         if isinstance(error, self.answers(envelope)):
@@ -249,8 +257,7 @@ class Turn:
         """The deadline of the message passed while it waited."""
         self.handled -= 1
         if envelope.reply is not None:
-            kind = type(envelope.message).__qualname__
-            settle_failure(envelope.reply, CallTimeout(self.path, kind), self.path)
+            settle_failure(envelope.reply, CallTimeout(self.path, kind_name(envelope.message)), self.path)
         self.dead_letter(envelope.message, "expired", envelope)
 
     def unhandled(self) -> None:
@@ -258,7 +265,7 @@ class Turn:
         envelope = self.envelope
         if envelope is None:
             return
-        error = UnhandledMessage(self.path, type(envelope.message).__qualname__)
+        error = UnhandledMessage(self.path, kind_name(envelope.message))
         if envelope.reply is not None:
             settle_failure(envelope.reply, error, self.path)
             envelope.reply = None  # what on_receive returns is not an answer
@@ -279,6 +286,8 @@ class Turn:
     ) -> None:
         """Publishes a message that nobody handled."""
         sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
+        if type(message) is Timed:
+            message = message.message
         self.runtime.events.publish(DeadLetter(self.path, self.runtime.now(), message, why, sender, error))
 
     def watched(self) -> bool:
@@ -290,13 +299,22 @@ class Turn:
         now = self.runtime.now()
         seconds = now - getattr(envelope, "began", now)
         if self.trace is not None:
-            self.trace.append(Handled(now, type(envelope.message).__qualname__, seconds, outcome, self.incarnation))
+            self.trace.append(
+                Handled(now, type(envelope.message).__qualname__, seconds, outcome, self.incarnation)
+            )
         if self.runtime.events.sinks(MessageHandled):
             sender = envelope.sender.path if envelope.sender is not None else None
             meta = envelope.meta or NO_META
             self.runtime.events.publish(
                 MessageHandled(
-                    self.path, now, envelope.message, sender, seconds, outcome, meta.correlation_id, meta.trace
+                    self.path,
+                    now,
+                    envelope.message,
+                    sender,
+                    seconds,
+                    outcome,
+                    meta.correlation_id,
+                    meta.trace,
                 )
             )
 
@@ -312,6 +330,11 @@ class Handled(NamedTuple):
     incarnation: int
 
 
+def kind_name(message: object) -> str:
+    """The type of a message as people know it: a timer's wrapping is none of theirs."""
+    return type(message.message if type(message) is Timed else message).__qualname__
+
+
 def settle_failure(reply: Reply, error: BaseException, path: str) -> None:
     """Gives the asker an exception it can survive."""
     if reply.done():
@@ -320,4 +343,3 @@ def settle_failure(reply: Reply, error: BaseException, path: str) -> None:
         error = ActorCrashed(path, error)
     with contextlib.suppress(queue_module.Full):  # settled in another thread meanwhile
         reply.set_exception(error)
-

@@ -84,7 +84,7 @@ class Watchers:
 
     @staticmethod
     def _share(gone: Cell, other: Cell, reason: ExitReason) -> None:
-        if other.trap_exits:
+        if getattr(other.actor, "trap_exits", False):
             other.put_urgent(Exit(gone.ref, reason))
         elif not reason.expected:
             other.linked_exit(gone, reason)

@@ -49,8 +49,9 @@ GOALS: Sequence[Goal] = (
     Goal("awaited call at 12 x pykka", "call", "rate", 12, peer="pykka"),
     Goal("ring at 15 x pykka", "ring", "rate", 15, peer="pykka"),
     Goal("spawn at 15 x pykka", "spawn", "rate", 15, peer="pykka"),
+    Goal("start without a supervisor at 15 x pykka", "start", "rate", 15, peer="pykka"),
     Goal("crash to answer no slower than OTP's supervisor", "restart", "cycle", 1, peer="otp"),
-    Goal("100,000 live actors under 4 KiB each", "spawn", "memory", 4, size=100_000),
+    Goal("100,000 live actors under 4 KiB each", "crowd", "memory", 4, size=100_000),
     Goal("1,000,000 live actors on one machine", "million", "live", 1_000_000),
     Goal("detection p99 under 1 ms when idle", "detection", "p99", 1_000),
     Goal(

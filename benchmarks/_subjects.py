@@ -1,8 +1,8 @@
 """Who is measured: every subject with its isolation, what it does not do, and how often it does each work.
 
-A subject does exactly the works it gives a size. Sizes differ because speeds differ by four orders of
-magnitude: each is about half a second of that subject's work, and every figure is per message, actor or
-cycle.
+A subject does exactly the works it gives a size. Peers in the same process get the same size where the length of a queue or the number
+of live objects costs (Python's cyclic garbage collector looks at them again and again); otherwise sizes differ because speeds differ by four
+orders of magnitude: each is about half a second of that subject's work, and every figure is per message, actor or cycle.
 """
 
 from __future__ import annotations
@@ -97,12 +97,14 @@ def _named(sizes: Mapping[str, int]) -> Mapping[str, int]:
 
 _OURS_SIZES = _named(
     {
-        "tell": 500_000,
+        "tell": 200_000,
         "call": 50_000,
         "ask": 5_000,
         "ring": 500_000,
-        "fan_in": 500_000,
-        "spawn": 100_000,
+        "fan_in": 200_000,
+        "spawn": 2_000,
+        "start": 2_000,
+        "crowd": 100_000,
         "million": 1_000_000,
         "restart": 300,
         "restart_group": 100,
@@ -127,12 +129,13 @@ SUBJECTS: Mapping[str, Subject] = {
             "no supervisor, no metrics; `await` of a future blocks the loop; restart is by hand from "
             "on_failure, with a new ref and an empty mailbox; detection is the time to on_failure; an ask "
             "after a death may wait for ever",
-            tell=100_000,
+            tell=200_000,
             call=10_000,
             ask=10_000,
             ring=40_000,
-            fan_in=100_000,
+            fan_in=200_000,
             spawn=2_000,
+            start=2_000,
             restart=300,
             stop=2_000,
             detection=500,
@@ -145,12 +148,14 @@ SUBJECTS: Mapping[str, Subject] = {
             "loop that has no budget, no backoff, no events",
             sizes=_named(
                 {
-                    "tell": 500_000,
+                    "tell": 200_000,
                     "call": 50_000,
                     "ask": 5_000,
                     "ring": 100_000,
-                    "fan_in": 500_000,
-                    "spawn": 50_000,
+                    "fan_in": 200_000,
+                    "spawn": 2_000,
+                    "start": 2_000,
+                    "crowd": 100_000,
                     "restart": 1_000,
                     "restart_crowd": 1_000,
                     "stop": 10_000,
@@ -290,7 +295,7 @@ SUBJECTS: Mapping[str, Subject] = {
                     "call": 200_000,
                     "ring": 1_000_000,
                     "fan_in": 1_000_000,
-                    "spawn": 100_000,
+                    "start": 100_000,
                     "million": 1_000_000,
                     "restart": 300,
                     "restart_group": 100,

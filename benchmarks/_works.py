@@ -13,6 +13,8 @@ Measure = Callable[[int], Figures]
 
 RING_SIZE = 100
 SENDERS = 8
+BREATH = 1_000
+"""A sender that is a coroutine lets others run after so many messages, as a thread does by itself."""
 GROUP_SIZE = 10
 SIBLINGS = 10_000
 
@@ -57,7 +59,14 @@ WORKS: Mapping[str, Work] = {
         Work("ask", "N blocking round trips, one after another, from a thread", _rate("asks/s"), "pykka"),
         Work("ring", f"{RING_SIZE} actors, one token, N hops", _rate("hops/s"), "pykka"),
         Work("fan-in", f"{SENDERS} senders, one receiver, N messages in all", _rate("msg/s"), "pykka"),
-        Work("spawn", "N actors started, each has answered once", _SPAWN, "pykka"),
+        Work(
+            "spawn",
+            "N actors started under a supervisor where there is one, each has answered once",
+            _SPAWN,
+            "pykka",
+        ),
+        Work("start", "as spawn, without a supervisor", _SPAWN, "pykka"),
+        Work("crowd", "as spawn, 100,000 actors", _SPAWN, "pykka"),
         Work(
             "million",
             "as spawn, up to 1,000,000 actors alive at once",

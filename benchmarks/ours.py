@@ -10,14 +10,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry
 
 from actors import Actor, ActorRef, Metrics
 from benchmarks import _measure
-from benchmarks._works import GROUP_SIZE, RING_SIZE, SENDERS, SIBLINGS, Figures, Measure
-from supervisors import ChildSpec, SupervisorSpec, child, SupervisorRef, dynamic_supervisor, start, supervisor
+from benchmarks._works import BREATH, GROUP_SIZE, RING_SIZE, SENDERS, SIBLINGS, Figures, Measure
+from supervisors import ChildSpec, SupervisorRef, SupervisorSpec, child, dynamic_supervisor, start, supervisor
 
 _CRASH = "crash"
 _WAIT = 60.0
@@ -88,7 +88,9 @@ def _specs(count: int, kind: type[Actor], board: Board) -> Iterable[ChildSpec]:
     return (child(f"w{number}", kind, args={"board": board}, backoff=None) for number in range(count))
 
 
-def _tree(*children: ChildSpec | SupervisorSpec, strategy: str = "one_for_one") -> SupervisorSpec:
+def _tree(
+    *children: ChildSpec | SupervisorSpec, strategy: Literal["one_for_one", "one_for_all"] = "one_for_one"
+) -> SupervisorSpec:
     return supervisor("root", *children, strategy=strategy, max_restarts=None)
 
 
@@ -142,6 +144,8 @@ class Setup:
             started = time.perf_counter()
             for number in range(size):
                 worker.tell(number)
+                if not number % BREATH:
+                    await asyncio.sleep(0)
             await _rest(board)
             return _measure.rate(size, started)
 
@@ -186,6 +190,18 @@ class Setup:
             memory = _measure.growth()
             started = time.perf_counter()
             starts = [workers.start_child() for _ in range(size)]
+            refs = [await start for start in starts]
+            for ref in refs:
+                await ref.call((0,))
+            return _measure.spawned(size, started, memory)
+
+    async def start(self, size: int, board: Board) -> Figures:
+        """Straight from the runtime, each start awaited after all have been asked for."""
+        async with self.open(_one_worker(board)) as root:
+            runtime = root.runtime
+            memory = _measure.growth()
+            started = time.perf_counter()
+            starts = [runtime.spawn(Worker, args={"board": board}) for _ in range(size)]
             refs = [await start for start in starts]
             for ref in refs:
                 await ref.call((0,))
@@ -256,6 +272,8 @@ def _works(setup: Setup) -> dict[str, Measure]:
         "ring": setup.measured(Setup.ring),
         "fan-in": setup.measured(Setup.fan_in),
         "spawn": setup.measured(Setup.spawn),
+        "start": setup.measured(Setup.start),
+        "crowd": setup.measured(Setup.spawn),
         "million": setup.measured(Setup.spawn),
         "restart": setup.measured(Setup.restart),
         "restart-group": setup.measured(Setup.restart_group),

@@ -61,9 +61,7 @@ class Pulse(Actor):
 tree = supervisor(
     "root",
     child("pulse", Pulse),
-    partition_supervisor(
-        "hashers", child("hasher", Hasher, backoff=constant(0.01)), partitions=2, max_restarts=100
-    ),
+    partition_supervisor("hashers", child("hasher", Hasher, backoff=constant(0.01)), partitions=2, max_restarts=100),
 )
 
 

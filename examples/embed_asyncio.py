@@ -68,9 +68,7 @@ class Shard(Actor):
 tree = supervisor(
     "root",
     # A client can crash a shard at will, so no number of crashes may take the service down.
-    partition_supervisor(
-        "shards", child("shard", Shard, backoff=constant(0.02)), partitions=4, max_restarts=None
-    ),
+    partition_supervisor("shards", child("shard", Shard, backoff=constant(0.02)), partitions=4, max_restarts=None),
 )
 
 
@@ -99,9 +97,7 @@ async def answer(shards: SupervisorRef, line: str) -> str:
         return f"! crashed: {error}"
 
 
-async def serve_client(
-    shards: SupervisorRef, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
+async def serve_client(shards: SupervisorRef, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One connection: a line, an answer, until the client goes."""
     try:
         while line := await reader.readline():

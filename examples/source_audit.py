@@ -140,9 +140,7 @@ def _find_below(folder: Path, prefix: str) -> Iterator[str]:
 
 def in_one_line(error: BaseException | None, width: int = 100) -> str:
     """An exception as the reason of a quarantine."""
-    said = (
-        f"{error.msg}, line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else str(error)
-    )
+    said = f"{error.msg}, line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else str(error)
     text = " ".join(f"{type(error).__name__}: {said}".split()).removesuffix(":")
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
@@ -191,9 +189,7 @@ class Report:
 
 def report_on(books: Books, root: str, top: int, seconds: float) -> Report:
     """The report on finished books."""
-    functions = [
-        (path, function) for path, metrics in books.audited.items() for function in metrics.functions
-    ]
+    functions = [(path, function) for path, metrics in books.audited.items() for function in metrics.functions]
     complexities = [(path, metrics.complexity) for path, metrics in books.audited.items()]
     return Report(
         root,
@@ -389,8 +385,11 @@ class Collector(Actor):
 
     @handles
     def dead_letter(self, event: DeadLetter) -> None:
-        """No file is lost in silence: one whose worker was killed is in quarantine, too."""
-        if isinstance(event.message, Work):
+        """No file is lost in silence: one whose worker was killed is in quarantine, too.
+
+        Only what waited in a mailbox that is closed is left out, for then the whole audit is being stopped.
+        """
+        if isinstance(event.message, Work) and event.reason != "closed":
             self.books.quarantined[event.message.path] = f"lost ({event.reason}) in {event.path}"
             self.look()
 
@@ -468,7 +467,7 @@ def audit(root: Path, *, workers: int, top: int, json_file: Path | None, narrate
     def pool(id: str, worker: type[Worker], **args: object) -> SupervisorSpec:
         # The delay is short because the fault is the file's, and waiting does not mend it.
         template = child(
-            id, worker, args=args, redeliver=REDELIVER, mailbox=bounded(8, "block"), backoff=constant(0.01)
+            id, worker, args=args, redeliver=REDELIVER, mailbox=bounded(4, "block"), backoff=constant(0.01)
         )
         # Each poison file crashes its worker three times, and nobody knows how many of them there are: no
         # budget fits, so there is none. What ends it is `redeliver`.
@@ -497,17 +496,11 @@ def audit(root: Path, *, workers: int, top: int, json_file: Path | None, narrate
 
 def tree(arguments: Sequence[str] | None = None, narrate: bool = False) -> SupervisorSpec:
     """The tree for a command line: without arguments, that of this process."""
-    parser = argparse.ArgumentParser(
-        prog="source_audit.py", description="Audit the Python files below a folder."
-    )
-    parser.add_argument(
-        "path", nargs="?", metavar="PATH", help="folder or file (default: the standard library)"
-    )
+    parser = argparse.ArgumentParser(prog="source_audit.py", description="Audit the Python files below a folder.")
+    parser.add_argument("path", nargs="?", metavar="PATH", help="folder or file (default: the standard library)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too, as JSON")
     parser.add_argument("--top", type=int, default=5, metavar="N", help="how long the lists are (default: 5)")
-    parser.add_argument(
-        "--workers", type=int, default=2, metavar="N", help="how many of each kind (default: 2)"
-    )
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="how many of each kind (default: 2)")
     options = parser.parse_args(arguments)
     root = Path(options.path if options.path is not None else sysconfig.get_path("stdlib"))
     if not root.exists():

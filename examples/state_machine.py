@@ -84,12 +84,14 @@ class Flaky:
         return text.upper()
 
 
+tree = supervisor(
+    "root",
+    child("breaker", Breaker, args={"service": Flaky(down_for=4), "failures": 3, "pause": 0.5}),
+)
+
+
 def main() -> None:
     """Six requests to a service that is down for the first four."""
-    tree = supervisor(
-        "root",
-        child("breaker", Breaker, args={"service": Flaky(down_for=4), "failures": 3, "pause": 0.5}),
-    )
     with start(tree, log=False) as root:
         breaker = root.child("breaker")
         for text in ("one", "two", "three", "four"):

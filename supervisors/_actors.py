@@ -20,13 +20,15 @@ from actors._actor import Actor
 from actors._cell import Cell
 from actors._clock import Clock, TimerHandle
 from actors._envelope import Reply
-from actors._errors import ActorDeadError, ActorError, NotAnActor, StartError
-from actors._events import EventStream, LifecycleEvent, Subscription
+from actors._errors import ActorDeadError, ActorError, NotAnActor, RuntimeStopped, StartError
+from actors._events import CrashedExit, DeadLetter, EventStream, LifecycleEvent, Subscription
+from actors._events import StartFailed as StartFailedEvent
 from actors._future import Future
 from actors._handlers import handles
 from actors._kind import kind_of
 from actors._mailbox import MailboxSpec
 from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, StopOrder
+from actors._metrics import Metrics
 from actors._props import Props
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
 from actors._ref import ActorRef
@@ -46,6 +48,8 @@ __all__ = [
     "Clock",
     "ClockFactory",
     "Crashed",
+    "CrashedExit",
+    "DeadLetter",
     "EventStream",
     "ExitReason",
     "Future",
@@ -53,6 +57,7 @@ __all__ = [
     "LifecycleEvent",
     "LoopFactory",
     "MailboxSpec",
+    "Metrics",
     "NoProc",
     "Normal",
     "NotAnActor",
@@ -60,8 +65,10 @@ __all__ = [
     "Reply",
     "RestartLimitExceeded",
     "Runtime",
+    "RuntimeStopped",
     "Shutdown",
     "StartError",
+    "StartFailedEvent",
     "State",
     "StopOrder",
     "Subscription",

@@ -125,7 +125,14 @@ class Child:
         until = self.until if self.state is ChildState.BACKING_OFF else None
         is_supervisor = self.spec.is_supervisor
         return ChildInfo(
-            self.id, self.state, until, self.incarnation, self.restarts, is_supervisor, self.own_spec, self.ref
+            self.id,
+            self.state,
+            until,
+            self.incarnation,
+            self.restarts,
+            is_supervisor,
+            self.own_spec,
+            self.ref,
         )
 
     @property

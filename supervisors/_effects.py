@@ -25,6 +25,7 @@ class SupervisionEvent(LifecycleEvent):
 class BackingOff(SupervisionEvent):
     """A restart was granted and waits until `until` (rule 11). `attempt` counts from 1 since the last stable run."""
 
+    level: ClassVar[str] = "debug"
     incarnation: int
     cause: ExitReason
     attempt: int
@@ -36,6 +37,7 @@ class BackingOff(SupervisionEvent):
 class Restarting(SupervisionEvent):
     """A child is started again; `incarnation` is the one that is to come."""
 
+    level: ClassVar[str] = "debug"
     incarnation: int
     attempt: int
 

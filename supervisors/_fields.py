@@ -17,7 +17,7 @@ Args = Mapping[str, object] | Sequence[object]
 Start = type | str | Callable[..., object]
 
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
-_LOCATION = re.compile(f"{_DOTTED}:{_DOTTED}")
+LOCATION = re.compile(f"{_DOTTED}:{_DOTTED}")
 
 
 def _fault(message: str) -> PydanticCustomError:
@@ -53,7 +53,7 @@ def check_start(value: object) -> Start | None:
     if value is None:
         return None
     if isinstance(value, str):
-        if _LOCATION.fullmatch(value) is None:
+        if LOCATION.fullmatch(value) is None:
             raise _fault("must have the form 'module:Class'")
         return value
     if isinstance(value, type):
@@ -108,4 +108,13 @@ def check_callback(value: object) -> Callable[..., object] | None:
     """Something to call, or nothing."""
     if value is not None and not callable(value):
         raise _fault("must be callable")
+    return value
+
+
+def check_supervisor_class(value: object) -> type | None:
+    """A class that governs the life of children."""
+    if value is None:
+        return None
+    if not isinstance(value, type) or not getattr(value, "governs", False):
+        raise _fault("must be a subclass of supervisors.Supervisor")
     return value

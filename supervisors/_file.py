@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from supervisors._errors import Fault, SpecError
@@ -17,6 +18,11 @@ def load_tree(path: str | os.PathLike[str]) -> SupervisorSpec:
     Raises:
         SpecError: the file cannot be read or parsed, or the tree in it has faults; all of them, each with its place
     """
+    return parse_tree(read_tree(path))
+
+
+def read_tree(path: str | os.PathLike[str]) -> Mapping[str, object]:
+    """The mapping in the file, whatever it says. Raises SpecError when the file cannot be read or parsed."""
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8")
@@ -28,10 +34,14 @@ def load_tree(path: str | os.PathLike[str]) -> SupervisorSpec:
         case ".yaml" | ".yml":
             content = _yaml(text, str(path))
         case other:
-            raise SpecError([Fault(str(path), f"a tree is in a .toml, .yaml or .yml file, not {other or 'this'!r}")])
+            raise SpecError(
+                [Fault(str(path), f"a tree is in a .toml, .yaml or .yml file, not {other or 'this'!r}")]
+            )
     if not isinstance(content, dict):
-        raise SpecError([Fault(str(path), f"holds {type(content).__name__}, expected the keys of a supervisor")])
-    return parse_tree(content)
+        raise SpecError(
+            [Fault(str(path), f"holds {type(content).__name__}, expected the keys of a supervisor")]
+        )
+    return content
 
 
 def _toml(text: str, path: str) -> object:

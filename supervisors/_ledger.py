@@ -21,7 +21,8 @@ class LedgerEntry:
     """The incarnation that ended."""
     cause: str
     """The class of the exit: the exception's for a crash, the reason's kind otherwise."""
-    reason: ExitReason
+    reason: str
+    """The exit in words. Not the exception: its traceback would keep its frames alive, and the message in them."""
     message_type: str | None
     attempt: int
     """Counts from 1 since the child was last up for long enough."""
@@ -81,12 +82,24 @@ class Ledger:
 class _Record:
     """An entry while it may still change."""
 
-    __slots__ = ("at", "attempt", "child", "delay", "incarnation", "message_type", "outcome", "reason", "settled_at")
+    __slots__ = (
+        "at",
+        "attempt",
+        "cause",
+        "child",
+        "delay",
+        "incarnation",
+        "message_type",
+        "outcome",
+        "reason",
+        "settled_at",
+    )
 
     def __init__(self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, at: float) -> None:
         self.child = child
         self.incarnation = incarnation
-        self.reason = reason
+        self.cause = type(reason.exception).__name__ if isinstance(reason, Crashed) else reason.kind
+        self.reason = _in_words(reason)
         self.message_type = message_type
         self.attempt = 0
         self.delay = 0.0
@@ -95,13 +108,11 @@ class _Record:
         self.settled_at: float | None = None
 
     def entry(self) -> LedgerEntry:
-        reason = self.reason
-        cause = type(reason.exception).__name__ if isinstance(reason, Crashed) else reason.kind
         return LedgerEntry(
             self.child,
             self.incarnation,
-            cause,
-            reason,
+            self.cause,
+            self.reason,
             self.message_type,
             self.attempt,
             self.delay,
@@ -109,3 +120,10 @@ class _Record:
             self.outcome,
             self.settled_at,
         )
+
+
+def _in_words(reason: ExitReason) -> str:
+    try:
+        return str(reason)
+    except Exception:  # noqa: BLE001 - the user's exception may fail even to say what it is
+        return reason.kind

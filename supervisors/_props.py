@@ -15,7 +15,7 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
 
     if isinstance(spec, SupervisorSpec):
         return Props(
-            runtime.kind(Supervisor),
+            runtime.kind(spec.supervisor_class or Supervisor),
             args=(spec,),
             name=spec.name,
             start_timeout=spec.start_timeout,
@@ -39,7 +39,9 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
         kwargs=kwargs,
         host=host,
         name=spec.name,
-        mailbox=kind.mailbox if spec.mailbox is DEFAULT_MAILBOX or spec.mailbox == DEFAULT_MAILBOX else spec.mailbox,
+        mailbox=kind.mailbox
+        if spec.mailbox is DEFAULT_MAILBOX or spec.mailbox == DEFAULT_MAILBOX
+        else spec.mailbox,
         redeliver=spec.redeliver,
         handler_timeout=spec.handler_timeout,
         start_timeout=spec.start_timeout,
@@ -49,4 +51,3 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
 
 def _seconds(grace: Grace) -> float | None:
     return None if grace == "infinity" else 0.0 if grace == "brutal_kill" else float(grace)
-

@@ -35,6 +35,7 @@ from supervisors._fields import (
     check_name,
     check_shutdown,
     check_start,
+    check_supervisor_class,
 )
 from supervisors._resolve import resolve
 from supervisors._strategy import AutoShutdown, Restart, Strategy
@@ -235,6 +236,8 @@ class SupervisorSpec(BaseSpec):
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = "infinity"
     own_budget: OwnBudget | None = None
     """Its budget as a child of its own supervisor (supervision rule 9)."""
+    supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None
+    """A subclass of `Supervisor` to run it; None: `Supervisor` itself."""
     on_failure: Callback = None
     """Called with each failure of a child; may answer "restart" or "stop" in place of the table."""
     on_give_up: Callback = None

@@ -23,6 +23,7 @@ from supervisors._errors import SupervisionError
 from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
 from supervisors._spec import Spec, SupervisorSpec
+from supervisors._supervisor import Supervisor
 
 Tree = Spec | type | str | os.PathLike[str]
 """What can be started: a spec, an actor class, or the path of a tree in a file."""
@@ -43,7 +44,7 @@ class RuntimeOptions(TypedDict, total=False):
 def as_tree(tree: Tree) -> SupervisorSpec:
     """The spec of the root supervisor for what somebody wants started.
 
-    A supervisor's spec is taken as it is. A child's spec or an actor class becomes the only child of a supervisor `root`, which ends when that
+    A supervisor's spec is taken as it is, and so is the `tree()` of a subclass of `Supervisor`. A child's spec or an actor class becomes the only child of a supervisor `root`, which ends when that
     child ends for good. A string or path is a file (`.toml`, `.yaml`).
 
     Raises:
@@ -54,6 +55,8 @@ def as_tree(tree: Tree) -> SupervisorSpec:
         return tree
     if isinstance(tree, str | os.PathLike):
         return load_tree(tree)
+    if isinstance(tree, type) and issubclass(tree, Supervisor):
+        return tree.tree().model_copy(update={"supervisor_class": tree})
     if isinstance(tree, type):
         kind_of(tree)
         tree = child(tree.__name__.lower(), tree)
@@ -103,7 +106,8 @@ class Start:
             return self._spawn().get()
         except BaseException as error:
             self.__exit__(type(error), error, error.__traceback__)
-            raise _cause(error) from error.__cause__
+            account = _account(error)
+            raise account from account.__cause__
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -121,7 +125,8 @@ class Start:
             return await self._spawn()
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
-            raise _cause(error) from error.__cause__
+            account = _account(error)
+            raise account from account.__cause__
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -133,7 +138,7 @@ class Start:
             await self._root.ended()
 
 
-def _cause(error: BaseException) -> BaseException:
+def _account(error: BaseException) -> BaseException:
     """The supervisor's own account of a failed start, where there is one: it names the child."""
     reason = error.reason if isinstance(error, StartError) else None
     if isinstance(reason, Crashed) and isinstance(reason.exception, SupervisionError):

@@ -17,6 +17,7 @@ from supervisors._actors import (
     ChildStartFailed,
     Crashed,
     Killed,
+    NotAnActor,
     Props,
     Reply,
     Shutdown,
@@ -79,6 +80,11 @@ class Supervisor(Actor):
     governs = True
     answers = (SupervisionError,)
     ref_type: ClassVar[type[ActorRef[Any]]] = SupervisorRef
+
+    @classmethod
+    def tree(cls) -> SupervisorSpec:
+        """The spec of a subclass that is started as a class: `start(MySupervisor)`."""
+        raise NotAnActor(cls.__qualname__, "a supervisor class that is started by itself needs a classmethod tree()")
 
     def __init__(self, spec: SupervisorSpec) -> None:
         self._spec = spec

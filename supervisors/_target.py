@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,9 +18,10 @@ from types import ModuleType
 
 from supervisors._actors import Actor, NotAnActor
 from supervisors._errors import SpecError, TargetError
-from supervisors._file import load_tree
+from supervisors._file import load_tree, read_tree
 from supervisors._spec import ChildSpec, SupervisorSpec
 from supervisors._start import as_tree
+from supervisors._tree import unresolved_in
 
 _OURS = ("actors", "supervisors", "teams")
 _FRAMES = 6
@@ -49,12 +51,19 @@ def load_target(target: str, args: Sequence[str] = ()) -> SupervisorSpec:
         if attribute:
             raise TargetError(target, "a tree in a file has no attributes; leave out what follows the colon")
         _find_modules_in(target, path.parent)
-        return load_tree(path)
-    if path.suffix == ".py" or len(path.parts) > 1:
-        module = _script(target, path)
-    else:
-        module = _module(target, location)
+        return _file(path)
+    is_script = path.suffix == ".py" or len(path.parts) > 1
+    module = _script(target, path) if is_script else _module(target, location)
     return _tree(target, _value(target, module, attribute))
+
+
+def _file(path: Path) -> SupervisorSpec:
+    try:
+        return load_tree(path)
+    except SpecError as error:
+        # No spec to look through: what it would have started is looked for all the same, so that all faults
+        # come at once.
+        raise SpecError([*error.faults, *unresolved_in(read_tree(path))]) from None
 
 
 # Modules
@@ -174,7 +183,7 @@ def _tree(target: str, value: object) -> SupervisorSpec:
 
 
 def account(error: BaseException) -> str:
-    """A traceback with the last frames of the user's own code: neither ours, nor the import system's."""
+    """A traceback with the last frames of the user's own code: neither ours nor any installed package's."""
     told = traceback.TracebackException.from_exception(error)
     for each in _chain(told):
         frames = [frame for frame in each.stack if not _is_internal(frame.filename)]
@@ -191,7 +200,10 @@ def _chain(told: traceback.TracebackException | None) -> Iterator[traceback.Trac
             yield from _chain(each)
 
 
-_HOMES = tuple(str(Path(each).parent) for each in (__file__, inspect.getfile(Actor), importlib.__file__))
+_HOMES = (
+    *(str(Path(each).parent) for each in (__file__, inspect.getfile(Actor))),
+    *(sysconfig.get_path(each) for each in ("stdlib", "platstdlib", "purelib", "platlib")),
+)
 
 
 def _is_internal(filename: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from supervisors._builders import TASK, make_child, make_supervisor
 from supervisors._errors import Fault, SpecError
+from supervisors._fields import LOCATION
 from supervisors._resolve import resolve
 from supervisors._spec import Spec, SupervisorSpec
 
@@ -43,6 +44,23 @@ def _unresolved(spec: Spec, path: str) -> Iterator[Fault]:
         found = resolve(path, spec.start)
         if isinstance(found, Fault):
             yield found
+
+
+def unresolved_in(values: Mapping[str, object], path: str = "") -> Iterator[Fault]:
+    """The same of nested mappings with other faults; what is no "module:Class" is left to `parse_tree`."""
+    path = path or _id(values, "root")
+    start = values.get("start")
+    if isinstance(start, str) and LOCATION.fullmatch(start):
+        found = resolve(path, start)
+        if isinstance(found, Fault):
+            yield found
+    listed, template = values.get("children"), values.get("template")
+    children = list(listed) if isinstance(listed, Sequence) and not isinstance(listed, str) else []
+    for index, each in enumerate(children):
+        if isinstance(each, Mapping):
+            yield from unresolved_in(each, f"{path}/{_id(each, f'[{index}]')}")
+    if isinstance(template, Mapping):
+        yield from unresolved_in(template, f"{path}/{_id(template, 'template')}")
 
 
 def _id(values: Mapping[str, object], otherwise: str) -> str:

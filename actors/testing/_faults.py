@@ -16,7 +16,9 @@ from actors.testing._errors import BadPlan
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = [".*" if part == "**" else "[^/]*".join(map(re.escape, part.split("*"))) for part in pattern.split("/")]
+    parts = [
+        ".*" if part == "**" else "[^/]*".join(map(re.escape, part.split("*"))) for part in pattern.split("/")
+    ]
     return re.compile("/".join(parts))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import Handle
 from collections import deque
+from contextvars import ContextVar
 from typing import Protocol
 
 from actors._turn import Turn
@@ -39,6 +40,10 @@ class Lane:
 
     def __repr__(self) -> str:
         return f"<Lane {self.path or 'outside'} at step {self.steps}>"
+
+
+current_lane: ContextVar[Lane | None] = ContextVar("understudy_current_lane", default=None)
+"""Whose work the running code is, where it belongs to no actor: a client of a workload."""
 
 
 class Scheduler(Protocol):

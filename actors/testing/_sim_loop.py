@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from actors._current import current_cell
 from actors._turn import Turn
 from actors.testing._errors import LivelockFailure, SimulationError
-from actors.testing._lanes import OUTSIDE, Item, Lane, Scheduler
+from actors.testing._lanes import OUTSIDE, Item, Lane, Scheduler, current_lane
 from actors.testing._place import fence
 
 INSTANT = 100_000
@@ -63,6 +63,8 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._moved_at = 0
         self._timers: list[tuple[float, int, TimerHandle]] = []
         self._cancelled = 0
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._tasks_due = 64
         self._running = False
         self._closed = False
 
@@ -176,7 +178,9 @@ class SimLoop(asyncio.AbstractEventLoop):
     @property
     def timers(self) -> list[TimerHandle]:
         """The timers that are set."""
-        return [timer for _, _, timer in sorted(self._timers, key=lambda each: each[:2]) if not timer._cancelled]
+        return [
+            timer for _, _, timer in sorted(self._timers, key=lambda each: each[:2]) if not timer._cancelled
+        ]
 
     def _move_time(self, until: float | None) -> Why | None:
         """Moves time to the next timer and makes everything due at that time ready."""
@@ -211,15 +215,19 @@ class SimLoop(asyncio.AbstractEventLoop):
         self._moved_at = self.steps
         self._ring()
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Handle:
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Handle:
         handle = Handle(callback, args, self, context)
         cell: Any = current_cell.get() if context is None else context.get(current_cell)
-        self.push(self.outside if cell is None else cell.lane, handle)
+        self.push(self._owner(handle._context) if cell is None else cell.lane, handle)  # type: ignore[attr-defined]
         return handle
 
     call_soon_threadsafe = call_soon
 
-    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> TimerHandle:
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> TimerHandle:
         timer = TimerHandle(when, callback, args, self, context)
         self._arrived += 1
         heapq.heappush(self._timers, (when, self._arrived, timer))
@@ -240,15 +248,28 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def _owner(self, context: Context) -> Lane:
         cell: Any = context.get(current_cell)
-        return self.outside if cell is None else cell.lane  # type: ignore[no-any-return]
+        lane: Lane | None = context.get(current_lane) if cell is None else cell.lane
+        return self.outside if lane is None else lane
 
     # What asyncio needs
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
 
-    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any) -> asyncio.Task[Any]:
-        return asyncio.Task(coro, loop=self, name=name or "task", context=context)
+    def create_task(
+        self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any
+    ) -> asyncio.Task[Any]:
+        task = asyncio.Task(coro, loop=self, name=name or "task", context=context)
+        self._tasks.append(task)
+        if len(self._tasks) > self._tasks_due:
+            self._tasks = [each for each in self._tasks if not each.done()]
+            self._tasks_due = 2 * len(self._tasks) + 64
+        return task
+
+    @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """The tasks that are not done, in the order in which they were made."""
+        return [task for task in self._tasks if not task.done()]
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
         return self.in_thread(func, *args)
@@ -267,6 +288,17 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def is_closed(self) -> bool:
         return self._closed
+
+    def drain(self) -> None:
+        """Runs what can run without time passing, whoever asks and whatever it raises: for taking a run down."""
+        steps = self.steps
+        while self.steps - steps < 10_000:
+            try:
+                self.run(self._now)
+            except Exception as error:  # noqa: BLE001 - the run is over, and what it had to say was said
+                self.errors.append({"message": "while taking the simulation down", "exception": error})
+            else:
+                return
 
     def close(self) -> None:
         """Forgets everything that waits."""

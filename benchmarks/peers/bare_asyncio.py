@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 from benchmarks import _measure
-from benchmarks._works import RING_SIZE, SENDERS, SIBLINGS, Figures, Measure
+from benchmarks._works import BREATH, RING_SIZE, SENDERS, SIBLINGS, Figures, Measure
 
 Question = tuple[object, asyncio.Future[object]]
 Box = asyncio.Queue[object]
@@ -55,6 +55,8 @@ async def _tell(size: int) -> Figures:
     started = time.perf_counter()
     for number in range(size):
         box.put_nowait(number)
+        if not number % BREATH:
+            await asyncio.sleep(0)
     await done.wait()
     figures = _measure.rate(size, started)
     await task
@@ -209,6 +211,8 @@ WORKS: Mapping[str, Measure] = {
     "ring": _blocking(_ring),
     "fan-in": _blocking(_fan_in),
     "spawn": _blocking(_spawn),
+    "start": _blocking(_spawn),
+    "crowd": _blocking(_spawn),
     "restart": _blocking(_restart),
     "restart-crowd": _blocking(_restart_crowd),
     "stop": _blocking(_stop),

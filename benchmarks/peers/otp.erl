@@ -68,6 +68,8 @@ work(spawn, Size) ->
     Figures = rate(Size, Started),
     erlang:garbage_collect(),
     Figures ++ [{"memory", (erlang:memory(total) - Before) / 1024 / Size}, {"live", length(Actors)}];
+work(start, Size) ->
+    work(spawn, Size);
 work(million, Size) ->
     work(spawn, Size);
 work(restart, Size) ->

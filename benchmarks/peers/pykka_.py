@@ -199,6 +199,7 @@ WORKS: Mapping[str, Measure] = {
     "ring": _ring,
     "fan-in": _fan_in,
     "spawn": _spawn,
+    "start": _spawn,
     "restart": _restart,
     "stop": _stop,
     "detection": _detection,

@@ -1,9 +1,9 @@
 """The command line: `understudy run`, `check` and `tree`.
 
-General layout: `_app` declares the commands; `_session` runs a tree from its start to the exit code; `_live` and
-`_plain` are its two views; `_snapshot` is what the live view shows, as values; `_account` says what failed; `_show`
-renders `check` and `tree`. This package alone imports typer and rich (extra `cli`), reads the environment
-(`UNDERSTUDY_...`), configures logging and catches signals.
+General layout: `_app` declares the commands; `_session` runs a tree from its start to the exit code;
+`_live` and `_plain` are its two views; `_snapshot` is what the live view shows, as values; `_account` says
+what failed; `_show` renders `check` and `tree`. This package alone imports typer and rich (extra `cli`),
+reads the environment (`UNDERSTUDY_...`), configures logging and catches signals.
 """
 
 import sys
@@ -20,8 +20,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
-        sys.stderr.write(
-            f"understudy: the command line needs {error.name}: pip install 'understudy[cli]'\n"
-        )
+        sys.stderr.write(f"understudy: the command line needs {error.name}: pip install 'understudy[cli]'\n")
         sys.exit(2)
     app(prog_name="understudy")

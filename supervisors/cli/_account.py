@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors._actors import Crashed, CrashedExit, ExitReason, LifecycleEvent, RestartLimitExceeded, StartFailedEvent
+from supervisors._actors import (
+    Crashed,
+    CrashedExit,
+    ExitReason,
+    LifecycleEvent,
+    RestartLimitExceeded,
+    StartFailedEvent,
+)
 from supervisors._effects import GaveUp, Restarted
 from supervisors._errors import StartFailed, SupervisionError
 from supervisors._target import account

@@ -9,10 +9,13 @@ from typing import Any
 import structlog
 
 from supervisors._actors import ExitReason, LifecycleEvent, Runtime
+from supervisors.cli._text import printable
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LEFT_OUT = ("path", "at", "child")
 """Fields of an event that its line shows elsewhere, or not at all."""
+_FIRST = ("reason", "cause", "error")
+"""Fields that come first: in a narrow terminal the others are cut off."""
 _OURS = logging.getLogger("understudy")
 
 
@@ -33,26 +36,28 @@ class EventLog:
     def __call__(self, event: LifecycleEvent) -> None:
         level = _LEVELS[event.level]
         if _OURS.isEnabledFor(level):
-            fields = {name: value for name, value in event.as_dict().items() if name not in _LEFT_OUT}
+            every = event.as_dict()
+            first = {name: every[name] for name in _FIRST if name in every}
+            fields = {name: value for name, value in (first | every).items() if name not in _LEFT_OUT}
             shown = {name: _shown(name, value) for name, value in fields.items() if value is not None}
-            self._log.log(level, event.name, path=event.path, **shown)
+            self._log.log(level, event.name, path=printable(event.path), **shown)
 
 
 def _shown(name: str, value: object) -> object:
     """A value as one line can hold it. Of a message only its type: its text may be long, or secret."""
     match value:
         case ExitReason():
-            return str(value)
+            return printable(str(value))
         case type():
             return value.__qualname__
         case BaseException():
-            return f"{type(value).__name__}: {value}"
+            return printable(f"{type(value).__name__}: {value}")
         case float():
             return round(value, 3)
         case str() if name == "stack":
             return value.rstrip().rpartition("\n")[2].strip()
         case _:
-            return type(value).__qualname__ if name == "message" else value
+            return type(value).__qualname__ if name == "message" else printable(str(value))
 
 
 def send_logs_to(handler: logging.Handler, level: str) -> None:
@@ -97,7 +102,8 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             name = "" if record.name in ("understudy", "root") else f" [{record.name}]"
-            text = f"{self._times.formatTime(record, '%H:%M:%S')} {record.levelname.lower():<7} {self.format(record)}"
-            self._write(record.levelname.lower(), text + name)
+            level = record.levelname.lower()
+            text = f"{self._times.formatTime(record, '%H:%M:%S')} {level:<7} {self.format(record)}"
+            self._write(level, text + name)
         except Exception:  # noqa: BLE001 - logging's own contract: a record that cannot be shown never hurts who logs it
             self.handleError(record)

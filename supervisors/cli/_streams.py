@@ -1,4 +1,6 @@
-"""Output that may go away: what is printed to a pipe nobody reads any more must not crash the actor that prints it."""
+"""Output that may go away: what is printed to a pipe nobody reads any more must not crash the actor that
+prints it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,14 @@ import contextlib
 import io
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import TextIO
+
+_MOST = 10_000
+"""Lines that may wait to be drawn before who prints more is made to wait."""
+_PAUSE = 1.0
+"""The most seconds one print is made to wait."""
 
 
 class GuardedStream(io.TextIOBase):
@@ -58,8 +66,74 @@ class GuardedStream(io.TextIOBase):
             self._gone()
 
 
+class Lines(io.TextIOBase):
+    """Takes what is printed and keeps it, line by line, until the thread that draws takes it over.
+
+    What other threads print while a picture is being drawn would tear it; so one thread alone writes to the
+    terminal.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+        self._lock = threading.RLock()
+        self._partial = ""
+        self._lines: list[str] = []
+        self._room = threading.Event()
+        self._closed = False
+
+    @property
+    def buffer(self) -> io.BufferedIOBase:
+        """The bytes of the terminal itself."""
+        return self._terminal.buffer  # type: ignore[return-value]
+
+    def fileno(self) -> int:
+        return self._terminal.fileno()
+
+    def isatty(self) -> bool:
+        return self._terminal.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self._closed:
+            return self._terminal.write(text)
+        with self._lock:
+            *lines, self._partial = (self._partial + text).split("\n")
+            self._partial = self._partial.rpartition("\r")[2]
+            self._lines += [line.rstrip("\r").rpartition("\r")[2] for line in lines]
+            full = len(self._lines) > _MOST
+            if full:
+                self._room.clear()
+        if full and threading.current_thread() is not threading.main_thread():
+            self._room.wait(_PAUSE)  # as a slow terminal would make it wait
+        return len(text)
+
+    def take(self) -> list[str]:
+        """The lines that are complete; they are no longer kept here."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+        self._room.set()
+        return lines
+
+    def release(self) -> str:
+        """What is left; from now on everything goes to the terminal itself, for whoever still holds this
+        stream.
+        """
+        with self._lock:
+            self._closed = True
+            left = "".join(f"{line}\n" for line in self._lines) + self._partial
+            self._lines, self._partial = [], ""
+        self._room.set()
+        return left
+
+
 def discard(stream: TextIO) -> None:
-    """Lets what the stream still holds, and all to come, go nowhere, so that the interpreter can close it in peace."""
+    """Lets what the stream still holds, and all to come, go nowhere, so that the interpreter can close it
+    in peace.
+    """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -67,14 +141,16 @@ def discard(stream: TextIO) -> None:
 
 @contextlib.contextmanager
 def guarded(gone: Callable[[], object]) -> Iterator[None]:
-    """Guards stdout and stderr; each line of stdout goes out at once, so that a pipe sees it when it is printed."""
+    """Guards stdout and stderr; each line of stdout goes out at once, so that a pipe sees it when it is
+    printed.
+    """
     before = sys.stdout, sys.stderr
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
     if sys.stdout is not None:
-        sys.stdout = GuardedStream(sys.stdout, gone)  # type: ignore[assignment]
+        sys.stdout = GuardedStream(sys.stdout, gone)
     if sys.stderr is not None:
-        sys.stderr = GuardedStream(sys.stderr, gone)  # type: ignore[assignment]
+        sys.stderr = GuardedStream(sys.stderr, gone)
     try:
         yield
     finally:

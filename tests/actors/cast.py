@@ -97,8 +97,13 @@ async def stubborn(release: asyncio.Event) -> None:
 async def stage(**options: Any) -> AsyncIterator[World]:
     """A world that checks, when its test has left it, that the runtime has left nothing behind."""
     before = asyncio.all_tasks()
-    async with world(**options) as w:
-        yield w
+    async with asyncio.timeout(3 * PATIENCE), world(**options) as w:
+        try:
+            yield w
+        except BaseException:
+            w.runtime.kill()  # the test has failed: an orderly stop could wait for ever
+            await w.advance(1000)
+            raise
     for _ in range(5):
         await asyncio.sleep(0)
     assert w.clock.pending == 0, "timers are left"

@@ -1,4 +1,4 @@
-"""Runs an example the way a person does: as a script, in a process of its own."""
+"""Runs an example the way a person does: in a process of its own, where warnings are errors."""
 
 from __future__ import annotations
 
@@ -13,13 +13,20 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def run_example(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """The finished process, with what it printed. Warnings are errors in it.
+    """The example as a script, finished, with what it printed."""
+    return _run(EXAMPLES / name, *arguments)
 
-    The path leads to the packages that the tests themselves use, installed or not.
-    """
+
+def run_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command `understudy`, finished, with what it printed."""
+    return _run("-c", "from supervisors.cli import main; main()", *arguments)
+
+
+def _run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    # The path leads to the packages that the tests themselves use, installed or not.
     environment = {**os.environ, "PYTHONPATH": str(Path(actors.__file__).parents[1]), "PYTHONUTF8": "1"}
     return subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
+        [sys.executable, "-W", "error", *arguments],
         capture_output=True,
         encoding="utf-8",
         env=environment,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.examples.running import EXAMPLES, run_example
+from tests.examples.running import EXAMPLES, run_command, run_example
 
 SAYS = {
     "script_tree.py": [
@@ -57,3 +57,17 @@ def test_an_example_does_what_it_says_and_ends_by_itself(name: str) -> None:
 def test_every_example_is_run_by_a_test() -> None:
     """Guards against an example that nobody runs; source_audit.py has tests of its own."""
     assert {file.name for file in EXAMPLES.glob("*.py")} == {*SAYS, "source_audit.py"}
+
+
+@pytest.mark.parametrize("name", [*sorted(set(SAYS) - {"tree_file.py"}), "source_audit.py", "tree_file.toml"])
+def test_the_tree_of_an_example_passes_the_check(name: str) -> None:
+    """Guards that each tree is sound, and found by the command line under the name `tree`."""
+    process = run_command("check", EXAMPLES / name)
+    assert process.returncode == 0, process.stderr
+
+
+def test_a_tree_in_a_file_is_run_by_the_command() -> None:
+    """Guards that the classes a file names are found next to it."""
+    process = run_command("run", EXAMPLES / "tree_file.toml")
+    assert process.returncode == 0, process.stderr
+    assert "4 readings, mean 19.5 °C" in process.stdout

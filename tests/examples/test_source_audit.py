@@ -26,7 +26,7 @@ from examples.source_audit import (
     measure,
     report_on,
 )
-from tests.examples.running import run_example
+from tests.examples.running import EXAMPLES, run_command, run_example
 from tests.support import in_loop, world
 
 POISON = {
@@ -70,9 +70,7 @@ def audit(folder: Path, tmp_path: Path, *options: str) -> dict[str, Any]:
     process = run_example("source_audit.py", folder, "--json", file, *options)
     assert process.returncode == 0, process.stderr
     report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    total = (
-        f"{report['found']} found = {report['audited']} audited + {len(report['quarantined'])} quarantined"
-    )
+    total = f"{report['found']} found = {report['audited']} audited + {len(report['quarantined'])} quarantined"
     assert total in process.stdout
     return report
 
@@ -109,6 +107,17 @@ def test_crashes_and_progress_are_shown_while_it_runs(tmp_path: Path) -> None:
     for attempt in (1, 2, 3):
         assert f"crash {attempt} of 3: audit/parsers/" in process.stderr
     assert "on bad.py; quarantined: SyntaxError" in process.stderr
+
+
+def test_the_command_line_runs_it_with_what_stands_after_the_dashes(tmp_path: Path) -> None:
+    """Guards the README's way to run it: exit 0 by itself, and 2 for a path that is not there."""
+    make_folder(tmp_path / "sources", good=3)
+    process = run_command("run", EXAMPLES / "source_audit.py", "--", tmp_path / "sources", "--top", "1")
+    assert process.returncode == 0, process.stderr
+    assert "11 found = 3 audited + 8 quarantined" in process.stdout
+    process = run_command("run", EXAMPLES / "source_audit.py", "--", tmp_path / "missing")
+    assert process.returncode == 2
+    assert "no such file or folder" in process.stderr
 
 
 def test_one_file_can_be_audited(tmp_path: Path) -> None:
@@ -208,9 +217,9 @@ def test_complexity_is_one_and_one_for_each_decision_of_the_function_itself(oute
 METRICS = st.builds(
     Metrics,
     lines=st.integers(1, 10_000),
-    functions=st.lists(
-        st.builds(Function, st.text("fg", min_size=1), *[st.integers(1, 500)] * 3), max_size=5
-    ).map(tuple),
+    functions=st.lists(st.builds(Function, st.text("fg", min_size=1), *[st.integers(1, 500)] * 3), max_size=5).map(
+        tuple
+    ),
 )
 PATHS = st.text("abc/\udcff", min_size=1, max_size=6)
 
@@ -220,9 +229,7 @@ PATHS = st.text("abc/\udcff", min_size=1, max_size=6)
     reasons=st.dictionaries(PATHS, st.text(max_size=20), max_size=12),
     top=st.integers(0, 4),
 )
-def test_a_report_adds_up_and_shows_the_largest(
-    audited: dict[str, Metrics], reasons: dict[str, str], top: int
-) -> None:
+def test_a_report_adds_up_and_shows_the_largest(audited: dict[str, Metrics], reasons: dict[str, str], top: int) -> None:
     """Guards the report: nothing is left out of the sums, and nothing larger than what it lists."""
     quarantined = {path: reason for path, reason in reasons.items() if path not in audited}
     books = Books(len(audited) + len(quarantined), audited, quarantined)
@@ -234,9 +241,7 @@ def test_a_report_adds_up_and_shows_the_largest(
     assert [each.lines for _, each in report.largest_functions] == lengths[:top]
     complexities = sorted((each.complexity for each in audited.values()), reverse=True)
     assert [complexity for _, complexity in report.most_complex_files] == complexities[:top]
-    assert f"{books.found} found = {len(audited)} audited + {len(quarantined)} quarantined" in list(
-        lines_of(report)
-    )
+    assert f"{books.found} found = {len(audited)} audited + {len(quarantined)} quarantined" in list(lines_of(report))
 
 
 @given(missing=st.integers(1, 5), audited=st.dictionaries(PATHS, METRICS, max_size=5))

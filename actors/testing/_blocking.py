@@ -1,0 +1,143 @@
+"""Locks, events and queues that park a greenlet instead of blocking the process.
+
+Only the lock itself is ours: the rest of `threading` and `queue` is the standard library's own Python code on top of it.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Literal
+
+from actors.testing._errors import SimulationError
+from actors.testing._strands import Sleeper, Strands
+
+
+class SimLock:
+    """`threading.Lock`. Waiters get it in the order they came."""
+
+    __slots__ = ("_held", "_strands", "_waiters")
+
+    def __init__(self, strands: Strands) -> None:
+        self._strands = strands
+        self._held = False
+        self._waiters: deque[Sleeper] = deque()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if not self._held:
+            self._held = True
+            return True
+        if not blocking:
+            return False
+        sleeper = Sleeper("a lock, event, condition or queue")
+        self._waiters.append(sleeper)
+        if self._strands.block(sleeper, None if timeout < 0 else timeout):
+            return True  # whoever released it handed it over
+        self._waiters.remove(sleeper)
+        return False
+
+    def release(self) -> None:
+        if not self._held:
+            raise RuntimeError("release unlocked lock")
+        while self._waiters:
+            sleeper = self._waiters.popleft()
+            if not sleeper.over:
+                self._strands.wake(sleeper)
+                return
+        self._held = False
+
+    def locked(self) -> bool:
+        return self._held
+
+    def __enter__(self) -> Literal[True]:
+        if self._held:
+            self.acquire()
+        else:
+            self._held = True
+        return True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._waiters:
+            self.release()
+        else:
+            self._held = False
+
+
+class SimRLock:
+    """`threading.RLock`: its owner is a greenlet, or whatever runs on the loop."""
+
+    def __init__(self, strands: Strands) -> None:
+        self._strands = strands
+        self._lock = SimLock(strands)
+        self._owner: object = None
+        self._count = 0
+
+    def _me(self) -> object:
+        return self._strands.current or self._strands
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        me = self._me()
+        if self._owner is not me:
+            if not self._lock.acquire(blocking, timeout):
+                return False
+            self._owner = me
+        self._count += 1
+        return True
+
+    def release(self) -> None:
+        if self._owner is not self._me():
+            raise RuntimeError("cannot release un-acquired lock")
+        self._count -= 1
+        if not self._count:
+            self._owner = None
+            self._lock.release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+    # What threading.Condition asks of a reentrant lock
+
+    def _release_save(self) -> tuple[int, object]:
+        saved = self._count, self._owner
+        self._count, self._owner = 0, None
+        self._lock.release()
+        return saved
+
+    def _acquire_restore(self, saved: tuple[int, object]) -> None:
+        self._lock.acquire()
+        self._count, self._owner = saved
+
+    def _is_owned(self) -> bool:
+        return self._owner is self._me()
+
+
+def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[Any, str, object]]:
+    """What to put in place of the standard library's own while a simulation runs: module, name, replacement."""
+
+    def make_lock() -> SimLock:
+        return SimLock(strands)
+
+    def make_rlock() -> SimRLock:
+        return SimRLock(strands)
+
+    python_queue = getattr(queue, "_PySimpleQueue", None)
+    if python_queue is None:
+        raise SimulationError("this Python has no queue._PySimpleQueue; simulations need CPython")
+    return [
+        (threading, "Lock", make_lock),
+        (threading, "_allocate_lock", make_lock),
+        (threading, "RLock", make_rlock),
+        (threading, "_time", now),
+        (queue, "time", now),
+        (queue, "SimpleQueue", python_queue),
+    ]

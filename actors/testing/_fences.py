@@ -1,0 +1,183 @@
+"""Fences around a simulation: what would make a run unrepeatable is virtual inside, or refused.
+
+Inside means: in code that an actor, a task or a simulated thread runs. The test's own code keeps the real clock and the real randomness, but it
+must not start threads, for they would reach into the simulation from outside. What was imported by name before (`from time import time`), and
+`datetime.now()`, cannot be fenced; running twice and comparing (`--sim-determinism`) finds those.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import pykka
+
+from actors.testing._blocking import blocking_patches
+from actors.testing._errors import SimulationError
+from actors.testing._sim_runtime import SimRuntime
+
+if TYPE_CHECKING:
+    from actors.testing._sim_loop import SimLoop
+
+_RANDOM = (
+    "betavariate",
+    "choice",
+    "choices",
+    "expovariate",
+    "gammavariate",
+    "gauss",
+    "getrandbits",
+    "lognormvariate",
+    "normalvariate",
+    "paretovariate",
+    "randbytes",
+    "randint",
+    "random",
+    "randrange",
+    "sample",
+    "shuffle",
+    "triangular",
+    "uniform",
+    "vonmisesvariate",
+    "weibullvariate",
+)
+_SEEDED = "draw from `self.runtime.random`, which the simulation seeds"
+
+_active: list[Fences] = []
+
+
+class Fences:
+    """Puts the fences up on entering and takes them down on leaving. Only one simulation at a time may have them up."""
+
+    def __init__(self, runtime: SimRuntime) -> None:
+        self._runtime = runtime
+        self._loop: SimLoop = runtime.loop
+        self._kept: list[tuple[Any, str, object]] = []
+
+    def __enter__(self) -> Self:
+        if _active:
+            raise SimulationError("a simulation runs already in this process; simulations do not nest")
+        _active.append(self)
+        for owner, name, replacement in self._patches():
+            self._kept.append((owner, name, getattr(owner, name)))
+            setattr(owner, name, replacement)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        while self._kept:
+            owner, name, original = self._kept.pop()
+            setattr(owner, name, original)
+        _active.remove(self)
+
+    def _inside(self) -> bool:
+        return self._loop.is_running()
+
+    def _patches(self) -> list[tuple[Any, str, object]]:
+        runtime, loop = self._runtime, self._loop
+        clock = runtime.clock
+
+        def sleep(seconds: float) -> None:
+            runtime.strands.sleep(seconds)
+
+        patches = [
+            *blocking_patches(runtime.strands, loop.time),
+            (time, "sleep", sleep),
+            *((time, name, self._virtual(time, name, loop.time)) for name in ("monotonic", "perf_counter")),
+            (time, "time", self._virtual(time, "time", clock.wall)),
+        ]
+        for name, now in (("monotonic", loop.time), ("perf_counter", loop.time), ("time", clock.wall)):
+            patches.append((time, f"{name}_ns", self._virtual(time, f"{name}_ns", _nanoseconds(now))))
+        patches += [(random, name, self._refused(random, name, _SEEDED)) for name in _RANDOM]
+        patches += [
+            (random.Random, "seed", self._seeding()),
+            (uuid, "uuid1", self._refused(uuid, "uuid1", _SEEDED)),
+            (uuid, "uuid4", self._virtual(uuid, "uuid4", self._uuid)),
+            (os, "urandom", self._refused(os, "urandom", _SEEDED)),
+            (random, "_urandom", self._refused(os, "urandom", _SEEDED)),
+            (
+                socket.socket,
+                "__init__",
+                self._refused(socket.socket, "__init__", "put a double in its place", "socket.socket"),
+            ),
+            (
+                subprocess.Popen,
+                "__init__",
+                self._refused(subprocess.Popen, "__init__", "put a double in its place", "subprocess.Popen"),
+            ),
+            (threading.Thread, "start", self._start_thread),
+            (threading.Thread, "join", _join),
+        ]
+        return patches
+
+    def _virtual(self, owner: Any, name: str, inside: Callable[[], object]) -> Callable[[], object]:
+        """The call as actors see it; elsewhere it is the real one."""
+        real, loop = getattr(owner, name), self._loop
+
+        def call() -> object:
+            return inside() if loop._running else real()
+
+        return call
+
+    def _refused(self, owner: Any, name: str, instead: str, shown: str | None = None) -> Callable[..., Any]:
+        """The call as actors see it: refused; elsewhere it is the real one."""
+        real, loop = getattr(owner, name), self._loop
+        text = shown or f"{owner.__name__}.{name}()"
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if loop._running:
+                loop.refuse(text, instead)
+            return real(*args, **kwargs)
+
+        return call
+
+    def _seeding(self) -> Callable[..., None]:
+        real, loop = random.Random.seed, self._loop
+
+        def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
+            if a is None and loop._running:
+                loop.refuse("random.Random()", "give it a seed, or " + _SEEDED)
+            real(self, a, version)
+
+        return seed
+
+    def _uuid(self) -> uuid.UUID:
+        """pykka names every actor by a UUID; inside it comes from the simulation's randomness."""
+        return uuid.UUID(int=self._runtime.ids.getrandbits(128), version=4)
+
+    @property
+    def _start_thread(self) -> Callable[[threading.Thread], None]:
+        runtime, loop = self._runtime, self._loop
+
+        def start(thread: threading.Thread) -> None:
+            target = getattr(thread, "_target", None)
+            actor = getattr(target, "__self__", None)
+            if not isinstance(actor, pykka.ThreadingActor):
+                if loop._running:
+                    loop.refuse("threading.Thread.start()", 'let an actor with `host="thread"` do the work')
+                raise SimulationError(
+                    'the test starts a thread inside a simulation; use sim.workload, or an actor with `host="thread"`'
+                )
+            runtime.start_strand(target, f"pykka/{type(actor).__name__}")
+
+        return start
+
+
+def _join(thread: threading.Thread, timeout: float | None = None) -> None:
+    """A simulated thread ends when nothing is left for it to do; nobody can wait for it."""
+    raise SimulationError(
+        "Thread.join() inside a simulation: wait for a future or for the end of the actor instead"
+    )
+
+
+def _nanoseconds(now: Callable[[], float]) -> Callable[[], int]:
+    return lambda: round(now() * 1_000_000_000)

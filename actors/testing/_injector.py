@@ -1,0 +1,129 @@
+"""Makes the faults of a plan happen, and keeps the evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from actors._reasons import Killed
+from actors.testing._faults import (
+    AskTimeout,
+    ClockJump,
+    Crash,
+    CrashInStart,
+    CrashInStop,
+    DelayMessage,
+    DropMessage,
+    DuplicateMessage,
+    Fault,
+    FaultPlan,
+    Hang,
+    Kill,
+    KillDuringRestart,
+    Slow,
+    matches,
+)
+from actors.testing._journal import Journal
+from actors.testing._observations import FaultFired
+
+if TYPE_CHECKING:
+    from actors._future import Future
+    from actors.testing._sim_runtime import SimRuntime
+
+ON_THE_WAY = (DropMessage, DuplicateMessage, DelayMessage, AskTimeout)
+IN_HANDLER = (Crash, Hang, Slow, Kill)
+Armed = tuple[tuple[int, Fault], ...]
+"""The faults that aim at one actor, with their places in the plan."""
+
+
+class Fired(NamedTuple):
+    """Evidence: this fault happened."""
+
+    index: int
+    """Its place in the plan."""
+    fault: Fault
+    at: float
+    path: str
+    number: int | None
+    """The message it happened at."""
+
+
+class Injector:
+    """Counts what happens to the targets of a plan, and says when it is a fault's turn."""
+
+    def __init__(self, plan: FaultPlan, journal: Journal) -> None:
+        self.plan = plan
+        self.fired: list[Fired] = []
+        self.named: set[int] = set()
+        """The places of the faults whose pattern some actor matched."""
+        self.healed = False
+        self.hung: list[Future[None]] = []
+        self._journal = journal
+        self._counts = [0] * len(plan)
+
+    def aimed_at(self, path: str, kinds: tuple[type[Fault], ...]) -> Armed:
+        """The faults of these kinds whose pattern the path matches."""
+        found = []
+        for index, fault in enumerate(self.plan.faults):
+            if isinstance(fault, kinds) and matches(fault.path, path):
+                self.named.add(index)
+                if not (isinstance(fault, Kill) and fault.at is not None):
+                    found.append((index, fault))
+        return tuple(found)
+
+    def due(self, armed: Armed, path: str, number: int | None) -> list[Fault]:
+        """Counts one more event for these faults; returns those that happen now."""
+        if self.healed:
+            return []
+        found: list[Fault] = []
+        for index, fault in armed:
+            self._counts[index] += 1
+            nth: int = fault.nth  # type: ignore[attr-defined]
+            if nth <= self._counts[index] < nth + fault.times:  # type: ignore[attr-defined]
+                self.fire(index, fault, path, number)
+                found.append(fault)
+        return found
+
+    def fire(self, index: int, fault: Fault, path: str, number: int | None) -> None:
+        """Keeps the evidence."""
+        at = self._journal.loop.time()
+        self.fired.append(Fired(index, fault, at, path, number))
+        self._journal.note(FaultFired, path, index, repr(fault), number)
+
+    def set_timers(self, runtime: SimRuntime) -> None:
+        """Arms the faults that come at a time."""
+        for index, fault in enumerate(self.plan.faults):
+            if isinstance(fault, Kill) and fault.at is not None:
+                runtime.loop.call_at(fault.at, self._kill_at, runtime, index, fault)
+            elif isinstance(fault, ClockJump):
+                self.named.add(index)
+                runtime.loop.call_at(fault.at, self._jump, runtime, index, fault)
+
+    def _kill_at(self, runtime: SimRuntime, index: int, fault: Kill) -> None:
+        if self.healed:
+            return
+        targets = [
+            cell for path, cell in sorted(runtime.cells.items()) if matches(fault.path, path) and cell.actor
+        ]
+        for cell in targets[: fault.times]:
+            self.fire(index, fault, cell.path, None)
+            cell.kill(Killed("by a fault"))
+
+    def _jump(self, runtime: SimRuntime, index: int, fault: ClockJump) -> None:
+        if self.healed:
+            return
+        self.fire(index, fault, "", None)
+        if fault.seconds >= 0:
+            runtime.loop.jump(fault.seconds)
+        else:
+            runtime.wall_offset += fault.seconds
+
+    def heal(self) -> None:
+        """No further fault, and handlers that hang go on."""
+        self.healed = True
+        hung, self.hung = self.hung, []
+        for future in hung:
+            if not future.done():
+                future.set(None)
+
+
+KINDS_OF_LIFE = (CrashInStart, CrashInStop, KillDuringRestart)

@@ -1,0 +1,56 @@
+"""Replay blobs: one run as a line of text."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from typing import NamedTuple
+
+from actors.testing._errors import SimulationError, StaleReplay
+from actors.testing._faults import FaultPlan
+from actors.testing._schedule import Schedule
+
+VERSION = 1
+
+
+class Replay(NamedTuple):
+    """What it takes to run something again."""
+
+    plan: FaultPlan
+    schedule: Schedule
+    seed: int
+    failure: str
+    """The type of what was found."""
+    trace_hash: str
+    """The fingerprint of the run."""
+
+    def encode(self) -> str:
+        """The blob."""
+        values = [VERSION, self.plan.as_json(), self.schedule.as_json(), self.seed, self.failure, self.trace_hash]
+        return base64.urlsafe_b64encode(zlib.compress(json.dumps(values).encode(), 9)).decode()
+
+    @classmethod
+    def decode(cls, blob: str) -> Replay:
+        """Reads a blob. Raises `StaleReplay` for one of another version or one that says nothing any more."""
+        try:
+            values = json.loads(zlib.decompress(base64.urlsafe_b64decode(blob)))
+            version = values[0]
+        except (ValueError, binascii.Error, zlib.error, LookupError, TypeError):
+            raise StaleReplay(f"this is no replay blob: {blob[:40]!r}") from None
+        if version != VERSION:
+            raise StaleReplay(f"stale: the blob is of version {version!r}, this is version {VERSION}")
+        try:
+            _, plan, schedule, seed, failure, trace_hash = values
+            return cls(FaultPlan.from_json(plan), Schedule.from_json(schedule), seed, failure, trace_hash)
+        except (SimulationError, ValueError, TypeError, AttributeError) as error:
+            raise StaleReplay(f"stale: the blob names something that is not there any more: {error}") from error
+
+    def check(self, trace_hash: str, failure: str | None) -> None:
+        """Says whether the blob still does what it did. Raises `StaleReplay` when it shows nothing any more."""
+        if failure == self.failure:
+            return
+        now = f"it now ends with {failure}" if failure else "the run passes now"
+        same = "the run is the same to the last step" if trace_hash == self.trace_hash else "the run has changed"
+        raise StaleReplay(f"stale: this blob showed {self.failure}; {now}, and {same}")

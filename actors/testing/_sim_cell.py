@@ -1,0 +1,358 @@
+"""The cell of a simulation: the real one, watched, and with faults where the plan wants them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from pykka.messages import _ActorStop
+
+from actors._cell import Cell
+from actors._envelope import Envelope
+from actors._errors import ActorDeadError
+from actors._future import Future
+from actors._handlers import Dispatch
+from actors._mailbox import BoundedQueue, PriorityQueue, Queue
+from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, StopOrder, Timed
+from actors._props import Props
+from actors._reasons import ExitReason, Killed
+from actors._turn import State
+from actors.testing import _observations as seen
+from actors.testing._errors import InjectedCrash
+from actors.testing._faults import (
+    AskTimeout,
+    Crash,
+    CrashInStart,
+    CrashInStop,
+    DelayMessage,
+    DropMessage,
+    DuplicateMessage,
+    Fault,
+    Hang,
+    Kill,
+    KillDuringRestart,
+    Slow,
+)
+from actors.testing._injector import IN_HANDLER, ON_THE_WAY
+from actors.testing._journal import SimEnvelope
+from actors.testing._lanes import Lane
+
+if TYPE_CHECKING:
+    from actors.testing._sim_runtime import SimRuntime
+
+Handler = Callable[[Any, Any], object]
+
+
+class SimCell(Cell):
+    """A cell that tells the journal of everything that happens to it. It decides nothing that the real one does not."""
+
+    __slots__ = ("_table", "aimed", "lane", "supervisor", "took")
+
+    runtime: SimRuntime
+
+    def __init__(
+        self, runtime: SimRuntime, props: Props, path: str, parent: Cell | None, *, supervised: bool
+    ) -> None:
+        self.lane: Lane = runtime.loop.lane(path)
+        self.supervisor = props.kind.governs
+        self.took: SimEnvelope | None = None
+        """The message whose handler was looked up last: a timer's message is looked up twice."""
+        injector = runtime.injector
+        self.aimed = (
+            {kind: injector.aimed_at(path, kind) for kind in AIMS} if injector.plan else NOTHING_AIMED
+        )
+        super().__init__(runtime, props, path, parent, supervised=supervised)
+        self.queue = _watched(self, self.queue)
+        runtime.journal.note(
+            seen.Made, path, parent.path if parent is not None else None, supervised, self.supervisor
+        )
+
+    # Handlers
+
+    @property
+    def table(self) -> Dispatch:  # type: ignore[override]
+        """The handlers, behind a look at every message."""
+        return self._table
+
+    @table.setter
+    def table(self, table: Dispatch) -> None:
+        self._table = _WatchedTable(self, table)
+
+    def is_user_message(self, envelope: Envelope) -> bool:
+        """Whether somebody sent it, rather than a timer or the runtime."""
+        return type(envelope) is SimEnvelope and not isinstance(envelope.message, Timed | _ActorStop)
+
+    def faulty(self, handler: Handler, envelope: SimEnvelope, faults: list[Fault]) -> Handler:
+        """The handler with what the faults do to it."""
+        for fault in faults:
+            match fault:
+                case Crash():
+                    where = f"at message {envelope.number} ({type(envelope.message).__qualname__})"
+                    handler = partial(_crash, InjectedCrash(self.path, where))
+                case Kill():
+                    self.runtime.control_call(self._kill_if, self.incarnation)
+                case Slow(seconds=seconds):
+                    handler = self._late(handler, partial(self.runtime.pause, seconds))
+                case Hang():
+                    healed: Future[None] = Future(self.runtime.park)
+                    self.runtime.injector.hung.append(healed)
+                    handler = self._late(handler, lambda: healed)
+        return handler
+
+    def _late(self, handler: Handler, wait: Callable[[], Future[None]]) -> Handler:
+        """The handler, after a wait: the actor is as busy as if the handler itself waited."""
+
+        def in_thread(actor: Any, message: object) -> object:
+            wait().get()
+            return handler(actor, message)
+
+        async def on_loop(actor: Any, message: object) -> object:
+            await wait()
+            result = handler(actor, message)
+            return await result if type(result) is CoroutineType else result
+
+        return in_thread if self.host.blocks else on_loop
+
+    def _kill_if(self, incarnation: int) -> None:
+        if self.incarnation == incarnation:
+            self.kill(Killed("by a fault"))
+
+    # Messages
+
+    def tampered(self, envelope: SimEnvelope, put: Callable[[SimEnvelope], object]) -> None:
+        """Puts a message in the way the plan wants it."""
+        runtime, journal = self.runtime, self.runtime.journal
+        faults = runtime.injector.due(self.aimed[ON_THE_WAY], self.path, envelope.number)
+        times = 1
+        for fault in faults:
+            match fault:
+                case DropMessage():
+                    journal.open.pop(envelope.number, None)
+                    journal.asks.pop(envelope.number, None)
+                    times = 0
+                case DuplicateMessage():
+                    times += 1
+                case DelayMessage(seconds=seconds) if times:
+                    envelope.loose = True
+                    journal.delayed[envelope.number] = envelope
+                    runtime.loop.call_later(seconds, self._delivered, envelope, put)
+                    return
+                case AskTimeout():
+                    reply = journal.asks.get(envelope.number)
+                    if reply is not None and envelope.deadline is not None:
+                        reply.muted = True
+        if times:
+            put(envelope)
+        if times > 1:
+            put(journal.arrived(self, Envelope(envelope.message, envelope.sender, None, None, envelope.meta)))
+
+    def _delivered(self, envelope: SimEnvelope, put: Callable[[SimEnvelope], object]) -> None:
+        del self.runtime.journal.delayed[envelope.number]
+        if self.closed:
+            self.refuse(envelope, "closed", ActorDeadError(self.path, self.reason, envelope.message))
+            return
+        put(envelope)
+        if self.idle:
+            self.wake()
+
+    def note(self, envelope: Envelope, outcome: str) -> None:
+        if type(envelope) is SimEnvelope:
+            self.runtime.journal.handled(self, envelope, outcome)
+        if self.trace is not None or self.runtime.wants_messages:
+            super().note(envelope, outcome)
+
+    def dead_letter(
+        self, message: object, why: str, envelope: Envelope | None = None, error: BaseException | None = None
+    ) -> None:
+        self.runtime.journal.refused(self.path, message, why, envelope)
+        super().dead_letter(message, why, envelope, error)
+
+    def put_aside(self, envelope: Envelope) -> None:
+        super().put_aside(envelope)
+        if isinstance(envelope, SimEnvelope) and self.stash is not None:
+            aside = self.stash[-1]
+            kept = SimEnvelope(aside.message, aside.sender, aside.reply, aside.deadline, aside.meta)
+            kept.crashes, kept.number, kept.aside, kept.loose = aside.crashes, envelope.number, False, True
+            envelope.aside = True
+            self.stash[-1] = self.runtime.journal.open[envelope.number] = kept
+
+    # Life
+
+    def begin(self) -> None:
+        journal = self.runtime.journal
+        journal.note(seen.Starting, self.path, self.incarnation + 1)
+        again = self.incarnation > 0
+        super().begin()
+        if (
+            again
+            and self.aimed[RESTARTS]
+            and self.runtime.injector.due(self.aimed[RESTARTS], self.path, None)
+        ):
+            self.runtime.control_call(self._kill_if, self.incarnation)
+
+    async def _come_up(self) -> None:
+        if self.aimed[STARTS] and self.runtime.injector.due(self.aimed[STARTS], self.path, None):
+            raise InjectedCrash(self.path, f"at start {self.incarnation}")
+        await super()._come_up()
+
+    async def _farewell(self, reason: ExitReason) -> None:
+        if self.aimed[STOPS] and self.runtime.injector.due(self.aimed[STOPS], self.path, None):
+            raise InjectedCrash(self.path, f"at the end of incarnation {self.incarnation}")
+        await super()._farewell(reason)
+
+    def _tell_parent(self, notice: object) -> None:
+        journal = self.runtime.journal
+        match notice:
+            case ChildStarted(incarnation=incarnation):
+                journal.note(seen.Started, self.path, incarnation)
+            case ChildDeclined(incarnation=incarnation):
+                journal.note(seen.Declined, self.path, incarnation)
+            case ChildStartFailed(incarnation=incarnation, reason=reason):
+                journal.note(seen.StartFailed, self.path, incarnation, reason)
+        super()._tell_parent(notice)
+
+    def _publish_exit(self, reason: ExitReason, culprit: Envelope | None) -> None:
+        kind = type(culprit.message).__qualname__ if culprit is not None else None
+        self.runtime.journal.note(seen.Exited, self.path, self.incarnation, reason, kind)
+        super()._publish_exit(reason, culprit)
+
+    def stop(self, reason: ExitReason, grace: float | None) -> None:
+        self.runtime.journal.note(seen.StopOrdered, self.path, self.incarnation, reason, grace)
+        super().stop(reason, grace)
+
+    def kill(self, reason: ExitReason) -> None:
+        if self.state not in (State.DOWN, State.CLOSED):
+            self.runtime.journal.note(seen.KillOrdered, self.path, self.incarnation, reason)
+        super().kill(reason)
+
+    def close(self, reason: ExitReason) -> None:
+        if not self.closed:
+            self.runtime.journal.note(seen.Closed, self.path, reason)
+        super().close(reason)
+
+    # What waits, for the oracles
+
+    def waiting_messages(self) -> list[Envelope]:
+        """Every message that is in the mailbox, in the stash or being handled."""
+        queue = self.queue._inner if isinstance(self.queue, BoundedQueue) else self.queue
+        found = list(queue) if isinstance(queue, deque) else []
+        if isinstance(queue, PriorityQueue):
+            found = [*queue._front, *(entry[2] for entry in queue._heap)]
+        return [*found, *(self.stash or ())]
+
+
+RESTARTS, STARTS, STOPS = (KillDuringRestart,), (CrashInStart,), (CrashInStop,)
+AIMS: tuple[tuple[type[Fault], ...], ...] = (ON_THE_WAY, IN_HANDLER, RESTARTS, STARTS, STOPS)
+NOTHING_AIMED: dict[tuple[type[Fault], ...], tuple[tuple[int, Fault], ...]] = {kind: () for kind in AIMS}
+
+
+def _crash(error: BaseException, actor: object, message: object) -> None:
+    raise error
+
+
+class _WatchedTable(Dispatch):
+    """The handlers of one cell. The loop of the cell looks up every message here when it takes it."""
+
+    def __init__(self, cell: SimCell, table: Dispatch) -> None:
+        self._cell = cell
+        self._real = table
+
+    def __getitem__(self, kind: type) -> Handler:
+        handler = self._real[kind]
+        cell = self._cell
+        envelope = cell.envelope
+        if type(envelope) is not SimEnvelope:
+            if cell.supervisor and envelope is not None:
+                _notice(cell, envelope.message)
+            return handler
+        if envelope is cell.took:
+            return handler
+        cell.took = envelope
+        cell.runtime.journal.taken(cell, envelope)
+        armed = cell.aimed[IN_HANDLER]
+        if armed and cell.is_user_message(envelope):
+            faults = cell.runtime.injector.due(armed, cell.path, envelope.number)
+            if faults:
+                return cell.faulty(handler, envelope, faults)
+        return handler
+
+
+def _notice(cell: SimCell, message: object) -> None:
+    """A supervisor hears of something."""
+    child, incarnation, reason = None, 0, None
+    match message:
+        case ChildStarted():
+            name, child, incarnation = "started", message.id, message.incarnation
+        case ChildDeclined():
+            name, child, incarnation = "declined", message.id, message.incarnation
+        case ChildStartFailed():
+            name, child, incarnation, reason = "start_failed", message.id, message.incarnation, message.reason
+        case ChildExited():
+            name, child, incarnation, reason = "exited", message.id, message.incarnation, message.reason
+        case StopOrder():
+            name, reason = "stop_order", message.reason
+        case _ if type(message).__name__ == "Due":
+            name = "due"
+        case _:
+            return
+    cell.runtime.journal.note(seen.Noticed, cell.path, name, child, incarnation, reason)
+
+
+class WatchedQueue(deque[Envelope]):
+    """A mailbox without bound."""
+
+    cell: SimCell
+
+    def append(self, envelope: Envelope) -> None:
+        cell = self.cell
+        sim = cell.runtime.journal.arrived(cell, envelope)
+        if cell.aimed[ON_THE_WAY] and cell.is_user_message(sim):
+            cell.tampered(sim, super().append)
+        else:
+            super().append(sim)
+
+    def appendleft(self, envelope: Envelope) -> None:
+        _back(self.cell, envelope)
+        super().appendleft(envelope)
+
+
+class WatchedPriorityQueue(PriorityQueue):
+    """A mailbox with priorities."""
+
+    cell: SimCell
+
+    def append(self, envelope: Envelope) -> None:
+        cell = self.cell
+        sim = cell.runtime.journal.arrived(cell, envelope)
+        sim.loose = True
+        if cell.aimed[ON_THE_WAY] and cell.is_user_message(sim):
+            cell.tampered(sim, super().append)
+        else:
+            super().append(sim)
+
+    def force(self, envelope: Envelope) -> None:
+        super().force(self.cell.runtime.journal.arrived(self.cell, envelope))
+
+    def appendleft(self, envelope: Envelope) -> None:
+        _back(self.cell, envelope)
+        super().appendleft(envelope)
+
+
+def _back(cell: SimCell, envelope: Envelope) -> None:
+    cell.took = None
+    if isinstance(envelope, SimEnvelope):
+        cell.runtime.journal.back(envelope)
+
+
+def _watched(cell: SimCell, queue: Queue) -> Queue:
+    if isinstance(queue, BoundedQueue):
+        queue._inner = _watched(cell, queue._inner)
+        return queue
+    watched: WatchedQueue | WatchedPriorityQueue
+    watched = WatchedPriorityQueue(queue._priority) if isinstance(queue, PriorityQueue) else WatchedQueue()
+    watched.cell = cell
+    return watched

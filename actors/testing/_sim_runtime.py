@@ -1,0 +1,182 @@
+"""The runtime of a simulation: the real one on virtual time, with everything in one thread."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from asyncio.events import _set_running_loop
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any, ClassVar
+
+from actors._cell import Cell
+from actors._clock import TimerHandle
+from actors._events import Abandoned, LifecycleEvent, MessageHandled, Quarantined
+from actors._future import Future
+from actors._runtime import Runtime, _running
+from actors.testing import _observations as seen
+from actors.testing._faults import FaultPlan
+from actors.testing._greenlet_host import GreenletHost
+from actors.testing._injector import Injector
+from actors.testing._journal import Journal
+from actors.testing._lanes import Lane
+from actors.testing._sim_cell import SimCell
+from actors.testing._sim_host import SimLoopHost
+from actors.testing._sim_loop import SimLoop
+from actors.testing._strands import Sleeper, Strands
+
+EPOCH = 1_700_000_000.0
+"""What the wall clock of every simulation begins at, in seconds since 1970."""
+
+
+class SimClock:
+    """Virtual time. Its wall clock begins at the same moment in every run."""
+
+    def __init__(self, loop: SimLoop, offset: Callable[[], float]) -> None:
+        self.now: Callable[[], float] = loop.time
+        self._loop = loop
+        self._offset = offset
+
+    def wall(self) -> float:
+        return EPOCH + self._loop.time() + self._offset()
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        return self._loop.call_at(when, callback)
+
+
+class SimRuntime(Runtime):
+    """A runtime inside a simulation. Begins when it is made."""
+
+    cell_type: ClassVar[type[Cell]] = SimCell
+    loop: SimLoop
+    loop_host: SimLoopHost
+    thread_host: GreenletHost
+
+    def __init__(
+        self, loop: SimLoop, strands: Strands, plan: FaultPlan, seed: int, default_timeout: float | None
+    ) -> None:
+        super().__init__(
+            "simulation",
+            default_timeout=default_timeout,
+            watchdog=None,
+            random=random.Random(seed),
+            clock=lambda _: SimClock(loop, lambda: self.wall_offset),
+            log=False,
+        )
+        self.strands = strands
+        self.journal = Journal(loop)
+        self.injector = Injector(plan, self.journal)
+        self.ids = random.Random(seed)
+        """For identifiers; apart from `random`, so that a name more is not a delay more."""
+        self.wall_offset = 0.0
+        self.wants_messages = False
+        """Whether a sink wants single messages; the journal hears of them anyway."""
+        self.park = self._block
+        self.lifecycle: list[LifecycleEvent] = []
+        """Every event of the stream, in order."""
+        self._strand_numbers = 0
+        _set_running_loop(loop)
+        try:
+            self._begin()
+        finally:
+            _set_running_loop(None)
+        self.observed = True
+        self.events.subscribe(self._heard)
+        loop.in_thread = self._in_thread  # type: ignore[method-assign]
+        self.injector.set_timers(self)
+
+    def make_hosts(self) -> None:
+        self.loop_host = SimLoopHost(self, self.loop)
+        self.thread_host = GreenletHost(self, self.strands)
+
+    def abort(self) -> None:
+        """Is over, in whatever state; nobody may start anything any more."""
+        _running.discard(self)
+        self._why_not = "its simulation is over"
+
+    # Where code runs: one thread, but a greenlet is not the loop
+
+    def on_loop(self, function: Callable[[], object]) -> None:
+        if self.strands.current is None and self.loop.is_running():
+            function()
+        else:
+            self.control_call(function)
+
+    def on_turn_of(self, cell: Cell) -> bool:
+        if self.strands.current is None:
+            return self.loop_host.stepping is cell
+        return self.thread_host.is_current(cell)
+
+    def watch_messages(self) -> None:
+        self.wants_messages = bool(self.events.sinks(MessageHandled))
+
+    # Waiting
+
+    def _block(self, future: Future[Any], timeout: float | None) -> bool:
+        """Blocks a greenlet, or the test itself, until the future settles."""
+        sleeper = Sleeper("a future")
+        future.add_done_callback(lambda _: self.strands.wake(sleeper))
+        return self.strands.block(sleeper, timeout)
+
+    def pause(self, seconds: float) -> Future[None]:
+        """A future that settles after so many virtual seconds."""
+        future: Future[None] = Future(self.park)
+        self.loop.call_later(seconds, lambda: None if future.done() else future.set(None))
+        return future
+
+    def start_strand(self, work: Callable[[], object], name: str, lane: Lane | None = None) -> None:
+        """Begins a simulated thread."""
+        self._strand_numbers += 1
+        name = f"{name}-{self._strand_numbers}"
+        self.strands.start(work, lane or self.loop.lane(name), name)
+
+    def _in_thread(self, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """What `asyncio.to_thread` asks for."""
+        future: asyncio.Future[Any] = self.loop.create_future()
+        context = copy_context()
+
+        def work() -> None:
+            try:
+                result = context.run(func, *args)
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
+                self.loop.call_soon(_settle, future, None, error, context=context)
+            else:
+                self.loop.call_soon(_settle, future, result, None, context=context)
+
+        self.start_strand(work, "thread")
+        return future
+
+    # What the stream says
+
+    def _heard(self, event: LifecycleEvent) -> None:
+        self.lifecycle.append(event)
+        journal = self.journal
+        match event:
+            case Abandoned(path=path, incarnation=incarnation, what=what):
+                journal.note(seen.Abandoned, path, incarnation, what)
+            case Quarantined(path=path, message=message):
+                journal.note(seen.DeadLettered, path, None, type(message).__qualname__, "quarantined")
+                for number in [number for number, each in journal.open.items() if each.message is message]:
+                    del journal.open[number]
+        child = getattr(event, "child", None)
+        if child is not None:
+            self._supervision(event, child)
+
+    def _supervision(self, event: Any, child: str) -> None:
+        """An event of a supervisor, whose types this package must not know: it is told by its shape."""
+        supervisor = event.path.rpartition("/")[0] if event.path.endswith(f"/{child}") else event.path
+        if type(event).__name__ == "BackingOff":
+            self.journal.note(
+                seen.BackedOff, supervisor, child, event.incarnation, event.attempt, event.delay, event.until
+            )
+        else:
+            self.journal.note(seen.Noted, supervisor, type(event).__name__, child, event)
+
+
+def _settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

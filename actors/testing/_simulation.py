@@ -1,0 +1,374 @@
+"""A simulation: a tree of real actors on virtual time, under a schedule and a fault plan."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from asyncio import TimerHandle
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import pykka
+
+from actors._future import Future
+from actors._reasons import Crashed, ExitReason
+from actors._ref import ActorRef
+from actors.testing import _oracles as oracles
+from actors.testing import _observations as seen
+from actors.testing._errors import (
+    BadPlan,
+    BadSchedule,
+    FaultNotFired,
+    InvariantBroken,
+    NeverHappened,
+    OrphanLeft,
+    SimulationError,
+)
+from actors.testing._faults import FaultPlan
+from actors.testing._fences import Fences
+from actors.testing._injector import Fired
+from actors.testing._lanes import Scheduler
+from actors.testing._observations import Observation
+from actors.testing._report import report
+from actors.testing._schedule import Schedule
+from actors.testing._schedulers import Fifo, Moved, Recorder, Strategy
+from actors.testing._sim_loop import SimLoop, Why
+from actors.testing._sim_runtime import SimRuntime
+from actors.testing._strands import Strands
+from actors.testing._trees import start_tree
+from actors.testing._workload import Workload
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
+
+Predicate = Callable[[], object]
+
+
+class Simulation:
+    """One run. Use it as `with simulation(...) as sim:`; leaving the block stops everything and asks the oracles.
+
+    The test's own code stands outside of time: nothing happens while it runs. Time passes in `run`, in `eventually`, and wherever the test
+    blocks (`future.get()`, `ref.ask(...)`).
+    """
+
+    def __init__(
+        self,
+        plan: FaultPlan | None = None,
+        schedule: Schedule | None = None,
+        seed: int = 0,
+        *,
+        search: Strategy | None = None,
+        default_timeout: float | None = 30.0,
+        strict: bool = True,
+        record: bool = True,
+    ) -> None:
+        """Prepares a run; the arguments are those of `simulation`."""
+        self.plan = plan if plan is not None else FaultPlan()
+        self.seed = seed
+        self.search = search
+        self._schedule = schedule if schedule is not None else Schedule()
+        if search is not None and self._schedule:
+            raise SimulationError("a simulation follows a schedule or searches for one, not both")
+        self._strict = strict
+        self._moved = Moved(self._schedule, lambda path: self.loop.lane(path))
+        scheduler: Scheduler = self._moved if search is None else search.make()
+        self._recorder = Recorder(scheduler) if record and not scheduler.plain and search is not None else None
+        self.loop = SimLoop(self._recorder or scheduler)
+        self.strands = Strands(self.loop)
+        self._runtime_options = default_timeout
+        self.workloads: list[Workload] = []
+        self._healed = False
+        self._stopping = False
+        self._over = False
+        self.runtime: SimRuntime
+        self._fences: Fences
+        self._pykka: list[Any] = []
+
+    # Life
+
+    def __enter__(self) -> Self:
+        self.strands = Strands(self.loop)
+        self.runtime = SimRuntime(self.loop, self.strands, self.plan, self.seed, self._runtime_options)
+        self._fences = Fences(self.runtime)
+        self._fences.__enter__()
+        self._pykka = list(pykka.ActorRegistry._actor_refs)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.finish()
+        except Exception as failure:
+            self._annotate(failure)
+            raise
+        else:
+            if isinstance(error, Exception):
+                self._annotate(error)
+        finally:
+            self._tear_down()
+
+    def _annotate(self, error: Exception) -> None:
+        if not getattr(error, "__simulation__", False):
+            error.__simulation__ = True  # type: ignore[attr-defined]
+            error.add_note(report(self, error))
+
+    def finish(self) -> None:
+        """Stops everything and asks the oracles. Leaving the block does it; calling it earlier shows what is wrong earlier.
+
+        Raises:
+            OracleFailure: something is wrong with the system under test
+            BadPlan, BadSchedule: the plan or the schedule named something that never came (not under `strict=False`)
+        """
+        if self._over:
+            return
+        self._over = True
+        runtime = self.runtime
+        oracles.conservation(runtime)
+        began = self.now
+        allowed = oracles.grace_of(runtime.cells.values(), runtime.kill_grace)
+        stopped = runtime.stop()
+        self._stopping = True
+        limit = None if math.isinf(allowed) else began + allowed + 1.0
+        why = self.loop.run(limit, stopped.done)
+        if not stopped.done():
+            left = ", ".join(sorted(runtime.cells)) or "the runtime itself"
+            what = "nothing moves any more" if why is Why.IDLE else f"{self.now - began:g} s have passed"
+            raise OrphanLeft(self.now, f"the stop does not end: {what}, and there is still {left}")
+        oracles.stopped_in_time(began, self.now, allowed)
+        self._settle()
+        oracles.no_orphans(runtime)
+        oracles.conservation(runtime)
+        oracles.settled(runtime)
+        oracles.one_event_for_each_action(runtime.lifecycle, self.observations, self.now)
+        oracles.nothing_raised_on_the_loop(runtime)
+        if self._strict:
+            self._refuse_what_says_nothing()
+
+    def _settle(self) -> None:
+        self.loop.run(self.now)
+
+    def _refuse_what_says_nothing(self) -> None:
+        for index, fault in enumerate(self.plan.faults):
+            if index not in self.runtime.injector.named:
+                actors = ", ".join(sorted({each.path for each in self.observations if isinstance(each, seen.Made)}))
+                raise BadPlan(f"{fault!r} names no actor; there were: {actors or 'none'}")
+        unused = self.unused_moves
+        if unused:
+            move = unused[0]
+            steps = self.loop.lane(move.path).steps
+            raise BadSchedule(f"{move!r} names a step that never came: {move.path or 'the test'} took {steps} steps")
+
+    def _tear_down(self) -> None:
+        """Ends what is left, whatever state it is in. Nothing of one run reaches the next."""
+        try:
+            self.loop.after_step.clear()
+            self.strands.close()
+            for task in self.loop.tasks:
+                task.cancel()
+            self.loop.failure = None
+            self.loop.drain()
+        finally:
+            self._fences.__exit__(None, None, None)
+            pykka.ActorRegistry._actor_refs[:] = self._pykka
+            self.runtime.abort()
+            self.loop.close()
+
+    # Starting things
+
+    def start(self, tree: Any) -> Any:
+        """Starts a tree (a spec, an actor class, or the path of a tree file) and returns the ref of its root when it is up.
+
+        Raises what `supervisors.start` raises: `SpecError`, `StartFailed`.
+        """
+        return start_tree(tree, self.runtime)
+
+    def spawn(self, actor_class: type[pykka.Actor], **options: Any) -> ActorRef[Any]:
+        """Starts one actor nobody restarts, and returns its ref when it is up. Options as for `Runtime.spawn`."""
+        return self.runtime.spawn(actor_class, **options).get()
+
+    def workload(
+        self, call: Callable[[int], object], n: int, every: float = 0.0, *, name: str | None = None
+    ) -> Workload:
+        """Has `call(i)` made for `i` from 0 to `n - 1`, one every so many seconds, each by a client of its own.
+
+        `call` may return a coroutine or a future, which is waited for, or block. Its steps have the name `client-i` in schedules.
+        """
+        name = name or ("client" if not self.workloads else f"client{len(self.workloads) + 1}")
+        work = Workload(self.runtime, name, call, n, every)
+        self.workloads.append(work)
+        return work
+
+    # Time
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the simulation began."""
+        return self.loop.time()
+
+    def run(self, until: float) -> None:
+        """Lets everything happen until the virtual time `until`. Ends earlier, at that time, when nothing is left to do.
+
+        Raises:
+            OracleFailure: an oracle found something
+            FenceError: something inside reached for the world outside
+        """
+        if until < self.now:
+            raise SimulationError(f"run(until={until:g}): it is {self.now:g} s already")
+        if self.loop.run(until) is Why.IDLE:
+            oracles.deadlock(self.runtime, self.workloads)
+
+    def advance(self, seconds: float) -> None:
+        """Lets everything happen within the next `seconds`."""
+        self.run(self.now + seconds)
+
+    def settle(self) -> None:
+        """Lets everything happen that can happen without time passing."""
+        self.loop.run(self.now)
+
+    def call(self, awaitable: Any) -> Any:
+        """Runs one coroutine to its end on the simulation's loop, and returns its result: for `await ref.call(...)` in a plain test."""
+        task = self.loop.create_task(awaitable)
+        done: Future[Any] = Future(self.runtime.park)
+        task.add_done_callback(lambda _: done.set(None))
+        done.get()
+        return task.result()
+
+    def heal(self) -> None:
+        """No further faults, and a fair schedule from here on. Handlers that hang go on. Judge liveness only after this."""
+        if not self._healed:
+            self._healed = True
+            self.runtime.journal.note(seen.Healed)
+            self.runtime.injector.heal()
+            self.loop.reschedule(Fifo())
+
+    # What must hold
+
+    def always(self, name: str, predicate: Predicate) -> None:
+        """`predicate()` must be true now and after every single step. Raises `InvariantBroken` from the step that breaks it."""
+
+        def check() -> None:
+            if not self._holds("always", name, predicate):
+                raise InvariantBroken(self.now, f"{name!r} does not hold")
+
+        check()
+        self.loop.after_step.append(check)
+
+    def eventually(self, name: str, predicate: Predicate, within: float) -> None:
+        """Lets time pass until `predicate()` is true, for at most `within` seconds. Raises `NeverHappened`."""
+        if self.plan and not self._healed:
+            raise SimulationError(f"eventually({name!r}) before heal(): nothing is promised while faults still come")
+        why = self.loop.run(self.now + within, lambda: bool(self._holds("eventually", name, predicate)))
+        if why is Why.DONE:
+            return
+        if why is Why.IDLE:
+            oracles.deadlock(self.runtime, self.workloads)
+        raise NeverHappened(self.now, f"{name!r} did not come true within {within:g} s{self._still_waiting()}")
+
+    def _holds(self, what: str, name: str, predicate: Predicate) -> object:
+        try:
+            return predicate()
+        except Exception as error:
+            raise SimulationError(f"the predicate of {what}({name!r}) raised {error!r}") from error
+
+    def _still_waiting(self) -> str:
+        waiting = self.strands.waiting()
+        waiting += [f"{each.name}-{number} waits" for each in self.workloads for number in each.under_way]
+        return f"; {'; '.join(waiting)}" if waiting else ""
+
+    def require_fired(self, *indices: int) -> None:
+        """Every fault of the plan, or those at these places in it, must have fired. Raises `FaultNotFired`.
+
+        A fault that did not fire was not survived.
+        """
+        fired = {each.index for each in self.fired}
+        for index in indices or range(len(self.plan)):
+            if index not in fired:
+                raise FaultNotFired(self.now, f"{self.plan.faults[index]!r} did not fire")
+
+    # What happened
+
+    @property
+    def observations(self) -> list[Observation]:
+        """Everything that was seen, in order."""
+        return self.runtime.journal.observations
+
+    @property
+    def fired(self) -> list[Fired]:
+        """The faults that fired, in order, each with its time and place."""
+        return self.runtime.injector.fired
+
+    @property
+    def random(self) -> random.Random:
+        """The seeded randomness of the runtime."""
+        return self.runtime.random
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule as named moves: the one given, or what a search did so far."""
+        return self._recorder.schedule if self._recorder is not None else self._schedule
+
+    @property
+    def unused_moves(self) -> Sequence[Any]:
+        """The moves whose step never came."""
+        if self.search is not None:
+            return ()
+        return [move for index, move in enumerate(self._schedule.moves) if index not in self._moved.used]
+
+    @property
+    def trace(self) -> list[str]:
+        """Whose every step was: paths of actors, names of clients, an empty string for the test itself."""
+        return self.loop.trace
+
+    @property
+    def trace_hash(self) -> str:
+        """A fingerprint of the run: equal for equal runs, in any process."""
+        digest = hashlib.blake2b(digest_size=16)
+        for path in self.trace:
+            digest.update(path.encode() + b"\n")
+        for each in self.observations:
+            digest.update(" ".join([type(each).__name__, *map(_plain, each)]).encode() + b"\n")
+        return digest.hexdigest()
+
+
+def _plain(value: object) -> str:
+    """A value as it is in every process: no addresses, no hashes."""
+    if value is None or isinstance(value, str | int | float):
+        return repr(value)
+    if isinstance(value, Crashed):
+        return f"crashed({type(value.exception).__qualname__})"
+    if isinstance(value, ExitReason):
+        return value.kind
+    return type(value).__qualname__
+
+
+def simulation(
+    plan: FaultPlan | None = None,
+    schedule: Schedule | None = None,
+    seed: int = 0,
+    *,
+    search: Strategy | None = None,
+    default_timeout: float | None = 30.0,
+    strict: bool = True,
+    record: bool = True,
+) -> Simulation:
+    """A simulation for a `with` block.
+
+    Args:
+        plan: the faults; none by default
+        schedule: the moves; first come, first served by default
+        seed: of `sim.random`, from which jitter and the like are drawn
+        search: a way to choose who runs next, in place of a schedule; what it did can be read from `sim.schedule`
+        default_timeout: the default deadline of `ask` and `call` inside, in seconds; `None`: for ever
+        strict: whether a fault that names no actor, or a move whose step never comes, is an error
+        record: whether a search is written down as moves
+
+    Raises:
+        SimulationError: on entering, when another simulation runs in this process
+    """
+    return Simulation(
+        plan, schedule, seed, search=search, default_timeout=default_timeout, strict=strict, record=record
+    )

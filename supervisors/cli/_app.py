@@ -1,0 +1,211 @@
+"""The commands of `understudy`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import io
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Annotated, NoReturn
+
+import typer
+from prometheus_client import CollectorRegistry, start_http_server
+from rich.console import Console
+
+from supervisors._actors import LoopFactory, Metrics, Runtime
+from supervisors._check import check as check_tree
+from supervisors._errors import Fault, SpecError, TargetError
+from supervisors._spec import SupervisorSpec
+from supervisors._target import load_target
+from supervisors.cli._account import Failures
+from supervisors.cli._live import LiveView
+from supervisors.cli._session import REFUSED, Session
+from supervisors.cli._show import faults_of, report_of, tree_of
+from supervisors.cli._text import printable
+from supervisors.cli._view import PlainView, View
+
+app = typer.Typer(
+    help="Trees of actors that restart each other by policy.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET", help="module:attribute, path/to/file.py[:attribute], or a .toml or .yaml tree."
+    ),
+]
+Args = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="ARGS", help="What the target finds in sys.argv; put -- before them."),
+]
+
+
+class Level(StrEnum):
+    """From which level on there are log lines."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            number = importlib.metadata.version("understudy")
+        except importlib.metadata.PackageNotFoundError:
+            number = "(a checkout that is not installed)"
+        typer.echo(f"understudy {number}")
+        raise typer.Exit
+
+
+@app.callback()
+def understudy(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Trees of actors that restart each other by policy."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # an id in a script the terminal does not have is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+
+
+@app.command()
+def run(
+    target: Target,
+    args: Args = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            envvar="UNDERSTUDY_METRICS_PORT",
+            help="Serve Prometheus metrics; 0: on a free port.",
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(envvar="UNDERSTUDY_METRICS_HOST", help="The address to serve them on.")
+    ] = "127.0.0.1",
+    live: Annotated[
+        bool | None,
+        typer.Option(
+            "--live/--plain",
+            envvar="UNDERSTUDY_LIVE",
+            help="The tree, redrawn in place, or log lines. [default: live on a terminal]",
+            show_default=False,
+        ),
+    ] = None,
+    log_level: Annotated[
+        Level, typer.Option(envvar="UNDERSTUDY_LOG_LEVEL", help="From which level on there are log lines.")
+    ] = Level.info,
+    uvloop: Annotated[
+        bool,
+        typer.Option("--uvloop", envvar="UNDERSTUDY_UVLOOP", help="Run on uvloop, where it is installed."),
+    ] = False,
+) -> None:
+    """Runs a tree until it ends.
+
+    The first SIGINT (Ctrl-C) or SIGTERM stops it in order, a second one kills it. Exits with 0 when the
+    tree ended or was stopped, 1 when it did not start or gave up, 2 when there is nothing sound to start,
+    130 or 143 when it was killed, 141 when nobody reads its output any more.
+    """
+    spec = _load(target, args)
+    report = check_tree(spec)
+    if report.errors:
+        _refuse(faults_of(target, [Fault(each.path, each.message) for each in report.errors]))
+    factory = _uvloop() if uvloop else None
+    failures = Failures()
+    console = Console(highlight=False)
+    if live is None:
+        live = console.is_terminal and not console.is_dumb_terminal
+    view: View = LiveView(target, log_level.value, console, failures) if live else PlainView(log_level.value)
+    with _metrics(metrics_host, metrics_port, view) as prepare:
+        code = Session(spec, view, failures, prepare, factory).run()
+    raise typer.Exit(code)
+
+
+@app.command()
+def check(target: Target, args: Args = None) -> None:
+    """Looks for faults and surprises in a tree without starting it.
+
+    Exits with 2 when the tree cannot work, 0 otherwise.
+    """
+    spec = _load(target, args)
+    report = check_tree(spec)
+    console = _console()
+    for line in report_of(spec, report):
+        console.print(line, soft_wrap=True)
+    if report.errors:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def tree(target: Target, args: Args = None) -> None:
+    """Shows a tree without starting it."""
+    spec = _load(target, args)
+    console = _console()
+    for line in tree_of(spec, check_tree(spec, imports=False)):
+        console.print(line, soft_wrap=True)
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def _load(target: str, args: list[str] | None) -> SupervisorSpec:
+    try:
+        return load_target(target, args or ())
+    except SpecError as error:
+        _refuse(faults_of(target, error.faults))
+    except TargetError as error:
+        _refuse("\n".join(printable(line) for line in str(error).split("\n")))
+    except KeyboardInterrupt:
+        raise typer.Exit(128 + signal.SIGINT) from None
+
+
+def _refuse(text: str) -> NoReturn:
+    typer.echo(f"understudy: {text}", err=True)
+    raise typer.Exit(REFUSED)
+
+
+def _uvloop() -> LoopFactory:
+    try:
+        import uvloop
+    except ImportError:
+        _refuse("--uvloop needs uvloop: pip install 'understudy[uvloop]'")
+    factory: LoopFactory = uvloop.new_event_loop
+    return factory
+
+
+@contextlib.contextmanager
+def _metrics(
+    host: str, port: int | None, view: View
+) -> Iterator[Callable[[Runtime], contextlib.AbstractContextManager[object]]]:
+    """Serves a registry of its own; yields what puts a runtime's metrics into it."""
+    if port is None:
+        yield lambda _: contextlib.nullcontext()
+        return
+    registry = CollectorRegistry()
+    try:
+        server, thread = start_http_server(port, addr=host, registry=registry)
+    except OSError as error:
+        _refuse(
+            f"cannot serve metrics on {host}:{port}: {error.strerror or error}; choose another --metrics-port"
+        )
+    try:
+        view.say(f"metrics on http://{host}:{server.server_port}/metrics")
+        yield lambda runtime: Metrics(runtime, registry)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

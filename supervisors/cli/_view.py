@@ -1,0 +1,73 @@
+"""What a session shows while it runs, and the plain way to show it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Protocol
+
+from supervisors._actors import Runtime
+from supervisors._ref import SupervisorRef
+from supervisors.cli._logs import LineHandler, send_logs_to
+from supervisors.cli._text import printable
+
+
+class View(Protocol):
+    """How a person follows a session. Used from the main thread."""
+
+    every: float | None
+    """Seconds between two calls of `refresh`; None: it wants none."""
+
+    def open(self) -> None:
+        """Begins to show."""
+
+    def begun(self, runtime: Runtime) -> None:
+        """The runtime runs; nothing is started in it yet. Called in the thread that starts the tree."""
+
+    def up(self, root: SupervisorRef) -> None:
+        """The tree is up."""
+
+    def refresh(self) -> None:
+        """Time has passed."""
+
+    def say(self, text: str) -> None:
+        """Shows a sentence of ours."""
+
+    def close(self) -> None:
+        """Shows no more; what is said later goes to stderr."""
+
+
+class PlainView:
+    """Log lines on stderr."""
+
+    every: float | None = None
+
+    def __init__(self, level: str) -> None:
+        self._level = level
+
+    def open(self) -> None:
+        """Sends the logs to stderr."""
+        send_logs_to(LineHandler(lambda _, line: write(line)), self._level)
+
+    def begun(self, runtime: Runtime) -> None:
+        """Nothing to do: events come as log lines."""
+
+    def up(self, root: SupervisorRef) -> None:
+        """Says so."""
+        self.say(f"{printable(root.path)} is up")
+
+    def refresh(self) -> None:
+        """Nothing to do: lines are written when something happens."""
+
+    def say(self, text: str) -> None:
+        """Writes it to stderr."""
+        write(f"understudy: {text}")
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def write(line: str) -> None:
+    """A line on stderr, if there is one."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

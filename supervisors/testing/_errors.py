@@ -1,0 +1,25 @@
+"""What the reference model raises."""
+
+from __future__ import annotations
+
+from supervisors.testing._actors import OracleFailure
+
+
+class ReferenceDisagreement(OracleFailure):
+    """A supervisor did something else than the rules of supervision say, or did not do in time what they demand."""
+
+    fields = ("at", "step", "supervisor", "rule", "expected", "observed")
+    step: int
+    """The scheduling decision at which it shows."""
+    supervisor: str
+    """The path of the supervisor."""
+    rule: int
+    """The number of the rule."""
+    expected: str
+    observed: str
+
+    def describe(self) -> str:
+        return (
+            f"at {self.at:g} s, step {self.step}: {self.supervisor} disagrees with supervision rule {self.rule}: "
+            f"expected {self.expected}; observed {self.observed}"
+        )

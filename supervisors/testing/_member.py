@@ -1,0 +1,145 @@
+"""One child, as the reference model knows it: from what its supervisor has heard and from what was seen of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from supervisors._actors import Crashed, ExitReason, Killed
+from supervisors._spec import Spec
+from supervisors.testing._account import Account, UpTime
+from supervisors.testing._delays import Span, delay_span, stable_after
+
+
+class Life(Enum):
+    """What the supervisor knows of the present incarnation."""
+
+    DOWN = "down"
+    STARTING = "starting"
+    UP = "up"
+    STOPPING = "stopping"
+    """It was told to stop."""
+
+
+class Want(Enum):
+    """What is to become of the child."""
+
+    RUN = "run"
+    """It is up or starting; nothing is to be done."""
+    FIRST = "first"
+    """Its first start, or one that a request asks for, is to come."""
+    AGAIN = "again"
+    """A restart of its own is to come, after its delay."""
+    GROUP = "group"
+    """The group restart under way brings it back."""
+    REST = "rest"
+    """Its spec is kept, it does not run."""
+    DROP = "drop"
+    """It is to be forgotten as soon as it is gone."""
+
+
+LIVE = frozenset({Life.STARTING, Life.UP, Life.STOPPING})
+
+
+@dataclass(eq=False)
+class Member:
+    """A child of one incarnation of a supervisor."""
+
+    id: str
+    spec: Spec
+    position: int
+    """Its place in the start order."""
+    uptime: UpTime
+    own: Account | None
+    """Its own budget (rule 9)."""
+    want: Want = Want.FIRST
+    life: Life = Life.DOWN
+    incarnation: int = 0
+    ever_up: bool = False
+    declined: bool = False
+    to_stop: bool = False
+    """A group restart is to stop it and has not ordered it yet."""
+    to_end: bool = False
+    """A request is to stop it and has not ordered it yet."""
+    in_group: bool = False
+    """The stop under way was ordered by a group restart."""
+    last_stand: bool = False
+    """The stop under way was ordered since the supervisor ends."""
+    attempt: int = 0
+    delay: float | None = None
+    delays: Span = Span(0.0, 0.0)
+    """What the present delay may be."""
+    doubt: bool = False
+    """It failed while it was told to stop: whether that counts as an attempt is the supervisor's choice."""
+    failed_at: float = 0.0
+    due: Span = Span(0.0, 0.0)
+    """When its start is due, for a restart of its own."""
+    up_since: float | None = None
+    start_at: float = 0.0
+    stop_at: float | None = None
+    killed: bool = False
+    request: int | None = None
+    """The request that waits for its start."""
+    enders: list[int] = field(default_factory=list)
+    """The requests that wait until it has stopped."""
+    fresh: bool = False
+    """Its next start may be the first in a cell of its own."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is down and will be started."""
+        return self.life is Life.DOWN and self.want in (Want.FIRST, Want.AGAIN, Want.GROUP)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it counts as alive for automatic shutdown (rule 21)."""
+        return self.want in (Want.RUN, Want.FIRST, Want.AGAIN, Want.GROUP)
+
+    def enter(self, life: Life, now: float) -> None:
+        """The supervisor learns of a new stage of its life; its up time runs while it is up, or gone for good (rule 8)."""
+        if life is Life.UP:
+            self.ever_up, self.up_since, self.attempt_over = True, now, False
+        was_up = self.life is Life.UP or (self.life is Life.STOPPING and self.up_since is not None)
+        self.life = life
+        if life is Life.DOWN:
+            self.in_group = self.last_stand = self.to_stop = self.to_end = self.killed = False
+            self.stop_at = None
+        up = life is Life.UP or (life is Life.STOPPING and was_up)
+        self.uptime.run(now, up or (life is Life.DOWN and self.want in (Want.REST, Want.DROP)))
+
+    def rest(self, now: float, want: Want = Want.REST) -> None:
+        """It is down for good, or until a request wants it again."""
+        self.want = want
+        self.fresh = True
+        self.up_since = None
+        self.attempt, self.delay = 0, None
+        self.uptime.run(now, True)
+
+    def fail(self, now: float) -> Span:
+        """One more failure: returns when the next attempt may come (rule 11)."""
+        backoff = self.spec.backoff
+        if self.up_since is not None and now - self.up_since >= stable_after(backoff):
+            self.attempt, self.delay = 0, None
+        self.attempt += 1
+        self.up_since = None
+        self.delays = delay_span(backoff, self.attempt, self.delay)
+        self.failed_at = now
+        self.due = self.delays.after(now)
+        self.uptime.run(now, False)
+        return self.due
+
+    @property
+    def grace(self) -> float | None:
+        """The seconds it may take to stop; `None`: any time (rule 17)."""
+        match self.spec.shutdown:
+            case "infinity":
+                return None
+            case "brutal_kill":
+                return 0.0
+            case seconds:
+                return float(seconds)
+
+
+def by_itself(reason: ExitReason) -> bool:
+    """Whether an exit that came after an order to stop cannot be the answer to that order."""
+    return isinstance(reason, Crashed) or not (reason.expected or isinstance(reason, Killed))

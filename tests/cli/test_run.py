@@ -1,0 +1,421 @@
+"""`understudy run` in a process of its own, with real signals. A test waits for a line of output, never for time."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+import supervisors
+
+PACKAGES = str(Path(supervisors.__file__).parents[1])
+GUARD = 60.0
+"""Seconds after which a program that hangs is killed, so that its test fails instead of hanging too."""
+
+SCRIPT = """
+import sys, time, asyncio
+from actors import Actor
+from supervisors import child, constant, supervisor
+
+class Worker(Actor):
+    def on_start(self):
+        print("up", self.path, sys.argv, flush=True)
+    def on_stop(self):
+        print("down", self.path, flush=True)
+
+class Chatty(Actor):
+    def on_start(self):
+        self.tell_after(0.01, "say")
+    def on_receive(self, message):
+        print("tick" * 1000)
+        self.tell_after(0.01, "say")
+
+class Crashing(Actor):
+    async def on_continue(self):
+        raise ValueError("no [bold]luck[/bold] today \\x1b[31m")
+
+class Failing(Actor):
+    def on_start(self):
+        raise OSError("no database")
+
+class Quick(Actor):
+    async def on_continue(self):
+        print("done", flush=True)
+        self.stop()
+
+class Stuck(Actor):
+    def on_stop(self):
+        print("stopping", flush=True)
+        time.sleep(1000)
+
+class Holding(Actor):
+    def on_continue(self):
+        print("holding", flush=True)
+        while True:
+            pass
+
+class Slow(Actor):
+    async def on_start(self):
+        print("starting", flush=True)
+        await asyncio.sleep(1000)
+
+tree = supervisor("root", child("a", Worker), child("b", Worker))
+chatty = supervisor("root", child("a", Chatty))
+crashing = supervisor("root", child("good", Worker), child("bad", Crashing, backoff=None), max_restarts=2)
+failing = supervisor("root", child("good", Worker), supervisor("below", child("bad", Failing)))
+quick = child("quick", Quick, restart="transient")
+stuck = supervisor("root", child("a", Stuck, host="thread", shutdown="infinity"), child("b", Worker))
+holding = supervisor("root", child("a", Holding))
+slow = supervisor("root", child("a", Slow, start_timeout=None), start_timeout=None)
+broken = supervisor("root", child("a", "no_such_module:A"), child("b", "no_such_module:B"))
+"""
+
+
+class Program:
+    """A process whose output is read line by line, stderr mixed in unless it is wanted apart."""
+
+    def __init__(self, folder: Path, *args: str, **options: object) -> None:
+        environment = {**os.environ, "PYTHONPATH": PACKAGES, "PYTHONUNBUFFERED": ""}
+        environment.pop("UNDERSTUDY_LIVE", None)
+        settings: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
+        settings.setdefault("stderr", subprocess.STDOUT)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "supervisors", *args],
+            cwd=folder,
+            env=environment,
+            text=True,
+            start_new_session=True,
+            **settings,  # type: ignore[call-overload]
+        )
+        self.seen: list[str] = []
+        self._guard = threading.Timer(GUARD, self.process.kill)
+        self._guard.daemon = True
+        self._guard.start()
+
+    def until(self, text: str) -> str:
+        """Reads up to the first line with this text, and returns the line."""
+        stream: IO[str] | None = self.process.stdout
+        assert stream is not None
+        for line in stream:
+            self.seen.append(line)
+            if text in line:
+                return line
+        raise AssertionError(f"{text!r} never came:\n{''.join(self.seen)}")
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> tuple[int, str]:
+        """The exit code, and all of the output."""
+        if self.process.stdout is not None:
+            self.seen += self.process.stdout.readlines()
+        code = self.process.wait()
+        self.close()
+        return code, "".join(self.seen)
+
+    def close(self) -> None:
+        self._guard.cancel()
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+Run = Callable[..., Program]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """Starts `understudy run` on one of the script's trees."""
+    (tmp_path / "job.py").write_text(SCRIPT)
+    programs: list[Program] = []
+
+    def start(target: str, *args: str, **options: object) -> Program:
+        programs.append(Program(tmp_path, "run", target, *args, **options))
+        return programs[-1]
+
+    yield start
+    for program in programs:
+        program.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_tree_in_order_and_exits_with_0(run: Run, number: signal.Signals) -> None:
+    """Guards the ordered shutdown: last started, first stopped, and said so."""
+    program = run("job.py")
+    program.until("root is up")
+    program.signal(number)
+    code, output = program.end()
+    assert code == 0
+    assert f"{number.name}: stopping root in order" in output
+    assert output.index("down root/b") < output.index("down root/a") < output.index("root has stopped")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_kills_and_exits_with_its_code(run: Run, number: signal.Signals, code: int) -> None:
+    """Guards against a stop that never returns: the thread in it is left behind."""
+    program = run("job.py:stuck")
+    program.until("root is up")
+    program.signal(number)
+    program.until("stopping\n")
+    program.signal(number)
+    assert program.end()[0] == code
+    assert "killing root" in "".join(program.seen)
+
+
+def test_a_handler_that_holds_the_loop_does_not_keep_the_process(run: Run) -> None:
+    """Guards the last resort: neither stop nor kill reach a loop that is held, so the process leaves without it."""
+    program = run("job.py:holding")
+    program.until("holding")
+    program.signal(signal.SIGINT)
+    program.until("SIGINT: stopping")
+    program.signal(signal.SIGTERM)
+    program.until("SIGTERM again")
+    program.signal(signal.SIGTERM)
+    code, output = program.end()
+    assert code == 143
+    assert "leaving without it" in output
+
+
+def test_a_signal_during_the_start_is_a_stop_too(run: Run) -> None:
+    """Guards the first start: it is cut short, and that is no failure."""
+    program = run("job.py:slow")
+    program.until("starting")
+    program.signal(signal.SIGTERM)
+    program.until("SIGTERM: stopping")
+    program.signal(signal.SIGTERM)
+    assert program.end()[0] == 143
+
+
+def test_kill_9_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
+    """Guards that there is no helper process, file or port that only an orderly end would clean up."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    before = {path.name for path in tmp_path.iterdir() if path.name != "__pycache__"}
+    program = run("job.py", "--metrics-port", str(port))
+    program.until("root is up")
+    program.signal(signal.SIGKILL)
+    assert program.end()[0] == -signal.SIGKILL
+    with pytest.raises(ProcessLookupError):
+        os.killpg(program.process.pid, 0)
+    assert {path.name for path in tmp_path.iterdir() if path.name != "__pycache__"} == before
+    again = run("job.py", "--metrics-port", str(port))
+    again.until("root is up")
+    again.signal(signal.SIGINT)
+    assert again.end()[0] == 0
+
+
+def test_a_tree_that_ends_by_itself_exits_with_0(run: Run) -> None:
+    """Guards the normal end."""
+    code, output = run("job.py:quick").end()
+    assert code == 0
+    assert "done" in output
+    assert "root has ended: shutdown(auto_shutdown)" in output
+
+
+def test_a_root_that_gave_up_says_what_failed_how_often_and_why(run: Run) -> None:
+    """Guards the account: the child, the budget, the number of crashes, the user's own frames, and exit code 1."""
+    code, output = run("job.py:crashing").end()
+    assert code == 1
+    account = output[output.index("root gave up") :]
+    assert "child 'bad' needed one restart more than the budget has; 2 are allowed within 60 s" in account
+    assert "root/bad crashed 3 times" in account
+    assert "job.py" in account
+    assert "ValueError: no [bold]luck[/bold] today \\x1b[31m" in account
+    assert "/actors/" not in account
+
+
+def test_a_failing_first_start_says_which_child_and_exits_with_1(run: Run) -> None:
+    """Guards rule 2 on the command line: the account names the child at the bottom and its cause."""
+    code, output = run("job.py:failing").end()
+    assert code == 1
+    account = output[output.index("root did not start") :]
+    assert "root/below/bad failed: crashed(OSError: no database)" in account
+    assert "in on_start" in account
+    assert "down root/good" in output
+
+
+def test_a_bad_tree_is_refused_with_every_fault_before_anything_starts(run: Run) -> None:
+    """Guards exit code 2, and that all faults come at once."""
+    code, output = run("job.py:broken").end()
+    assert code == 2
+    assert "2 faults" in output
+    assert "root/a: start" in output
+    assert "root/b: start" in output
+
+
+def test_a_bad_file_is_refused_with_faults_and_missing_classes_at_once(run: Run, tmp_path: Path) -> None:
+    """Guards that a typo in a file does not hide a class that is not there."""
+    (tmp_path / "tree.toml").write_text(
+        'id = "root"\n[[children]]\nid = "a"\nstart = "job:Worker"\nrestrt = 1\n'
+        '[[children]]\nid = "b"\nstart = "no_such_module:B"\n'
+    )
+    code, output = run("tree.toml").end()
+    assert code == 2
+    assert "root/a: restrt: unknown key; did you mean 'restart'?" in output
+    assert "root/b: start: importing 'no_such_module' failed" in output
+
+
+def test_a_tree_in_a_file_finds_the_modules_beside_it(run: Run, tmp_path: Path) -> None:
+    """Guards sys.path for files: a tree in a folder names the modules of that folder, wherever it is run from."""
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    (folder / "beside.py").write_text(SCRIPT)
+    (folder / "tree.toml").write_text('id = "root"\n[[children]]\nid = "a"\nstart = "beside:Worker"\n')
+    program = run("deep/tree.toml")
+    program.until("root is up")
+    program.signal(signal.SIGINT)
+    assert program.end()[0] == 0
+
+
+def test_arguments_after_the_dashes_are_the_targets(run: Run) -> None:
+    """Guards sys.argv: what `python job.py` would show."""
+    program = run("job.py", "--", "--fast", "x")
+    assert "['job.py', '--fast', 'x']" in program.until("up root/a")
+    program.signal(signal.SIGINT)
+    program.end()
+
+
+def test_metrics_are_served_on_a_free_port_that_is_said(run: Run) -> None:
+    """Guards --metrics-port 0, and the metrics of the tree that runs."""
+    program = run("job.py", "--metrics-port", "0")
+    address = program.until("metrics on http://127.0.0.1:").split()[-1]
+    program.until("root is up")
+    with urllib.request.urlopen(address) as answer:
+        text = answer.read().decode()
+    assert 'understudy_actors{actor="Worker",state="running"} 2.0' in text
+    program.signal(signal.SIGINT)
+    assert program.end()[0] == 0
+
+
+def test_a_metrics_port_in_use_is_said_before_anything_starts(run: Run) -> None:
+    """Guards exit code 2 and the address in the message."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, output = run("job.py", "--metrics-port", str(port)).end()
+    assert code == 2
+    assert f"cannot serve metrics on 127.0.0.1:{port}" in output
+    assert "up root/a" not in output
+
+
+def test_stdin_may_be_closed(run: Run) -> None:
+    """Guards services and `<&-`: nothing of the command line reads stdin."""
+    program = run("job.py", stdin=None, preexec_fn=lambda: os.close(0))
+    program.until("root is up")
+    program.signal(signal.SIGINT)
+    assert program.end()[0] == 0
+
+
+def test_stdout_and_stderr_may_be_closed(run: Run, tmp_path: Path) -> None:
+    """Guards a daemon without any stream: the tree runs all the same, and its end is the normal one."""
+    program = run("job.py:quick", stdout=None, stderr=None, preexec_fn=lambda: (os.close(1), os.close(2)))
+    assert program.end()[0] == 0
+
+
+def test_a_pipe_that_nobody_reads_any_more_stops_the_tree_in_order(run: Run) -> None:
+    """Guards `| head -1`: no actor crashes for it, nothing is said about a broken pipe, and the code is that of SIGPIPE."""
+    program = run("job.py:chatty", stderr=subprocess.PIPE)
+    program.until("tick")
+    assert program.process.stdout is not None
+    assert program.process.stderr is not None
+    program.process.stdout.close()
+    errors = program.process.stderr.read()
+    assert program.process.wait() == 128 + signal.SIGPIPE
+    assert "nobody reads the output" in errors
+    assert "crashed" not in errors
+    assert "BrokenPipe" not in errors
+
+
+def test_output_to_a_pipe_has_neither_colours_nor_cursor_movements(run: Run) -> None:
+    """Guards plain lines for files and pipes, whatever an exception's text holds."""
+    code, output = run("job.py:crashing", "--log-level", "debug").end()
+    assert code == 1
+    assert "crashed_exit path=root/bad" in output
+    assert "restarted path=root/bad" in output
+    assert "\x1b" not in output
+
+
+def test_the_log_level_is_read_from_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards the prefix UNDERSTUDY_: what an option says, the environment may."""
+    monkeypatch.setenv("UNDERSTUDY_LOG_LEVEL", "error")
+    code, output = run("job.py:crashing").end()
+    assert code == 1
+    assert "restarted path" not in output
+
+
+def test_the_live_view_shows_the_tree_and_leaves_the_terminal_as_it_was(run: Run) -> None:
+    """Guards the view on a terminal: states, prints above it, text of the user's as text, and the account at the end."""
+    ours, theirs = pty.openpty()
+    program = run("job.py:crashing", "--live", stdout=theirs, stderr=theirs, stdin=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            data = os.read(ours, 65536)
+        except OSError:  # how Linux reports the end of a pseudo-terminal
+            break
+        if not data:
+            break
+        shown += data
+    os.close(ours)
+    output = shown.decode()
+    assert program.end()[0] == 1
+    assert "up root/good" in output
+    assert "root gave up" in output
+    assert "no [bold]luck[/bold] today" in output
+    assert output.rindex("\x1b[?25h") > output.rindex("\x1b[?25l"), "the cursor is shown again"
+
+
+def test_a_users_actors_module_is_named_before_anything_runs(run: Run, tmp_path: Path) -> None:
+    """Guards the generic names: a script beside an `actors.py` of its own is refused with the file's path."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "job.py").write_text(SCRIPT)
+    shadow = tmp_path / "deep" / "actors.py"
+    shadow.write_text("")
+    code, output = run("deep/job.py").end()
+    assert code == 2
+    assert str(shadow) in output
+    assert "rename" in output
+
+
+def test_the_seam_names_the_file_that_shadows_our_package(tmp_path: Path) -> None:
+    """Guards `python script.py`, where the shadow is found before ours: an ImportError, not an AttributeError later."""
+    (tmp_path / "actors.py").write_text("")
+    (tmp_path / "script.py").write_text("import supervisors\n")
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": PACKAGES},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "ImportError: understudy needs its own package 'actors'" in done.stderr
+    assert str(tmp_path / "actors.py") in done.stderr
+
+
+def test_a_missing_extra_is_named_with_what_to_install(tmp_path: Path) -> None:
+    """Guards the plain message where typer or rich is not installed."""
+    code = "import sys; sys.modules['typer'] = None\nfrom supervisors.cli import main\nmain()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": PACKAGES},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "understudy: the command line needs typer: pip install 'understudy[cli]'\n"
