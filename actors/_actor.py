@@ -137,7 +137,7 @@ class Actor(pykka.Actor):
     def correlation_id(self) -> str | None:
         """The correlation id of the message being handled. What is sent meanwhile inherits it."""
         envelope = self._cell.envelope
-        return envelope.meta.correlation_id if envelope is not None and envelope.meta is not None else None
+        return envelope.correlation_id if envelope is not None else None
 
     def tell_after(self, delay: float, message: object) -> Timer:
         """Sends `message` to this actor in `delay` seconds. The timer ends with this incarnation."""

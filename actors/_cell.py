@@ -491,7 +491,7 @@ class Cell(Turn):
         """The message being handled waits until `take_back`; what its handler returns is no answer to it."""
         if self.stash is None:
             self.stash = deque()
-        aside = Envelope(envelope.message, envelope.sender, envelope.reply, envelope.deadline, envelope.meta)
+        aside = Envelope(envelope.message, envelope.sender, envelope.reply, envelope.deadline, envelope.correlation_id)
         aside.crashes = getattr(envelope, "crashes", 0)
         self.stash.append(aside)
         envelope.reply = None

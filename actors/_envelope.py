@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from actors._cell import Cell
@@ -18,21 +18,10 @@ class Reply(Protocol):
     def set_exception(self, exception: BaseException, /) -> None: ...
 
 
-class Meta(NamedTuple):
-    """What a message hands on to the messages sent while it is handled."""
-
-    correlation_id: str | None = None
-    trace: object = None
-    """The trace context of the sender, opaque to the runtime; the tracing sink sets and reads it."""
-
-
-NO_META = Meta()
-
-
 class Envelope:
     """One message in a mailbox. What is not set in the constructor is set only where it is needed: most messages are never watched and never crash."""
 
-    __slots__ = ("began", "crashes", "deadline", "message", "meta", "reply", "sender", "settled")
+    __slots__ = ("began", "correlation_id", "crashes", "deadline", "message", "reply", "sender", "settled")
 
     began: float
     """When its handling began, for those who watch single messages."""
@@ -47,13 +36,13 @@ class Envelope:
         sender: Cell | None = None,
         reply: Reply | None = None,
         deadline: float | None = None,
-        meta: Meta | None = None,
+        correlation_id: str | None = None,
     ) -> None:
         self.message = message
         self.sender = sender
         self.reply = reply
         self.deadline = deadline
-        self.meta = meta
+        self.correlation_id = correlation_id
 
     def __repr__(self) -> str:
         return f"<Envelope {type(self.message).__qualname__} from {self.sender.path if self.sender else 'outside'}>"

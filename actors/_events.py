@@ -132,7 +132,6 @@ class MessageHandled(LifecycleEvent):
     outcome: str
     """done or failed."""
     correlation_id: str | None = None
-    trace: object = None
 
 
 E = TypeVar("E", bound=LifecycleEvent)

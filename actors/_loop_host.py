@@ -61,7 +61,7 @@ class LoopHost:
         self._time_due = 0.0
         self._turns_due = 0
         self._idle: list[Carrier] = []
-        self._carriers: set[Carrier] = set()
+        self._carriers: dict[Carrier, None] = {}  # no sets: their order is not the same in every run
         self._under_way: dict[Cell, list[Carrier]] = {}
         self.stepping: Turn | None = None
         """The cell whose code runs at this moment."""
@@ -290,7 +290,7 @@ class Carrier:
         self._done: Callable[[object, BaseException | None], object] | None = None
         self.on_end: Callable[[], object] | None = None
         self._overran = False
-        host._carriers.add(self)
+        host._carriers[self] = None
 
     def give_back(self) -> tuple[object, BaseException | None]:
         """The outcome of a coroutine that never had to wait; the carrier is idle again."""
@@ -359,7 +359,7 @@ class Carrier:
                 if self.task.cancelling() or not self._host.keep(self):
                     return
         finally:
-            self._host._carriers.discard(self)
+            self._host._carriers.pop(self, None)
             if self in self._host._idle:
                 self._host._idle.remove(self)
 

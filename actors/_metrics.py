@@ -48,9 +48,7 @@ class Metrics(Collector):
     other.
     """
 
-    def __init__(
-        self, runtime: Runtime, registry: CollectorRegistry, *, namespace: str = "understudy"
-    ) -> None:
+    def __init__(self, runtime: Runtime, registry: CollectorRegistry, *, namespace: str = "understudy") -> None:
         """Registers with `registry` and begins to count.
 
         Raises:

@@ -11,7 +11,7 @@ import pykka
 from pykka.messages import _ActorStop
 
 from actors._current import current_cell
-from actors._envelope import Envelope, Meta
+from actors._envelope import Envelope
 from actors._deadlines import expire
 from actors._errors import ActorDeadError, CallTimeout, DeadlockError
 from actors._future import Future, refuse_on_loop
@@ -67,9 +67,9 @@ class ActorRef(pykka.ActorRef[A]):
         caller = current_cell.get()
         envelope = Envelope(message, caller)
         if correlation_id is not None or (
-            caller is not None and caller.envelope is not None and caller.envelope.meta is not None
+            caller is not None and caller.envelope is not None and caller.envelope.correlation_id is not None
         ):
-            envelope.meta = _meta(caller, correlation_id)
+            envelope.correlation_id = _inherit(caller, correlation_id)
         cell.queue.append(envelope)
         if cell.idle:
             cell.wake()
@@ -82,7 +82,7 @@ class ActorRef(pykka.ActorRef[A]):
             self.tell(message, correlation_id=correlation_id)
             return
         caller = current_cell.get()
-        await queue.admit(Envelope(message, caller, None, None, _meta(caller, correlation_id)))
+        await queue.admit(Envelope(message, caller, None, None, _inherit(caller, correlation_id)))
         if cell.idle:
             cell.wake()
 
@@ -112,7 +112,7 @@ class ActorRef(pykka.ActorRef[A]):
         envelope = Envelope(message, caller, reply, deadline)
         waits = False
         if correlation_id is not None or caller is not None:
-            envelope.meta = _meta(caller, correlation_id)
+            envelope.correlation_id = _inherit(caller, correlation_id)
             waits = _waits(caller, cell)
         entry = None if deadline is None else runtime.deadlines.add(deadline, (reply, cell.path, message))
         try:
@@ -134,7 +134,7 @@ class ActorRef(pykka.ActorRef[A]):
         waits = _waits(caller, cell)
         seconds = None if deadline is None else deadline - cell.runtime.now()
         try:
-            cell.put(Envelope(message, caller, reply, deadline, _meta(caller, correlation_id)))
+            cell.put(Envelope(message, caller, reply, deadline, _inherit(caller, correlation_id)))
             async with asyncio.timeout(seconds) as limit:
                 return await reply
         except TimeoutError:
@@ -178,7 +178,7 @@ class ActorRef(pykka.ActorRef[A]):
             return future.get() if block else future
         waits = block and _waits(caller, cell)
         try:
-            cell.put(Envelope(message, caller, future, deadline, _meta(caller, correlation_id)))
+            cell.put(Envelope(message, caller, future, deadline, _inherit(caller, correlation_id)))
             if not block:
                 if deadline is not None:
                     runtime.on_loop(partial(_watch_deadline, future, cell, deadline, message))
@@ -256,7 +256,10 @@ class ActorRef(pykka.ActorRef[A]):
     def ended(self) -> Future[ExitReason]:
         """A future of the last exit reason: it settles when the actor is gone for good, not when it restarts."""
         future: Future[ExitReason] = Future(self._cell.runtime.park)
-        self._cell.runtime.on_loop(partial(self._cell.runtime.when_closed, self._cell, future.set))
+        if self._cell.closed:  # its runtime may have stopped since, and answers no more
+            future.set(self._cell.reason)
+        else:
+            self._cell.runtime.on_loop(partial(self._cell.runtime.when_closed, self._cell, future.set))
         return future
 
     def monitor(self) -> Future[Down]:
@@ -357,12 +360,11 @@ class ActorRef(pykka.ActorRef[A]):
         return f"<ActorRef {self._cell.path} #{self._cell.incarnation}>"
 
 
-def _meta(caller: Cell | None, correlation_id: str | None) -> Meta | None:
-    """What the message hands on: the correlation id and trace of the message being handled, unless a new id is given."""
-    inherited = caller.envelope.meta if caller is not None and caller.envelope is not None else None
-    if correlation_id is None:
-        return inherited
-    return Meta(correlation_id, inherited.trace if inherited is not None else None)
+def _inherit(caller: Cell | None, correlation_id: str | None) -> str | None:
+    """The correlation id of a message: the one given, or that of the message being handled."""
+    if correlation_id is not None or caller is None or caller.envelope is None:
+        return correlation_id
+    return caller.envelope.correlation_id
 
 
 def _deadline(cell: Cell, caller: Cell | None, timeout: float | None) -> float | None:

@@ -107,7 +107,7 @@ class Runtime:
         self._childless: dict[Cell, Callable[[], object]] = {}
         self._starting: dict[Cell, Future[ActorRef[Any]]] = {}
         self._closing: dict[Cell, list[Callable[[ExitReason], object]]] = {}
-        self._looked_after: set[asyncio.Task[None]] = set()
+        self._looked_after: dict[asyncio.Task[None], None] = {}
         self._why_not = "it was not started: use it as `with Runtime()` or `async with Runtime()`"
         self._thread: threading.Thread | None = None
         self._thread_id = 0
@@ -224,7 +224,7 @@ class Runtime:
         for task in list(self._looked_after):
             task.cancel()
         if self._looked_after:
-            await asyncio.wait(self._looked_after, timeout=self.kill_grace)
+            await asyncio.wait(list(self._looked_after), timeout=self.kill_grace)
         self.deadlines.close()
         await self.loop_host.close()
         self.thread_host.close()
@@ -414,8 +414,8 @@ class Runtime:
                 failed(error)
 
         task = self.loop.create_task(run())
-        self._looked_after.add(task)
-        task.add_done_callback(self._looked_after.discard)
+        self._looked_after[task] = None
+        task.add_done_callback(lambda task: self._looked_after.pop(task, None))
 
     def watch_messages(self) -> None:
         """Looks again whether anybody wants single messages."""

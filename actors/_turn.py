@@ -15,7 +15,7 @@ from enum import Enum
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from actors._envelope import NO_META, Envelope, Reply
+from actors._envelope import Envelope, Reply
 from actors._errors import ActorCrashed, CallTimeout, UnhandledMessage
 from actors._events import DeadLetter, MessageHandled
 from actors._handlers import Dispatch
@@ -304,7 +304,6 @@ class Turn:
             )
         if self.runtime.events.sinks(MessageHandled):
             sender = envelope.sender.path if envelope.sender is not None else None
-            meta = envelope.meta or NO_META
             self.runtime.events.publish(
                 MessageHandled(
                     self.path,
@@ -313,8 +312,7 @@ class Turn:
                     sender,
                     seconds,
                     outcome,
-                    meta.correlation_id,
-                    meta.trace,
+                    envelope.correlation_id,
                 )
             )
 

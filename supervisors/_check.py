@@ -123,9 +123,7 @@ def _names(tree: SupervisorSpec) -> Iterator[Finding]:
         owners[spec.name].append(path)
     for name, paths in owners.items():
         if len(paths) > 1:
-            yield Finding(
-                "error", paths[1], f"name={name!r} belongs to {paths[0]} already: this child can never start"
-            )
+            yield Finding("error", paths[1], f"name={name!r} belongs to {paths[0]} already: this child can never start")
 
 
 def _named(spec: Spec, path: str, repeated: bool = False) -> Iterator[tuple[str, Spec, bool]]:
@@ -142,9 +140,7 @@ def _named(spec: Spec, path: str, repeated: bool = False) -> Iterator[tuple[str,
 
 
 def _root(path: str, spec: Spec) -> Iterator[Finding]:
-    given = [
-        key for key in ("restart", "backoff", "own_budget", "retry_start") if key in spec.model_fields_set
-    ]
+    given = [key for key in ("restart", "backoff", "own_budget", "retry_start") if key in spec.model_fields_set]
     if given:
         yield Finding("note", path, f"{', '.join(given)} has no effect on the root: nobody restarts it")
     if spec.significant:
@@ -170,9 +166,7 @@ def _restarting(path: str, spec: Spec, above: SupervisorSpec) -> Iterator[Findin
         message = f"backoff never matters: {whose}max_restarts=0 makes the first crash final"
         yield Finding("warning", path, message)
     if limit is None and spec.backoff is None:
-        message = (
-            f"restarts for ever ({whose}max_restarts=None) without any delay (backoff=None): a child that "
-        )
+        message = f"restarts for ever ({whose}max_restarts=None) without any delay (backoff=None): a child that "
         yield Finding("warning", path, message + "always crashes will keep the loop busy; give it a backoff")
     if limit and spec.backoff is not None and backoff_given and spec.backoff.cap > period:
         seconds = longest_wait(spec, limit)
@@ -202,22 +196,17 @@ def _starting(path: str, spec: Spec, above: SupervisorSpec) -> Iterator[Finding]
         yield Finding(
             "warning",
             path,
-            f"retry_start goes on for at most {limit:g} s, the start_timeout of its supervisor; "
-            "raise that one",
+            f"retry_start goes on for at most {limit:g} s, the start_timeout of its supervisor; raise that one",
         )
 
 
 def _worker(path: str, spec: ChildSpec) -> Iterator[Finding]:
     if spec.redeliver and spec.mailbox.on_restart == "drop":
         message = "the message that crashed it is dropped with the rest of the queue"
-        yield Finding(
-            "warning", path, f"redeliver={spec.redeliver} with mailbox='drop' never redelivers: {message}"
-        )
+        yield Finding("warning", path, f"redeliver={spec.redeliver} with mailbox='drop' never redelivers: {message}")
     if spec.redeliver and spec.restart == "temporary":
         message = "there is no next incarnation to hand the message to"
-        yield Finding(
-            "warning", path, f"redeliver={spec.redeliver} with restart='temporary' has no effect: {message}"
-        )
+        yield Finding("warning", path, f"redeliver={spec.redeliver} with restart='temporary' has no effect: {message}")
     if isinstance(spec.shutdown, float) and (spec.handler_timeout or 0) > spec.shutdown:
         yield Finding(
             "note",

@@ -88,9 +88,7 @@ def _is_ours(name: str, file: Path) -> bool:
     if loaded is not None and file.samefile(loaded):
         return True
     seam = file.parent.parent / "actors" / "__init__.py"
-    return (
-        file.name == "__init__.py" and seam.exists() and "__understudy__" in seam.read_text(encoding="utf-8")
-    )
+    return file.name == "__init__.py" and seam.exists() and "__understudy__" in seam.read_text(encoding="utf-8")
 
 
 def _script(target: str, path: Path) -> ModuleType:
@@ -114,9 +112,7 @@ def _script(target: str, path: Path) -> ModuleType:
 
 def _module(target: str, name: str) -> ModuleType:
     if not all(step.isidentifier() for step in name.split(".")):
-        raise TargetError(
-            target, "expected module:attribute, path/to/file.py[:attribute], or a .toml or .yaml file"
-        )
+        raise TargetError(target, "expected module:attribute, path/to/file.py[:attribute], or a .toml or .yaml file")
     _find_modules_in(target, Path.cwd())
     found = _run(target, f"module {name!r} does not import", lambda: importlib.import_module(name))
     assert isinstance(found, ModuleType)

@@ -97,7 +97,7 @@ class Journal:
         self.messages = number = self.messages + 1
         reply, sender = envelope.reply, envelope.sender
         watched = None if reply is None else SimReply(self, cell, number, reply, sender)
-        sim = SimEnvelope(envelope.message, sender, watched, envelope.deadline, envelope.meta)
+        sim = SimEnvelope(envelope.message, sender, watched, envelope.deadline, envelope.correlation_id)
         sim.number = number
         sim.aside = sim.loose = False
         self.open[number] = sim

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import ClassVar
 
 from actors.testing._errors import BadSchedule
 
@@ -60,8 +59,6 @@ class Schedule:
     """The order in which actors run: first come first served but for the moves."""
 
     moves: tuple[Move, ...] = ()
-
-    VERSION: ClassVar[int] = 1
 
     def __init__(self, *moves: Move) -> None:
         object.__setattr__(self, "moves", tuple(moves))

@@ -148,7 +148,7 @@ class SimCell(Cell):
         if times:
             put(envelope)
         if times > 1:
-            put(journal.arrived(self, Envelope(envelope.message, envelope.sender, None, None, envelope.meta)))
+            put(journal.arrived(self, Envelope(envelope.message, envelope.sender, None, None, envelope.correlation_id)))
 
     def _delivered(self, envelope: SimEnvelope, put: Callable[[SimEnvelope], object]) -> None:
         del self.runtime.journal.delayed[envelope.number]
@@ -175,7 +175,7 @@ class SimCell(Cell):
         super().put_aside(envelope)
         if isinstance(envelope, SimEnvelope) and self.stash is not None:
             aside = self.stash[-1]
-            kept = SimEnvelope(aside.message, aside.sender, aside.reply, aside.deadline, aside.meta)
+            kept = SimEnvelope(aside.message, aside.sender, aside.reply, aside.deadline, aside.correlation_id)
             kept.crashes, kept.number, kept.aside, kept.loose = aside.crashes, envelope.number, False, True
             envelope.aside = True
             self.stash[-1] = self.runtime.journal.open[envelope.number] = kept

@@ -37,9 +37,7 @@ app = typer.Typer(
 
 Target = Annotated[
     str,
-    typer.Argument(
-        metavar="TARGET", help="module:attribute, path/to/file.py[:attribute], or a .toml or .yaml tree."
-    ),
+    typer.Argument(metavar="TARGET", help="module:attribute, path/to/file.py[:attribute], or a .toml or .yaml tree."),
 ]
 Args = Annotated[
     list[str] | None,
@@ -74,9 +72,7 @@ def understudy(
 ) -> None:
     """Trees of actors that restart each other by policy."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # an id in a script the terminal does not have is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):  # an id in a script the terminal does not have is no reason to fail
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -199,9 +195,7 @@ def _metrics(
     try:
         server, thread = start_http_server(port, addr=host, registry=registry)
     except OSError as error:
-        _refuse(
-            f"cannot serve metrics on {host}:{port}: {error.strerror or error}; choose another --metrics-port"
-        )
+        _refuse(f"cannot serve metrics on {host}:{port}: {error.strerror or error}; choose another --metrics-port")
     try:
         view.say(f"metrics on http://{host}:{server.server_port}/metrics")
         yield lambda runtime: Metrics(runtime, registry)

@@ -158,9 +158,7 @@ class Session:
                     self._stop(notice, f"{name}: stopping {self._name} in order; once more kills it")
                 case Unread():
                     if self._asked is None:
-                        self._stop(
-                            notice, f"nobody reads the output any more: stopping {self._name} in order"
-                        )
+                        self._stop(notice, f"nobody reads the output any more: stopping {self._name} in order")
 
     def _stop(self, why: Notice, text: str) -> None:
         self._asked = why

@@ -89,11 +89,7 @@ def _facts(spec: Spec, path: str, report: Report, *, root: bool) -> Iterator[str
             yield f"on a {spec.host}" if spec.host == "thread" else "on the loop"
     else:
         yield _kind_of(spec)
-        budget = (
-            "restarts without limit"
-            if spec.max_restarts is None
-            else f"{count(spec.max_restarts, 'restart')}"
-        )
+        budget = "restarts without limit" if spec.max_restarts is None else f"{count(spec.max_restarts, 'restart')}"
         yield f"{budget} in {spec.period:g} s"
         if spec.auto_shutdown != "never":
             yield f"auto_shutdown {spec.auto_shutdown}"
@@ -105,9 +101,7 @@ def _facts(spec: Spec, path: str, report: Report, *, root: bool) -> Iterator[str
             yield f"own budget {own.max_restarts} in {own.period:g} s, then {own.on_limit}"
     if isinstance(spec, ChildSpec):
         restarts = report.restarts[path]
-        yield (
-            "restarted without limit" if restarts is None else f"restarted at most {count(restarts, 'time')}"
-        )
+        yield ("restarted without limit" if restarts is None else f"restarted at most {count(restarts, 'time')}")
 
 
 def _kind_of(spec: SupervisorSpec) -> str:
@@ -126,9 +120,7 @@ def _kind_of(spec: SupervisorSpec) -> str:
 def _class_of(spec: ChildSpec) -> str:
     if spec.start is None:
         return "a function each"
-    return (
-        spec.start if isinstance(spec.start, str) else getattr(spec.start, "__qualname__", repr(spec.start))
-    )
+    return spec.start if isinstance(spec.start, str) else getattr(spec.start, "__qualname__", repr(spec.start))
 
 
 def _lines(text: str) -> str:

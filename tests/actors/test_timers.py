@@ -22,7 +22,7 @@ async def test_a_message_comes_when_its_delay_is_over_and_not_before(delays: lis
         ref = await w.runtime.spawn(Player)
         await ref.call(lambda self: [self.tell_after(delay, delay) for delay in delays] and None)
         for now in range(21):
-            await w.settle()
+            await w.advance(0)
             assert sorted(ref.state()["seen"]) == sorted(delay for delay in delays if delay <= now)  # type: ignore[type-var, arg-type]
             await w.advance(1)
         assert ref.state()["seen"] == sorted(delays)

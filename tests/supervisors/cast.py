@@ -13,7 +13,7 @@ from actors import Actor, ActorRef, Runtime
 from supervisors import ChildSpec, Spec, SupervisorRef, child, start
 from tests.support import World, world
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds after which a test that hangs fails; nothing depends on how much of it is used."""
 
 Act = Callable[[Any], Any]
@@ -146,9 +146,16 @@ async def running(tree: Spec | type, **options: Any) -> AsyncIterator[tuple[Worl
 async def empty_stage(**options: Any) -> AsyncIterator[World]:
     """A world that checks, when the test has left it, that nothing is left of it."""
     before = asyncio.all_tasks()
-    async with asyncio.timeout(PATIENCE):
-        async with world(**options) as w:
-            yield w
+    async with world(**options) as w:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                yield w
+                await w.runtime.stop()
+        except BaseException:
+            w.runtime.kill()  # a test that failed must not wait for stops that need time to pass
+            for _ in range(20):
+                await w.advance(1)
+            raise
     for _ in range(5):
         await asyncio.sleep(0)
     assert left_of(w) == {}

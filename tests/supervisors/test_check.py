@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Actor
+from actors import Actor, Started
 from supervisors import (
     SupervisorSpec,
     budget,
@@ -18,11 +18,13 @@ from supervisors import (
     dynamic_supervisor,
     exponential,
     partition_supervisor,
+    start,
     supervisor,
     tasks,
 )
 from supervisors._arithmetic import longest_wait, stop_time
 from supervisors._check import Report, check
+from tests.support import in_loop, world
 
 
 class Worker(Actor):
@@ -56,6 +58,34 @@ def test_most_restarts_are_the_product_of_the_budgets_above_less_the_first_start
         tree = supervisor(f"s{depth}", below, max_restarts=limit)
     assert tree is not None
     assert list(restarts(tree).values()) == [math.prod(limit + 1 for limit in limits) - 1]
+
+
+class Hopeless(Actor):
+    """Crashes as soon as it is up."""
+
+    def on_continue(self) -> None:
+        raise ValueError("again")
+
+
+@pytest.mark.parametrize("limits", [(0,), (3,), (2, 1), (1, 2, 3)])
+def test_a_tree_that_runs_comes_to_just_as_many_restarts(limits: tuple[int, ...]) -> None:
+    """Guards the formula against the supervisors themselves: a leaf that always crashes is started as often."""
+    tree: SupervisorSpec | None = None
+    for depth, limit in enumerate(limits):
+        below = child("leaf", Hopeless, backoff=None) if tree is None else tree
+        tree = supervisor(f"s{depth}", below, max_restarts=limit, backoff=None)
+    assert tree is not None
+    spec = tree
+
+    @in_loop
+    async def run() -> None:
+        async with world() as w:
+            async with start(spec, w.runtime) as root:
+                await root.ended()
+            lives = sum(event.actor_class is Hopeless for event in w.seen(Started))
+        assert list(restarts(spec).values()) == [lives - 1]
+
+    run()
 
 
 def test_restarts_are_without_limit_where_any_budget_above_is() -> None:
@@ -115,7 +145,7 @@ def test_partitions_live_through_the_restarts_of_their_supervisor() -> None:
 
 
 def test_stop_times_add_up_down_the_order_and_the_longest_counts_in_parallel() -> None:
-    """Guards the longest shutdown: 2 + (3 + 4) one after another, and 5 for any number of instances; 1 s to kill each."""
+    """Guards the longest shutdown: 2 + (3 + 4) in order, and 5 for any number of instances; 1 s to kill each."""
     tree = supervisor(
         "root",
         child("a", Worker, shutdown=2),

@@ -9,7 +9,7 @@ import pytest
 
 from actors import ActorRef, DeadLetter
 from supervisors import ChildState, NotFound, constant, supervisor
-from tests.supervisors.cast import Play, Worker, boom, hang, leave, running, second_time, states, worker
+from tests.supervisors.cast import Play, boom, hang, leave, running, second_time, states, worker
 from tests.support import in_loop
 
 
@@ -161,7 +161,9 @@ async def test_rule_13_a_child_shows_each_state_of_its_life() -> None:
         again = root.restart_child("a")
         await w.settle()
         seen.append(await states(root))
-        await root.terminate_child("a")
+        gone = root.terminate_child("a")
+        await w.advance(5)
+        await gone
         assert await _fails(again)
         assert [each["a"] for each in seen] == [
             "running",
@@ -210,4 +212,3 @@ async def test_a_child_that_is_dropped_leaves_its_queue_to_the_dead_letters() ->
         a.tell("one")
         await w.settle()
         assert [(event.reason, event.message) for event in w.seen(DeadLetter)][1:] == [("closed", "one")]
-        assert isinstance(Worker, type)

@@ -1,0 +1,500 @@
+"""The reference model of one incarnation of a supervisor, written from the rules of supervision and from nothing else.
+
+It is fed with what the supervisor hears (exits, starts, requests, its order to stop) and judges what is seen of it: every start and every
+stop needs a reason by some rule, in its order and not before its delay is over (`starting`, `stop_ordered`), and whatever the rules demand
+at once is done before time moves on (`settle`). So it predicts without telling the supervisor how to go about it.
+
+What the rules leave open stays open: where two readings are possible the model takes either, or says why it gives in (`silent`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from supervisors._actors import Crashed, ExitReason, Killed, RestartLimitExceeded, Shutdown
+from supervisors._errors import StartFailed as ChildStartFailed
+from supervisors._spec import Spec, SupervisorSpec
+from supervisors.testing._account import Account, UpTime, Verdict
+from supervisors.testing._delays import ROUNDING, Span
+from supervisors.testing._errors import ReferenceDisagreement
+from supervisors.testing._member import LIVE, Life, Member, Want, by_itself
+
+
+class Mode(Enum):
+    """Where the supervisor is in its own life."""
+
+    UNBORN = "unborn"
+    """It was told to start, and has done nothing yet."""
+    STARTING = "starting"
+    RUNNING = "running"
+    ENDING = "ending"
+    OVER = "over"
+    """Killed, crashed or gone: nothing is expected of it but that nothing of it is left."""
+
+
+WHEN_EXITED: dict[tuple[str, bool], Want] = {
+    ("permanent", True): Want.RUN,
+    ("permanent", False): Want.RUN,
+    ("transient", True): Want.REST,
+    ("transient", False): Want.RUN,
+    ("temporary", True): Want.DROP,
+    ("temporary", False): Want.DROP,
+}
+"""The table "When a child exits": (restart, the reason is expected) to what becomes of the child. RUN: restart."""
+
+
+@dataclass
+class Group:
+    """A group restart under way."""
+
+    origin: int
+    """The members are the children from this place in the start order on."""
+    dues: dict[str, Span] = field(default_factory=dict)
+    """When the delay of each member that failed is over (rule 12)."""
+
+    @property
+    def due(self) -> Span:
+        """When its starts may begin."""
+        due = Span(0.0, 0.0)
+        for each in self.dues.values():
+            due = due.joined(each)
+        return due
+
+
+@dataclass
+class End:
+    """Why the supervisor ends."""
+
+    rule: int
+    text: str
+    fits: list[Callable[[ExitReason], bool]]
+    """The reasons it may give, one for each cause."""
+
+
+class SupervisorModel:
+    """One incarnation of a supervisor."""
+
+    def __init__(self, spec: SupervisorSpec, path: str, incarnation: int) -> None:
+        self.spec = spec
+        self.path = path
+        self.incarnation = incarnation
+        self.mode = Mode.UNBORN
+        self.up = False
+        """It has reported its own start."""
+        self.members: dict[str, Member] = {}
+        self.account = Account(spec.max_restarts, spec.period)
+        self.group: Group | None = None
+        self.end: End | None = None
+        self.silent: str | None = None
+        """Why the model judges this incarnation no longer, if it does not."""
+        self.now = 0.0
+        self.step = 0
+        self.dropped: dict[str, Member] = {}
+        """Children that are gone for good and whose cell was not closed yet."""
+        self._places = 0
+
+    # Saying no
+
+    def disagree(self, rule: int, expected: str, observed: str) -> None:
+        """Raises, unless the model has given in."""
+        if self.silent is None:
+            raise ReferenceDisagreement(self.now, self.step, self.path, rule, expected, observed)
+
+    def give_in(self, why: str) -> None:
+        """The rules leave open what happens now: from here on only what is certain in any case is judged."""
+        self.silent = self.silent or why
+
+    # The children
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the children have an order (rule 6)."""
+        return self.spec.strategy != "simple_one_for_one"
+
+    @property
+    def grouped(self) -> bool:
+        """Whether a restart takes siblings along (rule 6)."""
+        return self.spec.strategy in ("one_for_all", "rest_for_one")
+
+    def add(self, id: str, spec: Spec, request: int | None = None) -> Member:
+        """One more child, the last in order."""
+        own = spec.own_restarts
+        account = None if own is None else Account(own.max_restarts, own.period)
+        member = Member(id, spec, self._places, UpTime(self.now, running=False), account, request=request)
+        self._places += 1
+        self.members[id] = member
+        return member
+
+    def born(self) -> None:
+        """It begins to start its children (rule 1)."""
+        self.mode = Mode.STARTING
+        for spec in self.spec.children:
+            self.add(spec.id, spec)
+
+    def find(self, want: Iterable[Want] = Want, life: Iterable[Life] = Life) -> list[Member]:
+        """The children that are in one of these situations, in order."""
+        wants, lives = set(want), set(life)
+        return [each for each in self.members.values() if each.want in wants and each.life in lives]
+
+    # What is seen: a start
+
+    def starting(self, id: str, incarnation: int) -> None:
+        """A child begins an incarnation."""
+        if self.mode is Mode.UNBORN:
+            self.born()
+        seen = f"{id} starts as incarnation {incarnation}"
+        member = self.members.get(id)
+        if member is None:
+            self.disagree(23, "no start of a child that nobody asked for, or that is gone", seen)
+            return
+        if self.mode in (Mode.ENDING, Mode.OVER):
+            self.disagree(17, "no further start: the supervisor ends", seen)
+        self._may_start(member, seen)
+        numbers = {member.incarnation + 1} | ({1} if member.fresh else set())
+        if incarnation not in numbers:
+            self.disagree(26, f"incarnation {member.incarnation + 1}", seen)
+        member.incarnation = incarnation
+        member.want, member.fresh, member.declined = Want.RUN, False, False
+        member.start_at = self.now
+        member.doubt = False
+        member.enter(Life.STARTING, self.now)
+
+    def _may_start(self, member: Member, seen: str) -> None:
+        """Whether the start has a reason, comes in order, and not before its delay is over."""
+        if member.life is not Life.DOWN:
+            self.disagree(17, f"one incarnation of {member.id} at a time; it is {member.life.value}", seen)
+        match member.want:
+            case Want.REST | Want.DROP:
+                self.disagree(5, f"{member.id} stays as it is: no exit and no request asks for its start", seen)
+            case Want.RUN:
+                self.disagree(5, f"no start of {member.id}, whose exit was not heard of", seen)
+            case Want.AGAIN:
+                self._not_before(member.due, seen)
+            case Want.FIRST if member.request is not None:
+                self._not_before(member.due, seen)
+            case Want.FIRST | Want.GROUP:
+                first = self.next_in_line()
+                if first is not member:
+                    who = "none before the stops are done" if first is None else first.id
+                    self.disagree(1 if self.group is None else 6, f"starts one after another in order: next is {who}", seen)
+                self._not_before(self.due_of(member), seen)
+
+    def due_of(self, member: Member) -> Span:
+        """When the next start in line may come."""
+        if member.want is Want.GROUP and self.group is not None:
+            return self.group.due
+        return member.due
+
+    def _not_before(self, due: Span, seen: str) -> None:
+        if self.now < due.earliest - ROUNDING:
+            self.disagree(11, f"a delay until {due.earliest:.9g} s", seen)
+
+    def next_in_line(self) -> Member | None:
+        """The child whose turn it is, of those that start one after another; `None` while another starts or has to stop first."""
+        line = [each for each in self.members.values() if each.want in (Want.FIRST, Want.GROUP) and each.request is None]
+        if not line or any(each.to_stop or each.in_group for each in self.members.values()):
+            return None
+        if any(each.life is Life.STARTING and each.in_line for each in self.members.values()):
+            return None
+        return next((each for each in line if each.life is Life.DOWN), None)
+
+    # What is seen: a stop
+
+    def stop_ordered(self, id: str, grace: float | None, brutal: bool) -> None:
+        """The supervisor tells a child to stop, or kills it where its spec says so."""
+        seen = f"{id} is told to stop" if not brutal else f"{id} is killed"
+        member = self.members.get(id)
+        if member is None:
+            self.disagree(5, f"{id} is left alone: it is none of this supervisor's children", seen)
+            return
+        if member.life not in (Life.STARTING, Life.UP):
+            self.disagree(17, f"nothing: {id} is {member.life.value}", seen)
+        self._may_stop(member, seen)
+        if brutal != (member.spec.shutdown == "brutal_kill"):
+            self.disagree(17, f"shutdown={member.spec.shutdown!r}", seen)
+        if not brutal and grace != member.grace and not (grace is None and not self.ordered):
+            self.disagree(17, f"{member.grace} s to stop", f"{seen} within {grace} s")
+        member.in_group = member.to_stop
+        member.last_stand = self.mode is Mode.ENDING
+        member.to_stop = member.to_end = False
+        member.stop_at = self.now
+        member.enter(Life.STOPPING, self.now)
+
+    def _may_stop(self, member: Member, seen: str) -> None:
+        if member.to_end:
+            return
+        if self.mode is Mode.ENDING:
+            if self.ordered and member is not self.last_standing():
+                self._wrong_turn(17, self.last_standing(), seen)
+        elif member.to_stop:
+            if member is not self.next_to_stop():
+                self._wrong_turn(6, self.next_to_stop(), seen)
+        else:
+            self.disagree(5, f"{member.id} is left alone: no rule asks for its end", seen)
+
+    def _wrong_turn(self, rule: int, first: Member | None, seen: str) -> None:
+        who = "none before the one under way is gone" if first is None else first.id
+        self.disagree(rule, f"stops one by one in reverse start order: next is {who}", seen)
+
+    def last_standing(self) -> Member | None:
+        """Whose turn it is to stop when the supervisor ends (rule 17)."""
+        live = self.find(life=LIVE)
+        if not live or any(each.last_stand for each in live):
+            return None
+        standing = [each for each in live if each.life is not Life.STOPPING]
+        last = standing[-1] if standing else None
+        return None if last is not live[-1] and live[-1].in_group else last
+
+    def next_to_stop(self) -> Member | None:
+        """Whose turn it is to stop in a group restart (rule 6)."""
+        if any(each.in_group for each in self.members.values()):
+            return None
+        return next((each for each in reversed(self.members.values()) if each.to_stop), None)
+
+    # What it hears: a child
+
+    def started(self, id: str, incarnation: int) -> None:
+        """It hears that a child is up."""
+        member = self._known(id, incarnation)
+        if member is not None and member.life is Life.STARTING:
+            member.enter(Life.UP, self.now)
+            member.in_line = False
+            member.request = None
+
+    def declined(self, id: str, incarnation: int) -> None:
+        """It hears that a child declined to start (rule 3)."""
+        member = self._known(id, incarnation)
+        if member is None:
+            return
+        stopped = member.life is Life.STOPPING
+        member.enter(Life.DOWN, self.now)
+        member.in_line, member.request = False, None
+        if stopped and member.want is Want.GROUP:
+            self.give_in("a child declined to start while a group restart stopped it")
+        self._settle_down(member, Want.DROP if self._drops(member) else Want.REST)
+        member.declined = True
+
+    def start_failed(self, id: str, incarnation: int, reason: ExitReason) -> None:
+        """It hears that a child did not come up."""
+        member = self._known(id, incarnation)
+        if member is None:
+            return
+        if member.life is Life.STOPPING:
+            self._stopped(member, reason)
+            return
+        merges, requested = member.to_stop, member.request is not None
+        first = not member.ever_up and not member.restarting
+        member.enter(Life.DOWN, self.now)
+        if self._gone_anyway(member, merges, reason):
+            return
+        if member.spec.retry_start and first:
+            self._retry_first(member)
+        elif requested:
+            member.request, member.in_line = None, False
+            self._settle_down(member, Want.REST if member.kept else Want.DROP)
+        elif first and self.mode is Mode.STARTING:
+            member.want = Want.REST
+            self._end(2, f"its own start fails: {id} did not come up", lambda why: _names(why, f"{self.path}/{id}"))
+        else:
+            self._restart(member, reason)
+
+    def exited(self, id: str, incarnation: int, reason: ExitReason) -> None:
+        """It hears that a child is gone."""
+        member = self._known(id, incarnation)
+        if member is None:
+            return
+        if member.life is Life.STOPPING:
+            self._stopped(member, reason)
+            return
+        if member.life is Life.STARTING:
+            self.start_failed(id, incarnation, reason)
+            return
+        merges = member.to_stop
+        becomes = WHEN_EXITED[member.spec.restart, reason.expected]
+        if becomes is Want.REST and not self.ordered:
+            becomes = Want.DROP
+        ended = member.to_end
+        member.enter(Life.DOWN, self.now)
+        if ended:
+            if member.spec.significant and becomes is not Want.RUN:
+                self.give_in("a significant child ended by itself while a request was about to end it")
+            self._settle_down(member, member.want)
+        elif becomes is not Want.RUN:
+            self._settle_down(member, becomes)
+            self._after_the_end_of(member)
+        elif not self._gone_anyway(member, merges, reason):
+            self._restart(member, reason)
+
+    def _known(self, id: str, incarnation: int) -> Member | None:
+        """The child, unless the notice is stale: of another incarnation, or of one that is gone already."""
+        member = self.members.get(id)
+        if member is None or member.incarnation != incarnation or member.life is Life.DOWN:
+            return None
+        return member
+
+    def _gone_anyway(self, member: Member, merges: bool, reason: ExitReason) -> bool:
+        """Whether its end starts nothing: the supervisor ends, a request wanted it gone, or it merges (rule 7)."""
+        if self.mode is Mode.ENDING or member.want in (Want.REST, Want.DROP):
+            self._settle_down(member, member.want if member.want is Want.DROP else Want.REST)
+            return True
+        if merges:
+            if member.want is Want.GROUP:
+                assert self.group is not None
+                self.group.dues[member.id] = member.fail(self.now)
+            return True
+        return False
+
+    def _stopped(self, member: Member, reason: ExitReason) -> None:
+        """It hears that a child is gone that it had told to stop."""
+        member.enter(Life.DOWN, self.now)
+        if member.want in (Want.REST, Want.DROP) or self.mode is Mode.ENDING:
+            self._settle_down(member, member.want if member.want is Want.DROP else Want.REST)
+            return
+        if self.group is None or not (by_itself(reason) or isinstance(reason, Killed)):
+            if member.want is Want.GROUP and member.spec.restart == "transient" and reason != Shutdown():
+                self.give_in(f"{member.id}, a transient child, ended as expected while a group restart stopped it")
+            return
+        attempt, delay, up = member.attempt, member.delay, member.up_since
+        due = member.fail(self.now)
+        if member.want is Want.GROUP:
+            self.group.dues[member.id] = Span(0.0, due.latest)
+        member.doubt = True
+        member.attempt, member.delay, member.up_since = attempt, delay, up
+
+    def _settle_down(self, member: Member, want: Want) -> None:
+        """It comes to rest, or is forgotten."""
+        member.rest(self.now, want)
+        member.in_line = member.restarting = False
+        if self.group is not None:
+            self.group.dues.pop(member.id, None)
+        if want is Want.DROP:
+            self.members.pop(member.id, None)
+            self.dropped[member.id] = member
+
+    def _drops(self, member: Member) -> bool:
+        """Whether nothing is kept of it once it does not run (rules 3 and 6)."""
+        return member.spec.restart == "temporary" or not self.ordered
+
+    # Restarts
+
+    def _retry_first(self, member: Member) -> None:
+        """A first start that failed is tried again under the backoff of a restart (rule 2)."""
+        if self._charge(member):
+            member.fail(self.now)
+            member.want = Want.FIRST
+
+    def _restart(self, member: Member, reason: ExitReason) -> None:
+        """An exit or a failed attempt asks for a restart (rules 6 to 12, 15)."""
+        if not self._charge(member):
+            return
+        member.restarting = True
+        due = member.fail(self.now)
+        if not self.grouped:
+            member.want = Want.AGAIN
+            return
+        member.want = Want.GROUP
+        origin = 0 if self.spec.strategy == "one_for_all" else member.position
+        if self.group is None:
+            self.group = Group(origin)
+        self.group.origin = min(self.group.origin, origin)
+        self.group.dues[member.id] = due
+        for each in self.members.values():
+            if each.position >= self.group.origin and each.life in (Life.STARTING, Life.UP) and not each.to_end:
+                self._take_along(each)
+
+    def _take_along(self, member: Member) -> None:
+        """A bystander of a group restart: it is stopped and brought back, a temporary one is dropped (rule 6)."""
+        member.to_stop = True
+        if member.request is not None:
+            self.give_in("a group restart came while a request started a child")
+        if member.spec.restart == "temporary":
+            member.want = Want.DROP
+        elif member.ever_up:
+            member.restarting = True
+            member.want = Want.GROUP
+        else:
+            member.want = Want.FIRST if not member.restarting else Want.GROUP
+        member.in_line = False
+
+    def _charge(self, member: Member) -> bool:
+        """Counts a restart; what happens when the budget is spent happens here (rules 8 to 10)."""
+        account = self.account if member.own is None else member.own
+        verdict = account.charge(member.uptime, self.now)
+        if verdict is Verdict.EITHER:
+            self.give_in("a restart leaves the window now, but for a rounding")
+        if verdict is not Verdict.EXCEEDED:
+            return True
+        own = member.spec.own_restarts
+        if own is not None and own.on_limit == "drop":
+            self._settle_down(member, Want.DROP)
+            return False
+        self._settle_down(member, Want.REST)
+        self._end(10, "restart_limit_exceeded", lambda why: isinstance(why, RestartLimitExceeded))
+        return False
+
+    # The end
+
+    def _after_the_end_of(self, member: Member) -> None:
+        """A child has ended of its own accord and stays ended (rule 21)."""
+        if not member.spec.significant or self.mode is Mode.ENDING:
+            return
+        match self.spec.auto_shutdown:
+            case "never":
+                return
+            case "all_significant" if any(each.spec.significant and each.alive for each in self.members.values()):
+                return
+        self._end(21, "an automatic shutdown", lambda why: isinstance(why, Shutdown))
+
+    def told_to_stop(self, reason: ExitReason) -> None:
+        """It hears the order to shut down."""
+        if self.mode is Mode.UNBORN:
+            self.born()
+        self._end(17, f"an end with {reason}", lambda why: why == reason)
+
+    def _end(self, rule: int, text: str, fits: Callable[[ExitReason], bool]) -> None:
+        """From here on children only stop; pending restarts are cancelled at once (rules 10, 12, 17, 21)."""
+        if self.end is None:
+            self.end = End(rule, text, [])
+        self.end.fits.append(fits)
+        self.mode = Mode.ENDING
+        self.group = None
+        for each in self.members.values():
+            each.to_stop = each.to_end = False
+            if each.life is Life.DOWN:
+                each.rest(self.now)
+
+    def came_up(self) -> None:
+        """It reports its own start."""
+        if self.mode is Mode.UNBORN:
+            self.born()
+        coming = [each.id for each in self.members.values() if each.request is None and self._first_is_open(each)]
+        if coming and self.mode is Mode.STARTING:
+            self.disagree(1, f"no report before {', '.join(coming)} came up", "it reports that it has started")
+        self.up = True
+        if self.mode is Mode.STARTING:
+            self.mode = Mode.RUNNING
+
+    def _first_is_open(self, member: Member) -> bool:
+        return member.want is Want.FIRST or (member.life is Life.STARTING and not member.restarting)
+
+    def left(self, reason: ExitReason, *, excused: bool) -> None:
+        """It is gone, or its start has failed. `excused`: a fault of the plan made its own end fail."""
+        if self.mode not in (Mode.ENDING, Mode.OVER):
+            self.disagree(18, "the supervisor stays: nothing ends it", f"it exits with {reason}")
+        live = [each.id for each in self.find(life=LIVE)]
+        if live and self.mode is Mode.ENDING:
+            self.disagree(18, f"its end only after that of {', '.join(live)}", f"it exits with {reason}")
+        if self.mode is Mode.ENDING and self.end is not None and not excused:
+            if not any(fits(reason) for fits in self.end.fits):
+                self.disagree(self.end.rule, self.end.text, f"it exits with {reason}")
+        self.mode = Mode.OVER
+
+
+def _names(why: ExitReason, path: str) -> bool:
+    """Whether a failed start names the child that made it fail (rule 2)."""
+    if isinstance(why, RestartLimitExceeded):
+        return False
+    error = why.exception if isinstance(why, Crashed) else None
+    return isinstance(error, ChildStartFailed) and path.endswith(error.path)
