@@ -205,7 +205,8 @@ class EventStream:
     def publish(self, event: LifecycleEvent) -> None:
         """Tells every sink that subscribed to the class of the event."""
         if type(event) is DeadLetter:
-            self.dead_letters[event.reason] += 1
+            with self._lock:
+                self.dead_letters[event.reason] += 1
         for sink in self.sinks(type(event)):
             try:
                 sink(event)

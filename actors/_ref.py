@@ -18,7 +18,7 @@ from actors._future import Future, refuse_on_loop
 from actors._introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._mailbox import BoundedQueue
 from actors._messages import Down
-from actors._reasons import ExitReason, Killed, Shutdown
+from actors._reasons import ExitReason, Killed, NoProc, Shutdown
 from actors._turn import Handled, State
 
 if TYPE_CHECKING:
@@ -266,6 +266,9 @@ class ActorRef(pykka.ActorRef[A]):
         """A future of the end of the present incarnation. Inside an actor, `self.monitor(ref)` sends a message instead."""
         runtime = self._cell.runtime
         future: Future[Down] = Future(runtime.park)
+        if self._cell.closed:
+            future.set(Down(self, NoProc(), runtime.next_number()))
+            return future
         runtime.on_loop(lambda: self._cell.watch().add_monitor(runtime.next_number(), future))
         return future
 

@@ -8,6 +8,7 @@ else is one noun a file. `supervisors.cli` is the command line, with dependencie
 from supervisors._api import Failure
 from supervisors._backoff import Backoff, Constant, Exponential, Linear, constant, exponential, linear
 from supervisors._builders import budget, child, dynamic_supervisor, partition_supervisor, supervisor, tasks
+from supervisors._check import Finding, Report, check
 from supervisors._child import ChildCounts, ChildInfo, ChildState
 from supervisors._effects import (
     AutoShutdown,
@@ -31,6 +32,7 @@ from supervisors._errors import (
     SpecError,
     StartFailed,
     SupervisionError,
+    TargetError,
 )
 from supervisors._events import CallbackFailed
 from supervisors._file import load_tree
@@ -60,6 +62,7 @@ __all__ = [
     "Exponential",
     "Failure",
     "Fault",
+    "Finding",
     "GaveUp",
     "LedgerEntry",
     "Linear",
@@ -67,6 +70,7 @@ __all__ = [
     "NotFound",
     "OwnBudget",
     "Reconciliation",
+    "Report",
     "RestartFailed",
     "Restarted",
     "Restarting",
@@ -79,8 +83,10 @@ __all__ = [
     "Supervisor",
     "SupervisorRef",
     "SupervisorSpec",
+    "TargetError",
     "as_tree",
     "budget",
+    "check",
     "child",
     "constant",
     "dynamic_supervisor",

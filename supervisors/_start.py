@@ -95,7 +95,7 @@ class Start:
         return future  # type: ignore[return-value]
 
     def _stop_root(self) -> None:
-        if self._root is not None:
+        if self._root is not None and self._root.is_alive():
             cell = self._root._cell
             self.runtime.control_call(cell.stop, Shutdown("left its block"), cell.props.shutdown)
 

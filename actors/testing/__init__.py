@@ -1,6 +1,7 @@
 """Test your own tree: faults and schedules as values, on virtual time.
 
-The same runtime, the same supervisors and your own code run in one thread. What could make two runs differ comes from the simulation: the clock,
+The same runtime, the same supervisors and your own code run in one thread. What could make two runs differ comes from
+the simulation: the clock,
 the randomness, and the choice of who runs next. Needs the extra `understudy[testing]`.
 """
 
@@ -85,8 +86,8 @@ __all__ = [
     "OrphanLeft",
     "OutOfOrder",
     "Promote",
-    "RepliedTwice",
     "Replay",
+    "RepliedTwice",
     "Schedule",
     "Simulation",
     "SimulationError",

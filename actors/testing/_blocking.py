@@ -1,6 +1,7 @@
 """Locks, events and queues that park a greenlet instead of blocking the process.
 
-Only the lock itself is ours: the rest of `threading` and `queue` is the standard library's own Python code on top of it.
+Only the lock itself is ours: the rest of `threading` and `queue` is the standard library's own Python code on top of
+it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The fault plan as a value: what goes wrong, where and when.
 
-A fault names its targets by a path pattern: `team/w1`, `team/*` (one level), `team/**` (everything below). It counts what happens at all its
-targets together, from 1, and fires at the `nth` and the following ones, `times` in all. Numbers of messages are user messages only.
+A fault names its targets by a path pattern: `team/w1`, `team/*` (one level), `team/**` (everything below). It counts
+what happens at all its
+targets together, from 1, and fires at the `nth` and the following ones, `times` in all. Numbers of messages are user
+messages only.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from actors.testing._errors import BadPlan
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = [
-        ".*" if part == "**" else "[^/]*".join(map(re.escape, part.split("*"))) for part in pattern.split("/")
-    ]
+    parts = [".*" if part == "**" else "[^/]*".join(map(re.escape, part.split("*"))) for part in pattern.split("/")]
     return re.compile("/".join(parts))
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether the path is one the pattern names: `*` stands for anything within one level, `**` for any number of levels, at least one."""
+    """Whether the path is one the pattern names: `*` stands for anything within one level, `**` for any number of
+    levels, at least one.
+    """
     return _compiled(pattern).fullmatch(path) is not None
 
 
@@ -135,7 +137,9 @@ class AskTimeout(Fault):
 
 @dataclass(frozen=True, slots=True)
 class ClockJump(Fault):
-    """At virtual time `at` the clock jumps ahead by `seconds`, as after a suspended machine. Below zero, only the wall clock goes back."""
+    """At virtual time `at` the clock jumps ahead by `seconds`, as after a suspended machine. Below zero, only the wall
+    clock goes back.
+    """
 
     path: str = "**"
     at: float = 0.0

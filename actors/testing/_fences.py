@@ -1,7 +1,9 @@
 """Fences around a simulation: what would make a run unrepeatable is virtual inside, or refused.
 
-Inside means: in code that an actor, a task or a simulated thread runs. The test's own code keeps the real clock and the real randomness, but it
-must not start threads, for they would reach into the simulation from outside. What was imported by name before (`from time import time`), and
+Inside means: in code that an actor, a task or a simulated thread runs. The test's own code keeps the real clock and the
+real randomness, but it
+must not start threads, for they would reach into the simulation from outside. What was imported by name before (`from
+time import time`), and
 `datetime.now()`, cannot be fenced; running twice and comparing (`--sim-determinism`) finds those.
 """
 
@@ -151,7 +153,7 @@ class Fences:
         return seed
 
     def _uuid(self) -> uuid.UUID:
-        """pykka names every actor by a UUID; inside it comes from the simulation's randomness."""
+        """Pykka names every actor by a UUID; inside it comes from the simulation's randomness."""
         return uuid.UUID(int=self._runtime.ids.getrandbits(128), version=4)
 
     @property
@@ -161,7 +163,7 @@ class Fences:
         def start(thread: threading.Thread) -> None:
             target = getattr(thread, "_target", None)
             actor = getattr(target, "__self__", None)
-            if not isinstance(actor, pykka.ThreadingActor):
+            if target is None or not isinstance(actor, pykka.ThreadingActor):
                 if loop._running:
                     loop.refuse("threading.Thread.start()", 'let an actor with `host="thread"` do the work')
                 raise SimulationError(
@@ -174,9 +176,7 @@ class Fences:
 
 def _join(thread: threading.Thread, timeout: float | None = None) -> None:
     """A simulated thread ends when nothing is left for it to do; nobody can wait for it."""
-    raise SimulationError(
-        "Thread.join() inside a simulation: wait for a future or for the end of the actor instead"
-    )
+    raise SimulationError("Thread.join() inside a simulation: wait for a future or for the end of the actor instead")
 
 
 def _nanoseconds(now: Callable[[], float]) -> Callable[[], int]:

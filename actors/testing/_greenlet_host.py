@@ -37,9 +37,7 @@ class GreenletHost(ThreadHost):
 class GreenletWorker(Worker):
     """The greenlet of one incarnation. It takes one turn, and gives way."""
 
-    def __init__(
-        self, host: GreenletHost, strands: Strands, cell: SimCell, finishing: dict[Worker, None]
-    ) -> None:
+    def __init__(self, host: GreenletHost, strands: Strands, cell: SimCell, finishing: dict[Worker, None]) -> None:
         super().__init__(cell.runtime, cell, finishing)
         self._host = host
         self._strands = strands

@@ -38,8 +38,8 @@ Armed = tuple[tuple[int, Fault], ...]
 class Fired(NamedTuple):
     """Evidence: this fault happened."""
 
-    index: int
-    """Its place in the plan."""
+    place: int
+    """Where it stands in the plan, from 0."""
     fault: Fault
     at: float
     path: str
@@ -101,9 +101,7 @@ class Injector:
     def _kill_at(self, runtime: SimRuntime, index: int, fault: Kill) -> None:
         if self.healed:
             return
-        targets = [
-            cell for path, cell in sorted(runtime.cells.items()) if matches(fault.path, path) and cell.actor
-        ]
+        targets = [cell for path, cell in sorted(runtime.cells.items()) if matches(fault.path, path) and cell.actor]
         for cell in targets[: fault.times]:
             self.fire(index, fault, cell.path, None)
             cell.kill(Killed("by a fault"))

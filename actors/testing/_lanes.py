@@ -19,7 +19,8 @@ OUTSIDE = ""
 class Lane:
     """What waits to run on behalf of one actor, first come first served. Lives as long as the simulation.
 
-    Its order is never changed: messages of one sender keep their order (supervision rule 33), and so does what asyncio assumes of
+    Its order is never changed: messages of one sender keep their order (supervision rule 33), and so does what asyncio
+    assumes of
     the callbacks of one task. A schedule only chooses between lanes.
     """
 

@@ -1,10 +1,14 @@
 """What a simulation saw: the seam between the simulation and its oracles.
 
-Records are taken where things happen (the life of a cell, its queue, its replies, the events of the runtime), never from what a supervisor
-says it decided. The one exception is a delay with jitter, which nobody else knows: `BackedOff` and `Noted` carry the supervisor's own events.
+Records are taken where things happen (the life of a cell, its queue, its replies, the events of the runtime), never
+from what a supervisor
+says it decided. The one exception is a delay with jitter, which nobody else knows: `BackedOff` and `Noted` carry the
+supervisor's own events.
 
-Every record begins with `at` (virtual seconds) and `step` (how many scheduling decisions were made before). `path` is the actor it is about.
-`number` identifies a message within one run; it is the same for one message from `Sent` to its end, through stash, restart and redelivery.
+Every record begins with `at` (virtual seconds) and `step` (how many scheduling decisions were made before). `path` is
+the actor it is about.
+`number` identifies a message within one run; it is the same for one message from `Sent` to its end, through stash,
+restart and redelivery.
 """
 
 from __future__ import annotations
@@ -138,7 +142,9 @@ class Noticed(NamedTuple):
 
 
 class ApiRequest(NamedTuple):
-    """A supervisor begins to handle a request of its API; `request` is the message (`StartChild`, `TerminateChild`, ...)."""
+    """A supervisor begins to handle a request of its API; `request` is the message (`StartChild`, `TerminateChild`,
+    ...).
+    """
 
     at: float
     step: int
@@ -173,7 +179,9 @@ class BackedOff(NamedTuple):
 
 
 class Noted(NamedTuple):
-    """Any other event of a supervisor about a child (`GaveUp`, `Dropped`, `AutoShutdown`, ...), by the name of its class."""
+    """Any other event of a supervisor about a child (`GaveUp`, `Dropped`, `AutoShutdown`, ...), by the name of its
+    class.
+    """
 
     at: float
     step: int
@@ -257,12 +265,12 @@ class Redelivered(NamedTuple):
 
 
 class FaultFired(NamedTuple):
-    """A fault of the plan was injected; `index` is its place in the plan."""
+    """A fault of the plan was injected; `place` is where it stands in the plan, from 0."""
 
     at: float
     step: int
     path: str
-    index: int
+    place: int
     fault: str
     """The fault as it is printed."""
     number: int | None

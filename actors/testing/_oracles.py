@@ -1,6 +1,7 @@
 """Oracles: what must hold of every run, whatever the tree. Each raises a type of its own.
 
-Order and answers are watched while the simulation runs (`_journal`), livelocks by the loop. The rest is judged when nothing moves: here.
+Order and answers are watched while the simulation runs (`_journal`), livelocks by the loop. The rest is judged when
+nothing moves: here.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ NANOSECOND = 1e-9
 
 
 def edge(began: float, period: float) -> tuple[float, float, float]:
-    """The moments around the end of a restart window: the last before it, its very end, the first after it (supervision rule 8).
+    """The moments around the end of a restart window: the last before it, its very end, the first after it (supervision
+    rule 8).
 
     Feed them to `Kill(path, at=...)`: an off-by-one shows at one of the three.
     """
@@ -74,9 +76,7 @@ def settled(runtime: SimRuntime) -> None:
 
 def deadlock(runtime: SimRuntime, workloads: Iterable[Workload]) -> None:
     """Nothing can run and no timer is set: whoever waits, waits for ever (oracle 6). Raises `DeadlockFailure`."""
-    who = [
-        f"call {number} of workload {each.name} has no answer" for each in workloads for number in each.under_way
-    ]
+    who = [f"call {number} of workload {each.name} has no answer" for each in workloads for number in each.under_way]
     who += _circle(runtime.journal.asks.values())
     if who:
         raise DeadlockFailure(runtime.now(), who + runtime.strands.waiting())
@@ -135,7 +135,9 @@ def _named(what: object) -> str:
     return getattr(function, "__qualname__", None) or repr(function)
 
 
-def one_event_for_each_action(lifecycle: Sequence[LifecycleEvent], observations: Sequence[Observation], at: float) -> None:
+def one_event_for_each_action(
+    lifecycle: Sequence[LifecycleEvent], observations: Sequence[Observation], at: float
+) -> None:
     """The stream says what happened, each thing once (oracle 7). Raises `EventMismatch`."""
     said: Counter[tuple[str, str, int]] = Counter()
     for event in lifecycle:

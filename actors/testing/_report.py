@@ -39,7 +39,7 @@ def _fired(sim: Simulation) -> list[str]:
         return ["faults: none were planned"]
     lines = ["faults:"]
     for index, fault in enumerate(sim.plan.faults):
-        fired = [each for each in sim.fired if each.index == index]
+        fired = [each for each in sim.fired if each.place == index]
         for each in fired:
             message = f", message {each.number}" if each.number is not None else ""
             lines.append(f"  {fault!r} fired at {each.at:g} s in {each.path or 'the clock'}{message}")

@@ -1,7 +1,9 @@
 """The schedule as a value: first come first served, plus a few named moves.
 
-A move names an actor by its path and that actor's own n-th step, so that it keeps its meaning when other parts of a failing example shrink
-away. A step is one turn, or one resumption of a coroutine of the actor; the first is number 1. Moves are preferences: they never block anything,
+A move names an actor by its path and that actor's own n-th step, so that it keeps its meaning when other parts of a
+failing example shrink
+away. A step is one turn, or one resumption of a coroutine of the actor; the first is number 1. Moves are preferences:
+they never block anything,
 and a move whose step never comes has no effect (`unused` says which).
 """
 

@@ -1,6 +1,7 @@
 """Schedulers: who goes next. One object serves one run.
 
-First come first served with named moves is what is replayed and shrunk; the others search. A search runs fast and records nothing: when it has
+First come first served with named moves is what is replayed and shrunk; the others search. A search runs fast and
+records nothing: when it has
 found something, the same seed is run again under a `Recorder`, which writes the run down as moves.
 """
 
@@ -100,9 +101,11 @@ class RandomWalk:
 
 
 class PCT:
-    """Probabilistic concurrency testing: every actor has a random priority, and at `depth - 1` random steps the one that would run becomes the last.
+    """Probabilistic concurrency testing: every actor has a random priority, and at `depth - 1` random steps the one
+    that would run becomes the last.
 
-    Finds a bug that needs `depth` ordering constraints with a known probability. `length` is a guess at the number of steps.
+    Finds a bug that needs `depth` ordering constraints with a known probability. `length` is a guess at the number of
+    steps.
     """
 
     plain = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -54,27 +53,21 @@ class SimCell(Cell):
 
     runtime: SimRuntime
 
-    def __init__(
-        self, runtime: SimRuntime, props: Props, path: str, parent: Cell | None, *, supervised: bool
-    ) -> None:
+    def __init__(self, runtime: SimRuntime, props: Props, path: str, parent: Cell | None, *, supervised: bool) -> None:
         self.lane: Lane = runtime.loop.lane(path)
         self.supervisor = props.kind.governs
         self.took: SimEnvelope | None = None
         """The message whose handler was looked up last: a timer's message is looked up twice."""
         injector = runtime.injector
-        self.aimed = (
-            {kind: injector.aimed_at(path, kind) for kind in AIMS} if injector.plan else NOTHING_AIMED
-        )
+        self.aimed = {kind: injector.aimed_at(path, kind) for kind in AIMS} if injector.plan else NOTHING_AIMED
         super().__init__(runtime, props, path, parent, supervised=supervised)
         self.queue = _watched(self, self.queue)
-        runtime.journal.note(
-            seen.Made, path, parent.path if parent is not None else None, supervised, self.supervisor
-        )
+        runtime.journal.note(seen.Made, path, parent.path if parent is not None else None, supervised, self.supervisor)
 
     # Handlers
 
     @property
-    def table(self) -> Dispatch:  # type: ignore[override]
+    def table(self) -> Dispatch:
         """The handlers, behind a look at every message."""
         return self._table
 
@@ -187,11 +180,7 @@ class SimCell(Cell):
         journal.note(seen.Starting, self.path, self.incarnation + 1)
         again = self.incarnation > 0
         super().begin()
-        if (
-            again
-            and self.aimed[RESTARTS]
-            and self.runtime.injector.due(self.aimed[RESTARTS], self.path, None)
-        ):
+        if again and self.aimed[RESTARTS] and self.runtime.injector.due(self.aimed[RESTARTS], self.path, None):
             self.runtime.control_call(self._kill_if, self.incarnation)
 
     async def _come_up(self) -> None:
@@ -247,7 +236,7 @@ class SimCell(Cell):
 
 RESTARTS, STARTS, STOPS = (KillDuringRestart,), (CrashInStart,), (CrashInStop,)
 AIMS: tuple[tuple[type[Fault], ...], ...] = (ON_THE_WAY, IN_HANDLER, RESTARTS, STARTS, STOPS)
-NOTHING_AIMED: dict[tuple[type[Fault], ...], tuple[tuple[int, Fault], ...]] = {kind: () for kind in AIMS}
+NOTHING_AIMED: dict[tuple[type[Fault], ...], tuple[tuple[int, Fault], ...]] = dict.fromkeys(AIMS, ())
 
 
 def _crash(error: BaseException, actor: object, message: object) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class SimLoopHost(LoopHost):
-    """Every ready cell is an item of the loop, in the lane of its own; what the runtime wants done goes ahead of all of them.
+    """Every ready cell is an item of the loop, in the lane of its own; what the runtime wants done goes ahead of all of
+    them.
 
     Carriers are pooled for each cell, so that the resumption of a coroutine is a step of the actor it belongs to.
     """

@@ -7,10 +7,11 @@ import heapq
 from asyncio import Handle, TimerHandle
 from asyncio.events import _get_running_loop, _set_running_loop
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Executor
 from contextvars import Context
 from enum import Enum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 
 from actors._current import current_cell
 from actors._turn import Turn
@@ -22,6 +23,10 @@ INSTANT = 100_000
 """How many steps may be taken without time moving before it counts as a livelock."""
 
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
 class Why(Enum):
     """Why `run` has returned."""
 
@@ -31,10 +36,11 @@ class Why(Enum):
     """Nothing can run, and no timer is set."""
 
 
-class SimLoop(asyncio.AbstractEventLoop):
+class SimLoop(asyncio.BaseEventLoop):
     """An event loop without selector, sockets and threads. Time moves to the next timer when nothing can run.
 
-    Before every step it runs what the runtime wants done (`control`), in order; a step is one callback or one turn of one actor.
+    Before every step it runs what the runtime wants done (`control`), in order; a step is one callback or one turn of
+    one actor.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
@@ -146,13 +152,12 @@ class SimLoop(asyncio.AbstractEventLoop):
                         return why
                     continue
                 lane, item = chosen
-                turn = isinstance(item, Turn)
-                if not turn and item._cancelled:
+                if isinstance(item, Handle) and item._cancelled:
                     continue
                 self.steps += 1
                 lane.steps += 1
                 trace.append(lane.path)
-                if turn:
+                if isinstance(item, Turn):
                     self.turn_of(item)
                 else:
                     item._run()
@@ -178,9 +183,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     @property
     def timers(self) -> list[TimerHandle]:
         """The timers that are set."""
-        return [
-            timer for _, _, timer in sorted(self._timers, key=lambda each: each[:2]) if not timer._cancelled
-        ]
+        return [timer for _, _, timer in sorted(self._timers, key=lambda each: each[:2]) if not timer._cancelled]
 
     def _move_time(self, until: float | None) -> Why | None:
         """Moves time to the next timer and makes everything due at that time ready."""
@@ -210,13 +213,15 @@ class SimLoop(asyncio.AbstractEventLoop):
                 self.push(self._owner(timer._context), timer)  # type: ignore[attr-defined]
 
     def jump(self, seconds: float) -> None:
-        """Time moves while work is waiting, as after a suspended machine: everything that falls due meanwhile is ready at once."""
+        """Time moves while work is waiting, as after a suspended machine: everything that falls due meanwhile is ready
+        at once.
+        """
         self._now += seconds
         self._moved_at = self.steps
         self._ring()
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
     ) -> Handle:
         handle = Handle(callback, args, self, context)
         cell: Any = current_cell.get() if context is None else context.get(current_cell)
@@ -226,16 +231,16 @@ class SimLoop(asyncio.AbstractEventLoop):
     call_soon_threadsafe = call_soon
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
     ) -> TimerHandle:
         timer = TimerHandle(when, callback, args, self, context)
         self._arrived += 1
         heapq.heappush(self._timers, (when, self._arrived, timer))
-        timer._scheduled = True
+        timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
     ) -> TimerHandle:
         return self.call_at(self._now + max(0.0, delay), callback, *args, context=context)
 
@@ -257,9 +262,14 @@ class SimLoop(asyncio.AbstractEventLoop):
         return asyncio.Future(loop=self)
 
     def create_task(
-        self, coro: Any, *, name: str | None = None, context: Context | None = None, **_: Any
-    ) -> asyncio.Task[Any]:
-        task = asyncio.Task(coro, loop=self, name=name or "task", context=context)
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[T]:
+        task = asyncio.Task(coro, loop=self, name=str(name or "task"), context=context, **options)
         self._tasks.append(task)
         if len(self._tasks) > self._tasks_due:
             self._tasks = [each for each in self._tasks if not each.done()]
@@ -271,7 +281,9 @@ class SimLoop(asyncio.AbstractEventLoop):
         """The tasks that are not done, in the order in which they were made."""
         return [task for task in self._tasks if not task.done()]
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+    ) -> asyncio.Future[T]:
         return self.in_thread(func, *args)
 
     def in_thread(self, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:

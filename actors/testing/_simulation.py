@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from asyncio import TimerHandle
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import pykka
 
 from actors._future import Future
 from actors._reasons import Crashed, ExitReason
 from actors._ref import ActorRef
-from actors.testing import _oracles as oracles
 from actors.testing import _observations as seen
+from actors.testing import _oracles as oracles
 from actors.testing._errors import (
     BadPlan,
     BadSchedule,
@@ -40,16 +39,14 @@ from actors.testing._strands import Strands
 from actors.testing._trees import start_tree
 from actors.testing._workload import Workload
 
-if TYPE_CHECKING:
-    from actors._cell import Cell
-
 Predicate = Callable[[], object]
 
 
 class Simulation:
     """One run. Use it as `with simulation(...) as sim:`; leaving the block stops everything and asks the oracles.
 
-    The test's own code stands outside of time: nothing happens while it runs. Time passes in `run`, in `eventually`, and wherever the test
+    The test's own code stands outside of time: nothing happens while it runs. Time passes in `run`, in `eventually`,
+    and wherever the test
     blocks (`future.get()`, `ref.ask(...)`).
     """
 
@@ -117,7 +114,8 @@ class Simulation:
             error.add_note(report(self, error))
 
     def finish(self) -> None:
-        """Stops everything and asks the oracles. Leaving the block does it; calling it earlier shows what is wrong earlier.
+        """Stops everything and asks the oracles. Leaving the block does it; calling it earlier shows what is wrong
+        earlier.
 
         Raises:
             OracleFailure: something is wrong with the system under test
@@ -180,7 +178,8 @@ class Simulation:
     # Starting things
 
     def start(self, tree: Any) -> Any:
-        """Starts a tree (a spec, an actor class, or the path of a tree file) and returns the ref of its root when it is up.
+        """Starts a tree (a spec, an actor class, or the path of a tree file) and returns the ref of its root when it is
+        up.
 
         Raises what `supervisors.start` raises: `SpecError`, `StartFailed`.
         """
@@ -195,7 +194,8 @@ class Simulation:
     ) -> Workload:
         """Has `call(i)` made for `i` from 0 to `n - 1`, one every so many seconds, each by a client of its own.
 
-        `call` may return a coroutine or a future, which is waited for, or block. Its steps have the name `client-i` in schedules.
+        `call` may return a coroutine or a future, which is waited for, or block. Its steps have the name `client-i` in
+        schedules.
         """
         name = name or ("client" if not self.workloads else f"client{len(self.workloads) + 1}")
         work = Workload(self.runtime, name, call, n, every)
@@ -210,7 +210,8 @@ class Simulation:
         return self.loop.time()
 
     def run(self, until: float) -> None:
-        """Lets everything happen until the virtual time `until`. Ends earlier, at that time, when nothing is left to do.
+        """Lets everything happen until the virtual time `until`. Ends earlier, at that time, when nothing is left to
+        do.
 
         Raises:
             OracleFailure: an oracle found something
@@ -230,7 +231,9 @@ class Simulation:
         self.loop.run(self.now)
 
     def call(self, awaitable: Any) -> Any:
-        """Runs one coroutine to its end on the simulation's loop, and returns its result: for `await ref.call(...)` in a plain test."""
+        """Runs one coroutine to its end on the simulation's loop, and returns its result: for `await ref.call(...)` in
+        a plain test.
+        """
         task = self.loop.create_task(awaitable)
         done: Future[Any] = Future(self.runtime.park)
         task.add_done_callback(lambda _: done.set(None))
@@ -238,7 +241,9 @@ class Simulation:
         return task.result()
 
     def heal(self) -> None:
-        """No further faults, and a fair schedule from here on. Handlers that hang go on. Judge liveness only after this."""
+        """No further faults, and a fair schedule from here on. Handlers that hang go on. Judge liveness only after
+        this.
+        """
         if not self._healed:
             self._healed = True
             self.runtime.journal.note(seen.Healed)
@@ -248,7 +253,9 @@ class Simulation:
     # What must hold
 
     def always(self, name: str, predicate: Predicate) -> None:
-        """`predicate()` must be true now and after every single step. Raises `InvariantBroken` from the step that breaks it."""
+        """`predicate()` must be true now and after every single step. Raises `InvariantBroken` from the step that
+        breaks it.
+        """
 
         def check() -> None:
             if not self._holds("always", name, predicate):
@@ -284,7 +291,7 @@ class Simulation:
 
         A fault that did not fire was not survived.
         """
-        fired = {each.index for each in self.fired}
+        fired = {each.place for each in self.fired}
         for index in indices or range(len(self.plan)):
             if index not in fired:
                 raise FaultNotFired(self.now, f"{self.plan.faults[index]!r} did not fire")

@@ -99,7 +99,8 @@ class Strands:
     def block(self, sleeper: Sleeper, seconds: float | None) -> bool:
         """Blocks whoever calls until the sleeper is woken, or for `seconds`; returns whether it was woken.
 
-        In a strand the rest goes on meanwhile. In the test's own code, outside of everything, the simulation runs until then.
+        In a strand the rest goes on meanwhile. In the test's own code, outside of everything, the simulation runs until
+        then.
 
         Raises:
             FenceError: on the loop, where nothing may block
@@ -129,9 +130,7 @@ class Strands:
             until = None if seconds is None else self.loop.time() + seconds
             why = self.loop.run(until, lambda: sleeper.woken)
             if why is Why.IDLE and seconds is None:
-                raise DeadlockFailure(
-                    self.loop.time(), [f"the test waits for {sleeper.what}", *self.waiting()]
-                )
+                raise DeadlockFailure(self.loop.time(), [f"the test waits for {sleeper.what}", *self.waiting()])
         return sleeper.woken
 
     def wake(self, sleeper: Sleeper) -> None:
@@ -153,9 +152,7 @@ class Strands:
 
     def waiting(self) -> list[str]:
         """Which strands wait, and for what."""
-        return [
-            f"{each.name} waits for {each.sleeper.what}" for each in self.alive if each.sleeper is not None
-        ]
+        return [f"{each.name} waits for {each.sleeper.what}" for each in self.alive if each.sleeper is not None]
 
     def close(self) -> None:
         """Ends every strand that is left."""

@@ -1,4 +1,6 @@
-"""Starting trees. The layer above is looked up when a tree is started, and only then: `actors` does not import `supervisors`."""
+"""Starting trees. The layer above is looked up when a tree is started, and only then: `actors` does not import
+`supervisors`.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from supervisors._actors import (
     RestartLimitExceeded,
     StartFailedEvent,
 )
-from supervisors._effects import GaveUp, Restarted
+from supervisors._effects import Restarted
 from supervisors._errors import StartFailed, SupervisionError
 from supervisors._target import account
 from supervisors.cli._text import count, printable
@@ -42,7 +42,6 @@ class Failures:
         self._failures: dict[tuple[str, str], Failure] = {}
         self._others = 0
         self.restarts = 0
-        self._given_up: list[GaveUp] = []
 
     def __call__(self, event: LifecycleEvent) -> None:
         match event:
@@ -52,8 +51,6 @@ class Failures:
                 self._note(path, "failed to start", reason, None)
             case Restarted():
                 self.restarts += 1
-            case GaveUp():
-                self._given_up.append(event)
             case _:
                 pass
 

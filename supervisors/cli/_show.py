@@ -70,11 +70,10 @@ def tree_of(spec: SupervisorSpec, report: Report) -> Iterator[Text]:
 
 
 def _branch(spec: Spec, path: str, lasts: tuple[bool, ...], report: Report) -> Iterator[Text]:
-    repeated = "× any " if len(lasts) and spec.id == "" else ""
     yield Text.assemble(
         (guides(lasts), "dim"),
         (printable(spec.id), "bold" if isinstance(spec, SupervisorSpec) else ""),
-        (f"  {repeated}{', '.join(_facts(spec, path, report, root=not lasts))}", "dim"),
+        (f"  {', '.join(_facts(spec, path, report, root=not lasts))}", "dim"),
     )
     if isinstance(spec, SupervisorSpec):
         below = spec.children if spec.template is None else (spec.template,)

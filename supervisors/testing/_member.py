@@ -8,7 +8,7 @@ from enum import Enum
 from supervisors._actors import Crashed, ExitReason, Killed
 from supervisors._spec import Spec
 from supervisors.testing._account import Account, UpTime
-from supervisors.testing._delays import Span, delay_span, stable_after
+from supervisors.testing._delays import AT_ONCE, Span, delay_span, stable_after
 
 
 class Life(Enum):
@@ -67,12 +67,12 @@ class Member:
     """The stop under way was ordered since the supervisor ends."""
     attempt: int = 0
     delay: float | None = None
-    delays: Span = Span(0.0, 0.0)
+    delays: Span = AT_ONCE
     """What the present delay may be."""
     doubt: bool = False
     """It failed while it was told to stop: whether that counts as an attempt is the supervisor's choice."""
     failed_at: float = 0.0
-    due: Span = Span(0.0, 0.0)
+    due: Span = AT_ONCE
     """When its start is due, for a restart of its own."""
     up_since: float | None = None
     start_at: float = 0.0
@@ -82,8 +82,16 @@ class Member:
     """The request that waits for its start."""
     enders: list[int] = field(default_factory=list)
     """The requests that wait until it has stopped."""
+    kept: bool = False
+    """That request found it at rest; it goes back there when its start fails."""
     fresh: bool = False
     """Its next start may be the first in a cell of its own."""
+    in_line: bool = False
+    """The start under way is one of those that go one after another."""
+    restarting: bool = False
+    """What is under way is a restart, not a first start."""
+    closed: bool = False
+    """Its cell is closed: nothing of it is left."""
 
     @property
     def waits(self) -> bool:
@@ -113,6 +121,7 @@ class Member:
         self.fresh = True
         self.up_since = None
         self.attempt, self.delay = 0, None
+        self.due = AT_ONCE
         self.uptime.run(now, True)
 
     def fail(self, now: float) -> Span:

@@ -17,7 +17,8 @@ from supervisors._actors import Crashed, ExitReason, Killed, RestartLimitExceede
 from supervisors._errors import StartFailed as ChildStartFailed
 from supervisors._spec import Spec, SupervisorSpec
 from supervisors.testing._account import Account, UpTime, Verdict
-from supervisors.testing._delays import ROUNDING, Span
+from supervisors.testing._asks import Asks
+from supervisors.testing._delays import AT_ONCE, ROUNDING, Span
 from supervisors.testing._errors import ReferenceDisagreement
 from supervisors.testing._member import LIVE, Life, Member, Want, by_itself
 
@@ -49,15 +50,13 @@ WHEN_EXITED: dict[tuple[str, bool], Want] = {
 class Group:
     """A group restart under way."""
 
-    origin: int
-    """The members are the children from this place in the start order on."""
     dues: dict[str, Span] = field(default_factory=dict)
     """When the delay of each member that failed is over (rule 12)."""
 
     @property
     def due(self) -> Span:
         """When its starts may begin."""
-        due = Span(0.0, 0.0)
+        due = AT_ONCE
         for each in self.dues.values():
             due = due.joined(each)
         return due
@@ -93,6 +92,9 @@ class SupervisorModel:
         self.step = 0
         self.dropped: dict[str, Member] = {}
         """Children that are gone for good and whose cell was not closed yet."""
+        self.asks = Asks(self.disagree)
+        self.newcomers: list[int] = []
+        """The requests for one more child of the template that were not carried out yet."""
         self._places = 0
 
     # Saying no
@@ -156,7 +158,8 @@ class SupervisorModel:
         if incarnation not in numbers:
             self.disagree(26, f"incarnation {member.incarnation + 1}", seen)
         member.incarnation = incarnation
-        member.want, member.fresh, member.declined = Want.RUN, False, False
+        member.in_line = member.want in (Want.FIRST, Want.GROUP) and member.request is None
+        member.want, member.fresh, member.declined, member.closed = Want.RUN, False, False, False
         member.start_at = self.now
         member.doubt = False
         member.enter(Life.STARTING, self.now)
@@ -241,17 +244,41 @@ class SupervisorModel:
     def last_standing(self) -> Member | None:
         """Whose turn it is to stop when the supervisor ends (rule 17)."""
         live = self.find(life=LIVE)
-        if not live or any(each.last_stand for each in live):
+        if not live or live[-1].life is Life.STOPPING or any(each.last_stand for each in live):
             return None
-        standing = [each for each in live if each.life is not Life.STOPPING]
-        last = standing[-1] if standing else None
-        return None if last is not live[-1] and live[-1].in_group else last
+        return live[-1]
 
     def next_to_stop(self) -> Member | None:
         """Whose turn it is to stop in a group restart (rule 6)."""
         if any(each.in_group for each in self.members.values()):
             return None
         return next((each for each in reversed(self.members.values()) if each.to_stop), None)
+
+    # What is seen: a delay
+
+    def backed_off(self, id: str, attempt: int, delay: float, until: float) -> None:
+        """It says how long a child waits. What it says is held against rule 11 and taken for the delay where there is jitter."""
+        seen = f"{id} waits {delay:.9g} s until {until:.9g} s before attempt {attempt}"
+        member = self.members.get(id)
+        if member is None or not member.waits or member.request is not None and not member.restarting and not attempt:
+            self.disagree(13, f"no delay of {id}, which does not wait for a restart", seen)
+            return
+        if member.doubt:
+            member.fail(self.now)
+            member.doubt = False
+        if attempt != member.attempt:
+            self.disagree(11, f"attempt {member.attempt} of {id}", seen)
+        if not member.delays.holds(delay):
+            least, most = member.delays
+            self.disagree(11, f"a delay of {least:.9g} to {most:.9g} s before attempt {attempt} of {id}", seen)
+        member.delay = delay
+        over = member.failed_at + delay
+        member.due = Span(over, over)
+        if member.want is Want.GROUP and self.group is not None:
+            self.group.dues[id] = member.due
+        if not self.due_of(member).holds(until):
+            due = self.due_of(member)
+            self.disagree(12 if self.grouped else 11, f"a delay until {due.earliest:.9g} s", seen)
 
     # What it hears: a child
 
@@ -260,8 +287,9 @@ class SupervisorModel:
         member = self._known(id, incarnation)
         if member is not None and member.life is Life.STARTING:
             member.enter(Life.UP, self.now)
-            member.in_line = False
-            member.request = None
+            member.in_line = member.restarting = False
+            self._answer(member, "ok")
+            self._group_may_be_done()
 
     def declined(self, id: str, incarnation: int) -> None:
         """It hears that a child declined to start (rule 3)."""
@@ -270,10 +298,11 @@ class SupervisorModel:
             return
         stopped = member.life is Life.STOPPING
         member.enter(Life.DOWN, self.now)
-        member.in_line, member.request = False, None
+        member.in_line = False
+        self._answer(member, "*")
         if stopped and member.want is Want.GROUP:
             self.give_in("a child declined to start while a group restart stopped it")
-        self._settle_down(member, Want.DROP if self._drops(member) else Want.REST)
+        self.settle_down(member, Want.DROP if self.drops(member) else Want.REST)
         member.declined = True
 
     def start_failed(self, id: str, incarnation: int, reason: ExitReason) -> None:
@@ -292,8 +321,8 @@ class SupervisorModel:
         if member.spec.retry_start and first:
             self._retry_first(member)
         elif requested:
-            member.request, member.in_line = None, False
-            self._settle_down(member, Want.REST if member.kept else Want.DROP)
+            self._answer(member, "StartFailed")
+            self.settle_down(member, Want.REST if member.kept else Want.DROP)
         elif first and self.mode is Mode.STARTING:
             member.want = Want.REST
             self._end(2, f"its own start fails: {id} did not come up", lambda why: _names(why, f"{self.path}/{id}"))
@@ -320,9 +349,9 @@ class SupervisorModel:
         if ended:
             if member.spec.significant and becomes is not Want.RUN:
                 self.give_in("a significant child ended by itself while a request was about to end it")
-            self._settle_down(member, member.want)
+            self.settle_down(member, member.want)
         elif becomes is not Want.RUN:
-            self._settle_down(member, becomes)
+            self.settle_down(member, becomes)
             self._after_the_end_of(member)
         elif not self._gone_anyway(member, merges, reason):
             self._restart(member, reason)
@@ -337,7 +366,7 @@ class SupervisorModel:
     def _gone_anyway(self, member: Member, merges: bool, reason: ExitReason) -> bool:
         """Whether its end starts nothing: the supervisor ends, a request wanted it gone, or it merges (rule 7)."""
         if self.mode is Mode.ENDING or member.want in (Want.REST, Want.DROP):
-            self._settle_down(member, member.want if member.want is Want.DROP else Want.REST)
+            self.settle_down(member, member.want if member.want is Want.DROP else Want.REST)
             return True
         if merges:
             if member.want is Want.GROUP:
@@ -350,7 +379,7 @@ class SupervisorModel:
         """It hears that a child is gone that it had told to stop."""
         member.enter(Life.DOWN, self.now)
         if member.want in (Want.REST, Want.DROP) or self.mode is Mode.ENDING:
-            self._settle_down(member, member.want if member.want is Want.DROP else Want.REST)
+            self.settle_down(member, member.want if member.want is Want.DROP else Want.REST)
             return
         if self.group is None or not (by_itself(reason) or isinstance(reason, Killed)):
             if member.want is Want.GROUP and member.spec.restart == "transient" and reason != Shutdown():
@@ -363,17 +392,31 @@ class SupervisorModel:
         member.doubt = True
         member.attempt, member.delay, member.up_since = attempt, delay, up
 
-    def _settle_down(self, member: Member, want: Want) -> None:
+    def settle_down(self, member: Member, want: Want) -> None:
         """It comes to rest, or is forgotten."""
         member.rest(self.now, want)
         member.in_line = member.restarting = False
+        for number in member.enders:
+            self.asks.allow(number, "ok")
+        member.enders.clear()
         if self.group is not None:
             self.group.dues.pop(member.id, None)
+            self._group_may_be_done()
         if want is Want.DROP:
             self.members.pop(member.id, None)
             self.dropped[member.id] = member
 
-    def _drops(self, member: Member) -> bool:
+    def _group_may_be_done(self) -> None:
+        if not any(each.want is Want.GROUP or each.in_line or each.to_stop for each in self.members.values()):
+            self.group = None
+
+    def _answer(self, member: Member, outcome: str) -> None:
+        """The request that waits for the start of this child has its answer."""
+        if member.request is not None:
+            self.asks.allow(member.request, outcome)
+        member.request = None
+
+    def drops(self, member: Member) -> bool:
         """Whether nothing is kept of it once it does not run (rules 3 and 6)."""
         return member.spec.restart == "temporary" or not self.ordered
 
@@ -397,11 +440,10 @@ class SupervisorModel:
         member.want = Want.GROUP
         origin = 0 if self.spec.strategy == "one_for_all" else member.position
         if self.group is None:
-            self.group = Group(origin)
-        self.group.origin = min(self.group.origin, origin)
+            self.group = Group()
         self.group.dues[member.id] = due
         for each in self.members.values():
-            if each.position >= self.group.origin and each.life in (Life.STARTING, Life.UP) and not each.to_end:
+            if each.position >= origin and each.life in (Life.STARTING, Life.UP) and not each.to_end:
                 self._take_along(each)
 
     def _take_along(self, member: Member) -> None:
@@ -428,9 +470,9 @@ class SupervisorModel:
             return True
         own = member.spec.own_restarts
         if own is not None and own.on_limit == "drop":
-            self._settle_down(member, Want.DROP)
+            self.settle_down(member, Want.DROP)
             return False
-        self._settle_down(member, Want.REST)
+        self.settle_down(member, Want.REST)
         self._end(10, "restart_limit_exceeded", lambda why: isinstance(why, RestartLimitExceeded))
         return False
 
@@ -460,6 +502,7 @@ class SupervisorModel:
         self.end.fits.append(fits)
         self.mode = Mode.ENDING
         self.group = None
+        self.asks.allow_all("*")
         for each in self.members.values():
             each.to_stop = each.to_end = False
             if each.life is Life.DOWN:
@@ -469,15 +512,21 @@ class SupervisorModel:
         """It reports its own start."""
         if self.mode is Mode.UNBORN:
             self.born()
-        coming = [each.id for each in self.members.values() if each.request is None and self._first_is_open(each)]
+        coming = self.still_coming()
         if coming and self.mode is Mode.STARTING:
             self.disagree(1, f"no report before {', '.join(coming)} came up", "it reports that it has started")
         self.up = True
         if self.mode is Mode.STARTING:
             self.mode = Mode.RUNNING
 
-    def _first_is_open(self, member: Member) -> bool:
-        return member.want is Want.FIRST or (member.life is Life.STARTING and not member.restarting)
+    def still_coming(self) -> list[str]:
+        """The children whose first start is not over."""
+        return [
+            each.id
+            for each in self.members.values()
+            if each.request is None
+            and (each.want is Want.FIRST or (each.life is Life.STARTING and not each.restarting))
+        ]
 
     def left(self, reason: ExitReason, *, excused: bool) -> None:
         """It is gone, or its start has failed. `excused`: a fault of the plan made its own end fail."""
@@ -497,4 +546,4 @@ def _names(why: ExitReason, path: str) -> bool:
     if isinstance(why, RestartLimitExceeded):
         return False
     error = why.exception if isinstance(why, Crashed) else None
-    return isinstance(error, ChildStartFailed) and path.endswith(error.path)
+    return isinstance(error, ChildStartFailed) and error.path == path

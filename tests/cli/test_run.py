@@ -143,8 +143,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
     (tmp_path / "job.py").write_text(SCRIPT)
     programs: list[Program] = []
 
-    def start(target: str, *args: str, **options: object) -> Program:
-        programs.append(Program(tmp_path, "run", target, *args, **options))
+    def start(target: str, *args: str, closed: str = "", **options: object) -> Program:
+        programs.append(Program(tmp_path, "run", target, *args, closed=closed, **options))
         return programs[-1]
 
     yield start
@@ -358,7 +358,7 @@ def test_the_log_level_is_read_from_the_environment(run: Run, monkeypatch: pytes
 
 
 def test_the_live_view_shows_the_tree_and_leaves_the_terminal_as_it_was(run: Run) -> None:
-    """Guards the view on a terminal: states, prints above it, text of the user's as text, and the account at the end."""
+    """Guards the view on a terminal: states, prints above it, the user's text as text, and the account at the end."""
     ours, theirs = pty.openpty()
     program = run("job.py:crashing", "--live", stdout=theirs, stderr=theirs, stdin=theirs)
     os.close(theirs)

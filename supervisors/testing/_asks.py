@@ -1,0 +1,71 @@
+"""The requests to one supervisor that wait for their answer, and what the answer may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from supervisors._actors import ActorRef
+from supervisors._errors import AlreadyStarted
+
+Disagree = Callable[[int, str, str], None]
+
+
+@dataclass
+class Ask:
+    """One request. `allowed`: "ok", the name of an error, "*" for any answer; empty while there must be none yet."""
+
+    what: str
+    rule: int
+    allowed: set[str] = field(default_factory=set)
+    child: str | None = None
+    """The path that the ref in a good answer has."""
+
+
+class Asks:
+    """All of them, by the number of the message."""
+
+    def __init__(self, disagree: Disagree) -> None:
+        self._disagree = disagree
+        self._open: dict[int, Ask] = {}
+
+    def add(self, number: int, what: str, rule: int, *allowed: str, child: str | None = None) -> None:
+        """A request is handled."""
+        self._open[number] = Ask(what, rule, set(allowed), child)
+
+    def answered_to_nobody(self, number: int) -> None:
+        """It was told and not asked."""
+        self._open.pop(number, None)
+
+    def allow(self, number: int, outcome: str) -> None:
+        """From here on the request may, and has to, be answered so."""
+        ask = self._open.get(number)
+        if ask is not None:
+            ask.allowed.add(outcome)
+
+    def allow_all(self, outcome: str) -> None:
+        """Every open request may be answered so."""
+        for number in self._open:
+            self.allow(number, outcome)
+
+    def name(self, number: int, child: str) -> None:
+        """The child of the request is known."""
+        if number in self._open:
+            self._open[number].child = child
+
+    def answered(self, number: int, value: object, error: BaseException | None) -> None:
+        """The supervisor has answered."""
+        ask = self._open.pop(number, None)
+        if ask is None:
+            return
+        said = "ok" if error is None else type(error).__name__
+        if said not in ask.allowed and "*" not in ask.allowed:
+            wanted = " or ".join(sorted(ask.allowed)) or "no answer yet"
+            self._disagree(ask.rule, f"{wanted} as the answer to {ask.what}", said if error is None else repr(error))
+        ref = error.ref if isinstance(error, AlreadyStarted) else value
+        if ask.child is not None and isinstance(ref, ActorRef) and ref.path != ask.child:
+            self._disagree(23, f"the ref of {ask.child} in the answer to {ask.what}", ref.path)
+
+    def overdue(self) -> list[Ask]:
+        """What could have been answered and was not."""
+        return [ask for ask in self._open.values() if ask.allowed]

@@ -1,0 +1,79 @@
+"""What the rules demand at once: it has to be done before time moves on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from supervisors.testing._delays import ROUNDING
+from supervisors.testing._member import Life, Member, Want
+from supervisors.testing._model import Mode, SupervisorModel
+
+Overdue = tuple[int, str]
+"""The number of the rule, and what is missing."""
+
+
+def settle(model: SupervisorModel) -> None:
+    """Time moves on from `model.now`. Raises `ReferenceDisagreement` for the first thing that is missing."""
+    if model.mode in (Mode.UNBORN, Mode.OVER) or model.silent is not None:
+        return
+    for rule, missing in _overdue(model):
+        model.disagree(rule, missing, "nothing of the kind, and time moves on")
+
+
+def _overdue(model: SupervisorModel) -> Iterator[Overdue]:
+    for ask in model.asks.overdue():
+        yield ask.rule, f"an answer to {ask.what}"
+    for member in model.members.values():
+        yield from _limits(model, member)
+        if member.life is Life.DOWN and member.want is Want.REST and member.incarnation and not member.closed:
+            yield 18, f"{member.id} closed: it is at rest"
+    for member in model.dropped.values():
+        yield 18, f"{member.id} closed: it is gone for good"
+    yield from _ending(model) if model.mode is Mode.ENDING else _going_on(model)
+
+
+def _limits(model: SupervisorModel, member: Member) -> Iterator[Overdue]:
+    passed = model.now - ROUNDING
+    if member.killed:
+        return
+    if member.life is Life.STOPPING and member.grace is not None and member.stop_at is not None:
+        if member.stop_at + member.grace <= passed:
+            yield 17, f"{member.id} killed: it did not stop within {member.grace} s"
+    limit = member.spec.start_timeout
+    if member.life is Life.STARTING and limit is not None and member.start_at + limit <= passed:
+        yield 4, f"the start of {member.id} has failed: it took longer than {limit} s"
+
+
+def _ending(model: SupervisorModel) -> Iterator[Overdue]:
+    live = [each for each in model.members.values() if each.life is not Life.DOWN]
+    if not live:
+        assert model.end is not None
+        yield model.end.rule, f"the supervisor ends: {model.end.text}"
+    for member in live:
+        turn = member is model.last_standing() if model.ordered else member.life is not Life.STOPPING
+        if turn and (not model.ordered or all(each.life is not Life.STOPPING for each in live)):
+            yield 17, f"{member.id} told to stop: the supervisor ends"
+
+
+def _going_on(model: SupervisorModel) -> Iterator[Overdue]:
+    passed = model.now - ROUNDING
+    first = model.next_to_stop()
+    if first is not None and all(each.life is not Life.STOPPING for each in model.members.values()):
+        yield 6, f"{first.id} told to stop in the group restart"
+    busy = model.group is not None or any(each.life is Life.STOPPING for each in model.members.values())
+    for member in model.members.values():
+        if member.to_end and not busy:
+            yield 23, f"{member.id} told to stop"
+        if member.waits and member.due.latest <= passed:
+            if member.want is Want.AGAIN:
+                yield 11, f"{member.id} started again: its delay was over at {member.due.latest:.9g} s"
+            elif member.request is not None and not busy:
+                yield 23, f"{member.id} started as asked"
+    following = model.next_in_line()
+    if following is not None and model.due_of(following).latest <= passed:
+        if all(each.life is not Life.STOPPING for each in model.members.values()):
+            yield (1 if model.group is None else 6), f"{following.id} started: it is its turn"
+    if model.newcomers and not busy:
+        yield 23, "a child of the template started as asked"
+    if model.mode is Mode.STARTING and following is None and not model.still_coming() and not busy:
+        yield 1, "the supervisor has started: all its children have"

@@ -1,0 +1,269 @@
+"""Oracle 1: a reference model of every supervisor of a tree, compared with what is seen, at every step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from supervisors._actors import Crashed, ExitReason, Killed, Shutdown
+from supervisors._api import CountChildren, WhichChildren
+from supervisors._spec import SupervisorSpec
+from supervisors.testing import _actors as seen
+from supervisors.testing._delays import ROUNDING
+from supervisors.testing._errors import ReferenceDisagreement
+from supervisors.testing._member import Life, Member
+from supervisors.testing._model import Mode, SupervisorModel
+from supervisors.testing._promptness import settle
+from supervisors.testing._requests import heard, shown
+
+
+class Reference:
+    """Feed it every observation of a run, in order; it raises `ReferenceDisagreement` at the first that no rule explains.
+
+    Rules 1 to 25 are modelled, and of the others what can be seen of starts and stops (26, and 20 for what a kill leaves). What it cannot
+    judge is counted in `silent`: `update_specs`, and a few races that the rules leave open.
+    """
+
+    def __init__(self, *trees: SupervisorSpec, prompt: bool = True) -> None:
+        """Knows these trees, by the ids of their roots.
+
+        `prompt=False` is for schedules that let time move while work is waiting (`TimerFirst`): being late is no failure there.
+        """
+        self.models: dict[str, SupervisorModel] = {}
+        """The present incarnation of every supervisor, by path."""
+        self.judged: Counter[str] = Counter()
+        """What was compared, by kind."""
+        self.silent: Counter[str] = Counter()
+        """Why supervisors were no longer judged, and how often."""
+        self._trees = {tree.id: tree for tree in trees}
+        self._prompt = prompt
+        self._alive: dict[str, int] = {}
+        self._asked: set[int] = set()
+        self._shown: set[tuple[str, int]] = set()
+        self._now = 0.0
+        self._jumped = False
+
+    def feed(self, observations: Iterable[seen.Observation]) -> None:
+        """Judges these, too."""
+        for each in observations:
+            self.see(each)
+
+    def finish(self, now: float) -> None:
+        """The run is at rest at `now`: what had to be done by then is done."""
+        self._move(now)
+        for model in self.models.values():
+            model.now = now
+            settle(model)
+
+    def see(self, one: seen.Observation) -> None:
+        """Judges one observation."""
+        if one.at > self._now:
+            self._move(one.at)
+        path = getattr(one, "path", "")
+        for place in (path, path.rpartition("/")[0]):
+            model = self.models.get(place)
+            if model is not None:
+                model.now, model.step = one.at, one.step
+        look = _LOOKS.get(type(one))
+        if look is not None:
+            look(self, one)
+
+    def _move(self, now: float) -> None:
+        """Time moves on: what is due at once is done by now."""
+        late_is_wrong, self._jumped = self._prompt and not self._jumped, False
+        for path, model in list(self.models.items()):
+            model.now = self._now
+            if late_is_wrong:
+                settle(model)
+            if model.mode is Mode.OVER:
+                self._forget(path, model)
+        self._now = now
+
+    def _forget(self, path: str, model: SupervisorModel) -> None:
+        if model.silent is not None:
+            self.silent[model.silent] += 1
+            model.silent = None
+        if path not in self._alive:
+            del self.models[path]
+
+    # Lives
+
+    def _above(self, path: str) -> tuple[SupervisorModel | None, str]:
+        """The model of the supervisor of this actor, while that is judged, and the actor's id."""
+        place, _, id = path.rpartition("/")
+        model = self.models.get(place)
+        return (model if model is not None and model.mode is not Mode.OVER else None), id
+
+    def _spec_at(self, path: str) -> object:
+        place, _, id = path.rpartition("/")
+        if not place:
+            return self._trees.get(id)
+        model = self.models.get(place)
+        member = model.members.get(id) if model is not None else None
+        return member.spec if member is not None else None
+
+    def _starting(self, one: seen.Starting) -> None:
+        model, id = self._above(one.path)
+        if one.path in self._alive:
+            self._wrong(one, 17, "one incarnation at a time", f"incarnation {self._alive[one.path]} is not gone")
+        if model is not None:
+            self.judged["starts"] += 1
+            if not model.ordered and id not in model.members and model.newcomers:
+                assert model.spec.template is not None
+                number = model.newcomers.pop(0)
+                model.asks.name(number, one.path)
+                model.add(id, model.spec.template, number)
+            model.starting(id, one.incarnation)
+        self._alive[one.path] = one.incarnation
+        spec = self._spec_at(one.path)
+        if isinstance(spec, SupervisorSpec):
+            self.judged["supervisors"] += 1
+            self.models[one.path] = SupervisorModel(spec, one.path, one.incarnation)
+
+    def _started(self, one: seen.Started) -> None:
+        if one.path in self.models:
+            self.models[one.path].came_up()
+
+    def _gone(self, one: seen.Exited | seen.StartFailed) -> None:
+        self._no_orphans(one)
+        self._alive.pop(one.path, None)
+        model = self.models.get(one.path)
+        if model is None:
+            return
+        self.judged["ends"] += 1
+        reason = one.reason
+        excused = isinstance(reason, Crashed) and isinstance(reason.exception, seen.InjectedCrash)
+        if model.mode is not Mode.UNBORN:
+            model.left(reason, excused=excused)
+        model.mode = Mode.OVER
+
+    def _declined(self, one: seen.Declined) -> None:
+        self._no_orphans(one)
+        self._alive.pop(one.path, None)
+
+    def _no_orphans(self, one: seen.Exited | seen.StartFailed | seen.Declined) -> None:
+        left = sorted(path for path in self._alive if path.startswith(f"{one.path}/"))
+        if left:
+            self._wrong(one, 18, "its end only when every descendant is gone", f"{', '.join(left)} still there")
+
+    def _wrong(self, one: seen.Observation, rule: int, expected: str, observed: str) -> None:
+        path = getattr(one, "path", "")
+        raise ReferenceDisagreement(one.at, one.step, path, rule, expected, f"{type(one).__name__}: {observed}")
+
+    def _stop_ordered(self, one: seen.StopOrdered) -> None:
+        model, id = self._above(one.path)
+        if model is not None and one.reason == Shutdown():
+            self.judged["stops"] += 1
+            model.stop_ordered(id, one.grace, brutal=False)
+
+    def _kill_ordered(self, one: seen.KillOrdered) -> None:
+        model, id = self._above(one.path)
+        if model is not None and one.reason == Killed("brutal_kill"):
+            self.judged["stops"] += 1
+            model.stop_ordered(id, None, brutal=True)
+        member = model.members.get(id) if model is not None else None
+        if member is not None:
+            self._not_too_soon(one, member)
+            member.killed = True
+        if one.path in self.models:
+            self.models[one.path].mode = Mode.OVER
+
+    def _not_too_soon(self, one: seen.KillOrdered, member: Member) -> None:
+        if one.reason != Killed("did not stop in time") or member.stop_at is None or member.life is not Life.STOPPING:
+            return
+        grace = member.grace
+        if grace is None or one.at < member.stop_at + grace - ROUNDING:
+            self._wrong(one, 17, f"{member.spec.shutdown} s to stop", f"killed after {one.at - member.stop_at:.9g} s")
+
+    def _closed(self, one: seen.Closed) -> None:
+        model, id = self._above(one.path)
+        if model is None:
+            return
+        member = model.dropped.pop(id, None) or model.members.get(id)
+        if member is None:
+            return
+        if model.mode is not Mode.ENDING and (member.waits or member.life is not Life.DOWN):
+            model.disagree(26, f"{id} keeps its ref and queue: it is to be started again", "its cell is closed")
+        member.closed = True
+
+    # What supervisors hear and say
+
+    def _noticed(self, one: seen.Noticed) -> None:
+        model = self.models.get(one.path)
+        if model is None or model.mode is Mode.OVER:
+            return
+        self.judged["notices"] += 1
+        id = one.child or ""
+        reason: ExitReason = one.reason if one.reason is not None else Shutdown()
+        match one.notice:
+            case "started":
+                model.started(id, one.incarnation)
+            case "declined":
+                model.declined(id, one.incarnation)
+            case "start_failed":
+                model.start_failed(id, one.incarnation, reason)
+            case "exited":
+                model.exited(id, one.incarnation, reason)
+            case "stop_order":
+                model.told_to_stop(reason)
+
+    def _backed_off(self, one: seen.BackedOff) -> None:
+        model = self.models.get(one.path)
+        if model is not None and model.mode is not Mode.OVER:
+            self.judged["delays"] += 1
+            model.backed_off(one.child, one.attempt, one.delay, one.until)
+
+    def _sent(self, one: seen.Sent) -> None:
+        if one.asked and one.path in self.models:
+            self._asked.add(one.number)
+
+    def _request(self, one: seen.ApiRequest) -> None:
+        model = self.models.get(one.path)
+        if model is None or model.mode is Mode.OVER:
+            return
+        self.judged["requests"] += 1
+        heard(model, one.number, one.request)
+        if one.number not in self._asked:
+            model.asks.answered_to_nobody(one.number)
+        elif isinstance(one.request, WhichChildren | CountChildren):
+            self._shown.add((one.path, one.number))
+
+    def _answer(self, one: seen.ApiAnswer) -> None:
+        model = self.models.get(one.path)
+        self._asked.discard(one.number)
+        if model is None or model.mode is Mode.OVER:
+            return
+        model.asks.answered(one.number, one.value, one.error)
+        if (one.path, one.number) in self._shown:
+            self._shown.discard((one.path, one.number))
+            if one.error is None:
+                shown(model, one.value)
+
+    def _fault(self, one: seen.FaultFired) -> None:
+        if one.fault.startswith("ClockJump("):
+            self._jumped = True
+        model = self.models.get(one.path)
+        if model is None:
+            return
+        if one.fault.startswith("Crash("):
+            model.mode = Mode.OVER
+        elif one.fault.startswith(("Slow(", "Hang(")):
+            model.give_in("a fault holds up the handlers of the supervisor itself")
+
+
+_LOOKS = {
+    seen.Starting: Reference._starting,
+    seen.Started: Reference._started,
+    seen.StartFailed: Reference._gone,
+    seen.Exited: Reference._gone,
+    seen.Declined: Reference._declined,
+    seen.StopOrdered: Reference._stop_ordered,
+    seen.KillOrdered: Reference._kill_ordered,
+    seen.Closed: Reference._closed,
+    seen.Noticed: Reference._noticed,
+    seen.BackedOff: Reference._backed_off,
+    seen.Sent: Reference._sent,
+    seen.ApiRequest: Reference._request,
+    seen.ApiAnswer: Reference._answer,
+    seen.FaultFired: Reference._fault,
+}

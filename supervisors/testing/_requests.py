@@ -1,0 +1,198 @@
+"""What the API of a running supervisor does, as rules 16, 23 and 25 say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from supervisors._api import (
+    CountChildren,
+    DeleteChild,
+    GetChildSpec,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    UpdateSpecs,
+    WhichChildren,
+)
+from supervisors._child import ChildCounts, ChildInfo
+from supervisors._spec import ChildSpec, SupervisorSpec
+from supervisors.testing._member import LIVE, Life, Member, Want
+from supervisors.testing._model import Mode, SupervisorModel
+
+
+def heard(model: SupervisorModel, number: int, request: object) -> None:
+    """The supervisor begins to handle a request."""
+    match request:
+        case StartChild(what=ChildSpec() | SupervisorSpec() as spec) if model.ordered:
+            _start(model, number, spec)
+        case StartChild() if not model.ordered:
+            _start_instance(model, number)
+        case TerminateChild(id=id):
+            _terminate(model, number, id)
+        case RestartChild(id=id):
+            _restart(model, number, id)
+        case DeleteChild(id=id):
+            _delete(model, number, id)
+        case GetChildSpec(id=id):
+            model.asks.add(number, f"get_child_spec({id!r})", 23, "ok" if id in model.members else "NotFound")
+        case WhichChildren() | CountChildren():
+            model.asks.add(number, type(request).__name__, 23, "ok")
+        case UpdateSpecs():
+            model.give_in("update_specs is not modelled")
+        case _:
+            model.asks.add(number, type(request).__name__, 23, "*")
+
+
+def _start(model: SupervisorModel, number: int, spec: ChildSpec | SupervisorSpec) -> None:
+    what, path = f"start_child({spec.id!r})", f"{model.path}/{spec.id}"
+    found = model.members.get(spec.id)
+    if model.mode is Mode.ENDING:
+        model.asks.add(number, what, 23, "*")
+    elif spec.significant and model.spec.auto_shutdown == "never":
+        model.asks.add(number, what, 22, "SpecError")
+    elif found is not None:
+        model.asks.add(number, what, 16 if found.waits else 23, *_present(found), child=path)
+    else:
+        model.asks.add(number, what, 1, child=path)
+        model.add(spec.id, spec, number)
+
+
+def _present(member: Member) -> Sequence[str]:
+    """How `start_child` is refused for a child that is there already."""
+    if member.life is Life.DOWN:
+        if member.want is Want.FIRST:
+            return "AlreadyPresent", "AlreadyStarted"
+        return ("AlreadyPresent",)
+    if member.life is Life.UP and not (member.to_stop or member.to_end):
+        return ("AlreadyStarted",)
+    return "AlreadyPresent", "AlreadyStarted"
+
+
+def _start_instance(model: SupervisorModel, number: int) -> None:
+    limit, children = model.spec.max_children, model.members.values()
+    promised = len(children) + len(model.newcomers)
+    leaving = sum(each.life is Life.STOPPING or each.to_end for each in children)
+    if model.mode is Mode.ENDING:
+        model.asks.add(number, "start_child()", 23, "*")
+    elif limit is not None and promised - leaving >= limit:
+        model.asks.add(number, "start_child()", 25, "MaxChildren")
+    elif limit is not None and promised >= limit:
+        model.give_in("start_child at max_children while a child stops")
+    else:
+        model.asks.add(number, "start_child()", 1)
+        model.newcomers.append(number)
+
+
+def _terminate(model: SupervisorModel, number: int, id: str) -> None:
+    what, member = f"terminate_child({id!r})", model.members.get(id)
+    if model.mode is Mode.ENDING:
+        model.asks.add(number, what, 23, "*")
+        return
+    if member is None:
+        model.asks.add(number, what, 23, "NotFound", *([] if model.ordered else ["ok"]))
+        return
+    model.asks.add(number, what, 16 if member.waits else 23)
+    member.enders.append(number)
+    if member.request is not None:
+        model.asks.allow(member.request, "*")
+        member.request = None
+    wanted = Want.DROP if model.drops(member) or member.want is Want.DROP else Want.REST
+    if member.life is Life.DOWN:
+        model.settle_down(member, wanted)
+        return
+    member.want = wanted
+    member.to_stop = False
+    member.to_end = member.life is not Life.STOPPING
+    if model.group is not None:
+        # Whether the group still waits for the delay of a member that is not to come back is not said.
+        for failed, due in model.group.dues.items():
+            if failed == id:
+                model.group.dues[id] = due._replace(earliest=0.0)
+
+
+def _restart(model: SupervisorModel, number: int, id: str) -> None:
+    what, member = f"restart_child({id!r})", model.members.get(id)
+    if model.mode is Mode.ENDING:
+        model.asks.add(number, what, 23, "*")
+    elif member is None:
+        model.asks.add(number, what, 23, "NotFound")
+    elif member.life is Life.DOWN and member.want is Want.REST:
+        model.asks.add(number, what, 1, child=f"{model.path}/{id}")
+        member.want, member.request, member.kept = Want.FIRST, number, True
+    else:
+        model.asks.add(number, what, 16 if member.waits else 23, *_busy(member))
+
+
+def _busy(member: Member) -> Sequence[str]:
+    """How `restart_child` and `delete_child` are refused for a child that is not at rest."""
+    if member.life is Life.DOWN and member.want is not Want.FIRST:
+        return ("ChildRestarting",)
+    if member.life is Life.UP and not (member.to_stop or member.to_end):
+        return ("ChildRunning",)
+    return "ChildRunning", "ChildRestarting"
+
+
+def _delete(model: SupervisorModel, number: int, id: str) -> None:
+    what, member = f"delete_child({id!r})", model.members.get(id)
+    if model.mode is Mode.ENDING:
+        model.asks.add(number, what, 23, "*")
+    elif member is None:
+        model.asks.add(number, what, 23, "NotFound")
+    elif member.life is Life.DOWN and member.want is Want.REST:
+        model.asks.add(number, what, 23, "ok")
+        model.settle_down(member, Want.DROP)
+    else:
+        model.asks.add(number, what, 16 if member.waits else 23, *_busy(member))
+
+
+def shown(model: SupervisorModel, value: object) -> None:
+    """The supervisor shows its children (rule 13)."""
+    if model.mode is Mode.ENDING:
+        return
+    members = list(model.members.values())
+    match value:
+        case ChildCounts():
+            if value.specs != len(members):
+                model.disagree(23, f"{len(members)} children", f"{value.specs} in count_children")
+            up = sum(each.life is Life.UP for each in members)
+            sure = not any(each.to_stop or each.to_end or each.life in LIVE - {Life.UP} for each in members)
+            if sure and value.active != up:
+                model.disagree(23, f"{up} active children", f"{value.active} in count_children")
+        case tuple() as infos if all(isinstance(info, ChildInfo) for info in infos):
+            _listed(model, members, infos)
+
+
+def _listed(model: SupervisorModel, members: list[Member], infos: tuple[ChildInfo, ...]) -> None:
+    wanted, found = [each.id for each in members], [info.id for info in infos]
+    if wanted != found and (model.ordered or set(wanted) != set(found)):
+        model.disagree(23, f"the children {', '.join(wanted) or 'none'}", f"{', '.join(found) or 'none'} in which_children")
+        return
+    by_id = {info.id: info for info in infos}
+    for member in members:
+        info = by_id[member.id]
+        states = visible(member, model.now)
+        if info.state.value not in states:
+            model.disagree(13, f"{member.id} is {' or '.join(states)}", info.state.value)
+
+
+def visible(member: Member, now: float) -> Sequence[str]:
+    """The states that others may see it in."""
+    match member.life, member.want:
+        case Life.UP, _:
+            return ("running", "stopping") if member.to_stop or member.to_end else ("running",)
+        case Life.STOPPING, _:
+            return ("stopping",)
+        case Life.STARTING, _:
+            if member.to_stop or member.to_end:
+                return "starting", "restarting", "stopping"
+            if member.restarting:
+                return ("restarting",)
+            return ("starting", "restarting") if member.ever_up or member.attempt else ("starting",)
+        case _, Want.AGAIN:
+            return ("backing_off",) if member.due.earliest > now else ("backing_off", "restarting")
+        case _, Want.GROUP:
+            return "backing_off", "restarting"
+        case _, Want.FIRST:
+            return "starting", "restarting", "backing_off", "stopped"
+        case _:
+            return ("declined",) if member.declined else ("stopped",)

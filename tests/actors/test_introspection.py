@@ -1,0 +1,173 @@
+"""What can be seen of an actor, also of a busy one, and suspending it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from actors import Down
+from supervisors import child, start, supervisor
+from tests.actors.cast import PATIENCE, Player, crash, forever, stage
+from tests.support import in_loop
+
+
+@in_loop
+async def test_a_busy_actor_answers_for_its_status_state_and_statistics() -> None:
+    """Guards the view into an actor that waits: nothing of it goes through its mailbox."""
+    async with stage() as w:
+        other, ref = await w.runtime.spawn(Player), await w.runtime.spawn(Player, name="n")
+        await ref.call("before")
+        ref.tell(lambda _: other.call(forever, timeout=None))
+        ref.tell("waits")
+        ref.link(other)
+        ref.monitor()
+        await w.settle()
+        status = ref.status()
+        assert (status.path, status.state, status.incarnation) == (ref.path, "running", 1)
+        assert (status.handling, status.waiting_for, status.queued) == ("function", other.path, 1)
+        assert (status.links, status.monitors, status.host, status.actor_class) == (1, 1, "loop", Player)
+        assert ref.state() == {"seen": ["before"]}
+        assert ref.statistics().handled == 2
+        ref.kill()
+
+
+@in_loop
+async def test_an_actor_stuck_in_its_thread_answers_for_its_status() -> None:
+    """Guards the view into code that blocks."""
+    async with stage() as w:
+        gate, entered = threading.Event(), threading.Event()
+        ref = await w.runtime.spawn(Player, host="thread")
+        answer = ref.ask(lambda _: (entered.set(), gate.wait(PATIENCE)), block=False)
+        assert await asyncio.to_thread(entered.wait, PATIENCE)
+        assert (ref.status().handling, ref.status().host) == ("function", "thread")
+        gate.set()
+        await answer
+
+
+@in_loop
+async def test_the_state_of_an_actor_is_always_one_of_five() -> None:
+    """Guards what people read: starting, running, stopping, down, stopped."""
+    async with stage() as w:
+        gate = asyncio.Event()
+
+        class Slow(Player):
+            async def on_start(self) -> None:  # type: ignore[override]
+                await gate.wait()
+
+            async def on_stop(self) -> None:  # type: ignore[override]
+                gate.clear()
+                await gate.wait()
+
+        starting = w.runtime.spawn(Slow, name="n")
+        await w.settle()
+        ref: Any = w.runtime.whereis("n")
+        seen = [ref.status().state]
+        gate.set()
+        await starting
+        seen.append(ref.status().state)
+        stopped = ref.stop(block=False)
+        await w.settle()
+        seen.append(ref.status().state)
+        gate.set()
+        await stopped
+        seen.append(ref.status().state)
+        assert seen == ["starting", "running", "stopping", "stopped"]
+        async with start(supervisor("root", child("a", Player)), runtime=w.runtime) as root:
+            root.child("a").kill()
+            await w.settle()
+            assert root.child("a").status().state == "down"
+
+
+@pytest.mark.parametrize("host", ["loop", "thread"])
+@in_loop
+async def test_a_suspended_actor_takes_no_message_until_it_is_resumed(host: str) -> None:
+    """Guards suspend: user and system messages wait, in their order; nothing is lost."""
+    async with stage() as w:
+        ref, watched = await w.runtime.spawn(Player, host=host), await w.runtime.spawn(Player)
+        await ref.call(lambda self: self.monitor(watched) and None)
+        ref.suspend()
+        await w.settle()
+        ref.tell(1)
+        watched.kill()
+        await w.settle()
+        assert ref.status().suspended
+        assert ref.state()["seen"] == []
+        ref.resume()
+        await ref.call(2)
+        seen: Any = ref.state()["seen"]
+        assert [type(message) for message in seen] == [Down, int, int]
+
+
+@pytest.mark.parametrize("host", ["loop", "thread"])
+@in_loop
+async def test_the_order_to_stop_and_a_kill_get_through_to_a_suspended_actor(host: str) -> None:
+    """Guards shutdown against a forgotten `resume`."""
+    async with stage() as w:
+        for end in (lambda ref: ref.stop(block=False, drain=False), lambda ref: ref.kill()):
+            ref = await w.runtime.spawn(Player, host=host)
+            ref.suspend()
+            await w.settle()
+            ended = ref.ended()
+            end(ref)
+            await ended
+            assert ref.status().state == "stopped"
+
+
+@in_loop
+async def test_a_trace_holds_the_last_messages_and_no_more() -> None:
+    """Guards the bounded memory of what an actor did, with type, outcome and incarnation."""
+    async with stage() as w, start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root:
+        ref = root.child("a")
+        ref.tell("untraced")
+        ref.trace(3)
+        await w.settle()
+        for number in range(4):
+            ref.tell(number)
+        ref.tell(crash(ValueError()))
+        await ref.call(lambda _: asyncio.sleep(0))
+        last = [(each.message_type, each.outcome, each.incarnation) for each in ref.last_messages()]
+        assert last == [("int", "done", 1), ("function", "failed", 1), ("function", "done", 2)]
+        ref.trace(0)
+        await w.settle()
+        assert ref.last_messages() == []
+
+
+@in_loop
+async def test_statistics_only_grow_and_uptime_is_of_the_present_incarnation() -> None:
+    """Guards counters that survive restarts, and the time in handlers, waiting included."""
+    async with stage() as w, start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root:
+        ref = root.child("a")
+        await w.advance(5)
+        assert ref.statistics().uptime == 5
+        gate = asyncio.Event()
+        answer = ref.ask(lambda _: gate.wait(), block=False)
+        await w.advance(2)
+        gate.set()
+        await answer
+        assert ref.statistics().seconds == 2
+        ref.tell(crash(ValueError()))
+        await w.advance(3)
+        statistics = ref.statistics()
+        assert (statistics.handled, statistics.crashes, statistics.restarts) == (2, 1, 1)
+        assert (statistics.uptime, statistics.seconds) == (3, 2)
+
+
+@in_loop
+async def test_the_children_of_an_actor_show_in_its_status_and_can_be_found_by_path() -> None:
+    """Guards the view of a tree, and that one actor has one ref."""
+    async with stage() as w:
+        ref = await w.runtime.spawn(Player, name="top")
+        below = await ref.call(lambda self: _await(self.spawn(Player, name="below")))
+        assert ref.status().children == ("below",)
+        assert w.runtime.find("top/below") is below
+        assert w.runtime.find("top/nobody") is None
+        ref.kill()
+        await w.settle()
+        assert w.runtime.find("top/below") is None
+
+
+async def _await(awaitable: Any) -> Any:
+    return await awaitable
