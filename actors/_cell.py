@@ -48,6 +48,7 @@ class Cell(Turn):
         "grace",
         "groups",
         "id",
+        "killed",
         "leaving",
         "names",
         "parent",
@@ -64,6 +65,8 @@ class Cell(Turn):
     children: dict[str, Cell] | None
     watchers: Watchers | None
     timers: set[Timer] | None
+    killed: bool
+    """Whether the incarnation is being killed: once is enough, and the first reason counts."""
     culprit: Envelope | None
     """The message that crashed the incarnation, while its last hook runs."""
     names: list[str] | None
@@ -92,7 +95,7 @@ class Cell(Turn):
             else make_queue(props.mailbox, path, self._overflowed, runtime.park)
         )
         self.urgent = self.stash = self.envelope = self.pending = self.trace = self.culprit = None
-        self.open = self.idle = self.closed = self.suspended = self.leaving = False
+        self.open = self.idle = self.closed = self.suspended = self.leaving = self.killed = False
         self.active = self.incarnation = self.handled = self.crashes = 0
         self.seconds = 0.0
         self.state = State.DOWN
@@ -117,7 +120,7 @@ class Cell(Turn):
         self.incarnation += 1
         self.state = State.STARTING
         self.told_to_stop = None
-        self.leaving = False
+        self.leaving = self.killed = False
         self.context = self.runtime.context.copy()
         self.context.run(current_cell.set, self)
         self.pending = self._start
@@ -163,7 +166,8 @@ class Cell(Turn):
 
     def running(self) -> None:
         """The start is complete. A class that governs its own life says so itself."""
-        self._disarm_grace()
+        if self.told_to_stop is None or self.props.shutdown is None:
+            self._disarm_grace()  # otherwise it is the time it was given to stop in
         self.state = State.RUNNING
         self.up_since = self.runtime.now()
         kind = self.props.kind
@@ -247,8 +251,13 @@ class Cell(Turn):
         self.runtime.control_call(self._leave_if_running, self.incarnation, Normal())
 
     def _leave_if_running(self, incarnation: int, reason: ExitReason) -> None:
-        if incarnation == self.incarnation and self.state is State.RUNNING:
+        if incarnation != self.incarnation:
+            return
+        governs = self.props.kind.governs
+        if self.state is State.RUNNING or (governs and self.state is State.STARTING):
             self.stop(reason, self.props.shutdown)
+        elif governs:
+            self.reopen()  # it is stopping already, and has to hear of its children until it is done
 
     def crash(self, envelope: Envelope | None, error: BaseException) -> None:
         """The incarnation ends by `error`. Called on the host; the rest of the handlers under way are cut off."""
@@ -310,8 +319,9 @@ class Cell(Turn):
 
     def kill(self, reason: ExitReason) -> None:
         """Ends the incarnation without asking it, and everything below it (supervision rule 20)."""
-        if self.state in (State.DOWN, State.CLOSED):
+        if self.killed or self.state in (State.DOWN, State.CLOSED):
             return
+        self.killed = True
         starting = self.state is State.STARTING and self.told_to_stop is None
         self.state = State.STOPPING
         self.open = False

@@ -63,6 +63,8 @@ class Kind:
 
     def dispose(self, actor: Any) -> None:
         """The instance is no longer used."""
+        if self.governs:
+            actor.on_gone()
 
 
 def _check_attributes(actor_class: type[Any]) -> None:

@@ -48,6 +48,14 @@ class Engine(Requests):
         self._end(reason, now)
         return self._take()
 
+    def abandon(self) -> list[Effect]:
+        """The supervisor is gone, perhaps without having ended: refuses the requests that wait."""
+        self._phase = Phase.ENDED
+        self._abandon_operation()
+        for child in self._roster:
+            self._refuse_all(child)
+        return self._take()
+
     # What the edge reports
 
     def started(self, id: str, incarnation: int, now: float, ref: object | None = None) -> list[Effect]:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from supervisors._actors import Crashed, ExitReason
-from supervisors._effects import BackingOff, GaveUp, Restarted, RestartFailed, Restarting, SupervisionEvent
+from supervisors._effects import BackingOff, GaveUp, Restarting, SupervisionEvent
 
 LENGTH = 1000
 """How many entries are kept."""
@@ -47,19 +47,23 @@ class Ledger:
         self._records.append(record)
         self._open[child] = record
 
+    def has_open(self, child: str) -> bool:
+        """Whether there is an entry of this child whose outcome is not known yet."""
+        return child in self._open
+
+    def started(self, child: str, now: float) -> None:
+        """A child is up."""
+        self._settle(child, "restarted", now)
+
     def note(self, event: SupervisionEvent) -> None:
         """The supervisor decided something about the child, or its decision came to an end."""
         match event:
-            case Restarted(child=child, at=at):
-                self._settle(child, "restarted", at)
             case BackingOff(child=child, attempt=attempt, delay=delay):
                 if (record := self._open.get(child)) is not None:
                     record.attempt, record.delay = attempt, delay
             case Restarting(child=child, attempt=attempt):
                 if (record := self._open.get(child)) is not None:
                     record.attempt = attempt
-            case RestartFailed(child=child, at=at):
-                self._settle(child, "failed", at)
             case GaveUp(child=child, at=at):
                 self._settle(child, "gave_up", at)
             case _:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from supervisors._combinations import significant_under_never
 from supervisors._errors import Fault
-from supervisors._spec import Spec, SupervisorSpec
+from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,9 @@ def reconcile(old: Mapping[str, Spec], new: Sequence[Spec]) -> Reconciliation:
 
 def update_faults(supervisor: SupervisorSpec, path: str, specs: Sequence[Spec]) -> list[Fault]:
     """Why a running supervisor cannot take these specs (rules 22 and 24)."""
+    kinds = [type(spec).__name__ for spec in specs if not isinstance(spec, ChildSpec | SupervisorSpec)]
+    if kinds:
+        return [Fault(path, f"update_specs takes specs, got {kind}") for kind in kinds]
     faults = [fault for spec in specs if (fault := child_fault(supervisor, path, spec)) is not None]
     if supervisor.is_dynamic:
         if len(specs) != 1:

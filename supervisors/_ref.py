@@ -23,7 +23,7 @@ from supervisors._errors import NotFound
 from supervisors._fields import Args
 from supervisors._ledger import LedgerEntry
 from supervisors._reconcile import Reconciliation
-from supervisors._spec import Spec, TaskCall
+from supervisors._spec import Spec, SupervisorSpec, TaskCall
 from supervisors._task import Promise
 
 
@@ -101,15 +101,16 @@ class SupervisorRef(ActorRef[Any]):
         return self._ask(GetLedger())
 
     def partition(self, key: object) -> ActorRef[Any]:
-        """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys, in every process.
+        """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys of one type, in every process.
 
         A whole number is taken modulo the number of partitions, anything else by the CRC-32 of its `repr`.
         """
-        number = key if type(key) is int else zlib.crc32(repr(key).encode())
-        count = len(self._cell.children or ())
-        if not count:
+        number = key if isinstance(key, int) else zlib.crc32(repr(key).encode())
+        spec = self._cell.props.args[0]
+        assert isinstance(spec, SupervisorSpec)
+        if spec.partitions is None:
             raise NotFound(self.path, str(key))
-        return self.child(str(number % count))
+        return self.child(str(number % spec.partitions))
 
     def _ask(self, message: object) -> Future[Any]:
         # No deadline: a start may take as long as its spec allows, and the end of the supervisor settles every request.

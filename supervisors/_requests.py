@@ -204,11 +204,11 @@ class Requests(Moves):
         self._issued += 1
         return spec, str(self._issued)
 
-    def _was_issued(self, id: str) -> bool:
+    def _was_issued(self, id: object) -> bool:
         """Whether a child of a dynamic supervisor had this id: it is gone, so its termination is done (rule
         23).
         """
-        return id.isdecimal() and str(int(id)) == id and 0 < int(id) <= self._issued
+        return isinstance(id, str) and id.isdecimal() and str(int(id)) == id and 0 < int(id) <= self._issued
 
     def _reconcile(self, specs: Sequence[Spec], request: object, now: float) -> None:
         wanted = {spec.id: spec for spec in specs}

@@ -31,9 +31,9 @@ class Roster:
     def __iter__(self) -> Iterator[Child]:
         return iter(self._children.values())
 
-    def get(self, id: str) -> Child | None:
-        """The child of this id."""
-        return self._children.get(id)
+    def get(self, id: object) -> Child | None:
+        """The child of this id. What is no string is nobody's, whatever a request holds."""
+        return self._children.get(id) if isinstance(id, str) else None
 
     def add(self, id: str, spec: Spec, now: float, *, fresh_id: bool = False) -> Child:
         """A new child at the end of the order, not started yet.

@@ -20,6 +20,7 @@ from pydantic import (
     StrictBool,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from supervisors._actors import MailboxSpec
 from supervisors._backoff import Backoff, Exponential, Seconds
@@ -108,6 +109,13 @@ class BaseSpec(BaseModel):
             object.__setattr__(copy, name, getattr(self, name))
         return copy
 
+    def _extra(self, extra: Args) -> Args:
+        """Extra arguments for a template, as given to a running supervisor. Raises SpecError when they are none."""
+        try:
+            return check_args(extra)
+        except PydanticCustomError as error:
+            raise SpecError([Fault(self.id, f"args: {error.message()}, got {type(extra).__name__}")]) from None
+
     def runs_like(self, other: Spec) -> bool:
         """Whether `other` differs in policy only, so that `update_specs` may adopt it without a restart."""
         raise NotImplementedError
@@ -186,9 +194,9 @@ class ChildSpec(BaseSpec):
             raise SpecError([Fault(self.id, f"start_child takes {wanted} here, got {type(extra).__name__}")])
         if isinstance(extra, TaskCall):
             return self._changed(start=extra.function, args=check_args(extra.args))
-        if not extra:
+        more = self._extra(extra)
+        if not more:
             return self
-        more = check_args(extra)
         if isinstance(self.args, Mapping) and isinstance(more, Mapping):
             return self._changed(args={**self.args, **more})
         if isinstance(self.args, Sequence) and isinstance(more, Sequence):
@@ -267,7 +275,7 @@ class SupervisorSpec(BaseSpec):
 
     def instance(self, extra: Args | TaskCall) -> SupervisorSpec:
         """This template as the spec of one child. Raises SpecError for extra arguments: a tree takes none."""
-        if isinstance(extra, TaskCall) or extra:
+        if isinstance(extra, TaskCall) or self._extra(extra):
             raise SpecError([Fault(self.id, "args: the template is a supervisor, which takes no arguments")])
         return self
 

@@ -44,6 +44,7 @@ from supervisors._child import ChildCounts, ChildInfo
 from supervisors._effects import (
     Answer,
     Arm,
+    BackingOff,
     Close,
     Disarm,
     Drop,
@@ -53,6 +54,7 @@ from supervisors._effects import (
     Note,
     Ready,
     Refuse,
+    Restarting,
     Start,
     StartFailedSelf,
     Stop,
@@ -101,11 +103,12 @@ class Supervisor(Actor):
     def on_start(self) -> None:
         self._feed(lambda: self._engine.start(self._now()))
 
-    def on_stop(self) -> None:
-        self._disarm_all()
-
-    def on_failure(self, *_: object) -> None:
-        self._disarm_all()
+    def on_gone(self) -> None:
+        """The incarnation is gone, killed or not: no timer of its is left, and nobody waits for its answer."""
+        for timer in (*self._timers.values(), *self._graces):
+            timer.cancel()
+        for effect in self._engine.abandon():
+            self._do(effect)
 
     # Notices
 
@@ -113,6 +116,7 @@ class Supervisor(Actor):
     def child_started(self, notice: ChildStarted) -> None:
         cell = self._cells.get(notice.id)
         ref = cell.ref if cell is not None else None
+        self._ledger.started(notice.id, self._now())
         self._feed(lambda: self._engine.started(notice.id, notice.incarnation, self._now(), ref))
 
     @handles
@@ -161,7 +165,6 @@ class Supervisor(Actor):
     @handles
     def terminate_child(self, request: TerminateChild) -> None:
         reply = self._cell.take_reply()
-        self._ledger.cancel(request.id, self._now())
         self._feed(lambda: self._engine.terminate_child(request.id, reply, self._now()))
 
     @handles
@@ -255,6 +258,7 @@ class Supervisor(Actor):
         except Exception as error:  # noqa: BLE001 - a class that is not found, a name that is taken: a start that failed
             reason = Crashed(error)
             now = self._now()
+            self._ledger.exited(effect.id, effect.incarnation, reason, None, now)
             self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now))
             return
         cell.props = props
@@ -306,15 +310,13 @@ class Supervisor(Actor):
                 self._now() + delay, lambda: self._cell.put_urgent(Due(token))
             )
 
-    def _disarm_all(self) -> None:
-        for timer in (*self._timers.values(), *self._graces):
-            timer.cancel()
-        self._timers.clear()
-        self._graces.clear()
-
     # What others hear
 
     def _note(self, event: SupervisionEvent) -> None:
+        if isinstance(event, BackingOff | Restarting) and not self._ledger.has_open(event.child):
+            # Restarted although its exit was no failure: a permanent child that ended, a bystander of a group restart.
+            ended = event.incarnation - isinstance(event, Restarting)
+            self._ledger.exited(event.child, ended, self._cells[event.child].reason, None, event.at)
         self._ledger.note(event)
         self.runtime.events.publish(event)
         if isinstance(event, GaveUp) and self._spec.on_give_up is not None:

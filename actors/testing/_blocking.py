@@ -7,6 +7,7 @@ it.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,16 +19,23 @@ from actors.testing._strands import Sleeper, Strands
 
 
 class SimLock:
-    """`threading.Lock`. Waiters get it in the order they came."""
+    """`threading.Lock`. Waiters get it in the order they came.
 
-    __slots__ = ("_held", "_strands", "_waiters")
+    With `yields`, a simulated thread may be overtaken right before it takes the lock: that is where the races of real
+    threads are.
+    """
 
-    def __init__(self, strands: Strands) -> None:
+    __slots__ = ("_held", "_strands", "_waiters", "_yields")
+
+    def __init__(self, strands: Strands, *, yields: bool) -> None:
         self._strands = strands
+        self._yields = yields
         self._held = False
         self._waiters: deque[Sleeper] = deque()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if self._yields:
+            self._strands.give_way()
         if not self._held:
             self._held = True
             return True
@@ -54,10 +62,7 @@ class SimLock:
         return self._held
 
     def __enter__(self) -> Literal[True]:
-        if self._held:
-            self.acquire()
-        else:
-            self._held = True
+        self.acquire()
         return True
 
     def __exit__(
@@ -74,7 +79,7 @@ class SimRLock:
 
     def __init__(self, strands: Strands) -> None:
         self._strands = strands
-        self._lock = SimLock(strands)
+        self._lock = SimLock(strands, yields=True)
         self._owner: object = None
         self._count = 0
 
@@ -124,9 +129,15 @@ class SimRLock:
 
 def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[Any, str, object]]:
     """What to put in place of the standard library's own while a simulation runs: module, name, replacement."""
+    real = threading.Lock
 
-    def make_lock() -> SimLock:
-        return SimLock(strands)
+    def make_lock() -> Any:
+        # The runtime's own critical sections never block, so that its locks are never contended here.
+        ours = sys._getframe(1).f_globals.get("__name__", "").startswith("actors._")
+        return real() if ours else SimLock(strands, yields=True)
+
+    def make_waiter() -> SimLock:
+        return SimLock(strands, yields=False)
 
     def make_rlock() -> SimRLock:
         return SimRLock(strands)
@@ -136,7 +147,7 @@ def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[A
         raise SimulationError("this Python has no queue._PySimpleQueue; simulations need CPython")
     return [
         (threading, "Lock", make_lock),
-        (threading, "_allocate_lock", make_lock),
+        (threading, "_allocate_lock", make_waiter),
         (threading, "RLock", make_rlock),
         (threading, "_time", now),
         (queue, "time", now),

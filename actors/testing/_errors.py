@@ -42,7 +42,10 @@ class FenceError(ActorError):
 
     def describe(self) -> str:
         who = f"{self.path} calls" if self.path else "something calls"
-        return f"{who} {self.call} at {self.place}: not inside a simulation, whose runs could not be repeated; {self.instead}"
+        return (
+            f"{who} {self.call} at {self.place}: not inside a simulation, "
+            f"whose runs could not be repeated; {self.instead}"
+        )
 
 
 class InjectedCrash(ActorError):

@@ -56,6 +56,12 @@ _SEEDED = "draw from `self.runtime.random`, which the simulation seeds"
 _active: list[Fences] = []
 
 
+def refuse_nesting() -> None:
+    """Raises `SimulationError` when a simulation is under way."""
+    if _active:
+        raise SimulationError("a simulation runs already in this process; simulations do not nest")
+
+
 class Fences:
     """Puts the fences up on entering and takes them down on leaving. Only one simulation at a time may have them up."""
 
@@ -65,8 +71,7 @@ class Fences:
         self._kept: list[tuple[Any, str, object]] = []
 
     def __enter__(self) -> Self:
-        if _active:
-            raise SimulationError("a simulation runs already in this process; simulations do not nest")
+        refuse_nesting()
         _active.append(self)
         for owner, name, replacement in self._patches():
             self._kept.append((owner, name, getattr(owner, name)))
@@ -169,7 +174,7 @@ class Fences:
                 raise SimulationError(
                     'the test starts a thread inside a simulation; use sim.workload, or an actor with `host="thread"`'
                 )
-            runtime.start_strand(target, f"pykka/{type(actor).__name__}")
+            runtime.start_strand(target, runtime.numbered(f"pykka/{type(actor).__name__}"), outside=True)
 
         return start
 

@@ -70,7 +70,7 @@ class StartFailed(NamedTuple):
 
 
 class StopOrdered(NamedTuple):
-    """An incarnation was told to stop within `grace` seconds (`None`: any time). It may be starting, or gone already."""
+    """An incarnation was told to stop within `grace` seconds (`None`: any time). It may be starting, or gone."""
 
     at: float
     step: int

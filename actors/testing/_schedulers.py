@@ -11,8 +11,12 @@ import random
 from collections.abc import Callable
 from typing import ClassVar
 
+from actors.testing._errors import BadSchedule
 from actors.testing._lanes import Lane, Scheduler
 from actors.testing._schedule import After, Demote, Move, Promote, Schedule, TimerFirst
+
+LENGTH = 200
+"""The guess at the number of steps of a run where nobody knows better."""
 
 
 def first_come(lane: Lane) -> int:
@@ -110,7 +114,7 @@ class PCT:
 
     plain = False
 
-    def __init__(self, seed: int, depth: int = 3, length: int = 200) -> None:
+    def __init__(self, seed: int, depth: int = 3, length: int = LENGTH) -> None:
         self._random = random.Random(seed)
         self._changes = sorted(self._random.randrange(length) for _ in range(depth - 1))
         self._picks = 0
@@ -130,6 +134,32 @@ class PCT:
         return best
 
 
+class Lag:
+    """First come, first served, but at a few random steps the one that would run becomes the last: what one named move
+    does.
+
+    Finds what needs a single actor to stop at a single place for long.
+    """
+
+    plain = False
+
+    def __init__(self, seed: int, lags: int = 1, length: int = LENGTH) -> None:
+        drawn = random.Random(seed)
+        self._changes = sorted(drawn.randrange(length) for _ in range(lags))
+        self._picks = 0
+        self._lowest = 0
+
+    def pick(self, lanes: list[Lane]) -> Lane | None:
+        self._picks += 1
+        best = min(lanes, key=_level)
+        if self._changes and self._picks > self._changes[0]:
+            del self._changes[0]
+            self._lowest -= 1
+            best.level = self._lowest
+            best = min(lanes, key=_level)
+        return best
+
+
 class POS:
     """Partial order sampling: every single step has a random priority."""
 
@@ -143,6 +173,10 @@ class POS:
             if lane.ranked != lane.queue[0][0]:
                 lane.ranked, lane.rank = lane.queue[0][0], self._random.random()
         return max(lanes, key=_rank)
+
+
+def _level(lane: Lane) -> tuple[int, int]:
+    return -lane.level, lane.queue[0][0]
 
 
 def _rank(lane: Lane) -> float:
@@ -179,31 +213,39 @@ class Recorder:
 class Strategy:
     """A kind of search and its seed, as a value: makes a fresh scheduler for each run."""
 
-    KINDS: ClassVar[dict[str, Callable[[int], Scheduler]]] = {
-        "fifo": lambda seed: Fifo(),
-        "random": RandomWalk,
-        "pct2": lambda seed: PCT(seed, 2),
-        "pct3": PCT,
-        "pct5": lambda seed: PCT(seed, 5),
-        "pos": POS,
+    KINDS: ClassVar[dict[str, Callable[[int, int], Scheduler]]] = {
+        "fifo": lambda seed, length: Fifo(),
+        "lag": lambda seed, length: Lag(seed, 1, length),
+        "lag2": lambda seed, length: Lag(seed, 2, length),
+        "random": lambda seed, length: RandomWalk(seed),
+        "pct2": lambda seed, length: PCT(seed, 2, length),
+        "pct3": lambda seed, length: PCT(seed, 3, length),
+        "pct5": lambda seed, length: PCT(seed, 5, length),
+        "pos": lambda seed, length: POS(seed),
     }
 
-    def __init__(self, kind: str, seed: int = 0) -> None:
+    def __init__(self, kind: str, seed: int = 0, length: int = LENGTH) -> None:
+        """`kind` is one of `KINDS`; `length` is a guess at the number of steps of a run."""
+        if kind not in self.KINDS:
+            raise BadSchedule(f"unknown search {kind!r}; known: {', '.join(sorted(self.KINDS))}")
         self.kind = kind
         self.seed = seed
-        self._make = self.KINDS[kind]
+        self.length = max(1, length)
 
     def make(self) -> Scheduler:
         """A scheduler for one run."""
-        return self._make(self.seed)
+        return self.KINDS[self.kind](self.seed, self.length)
 
     def __repr__(self) -> str:
         return self.kind if self.kind == "fifo" else f"{self.kind}(seed={self.seed})"
 
 
-def portfolio(count: int, seed: int) -> tuple[Strategy, ...]:
-    """`count` searches, first come first served once and then each kind in turn: none of them finds everything."""
-    kinds = ("random", "pct3", "pos", "pct2", "pct5")
+def portfolio(count: int, seed: int, length: int = LENGTH) -> tuple[Strategy, ...]:
+    """`count` searches, first come first served once and then each kind in turn: none of them finds everything.
+
+    `length` is a guess at the number of steps of a run.
+    """
+    kinds = ("random", "pct3", "pos", "lag", "pct5", "lag2")
     found = [Strategy("fifo")]
-    found += [Strategy(kinds[index % len(kinds)], seed + index) for index in range(count - 1)]
+    found += [Strategy(kinds[index % len(kinds)], seed + index, length) for index in range(count - 1)]
     return tuple(found[:count])

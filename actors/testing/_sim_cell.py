@@ -91,9 +91,7 @@ class SimCell(Cell):
                 case Slow(seconds=seconds):
                     handler = self._late(handler, partial(self.runtime.pause, seconds))
                 case Hang():
-                    healed: Future[None] = Future(self.runtime.park)
-                    self.runtime.injector.hung.append(healed)
-                    handler = self._late(handler, lambda: healed)
+                    handler = self._late(handler, self._heal)
         return handler
 
     def _late(self, handler: Handler, wait: Callable[[], Future[None]]) -> Handler:
@@ -109,6 +107,12 @@ class SimCell(Cell):
             return await result if type(result) is CoroutineType else result
 
         return in_thread if self.host.blocks else on_loop
+
+    def _heal(self) -> Future[None]:
+        """A future that settles at `heal()`."""
+        healed: Future[None] = Future(self.runtime.park)
+        self.runtime.injector.hung.append(healed)
+        return healed
 
     def _kill_if(self, incarnation: int) -> None:
         if self.incarnation == incarnation:

@@ -31,7 +31,17 @@ class SimLoopHost(LoopHost):
         loop.turn_of = self.turn_of
 
     def ready(self, cell: Turn) -> None:
-        self._sim.push(cast("SimCell", cell).lane, cell)
+        if cell.pending is not None or cell.queue or cell.urgent:
+            self._sim.push(cast("SimCell", cell).lane, cell)
+        else:
+            self._runtime.control.append((self._look, (cell,)))
+
+    def _look(self, cell: Turn) -> None:
+        """A turn with nothing to do runs no code of the user's: it is no step, and nothing to choose."""
+        if cell.pending is not None or cell.queue or cell.urgent:
+            self._sim.push(cast("SimCell", cell).lane, cell)
+        else:
+            self.turn_of(cell)
 
     def schedule(self) -> None:
         """The loop looks at the runtime's control before every step."""
@@ -58,6 +68,8 @@ class SimLoopHost(LoopHost):
             return pool.pop()
         carrier = super().take_carrier()
         self._pool_of[carrier] = pool
+        # The first step of a carrier runs nobody's code: it is no step of the actor.
+        self._sim.take_back(cast("SimCell", cell).lane)._run()  # type: ignore[union-attr]
         return carrier
 
     def keep(self, carrier: Carrier) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import heapq
 from asyncio import Handle, TimerHandle
 from asyncio.events import _get_running_loop, _set_running_loop
@@ -21,7 +22,8 @@ from actors.testing._place import fence
 
 INSTANT = 100_000
 """How many steps may be taken without time moving before it counts as a livelock."""
-
+COLLECT = 20_000
+"""How many steps lie between two collections of garbage."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -67,12 +69,15 @@ class SimLoop(asyncio.BaseEventLoop):
         self._arrived = 0
         self._now = 0.0
         self._moved_at = 0
-        self._timers: list[tuple[float, int, TimerHandle]] = []
+        self._timers: list[tuple[float, int, TimerHandle, Lane | None]] = []
         self._cancelled = 0
         self._tasks: list[asyncio.Task[Any]] = []
         self._tasks_due = 64
         self._running = False
         self._closed = False
+
+    def __del__(self) -> None:
+        """Nothing is open, so nothing needs closing."""
 
     # Lanes and steps
 
@@ -92,6 +97,15 @@ class SimLoop(asyncio.BaseEventLoop):
         if not lane.queue:
             self._waiting.append(lane)
         lane.queue.append((self._arrived, item))
+
+    def take_back(self, lane: Lane) -> Item:
+        """What was pushed last, in this lane, does not run after all: whoever takes it runs it himself."""
+        if self._plain:
+            return self._fifo.pop()[1]
+        item = lane.queue.pop()[1]
+        if not lane.queue:
+            self._waiting.remove(lane)
+        return item
 
     def reschedule(self, scheduler: Scheduler) -> None:
         """From here on this scheduler chooses. What waits keeps its order."""
@@ -136,6 +150,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._moved_at = self.steps
         self._running = True
         _set_running_loop(self)
+        collects = gc.isenabled()
+        gc.disable()  # what a finalizer does must come at the same step in every run, and not when memory happens to be full
         try:
             while True:
                 while control:
@@ -163,11 +179,15 @@ class SimLoop(asyncio.BaseEventLoop):
                     item._run()
                 for check in self.after_step:
                     check()
+                if not self.steps % COLLECT:
+                    gc.collect(1)
                 if self.steps - self._moved_at > self.instant:
                     raise LivelockFailure(self._now, self.steps - self._moved_at, trace[-12:])
         finally:
             self._running = False
             _set_running_loop(None)
+            if collects:
+                gc.enable()
 
     def _fail(self) -> NoReturn:
         failure, self.failure = self.failure, None
@@ -183,7 +203,7 @@ class SimLoop(asyncio.BaseEventLoop):
     @property
     def timers(self) -> list[TimerHandle]:
         """The timers that are set."""
-        return [timer for _, _, timer in sorted(self._timers, key=lambda each: each[:2]) if not timer._cancelled]
+        return [each[2] for each in sorted(self._timers, key=lambda each: each[:2]) if not each[2]._cancelled]
 
     def _move_time(self, until: float | None) -> Why | None:
         """Moves time to the next timer and makes everything due at that time ready."""
@@ -206,11 +226,11 @@ class SimLoop(asyncio.BaseEventLoop):
     def _ring(self) -> None:
         timers, now = self._timers, self._now
         while timers and timers[0][0] <= now:
-            timer = heapq.heappop(timers)[2]
+            _, _, timer, lane = heapq.heappop(timers)
             if timer._cancelled:
                 self._cancelled -= 1
             else:
-                self.push(self._owner(timer._context), timer)  # type: ignore[attr-defined]
+                self.push(lane or self._owner(timer._context), timer)  # type: ignore[attr-defined]
 
     def jump(self, seconds: float) -> None:
         """Time moves while work is waiting, as after a suspended machine: everything that falls due meanwhile is ready
@@ -220,9 +240,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._moved_at = self.steps
         self._ring()
 
-    def call_soon(
-        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
-    ) -> Handle:
+    def call_soon(self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None) -> Handle:
         handle = Handle(callback, args, self, context)
         cell: Any = current_cell.get() if context is None else context.get(current_cell)
         self.push(self._owner(handle._context) if cell is None else cell.lane, handle)  # type: ignore[attr-defined]
@@ -231,16 +249,27 @@ class SimLoop(asyncio.BaseEventLoop):
     call_soon_threadsafe = call_soon
 
     def call_at(
-        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> TimerHandle:
-        timer = TimerHandle(when, callback, args, self, context)
+        return self._set(TimerHandle(when, callback, args, self, context), None)
+
+    def clock_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        """A timer of the runtime on behalf of an actor, such as the grace of a stop. It races with the actor: its lane
+        is `path:clock`.
+        """
+        cell = current_cell.get()
+        return self._set(
+            TimerHandle(when, callback, (), self), self.outside if cell is None else self.lane(f"{cell.path}:clock")
+        )
+
+    def _set(self, timer: TimerHandle, lane: Lane | None) -> TimerHandle:
         self._arrived += 1
-        heapq.heappush(self._timers, (when, self._arrived, timer))
+        heapq.heappush(self._timers, (timer.when(), self._arrived, timer, lane))
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
     def call_later(
-        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> TimerHandle:
         return self.call_at(self._now + max(0.0, delay), callback, *args, context=context)
 
@@ -282,7 +311,7 @@ class SimLoop(asyncio.BaseEventLoop):
         return [task for task in self._tasks if not task.done()]
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         return self.in_thread(func, *args)
 

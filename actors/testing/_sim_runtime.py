@@ -19,7 +19,6 @@ from actors.testing._faults import FaultPlan
 from actors.testing._greenlet_host import GreenletHost
 from actors.testing._injector import Injector
 from actors.testing._journal import Journal
-from actors.testing._lanes import Lane
 from actors.testing._sim_cell import SimCell
 from actors.testing._sim_host import SimLoopHost
 from actors.testing._sim_loop import SimLoop
@@ -41,7 +40,7 @@ class SimClock:
         return EPOCH + self._loop.time() + self._offset()
 
     def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
-        return self._loop.call_at(when, callback)
+        return self._loop.clock_at(when, callback)
 
 
 class SimRuntime(Runtime):
@@ -124,11 +123,14 @@ class SimRuntime(Runtime):
         self.loop.call_later(seconds, lambda: None if future.done() else future.set(None))
         return future
 
-    def start_strand(self, work: Callable[[], object], name: str, lane: Lane | None = None) -> None:
-        """Begins a simulated thread."""
+    def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> None:
+        """Begins a simulated thread that is no actor of ours; the name is also that of its lane."""
+        self.strands.start(work, self.loop.lane(name), name, outside=outside)
+
+    def numbered(self, name: str) -> str:
+        """The name with a number that nobody else has."""
         self._strand_numbers += 1
-        name = f"{name}-{self._strand_numbers}"
-        self.strands.start(work, lane or self.loop.lane(name), name)
+        return f"{name}-{self._strand_numbers}"
 
     def _in_thread(self, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
         """What `asyncio.to_thread` asks for."""
@@ -143,7 +145,7 @@ class SimRuntime(Runtime):
             else:
                 self.loop.call_soon(_settle, future, result, None, context=context)
 
-        self.start_strand(work, "thread")
+        self.start_strand(work, self.numbered("thread"), outside=False)
         return future
 
     # What the stream says

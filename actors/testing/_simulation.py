@@ -26,7 +26,7 @@ from actors.testing._errors import (
     SimulationError,
 )
 from actors.testing._faults import FaultPlan
-from actors.testing._fences import Fences
+from actors.testing._fences import Fences, refuse_nesting
 from actors.testing._injector import Fired
 from actors.testing._lanes import Scheduler
 from actors.testing._observations import Observation
@@ -86,6 +86,7 @@ class Simulation:
     # Life
 
     def __enter__(self) -> Self:
+        refuse_nesting()
         self.strands = Strands(self.loop)
         self.runtime = SimRuntime(self.loop, self.strands, self.plan, self.seed, self._runtime_options)
         self._fences = Fences(self.runtime)

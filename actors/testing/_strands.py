@@ -32,8 +32,10 @@ class Sleeper:
 class Strand(greenlet):  # type: ignore[misc]
     """A simulated thread. Its steps belong to a lane, like those of everything else."""
 
-    def __init__(self, strands: Strands, work: Callable[[], object], lane: Lane, name: str) -> None:
+    def __init__(self, strands: Strands, work: Callable[[], object], lane: Lane, name: str, *, outside: bool) -> None:
         super().__init__(self._work, strands.hub)
+        self.outside = outside
+        """Whether it belongs to the test, or to pykka's own, and not to the tree under test."""
         self.lane = lane
         self.name = name
         self.sleeper: Sleeper | None = None
@@ -64,9 +66,9 @@ class Strands:
         self.closing = False
         self._context = Context()
 
-    def start(self, work: Callable[[], object], lane: Lane, name: str) -> Strand:
+    def start(self, work: Callable[[], object], lane: Lane, name: str, *, outside: bool = False) -> Strand:
         """Begins a simulated thread; it takes its first step when its lane is chosen."""
-        strand = Strand(self, work, lane, name)
+        strand = Strand(self, work, lane, name, outside=outside)
         self.alive[strand] = None
         self.resume(strand)
         return strand
@@ -93,6 +95,12 @@ class Strands:
         self.hub.switch()
         if self.closing:
             raise GreenletExit
+
+    def give_way(self) -> None:
+        """A point at which the running strand may be overtaken. Nothing outside of strands."""
+        if self.current is not None and not self.closing:
+            self.resume(self.current)
+            self.leave()
 
     # Waiting
 

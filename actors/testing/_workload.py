@@ -41,8 +41,7 @@ class Workload:
 
     def _begin(self, number: int) -> None:
         self._begun.append(number)
-        lane = self._runtime.loop.lane(f"{self.name}-{number}")
-        self._runtime.start_strand(lambda: self._run(number), lane.path, lane)
+        self._runtime.start_strand(lambda: self._run(number), f"{self.name}-{number}", outside=True)
 
     def _run(self, number: int) -> None:
         """The client's own strand: it may block. What it returns is awaited where it can be."""

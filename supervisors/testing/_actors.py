@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from actors._errors import IgnoreStart
+from actors.testing import _faults as faults
 from actors.testing._errors import InjectedCrash, OracleFailure
+from actors.testing._faults import Fault, FaultPlan, matches
 from actors.testing._observations import (
-    Abandoned,
     ApiAnswer,
     ApiRequest,
     BackedOff,
@@ -13,8 +15,6 @@ from actors.testing._observations import (
     Exited,
     FaultFired,
     KillOrdered,
-    Made,
-    Noted,
     Noticed,
     Observation,
     Sent,
@@ -23,26 +23,38 @@ from actors.testing._observations import (
     Starting,
     StopOrdered,
 )
+from actors.testing._schedule import MOVES, Move, Schedule, TimerFirst
+from actors.testing._schedulers import Strategy
+from actors.testing._simulation import Simulation, simulation
 
 __all__ = [
-    "Abandoned",
+    "MOVES",
     "ApiAnswer",
     "ApiRequest",
     "BackedOff",
     "Closed",
     "Declined",
     "Exited",
+    "Fault",
     "FaultFired",
+    "FaultPlan",
+    "IgnoreStart",
     "InjectedCrash",
     "KillOrdered",
-    "Made",
-    "Noted",
+    "Move",
     "Noticed",
     "Observation",
     "OracleFailure",
+    "Schedule",
     "Sent",
+    "Simulation",
     "StartFailed",
     "Started",
     "Starting",
     "StopOrdered",
+    "Strategy",
+    "TimerFirst",
+    "faults",
+    "matches",
+    "simulation",
 ]

@@ -154,8 +154,8 @@ class SupervisorModel:
         if self.mode in (Mode.ENDING, Mode.OVER):
             self.disagree(17, "no further start: the supervisor ends", seen)
         self._may_start(member, seen)
-        numbers = {member.incarnation + 1} | ({1} if member.fresh else set())
-        if incarnation not in numbers:
+        # Where the count of a child begins that comes later is not said: its id may have been another's before.
+        if incarnation != member.incarnation + 1 and not (member.request is not None and (member.fresh or not member.incarnation)):
             self.disagree(26, f"incarnation {member.incarnation + 1}", seen)
         member.incarnation = incarnation
         member.in_line = member.want in (Want.FIRST, Want.GROUP) and member.request is None
@@ -276,9 +276,8 @@ class SupervisorModel:
         member.due = Span(over, over)
         if member.want is Want.GROUP and self.group is not None:
             self.group.dues[id] = member.due
-        if not self.due_of(member).holds(until):
-            due = self.due_of(member)
-            self.disagree(12 if self.grouped else 11, f"a delay until {due.earliest:.9g} s", seen)
+        if not member.due.holds(until):
+            self.disagree(11, f"a delay until {over:.9g} s", seen)
 
     # What it hears: a child
 
@@ -404,7 +403,8 @@ class SupervisorModel:
             self._group_may_be_done()
         if want is Want.DROP:
             self.members.pop(member.id, None)
-            self.dropped[member.id] = member
+            if member.incarnation and not member.closed:
+                self.dropped[member.id] = member
 
     def _group_may_be_done(self) -> None:
         if not any(each.want is Want.GROUP or each.in_line or each.to_stop for each in self.members.values()):

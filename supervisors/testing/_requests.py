@@ -25,6 +25,8 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
     match request:
         case StartChild(what=ChildSpec() | SupervisorSpec() as spec) if model.ordered:
             _start(model, number, spec)
+        case StartChild(what=ChildSpec() | SupervisorSpec()):
+            model.asks.add(number, "start_child(<spec>)", 24, "SpecError", "MaxChildren", *_all_refused(model))
         case StartChild() if not model.ordered:
             _start_instance(model, number)
         case TerminateChild(id=id):
@@ -55,6 +57,11 @@ def _start(model: SupervisorModel, number: int, spec: ChildSpec | SupervisorSpec
     else:
         model.asks.add(number, what, 1, child=path)
         model.add(spec.id, spec, number)
+
+
+def _all_refused(model: SupervisorModel) -> Sequence[str]:
+    """A supervisor that ends refuses everything, in its own words."""
+    return ["*"] if model.mode is Mode.ENDING else []
 
 
 def _present(member: Member) -> Sequence[str]:
@@ -173,6 +180,9 @@ def _listed(model: SupervisorModel, members: list[Member], infos: tuple[ChildInf
         states = visible(member, model.now)
         if info.state.value not in states:
             model.disagree(13, f"{member.id} is {' or '.join(states)}", info.state.value)
+        if info.until is not None and member.waits and not model.due_of(member).holds(info.until):
+            due = model.due_of(member)
+            model.disagree(12, f"{member.id} backs off until {due.earliest:.9g} s", f"until {info.until:.9g} s")
 
 
 def visible(member: Member, now: float) -> Sequence[str]:

@@ -158,7 +158,8 @@ async def empty_stage(**options: Any) -> AsyncIterator[World]:
             raise
     for _ in range(5):
         await asyncio.sleep(0)
-    assert left_of(w) == {}
+    left = left_of(w)
+    assert not left, left
     assert asyncio.all_tasks() <= before
 
 

@@ -68,8 +68,8 @@ async def test_rule_8_the_window_slides() -> None:
         for _ in range(20):
             await tell(w, root, "a")
             await w.advance(5.5)
+        await tell(w, root, "a")
         assert root.is_alive()
-        await tell(w, root, "a", "a")
         await tell(w, root, "a")
         assert not root.is_alive()
 

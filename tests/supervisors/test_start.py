@@ -167,6 +167,21 @@ async def test_rule_2_retry_start_is_bounded_by_the_budget() -> None:
 
 
 @in_loop
+async def test_rule_2_retry_start_waits_for_a_name_until_it_is_free() -> None:
+    """Rule 2: a child that has not even a cell yet is tried again like any other."""
+    play = Play()
+    async with running(supervisor("first", worker(play, "a", name="one"))) as (w, first):
+        spec = worker(play, "b", name="one", retry_start=True, backoff=constant(5))
+        second = asyncio.ensure_future(start(supervisor("second", spec), runtime=w.runtime).__aenter__())
+        await w.settle()
+        assert not second.done()
+        await first.terminate_child("a")
+        await w.advance(5)
+        assert w.runtime.whereis("one") is (await second).child("b")
+        assert [entry.outcome for entry in await (await second).ledger()] == ["restarted"]
+
+
+@in_loop
 async def test_rule_2_a_failed_start_child_leaves_no_trace() -> None:
     """Rule 2: neither cell, nor name, nor spec; the siblings run on."""
     play = Play()

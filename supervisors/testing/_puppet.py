@@ -1,0 +1,67 @@
+"""An actor that behaves as it is told: what generated trees are made of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from supervisors._actors import Actor, handles
+from supervisors.testing._actors import IgnoreStart
+
+Act = Literal["work", "nap", "crash", "finish"]
+Start = Literal["up", "fail", "decline", "slow"]
+Stop = Literal["prompt", "slow", "fail", "never"]
+
+NAP = 0.25
+"""Seconds that `nap`, a slow start and a slow stop take."""
+
+
+class Play(NamedTuple):
+    """Asks a puppet to do something."""
+
+    act: Act
+
+
+class PuppetBroke(Exception):
+    """What a puppet raises when it is told to fail."""
+
+
+class Puppet(Actor):
+    """Crashes, naps, ends, declines and fails to start or stop as it is told."""
+
+    def __init__(self, starts: Sequence[Start] = (), stop: Stop = "prompt") -> None:
+        """`starts`: how the first incarnations start, those after them come up; `stop`: how every incarnation ends."""
+        super().__init__()
+        self._starts = starts
+        self._stop = stop
+
+    async def on_start(self) -> None:
+        number = self.incarnation - 1
+        match self._starts[number] if number < len(self._starts) else "up":
+            case "fail":
+                raise PuppetBroke(f"{self.path} was told to fail in start {number + 1}")
+            case "decline":
+                raise IgnoreStart
+            case "slow":
+                await asyncio.sleep(NAP)
+
+    async def on_stop(self) -> None:
+        match self._stop:
+            case "slow":
+                await asyncio.sleep(NAP)
+            case "fail":
+                raise PuppetBroke(f"{self.path} was told to fail when it stops")
+            case "never":
+                await asyncio.get_running_loop().create_future()
+
+    @handles
+    async def play(self, message: Play) -> str:
+        match message.act:
+            case "nap":
+                await asyncio.sleep(NAP)
+            case "crash":
+                raise PuppetBroke(f"{self.path} was told to crash")
+            case "finish":
+                self.stop()
+        return message.act

@@ -1,0 +1,243 @@
+"""Hypothesis strategies for specs, whole trees, and trials of them.
+
+All times are multiples of a quarter of a second, and few: so that things coincide, and so that ages meet the edge of a window exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from supervisors._backoff import Backoff, Constant, Exponential, Linear
+from supervisors._spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
+from supervisors.testing._actors import Fault, FaultPlan, Schedule, faults
+from supervisors.testing._puppet import Puppet
+from supervisors.testing._trial import Deed, Line, Trial
+
+seconds = st.sampled_from([0.25, 0.5, 1.0, 2.0])
+jitters = st.sampled_from(["none", "none", "full", "equal", "decorrelated"])
+resets = st.sampled_from([None, 0.5, 2.0])
+
+
+def backoffs() -> st.SearchStrategy[Backoff | None]:
+    """Every kind of backoff with every jitter, and none."""
+    caps = st.sampled_from([2.0, 4.0])
+    return st.one_of(
+        st.none(),
+        st.builds(Constant, initial=seconds, cap=caps, jitter=jitters, reset_after=resets),
+        st.builds(Linear, initial=seconds, step=st.none() | seconds, cap=caps, jitter=jitters, reset_after=resets),
+        st.builds(
+            Exponential,
+            initial=seconds,
+            factor=st.sampled_from([1.0, 2.0, 3.0]),
+            cap=caps,
+            jitter=jitters,
+            reset_after=resets,
+        ),
+    )
+
+
+def own_budgets() -> st.SearchStrategy[OwnBudget]:
+    """Budgets of a child's own."""
+    return st.builds(
+        OwnBudget,
+        max_restarts=st.integers(0, 2),
+        period=st.sampled_from([0.5, 2.0, 60.0]),
+        on_limit=st.sampled_from(["drop", "escalate"]),
+    )
+
+
+ids = st.sampled_from(["a", "b", "c", "d", "e"])
+
+
+@st.composite
+def child_specs(draw: st.DrawFn, id: str | None = None, *, start: Any = Puppet, significant: bool = False) -> ChildSpec:
+    """Workers that a supervisor can have; with `significant`, some that end it. `start`: the class; puppets by default."""
+    restart = draw(st.sampled_from(["permanent", "permanent", "transient", "temporary"]))
+    values: dict[str, Any] = {
+        "id": id if id is not None else draw(ids),
+        "start": start,
+        "restart": restart,
+        "backoff": draw(backoffs()),
+        "significant": significant and restart != "permanent" and draw(st.booleans()),
+        "shutdown": draw(st.sampled_from([5.0, 5.0, 0.5, "brutal_kill", "infinity"])),
+        "start_timeout": draw(st.sampled_from([30.0, 30.0, None, 0.125])),
+        "retry_start": draw(st.sampled_from([False, False, False, True])),
+    }
+    own = draw(st.none() | st.none() | own_budgets())
+    if own is not None:
+        values |= own.model_dump()
+    if start is Puppet:
+        values["args"] = draw(_manners(may_hang=values["shutdown"] != "infinity"))
+    return ChildSpec(**values)
+
+
+@st.composite
+def _manners(draw: st.DrawFn, *, may_hang: bool) -> dict[str, Any]:
+    """How a puppet starts and stops: mostly well, and a first start mostly succeeds, or few trees would ever run."""
+    given: dict[str, Any] = {}
+    manners = ["up", "up", "up", "up", "slow", "fail", "decline"]
+    first = draw(st.sampled_from(["up"] * 12 + ["slow", "slow", "fail", "decline"]))
+    later = draw(st.lists(st.sampled_from(manners), max_size=4))
+    if first != "up" or any(each != "up" for each in later):
+        given["starts"] = (first, *later)
+    stop = draw(st.sampled_from(["prompt"] * 6 + ["slow", "slow", "fail", "never" if may_hang else "slow"]))
+    if stop != "prompt":
+        given["stop"] = stop
+    return given
+
+
+@st.composite
+def supervisor_specs(
+    draw: st.DrawFn,
+    id: str | None = None,
+    *,
+    depth: int = 1,
+    width: int = 4,
+    start: Any = Puppet,
+    significant: bool = False,
+) -> SupervisorSpec:
+    """Supervisors of every strategy with up to `width` children, up to `depth` levels of supervisors below."""
+    strategy = draw(st.sampled_from(["one_for_one", "one_for_all", "rest_for_one", "rest_for_one", "simple_one_for_one"]))
+    restart = draw(st.sampled_from(["permanent", "permanent", "transient", "temporary"]))
+    values: dict[str, Any] = {
+        "id": id if id is not None else draw(ids),
+        "strategy": strategy,
+        "restart": restart,
+        "max_restarts": draw(st.sampled_from([None, 0, 1, 2, 3, 5, 5])),
+        "period": draw(st.sampled_from([0.5, 1.0, 2.0, 60.0])),
+        "backoff": draw(backoffs()),
+        "significant": significant and restart != "permanent" and draw(st.booleans()),
+        "shutdown": draw(st.sampled_from(["infinity", "infinity", 5.0, "brutal_kill"])),
+        "own_budget": draw(st.none() | st.none() | own_budgets()),
+        "retry_start": draw(st.sampled_from([False, False, False, True])),
+    }
+    if strategy == "simple_one_for_one":
+        values["kind"] = "dynamic"
+        values["template"] = draw(child_specs("t", start=start))
+        values["max_children"] = draw(st.sampled_from([None, 1, 2]))
+        return SupervisorSpec(**values)
+    values["auto_shutdown"] = draw(st.sampled_from(["never", "never", "any_significant", "all_significant"]))
+    counts = values["auto_shutdown"] != "never"
+    children: list[Spec] = []
+    for name in "abcdefgh"[: draw(st.integers(0, width))]:
+        nested = depth > 0 and draw(st.integers(0, 3)) == 0
+        child: st.SearchStrategy[Any] = (
+            supervisor_specs(name, depth=depth - 1, width=max(1, width - 1), start=start, significant=counts)
+            if nested
+            else child_specs(name, start=start, significant=counts)
+        )
+        children.append(draw(child))
+    return SupervisorSpec(**values, children=tuple(children))
+
+
+def trees(*, depth: int = 2, width: int = 4, start: Any = Puppet) -> st.SearchStrategy[SupervisorSpec]:
+    """Whole trees with the root `root`."""
+    return supervisor_specs("root", depth=depth, width=width, start=start)
+
+
+def places(spec: Spec, path: str | None = None) -> Iterator[tuple[str, Spec]]:
+    """Every actor of the tree with its path; the children of a template as a pattern."""
+    path = path or spec.id
+    yield path, spec
+    if isinstance(spec, SupervisorSpec):
+        for child in spec.children:
+            yield from places(child, f"{path}/{child.id}")
+        if spec.is_dynamic and spec.template is not None:
+            yield from places(spec.template, f"{path}/*")
+
+
+WORKER_DEEDS: Sequence[Deed] = (
+    "crash",
+    "crash",
+    "crash",
+    "crash",
+    "work",
+    "nap",
+    "finish",
+    "stop",
+    "kill",
+    "terminate_child",
+    "restart_child",
+    "delete_child",
+    "start_again",
+    "get_child_spec",
+)
+SUPERVISOR_DEEDS: Sequence[Deed] = ("start_child", "start_child", "which_children", "count_children")
+
+
+@st.composite
+def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 14) -> tuple[Line, ...]:
+    """What happens to a tree: messages, kills, requests to its supervisors."""
+    workers = [path for path, spec in places(tree) if not isinstance(spec, SupervisorSpec)]
+    supervisors = [(path, spec) for path, spec in places(tree) if isinstance(spec, SupervisorSpec)]
+    lines = []
+    for path, spec in supervisors:
+        if spec.is_dynamic:
+            lines += [Line(0.25, path, "start_child")] * draw(st.integers(0, 3))
+    moments = st.integers(1, 32).map(lambda quarter: quarter / 4)
+    for at in sorted(draw(st.lists(moments, min_size=1, max_size=most))):
+        if workers and draw(st.integers(0, 3)):
+            lines.append(Line(at, draw(st.sampled_from(workers)), draw(st.sampled_from(WORKER_DEEDS))))
+            continue
+        path, spec = draw(st.sampled_from(supervisors))
+        deed = draw(st.sampled_from(SUPERVISOR_DEEDS))
+        new = draw(child_specs()) if deed == "start_child" and not spec.is_dynamic else None
+        lines.append(Line(at, path, deed, new))
+    return tuple(lines)
+
+
+@st.composite
+def plans_for(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 4) -> FaultPlan:
+    """Fault plans for a tree: which kinds are on is drawn first. Faults in handlers aim at workers only, where the model sees their effect."""
+    workers = [path for path, spec in places(tree) if not isinstance(spec, SupervisorSpec)]
+    supervisors = [path for path, spec in places(tree) if isinstance(spec, SupervisorSpec) and path != tree.id]
+    everyone = workers + supervisors
+    if not everyone:
+        return FaultPlan()
+    kinds = draw(st.lists(st.sampled_from(sorted(_FAULTS)), unique=True, max_size=4))
+    chosen: list[Fault] = []
+    for kind in kinds:
+        targets = everyone if kind in _OF_ANYONE else workers
+        if targets and len(chosen) < most:
+            chosen.append(draw(_FAULTS[kind](st.sampled_from(targets))))
+    return FaultPlan(*chosen)
+
+
+_OF_ANYONE = frozenset({"CrashInStart", "CrashInStop", "Kill", "KillDuringRestart"})
+_nth, _times = st.integers(1, 4), st.integers(1, 3)
+_FAULTS: dict[str, Any] = {
+    "Crash": lambda paths: st.builds(faults.Crash, paths, nth=_nth, times=_times),
+    "CrashInStart": lambda paths: st.builds(faults.CrashInStart, paths, nth=st.integers(2, 4), times=_times),
+    "CrashInStop": lambda paths: st.builds(faults.CrashInStop, paths, nth=_nth, times=_times),
+    "Hang": lambda paths: st.builds(faults.Hang, paths, nth=_nth, times=st.just(1)),
+    "Slow": lambda paths: st.builds(faults.Slow, paths, nth=_nth, seconds=seconds, times=_times),
+    "Kill": lambda paths: st.builds(faults.Kill, paths, at=st.integers(1, 24).map(lambda quarter: quarter / 4)),
+    "KillDuringRestart": lambda paths: st.builds(faults.KillDuringRestart, paths, nth=_nth, times=_times),
+    "DropMessage": lambda paths: st.builds(faults.DropMessage, paths, nth=_nth),
+    "DuplicateMessage": lambda paths: st.builds(faults.DuplicateMessage, paths, nth=_nth),
+    "DelayMessage": lambda paths: st.builds(faults.DelayMessage, paths, nth=_nth, seconds=seconds),
+    "AskTimeout": lambda paths: st.builds(faults.AskTimeout, paths, nth=_nth),
+    "ClockJump": lambda paths: st.builds(
+        faults.ClockJump, at=st.integers(1, 24).map(lambda quarter: quarter / 4), seconds=st.sampled_from([-1.0, 1.0, 5.0])
+    ),
+}
+
+SEARCHES = ("fifo", "random", "pct3", "pos", "pct2", "pct5")
+
+
+@st.composite
+def trials(draw: st.DrawFn, *, depth: int = 2, width: int = 4) -> Trial:
+    """Trees of puppets with a script, a fault plan and a way to choose a schedule."""
+    tree = draw(trees(depth=depth, width=width))
+    search = draw(st.sampled_from(SEARCHES))
+    return Trial(
+        tree,
+        draw(scripts(tree)),
+        draw(plans_for(tree)),
+        Schedule(),
+        None if search == "fifo" else (search, draw(st.integers(0, 999))),
+        seed=draw(st.integers(0, 999)),
+    )

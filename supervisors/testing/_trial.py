@@ -1,0 +1,160 @@
+"""One run of a tree of puppets under faults and a schedule, judged by the reference model and by every other oracle. A value."""
+
+from __future__ import annotations
+
+import base64
+import pickle
+import zlib
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+from supervisors._actors import ActorError, Future
+from supervisors._ref import SupervisorRef
+from supervisors._spec import ChildSpec, Spec, SupervisorSpec
+from supervisors.testing._actors import FaultPlan, Schedule, Simulation, Strategy, TimerFirst, matches, simulation
+from supervisors.testing._puppet import Play
+from supervisors.testing._reference import Reference
+
+VERSION = 1
+
+Deed = Literal[
+    "work",
+    "nap",
+    "crash",
+    "finish",
+    "stop",
+    "kill",
+    "start_child",
+    "start_again",
+    "terminate_child",
+    "restart_child",
+    "delete_child",
+    "which_children",
+    "count_children",
+    "get_child_spec",
+]
+"""What the script does: to a worker (the first six), or of a supervisor, about one of its children."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the script: at this time, to the actor at this path (a pattern: to the first that matches)."""
+
+    at: float
+    path: str
+    deed: Deed
+    spec: ChildSpec | None = None
+    """The child to start, for `start_child` of a static supervisor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A tree, what happens to it, and in which order."""
+
+    tree: SupervisorSpec
+    script: tuple[Line, ...] = ()
+    plan: FaultPlan = field(default_factory=FaultPlan)
+    schedule: Schedule = field(default_factory=Schedule)
+    search: tuple[str, int] | None = None
+    """A kind of search for a schedule and its seed, in place of the schedule."""
+    seed: int = 0
+    until: float = 20.0
+    """Virtual seconds with faults; as many follow without."""
+
+    def run(self) -> Reference:
+        """Runs it. Raises `ReferenceDisagreement` or another `OracleFailure`; returns the model, for what it judged."""
+        late = any(isinstance(move, TimerFirst) for move in self.schedule.moves)
+        reference = Reference(self.tree, prompt=not late)
+        search = None if self.search is None else Strategy(*self.search)
+        with simulation(self.plan, self.schedule, self.seed, search=search, strict=False) as sim:
+            watch(sim, reference)
+            for line in self.script:
+                sim.loop.call_at(line.at, partial(_perform, sim, line))
+            try:
+                sim.start(self.tree)
+            except ActorError:
+                pass  # noqa: S110 - a tree that cannot start is one of the cases; the model has judged it
+            sim.run(max(self.until, sim.now))
+            sim.heal()
+            sim.advance(self.until)
+            reference.finish(sim.now)
+        reference.finish(sim.now)
+        return reference
+
+    def encode(self) -> str:
+        """A blob that `decode` makes this trial of. Only for blobs of one's own: it is a pickle."""
+        return base64.urlsafe_b64encode(zlib.compress(pickle.dumps((VERSION, self)), 9)).decode()
+
+    @classmethod
+    def decode(cls, blob: str) -> Trial:
+        """What `encode` wrote. Raises ValueError when the blob is of another version."""
+        try:
+            version, trial = pickle.loads(zlib.decompress(base64.urlsafe_b64decode(blob)))  # noqa: S301 - see above
+        except Exception as error:
+            raise ValueError(f"stale: this blob cannot be read any more: {error}") from error
+        if version != VERSION or not isinstance(trial, cls):
+            raise ValueError(f"stale: the blob is of version {version}, this is version {VERSION}")
+        return trial
+
+    def described(self) -> str:
+        """The whole trial as text for a person."""
+        lines = [*outline(self.tree), "script:", *(f"  {line.at:g} s {line.path} {line.deed}" for line in self.script)]
+        lines += ["faults:", *(f"  {fault!r}" for fault in self.plan.faults)]
+        order = f"search {self.search}" if self.search else repr(self.schedule)
+        return "\n".join([*lines, f"{order}, seed {self.seed}, {self.until:g} s"])
+
+
+def watch(sim: Simulation, reference: Reference) -> None:
+    """Has the model judge every step of the simulation, and whatever is left at the end of it."""
+    judged = 0
+
+    def look() -> None:
+        nonlocal judged
+        observations = sim.observations
+        while judged < len(observations):
+            judged += 1
+            reference.see(observations[judged - 1])
+
+    sim.loop.after_step.append(look)
+
+
+def outline(spec: Spec, indent: str = "") -> list[str]:
+    """A tree as indented lines: what differs from the defaults."""
+    fields = type(spec).model_fields
+    given = {name: value for name, value in spec if value != fields[name].default and name not in ("id", "start", "children")}
+    shown = " ".join(f"{name}={value.id if isinstance(value, ChildSpec) else value}" for name, value in given.items())
+    lines = [f"{indent}{spec.id}: {shown}"]
+    if isinstance(spec, SupervisorSpec):
+        below = spec.children if spec.template is None else (spec.template,)
+        for each in below:
+            lines += outline(each, indent + "  ")
+    return lines
+
+
+def _perform(sim: Simulation, line: Line) -> None:
+    """Does what the line says, if there is anybody to do it to."""
+    path = next((path for path in sorted(sim.runtime.cells) if matches(line.path, path)), line.path)
+    ref = sim.runtime.find(path)
+    place, _, id = path.rpartition("/")
+    above = sim.runtime.find(place) if place else None
+    match line.deed:
+        case "work" | "nap" | "crash" | "finish" if ref is not None:
+            ref.tell(Play(line.deed))
+        case "stop" if ref is not None:
+            ref.stop(block=False)
+        case "kill" if ref is not None:
+            ref.kill()
+        case "start_child" if isinstance(ref, SupervisorRef):
+            _ignore(ref.start_child(line.spec if line.spec is not None else ()))
+        case "which_children" | "count_children" if isinstance(ref, SupervisorRef):
+            _ignore(getattr(ref, line.deed)())
+        case "start_again" if isinstance(above, SupervisorRef):
+            _ignore(above.start_child(ChildSpec(id=id, start="supervisors.testing:Puppet")))
+        case "terminate_child" | "restart_child" | "delete_child" | "get_child_spec" if isinstance(above, SupervisorRef):
+            _ignore(getattr(above, line.deed)(id))
+
+
+def _ignore(future: Future[object]) -> None:
+    """Whatever comes of it: the model judges the answer, too."""
+    future.add_done_callback(lambda _: None)

@@ -1,0 +1,134 @@
+"""Nonsense, and what it gets: a typed error that names the value, at once."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import pytest
+
+from actors import Actor, NotAnActor
+from tests.actors.cast import Player, stage
+from tests.support import in_loop
+
+NONSENSE: list[tuple[dict[str, Any], str]] = [
+    ({"answers": [ValueError]}, "answers"),
+    ({"answers": ValueError}, "answers"),
+    ({"answers": (1,)}, "answers"),
+    ({"concurrency": 0}, "concurrency"),
+    ({"concurrency": "2"}, "concurrency"),
+    ({"concurrency": True}, "concurrency"),
+    ({"host": "fiber"}, "host"),
+    ({"host": None}, "host"),
+    ({"mailbox": 100}, "mailbox"),
+    ({"ref_type": int}, "ref_type"),
+    ({"on_receive": None}, "on_receive"),
+    ({"on_start": 3}, "on_start"),
+]
+
+
+@pytest.mark.parametrize(("attributes", "named"), NONSENSE, ids=lambda value: repr(value)[:40])
+@in_loop
+async def test_a_class_with_a_nonsense_attribute_is_refused_before_anything_starts(
+    attributes: dict[str, Any], named: str
+) -> None:
+    """Guards against a strange failure long after the start: the error names class, attribute and value."""
+    async with stage() as w:
+        nonsense = type("Nonsense", (Actor,), attributes)
+        with pytest.raises(NotAnActor, match=f"Nonsense.*{named}"):
+            await w.runtime.spawn(nonsense)
+        assert w.runtime.cells == {}
+
+
+@in_loop
+async def test_an_abstract_class_is_refused_and_what_is_missing_is_named() -> None:
+    """Guards a template that somebody forgot to fill in."""
+
+    class Abstract(Actor, abc.ABC):
+        @abc.abstractmethod
+        def work(self) -> None: ...
+
+    async with stage() as w:
+        with pytest.raises(NotAnActor, match="work"):
+            await w.runtime.spawn(Abstract)
+
+
+@in_loop
+async def test_wrong_constructor_arguments_fail_the_start_with_the_constructors_own_error() -> None:
+    """Guards the starter: a typo in `args` is a failed start with its TypeError, no hang."""
+    async with stage() as w:
+        for args in ({"sen": []}, (1, 2, 3)):
+            with pytest.raises(Exception, match="did not start") as caught:
+                await w.runtime.spawn(Player, args=args)
+            assert isinstance(caught.value.__cause__, TypeError)
+
+
+@pytest.mark.parametrize("host", ["fiber", "Loop", "process"])
+@in_loop
+async def test_an_unknown_host_is_refused(host: str) -> None:
+    """Guards against an actor that runs elsewhere than its spawner thinks."""
+    async with stage() as w:
+        with pytest.raises(ValueError, match=host):
+            await w.runtime.spawn(Player, host=host)
+        assert w.runtime.cells == {}
+
+
+@pytest.mark.parametrize("option", ["handler_timeout", "start_timeout", "shutdown"])
+@pytest.mark.parametrize("value", [-1, float("nan"), "5", True])
+@in_loop
+async def test_a_time_limit_that_is_no_number_of_seconds_is_refused(option: str, value: Any) -> None:
+    """Guards limits that would never, or at once, be over."""
+    async with stage() as w:
+        with pytest.raises(ValueError, match=option):
+            await w.runtime.spawn(Player, **{option: value})
+        assert w.runtime.cells == {}
+
+
+@in_loop
+async def test_arguments_in_a_string_are_refused() -> None:
+    """Guards against `args="abc"`, which would be three arguments."""
+    async with stage() as w:
+        with pytest.raises(TypeError, match="args"):
+            await w.runtime.spawn(Player, args="abc")
+
+
+@in_loop
+async def test_any_object_may_be_a_message() -> None:
+    """Guards messages that are odd: None, unhashable, a class, an exception, one whose repr fails."""
+
+    class Odd:
+        def __repr__(self) -> str:
+            raise RuntimeError("no repr")
+
+        def __eq__(self, other: object) -> bool:
+            raise RuntimeError("no eq")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    async with stage() as w:
+        ref = await w.runtime.spawn(Player)
+        for message in (None, [1], {}, ValueError("v"), 0, ""):
+            assert await ref.call(message) is message
+        odd = Odd()
+        assert await ref.call(odd) is odd
+
+
+@in_loop
+async def test_an_odd_exception_is_a_crash_like_any_other() -> None:
+    """Guards exceptions whose text cannot be made."""
+
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+        __repr__ = __str__
+
+    def fail(_: Any) -> None:
+        raise Odd
+
+    async with stage() as w:
+        ref, other = await w.runtime.spawn(Player), await w.runtime.spawn(Player)
+        ended = ref.ended()
+        ref.tell(fail)
+        await ended
+        assert await other.call(1) == 1

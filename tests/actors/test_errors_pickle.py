@@ -1,0 +1,78 @@
+"""Errors: typed, picklable, and with a text that says what to do."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pykka
+import pytest
+
+import actors
+from actors import ActorError, Crashed, Killed, Shutdown
+
+EXAMPLES: dict[str, tuple[Any, ...]] = {
+    "ActorCrashed": ("root/a", SystemExit(3)),
+    "ActorDeadError": ("root/a", Shutdown("why"), {"message": 1}),
+    "BlockingCallError": ("ask()", "`await ref.call(message)`"),
+    "CallTimeout": ("root/a", "Greet"),
+    "DeadlockError": (("a", "b", "a"),),
+    "HandlerDefinitionError": ("Greeter.greet", "takes 3 parameters"),
+    "HandlerTimeout": ("root/a", "Greet", 1.5),
+    "LinkedExit": ("root/a", Killed()),
+    "MailboxFull": ("root/a", 10, "message"),
+    "NameTaken": ("n", "root/a"),
+    "NotAnActor": ("Thing", "expected a subclass"),
+    "NotInRuntime": ("x", "do y"),
+    "RuntimeStopped": ("r", "it has stopped"),
+    "StartDeclined": ("root/a",),
+    "StartError": ("root/a", Crashed(ValueError("v"))),
+    "StartTimeout": ("root/a", 2.0),
+    "UnhandledMessage": ("root/a", "Greet"),
+}
+
+
+def public_errors() -> dict[str, type[ActorError]]:
+    found = {name: getattr(actors, name) for name in actors.__all__}
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, type) and issubclass(value, ActorError) and value is not ActorError
+    }
+
+
+def test_every_public_error_has_an_example_here() -> None:
+    """Guards this file: an error that is added is tested."""
+    assert set(EXAMPLES) == set(public_errors())
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_an_error_survives_pickling_with_its_fields_and_its_text(name: str) -> None:
+    """Guards errors that cross a process."""
+    error = public_errors()[name](*EXAMPLES[name])
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    for field in error.fields:
+        assert repr(getattr(copy, field)) == repr(getattr(error, field))
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_the_text_of_an_error_names_its_values(name: str) -> None:
+    """Guards readers: the path, name or place stands in the sentence."""
+    first = EXAMPLES[name][0]
+    for part in first if isinstance(first, tuple) else (first,):
+        assert str(part) in str(public_errors()[name](*EXAMPLES[name]))
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_an_error_with_the_wrong_number_of_fields_is_refused(name: str) -> None:
+    """Guards the fields, which everyone who catches relies on."""
+    with pytest.raises(TypeError, match=name):
+        public_errors()[name](*EXAMPLES[name], "one more")
+
+
+def test_errors_that_stand_for_pykkas_are_pykkas() -> None:
+    """Guards code written for pykka."""
+    assert issubclass(actors.ActorDeadError, pykka.ActorDeadError)
+    assert issubclass(actors.CallTimeout, pykka.Timeout)

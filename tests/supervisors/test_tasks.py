@@ -1,0 +1,180 @@
+"""Task supervisors: one function each, under supervision, with its result."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from actors import ActorDeadError
+from supervisors import MaxChildren, constant, start, supervisor, tasks
+from tests.supervisors.cast import failing, hang, running, states
+from tests.support import in_loop
+
+
+async def double(number: int, *, plus: int = 0) -> int:
+    """A coroutine function: it runs on the loop."""
+    await asyncio.sleep(0)
+    return 2 * number + plus
+
+
+def triple(number: int) -> tuple[int, str]:
+    """A plain function: it may block, so it runs in a thread."""
+    return 3 * number, threading.current_thread().name
+
+
+async def fails() -> None:
+    """Raises."""
+    raise LookupError("lost")
+
+
+@in_loop
+async def test_a_coroutine_function_gives_its_result() -> None:
+    """Positional and keyword arguments reach it; the task is gone afterwards."""
+    async with running(tasks("root")) as (w, root):
+        assert await root.run(double, 4, plus=1) == 9
+        await w.settle()
+        assert await states(root) == {}
+
+
+@in_loop
+async def test_a_plain_function_runs_in_a_thread_of_its_own() -> None:
+    """It may block without harm to the loop."""
+    async with running(tasks("root")) as (_, root):
+        result, thread = await root.run(triple, 4)
+        assert result == 12
+        assert thread.startswith("understudy:root/")
+
+
+@in_loop
+async def test_a_task_that_raises_gives_its_exception_to_whoever_waits() -> None:
+    """It is temporary unless told otherwise, so the supervisor and the other tasks go on."""
+    async with running(tasks("root", max_restarts=0)) as (w, root):
+        with pytest.raises(LookupError, match="lost"):
+            await root.run(fails)
+        assert await root.run(double, 1) == 2
+        await w.settle()
+        assert await states(root) == {}
+
+
+@in_loop
+async def test_a_task_may_be_restarted_until_it_succeeds() -> None:
+    """`task_restart`: the future settles with the result of the last attempt."""
+    act = failing(2)
+    tree = tasks("root", task_restart="transient", task_backoff=constant(5))
+    async with running(tree) as (w, root):
+
+        async def flaky() -> str:
+            act(None)
+            return "done"
+
+        result = root.run(flaky)
+        await w.advance(5)
+        assert not result.done()
+        await w.advance(5)
+        assert await result == "done"
+        await w.settle()
+        assert await states(root) == {}
+
+
+@in_loop
+async def test_a_task_that_exhausts_the_budget_gives_its_last_exception() -> None:
+    """The supervisor gives up, and nobody waits for ever."""
+    async with running(tasks("root", task_restart="transient", task_backoff=None, max_restarts=2)) as (_, root):
+        with pytest.raises((LookupError, ActorDeadError)):
+            await root.run(fails)
+        await root.ended()
+
+
+@in_loop
+async def test_a_task_that_is_terminated_does_not_leave_its_asker_waiting() -> None:
+    """The answer is that it is gone."""
+    async with running(tasks("root", task_shutdown=1)) as (w, root):
+        result = root.run(hang)
+        await w.settle()
+        gone = root.terminate_child("1")
+        await w.advance(1)
+        await gone
+        with pytest.raises(ActorDeadError):
+            await result
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+@in_loop
+async def test_the_end_of_the_supervisor_settles_every_task(how: str) -> None:
+    """Those that run and those that are asked for afterwards."""
+    async with running(tasks("root", task_shutdown="brutal_kill")) as (w, root):
+        results = [root.run(hang) for _ in range(3)]
+        await w.settle()
+        if how == "stop":
+            root.stop(block=False)
+        else:
+            root.kill()
+        await root.ended()
+        for result in (*results, root.run(double, 1)):
+            with pytest.raises(ActorDeadError):
+                await result
+
+
+@in_loop
+async def test_a_task_that_raises_system_exit_ends_alone() -> None:
+    """It is no way to end a process here; whoever waits does not get to raise it either."""
+
+    async def leaves() -> None:
+        raise SystemExit(3)
+
+    async with running(tasks("root")) as (_, root):
+        with pytest.raises(ActorDeadError):
+            await root.run(leaves)
+        assert await root.run(double, 2) == 4
+
+
+@in_loop
+async def test_a_task_supervisor_may_be_full() -> None:
+    """Whoever comes then hears so from the future of the result."""
+    async with running(tasks("root", max_children=1, task_shutdown="brutal_kill")) as (w, root):
+        first = root.run(hang)
+        await w.settle()
+        with pytest.raises(MaxChildren):
+            await root.run(double, 1)
+        await root.terminate_child("1")
+        with pytest.raises(ActorDeadError):
+            await first
+
+
+@pytest.mark.parametrize("what", [None, 7, "double"], ids=repr)
+@in_loop
+async def test_what_cannot_be_called_is_an_error_of_the_task(what: Any) -> None:
+    """And of nobody else."""
+    async with running(tasks("root")) as (_, root):
+        with pytest.raises(TypeError):
+            await root.run(what)
+        assert await root.run(double, 1) == 2
+
+
+@in_loop
+async def test_a_task_supervisor_in_a_tree_is_one_child() -> None:
+    """Its tasks are told to stop with it, and many run at once."""
+    async with running(supervisor("root", tasks("jobs"))) as (_, root):
+        jobs = root.supervisor("jobs")
+        found = [await each for each in [jobs.run(double, number) for number in range(50)]]
+        assert found == [2 * number for number in range(50)]
+
+
+@in_loop
+async def test_run_on_another_kind_of_supervisor_is_an_error() -> None:
+    """From the future; nothing runs."""
+    async with running(supervisor("root")) as (_, root):
+        with pytest.raises(ValueError, match="start_child takes a spec"):
+            await root.run(double, 1)
+
+
+def test_results_are_waited_for_in_any_thread() -> None:
+    """`.get()` does what `await` does."""
+    with start(tasks("root"), log=False) as root:
+        assert root.run(double, 21).get(timeout=10) == 42
+        assert root.run(triple, 1).get(timeout=10)[0] == 3
+        with pytest.raises(LookupError):
+            root.run(fails).get(timeout=10)

@@ -1,0 +1,368 @@
+"""A simulation runs real actors on virtual time, whatever host they have."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from typing import Any
+
+import pykka
+import pytest
+
+from actors import Actor, ActorRef, BlockingCallError, CallTimeout
+from actors.testing import (
+    DeadlockFailure,
+    InvariantBroken,
+    LivelockFailure,
+    NeverHappened,
+    Schedule,
+    SimulationError,
+    Strategy,
+    portfolio,
+    simulation,
+)
+from supervisors import StartFailed, child, supervisor
+from tests.testing.cast import (
+    Blocking,
+    Counter,
+    Echo,
+    Forwarder,
+    PlainBlocking,
+    Producer,
+    Sleepy,
+    counters,
+)
+
+SLEEP = time.sleep  # noqa: TID251 - virtual
+
+
+def test_time_passes_only_where_something_waits_for_it() -> None:
+    """A handler that sleeps for an hour costs no real time, and the test reads the virtual clock."""
+
+    class Hour(Echo):
+        async def on_receive(self, message: object) -> object:
+            await asyncio.sleep(3600)
+            return time.monotonic()
+
+    with simulation() as sim:
+        ref = sim.spawn(Hour)
+        assert sim.now == 0.0
+        assert sim.call(ref.call("x", timeout=None)) == 3600.0
+        assert sim.now == 3600.0
+
+
+def test_a_tree_starts_and_its_children_are_found() -> None:
+    """`start` takes what `supervisors.start` takes and returns the root when it is up."""
+    with simulation() as sim:
+        root = sim.start(counters("a", "b"))
+        assert root.child("a").ask("x") == 1
+        assert [info.id for info in root.which_children().get()] == ["a", "b"]
+
+
+def test_a_tree_that_does_not_start_raises_what_start_raises() -> None:
+    """The supervisor's own account of a failed start reaches the test."""
+
+    class Broken(Counter):
+        def on_start(self) -> None:
+            raise RuntimeError("no database")
+
+    with simulation() as sim, pytest.raises(StartFailed, match="no database"):
+        sim.start(supervisor("root", child("broken", Broken)))
+
+
+def test_run_ends_at_its_time() -> None:
+    """`run` leaves the clock at the time it was given, whether or not anything happened."""
+    with simulation() as sim:
+        sim.spawn(Echo)
+        sim.run(until=12.5)
+        assert sim.now == 12.5
+        sim.advance(1.0)
+        assert sim.now == 13.5
+        with pytest.raises(SimulationError, match=r"13\.5 s already"):
+            sim.run(until=1.0)
+
+
+@pytest.mark.parametrize("actor_class", [Blocking, PlainBlocking])
+def test_blocking_actors_are_interleaved_in_virtual_time(actor_class: type[pykka.Actor]) -> None:
+    """Two actors that block wait at the same time, not one after the other."""
+    with simulation() as sim:
+        refs = [sim.spawn(actor_class) for _ in range(2)]
+        futures = [ref.ask(1, block=False) for ref in refs]
+        for future in futures:
+            future.get()
+        assert sim.now == (1.0 if actor_class is Blocking else 0.5)
+
+
+def test_a_blocking_ask_between_thread_hosted_actors_parks_only_the_asker() -> None:
+    """Pykka's own `ask` inside an actor lets everybody else run meanwhile."""
+    with simulation() as sim:
+        target = sim.spawn(PlainBlocking)
+        asker = sim.spawn(Forwarder, args=(target,))
+        other = sim.spawn(Counter)
+        future = asker.ask("x", block=False)
+        assert other.ask("y") == 1
+        assert sim.now == 0.0
+        assert future.get() == "x"
+        assert sim.now == 0.5
+
+
+def test_the_standard_librarys_queues_and_events_park_the_greenlet() -> None:
+    """A consumer that blocks on an event and a queue goes on when a producer has slept."""
+    with simulation() as sim:
+        items: queue.Queue[int] = queue.Queue()
+        gate = threading.Event()
+        consumer = sim.spawn(Producer, args=(items, gate))
+        producer = sim.spawn(Producer, args=(items, gate))
+        got = consumer.ask(-1, block=False)
+        assert producer.ask(3) == 3
+        assert got.get() == 3
+        assert sim.now == 3.0
+
+
+def test_a_queue_that_stays_empty_times_out_in_virtual_time() -> None:
+    """The timeouts of the standard library are virtual too."""
+    with simulation() as sim:
+        gate = threading.Event()
+        gate.set()
+        consumer = sim.spawn(Producer, args=(queue.Queue(), gate))
+        with pytest.raises(queue.Empty):
+            consumer.ask(-1)
+        assert sim.now == 5.0
+
+
+def test_work_given_to_a_thread_pool_is_simulated() -> None:
+    """`asyncio.to_thread` runs on a greenlet, so that what blocks there lets time pass."""
+
+    class Offloader(Echo):
+        async def on_receive(self, message: object) -> object:
+            await asyncio.to_thread(time.sleep, 2.0)  # noqa: TID251 - virtual
+            return message
+
+    with simulation() as sim:
+        assert sim.spawn(Offloader).ask("x") == "x"
+        assert sim.now == 2.0
+
+
+def test_an_async_handler_on_a_thread_host_runs_to_its_end() -> None:
+    """A coroutine of a thread-hosted actor waits on the simulation's own loop."""
+    with simulation() as sim:
+        assert sim.spawn(Sleepy, host="thread").ask("x") == "x"
+        assert sim.now == 1.0
+
+
+def test_blocking_on_the_loop_is_refused() -> None:
+    """An actor on the loop that asks and blocks gets the runtime's own error, as in production."""
+
+    class Rude(Echo):
+        def on_receive(self, message: object) -> object:
+            return self.ref.ask("myself")
+
+    with simulation() as sim, pytest.raises(BlockingCallError):
+        sim.spawn(Rude).ask("x")
+
+
+def test_an_actor_of_pykkas_own_runs_in_the_simulation() -> None:
+    """`SomeActor.start()` starts no thread: its loop is a greenlet, its inbox and futures park it."""
+    with simulation() as sim:
+        target = PlainBlocking.start()
+        asker = Forwarder.start(target)
+        assert asker.ask("x") == "x"
+        assert sim.now == 0.5
+        asker.stop()
+        target.stop()
+
+
+def test_pykkas_registry_is_as_it_was_afterwards() -> None:
+    """Actors that a run leaves behind do not reach the next one."""
+    before = pykka.ActorRegistry.get_all()
+    with simulation():
+        PlainBlocking.start()
+    assert pykka.ActorRegistry.get_all() == before
+
+
+def test_a_workload_calls_on_time_and_collects_what_comes_back() -> None:
+    """Calls begin at their times; results and exceptions are kept by number."""
+    with simulation() as sim:
+        ref = sim.spawn(Sleepy)
+        work = sim.workload(lambda i: ref.call(i, timeout=2.5), n=4, every=0.5)
+        sim.run(until=10)
+        assert work.done == 4
+        assert work.results == {0: 0, 1: 1, 2: 2}
+        assert isinstance(work.errors[3], CallTimeout)
+
+
+def test_a_workload_may_block() -> None:
+    """A client that blocks is a simulated thread of its own."""
+    with simulation() as sim:
+        ref = sim.spawn(Blocking)
+        work = sim.workload(lambda i: ref.ask(i), n=2)
+        sim.run(until=10)
+        assert work.results == {0: 1.0, 1: 2.0}
+
+
+def test_always_fails_at_the_step_that_breaks_it() -> None:
+    """An invariant is looked at after every step, so the failure has the time of its cause."""
+
+    class Late(Counter):
+        def on_start(self) -> None:
+            self.tell_after(5.0, "tick")
+
+    def run() -> None:
+        with simulation() as sim:
+            ref = sim.spawn(Late)
+            sim.always("no tick", lambda: ref.statistics().handled == 0)
+            sim.run(until=100)
+
+    with pytest.raises(InvariantBroken, match=r"at 5 s: 'no tick'"):
+        run()
+
+
+def test_eventually_lets_time_pass_and_no_more_than_needed() -> None:
+    """A liveness property ends the wait as soon as it is true, and fails when its time is over."""
+    with simulation() as sim:
+        work = sim.workload(sim.spawn(Sleepy).call, n=1)
+        sim.eventually("answered", lambda: work.done == 1, within=60)
+        assert sim.now == 1.0
+        with pytest.raises(NeverHappened, match="'more' did not come true within 5 s"):
+            sim.eventually("more", lambda: work.done == 2, within=5)
+
+
+def test_a_predicate_that_raises_is_named() -> None:
+    """An oracle of the user's that is itself broken is told apart from a finding."""
+    with simulation() as sim, pytest.raises(SimulationError, match=r"always\('broken'\) raised ZeroDivisionError"):
+        sim.always("broken", lambda: 1 // 0)
+
+
+def test_simulations_do_not_nest() -> None:
+    """A second simulation in the same process is refused, and leaves the first one as it was."""
+    with simulation() as sim:
+        with pytest.raises(SimulationError, match="do not nest"), simulation():
+            pass
+        assert sim.spawn(Echo).ask("x") == "x"
+
+
+def test_a_livelock_is_found() -> None:
+    """Two actors that keep each other busy without time moving are an error, not a hang."""
+
+    class Busy(Echo):
+        def on_receive(self, message: object) -> None:
+            self.ref.tell(message)
+
+    def run() -> None:
+        with simulation() as sim:
+            sim.loop.instant = 1000
+            sim.spawn(Busy, name="busy").tell("x")
+            sim.run(until=1)
+
+    with pytest.raises(LivelockFailure, match="busy"):
+        run()
+
+
+def test_a_test_that_waits_for_what_cannot_come_is_a_deadlock() -> None:
+    """`future.get()` with nobody left to settle it raises at once and says who waits."""
+
+    class Silent(Echo):
+        async def on_receive(self, message: object) -> None:
+            await asyncio.get_running_loop().create_future()
+
+    with simulation(default_timeout=None) as sim:
+        ref = sim.spawn(Silent)
+        with pytest.raises(DeadlockFailure, match="the test waits for"):
+            ref.ask("x")
+
+
+def test_a_circle_of_asks_is_a_deadlock() -> None:
+    """Actors that wait for each other without a deadline hang in production; here the circle is named.
+
+    The runtime refuses a circle itself, but not one through an actor that handles several messages at once.
+    """
+
+    class Asker(Actor):
+        concurrency = 2
+
+        def __init__(self) -> None:
+            self.other: ActorRef[Any] = self.ref
+
+        async def on_receive(self, message: Any) -> object:
+            if isinstance(message, ActorRef):
+                self.other = message
+                return None
+            return await self.other.call(message, timeout=None)
+
+    with simulation(default_timeout=None) as sim:
+        first, second = sim.spawn(Asker, name="first"), sim.spawn(Asker, name="second")
+        first.ask(second)
+        second.ask(first)
+        first.tell("begin")
+        sim.loop.instant = 50
+        with pytest.raises((DeadlockFailure, LivelockFailure), match="first"):
+            sim.run(until=100)
+
+
+def test_an_ask_cycle_of_pykkas_own_actors_is_a_deadlock() -> None:
+    """The runtime knows nothing of pykka's own actors, but a client that gets no answer is seen."""
+
+    class Caller(pykka.ThreadingActor):
+        def on_receive(self, message: Any) -> object:
+            if isinstance(message, pykka.ActorRef):
+                self.other = message
+                return None
+            return self.other.ask(message)
+
+    def run() -> None:
+        with simulation() as sim:
+            first, second = Caller.start(), Caller.start()
+            first.ask(second)
+            second.ask(first)
+            sim.workload(lambda _: first.ask("begin"), n=1)
+            sim.run(until=100)
+
+    with pytest.raises(DeadlockFailure, match="call 0 of workload client has no answer"):
+        run()
+
+
+def pykka_hangs(strategy: Strategy) -> Schedule | None:
+    """Runs an ask against a stop, on pykka's own classes; returns the schedule of a hang."""
+    with simulation(search=strategy) as sim:
+        ref = PlainBlocking.start()
+        sim.workload(lambda number: ref.ask(number) if number else ref.stop(), n=2)
+        try:
+            sim.run(until=60)
+        except DeadlockFailure:
+            return sim.schedule
+    return None
+
+
+def test_pykkas_ask_versus_stop_hang_is_found() -> None:
+    """An actor that ends between pykka's look at `is_alive` and its put leaves the asker waiting for ever."""
+    found = (pykka_hangs(strategy) for strategy in portfolio(400, seed=0, length=45))
+    schedule = next(each for each in found if each)
+
+    def run() -> None:
+        with simulation(schedule=schedule) as sim:
+            ref = PlainBlocking.start()
+            sim.workload(lambda number: ref.ask(number) if number else ref.stop(), n=2)
+            sim.run(until=60)
+
+    with pytest.raises(DeadlockFailure):
+        run()
+
+
+def test_nothing_of_a_failed_run_reaches_the_next() -> None:
+    """A test body that raises in the middle of everything leaves clean ground."""
+
+    def run() -> None:
+        with simulation() as sim:
+            ref = sim.spawn(Blocking)
+            ref.tell(1)
+            sim.spawn(Sleepy).tell(1)
+            sim.settle()
+            raise KeyError("the test's own")
+
+    with pytest.raises(KeyError):
+        run()
+    assert time.sleep is SLEEP  # noqa: TID251 - virtual
+    with simulation() as sim:
+        assert sim.spawn(Echo).ask("x") == "x"
