@@ -245,17 +245,17 @@ class Actor(pykka.Actor):
 
     @property
     def actor_urn(self) -> str:  # type: ignore[override]
-        """pykka's name for the identity of an actor."""
+        """Pykka's name for the identity of an actor."""
         return self._cell.ref.actor_urn
 
     @property
     def actor_inbox(self) -> ActorInbox:  # type: ignore[override]
-        """pykka's name for the mailbox."""
+        """Pykka's name for the mailbox."""
         return self._cell.ref.actor_inbox
 
     @property
     def actor_stopped(self) -> StoppedFlag:  # type: ignore[override]
-        """pykka's flag of an actor that is gone for good."""
+        """Pykka's flag of an actor that is gone for good."""
         return StoppedFlag(self._cell)
 
     @property

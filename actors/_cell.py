@@ -114,6 +114,16 @@ class Cell(Turn):
 
     # Start
 
+    def take_props(self, props: Props) -> None:
+        """The recipe of the incarnations to come, between two of them. Raises `NameTaken`, and then changes nothing."""
+        old = self.props.name
+        if props.name != old:
+            if props.name is not None:
+                self.runtime.registry.register(props.name, self)
+            if old is not None:
+                self.runtime.registry.unregister(old, self)
+        self.props = props
+
     def begin(self) -> None:
         """Starts the next incarnation."""
         self.settle_exit()
@@ -121,6 +131,8 @@ class Cell(Turn):
         self.state = State.STARTING
         self.told_to_stop = None
         self.leaving = self.killed = False
+        kind = self.props.kind  # an updated spec may have brought another class
+        self.host, self.table, self.concurrency = self.runtime.host(self.props.host), kind.table, kind.concurrency
         self.context = self.runtime.context.copy()
         self.context.run(current_cell.set, self)
         self.pending = self._start

@@ -125,7 +125,7 @@ class UnhandledMessage(ActorError):
         )
 
 
-class IgnoreStart(Exception):  # noqa: N818 - it is a decision, not an error
+class IgnoreStart(Exception):
     """Raised in `__init__` or `on_start`: this actor declines to start (supervision rule 3)."""
 
 

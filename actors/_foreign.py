@@ -8,8 +8,8 @@ process: that is the crash of this one. Its inbox is the mailbox of the cell, so
 from __future__ import annotations
 
 import sys
-from functools import partial
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pykka

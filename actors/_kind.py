@@ -67,14 +67,24 @@ class Kind:
             actor.on_gone()
 
 
+_HOOKS = ("on_start", "on_continue", "on_receive", "on_stop", "on_failure", "carry_over", "on_restore")
+
+
 def _check_attributes(actor_class: type[Any]) -> None:
     """Refuses what would otherwise show as a strange failure long after the start."""
+    from actors._ref import ActorRef
+
     name = actor_class.__qualname__
     answers = actor_class.answers
     if not isinstance(answers, tuple) or not all(
         isinstance(each, type) and issubclass(each, BaseException) for each in answers
     ):
         raise NotAnActor(name, f"answers must be a tuple of exception classes, not {answers!r}")
+    for hook in _HOOKS:
+        if not callable(getattr(actor_class, hook)):
+            raise NotAnActor(name, f"{hook} must be a method, not {getattr(actor_class, hook)!r}")
+    if not (inspect.isclass(actor_class.ref_type) and issubclass(actor_class.ref_type, ActorRef)):
+        raise NotAnActor(name, f"ref_type must be a subclass of ActorRef, not {actor_class.ref_type!r}")
     if actor_class.host not in ("loop", "thread"):
         raise NotAnActor(name, f"host must be 'loop' or 'thread', not {actor_class.host!r}")
     if actor_class.mailbox is not None and not isinstance(actor_class.mailbox, MailboxSpec):

@@ -12,7 +12,7 @@ from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._envelope import Envelope
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
     from actors._runtime import Runtime
     from actors._turn import Turn
 
-PASS = 0.002
-"""Seconds of turns before the event loop gets to look at its sockets and timers."""
-TURNS = 2048
-"""The same bound in turns, for clocks that do not move by themselves."""
+PASS = 0.01
+"""Seconds of turns before the event loop gets to look at its sockets and timers.
+
+Twice the interpreter's switch interval: the loop releases the interpreter after each pass for a moment only, and a thread that waits for it
+begins to insist only when there was no release for that interval. Shorter passes kept other threads waiting for seconds.
+"""
+TURNS = 16_384
+"""The most turns of a pass, for a clock that stands still."""
 IDLE_CARRIERS = 32
 """How many idle carriers are kept for the next handler that has to wait."""
 
@@ -58,6 +62,7 @@ class LoopHost:
         self._thread = get_ident()
         self._queue: RunQueue = deque() if run_queue is None else run_queue
         self._scheduled = False
+        self._lock = Lock()
         self._time_due = 0.0
         self._turns_due = 0
         self._idle: list[Carrier] = []
@@ -96,9 +101,11 @@ class LoopHost:
 
         While a pass is due or under way nobody has to: `_scheduled` is taken back only before the queue is looked at for the last time.
         """
-        if self._scheduled:
-            return
-        self._scheduled = True
+        # Two threads that both found nothing due would each start a chain of passes, and both chains would go on.
+        with self._lock:
+            if self._scheduled:
+                return
+            self._scheduled = True
         if get_ident() == self._thread:
             self._loop.call_soon(self._run, context=self._runtime.context)
             return

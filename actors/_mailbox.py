@@ -6,11 +6,14 @@ Only user messages pass through here. System messages have a lane of their own, 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import heapq
 import math
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -142,7 +145,8 @@ class BoundedQueue:
         self._drop = drop
         self._park = park
         self._lock = threading.Lock()
-        self._room: deque[Future[None]] = deque()
+        self._outside: deque[tuple[Future[None], Envelope]] = deque()
+        """Senders that wait for room, with what they send: first come, first let in."""
         self._requests = 0
         """How many of those that wait are orders to stop: the bound is not for them (supervision rule 34)."""
         self._closed = False
@@ -161,7 +165,7 @@ class BoundedQueue:
         with self._lock:
             if type(envelope.message) is _ActorStop:
                 self._requests += 1
-            elif not self.has_room():
+            elif self._outside or not self.has_room():
                 return False
             self._inner.append(envelope)
             return True
@@ -180,30 +184,44 @@ class BoundedQueue:
                         self._drop(oldest)
                 case "block":
                     refuse_on_loop(f"tell() to the full mailbox of {self._path}", "`await ref.send(message)`")
-                    self._park(self.room(), None)
+                    entered = self._wait_outside(envelope)
+                    self._park(entered, None)
+                    entered.get()
+                    return
 
     async def admit(self, envelope: Envelope) -> None:
         """Puts the message as soon as there is room."""
-        while not self.offer(envelope):
-            room = self.room()
-            try:
-                await room
-            except BaseException:
-                self._pass_on(room)
-                raise
+        if self.offer(envelope):
+            return
+        entered = self._wait_outside(envelope)
+        try:
+            await entered
+        except asyncio.CancelledError:
+            with self._lock, contextlib.suppress(ValueError):  # it is in already
+                self._outside.remove((entered, envelope))
+            raise
 
-    def _pass_on(self, room: Future[None]) -> None:
-        """Somebody no longer waits: what room it was told of is the next one's."""
+    def _wait_outside(self, envelope: Envelope) -> Future[None]:
+        """A future that settles when the message has been let in."""
+        entered: Future[None] = Future(self._park)
         with self._lock:
-            if room in self._room:
-                self._room.remove(room)
-                return
-            waiting = self._next_waiting()
-        if waiting is not None:
-            waiting.set(None)
+            self._outside.append((entered, envelope))
+            let_in = self._let_in()
+        let_in()
+        return entered
 
-    def _next_waiting(self) -> Future[None] | None:
-        return self._room.popleft() if self._room and self.has_room() else None
+    def _let_in(self) -> Callable[[], None]:
+        """Lets in whom there is room for. Returns what tells them, which is to be called without the lock."""
+        told: list[Callable[[], None]] = []
+        while self._outside and self.has_room():
+            entered, envelope = self._outside.popleft()
+            try:
+                self._inner.append(envelope)
+            except Exception as error:  # noqa: BLE001 - the priority of the message cannot be told; that is its sender's to hear
+                told.append(partial(entered.set_exception, error))
+            else:
+                told.append(entered.set)
+        return lambda: [tell() for tell in told] and None
 
     def _take_oldest(self) -> Envelope | None:
         """What has waited longest, if anything but requests of the runtime's own still waits."""
@@ -231,16 +249,6 @@ class BoundedQueue:
             else:
                 self._inner.append(envelope)
 
-    def room(self) -> Future[None]:
-        """A future that settles when a message may fit again."""
-        future: Future[None] = Future(self._park)
-        with self._lock:
-            if not self.has_room():
-                self._room.append(future)
-                return future
-        future.set(None)
-        return future
-
     def appendleft(self, envelope: Envelope) -> None:
         self._inner.appendleft(envelope)
 
@@ -249,18 +257,17 @@ class BoundedQueue:
             envelope = self._inner.popleft()
             if type(envelope.message) is _ActorStop:
                 self._requests -= 1
-            waiting = self._next_waiting()
-        if waiting is not None:
-            waiting.set(None)
+            let_in = self._let_in() if self._outside else None
+        if let_in is not None:
+            let_in()
         return envelope
 
     def close(self) -> None:
         """Lets everyone in: the cell is gone, and what arrives now becomes a dead letter."""
         with self._lock:
             self._closed = True
-            waiting, self._room = self._room, deque()
-        for future in waiting:
-            future.set(None)
+            let_in = self._let_in()
+        let_in()
 
     def __len__(self) -> int:
         return len(self._inner)

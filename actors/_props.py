@@ -48,8 +48,17 @@ def options_to_props(
     redeliver: int = 0,
     shutdown: float | None = 5.0,
 ) -> Props:
-    """The props for a class and what its spec or its spawner says."""
+    """The props for a class and what its spawner says. Raises NotAnActor, TypeError and ValueError."""
     kind = runtime.kind(actor_class)
+    if isinstance(args, str | bytes):
+        raise TypeError(f"args must be a mapping or a sequence of arguments, not {args!r}")
+    for option, seconds in (
+        ("handler_timeout", handler_timeout),
+        ("start_timeout", start_timeout),
+        ("shutdown", shutdown),
+    ):
+        if seconds is not None and (type(seconds) not in (int, float) or not seconds >= 0):
+            raise ValueError(f"{option} must be seconds from 0, or None for any time, not {seconds!r}")
     positional, named = ((), args) if isinstance(args, Mapping) else (args, {})
     return Props(
         kind,

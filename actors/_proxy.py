@@ -34,4 +34,4 @@ class Proxy(pykka.ActorProxy[A]):
 
     @_actor.setter
     def _actor(self, _: Any) -> None:
-        """pykka sets it once; ours is always the present one."""
+        """Pykka sets it once; ours is always the present one."""

@@ -11,8 +11,8 @@ import pykka
 from pykka.messages import _ActorStop
 
 from actors._current import current_cell
-from actors._envelope import Envelope
 from actors._deadlines import expire
+from actors._envelope import Envelope
 from actors._errors import ActorDeadError, CallTimeout, DeadlockError
 from actors._future import Future, refuse_on_loop
 from actors._introspection import Statistics, Status, state_of, statistics_of, status_of
@@ -313,7 +313,7 @@ class ActorRef(pykka.ActorRef[A]):
     # pykka's other names
 
     def proxy(self) -> Proxy[A]:
-        """pykka's proxy: attributes and methods as futures, `async` methods included. It survives restarts.
+        """Pykka's proxy: attributes and methods as futures, `async` methods included. It survives restarts.
 
         Raises:
             ActorDeadError: the actor is gone for good
@@ -324,19 +324,19 @@ class ActorRef(pykka.ActorRef[A]):
 
     @property
     def actor_urn(self) -> str:  # type: ignore[override]
-        """pykka's name for the identity of an actor."""
+        """Pykka's name for the identity of an actor."""
         return f"urn:understudy:{self._cell.runtime.name}:{self._cell.path}"
 
     @property
     def actor_inbox(self) -> ActorInbox:  # type: ignore[override]
-        """pykka's view of the mailbox."""
+        """Pykka's view of the mailbox."""
         from actors._foreign import CellInbox
 
         return CellInbox(self._cell)
 
     @property
     def actor_stopped(self) -> Event:  # type: ignore[override]
-        """pykka's flag of an actor that is gone for good."""
+        """Pykka's flag of an actor that is gone for good."""
         from actors._stopped import StoppedFlag
 
         return StoppedFlag(self._cell)

@@ -134,12 +134,11 @@ class Runtime:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        stopped = self.stop()
         try:
-            stopped.get()
+            self.stop().get()
         except KeyboardInterrupt:  # a second Ctrl-C: no more patience
             self.kill()
-            stopped.get()
+            self.stop().get()
             raise
         finally:
             if self._thread is not None:
@@ -270,7 +269,7 @@ class Runtime:
             parent: the actor it ends with
 
         Raises:
-            NotAnActor, NameTaken, RuntimeStopped: at once
+            NotAnActor, NameTaken, RuntimeStopped, TypeError, ValueError: at once
             ActorDeadError: at once, `parent` is gone
             StartError, StartDeclined: from the future
         """
@@ -410,7 +409,9 @@ class Runtime:
         async def run() -> None:
             try:
                 await work
-            except Exception as error:  # noqa: BLE001 - it has nobody else to go to
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a SystemExit would end the loop with every actor on it
                 failed(error)
 
         task = self.loop.create_task(run())

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.zoo`: how well the testing kit finds the known bugs of the zoo, and whether it accuses their fixed twins.
+"""`python -m benchmarks.zoo`: whether the testing kit finds the known bugs of the zoo, and accuses no fixed twin.
 
 The exit code is 0 whether or not the goals are met (a figure is no test), 2 when the arguments are wrong.
 """

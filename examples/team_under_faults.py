@@ -2,8 +2,9 @@
 
     python examples/team_under_faults.py
 
-No ordinary run shows it. In a simulation the same actors run on virtual time under generated faults and schedules; what is found is made as small
-as it gets and run again. The mended team then stands the same search. Needs the extra `understudy[testing]`.
+No ordinary run shows it. In a simulation the same actors run on virtual time under generated faults and schedules; what
+is found is made as small as it gets, and run again. The mended team then stands the same search. Needs the extra
+`understudy[testing]`.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class PreparingPayer(Payer):
 
 
 def team(payer: type[Payer], bank: list[int]) -> SupervisorSpec:
-    """The dispatcher and its payers, as they run in production. `bank` stands for the world outside: every payment made."""
+    """The dispatcher and its payers, as in production. `bank` stands for the world outside: every payment made."""
     payers = [child(name, payer, args=[bank], backoff=constant(0.1)) for name in PAYERS]
     return supervisor("team", child("dispatcher", Dispatcher, args=[bank]), *payers)
 

@@ -269,7 +269,6 @@ class Moves:
         self._emit(Note(GaveUp(path, now, child.id, scope, window.max_restarts, window.period, cause)))
         if dropped:
             self._remove(child, limit, now)
-            self._after_own_end(child, now)
             self._again(now)
         else:
             if child.starter is not None:

@@ -18,7 +18,7 @@ class Reconciliation:
     removed: tuple[str, ...]
     """Stopped in reverse order and forgotten."""
     restarted: tuple[str, ...]
-    """Class, arguments or host changed: restarted if they are up."""
+    """Class, arguments, host or name changed: restarted if they are up."""
     adopted: tuple[str, ...]
     """Only the policy changed: taken over without a restart."""
     added: tuple[str, ...]

@@ -162,11 +162,12 @@ class ChildSpec(BaseSpec):
         )
 
     def runs_like(self, other: Spec) -> bool:
-        """The same class with the same arguments on the same host."""
-        return isinstance(other, ChildSpec) and (self.start, self.args, self.host) == (
+        """The same class with the same arguments on the same host, under the same name."""
+        return isinstance(other, ChildSpec) and (self.start, self.args, self.host, self.name) == (
             other.start,
             other.args,
             other.host,
+            other.name,
         )
 
     def resolve(self, path: str) -> type | Callable[..., object]:
@@ -263,7 +264,7 @@ class SupervisorSpec(BaseSpec):
         return self.own_budget
 
     def runs_like(self, other: Spec) -> bool:
-        """The same tree below, with the same strategy and limits."""
+        """The same tree below, with the same strategy and limits, under the same name."""
         return isinstance(other, SupervisorSpec) and all(
             getattr(self, field) == getattr(other, field) for field in _INSIDE
         )
@@ -283,6 +284,7 @@ class SupervisorSpec(BaseSpec):
 Spec = ChildSpec | SupervisorSpec
 
 _INSIDE = (
+    "name",
     "kind",
     "children",
     "template",
@@ -292,6 +294,6 @@ _INSIDE = (
     "auto_shutdown",
     "max_children",
 )
-"""What of a supervisor's spec its running actor was built from."""
+"""What of a supervisor's spec its running actor was built from, and its name."""
 
 SupervisorSpec.model_rebuild()

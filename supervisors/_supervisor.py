@@ -255,13 +255,14 @@ class Supervisor(Actor):
                 cell = self.runtime.make_cell(props, effect.id, self._cell, supervised=True)
                 self._cells[effect.id] = cell
                 self._keep_promise(cell, props)
+            elif cell.props is not props:
+                cell.take_props(props)
         except Exception as error:  # noqa: BLE001 - a class that is not found, a name that is taken: a start that failed
             reason = Crashed(error)
             now = self._now()
             self._ledger.exited(effect.id, effect.incarnation, reason, None, now)
             self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now))
             return
-        cell.props = props
         cell.incarnation = effect.incarnation - 1
         cell.begin()
 
@@ -327,8 +328,13 @@ class Supervisor(Actor):
             return None
         path = f"{self.path}/{notice.id}"
         failure = Failure(self.path, notice.id, path, notice.incarnation, notice.reason, notice.message_type)
-        said = self._call_back("on_failure", self._spec.on_failure, failure)
-        return {True: "restart", False: "stop", "restart": "restart", "stop": "stop"}.get(cast("Any", said))  # type: ignore[return-value]
+        match self._call_back("on_failure", self._spec.on_failure, failure):
+            case True | "restart":
+                return "restart"
+            case False | "stop":
+                return "stop"
+            case _:
+                return None
 
     def _call_back(self, name: str, callback: Callable[..., object], told: object) -> object:
         """A callback of the user's: what it raises is an event, and decides nothing."""
@@ -338,7 +344,7 @@ class Supervisor(Actor):
                 self.runtime.look_after(cast("Any", said), lambda error: self._callback_failed(name, error))
                 return None
             return said
-        except Exception as error:  # noqa: BLE001 - the supervisor outlives a callback of the user's
+        except BaseException as error:  # noqa: BLE001 - the supervisor outlives a callback of the user's
             self._callback_failed(name, error)
             return None
 

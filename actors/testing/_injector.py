@@ -9,8 +9,6 @@ from actors.testing._faults import (
     AskTimeout,
     ClockJump,
     Crash,
-    CrashInStart,
-    CrashInStop,
     DelayMessage,
     DropMessage,
     DuplicateMessage,
@@ -18,7 +16,6 @@ from actors.testing._faults import (
     FaultPlan,
     Hang,
     Kill,
-    KillDuringRestart,
     Slow,
     matches,
 )
@@ -122,6 +119,3 @@ class Injector:
         for future in hung:
             if not future.done():
                 future.set(None)
-
-
-KINDS_OF_LIFE = (CrashInStart, CrashInStop, KillDuringRestart)

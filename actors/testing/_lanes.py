@@ -43,8 +43,15 @@ class Lane:
         return f"<Lane {self.path or 'outside'} at step {self.steps}>"
 
 
-current_lane: ContextVar[Lane | None] = ContextVar("understudy_current_lane", default=None)
-"""Whose work the running code is, where it belongs to no actor: a client of a workload."""
+class HasLane(Protocol):
+    """Something whose work is done in a lane."""
+
+    @property
+    def lane(self) -> Lane | None: ...
+
+
+current_lane: ContextVar[HasLane | None] = ContextVar("understudy_current_lane", default=None)
+"""Whose work the running code is, where it belongs to no actor: that of a client of a workload, or of a carrier."""
 
 
 class Scheduler(Protocol):

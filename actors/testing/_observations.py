@@ -257,7 +257,7 @@ class Redelivered(NamedTuple):
     at: float
     step: int
     path: str
-    number: int | None
+    number: int
     crashes: int
 
 

@@ -339,6 +339,8 @@ def _back(cell: SimCell, envelope: Envelope) -> None:
     cell.took = None
     if isinstance(envelope, SimEnvelope):
         cell.runtime.journal.back(envelope)
+        if cell.state is State.STOPPING:  # the stash comes back while it runs, or once it is down
+            cell.runtime.journal.note(seen.Redelivered, cell.path, envelope.number, envelope.crashes)
 
 
 def _watched(cell: SimCell, queue: Queue) -> Queue:

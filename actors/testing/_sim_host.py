@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, cast
 
 from actors._loop_host import Carrier, LoopHost
 from actors._turn import Turn
+from actors.testing._lanes import Lane, current_lane
 
 if TYPE_CHECKING:
     from actors.testing._sim_cell import SimCell
@@ -13,11 +15,25 @@ if TYPE_CHECKING:
     from actors.testing._sim_runtime import SimRuntime
 
 
+class Errand:
+    """Whom a carrier works for at present, as the loop asks it."""
+
+    __slots__ = ("carrier",)
+
+    def __init__(self) -> None:
+        self.carrier: Carrier | None = None
+
+    @property
+    def lane(self) -> Lane | None:
+        cell = self.carrier.cell if self.carrier is not None else None
+        return None if cell is None else cast("SimCell", cell).lane
+
+
 class SimLoopHost(LoopHost):
     """Every ready cell is an item of the loop, in the lane of its own; what the runtime wants done goes ahead of all of
     them.
 
-    Carriers are pooled for each cell, so that the resumption of a coroutine is a step of the actor it belongs to.
+    The resumption of a coroutine is a step of the actor it belongs to, whichever carrier carries it.
     """
 
     slice = 1
@@ -25,8 +41,6 @@ class SimLoopHost(LoopHost):
     def __init__(self, runtime: SimRuntime, loop: SimLoop) -> None:
         super().__init__(runtime, loop)
         self._sim = loop
-        self._pools: dict[Turn, list[Carrier]] = {}
-        self._pool_of: dict[Carrier, list[Carrier]] = {}
         loop.control = runtime.control
         loop.turn_of = self.turn_of
 
@@ -59,22 +73,14 @@ class SimLoopHost(LoopHost):
         self.turns += 1
 
     def take_carrier(self) -> Carrier:
-        cell = self.stepping
-        assert cell is not None
-        pool = self._pools.get(cell)
-        if pool is None:
-            pool = self._pools[cell] = []
-        if pool:
-            return pool.pop()
-        carrier = super().take_carrier()
-        self._pool_of[carrier] = pool
-        # The first step of a carrier runs nobody's code: it is no step of the actor.
-        self._sim.take_back(cast("SimCell", cell).lane)._run()  # type: ignore[union-attr]
+        if self._idle:
+            return self._idle.pop()
+        context, errand = Context(), Errand()
+        context.run(current_lane.set, errand)
+        carrier = errand.carrier = context.run(super().take_carrier)
+        # The first step of a carrier runs nobody's code: it is no step of any actor.
+        self._sim.take_back(self._sim.outside)._run()  # type: ignore[union-attr]
         return carrier
-
-    def keep(self, carrier: Carrier) -> bool:
-        self._pool_of[carrier].append(carrier)
-        return True
 
     @property
     def carriers(self) -> list[Carrier]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import heapq
+import math
 from asyncio import Handle, TimerHandle
 from asyncio.events import _get_running_loop, _set_running_loop
 from collections import deque
@@ -151,7 +152,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._running = True
         _set_running_loop(self)
         collects = gc.isenabled()
-        gc.disable()  # what a finalizer does must come at the same step in every run, and not when memory happens to be full
+        gc.disable()  # what finalizers do has to come at the same step in every run
         try:
             while True:
                 while control:
@@ -211,12 +212,12 @@ class SimLoop(asyncio.BaseEventLoop):
         while timers and timers[0][2]._cancelled:
             heapq.heappop(timers)
             self._cancelled -= 1
-        if not timers or (until is not None and timers[0][0] > until):
+        if not timers or timers[0][0] == math.inf or (until is not None and timers[0][0] > until):
             if self._waiting:
                 return None  # a scheduler asked for time to move, and it cannot
             if until is not None and until > self._now:
                 self._now = until
-            return Why.TIME if timers else Why.IDLE
+            return Why.TIME if timers and timers[0][0] < math.inf else Why.IDLE
         if timers[0][0] > self._now:
             self._now = timers[0][0]
             self._moved_at = self.steps
@@ -281,8 +282,8 @@ class SimLoop(asyncio.BaseEventLoop):
             self._cancelled = 0
 
     def _owner(self, context: Context) -> Lane:
-        cell: Any = context.get(current_cell)
-        lane: Lane | None = context.get(current_lane) if cell is None else cell.lane
+        owner: Any = context.get(current_cell) or context.get(current_lane)
+        lane: Lane | None = owner.lane if owner is not None else None
         return self.outside if lane is None else lane
 
     # What asyncio needs

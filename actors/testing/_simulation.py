@@ -77,7 +77,6 @@ class Simulation:
         self._runtime_options = default_timeout
         self.workloads: list[Workload] = []
         self._healed = False
-        self._stopping = False
         self._over = False
         self.runtime: SimRuntime
         self._fences: Fences
@@ -130,7 +129,6 @@ class Simulation:
         began = self.now
         allowed = oracles.grace_of(runtime.cells.values(), runtime.kill_grace)
         stopped = runtime.stop()
-        self._stopping = True
         limit = None if math.isinf(allowed) else began + allowed + 1.0
         why = self.loop.run(limit, stopped.done)
         if not stopped.done():
@@ -166,10 +164,15 @@ class Simulation:
         try:
             self.loop.after_step.clear()
             self.strands.close()
-            for task in self.loop.tasks:
-                task.cancel()
-            self.loop.failure = None
-            self.loop.drain()
+            self.runtime.injector.heal()
+            self.runtime.kill()
+            for _ in range(8):  # what is cancelled may begin something else on its way out
+                for task in self.loop.tasks:
+                    task.cancel()
+                self.loop.failure = None
+                self.loop.drain()
+                if not self.loop.tasks:
+                    break
         finally:
             self._fences.__exit__(None, None, None)
             pykka.ActorRegistry._actor_refs[:] = self._pykka

@@ -5,12 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any
+from typing import Any, NamedTuple
 
 import pykka
 
-from actors.testing._lanes import current_lane
+from actors.testing._lanes import Lane, current_lane
 from actors.testing._sim_runtime import SimRuntime
+
+
+class Client(NamedTuple):
+    """Whoever makes one call."""
+
+    lane: Lane
 
 
 class Workload:
@@ -46,7 +52,7 @@ class Workload:
     def _run(self, number: int) -> None:
         """The client's own strand: it may block. What it returns is awaited where it can be."""
         context = Context()
-        context.run(current_lane.set, self._runtime.loop.lane(f"{self.name}-{number}"))
+        context.run(current_lane.set, Client(self._runtime.loop.lane(f"{self.name}-{number}")))
         try:
             answer = context.run(self._call, number)
             if isinstance(answer, pykka.Future):

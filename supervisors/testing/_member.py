@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from supervisors._actors import Crashed, ExitReason, Killed
+from supervisors._actors import ExitReason, Killed, Shutdown
 from supervisors._spec import Spec
 from supervisors.testing._account import Account, UpTime
 from supervisors.testing._delays import AT_ONCE, Span, delay_span, stable_after
@@ -112,6 +112,9 @@ class Member:
         if life is Life.DOWN:
             self.in_group = self.last_stand = self.to_stop = self.to_end = self.killed = False
             self.stop_at = None
+            if self.up_since is not None and now - self.up_since >= stable_after(self.spec.backoff):
+                self.attempt, self.delay = 0, None
+            self.up_since = None
         up = life is Life.UP or (life is Life.STOPPING and was_up)
         self.uptime.run(now, up or (life is Life.DOWN and self.want in (Want.REST, Want.DROP)))
 
@@ -119,23 +122,22 @@ class Member:
         """It is down for good, or until a request wants it again."""
         self.want = want
         self.fresh = True
-        self.up_since = None
         self.attempt, self.delay = 0, None
         self.due = AT_ONCE
         self.uptime.run(now, True)
 
     def fail(self, now: float) -> Span:
         """One more failure: returns when the next attempt may come (rule 11)."""
-        backoff = self.spec.backoff
-        if self.up_since is not None and now - self.up_since >= stable_after(backoff):
-            self.attempt, self.delay = 0, None
         self.attempt += 1
-        self.up_since = None
-        self.delays = delay_span(backoff, self.attempt, self.delay)
+        self.delays = delay_span(self.spec.backoff, self.attempt, self.delay)
         self.failed_at = now
         self.due = self.delays.after(now)
         self.uptime.run(now, False)
         return self.due
+
+    def next_due(self, now: float) -> Span:
+        """When the next attempt may come if this was a failure."""
+        return delay_span(self.spec.backoff, self.attempt + 1, self.delay).after(now)
 
     @property
     def grace(self) -> float | None:
@@ -149,6 +151,10 @@ class Member:
                 return float(seconds)
 
 
+ORDERED = (Shutdown(), Killed("brutal_kill"), Killed("did not stop in time"))
+"""The reasons of those who ended because their supervisor wanted it."""
+
+
 def by_itself(reason: ExitReason) -> bool:
-    """Whether an exit that came after an order to stop cannot be the answer to that order."""
-    return isinstance(reason, Crashed) or not (reason.expected or isinstance(reason, Killed))
+    """Whether an exit that came after an order to stop may be a failure of its own."""
+    return not reason.expected and reason not in ORDERED

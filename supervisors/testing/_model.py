@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from supervisors._actors import Crashed, ExitReason, Killed, RestartLimitExceeded, Shutdown
+from supervisors._actors import Crashed, ExitReason, RestartLimitExceeded, Shutdown
 from supervisors._errors import StartFailed as ChildStartFailed
 from supervisors._spec import Spec, SupervisorSpec
 from supervisors.testing._account import Account, UpTime, Verdict
 from supervisors.testing._asks import Asks
 from supervisors.testing._delays import AT_ONCE, ROUNDING, Span
 from supervisors.testing._errors import ReferenceDisagreement
-from supervisors.testing._member import LIVE, Life, Member, Want, by_itself
+from supervisors.testing._member import LIVE, ORDERED, Life, Member, Want, by_itself
 
 
 class Mode(Enum):
@@ -380,16 +380,13 @@ class SupervisorModel:
         if member.want in (Want.REST, Want.DROP) or self.mode is Mode.ENDING:
             self.settle_down(member, member.want if member.want is Want.DROP else Want.REST)
             return
-        if self.group is None or not (by_itself(reason) or isinstance(reason, Killed)):
-            if member.want is Want.GROUP and member.spec.restart == "transient" and reason != Shutdown():
+        if not by_itself(reason):
+            if member.want is Want.GROUP and member.spec.restart == "transient" and reason not in ORDERED:
                 self.give_in(f"{member.id}, a transient child, ended as expected while a group restart stopped it")
             return
-        attempt, delay, up = member.attempt, member.delay, member.up_since
-        due = member.fail(self.now)
-        if member.want is Want.GROUP:
-            self.group.dues[member.id] = Span(0.0, due.latest)
         member.doubt = True
-        member.attempt, member.delay, member.up_since = attempt, delay, up
+        if self.group is not None and member.want is Want.GROUP:
+            self.group.dues[member.id] = AT_ONCE.maybe(member.next_due(self.now))
 
     def settle_down(self, member: Member, want: Want) -> None:
         """It comes to rest, or is forgotten."""
@@ -470,10 +467,12 @@ class SupervisorModel:
             return True
         own = member.spec.own_restarts
         if own is not None and own.on_limit == "drop":
+            self._answer(member, "StartFailed")
             self.settle_down(member, Want.DROP)
             return False
         self.settle_down(member, Want.REST)
-        self._end(10, "restart_limit_exceeded", lambda why: isinstance(why, RestartLimitExceeded))
+        path = f"{self.path}/{member.id}"
+        self._end(10, "restart_limit_exceeded", lambda why: isinstance(why, RestartLimitExceeded) or _names(why, path))
         return False
 
     # The end
@@ -543,7 +542,5 @@ class SupervisorModel:
 
 def _names(why: ExitReason, path: str) -> bool:
     """Whether a failed start names the child that made it fail (rule 2)."""
-    if isinstance(why, RestartLimitExceeded):
-        return False
     error = why.exception if isinstance(why, Crashed) else None
     return isinstance(error, ChildStartFailed) and error.path == path

@@ -118,11 +118,12 @@ def supervisor_specs(
         values["kind"] = "dynamic"
         values["template"] = draw(child_specs("t", start=start))
         values["max_children"] = draw(st.sampled_from([None, 1, 2]))
+        values["max_restarts"] = _bounded(values["max_restarts"], [values["template"]])
         return SupervisorSpec(**values)
     values["auto_shutdown"] = draw(st.sampled_from(["never", "never", "any_significant", "all_significant"]))
     counts = values["auto_shutdown"] != "never"
     children: list[Spec] = []
-    for name in "abcdefgh"[: draw(st.integers(0, width))]:
+    for name in "abcdefgh"[: draw(st.sampled_from([width, width, max(1, width - 1), 2, 1, 0]))]:
         nested = depth > 0 and draw(st.integers(0, 3)) == 0
         child: st.SearchStrategy[Any] = (
             supervisor_specs(name, depth=depth - 1, width=max(1, width - 1), start=start, significant=counts)
@@ -130,7 +131,13 @@ def supervisor_specs(
             else child_specs(name, start=start, significant=counts)
         )
         children.append(draw(child))
+    values["max_restarts"] = _bounded(values["max_restarts"], children)
     return SupervisorSpec(**values, children=tuple(children))
+
+
+def _bounded(max_restarts: int | None, children: Sequence[Spec]) -> int | None:
+    """The budget, but not "for ever" for a child that is started again at once: what never comes up would keep time from moving."""
+    return 5 if max_restarts is None and any(child.backoff is None for child in children) else max_restarts
 
 
 def trees(*, depth: int = 2, width: int = 4, start: Any = Puppet) -> st.SearchStrategy[SupervisorSpec]:
@@ -169,7 +176,7 @@ SUPERVISOR_DEEDS: Sequence[Deed] = ("start_child", "start_child", "which_childre
 
 
 @st.composite
-def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 14) -> tuple[Line, ...]:
+def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18) -> tuple[Line, ...]:
     """What happens to a tree: messages, kills, requests to its supervisors."""
     workers = [path for path, spec in places(tree) if not isinstance(spec, SupervisorSpec)]
     supervisors = [(path, spec) for path, spec in places(tree) if isinstance(spec, SupervisorSpec)]
@@ -178,7 +185,7 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 14) -> tuple[L
         if spec.is_dynamic:
             lines += [Line(0.25, path, "start_child")] * draw(st.integers(0, 3))
     moments = st.integers(1, 32).map(lambda quarter: quarter / 4)
-    for at in sorted(draw(st.lists(moments, min_size=1, max_size=most))):
+    for at in sorted(draw(st.lists(moments, min_size=most // 3, max_size=most))):
         if workers and draw(st.integers(0, 3)):
             lines.append(Line(at, draw(st.sampled_from(workers)), draw(st.sampled_from(WORKER_DEEDS))))
             continue

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import pickle
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-from supervisors._actors import ActorError, Future
+from supervisors._actors import Future, StartError
+from supervisors._errors import StartFailed
 from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._actors import FaultPlan, Schedule, Simulation, Strategy, TimerFirst, matches, simulation
+from supervisors.testing._errors import ReferenceDisagreement
 from supervisors.testing._puppet import Play
 from supervisors.testing._reference import Reference
 
@@ -71,10 +74,8 @@ class Trial:
             watch(sim, reference)
             for line in self.script:
                 sim.loop.call_at(line.at, partial(_perform, sim, line))
-            try:
+            with suppress(StartFailed, StartError):  # a tree that cannot start is one of the cases; the model has judged it
                 sim.start(self.tree)
-            except ActorError:
-                pass  # noqa: S110 - a tree that cannot start is one of the cases; the model has judged it
             sim.run(max(self.until, sim.now))
             sim.heal()
             sim.advance(self.until)
@@ -108,13 +109,20 @@ class Trial:
 def watch(sim: Simulation, reference: Reference) -> None:
     """Has the model judge every step of the simulation, and whatever is left at the end of it."""
     judged = 0
+    failure: ReferenceDisagreement | None = None
 
     def look() -> None:
-        nonlocal judged
+        nonlocal judged, failure
+        if failure is not None:
+            raise failure  # the first one, however often whoever waits inside the simulation tries to go on
         observations = sim.observations
-        while judged < len(observations):
-            judged += 1
-            reference.see(observations[judged - 1])
+        try:
+            while judged < len(observations):
+                judged += 1
+                reference.see(observations[judged - 1])
+        except ReferenceDisagreement as found:
+            failure = found
+            raise
 
     sim.loop.after_step.append(look)
 

@@ -20,7 +20,9 @@ from tests.support import in_loop
 
 @pytest.mark.parametrize("host", ["loop", "thread"])
 @in_loop
-async def test_an_actor_is_asked_from_a_coroutine_a_thread_another_loop_and_another_actors_thread(host: str) -> None:
+async def test_an_actor_is_asked_from_a_coroutine_a_thread_another_loop_and_another_actors_thread(
+    host: str,
+) -> None:
     """Guards each place to ask from: the same question, the same answer."""
     async with stage() as w:
         ref = await w.runtime.spawn(Player, host=host)
@@ -50,7 +52,9 @@ async def _await(awaitable: Any) -> Any:
     ],
 )
 @in_loop
-async def test_what_would_block_a_loop_raises_at_once_and_says_what_to_write(block: Callable[[ActorRef[Any]], Any]) -> None:
+async def test_what_would_block_a_loop_raises_at_once_and_says_what_to_write(
+    block: Callable[[ActorRef[Any]], Any],
+) -> None:
     """Guards every actor on the loop: in a coroutine, and in a handler, where it is the crash of that actor."""
     async with stage() as w:
         ref, other = await w.runtime.spawn(Player), await w.runtime.spawn(Player)
@@ -66,7 +70,10 @@ async def test_what_would_block_a_loop_raises_at_once_and_says_what_to_write(blo
 @in_loop
 async def test_the_asker_gets_the_exception_that_crashed_the_actor(host: str) -> None:
     """Guards rule 28, from here and from another loop; a TimeoutError of the handler stays what it is."""
-    async with stage() as w, start(supervisor("root", child("a", Player, host=host, backoff=None)), runtime=w.runtime) as root:
+    async with (
+        stage() as w,
+        start(supervisor("root", child("a", Player, host=host, backoff=None)), runtime=w.runtime) as root,
+    ):
         ref = root.child("a")
         for error in (ValueError("v"), TimeoutError("db")):
             with pytest.raises(type(error), match=str(error)) as here:
@@ -87,7 +94,10 @@ async def test_the_end_of_the_target_settles_every_pending_ask(end: str) -> None
     async with stage() as w:
         ref = await w.runtime.spawn(Player)
         futures = [ref.ask(forever, block=False), ref.ask("waits", block=False)]
-        calls = [asyncio.create_task(ref.call("waits")), asyncio.create_task(asyncio.to_thread(ref.ask, "waits"))]
+        calls = [
+            asyncio.create_task(ref.call("waits")),
+            asyncio.create_task(asyncio.to_thread(ref.ask, "waits")),
+        ]
         await w.settle()
         match end:
             case "kill":
@@ -124,7 +134,10 @@ async def test_a_call_without_a_timeout_has_the_runtimes_deadline() -> None:
     """Guards against a wait for ever that nobody asked for."""
     async with stage(default_timeout=3.0) as w:
         ref = await w.runtime.spawn(Player)
-        asking = [asyncio.create_task(ref.call(forever)), asyncio.create_task(_await(ref.ask(forever, block=False)))]
+        asking = [
+            asyncio.create_task(ref.call(forever)),
+            asyncio.create_task(_await(ref.ask(forever, block=False))),
+        ]
         await w.advance(2.9)
         assert not any(each.done() for each in asking)
         await w.advance(0.2)
@@ -178,7 +191,9 @@ quarters = st.integers(1, 8).map(lambda number: number / 4)
 @settings(max_examples=40)
 @given(st.lists(st.none() | quarters, min_size=1, max_size=5).filter(any))
 @in_loop
-async def test_a_call_made_while_handling_a_call_ends_no_later_than_that_one(timeouts: list[float | None]) -> None:
+async def test_a_call_made_while_handling_a_call_ends_no_later_than_that_one(
+    timeouts: list[float | None],
+) -> None:
     """Guards chains of any depth: the last one gives up at the shortest deadline above it, whatever its own, `None` included."""
     async with stage(default_timeout=None) as w:
         chain = [await w.runtime.spawn(Player) for _ in timeouts]
@@ -214,8 +229,12 @@ async def test_a_deadline_is_inherited_through_threads() -> None:
         plain = await w.runtime.spawn(Player, host="thread")
         middle = await w.runtime.spawn(AsyncPlayer, host="thread")
         seen: list[float | None] = []
-        await plain.call(lambda _: target.ask(lambda self: seen.append(self._cell.envelope.deadline)), timeout=7)
-        await middle.call(lambda _: target.call(lambda self: seen.append(self._cell.envelope.deadline)), timeout=8)
+        await plain.call(
+            lambda _: target.ask(lambda self: seen.append(self._cell.envelope.deadline)), timeout=7
+        )
+        await middle.call(
+            lambda _: target.call(lambda self: seen.append(self._cell.envelope.deadline)), timeout=8
+        )
         assert seen == [7, 8]
 
 

@@ -29,10 +29,19 @@ async def test_a_message_to_an_actor_that_is_gone_is_given_back() -> None:
         ref = await w.runtime.spawn(Player)
         ended = ref.ended()
         await ref.stop(block=False)
-        for attempt in (lambda: ref.tell("m"), lambda: ref.call("m"), lambda: ref.send("m"), lambda: ref.ask("m", block=False)):
+        for attempt in (
+            lambda: ref.tell("m"),
+            lambda: ref.call("m"),
+            lambda: ref.send("m"),
+            lambda: ref.ask("m", block=False),
+        ):
             with pytest.raises(ActorDeadError) as caught:
                 await (attempt() or asyncio.sleep(0))  # type: ignore[func-returns-value]
-            assert (caught.value.path, caught.value.reason, caught.value.undelivered) == (ref.path, await ended, "m")
+            assert (caught.value.path, caught.value.reason, caught.value.undelivered) == (
+                ref.path,
+                await ended,
+                "m",
+            )
         with pytest.raises(ActorDeadError):
             ref.proxy()
 

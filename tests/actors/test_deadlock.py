@@ -15,7 +15,9 @@ from tests.actors.cast import AsyncPlayer, Player, stage
 from tests.support import in_loop
 
 
-def passing_on(chain: list[ActorRef[Any]], threads: set[ActorRef[Any]], found: list[Any]) -> Callable[[Any], Any]:
+def passing_on(
+    chain: list[ActorRef[Any]], threads: set[ActorRef[Any]], found: list[Any]
+) -> Callable[[Any], Any]:
     """A message that calls the next of the chain with the same kind of message; who gets the error notes it."""
 
     async def on_loop(_: Any) -> str:
@@ -45,13 +47,17 @@ def passing_on(chain: list[ActorRef[Any]], threads: set[ActorRef[Any]], found: l
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=7), st.sets(st.integers(0, 3)))
 @in_loop
-async def test_a_call_that_closes_a_cycle_raises_at_once_and_names_the_chain(path: list[int], threaded: set[int]) -> None:
+async def test_a_call_that_closes_a_cycle_raises_at_once_and_names_the_chain(
+    path: list[int], threaded: set[int]
+) -> None:
     """Guards any chain of calls through loop and threads: the first that comes back to an actor that waits is refused."""
     async with stage() as w:
         cast = [await w.runtime.spawn(Player, host="thread" if n in threaded else "loop") for n in range(4)]
         threads = {cast[n] for n in threaded}
         found: list[Any] = []
-        answer = await cast[path[0]].call(passing_on([cast[n] for n in path[1:]], threads, found), timeout=None)
+        answer = await cast[path[0]].call(
+            passing_on([cast[n] for n in path[1:]], threads, found), timeout=None
+        )
         walked: list[int] = []
         for step in path:
             if step in walked:
@@ -142,7 +148,7 @@ async def test_a_call_that_is_over_stands_in_nobodys_way() -> None:
                 try:
                     await other.call(lambda _: asyncio.sleep(60), timeout=0)
                 except TimeoutError:
-                    pass  # noqa: S110 - giving up is what this is about
+                    pass
 
         await one.call(give_up)
         assert one.status().waiting_for is None

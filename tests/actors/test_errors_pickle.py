@@ -22,13 +22,17 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "LinkedExit": ("root/a", Killed()),
     "MailboxFull": ("root/a", 10, "message"),
     "NameTaken": ("n", "root/a"),
+    "NoSuchActor": ("root/b",),
     "NotAnActor": ("Thing", "expected a subclass"),
     "NotInRuntime": ("x", "do y"),
     "RuntimeStopped": ("r", "it has stopped"),
     "StartDeclined": ("root/a",),
     "StartError": ("root/a", Crashed(ValueError("v"))),
     "StartTimeout": ("root/a", 2.0),
+    "StateMachineDefinitionError": ("Door", ("state OPEN is never entered",)),
+    "TransitionRefused": ("Door", "to CLOSED", "on_exit"),
     "UnhandledMessage": ("root/a", "Greet"),
+    "UnknownState": ("Door", "AJAR", ("OPEN", "CLOSED")),
 }
 
 

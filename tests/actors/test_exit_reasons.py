@@ -26,7 +26,14 @@ from actors import (
 from tests.actors.cast import AsyncPlayer, Player, Starter, crash, forever, script, stage, wait_then_crash
 from tests.support import in_loop
 
-RAISED = [ValueError("bad"), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit(), StopIteration(1)]
+RAISED = [
+    ValueError("bad"),
+    SystemExit(3),
+    KeyboardInterrupt(),
+    asyncio.CancelledError(),
+    GeneratorExit(),
+    StopIteration(1),
+]
 RAISED_BY_COROUTINES = [error for error in RAISED if not isinstance(error, StopIteration)]
 
 
@@ -38,7 +45,9 @@ def reasons() -> st.SearchStrategy[ExitReason]:
         st.builds(Killed, st.none() | st.text()),
         st.builds(Crashed, st.builds(ValueError, st.text())),
     )
-    return plain | st.builds(RestartLimitExceeded, st.text(), st.text(), st.integers(), st.floats(0, 9), plain)
+    return plain | st.builds(
+        RestartLimitExceeded, st.text(), st.text(), st.integers(), st.floats(0, 9), plain
+    )
 
 
 @given(reasons())
@@ -62,7 +71,9 @@ def test_a_reason_survives_pickling_and_compares_by_value(reason: ExitReason) ->
         (RestartLimitExceeded("root", "a", 1, 1.0, Killed()), False),
     ],
 )
-def test_normal_and_shutdown_are_expected_and_the_rest_is_abnormal(reason: ExitReason, expected: bool) -> None:
+def test_normal_and_shutdown_are_expected_and_the_rest_is_abnormal(
+    reason: ExitReason, expected: bool
+) -> None:
     """Guards the table of restarts, which asks nothing else of a reason; a supervisor that gave up is abnormal."""
     assert reason.expected is expected
 
@@ -119,7 +130,9 @@ async def test_a_plain_handler_that_raises_stop_iteration_crashes_like_any_other
         assert (await down).reason == Crashed(StopIteration(7))
 
 
-@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()])
+@pytest.mark.parametrize(
+    "error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()]
+)
 @pytest.mark.parametrize("host", ["loop", "thread"])
 @in_loop
 async def test_an_asker_gets_an_exception_it_survives(host: str, error: BaseException) -> None:

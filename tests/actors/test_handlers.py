@@ -60,7 +60,9 @@ class Young(Vet):
 
 @pytest.mark.parametrize("host", ["loop", "thread"])
 @in_loop
-async def test_a_message_goes_to_the_handler_of_its_nearest_class_and_the_rest_to_on_receive(host: str) -> None:
+async def test_a_message_goes_to_the_handler_of_its_nearest_class_and_the_rest_to_on_receive(
+    host: str,
+) -> None:
     """Guards dispatch: exact class, nearest base, unions, everything else; plain and async, on both hosts."""
     async with stage() as w:
         ref = await w.runtime.spawn(Vet, host=host)
@@ -74,7 +76,11 @@ async def test_handlers_are_inherited_and_can_be_overridden() -> None:
     """Guards subclasses of actors."""
     async with stage() as w:
         ref = await w.runtime.spawn(Young)
-        assert [await ref.call(message) for message in (Animal(), Cat(), 3)] == ["young animal", "cat", "number"]
+        assert [await ref.call(message) for message in (Animal(), Cat(), 3)] == [
+            "young animal",
+            "cat",
+            "number",
+        ]
 
 
 @in_loop
@@ -324,7 +330,9 @@ async def test_a_handler_may_return_without_waiting_however_it_is_written() -> N
 
 
 @in_loop
-async def test_a_plain_handler_in_a_thread_that_returns_a_coroutine_that_waits_is_told_what_to_write() -> None:
+async def test_a_plain_handler_in_a_thread_that_returns_a_coroutine_that_waits_is_told_what_to_write() -> (
+    None
+):
     """Guards against a coroutine that nobody runs: a class without `async def` has no loop in its thread."""
 
     class Plain(Actor):

@@ -19,13 +19,23 @@ from actors import (
     Killed,
     Shutdown,
     StartDeclined,
+    Started,
     StartError,
     StartFailed,
     StartTimeout,
-    Started,
 )
 from supervisors import child, start, supervisor
-from tests.actors.cast import PATIENCE, AsyncPlayer, Player, Starter, crash, forever, own_threads, stage, stubborn
+from tests.actors.cast import (
+    PATIENCE,
+    AsyncPlayer,
+    Player,
+    Starter,
+    crash,
+    forever,
+    own_threads,
+    stage,
+    stubborn,
+)
 from tests.support import in_loop
 
 
@@ -172,7 +182,9 @@ async def test_a_start_may_be_declined(host: str) -> None:
 
 @pytest.mark.parametrize("error", [IgnoreStart(), ValueError("no")])
 @in_loop
-async def test_what_a_start_began_below_it_is_gone_when_the_start_has_failed_or_was_declined(error: Exception) -> None:
+async def test_what_a_start_began_below_it_is_gone_when_the_start_has_failed_or_was_declined(
+    error: Exception,
+) -> None:
     """Guards against orphans of an actor that never was."""
     async with stage() as w:
         below: list[Any] = []
@@ -191,7 +203,9 @@ async def test_what_a_start_began_below_it_is_gone_when_the_start_has_failed_or_
 async def test_a_start_that_hangs_fails_when_its_time_is_up() -> None:
     """Guards rule 4 on the loop: the coroutine is cancelled, the starter told."""
     async with stage() as w:
-        starting = asyncio.ensure_future(_await(w.runtime.spawn(Starter, args={"on_start": forever}, start_timeout=2)))
+        starting = asyncio.ensure_future(
+            _await(w.runtime.spawn(Starter, args={"on_start": forever}, start_timeout=2))
+        )
         await w.advance(1.9)
         assert not starting.done()
         await w.advance(0.2)
@@ -310,7 +324,9 @@ async def test_a_handler_over_its_time_limit_in_a_thread_is_left_behind_and_its_
         async with stage() as w:
             gate, entered = threading.Event(), threading.Event()
 
-            def block(_: Any, late: str = late, gate: threading.Event = gate, entered: threading.Event = entered) -> None:
+            def block(
+                _: Any, late: str = late, gate: threading.Event = gate, entered: threading.Event = entered
+            ) -> None:
                 entered.set()
                 gate.wait(PATIENCE)
                 if late == "raises":
@@ -497,11 +513,17 @@ async def test_a_crash_is_not_held_up_by_a_handler_beside_it_that_refuses_to_end
 async def test_the_end_of_an_actor_ends_what_it_spawned() -> None:
     """Guards rules 18 and 20: those below are gone when its end is told, after any kind of end."""
     async with stage() as w:
-        for end in (lambda ref: ref.kill(), lambda ref: ref.stop(block=False), lambda ref: ref.tell(crash(ValueError()))):
+        for end in (
+            lambda ref: ref.kill(),
+            lambda ref: ref.stop(block=False),
+            lambda ref: ref.tell(crash(ValueError())),
+        ):
             ref = await w.runtime.spawn(Player)
             below = await ref.call(lambda self: _spawn_below(self, 3))
             alive: list[bool] = []
-            ref.monitor().add_done_callback(lambda _, below=below, alive=alive: alive.extend(b.is_alive() for b in below))
+            ref.monitor().add_done_callback(
+                lambda _, below=below, alive=alive: alive.extend(b.is_alive() for b in below)
+            )
             end(ref)
             await w.settle()
             assert alive == [False] * 3

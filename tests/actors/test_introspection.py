@@ -119,7 +119,10 @@ async def test_the_order_to_stop_and_a_kill_get_through_to_a_suspended_actor(hos
 @in_loop
 async def test_a_trace_holds_the_last_messages_and_no_more() -> None:
     """Guards the bounded memory of what an actor did, with type, outcome and incarnation."""
-    async with stage() as w, start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root:
+    async with (
+        stage() as w,
+        start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root,
+    ):
         ref = root.child("a")
         ref.tell("untraced")
         ref.trace(3)
@@ -138,7 +141,10 @@ async def test_a_trace_holds_the_last_messages_and_no_more() -> None:
 @in_loop
 async def test_statistics_only_grow_and_uptime_is_of_the_present_incarnation() -> None:
     """Guards counters that survive restarts, and the time in handlers, waiting included."""
-    async with stage() as w, start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root:
+    async with (
+        stage() as w,
+        start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root,
+    ):
         ref = root.child("a")
         await w.advance(5)
         assert ref.statistics().uptime == 5

@@ -56,7 +56,9 @@ async def test_a_monitor_taken_back_is_silent() -> None:
 
 moves = st.lists(
     st.tuples(
-        st.sampled_from(["monitor"] * 4 + ["demonitor", "crash", "kill", "stop", "settle", "watcher crashes"]),
+        st.sampled_from(
+            ["monitor"] * 4 + ["demonitor", "crash", "kill", "stop", "settle", "watcher crashes"]
+        ),
         st.integers(0, 2),
     ),
     max_size=25,
@@ -119,7 +121,10 @@ async def test_a_monitor_ends_with_the_incarnation_that_asked_for_it() -> None:
 @in_loop
 async def test_those_who_watch_a_supervised_actor_hear_of_each_incarnation_they_asked_about_once() -> None:
     """Guards a restart: the end of the incarnation is told, the restart is not an end of the actor."""
-    async with stage() as w, start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root:
+    async with (
+        stage() as w,
+        start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root,
+    ):
         ref = root.child("a")
         down, ended = ref.monitor(), ref.ended()
         ref.tell(crash(ValueError("x")))
@@ -141,7 +146,10 @@ async def test_an_abnormal_exit_ends_the_linked_actor_whichever_of_the_two_it_wa
             reason = await ended
             assert isinstance(reason, Crashed)
             assert isinstance(reason.exception, LinkedExit)
-            assert (reason.exception.path, reason.exception.reason) == (pair[first].path, Crashed(ValueError("x")))
+            assert (reason.exception.path, reason.exception.reason) == (
+                pair[first].path,
+                Crashed(ValueError("x")),
+            )
 
 
 @pytest.mark.parametrize("how", [lambda self: self.stop(), "stop"])
@@ -268,7 +276,13 @@ async def test_names_and_groups_are_released_before_anyone_is_told_of_the_exit()
         class Heir(Actor):
             def on_receive(self, message: Any) -> None:
                 if isinstance(message, Down | Exit):
-                    taken.append((self.runtime.whereis("given"), self.runtime.whereis("own"), self.runtime.members("all")))
+                    taken.append(
+                        (
+                            self.runtime.whereis("given"),
+                            self.runtime.whereis("own"),
+                            self.runtime.members("all"),
+                        )
+                    )
                     self.register("own")
                     self.join("all")
                 else:

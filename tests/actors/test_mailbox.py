@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,19 +14,17 @@ from hypothesis import strategies as st
 from actors import (
     Actor,
     ActorDeadError,
-    ActorError,
     ActorRef,
     BlockingCallError,
     Down,
     MailboxFull,
     MailboxSpec,
     Quarantined,
-    Runtime,
     bounded,
     prioritized,
 )
 from supervisors import child, start, supervisor
-from tests.actors.cast import PATIENCE, AsyncPlayer, Player, crash, forever, letters, events_of, script, stage
+from tests.actors.cast import PATIENCE, Player, crash, forever, script, stage
 from tests.support import World, in_loop
 
 POLICIES = ["reject", "drop_oldest", "drop_newest", "block"]
@@ -36,7 +33,9 @@ POLICIES = ["reject", "drop_oldest", "drop_newest", "block"]
 # Bounds
 
 
-async def suspended(w: World, mailbox: MailboxSpec, seen: list[Any] | None = None, **options: Any) -> ActorRef[Any]:
+async def suspended(
+    w: World, mailbox: MailboxSpec, seen: list[Any] | None = None, **options: Any
+) -> ActorRef[Any]:
     """A player that takes no message yet."""
     ref = await w.runtime.spawn(Player, args={"seen": seen}, mailbox=mailbox, **options)
     ref.suspend()
@@ -134,7 +133,9 @@ def test_tell_from_a_thread_waits_for_room_in_a_full_mailbox_that_blocks() -> No
         assert entered.wait(PATIENCE)
         ref.tell(1)
         sent: list[int] = []
-        sender = threading.Thread(target=lambda: [(ref.tell(number), sent.append(number)) for number in (2, 3)])
+        sender = threading.Thread(
+            target=lambda: [(ref.tell(number), sent.append(number)) for number in (2, 3)]
+        )
         sender.start()
         assert sent == []
         gate.set()
@@ -173,6 +174,39 @@ async def test_a_sender_that_gives_up_leaves_its_room_to_the_next() -> None:
         assert seen == [1, 3]
 
 
+@in_loop
+async def test_senders_that_wait_for_room_are_let_in_in_the_order_they_came() -> None:
+    """Guards rule 33 under back-pressure: who comes later does not slip in before those who wait."""
+    async with stage() as w:
+        seen: list[int] = []
+        ref = await suspended(w, bounded(2, "block"), seen)
+        sending = [asyncio.create_task(ref.send(number)) for number in range(10)]
+        await w.settle()
+        ref.resume()
+        late = asyncio.create_task(ref.send(10))
+        await asyncio.gather(*sending, late)
+        await w.settle()
+        assert seen == list(range(11))
+
+
+@in_loop
+async def test_a_waiting_message_that_nobody_can_rank_is_its_senders_error() -> None:
+    """Guards the receiver: it lets the message in, and must not crash for it."""
+    async with stage() as w:
+        ref = await suspended(
+            w, MailboxSpec(capacity=1, policy="block", priority=lambda message: message["rank"])
+        )
+        await ref.send({"rank": 1})
+        bad, good = asyncio.create_task(ref.send({})), asyncio.create_task(ref.send({"rank": 2}))
+        await w.settle()
+        ref.resume()
+        with pytest.raises(KeyError):
+            await bad
+        await good
+        await w.settle()
+        assert ref.state()["seen"] == [{"rank": 1}, {"rank": 2}]
+
+
 class Step(NamedTuple):
     """One thing a test does to a mailbox."""
 
@@ -181,7 +215,11 @@ class Step(NamedTuple):
 
 
 steps = st.lists(
-    st.builds(Step, st.sampled_from(["tell", "tell", "tell", "settle", "suspend", "resume", "tick"]), st.integers(0, 9)),
+    st.builds(
+        Step,
+        st.sampled_from(["tell", "tell", "tell", "settle", "suspend", "resume", "tick"]),
+        st.integers(0, 9),
+    ),
     max_size=30,
 )
 
@@ -195,7 +233,9 @@ async def test_a_bounded_mailbox_never_holds_more_than_its_capacity(
     """Guards memory, for each policy, and that every message is handled, refused, dropped aloud or waiting."""
     async with stage() as w:
         seen: list[Any] = []
-        mailbox = MailboxSpec(capacity=capacity, policy=policy, priority=(lambda m: m[1]) if priorities else None)
+        mailbox = MailboxSpec(
+            capacity=capacity, policy=policy, priority=(lambda m: m[1]) if priorities else None
+        )
         ref = await suspended(w, mailbox, seen)
         refused: list[Any] = []
         sending: list[asyncio.Task[None]] = []
@@ -236,7 +276,9 @@ async def test_a_bounded_mailbox_never_holds_more_than_its_capacity(
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("priorities", [False, True])
 @in_loop
-async def test_an_order_to_stop_enters_a_full_mailbox_and_is_never_dropped(policy: Any, priorities: bool) -> None:
+async def test_an_order_to_stop_enters_a_full_mailbox_and_is_never_dropped(
+    policy: Any, priorities: bool
+) -> None:
     """Guards rule 34: dropping the oldest must not drop the order to stop, nor does it take the room of a message."""
     async with stage() as w:
         seen: list[int] = []
@@ -279,7 +321,8 @@ async def test_system_messages_pass_a_full_mailbox_and_never_wait_behind_user_me
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"capacity": 0}, {"capacity": "many"}, {"policy": "swallow"}, {"capacity": 1, "polcy": "reject"}]
+    "wrong",
+    [{"capacity": 0}, {"capacity": "many"}, {"policy": "swallow"}, {"capacity": 1, "polcy": "reject"}],
 )
 def test_a_nonsense_mailbox_is_refused_when_it_is_built(wrong: dict[str, Any]) -> None:
     """Guards specs: a typo does not pass."""
@@ -290,7 +333,9 @@ def test_a_nonsense_mailbox_is_refused_when_it_is_built(wrong: dict[str, Any]) -
 # Priorities
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers()), max_size=20), st.sampled_from(["loop", "thread"]))
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers()), max_size=20), st.sampled_from(["loop", "thread"])
+)
 @settings(max_examples=40)
 @in_loop
 async def test_a_priority_mailbox_hands_out_the_smallest_first_and_equals_in_the_order_they_came(
@@ -364,7 +409,10 @@ async def test_the_asker_of_a_stashed_message_is_answered_when_it_is_handled_at_
 @in_loop
 async def test_a_crash_does_not_lose_the_stash() -> None:
     """Guards messages put aside: the next incarnation gets them, in order and before the rest."""
-    async with stage() as w, start(supervisor("root", child("a", Stasher, backoff=None)), runtime=w.runtime) as root:
+    async with (
+        stage() as w,
+        start(supervisor("root", child("a", Stasher, backoff=None)), runtime=w.runtime) as root,
+    ):
         ref = root.child("a")
         answer = ref.ask(1, block=False)
         ref.tell(2)
@@ -419,7 +467,10 @@ class Stasher(Actor):
 
 @settings(max_examples=40)
 @given(
-    plan=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["tell", "tell", "tell", "crash", "tick", "stash"])), max_size=40),
+    plan=st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from(["tell", "tell", "tell", "crash", "tick", "stash"])),
+        max_size=40,
+    ),
     host=st.sampled_from(["loop", "loop", "thread"]),
 )
 @in_loop
@@ -429,7 +480,9 @@ async def test_messages_from_one_sender_arrive_in_the_order_sent_through_crashes
     """Guards rule 33 for any interleaving of senders, with crashes of the receiver in between."""
     async with stage() as w:
         seen: list[tuple[str, int]] = []
-        tree = supervisor("root", child("a", Player, args={"seen": seen}, host=host, backoff=None), max_restarts=None)
+        tree = supervisor(
+            "root", child("a", Player, args={"seen": seen}, host=host, backoff=None), max_restarts=None
+        )
         async with start(tree, runtime=w.runtime) as root:
             ref = root.child("a")
             senders = [await w.runtime.spawn(Player) for _ in range(3)]
@@ -463,7 +516,9 @@ def test_messages_from_one_thread_arrive_in_the_order_sent() -> None:
             ref.ask("end")
             assert len(seen) == 901
             for who in range(3):
-                assert [number for each in seen if each != "end" and each[0] == who for number in each[1:]] == list(range(300))
+                assert [
+                    number for each in seen if each != "end" and each[0] == who for number in each[1:]
+                ] == list(range(300))
 
 
 # Conservation
@@ -528,7 +583,9 @@ class Wide(Worker):
 ACTS = ["ok", "ok", "ok", "crash", "wait", "wait_crash", "hang", "stash", "unstash", "answer"]
 doings = st.lists(
     st.tuples(
-        st.sampled_from(["tell"] * 6 + ["ask"] * 3 + ["kill", "suspend", "resume", "settle", "tick", "advance"]),
+        st.sampled_from(
+            ["tell"] * 6 + ["ask"] * 3 + ["kill", "suspend", "resume", "settle", "tick", "advance"]
+        ),
         st.sampled_from(ACTS),
     ),
     max_size=30,

@@ -68,7 +68,10 @@ def test_a_proxy_blocks_in_a_thread_as_in_pykka() -> None:
 @in_loop
 async def test_a_proxy_survives_a_restart() -> None:
     """Guards the stable place: it speaks to the instance of the day."""
-    async with stage() as w, start(supervisor("root", child("a", Account, backoff=None)), runtime=w.runtime) as root:
+    async with (
+        stage() as w,
+        start(supervisor("root", child("a", Account, backoff=None)), runtime=w.runtime) as root,
+    ):
         proxy: Any = root.child("a").proxy()
         await proxy.deposit(3)
         with pytest.raises(ValueError, match="broke"):
@@ -80,7 +83,10 @@ async def test_a_proxy_survives_a_restart() -> None:
 @in_loop
 async def test_a_proxy_works_while_its_actor_is_down() -> None:
     """Guards the delay of a backoff: the call waits for the next incarnation."""
-    async with stage(default_timeout=None) as w, start(supervisor("root", child("a", Account)), runtime=w.runtime) as root:
+    async with (
+        stage(default_timeout=None) as w,
+        start(supervisor("root", child("a", Account)), runtime=w.runtime) as root,
+    ):
         ref = root.child("a")
         ref.kill()
         await w.settle()

@@ -54,11 +54,17 @@ class Keeper(Player):
     st.sampled_from(["loop", "loop", "thread"]),
 )
 @in_loop
-async def test_the_ref_path_name_and_queue_survive_and_what_waited_is_handled_in_order(plan: list[Any], host: str) -> None:
+async def test_the_ref_path_name_and_queue_survive_and_what_waited_is_handled_in_order(
+    plan: list[Any], host: str
+) -> None:
     """Guards rule 26 for any number of crashes and kills: nothing that waited is lost, doubled or out of order."""
     async with stage() as w:
         seen: list[Any] = []
-        tree = supervisor("root", child("a", Player, args={"seen": seen}, name="n", host=host, backoff=None), max_restarts=None)
+        tree = supervisor(
+            "root",
+            child("a", Player, args={"seen": seen}, name="n", host=host, backoff=None),
+            max_restarts=None,
+        )
         async with start(tree, runtime=w.runtime) as root:
             ref = root.child("a")
             for step in plan:
@@ -82,7 +88,10 @@ async def test_the_ref_path_name_and_queue_survive_and_what_waited_is_handled_in
 @in_loop
 async def test_state_starts_afresh_unless_the_class_says_otherwise() -> None:
     """Guards rule 29: no attribute of a broken incarnation survives by accident."""
-    async with stage() as w, start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root:
+    async with (
+        stage() as w,
+        start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root,
+    ):
         ref = root.child("a")
         await ref.call("before")
         ref.tell(crash(ValueError()))
@@ -91,7 +100,9 @@ async def test_state_starts_afresh_unless_the_class_says_otherwise() -> None:
 
 
 async def keeper(w: World, told: list[Any], faults: set[str], plan: Any) -> Any:
-    tree = supervisor("root", child("a", Keeper, args={"told": told, "faults": faults}, backoff=None), max_restarts=None)
+    tree = supervisor(
+        "root", child("a", Keeper, args={"told": told, "faults": faults}, backoff=None), max_restarts=None
+    )
     async with start(tree, runtime=w.runtime) as root:
         ref = root.child("a")
         ref.tell(lambda self: setattr(self, "count", 7))
@@ -111,7 +122,10 @@ async def test_a_class_may_carry_state_over_a_crash_and_begin_from_it() -> None:
         ref.tell(crash(ValueError()))
 
     async with stage() as w:
-        assert await keeper(w, [], set(), crashes) == (7, ["carry_over", "on_failure", ("on_restore", 7), ("on_start", 7)])
+        assert await keeper(w, [], set(), crashes) == (
+            7,
+            ["carry_over", "on_failure", ("on_restore", 7), ("on_start", 7)],
+        )
 
 
 @in_loop
@@ -122,7 +136,10 @@ async def test_what_is_carried_over_survives_an_ordered_stop_too() -> None:
         ref.stop(block=False)
 
     async with stage() as w:
-        assert await keeper(w, [], set(), stops) == (7, ["carry_over", "on_stop", ("on_restore", 7), ("on_start", 7)])
+        assert await keeper(w, [], set(), stops) == (
+            7,
+            ["carry_over", "on_stop", ("on_restore", 7), ("on_start", 7)],
+        )
 
 
 @in_loop
@@ -198,7 +215,10 @@ async def test_a_message_that_crashes_is_handed_on_at_most_redeliver_times_and_t
 @in_loop
 async def test_a_message_somebody_waits_for_is_not_handed_on_after_a_crash() -> None:
     """Guards rule 28: its asker has the exception already, an answer would come too late."""
-    async with stage() as w, start(supervisor("root", child("a", Player, redeliver=3, backoff=None)), runtime=w.runtime) as root:
+    async with (
+        stage() as w,
+        start(supervisor("root", child("a", Player, redeliver=3, backoff=None)), runtime=w.runtime) as root,
+    ):
         ref = root.child("a")
         message = crash(ValueError("x"))
         with pytest.raises(ValueError, match="x"):
@@ -212,7 +232,10 @@ async def test_a_message_somebody_waits_for_is_not_handed_on_after_a_crash() -> 
 @in_loop
 async def test_incarnations_are_counted_from_one_and_so_are_restarts_and_crashes() -> None:
     """Guards the numbers people look at."""
-    async with stage() as w, start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root:
+    async with (
+        stage() as w,
+        start(supervisor("root", child("a", Player, backoff=None)), runtime=w.runtime) as root,
+    ):
         ref = root.child("a")
         assert (ref.incarnation, ref.statistics().restarts, ref.statistics().crashes) == (1, 0, 0)
         ref.tell(crash(ValueError()))
@@ -225,7 +248,10 @@ async def test_incarnations_are_counted_from_one_and_so_are_restarts_and_crashes
 @in_loop
 async def test_messages_sent_while_an_actor_is_down_wait_for_its_next_incarnation() -> None:
     """Guards the delay of a backoff: senders notice nothing but the wait."""
-    async with stage(default_timeout=None) as w, start(supervisor("root", child("a", Player)), runtime=w.runtime) as root:
+    async with (
+        stage(default_timeout=None) as w,
+        start(supervisor("root", child("a", Player)), runtime=w.runtime) as root,
+    ):
         ref = root.child("a")
         ref.kill()
         await w.settle()

@@ -171,7 +171,9 @@ async def test_a_runtime_leaves_nothing_behind_whatever_went_on_in_it() -> None:
         below = await tall.call(lambda self: _await(self.spawn(Player, name="below")))
         threaded = await w.runtime.spawn(Player, host="thread")
         asked = [tall.ask(lambda _: gate.wait(), block=False), tall.ask("waits", block=False)]
-        await below.call(lambda self: (self.register("x"), self.join("g"), self.tell_every(5, "tick")) and None)
+        await below.call(
+            lambda self: (self.register("x"), self.join("g"), self.tell_every(5, "tick")) and None
+        )
         threaded.link(below)
         tall.monitor()
         tall.tell(crash(ValueError()))
@@ -227,20 +229,23 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 FORK = """
 import os, sys
-from actors import Actor, ActorDeadError, Runtime, RuntimeStopped
+from actors import Actor, ActorDeadError, NoProc, Runtime, RuntimeStopped
 
 class Echo(Actor):
     def on_receive(self, message):
         return message
 
 def check(ref, runtime):
-    for attempt in (lambda: ref.tell(1), lambda: ref.ask(1), lambda: runtime.spawn(Echo), lambda: ref.monitor(), lambda: ref.kill()):
+    for attempt in (lambda: ref.tell(1), lambda: ref.ask(1), lambda: runtime.spawn(Echo), lambda: ref.kill(), lambda: ref.suspend()):
         try:
             attempt()
         except (ActorDeadError, RuntimeStopped) as error:
             assert "fork" in str(error), error
         else:
             raise AssertionError("no error")
+    assert ref.monitor().get(timeout=10).reason == NoProc()
+    assert "fork" in str(ref.wait(timeout=10))
+    assert ref.stop() is False
     with Runtime(log=False) as mine:
         assert mine.spawn(Echo).get().ask(2) == 2
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
 from actors import LoopBlocked, ManualClock, Runtime
 from actors._watchdog import Watchdog
-from tests.actors.cast import PATIENCE, Player, events_of, left_behind, manual, stage
+from tests.actors.cast import Player, events_of, forever, left_behind, manual, stage
 from tests.support import in_loop
 
 
@@ -44,9 +45,8 @@ async def test_a_handler_that_waits_does_not_hold_the_loop() -> None:
         answer = ref.ask(lambda self: wait_on(self), block=False)
 
         async def wait_on(_: Any) -> None:
-            import asyncio
-
             await asyncio.sleep(0)
+            dog.look()
             w.clock.advance(2)
             dog.look()
 
@@ -54,12 +54,11 @@ async def test_a_handler_that_waits_does_not_hold_the_loop() -> None:
         await answer
         assert [event.path for event in w.seen(LoopBlocked)] == [ref.path]
         w.events.clear()
-        from tests.actors.cast import forever
-
         ref.tell(forever)
         await w.settle()
-        w.clock.advance(10)
-        dog.look()
+        for _ in range(3):
+            dog.look()
+            w.clock.advance(10)
         assert w.seen(LoopBlocked) == []
         ref.kill()
 
@@ -75,8 +74,11 @@ def test_the_watchdog_of_a_runtime_looks_by_itself_and_ends_with_it() -> None:
         ref = runtime.spawn(Player).get()
 
         def hold(_: Any) -> bool:
-            clock.advance(1)
-            return reported.wait(PATIENCE)
+            for _ in range(1000):  # the dog has to see the turn twice, with time between the two
+                clock.advance(1)
+                if reported.wait(0.01):
+                    return True
+            return False
 
         assert ref.ask(hold) is True
         assert [event.path for event in events if isinstance(event, LoopBlocked)] == [ref.path]

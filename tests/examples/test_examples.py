@@ -40,6 +40,14 @@ SAYS = {
         "21.0 °C (sensor incarnation 3)",
         "4 readings, mean 19.5 °C",
     ],
+    "team_under_faults.py": [
+        "an ordinary run: nothing to see",
+        "found: at 10.5 s: 'no invoice is paid twice' does not hold",
+        "with FaultPlan(Slow(path='team/*', nth=5, seconds=6.0, times=1))",
+        "and Schedule()",
+        "again: at 10.5 s: 'no invoice is paid twice' does not hold",
+        "the mended team in 200 schedules: nothing to see",
+    ],
 }
 """What each example must have printed."""
 

@@ -104,8 +104,9 @@ async def test_a_callback_that_raises_is_an_event_and_decides_nothing(name: Any,
         assert {(event.path, event.callback, event.error) for event in failed} == {("root", name, error)}
 
 
+@pytest.mark.parametrize("error", [ValueError("the pager is down"), SystemExit(1)], ids=repr)
 @in_loop
-async def test_an_async_callback_runs_beside_the_supervisor() -> None:
+async def test_an_async_callback_runs_beside_the_supervisor(error: BaseException) -> None:
     """It does not hold up the restart, and decides nothing; what it raises is an event."""
     play = Play()
     done: list[str] = []
@@ -113,7 +114,7 @@ async def test_an_async_callback_runs_beside_the_supervisor() -> None:
     async def notify(failure: Failure) -> str:
         await play.gate.wait()
         done.append(failure.child)
-        raise ValueError("the pager is down")
+        raise error
 
     async with running(supervisor("root", worker(play, "a"), on_failure=notify)) as (w, root):
         await tell(w, root, "a")

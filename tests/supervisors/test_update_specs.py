@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from supervisors import (
     Reconciliation,
     ShuttingDown,
     SpecError,
@@ -86,8 +87,8 @@ async def test_rule_23_a_changed_name_is_taken_over_and_the_old_one_is_free() ->
     """Rule 32: no name is left behind with an actor that does not have it any more."""
     play = Play()
     async with running(supervisor("root", worker(play, "a", name="old"))) as (w, root):
-        await root.update_specs(worker(play, "a", name="new"))
-        await tell(w, root, "a")
+        done = await root.update_specs(worker(play, "a", name="new"))
+        assert done.restarted == ("a",)
         assert w.runtime.whereis("new") is root.child("a")
         assert w.runtime.whereis("old") is None
         await root.terminate_child("a")

@@ -1,4 +1,6 @@
-"""The bug zoo: known bugs of actor programs, each with a fixed twin. The simulation must find every bug and never accuse a twin.
+"""The bug zoo: known bugs of actor programs, each with a fixed twin.
+
+The simulation must find every bug and never accuse a twin.
 
 Each program is small and real. Its docstrings say what goes wrong; the docstring of its play says what to look for.
 """

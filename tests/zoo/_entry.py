@@ -10,7 +10,9 @@ from typing import Any
 from actors.testing import Fault, FaultPlan, OracleFailure, Simulation
 
 Play = Callable[[Simulation, Any], None]
-"""Puts a program on the stage of a simulation, loads it and says what must hold. The second argument is its bug or its mended twin."""
+"""Starts a program in a simulation, loads it and says what must hold. The second argument is the part with the bug, or
+the mended one.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Entry:
     """How many faults of each kind that is on at most."""
 
     def plan(self, draw: Random) -> FaultPlan:
-        """A fault plan: first which kinds are on (a swarm: a kind that is off cannot hide another), then how often each."""
+        """A fault plan: first which kinds are on (one that is off cannot hide another), then how often each."""
         on = [make for make in self.faults if draw.random() < 0.5]
         if self.faults and not on:
             on = [draw.choice(self.faults)]

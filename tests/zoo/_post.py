@@ -20,8 +20,8 @@ class Parcel:
 class Post(Actor):
     """Hands every parcel from desk to desk before it is delivered.
 
-    It keeps two clients from colliding in the plain order of a run: what is told directly has long been done when the parcel comes. An
-    ordinary test of these programs passes for the same reason.
+    It keeps two clients from colliding in the plain order of a run: what is told directly has long been done when the
+    parcel comes. An ordinary test of these programs passes for the same reason.
     """
 
     @handles

@@ -56,7 +56,7 @@ class Account(Actor):
 
 
 class Teller(Actor):
-    """Asks, adds and writes back. Each message is handled one at a time, and yet the three together are not one step."""
+    """Asks, adds and writes back. Every message is handled by itself, and yet the three are not one step."""
 
     def __init__(self, account: ActorRef[Account]) -> None:
         self.account = account
@@ -188,7 +188,10 @@ class Library(Actor):
 
 
 class Reader(Actor):
-    """Asks one question after the other and gives each a second. Any answer that comes is taken for that of the question it waits for."""
+    """Asks one question after the other and gives each a second.
+
+    Any answer that comes is taken for that of the question it waits for.
+    """
 
     def __init__(self, library: ActorRef[Library], notes: dict[str, str]) -> None:
         self.library = library
@@ -250,7 +253,10 @@ class Transfer:
 
 
 class Purse(Actor):
-    """Waits, in the middle of a transfer, for the other purse. If that one does the same, both wait for ever: here, for a `DeadlockError`."""
+    """Waits, in the middle of a transfer, for the other purse.
+
+    If that one does the same, both would wait for ever; here, `call` raises `DeadlockError`.
+    """
 
     def __init__(self, holds: dict[str, int]) -> None:
         self.holds = holds

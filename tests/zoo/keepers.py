@@ -1,4 +1,4 @@
-"""What goes wrong in supervisors that people write by hand. Every keeper here looks after its workers with monitors and timers of its own."""
+"""What goes wrong in supervisors that people write by hand, with monitors and timers of their own."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class Worker(Actor):
 
 
 class Keeper(Actor):
-    """Hears of the end of its worker from a monitor, and from a question that fails. One death may come in by both ways."""
+    """Hears of the end of its worker from a monitor, and from a question that fails. One death may come both ways."""
 
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         await self.hire()
 
     async def hire(self) -> None:
@@ -112,14 +112,14 @@ def double_restart(sim: Simulation, keeper: type[Keeper]) -> None:
 
 
 class DelayingKeeper(Actor):
-    """Waits a second before it replaces its worker, in a task of its own. Whoever stops it meanwhile stops the task of nobody."""
+    """Waits a second before it replaces its worker, in a task. Whoever stops the keeper meanwhile leaves the task."""
 
     def __init__(self) -> None:
         self.hired = 0
         self.leaving = False
         self.waits: asyncio.Task[None] | None = None
 
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         await self.hire()
 
     async def hire(self) -> None:
@@ -136,14 +136,14 @@ class DelayingKeeper(Actor):
     def lost(self, down: Down) -> None:
         self.waits = asyncio.create_task(self.hire_later())
 
-    async def on_stop(self) -> None:
+    async def on_stop(self) -> None:  # type: ignore[override]
         await self.worker.stop(block=False)
 
 
 class TidyKeeper(DelayingKeeper):
     """Sees to it that nobody is hired any more, and then lets the last one go."""
 
-    async def on_stop(self) -> None:
+    async def on_stop(self) -> None:  # type: ignore[override]
         self.leaving = True
         if self.waits is not None:
             await self.waits
@@ -168,7 +168,7 @@ RESTARTS = 1
 class CountingKeeper(Actor):
     """Allows one restart within five seconds. Is a restart of exactly five seconds ago within them?"""
 
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         self.times: list[float] = []
         await self.hire()
 
@@ -219,9 +219,9 @@ def at_the_edge(draw: Random) -> tuple[Fault, ...]:
 
 
 class EagerKeeper(Actor):
-    """Allows three restarts. A start that fails is tried again, and is counted nowhere: nothing has been lost, after all."""
+    """Allows three restarts. A start that fails is tried again and counted nowhere: nothing was lost, after all."""
 
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         self.restarts = 0
         await self.hire()
 
@@ -285,14 +285,17 @@ class Stage(Actor):
 
 
 class Line(Actor):
-    """Keeps a line of stages: when one is lost, those behind it are stopped, last first, and all are started again. All at once, here."""
+    """Keeps a line of stages: when one is lost, those behind it are stopped, last first, and all are started again.
+
+    All at once, here.
+    """
 
     def __init__(self, starts: list[tuple[int, int]]) -> None:
         self.starts = starts
         self.restarts = 0
         self.stages: list[ActorRef[Stage]] = []
 
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         for number in range(3):
             self.stages.append(await self.begin(number))
         for stage in self.stages:
@@ -348,7 +351,7 @@ def wrong_order(sim: Simulation, line: type[Line]) -> None:
 class Foreman(Actor):
     """Lets its workers go one by one and says aloud when one of them does not go well: in the middle of the loop."""
 
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         self.workers = [await self.runtime.spawn(Worker, name=f"worker-{number}") for number in range(3)]
 
     async def let_go(self, worker: ActorRef[Worker]) -> None:
@@ -358,7 +361,7 @@ class Foreman(Actor):
         if not down.reason.expected:
             raise GaveUp(f"{worker.path} ended badly: {down.reason}")
 
-    async def on_stop(self) -> None:
+    async def on_stop(self) -> None:  # type: ignore[override]
         for worker in reversed(self.workers):
             await self.let_go(worker)
 
@@ -366,7 +369,7 @@ class Foreman(Actor):
 class ThoroughForeman(Foreman):
     """Lets everybody go, and then says what went wrong."""
 
-    async def on_stop(self) -> None:
+    async def on_stop(self) -> None:  # type: ignore[override]
         errors = []
         for worker in reversed(self.workers):
             try:

@@ -152,7 +152,7 @@ class Worker(Actor):
 class Detector(Actor):
     """Asks its worker every second how it is. Who has not answered by the next time is dead, it thinks."""
 
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         await self.hire()
         self.tell_every(1.0, Tick())
 

@@ -1,7 +1,8 @@
-"""pykka's own classes, with pykka's own bug: `ask` checks that the actor is alive and then puts its question into the inbox.
+"""pykka's own classes, with pykka's own bug: `ask` looks whether the actor is alive, and then puts its question.
 
-An actor that stops between the two empties its inbox before the question is there, and whoever asked waits for ever. No fault is needed,
-and no line of pykka is changed: in a simulation its threads are greenlets and every queue and lock a place where another may go first.
+An actor that stops between the two empties its inbox before the question is there, and whoever asked waits for ever. No
+fault is needed, and no line of pykka is changed: in a simulation its threads are greenlets, and at every queue and lock
+another one may go first.
 """
 
 from __future__ import annotations

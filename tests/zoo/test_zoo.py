@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from actors.testing import FaultPlan, Schedule
+from actors.testing import FaultPlan, InvariantBroken, Schedule, Slow, simulation
 from tests.zoo import ZOO, Entry, accuse, hunt, run, shrink
+from tests.zoo.asks import Reader, stale_reply
 
 every_entry = pytest.mark.parametrize("entry", ZOO, ids=str)
 
@@ -47,3 +48,11 @@ def test_a_find_replays_and_shrinks(entry: Entry) -> None:
 def test_a_twin_is_not_accused(entry: Entry) -> None:
     """Guards against false alarms: the twin differs in one thing, and that thing was the bug."""
     assert accuse(entry, 0, schedules=200) is None
+
+
+def test_a_failed_run_leaves_no_task_behind() -> None:
+    """Guards the taking down of a run whose actors still have messages: what begins anew meanwhile is ended, too."""
+    sim = simulation(FaultPlan(Slow("library", nth=3, seconds=1.5), Slow("library", nth=4, seconds=1.5)), strict=False)
+    with pytest.raises(InvariantBroken), sim:
+        stale_reply(sim, Reader)
+    assert sim.loop.tasks == []
