@@ -1,8 +1,9 @@
 """One actor: its mailbox, its ref, its life, and the runtime that runs it.
 
-General layout: this package imports neither `supervisors` nor `teams`. `supervisors` (trees of actors that restart each other) imports this one,
-`teams` (actors that work together) imports both. Within the package, `_turn` is the core loop, `_cell` the life of an actor, `_runtime` what
-actors share; `_hosts` says how a cell is run, `_loop_host` and `_thread_host` run it; everything else is one noun a file.
+General layout: this package imports neither `supervisors` nor `teams`. `supervisors` (trees of actors that restart
+each other) imports this one, `teams` (actors that work together) imports both. Within the package, `_turn` is the
+core loop, `_cell` the life of an actor, `_runtime` what actors share; `_hosts` says how a cell is run, `_loop_host`
+and `_thread_host` run it; everything else is one noun a file.
 """
 
 from actors._actor import Actor

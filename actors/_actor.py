@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 class Actor(pykka.Actor):
     """An actor: state of its own, a mailbox, and one message at a time.
 
-    Messages go to the method marked `@handles` whose annotation fits, the rest to `on_receive`. Handlers and hooks may be plain or `async`.
-    They run on the actor's host: the runtime's event loop, or a thread of the actor's own (`host = "thread"`), which is where code that
-    blocks belongs.
+    Messages go to the method marked `@handles` whose annotation fits, the rest to `on_receive`. Handlers and hooks
+    may be plain or `async`. They run on the actor's host: the runtime's event loop, or a thread of the actor's own
+    (`host = "thread"`), which is where code that blocks belongs.
 
-    Any exception a handler does not catch is the exit of this incarnation, `SystemExit` and `KeyboardInterrupt` included; whoever asked gets it
-    too. Exceptions of the classes in `answers` are answers instead.
+    Any exception a handler does not catch is the exit of this incarnation, `SystemExit` and `KeyboardInterrupt`
+    included; whoever asked gets it too. Exceptions of the classes in `answers` are answers instead.
     """
 
     answers: ClassVar[tuple[type[BaseException], ...]] = ()
@@ -54,10 +54,14 @@ class Actor(pykka.Actor):
     """The class of the refs to such actors."""
 
     trap_exits: bool = False
-    """Whether the exit of a linked actor comes as an `Exit` message instead of ending this one. Set it on the class or on `self`."""
+    """Whether the exit of a linked actor comes as an `Exit` message instead of ending this one. Set it on the class
+    or on `self`.
+    """
 
     governs: ClassVar[bool] = False
-    """For supervisors: the actor itself reports when it has started and when it ends, and a `StopOrder` comes as a message."""
+    """For supervisors: the actor itself reports when it has started and when it ends, and a `StopOrder` comes as a
+    message.
+    """
 
     _cell: Cell
 
@@ -67,15 +71,21 @@ class Actor(pykka.Actor):
     # What the subclass fills in
 
     def on_start(self) -> Awaitable[None] | None:  # type: ignore[override]
-        """Runs before the first message. The starter waits for it; raising fails the start, `IgnoreStart` declines it."""
+        """Runs before the first message. The starter waits for it; raising fails the start, `IgnoreStart` declines
+        it.
+        """
         return None
 
     def on_continue(self) -> Awaitable[None] | None:
-        """Runs after the start is reported and before any message that waits: work that would make a start long. Raising is a crash."""
+        """Runs after the start is reported and before any message that waits: work that would make a start long.
+        Raising is a crash.
+        """
         return None
 
     def on_receive(self, message: Any) -> Any:
-        """Handles what no marked handler takes. As it stands: an event, a dead letter, and `UnhandledMessage` for the asker."""
+        """Handles what no marked handler takes. As it stands: an event, a dead letter, and `UnhandledMessage` for the
+        asker.
+        """
         self._cell.unhandled()
 
     def on_stop(self) -> Awaitable[None] | None:  # type: ignore[override]
@@ -88,11 +98,14 @@ class Actor(pykka.Actor):
         exception_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> Awaitable[None] | None:
-        """Runs after a crash in place of `on_stop`. What it raises itself is dropped in favour of the first exception."""
+        """Runs after a crash in place of `on_stop`. What it raises itself is dropped in favour of the first
+        exception.
+        """
         return None
 
     def carry_over(self, reason: ExitReason) -> object:
-        """What the next incarnation shall begin from; runs at the end of a supervised one, after a crash too (supervision rule 29).
+        """What the next incarnation shall begin from; runs at the end of a supervised one, after a crash too
+        (supervision rule 29).
 
         Raising skips `on_stop` or `on_failure`, and nothing is carried over.
         """
@@ -150,7 +163,9 @@ class Actor(pykka.Actor):
         return Timer(self._cell, self._cell.runtime.now() + interval, interval, message)
 
     def monitor(self, ref: ActorRef[Any]) -> int:
-        """Asks for one `Down` message when `ref`'s incarnation ends; at once with `noproc` if it is gone. Returns the monitor's number."""
+        """Asks for one `Down` message when `ref`'s incarnation ends; at once with `noproc` if it is gone. Returns the
+        monitor's number.
+        """
         runtime = self._cell.runtime
         number = runtime.next_number()
         runtime.on_loop(lambda: ref._cell.watch().add_monitor(number, self._cell))
@@ -225,18 +240,16 @@ class Actor(pykka.Actor):
 
     @classmethod
     def start(cls, *args: Any, **kwargs: Any) -> ActorRef[Self]:
-        """Starts an actor next to the current one and returns its ref at once, without waiting for `on_start`, as in pykka.
+        """Starts an actor next to the current one and returns its ref at once, without waiting for `on_start`, as in
+        pykka.
 
         Raises:
             NotInRuntime: no actor is running this code; use `Runtime.spawn` or a supervisor
         """
         cell = current_cell.get()
         if cell is None:
-            raise NotInRuntime(
-                f"{cls.__qualname__}.start()", f"use runtime.spawn({cls.__qualname__}) or a supervisor"
-            )
-        future, ref = cell.runtime.spawn_nowait(Props(cell.runtime.kind(cls), args, kwargs, cls.host), None)
-        return ref
+            raise NotInRuntime(f"{cls.__qualname__}.start()", f"use runtime.spawn({cls.__qualname__}) or a supervisor")
+        return cell.runtime.spawn_nowait(Props(cell.runtime.kind(cls), args, kwargs, cls.host), None)[1]
 
     @classmethod
     def _dispatch(cls) -> Dispatch:

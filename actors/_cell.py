@@ -1,7 +1,8 @@
 """A cell: one actor's place in the tree, and the lives of the incarnations that live in it.
 
-A restart replaces the instance, not the cell: path, ref, name and queue stay (supervision rule 26). Everything here that changes a life
-runs on the runtime's loop thread, as *control*, between turns; only hooks and handlers run on the cell's host.
+A restart replaces the instance, not the cell: path, ref, name and queue stay (supervision rule 26). Everything here
+that changes a life runs on the runtime's loop thread, as *control*, between turns; only hooks and handlers run on the
+cell's host.
 """
 
 from __future__ import annotations
@@ -75,9 +76,7 @@ class Cell(Turn):
     waiting: Cell | None
     """The cell whose answer the running handler waits for."""
 
-    def __init__(
-        self, runtime: Runtime, props: Props, path: str, parent: Cell | None, *, supervised: bool
-    ) -> None:
+    def __init__(self, runtime: Runtime, props: Props, path: str, parent: Cell | None, *, supervised: bool) -> None:
         self.runtime = runtime
         self.props = props
         self.path = path
@@ -90,9 +89,7 @@ class Cell(Turn):
         self.table = props.kind.table
         self.concurrency = props.kind.concurrency
         self.queue = (
-            deque()
-            if props.mailbox is None
-            else make_queue(props.mailbox, path, self._overflowed, runtime.park)
+            deque() if props.mailbox is None else make_queue(props.mailbox, path, self._overflowed, runtime.park)
         )
         self.urgent = self.stash = self.envelope = self.pending = self.trace = self.culprit = None
         self.open = self.idle = self.closed = self.suspended = self.leaving = self.killed = False
@@ -101,7 +98,9 @@ class Cell(Turn):
         self.state = State.DOWN
         self.reason = _NORMAL
         self.carried: object = _NOTHING
-        self.children = self.watchers = self.timers = self.names = self.groups = self.waiting = self.subscriptions = None
+        self.children = self.watchers = self.timers = self.names = self.groups = self.waiting = self.subscriptions = (
+            None
+        )
         self.grace: TimerHandle | None = None
         self.told_to_stop: ExitReason | None = None
         self.up_since = 0.0
@@ -161,11 +160,7 @@ class Cell(Turn):
             await started
 
     def _came_up(self, incarnation: int, error: BaseException | None) -> None:
-        if (
-            incarnation != self.incarnation
-            or self.leaving
-            or self.state not in (State.STARTING, State.STOPPING)
-        ):
+        if incarnation != self.incarnation or self.leaving or self.state not in (State.STARTING, State.STOPPING):
             return
         if isinstance(error, IgnoreStart):
             self._declined()
@@ -288,15 +283,14 @@ class Cell(Turn):
             return
         self.host.cut_off(self)
         if self.props.shutdown is not None:
-            # A hook, or a handler beside the one that crashed, may never end: that must not keep the crash from being heard of.
+            # A hook, or a handler beside the one that crashed, may never end: that must not keep the crash from being
+            # heard of.
             self._arm_grace(self.props.shutdown, partial(self.kill, Crashed(error)))
         self.leave(Crashed(error), envelope)
 
     def _lives(self) -> bool:
         """Whether the incarnation is in the part of its life that a crash can end."""
-        return self.state is State.RUNNING or (
-            self.props.kind.governs and self.actor is not None and not self.leaving
-        )
+        return self.state is State.RUNNING or (self.props.kind.governs and self.actor is not None and not self.leaving)
 
     def leave(self, reason: ExitReason, culprit: Envelope | None = None) -> None:
         """Runs the hook for the end as soon as no handler is under way."""
@@ -350,7 +344,9 @@ class Cell(Turn):
             self.start_failed(reason)
 
     def _gone(self, incarnation: int, reason: ExitReason) -> None:
-        """Nothing of the incarnation runs any more; its descendants go before anyone hears of it (supervision rule 18)."""
+        """Nothing of the incarnation runs any more; its descendants go before anyone hears of it (supervision rule
+        18).
+        """
         if incarnation != self.incarnation or self.state is not State.STOPPING:
             return
         self.reason = reason
@@ -368,7 +364,9 @@ class Cell(Turn):
             self.close(reason)
 
     def _end_children(self, reason: ExitReason) -> bool:
-        """Ends what lives below: in an orderly way after an orderly end, at once after any other. Returns whether anything is left to wait for."""
+        """Ends what lives below: in an orderly way after an orderly end, at once after any other. Returns whether
+        anything is left to wait for.
+        """
         for child in list((self.children or {}).values()):
             child.supervised = False
             if child.state is State.DOWN:
@@ -411,11 +409,7 @@ class Cell(Turn):
         """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
         if culprit is None or type(culprit.message) in (Continue, StopOrder):
             return
-        error = (
-            reason.exception
-            if isinstance(reason, Crashed)
-            else ActorDeadError(self.path, reason, culprit.message)
-        )
+        error = reason.exception if isinstance(reason, Crashed) else ActorDeadError(self.path, reason, culprit.message)
         self.crashes += isinstance(reason, Crashed)
         if culprit.reply is not None or not isinstance(reason, Crashed):
             self.refuse(culprit, "crashed" if isinstance(reason, Crashed) else "killed", error)

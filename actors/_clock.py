@@ -29,21 +29,23 @@ class Clock(Protocol):
 class LoopClock:
     """The real clock: the system's monotonic time, timers on an event loop.
 
-    `now` is not `loop.time`, because uvloop's ticks in whole milliseconds and restart windows are kept at full resolution
-    (supervision rule 8).
+    `now` is not `loop.time`, because uvloop's ticks in whole milliseconds and restart windows are kept at full
+    resolution (supervision rule 8).
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.now: Callable[[], float] = time.monotonic
-        self.wall: Callable[[], float] = time.time
+        self.wall: Callable[[], float] = time.time  # noqa: TID251 - this is the runtime's clock
 
     def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
         return self._loop.call_later(when - time.monotonic(), callback)
 
 
 class ManualClock:
-    """A clock that stands still until `advance` is called, for unit tests. Calls that fall due run inside `advance`, in order of time."""
+    """A clock that stands still until `advance` is called, for unit tests. Calls that fall due run inside `advance`,
+    in order of time.
+    """
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start

@@ -1,6 +1,7 @@
 """Which actor the running code belongs to.
 
-A context variable, so that tasks and threads an actor starts itself (`asyncio.gather`, `asyncio.to_thread`) still count as its own.
+A context variable, so that tasks and threads an actor starts itself (`asyncio.gather`, `asyncio.to_thread`) still
+count as its own.
 """
 
 from __future__ import annotations

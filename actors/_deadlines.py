@@ -24,7 +24,8 @@ def expire(reply: Reply, path: str, message: object) -> None:
 class Deadlines:
     """Answers that are waited for, in buckets of one tick with one timer each.
 
-    Adding and removing are constant time, and a call that is answered leaves no timer behind. Used from the runtime's loop only.
+    Adding and removing are constant time, and a call that is answered leaves no timer behind. Used from the runtime's
+    loop only.
     """
 
     def __init__(self, clock: Clock, tick: float = TICK) -> None:
@@ -48,7 +49,8 @@ class Deadlines:
     def discard(self, entry: tuple[int, int]) -> None:
         """Forgets an entry; one that has expired is forgotten already.
 
-        The timer of a bucket that is empty now is left to ring: one call after another would make and cancel a timer each.
+        The timer of a bucket that is empty now is left to ring: one call after another would make and cancel a timer
+        each.
         """
         entries = self._buckets.get(entry[0])
         if entries is not None:

@@ -19,7 +19,9 @@ class Reply(Protocol):
 
 
 class Envelope:
-    """One message in a mailbox. What is not set in the constructor is set only where it is needed: most messages are never watched and never crash."""
+    """One message in a mailbox. What is not set in the constructor is set only where it is needed: most messages are
+    never watched and never crash.
+    """
 
     __slots__ = ("began", "correlation_id", "crashes", "deadline", "message", "reply", "sender", "settled")
 

@@ -51,7 +51,8 @@ class ActorDeadError(ActorError, pykka.ActorDeadError):
 class ActorCrashed(ActorError):
     """Handling the message crashed the actor with something an asker must not have raised at it.
 
-    `SystemExit`, `KeyboardInterrupt` and `CancelledError` would end the asker too; it gets this instead. `cause` is the original.
+    `SystemExit`, `KeyboardInterrupt` and `CancelledError` would end the asker too; it gets this instead. `cause` is
+    the original.
     """
 
     fields = ("path", "cause")
@@ -63,7 +64,9 @@ class ActorCrashed(ActorError):
 
 
 class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
-    """No answer came in time. The message may still be handled, unless it waits: then it becomes a dead letter (`expired`)."""
+    """No answer came in time. The message may still be handled, unless it waits: then it becomes a dead letter
+    (`expired`).
+    """
 
     fields = ("path", "message_type")
     path: str
@@ -120,9 +123,7 @@ class UnhandledMessage(ActorError):
     message_type: str
 
     def describe(self) -> str:
-        return (
-            f"{self.path} has no handler for {self.message_type}: add a method marked @handles, or on_receive"
-        )
+        return f"{self.path} has no handler for {self.message_type}: add a method marked @handles, or on_receive"
 
 
 class IgnoreStart(Exception):
@@ -158,7 +159,10 @@ class StartTimeout(ActorError, TimeoutError):
     seconds: float
 
     def describe(self) -> str:
-        return f"{self.path} was still starting after {self.seconds:g} s; move long work to on_continue or raise start_timeout"
+        return (
+            f"{self.path} was still starting after {self.seconds:g} s; "
+            "move long work to on_continue or raise start_timeout"
+        )
 
 
 class HandlerTimeout(ActorError, TimeoutError):
@@ -257,9 +261,7 @@ class StateMachineDefinitionError(ActorError, TypeError):
     faults: Sequence[str]
 
     def describe(self) -> str:
-        return f"the state machine {self.machine} cannot work:" + "".join(
-            f"\n- {fault}" for fault in self.faults
-        )
+        return f"the state machine {self.machine} cannot work:" + "".join(f"\n- {fault}" for fault in self.faults)
 
 
 class UnknownState(ActorError, ValueError):
@@ -275,7 +277,9 @@ class UnknownState(ActorError, ValueError):
 
 
 class TransitionRefused(ActorError, RuntimeError):
-    """Something a state machine does in its handlers was done where it has no meaning, such as `goto` in an enter action."""
+    """Something a state machine does in its handlers was done where it has no meaning, such as `goto` in an enter
+    action.
+    """
 
     fields = ("machine", "what", "where")
     machine: str

@@ -74,7 +74,8 @@ class CrashedExit(Exited):
 class DeadLetter(LifecycleEvent):
     """A message that no actor handled, or an answer nobody took.
 
-    `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, dropped, stale_timer.
+    `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, dropped,
+    stale_timer.
     """
 
     level: ClassVar[str] = "warning"
@@ -162,8 +163,9 @@ class Subscription:
 class EventStream:
     """Publishes events to sinks.
 
-    A sink runs in the thread that publishes: the runtime's loop for most events, an actor's own thread for some. A sink that
-    raises is reported to the logger `understudy` and stays subscribed; the publisher and the other sinks go on.
+    A sink runs in the thread that publishes: the runtime's loop for most events, an actor's own thread for some. A
+    sink that raises is reported to the logger `understudy` and stays subscribed; the publisher and the other sinks go
+    on.
     """
 
     def __init__(self, changed: Callable[[], object] = lambda: None) -> None:

@@ -92,9 +92,7 @@ class Future(pykka.Future[T], Generic[T]):
         kind, value, traceback = exc_info or sys.exc_info()
         if value is None:
             if kind is None:
-                raise TypeError(
-                    "set_exception() without an exception needs to be called while one is handled"
-                )
+                raise TypeError("set_exception() without an exception needs to be called while one is handled")
             value = kind()
         self._settle(None, value.with_traceback(traceback))
 
@@ -107,7 +105,9 @@ class Future(pykka.Future[T], Generic[T]):
         callback(self)
 
     def set_get_hook(self, func: Callable[[float | None], T]) -> None:
-        """Lets `get()` call `func(timeout)` for the value, as in pykka. Awaiting such a future calls it in a worker thread."""
+        """Lets `get()` call `func(timeout)` for the value, as in pykka. Awaiting such a future calls it in a worker
+        thread.
+        """
         if self._done:
             raise queue.Full
         super().set_get_hook(func)

@@ -22,18 +22,21 @@ M = TypeVar("M", bound=Callable[..., object])
 def handles(method: M) -> M:
     """Marks a method as the handler of the type its message parameter is annotated with; a union names several types.
 
-    Subclasses of the type are handled too, unless another handler names them. The method may be `async`. What it returns is the
-    answer to `ask` and `call`.
+    Subclasses of the type are handled too, unless another handler names them. The method may be `async`. What it
+    returns is the answer to `ask` and `call`.
 
     Raises:
-        HandlerDefinitionError: the method does not take exactly one message, or its annotation is missing or cannot be resolved
+        HandlerDefinitionError: the method does not take exactly one message, or its annotation is missing or cannot
+            be resolved
     """
     method.__understudy_handles__ = message_types(method, sys._getframe(1))  # type: ignore[attr-defined]
     return method
 
 
 def message_types(method: Callable[..., object], frame: types.FrameType) -> tuple[type, ...]:
-    """The classes that the message parameter of `method`, defined in `frame`, is annotated with. Raises `HandlerDefinitionError`."""
+    """The classes that the message parameter of `method`, defined in `frame`, is annotated with. Raises
+    `HandlerDefinitionError`.
+    """
     scope: dict[str, object] = {}
     # Annotations may be strings naming classes that only the enclosing functions can see.
     frames: list[types.FrameType] = []
@@ -46,9 +49,7 @@ def message_types(method: Callable[..., object], frame: types.FrameType) -> tupl
     where = method.__qualname__
     parameters = list(inspect.signature(method).parameters.values())
     if len(parameters) != 2:
-        raise HandlerDefinitionError(
-            where, f"takes {len(parameters)} parameters, expected self and one message"
-        )
+        raise HandlerDefinitionError(where, f"takes {len(parameters)} parameters, expected self and one message")
     name = parameters[1].name
     try:
         annotation = typing.get_type_hints(method, localns=scope).get(name)
@@ -59,9 +60,7 @@ def message_types(method: Callable[..., object], frame: types.FrameType) -> tupl
     found = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
     kinds = tuple(typing.get_origin(each) or each for each in found)
     if annotation is None or not all(isinstance(kind, type) for kind in kinds):
-        raise HandlerDefinitionError(
-            where, f"the parameter {name!r} needs the class of the message as its annotation"
-        )
+        raise HandlerDefinitionError(where, f"the parameter {name!r} needs the class of the message as its annotation")
     return kinds
 
 
@@ -78,9 +77,7 @@ class Dispatch(dict[type, Handler]):
         self._fallback = fallback
 
     def __missing__(self, kind: type) -> Handler:
-        handler = next(
-            (self._declared[base] for base in kind.__mro__ if base in self._declared), self._fallback
-        )
+        handler = next((self._declared[base] for base in kind.__mro__ if base in self._declared), self._fallback)
         self[kind] = handler
         return handler
 

@@ -1,7 +1,7 @@
 """The interface between a cell and whatever runs its incarnations.
 
-There is one loop host and one thread host in a runtime. The simulation brings its own; a process or cluster host fits behind the same
-methods.
+There is one loop host and one thread host in a runtime. The simulation brings its own; a process or cluster host fits
+behind the same methods.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ Done = Callable[[BaseException | None], object]
 
 
 class Host(Protocol):
-    """Runs the code of actors. Every method but `ready`, `drive` and `drive_life` is called on the runtime's loop thread."""
+    """Runs the code of actors. Every method but `ready`, `drive` and `drive_life` is called on the runtime's loop
+    thread.
+    """
 
     slice: int
     """How many messages one turn may handle."""

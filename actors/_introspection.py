@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where an actor is in its life, what it does and what waits. Each field was read once, without stopping the actor."""
+    """Where an actor is in its life, what it does and what waits. Each field was read once, without stopping the
+    actor.
+    """
 
     path: str
     actor_class: type
@@ -83,6 +85,4 @@ def statistics_of(cell: Cell) -> Statistics:
 def state_of(cell: Cell) -> dict[str, object]:
     """The attributes of the instance that lives in a cell; empty when none does."""
     actor = cell.actor
-    return (
-        {} if actor is None else {name: value for name, value in list(vars(actor).items()) if name != "_cell"}
-    )
+    return {} if actor is None else {name: value for name, value in list(vars(actor).items()) if name != "_cell"}

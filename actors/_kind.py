@@ -26,9 +26,7 @@ class Kind:
 
         missing = sorted(getattr(actor_class, "__abstractmethods__", ()))
         if missing:
-            raise NotAnActor(
-                actor_class.__qualname__, f"it is abstract: {', '.join(missing)} not implemented"
-            )
+            raise NotAnActor(actor_class.__qualname__, f"it is abstract: {', '.join(missing)} not implemented")
         self.actor_class = actor_class
         self.table: Dispatch = actor_class._dispatch()
         self.concurrency: int = actor_class.concurrency
@@ -42,8 +40,9 @@ class Kind:
         self.continues: bool = actor_class.on_continue is not Actor.on_continue
         self.carries: bool = actor_class.carry_over is not Actor.carry_over
         self.governs: bool = actor_class.governs
-        """Whether instances report their own start and end, and take the order to stop as a message. Supervisors do: they go on hearing of
-        their children while they start and stop."""
+        """Whether instances report their own start and end, and take the order to stop as a message. Supervisors do:
+        they go on hearing of their children while they start and stop.
+        """
         self.host: str = actor_class.host
         self.mailbox: MailboxSpec | None = actor_class.mailbox
 

@@ -1,7 +1,8 @@
 """The loop host: many thousands of actors on one event loop.
 
-One run queue, drained by one `call_soon`. No task for a message: the first step of a coroutine runs at once, and only one that has to wait
-is handed to a carrier, a pooled task that was the current task already during that first step (`asyncio.timeout` and friends remember it).
+One run queue, drained by one `call_soon`. No task for a message: the first step of a coroutine runs at once, and only
+one that has to wait is handed to a carrier, a pooled task that was the current task already during that first step
+(`asyncio.timeout` and friends remember it).
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 PASS = 0.01
 """Seconds of turns before the event loop gets to look at its sockets and timers.
 
-Twice the interpreter's switch interval: the loop releases the interpreter after each pass for a moment only, and a thread that waits for it
-begins to insist only when there was no release for that interval. Shorter passes kept other threads waiting for seconds.
+Twice the interpreter's switch interval: the loop releases the interpreter after each pass for a moment only, and a
+thread that waits for it begins to insist only when there was no release for that interval. Shorter passes kept other
+threads waiting for seconds.
 """
 TURNS = 16_384
 """The most turns of a pass, for a clock that stands still."""
@@ -54,9 +56,7 @@ class LoopHost:
     slice = 32
     blocks = False
 
-    def __init__(
-        self, runtime: Runtime, loop: asyncio.AbstractEventLoop, run_queue: RunQueue | None = None
-    ) -> None:
+    def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, run_queue: RunQueue | None = None) -> None:
         self._runtime = runtime
         self._loop = loop
         self._thread = get_ident()
@@ -80,10 +80,12 @@ class LoopHost:
             self.schedule()
 
     def run_now(self) -> None:
-        """Runs what is ready without a detour through the event loop: for a coroutine of the loop that is about to wait for it.
+        """Runs what is ready without a detour through the event loop: for a coroutine of the loop that is about to
+        wait for it.
 
-        Not from inside a turn, where it would nest, and for no longer than one pass since the loop last had its turn, so that sockets and
-        timers get theirs. The task of the caller steps aside meanwhile: handlers have one of their own.
+        Not from inside a turn, where it would nest, and for no longer than one pass since the loop last had its turn,
+        so that sockets and timers get theirs. The task of the caller steps aside meanwhile: handlers have one of
+        their own.
         """
         if self.stepping is not None or self.turns > self._turns_due or self._runtime.now() > self._time_due:
             return
@@ -99,7 +101,8 @@ class LoopHost:
     def schedule(self) -> None:
         """Has the loop drain the run queue. From any thread.
 
-        While a pass is due or under way nobody has to: `_scheduled` is taken back only before the queue is looked at for the last time.
+        While a pass is due or under way nobody has to: `_scheduled` is taken back only before the queue is looked at
+        for the last time.
         """
         # Two threads that both found nothing due would each start a chain of passes, and both chains would go on.
         with self._lock:
@@ -286,7 +289,9 @@ class Carrier:
         self._loop = loop
         self._gate: asyncio.Future[None] = loop.create_future()
         work = self._work()
-        work.send(None)  # begun before its task is: a cancellation that comes first would otherwise find nothing to be thrown into
+        work.send(
+            None
+        )  # begun before its task is: a cancellation that comes first would otherwise find nothing to be thrown into
         self.task: asyncio.Task[None] = loop.create_task(work, name="understudy-carrier")
         self.coroutine: Coroutine[Any, Any, object] | None = None
         self.suspended = False

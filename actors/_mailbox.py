@@ -1,7 +1,7 @@
 """Mailboxes: how much may wait, in which order, what happens beyond the bound, and what a restart keeps.
 
-Only user messages pass through here. System messages have a lane of their own, which is never bounded and always served first
-(supervision rule 34).
+Only user messages pass through here. System messages have a lane of their own, which is never bounded and always
+served first (supervision rule 34).
 """
 
 from __future__ import annotations
@@ -36,21 +36,23 @@ class MailboxSpec(BaseModel):
     """The most messages that may wait; `None`: no bound."""
 
     policy: Policy = "reject"
-    """What happens to a message beyond the bound. `reject` gives it back with `MailboxFull`; `drop_oldest` and `drop_newest` make a
-    dead letter (`overflow`); `block` waits for room: in a thread inside `tell`, in a coroutine inside `await ref.send(...)`."""
+    """What happens to a message beyond the bound. `reject` gives it back with `MailboxFull`; `drop_oldest` and
+    `drop_newest` make a dead letter (`overflow`); `block` waits for room: in a thread inside `tell`, in a coroutine
+    inside `await ref.send(...)`.
+    """
 
     priority: Callable[[object], float] | None = None
-    """Messages with a smaller value are handled first, equal ones in the order they came. Runs in the sender's thread; what it raises
-    reaches the sender."""
+    """Messages with a smaller value are handled first, equal ones in the order they came. Runs in the sender's
+    thread; what it raises reaches the sender.
+    """
 
     on_restart: Literal["keep", "drop"] = "keep"
-    """What a restart does with waiting messages: the next incarnation handles them, or they become dead letters (`dropped`), as in OTP
-    (supervision rule 26)."""
+    """What a restart does with waiting messages: the next incarnation handles them, or they become dead letters
+    (`dropped`), as in OTP (supervision rule 26).
+    """
 
 
-def bounded(
-    capacity: int, policy: Policy = "reject", *, on_restart: Literal["keep", "drop"] = "keep"
-) -> MailboxSpec:
+def bounded(capacity: int, policy: Policy = "reject", *, on_restart: Literal["keep", "drop"] = "keep") -> MailboxSpec:
     """A mailbox for at most `capacity` waiting messages."""
     return MailboxSpec(capacity=capacity, policy=policy, on_restart=on_restart)
 

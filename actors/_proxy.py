@@ -13,7 +13,9 @@ A = TypeVar("A", bound=pykka.Actor)
 
 
 class Proxy(pykka.ActorProxy[A]):
-    """A pykka proxy that looks at the instance of the day, so that it survives restarts and keeps no dead instance alive."""
+    """A pykka proxy that looks at the instance of the day, so that it survives restarts and keeps no dead instance
+    alive.
+    """
 
     actor_ref: ActorRef[A]
 

@@ -38,8 +38,8 @@ DEFAULT: float = -1.0
 class ActorRef(pykka.ActorRef[A]):
     """A reference to an actor's place: the same through all restarts, until the actor is gone for good.
 
-    There is one ref object for each actor, so refs compare by identity. `tell`, `ask`, `stop` and `proxy` mean what they mean in pykka. A ref may
-    be used from any thread and any loop.
+    There is one ref object for each actor, so refs compare by identity. `tell`, `ask`, `stop` and `proxy` mean what
+    they mean in pykka. A ref may be used from any thread and any loop.
     """
 
     __slots__ = ("_cell",)
@@ -86,13 +86,11 @@ class ActorRef(pykka.ActorRef[A]):
         if cell.idle:
             cell.wake()
 
-    async def call(
-        self, message: object, *, timeout: float | None = DEFAULT, correlation_id: str | None = None
-    ) -> Any:
+    async def call(self, message: object, *, timeout: float | None = DEFAULT, correlation_id: str | None = None) -> Any:
         """Sends a message and awaits the answer, on whichever loop this coroutine runs.
 
-        `timeout` is in seconds; the default is the runtime's, `None` waits for ever. A call made while a message is being handled ends no
-        later than the deadline of that message.
+        `timeout` is in seconds; the default is the runtime's, `None` waits for ever. A call made while a message is
+        being handled ends no later than the deadline of that message.
 
         Raises:
             ActorDeadError: the actor is gone, or goes before it answers
@@ -164,7 +162,8 @@ class ActorRef(pykka.ActorRef[A]):
     ) -> Any:
         """Sends a message and blocks this thread until the answer comes; with `block=False`, returns the future of it.
 
-        Deadline and errors are those of `call`. On a thread that runs an event loop it raises `BlockingCallError` at once.
+        Deadline and errors are those of `call`. On a thread that runs an event loop it raises `BlockingCallError` at
+        once.
         """
         if block:
             refuse_on_loop("ask()", "`await ref.call(message)`")
@@ -220,8 +219,8 @@ class ActorRef(pykka.ActorRef[A]):
     def stop(self, *, block: bool = True, timeout: float | None = None, drain: bool = True) -> Any:
         """Asks the actor to stop; it ends with reason `shutdown`. A supervised permanent actor is started again.
 
-        With `drain`, as in pykka, messages that wait already are handled first; without, the request goes ahead of them. Returns whether
-        the actor was alive, or a future of that with `block=False`.
+        With `drain`, as in pykka, messages that wait already are handled first; without, the request goes ahead of
+        them. Returns whether the actor was alive, or a future of that with `block=False`.
 
         Raises:
             BlockingCallError: `block` on a thread that runs an event loop
@@ -242,11 +241,15 @@ class ActorRef(pykka.ActorRef[A]):
         return future.get(timeout=timeout) if block else future
 
     def kill(self) -> None:
-        """Ends the actor, and everything below it, without asking. A supervised one is restarted where its spec says so."""
+        """Ends the actor, and everything below it, without asking. A supervised one is restarted where its spec says
+        so.
+        """
         self._cell.runtime.control_call(self._cell.kill, Killed("kill() was called"))
 
     def wait(self, timeout: float | None = None) -> ExitReason | None:
-        """Blocks this thread until the actor is gone for good; returns its last exit reason, or `None` when `timeout` seconds passed."""
+        """Blocks this thread until the actor is gone for good; returns its last exit reason, or `None` when `timeout`
+        seconds passed.
+        """
         refuse_on_loop("wait()", "`await ref.ended()`")
         future = self.ended()
         if not future.done() and not self._cell.runtime.park(future, timeout):
@@ -263,7 +266,9 @@ class ActorRef(pykka.ActorRef[A]):
         return future
 
     def monitor(self) -> Future[Down]:
-        """A future of the end of the present incarnation. Inside an actor, `self.monitor(ref)` sends a message instead."""
+        """A future of the end of the present incarnation. Inside an actor, `self.monitor(ref)` sends a message
+        instead.
+        """
         runtime = self._cell.runtime
         future: Future[Down] = Future(runtime.park)
         if self._cell.closed:
@@ -273,7 +278,9 @@ class ActorRef(pykka.ActorRef[A]):
         return future
 
     def link(self, other: ActorRef[Any]) -> None:
-        """Ties the two actors together: an abnormal exit of one ends the other, unless it traps exits (supervision rule 31)."""
+        """Ties the two actors together: an abnormal exit of one ends the other, unless it traps exits (supervision
+        rule 31).
+        """
         self._cell.runtime.on_loop(lambda: self._cell.watch().add_link(other._cell))
 
     def unlink(self, other: ActorRef[Any]) -> None:
@@ -291,7 +298,9 @@ class ActorRef(pykka.ActorRef[A]):
         return statistics_of(self._cell)
 
     def state(self) -> dict[str, object]:
-        """The attributes of the present instance, read without asking it: a busy actor may be changing them meanwhile."""
+        """The attributes of the present instance, read without asking it: a busy actor may be changing them
+        meanwhile.
+        """
         return state_of(self._cell)
 
     def suspend(self) -> None:
@@ -346,9 +355,7 @@ class ActorRef(pykka.ActorRef[A]):
         return lambda: self._cell.actor
 
     def __reduce__(self) -> Any:
-        raise TypeError(
-            f"the ref of {self.path} belongs to this process and cannot be pickled; send its path instead"
-        )
+        raise TypeError(f"the ref of {self.path} belongs to this process and cannot be pickled; send its path instead")
 
     def __copy__(self) -> Self:
         return self
@@ -385,10 +392,11 @@ def _deadline(cell: Cell, caller: Cell | None, timeout: float | None) -> float |
 
 
 def _waits(caller: Cell | None, target: Cell) -> bool:
-    """Notes that `caller`'s handler waits for `target`; raises `DeadlockError` when `target` waits for `caller` already.
+    """Notes that `caller`'s handler waits for `target`; raises `DeadlockError` when `target` waits for `caller`
+    already.
 
-    Only what the handler itself awaits counts: a task it started may go on without it. The note is written before the chain is read, so that of
-    two threads that close a cycle at once, one at least sees it.
+    Only what the handler itself awaits counts: a task it started may go on without it. The note is written before the
+    chain is read, so that of two threads that close a cycle at once, one at least sees it.
     """
     if caller is None or caller.concurrency > 1 or not caller.runtime.on_turn_of(caller):
         return False

@@ -50,10 +50,12 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 class Runtime:
-    """Owns the loop, the clock, the randomness, the names and the events of its actors. Several may live in one process.
+    """Owns the loop, the clock, the randomness, the names and the events of its actors. Several may live in one
+    process.
 
-    In a script, `with Runtime() as runtime:` runs an event loop in a background thread. In an application, `async with Runtime() as runtime:`
-    uses the running loop. Leaving the block stops every actor in order; nothing is left behind.
+    In a script, `with Runtime() as runtime:` runs an event loop in a background thread. In an application, `async
+    with Runtime() as runtime:` uses the running loop. Leaving the block stops every actor in order; nothing is left
+    behind.
     """
 
     cell_type: ClassVar[type[Cell]] = Cell
@@ -76,7 +78,8 @@ class Runtime:
         Args:
             name: for logs and thread names
             default_timeout: the deadline of `ask` and `call` where the caller gives none; `None`: for ever
-            watchdog: how long one turn may hold the loop before a `LoopBlocked` event says who does; `None`: not watched
+            watchdog: how long one turn may hold the loop before a `LoopBlocked` event says who does; `None`: not
+                watched
             kill_grace: how long a cancelled coroutine or a running thread may take to end before it is abandoned
             random: the source of jitter and of every other random choice; seeded from the system unless given
             clock: makes the clock for a loop
@@ -197,7 +200,9 @@ class Runtime:
         return not self._why_not
 
     def stop(self) -> Future[None]:
-        """Stops every actor in order, the youngest tree first, and then the runtime. A future: `await` it or `.get()` it."""
+        """Stops every actor in order, the youngest tree first, and then the runtime. A future: `await` it or `.get()`
+        it.
+        """
         if self._stopped is None:
             done: Future[None] = Future()
             done.set(None)
@@ -255,7 +260,8 @@ class Runtime:
         shutdown: float | None = 5.0,
         parent: ActorRef[Any] | None = None,
     ) -> Future[ActorRef[Any]]:
-        """Starts an actor nobody restarts. A future of its ref, which settles when `on_start` has returned: `await` it or `.get()` it.
+        """Starts an actor nobody restarts. A future of its ref, which settles when `on_start` has returned: `await`
+        it or `.get()` it.
 
         Args:
             actor_class: a subclass of `actors.Actor` or of `pykka.ThreadingActor`
@@ -291,7 +297,9 @@ class Runtime:
         return future, cell.ref
 
     def make_cell(self, props: Props, id_: str, parent: Cell | None, *, supervised: bool) -> Cell:
-        """A cell that does not run yet, under its parent's path. Raises `NameTaken`, and `ActorDeadError` when the parent is gone."""
+        """A cell that does not run yet, under its parent's path. Raises `NameTaken`, and `ActorDeadError` when the
+        parent is gone.
+        """
         if parent is not None and parent.closed:
             raise ActorDeadError(parent.path, parent.reason, props.kind.actor_class)
         path = id_ if parent is None else f"{parent.path}/{id_}"

@@ -1,7 +1,7 @@
 """The log sink: lifecycle events on the standard logger `understudy`, rendered by structlog.
 
-It configures neither: the bound logger carries its own processors, so structlog's global configuration and the handlers of the user's
-logging are left as they are.
+It configures neither: the bound logger carries its own processors, so structlog's global configuration and the
+handlers of the user's logging are left as they are.
 """
 
 from __future__ import annotations

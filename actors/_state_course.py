@@ -111,9 +111,7 @@ class Course:
 
     # One message
 
-    def handle(
-        self, message: object, handler: Handler | None = None, phase: Phase = Phase.HANDLING
-    ) -> object:
+    def handle(self, message: object, handler: Handler | None = None, phase: Phase = Phase.HANDLING) -> object:
         """Handles a message, to the end of the transition it led to. Returns the answer, or a coroutine."""
         if self.phase is Phase.STARTING:
             entry = self._begin()

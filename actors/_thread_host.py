@@ -1,7 +1,7 @@
 """The thread host: one thread an incarnation, for code that blocks.
 
-The thread runs hooks and handlers and nothing else; what decides over a life stays on the loop thread. A thread that is stuck cannot be
-killed in Python: it is left behind, counted, and whatever it still returns is ignored.
+The thread runs hooks and handlers and nothing else; what decides over a life stays on the loop thread. A thread that
+is stuck cannot be killed in Python: it is left behind, counted, and whatever it still returns is ignored.
 """
 
 from __future__ import annotations
@@ -238,7 +238,9 @@ class Worker:
             cell.seconds += now() - began
 
     def overran(self, turn: int) -> None:
-        """The handler of that turn passed its time limit: the incarnation ends, the thread is left behind. On the loop thread."""
+        """The handler of that turn passed its time limit: the incarnation ends, the thread is left behind. On the
+        loop thread.
+        """
         cell = self.cell
         if turn != self.turns:
             return  # it is done, and the word of it crossed with the timer

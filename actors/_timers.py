@@ -59,7 +59,9 @@ class Timer:
         self._cell.put(envelope)
 
     def cancel(self) -> None:
-        """The message does not come, unless it waits in the mailbox already. May be called twice, and from any thread."""
+        """The message does not come, unless it waits in the mailbox already. May be called twice, and from any
+        thread.
+        """
         if self.active:
             self.active = False
             self._cell.runtime.on_loop(self._disarm)

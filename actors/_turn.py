@@ -1,7 +1,7 @@
 """The core loop: how a cell takes its messages, one at a time.
 
-`Turn` is the half of a cell that handles messages; `Cell` adds its life. The rule that keeps wake-ups from getting lost: whoever puts a
-message looks at `idle` afterwards, and the loop sets `idle` and then looks at the queue again.
+`Turn` is the half of a cell that handles messages; `Cell` adds its life. The rule that keeps wake-ups from getting
+lost: whoever puts a message looks at `idle` afterwards, and the loop sets `idle` and then looks at the queue again.
 """
 
 from __future__ import annotations
@@ -173,9 +173,7 @@ class Turn:
                 self.idle = False
                 self.host.ready(self)
 
-    def finished(
-        self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int
-    ) -> None:
+    def finished(self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
         """A handler that had to wait is done."""
         if incarnation != self.incarnation:
             return
@@ -204,9 +202,7 @@ class Turn:
 
     # What becomes of a message
 
-    def settle(
-        self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int
-    ) -> None:
+    def settle(self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
         """The coroutine of a handler has ended, one way or the other."""
         if error is not None:
             self.failed(envelope, error, incarnation)
@@ -299,9 +295,7 @@ class Turn:
         now = self.runtime.now()
         seconds = now - getattr(envelope, "began", now)
         if self.trace is not None:
-            self.trace.append(
-                Handled(now, type(envelope.message).__qualname__, seconds, outcome, self.incarnation)
-            )
+            self.trace.append(Handled(now, type(envelope.message).__qualname__, seconds, outcome, self.incarnation))
         if self.runtime.events.sinks(MessageHandled):
             sender = envelope.sender.path if envelope.sender is not None else None
             self.runtime.events.publish(

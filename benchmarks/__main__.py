@@ -44,14 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     # Every option may stand without its value: argparse would stop at the first that does, we name all faults
     # at once.
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
-    parser.add_argument(
-        "--json", metavar="FILE", nargs="?", const="", help="also write rows and goals to FILE"
-    )
+    parser.add_argument("--json", metavar="FILE", nargs="?", const="", help="also write rows and goals to FILE")
     parser.add_argument("--only", metavar="WORK,WORK", nargs="?", const="", help="these works only")
     parser.add_argument("--subjects", metavar="NAME,NAME", nargs="?", const="", help="these subjects only")
-    parser.add_argument(
-        "--rounds", metavar="N", nargs="?", const="", help=f"default {ROUNDS}, {QUICK_ROUNDS} if quick"
-    )
+    parser.add_argument("--rounds", metavar="N", nargs="?", const="", help=f"default {ROUNDS}, {QUICK_ROUNDS} if quick")
     parser.add_argument("--quick", action="store_true", help="a tenth of the size")
     parser.add_argument("--list", action="store_true", help="list works and subjects, measure nothing")
     return parser
@@ -86,9 +82,7 @@ def _chosen(option: str, noun: str, text: str | None, known: Mapping[str, _T], f
     if not names:
         faults.append(f"{option} wants the name of a {noun}; there are {', '.join(known)}")
     faults.extend(
-        f"{option} names no {noun}: {name!r}; there are {', '.join(known)}"
-        for name in names
-        if name not in known
+        f"{option} names no {noun}: {name!r}; there are {', '.join(known)}" for name in names if name not in known
     )
     return [known[name] for name in dict.fromkeys(names) if name in known]
 
@@ -188,9 +182,7 @@ def main(arguments: Sequence[str], launch: Launch = launch_child) -> int:
     judged = [judge(goal, rows) for goal in GOALS]
     print(report(rows, judged))
     if options.json is not None:
-        options.json.write_text(
-            json.dumps(document(options, rows, judged), indent=2) + "\n", encoding="utf-8"
-        )
+        options.json.write_text(json.dumps(document(options, rows, judged), indent=2) + "\n", encoding="utf-8")
     return 0
 
 

@@ -1,8 +1,9 @@
 """Who is measured: every subject with its isolation, what it does not do, and how often it does each work.
 
-A subject does exactly the works it gives a size. Peers in the same process get the same size where the length of a queue or the number
-of live objects costs (Python's cyclic garbage collector looks at them again and again); otherwise sizes differ because speeds differ by four
-orders of magnitude: each is about half a second of that subject's work, and every figure is per message, actor or cycle.
+A subject does exactly the works it gives a size. Peers in the same process get the same size where the length of a
+queue or the number of live objects costs (Python's cyclic garbage collector looks at them again and again); otherwise
+sizes differ because speeds differ by four orders of magnitude: each is about half a second of that subject's work,
+and every figure is per message, actor or cycle.
 """
 
 from __future__ import annotations
@@ -58,9 +59,7 @@ class Subject:
         return found
 
 
-def _pip(
-    name: str, module: str, distribution: str, entry: str, isolation: str, lacks: str, **sizes: int
-) -> Subject:
+def _pip(name: str, module: str, distribution: str, entry: str, isolation: str, lacks: str, **sizes: int) -> Subject:
     return Subject(
         name=name,
         entry=f"benchmarks.peers.{entry}",
@@ -73,17 +72,13 @@ def _pip(
     )
 
 
-def _ours(
-    name: str, entry: str, lacks: str, *, module: str = "actors", install: str = "pip install -e ."
-) -> Subject:
+def _ours(name: str, entry: str, lacks: str, *, module: str = "actors", install: str = "pip install -e .") -> Subject:
     return Subject(
         name=name,
         entry=f"benchmarks.ours:{entry}",
         isolation="task",
         lacks=lacks,
-        sizes=_OURS_SIZES
-        if entry == "WORKS"
-        else {work: n for work, n in _OURS_SIZES.items() if work != "ask"},
+        sizes=_OURS_SIZES if entry == "WORKS" else {work: n for work, n in _OURS_SIZES.items() if work != "ask"},
         module=module,
         distribution="understudy",
         install=install,
@@ -276,8 +271,7 @@ SUBJECTS: Mapping[str, Subject] = {
             "mode-streaming",
             "mode_:WORKS",
             "task",
-            "services, not actors: no mailbox, no messages; the answer is the restarted service having "
-            "started",
+            "services, not actors: no mailbox, no messages; the answer is the restarted service having started",
             restart=300,
             restart_group=100,
             detection=500,

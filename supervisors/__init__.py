@@ -1,8 +1,9 @@
 """Trees of actors that restart each other by policy.
 
-General layout: this package imports `actors`, through the seam `_actors` alone, and never `teams`. `_engine` (with `_moves` and `_requests`) decides, as a pure
-state machine; `_supervisor` is the actor that carries it out. Specs, backoff, budgets and strategies are values and tables of their own; everything
-else is one noun a file. `supervisors.cli` is the command line, with dependencies of its own (extra `cli`).
+General layout: this package imports `actors`, through the seam `_actors` alone, and never `teams`. `_engine` (with
+`_moves` and `_requests`) decides, as a pure state machine; `_supervisor` is the actor that carries it out. Specs,
+backoff, budgets and strategies are values and tables of their own; everything else is one noun a file.
+`supervisors.cli` is the command line, with dependencies of its own (extra `cli`).
 """
 
 from supervisors._api import Failure

@@ -1,7 +1,7 @@
 """The seam to `actors`: the only module of `supervisors` that imports it (design.md, "The house").
 
-The package names are generic, so the seam also guards: a user's own `actors.py` that shadows ours gives an ImportError that names the file,
-instead of an AttributeError somewhere later.
+The package names are generic, so the seam also guards: a user's own `actors.py` that shadows ours gives an
+ImportError that names the file, instead of an AttributeError somewhere later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ if not getattr(actors, "__understudy__", False):
         "rename that file or folder, or take its directory off sys.path"
     )
 
-# The guard has to come before these: a foreign `actors` has no such submodules, and its ModuleNotFoundError would hide why.
+# The guard has to come before these: a foreign `actors` has no such submodules, and its ModuleNotFoundError would
+# hide why.
 from actors._actor import Actor
 from actors._cell import Cell
 from actors._clock import Clock, TimerHandle

@@ -89,9 +89,7 @@ def budget(max_restarts: int, *, period: float = 60.0, on_limit: OnLimit = "esca
 
     Raises SpecError on a bad value.
     """
-    return checked(
-        OwnBudget, "budget()", {"max_restarts": max_restarts, "period": period, "on_limit": on_limit}
-    )
+    return checked(OwnBudget, "budget()", {"max_restarts": max_restarts, "period": period, "on_limit": on_limit})
 
 
 def child(id: str, start: Start, **options: Unpack[ChildOptions]) -> ChildSpec:
@@ -190,11 +188,7 @@ def _task_template(path: str, values: dict[str, object], faults: list[Fault]) ->
 def _partitions(values: Mapping[str, object]) -> tuple[Spec, ...]:
     """One child for each partition; none where the numbers are wrong, which the model reports."""
     template, count = values.get("template"), values.get("partitions")
-    if (
-        not isinstance(template, ChildSpec | SupervisorSpec)
-        or isinstance(count, bool)
-        or not isinstance(count, int)
-    ):
+    if not isinstance(template, ChildSpec | SupervisorSpec) or isinstance(count, bool) or not isinstance(count, int):
         return ()
     return tuple(template.model_copy(update={"id": str(number)}) for number in range(count))
 

@@ -61,10 +61,8 @@ def _shape(values: Mapping[str, object]) -> list[Fault]:
     checks = {
         "strategy='simple_one_for_one' without a template: use dynamic_supervisor or tasks": simple
         and template is None,
-        "strategy='simple_one_for_one' with children: its children come from the template": simple
-        and bool(children),
-        "partitions with strategy='simple_one_for_one': partitions are a fixed set of children": simple
-        and partitioned,
+        "strategy='simple_one_for_one' with children: its children come from the template": simple and bool(children),
+        "partitions with strategy='simple_one_for_one': partitions are a fixed set of children": simple and partitioned,
         "template without strategy='simple_one_for_one' or partitions: it would never be started": (
             template is not None and not simple and not partitioned
         ),

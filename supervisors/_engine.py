@@ -137,9 +137,7 @@ class Engine(Requests):
         child = self._roster.get(id)
         return child if child is not None and child.live and child.incarnation == incarnation else None
 
-    def _down(
-        self, child: Child, reason: ExitReason, said: Literal["restart", "stop"] | None, now: float
-    ) -> None:
+    def _down(self, child: Child, reason: ExitReason, said: Literal["restart", "stop"] | None, now: float) -> None:
         """An incarnation is gone, one way or another: what that means depends on where the child was."""
         was_up = child.state is ChildState.RUNNING
         was_stopping = child.state is ChildState.STOPPING
@@ -256,9 +254,7 @@ class Engine(Requests):
         """The next attempt comes as a message, even after no delay at all (rule 14), and by strategy (rule
         15).
         """
-        event = RestartFailed(
-            self._child_path(child.id), now, child.id, child.incarnation, reason, child.attempt
-        )
+        event = RestartFailed(self._child_path(child.id), now, child.id, child.incarnation, reason, child.attempt)
         self._emit(Note(event))
         if not self._charge(child, reason, now):
             return

@@ -112,9 +112,7 @@ class MaxChildren(SupervisionError):
     limit: int
 
     def describe(self) -> str:
-        return (
-            f"{self.supervisor} has its max_children={self.limit} already; terminate one or raise the limit"
-        )
+        return f"{self.supervisor} has its max_children={self.limit} already; terminate one or raise the limit"
 
 
 class StartFailed(SupervisionError):

@@ -44,9 +44,7 @@ def _fault(detail: ErrorDetails, path: str, model: type[BaseModel]) -> Fault:
     if detail["type"] == "extra_forbidden":
         known = _keys(model, raw)
         return unknown_key(path, where, known)
-    message = (
-        detail["msg"] if detail["type"] == "missing" else f"{detail['msg']}, got {_shown(detail['input'])}"
-    )
+    message = detail["msg"] if detail["type"] == "missing" else f"{detail['msg']}, got {_shown(detail['input'])}"
     return Fault(path, f"{where}: {message}" if where else message)
 
 

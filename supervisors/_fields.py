@@ -61,9 +61,7 @@ def check_start(value: object) -> Start | None:
             raise _fault("is no actor class: it derives neither from actors.Actor nor from a pykka actor")
         return value
     if inspect.isroutine(value):
-        raise _fault(
-            "is a function, and a child is an actor class; only a task supervisor (tasks) runs functions"
-        )
+        raise _fault("is a function, and a child is an actor class; only a task supervisor (tasks) runs functions")
     raise _fault("must be an actor class or 'module:Class'")
 
 

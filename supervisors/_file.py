@@ -34,13 +34,9 @@ def read_tree(path: str | os.PathLike[str]) -> Mapping[str, object]:
         case ".yaml" | ".yml":
             content = _yaml(text, str(path))
         case other:
-            raise SpecError(
-                [Fault(str(path), f"a tree is in a .toml, .yaml or .yml file, not {other or 'this'!r}")]
-            )
+            raise SpecError([Fault(str(path), f"a tree is in a .toml, .yaml or .yml file, not {other or 'this'!r}")])
     if not isinstance(content, dict):
-        raise SpecError(
-            [Fault(str(path), f"holds {type(content).__name__}, expected the keys of a supervisor")]
-        )
+        raise SpecError([Fault(str(path), f"holds {type(content).__name__}, expected the keys of a supervisor")])
     return content
 
 

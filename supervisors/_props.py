@@ -39,9 +39,7 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
         kwargs=kwargs,
         host=host,
         name=spec.name,
-        mailbox=kind.mailbox
-        if spec.mailbox is DEFAULT_MAILBOX or spec.mailbox == DEFAULT_MAILBOX
-        else spec.mailbox,
+        mailbox=kind.mailbox if spec.mailbox is DEFAULT_MAILBOX or spec.mailbox == DEFAULT_MAILBOX else spec.mailbox,
         redeliver=spec.redeliver,
         handler_timeout=spec.handler_timeout,
         start_timeout=spec.start_timeout,

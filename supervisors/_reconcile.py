@@ -38,11 +38,11 @@ def reconcile(old: Mapping[str, Spec], new: Sequence[Spec]) -> Reconciliation:
     )
 
 
-def update_faults(supervisor: SupervisorSpec, path: str, specs: Sequence[Spec]) -> list[Fault]:
+def update_faults(supervisor: SupervisorSpec, path: str, given: Sequence[object]) -> list[Fault]:
     """Why a running supervisor cannot take these specs (rules 22 and 24)."""
-    kinds = [type(spec).__name__ for spec in specs if not isinstance(spec, ChildSpec | SupervisorSpec)]
-    if kinds:
-        return [Fault(path, f"update_specs takes specs, got {kind}") for kind in kinds]
+    specs = [spec for spec in given if isinstance(spec, ChildSpec | SupervisorSpec)]
+    if wrong := [type(each).__name__ for each in given if not isinstance(each, ChildSpec | SupervisorSpec)]:
+        return [Fault(path, f"update_specs takes specs, got {kind}") for kind in wrong]
     faults = [fault for spec in specs if (fault := child_fault(supervisor, path, spec)) is not None]
     if supervisor.is_dynamic:
         if len(specs) != 1:

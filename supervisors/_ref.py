@@ -28,16 +28,18 @@ from supervisors._task import Promise
 
 
 class SupervisorRef(ActorRef[Any]):
-    """A supervisor, from outside. Every operation returns a future: `await` it in a coroutine, `.get(timeout=...)` it in a thread.
+    """A supervisor, from outside. Every operation returns a future: `await` it in a coroutine, `.get(timeout=...)` it
+    in a thread.
 
-    A future raises the typed error of its operation (`NotFound`, `AlreadyStarted`, ..., supervision rule 23), or `ActorDeadError` when the
-    supervisor goes first.
+    A future raises the typed error of its operation (`NotFound`, `AlreadyStarted`, ..., supervision rule 23), or
+    `ActorDeadError` when the supervisor goes first.
     """
 
     __slots__ = ()
 
     def child(self, path: str) -> ActorRef[Any]:
-        """The ref of a child by id, or of a descendant by its path below this one (`workers/w1`). Stable across restarts.
+        """The ref of a child by id, or of a descendant by its path below this one (`workers/w1`). Stable across
+        restarts.
 
         Raises:
             NotFound: there is no such child, or it does not run and is not going to
@@ -55,7 +57,9 @@ class SupervisorRef(ActorRef[Any]):
         return found
 
     def start_child(self, what: Spec | Args = ()) -> Future[ActorRef[Any]]:
-        """Starts one more child: a spec for a static supervisor, extra arguments for a dynamic one. The future settles when it is up."""
+        """Starts one more child: a spec for a static supervisor, extra arguments for a dynamic one. The future
+        settles when it is up.
+        """
         return self._ask(StartChild(what))
 
     def run(self, function: Callable[..., object], *args: object, **kwargs: object) -> Future[Any]:
@@ -69,7 +73,9 @@ class SupervisorRef(ActorRef[Any]):
         return promise.future
 
     def terminate_child(self, id: str) -> Future[None]:
-        """Stops a child for good, or cancels its restart. Its spec is kept, except that of a temporary or dynamic child."""
+        """Stops a child for good, or cancels its restart. Its spec is kept, except that of a temporary or dynamic
+        child.
+        """
         return self._ask(TerminateChild(id))
 
     def restart_child(self, id: str) -> Future[ActorRef[Any]]:
@@ -93,7 +99,9 @@ class SupervisorRef(ActorRef[Any]):
         return self._ask(GetChildSpec(id))
 
     def update_specs(self, *specs: Spec) -> Future[Reconciliation]:
-        """Makes these the specs of the running supervisor: stops, starts, restarts and adopts what differs, and says which."""
+        """Makes these the specs of the running supervisor: stops, starts, restarts and adopts what differs, and says
+        which.
+        """
         return self._ask(UpdateSpecs(specs))
 
     def ledger(self) -> Future[tuple[LedgerEntry, ...]]:
@@ -101,7 +109,8 @@ class SupervisorRef(ActorRef[Any]):
         return self._ask(GetLedger())
 
     def partition(self, key: object) -> ActorRef[Any]:
-        """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys of one type, in every process.
+        """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys of one type,
+        in every process.
 
         A whole number is taken modulo the number of partitions, anything else by the CRC-32 of its `repr`.
         """

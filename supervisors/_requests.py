@@ -10,11 +10,11 @@ from supervisors._effects import Effect
 from supervisors._errors import (
     AlreadyPresent,
     AlreadyStarted,
+    ChildRestarting,
+    ChildRunning,
     Fault,
     MaxChildren,
     NotFound,
-    ChildRestarting,
-    ChildRunning,
     ShuttingDown,
     SpecError,
     SupervisionError,
@@ -190,8 +190,8 @@ class Requests(Moves):
         return AlreadyPresent(self._path, what.id)
 
     def _instance(self, what: Spec | Args | TaskCall) -> tuple[Spec, str | None]:
-        """The spec of a child to be started, and its id where the spec does not say it. Raises SpecError when the template does not take these
-        arguments.
+        """The spec of a child to be started, and its id where the spec does not say it. Raises SpecError when the
+        template does not take these arguments.
         """
         if not self._spec.is_dynamic:
             assert isinstance(what, ChildSpec | SupervisorSpec)

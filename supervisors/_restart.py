@@ -53,9 +53,7 @@ class Operation:
 
     def reorder(self) -> None:
         """The start order has changed: sorts what waits to start by it."""
-        self._start = [
-            (child.position, next(self._tie), child) for _, _, child in self._start if child.queued
-        ]
+        self._start = [(child.position, next(self._tie), child) for _, _, child in self._start if child.queued]
         heapq.heapify(self._start)
 
     def next_to_stop(self) -> Child | None:

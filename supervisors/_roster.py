@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from supervisors._budget import UpClock
 from supervisors._child import ALIVE, Child, ChildCounts, ChildState, own_window
-from supervisors._spec import Spec, SupervisorSpec
+from supervisors._spec import Spec
 
 
 class Roster:
@@ -42,9 +42,7 @@ class Roster:
         from above those of every child removed so far: a late notice of the old child must not be taken for
         one of the new. `fresh_id` says that the id was never used.
         """
-        child = Child(
-            id, spec, self._position(), UpClock(now), own_window(spec), 0 if fresh_id else self._retired
-        )
+        child = Child(id, spec, self._position(), UpClock(now), own_window(spec), 0 if fresh_id else self._retired)
         self._children[id] = child
         self._count(child, +1)
         return child

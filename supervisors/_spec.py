@@ -74,7 +74,8 @@ class BaseSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     is_supervisor: ClassVar[bool] = False
-    """Whether it is a supervisor's: cheaper to ask than `isinstance`, which pydantic's classes answer in Python code."""
+    """Whether it is a supervisor's: cheaper to ask than `isinstance`, which pydantic's classes answer in Python code.
+    """
 
     id: Id
     restart: Restart = "permanent"
@@ -102,7 +103,9 @@ class BaseSpec(BaseModel):
         return self._changed(id=id)
 
     def _changed(self, **values: Any) -> Self:
-        """A copy with values that are valid already. `model_copy` would copy every container in it, for each child of a template."""
+        """A copy with values that are valid already. `model_copy` would copy every container in it, for each child of
+        a template.
+        """
         copy = object.__new__(type(self))
         object.__setattr__(copy, "__dict__", {**self.__dict__, **values})
         for name in ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):

@@ -6,8 +6,6 @@ import os
 from types import TracebackType
 from typing import TypedDict, Unpack
 
-from supervisors._file import load_tree
-
 from supervisors._actors import (
     ClockFactory,
     Crashed,
@@ -20,6 +18,7 @@ from supervisors._actors import (
 )
 from supervisors._builders import child, supervisor
 from supervisors._errors import SupervisionError
+from supervisors._file import load_tree
 from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
 from supervisors._spec import Spec, SupervisorSpec
@@ -44,8 +43,9 @@ class RuntimeOptions(TypedDict, total=False):
 def as_tree(tree: Tree) -> SupervisorSpec:
     """The spec of the root supervisor for what somebody wants started.
 
-    A supervisor's spec is taken as it is, and so is the `tree()` of a subclass of `Supervisor`. A child's spec or an actor class becomes the only child of a supervisor `root`, which ends when that
-    child ends for good. A string or path is a file (`.toml`, `.yaml`).
+    A supervisor's spec is taken as it is, and so is the `tree()` of a subclass of `Supervisor`. A child's spec or an
+    actor class becomes the only child of a supervisor `root`, which ends when that child ends for good. A string or
+    path is a file (`.toml`, `.yaml`).
 
     Raises:
         SpecError: every fault of a file or spec
@@ -66,10 +66,13 @@ def as_tree(tree: Tree) -> SupervisorSpec:
 
 
 def start(tree: Tree, runtime: Runtime | None = None, **options: Unpack[RuntimeOptions]) -> Start:
-    """Starts a tree: `with start(tree) as root:` on a loop in a background thread, `async with` on the running one.
+    """Brings a tree up: in a `with` block on a loop in a background thread, in `async with` on the running one.
 
-    Leaving the block stops the tree in order: last started, first stopped. The tree gets a runtime of its own, made with `options`, unless
-    `runtime` is one that runs already. In a script, Ctrl-C during the block stops the tree in order, a second one kills it.
+    `with start(tree) as root:` gives the ref of the root supervisor.
+
+    Leaving the block stops the tree in order: last started, first stopped. The tree gets a runtime of its own, made
+    with `options`, unless `runtime` is one that runs already. In a script, Ctrl-C during the block stops the tree in
+    order, a second one kills it.
 
     Raises:
         SpecError: the tree cannot work, with all faults
@@ -104,7 +107,7 @@ class Start:
             self.runtime.__enter__()
         try:
             return self._spawn().get()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it was, what has started is stopped first
             self.__exit__(type(error), error, error.__traceback__)
             account = _account(error)
             raise account from account.__cause__
@@ -123,7 +126,7 @@ class Start:
             await self.runtime.__aenter__()
         try:
             return await self._spawn()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it was, what has started is stopped first
             await self.__aexit__(type(error), error, error.__traceback__)
             account = _account(error)
             raise account from account.__cause__

@@ -75,8 +75,8 @@ Verdict = Literal["restart", "stop"]
 class Supervisor(Actor):
     """A supervisor. Every input goes to the engine; what comes back is done in order.
 
-    It never waits inside a turn: a start, a stop or a delay ends with a message to itself, so that its API and the order to stop are served
-    in between (supervision rule 14).
+    It never waits inside a turn: a start, a stop or a delay ends with a message to itself, so that its API and the
+    order to stop are served in between (supervision rule 14).
     """
 
     governs = True

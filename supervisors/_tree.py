@@ -114,10 +114,7 @@ def _children(path: str, listed: Sequence[object], faults: list[Fault]) -> tuple
     """The children that are sound, in order. Repeated ids are found here: children with other faults are not
     handed on.
     """
-    ids = [
-        _id(each, f"[{index}]") if isinstance(each, Mapping) else f"[{index}]"
-        for index, each in enumerate(listed)
-    ]
+    ids = [_id(each, f"[{index}]") if isinstance(each, Mapping) else f"[{index}]" for index, each in enumerate(listed)]
     made = [_spec(f"{path}/{id}", each, faults) for id, each in zip(ids, listed, strict=True)]
     sound = [spec for spec in made if spec is not None]
     repeated = {id for id, count in Counter(ids).items() if count > 1}

@@ -1,4 +1,6 @@
-"""What the tests share: a runtime on a manual clock, and a way to let everything happen that can happen without time passing."""
+"""What the tests share: a runtime on a manual clock, and a way to let everything happen that can happen without time
+passing.
+"""
 
 from __future__ import annotations
 

@@ -30,9 +30,7 @@ def test_every_guarantee_of_the_readme_names_tests_that_exist() -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", README)
     assert len(named) >= 20
     missing = [
-        f"{file}::{test}"
-        for file, test in named
-        if f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")
+        f"{file}::{test}" for file, test in named if f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")
     ]
     assert not missing
 

@@ -114,9 +114,7 @@ def _spawn(size: int) -> Figures:
     started = time.perf_counter()
     workers = [_create(Worker) for _ in range(size)]
     ray.get([worker.echo.remote(0) for worker in workers], timeout=_WAIT)
-    return _measure.spawned(
-        size, started, lambda: sum(ray.get([worker.memory.remote() for worker in workers]))
-    )
+    return _measure.spawned(size, started, lambda: sum(ray.get([worker.memory.remote() for worker in workers])))
 
 
 def _restart(size: int) -> Figures:

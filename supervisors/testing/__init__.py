@@ -1,8 +1,10 @@
-"""Testing your own tree: the reference model of a supervisor, and strategies for specs and whole trees. Needs `understudy[testing]`.
+"""Testing your own tree: the reference model of a supervisor, and strategies for specs and whole trees. Needs
+`understudy[testing]`.
 
-General layout: this package imports `actors.testing` through its seam `_actors` alone. `_model`, `_requests` and `_promptness` are the model of
-one supervisor, written from the rules and not from the engine; `_reference` is the oracle over a whole tree; `_trial` is one run of a tree of
-puppets as a value, and `_strategies` generates them. `import supervisors` imports none of it.
+General layout: this package imports `actors.testing` through its seam `_actors` alone. `_model`, `_requests` and
+`_promptness` are the model of one supervisor, written from the rules and not from the engine; `_reference` is the
+oracle over a whole tree; `_trial` is one run of a tree of puppets as a value, and `_strategies` generates them.
+`import supervisors` imports none of it.
 """
 
 from supervisors.testing._errors import ReferenceDisagreement

@@ -53,9 +53,7 @@ class Account:
             return Verdict.ALLOWED
         ages = [clock.at(now) - then for clock, then in self._entries]
         verdict = self._judge(ages)
-        self._entries = [
-            entry for entry, age in zip(self._entries, ages, strict=True) if age <= self.period + ROUNDING
-        ]
+        self._entries = [entry for entry, age in zip(self._entries, ages, strict=True) if age <= self.period + ROUNDING]
         self._entries.append((child, child.at(now)))
         return verdict
 

@@ -1,4 +1,6 @@
-"""The seam to `actors.testing`: the only module here that imports it. What `actors` itself has comes from `supervisors._actors`."""
+"""The seam to `actors.testing`: the only module here that imports it. What `actors` itself has comes from
+`supervisors._actors`.
+"""
 
 from __future__ import annotations
 

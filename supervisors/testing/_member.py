@@ -104,7 +104,9 @@ class Member:
         return self.want in (Want.RUN, Want.FIRST, Want.AGAIN, Want.GROUP)
 
     def enter(self, life: Life, now: float) -> None:
-        """The supervisor learns of a new stage of its life; its up time runs while it is up, or gone for good (rule 8)."""
+        """The supervisor learns of a new stage of its life; its up time runs while it is up, or gone for good (rule
+        8).
+        """
         if life is Life.UP:
             self.ever_up, self.up_since = True, now
         was_up = self.life is Life.UP or (self.life is Life.STOPPING and self.up_since is not None)

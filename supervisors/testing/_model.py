@@ -1,10 +1,12 @@
 """The reference model of one incarnation of a supervisor, written from the rules of supervision and from nothing else.
 
-It is fed with what the supervisor hears (exits, starts, requests, its order to stop) and judges what is seen of it: every start and every
-stop needs a reason by some rule, in its order and not before its delay is over (`starting`, `stop_ordered`), and whatever the rules demand
-at once is done before time moves on (`settle`). So it predicts without telling the supervisor how to go about it.
+It is fed with what the supervisor hears (exits, starts, requests, its order to stop) and judges what is seen of it:
+every start and every stop needs a reason by some rule, in its order and not before its delay is over (`starting`,
+`stop_ordered`), and whatever the rules demand at once is done before time moves on (`settle`). So it predicts without
+telling the supervisor how to go about it.
 
-What the rules leave open stays open: where two readings are possible the model takes either, or says why it gives in (`silent`).
+What the rules leave open stays open: where two readings are possible the model takes either, or says why it gives in
+(`silent`).
 """
 
 from __future__ import annotations
@@ -155,7 +157,9 @@ class SupervisorModel:
             self.disagree(17, "no further start: the supervisor ends", seen)
         self._may_start(member, seen)
         # Where the count of a child begins that comes later is not said: its id may have been another's before.
-        if incarnation != member.incarnation + 1 and not (member.request is not None and (member.fresh or not member.incarnation)):
+        if incarnation != member.incarnation + 1 and not (
+            member.request is not None and (member.fresh or not member.incarnation)
+        ):
             self.disagree(26, f"incarnation {member.incarnation + 1}", seen)
         member.incarnation = incarnation
         member.in_line = member.want in (Want.FIRST, Want.GROUP) and member.request is None
@@ -181,7 +185,9 @@ class SupervisorModel:
                 first = self.next_in_line()
                 if first is not member:
                     who = "none before the stops are done" if first is None else first.id
-                    self.disagree(1 if self.group is None else 6, f"starts one after another in order: next is {who}", seen)
+                    self.disagree(
+                        1 if self.group is None else 6, f"starts one after another in order: next is {who}", seen
+                    )
                 self._not_before(self.due_of(member), seen)
 
     def due_of(self, member: Member) -> Span:
@@ -195,8 +201,12 @@ class SupervisorModel:
             self.disagree(11, f"a delay until {due.earliest:.9g} s", seen)
 
     def next_in_line(self) -> Member | None:
-        """The child whose turn it is, of those that start one after another; `None` while another starts or has to stop first."""
-        line = [each for each in self.members.values() if each.want in (Want.FIRST, Want.GROUP) and each.request is None]
+        """The child whose turn it is, of those that start one after another; `None` while another starts or has to
+        stop first.
+        """
+        line = [
+            each for each in self.members.values() if each.want in (Want.FIRST, Want.GROUP) and each.request is None
+        ]
         if not line or any(each.to_stop or each.in_group for each in self.members.values()):
             return None
         if any(each.life is Life.STARTING and each.in_line for each in self.members.values()):
@@ -257,10 +267,12 @@ class SupervisorModel:
     # What is seen: a delay
 
     def backed_off(self, id: str, attempt: int, delay: float, until: float) -> None:
-        """It says how long a child waits. What it says is held against rule 11 and taken for the delay where there is jitter."""
+        """It says how long a child waits. What it says is held against rule 11 and taken for the delay where there is
+        jitter.
+        """
         seen = f"{id} waits {delay:.9g} s until {until:.9g} s before attempt {attempt}"
         member = self.members.get(id)
-        if member is None or not member.waits or member.request is not None and not member.restarting and not attempt:
+        if member is None or not member.waits or (member.request is not None and not member.restarting and not attempt):
             self.disagree(13, f"no delay of {id}, which does not wait for a restart", seen)
             return
         if member.doubt:

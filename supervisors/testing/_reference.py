@@ -18,16 +18,18 @@ from supervisors.testing._requests import heard, shown
 
 
 class Reference:
-    """Feed it every observation of a run, in order; it raises `ReferenceDisagreement` at the first that no rule explains.
+    """Feed it every observation of a run, in order; it raises `ReferenceDisagreement` at the first that no rule
+    explains.
 
-    Rules 1 to 25 are modelled, and of the others what can be seen of starts and stops (26, and 20 for what a kill leaves). What it cannot
-    judge is counted in `silent`: `update_specs`, and a few races that the rules leave open.
+    Rules 1 to 25 are modelled, and of the others what can be seen of starts and stops (26, and 20 for what a kill
+    leaves). What it cannot judge is counted in `silent`: `update_specs`, and a few races that the rules leave open.
     """
 
     def __init__(self, *trees: SupervisorSpec, prompt: bool = True) -> None:
         """Knows these trees, by the ids of their roots.
 
-        `prompt=False` is for schedules that let time move while work is waiting (`TimerFirst`): being late is no failure there.
+        `prompt=False` is for schedules that let time move while work is waiting (`TimerFirst`): being late is no
+        failure there.
         """
         self.models: dict[str, SupervisorModel] = {}
         """The present incarnation of every supervisor, by path."""

@@ -172,7 +172,9 @@ def shown(model: SupervisorModel, value: object) -> None:
 def _listed(model: SupervisorModel, members: list[Member], infos: tuple[ChildInfo, ...]) -> None:
     wanted, found = [each.id for each in members], [info.id for info in infos]
     if wanted != found and (model.ordered or set(wanted) != set(found)):
-        model.disagree(23, f"the children {', '.join(wanted) or 'none'}", f"{', '.join(found) or 'none'} in which_children")
+        model.disagree(
+            23, f"the children {', '.join(wanted) or 'none'}", f"{', '.join(found) or 'none'} in which_children"
+        )
         return
     by_id = {info.id: info for info in infos}
     for member in members:

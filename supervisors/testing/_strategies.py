@@ -1,6 +1,7 @@
 """Hypothesis strategies for specs, whole trees, and trials of them.
 
-All times are multiples of a quarter of a second, and few: so that things coincide, and so that ages meet the edge of a window exactly.
+All times are multiples of a quarter of a second, and few: so that things coincide, and so that ages meet the edge of
+a window exactly.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ ids = st.sampled_from(["a", "b", "c", "d", "e"])
 
 @st.composite
 def child_specs(draw: st.DrawFn, id: str | None = None, *, start: Any = Puppet, significant: bool = False) -> ChildSpec:
-    """Workers that a supervisor can have; with `significant`, some that end it. `start`: the class; puppets by default."""
+    """Workers that a supervisor can have; with `significant`, some that end it. `start`: the class; puppets by
+    default.
+    """
     restart = draw(st.sampled_from(["permanent", "permanent", "transient", "temporary"]))
     values: dict[str, Any] = {
         "id": id if id is not None else draw(ids),
@@ -100,7 +103,9 @@ def supervisor_specs(
     significant: bool = False,
 ) -> SupervisorSpec:
     """Supervisors of every strategy with up to `width` children, up to `depth` levels of supervisors below."""
-    strategy = draw(st.sampled_from(["one_for_one", "one_for_all", "rest_for_one", "rest_for_one", "simple_one_for_one"]))
+    strategy = draw(
+        st.sampled_from(["one_for_one", "one_for_all", "rest_for_one", "rest_for_one", "simple_one_for_one"])
+    )
     restart = draw(st.sampled_from(["permanent", "permanent", "transient", "temporary"]))
     values: dict[str, Any] = {
         "id": id if id is not None else draw(ids),
@@ -136,7 +141,9 @@ def supervisor_specs(
 
 
 def _bounded(max_restarts: int | None, children: Sequence[Spec]) -> int | None:
-    """The budget, but not "for ever" for a child that is started again at once: what never comes up would keep time from moving."""
+    """The budget, but not "for ever" for a child that is started again at once: what never comes up would keep time
+    from moving.
+    """
     return 5 if max_restarts is None and any(child.backoff is None for child in children) else max_restarts
 
 
@@ -198,7 +205,9 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18) -> tuple[L
 
 @st.composite
 def plans_for(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 4) -> FaultPlan:
-    """Fault plans for a tree: which kinds are on is drawn first. Faults in handlers aim at workers only, where the model sees their effect."""
+    """Fault plans for a tree: which kinds are on is drawn first. Faults in handlers aim at workers only, where the
+    model sees their effect.
+    """
     workers = [path for path, spec in places(tree) if not isinstance(spec, SupervisorSpec)]
     supervisors = [path for path, spec in places(tree) if isinstance(spec, SupervisorSpec) and path != tree.id]
     everyone = workers + supervisors
@@ -228,7 +237,9 @@ _FAULTS: dict[str, Any] = {
     "DelayMessage": lambda paths: st.builds(faults.DelayMessage, paths, nth=_nth, seconds=seconds),
     "AskTimeout": lambda paths: st.builds(faults.AskTimeout, paths, nth=_nth),
     "ClockJump": lambda paths: st.builds(
-        faults.ClockJump, at=st.integers(1, 24).map(lambda quarter: quarter / 4), seconds=st.sampled_from([-1.0, 1.0, 5.0])
+        faults.ClockJump,
+        at=st.integers(1, 24).map(lambda quarter: quarter / 4),
+        seconds=st.sampled_from([-1.0, 1.0, 5.0]),
     ),
 }
 

@@ -1,4 +1,6 @@
-"""One run of a tree of puppets under faults and a schedule, judged by the reference model and by every other oracle. A value."""
+"""One run of a tree of puppets under faults and a schedule, judged by the reference model and by every other oracle.
+A value.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ class Trial:
             watch(sim, reference)
             for line in self.script:
                 sim.loop.call_at(line.at, partial(_perform, sim, line))
-            with suppress(StartFailed, StartError):  # a tree that cannot start is one of the cases; the model has judged it
+            with suppress(
+                StartFailed, StartError
+            ):  # a tree that cannot start is one of the cases; the model has judged it
                 sim.start(self.tree)
             sim.run(max(self.until, sim.now))
             sim.heal()
@@ -130,7 +134,9 @@ def watch(sim: Simulation, reference: Reference) -> None:
 def outline(spec: Spec, indent: str = "") -> list[str]:
     """A tree as indented lines: what differs from the defaults."""
     fields = type(spec).model_fields
-    given = {name: value for name, value in spec if value != fields[name].default and name not in ("id", "start", "children")}
+    given = {
+        name: value for name, value in spec if value != fields[name].default and name not in ("id", "start", "children")
+    }
     shown = " ".join(f"{name}={value.id if isinstance(value, ChildSpec) else value}" for name, value in given.items())
     lines = [f"{indent}{spec.id}: {shown}"]
     if isinstance(spec, SupervisorSpec):
@@ -159,7 +165,9 @@ def _perform(sim: Simulation, line: Line) -> None:
             _ignore(getattr(ref, line.deed)())
         case "start_again" if isinstance(above, SupervisorRef):
             _ignore(above.start_child(ChildSpec(id=id, start="supervisors.testing:Puppet")))
-        case "terminate_child" | "restart_child" | "delete_child" | "get_child_spec" if isinstance(above, SupervisorRef):
+        case "terminate_child" | "restart_child" | "delete_child" | "get_child_spec" if isinstance(
+            above, SupervisorRef
+        ):
             _ignore(getattr(above, line.deed)(id))
 
 

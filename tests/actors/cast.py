@@ -16,7 +16,9 @@ PATIENCE = 10.0
 
 
 class Player(Actor):
-    """Plays what it is told: a message that can be called is called with the actor, anything else is noted and returned."""
+    """Plays what it is told: a message that can be called is called with the actor, anything else is noted and
+    returned.
+    """
 
     def __init__(self, seen: list[Any] | None = None) -> None:
         self.seen: list[Any] = [] if seen is None else seen

@@ -1,4 +1,6 @@
-"""Asking: from a coroutine, a thread, another loop; with a deadline that is inherited; and blocking forms refused on a loop."""
+"""Asking: from a coroutine, a thread, another loop; with a deadline that is inherited; and blocking forms refused on
+a loop.
+"""
 
 from __future__ import annotations
 
@@ -194,7 +196,9 @@ quarters = st.integers(1, 8).map(lambda number: number / 4)
 async def test_a_call_made_while_handling_a_call_ends_no_later_than_that_one(
     timeouts: list[float | None],
 ) -> None:
-    """Guards chains of any depth: the last one gives up at the shortest deadline above it, whatever its own, `None` included."""
+    """Guards chains of any depth: the last one gives up at the shortest deadline above it, whatever its own, `None`
+    included.
+    """
     async with stage(default_timeout=None) as w:
         chain = [await w.runtime.spawn(Player) for _ in timeouts]
         gave_up: dict[int, float] = {}
@@ -229,12 +233,8 @@ async def test_a_deadline_is_inherited_through_threads() -> None:
         plain = await w.runtime.spawn(Player, host="thread")
         middle = await w.runtime.spawn(AsyncPlayer, host="thread")
         seen: list[float | None] = []
-        await plain.call(
-            lambda _: target.ask(lambda self: seen.append(self._cell.envelope.deadline)), timeout=7
-        )
-        await middle.call(
-            lambda _: target.call(lambda self: seen.append(self._cell.envelope.deadline)), timeout=8
-        )
+        await plain.call(lambda _: target.ask(lambda self: seen.append(self._cell.envelope.deadline)), timeout=7)
+        await middle.call(lambda _: target.call(lambda self: seen.append(self._cell.envelope.deadline)), timeout=8)
         assert seen == [7, 8]
 
 

@@ -15,9 +15,7 @@ from tests.actors.cast import AsyncPlayer, Player, stage
 from tests.support import in_loop
 
 
-def passing_on(
-    chain: list[ActorRef[Any]], threads: set[ActorRef[Any]], found: list[Any]
-) -> Callable[[Any], Any]:
+def passing_on(chain: list[ActorRef[Any]], threads: set[ActorRef[Any]], found: list[Any]) -> Callable[[Any], Any]:
     """A message that calls the next of the chain with the same kind of message; who gets the error notes it."""
 
     async def on_loop(_: Any) -> str:
@@ -50,14 +48,14 @@ def passing_on(
 async def test_a_call_that_closes_a_cycle_raises_at_once_and_names_the_chain(
     path: list[int], threaded: set[int]
 ) -> None:
-    """Guards any chain of calls through loop and threads: the first that comes back to an actor that waits is refused."""
+    """Guards any chain of calls through loop and threads: the first that comes back to an actor that waits is
+    refused.
+    """
     async with stage() as w:
         cast = [await w.runtime.spawn(Player, host="thread" if n in threaded else "loop") for n in range(4)]
         threads = {cast[n] for n in threaded}
         found: list[Any] = []
-        answer = await cast[path[0]].call(
-            passing_on([cast[n] for n in path[1:]], threads, found), timeout=None
-        )
+        answer = await cast[path[0]].call(passing_on([cast[n] for n in path[1:]], threads, found), timeout=None)
         walked: list[int] = []
         for step in path:
             if step in walked:

@@ -45,9 +45,7 @@ def reasons() -> st.SearchStrategy[ExitReason]:
         st.builds(Killed, st.none() | st.text()),
         st.builds(Crashed, st.builds(ValueError, st.text())),
     )
-    return plain | st.builds(
-        RestartLimitExceeded, st.text(), st.text(), st.integers(), st.floats(0, 9), plain
-    )
+    return plain | st.builds(RestartLimitExceeded, st.text(), st.text(), st.integers(), st.floats(0, 9), plain)
 
 
 @given(reasons())
@@ -71,9 +69,7 @@ def test_a_reason_survives_pickling_and_compares_by_value(reason: ExitReason) ->
         (RestartLimitExceeded("root", "a", 1, 1.0, Killed()), False),
     ],
 )
-def test_normal_and_shutdown_are_expected_and_the_rest_is_abnormal(
-    reason: ExitReason, expected: bool
-) -> None:
+def test_normal_and_shutdown_are_expected_and_the_rest_is_abnormal(reason: ExitReason, expected: bool) -> None:
     """Guards the table of restarts, which asks nothing else of a reason; a supervisor that gave up is abnormal."""
     assert reason.expected is expected
 
@@ -130,9 +126,7 @@ async def test_a_plain_handler_that_raises_stop_iteration_crashes_like_any_other
         assert (await down).reason == Crashed(StopIteration(7))
 
 
-@pytest.mark.parametrize(
-    "error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()]
-)
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()])
 @pytest.mark.parametrize("host", ["loop", "thread"])
 @in_loop
 async def test_an_asker_gets_an_exception_it_survives(host: str, error: BaseException) -> None:
@@ -235,7 +229,9 @@ async def test_a_stop_hook_that_never_returns_is_cancelled_when_its_time_is_up()
 
 @in_loop
 async def test_a_failure_hook_that_never_returns_does_not_hide_the_crash() -> None:
-    """Guards the supervisor's ear: a crash is reported at the latest when the time to stop is up, with its own reason."""
+    """Guards the supervisor's ear: a crash is reported at the latest when the time to stop is up, with its own
+    reason.
+    """
     async with stage() as w:
         ref = await w.runtime.spawn(Starter, args={"on_failure": forever}, shutdown=3.0)
         ended = ref.ended()

@@ -330,9 +330,7 @@ async def test_a_handler_may_return_without_waiting_however_it_is_written() -> N
 
 
 @in_loop
-async def test_a_plain_handler_in_a_thread_that_returns_a_coroutine_that_waits_is_told_what_to_write() -> (
-    None
-):
+async def test_a_plain_handler_in_a_thread_that_returns_a_coroutine_that_waits_is_told_what_to_write() -> None:
     """Guards against a coroutine that nobody runs: a class without `async def` has no loop in its thread."""
 
     class Plain(Actor):

@@ -203,9 +203,7 @@ async def test_what_a_start_began_below_it_is_gone_when_the_start_has_failed_or_
 async def test_a_start_that_hangs_fails_when_its_time_is_up() -> None:
     """Guards rule 4 on the loop: the coroutine is cancelled, the starter told."""
     async with stage() as w:
-        starting = asyncio.ensure_future(
-            _await(w.runtime.spawn(Starter, args={"on_start": forever}, start_timeout=2))
-        )
+        starting = asyncio.ensure_future(_await(w.runtime.spawn(Starter, args={"on_start": forever}, start_timeout=2)))
         await w.advance(1.9)
         assert not starting.done()
         await w.advance(0.2)

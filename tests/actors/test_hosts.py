@@ -168,9 +168,7 @@ async def test_nothing_is_left_of_actors_that_end_while_the_runtime_goes_on() ->
         keeper = await w.runtime.spawn(Player)
         for round_ in range(20):
             ref = await w.runtime.spawn(Player, name="n", host="thread" if round_ % 4 == 0 else "loop")
-            await ref.call(
-                lambda self: (self.register("own"), self.join("g"), self.tell_after(100, "x")) and None
-            )
+            await ref.call(lambda self: (self.register("own"), self.join("g"), self.tell_after(100, "x")) and None)
             await keeper.call(lambda self, ref=ref: (self.monitor(ref), self.link(ref)) and None)
             await ref.stop(block=False)
         await w.settle()

@@ -56,9 +56,7 @@ async def test_a_monitor_taken_back_is_silent() -> None:
 
 moves = st.lists(
     st.tuples(
-        st.sampled_from(
-            ["monitor"] * 4 + ["demonitor", "crash", "kill", "stop", "settle", "watcher crashes"]
-        ),
+        st.sampled_from(["monitor"] * 4 + ["demonitor", "crash", "kill", "stop", "settle", "watcher crashes"]),
         st.integers(0, 2),
     ),
     max_size=25,

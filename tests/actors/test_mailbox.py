@@ -33,9 +33,7 @@ POLICIES = ["reject", "drop_oldest", "drop_newest", "block"]
 # Bounds
 
 
-async def suspended(
-    w: World, mailbox: MailboxSpec, seen: list[Any] | None = None, **options: Any
-) -> ActorRef[Any]:
+async def suspended(w: World, mailbox: MailboxSpec, seen: list[Any] | None = None, **options: Any) -> ActorRef[Any]:
     """A player that takes no message yet."""
     ref = await w.runtime.spawn(Player, args={"seen": seen}, mailbox=mailbox, **options)
     ref.suspend()
@@ -133,9 +131,7 @@ def test_tell_from_a_thread_waits_for_room_in_a_full_mailbox_that_blocks() -> No
         assert entered.wait(PATIENCE)
         ref.tell(1)
         sent: list[int] = []
-        sender = threading.Thread(
-            target=lambda: [(ref.tell(number), sent.append(number)) for number in (2, 3)]
-        )
+        sender = threading.Thread(target=lambda: [(ref.tell(number), sent.append(number)) for number in (2, 3)])
         sender.start()
         assert sent == []
         gate.set()
@@ -193,9 +189,7 @@ async def test_senders_that_wait_for_room_are_let_in_in_the_order_they_came() ->
 async def test_a_waiting_message_that_nobody_can_rank_is_its_senders_error() -> None:
     """Guards the receiver: it lets the message in, and must not crash for it."""
     async with stage() as w:
-        ref = await suspended(
-            w, MailboxSpec(capacity=1, policy="block", priority=lambda message: message["rank"])
-        )
+        ref = await suspended(w, MailboxSpec(capacity=1, policy="block", priority=lambda message: message["rank"]))
         await ref.send({"rank": 1})
         bad, good = asyncio.create_task(ref.send({})), asyncio.create_task(ref.send({"rank": 2}))
         await w.settle()
@@ -233,9 +227,7 @@ async def test_a_bounded_mailbox_never_holds_more_than_its_capacity(
     """Guards memory, for each policy, and that every message is handled, refused, dropped aloud or waiting."""
     async with stage() as w:
         seen: list[Any] = []
-        mailbox = MailboxSpec(
-            capacity=capacity, policy=policy, priority=(lambda m: m[1]) if priorities else None
-        )
+        mailbox = MailboxSpec(capacity=capacity, policy=policy, priority=(lambda m: m[1]) if priorities else None)
         ref = await suspended(w, mailbox, seen)
         refused: list[Any] = []
         sending: list[asyncio.Task[None]] = []
@@ -276,9 +268,7 @@ async def test_a_bounded_mailbox_never_holds_more_than_its_capacity(
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("priorities", [False, True])
 @in_loop
-async def test_an_order_to_stop_enters_a_full_mailbox_and_is_never_dropped(
-    policy: Any, priorities: bool
-) -> None:
+async def test_an_order_to_stop_enters_a_full_mailbox_and_is_never_dropped(policy: Any, priorities: bool) -> None:
     """Guards rule 34: dropping the oldest must not drop the order to stop, nor does it take the room of a message."""
     async with stage() as w:
         seen: list[int] = []
@@ -333,9 +323,7 @@ def test_a_nonsense_mailbox_is_refused_when_it_is_built(wrong: dict[str, Any]) -
 # Priorities
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers()), max_size=20), st.sampled_from(["loop", "thread"])
-)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers()), max_size=20), st.sampled_from(["loop", "thread"]))
 @settings(max_examples=40)
 @in_loop
 async def test_a_priority_mailbox_hands_out_the_smallest_first_and_equals_in_the_order_they_came(
@@ -480,9 +468,7 @@ async def test_messages_from_one_sender_arrive_in_the_order_sent_through_crashes
     """Guards rule 33 for any interleaving of senders, with crashes of the receiver in between."""
     async with stage() as w:
         seen: list[tuple[str, int]] = []
-        tree = supervisor(
-            "root", child("a", Player, args={"seen": seen}, host=host, backoff=None), max_restarts=None
-        )
+        tree = supervisor("root", child("a", Player, args={"seen": seen}, host=host, backoff=None), max_restarts=None)
         async with start(tree, runtime=w.runtime) as root:
             ref = root.child("a")
             senders = [await w.runtime.spawn(Player) for _ in range(3)]
@@ -516,9 +502,9 @@ def test_messages_from_one_thread_arrive_in_the_order_sent() -> None:
             ref.ask("end")
             assert len(seen) == 901
             for who in range(3):
-                assert [
-                    number for each in seen if each != "end" and each[0] == who for number in each[1:]
-                ] == list(range(300))
+                assert [number for each in seen if each != "end" and each[0] == who for number in each[1:]] == list(
+                    range(300)
+                )
 
 
 # Conservation
@@ -583,9 +569,7 @@ class Wide(Worker):
 ACTS = ["ok", "ok", "ok", "crash", "wait", "wait_crash", "hang", "stash", "unstash", "answer"]
 doings = st.lists(
     st.tuples(
-        st.sampled_from(
-            ["tell"] * 6 + ["ask"] * 3 + ["kill", "suspend", "resume", "settle", "tick", "advance"]
-        ),
+        st.sampled_from(["tell"] * 6 + ["ask"] * 3 + ["kill", "suspend", "resume", "settle", "tick", "advance"]),
         st.sampled_from(ACTS),
     ),
     max_size=30,
@@ -610,7 +594,9 @@ doings = st.lists(
 async def test_every_message_is_handled_refused_a_dead_letter_in_quarantine_or_waiting_and_only_one_of_them(
     plan: list[tuple[str, str]], mailbox: MailboxSpec, redeliver: int, wide: bool, timed: bool
 ) -> None:
-    """Guards conservation: sent = handled + dead-lettered + waiting under crashes, kills, restarts, bounds and policies."""
+    """Guards conservation: sent = handled + dead-lettered + waiting under crashes, kills, restarts, bounds and
+    policies.
+    """
     async with stage() as w:
         done: list[int] = []
         spec = child(

@@ -171,9 +171,7 @@ async def test_a_runtime_leaves_nothing_behind_whatever_went_on_in_it() -> None:
         below = await tall.call(lambda self: _await(self.spawn(Player, name="below")))
         threaded = await w.runtime.spawn(Player, host="thread")
         asked = [tall.ask(lambda _: gate.wait(), block=False), tall.ask("waits", block=False)]
-        await below.call(
-            lambda self: (self.register("x"), self.join("g"), self.tell_every(5, "tick")) and None
-        )
+        await below.call(lambda self: (self.register("x"), self.join("g"), self.tell_every(5, "tick")) and None)
         threaded.link(below)
         tall.monitor()
         tall.tell(crash(ValueError()))

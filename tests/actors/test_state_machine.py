@@ -132,9 +132,7 @@ class Entrance(StateMachine):
         self.log.append("enter closed")
 
 
-async def a_door(
-    w: World, cls: type[StateMachine] = Entrance, **options: Any
-) -> tuple[ActorRef[Any], list[Any]]:
+async def a_door(w: World, cls: type[StateMachine] = Entrance, **options: Any) -> tuple[ActorRef[Any], list[Any]]:
     """A machine that has entered its initial state, and its log."""
     log: list[Any] = []
     ref = await w.runtime.spawn(cls, args={"log": log}, **options)
@@ -551,9 +549,7 @@ def test_all_faults_of_a_class_are_reported_at_once() -> None:
         ({"initial": "open", "states": Door}, "is none of its states"),
     ],
 )
-def test_states_that_make_no_sense_are_refused_when_the_class_is_made(
-    body: dict[str, Any], fault: str
-) -> None:
+def test_states_that_make_no_sense_are_refused_when_the_class_is_made(body: dict[str, Any], fault: str) -> None:
     """Guards each fault in the declaration of the states themselves."""
     with pytest.raises(StateMachineDefinitionError, match=fault):
         type("Odd", (StateMachine,), body)
@@ -1032,9 +1028,7 @@ def tables() -> st.SearchStrategy[dict[tuple[int, int], Move]]:
     return st.fixed_dictionaries({(s, k): move(s) for s in range(len(STATES)) for k in range(KINDS)})
 
 
-def model(
-    table: dict[tuple[int, int], Move], kinds: list[int]
-) -> tuple[list[tuple[int, int]], list[int], list[int]]:
+def model(table: dict[tuple[int, int], Move], kinds: list[int]) -> tuple[list[tuple[int, int]], list[int], list[int]]:
     """What a machine does: the tries (number, state), the states entered, and the numbers still put aside."""
     waiting = list(enumerate(kinds))
     aside: list[tuple[int, int]] = []

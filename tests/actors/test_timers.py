@@ -34,9 +34,7 @@ async def test_an_interval_keeps_to_its_times_and_does_not_drift() -> None:
     """Guards the rhythm: from the due time, not from when it was noticed; missed ticks are not made up for."""
     async with stage() as w:
         ref = await w.runtime.spawn(Player)
-        await ref.call(
-            lambda self: self.tell_every(10, lambda self: self.seen.append(self.runtime.now())) and None
-        )
+        await ref.call(lambda self: self.tell_every(10, lambda self: self.seen.append(self.runtime.now())) and None)
         for _ in range(3):
             await w.advance(10)
         assert ref.state()["seen"] == [10, 20, 30]

@@ -68,17 +68,11 @@ def test_a_factor_of_one_stays_at_the_initial_delay() -> None:
 def test_equal_jitter_keeps_half_of_the_delay(attempt: int, seed: int) -> None:
     """Equal jitter: half is certain, half is drawn."""
     backoff = exponential(1, cap=60, jitter="equal")
-    assert (
-        backoff.base(attempt) / 2
-        <= backoff.delay(attempt, None, random.Random(seed))
-        <= backoff.base(attempt)
-    )
+    assert backoff.base(attempt) / 2 <= backoff.delay(attempt, None, random.Random(seed)) <= backoff.base(attempt)
 
 
 @given(st.floats(1, 100), st.integers(0, 99))
-def test_decorrelated_jitter_draws_between_initial_and_three_times_the_last(
-    previous: float, seed: int
-) -> None:
+def test_decorrelated_jitter_draws_between_initial_and_three_times_the_last(previous: float, seed: int) -> None:
     """Decorrelated jitter looks at the delay before, not at the attempt."""
     drawn = exponential(1, cap=1000, jitter="decorrelated").delay(7, previous, random.Random(seed))
     assert 1 <= drawn <= 3 * previous

@@ -191,9 +191,7 @@ async def test_a_callback_may_deploy_a_replacement_through_the_api() -> None:
 async def test_on_failure_stop_inside_a_group_leaves_the_siblings_alone() -> None:
     """What asks for no restart touches nobody (rule 5), whoever said so."""
     play = Play()
-    tree = supervisor(
-        "root", worker(play, "a"), worker(play, "b"), strategy="one_for_all", on_failure=lambda _: "stop"
-    )
+    tree = supervisor("root", worker(play, "a"), worker(play, "b"), strategy="one_for_all", on_failure=lambda _: "stop")
     async with running(tree) as (w, root):
         await tell(w, root, "a")
         assert await states(root) == {"a": "stopped", "b": "running"}

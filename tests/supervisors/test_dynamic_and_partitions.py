@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -165,8 +166,8 @@ async def test_a_dynamic_supervisor_is_served_while_a_thousand_children_come_and
         assert list(w.runtime.cells) == ["root"]
 
 
-async def _started(asked: object) -> object:
-    return await asked  # type: ignore[misc]
+async def _started(asked: Any) -> Any:
+    return await asked
 
 
 # Partitions

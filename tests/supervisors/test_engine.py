@@ -23,10 +23,10 @@ from supervisors._effects import (
 from supervisors._errors import (
     AlreadyPresent,
     AlreadyStarted,
-    MaxChildren,
-    NotFound,
     ChildRestarting,
     ChildRunning,
+    MaxChildren,
+    NotFound,
     ShuttingDown,
     SpecError,
     StartFailed,
@@ -138,9 +138,7 @@ def test_rule_3_a_child_that_declines_is_kept_and_a_temporary_one_is_dropped() -
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
 @pytest.mark.parametrize("reason", [Normal(), Shutdown(), Shutdown("done")], ids=str)
-def test_rule_5_an_exit_that_asks_for_no_restart_never_touches_the_siblings(
-    strategy: str, reason: Normal
-) -> None:
+def test_rule_5_an_exit_that_asks_for_no_restart_never_touches_the_siblings(strategy: str, reason: Normal) -> None:
     """Not even under one_for_all."""
     edge = edge_of("a", worker("t", restart="transient"), worker("x", restart="temporary"), strategy=strategy)
     edge.crash("t", reason)
@@ -386,9 +384,7 @@ def test_rule_12_a_group_waits_for_the_longest_delay_of_those_that_failed() -> N
 
 def test_rule_12_a_member_that_exits_during_the_wait_joins_it() -> None:
     """The wait is prolonged to its delay."""
-    edge = edge_of(
-        worker("a", backoff=constant(30)), worker("b", backoff=constant(5)), strategy="rest_for_one"
-    )
+    edge = edge_of(worker("a", backoff=constant(30)), worker("b", backoff=constant(5)), strategy="rest_for_one")
     edge.crash("b")
     edge.sleep(1)
     edge.crash("a")

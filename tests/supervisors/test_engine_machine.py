@@ -201,11 +201,7 @@ class EngineMachine(RuleBasedStateMachine):
         if not hasattr(self, "edge"):
             return
         edge = self.edge
-        order = [
-            info.id
-            for info in edge.engine.which_children()
-            if info.id in edge.up.keys() | edge.starting.keys()
-        ]
+        order = [info.id for info in edge.engine.which_children() if info.id in edge.up.keys() | edge.starting.keys()]
         begun = len(edge.log)
         edge.shutdown()
         while edge.stopping:

@@ -69,9 +69,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("restart", "way", "after"), TABLE, ids=lambda value: getattr(value, "__name__", value)
-)
+@pytest.mark.parametrize(("restart", "way", "after"), TABLE, ids=lambda value: getattr(value, "__name__", value))
 @in_loop
 async def test_the_table_of_exits(restart: str, way: Callable[[ActorRef[Any]], None], after: str) -> None:
     """Which exit restarts which child, which keeps the spec, and which drops it."""

@@ -140,7 +140,9 @@ class Theatre:
 def test_whatever_happens_to_a_tree_its_promises_hold(
     options: dict[str, dict[str, Any]], steps: list[tuple[str, Any]]
 ) -> None:
-    """At most one incarnation alive, numbers that grow, ends after those below, stops in reverse, nothing left or lost."""
+    """At most one incarnation alive, numbers that grow, ends after those below, stops in reverse, nothing left or
+    lost.
+    """
 
     @in_loop
     async def play_it() -> None:

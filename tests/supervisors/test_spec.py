@@ -247,9 +247,7 @@ def test_a_file_says_the_same_as_the_builders() -> None:
     """api.md: one meaning in two notations."""
     written = supervisor(
         "root",
-        child(
-            "greeter", "greeter:Greeter", args={"greeting": "hi"}, backoff=Exponential(initial=0.1, cap=30)
-        ),
+        child("greeter", "greeter:Greeter", args={"greeting": "hi"}, backoff=Exponential(initial=0.1, cap=30)),
         supervisor(
             "workers",
             child("w1", "app:Worker"),
@@ -293,9 +291,7 @@ def test_all_faults_of_a_whole_tree_are_reported_at_once_with_full_paths() -> No
         st.none() | st.booleans() | st.integers() | st.text(max_size=4),
         lambda inner: (
             st.lists(inner)
-            | st.dictionaries(
-                st.sampled_from(["id", "start", "children", "template", "kind", "restart", "x"]), inner
-            )
+            | st.dictionaries(st.sampled_from(["id", "start", "children", "template", "kind", "restart", "x"]), inner)
         ),
     )
 )
@@ -310,9 +306,7 @@ def test_any_mapping_is_either_a_tree_or_a_spec_error(value: object) -> None:
     assert found
 
 
-def test_a_class_is_found_when_it_is_asked_for_and_not_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_class_is_found_when_it_is_asked_for_and_not_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Building a spec imports nothing; a failing import is a fault with a short traceback."""
     (tmp_path / "broken_app.py").write_text("def oops():\n    raise KeyError('lost')\n\noops()\n")
     monkeypatch.syspath_prepend(str(tmp_path))

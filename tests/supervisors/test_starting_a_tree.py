@@ -239,9 +239,14 @@ def test_ctrl_c_in_the_block_stops_the_tree_in_order() -> None:
 def test_ctrl_c_while_the_block_waits_stops_the_tree_in_order() -> None:
     """It interrupts `root.wait()`."""
     play = Play()
-    with pytest.raises(KeyboardInterrupt), start(supervisor("root", worker(play, "a")), log=False) as root:
-        root.child("a").tell(ctrl_c)
-        root.wait()
+
+    def waits() -> None:
+        with start(supervisor("root", worker(play, "a")), log=False) as root:
+            root.child("a").tell(ctrl_c)
+            root.wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        waits()
     assert play.take() == "+a -a"
 
 

@@ -61,9 +61,7 @@ def test_who_restarts_when_b_of_a_b_c_does(strategy: Strategy, members: str, is_
 @pytest.mark.parametrize("significant", [True, False])
 @pytest.mark.parametrize("others", [0, 1])
 @pytest.mark.parametrize("mode", ["never", "any_significant", "all_significant"])
-def test_when_the_end_of_a_child_ends_the_supervisor(
-    mode: AutoShutdown, others: int, significant: bool
-) -> None:
+def test_when_the_end_of_a_child_ends_the_supervisor(mode: AutoShutdown, others: int, significant: bool) -> None:
     """Rule 21: any, or the last significant child; an insignificant one never."""
     expected = significant and (mode == "any_significant" or (mode == "all_significant" and others == 0))
     assert shuts_down(mode, significant=significant, others_alive=others) is expected
