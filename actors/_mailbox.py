@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 from pykka.messages import _ActorStop
@@ -41,7 +41,7 @@ class MailboxSpec(BaseModel):
     inside `await ref.send(...)`.
     """
 
-    priority: Callable[[object], float] | None = None
+    priority: Callable[[Any], float] | None = None
     """Messages with a smaller value are handled first, equal ones in the order they came. Runs in the sender's
     thread; what it raises reaches the sender.
     """
@@ -58,7 +58,7 @@ def bounded(capacity: int, policy: Policy = "reject", *, on_restart: Literal["ke
 
 
 def prioritized(
-    priority: Callable[[object], float], *, capacity: int | None = None, policy: Policy = "reject"
+    priority: Callable[[Any], float], *, capacity: int | None = None, policy: Policy = "reject"
 ) -> MailboxSpec:
     """A mailbox that hands out messages with the smallest `priority(message)` first."""
     return MailboxSpec(capacity=capacity, policy=policy, priority=priority)
@@ -79,7 +79,7 @@ class Queue(Protocol):
 class PriorityQueue:
     """A queue ordered by priority, then by arrival. What is put back at the front goes before everything."""
 
-    def __init__(self, priority: Callable[[object], float]) -> None:
+    def __init__(self, priority: Callable[[Any], float]) -> None:
         self._priority = priority
         self._heap: list[tuple[float, int, Envelope]] = []
         self._front: deque[Envelope] = deque()
@@ -223,7 +223,12 @@ class BoundedQueue:
                 told.append(partial(entered.set_exception, error))
             else:
                 told.append(entered.set)
-        return lambda: [tell() for tell in told] and None
+
+        def tell() -> None:
+            for each in told:
+                each()
+
+        return tell
 
     def _take_oldest(self) -> Envelope | None:
         """What has waited longest, if anything but requests of the runtime's own still waits."""

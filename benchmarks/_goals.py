@@ -29,6 +29,7 @@ class Goal:
     bound: float
     peer: str | None = None
     size: int = 1
+    subject: str = "ours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ GOALS: Sequence[Goal] = (
     Goal("100,000 live actors under 4 KiB each", "crowd", "memory", 4, size=100_000),
     Goal("1,000,000 live actors on one machine", "million", "live", 1_000_000),
     Goal("detection p99 under 1 ms when idle", "detection", "p99", 1_000),
+    Goal("50,000 simulated messages a second", "sim-messages", "rate", 50_000, subject="ours-simulation"),
+    Goal("500 fresh worlds a second", "sim-worlds", "rate", 500, subject="ours-simulation"),
+    Goal("virtual time 10,000 times as fast as real", "sim-time", "ratio", 10_000, subject="ours-simulation"),
     Goal(
         "supervision, events and metrics cost a third of tell at most",
         "tell",
@@ -67,7 +71,7 @@ GOALS: Sequence[Goal] = (
 def judge(goal: Goal, rows: Sequence[Row]) -> Judged:
     """Judge one goal; it is "not measured" where ours, or the peer, has no figure of the goal's size."""
     found = {row.subject: row for row in rows if (row.work, row.metric) == (goal.work, goal.metric)}
-    ours = found.get("ours")
+    ours = found.get(goal.subject)
     if ours is None or not ours.samples or ours.size < goal.size:
         return Judged(goal.about, "-", "not measured")
     metric = next(metric for metric in WORKS[goal.work].metrics if metric.key == goal.metric)

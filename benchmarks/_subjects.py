@@ -115,6 +115,16 @@ SUBJECTS: Mapping[str, Subject] = {
         _ours("ours", "WORKS", "-"),
         _ours("ours-bare", "BARE", "lifecycle events and metrics are off"),
         _ours("ours-uvloop", "UVLOOP", "as ours, on uvloop", module="uvloop", install="pip install uvloop"),
+        Subject(
+            name="ours-simulation",
+            entry="benchmarks.simulation:WORKS",
+            isolation="task",
+            lacks="the runtime in `actors.testing`, one thread, virtual time",
+            sizes={"sim-messages": 40_000, "sim-worlds": 300, "sim-time": 100_000},
+            module="greenlet",
+            distribution="understudy",
+            install="pip install 'understudy[testing]'",
+        ),
         _pip(
             "pykka",
             "pykka",

@@ -89,5 +89,13 @@ WORKS: Mapping[str, Work] = {
             (Metric("p50", "us", higher_is_better=False), Metric("p99", "us", higher_is_better=False)),
             "otp",
         ),
+        Work(
+            "sim-messages",
+            "N messages in the simulation, random schedule, oracles on",
+            _rate("msg/s"),
+            "ours-simulation",
+        ),
+        Work("sim-worlds", "N fresh worlds of 10 actors and 60 messages", _rate("worlds/s"), "ours-simulation"),
+        Work("sim-time", "N virtual seconds of 5 actors that tick", (Metric("ratio", "s/s"),), "ours-simulation"),
     )
 }

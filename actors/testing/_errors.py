@@ -68,7 +68,7 @@ class OracleFailure(ActorError, AssertionError):
     what: str
 
     def describe(self) -> str:
-        return f"at {self.at:g} s: {self.what}"
+        return f"at {self.at:.12g} s: {self.what}"
 
 
 class InvariantBroken(OracleFailure):
@@ -125,7 +125,7 @@ class LivelockFailure(OracleFailure):
 
     def describe(self) -> str:
         last = ", ".join(path or "(outside)" for path in self.who)
-        return f"at {self.at:g} s: {self.steps} steps without time moving; the last ones were of {last}"
+        return f"at {self.at:.12g} s: {self.steps} steps without time moving; the last ones were of {last}"
 
 
 class DeadlockFailure(OracleFailure):
@@ -136,4 +136,4 @@ class DeadlockFailure(OracleFailure):
     """Who waits for what."""
 
     def describe(self) -> str:
-        return f"at {self.at:g} s: nothing can run and no timer is set, but {'; '.join(self.who)}"
+        return f"at {self.at:.12g} s: nothing can run and no timer is set, but {'; '.join(self.who)}"

@@ -67,7 +67,7 @@ def conservation(runtime: SimRuntime) -> None:
             raise MessageLost(
                 runtime.now(),
                 f"message {number} ({sent.message_type}, from {sent.sender or 'outside'} to {sent.path}, "
-                f"sent at {sent.at:g} s) was neither handled nor refused, and it waits nowhere",
+                f"sent at {sent.at:.12g} s) was neither handled nor refused, and it waits nowhere",
             )
 
 
@@ -115,7 +115,7 @@ def grace_of(cells: Iterable[Cell], kill_grace: float) -> float:
 def stopped_in_time(began: float, ended: float, allowed: float) -> None:
     """The tree stopped within the sum of the shutdown times (oracle 4). Raises `StoppedLate`."""
     if ended - began > allowed + NANOSECOND:
-        raise StoppedLate(ended, f"stopping took {ended - began:g} s; the shutdown times allow {allowed:g} s")
+        raise StoppedLate(ended, f"stopping took {ended - began:.12g} s; the shutdown times allow {allowed:.12g} s")
 
 
 def no_orphans(runtime: SimRuntime) -> None:
@@ -123,7 +123,7 @@ def no_orphans(runtime: SimRuntime) -> None:
     loop = runtime.loop
     left = [f"actor {path}" for path in sorted(runtime.cells)]
     left += [f"{runtime.registry.size} names or group memberships"] if runtime.registry.size else []
-    left += [f"a timer for {timer.when():g} s: {_named(timer._callback)}" for timer in loop.timers]  # type: ignore[attr-defined]
+    left += [f"a timer for {timer.when():.12g} s: {_named(timer._callback)}" for timer in loop.timers]  # type: ignore[attr-defined]
     left += [f"a task: {_named(task.get_coro())}" for task in loop.tasks if not task.done()]
     abandoned = {each.path for each in runtime.journal.observations if isinstance(each, seen.Abandoned)}
     for strand in runtime.strands.alive:

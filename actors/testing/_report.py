@@ -18,18 +18,15 @@ LAST = 12
 
 def report(sim: Simulation, failure: BaseException, passing: Sequence[str] | None = None) -> str:
     """The report as text. `passing` is the trace of the nearest run that passed, where one is known."""
-    replay = Replay(sim.plan, sim.schedule, sim.seed, type(failure).__name__, sim.trace_hash)
     lines = [
-        f"{type(failure).__name__} at {sim.now:g} virtual seconds, step {sim.loop.steps}",
+        f"{type(failure).__name__} at {sim.now:.12g} virtual seconds, step {sim.steps}",
         f"  {str(failure).splitlines()[0] if str(failure) else 'no text'}",
         *_fired(sim),
         *_moves(sim),
         *_difference(sim.trace, passing),
         "last seen:",
         *(f"  {_line(each)}" for each in sim.observations[-LAST:]),
-        "to run it again, above the test:",
-        f"  @example(plan={sim.plan!r}, schedule={sim.schedule!r}, seed={sim.seed})",
-        f"  or: pytest --sim-replay {replay.encode()}",
+        *_again(sim, failure),
     ]
     return "\n".join(lines)
 
@@ -42,13 +39,29 @@ def _fired(sim: Simulation) -> list[str]:
         fired = [each for each in sim.fired if each.place == index]
         for each in fired:
             message = f", message {each.number}" if each.number is not None else ""
-            lines.append(f"  {fault!r} fired at {each.at:g} s in {each.path or 'the clock'}{message}")
+            lines.append(f"  {fault!r} fired at {each.at:.12g} s in {each.path or 'the clock'}{message}")
         if not fired:
             lines.append(f"  {fault!r} did not fire")
     return lines
 
 
+def _again(sim: Simulation, failure: BaseException) -> list[str]:
+    """How to run it again."""
+    if not sim.recorded:
+        return [f"to run it again: the same seed with search={sim.search!r} and record=True, which names the moves"]
+    replay = Replay(sim.plan, sim.schedule, sim.seed, type(failure).__name__, sim.trace_hash)
+    given = "".join(f", {name}={value!r}" for name, value in sim.given.items())
+    lines = [
+        "to run it again, above the test:",
+        f"  @example(plan={sim.plan!r}, schedule={sim.schedule!r}, seed={sim.seed}{given})",
+    ]
+    # A blob holds no values of the test's own: reading one must not run code.
+    return lines if sim.given else [*lines, f"  or: pytest --sim-replay {replay.encode()}"]
+
+
 def _moves(sim: Simulation) -> list[str]:
+    if not sim.recorded:
+        return [f"schedule: search {sim.search!r}, not recorded"]
     moves = sim.schedule.moves
     if not moves:
         return ["schedule: first come, first served"]
@@ -80,4 +93,4 @@ def _difference(trace: Sequence[str], passing: Sequence[str] | None) -> list[str
 def _line(each: Observation) -> str:
     values = [f"{name}={value}" for name, value in zip(each._fields[2:], each[2:], strict=True) if value is not None]
     mark = "! " if isinstance(each, FaultFired) else ""
-    return f"{each.at:.6g} s, step {each.step}: {mark}{type(each).__name__} {' '.join(values)}"
+    return f"{each.at:.12g} s, step {each.step}: {mark}{type(each).__name__} {' '.join(values)}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import pykka
 
@@ -25,13 +25,13 @@ from actors.testing._errors import (
     OrphanLeft,
     SimulationError,
 )
-from actors.testing._faults import FaultPlan
+from actors.testing._faults import Fault, FaultPlan, matches
 from actors.testing._fences import Fences, refuse_nesting
 from actors.testing._injector import Fired
 from actors.testing._lanes import Scheduler
 from actors.testing._observations import Observation
 from actors.testing._report import report
-from actors.testing._schedule import Schedule
+from actors.testing._schedule import Move, Schedule
 from actors.testing._schedulers import Fifo, Moved, Recorder, Strategy
 from actors.testing._sim_loop import SimLoop, Why
 from actors.testing._sim_runtime import SimRuntime
@@ -40,6 +40,19 @@ from actors.testing._trees import start_tree
 from actors.testing._workload import Workload
 
 Predicate = Callable[[], object]
+Strictness = bool | Literal["names"]
+
+
+class Record(NamedTuple):
+    """What a run was when it failed; taking it down adds steps of its own."""
+
+    schedule: Schedule
+    unused_moves: Sequence[Move]
+    trace: list[str]
+    observations: list[Observation]
+    fired: list[Fired]
+    steps: int
+    now: float
 
 
 class Simulation:
@@ -58,7 +71,7 @@ class Simulation:
         *,
         search: Strategy | None = None,
         default_timeout: float | None = 30.0,
-        strict: bool = True,
+        strict: Strictness = True,
         record: bool = True,
     ) -> None:
         """Prepares a run; the arguments are those of `simulation`."""
@@ -78,6 +91,12 @@ class Simulation:
         self.workloads: list[Workload] = []
         self._healed = False
         self._over = False
+        self._always: list[Callable[[], None]] = []
+        self._record: Record | None = None
+        self.passing: Sequence[str] | None = None
+        """The trace of a similar run that passed, for the report of a failure."""
+        self.given: Mapping[str, object] = {}
+        """What else the test was given, for the report."""
         self.runtime: SimRuntime
         self._fences: Fences
         self._pykka: list[Any] = []
@@ -109,9 +128,22 @@ class Simulation:
             self._tear_down()
 
     def _annotate(self, error: Exception) -> None:
+        self._freeze()
         if not getattr(error, "__simulation__", False):
             error.__simulation__ = True  # type: ignore[attr-defined]
-            error.add_note(report(self, error))
+            error.add_note(report(self, error, self.passing))
+
+    def _freeze(self) -> None:
+        if self._record is None:
+            self._record = Record(
+                self.schedule,
+                self.unused_moves,
+                [*self.trace],
+                [*self.observations],
+                [*self.fired],
+                self.steps,
+                self.now,
+            )
 
     def finish(self) -> None:
         """Stops everything and asks the oracles. Leaving the block does it; calling it earlier shows what is wrong
@@ -124,6 +156,7 @@ class Simulation:
         if self._over:
             return
         self._over = True
+        self.loop.after_step[:] = [each for each in self.loop.after_step if each not in self._always]
         runtime = self.runtime
         oracles.conservation(runtime)
         began = self.now
@@ -133,7 +166,7 @@ class Simulation:
         why = self.loop.run(limit, stopped.done)
         if not stopped.done():
             left = ", ".join(sorted(runtime.cells)) or "the runtime itself"
-            what = "nothing moves any more" if why is Why.IDLE else f"{self.now - began:g} s have passed"
+            what = "nothing moves any more" if why is Why.IDLE else f"{self.now - began:.12g} s have passed"
             raise OrphanLeft(self.now, f"the stop does not end: {what}, and there is still {left}")
         oracles.stopped_in_time(began, self.now, allowed)
         self._settle()
@@ -149,15 +182,15 @@ class Simulation:
         self.loop.run(self.now)
 
     def _refuse_what_says_nothing(self) -> None:
-        for index, fault in enumerate(self.plan.faults):
-            if index not in self.runtime.injector.named:
-                actors = ", ".join(sorted({each.path for each in self.observations if isinstance(each, seen.Made)}))
-                raise BadPlan(f"{fault!r} names no actor; there were: {actors or 'none'}")
-        unused = self.unused_moves
-        if unused:
-            move = unused[0]
+        nameless = self.nameless_faults
+        if nameless:
+            actors = ", ".join(sorted({each.path for each in self.observations if isinstance(each, seen.Made)}))
+            raise BadPlan(f"{nameless[0]!r} names no actor; there were: {actors or 'none'}")
+        for move in self.unused_moves:
             steps = self.loop.lane(move.path).steps
-            raise BadSchedule(f"{move!r} names a step that never came: {move.path or 'the test'} took {steps} steps")
+            if steps == 0 or self._strict is True:
+                who = move.path or "the test"
+                raise BadSchedule(f"{move!r} names a step that never came: {who} took {steps} steps")
 
     def _tear_down(self) -> None:
         """Ends what is left, whatever state it is in. Nothing of one run reaches the next."""
@@ -206,12 +239,22 @@ class Simulation:
         self.workloads.append(work)
         return work
 
+    def actors(self, pattern: str = "**") -> list[ActorRef[Any]]:
+        """The actors that are there now and whose path matches the pattern, by path. `"**"` matches all."""
+        cells = self.runtime.cells
+        return [cells[path].ref for path in sorted(cells) if pattern == "**" or matches(pattern, path)]
+
     # Time
 
     @property
     def now(self) -> float:
         """Virtual seconds since the simulation began."""
-        return self.loop.time()
+        return self.loop.time() if self._record is None else self._record.now
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        return self.loop.steps if self._record is None else self._record.steps
 
     def run(self, until: float) -> None:
         """Lets everything happen until the virtual time `until`. Ends earlier, at that time, when nothing is left to
@@ -222,7 +265,7 @@ class Simulation:
             FenceError: something inside reached for the world outside
         """
         if until < self.now:
-            raise SimulationError(f"run(until={until:g}): it is {self.now:g} s already")
+            raise SimulationError(f"run(until={until:.12g}): it is {self.now:.12g} s already")
         if self.loop.run(until) is Why.IDLE:
             oracles.deadlock(self.runtime, self.workloads)
 
@@ -257,8 +300,9 @@ class Simulation:
     # What must hold
 
     def always(self, name: str, predicate: Predicate) -> None:
-        """`predicate()` must be true now and after every single step. Raises `InvariantBroken` from the step that
-        breaks it.
+        """`predicate()` must be true now and after every single step, until the block ends and everything is stopped.
+
+        Raises `InvariantBroken` from the step that breaks it.
         """
 
         def check() -> None:
@@ -266,18 +310,21 @@ class Simulation:
                 raise InvariantBroken(self.now, f"{name!r} does not hold")
 
         check()
+        self._always.append(check)
         self.loop.after_step.append(check)
 
     def eventually(self, name: str, predicate: Predicate, within: float) -> None:
         """Lets time pass until `predicate()` is true, for at most `within` seconds. Raises `NeverHappened`."""
         if self.plan and not self._healed:
-            raise SimulationError(f"eventually({name!r}) before heal(): nothing is promised while faults still come")
+            raise SimulationError(
+                f"eventually({name!r}) while faults still come, which promise nothing: call sim.heal() first"
+            )
         why = self.loop.run(self.now + within, lambda: bool(self._holds("eventually", name, predicate)))
         if why is Why.DONE:
             return
         if why is Why.IDLE:
             oracles.deadlock(self.runtime, self.workloads)
-        raise NeverHappened(self.now, f"{name!r} did not come true within {within:g} s{self._still_waiting()}")
+        raise NeverHappened(self.now, f"{name!r} did not come true within {within:.12g} s{self._still_waiting()}")
 
     def _holds(self, what: str, name: str, predicate: Predicate) -> object:
         try:
@@ -300,17 +347,23 @@ class Simulation:
             if index not in fired:
                 raise FaultNotFired(self.now, f"{self.plan.faults[index]!r} did not fire")
 
-    # What happened
+    # What happened; of a run that failed: until it failed
 
     @property
     def observations(self) -> list[Observation]:
         """Everything that was seen, in order."""
-        return self.runtime.journal.observations
+        return self.runtime.journal.observations if self._record is None else self._record.observations
 
     @property
     def fired(self) -> list[Fired]:
         """The faults that fired, in order, each with its time and place."""
-        return self.runtime.injector.fired
+        return self.runtime.injector.fired if self._record is None else self._record.fired
+
+    @property
+    def nameless_faults(self) -> list[Fault]:
+        """The faults whose pattern no actor has matched."""
+        named = self.runtime.injector.named
+        return [fault for index, fault in enumerate(self.plan.faults) if index not in named]
 
     @property
     def random(self) -> random.Random:
@@ -318,13 +371,22 @@ class Simulation:
         return self.runtime.random
 
     @property
+    def recorded(self) -> bool:
+        """Whether `schedule` is the whole story: not when a search was run without being written down."""
+        return self.search is None or self.search.kind == "fifo" or self._recorder is not None
+
+    @property
     def schedule(self) -> Schedule:
         """The schedule as named moves: the one given, or what a search did so far."""
+        if self._record is not None:
+            return self._record.schedule
         return self._recorder.schedule if self._recorder is not None else self._schedule
 
     @property
-    def unused_moves(self) -> Sequence[Any]:
+    def unused_moves(self) -> Sequence[Move]:
         """The moves whose step never came."""
+        if self._record is not None:
+            return self._record.unused_moves
         if self.search is not None:
             return ()
         return [move for index, move in enumerate(self._schedule.moves) if index not in self._moved.used]
@@ -332,7 +394,7 @@ class Simulation:
     @property
     def trace(self) -> list[str]:
         """Whose every step was: paths of actors, names of clients, an empty string for the test itself."""
-        return self.loop.trace
+        return self.loop.trace if self._record is None else self._record.trace
 
     @property
     def trace_hash(self) -> str:
@@ -363,7 +425,7 @@ def simulation(
     *,
     search: Strategy | None = None,
     default_timeout: float | None = 30.0,
-    strict: bool = True,
+    strict: Strictness = True,
     record: bool = True,
 ) -> Simulation:
     """A simulation for a `with` block.
@@ -374,7 +436,8 @@ def simulation(
         seed: of `sim.random`, from which jitter and the like are drawn
         search: a way to choose who runs next, in place of a schedule; what it did can be read from `sim.schedule`
         default_timeout: the default deadline of `ask` and `call` inside, in seconds; `None`: for ever
-        strict: whether a fault that names no actor, or a move whose step never comes, is an error
+        strict: whether a fault that names no actor, or a move whose step never comes, is an error; with `"names"`, a
+            move is one only if its actor never takes a step
         record: whether a search is written down as moves
 
     Raises:

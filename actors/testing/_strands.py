@@ -156,7 +156,7 @@ class Strands:
 
     def sleep(self, seconds: float) -> None:
         """Blocks for that long, in virtual time."""
-        self.block(Sleeper(f"time.sleep({seconds:g})"), max(0.0, seconds))
+        self.block(Sleeper(f"time.sleep({seconds:.12g})"), max(0.0, seconds))
 
     def waiting(self) -> list[str]:
         """Which strands wait, and for what."""

@@ -90,6 +90,8 @@ class Member:
     """The start under way is one of those that go one after another."""
     restarting: bool = False
     """What is under way is a restart, not a first start."""
+    guest: bool = False
+    """A request started it while a group restart was under way, which has not started it."""
     closed: bool = False
     """Its cell is closed: nothing of it is left."""
 

@@ -163,6 +163,7 @@ class SupervisorModel:
             self.disagree(26, f"incarnation {member.incarnation + 1}", seen)
         member.incarnation = incarnation
         member.in_line = member.want in (Want.FIRST, Want.GROUP) and member.request is None
+        member.guest = self.group is not None and member.request is not None
         member.want, member.fresh, member.declined, member.closed = Want.RUN, False, False, False
         member.start_at = self.now
         member.doubt = False
@@ -338,7 +339,7 @@ class SupervisorModel:
             member.want = Want.REST
             self._end(2, f"its own start fails: {id} did not come up", lambda why: _names(why, f"{self.path}/{id}"))
         else:
-            self._restart(member, reason)
+            self._restart(member, attempt=True)
 
     def exited(self, id: str, incarnation: int, reason: ExitReason) -> None:
         """It hears that a child is gone."""
@@ -365,7 +366,7 @@ class SupervisorModel:
             self.settle_down(member, becomes)
             self._after_the_end_of(member)
         elif not self._gone_anyway(member, merges, reason):
-            self._restart(member, reason)
+            self._restart(member)
 
     def _known(self, id: str, incarnation: int) -> Member | None:
         """The child, unless the notice is stale: of another incarnation, or of one that is gone already."""
@@ -418,6 +419,8 @@ class SupervisorModel:
     def _group_may_be_done(self) -> None:
         if not any(each.want is Want.GROUP or each.in_line or each.to_stop for each in self.members.values()):
             self.group = None
+            for each in self.members.values():
+                each.guest = False
 
     def _answer(self, member: Member, outcome: str) -> None:
         """The request that waits for the start of this child has its answer."""
@@ -437,8 +440,8 @@ class SupervisorModel:
             member.fail(self.now)
             member.want = Want.FIRST
 
-    def _restart(self, member: Member, reason: ExitReason) -> None:
-        """An exit or a failed attempt asks for a restart (rules 6 to 12, 15)."""
+    def _restart(self, member: Member, *, attempt: bool = False) -> None:
+        """An exit or a failed attempt asks for a restart (rules 6 to 12). A failed attempt stops again what the restart has started (rule 15)."""
         if not self._charge(member):
             return
         member.restarting = True
@@ -452,7 +455,8 @@ class SupervisorModel:
             self.group = Group()
         self.group.dues[member.id] = due
         for each in self.members.values():
-            if each.position >= origin and each.life in (Life.STARTING, Life.UP) and not each.to_end:
+            live = each.life in (Life.STARTING, Life.UP) and not each.to_end
+            if each.position >= origin and live and not (attempt and each.guest):
                 self._take_along(each)
 
     def _take_along(self, member: Member) -> None:

@@ -58,9 +58,9 @@ def _ending(model: SupervisorModel) -> Iterator[Overdue]:
 def _going_on(model: SupervisorModel) -> Iterator[Overdue]:
     passed = model.now - ROUNDING
     first = model.next_to_stop()
-    if first is not None and all(each.life is not Life.STOPPING for each in model.members.values()):
+    if first is not None and not _is_stopping(model):
         yield 6, f"{first.id} told to stop in the group restart"
-    busy = model.group is not None or any(each.life is Life.STOPPING for each in model.members.values())
+    busy = model.ordered and _is_busy(model)
     for member in model.members.values():
         if member.to_end and not busy:
             yield 23, f"{member.id} told to stop"
@@ -71,9 +71,20 @@ def _going_on(model: SupervisorModel) -> Iterator[Overdue]:
                 yield 23, f"{member.id} started as asked"
     following = model.next_in_line()
     if following is not None and model.due_of(following).latest <= passed:
-        if all(each.life is not Life.STOPPING for each in model.members.values()):
+        if not _is_stopping(model) and all(each.life is not Life.STARTING for each in model.members.values()):
             yield (1 if model.group is None else 6), f"{following.id} started: it is its turn"
     if model.newcomers and not busy:
         yield 23, "a child of the template started as asked"
-    if model.mode is Mode.STARTING and following is None and not model.still_coming() and not busy:
+    if model.mode is Mode.STARTING and following is None and not model.still_coming() and not _is_busy(model):
         yield 1, "the supervisor has started: all its children have"
+
+
+def _is_stopping(model: SupervisorModel) -> bool:
+    return any(each.life is Life.STOPPING for each in model.members.values())
+
+
+def _is_busy(model: SupervisorModel) -> bool:
+    """Whether it stops and starts children one after another: what a request wants may have to wait for its turn."""
+    if model.group is not None or _is_stopping(model):
+        return True
+    return any(each.life is Life.STARTING or each.want is Want.FIRST and each.request is None for each in model.members.values())

@@ -6,11 +6,12 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Literal, cast
 
-from actors import Actor, DeadLetter, LifecycleEvent, ManualClock, Runtime
+from actors import Actor, ActorRef, DeadLetter, LifecycleEvent, ManualClock, Runtime
 from tests.support import World, world
 
+Host = Literal["loop", "thread"]
 PATIENCE = 10.0
 """Seconds a test waits for a thread before it fails; nothing depends on how much of it is used."""
 
@@ -60,6 +61,26 @@ class Starter(Actor):
 
     def on_receive(self, message: Any) -> Any:
         return message(self) if callable(message) else message
+
+
+def seen_by(ref: ActorRef[Any]) -> list[Any]:
+    """What the present incarnation of a player has noted."""
+    return cast("list[Any]", ref.state()["seen"])
+
+
+def ends(*acts: Callable[[ActorRef[Any]], object]) -> tuple[Callable[[ActorRef[Any]], object], ...]:
+    """Ways to end an actor."""
+    return acts
+
+
+def blocking(entered: threading.Event, gate: threading.Event) -> Callable[[Any], Any]:
+    """A message whose handler says that it has begun, and blocks its thread until the gate opens."""
+
+    def act(_: Any) -> bool:
+        entered.set()
+        return gate.wait(PATIENCE)
+
+    return act
 
 
 def crash(error: BaseException) -> Callable[[Any], Any]:
@@ -145,6 +166,12 @@ def own_threads(runtime: Runtime) -> list[threading.Thread]:
         for thread in threading.enumerate()
         if thread is not here and thread.name.startswith(("understudy:", runtime.name))
     ]
+
+
+def join_threads(runtime: Runtime) -> None:
+    """Waits until the threads of the runtime have ended."""
+    for thread in own_threads(runtime):
+        thread.join(PATIENCE)
 
 
 def ended_late(thread: threading.Thread) -> bool:

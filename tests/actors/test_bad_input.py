@@ -50,14 +50,15 @@ async def test_an_abstract_class_is_refused_and_what_is_missing_is_named() -> No
 
     async with stage() as w:
         with pytest.raises(NotAnActor, match="work"):
-            await w.runtime.spawn(Abstract)
+            await w.runtime.spawn(Abstract)  # type: ignore[type-abstract]
 
 
 @in_loop
 async def test_wrong_constructor_arguments_fail_the_start_with_the_constructors_own_error() -> None:
     """Guards the starter: a typo in `args` is a failed start with its TypeError, no hang."""
     async with stage() as w:
-        for args in ({"sen": []}, (1, 2, 3)):
+        wrong: list[Any] = [{"sen": []}, (1, 2, 3)]
+        for args in wrong:
             with pytest.raises(Exception, match="did not start") as caught:
                 await w.runtime.spawn(Player, args=args)
             assert isinstance(caught.value.__cause__, TypeError)
@@ -107,7 +108,8 @@ async def test_any_object_may_be_a_message() -> None:
 
     async with stage() as w:
         ref = await w.runtime.spawn(Player)
-        for message in (None, [1], {}, ValueError("v"), 0, ""):
+        messages: list[Any] = [None, [1], {}, ValueError("v"), 0, ""]
+        for message in messages:
             assert await ref.call(message) is message
         odd = Odd()
         assert await ref.call(odd) is odd

@@ -16,7 +16,19 @@ from hypothesis import strategies as st
 
 from actors import ActorDeadError, ActorRef, BlockingCallError, CallTimeout
 from supervisors import child, start, supervisor
-from tests.actors.cast import PATIENCE, AsyncPlayer, Player, Starter, crash, forever, script, stage, stubborn
+from tests.actors.cast import (
+    PATIENCE,
+    AsyncPlayer,
+    Host,
+    Player,
+    Starter,
+    crash,
+    forever,
+    script,
+    seen_by,
+    stage,
+    stubborn,
+)
 from tests.support import in_loop
 
 
@@ -70,7 +82,7 @@ async def test_what_would_block_a_loop_raises_at_once_and_says_what_to_write(
 
 @pytest.mark.parametrize("host", ["loop", "thread"])
 @in_loop
-async def test_the_asker_gets_the_exception_that_crashed_the_actor(host: str) -> None:
+async def test_the_asker_gets_the_exception_that_crashed_the_actor(host: Host) -> None:
     """Guards rule 28, from here and from another loop; a TimeoutError of the handler stays what it is."""
     async with (
         stage() as w,
@@ -81,7 +93,7 @@ async def test_the_asker_gets_the_exception_that_crashed_the_actor(host: str) ->
             with pytest.raises(type(error), match=str(error)) as here:
                 await ref.call(crash(error))
             with pytest.raises(type(error), match=str(error)) as elsewhere:
-                await asyncio.to_thread(lambda error=error: asyncio.run(ref.call(crash(error))))
+                await asyncio.to_thread(asyncio.run, ref.call(crash(error)))
             with pytest.raises(type(error), match=str(error)) as blocking:
                 await asyncio.to_thread(ref.ask, crash(error))
             assert not isinstance(here.value, CallTimeout)
@@ -325,7 +337,7 @@ async def test_a_call_can_be_made_in_every_hook() -> None:
         two = await w.runtime.spawn(Starter, args=hooks)
         two.tell(crash(ValueError()))
         await two.ended()
-        assert other.state()["seen"] == ["hook"] * 4
+        assert seen_by(other) == ["hook"] * 4
 
 
 @in_loop

@@ -18,7 +18,7 @@ from actors import (
     UnhandledMessage,
 )
 from supervisors import child, start, supervisor
-from tests.actors.cast import Player, crash, forever, stage
+from tests.actors.cast import Player, crash, ends, forever, seen_by, stage
 from tests.support import in_loop
 
 
@@ -29,19 +29,17 @@ async def test_a_message_to_an_actor_that_is_gone_is_given_back() -> None:
         ref = await w.runtime.spawn(Player)
         ended = ref.ended()
         await ref.stop(block=False)
-        for attempt in (
-            lambda: ref.tell("m"),
-            lambda: ref.call("m"),
-            lambda: ref.send("m"),
-            lambda: ref.ask("m", block=False),
-        ):
+
+        async def ask() -> Any:
+            return await ref.ask("m", block=False)
+
+        async def tell() -> None:
+            ref.tell("m")
+
+        for attempt in (tell(), ask(), ref.call("m"), ref.send("m")):
             with pytest.raises(ActorDeadError) as caught:
-                await (attempt() or asyncio.sleep(0))  # type: ignore[func-returns-value]
-            assert (caught.value.path, caught.value.reason, caught.value.undelivered) == (
-                ref.path,
-                await ended,
-                "m",
-            )
+                await attempt
+            assert (caught.value.path, caught.value.reason, caught.value.undelivered) == (ref.path, await ended, "m")
         with pytest.raises(ActorDeadError):
             ref.proxy()
 
@@ -141,7 +139,7 @@ async def test_a_message_whose_deadline_passed_while_it_waited_is_not_handled_la
                 await each
         with pytest.raises(CallTimeout):
             await asked
-        assert ref.state()["seen"] == []
+        assert seen_by(ref) == []
         assert sorted(w.dead_letters) == [("expired", 0), ("expired", 1), ("expired", 2)]
 
 
@@ -167,7 +165,7 @@ async def test_messages_whose_handlers_are_cut_off_are_dead_letters() -> None:
         concurrency = 3
 
     async with stage() as w:
-        for end in (lambda ref: ref.kill(), lambda ref: ref.tell(crash(ValueError()))):
+        for end in ends(lambda ref: ref.kill(), lambda ref: ref.tell(crash(ValueError()))):
             ref = await w.runtime.spawn(Wide)
             ref.tell(forever)
             answer = ref.ask(forever, block=False)
@@ -215,7 +213,7 @@ async def test_a_restart_that_drops_the_queue_makes_dead_letters_of_it() -> None
             ref.tell(crash(ValueError()))
             ref.tell(1)
             await w.settle()
-            assert ref.state()["seen"] == []
+            assert seen_by(ref) == []
             assert [reason for reason, _ in w.dead_letters] == ["crashed", "dropped"]
 
 
@@ -260,4 +258,4 @@ async def test_an_actor_can_subscribe_to_events_as_messages() -> None:
         victim.tell(crash(ValueError()))
         await w.settle()
         subscription.cancel()
-        assert [type(event) for event in keeper.state()["seen"]] == [DeadLetter]  # type: ignore[attr-defined]
+        assert [type(event) for event in seen_by(keeper)] == [DeadLetter]

@@ -10,7 +10,7 @@ import pytest
 
 from actors import ActorDeadError, Crashed, CrashedExit, Killed, Normal, NotAnActor, Shutdown, bounded
 from supervisors import child, start, supervisor
-from tests.actors.cast import PATIENCE, Player, events_of, letters, script, stage
+from tests.actors.cast import PATIENCE, Player, ends, events_of, letters, script, seen_by, stage
 from tests.support import in_loop
 
 
@@ -132,7 +132,7 @@ def test_pykkas_own_ref_and_registry_reach_the_actor() -> None:
 def test_a_pykka_actor_that_ends_leaves_pykkas_registry() -> None:
     """Guards the global list: after a crash, a kill and a stop."""
     with script() as runtime:
-        for end in (lambda ref: ref.tell(ValueError()), lambda ref: ref.kill(), lambda ref: ref.stop()):
+        for end in ends(lambda ref: ref.tell(ValueError()), lambda ref: ref.kill(), lambda ref: ref.stop()):
             ref = runtime.spawn(Plain).get()
             end(ref)
             ref.wait(timeout=PATIENCE)
@@ -178,12 +178,12 @@ async def test_a_pykka_actor_is_called_killed_and_watched_like_any_other() -> No
     async with stage() as w:
         ref, watcher = await w.runtime.spawn(Plain), await w.runtime.spawn(Player)
         assert await ref.call("x") == "hello x"
-        await watcher.call(lambda self: self.monitor(ref) and None)
+        await watcher.call(lambda self: self.monitor(ref))
         ended = ref.ended()
         ref.kill()
         assert isinstance(await ended, Killed)
         await w.settle()
-        assert len(watcher.state()["seen"]) == 1  # type: ignore[arg-type]
+        assert len(seen_by(watcher)) == 1
 
 
 def test_what_is_no_actor_class_is_refused_with_what_was_expected() -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pykka
 import pytest
@@ -73,9 +74,10 @@ def test_a_future_settled_twice_raises_full_as_in_pykka() -> None:
     """Guards code written for pykka, and the first value."""
     future: Future[int] = Future()
     future.set(1)
-    for again in (lambda: future.set(2), lambda: future.set_exception(ValueError())):
-        with pytest.raises(queue.Full):
-            again()
+    with pytest.raises(queue.Full):
+        future.set(2)
+    with pytest.raises(queue.Full):
+        future.set_exception(ValueError())
     assert future.get() == 1
 
 
@@ -150,12 +152,9 @@ async def test_cancelling_one_who_awaits_leaves_the_future_to_the_others() -> No
 
 def test_an_exception_is_raised_at_everyone_who_waits() -> None:
     """Guards the error path, in pykka's form and in the short one."""
-    for settle in (
-        lambda future: future.set_exception(KeyError("k")),
-        lambda future: future.set_exception((KeyError, KeyError("k"), None)),
-    ):
+    for error in (KeyError("k"), (KeyError, KeyError("k"), None)):
         future: Future[int] = Future()
-        settle(future)
+        future.set_exception(error)
         with pytest.raises(KeyError):
             future.get()
 
@@ -176,9 +175,9 @@ def test_set_exception_without_one_takes_the_one_being_handled() -> None:
 @given(st.lists(st.integers(), min_size=1, max_size=8))
 def test_map_filter_reduce_and_join_give_the_same_blocking_and_awaited(numbers: list[int]) -> None:
     """Guards pykka's derived futures in both forms of waiting."""
-    future: Future[list[int]] = Future()
+    future: Future[Any] = Future()
     future.set(numbers)
-    derived = [
+    derived: list[Future[Any]] = [
         future.map(len),
         future.filter(lambda each: each > 0),
         future.reduce(lambda left, right: left + right, 0),

@@ -241,7 +241,7 @@ async def test_what_a_sink_sends_comes_from_nobody_or_from_the_actor_the_event_i
             keeper.tell(lambda self: senders.append((str(self.sender), event.path)))
 
         subscription = w.runtime.events.subscribe(note)
-        await one.call(lambda self: self.spawn(Player) and None)
+        await one.call(lambda self: self.spawn(Player))
         await w.settle()
         subscription.cancel()
         assert senders

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,8 +32,9 @@ from tests.actors.cast import (
     Player,
     Starter,
     crash,
+    ends,
     forever,
-    own_threads,
+    join_threads,
     stage,
     stubborn,
 )
@@ -91,7 +93,7 @@ async def test_on_continue_runs_after_the_start_is_reported_and_before_any_messa
         log: list[Any] = []
 
         class Slow(Actor):
-            async def on_continue(self) -> None:  # type: ignore[override]
+            async def on_continue(self) -> None:
                 await gate.wait()
                 log.append("ready")
 
@@ -114,7 +116,7 @@ async def test_on_continue_runs_before_messages_that_survived_a_crash() -> None:
         log: list[Any] = []
 
         class Careful(Player):
-            async def on_continue(self) -> None:  # type: ignore[override]
+            async def on_continue(self) -> None:
                 await asyncio.sleep(0)
                 log.append(self.incarnation)
                 if self.incarnation == 2:
@@ -359,7 +361,7 @@ async def test_a_handler_within_its_time_limit_leaves_no_timer() -> None:
             await w.advance(1.5)
             assert ref.is_alive()
             await ref.stop(block=False)
-            await asyncio.to_thread(lambda w=w: [thread.join(PATIENCE) for thread in own_threads(w.runtime)])
+            await asyncio.to_thread(join_threads, w.runtime)
             await w.settle()
             assert w.clock.pending == 0
 
@@ -511,7 +513,7 @@ async def test_a_crash_is_not_held_up_by_a_handler_beside_it_that_refuses_to_end
 async def test_the_end_of_an_actor_ends_what_it_spawned() -> None:
     """Guards rules 18 and 20: those below are gone when its end is told, after any kind of end."""
     async with stage() as w:
-        for end in (
+        for end in ends(
             lambda ref: ref.kill(),
             lambda ref: ref.stop(block=False),
             lambda ref: ref.tell(crash(ValueError())),
@@ -519,12 +521,14 @@ async def test_the_end_of_an_actor_ends_what_it_spawned() -> None:
             ref = await w.runtime.spawn(Player)
             below = await ref.call(lambda self: _spawn_below(self, 3))
             alive: list[bool] = []
-            ref.monitor().add_done_callback(
-                lambda _, below=below, alive=alive: alive.extend(b.is_alive() for b in below)
-            )
+            ref.monitor().add_done_callback(partial(_note_alive, below, alive))
             end(ref)
             await w.settle()
             assert alive == [False] * 3
+
+
+def _note_alive(refs: list[Any], alive: list[bool], _: object) -> None:
+    alive.extend(ref.is_alive() for ref in refs)
 
 
 async def _spawn_below(self: Actor, depth: int) -> list[Any]:

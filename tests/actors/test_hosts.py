@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors import Actor, Shutdown
-from tests.actors.cast import PATIENCE, AsyncPlayer, Player, left_behind, own_threads, script, stage
+from tests.actors.cast import PATIENCE, AsyncPlayer, Player, ends, join_threads, left_behind, own_threads, script, stage
 from tests.support import in_loop
 
 
@@ -132,7 +132,7 @@ async def test_plain_messages_in_one_actor_do_not_keep_the_others_waiting_for_it
 def test_threads_end_with_their_actors(cls: type[Player]) -> None:
     """Guards against threads that pile up: after a stop, a kill and a crash."""
     with script() as runtime:
-        for end in (lambda ref: ref.stop(), lambda ref: ref.kill(), lambda ref: ref.tell(_raise)):
+        for end in ends(lambda ref: ref.stop(), lambda ref: ref.kill(), lambda ref: ref.tell(_raise)):
             ref = runtime.spawn(cls, host="thread").get()
             (thread,) = [each for each in own_threads(runtime) if each.name.endswith(ref.path)]
             end(ref)
@@ -168,15 +168,15 @@ async def test_nothing_is_left_of_actors_that_end_while_the_runtime_goes_on() ->
         keeper = await w.runtime.spawn(Player)
         for round_ in range(20):
             ref = await w.runtime.spawn(Player, name="n", host="thread" if round_ % 4 == 0 else "loop")
-            await ref.call(lambda self: (self.register("own"), self.join("g"), self.tell_after(100, "x")) and None)
-            await keeper.call(lambda self, ref=ref: (self.monitor(ref), self.link(ref)) and None)
+            await ref.call(lambda self: (self.register("own"), self.join("g"), self.tell_after(100, "x")))
+            await keeper.call(lambda self, ref=ref: (self.monitor(ref), self.link(ref)))
             await ref.stop(block=False)
         await w.settle()
         assert list(w.runtime.cells.values()) == [keeper._cell]
         assert keeper.status().links == 0
         assert w.clock.pending == 0
         await keeper.stop(block=False)
-        await asyncio.to_thread(lambda: [thread.join(PATIENCE) for thread in own_threads(w.runtime)])
+        await asyncio.to_thread(join_threads, w.runtime)
         found = left_behind(w.runtime)
         found.pop("carriers", None)  # idle ones are kept for the next handler
         assert found == {}

@@ -10,7 +10,7 @@ import pytest
 
 from actors import Down
 from supervisors import child, start, supervisor
-from tests.actors.cast import PATIENCE, Player, crash, forever, stage
+from tests.actors.cast import PATIENCE, Player, blocking, crash, ends, forever, seen_by, stage
 from tests.support import in_loop
 
 
@@ -40,7 +40,7 @@ async def test_an_actor_stuck_in_its_thread_answers_for_its_status() -> None:
     async with stage() as w:
         gate, entered = threading.Event(), threading.Event()
         ref = await w.runtime.spawn(Player, host="thread")
-        answer = ref.ask(lambda _: (entered.set(), gate.wait(PATIENCE)), block=False)
+        answer = ref.ask(blocking(entered, gate), block=False)
         assert await asyncio.to_thread(entered.wait, PATIENCE)
         assert (ref.status().handling, ref.status().host) == ("function", "thread")
         gate.set()
@@ -87,17 +87,17 @@ async def test_a_suspended_actor_takes_no_message_until_it_is_resumed(host: str)
     """Guards suspend: user and system messages wait, in their order; nothing is lost."""
     async with stage() as w:
         ref, watched = await w.runtime.spawn(Player, host=host), await w.runtime.spawn(Player)
-        await ref.call(lambda self: self.monitor(watched) and None)
+        await ref.call(lambda self: self.monitor(watched))
         ref.suspend()
         await w.settle()
         ref.tell(1)
         watched.kill()
         await w.settle()
         assert ref.status().suspended
-        assert ref.state()["seen"] == []
+        assert seen_by(ref) == []
         ref.resume()
         await ref.call(2)
-        seen: Any = ref.state()["seen"]
+        seen: Any = seen_by(ref)
         assert [type(message) for message in seen] == [Down, int, int]
 
 
@@ -106,7 +106,7 @@ async def test_a_suspended_actor_takes_no_message_until_it_is_resumed(host: str)
 async def test_the_order_to_stop_and_a_kill_get_through_to_a_suspended_actor(host: str) -> None:
     """Guards shutdown against a forgotten `resume`."""
     async with stage() as w:
-        for end in (lambda ref: ref.stop(block=False, drain=False), lambda ref: ref.kill()):
+        for end in ends(lambda ref: ref.stop(block=False, drain=False), lambda ref: ref.kill()):
             ref = await w.runtime.spawn(Player, host=host)
             ref.suspend()
             await w.settle()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import Actor, Crashed, Down, Exit, Killed, LinkedExit, NoProc, Normal, Shutdown
+from actors import Actor, ActorRef, Crashed, Down, Exit, Future, Killed, LinkedExit, NoProc, Normal, Shutdown
 from supervisors import child, start, supervisor
-from tests.actors.cast import Player, Starter, crash, forever, stage
+from tests.actors.cast import Player, Starter, crash, forever, seen_by, stage
 from tests.support import in_loop
 
 
@@ -29,7 +30,7 @@ async def test_a_monitor_on_an_actor_that_is_gone_tells_noproc_at_once() -> None
         await gone.stop(block=False)
         number = await watcher.call(lambda self: self.monitor(gone))
         await w.settle()
-        assert watcher.state()["seen"] == [Down(gone, NoProc(), number)]
+        assert seen_by(watcher) == [Down(gone, NoProc(), number)]
 
 
 @in_loop
@@ -40,7 +41,7 @@ async def test_two_monitors_are_two_messages_with_numbers_of_their_own() -> None
         numbers = await watcher.call(lambda self: [self.monitor(watched), self.monitor(watched)])
         watched.kill()
         await w.settle()
-        assert sorted(down.monitor for down in watcher.state()["seen"]) == sorted(set(numbers))  # type: ignore[attr-defined]
+        assert sorted(down.monitor for down in seen_by(watcher)) == sorted(set(numbers))
 
 
 @in_loop
@@ -51,7 +52,7 @@ async def test_a_monitor_taken_back_is_silent() -> None:
         await watcher.call(lambda self: self.demonitor(self.monitor(watched)))
         watched.kill()
         await w.settle()
-        assert watcher.state()["seen"] == []
+        assert seen_by(watcher) == []
 
 
 moves = st.lists(
@@ -113,7 +114,7 @@ async def test_a_monitor_ends_with_the_incarnation_that_asked_for_it() -> None:
             watched.kill()
             await w.settle()
             assert watcher.incarnation == 2
-            assert watcher.state()["seen"] == []
+            assert seen_by(watcher) == []
 
 
 @in_loop
@@ -185,7 +186,7 @@ async def test_an_actor_that_traps_exits_gets_one_message_for_any_exit(end: str)
                 other.stop(block=False)
         reason = await ended
         await w.settle()
-        assert trapper.state()["seen"] == [Exit(other, reason)]
+        assert seen_by(trapper) == [Exit(other, reason)]
 
 
 @in_loop
@@ -197,7 +198,7 @@ async def test_trapping_exits_can_be_switched_on_in_the_instance() -> None:
         one.link(other)
         other.kill()
         await w.settle()
-        assert [type(message) for message in one.state()["seen"]] == [Exit]  # type: ignore[attr-defined]
+        assert [type(message) for message in seen_by(one)] == [Exit]
 
 
 @pytest.mark.parametrize("host", ["loop", "thread"])
@@ -223,7 +224,7 @@ async def test_a_link_to_an_actor_that_is_gone_is_an_abnormal_exit() -> None:
         reason = await ended
         await w.settle()
         assert isinstance(reason, Crashed)
-        assert trapper.state()["seen"] == [Exit(gone, NoProc())]
+        assert seen_by(trapper) == [Exit(gone, NoProc())]
 
 
 @in_loop
@@ -292,7 +293,7 @@ async def test_names_and_groups_are_released_before_anyone_is_told_of_the_exit()
 
         holder = await w.runtime.spawn(Starter, args={"on_start": settle_in}, name="given")
         heir = await w.runtime.spawn(Heir)
-        await heir.call(lambda self: self.monitor(holder) and None)
+        await heir.call(lambda self: self.monitor(holder))
         holder.kill()
         await w.settle()
         assert taken == [(None, None, [])]
@@ -304,13 +305,18 @@ async def test_names_and_groups_are_released_before_anyone_is_told_of_the_exit()
 async def test_a_future_of_the_end_settles_after_the_names_are_released() -> None:
     """Guards rule 32 for those who wait from outside: for `monitor`, `ended` and `stop` alike."""
     async with stage() as w:
-        for wait in (lambda ref: ref.monitor(), lambda ref: ref.ended(), lambda ref: ref.stop(block=False)):
+        waits: list[Callable[[ActorRef[Any]], Future[Any]]] = [
+            lambda ref: ref.monitor(),
+            lambda ref: ref.ended(),
+            lambda ref: ref.stop(block=False),
+        ]
+        seen: list[Any] = []
+        for wait in waits:
             ref = await w.runtime.spawn(Player, name="n")
-            seen: list[Any] = []
-            wait(ref).add_done_callback(lambda _, seen=seen: seen.append(w.runtime.whereis("n")))
+            wait(ref).add_done_callback(lambda _: seen.append(w.runtime.whereis("n")))
             ref.kill()
             await w.settle()
-            assert seen == [None]
+        assert seen == [None] * 3
 
 
 @in_loop

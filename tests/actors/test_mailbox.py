@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ from actors import (
     prioritized,
 )
 from supervisors import child, start, supervisor
-from tests.actors.cast import PATIENCE, Player, crash, forever, script, stage
+from tests.actors.cast import PATIENCE, Host, Player, blocking, crash, forever, script, seen_by, stage
 from tests.support import World, in_loop
 
 POLICIES = ["reject", "drop_oldest", "drop_newest", "block"]
@@ -127,15 +128,22 @@ def test_tell_from_a_thread_waits_for_room_in_a_full_mailbox_that_blocks() -> No
         gate = threading.Event()
         ref = runtime.spawn(Player, args={"seen": seen}, mailbox=bounded(1, "block"), host="thread").get()
         entered = threading.Event()
-        ref.tell(lambda _: (entered.set(), gate.wait(PATIENCE)))
+        ref.tell(blocking(entered, gate))
         assert entered.wait(PATIENCE)
         ref.tell(1)
         sent: list[int] = []
-        sender = threading.Thread(target=lambda: [(ref.tell(number), sent.append(number)) for number in (2, 3)])
+
+        def send() -> None:
+            for number in (2, 3):
+                ref.tell(number)
+                sent.append(number)
+
+        sender = threading.Thread(target=send)
         sender.start()
         assert sent == []
         gate.set()
         sender.join(PATIENCE)
+        assert sent == [2, 3]
         ref.ask("last")
         assert seen == [1, 2, 3, "last"]
 
@@ -198,7 +206,7 @@ async def test_a_waiting_message_that_nobody_can_rank_is_its_senders_error() -> 
             await bad
         await good
         await w.settle()
-        assert ref.state()["seen"] == [{"rank": 1}, {"rank": 2}]
+        assert seen_by(ref) == [{"rank": 1}, {"rank": 2}]
 
 
 class Step(NamedTuple):
@@ -285,7 +293,8 @@ async def test_an_order_to_stop_enters_a_full_mailbox_and_is_never_dropped(polic
         ref.resume()
         assert await stopped is True
         assert not ref.is_alive()
-        handled_or_dead = sorted([*seen, *(message for _, message in w.dead_letters)])
+        dead: list[Any] = [message for _, message in w.dead_letters]
+        handled_or_dead = sorted([*seen, *dead])
         assert handled_or_dead == ([1, 2, 3] if policy.startswith("drop") else [1])
 
 
@@ -297,7 +306,7 @@ async def test_system_messages_pass_a_full_mailbox_and_never_wait_behind_user_me
         seen: list[Any] = []
         ref = await w.runtime.spawn(Player, args={"seen": seen}, mailbox=bounded(2, policy))
         watched = await w.runtime.spawn(Player)
-        await ref.call(lambda self: self.monitor(watched) and None)
+        await ref.call(lambda self: self.monitor(watched))
         ref.suspend()
         await w.settle()
         ref.tell(1)
@@ -378,7 +387,7 @@ async def test_stashed_messages_come_back_to_the_front_in_the_order_they_came() 
         ref.tell(4)
         ref.resume()
         await w.settle()
-        assert ref.state()["seen"] == [1, 2, 3, 4]
+        assert seen_by(ref) == [1, 2, 3, 4]
         assert ref.status().stashed == 0
 
 
@@ -411,7 +420,7 @@ async def test_a_crash_does_not_lose_the_stash() -> None:
         await w.settle()
         assert ref.incarnation == 2
         assert await answer == 1
-        assert ref.state()["seen"] == [1, 2, 3]
+        assert seen_by(ref) == [1, 2, 3]
         assert w.dead_letters == [("crashed", "crash")]
 
 
@@ -463,7 +472,7 @@ class Stasher(Actor):
 )
 @in_loop
 async def test_messages_from_one_sender_arrive_in_the_order_sent_through_crashes(
-    plan: list[tuple[int, str]], host: str
+    plan: list[tuple[int, str]], host: Host
 ) -> None:
     """Guards rule 33 for any interleaving of senders, with crashes of the receiver in between."""
     async with stage() as w:
@@ -480,8 +489,8 @@ async def test_messages_from_one_sender_arrive_in_the_order_sent_through_crashes
                     senders[sender].tell(lambda _, message=message: ref.tell(message))
             await w.settle()
             await ref.call(("end", 0))
-        for sender in map(str, range(3)):
-            arrived = [number for who, number in seen if who == sender]
+        for each in map(str, range(3)):
+            arrived = [number for who, number in seen if who == each]
             assert arrived == sorted(arrived)
 
 
@@ -489,12 +498,9 @@ def test_messages_from_one_thread_arrive_in_the_order_sent() -> None:
     """Guards rule 33 for threads, several at once, to either host."""
     with script() as runtime:
         for host in ("loop", "thread"):
-            seen: list[tuple[int, int]] = []
+            seen: list[Any] = []
             ref = runtime.spawn(Player, args={"seen": seen}, host=host).get()
-            threads = [
-                threading.Thread(target=lambda who=who: [ref.tell((who, number)) for number in range(300)])
-                for who in range(3)
-            ]
+            threads = [threading.Thread(target=partial(_tell_all, ref, who)) for who in range(3)]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -502,9 +508,12 @@ def test_messages_from_one_thread_arrive_in_the_order_sent() -> None:
             ref.ask("end")
             assert len(seen) == 901
             for who in range(3):
-                assert [number for each in seen if each != "end" and each[0] == who for number in each[1:]] == list(
-                    range(300)
-                )
+                assert [each[1] for each in seen[:-1] if each[0] == who] == list(range(300))
+
+
+def _tell_all(ref: ActorRef[Any], who: int) -> None:
+    for number in range(300):
+        ref.tell((who, number))
 
 
 # Conservation
@@ -622,7 +631,7 @@ async def test_every_message_is_handled_refused_a_dead_letter_in_quarantine_or_w
                         else:
                             answers.append(ref.ask(Job(sent, act), block=False, timeout=2))
                     except MailboxFull as full:
-                        refused.append(full.undelivered.number)
+                        refused.append(cast("Job", full.undelivered).number)
                     sent += 1
                 case "kill":
                     ref.kill()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors import Actor, Crashed, Quarantined, Redelivered, StartFailed
 from supervisors import child, start, supervisor
-from tests.actors.cast import Player, crash, stage
+from tests.actors.cast import Host, Player, crash, stage
 from tests.support import World, in_loop
 
 
@@ -31,7 +31,7 @@ class Keeper(Player):
             raise OSError("carry_over")
         return self.count
 
-    async def on_restore(self, carried: int) -> None:  # type: ignore[override]
+    async def on_restore(self, carried: int) -> None:
         await asyncio.sleep(0)
         self.told.append(("on_restore", carried))
         if "on_restore" in self.faults:
@@ -55,7 +55,7 @@ class Keeper(Player):
 )
 @in_loop
 async def test_the_ref_path_name_and_queue_survive_and_what_waited_is_handled_in_order(
-    plan: list[Any], host: str
+    plan: list[Any], host: Host
 ) -> None:
     """Guards rule 26 for any number of crashes and kills: nothing that waited is lost, doubled or out of order."""
     async with stage() as w:

@@ -171,7 +171,7 @@ async def test_a_runtime_leaves_nothing_behind_whatever_went_on_in_it() -> None:
         below = await tall.call(lambda self: _await(self.spawn(Player, name="below")))
         threaded = await w.runtime.spawn(Player, host="thread")
         asked = [tall.ask(lambda _: gate.wait(), block=False), tall.ask("waits", block=False)]
-        await below.call(lambda self: (self.register("x"), self.join("g"), self.tell_every(5, "tick")) and None)
+        await below.call(lambda self: (self.register("x"), self.join("g"), self.tell_every(5, "tick")))
         threaded.link(below)
         tall.monitor()
         tall.tell(crash(ValueError()))
@@ -198,7 +198,7 @@ def test_an_actor_may_stop_the_runtime_it_lives_in() -> None:
     with script() as runtime:
         ref = runtime.spawn(Player).get()
         ended = ref.ended()
-        ref.tell(lambda self: self.runtime.stop() and None)
+        ref.tell(lambda self: self.runtime.stop())
         assert isinstance(ended.get(timeout=PATIENCE), Shutdown)
 
 
@@ -234,7 +234,8 @@ class Echo(Actor):
         return message
 
 def check(ref, runtime):
-    for attempt in (lambda: ref.tell(1), lambda: ref.ask(1), lambda: runtime.spawn(Echo), lambda: ref.kill(), lambda: ref.suspend()):
+    attempts = [lambda: ref.tell(1), lambda: ref.ask(1), lambda: runtime.spawn(Echo), ref.kill, ref.suspend]
+    for attempt in attempts:
         try:
             attempt()
         except (ActorDeadError, RuntimeStopped) as error:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors import bounded
 from supervisors import child, start, supervisor
-from tests.actors.cast import Player, crash, stage
+from tests.actors.cast import Host, Player, crash, seen_by, stage
 from tests.support import in_loop
 
 
@@ -20,12 +20,12 @@ async def test_a_message_comes_when_its_delay_is_over_and_not_before(delays: lis
     """Guards the time of each, and the order of time between them."""
     async with stage() as w:
         ref = await w.runtime.spawn(Player)
-        await ref.call(lambda self: [self.tell_after(delay, delay) for delay in delays] and None)
+        await ref.call(lambda self: [self.tell_after(delay, delay) for delay in delays])
         for now in range(21):
             await w.advance(0)
-            assert sorted(ref.state()["seen"]) == sorted(delay for delay in delays if delay <= now)  # type: ignore[type-var, arg-type]
+            assert sorted(seen_by(ref)) == sorted(delay for delay in delays if delay <= now)
             await w.advance(1)
-        assert ref.state()["seen"] == sorted(delays)
+        assert seen_by(ref) == sorted(delays)
         assert ref.status().timers == 0
 
 
@@ -34,10 +34,10 @@ async def test_an_interval_keeps_to_its_times_and_does_not_drift() -> None:
     """Guards the rhythm: from the due time, not from when it was noticed; missed ticks are not made up for."""
     async with stage() as w:
         ref = await w.runtime.spawn(Player)
-        await ref.call(lambda self: self.tell_every(10, lambda self: self.seen.append(self.runtime.now())) and None)
+        await ref.call(lambda self: self.tell_every(10, lambda self: self.seen.append(self.runtime.now())))
         for _ in range(3):
             await w.advance(10)
-        assert ref.state()["seen"] == [10, 20, 30]
+        assert seen_by(ref) == [10, 20, 30]
 
 
 @in_loop
@@ -50,7 +50,7 @@ async def test_a_cancelled_timer_is_silent() -> None:
         for timer in (once, every, once):
             timer.cancel()
         await w.advance(5)
-        assert ref.state()["seen"] == []
+        assert seen_by(ref) == []
         assert not once.active
         assert w.clock.pending == 0
 
@@ -67,37 +67,37 @@ async def test_an_interval_must_be_longer_than_nothing(interval: float) -> None:
 
 @pytest.mark.parametrize("host", ["loop", "thread"])
 @in_loop
-async def test_timers_end_with_the_incarnation_that_set_them(host: str) -> None:
+async def test_timers_end_with_the_incarnation_that_set_them(host: Host) -> None:
     """Guards the next incarnation against messages of its predecessor, on either host."""
     async with stage(default_timeout=None) as w:
         tree = supervisor("root", child("a", Player, host=host, backoff=None))
         async with start(tree, runtime=w.runtime) as root:
             ref = root.child("a")
-            await ref.call(lambda self: (self.tell_after(1, "once"), self.tell_every(1, "every")) and None)
+            await ref.call(lambda self: (self.tell_after(1, "once"), self.tell_every(1, "every")))
             down = ref.monitor()
             ref.tell(crash(ValueError()))
             await down
             await ref.call("second")
             await w.advance(5)
             assert ref.incarnation == 2
-            assert ref.state()["seen"] == ["second"]
+            assert seen_by(ref) == ["second"]
             assert w.clock.pending == 0
 
 
 @in_loop
 async def test_a_timers_message_that_waits_when_its_incarnation_ends_is_a_dead_letter() -> None:
-    """Guards the queue that survives: a tick that fell due already is not for the successor, and not lost in silence."""
+    """Guards the queue that survives: a tick that fell due is not for the successor, and not lost in silence."""
     async with stage() as w:
         tree = supervisor("root", child("a", Player, backoff=None))
         async with start(tree, runtime=w.runtime) as root:
             ref = root.child("a")
-            await ref.call(lambda self: self.tell_after(1, "tick") and None)
+            await ref.call(lambda self: self.tell_after(1, "tick"))
             ref.suspend()
             await w.advance(1)
             ref.kill()
             await w.settle()
             assert ref.incarnation == 2
-            assert ref.state()["seen"] == []
+            assert seen_by(ref) == []
             assert w.dead_letters == [("stale_timer", "tick")]
 
 
@@ -106,7 +106,7 @@ async def test_a_timers_message_that_a_full_mailbox_refuses_is_a_dead_letter() -
     """Guards against a loss in silence where nobody is there to take the message back."""
     async with stage() as w:
         ref = await w.runtime.spawn(Player, mailbox=bounded(1))
-        await ref.call(lambda self: self.tell_after(1, "tick") and None)
+        await ref.call(lambda self: self.tell_after(1, "tick"))
         ref.suspend()
         await w.settle()
         ref.tell("first")
@@ -126,7 +126,7 @@ async def test_a_dead_letter_from_a_timer_holds_the_message_as_it_was_set() -> N
 
     async with stage() as w:
         ref = await w.runtime.spawn(Fragile)
-        await ref.call(lambda self: self.tell_after(1, "boom") and None)
+        await ref.call(lambda self: self.tell_after(1, "boom"))
         await w.advance(1)
         assert w.dead_letters == [("crashed", "boom")]
         assert [event.message_type for event in w.events if hasattr(event, "message_type")] == ["str"]
@@ -137,7 +137,7 @@ async def test_nothing_is_left_of_timers_when_the_actor_is_gone() -> None:
     """Guards the clock: a dead actor's timers do not pile up."""
     async with stage(default_timeout=None) as w:
         ref = await w.runtime.spawn(Player)
-        await ref.call(lambda self: [self.tell_after(1000, n) for n in range(50)] and None)
+        await ref.call(lambda self: [self.tell_after(1000, n) for n in range(50)])
         assert w.clock.pending >= 50
         ref.kill()
         await w.settle()

@@ -307,7 +307,7 @@ async def test_rule_19_the_order_to_stop_is_not_stuck_behind_a_long_queue() -> N
 async def test_rule_19_a_supervisor_with_a_queue_of_requests_stops_at_once() -> None:
     """Rule 19: with drain=False the order overtakes them, and each of them gets an answer all the same."""
     play = Play()
-    async with running(supervisor("root", worker(play, "a"))) as (w, root):
+    async with running(supervisor("root", worker(play, "a"))) as (_, root):
         asked = [root.start_child(worker(play, str(number))) for number in range(100)]
         at_once(root)
         await root.ended()

@@ -1,0 +1,75 @@
+"""Makes a failing trial small, by leaving things out: in seconds, where Hypothesis, which has to be told of every draw, takes minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from supervisors._errors import SpecError
+from supervisors._spec import ChildSpec, Spec, SupervisorSpec
+from supervisors.testing._trial import Trial
+
+SPARE = ("start_timeout", "retry_start", "significant", "max_restarts", "shutdown", "args", "own_budget", "backoff")
+"""What a spec can do without, one at a time."""
+
+
+def reduced(trial: Trial, fails: Callable[[Trial], bool], most: int = 2000) -> Trial:
+    """The smallest trial found that still fails: no line, fault, child or option can be left out of it. Tries at most `most` runs."""
+    runs = 0
+    progress = True
+    while progress:
+        progress = False
+        for smaller in _smaller(trial):
+            runs += 1
+            if runs > most:
+                return trial
+            if fails(smaller):
+                trial, progress = smaller, True
+                break
+    return trial
+
+
+def _smaller(trial: Trial) -> Iterator[Trial]:
+    lines = trial.script
+    for size in (8, 4, 2, 1):
+        for at in range(0, len(lines) - size + 1, size):
+            yield replace(trial, script=lines[:at] + lines[at + size :])
+    for index in range(len(trial.plan)):
+        yield replace(trial, plan=trial.plan.without(index))
+    if trial.search is not None:
+        yield replace(trial, search=None)
+    for tree in _smaller_specs(trial.tree):
+        if isinstance(tree, SupervisorSpec):
+            yield replace(trial, tree=tree)
+
+
+def _smaller_specs(spec: Spec) -> Iterator[Spec]:
+    if isinstance(spec, SupervisorSpec):
+        for index, child in enumerate(spec.children):
+            rest = spec.children[:index], spec.children[index + 1 :]
+            yield from _made(spec, children=rest[0] + rest[1])
+            for smaller in _smaller_specs(child):
+                yield from _made(spec, children=(*rest[0], smaller, *rest[1]))
+        if spec.template is not None:
+            for smaller in _smaller_specs(spec.template):
+                yield from _made(spec, template=smaller)
+        if spec.auto_shutdown != "never":
+            yield from _made(spec, auto_shutdown="never")
+    fields = type(spec).model_fields
+    for name in SPARE:
+        field = fields.get(name)
+        if field is None:
+            continue
+        plain = () if name == "args" else None if name == "backoff" else field.default
+        if getattr(spec, name) not in (plain, {}):
+            values = {name: plain} | ({"period": None, "on_limit": None} if isinstance(spec, ChildSpec) and name == "max_restarts" else {})
+            yield from _made(spec, **values)
+
+
+def _made(spec: Spec, **changed: object) -> Iterator[Spec]:
+    """The spec with other values, if it may have them."""
+    values = {name: value for name, value in spec if name in type(spec).model_fields} | changed
+    try:
+        yield type(spec)(**values)  # type: ignore[arg-type]
+    except SpecError:
+        return
