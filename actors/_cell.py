@@ -7,6 +7,7 @@ cell's host.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -128,6 +129,7 @@ class Cell(Turn):
         self.settle_exit()
         self.incarnation += 1
         self.state = State.STARTING
+        self.up_since = math.inf
         self.told_to_stop = None
         self.leaving = self.killed = False
         kind = self.props.kind  # an updated spec may have brought another class
@@ -173,11 +175,12 @@ class Cell(Turn):
 
     def running(self) -> None:
         """The start is complete. A class that governs its own life says so itself."""
-        if self.told_to_stop is None or self.props.shutdown is None:
-            self._disarm_grace()  # otherwise it is the time it was given to stop in
-        self.state = State.RUNNING
+        kind, told = self.props.kind, self.told_to_stop
+        if told is None:
+            self._disarm_grace()  # otherwise it may be the time it was given to stop in
+        if told is None or not kind.governs:
+            self.state = State.RUNNING
         self.up_since = self.runtime.now()
-        kind = self.props.kind
         if self.runtime.events.sinks(Started):
             self.runtime.events.publish(Started(self.path, self.up_since, kind.actor_class, self.incarnation))
         self._tell_parent(ChildStarted(self.id, self.incarnation))
@@ -185,10 +188,10 @@ class Cell(Turn):
             self.runtime.started(self, None)
         if kind.continues:
             self.put_urgent(Continue())
-        if self.told_to_stop is not None:
-            self.leave(self.told_to_stop)
+        if told is not None and not kind.governs:
+            self.leave(told)
         else:
-            self.reopen()
+            self.reopen()  # one that governs its own life finds the order to stop in its mailbox, and what it started stops first
 
     def _declined(self) -> None:
         if self._end_children(Normal()):
@@ -221,6 +224,8 @@ class Cell(Turn):
 
     def _start_overdue(self) -> None:
         assert self.props.start_timeout is not None
+        if self.up_since < math.inf:
+            return  # it came up in time, and has been told to stop since
         reason = Crashed(StartTimeout(self.path, self.props.start_timeout))
         self.kill(reason)
 

@@ -289,9 +289,8 @@ class Carrier:
         self._loop = loop
         self._gate: asyncio.Future[None] = loop.create_future()
         work = self._work()
-        work.send(
-            None
-        )  # begun before its task is: a cancellation that comes first would otherwise find nothing to be thrown into
+        # Begun before its task is: a cancellation that comes first would otherwise find nothing to be thrown into.
+        work.send(None)
         self.task: asyncio.Task[None] = loop.create_task(work, name="understudy-carrier")
         self.coroutine: Coroutine[Any, Any, object] | None = None
         self.suspended = False

@@ -1,6 +1,7 @@
 """The simulation of `actors.testing`, measured: no peer does the same, so its rows have none.
 
-Everything is as in a user's test: the real runtime, the oracles on. Searches do not record their moves, as the first runs of an example do not.
+Everything is as in a user's test: the real runtime, the oracles on. Searches do not record their moves, as the first
+runs of an example do not.
 """
 
 from __future__ import annotations

@@ -148,16 +148,19 @@ class Child:
         else:
             self.clock.resume(now)
 
+    def down(self, now: float) -> None:
+        """It is not up any more, whoever ended it: after a stable run its attempts are forgotten (rule 11)."""
+        backoff = self.spec.backoff
+        if self.up_since is not None and (backoff is None or now - self.up_since >= backoff.stable_after):
+            self.attempt, self.delay = 0, None
+        self.up_since = None
+
     def fail(self, now: float, random: random.Random) -> float:
         """Counts a failure and draws the delay before the next attempt (rule 11), which is returned."""
+        self.down(now)
         backoff = self.spec.backoff
-        up = 0.0 if self.up_since is None else now - self.up_since
-        stable = self.up_since is not None and (backoff is None or up >= backoff.stable_after)
-        if stable:
-            self.attempt, self.delay = 0, None
         self.attempt += 1
         self.delay = 0.0 if backoff is None else backoff.delay(self.attempt, self.delay, random)
-        self.up_since = None
         return self.delay
 
 

@@ -159,7 +159,7 @@ class Engine(Requests):
         """A child that was told to stop is gone."""
         match goal:
             case Goal.RESTART:
-                child.up_since = None
+                child.down(now)
                 self._roster.enter(child, ChildState.RESTARTING, now)
             case Goal.DROP:
                 self._remove(child, reason, now)

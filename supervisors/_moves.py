@@ -194,8 +194,10 @@ class Moves:
 
     def _again(self, now: float) -> None:
         """The members or their delays have changed: the wait, if there is one, is measured anew."""
-        if self._operation is not None:
-            self._disarm(self._operation)
+        operation = self._operation
+        if operation is not None:
+            self._disarm(operation)
+            self._show_due(operation)
         self._advance(now)
 
     def _advance(self, now: float) -> None:
@@ -216,13 +218,16 @@ class Moves:
             self._complete(operation)
 
     def _wait_together(self, operation: Operation, until: float, now: float) -> None:
-        """A group waits for the longest delay of its failed members (rule 12), which is what others see of
-        each.
-        """
-        for child in operation.to_start():
-            if child.due is not None:
-                child.until = until
+        """A group waits for the longest delay of its failed members (rule 12)."""
         operation.token = self._arm(operation, max(0.0, until - now))
+
+    def _show_due(self, operation: Operation) -> None:
+        """What others see of each failed member, from the moment on that it is known (rule 13)."""
+        until = operation.until()
+        if until is not None:
+            for child in operation.to_start():
+                if child.due is not None:
+                    child.until = until
 
     def _complete(self, operation: Operation) -> None:
         self._operation = None

@@ -246,6 +246,8 @@ class SupervisorSpec(BaseSpec):
     period: Seconds = 60.0
     auto_shutdown: AutoShutdown = "never"
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = "infinity"
+    start_timeout: Seconds | None = None
+    """The time limit of its start with all below it. None, the default, leaves that to the limits of its children."""
     own_budget: OwnBudget | None = None
     """Its budget as a child of its own supervisor (supervision rule 9)."""
     supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None

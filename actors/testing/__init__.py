@@ -1,10 +1,24 @@
 """Test your own tree: faults and schedules as values, on virtual time.
 
 The same runtime, the same supervisors and your own code run in one thread. What could make two runs differ comes from
-the simulation: the clock,
-the randomness, and the choice of who runs next. Needs the extra `understudy[testing]`.
+the simulation: the clock, the randomness, and the choice of who runs next. Needs the extra `understudy[testing]`.
+
+General layout: `_simulation` is one run, and `_simulate` the search over many, `_attempt` by `_attempt`. A run stands
+on `_sim_runtime` with its `_sim_loop`, `_sim_host`, `_sim_cell` and, for actors that block, `_greenlet_host` on
+`_strands`; `_fences` keep the world out. What varies is values: `_faults`, done by `_injector`, and `_schedule`,
+done by `_schedulers`; `_strategies` draws them and `_shrink` makes them small. `_journal` writes `_observations`
+down, `_oracles` judge them, `_report` and `_replay` tell people. `_plugin` and `_hypothesis_entry` are found by pytest
+and by Hypothesis. `_doubles` need no simulation. No other package of the project imports this one but through a seam.
+
+Importing it imports neither greenlet, Hypothesis nor pytest: the plugin is loaded in every test run, used or not.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from actors._clock import ManualClock
+from actors.testing import faults
+from actors.testing._doubles import Inbox, Probe, wait_until
 from actors.testing._errors import (
     BadPlan,
     BadSchedule,
@@ -19,6 +33,7 @@ from actors.testing._errors import (
     MessageLost,
     NeverHappened,
     NeverSettled,
+    NotDeterministic,
     OracleFailure,
     OrphanLeft,
     OutOfOrder,
@@ -26,6 +41,7 @@ from actors.testing._errors import (
     SimulationError,
     StaleReplay,
     StoppedLate,
+    WrongUse,
 )
 from actors.testing._faults import (
     AskTimeout,
@@ -43,13 +59,19 @@ from actors.testing._faults import (
     KillDuringRestart,
     Slow,
 )
-from actors.testing._injector import Fired
-from actors.testing._oracles import edge
 from actors.testing._replay import Replay
 from actors.testing._schedule import After, Demote, Move, Promote, Schedule, TimerFirst
 from actors.testing._schedulers import Strategy, portfolio
-from actors.testing._simulation import Simulation, simulation
-from actors.testing._workload import Workload
+from actors.testing._shrink import shrink
+from actors.testing._strategies import moves, plans, schedules
+
+if TYPE_CHECKING:
+    from actors.testing._injector import Fired
+    from actors.testing._machine import SimulationMachine
+    from actors.testing._oracles import edge
+    from actors.testing._simulate import example, simulate
+    from actors.testing._simulation import Simulation, simulation
+    from actors.testing._workload import Workload
 
 __all__ = [
     "After",
@@ -72,32 +94,64 @@ __all__ = [
     "FenceError",
     "Fired",
     "Hang",
+    "Inbox",
     "InjectedCrash",
     "InvariantBroken",
     "Kill",
     "KillDuringRestart",
     "LivelockFailure",
     "LoopFailure",
+    "ManualClock",
     "MessageLost",
     "Move",
     "NeverHappened",
     "NeverSettled",
+    "NotDeterministic",
     "OracleFailure",
     "OrphanLeft",
     "OutOfOrder",
+    "Probe",
     "Promote",
     "Replay",
     "RepliedTwice",
     "Schedule",
     "Simulation",
     "SimulationError",
+    "SimulationMachine",
     "Slow",
     "StaleReplay",
     "StoppedLate",
     "Strategy",
     "TimerFirst",
     "Workload",
+    "WrongUse",
     "edge",
+    "example",
+    "faults",
+    "moves",
+    "plans",
     "portfolio",
+    "schedules",
+    "shrink",
+    "simulate",
     "simulation",
+    "wait_until",
 ]
+
+_LATER = {
+    "Fired": "_injector",
+    "Simulation": "_simulation",
+    "SimulationMachine": "_machine",
+    "Workload": "_workload",
+    "edge": "_oracles",
+    "example": "_simulate",
+    "simulate": "_simulate",
+    "simulation": "_simulation",
+}
+"""What needs greenlet, Hypothesis or pytest, and where it is."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

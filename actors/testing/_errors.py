@@ -25,6 +25,14 @@ class BadPlan(SimulationError, ValueError):
     """A fault plan that says nothing: a pattern that no actor matches, a value out of range."""
 
 
+class WrongUse(SimulationError, TypeError):
+    """`@simulate`, `@example` or a fixture of the plugin is used in a way that cannot work."""
+
+
+class NotDeterministic(SimulationError):
+    """The same plan, schedule and seed gave two different runs: something real is inside."""
+
+
 class StaleReplay(SimulationError):
     """A replay blob that no longer applies: of another version, or the code under test has changed."""
 

@@ -9,14 +9,17 @@ time import time`), and
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import socket
 import subprocess
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,6 +27,7 @@ import pykka
 
 from actors.testing._blocking import blocking_patches
 from actors.testing._errors import SimulationError
+from actors.testing._place import parking
 from actors.testing._sim_runtime import SimRuntime
 
 if TYPE_CHECKING:
@@ -56,6 +60,13 @@ _SEEDED = "draw from `self.runtime.random`, which the simulation seeds"
 _active: list[Fences] = []
 
 
+@contextmanager
+def sealed() -> Iterator[None]:
+    """The test's own code may not draw from Hypothesis, either: the run under way is one of several of its example."""
+    _active[-1].sealed = True
+    yield
+
+
 def refuse_nesting() -> None:
     """Raises `SimulationError` when a simulation is under way."""
     if _active:
@@ -69,10 +80,13 @@ class Fences:
         self._runtime = runtime
         self._loop: SimLoop = runtime.loop
         self._kept: list[tuple[Any, str, object]] = []
+        self.sealed = False
+        """Whether nothing may be drawn from Hypothesis, wherever the code stands."""
 
     def __enter__(self) -> Self:
         refuse_nesting()
         _active.append(self)
+        parking.append(self._runtime.park)
         for owner, name, replacement in self._patches():
             self._kept.append((owner, name, getattr(owner, name)))
             setattr(owner, name, replacement)
@@ -85,6 +99,7 @@ class Fences:
             owner, name, original = self._kept.pop()
             setattr(owner, name, original)
         _active.remove(self)
+        parking.clear()
 
     def _inside(self) -> bool:
         return self._loop.is_running()
@@ -124,7 +139,32 @@ class Fences:
             (threading.Thread, "start", self._start_thread),
             (threading.Thread, "join", _join),
         ]
-        return patches
+        return [*patches, *self._drawing()]
+
+    def _drawing(self) -> list[tuple[Any, str, object]]:
+        """Drawing inside would make the example depend on the schedule. Where Hypothesis was never imported, nobody
+        can.
+        """
+        found: list[tuple[Any, str, object]] = []
+        for module, owner, name in (
+            ("hypothesis.internal.conjecture.data", "ConjectureData", "draw"),
+            ("hypothesis.strategies", "SearchStrategy", "example"),
+        ):
+            target = getattr(sys.modules.get(module), owner, None)
+            if target is not None:
+                found.append((target, name, self._no_draw(getattr(target, name))))
+        return found
+
+    def _no_draw(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        loop = self._loop
+
+        @functools.wraps(real)
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            if loop._running or self.sealed:
+                loop.refuse("Hypothesis's draw", "draw before the run: let the strategy be an argument of @simulate")
+            return real(*args, **kwargs)
+
+        return draw
 
     def _virtual(self, owner: Any, name: str, inside: Callable[[], object]) -> Callable[[], object]:
         """The call as actors see it; elsewhere it is the real one."""

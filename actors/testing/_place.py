@@ -1,4 +1,4 @@
-"""Where in the user's code something was called."""
+"""Where in the user's code something was called, and in which simulation."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 from types import FrameType
 
 from actors._current import current_cell
+from actors._future import Parking
 from actors.testing._errors import FenceError
 
+parking: list[Parking] = []
+"""How to block in the simulation that is under way; empty: none is."""
 _STDLIB = sysconfig.get_path("stdlib")
 _OURS = str(Path(__file__).parents[1])
 

@@ -47,6 +47,8 @@ def _fired(sim: Simulation) -> list[str]:
 
 def _again(sim: Simulation, failure: BaseException) -> list[str]:
     """How to run it again."""
+    if not sim.replays:
+        return []
     if not sim.recorded:
         return [f"to run it again: the same seed with search={sim.search!r} and record=True, which names the moves"]
     replay = Replay(sim.plan, sim.schedule, sim.seed, type(failure).__name__, sim.trace_hash)

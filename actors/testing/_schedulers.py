@@ -19,6 +19,10 @@ LENGTH = 200
 """The guess at the number of steps of a run where nobody knows better."""
 
 
+SEARCHES = ("random", "pct3", "pos", "lag", "pct5", "lag2")
+"""The kinds of the portfolio, in the order in which they take turns."""
+
+
 def first_come(lane: Lane) -> int:
     """The arrival number of what the lane would run."""
     return lane.queue[0][0]
@@ -245,7 +249,6 @@ def portfolio(count: int, seed: int, length: int = LENGTH) -> tuple[Strategy, ..
 
     `length` is a guess at the number of steps of a run.
     """
-    kinds = ("random", "pct3", "pos", "lag", "pct5", "lag2")
     found = [Strategy("fifo")]
-    found += [Strategy(kinds[index % len(kinds)], seed + index, length) for index in range(count - 1)]
+    found += [Strategy(SEARCHES[index % len(SEARCHES)], seed + index, length) for index in range(count - 1)]
     return tuple(found[:count])

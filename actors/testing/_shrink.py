@@ -16,8 +16,8 @@ Fails = Callable[[FaultPlan, Schedule], bool]
 def shrink(fails: Fails, plan: FaultPlan, schedule: Schedule) -> tuple[FaultPlan, Schedule]:
     """The plan without every fault, and the schedule without every move, that the failure can do without.
 
-    What was recorded of a search may be hundreds of moves; one `Demote` that does the same is looked for first. Runs the
-    test some dozens of times, at most about twice as often as there are moves.
+    What was recorded of a search may be hundreds of moves; one `Demote` that does the same is looked for first. Runs
+    the test some dozens of times, at most about twice as often as there are moves.
     """
     schedule = fewer_moves(lambda less: fails(plan, less), schedule)
     for index in reversed(range(len(plan))):
@@ -28,10 +28,10 @@ def shrink(fails: Fails, plan: FaultPlan, schedule: Schedule) -> tuple[FaultPlan
 
 def fewer_moves(fails: Callable[[Schedule], bool], schedule: Schedule) -> Schedule:
     """The same for the moves alone."""
-    schedule = next((less for less in _simple(schedule) if fails(less)), None) or _halved(fails, schedule)
     if not schedule or fails(Schedule()):
         return Schedule()
-    return _earlier(fails, schedule)
+    simple = next((less for less in _simple(schedule) if fails(less)), None)
+    return _earlier(fails, simple or _halved(fails, schedule))
 
 
 def _simple(schedule: Schedule) -> Iterator[Schedule]:

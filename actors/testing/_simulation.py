@@ -20,6 +20,7 @@ from actors.testing._errors import (
     BadPlan,
     BadSchedule,
     FaultNotFired,
+    InjectedCrash,
     InvariantBroken,
     NeverHappened,
     OrphanLeft,
@@ -97,6 +98,8 @@ class Simulation:
         """The trace of a similar run that passed, for the report of a failure."""
         self.given: Mapping[str, object] = {}
         """What else the test was given, for the report."""
+        self.replays = True
+        """Whether plan, schedule and seed are all there is to this run, so that the report says how to repeat it."""
         self.runtime: SimRuntime
         self._fences: Fences
         self._pykka: list[Any] = []
@@ -243,6 +246,14 @@ class Simulation:
         """The actors that are there now and whose path matches the pattern, by path. `"**"` matches all."""
         cells = self.runtime.cells
         return [cells[path].ref for path in sorted(cells) if pattern == "**" or matches(pattern, path)]
+
+    def crash(self, path: str) -> None:
+        """The actor at this path crashes, without a message that does it. One that is not up stays as it is."""
+        cell = self.runtime.cells.get(path)
+        if cell is None:
+            raise SimulationError(f"crash({path!r}): there is {', '.join(sorted(self.runtime.cells)) or 'nobody'}")
+        if cell.open:
+            self.runtime.control_call(cell.crash, None, InjectedCrash(path, "by the test"))
 
     # Time
 

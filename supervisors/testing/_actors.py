@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from actors._errors import IgnoreStart
+from actors._errors import IgnoreStart, StartTimeout
 from actors.testing import _faults as faults
 from actors.testing._errors import InjectedCrash, OracleFailure
 from actors.testing._faults import Fault, FaultPlan, matches
@@ -52,6 +52,7 @@ __all__ = [
     "Simulation",
     "StartFailed",
     "Started",
+    "StartTimeout",
     "Starting",
     "StopOrdered",
     "Strategy",

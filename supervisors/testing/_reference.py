@@ -9,6 +9,7 @@ from supervisors._actors import Crashed, ExitReason, Killed, Shutdown
 from supervisors._api import CountChildren, WhichChildren
 from supervisors._spec import SupervisorSpec
 from supervisors.testing import _actors as seen
+from supervisors.testing._actors import StartTimeout
 from supervisors.testing._delays import ROUNDING
 from supervisors.testing._errors import ReferenceDisagreement
 from supervisors.testing._member import Life, Member
@@ -40,6 +41,7 @@ class Reference:
         self._trees = {tree.id: tree for tree in trees}
         self._prompt = prompt
         self._alive: dict[str, int] = {}
+        self._up: set[str] = set()
         self._asked: set[int] = set()
         self._shown: set[tuple[str, int]] = set()
         self._now = 0.0
@@ -117,12 +119,14 @@ class Reference:
                 model.add(id, model.spec.template, number)
             model.starting(id, one.incarnation)
         self._alive[one.path] = one.incarnation
+        self._up.discard(one.path)
         spec = self._spec_at(one.path)
         if isinstance(spec, SupervisorSpec):
             self.judged["supervisors"] += 1
             self.models[one.path] = SupervisorModel(spec, one.path, one.incarnation)
 
     def _started(self, one: seen.Started) -> None:
+        self._up.add(one.path)
         if one.path in self.models:
             self.models[one.path].came_up()
 
@@ -171,6 +175,9 @@ class Reference:
             self.models[one.path].mode = Mode.OVER
 
     def _not_too_soon(self, one: seen.KillOrdered, member: Member) -> None:
+        reason = one.reason
+        if isinstance(reason, Crashed) and isinstance(reason.exception, StartTimeout) and one.path in self._up:
+            self._wrong(one, 4, "a time limit on the start alone: it has come up", f"killed by {reason}")
         if one.reason != Killed("did not stop in time") or member.stop_at is None or member.life is not Life.STOPPING:
             return
         grace = member.grace

@@ -403,9 +403,9 @@ async def test_a_handler_left_behind_that_ends_while_its_place_is_empty_does_no_
             ref.tell(lambda _: stubborn(release))
             await w.settle()
             ref.kill()
-            w.clock.advance(w.runtime.kill_grace)
+            await w.advance(w.runtime.kill_grace)
+            assert (w.runtime.abandoned, ref.status().state) == (1, "down")
             release.set()
-            await w.settle()
             await w.advance(60)
             assert ref.incarnation == 2
             assert await ref.call("next") == "next"

@@ -233,8 +233,8 @@ def test_a_goal_in_a_unit_is_a_most_where_less_is_better_and_a_least_where_more_
 def test_every_goal_is_about_a_metric_of_its_work_and_a_subject_that_does_it(goal: Goal) -> None:
     """Guards the goals against a renamed work, metric or peer: they would be "not measured" for ever."""
     assert goal.metric in {metric.key for metric in WORKS[goal.work].metrics}
-    assert goal.work in SUBJECTS["ours"].sizes
-    assert SUBJECTS["ours"].sizes[goal.work] >= goal.size
+    assert goal.work in SUBJECTS[goal.subject].sizes
+    assert SUBJECTS[goal.subject].sizes[goal.work] >= goal.size
     assert goal.peer is None or goal.work in SUBJECTS[goal.peer].sizes
 
 

@@ -70,6 +70,23 @@ async def test_rule_1_start_child_answers_only_when_the_child_has_started() -> N
 
 
 @in_loop
+async def test_rule_1_requests_that_come_meanwhile_do_not_start_the_next_child_early() -> None:
+    """Rule 1: two children asked for come up one after the other, whatever else is asked and whoever crashes."""
+    play = Play()
+    play.starts["b"] = play.held
+    async with running(supervisor("root", worker(play, "a"))) as (w, root):
+        both = [root.start_child(worker(play, id)) for id in "bc"]
+        await w.settle()
+        third = root.start_child(worker(play, "d"))
+        root.child("a").tell(boom)
+        await w.settle()
+        assert play.begun == ["a", "b", "a"]
+        play.gate.set()
+        assert [(await each).path for each in (*both, third)] == ["root/b", "root/c", "root/d"]
+        assert play.begun == ["a", "b", "a", "c", "d"]
+
+
+@in_loop
 async def test_rule_2_a_failed_first_start_undoes_the_others_in_reverse_and_fails_the_tree() -> None:
     """Rule 2: the error names the child, carries the cause, and nothing is left behind."""
     play = Play()

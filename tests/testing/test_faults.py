@@ -296,5 +296,5 @@ def test_liveness_is_not_judged_before_healing() -> None:
     """Nothing is promised while faults still come."""
     with simulation(FaultPlan(Crash("a"))) as sim:
         sim.spawn(Counter, name="a")
-        with pytest.raises(SimulationError, match=r"before heal\(\)"):
+        with pytest.raises(SimulationError, match=r"call sim\.heal\(\) first"):
             sim.eventually("never", lambda: False, within=1)

@@ -1,0 +1,129 @@
+"""One run of a simulated test as a value, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+
+from actors.testing._errors import BadPlan, NotDeterministic
+from actors.testing._faults import FaultPlan
+from actors.testing._fences import sealed
+from actors.testing._schedule import Schedule
+from actors.testing._schedulers import Strategy
+from actors.testing._simulation import Simulation, Strictness
+
+Body = Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one run is made of: all of it, so that it can be run again."""
+
+    plan: FaultPlan
+    schedule: Schedule = field(default_factory=Schedule)
+    seed: int = 0
+    given: Mapping[str, object] = field(default_factory=dict)
+    """What else was drawn for the test."""
+    search: Strategy | None = None
+
+    def run(
+        self,
+        body: Body,
+        *,
+        record: bool = False,
+        strict: Strictness = False,
+        passing: Sequence[str] | None = None,
+    ) -> Outcome:
+        """Runs the test once. What it raises is part of the outcome; only what ends the whole process passes."""
+        sim = Simulation(
+            self.plan,
+            None if self.search is not None else self.schedule,
+            self.seed,
+            search=self.search,
+            strict=strict,
+            record=record,
+        )
+        sim.given, sim.passing = self.given, passing
+        failure: Exception | None = None
+        try:
+            with sim, sealed():
+                body(sim, self.plan, self.given)
+        except Exception as error:  # noqa: BLE001 - it is what the search is after
+            failure = error
+        return Outcome(sim, failure)
+
+    def twice(self, body: Body) -> None:
+        """Runs the test twice. Raises `NotDeterministic` when the runs differ."""
+        first, second = self.run(body), self.run(body)
+        first.same_as(second)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one run."""
+
+    sim: Simulation
+    failure: Exception | None
+
+    @property
+    def kind(self) -> type[Exception] | None:
+        """The type of the failure: distinct types are distinct bugs."""
+        return type(self.failure) if self.failure is not None else None
+
+    @property
+    def cast(self) -> dict[str, int]:
+        """Who took steps, each with their number."""
+        lanes = self.sim.loop.lanes
+        return {path: lanes[path].steps for path in sorted(lanes) if lanes[path].steps}
+
+    def refuse_nameless(self, known: set[str]) -> None:
+        """Raises `BadPlan` when a fault aims at nobody who was ever there; `known`: the faults that once did."""
+        nameless = {repr(fault) for fault in self.sim.nameless_faults}
+        known.update(fault.path for fault in self.sim.plan.faults if repr(fault) not in nameless)
+        for fault in self.sim.nameless_faults:
+            if fault.path not in known:
+                actors = ", ".join(path for path in self.cast if path) or "none"
+                raise BadPlan(f"{fault!r} names no actor; there were: {actors}")
+
+    def same_as(self, other: Outcome) -> None:
+        """Raises `NotDeterministic`, with the first difference, when the other is not the same run."""
+        ours, theirs = self.sim, other.sim
+        if ours.trace_hash == theirs.trace_hash and self.kind is other.kind:
+            return
+        where = "the runs end differently"
+        for step, pair in enumerate(zip(ours.trace, theirs.trace, strict=False), start=1):
+            if pair[0] != pair[1]:
+                where = f"step {step} was {pair[0] or 'the test'!r} once and {pair[1] or 'the test'!r} then"
+                break
+        else:
+            for one, two in zip(ours.observations, theirs.observations, strict=False):
+                if one != two and type(one) is not type(two):
+                    where = f"at {one.at:.12g} s, step {one.step}, there was {type(one).__name__} once and not then"
+                    break
+        raise NotDeterministic(
+            f"two runs of the same plan, schedule and seed differ: {where}. Something real is inside, such as "
+            "`from time import time`, `datetime.now()`, the order of a set, or state that one run leaves to the next"
+        )
+
+
+def nearest(trace: Sequence[str], others: Sequence[Sequence[str]]) -> Sequence[str] | None:
+    """The trace that has the longest beginning in common with this one."""
+
+    def common(other: Sequence[str]) -> int:
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(trace, other, strict=False)))
+
+    return max(others, key=common, default=None)
+
+
+def passing_near(attempt: Attempt, failed: Outcome, body: Body, known: Sequence[str] | None) -> Sequence[str] | None:
+    """The trace of the passing run that is nearest: without the moves, or with one fault less."""
+    candidates: list[Any] = [Attempt(attempt.plan, Schedule(), attempt.seed, attempt.given)] if attempt.schedule else []
+    candidates += [
+        Attempt(attempt.plan.without(index), attempt.schedule, attempt.seed, attempt.given)
+        for index in range(len(attempt.plan))
+    ]
+    outcomes = [each.run(body) for each in candidates]
+    traces = [outcome.sim.trace for outcome in outcomes if outcome.failure is None]
+    return nearest(failed.sim.trace, [*traces, *([known] if known is not None else [])])

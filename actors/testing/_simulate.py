@@ -1,0 +1,300 @@
+"""`@simulate`: a test of your own tree under generated faults and schedules.
+
+Hypothesis owns what it draws: the fault plan, a schedule of named moves, a seed, and whatever else the test is given.
+For every example the drawn schedule is tried, and then a few searches of the portfolio. What a search finds is written
+down as few named moves, which are tried first from there on while Hypothesis makes the rest of the example small.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
+
+from actors.testing._attempt import Attempt, Outcome, passing_near
+from actors.testing._errors import NotDeterministic, SimulationError, WrongUse
+from actors.testing._faults import FaultPlan
+from actors.testing._options import options
+from actors.testing._replay import Replay
+from actors.testing._schedule import Schedule
+from actors.testing._schedulers import SEARCHES, Strategy
+from actors.testing._shrink import fewer_moves, shrink
+from actors.testing._simulation import Simulation
+from actors.testing._strategies import schedules as schedules_of
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., object])
+EXAMPLES = "__simulation_examples__"
+
+
+def simulate(
+    *positional: NoReturn,
+    plan: SearchStrategy[FaultPlan] | FaultPlan | None = None,
+    examples: int = 200,
+    schedules: int = 3,
+    **given: SearchStrategy[Any],
+) -> Callable[[Callable[Concatenate[Simulation, ...], None]], Callable[..., None]]:
+    """Runs a test `def test(sim, plan)` in many simulations, and shows the smallest failure it finds.
+
+    The test takes `sim`, a `Simulation` that is under way; `plan`, if it wants to look at it; what `given` names; and
+    fixtures of pytest, which all runs share. The first run is without faults and first come, first served.
+
+    Args:
+        plan: the fault plans, such as `faults.plans("team/**", max_faults=3)`; a single plan; or none
+        examples: how many examples Hypothesis generates
+        schedules: how many schedules every example is tried under; `--sim-schedules` overrides it
+        given: strategies for further arguments of the test
+
+    Raises:
+        WrongUse: at once, when the decorator or the test is not as described here
+        Exception: from the test, what its smallest run raises, with a report as its note; an `ExceptionGroup` of those
+            when failures of several types were found
+        NotDeterministic: from the test, when a failure does not come back
+    """
+    if positional:
+        raise WrongUse("@simulate takes names, and is called: @simulate() or @simulate(plan=faults.plans(...))")
+    if examples < 1 or schedules < 1:
+        raise WrongUse(f"@simulate(examples={examples}, schedules={schedules}): at least one of each")
+
+    def decorate(test: Callable[Concatenate[Simulation, ...], None]) -> Callable[..., None]:
+        signature = _signature(test, plan is not None, given)
+        strategies = _strategies(test, plan, given)
+
+        @functools.wraps(test)
+        def wrapper(*args: Any, **fixtures: Any) -> None:
+            if hasattr(wrapper, "hypothesis_explicit_examples"):
+                raise WrongUse(f"{test.__qualname__}: take `example` from actors.testing, not from hypothesis")
+            asked = options.get()
+
+            def body(sim: Simulation, plan: FaultPlan, drawn: Mapping[str, object]) -> None:
+                takes_plan = {"plan": plan} if "plan" in inspect.signature(test).parameters else {}
+                test(*args, sim=sim, **takes_plan, **drawn, **fixtures)
+
+            if asked.replay is not None:
+                return run_blob(asked.replay, body)
+            pasted: list[Attempt] = getattr(wrapper, EXAMPLES, [])
+            for each in pasted:
+                _fail(each.run(body, strict="names"))
+            hunt = _Hunt(test.__qualname__, body, asked.schedules or schedules, twice=asked.determinism)
+            hunt.ordinary(_simplest(given))
+            return hunt.campaign(strategies, examples)
+
+        wrapper.__signature__ = signature  # type: ignore[attr-defined]
+        setattr(wrapper, EXAMPLES, getattr(test, EXAMPLES, []))
+        return wrapper
+
+    return decorate
+
+
+def example(
+    plan: FaultPlan | None = None, schedule: Schedule | None = None, seed: int = 0, **given: object
+) -> Callable[[F], F]:
+    """One run that is tried before all others: what the report of a failure says, pasted above or below `@simulate`.
+
+    It stays when the bug is mended: a move is an error only if its actor never takes a step any more (`BadSchedule`),
+    and a fault if it names nobody (`BadPlan`).
+    """
+    if not isinstance(plan, FaultPlan | None) or not isinstance(schedule, Schedule | None):
+        raise WrongUse("@example(plan=FaultPlan(...), schedule=Schedule(...), seed=0)")
+    attempt = Attempt(
+        plan if plan is not None else FaultPlan(), schedule if schedule is not None else Schedule(), seed, given
+    )
+
+    def decorate(test: F) -> F:
+        setattr(test, EXAMPLES, [attempt, *getattr(test, EXAMPLES, [])])
+        return test
+
+    return decorate
+
+
+def run_blob(blob: str, body: Callable[..., object]) -> None:
+    """Runs exactly what a blob says. Raises what it showed, or `StaleReplay`."""
+    replay = Replay.decode(blob)
+    outcome = Attempt(replay.plan, replay.schedule, replay.seed).run(body)
+    if outcome.failure is not None and type(outcome.failure).__name__ == replay.failure:
+        raise outcome.failure
+    replay.check(outcome.sim.trace_hash, type(outcome.failure).__name__ if outcome.failure is not None else None)
+
+
+def _fail(outcome: Outcome) -> None:
+    if outcome.failure is not None:
+        raise outcome.failure
+
+
+def _signature(test: Callable[..., object], planned: bool, given: Mapping[str, object]) -> inspect.Signature:
+    """What is left for pytest to give. Raises `WrongUse`."""
+    if inspect.iscoroutinefunction(test):
+        raise WrongUse(f"{test.__qualname__} is async: write `def`, and `sim.call(...)` where it would await")
+    if not inspect.isfunction(test):
+        raise WrongUse(f"@simulate decorates a function, not {test!r}")
+    signature = inspect.signature(test)
+    if "sim" not in signature.parameters:
+        raise WrongUse(f"{test.__qualname__} has to take `sim`, the simulation: def {test.__name__}(sim, plan)")
+    if "plan" in signature.parameters and not planned:
+        raise WrongUse(f"{test.__qualname__} takes a plan: @simulate(plan=faults.plans(...))")
+    missing = [name for name in given if name not in signature.parameters]
+    if missing or "sim" in given:
+        raise WrongUse(f"{test.__qualname__} does not take {', '.join(missing) or 'sim from a strategy'}")
+    ours = {"sim", "plan", *given}
+    return signature.replace(parameters=[each for name, each in signature.parameters.items() if name not in ours])
+
+
+def _strategies(
+    test: Callable[..., object], plan: object, given: Mapping[str, object]
+) -> dict[str, SearchStrategy[Any]]:
+    from hypothesis import strategies as st
+
+    fixed = FaultPlan() if plan is None else plan
+    found: dict[str, Any] = {"plan": st.just(fixed) if isinstance(fixed, FaultPlan) else fixed, **given}
+    for name, strategy in found.items():
+        if not isinstance(strategy, st.SearchStrategy):
+            raise WrongUse(f"@simulate({name}={strategy!r}) for {test.__qualname__}: give a strategy of Hypothesis")
+    return found
+
+
+def _simplest(given: Mapping[str, SearchStrategy[Any]]) -> dict[str, object]:
+    """The simplest value of every strategy."""
+    if not given:
+        return {}
+    from hypothesis import find, settings
+    from hypothesis import strategies as st
+
+    return find(st.fixed_dictionaries(dict(given)), lambda _: True, settings=settings(database=None, deadline=None))
+
+
+class _Hunt:
+    """The search of one simulated test."""
+
+    def __init__(self, name: str, body: Callable[..., object], schedules: int, *, twice: bool) -> None:
+        self.name = name
+        self.body = body
+        self.schedules = schedules
+        self.twice = twice
+        self.length = 1
+        self.cast: dict[str, int] = {"": 1}
+        self.named: set[str] = set()
+        self.passing: list[str] | None = None
+        self.carried: dict[type[Exception], Schedule] = {}
+        """What searches have found, as moves; tried before anything else is searched."""
+        self.hits: dict[str, Attempt] = {}
+        """How each example that failed does so: Hypothesis runs them again."""
+        self.last: dict[type[Exception], Attempt] = {}
+        """The last failing run of each type; in the end, the smallest example that Hypothesis knows."""
+
+    def ordinary(self, given: Mapping[str, object]) -> None:
+        """The run everybody would try: it shows who takes part and how long a run is. Raises what the test raises."""
+        attempt = Attempt(FaultPlan(), given=given)
+        outcome = attempt.run(self.body)
+        _fail(outcome)
+        if self.twice:
+            attempt.twice(self.body)
+        self.length = outcome.sim.steps
+        self.cast = outcome.cast or self.cast
+        self.passing = outcome.sim.trace
+
+    def campaign(self, strategies: Mapping[str, SearchStrategy[Any]], examples: int) -> None:
+        """Has Hypothesis generate, and raises what it found."""
+        from hypothesis import HealthCheck, given, settings
+        from hypothesis import strategies as st
+        from hypothesis.errors import Flaky
+
+        @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
+        @given(
+            drawn=st.fixed_dictionaries(dict(strategies)),
+            schedule=schedules_of(self.cast),
+            seed=st.integers(0, 65_535),
+        )
+        def one_example(drawn: dict[str, Any], schedule: Schedule, seed: int) -> None:
+            plan = drawn.pop("plan")
+            if not isinstance(plan, FaultPlan):
+                raise WrongUse(f"the strategy for plan draws {plan!r}, not a FaultPlan")
+            self._try(Attempt(plan, schedule, seed, drawn))
+
+        one_example.hypothesis.inner_test.__name__ = self.name  # type: ignore[attr-defined]
+        try:
+            one_example()
+        except Flaky as flaky:
+            raise NotDeterministic(
+                f"{self.name} failed once and not again with the same plan, schedule and seed; "
+                "pytest --sim-determinism shows where two runs part"
+            ) from flaky
+        except Exception:
+            if not self.last:
+                raise
+        if self.last:
+            self._report()
+
+    # One example
+
+    def _try(self, drawn: Attempt) -> None:
+        """Tries the example under several schedules. Raises what the first that fails raises."""
+        known = self.hits.get(repr(drawn))
+        for attempt in [known] if known is not None else self._ways(drawn):
+            outcome = attempt.run(self.body)
+            outcome.refuse_nameless(self.named)
+            if self.twice and outcome.failure is None:
+                attempt.twice(self.body)
+            if outcome.failure is not None:
+                if attempt.search is not None:
+                    attempt, outcome = self._as_moves(attempt)
+                assert outcome.failure is not None
+                self.hits[repr(drawn)] = self.last[type(outcome.failure)] = attempt
+                raise outcome.failure
+
+    def _ways(self, drawn: Attempt) -> Iterator[Attempt]:
+        """The drawn schedule; then what was found already, or else searches."""
+        yield drawn
+        if self.carried:
+            for schedule in [*self.carried.values()]:
+                yield Attempt(drawn.plan, schedule, drawn.seed, drawn.given)
+            return
+        for index in range(self.schedules - 1):
+            kind = SEARCHES[(drawn.seed + index) % len(SEARCHES)]
+            yield Attempt(
+                drawn.plan, Schedule(), drawn.seed, drawn.given, Strategy(kind, drawn.seed + index, self.length)
+            )
+
+    def _as_moves(self, hit: Attempt) -> tuple[Attempt, Outcome]:
+        """What a search found, as few named moves."""
+        recorded = hit.run(self.body, record=True)
+        kind = recorded.kind
+        if kind is None:
+            raise NotDeterministic(f"{self.name}: {hit.search!r} with seed {hit.seed} failed once and not again")
+
+        def attempt(schedule: Schedule) -> Attempt:
+            return Attempt(hit.plan, schedule, hit.seed, hit.given)
+
+        schedule = fewer_moves(lambda less: attempt(less).run(self.body).kind is kind, recorded.sim.schedule)
+        found = attempt(schedule)
+        outcome = found.run(self.body)
+        if outcome.kind is not kind:
+            raise NotDeterministic(f"{self.name}: the moves of {hit.search!r} do not bring {kind.__name__} back")
+        self.carried[kind] = schedule
+        return found, outcome
+
+    # The end
+
+    def _report(self) -> NoReturn:
+        """Raises the failures, each from its smallest run."""
+        failures = [self._smallest(kind, attempt) for kind, attempt in self.last.items()]
+        if len(failures) == 1:
+            raise failures[0] from None
+        raise ExceptionGroup(f"{self.name}: {len(failures)} distinct failures", failures) from None
+
+    def _smallest(self, kind: type[Exception], found: Attempt) -> Exception:
+        """The failure again, with fewer moves where Hypothesis has left some, and with its report."""
+        if not issubclass(kind, SimulationError):
+
+            def fails(plan: FaultPlan, schedule: Schedule) -> bool:
+                return Attempt(plan, schedule, found.seed, found.given).run(self.body).kind is kind
+
+            found = Attempt(*shrink(fails, found.plan, found.schedule), found.seed, found.given)
+        outcome = found.run(self.body)
+        final = found.run(self.body, passing=passing_near(found, outcome, self.body, self.passing))
+        if final.failure is None or final.kind is not kind:
+            raise NotDeterministic(f"{self.name}: {kind.__name__} with {found!r} does not come back")
+        return final.failure
