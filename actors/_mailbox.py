@@ -167,7 +167,7 @@ class BoundedQueue:
         with self._lock:
             if type(envelope.message) is _ActorStop:
                 self._requests += 1
-            elif self._outside or not self.has_room():
+            elif not self.has_room():
                 return False
             self._inner.append(envelope)
             return True

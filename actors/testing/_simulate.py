@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 P = ParamSpec("P")
+V = TypeVar("V")
 F = TypeVar("F", bound=Callable[..., object])
 EXAMPLES = "__simulation_examples__"
 
@@ -98,17 +99,21 @@ def example(
     It stays when the bug is mended: a move is an error only if its actor never takes a step any more (`BadSchedule`),
     and a fault if it names nobody (`BadPlan`).
     """
-    if not isinstance(plan, FaultPlan | None) or not isinstance(schedule, Schedule | None):
-        raise WrongUse("@example(plan=FaultPlan(...), schedule=Schedule(...), seed=0)")
-    attempt = Attempt(
-        plan if plan is not None else FaultPlan(), schedule if schedule is not None else Schedule(), seed, given
-    )
+    attempt = Attempt(_value(plan, FaultPlan), _value(schedule, Schedule), seed, given)
 
     def decorate(test: F) -> F:
         setattr(test, EXAMPLES, [attempt, *getattr(test, EXAMPLES, [])])
         return test
 
     return decorate
+
+
+def _value(given: object, kind: type[V]) -> V:
+    if given is None:
+        return kind()
+    if not isinstance(given, kind):
+        raise WrongUse(f"@example takes a {kind.__name__}, not {given!r}: paste what the report of a failure says")
+    return given
 
 
 def run_blob(blob: str, body: Callable[..., object]) -> None:
@@ -198,11 +203,15 @@ class _Hunt:
 
     def campaign(self, strategies: Mapping[str, SearchStrategy[Any]], examples: int) -> None:
         """Has Hypothesis generate, and raises what it found."""
-        from hypothesis import HealthCheck, given, settings
+        from hypothesis import HealthCheck, Phase, given, settings
         from hypothesis import strategies as st
         from hypothesis.errors import Flaky
 
-        @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
+        default = settings()
+        # The report explains better than Hypothesis's own phase, which runs the test under a tracer.
+        phases = [phase for phase in default.phases if phase is not Phase.explain]
+
+        @settings(default, max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), phases=phases)
         @given(
             drawn=st.fixed_dictionaries(dict(strategies)),
             schedule=schedules_of(self.cast),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
@@ -129,6 +130,19 @@ class Simulation:
                 self._annotate(error)
         finally:
             self._tear_down()
+
+    @contextmanager
+    def under_way(self) -> Iterator[Self]:
+        """The same as `with`, for a fixture: whoever runs the test may have ended it before."""
+        with ExitStack() as stack:
+            self.__enter__()
+            stack.callback(lambda: None if self.is_over else self.__exit__(None, None, None))
+            yield self
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was stopped and taken down."""
+        return self.loop.is_closed()
 
     def _annotate(self, error: Exception) -> None:
         self._freeze()

@@ -509,6 +509,29 @@ async def test_a_crash_is_not_held_up_by_a_handler_beside_it_that_refuses_to_end
         release.set()
 
 
+@pytest.mark.parametrize("how", ["crash", "kill"])
+@in_loop
+async def test_handlers_that_have_only_just_begun_to_wait_are_cut_off_too(how: str) -> None:
+    """Guards an end in the same breath as the first wait: the cancellation is not lost on a task not yet begun."""
+
+    class Wide(Player):
+        concurrency = 40
+
+    async with stage() as w:
+        ref = await w.runtime.spawn(Wide)
+        ended = ref.ended()
+        for _ in range(20):
+            ref.tell(forever)
+        if how == "crash":
+            ref.tell(crash(ValueError("cause")))
+        else:
+            ref.tell(lambda self: self.ref.kill())
+        await w.settle()
+        assert ended.done()
+        assert [reason for reason, message in w.dead_letters if message is forever] == ["killed"] * 20
+        assert w.runtime.abandoned == 0
+
+
 @in_loop
 async def test_the_end_of_an_actor_ends_what_it_spawned() -> None:
     """Guards rules 18 and 20: those below are gone when its end is told, after any kind of end."""

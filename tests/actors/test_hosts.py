@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from typing import Any
 
 import pytest
 
 from actors import Actor, Shutdown
+from actors._loop_host import PASS
 from tests.actors.cast import PATIENCE, AsyncPlayer, Player, ends, join_threads, left_behind, own_threads, script, stage
 from tests.support import in_loop
 
@@ -94,6 +96,11 @@ def test_an_actor_that_tells_itself_for_ever_starves_no_coroutine_of_the_loop() 
             return "fine"
 
         assert asyncio.run_coroutine_threadsafe(elsewhere(), runtime.loop).result(PATIENCE) == "fine"
+
+
+def test_a_pass_of_the_loop_is_longer_than_the_interpreters_switch_interval() -> None:
+    """Guards other threads: who waits for the interpreter insists only after that time without a release."""
+    assert sys.getswitchinterval() * 2 <= PASS
 
 
 @in_loop

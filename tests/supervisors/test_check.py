@@ -267,7 +267,7 @@ def test_a_start_timeout_above_its_supervisors_is_cut_short() -> None:
 def test_retry_start_lasts_as_long_as_its_supervisors_start() -> None:
     """Guards the warning, and that a supervisor without a limit has none."""
     retrying = child("a", Worker, retry_start=True)
-    assert "at most 30 s" in messages(supervisor("root", retrying), "warning", "root/a")
+    assert "at most 30 s" in messages(supervisor("root", retrying, start_timeout=30), "warning", "root/a")
     assert said(supervisor("root", child("a", Worker, retry_start=True, start_timeout=5), start_timeout=None)) == ""
 
 

@@ -1,0 +1,109 @@
+"""The pytest plugin: a fixture `sim`, and options for replay, determinism and the number of schedules.
+
+It is loaded in every test run where this project is installed, so it imports a simulation where one is used, and not
+before.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from actors.testing._errors import StaleReplay, WrongUse
+from actors.testing._options import Options, options
+from actors.testing._replay import Replay
+
+if TYPE_CHECKING:
+    from actors.testing._simulation import Simulation
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("understudy", "simulations (understudy)")
+    group.addoption("--sim-replay", metavar="BLOB", help="run simulated tests exactly as this replay blob says")
+    group.addoption("--sim-determinism", action="store_true", help="run every simulation twice and compare the runs")
+    group.addoption("--sim-schedules", metavar="N", type=int, help="schedules for each example of @simulate")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    asked = _asked(config)
+    if asked.schedules is not None and asked.schedules < 1:
+        raise pytest.UsageError(f"--sim-schedules {asked.schedules}: at least 1")
+    if asked.replay is not None:
+        try:
+            Replay.decode(asked.replay)
+        except StaleReplay as error:
+            raise pytest.UsageError(f"--sim-replay: {error}") from None
+
+
+def _asked(config: pytest.Config) -> Options:
+    return Options(
+        config.getoption("--sim-replay"), config.getoption("--sim-determinism"), config.getoption("--sim-schedules")
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    token = options.set(_asked(item.config))
+    try:
+        return (yield)
+    finally:
+        options.reset(token)
+
+
+@pytest.fixture
+def sim(request: pytest.FixtureRequest) -> Iterator[Simulation]:
+    """A simulation that is under way. When the test ends everything is stopped, and the oracles are asked."""
+    made = _simulation(_asked(request.config))
+    with made.under_way():
+        yield made
+
+
+def _simulation(asked: Options) -> Simulation:
+    from actors.testing._simulation import Simulation
+
+    if asked.replay is None:
+        return Simulation()
+    replay = Replay.decode(asked.replay)
+    return Simulation(replay.plan, replay.schedule, replay.seed, strict=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Ends the simulation with the test itself: what the oracles say is a failure of the test, with its report."""
+    # Whoever uses the fixture has imported it; anything else of that name is none of ours.
+    module = sys.modules.get("actors.testing._simulation")
+    made: Any = pyfuncitem.funcargs.get("sim")
+    if module is None or not isinstance(made, module.Simulation):
+        return (yield)
+    asked = _asked(pyfuncitem.config)
+    try:
+        result = yield
+        made.__exit__(None, None, None)
+    except BaseException as error:
+        if not made.is_over:
+            made.__exit__(*sys.exc_info())
+        if asked.replay is not None:
+            Replay.decode(asked.replay).check(made.trace_hash, type(error).__name__)
+        raise
+    if asked.replay is not None:
+        Replay.decode(asked.replay).check(made.trace_hash, None)
+    if asked.determinism:
+        _again(pyfuncitem, made)
+    return result
+
+
+def _again(item: Any, first: Simulation) -> None:
+    """Runs the test once more, and compares. Raises `NotDeterministic`, `WrongUse`."""
+    from actors.testing._attempt import Outcome
+
+    for name, definitions in item._fixtureinfo.name2fixturedefs.items():
+        if name != "sim" and any("sim" in each.argnames for each in definitions):
+            raise WrongUse(f"--sim-determinism: the fixture {name!r} uses `sim`, so {item.name} cannot be run twice")
+    second = _simulation(Options())
+    given = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
+    with second:
+        item.obj(**(given | {"sim": second}))
+    Outcome(first, None).same_as(Outcome(second, None))

@@ -1,0 +1,466 @@
+"""`@simulate` finds what faults and schedules bring out, makes it small, and says how to see it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from actors import Actor
+from actors.testing import (
+    BadPlan,
+    BadSchedule,
+    Crash,
+    Demote,
+    FaultPlan,
+    FenceError,
+    InvariantBroken,
+    NeverHappened,
+    NotDeterministic,
+    Promote,
+    Replay,
+    Schedule,
+    Simulation,
+    SimulationError,
+    Slow,
+    StaleReplay,
+    TimerFirst,
+    WrongUse,
+    example,
+    faults,
+    moves,
+    plans,
+    shrink,
+    simulate,
+)
+from actors.testing import _simulate as module
+from actors.testing._options import Options, options
+from actors.testing._strategies import REAL
+from supervisors import SupervisorSpec, child, supervisor
+from tests.testing.cast import Account, Counter, counters
+
+
+class Teller(Actor):
+    """Reads the balance, then writes one more: two of them lose an update."""
+
+    async def on_receive(self, message: object) -> None:
+        account = self.sibling("account")
+        await account.call(await account.call("read") + 1)
+
+
+class CarefulTeller(Actor):
+    """Leaves reading and writing to the account, in one message."""
+
+    async def on_receive(self, message: object) -> None:
+        await self.sibling("account").call("add")
+
+
+class AddingAccount(Account):
+    """An account that adds by itself."""
+
+    def on_receive(self, message: Any) -> int:
+        return super().on_receive(self.balance + 1 if message == "add" else message)
+
+
+def bank(teller: type[Actor] = Teller) -> SupervisorSpec:
+    """Two tellers of one account."""
+    return supervisor(
+        "bank", child("account", AddingAccount), child("ann", teller, max_restarts=5), child("bob", teller)
+    )
+
+
+def deposits(sim: Simulation, teller: type[Actor] = Teller) -> None:
+    """Two deposits, one after the other in any ordinary run."""
+    root = sim.start(bank(teller))
+    work = sim.workload(lambda i: root.child(("ann", "bob")[i]).call("go"), n=2, every=1.0)
+    sim.run(until=20)
+    sim.heal()
+    account = root.child("account")
+    sim.eventually("both are done", lambda: work.done == 2, within=100)
+    assert account.ask("read") == 2, "a deposit is lost"
+
+
+def failure_of(test: Callable[..., None], **asked: Any) -> BaseException:
+    """What the test raises, under these options of the command line."""
+    token = options.set(Options(**asked))
+    try:
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - the caller looks at it
+            test()
+    finally:
+        options.reset(token)
+    return caught.value
+
+
+def note_of(failure: BaseException) -> str:
+    """The report."""
+    (note,) = failure.__notes__
+    return note
+
+
+def blob_in(note: str) -> str:
+    """The replay blob of a report."""
+    found = re.search(r"--sim-replay (\S+)", note)
+    assert found is not None
+    return found.group(1)
+
+
+slowness = plans("bank/**", kinds=[Slow], max_faults=3)
+
+
+def test_a_race_that_faults_bring_out_is_found_and_becomes_one_fault() -> None:
+    """Hypothesis owns the plan: of three faults at most, the one that is needed is left."""
+
+    @simulate(plan=slowness, examples=100)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        deposits(sim)
+
+    failure = failure_of(test)
+    assert isinstance(failure, AssertionError)
+    assert "a deposit is lost" in str(failure)
+    assert (
+        len(Replay.decode(blob_in(note_of(failure))).plan) + len(Replay.decode(blob_in(note_of(failure))).schedule) == 1
+    )
+
+
+def test_a_race_of_schedules_alone_becomes_at_most_three_moves() -> None:
+    """What a search has found is handed on as named moves."""
+
+    @simulate(examples=100)
+    def test(sim: Simulation) -> None:
+        root = sim.start(bank())
+        work = sim.workload(lambda i: root.child(("ann", "bob")[i]).call("go"), n=2, every=1.0)
+        sim.run(until=5)
+        assert work.done == 2
+        assert root.child("account").ask("read") == 2
+
+    schedule = Replay.decode(blob_in(note_of(failure_of(test)))).schedule
+    assert 1 <= len(schedule) <= 3
+
+
+def test_a_search_hands_its_find_on_as_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where no move is ever drawn, the report names moves."""
+    monkeypatch.setattr(module, "schedules_of", lambda cast: st.just(Schedule()))
+
+    @simulate(examples=100, schedules=6)
+    def test(sim: Simulation) -> None:
+        deposits(sim)
+
+    note = note_of(failure_of(test))
+    assert 1 <= len(Replay.decode(blob_in(note)).schedule) <= 3
+    assert "first difference from a run that passed" in note
+
+
+def test_the_pasted_example_shows_the_failure_before_anything_is_generated() -> None:
+    """The line in the report is Python, and does what it says."""
+
+    @simulate(plan=slowness, examples=100)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        deposits(sim)
+
+    note = note_of(failure_of(test))
+    line = re.search(r"@(example\(.*\))", note)
+    assert line is not None
+    names = {each.__name__: each for each in (FaultPlan, Schedule, Slow, Demote, Promote, TimerFirst, example)}
+    pasted = eval(line.group(1), names)
+    runs = []
+
+    @simulate(plan=slowness, examples=100)
+    def again(sim: Simulation, plan: FaultPlan) -> None:
+        runs.append(plan)
+        deposits(sim)
+
+    for decorated in (pasted(again), simulate(plan=slowness)(pasted(again.__wrapped__))):  # type: ignore[attr-defined]
+        runs.clear()
+        failure = failure_of(decorated)
+        assert "a deposit is lost" in str(failure)
+        assert len(runs) == 1
+        assert blob_in(note_of(failure)) == blob_in(note)
+
+
+def test_a_mended_test_passes_with_its_example() -> None:
+    """Paste, mend, pass: a move whose step no longer comes is no error, for the actor is still there."""
+
+    @example(plan=FaultPlan(Slow("bank/*", seconds=1.0)), schedule=Schedule(Demote("bank/ann", 90)))
+    @simulate(plan=slowness, examples=30)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        deposits(sim, CarefulTeller)
+
+    test()
+
+
+def test_an_example_that_names_nobody_is_an_error() -> None:
+    """A typing error in a pasted example would test nothing for ever."""
+
+    @example(schedule=Schedule(Demote("bank/carl", 1)))
+    @simulate()
+    def moved(sim: Simulation) -> None:
+        deposits(sim)
+
+    @example(plan=FaultPlan(Crash("bank/carl")))
+    @simulate(plan=slowness)
+    def planned(sim: Simulation, plan: FaultPlan) -> None:
+        deposits(sim)
+
+    assert isinstance(failure_of(moved), BadSchedule)
+    assert isinstance(failure_of(planned), BadPlan)
+
+
+def test_a_plan_that_names_no_actor_is_an_error_with_the_actors_there_were() -> None:
+    """A pattern with a typing error in it would show that everything is survived."""
+
+    @simulate(plan=plans("bnak/**"), examples=20)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        deposits(sim, CarefulTeller)
+
+    failure = failure_of(test)
+    assert isinstance(failure, BadPlan)
+    assert "names no actor; there were: " in str(failure)
+    assert "bank/account" in str(failure)
+
+
+def test_a_blob_runs_exactly_what_it_says() -> None:
+    """One run and no more, with the same failure at the same step."""
+    runs = []
+
+    @simulate(plan=slowness, examples=100)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        runs.append(plan)
+        deposits(sim)
+
+    blob = blob_in(note_of(failure_of(test)))
+    runs.clear()
+    again = failure_of(test, replay=blob)
+    assert len(runs) == 1
+    assert blob_in(note_of(again)) == blob
+
+
+def test_a_blob_of_what_is_mended_is_stale() -> None:
+    """Guards against reading "it passes" as "it is mended" without being told so."""
+
+    @simulate(plan=slowness, examples=100)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        deposits(sim)
+
+    @simulate(plan=slowness)
+    def mended(sim: Simulation, plan: FaultPlan) -> None:
+        deposits(sim, CarefulTeller)
+
+    blob = blob_in(note_of(failure_of(test)))
+    assert isinstance(failure_of(mended, replay=blob), StaleReplay)
+    assert isinstance(failure_of(mended, replay="no blob"), StaleReplay)
+
+
+def test_a_mended_team_stands_the_search() -> None:
+    """No false alarm where there is nothing to find."""
+
+    @simulate(plan=slowness, examples=60, schedules=4)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        deposits(sim, CarefulTeller)
+
+    test()
+
+
+def test_distinct_failures_are_distinct_bugs() -> None:
+    """Two oracles that speak are two reports, each the smallest of its kind."""
+
+    @simulate(plan=plans("root/*", kinds=[Crash], max_faults=2, most=2), examples=200)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        root = sim.start(counters("a", "b"))
+        incarnations = {"root/a": 1, "root/b": 1}
+        if any(fault.path == "root/*" and getattr(fault, "nth", 0) == 2 for fault in plan.faults):
+            sim.always("nobody crashes at the second message", lambda: not sim.fired)
+        sim.workload(lambda i: root.child("a").tell("x"), n=2, every=1.0)
+        sim.run(until=10)
+        sim.heal()
+        sim.eventually("nothing has happened", lambda: not sim.fired, within=1)
+        assert incarnations
+
+    failure = failure_of(test)
+    assert isinstance(failure, ExceptionGroup)
+    assert {type(each) for each in failure.exceptions} == {InvariantBroken, NeverHappened}
+    assert all(len(Replay.decode(blob_in(note_of(each))).plan) == 1 for each in failure.exceptions)
+
+
+def test_a_test_that_fails_without_any_fault_says_so_at_once() -> None:
+    """The first run is ordinary; what fails there needs no search, and its report has neither faults nor moves."""
+    runs = []
+
+    @simulate(plan=slowness)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        runs.append(plan)
+        raise ValueError("broken anyway")
+
+    note = note_of(failure_of(test))
+    assert runs == [FaultPlan()]
+    assert "faults: none were planned" in note
+
+
+def test_more_is_drawn_before_the_run_and_shown_in_the_example() -> None:
+    """Further strategies are arguments; the report gives their smallest values, and no blob that could not hold them."""
+
+    @simulate(examples=50, size=st.integers(0, 9))
+    def test(sim: Simulation, size: int) -> None:
+        sim.spawn(Counter, name="a")
+        assert size < 4
+
+    note = note_of(failure_of(test))
+    assert "@example(plan=FaultPlan(), schedule=Schedule(), seed=0, size=4)" in note
+    assert "--sim-replay" not in note
+
+
+@pytest.mark.parametrize("where", ["actor", "test"])
+def test_drawing_inside_a_run_is_refused(where: str) -> None:
+    """A value drawn by an actor would depend on the schedule; the error names the place."""
+
+    class Drawer(Actor):
+        def __init__(self, data: st.DataObject) -> None:
+            self.data = data
+
+        def on_receive(self, message: object) -> int:
+            return self.data.draw(st.integers())
+
+    @simulate(examples=5, data=st.data())
+    def test(sim: Simulation, data: st.DataObject) -> None:
+        if where == "test":
+            data.draw(st.integers())
+        sim.spawn(Drawer, args=[data], name="drawer").tell("x")
+        sim.run(until=1)
+
+    failure = failure_of(test)
+    assert isinstance(failure, FenceError)
+    assert "test_simulate.py" in failure.place
+    assert failure.path == ("drawer" if where == "actor" else "")
+
+
+def test_an_oracle_that_raises_is_named() -> None:
+    """A predicate with a bug of its own is neither a pass nor a hang."""
+
+    @simulate(examples=5)
+    def test(sim: Simulation) -> None:
+        sim.spawn(Counter, name="a")
+        sim.always("tidy", lambda: 1 / 0)
+
+    failure = failure_of(test)
+    assert isinstance(failure, SimulationError)
+    assert "'tidy'" in str(failure)
+
+
+def test_a_test_that_does_not_repeat_itself_is_told() -> None:
+    """State that one run leaves to the next makes a failure that does not come back."""
+    runs: list[int] = []
+
+    @simulate(plan=slowness, examples=50)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        runs.append(1)
+        deposits(sim, CarefulTeller)
+        assert len(runs) != 7
+
+    assert isinstance(failure_of(test), NotDeterministic)
+
+
+def test_the_determinism_option_finds_what_differs_between_two_runs() -> None:
+    """Every run is done twice; the error names the first step that differs."""
+    other = Random(1)
+
+    @simulate(examples=5)
+    def test(sim: Simulation) -> None:
+        sim.start(counters("a", "b")).child("a" if other.random() < 0.5 else "b").tell("x")
+        sim.run(until=1)
+
+    failure = failure_of(test, determinism=True)
+    assert isinstance(failure, NotDeterministic)
+    assert "was 'root/" in str(failure)
+
+
+def test_the_schedules_option_overrides_the_decorator() -> None:
+    """`--sim-schedules 1`: the drawn schedule and no search."""
+    runs = []
+
+    @simulate(examples=10, schedules=5)
+    def test(sim: Simulation) -> None:
+        runs.append(1)
+        sim.spawn(Counter, name="a")
+
+    token = options.set(Options(schedules=1))
+    try:
+        test()
+    finally:
+        options.reset(token)
+    assert len(runs) <= 11
+
+
+def no_sim(plan: FaultPlan) -> None:
+    """A test without `sim`."""
+
+
+def no_plan(sim: Simulation) -> None:
+    """A test without `plan`."""
+
+
+async def asynchronous(sim: Simulation) -> None:
+    """A coroutine."""
+
+
+def with_plan(sim: Simulation, plan: FaultPlan) -> None:
+    """As it should be."""
+
+
+@pytest.mark.parametrize(
+    ("decorate", "says"),
+    [
+        (lambda: simulate(no_plan), "is called"),
+        (lambda: simulate()(no_sim), "has to take `sim`"),
+        (lambda: simulate()(with_plan), "takes a plan"),
+        (lambda: simulate()(asynchronous), "is async"),
+        (lambda: simulate(size=st.integers())(no_plan), "does not take size"),
+        (lambda: simulate(plan=3)(with_plan), "give a strategy"),  # type: ignore[arg-type]
+        (lambda: simulate(examples=0), "at least one"),
+        (lambda: simulate(plan=st.just(3))(with_plan)(), "draws 3"),  # type: ignore[arg-type]
+        (lambda: example(plan=[Crash("a")]), "takes a FaultPlan"),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_use_is_an_error_that_says_what_to_write(decorate: Callable[[], object], says: str) -> None:
+    """Every mistake in using the decorator is found where it is made."""
+    with pytest.raises(WrongUse, match=re.escape(says)):
+        decorate()
+
+
+def test_shrink_is_there_for_searches_of_your_own() -> None:
+    """Every fault and every move that is not needed goes, and what is left comes as early as it can."""
+
+    def fails(plan: FaultPlan, schedule: Schedule) -> bool:
+        return Crash("a") in plan.faults and any(move.path == "b" and move.step >= 2 for move in schedule.moves)
+
+    plan = FaultPlan(Slow("x"), Crash("a"), Slow("y"))
+    schedule = Schedule(Demote("c", 3), Demote("b", 9), Promote("c", 5))
+    assert shrink(fails, plan, schedule) == (FaultPlan(Crash("a")), Schedule(Demote("b", 2)))
+
+
+def test_plans_leave_out_what_cannot_happen_in_one_process() -> None:
+    """A supervisor is not to blame for a message that no queue ever loses; ask for these kinds by name."""
+    assert not {faults.DropMessage, faults.DuplicateMessage, faults.DelayMessage} & set(REAL)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: plans(""),
+        lambda: plans("a", kinds=[]),
+        lambda: plans("a", kinds=[int]),  # type: ignore[list-item]
+        lambda: plans("a", max_faults=0),
+    ],
+)
+def test_a_strategy_for_plans_that_say_nothing_is_refused(make: Callable[[], object]) -> None:
+    """The error comes where the strategy is made, and not from the middle of a search."""
+    with pytest.raises(BadPlan):
+        make()
+
+
+def test_moves_of_nobody_are_refused() -> None:
+    """The same for moves."""
+    with pytest.raises(BadSchedule):
+        moves({})
