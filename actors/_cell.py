@@ -191,7 +191,8 @@ class Cell(Turn):
         if told is not None and not kind.governs:
             self.leave(told)
         else:
-            self.reopen()  # one that governs its own life finds the order to stop in its mailbox, and what it started stops first
+            # One that governs its own life finds the order to stop in its mailbox, and what it started stops first.
+            self.reopen()
 
     def _declined(self) -> None:
         if self._end_children(Normal()):

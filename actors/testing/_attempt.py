@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
-from actors.testing._errors import BadPlan, NotDeterministic
+from actors.testing._errors import BadPlan, InvariantBroken, NotDeterministic, OracleFailure
 from actors.testing._faults import FaultPlan
 from actors.testing._fences import sealed
+from actors.testing._place import raised_at
 from actors.testing._schedule import Schedule
 from actors.testing._schedulers import Strategy
 from actors.testing._simulation import Simulation, Strictness
 
 Body = Callable[..., object]
+Kind = tuple[type[Exception], str]
+"""What tells one bug from another: the type of the failure; the name of an `always`; else where it was raised."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,16 @@ class Outcome:
     failure: Exception | None
 
     @property
-    def kind(self) -> type[Exception] | None:
-        """The type of the failure: distinct types are distinct bugs."""
-        return type(self.failure) if self.failure is not None else None
+    def kind(self) -> Kind | None:
+        """What sort of failure it is."""
+        error = self.failure
+        if error is None:
+            return None
+        if isinstance(error, InvariantBroken):
+            return type(error), error.what
+        if isinstance(error, OracleFailure):
+            return type(error), ""
+        return type(error), raised_at(error)
 
     @property
     def cast(self) -> dict[str, int]:
@@ -90,7 +100,7 @@ class Outcome:
     def same_as(self, other: Outcome) -> None:
         """Raises `NotDeterministic`, with the first difference, when the other is not the same run."""
         ours, theirs = self.sim, other.sim
-        if ours.trace_hash == theirs.trace_hash and self.kind is other.kind:
+        if ours.trace_hash == theirs.trace_hash and self.kind == other.kind:
             return
         where = "the runs end differently"
         for step, pair in enumerate(zip(ours.trace, theirs.trace, strict=False), start=1):

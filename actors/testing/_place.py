@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 from pathlib import Path
+from traceback import walk_tb
 from types import FrameType
 
 from actors._current import current_cell
@@ -17,18 +18,32 @@ _STDLIB = sysconfig.get_path("stdlib")
 _OURS = str(Path(__file__).parents[1])
 
 
+def is_library(file: str) -> bool:
+    """Whether a file is ours, Hypothesis's or the standard library's."""
+    if file.startswith((_OURS, "<")) or (file.startswith(_STDLIB) and "site-packages" not in file):
+        return True
+    return {"site-packages", "hypothesis"} <= set(Path(file).parts)
+
+
 def place() -> str:
-    """File and line of the innermost frame that is neither ours nor the standard library's."""
+    """File and line of the innermost frame of the user's."""
     innermost: FrameType | None = sys._getframe(1)
     frame = innermost
     while frame is not None:
-        file = frame.f_code.co_filename
-        library = file.startswith((_OURS, "<")) or (file.startswith(_STDLIB) and "site-packages" not in file)
-        if not library:
-            return f"{file}:{frame.f_lineno}"
+        if not is_library(frame.f_code.co_filename):
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back
     assert innermost is not None
     return f"{innermost.f_code.co_filename}:{innermost.f_lineno}"
+
+
+def raised_at(error: BaseException) -> str:
+    """File and line of the innermost frame of the user's that the error came through."""
+    found = ""
+    for frame, line in walk_tb(error.__traceback__):
+        if not is_library(frame.f_code.co_filename):
+            found = f"{frame.f_code.co_filename}:{line}"
+    return found
 
 
 def fence(call: str, instead: str) -> FenceError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, cast
 
-from actors._loop_host import Carrier, LoopHost
+from actors._carrier import Carrier
+from actors._loop_host import LoopHost
 from actors._turn import Turn
 from actors.testing._lanes import Lane, current_lane
 

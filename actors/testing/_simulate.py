@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
-from actors.testing._attempt import Attempt, Outcome, passing_near
+from actors.testing._attempt import Attempt, Kind, Outcome, passing_near
 from actors.testing._errors import NotDeterministic, SimulationError, WrongUse
 from actors.testing._faults import FaultPlan
 from actors.testing._options import options
@@ -183,11 +184,13 @@ class _Hunt:
         self.cast: dict[str, int] = {"": 1}
         self.named: set[str] = set()
         self.passing: list[str] | None = None
-        self.carried: dict[type[Exception], Schedule] = {}
+        self.carried: dict[Kind, Schedule] = {}
         """What searches have found, as moves; tried before anything else is searched."""
         self.hits: dict[str, Attempt] = {}
         """How each example that failed does so: Hypothesis runs them again."""
-        self.last: dict[type[Exception], Attempt] = {}
+        self.fatal: SimulationError | None = None
+        """The test cannot be used like this; nothing is searched after that."""
+        self.last: dict[Kind, Attempt] = {}
         """The last failing run of each type; in the end, the smallest example that Hypothesis knows."""
 
     def ordinary(self, given: Mapping[str, object]) -> None:
@@ -207,31 +210,37 @@ class _Hunt:
         from hypothesis import strategies as st
         from hypothesis.errors import Flaky
 
-        default = settings()
-        # The report explains better than Hypothesis's own phase, which runs the test under a tracer.
-        phases = [phase for phase in default.phases if phase is not Phase.explain]
-
-        @settings(default, max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), phases=phases)
-        @given(
-            drawn=st.fixed_dictionaries(dict(strategies)),
-            schedule=schedules_of(self.cast),
-            seed=st.integers(0, 65_535),
-        )
         def one_example(drawn: dict[str, Any], schedule: Schedule, seed: int) -> None:
             plan = drawn.pop("plan")
             if not isinstance(plan, FaultPlan):
                 raise WrongUse(f"the strategy for plan draws {plan!r}, not a FaultPlan")
             self._try(Attempt(plan, schedule, seed, drawn))
 
-        one_example.hypothesis.inner_test.__name__ = self.name  # type: ignore[attr-defined]
+        # Hypothesis keeps what has failed under this name.
+        one_example.__name__ = one_example.__qualname__ = re.sub(r"\W", "_", self.name)
+        generated = given(
+            drawn=st.fixed_dictionaries(dict(strategies)),
+            schedule=schedules_of(self.cast),
+            seed=st.integers(0, 65_535),
+        )(one_example)
+        default = settings()
+        # The report explains better than Hypothesis's own phase, which runs the test under a tracer.
+        phases = [phase for phase in default.phases if phase is not Phase.explain]
+        limits = settings(
+            default, max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), phases=phases
+        )
         try:
-            one_example()
+            limits(generated)()
         except Flaky as flaky:
+            if self.fatal is not None:
+                raise self.fatal from None
             raise NotDeterministic(
                 f"{self.name} failed once and not again with the same plan, schedule and seed; "
                 "pytest --sim-determinism shows where two runs part"
             ) from flaky
         except Exception:
+            if self.fatal is not None:
+                raise self.fatal from None
             if not self.last:
                 raise
         if self.last:
@@ -241,6 +250,15 @@ class _Hunt:
 
     def _try(self, drawn: Attempt) -> None:
         """Tries the example under several schedules. Raises what the first that fails raises."""
+        if self.fatal is not None:
+            raise self.fatal
+        try:
+            self._try_each(drawn)
+        except SimulationError as error:
+            self.fatal = error
+            raise
+
+    def _try_each(self, drawn: Attempt) -> None:
         known = self.hits.get(repr(drawn))
         for attempt in [known] if known is not None else self._ways(drawn):
             outcome = attempt.run(self.body)
@@ -251,7 +269,9 @@ class _Hunt:
                 if attempt.search is not None:
                     attempt, outcome = self._as_moves(attempt)
                 assert outcome.failure is not None
-                self.hits[repr(drawn)] = self.last[type(outcome.failure)] = attempt
+                assert outcome.kind is not None
+                self.hits[repr(drawn)] = attempt
+                self.last[outcome.kind] = attempt
                 raise outcome.failure
 
     def _ways(self, drawn: Attempt) -> Iterator[Attempt]:
@@ -277,11 +297,11 @@ class _Hunt:
         def attempt(schedule: Schedule) -> Attempt:
             return Attempt(hit.plan, schedule, hit.seed, hit.given)
 
-        schedule = fewer_moves(lambda less: attempt(less).run(self.body).kind is kind, recorded.sim.schedule)
+        schedule = fewer_moves(lambda less: attempt(less).run(self.body).kind == kind, recorded.sim.schedule)
         found = attempt(schedule)
         outcome = found.run(self.body)
-        if outcome.kind is not kind:
-            raise NotDeterministic(f"{self.name}: the moves of {hit.search!r} do not bring {kind.__name__} back")
+        if outcome.kind != kind:
+            raise NotDeterministic(f"{self.name}: the moves of {hit.search!r} do not bring {kind[0].__name__} back")
         self.carried[kind] = schedule
         return found, outcome
 
@@ -294,16 +314,16 @@ class _Hunt:
             raise failures[0] from None
         raise ExceptionGroup(f"{self.name}: {len(failures)} distinct failures", failures) from None
 
-    def _smallest(self, kind: type[Exception], found: Attempt) -> Exception:
+    def _smallest(self, kind: Kind, found: Attempt) -> Exception:
         """The failure again, with fewer moves where Hypothesis has left some, and with its report."""
-        if not issubclass(kind, SimulationError):
+        if not issubclass(kind[0], SimulationError):
 
             def fails(plan: FaultPlan, schedule: Schedule) -> bool:
-                return Attempt(plan, schedule, found.seed, found.given).run(self.body).kind is kind
+                return Attempt(plan, schedule, found.seed, found.given).run(self.body).kind == kind
 
             found = Attempt(*shrink(fails, found.plan, found.schedule), found.seed, found.given)
         outcome = found.run(self.body)
         final = found.run(self.body, passing=passing_near(found, outcome, self.body, self.passing))
-        if final.failure is None or final.kind is not kind:
-            raise NotDeterministic(f"{self.name}: {kind.__name__} with {found!r} does not come back")
+        if final.failure is None or final.kind != kind:
+            raise NotDeterministic(f"{self.name}: {kind[0].__name__} with {found!r} does not come back")
         return final.failure

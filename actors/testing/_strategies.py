@@ -31,6 +31,7 @@ def plans(
     kinds: Iterable[type[Fault]] = REAL,
     most: int = 8,
     until: float = 30.0,
+    seconds: Sequence[float] = SECONDS,
 ) -> SearchStrategy[FaultPlan]:
     """Fault plans. Which kinds are on is drawn first, so that a kind that is off cannot hide what another would show.
 
@@ -41,6 +42,7 @@ def plans(
             dropped, doubled or delayed
         most: the highest message, start or stop that a fault waits for
         until: the last moment, in virtual seconds, of the faults that come at a time
+        seconds: the spans of time that `Slow` and `DelayMessage` may take
 
     Raises:
         BadPlan: no kind, an unknown one, or a number below one
@@ -52,7 +54,7 @@ def plans(
     unknown = [kind for kind in chosen if kind not in KINDS.values()]
     if unknown or not chosen:
         raise BadPlan(f"plans(kinds={list(kinds)!r}): give some of {', '.join(sorted(KINDS))}")
-    if max_faults < 1 or most < 1 or until < 0:
+    if max_faults < 1 or most < 1 or until < 0 or not seconds:
         raise BadPlan(f"plans(max_faults={max_faults}, most={most}, until={until}): at least one, and a time from zero")
     for path in targets:
         Fault(path)  # refuses an empty pattern here, and not in the middle of a search
@@ -62,14 +64,19 @@ def plans(
         on = draw(st.lists(st.sampled_from(chosen), unique=True, max_size=min(len(chosen), max_faults)))
         if not on:
             return FaultPlan()
-        one = st.one_of(*(faults(kind, targets, most=most, until=until) for kind in on))
+        one = st.one_of(*(faults(kind, targets, most=most, until=until, seconds=seconds) for kind in on))
         return FaultPlan(*draw(st.lists(one, min_size=1, max_size=max_faults)))
 
     return plans()
 
 
 def faults(
-    kind: type[Fault], paths: Sequence[str] = ("**",), *, most: int = 8, until: float = 30.0
+    kind: type[Fault],
+    paths: Sequence[str] = ("**",),
+    *,
+    most: int = 8,
+    until: float = 30.0,
+    seconds: Sequence[float] = SECONDS,
 ) -> SearchStrategy[Fault]:
     """Faults of one kind; the arguments are those of `plans`."""
     from hypothesis import strategies as st
@@ -82,7 +89,7 @@ def faults(
     if kind is Kill:
         return st.one_of(st.builds(Kill, where, nth=nth), st.builds(Kill, where, at=at))
     if kind in (Slow, DelayMessage):
-        return st.builds(kind, where, nth=nth, seconds=st.sampled_from(SECONDS))
+        return st.builds(kind, where, nth=nth, seconds=st.sampled_from(tuple(seconds)))
     return st.builds(kind, where, nth=nth, times=st.integers(1, 3))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from actors import Actor
@@ -108,7 +110,15 @@ def blob_in(note: str) -> str:
     return found.group(1)
 
 
-slowness = plans("bank/**", kinds=[Slow], max_faults=3)
+@pytest.fixture(autouse=True)
+def _equal_searches() -> Iterator[None]:
+    """What Hypothesis generates is the same in every run: no test here depends on luck, or on what failed before."""
+    settings.load_profile("ci")
+    yield
+    settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
+
+
+slowness = plans("bank/**", kinds=[Slow], max_faults=3, seconds=(0.5, 1.0, 5.0))
 
 
 def test_a_race_that_faults_bring_out_is_found_and_becomes_one_fault() -> None:
@@ -270,14 +280,12 @@ def test_distinct_failures_are_distinct_bugs() -> None:
     @simulate(plan=plans("root/*", kinds=[Crash], max_faults=2, most=2), examples=200)
     def test(sim: Simulation, plan: FaultPlan) -> None:
         root = sim.start(counters("a", "b"))
-        incarnations = {"root/a": 1, "root/b": 1}
-        if any(fault.path == "root/*" and getattr(fault, "nth", 0) == 2 for fault in plan.faults):
-            sim.always("nobody crashes at the second message", lambda: not sim.fired)
+        if Crash("root/*", nth=2) in plan.faults:
+            sim.always("nobody crashes", lambda: not sim.fired)
         sim.workload(lambda i: root.child("a").tell("x"), n=2, every=1.0)
         sim.run(until=10)
         sim.heal()
         sim.eventually("nothing has happened", lambda: not sim.fired, within=1)
-        assert incarnations
 
     failure = failure_of(test)
     assert isinstance(failure, ExceptionGroup)
@@ -300,7 +308,7 @@ def test_a_test_that_fails_without_any_fault_says_so_at_once() -> None:
 
 
 def test_more_is_drawn_before_the_run_and_shown_in_the_example() -> None:
-    """Further strategies are arguments; the report gives their smallest values, and no blob that could not hold them."""
+    """Further strategies are arguments; the report gives their smallest values, and no blob, which cannot hold them."""
 
     @simulate(examples=50, size=st.integers(0, 9))
     def test(sim: Simulation, size: int) -> None:
@@ -412,10 +420,10 @@ def with_plan(sim: Simulation, plan: FaultPlan) -> None:
 @pytest.mark.parametrize(
     ("decorate", "says"),
     [
-        (lambda: simulate(no_plan), "is called"),
-        (lambda: simulate()(no_sim), "has to take `sim`"),
+        (lambda: simulate(no_plan), "is called"),  # type: ignore[arg-type]
+        (lambda: simulate()(no_sim), "has to take `sim`"),  # type: ignore[arg-type]
         (lambda: simulate()(with_plan), "takes a plan"),
-        (lambda: simulate()(asynchronous), "is async"),
+        (lambda: simulate()(asynchronous), "is async"),  # type: ignore[arg-type]
         (lambda: simulate(size=st.integers())(no_plan), "does not take size"),
         (lambda: simulate(plan=3)(with_plan), "give a strategy"),  # type: ignore[arg-type]
         (lambda: simulate(examples=0), "at least one"),
