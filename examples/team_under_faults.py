@@ -1,31 +1,20 @@
 """A team under faults: two payers lease invoices from a dispatcher, and some invoice is paid twice. When?
 
     python examples/team_under_faults.py
+    pytest examples/team_under_faults.py
 
 No ordinary run shows it. In a simulation the same actors run on virtual time under generated faults and schedules; what
-is found is made as small as it gets, and run again. The mended team then stands the same search. Needs the extra
-`understudy[testing]`.
+is found is made as small as it gets, and run again. The mended team then stands the same search. Run by pytest, the
+team as it was written fails. Needs the extra `understudy[testing]`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from random import Random
-from typing import NamedTuple
+from collections.abc import Callable
 
 from actors import Actor, Message, handles
-from actors.testing import (
-    Crash,
-    FaultPlan,
-    OracleFailure,
-    Schedule,
-    Simulation,
-    Slow,
-    Strategy,
-    portfolio,
-    simulation,
-)
+from actors.testing import Crash, FaultPlan, Simulation, Slow, example, faults, simulate
 from supervisors import SupervisorSpec, child, constant, supervisor
 
 LEASE = 5.0
@@ -138,73 +127,44 @@ def play(sim: Simulation, payer: type[Payer]) -> None:
     sim.eventually("every invoice is paid", lambda: len(bank) == 6, within=30)
 
 
-class Run(NamedTuple):
-    """What one run is made of: all of it, so that it can be run again."""
-
-    plan: FaultPlan
-    schedule: Schedule | None = None
-    search: Strategy | None = None
+trouble = faults.plans(*(f"team/{name}" for name in PAYERS), kinds=[Crash, Slow], max_faults=3, seconds=(2.0, 6.0))
 
 
-def failure_of(payer: type[Payer], run: Run) -> tuple[OracleFailure | None, Schedule]:
-    """Runs the test once. Returns what an oracle said, and the order of steps as moves."""
-    sim = simulation(run.plan, run.schedule, search=run.search)
+@simulate(plan=trouble, examples=200)
+def test_the_team(sim: Simulation, plan: FaultPlan) -> None:
+    """The team as it was written."""
+    play(sim, Payer)
+
+
+@simulate(plan=trouble, examples=200)
+def test_the_mended_team(sim: Simulation, plan: FaultPlan) -> None:
+    """The team that leaves the last step to the dispatcher."""
+    play(sim, PreparingPayer)
+
+
+@example(plan=FaultPlan(Slow("team/ann", nth=1, seconds=6.0)))
+@simulate(plan=trouble, examples=1)
+def test_what_was_found(sim: Simulation, plan: FaultPlan) -> None:
+    """A line of the report, pasted above the test: the very same failure, before anything is generated."""
+    play(sim, Payer)
+
+
+def outcome(test: Callable[[], None]) -> Exception | None:
+    """What pytest would show."""
     try:
-        with sim:
-            play(sim, payer)
-    except OracleFailure as failure:
-        return failure, sim.schedule
-    return None, sim.schedule
-
-
-def runs(seed: int, count: int) -> Iterator[Run]:
-    """Fault plans and, for each of them, a few searches of different kinds."""
-    draw = Random(seed)
-    for first in range(0, count, 4):
-        faults = [
-            Slow("team/*", nth=draw.randint(1, 6), seconds=draw.choice((2.0, 6.0))),
-            Crash(f"team/{draw.choice(PAYERS)}", nth=draw.randint(1, 3)),
-        ]
-        plan = FaultPlan(*draw.sample(faults, draw.randint(1, 2)))
-        for search in portfolio(4, seed + first):
-            yield Run(plan, search=search)
-
-
-def find(payer: type[Payer], seed: int, count: int) -> Run | None:
-    """The first run that fails, as a plan and moves."""
-    for run in runs(seed, count):
-        failure, schedule = failure_of(payer, run)
-        if failure is not None:
-            return Run(run.plan, schedule)
+        test()
+    except Exception as failure:  # noqa: BLE001 - it is shown
+        return failure
     return None
-
-
-def smallest(payer: type[Payer], run: Run) -> Run:
-    """The run without every fault and every move that it can fail without."""
-    schedule = run.schedule or Schedule()
-    candidates = [Run(run.plan, Schedule())]
-    candidates += [Run(run.plan.without(index), schedule) for index in range(len(run.plan))]
-    candidates += [Run(run.plan, schedule.without(index)) for index in range(len(schedule))]
-    for less in candidates:
-        if less != run and failure_of(payer, less)[0] is not None:
-            return smallest(payer, less)
-    return run
 
 
 def main() -> None:
     """Finds the race, shows it, and tries the mended team."""
-    ordinary, _ = failure_of(Payer, Run(FaultPlan()))
-    print(f"an ordinary run: {ordinary or 'nothing to see'}")
-    found = find(Payer, seed=1, count=200)
-    assert found is not None
-    least = smallest(Payer, found)
-    failure, _ = failure_of(Payer, least)
-    print(f"found: {failure}\nwith {least.plan}\nand {least.schedule}\n")
-    print("\n".join(getattr(failure, "__notes__", ())))
-    again, _ = failure_of(Payer, least)
-    print(f"\nagain: {again}")
-    mended = find(PreparingPayer, seed=1, count=200)
-    print(f"the mended team in 200 schedules: {mended or 'nothing to see'}")
+    found = outcome(test_the_team)
+    print(f"found: {found}")
+    print("\n".join(getattr(found, "__notes__", ())))
+    print(f"\nagain: {outcome(test_what_was_found)}")
+    print(f"the mended team in 600 schedules: {outcome(test_the_mended_team) or 'nothing to see'}")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,9 @@ def simulate(
             pasted: list[Attempt] = getattr(wrapper, EXAMPLES, [])
             for each in pasted:
                 _fail(each.run(body, strict="names"))
-            hunt = _Hunt(test.__qualname__, body, asked.schedules or schedules, twice=asked.determinism)
+            hunt = _Hunt(
+                f"{test.__module__}.{test.__qualname__}", body, asked.schedules or schedules, twice=asked.determinism
+            )
             hunt.ordinary(_simplest(given))
             return hunt.campaign(strategies, examples)
 
@@ -201,7 +203,8 @@ class _Hunt:
         if self.twice:
             attempt.twice(self.body)
         self.length = outcome.sim.steps
-        self.cast = outcome.cast or self.cast
+        # Moves of the test itself are left to the searches: those of actors tell more.
+        self.cast = {path: steps for path, steps in outcome.cast.items() if path} or self.cast
         self.passing = outcome.sim.trace
 
     def campaign(self, strategies: Mapping[str, SearchStrategy[Any]], examples: int) -> None:
@@ -216,8 +219,10 @@ class _Hunt:
                 raise WrongUse(f"the strategy for plan draws {plan!r}, not a FaultPlan")
             self._try(Attempt(plan, schedule, seed, drawn))
 
-        # Hypothesis keeps what has failed under this name.
         one_example.__name__ = one_example.__qualname__ = re.sub(r"\W", "_", self.name)
+        # Hypothesis keeps what has failed under the source of the test, which is this one for all of ours; what tells
+        # the cases of pytest's parametrize apart tells these apart.
+        one_example._hypothesis_internal_add_digest = self.name.encode()  # type: ignore[attr-defined]
         generated = given(
             drawn=st.fixed_dictionaries(dict(strategies)),
             schedule=schedules_of(self.cast),

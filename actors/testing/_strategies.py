@@ -30,6 +30,7 @@ def plans(
     max_faults: int = 3,
     kinds: Iterable[type[Fault]] = REAL,
     most: int = 8,
+    times: int = 1,
     until: float = 30.0,
     seconds: Sequence[float] = SECONDS,
 ) -> SearchStrategy[FaultPlan]:
@@ -41,6 +42,7 @@ def plans(
         kinds: the kinds that may be on; by default all that happen in one process, which is all but messages that are
             dropped, doubled or delayed
         most: the highest message, start or stop that a fault waits for
+        times: how often one fault fires at most; a supervisor's budget bears only so many crashes
         until: the last moment, in virtual seconds, of the faults that come at a time
         seconds: the spans of time that `Slow` and `DelayMessage` may take
 
@@ -54,8 +56,11 @@ def plans(
     unknown = [kind for kind in chosen if kind not in KINDS.values()]
     if unknown or not chosen:
         raise BadPlan(f"plans(kinds={list(kinds)!r}): give some of {', '.join(sorted(KINDS))}")
-    if max_faults < 1 or most < 1 or until < 0 or not seconds:
-        raise BadPlan(f"plans(max_faults={max_faults}, most={most}, until={until}): at least one, and a time from zero")
+    if min(max_faults, most, times) < 1 or until < 0 or not seconds:
+        raise BadPlan(
+            f"plans(max_faults={max_faults}, most={most}, times={times}, until={until}, seconds={seconds}): "
+            "at least one of each, and times from zero"
+        )
     for path in targets:
         Fault(path)  # refuses an empty pattern here, and not in the middle of a search
 
@@ -64,7 +69,7 @@ def plans(
         on = draw(st.lists(st.sampled_from(chosen), unique=True, max_size=min(len(chosen), max_faults)))
         if not on:
             return FaultPlan()
-        one = st.one_of(*(faults(kind, targets, most=most, until=until, seconds=seconds) for kind in on))
+        one = st.one_of(*(faults(kind, targets, most=most, times=times, until=until, seconds=seconds) for kind in on))
         return FaultPlan(*draw(st.lists(one, min_size=1, max_size=max_faults)))
 
     return plans()
@@ -75,6 +80,7 @@ def faults(
     paths: Sequence[str] = ("**",),
     *,
     most: int = 8,
+    times: int = 1,
     until: float = 30.0,
     seconds: Sequence[float] = SECONDS,
 ) -> SearchStrategy[Fault]:
@@ -90,7 +96,7 @@ def faults(
         return st.one_of(st.builds(Kill, where, nth=nth), st.builds(Kill, where, at=at))
     if kind in (Slow, DelayMessage):
         return st.builds(kind, where, nth=nth, seconds=st.sampled_from(tuple(seconds)))
-    return st.builds(kind, where, nth=nth, times=st.integers(1, 3))
+    return st.builds(kind, where, nth=nth, times=st.integers(1, times))
 
 
 def moves(

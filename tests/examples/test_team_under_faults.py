@@ -1,29 +1,40 @@
-"""The team under faults: its race is found whatever the seed, becomes small, and is gone from the mended team."""
+"""The team under faults: its race is found, becomes small, replays, and is gone from the mended team."""
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from actors.testing import FaultPlan, InvariantBroken, Schedule
-from examples.team_under_faults import Payer, PreparingPayer, Run, failure_of, find, smallest
+from actors.testing import FaultPlan, InvariantBroken, Replay, Simulation, simulate, simulation
+from examples import team_under_faults as example
+from examples.team_under_faults import Payer, PreparingPayer, outcome, play, trouble
 
 
 def test_an_ordinary_run_shows_nothing() -> None:
     """Guards that the race is one that a plain test would miss."""
-    assert failure_of(Payer, Run(FaultPlan()))[0] is None
+    with simulation() as sim:
+        play(sim, Payer)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_race_is_found_and_becomes_small(seed: int) -> None:
-    """Guards that the find does not hang on a lucky seed, and that its smallest form replays."""
-    found = find(Payer, seed, count=200)
+def test_the_race_is_found_and_becomes_one_fault() -> None:
+    """Guards that the find does not hang on luck, and that its smallest form is small."""
+    failure = outcome(example.test_the_team)
+    assert isinstance(failure, InvariantBroken)
+    found = re.search(r"--sim-replay (\S+)", failure.__notes__[0])
     assert found is not None
-    least = smallest(Payer, found)
-    assert len(least.plan) <= 2
-    assert least.schedule == Schedule()
-    assert isinstance(failure_of(Payer, least)[0], InvariantBroken)
+    replay = Replay.decode(found.group(1))
+    assert len(replay.plan) + len(replay.schedule) == 1
+
+
+def test_the_pasted_example_still_shows_it() -> None:
+    """Guards the line that the example teaches a reader to paste."""
+    assert isinstance(outcome(example.test_what_was_found), InvariantBroken)
 
 
 def test_the_mended_team_stands_the_same_search() -> None:
     """Guards the fix that the example teaches."""
-    assert find(PreparingPayer, seed=0, count=400) is None
+
+    @simulate(plan=trouble, examples=100, schedules=4)
+    def mended(sim: Simulation, plan: FaultPlan) -> None:
+        play(sim, PreparingPayer)
+
+    mended()
