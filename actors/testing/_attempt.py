@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 from actors.testing._errors import BadPlan, InvariantBroken, NotDeterministic, OracleFailure
-from actors.testing._faults import FaultPlan
+from actors.testing._faults import FaultPlan, matches
 from actors.testing._fences import sealed
 from actors.testing._place import raised_at
 from actors.testing._schedule import Schedule
@@ -89,13 +89,13 @@ class Outcome:
         return {path: lanes[path].steps for path in sorted(lanes) if lanes[path].steps}
 
     def refuse_nameless(self, known: set[str]) -> None:
-        """Raises `BadPlan` when a fault aims at nobody who was ever there; `known`: the faults that once did."""
-        nameless = {repr(fault) for fault in self.sim.nameless_faults}
-        known.update(fault.path for fault in self.sim.plan.faults if repr(fault) not in nameless)
+        """Raises `BadPlan` when a fault aims at nobody who was ever there; `known`: everybody who was, so far."""
+        known.update(self.sim.loop.lanes)
         for fault in self.sim.nameless_faults:
-            if fault.path not in known:
-                actors = ", ".join(path for path in self.cast if path) or "none"
-                raise BadPlan(f"{fault!r} names no actor; there were: {actors}")
+            if not any(matches(fault.path, path) for path in known):
+                raise BadPlan(
+                    f"{fault!r} names no actor; there were: {', '.join(sorted(filter(None, known))) or 'none'}"
+                )
 
     def same_as(self, other: Outcome) -> None:
         """Raises `NotDeterministic`, with the first difference, when the other is not the same run."""

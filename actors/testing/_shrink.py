@@ -23,7 +23,19 @@ def shrink(fails: Fails, plan: FaultPlan, schedule: Schedule) -> tuple[FaultPlan
     for index in reversed(range(len(plan))):
         if fails(plan.without(index), schedule):
             plan = plan.without(index)
+    plan = next((one for one in _alone(plan) if fails(one, schedule)), plan)
     return plan, fewer_moves(lambda less: fails(plan, less), schedule)
+
+
+def _alone(plan: FaultPlan) -> Iterator[FaultPlan]:
+    """Where no fault can go, one of them may do alone what several do, only at another message."""
+    if len(plan) < 2:
+        return
+    numbers = [number for each in plan.faults if (number := getattr(each, "nth", None)) is not None]
+    for fault in plan.faults:
+        if hasattr(fault, "nth"):
+            for nth in range(1, max(numbers) + 3):
+                yield FaultPlan(replace(fault, nth=nth))  # type: ignore[call-arg]
 
 
 def fewer_moves(fails: Callable[[Schedule], bool], schedule: Schedule) -> Schedule:

@@ -11,7 +11,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from actors.testing._attempt import Attempt, Kind, Outcome, passing_near
 from actors.testing._errors import NotDeterministic, SimulationError, WrongUse
@@ -27,7 +27,6 @@ from actors.testing._strategies import schedules as schedules_of
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-P = ParamSpec("P")
 V = TypeVar("V")
 F = TypeVar("F", bound=Callable[..., object])
 EXAMPLES = "__simulation_examples__"
@@ -39,7 +38,7 @@ def simulate(
     examples: int = 200,
     schedules: int = 3,
     **given: SearchStrategy[Any],
-) -> Callable[[Callable[Concatenate[Simulation, ...], None]], Callable[..., None]]:
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Runs a test `def test(sim, plan)` in many simulations, and shows the smallest failure it finds.
 
     The test takes `sim`, a `Simulation` that is under way; `plan`, if it wants to look at it; what `given` names; and
@@ -62,7 +61,7 @@ def simulate(
     if examples < 1 or schedules < 1:
         raise WrongUse(f"@simulate(examples={examples}, schedules={schedules}): at least one of each")
 
-    def decorate(test: Callable[Concatenate[Simulation, ...], None]) -> Callable[..., None]:
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
         signature = _signature(test, plan is not None, given)
         strategies = _strategies(test, plan, given)
 
@@ -184,7 +183,8 @@ class _Hunt:
         self.twice = twice
         self.length = 1
         self.cast: dict[str, int] = {"": 1}
-        self.named: set[str] = set()
+        self.known: set[str] = set()
+        """The paths of everybody who was ever there."""
         self.passing: list[str] | None = None
         self.carried: dict[Kind, Schedule] = {}
         """What searches have found, as moves; tried before anything else is searched."""
@@ -202,6 +202,7 @@ class _Hunt:
         _fail(outcome)
         if self.twice:
             attempt.twice(self.body)
+        outcome.refuse_nameless(self.known)
         self.length = outcome.sim.steps
         # Moves of the test itself are left to the searches: those of actors tell more.
         self.cast = {path: steps for path, steps in outcome.cast.items() if path} or self.cast
@@ -267,10 +268,11 @@ class _Hunt:
         known = self.hits.get(repr(drawn))
         for attempt in [known] if known is not None else self._ways(drawn):
             outcome = attempt.run(self.body)
-            outcome.refuse_nameless(self.named)
-            if self.twice and outcome.failure is None:
-                attempt.twice(self.body)
-            if outcome.failure is not None:
+            if outcome.failure is None:
+                outcome.refuse_nameless(self.known)
+                if self.twice:
+                    attempt.twice(self.body)
+            else:
                 if attempt.search is not None:
                     attempt, outcome = self._as_moves(attempt)
                 assert outcome.failure is not None

@@ -7,13 +7,12 @@ from __future__ import annotations
 import base64
 import pickle
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-from supervisors._actors import Future, StartError
-from supervisors._errors import StartFailed
+from supervisors._actors import Future
+from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._actors import FaultPlan, Schedule, Simulation, Strategy, TimerFirst, matches, simulation
@@ -76,10 +75,8 @@ class Trial:
             watch(sim, reference)
             for line in self.script:
                 sim.loop.call_at(line.at, partial(_perform, sim, line))
-            with suppress(
-                StartFailed, StartError
-            ):  # a tree that cannot start is one of the cases; the model has judged it
-                sim.start(self.tree)
+            # Not `sim.start`, which waits: a tree that fails to start, or that tries for ever, is one of the cases.
+            sim.runtime.spawn_nowait(props_for(self.tree, sim.runtime, self.tree.id), None, self.tree.id)
             sim.run(max(self.until, sim.now))
             sim.heal()
             sim.advance(self.until)

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.testing import Crash, Demote, Fault, FaultPlan, Move, Schedule
+from actors.testing import Crash, Demote, Fault, FaultPlan, Move, Schedule, SimulationMachine, simulate
 from actors.testing._hypothesis_entry import register
 
 pytest_plugins = ["pytester"]
 
+# A run inside of this one forgets what it was the first to import: whatever it needs is imported out here.
+LOADED = (SimulationMachine, simulate)
 ROOT = Path(__file__).parents[2]
 RACE = """
     from actors.testing import Crash, faults, simulate

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -424,7 +426,7 @@ def with_plan(sim: Simulation, plan: FaultPlan) -> None:
     ("decorate", "says"),
     [
         (lambda: simulate(no_plan), "is called"),  # type: ignore[arg-type]
-        (lambda: simulate()(no_sim), "has to take `sim`"),  # type: ignore[arg-type]
+        (lambda: simulate()(no_sim), "has to take `sim`"),
         (lambda: simulate()(with_plan), "takes a plan"),
         (lambda: simulate()(asynchronous), "is async"),  # type: ignore[arg-type]
         (lambda: simulate(size=st.integers())(no_plan), "does not take size"),
@@ -438,6 +440,30 @@ def test_wrong_use_is_an_error_that_says_what_to_write(decorate: Callable[[], ob
     """Every mistake in using the decorator is found where it is made."""
     with pytest.raises(WrongUse, match=re.escape(says)):
         decorate()
+
+
+def test_the_example_of_hypothesis_is_refused() -> None:
+    """It would be ignored in silence: it belongs to `@given`."""
+
+    @hypothesis.example(plan=FaultPlan())
+    @simulate(plan=slowness)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        deposits(sim)
+
+    with pytest.raises(WrongUse, match=r"take `example` from actors\.testing"):
+        test()
+
+
+def test_fixtures_and_methods_are_left_to_pytest() -> None:
+    """What is no strategy and no simulation is still in the signature, and `self` comes first."""
+
+    class Suite:
+        @simulate(examples=2, size=st.integers(0, 3))
+        def test(self, sim: Simulation, size: int, tmp_path: str) -> None:
+            assert (type(self), tmp_path) == (Suite, "here")
+
+    assert [*inspect.signature(Suite.test).parameters] == ["self", "tmp_path"]
+    Suite().test(tmp_path="here")
 
 
 def test_shrink_is_there_for_searches_of_your_own() -> None:
