@@ -94,6 +94,8 @@ class Child:
     ever_up: bool = False
     queued: bool = False
     """The operation under way is to start it."""
+    missed: bool = False
+    """It was gone before the order to stop could reach it."""
     goal: Goal | None = None
     """Set while it is to be stopped, or is being stopped."""
     due: float | None = None

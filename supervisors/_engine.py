@@ -10,8 +10,8 @@ all without effect.
 
 Three things the rules leave open are decided here. A group restart brings back what was up: a child that
 ended for good, was terminated or declined stays as it is. A start asked for by `start_child` or
-`restart_child` takes its turn in the operation under way, but does not wait for a backoff. An exit during a
-stop is the stop's own, whatever its reason.
+`restart_child` takes its turn in the operation under way, but does not wait for a backoff. An exit that comes
+after the order to stop is the stop's own, whatever its reason.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class Engine(Requests):
             return self._take()
         if child.goal is not None:
             # Its stop is under way or in line, and not needed any more.
+            child.missed = False
             self._roster.enter(child, ChildState.STOPPING, now)
             self._down(child, Normal(), None, now)
             return self._take()
@@ -118,6 +119,13 @@ class Engine(Requests):
             self._down(child, reason, verdict, now)
         return self._take()
 
+    def missed(self, id: str, incarnation: int) -> list[Effect]:
+        """The incarnation was gone before the order to stop could reach it: the exit to be reported is its own (rules 7 and 12)."""
+        child = self._current(id, incarnation)
+        if child is not None:
+            child.missed = True
+        return self._take()
+
     def due(self, token: int, now: float) -> list[Effect]:
         """The timer of this token has fired (rules 11, 12 and 14)."""
         owner = self._timers.pop(token, None)
@@ -139,9 +147,9 @@ class Engine(Requests):
 
     def _down(self, child: Child, reason: ExitReason, said: Literal["restart", "stop"] | None, now: float) -> None:
         """An incarnation is gone, one way or another: what that means depends on where the child was."""
-        was_up = child.state is ChildState.RUNNING
-        was_stopping = child.state is ChildState.STOPPING
-        goal, child.goal, child.live = child.goal, None, False
+        was_up = child.state is ChildState.RUNNING or (child.missed and child.up_since is not None)
+        was_stopping = child.state is ChildState.STOPPING and not child.missed
+        goal, child.goal, child.live, child.missed = child.goal, None, False, False
         self._leave(child)
         if self._phase is Phase.ENDING:
             self._remove(child, reason, now)

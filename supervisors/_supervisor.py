@@ -279,7 +279,8 @@ class Supervisor(Actor):
 
     def _stop_child(self, cell: Cell, incarnation: int, grace: Grace) -> None:
         if cell.incarnation != incarnation or cell.state is State.DOWN:
-            return  # it is gone already, and the notice of that is on its way
+            self._inputs.append(lambda: self._engine.missed(cell.id, incarnation))  # the notice is on its way
+            return
         if grace == "brutal_kill":
             cell.told_to_stop = Killed("brutal_kill")
             cell.kill(Killed("brutal_kill"))

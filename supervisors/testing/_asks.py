@@ -13,7 +13,7 @@ Disagree = Callable[[int, str, str], None]
 
 @dataclass
 class Ask:
-    """One request. `allowed`: "ok", the name of an error, "*" for any answer; empty while there must be none yet."""
+    """One request. `allowed`: "ok", the name of an error, "*" for any answer, at any time from here on; empty while there must be none yet."""
 
     what: str
     rule: int
@@ -68,4 +68,4 @@ class Asks:
 
     def overdue(self) -> list[Ask]:
         """What could have been answered and was not."""
-        return [ask for ask in self._open.values() if ask.allowed]
+        return [ask for ask in self._open.values() if ask.allowed - {"*"}]

@@ -308,12 +308,11 @@ class SupervisorModel:
         member = self._known(id, incarnation)
         if member is None:
             return
-        stopped = member.life is Life.STOPPING
         member.enter(Life.DOWN, self.now)
         member.in_line = False
         self._answer(member, "*")
-        if stopped and member.want is Want.GROUP:
-            self.give_in("a child declined to start while a group restart stopped it")
+        if self.mode is not Mode.ENDING and member.want in (Want.GROUP, Want.FIRST):
+            return  # a group restart was about to stop it, and starts it with the others
         self.settle_down(member, Want.DROP if self.drops(member) else Want.REST)
         member.declined = True
 
@@ -441,7 +440,9 @@ class SupervisorModel:
             member.want = Want.FIRST
 
     def _restart(self, member: Member, *, attempt: bool = False) -> None:
-        """An exit or a failed attempt asks for a restart (rules 6 to 12). A failed attempt stops again what the restart has started (rule 15)."""
+        """An exit or a failed attempt asks for a restart (rules 6 to 12). A failed attempt stops again what the
+        restart has started (rule 15).
+        """
         if not self._charge(member):
             return
         member.restarting = True

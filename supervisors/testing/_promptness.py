@@ -87,4 +87,7 @@ def _is_busy(model: SupervisorModel) -> bool:
     """Whether it stops and starts children one after another: what a request wants may have to wait for its turn."""
     if model.group is not None or _is_stopping(model):
         return True
-    return any(each.life is Life.STARTING or each.want is Want.FIRST and each.request is None for each in model.members.values())
+    return any(
+        each.life is Life.STARTING or (each.want is Want.FIRST and each.request is None)
+        for each in model.members.values()
+    )

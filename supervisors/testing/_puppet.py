@@ -33,12 +33,12 @@ class Puppet(Actor):
     def __init__(self, starts: Sequence[Start] = (), stop: Stop = "prompt") -> None:
         """`starts`: how the first incarnations start, those after them come up; `stop`: how every incarnation ends."""
         super().__init__()
-        self._starts = starts
-        self._stop = stop
+        self.starts = starts
+        self.ending = stop
 
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]  # pykka declares it plain
         number = self.incarnation - 1
-        match self._starts[number] if number < len(self._starts) else "up":
+        match self.starts[number] if number < len(self.starts) else "up":
             case "fail":
                 raise PuppetBroke(f"{self.path} was told to fail in start {number + 1}")
             case "decline":
@@ -46,8 +46,8 @@ class Puppet(Actor):
             case "slow":
                 await asyncio.sleep(NAP)
 
-    async def on_stop(self) -> None:
-        match self._stop:
+    async def on_stop(self) -> None:  # type: ignore[override]
+        match self.ending:
             case "slow":
                 await asyncio.sleep(NAP)
             case "fail":

@@ -1,4 +1,6 @@
-"""Makes a failing trial small, by leaving things out: in seconds, where Hypothesis, which has to be told of every draw, takes minutes."""
+"""Makes a failing trial small, by leaving things out: in seconds, where Hypothesis, which has to be told of every
+draw, takes minutes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ SPARE = ("start_timeout", "retry_start", "significant", "max_restarts", "shutdow
 
 
 def reduced(trial: Trial, fails: Callable[[Trial], bool], most: int = 2000) -> Trial:
-    """The smallest trial found that still fails: no line, fault, child or option can be left out of it. Tries at most `most` runs."""
+    """The smallest trial found that still fails: no line, fault, child or option can be left out of it. Tries at most
+    `most` runs.
+    """
     runs = 0
     progress = True
     while progress:
@@ -62,7 +66,9 @@ def _smaller_specs(spec: Spec) -> Iterator[Spec]:
             continue
         plain = () if name == "args" else None if name == "backoff" else field.default
         if getattr(spec, name) not in (plain, {}):
-            values = {name: plain} | ({"period": None, "on_limit": None} if isinstance(spec, ChildSpec) and name == "max_restarts" else {})
+            values = {name: plain} | (
+                {"period": None, "on_limit": None} if isinstance(spec, ChildSpec) and name == "max_restarts" else {}
+            )
             yield from _made(spec, **values)
 
 
@@ -70,6 +76,6 @@ def _made(spec: Spec, **changed: object) -> Iterator[Spec]:
     """The spec with other values, if it may have them."""
     values = {name: value for name, value in spec if name in type(spec).model_fields} | changed
     try:
-        yield type(spec)(**values)  # type: ignore[arg-type]
+        yield type(spec)(**values)
     except SpecError:
         return

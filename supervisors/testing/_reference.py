@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from supervisors._actors import Crashed, ExitReason, Killed, Shutdown
 from supervisors._api import CountChildren, WhichChildren
@@ -260,7 +261,7 @@ class Reference:
             model.give_in("a fault holds up the handlers of the supervisor itself")
 
 
-_LOOKS = {
+_LOOKS: dict[type[Any], Callable[[Reference, Any], None]] = {
     seen.Starting: Reference._starting,
     seen.Started: Reference._started,
     seen.StartFailed: Reference._gone,

@@ -36,7 +36,9 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
         case DeleteChild(id=id):
             _delete(model, number, id)
         case GetChildSpec(id=id):
-            model.asks.add(number, f"get_child_spec({id!r})", 23, "ok" if id in model.members else "NotFound", *_all_refused(model))
+            model.asks.add(
+                number, f"get_child_spec({id!r})", 23, "ok" if id in model.members else "NotFound", *_all_refused(model)
+            )
         case WhichChildren() | CountChildren():
             model.asks.add(number, type(request).__name__, 23, "ok")
         case UpdateSpecs():

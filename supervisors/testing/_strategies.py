@@ -187,13 +187,13 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18) -> tuple[L
     """What happens to a tree: messages, kills, requests to its supervisors."""
     workers = [path for path, spec in places(tree) if not isinstance(spec, SupervisorSpec)]
     supervisors = [(path, spec) for path, spec in places(tree) if isinstance(spec, SupervisorSpec)]
-    lines = []
+    lines: list[Line] = []
     for path, spec in supervisors:
         if spec.is_dynamic:
-            lines += [Line(0.25, path, "start_child")] * draw(st.integers(0, 3))
+            lines.extend([Line(0.25, path, "start_child")] * draw(st.integers(0, 3)))
     moments = st.integers(1, 32).map(lambda quarter: quarter / 4)
     for at in sorted(draw(st.lists(moments, min_size=most // 3, max_size=most))):
-        if workers and draw(st.integers(0, 3)):
+        if workers and draw(st.integers(0, 3)) > 0:
             lines.append(Line(at, draw(st.sampled_from(workers)), draw(st.sampled_from(WORKER_DEEDS))))
             continue
         path, spec = draw(st.sampled_from(supervisors))

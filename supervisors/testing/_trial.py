@@ -9,7 +9,7 @@ import pickle
 import zlib
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from supervisors._actors import Future
 from supervisors._props import props_for
@@ -168,6 +168,6 @@ def _perform(sim: Simulation, line: Line) -> None:
             _ignore(getattr(above, line.deed)(id))
 
 
-def _ignore(future: Future[object]) -> None:
+def _ignore(future: Future[Any]) -> None:
     """Whatever comes of it: the model judges the answer, too."""
     future.add_done_callback(lambda _: None)

@@ -52,9 +52,7 @@ def rows(name: str, work: str, metric: str, samples: Sequence[float], size: int 
 
 
 @given(st.lists(POSITIVE, min_size=1), st.floats(min_value=0, max_value=1))
-def test_a_quantile_is_a_value_that_at_least_its_share_does_not_exceed(
-    values: list[float], share: float
-) -> None:
+def test_a_quantile_is_a_value_that_at_least_its_share_does_not_exceed(values: list[float], share: float) -> None:
     """Guards the nearest rank: p99 is a span that happened, and it is not one too low."""
     found = _measure.quantile(values, share)
     assert found in values
@@ -194,9 +192,7 @@ def test_a_table_is_as_wide_as_its_widest_cells() -> None:
         (90_326, "KiB/actor", "88.2 MiB/actor"),
     ],
 )
-def test_a_quantity_has_three_digits_and_a_unit_that_reads_well(
-    value: float | None, unit: str, text: str
-) -> None:
+def test_a_quantity_has_three_digits_and_a_unit_that_reads_well(value: float | None, unit: str, text: str) -> None:
     """Guards every cell of the figures' table."""
     assert quantity(value, unit) == text
 
@@ -250,9 +246,7 @@ def test_every_subject_exports_exactly_the_works_it_has_sizes_for(one: Subject) 
     (value,) = [
         node.value
         for node in tree.body
-        if isinstance(node, ast.AnnAssign)
-        and isinstance(node.target, ast.Name)
-        and node.target.id == attribute
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == attribute
     ]
     if isinstance(value, ast.Dict) and None not in value.keys:
         assert {ast.literal_eval(key) for key in value.keys if key is not None} == one.sizes.keys()
