@@ -120,7 +120,9 @@ class Engine(Requests):
         return self._take()
 
     def missed(self, id: str, incarnation: int) -> list[Effect]:
-        """The incarnation was gone before the order to stop could reach it: the exit to be reported is its own (rules 7 and 12)."""
+        """The incarnation was gone before the order to stop could reach it: the exit to be reported is its own (rules
+        7 and 12).
+        """
         child = self._current(id, incarnation)
         if child is not None:
             child.missed = True

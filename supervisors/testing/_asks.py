@@ -13,7 +13,9 @@ Disagree = Callable[[int, str, str], None]
 
 @dataclass
 class Ask:
-    """One request. `allowed`: "ok", the name of an error, "*" for any answer, at any time from here on; empty while there must be none yet."""
+    """One request. `allowed`: "ok", the name of an error, "*" for any answer, at any time from here on; empty while
+    there must be none yet.
+    """
 
     what: str
     rule: int

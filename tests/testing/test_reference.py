@@ -1,4 +1,6 @@
-"""The supervisor under its own kit: generated trees, faults and schedules, judged at every step by the reference model."""
+"""The supervisor under its own kit: generated trees, faults and schedules, judged at every step by the reference
+model.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from supervisors.testing._trial import Line
 @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(trials())
 def test_generated_trees_under_faults_agree_with_the_model_of_the_rules(trial: Trial) -> None:
-    """Guards rules 1 to 26 in every strategy, restart type, budget and backoff: whatever happens, the model explains it."""
+    """Guards rules 1 to 26 in every strategy, restart type, budget and backoff: whatever happens, the model explains
+    it.
+    """
     trial.run()
 
 
