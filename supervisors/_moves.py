@@ -220,6 +220,9 @@ class Moves:
     def _wait_together(self, operation: Operation, until: float, now: float) -> None:
         """A group waits for the longest delay of its failed members (rule 12)."""
         operation.token = self._arm(operation, max(0.0, until - now))
+        for child in operation.to_start():
+            if child.starter is not None and child.due is None:
+                self._start(child, now)  # a request is served while the others wait
 
     def _show_due(self, operation: Operation) -> None:
         """What others see of each failed member, from the moment on that it is known (rule 13)."""

@@ -325,7 +325,7 @@ class SupervisorModel:
             self._stopped(member, reason)
             return
         merges, requested = member.to_stop, member.request is not None
-        first = not member.ever_up and not member.restarting
+        first = not member.restarting and (requested or not member.ever_up)
         member.enter(Life.DOWN, self.now)
         if self._gone_anyway(member, merges, reason):
             return
@@ -456,6 +456,8 @@ class SupervisorModel:
             self.group = Group()
         self.group.dues[member.id] = due
         for each in self.members.values():
+            if each.want is Want.FIRST and each.life is Life.DOWN and each.attempt and each.position >= origin:
+                self.group.dues[each.id] = each.due
             live = each.life in (Life.STARTING, Life.UP) and not each.to_end
             if each.position >= origin and live and not (attempt and each.guest):
                 self._take_along(each)

@@ -43,6 +43,8 @@ class Reference:
         self._prompt = prompt
         self._alive: dict[str, int] = {}
         self._up: set[str] = set()
+        self._told: dict[str, float] = {}
+        """When each incarnation was first told to stop, by whomever: from then on its grace runs."""
         self._asked: set[int] = set()
         self._shown: set[tuple[str, int]] = set()
         self._now = 0.0
@@ -121,6 +123,7 @@ class Reference:
             model.starting(id, one.incarnation)
         self._alive[one.path] = one.incarnation
         self._up.discard(one.path)
+        self._told.pop(one.path, None)
         spec = self._spec_at(one.path)
         if isinstance(spec, SupervisorSpec):
             self.judged["supervisors"] += 1
@@ -159,6 +162,7 @@ class Reference:
 
     def _stop_ordered(self, one: seen.StopOrdered) -> None:
         model, id = self._above(one.path)
+        self._told.setdefault(one.path, one.at)
         if model is not None and one.reason == Shutdown():
             self.judged["stops"] += 1
             model.stop_ordered(id, one.grace, brutal=False)
@@ -179,11 +183,11 @@ class Reference:
         reason = one.reason
         if isinstance(reason, Crashed) and isinstance(reason.exception, StartTimeout) and one.path in self._up:
             self._wrong(one, 4, "a time limit on the start alone: it has come up", f"killed by {reason}")
-        if one.reason != Killed("did not stop in time") or member.stop_at is None or member.life is not Life.STOPPING:
-            return
-        grace = member.grace
-        if grace is None or one.at < member.stop_at + grace - ROUNDING:
-            self._wrong(one, 17, f"{member.spec.shutdown} s to stop", f"killed after {one.at - member.stop_at:.9g} s")
+        told = self._told.get(one.path)
+        if reason == Killed("did not stop in time") and told is not None:
+            grace = member.grace
+            if grace is None or one.at < told + grace - ROUNDING:
+                self._wrong(one, 17, f"{member.spec.shutdown} s to stop", f"killed after {one.at - told:.9g} s")
 
     def _closed(self, one: seen.Closed) -> None:
         model, id = self._above(one.path)

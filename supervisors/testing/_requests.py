@@ -184,8 +184,9 @@ def _listed(model: SupervisorModel, members: list[Member], infos: tuple[ChildInf
         states = visible(member, model.now)
         if info.state.value not in states:
             model.disagree(13, f"{member.id} is {' or '.join(states)}", info.state.value)
-        if info.until is not None and member.waits and not model.due_of(member).holds(info.until):
-            due = model.due_of(member)
+        due = model.due_of(member)
+        together = model.group is not None and model.group.due.holds(info.until or 0.0)
+        if info.until is not None and member.waits and not due.holds(info.until) and not together:
             model.disagree(12, f"{member.id} backs off until {due.earliest:.9g} s", f"until {info.until:.9g} s")
 
 
