@@ -33,7 +33,7 @@ class NotDeterministic(SimulationError):
     """The same plan, schedule and seed gave two different runs: something real is inside."""
 
 
-class StaleReplay(SimulationError):
+class StaleReplay(SimulationError, ValueError):
     """A replay blob that no longer applies: of another version, or the code under test has changed."""
 
 

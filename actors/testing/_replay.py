@@ -1,4 +1,4 @@
-"""Replay blobs: one run as a line of text."""
+"""Replay blobs: one run as a line of text. It holds plain values only, so that reading one runs nothing."""
 
 from __future__ import annotations
 
@@ -6,13 +6,30 @@ import base64
 import binascii
 import json
 import zlib
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 from actors.testing._errors import SimulationError, StaleReplay
 from actors.testing._faults import FaultPlan
 from actors.testing._schedule import Schedule
 
 VERSION = 1
+
+
+def pack(version: int, *values: object) -> str:
+    """A blob of plain values: what JSON can hold."""
+    return base64.urlsafe_b64encode(zlib.compress(json.dumps([version, *values]).encode(), 9)).decode()
+
+
+def unpack(version: int, blob: str) -> Sequence[Any]:
+    """The values in a blob of this version. Raises `StaleReplay` for one of another, and for what is none."""
+    try:
+        found, *values = cast("list[Any]", json.loads(zlib.decompress(base64.urlsafe_b64decode(blob))))
+    except (ValueError, binascii.Error, zlib.error, TypeError):
+        raise StaleReplay(f"this is no replay blob: {blob[:40]!r}") from None
+    if found != version:
+        raise StaleReplay(f"stale: the blob is of version {found!r}, this is version {version}")
+    return values
 
 
 class Replay(NamedTuple):
@@ -28,21 +45,14 @@ class Replay(NamedTuple):
 
     def encode(self) -> str:
         """The blob."""
-        values = [VERSION, self.plan.as_json(), self.schedule.as_json(), self.seed, self.failure, self.trace_hash]
-        return base64.urlsafe_b64encode(zlib.compress(json.dumps(values).encode(), 9)).decode()
+        return pack(VERSION, self.plan.as_json(), self.schedule.as_json(), self.seed, self.failure, self.trace_hash)
 
     @classmethod
     def decode(cls, blob: str) -> Replay:
         """Reads a blob. Raises `StaleReplay` for one of another version or one that says nothing any more."""
+        values = unpack(VERSION, blob)
         try:
-            values = json.loads(zlib.decompress(base64.urlsafe_b64decode(blob)))
-            version = values[0]
-        except (ValueError, binascii.Error, zlib.error, LookupError, TypeError):
-            raise StaleReplay(f"this is no replay blob: {blob[:40]!r}") from None
-        if version != VERSION:
-            raise StaleReplay(f"stale: the blob is of version {version!r}, this is version {VERSION}")
-        try:
-            _, plan, schedule, seed, failure, trace_hash = values
+            plan, schedule, seed, failure, trace_hash = values
             return cls(FaultPlan.from_json(plan), Schedule.from_json(schedule), seed, failure, trace_hash)
         except (SimulationError, ValueError, TypeError, AttributeError) as error:
             raise StaleReplay(f"stale: the blob names something that is not there any more: {error}") from error

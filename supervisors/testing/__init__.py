@@ -7,7 +7,7 @@ oracle over a whole tree; `_trial` is one run of a tree of puppets as a value, a
 `import supervisors` imports none of it.
 """
 
-from supervisors.testing._errors import ReferenceDisagreement
+from supervisors.testing._errors import NotEncodable, ReferenceDisagreement
 from supervisors.testing._puppet import Play, Puppet, PuppetBroke
 from supervisors.testing._reference import Reference
 from supervisors.testing._strategies import backoffs, child_specs, own_budgets, supervisor_specs, trees, trials
@@ -15,6 +15,7 @@ from supervisors.testing._trial import Line, Trial, watch
 
 __all__ = [
     "Line",
+    "NotEncodable",
     "Play",
     "Puppet",
     "PuppetBroke",

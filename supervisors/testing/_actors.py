@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from actors._errors import IgnoreStart, StartTimeout
 from actors.testing import _faults as faults
-from actors.testing._errors import InjectedCrash, OracleFailure
+from actors.testing._errors import InjectedCrash, OracleFailure, SimulationError, StaleReplay
 from actors.testing._faults import Fault, FaultPlan, matches
 from actors.testing._observations import (
     ApiAnswer,
@@ -25,6 +25,7 @@ from actors.testing._observations import (
     Starting,
     StopOrdered,
 )
+from actors.testing._replay import pack, unpack
 from actors.testing._schedule import MOVES, Move, Schedule, TimerFirst
 from actors.testing._schedulers import Strategy
 from actors.testing._simulation import Simulation, simulation
@@ -50,6 +51,8 @@ __all__ = [
     "Schedule",
     "Sent",
     "Simulation",
+    "SimulationError",
+    "StaleReplay",
     "StartFailed",
     "StartTimeout",
     "Started",
@@ -59,5 +62,7 @@ __all__ = [
     "TimerFirst",
     "faults",
     "matches",
+    "pack",
     "simulation",
+    "unpack",
 ]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from supervisors.testing._actors import OracleFailure
+from supervisors.testing._actors import OracleFailure, SimulationError
+
+
+class NotEncodable(SimulationError, TypeError):
+    """A trial that no blob can hold: something in its tree is neither a plain value nor a class with a place in a
+    module.
+    """
 
 
 class ReferenceDisagreement(OracleFailure):

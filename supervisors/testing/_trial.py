@@ -4,23 +4,37 @@ A value.
 
 from __future__ import annotations
 
-import base64
-import pickle
-import zlib
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from supervisors._actors import Future
+from supervisors._errors import SpecError
 from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
-from supervisors.testing._actors import FaultPlan, Schedule, Simulation, Strategy, TimerFirst, matches, simulation
+from supervisors.testing._actors import (
+    FaultPlan,
+    Schedule,
+    Simulation,
+    SimulationError,
+    StaleReplay,
+    Strategy,
+    TimerFirst,
+    matches,
+    pack,
+    simulation,
+    unpack,
+)
+from supervisors.testing._encoding import spec_as_json, spec_from_json
 from supervisors.testing._errors import ReferenceDisagreement
 from supervisors.testing._puppet import Play
 from supervisors.testing._reference import Reference
 
-VERSION = 1
+VERSION = 2
+"""Of the blobs; those of version 1 were not of plain values."""
 
 Deed = Literal[
     "work",
@@ -85,19 +99,31 @@ class Trial:
         return reference
 
     def encode(self) -> str:
-        """A blob that `decode` makes this trial of. Only for blobs of one's own: it is a pickle."""
-        return base64.urlsafe_b64encode(zlib.compress(pickle.dumps((VERSION, self)), 9)).decode()
+        """A blob that `decode` makes this trial of. Raises `NotEncodable` when the tree holds functions or objects."""
+        tree = spec_as_json(self.tree, self.tree.id)
+        script = [
+            [line.at, line.path, line.deed, None if line.spec is None else spec_as_json(line.spec, line.path)]
+            for line in self.script
+        ]
+        plan, schedule = self.plan.as_json(), self.schedule.as_json()
+        return pack(VERSION, tree, script, plan, schedule, self.search, self.seed, self.until)
 
     @classmethod
     def decode(cls, blob: str) -> Trial:
-        """What `encode` wrote. Raises ValueError when the blob is of another version."""
+        """What `encode` wrote. It imports the modules of the actor classes named in it and runs nothing.
+
+        Raises:
+            StaleReplay: it is damaged, of another version, or names something that is not there any more
+        """
+        values = unpack(VERSION, blob)
         try:
-            version, trial = pickle.loads(zlib.decompress(base64.urlsafe_b64decode(blob)))  # noqa: S301 - see above
-        except Exception as error:
-            raise ValueError(f"stale: this blob cannot be read any more: {error}") from error
-        if version != VERSION or not isinstance(trial, cls):
-            raise ValueError(f"stale: the blob is of version {version}, this is version {VERSION}")
-        return trial
+            tree, lines, plan, schedule, search, seed, until = _SHAPE.validate_python(values)
+            script = tuple(Line(at, path, deed, _worker(spec)) for at, path, deed, spec in lines)
+            return cls(
+                _root(tree), script, FaultPlan.from_json(plan), Schedule.from_json(schedule), search, seed, until
+            )
+        except (SpecError, SimulationError, ValidationError, TypeError) as error:
+            raise StaleReplay(f"stale: the blob says something that cannot be understood any more: {error}") from error
 
     def described(self) -> str:
         """The whole trial as text for a person."""
@@ -105,6 +131,35 @@ class Trial:
         lines += ["faults:", *(f"  {fault!r}" for fault in self.plan.faults)]
         order = f"search {self.search}" if self.search else repr(self.schedule)
         return "\n".join([*lines, f"{order}, seed {self.seed}, {self.until:g} s"])
+
+
+_Values = dict[str, Any]
+_SHAPE = TypeAdapter(
+    tuple[
+        _Values,
+        list[tuple[float, str, Deed, _Values | None]],
+        list[_Values],
+        list[_Values],
+        tuple[str, int] | None,
+        int,
+        float,
+    ]
+)
+"""What is in a blob: the tree, the script, the faults, the moves, the search, the seed and the time."""
+
+
+def _root(values: _Values) -> SupervisorSpec:
+    spec = spec_from_json(values, str(values.get("id")))
+    if not isinstance(spec, SupervisorSpec):
+        raise StaleReplay(f"stale: the root of the tree is a worker: {spec.id}")
+    return spec
+
+
+def _worker(values: _Values | None) -> ChildSpec | None:
+    spec = None if values is None else spec_from_json(values, str(values.get("id")))
+    if spec is not None and not isinstance(spec, ChildSpec):
+        raise StaleReplay(f"stale: a script starts workers, and {spec.id} is a supervisor")
+    return spec
 
 
 def watch(sim: Simulation, reference: Reference) -> None:
