@@ -55,6 +55,15 @@ def test_the_command_understudy_points_at_something_that_can_be_called() -> None
     assert callable(script.load())
 
 
+@installed
+def test_hypothesis_finds_the_strategies_of_both_packages() -> None:
+    """Guards the entry points: a wrong one makes `import hypothesis` fail for every user."""
+    entries = metadata.entry_points(group="hypothesis")
+    ours = {entry.value: entry.load() for entry in entries if entry.name.startswith("understudy")}
+    assert {value.partition(".")[0] for value in ours} == {"actors", "supervisors"}
+    assert all(map(callable, ours.values()))
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_is_imported_without_any_extra(package: str) -> None:
     """Guards the bare installation: this environment has extras, so a needless import would go unnoticed."""

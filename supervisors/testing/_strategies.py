@@ -24,20 +24,18 @@ resets = st.sampled_from([None, 0.5, 2.0])
 
 def backoffs() -> st.SearchStrategy[Backoff | None]:
     """Every kind of backoff with every jitter, and none."""
+    return st.one_of(st.none(), backoffs_of(Constant), backoffs_of(Linear), backoffs_of(Exponential))
+
+
+def backoffs_of(kind: type[Constant | Linear | Exponential]) -> st.SearchStrategy[Backoff]:
+    """One kind of backoff with every jitter."""
+    own: dict[str, st.SearchStrategy[Any]] = {}
+    if kind is Linear:
+        own["step"] = st.none() | seconds
+    elif kind is Exponential:
+        own["factor"] = st.sampled_from([1.0, 2.0, 3.0])
     caps = st.sampled_from([2.0, 4.0])
-    return st.one_of(
-        st.none(),
-        st.builds(Constant, initial=seconds, cap=caps, jitter=jitters, reset_after=resets),
-        st.builds(Linear, initial=seconds, step=st.none() | seconds, cap=caps, jitter=jitters, reset_after=resets),
-        st.builds(
-            Exponential,
-            initial=seconds,
-            factor=st.sampled_from([1.0, 2.0, 3.0]),
-            cap=caps,
-            jitter=jitters,
-            reset_after=resets,
-        ),
-    )
+    return st.builds(kind, initial=seconds, cap=caps, jitter=jitters, reset_after=resets, **own)
 
 
 def own_budgets() -> st.SearchStrategy[OwnBudget]:
