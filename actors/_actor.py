@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 import pykka
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from actors._cell import Cell
     from actors._runtime import Runtime
+
+
+T = TypeVar("T")
 
 
 class Actor(pykka.Actor):
@@ -119,6 +122,23 @@ class Actor(pykka.Actor):
         return None
 
     # What it can use
+
+    def kept(self, make: Callable[[], T]) -> T:
+        """What `make` returned the first time this actor asked for it: made once, the same object in every later
+        incarnation.
+
+        Like the mailbox it belongs to the actor's place and not to the incarnation: it outlives a crash and, unlike
+        what `carry_over` saves, a kill, and is gone when the actor is gone for good. It is for what an actor has
+        promised to others (whom it voted for, which answers it owes); whatever a crash may have left half done begins
+        afresh in `__init__`.
+        """
+        cell = self._cell
+        if cell.kept is None:
+            cell.kept = {}
+        if make not in cell.kept:
+            cell.kept[make] = make()
+        found: T = cell.kept[make]
+        return found
 
     @property
     def ref(self) -> ActorRef[Self]:

@@ -50,6 +50,7 @@ class Cell(Turn):
         "grace",
         "groups",
         "id",
+        "kept",
         "killed",
         "leaving",
         "names",
@@ -99,6 +100,7 @@ class Cell(Turn):
         self.state = State.DOWN
         self.reason = _NORMAL
         self.carried: object = _NOTHING
+        self.kept: dict[object, Any] | None = None
         self.children = self.watchers = self.timers = self.names = self.groups = self.waiting = self.subscriptions = (
             None
         )

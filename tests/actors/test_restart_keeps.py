@@ -260,3 +260,55 @@ async def test_messages_sent_while_an_actor_is_down_wait_for_its_next_incarnatio
         assert (ref.status().state, ref.is_alive(), answer.done()) == ("down", True, False)
         await w.advance(60)
         assert await answer == "patience"
+
+
+class Voter(Player):
+    """Keeps whom it voted for; forgets how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def on_receive(self, message: Any) -> Any:
+        if message in ("votes", "asked"):
+            return self.kept(list) if message == "votes" else self.asked
+        self.asked += 1
+        if isinstance(message, int):
+            votes: list[object] = self.kept(list)
+            votes.append(message)
+        return super().on_receive(message)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.one_of(st.integers(), st.just("crash"), st.just("kill")), max_size=12),
+    st.sampled_from(["loop", "thread"]),
+)
+@in_loop
+async def test_what_an_actor_keeps_outlives_crashes_and_kills_and_its_attributes_do_not(
+    plan: list[Any], host: Host
+) -> None:
+    """Guards `kept`: a promise given to others holds in the next incarnation, however the last one ended."""
+    tree = supervisor("root", child("voter", Voter, host=host, backoff=None), max_restarts=None)
+    async with start(tree, log=False) as root:
+        voter = root.child("voter")
+        for each in plan:
+            if each == "kill":
+                voter.kill()
+            elif each == "crash":
+                await asyncio.gather(voter.call(crash(OSError())), return_exceptions=True)
+            else:
+                await voter.call(each)
+        assert await voter.call("votes") == [each for each in plan if isinstance(each, int)]
+        if plan and plan[-1] == "crash":
+            assert await voter.call("asked") == 0
+
+
+@in_loop
+async def test_what_an_actor_keeps_goes_with_it_for_good() -> None:
+    """Guards `kept`: it belongs to a place in the tree, and whoever comes to that place later begins with nothing."""
+    async with start(supervisor("root", child("voter", Voter, restart="temporary")), log=False) as root:
+        assert await root.child("voter").call(1) == 1
+        await root.terminate_child("voter")
+        voter = await root.start_child(child("voter", Voter))
+        assert await voter.call("votes") == []

@@ -1,0 +1,126 @@
+"""The seam to `actors`: the only module of `teams` that imports it (design.md, "The house")."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pykka
+
+import actors
+
+if not getattr(actors, "__understudy__", False):
+    where = getattr(actors, "__file__", None) or list(getattr(actors, "__path__", []))
+    raise ImportError(
+        f"understudy needs its own package 'actors', but Python found {where} first: "
+        "rename that file or folder, or take its directory off sys.path"
+    )
+
+from actors._actor import Actor
+from actors._cell import Cell
+from actors._clock import Clock, LoopClock, TimerHandle
+from actors._current import current_cell
+from actors._envelope import Envelope, Reply
+from actors._errors import ActorDeadError, ActorError, CallTimeout, NotInRuntime
+from actors._events import EventStream, LifecycleEvent, Subscription
+from actors._future import Future
+from actors._handlers import handles
+from actors._messages import Down, Message
+from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, Shutdown
+from actors._ref import ActorRef
+from actors._runtime import Runtime
+from actors._turn import State
+
+ANYWHERE = random.Random()
+"""The randomness of code that runs outside of any actor."""
+
+
+def current_clock() -> Clock:
+    """The clock of the actor whose code this is; outside of any actor, that of the running event loop."""
+    cell = current_cell.get()
+    return cell.runtime.clock if cell is not None else LoopClock(asyncio.get_running_loop())
+
+
+def current_random() -> random.Random:
+    """The randomness of the runtime of the actor whose code this is, so that a simulation can repeat it."""
+    cell = current_cell.get()
+    return cell.runtime.random if cell is not None else ANYWHERE
+
+
+async def sleep(seconds: float) -> None:
+    """Waits by the clock of whoever's code this is."""
+    woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    clock = current_clock()
+    timer = clock.call_at(clock.now() + seconds, lambda: None if woken.done() else woken.set_result(None))
+    try:
+        await woken
+    finally:
+        timer.cancel()
+
+
+def post(ref: ActorRef[pykka.Actor], message: object, receipt: Reply, deadline: float | None = None) -> None:
+    """Sends a message whose answer, exception or refusal goes to `receipt`: a `call` without a future.
+
+    `receipt` is settled once, on the loop thread for an actor hosted there and in its own thread for another.
+    """
+    cell = ref._cell
+    if cell.closed:
+        receipt.set_exception(ActorDeadError(cell.path, cell.reason, message))
+        return
+    caller = current_cell.get()
+    correlation_id = caller.envelope.correlation_id if caller is not None and caller.envelope is not None else None
+    cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
+
+
+def take_reply(actor: Actor) -> Reply | None:
+    """Takes the duty to answer the message being handled: whoever holds the reply answers later. None: nobody asked."""
+    return actor._cell.take_reply()
+
+
+def is_up(ref: ActorRef[pykka.Actor]) -> bool:
+    """Whether an incarnation runs now; one that is being restarted takes messages, but will be late."""
+    return ref._cell.state is State.RUNNING
+
+
+def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
+    """Calls `then` with the last exit reason when the actor is gone for good, killed or not. On the loop thread."""
+    actor.runtime.on_loop(lambda: actor.runtime.when_closed(actor._cell, then))
+
+
+__all__ = [
+    "ANYWHERE",
+    "Actor",
+    "ActorDeadError",
+    "ActorError",
+    "ActorRef",
+    "CallTimeout",
+    "Cell",
+    "Clock",
+    "Crashed",
+    "Down",
+    "EventStream",
+    "ExitReason",
+    "Future",
+    "Killed",
+    "LifecycleEvent",
+    "LoopClock",
+    "Message",
+    "NoProc",
+    "Normal",
+    "NotInRuntime",
+    "Reply",
+    "Runtime",
+    "Shutdown",
+    "Subscription",
+    "TimerHandle",
+    "current_cell",
+    "current_clock",
+    "current_random",
+    "handles",
+    "is_up",
+    "post",
+    "sleep",
+    "take_reply",
+    "when_gone",
+]

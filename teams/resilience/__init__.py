@@ -1,0 +1,1 @@
+"""Resilience: policies around a call, composable with `|`, and grants of shared resources."""
