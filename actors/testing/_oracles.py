@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pykka.messages import _ActorStop
 
 from actors._cell import Cell
-from actors._events import Exited, LifecycleEvent, Started, StartFailed
+from actors._events import CrashedExit, Exited, LifecycleEvent, Started, StartFailed
 from actors.testing import _observations as seen
 from actors.testing._errors import (
     DeadlockFailure,
@@ -125,7 +126,7 @@ def no_orphans(runtime: SimRuntime) -> None:
     left += [f"{runtime.registry.size} names or group memberships"] if runtime.registry.size else []
     left += [f"a timer for {timer.when():.12g} s: {_named(timer._callback)}" for timer in loop.timers]  # type: ignore[attr-defined]
     left += [f"a task: {_named(task.get_coro())}" for task in loop.tasks if not task.done()]
-    abandoned = {each.path for each in runtime.journal.observations if isinstance(each, seen.Abandoned)}
+    abandoned = {each.path for each in runtime.journal.observations if type(each) is seen.Abandoned}
     for strand in runtime.strands.alive:
         if not strand.outside and strand.name.partition(" ")[0] not in abandoned:
             left.append(f"thread {strand.name}")
@@ -142,21 +143,31 @@ def one_event_for_each_action(
     lifecycle: Sequence[LifecycleEvent], observations: Sequence[Observation], at: float
 ) -> None:
     """The stream says what happened, each thing once (oracle 7). Raises `EventMismatch`."""
-    said: Counter[tuple[str, str, int]] = Counter()
-    for event in lifecycle:
-        if isinstance(event, Started | StartFailed | Exited):
-            kind = "exited" if isinstance(event, Exited) else type(event).__name__.lower()
-            said[kind, event.path, event.incarnation] += 1
-    done: Counter[tuple[str, str, int]] = Counter()
-    for each in observations:
-        if isinstance(each, seen.Started | seen.StartFailed | seen.Exited):
-            done[type(each).__name__.lower(), each.path, each.incarnation] += 1
+    said = _lives(lifecycle, _EVENTS)
+    done = _lives(observations, _ACTIONS)
+    if done == said:
+        return
     for kind, path, incarnation in [*done, *said]:
         count, events = done[kind, path, incarnation], said[kind, path, incarnation]
         if count != events:
             raise EventMismatch(
                 at, f"incarnation {incarnation} of {path} {kind} {count} times, and there were {events} events of it"
             )
+
+
+_EVENTS: Mapping[type, str] = {
+    Started: "started",
+    StartFailed: "startfailed",
+    Exited: "exited",
+    CrashedExit: "exited",
+}
+_ACTIONS: Mapping[type, str] = {seen.Started: "started", seen.StartFailed: "startfailed", seen.Exited: "exited"}
+
+
+def _lives(happened: Iterable[Any], names: Mapping[type, str]) -> Counter[tuple[str, str, int]]:
+    """How often which of these befell which incarnation."""
+    named = ((names[type(each)], each) for each in happened if type(each) in names)
+    return Counter((name, each.path, each.incarnation) for name, each in named)
 
 
 def nothing_raised_on_the_loop(runtime: SimRuntime) -> None:

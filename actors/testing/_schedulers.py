@@ -8,7 +8,7 @@ found something, the same seed is run again under a `Recorder`, which writes the
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from actors.testing._errors import BadSchedule
@@ -40,9 +40,10 @@ class Fifo:
 class Moved:
     """First come, first served, but for the moves of a schedule."""
 
-    def __init__(self, schedule: Schedule, lanes: Callable[[str], Lane]) -> None:
+    def __init__(self, schedule: Schedule) -> None:
         self.plain = not schedule
-        self._lane = lanes
+        self.lanes: Mapping[str, Lane] = {}
+        """All there are, by path: whoever makes the loop puts them here."""
         self._by_path: dict[str, list[tuple[int, Move]]] = {}
         for index, move in enumerate(schedule.moves):
             self._by_path.setdefault(move.path, []).append((index, move))
@@ -90,10 +91,14 @@ class Moved:
         if once is None:
             return False
         step, after = once
-        if step == lane.steps and (after is None or self._lane(after.other).steps < after.other_step):
+        if step == lane.steps and (after is None or self._steps_of(after.other) < after.other_step):
             return True
         del self._once[lane.path]
         return False
+
+    def _steps_of(self, path: str) -> int:
+        lane = self.lanes.get(path)
+        return 0 if lane is None else lane.steps
 
 
 class RandomWalk:

@@ -47,14 +47,14 @@ class SimLoopHost(LoopHost):
 
     def ready(self, cell: Turn) -> None:
         if cell.pending is not None or cell.queue or cell.urgent:
-            self._sim.push(cast("SimCell", cell).lane, cell)
+            self._sim.push(cell.lane, cell)  # type: ignore[attr-defined]
         else:
             self._runtime.control.append((self._look, (cell,)))
 
     def _look(self, cell: Turn) -> None:
         """A turn with nothing to do runs no code of the user's: it is no step, and nothing to choose."""
         if cell.pending is not None or cell.queue or cell.urgent:
-            self._sim.push(cast("SimCell", cell).lane, cell)
+            self._sim.push(cell.lane, cell)  # type: ignore[attr-defined]
         else:
             self.turn_of(cell)
 

@@ -147,7 +147,7 @@ class SimLoop(asyncio.BaseEventLoop):
         """
         if self._running or _get_running_loop() is not None:
             raise SimulationError("the simulation runs already, or another event loop does in this thread")
-        control, trace = self.control, self.trace
+        control, trace, turn_of = self.control, self.trace, self.turn_of
         self._moved_at = self.steps
         self._running = True
         _set_running_loop(self)
@@ -169,15 +169,16 @@ class SimLoop(asyncio.BaseEventLoop):
                         return why
                     continue
                 lane, item = chosen
-                if isinstance(item, Handle) and item._cancelled:
+                handle = None if isinstance(item, Turn) else item
+                if handle is not None and handle._cancelled:
                     continue
                 self.steps += 1
                 lane.steps += 1
                 trace.append(lane.path)
-                if isinstance(item, Turn):
-                    self.turn_of(item)
+                if handle is None:
+                    turn_of(item)
                 else:
-                    item._run()
+                    handle._run()
                 for check in self.after_step:
                     check()
                 if not self.steps % COLLECT:

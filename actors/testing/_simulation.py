@@ -84,10 +84,11 @@ class Simulation:
         if search is not None and self._schedule:
             raise SimulationError("a simulation follows a schedule or searches for one, not both")
         self._strict = strict
-        self._moved = Moved(self._schedule, lambda path: self.loop.lane(path))
+        self._moved = Moved(self._schedule)
         scheduler: Scheduler = self._moved if search is None else search.make()
         self._recorder = Recorder(scheduler) if record and not scheduler.plain and search is not None else None
         self.loop = SimLoop(self._recorder or scheduler)
+        self._moved.lanes = self.loop.lanes
         self.strands = Strands(self.loop)
         self._runtime_options = default_timeout
         self.workloads: list[Workload] = []
@@ -155,12 +156,15 @@ class Simulation:
             self._record = Record(
                 self.schedule,
                 self.unused_moves,
-                [*self.trace],
-                [*self.observations],
-                [*self.fired],
+                self.trace,
+                self.observations,
+                self.fired,
                 self.steps,
                 self.now,
             )
+            # What comes from here on is no part of the run, and what was is free as soon as nobody holds the record:
+            # the runtime and its cells hold each other, and wait for the garbage collector.
+            self.loop.trace, self.runtime.journal.observations, self.runtime.injector.fired = [], [], []
 
     def finish(self) -> None:
         """Stops everything and asks the oracles. Leaving the block does it; calling it earlier shows what is wrong
@@ -228,6 +232,8 @@ class Simulation:
             pykka.ActorRegistry._actor_refs[:] = self._pykka
             self.runtime.abort()
             self.loop.close()
+            self._freeze()
+            self._always.clear()  # they hold the simulation, and it holds them
 
     # Starting things
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import queue
 import threading
 import time
+import weakref
 from typing import Any
 
 import pykka
@@ -366,3 +368,19 @@ def test_nothing_of_a_failed_run_reaches_the_next() -> None:
     assert time.sleep is SLEEP  # noqa: TID251 - virtual
     with simulation() as sim:
         assert sim.spawn(Echo).ask("x") == "x"
+
+
+def test_a_finished_simulation_is_free_as_soon_as_nobody_holds_it() -> None:
+    """A search drops thousands of runs with all they saw: the garbage collector must not be what frees them."""
+    gc.disable()
+    try:
+        with simulation() as sim:
+            ref = sim.spawn(Counter)
+            sim.always("it counts", lambda: ref.is_alive() or not sim.fired)
+            ref.tell("x")
+        assert sim.observations
+        dropped = weakref.ref(sim)
+        del sim
+        assert dropped() is None
+    finally:
+        gc.enable()
