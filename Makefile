@@ -84,6 +84,6 @@ $(BENCH)/.stamp: pyproject.toml
 	@rm -rf $(BENCH)
 	@"$(PYTHON)" -m venv $(BENCH)
 	@$(BENCH)/bin/python $(PIP) --upgrade 'pip>=25.1'
-	@$(BENCH)/bin/python $(PIP) --group bench --editable .
+	@$(BENCH)/bin/python $(PIP) --group bench --editable '.[testing]'
 	@$(BENCH)/bin/python $(PIP) --group bench-peers || echo "The peers did not install; their rows will say so." >&2
 	@touch $@

@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measure, print the rows, what the peers do not do, and the goals.
 
 The exit code is 0 whether or not the goals are met (a figure is no test), 2 when the arguments are wrong.
+What the simulation finds, rather than how fast, has a program of its own: `python -m benchmarks.zoo`.
 """
 
 from __future__ import annotations

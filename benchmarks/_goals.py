@@ -58,6 +58,7 @@ GOALS: Sequence[Goal] = (
     Goal("50,000 simulated messages a second", "sim-messages", "rate", 50_000, subject="ours-simulation"),
     Goal("500 fresh worlds a second", "sim-worlds", "rate", 500, subject="ours-simulation"),
     Goal("virtual time 10,000 times as fast as real", "sim-time", "ratio", 10_000, subject="ours-simulation"),
+    Goal("one trace, whatever process and hash seed", "sim-determinism", "digests", 2, subject="ours-simulation"),
     Goal(
         "supervision, events and metrics cost a third of tell at most",
         "tell",

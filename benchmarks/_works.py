@@ -97,5 +97,12 @@ WORKS: Mapping[str, Work] = {
         ),
         Work("sim-worlds", "N fresh worlds of 10 actors and 60 messages", _rate("worlds/s"), "ours-simulation"),
         Work("sim-time", "N virtual seconds of 5 actors that tick", (Metric("ratio", "s/s"),), "ours-simulation"),
+        Work(
+            "sim-determinism",
+            "different traces of one run, made N times in each of six processes with three hash seeds",
+            (Metric("digests", "digests", higher_is_better=False),),
+            "ours-simulation",
+            rounds=1,
+        ),
     )
 }

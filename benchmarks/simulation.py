@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from actors import Actor
 from actors.testing import Strategy, simulation
-from benchmarks import _measure
+from benchmarks import _measure, determinism
 from benchmarks._works import Figures, Measure
 
 SOURCES = 5
@@ -88,4 +88,9 @@ def _virtual(size: int) -> Figures:
     return {"ratio": size / (time.perf_counter() - started)}
 
 
-WORKS: Mapping[str, Measure] = {"sim-messages": _messages, "sim-worlds": _worlds, "sim-time": _virtual}
+WORKS: Mapping[str, Measure] = {
+    "sim-messages": _messages,
+    "sim-worlds": _worlds,
+    "sim-time": _virtual,
+    "sim-determinism": determinism.measure,
+}
