@@ -145,8 +145,8 @@ class Cell(Turn):
 
     def _start(self) -> None:
         self.host.drive_life(self, self._come_up(), partial(self._came_up, self.incarnation))
-        if self.state is State.STARTING and not self.host.blocks:
-            self._time_start()  # only a start that has to wait needs a timer
+        if self.state is State.STARTING and not self.host.blocks and self.grace is None:
+            self._time_start()  # only a start that has to wait needs a timer, unless its time to stop runs already
 
     def _time_start(self) -> None:
         if self.props.start_timeout is not None:

@@ -143,9 +143,11 @@ class Child:
         return self.spec if self.spec.id == self.id else self.spec.renamed(self.id)
 
     def enter(self, state: ChildState, now: float) -> None:
-        """Changes the state, and lets its clock run or stand still accordingly (rule 8)."""
+        """Changes the state, and lets its clock run or stand still accordingly (rule 8): one that is told to stop while
+        it starts has not been up.
+        """
         self.state = state
-        if state in _DOWN:
+        if state in _DOWN or (state is ChildState.STOPPING and self.up_since is None):
             self.clock.pause(now)
         else:
             self.clock.resume(now)

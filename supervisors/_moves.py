@@ -108,7 +108,7 @@ class Moves:
 
     def _start(self, child: Child, now: float) -> None:
         """Starts the next incarnation; it shows as starting or as restarting (rule 13)."""
-        child.queued, child.due, child.until, child.live = False, None, None, True
+        child.queued, child.due, child.until, child.live, child.up_since = False, None, None, True, None
         child.incarnation += 1
         self._roster.enter(child, child.coming, now)
         if child.coming is ChildState.RESTARTING:
@@ -221,8 +221,8 @@ class Moves:
         """A group waits for the longest delay of its failed members (rule 12)."""
         operation.token = self._arm(operation, max(0.0, until - now))
         for child in operation.to_start():
-            if child.starter is not None and child.due is None:
-                self._start(child, now)  # a request is served while the others wait
+            if child.queued and child.starter is not None and child.state is ChildState.STARTING:
+                self._start(child, now)  # a request is served while the others wait (rule 12)
 
     def _show_due(self, operation: Operation) -> None:
         """What others see of each failed member, from the moment on that it is known (rule 13)."""

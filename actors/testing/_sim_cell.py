@@ -227,6 +227,12 @@ class SimCell(Cell):
             self.runtime.journal.note(seen.Closed, self.path, reason)
         super().close(reason)
 
+    def _drop_waiting(self, why: str) -> None:
+        for envelope in self.waiting_messages():
+            if isinstance(envelope, SimEnvelope) and type(envelope.message) is _ActorStop:
+                self.runtime.journal.open.pop(envelope.number, None)  # a request to stop has come true
+        super()._drop_waiting(why)
+
     # What waits, for the oracles
 
     def waiting_messages(self) -> list[Envelope]:

@@ -28,6 +28,7 @@ from actors.testing._observations import (
 from actors.testing._replay import pack, unpack
 from actors.testing._schedule import MOVES, Move, Schedule, TimerFirst
 from actors.testing._schedulers import Strategy
+from actors.testing._shrink import fewer_moves
 from actors.testing._simulation import Simulation, simulation
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Strategy",
     "TimerFirst",
     "faults",
+    "fewer_moves",
     "matches",
     "pack",
     "simulation",

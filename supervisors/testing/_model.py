@@ -197,6 +197,18 @@ class SupervisorModel:
             return self.group.due
         return member.due
 
+    def due_with_others(self, member: Member) -> Span:
+        """When the start that a request asks for may come. Whether first starts that failed, and that wait at the same
+        time, wait for each other where restarts do is not said.
+        """
+        if not (self.grouped and member.attempt):
+            return member.due
+        due = member.due
+        for each in self.members.values():
+            if each.waits and each.attempt:
+                due = due.maybe(each.due)
+        return due
+
     def _not_before(self, due: Span, seen: str) -> None:
         if self.now < due.earliest - ROUNDING:
             self.disagree(11, f"a delay until {due.earliest:.9g} s", seen)
@@ -383,6 +395,9 @@ class SupervisorModel:
             if member.want is Want.GROUP:
                 assert self.group is not None
                 self.group.dues[member.id] = member.fail(self.now)
+            else:
+                # A first start failed that the group restart was about to stop: whether it waits for that is not said.
+                member.doubt = True
             return True
         return False
 
@@ -438,6 +453,9 @@ class SupervisorModel:
         if self._charge(member):
             member.fail(self.now)
             member.want = Want.FIRST
+            if self.group is not None:
+                # Whether a group that waits anyway waits for a first start, too, is not said.
+                self.group.dues[member.id] = AT_ONCE.maybe(member.due)
 
     def _restart(self, member: Member, *, attempt: bool = False) -> None:
         """An exit or a failed attempt asks for a restart (rules 6 to 12). A failed attempt stops again what the

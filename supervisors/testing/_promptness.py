@@ -67,7 +67,7 @@ def _going_on(model: SupervisorModel) -> Iterator[Overdue]:
         if member.waits and member.due.latest <= passed:
             if member.want is Want.AGAIN:
                 yield 11, f"{member.id} started again: its delay was over at {member.due.latest:.9g} s"
-            elif member.request is not None and not busy:
+            elif member.request is not None and not busy and model.due_with_others(member).latest <= passed:
                 yield 23, f"{member.id} started as asked"
     following = model.next_in_line()
     if following is not None and model.due_of(following).latest <= passed:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from supervisors._errors import SpecError
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
+from supervisors.testing._actors import fewer_moves
 from supervisors.testing._trial import Trial
 
 SPARE = ("start_timeout", "retry_start", "significant", "max_restarts", "shutdown", "args", "own_budget", "backoff")
@@ -16,10 +17,14 @@ SPARE = ("start_timeout", "retry_start", "significant", "max_restarts", "shutdow
 
 
 def reduced(trial: Trial, fails: Callable[[Trial], bool], most: int = 2000) -> Trial:
-    """The smallest trial found that still fails: no line, fault, child or option can be left out of it. Tries at most
-    `most` runs.
+    """The smallest trial found that still fails: no line, fault, move, child or option can be left out of it. What a
+    search found is written down as moves first, in runs that are not counted; then tries at most `most` runs.
     """
     runs = 0
+    written = trial.as_moves()
+    if written.schedule and fails(written):
+        moves = fewer_moves(lambda less: fails(replace(written, schedule=less)), written.schedule)
+        trial = replace(written, schedule=moves)
     progress = True
     while progress:
         progress = False
@@ -38,6 +43,8 @@ def _smaller(trial: Trial) -> Iterator[Trial]:
     for size in (8, 4, 2, 1):
         for at in range(0, len(lines) - size + 1, size):
             yield replace(trial, script=lines[:at] + lines[at + size :])
+    for index in range(len(trial.schedule)):
+        yield replace(trial, schedule=trial.schedule.without(index))
     for index in range(len(trial.plan)):
         yield replace(trial, plan=trial.plan.without(index))
     if trial.search is not None:

@@ -39,6 +39,8 @@ class Reference:
         """What was compared, by kind."""
         self.silent: Counter[str] = Counter()
         """Why supervisors were no longer judged, and how often."""
+        self.fired: Counter[str] = Counter()
+        """The faults that fired, by kind."""
         self._trees = {tree.id: tree for tree in trees}
         self._prompt = prompt
         self._alive: dict[str, int] = {}
@@ -254,6 +256,7 @@ class Reference:
                 shown(model, one.value)
 
     def _fault(self, one: seen.FaultFired) -> None:
+        self.fired[one.fault.partition("(")[0]] += 1
         if one.fault.startswith("ClockJump("):
             self._jumped = True
         model = self.models.get(one.path)

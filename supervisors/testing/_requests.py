@@ -186,7 +186,11 @@ def _listed(model: SupervisorModel, members: list[Member], infos: tuple[ChildInf
             model.disagree(13, f"{member.id} is {' or '.join(states)}", info.state.value)
         due = model.due_of(member)
         together = model.group is not None and model.group.due.holds(info.until or 0.0)
-        if info.until is not None and member.waits and not due.holds(info.until) and not together:
+        past = due.earliest <= model.now and (info.until or 0.0) <= model.now
+        open_to = (
+            model.grouped and member.request is not None
+        )  # whether first starts that wait at the same time wait together
+        if info.until is not None and member.waits and not (due.holds(info.until) or together or past or open_to):
             model.disagree(12, f"{member.id} backs off until {due.earliest:.9g} s", f"until {info.until:.9g} s")
 
 

@@ -168,6 +168,7 @@ WORKER_DEEDS: Sequence[Deed] = (
     "crash",
     "work",
     "nap",
+    "ask",
     "finish",
     "stop",
     "kill",
@@ -211,7 +212,7 @@ def plans_for(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 4) -> FaultP
     everyone = workers + supervisors
     if not everyone:
         return FaultPlan()
-    kinds = draw(st.lists(st.sampled_from(sorted(_FAULTS)), unique=True, max_size=4))
+    kinds = draw(st.lists(st.sampled_from(FAULT_KINDS), unique=True, max_size=4))
     chosen: list[Fault] = []
     for kind in kinds:
         targets = everyone if kind in _OF_ANYONE else workers
@@ -240,6 +241,9 @@ _FAULTS: dict[str, Any] = {
         seconds=st.sampled_from([-1.0, 1.0, 5.0]),
     ),
 }
+
+FAULT_KINDS: Sequence[str] = sorted(_FAULTS)
+"""The kinds of fault that a plan may have."""
 
 SEARCHES = ("fifo", "random", "pct3", "pos", "pct2", "pct5")
 

@@ -4,7 +4,8 @@ A value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._actors import (
     FaultPlan,
+    OracleFailure,
     Schedule,
     Simulation,
     SimulationError,
@@ -41,6 +43,7 @@ Deed = Literal[
     "nap",
     "crash",
     "finish",
+    "ask",
     "stop",
     "kill",
     "start_child",
@@ -52,7 +55,7 @@ Deed = Literal[
     "count_children",
     "get_child_spec",
 ]
-"""What the script does: to a worker (the first six), or of a supervisor, about one of its children."""
+"""What the script does: to a worker (the first seven), or of a supervisor, about one of its children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,26 @@ class Trial:
         """Runs it. Raises `ReferenceDisagreement` or another `OracleFailure`; returns the model, for what it judged."""
         late = any(isinstance(move, TimerFirst) for move in self.schedule.moves)
         reference = Reference(self.tree, prompt=not late)
+        self._play(self._simulation(), reference)
+        return reference
+
+    def as_moves(self) -> Trial:
+        """The same run, with what its search did written down as moves: they keep their meaning when other parts of
+        the trial are left out.
+        """
+        if self.search is None:
+            return self
+        sim = self._simulation(record=True)
+        with suppress(OracleFailure):
+            self._play(sim, Reference(self.tree))
+        return replace(self, schedule=sim.schedule, search=None)
+
+    def _simulation(self, *, record: bool = False) -> Simulation:
         search = None if self.search is None else Strategy(*self.search)
-        with simulation(self.plan, self.schedule, self.seed, search=search, strict=False) as sim:
+        return simulation(self.plan, self.schedule, self.seed, search=search, strict=False, record=record)
+
+    def _play(self, sim: Simulation, reference: Reference) -> None:
+        with sim:
             watch(sim, reference)
             for line in self.script:
                 sim.loop.call_at(line.at, partial(_perform, sim, line))
@@ -96,7 +117,6 @@ class Trial:
             sim.advance(self.until)
             reference.finish(sim.now)
         reference.finish(sim.now)
-        return reference
 
     def encode(self) -> str:
         """A blob that `decode` makes this trial of. Raises `NotEncodable` when the tree holds functions or objects."""
@@ -207,6 +227,8 @@ def _perform(sim: Simulation, line: Line) -> None:
     match line.deed:
         case "work" | "nap" | "crash" | "finish" if ref is not None:
             ref.tell(Play(line.deed))
+        case "ask" if ref is not None:
+            _ignore(ref.ask(Play("nap"), block=False, timeout=1.0))
         case "stop" if ref is not None:
             ref.stop(block=False)
         case "kill" if ref is not None:
