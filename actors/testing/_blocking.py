@@ -127,6 +127,14 @@ class SimRLock:
         return self._owner is self._me()
 
 
+def simulated_lock(strands: Strands, real: Any) -> SimLock | SimRLock:
+    """What stands for a lock that was made before the simulation."""
+    return SimLock(strands, yields=True) if type(real) is _PLAIN else SimRLock(strands)
+
+
+_PLAIN = type(threading.Lock())
+
+
 def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[Any, str, object]]:
     """What to put in place of the standard library's own while a simulation runs: module, name, replacement."""
     real = threading.Lock

@@ -2,9 +2,9 @@
 
 Inside means: in code that an actor, a task or a simulated thread runs. The test's own code keeps the real clock and the
 real randomness, but it
-must not start threads, for they would reach into the simulation from outside. What was imported by name before (`from
-time import time`), and
-`datetime.now()`, cannot be fenced; running twice and comparing (`--sim-determinism`) finds those.
+must not start threads, for they would reach into the simulation from outside. The same holds of what modules have
+imported by name (`from time import time`). Libraries in `site-packages` keep what they imported by name, and so does a
+function that imports `datetime` itself; running twice and comparing (`--sim-determinism`) finds what those do.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import pykka
 
-from actors.testing._blocking import blocking_patches
+from actors.testing._blocking import blocking_patches, simulated_lock
+from actors.testing._calendar import CALENDAR, walls
 from actors.testing._errors import SimulationError
+from actors.testing._imported import Name, imported
 from actors.testing._place import parking
 from actors.testing._sim_runtime import SimRuntime
+from actors.testing._watch import watch
 
 if TYPE_CHECKING:
     from actors.testing._sim_loop import SimLoop
@@ -80,6 +83,7 @@ class Fences:
         self._runtime = runtime
         self._loop: SimLoop = runtime.loop
         self._kept: list[tuple[Any, str, object]] = []
+        self._names: list[Name] = []
         self.sealed = False
         """Whether nothing may be drawn from Hypothesis, wherever the code stands."""
 
@@ -87,17 +91,44 @@ class Fences:
         refuse_nesting()
         _active.append(self)
         parking.append(self._runtime.park)
+        walls.append(lambda: self._runtime.clock.wall() if self._loop._running else None)
+        replacements = dict(CALENDAR)
         for owner, name, replacement in self._patches():
-            self._kept.append((owner, name, getattr(owner, name)))
+            original = getattr(owner, name)
+            self._kept.append((owner, name, original))
             setattr(owner, name, replacement)
+            if isinstance(owner, ModuleType):
+                replacements[id(original)] = replacement
+        self._rename(replacements)
+        watch.begin(self._loop, self._blocked)
         return self
+
+    def _rename(self, replacements: dict[int, object]) -> None:
+        """The same for what modules of the user's have by a name of their own, and for their locks."""
+        for each in imported(replacements):
+            if id(each.value) not in replacements:
+                replacements[id(each.value)] = simulated_lock(self._runtime.strands, each.value)
+            self._names.append(each)
+            each.namespace[each.name] = replacements[id(each.value)]
+
+    def _blocked(self) -> None:
+        self._loop.refuse(
+            "something that blocks for real",
+            "a lock or queue that was made before the simulation, in a class body say, is a real one: "
+            "make it where the actor starts, or as a global name of its module",
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        watch.end()
+        for each in self._names:
+            each.namespace[each.name] = each.value
+        self._names.clear()
         while self._kept:
             owner, name, original = self._kept.pop()
             setattr(owner, name, original)
+        walls.clear()
         _active.remove(self)
         parking.clear()
 

@@ -32,6 +32,7 @@ from actors.testing._fences import Fences, refuse_nesting
 from actors.testing._injector import Fired
 from actors.testing._lanes import Scheduler
 from actors.testing._observations import Observation
+from actors.testing._place import raised_at
 from actors.testing._report import report
 from actors.testing._schedule import Move, Schedule
 from actors.testing._schedulers import Fifo, Moved, Recorder, Strategy
@@ -361,7 +362,9 @@ class Simulation:
         try:
             return predicate()
         except Exception as error:
-            raise SimulationError(f"the predicate of {what}({name!r}) raised {error!r}") from error
+            where = raised_at(error)
+            text = f"the predicate of {what}({name!r}) raised {error!r}"
+            raise SimulationError(f"{text} at {where}" if where else text) from error
 
     def _still_waiting(self) -> str:
         waiting = self.strands.waiting()
