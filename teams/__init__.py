@@ -1,10 +1,140 @@
-"""Actors that work together.
+"""Actors that work together: teams, message protocols, patterns, and policies around calls.
 
 `teams` stands on `supervisors` and `actors`, and neither of them imports it. It reaches them through one seam
 module each, `teams._actors` and `teams._supervisors`, and nowhere else; `lint-imports` enforces both rules.
 
-Today this package holds this façade and nothing else: there is nothing to import from it. The message
-protocols, patterns and orchestration of teams come with a later release.
+General layout: `_team` is the tree of a team. `_coordinator` (on `_dispatcher`) gives work to members, by the `_roster`
+and with everything promised in its `_book`; `_handoff` and `_gather` are the protocols at its heart. `_run` plays a
+`_pattern` through a `_scope`, with its `_record`. `protocols` holds the exchanges between members, `patterns` what they
+make together, `resilience` the policies around single calls.
 """
 
-__all__: list[str] = []
+from teams._context import Cancellation, Context, Refusal
+from teams._errors import (
+    AlreadyMember,
+    HandoffRefused,
+    NoCapableAgent,
+    RoleFull,
+    RunCancelled,
+    RunError,
+    RunFailed,
+    StepFailed,
+    StepTimeout,
+    TeamError,
+    TeamHalted,
+    UnknownMember,
+    UnknownRole,
+    WorkCancelled,
+    WorkFailed,
+    WorkTimeout,
+)
+from teams._events import (
+    Halted,
+    HandedOff,
+    HandoffReturned,
+    MemberJoined,
+    MemberLeft,
+    MemberLost,
+    Paused,
+    Reset,
+    Resumed,
+    RunBegan,
+    RunEnded,
+    RunEvent,
+    StepBegan,
+    StepBroke,
+    StepDone,
+    StepSkipped,
+    TeamEvent,
+    WorkBegan,
+    WorkEnded,
+    WorkGivenUp,
+    WorkRetried,
+)
+from teams._gather import Failed, Gathered, GatherPolicy, collect, fail_fast, first, quorum
+from teams._handoff import Accept, Decline, HandoffRule, Offer, handoff
+from teams._member import Member, member
+from teams._pattern import Pattern
+from teams._record import Progress, RunHandle
+from teams._requests import SeatInfo
+from teams._results import Done, Emit, Handoff
+from teams._role import Role, role
+from teams._scope import Scope
+from teams._target import Can, Pool, can, pool
+from teams._team import GoalSpec, goal, team
+from teams._team_ref import TeamRef
+
+__all__ = [
+    "Accept",
+    "AlreadyMember",
+    "Can",
+    "Cancellation",
+    "Context",
+    "Decline",
+    "Done",
+    "Emit",
+    "Failed",
+    "GatherPolicy",
+    "Gathered",
+    "GoalSpec",
+    "Halted",
+    "HandedOff",
+    "Handoff",
+    "HandoffRefused",
+    "HandoffReturned",
+    "HandoffRule",
+    "Member",
+    "MemberJoined",
+    "MemberLeft",
+    "MemberLost",
+    "NoCapableAgent",
+    "Offer",
+    "Pattern",
+    "Paused",
+    "Pool",
+    "Progress",
+    "Refusal",
+    "Reset",
+    "Resumed",
+    "Role",
+    "RoleFull",
+    "RunBegan",
+    "RunCancelled",
+    "RunEnded",
+    "RunError",
+    "RunEvent",
+    "RunFailed",
+    "RunHandle",
+    "Scope",
+    "SeatInfo",
+    "StepBegan",
+    "StepBroke",
+    "StepDone",
+    "StepFailed",
+    "StepSkipped",
+    "StepTimeout",
+    "TeamError",
+    "TeamEvent",
+    "TeamHalted",
+    "TeamRef",
+    "UnknownMember",
+    "UnknownRole",
+    "WorkBegan",
+    "WorkCancelled",
+    "WorkEnded",
+    "WorkFailed",
+    "WorkGivenUp",
+    "WorkRetried",
+    "WorkTimeout",
+    "can",
+    "collect",
+    "fail_fast",
+    "first",
+    "goal",
+    "handoff",
+    "member",
+    "pool",
+    "quorum",
+    "role",
+    "team",
+]

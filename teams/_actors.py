@@ -24,13 +24,13 @@ from actors._current import current_cell
 from actors._envelope import Envelope, Reply
 from actors._errors import ActorDeadError, ActorError, CallTimeout, NotInRuntime
 from actors._events import EventStream, LifecycleEvent, Subscription
-from actors._future import Future
+from actors._future import Future, Parking
 from actors._handlers import handles
 from actors._messages import Down, Message
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, Shutdown
 from actors._ref import ActorRef
 from actors._runtime import Runtime
-from actors._turn import State
+from actors._turn import State, settle_failure
 
 ANYWHERE = random.Random()
 """The randomness of code that runs outside of any actor."""
@@ -78,9 +78,26 @@ def take_reply(actor: Actor) -> Reply | None:
     return actor._cell.take_reply()
 
 
+def answer(reply: Reply, value: object) -> None:
+    """Gives an answer that `take_reply` took the duty for."""
+    if not reply.done():
+        reply.set_result(value)
+
+
 def is_up(ref: ActorRef[pykka.Actor]) -> bool:
     """Whether an incarnation runs now; one that is being restarted takes messages, but will be late."""
     return ref._cell.state is State.RUNNING
+
+
+def declares(actor_class: type, message: type) -> bool:
+    """Whether an actor class has a handler for this class of messages."""
+    members = (member for base in actor_class.__mro__ for member in vars(base).values())
+    return any(message in getattr(member, "__understudy_handles__", ()) for member in members)
+
+
+def finish(actor: Actor) -> None:
+    """Ends the actor with `normal` as soon as its handler has returned, whatever waits."""
+    actor._cell.finish()
 
 
 def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
@@ -109,17 +126,22 @@ __all__ = [
     "NoProc",
     "Normal",
     "NotInRuntime",
+    "Parking",
     "Reply",
     "Runtime",
     "Shutdown",
     "Subscription",
     "TimerHandle",
+    "answer",
     "current_cell",
     "current_clock",
     "current_random",
+    "declares",
+    "finish",
     "handles",
     "is_up",
     "post",
+    "settle_failure",
     "sleep",
     "take_reply",
     "when_gone",

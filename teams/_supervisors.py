@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+from supervisors._api import CountChildren, DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren
 from supervisors._backoff import Backoff, Constant, Exponential, Linear, constant, exponential, linear
-from supervisors._builders import ChildOptions, child, dynamic_supervisor, supervisor
+from supervisors._builders import (
+    ChildOptions,
+    CommonOptions,
+    budget,
+    child,
+    dynamic_supervisor,
+    supervisor,
+)
+from supervisors._child import ALIVE
 from supervisors._errors import Fault, SpecError, SupervisionError
 from supervisors._faults import unknown_key
 from supervisors._ref import SupervisorRef
-from supervisors._spec import ChildSpec, Spec, SupervisorSpec
+from supervisors._spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 from supervisors._strategy import Strategy
 from supervisors._supervisor import Supervisor
 
 __all__ = [
+    "ALIVE",
     "Backoff",
     "ChildOptions",
     "ChildSpec",
+    "CommonOptions",
     "Constant",
+    "CountChildren",
+    "DeleteChild",
     "Exponential",
     "Fault",
     "Linear",
+    "OwnBudget",
+    "RestartChild",
     "Spec",
     "SpecError",
+    "StartChild",
     "Strategy",
     "SupervisionError",
     "Supervisor",
     "SupervisorRef",
     "SupervisorSpec",
+    "TerminateChild",
+    "WhichChildren",
+    "budget",
     "child",
     "constant",
     "dynamic_supervisor",

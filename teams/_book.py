@@ -1,0 +1,188 @@
+"""The coordinator's book: everything a team has promised to somebody. It outlives crashes and kills of the coordinator.
+
+Nothing here waits, sends or starts anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from typing import Any, NamedTuple
+
+from teams._actors import ActorRef, Reply, TimerHandle
+from teams._member import Member
+from teams._roster import Roster, Seat
+from teams._target import Can
+from teams._work import Outcome, Work
+
+
+class Errand:
+    """Something a supervisor was asked to do for the team: start, stop or forget a child."""
+
+    __slots__ = ("change", "child", "coordinator", "outcome", "what")
+
+    def __init__(self, coordinator: ActorRef[Any], what: str, child: str, change: Change) -> None:
+        self.coordinator = coordinator
+        self.what = what
+        self.child = child
+        self.change = change
+        self.outcome: Outcome | None = None
+
+    def done(self) -> bool:
+        """Whether the supervisor has answered."""
+        return self.outcome is not None
+
+    def set_result(self, result: object, /) -> None:
+        """It is done."""
+        self._settle(Outcome(result))
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """It was refused, or failed."""
+        self._settle(Outcome(error=exception))
+
+    def _settle(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        if self.coordinator.is_alive():
+            self.coordinator.tell(Returned(self))
+
+
+class Returned(NamedTuple):
+    """To the coordinator: an errand is done."""
+
+    errand: Errand
+
+
+class Change:
+    """A change of the team under way: somebody joins or leaves, everything halts or is reset."""
+
+    __slots__ = ("error", "left", "member", "replies", "seats", "sent", "what")
+
+    def __init__(self, what: str, member: Member | None, reply: Reply | None) -> None:
+        self.what = what
+        self.member = member
+        self.replies = [reply] if reply is not None else []
+        self.left = 0
+        """Errands that are still to come back."""
+        self.error: BaseException | None = None
+        self.seats: list[str] = []
+        """Those that leave."""
+        self.sent: set[str] = set()
+        """Those of them whose end is under way."""
+
+
+class Book:
+    """Who is in the team, what is to be done, who has it and who waits for it."""
+
+    def __init__(self) -> None:
+        self.roster: Roster
+        self.works: dict[str, Work] = {}
+        self.ended: dict[str, list[str]] = {}
+        """Work that has ended, by the run whose end it waits for."""
+        self.changes: list[Change] = []
+        self.errands: dict[Errand, None] = {}
+        self.looks: dict[str, TimerHandle] = {}
+        """Members that are being started and are looked for again."""
+        self.paused = False
+        self.halted: str | None = None
+        """Why the kill switch was thrown."""
+        self.down: list[str] = []
+        """The children of the team that were stopped then."""
+        self.open = False
+        self._arrivals = 0
+        self._waiting: dict[str | Can, list[tuple[float, int, Work]]] = {}
+
+    def next_arrival(self) -> int:
+        """A number that grows with each piece of work."""
+        self._arrivals += 1
+        return self._arrivals
+
+    def wait(self, work: Work, ageing: float) -> None:
+        """Puts work in line. The longer it has waited, the more its priority counts: one level for every `ageing`
+        seconds. That grows alike for all, so the order of two pieces of work never changes while they wait.
+        """
+        group = self._group(work)
+        heappush(self._waiting.setdefault(group, []), (work.entered / ageing - work.priority, work.arrival, work))
+
+    def waiting_for(self, seat: Seat) -> Work | None:
+        """Takes the most urgent piece of work that this seat can do out of its line."""
+        best: tuple[float, int, Work] | None = None
+        for group in seat.groups:
+            head = self._head(group, seat)
+            if head is not None and (best is None or head[:2] < best[:2]):
+                best = head
+        if best is None:
+            return None
+        self._drop(best)
+        return best[2]
+
+    def _head(self, group: str | Can, seat: Seat) -> tuple[float, int, Work] | None:
+        line = self._waiting.get(group)
+        if line is None:
+            return None
+        aside = []
+        found = None
+        while line:
+            entry = line[0]
+            if not self._waits(entry[2], group):
+                heappop(line)
+            elif may_have(entry[2], seat):
+                found = entry
+                break
+            else:
+                aside.append(heappop(line))
+        for entry in aside:
+            heappush(line, entry)
+        if not line:
+            del self._waiting[group]
+        return found
+
+    def _drop(self, entry: tuple[float, int, Work]) -> None:
+        group = self._group(entry[2])
+        line = self._waiting[group]
+        if line[0] is entry:
+            heappop(line)
+        else:
+            line.remove(entry)
+            heapify(line)
+        if not line:
+            del self._waiting[group]
+
+    @staticmethod
+    def _group(work: Work) -> str | Can:
+        return work.handoff.to if work.state == "offered" and work.handoff is not None else work.to
+
+    def _waits(self, work: Work, group: str | Can) -> bool:
+        return (
+            work.receipt is None
+            and work.again is None
+            and work.state in ("waiting", "offered")
+            and self._group(work) == group
+        )
+
+    def stranded(self) -> Iterator[Work]:
+        """Work that waits for somebody who is no longer in the team."""
+        for work in list(self.works.values()):
+            group = self._group(work)
+            if self._waits(work, group) and not any(may_have(work, seat) for seat in self.roster.able(group)):
+                yield work
+
+    def all_waiting(self) -> list[Work]:
+        """All that is in line, the most urgent first; the lines are empty afterwards."""
+        entries = sorted(entry for line in self._waiting.values() for entry in line)
+        groups = {id(work): group for group, line in self._waiting.items() for _, _, work in line}
+        self._waiting.clear()
+        return [work for _, _, work in entries if self._waits(work, groups[id(work)])]
+
+    def of_run(self, run: str) -> list[Work]:
+        """All work of a run that has not ended."""
+        return [work for work in self.works.values() if work.run == run and work.state != "ended"]
+
+    def forget(self, run: str) -> None:
+        """A run has ended: nobody asks for its outcomes any more."""
+        for id in self.ended.pop(run, ()):
+            self.works.pop(id, None)
+
+
+def may_have(work: Work, seat: Seat) -> bool:
+    """Whether this seat may get the work: not one that declined it, and no handoff back to one that had it."""
+    return seat.id not in work.excluded and not (work.state == "offered" and seat.id in work.chain)

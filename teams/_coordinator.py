@@ -1,0 +1,313 @@
+"""The coordinator of a team: the dispatcher, and all that changes the team while it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from teams._actors import ActorRef, answer, handles, is_up, post, settle_failure, take_reply
+from teams._book import Change, Errand, Returned
+from teams._dispatcher import Dispatcher, capacity_of, tell
+from teams._errors import AlreadyMember, RoleFull, TeamHalted, UnknownMember, UnknownRole
+from teams._events import Halted, MemberJoined, MemberLeft, MemberLost, Paused, Reset, Resumed
+from teams._requests import GetRoster, Halt, Join, Leave, Look, Pause, ResetTeam, Resume, SeatInfo
+from teams._roster import Seat
+from teams._supervisors import (
+    ALIVE,
+    CountChildren,
+    DeleteChild,
+    RestartChild,
+    StartChild,
+    SupervisionError,
+    SupervisorRef,
+    TerminateChild,
+    WhichChildren,
+)
+from teams._work import Outcome
+
+PARTS = ("members", "topics", "runs", "goal")
+"""The children of a team besides the coordinator, in start order."""
+
+
+LOOK_AGAIN = 0.1
+"""Seconds until the coordinator looks again for a member that is being started."""
+
+
+class Coordinator(Dispatcher):
+    """Takes members in and lets them go, pauses and halts."""
+
+    def on_start(self) -> None:
+        super().on_start()
+        for timer in self.book.looks.values():
+            timer.cancel()
+        self.book.looks.clear()
+        for seat in list(self.book.roster.seats.values()):
+            if seat.ref is None or not seat.ref.is_alive():
+                self.lost(seat)
+        for errand in list(self.book.errands):
+            if errand.outcome is not None:
+                self.came_back(Returned(errand))
+
+    @handles
+    def roster(self, _: GetRoster) -> tuple[SeatInfo, ...]:
+        """Who is in the team."""
+        return tuple(
+            SeatInfo(
+                seat.id,
+                seat.member.id,
+                seat.role,
+                seat.capabilities,
+                seat.capacity,
+                seat.reserved,
+                seat.ref is not None and is_up(seat.ref),
+                seat.leaving,
+            )
+            for seat in self.book.roster.seats.values()
+        )
+
+    # Pause
+
+    @handles
+    def pause(self, _: Pause) -> bool:
+        """Begins nothing new; what has begun goes on. Answers whether that was news."""
+        news = not self.book.paused
+        self.book.paused = True
+        if news:
+            self.tell_event(Paused)
+        return news
+
+    @handles
+    def resume(self, _: Resume) -> bool:
+        """Goes on. Answers whether that was news."""
+        news = self.book.paused
+        self.book.paused = False
+        if news:
+            self.tell_event(Resumed)
+            self.go_on_with_all()
+        return news
+
+    # Members come and go
+
+    @handles
+    def take_in(self, request: Join) -> None:
+        """Takes a member in; answers with the ids of its seats when they are up."""
+        member, roster = request.member, self.book.roster
+        if self.book.halted is not None:
+            raise TeamHalted(self.team, self.book.halted)
+        for spec in member.specs:
+            if spec.id in roster.seats:
+                raise AlreadyMember(self.team, spec.id)
+        if member.role is not None and self.charter.roles and member.role not in roster.roles:
+            raise UnknownRole(self.team, member.role, tuple(roster.roles))
+        limit = roster.full(member.role, len(member.specs))
+        if limit is not None:
+            raise RoleFull(self.team, str(member.role), limit)
+        capacity = capacity_of(self, member)
+        change = Change("join", member, take_reply(self))
+        change.left = len(member.specs)
+        self.book.changes.append(change)
+        roster.add(member, capacity)
+        for spec in member.specs:
+            self.send("start", spec.id, change, StartChild(spec), self.members)
+
+    @handles
+    def let_go(self, request: Leave) -> None:
+        """Lets a member go when it has done what it has; answers with the ids of the seats that left."""
+        seats = [seat for seat in self.book.roster.seats.values() if request.id in (seat.id, seat.member.id)]
+        if not seats:
+            raise UnknownMember(self.team, request.id, tuple(self.book.roster.seats))
+        change = Change("leave", seats[0].member, take_reply(self))
+        change.seats = [seat.id for seat in seats]
+        change.left = len(seats)
+        self.book.changes.append(change)
+        for seat in seats:
+            seat.leaving = True
+        self.fail_stranded()
+        for seat in seats:
+            self.go_on(seat)
+
+    def go_on(self, seat: Seat) -> None:
+        """A member that leaves is let go once nothing is reserved for it any more."""
+        super().go_on(seat)
+        if seat.leaving and seat.reserved == 0:
+            for change in self.book.changes:
+                if change.what == "leave" and seat.id in change.seats and seat.id not in change.sent:
+                    change.sent.add(seat.id)
+                    self.send("terminate", seat.id, change, TerminateChild(seat.id), self.members)
+
+    # The kill switch
+
+    @handles
+    def halt(self, request: Halt) -> None:
+        """Stops everything: work fails, members are killed and stay down."""
+        book = self.book
+        if book.halted is not None:
+            return
+        book.halted = request.reason
+        self.tell_event(Halted, request.reason)
+        change = Change("halt", None, take_reply(self))
+        book.changes.append(change)
+        for work in list(book.works.values()):
+            if work.state != "ended":
+                self.call_off(work, TeamHalted(self.team, request.reason))
+        book.down = [part for part in PARTS if self.runtime.find(f"{self.team}/{part}") is not None]
+        change.left = len(book.down)
+        for part in reversed(book.down):
+            self.send("terminate", part, change, TerminateChild(part), self.supervisor)
+            # Answered once the order before it was taken up: from then on a kill is no failure to restart from.
+            self.send("kill", part, change, CountChildren(), self.supervisor)
+
+    @handles
+    def reset(self, _: ResetTeam) -> None:
+        """Works again after a halt; answers when everybody is up."""
+        book = self.book
+        if book.halted is None:
+            return
+        change = Change("reset", None, take_reply(self))
+        change.left = len(book.down)
+        book.changes.append(change)
+        for part in book.down:
+            self.send("restart", part, change, RestartChild(part), self.supervisor)
+
+    # Errands
+
+    @property
+    def supervisor(self) -> ActorRef[Any]:
+        """The supervisor of the team."""
+        found = self.runtime.find(self.team)
+        assert found is not None
+        return found
+
+    @property
+    def members(self) -> ActorRef[Any]:
+        """The supervisor of the members."""
+        found = self.runtime.find(f"{self.team}/members")
+        return found if found is not None else self.supervisor
+
+    def send(self, what: str, child: str, change: Change, order: object, to: ActorRef[Any]) -> None:
+        """Asks a supervisor for something; the answer comes back as `Returned`."""
+        errand = Errand(self.ref, what, child, change)
+        self.book.errands[errand] = None
+        post(to, order, errand)
+
+    @handles
+    def came_back(self, message: Returned) -> None:
+        """A supervisor has answered."""
+        errand, book = message.errand, self.book
+        if errand not in book.errands:
+            return
+        del book.errands[errand]
+        change, outcome = errand.change, errand.outcome
+        assert outcome is not None
+        if errand.what == "kill":
+            ref = self.runtime.find(f"{self.team}/{errand.child}")
+            if ref is not None and book.halted is not None:
+                ref.kill()
+            return
+        if errand.what == "inquire":
+            self.heard_of(errand.child, outcome)
+            return
+        error = outcome.error
+        if error is not None and not (isinstance(error, SupervisionError) and errand.what in ("terminate", "delete")):
+            change.error = change.error or error
+        if change.what == "leave" and errand.what == "terminate":
+            self.departed(errand.child)
+            self.send("delete", errand.child, change, DeleteChild(errand.child), self.members)
+            return
+        change.left -= 1
+        if change.left == 0:
+            self.changed(change)
+
+    def lost(self, seat: Seat) -> None:
+        """The member's place is gone: for good, or because all members are started anew. Their supervisor knows."""
+        if self.book.halted is None and self.book.roster.seats.get(seat.id) is seat:
+            seat.ref = None
+            self.inquire(seat.id)
+
+    def inquire(self, id: str) -> None:
+        """Asks the supervisor of the members what became of one."""
+        self.send("inquire", id, Change("inquire", None, None), WhichChildren(), self.members)
+
+    def heard_of(self, id: str, outcome: Outcome) -> None:
+        """The supervisor of the members has said which there are, or is being restarted itself."""
+        seat = self.book.roster.seats.get(id)
+        if seat is None or seat.ref is not None or self.book.halted is not None:
+            return
+        infos = outcome.value if isinstance(outcome.value, tuple) else None
+        if infos is not None and not any(info.id == id and info.state in ALIVE for info in infos):
+            if not any(change.what == "join" for change in self.book.changes):
+                self.book.roster.remove(seat)
+                self.tell_event(MemberLost if not seat.leaving else MemberLeft, id)
+                self.fail_stranded()
+            return
+        self.find_seats()
+        if seat.ref is not None:
+            self.go_on(seat)
+        else:
+            ref = self.ref
+            later = self.runtime.now() + LOOK_AGAIN
+            self.book.looks[id] = self.runtime.clock.call_at(later, lambda: tell(ref, Look(id)))
+
+    @handles
+    def look(self, message: Look) -> None:
+        self.book.looks.pop(message.member, None)
+        self.inquire(message.member)
+
+    def departed(self, id: str) -> None:
+        """A member has left for good."""
+        seat = self.book.roster.seats.get(id)
+        if seat is not None:
+            self.book.roster.remove(seat)
+            self.tell_event(MemberLeft, id)
+
+    def changed(self, change: Change) -> None:
+        """A change is complete, or has failed."""
+        book = self.book
+        book.changes.remove(change)
+        result: object = None
+        if change.what == "join":
+            result = self.joined(change)
+        elif change.what == "leave":
+            result = tuple(change.seats)
+        elif change.what == "reset" and change.error is None:
+            self.up_again()
+        for reply in change.replies:
+            if change.error is not None:
+                settle_failure(reply, change.error, self.path)
+            else:
+                answer(reply, result)
+
+    def joined(self, change: Change) -> tuple[str, ...]:
+        """New seats get work, or are taken back if one of them did not come up."""
+        assert change.member is not None
+        ids = tuple(spec.id for spec in change.member.specs)
+        if change.error is not None:
+            for id in ids:
+                seat = self.book.roster.seats.get(id)
+                if seat is not None:
+                    self.book.roster.remove(seat)
+                self.undo_start(id)
+            self.fail_stranded()
+            return ()
+        self.find_seats()
+        for id in ids:
+            self.tell_event(MemberJoined, id)
+            seat = self.book.roster.seats.get(id)
+            if seat is not None:
+                self.go_on(seat)
+        return ids
+
+    def undo_start(self, id: str) -> None:
+        """A seat whose member did not come in whole is given up."""
+        members = self.members
+        if isinstance(members, SupervisorRef):
+            members.terminate_child(id).add_done_callback(lambda _: members.delete_child(id))
+
+    def up_again(self) -> None:
+        """After a halt: the seats are those there were."""
+        book = self.book
+        book.halted = None
+        for seat in book.roster.seats.values():
+            seat.ref = None
+        self.find_seats()
+        self.tell_event(Reset)
+        self.go_on_with_all()

@@ -1,0 +1,477 @@
+"""The dispatcher: through it, work finds somebody who is able.
+
+It never waits: every handler is one step from one state of its book to the next, and the book outlives it. Whatever it
+was told and did not get to before a crash is found again when it starts: outcomes stay with their receipts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from teams._actors import (
+    Actor,
+    ActorDeadError,
+    ActorRef,
+    ExitReason,
+    Reply,
+    answer,
+    handles,
+    is_up,
+    post,
+    settle_failure,
+    take_reply,
+    when_gone,
+)
+from teams._book import Book, may_have
+from teams._context import Context, Refusal
+from teams._errors import (
+    HandoffRefused,
+    NoCapableAgent,
+    TeamError,
+    TeamHalted,
+    WorkCancelled,
+    WorkFailed,
+    WorkTimeout,
+)
+from teams._events import (
+    HandedOff,
+    HandoffReturned,
+    TeamEvent,
+    WorkBegan,
+    WorkEnded,
+    WorkGivenUp,
+    WorkRetried,
+)
+from teams._function import Assignment
+from teams._handoff import Accept, Decline, HandoffRule, objection, passed_on, requested
+from teams._member import Member
+from teams._requests import CancelWork, Due, EndRun
+from teams._results import Emit, Handoff
+from teams._role import Role
+from teams._roster import Roster, Seat
+from teams._target import Can, Pool
+from teams._work import Assign, Outcome, Receipt, Settled, Work
+
+OFFERS = 5
+"""How often a receiver is asked that crashes over the offer."""
+OFFER_AGAIN = 0.2
+"""Seconds until a receiver that crashed over an offer is asked again; it is restarted meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charter:
+    """What a team is made of, and its rules."""
+
+    team: str
+    members: tuple[Member, ...]
+    roles: tuple[Role, ...]
+    handoffs: tuple[HandoffRule, ...]
+    max_hops: int
+    ageing: float
+
+
+class Dispatcher(Actor):
+    """Gives work to members, by reservation, and sees it through handoffs, crashes and time limits."""
+
+    answers = (TeamError,)
+
+    def __init__(self, charter: Charter) -> None:
+        self.charter = charter
+        self.book: Book = self.kept(Book)
+
+    @property
+    def team(self) -> str:
+        """The path of the team."""
+        return self.path.rpartition("/")[0]
+
+    def on_start(self) -> None:
+        book = self.book
+        if not book.open:
+            book.open = True
+            book.roster = Roster(self.charter.roles)
+            for member in self.charter.members:
+                book.roster.add(member, capacity_of(self, member))
+            when_gone(self, partial(abandon, book, self.team))
+        self.find_seats()
+        for work in list(book.works.values()):
+            if work.receipt is not None and work.receipt.outcome is not None:
+                self.settled(Settled(work.receipt))
+            if work.state != "ended":
+                self.arm(work)
+                if work.again is not None:
+                    work.again.cancel()
+                    work.again = None
+                if work.receipt is None:
+                    self.place(work)
+
+    def find_seats(self) -> None:
+        """Members that run by now get work."""
+        for seat in self.book.roster.seats.values():
+            if seat.ref is None:
+                ref = self.runtime.find(f"{self.team}/members/{seat.id}")
+                if ref is not None:
+                    self.book.roster.joined(seat, ref)
+
+    # Work
+
+    @handles
+    def assign(self, request: Assign) -> None:
+        book = self.book
+        known = book.works.get(request.id) if request.id is not None else None
+        if known is None:
+            if book.halted is not None:
+                raise TeamHalted(self.team, book.halted)
+            known = self.enter(request)
+        reply = take_reply(self)
+        if reply is not None:
+            if known.outcome is not None:
+                give(reply, known.outcome, self.path)
+            else:
+                known.replies.append(reply)
+
+    def enter(self, request: Assign) -> Work:
+        """New work. Raises NoCapableAgent."""
+        book = self.book
+        whom = request.to.whom if isinstance(request.to, Pool) else request.to
+        if not book.roster.able(whom):
+            raise NoCapableAgent(self.team, named(whom), tuple(book.roster.seats))
+        arrival = book.next_arrival()
+        to = book.roster.routed(request.to, request.value, self.runtime.random)
+        work = Work(request.id or f"work-{arrival}", request, to, self.runtime.now(), arrival)
+        book.works[work.id] = work
+        self.arm(work)
+        self.place(work)
+        return work
+
+    def arm(self, work: Work) -> None:
+        """Has the work remembered when its time is up."""
+        if work.timer is not None:
+            work.timer.cancel()
+        if work.deadline is not None:
+            ref = self.ref
+            work.timer = self.runtime.clock.call_at(work.deadline, lambda: tell(ref, Due(work.id)))
+
+    def place(self, work: Work) -> None:
+        """Gives the work to somebody who is free, or puts it in line."""
+        book = self.book
+        if not book.paused and book.halted is None:
+            group = work.handoff.to if work.state == "offered" and work.handoff is not None else work.to
+            seat = book.roster.free(group, lambda seat: may_have(work, seat), up)
+            if seat is not None:
+                self.give(work, seat)
+                return
+        book.wait(work, self.charter.ageing)
+
+    def give(self, work: Work, seat: Seat) -> None:
+        """Reserves the seat and sends it the work, or the offer of it."""
+        self.book.roster.reserve(seat)
+        assert seat.ref is not None
+        if work.state == "offered":
+            if seat.member.takes_offers:
+                work.receipt = Receipt(self.ref, work, seat)
+                post(seat.ref, work.offer, work.receipt)
+                return
+            self.accepted(work, seat)
+        self.begin(work, seat)
+
+    def begin(self, work: Work, seat: Seat) -> None:
+        """Sends the work to the seat that is reserved for it."""
+        now = self.runtime.now()
+        work.state, work.owner, work.began = "working", seat.id, now
+        work.chain = (*work.chain[:-1], seat.id)
+        work.attempt += 1
+        receipt = work.receipt = Receipt(self.ref, work, seat)
+        self.tell_event(WorkBegan, work.id, seat.id, work.attempt, now - work.entered)
+        message = work.value
+        if seat.member.is_function:
+            before = work.chain[:-1]
+            message = Assignment(
+                work.value,
+                Context(
+                    self.team,
+                    seat.id,
+                    work.id,
+                    work.attempt,
+                    before,
+                    work.refused,
+                    work.deadline,
+                    work.cancellation,
+                ),
+            )
+        assert seat.ref is not None
+        post(seat.ref, message, receipt)
+
+    @handles
+    def settled(self, message: Settled) -> None:
+        """A member has answered, crashed or gone."""
+        receipt = message.receipt
+        work, seat, outcome = receipt.work, receipt.seat, receipt.outcome
+        assert outcome is not None
+        if receipt.seen:
+            return
+        receipt.seen = True
+        current = work.receipt is receipt
+        self.book.roster.release(seat)
+        if current:
+            work.receipt = None
+            if work.state == "offered":
+                self.answered(work, seat, outcome)
+            elif outcome.error is None:
+                self.returned(work, seat, outcome.value)
+            else:
+                self.failed(work, seat, outcome.error)
+        if seat.ref is not None and not seat.ref.is_alive():
+            self.lost(seat)
+        else:
+            self.go_on(seat)
+
+    def go_on(self, seat: Seat) -> None:
+        """A seat may be free: it gets what is most urgent of what it can do, or leaves."""
+        book = self.book
+        while seat.free and not book.paused and book.halted is None:
+            work = book.waiting_for(seat)
+            if work is None:
+                return
+            self.give(work, seat)
+
+    def returned(self, work: Work, seat: Seat, result: object) -> None:
+        """The member did its part: a result, or a handoff."""
+        try:
+            wanted = requested(result, seat.role, seat.member.id, self.charter.handoffs)
+        except Exception as error:  # noqa: BLE001 - a trigger or transformation of the user's
+            self.end(work, Outcome(error=WorkFailed(self.team, work.id, seat.id, work.attempt, error)))
+            return
+        if wanted is not None:
+            self.hand_off(work, seat, wanted)
+            return
+        self.emit(result)
+        self.end(work, Outcome(result))
+
+    def failed(self, work: Work, seat: Seat, error: BaseException) -> None:
+        """The member crashed over it, or is gone."""
+        if isinstance(error, WorkCancelled) and work.cancellation:
+            self.end(work, Outcome(error=error))
+            return
+        if work.attempt < work.attempts:
+            self.tell_event(WorkRetried, work.id, seat.id, work.attempt, error)
+            work.state = "waiting"
+            self.place(work)
+            return
+        self.end(work, Outcome(error=WorkFailed(self.team, work.id, seat.id, work.attempt, error)))
+
+    def end(self, work: Work, outcome: Outcome) -> None:
+        """Everybody who waits for the work hears what became of it."""
+        if work.state == "ended":
+            return
+        now = self.runtime.now()
+        work.state, work.outcome, work.receipt = "ended", outcome, None
+        for timer in (work.timer, work.again):
+            if timer is not None:
+                timer.cancel()
+        work.timer = work.again = None
+        seconds, busy = now - work.entered, 0.0 if work.began is None else now - work.began
+        if outcome.error is None:
+            self.tell_event(WorkEnded, work.id, work.owner, seconds, busy)
+        else:
+            self.tell_event(WorkGivenUp, work.id, work.owner, seconds, busy, outcome.error)
+        if work.run is None:
+            del self.book.works[work.id]
+        else:
+            self.book.ended.setdefault(work.run, []).append(work.id)
+        replies, work.replies = work.replies, []
+        for reply in replies:
+            give(reply, outcome, self.path)
+
+    def go_on_with_all(self) -> None:
+        """Places what waits, the most urgent first."""
+        for work in self.book.all_waiting():
+            self.place(work)
+
+    # Handoffs
+
+    def hand_off(self, work: Work, seat: Seat, wanted: Handoff) -> None:
+        """Offers the work to whom its owner names, unless there is an objection."""
+        able = self.book.roster.able(wanted.to)
+        why = objection(work.chain, "", self.charter.max_hops) if able else f"nobody is {named(wanted.to)}"
+        if why is None and all(each.id in work.chain for each in able):
+            why = objection(work.chain, able[0].id, self.charter.max_hops)
+        if why is not None:
+            self.refuse(work, seat.id, wanted, why)
+            return
+        work.state, work.handoff, work.giver = "offered", wanted, seat.id
+        work.excluded, work.offers = frozenset(), 0
+        self.place(work)
+
+    def accepted(self, work: Work, seat: Seat) -> None:
+        """From here on the receiver owns the work."""
+        assert work.handoff is not None
+        assert work.giver is not None
+        self.tell_event(HandedOff, work.id, work.giver, seat.id, work.handoff.reason)
+        work.value = passed_on(work.handoff, work.value)
+        work.state, work.owner, work.to, work.chain = "working", seat.id, seat.id, (*work.chain, seat.id)
+        work.refused, work.attempt = (), 0
+
+    def answered(self, work: Work, seat: Seat, outcome: Outcome) -> None:
+        """A receiver has said yes or no, or crashed over the offer."""
+        wanted, giver = work.handoff, work.giver
+        assert wanted is not None
+        assert giver is not None
+        if isinstance(outcome.value, Accept):
+            self.accepted(work, seat)
+            self.book.roster.reserve(seat)
+            self.begin(work, seat)
+            return
+        work.offers += 1
+        crashed = outcome.error is not None and alive(seat)
+        if isinstance(outcome.value, Decline) or (outcome.error is not None and (not crashed or work.offers >= OFFERS)):
+            work.excluded |= {seat.id}
+            if any(may_have(work, each) for each in self.book.roster.able(wanted.to)):
+                self.place(work)
+            else:
+                said = outcome.value.reason if isinstance(outcome.value, Decline) else str(outcome.error)
+                self.refuse(work, giver, wanted, f"declined by {seat.id}" + (f": {said}" if said else ""))
+        elif crashed:
+            ref = self.ref
+            again = self.runtime.now() + OFFER_AGAIN
+            work.again = self.runtime.clock.call_at(again, lambda: tell(ref, Due(work.id)))
+        else:
+            why = f"{seat.id} answered the offer with {outcome.value!r}, expected Accept or Decline"
+            self.refuse(work, giver, wanted, why)
+
+    def refuse(self, work: Work, giver: str, wanted: Handoff, why: str) -> None:
+        """The work goes back to its giver; one that insists fails it."""
+        to = named(wanted.to)
+        seat = self.book.roster.seats.get(giver)
+        insists = any(refusal.to == to for refusal in work.refused)
+        self.tell_event(HandoffReturned, work.id, giver, to, why)
+        if insists or seat is None or not seat.works:
+            self.end(work, Outcome(error=HandoffRefused(self.team, work.id, giver, to, why)))
+            return
+        work.refused = (*work.refused, Refusal(to, why))
+        work.state, work.to, work.owner = "waiting", giver, giver
+        work.attempt -= 1
+        self.place(work)
+
+    # Time, and calling off
+
+    @handles
+    def due(self, message: Due) -> None:
+        work = self.book.works.get(message.work)
+        if work is None or work.state == "ended":
+            return
+        now = self.runtime.now()
+        if work.deadline is not None and now >= work.deadline:
+            assert work.timeout is not None
+            owner = work.owner if work.state == "working" else None
+            self.call_off(work, WorkTimeout(self.team, work.id, work.timeout, owner))
+        elif work.again is not None:
+            work.again = None
+            self.place(work)
+
+    def call_off(self, work: Work, error: TeamError) -> None:
+        """Ends work that nobody wants any more. Whoever is at it is cancelled where it waits, and stays reserved until
+        it has stopped.
+        """
+        seat = work.receipt.seat if work.receipt is not None else None
+        work.cancellation.cancel(str(error))
+        if seat is not None and seat.member.on_timeout == "kill" and seat.ref is not None:
+            seat.ref.kill()
+        self.end(work, Outcome(error=error))
+
+    @handles
+    def cancel_work(self, message: CancelWork) -> bool:
+        work = self.book.works.get(message.work)
+        if work is None or work.state == "ended":
+            return False
+        self.call_off(work, WorkCancelled(work.id, message.reason))
+        return True
+
+    @handles
+    def end_run(self, message: EndRun) -> None:
+        for work in self.book.of_run(message.run):
+            self.call_off(work, WorkCancelled(work.id, message.reason))
+        self.book.forget(message.run)
+
+    def lost(self, seat: Seat) -> None:
+        """A member's place is gone."""
+        raise NotImplementedError
+
+    def fail_stranded(self) -> None:
+        """Work that nobody is left for ends."""
+        for work in self.book.stranded():
+            if work.state == "offered" and work.handoff is not None and work.giver is not None:
+                self.refuse(work, work.giver, work.handoff, f"nobody is {named(work.handoff.to)} any more")
+            else:
+                error = NoCapableAgent(self.team, named(work.to), tuple(self.book.roster.seats))
+                self.end(work, Outcome(error=error))
+
+    # Little things
+
+    def emit(self, result: object) -> None:
+        """Publishes what a member wants published."""
+        emits = [result] if isinstance(result, Emit) else result if isinstance(result, list) else []
+        for each in emits:
+            if isinstance(each, Emit):
+                self.publish(each)
+
+    def publish(self, emit: Emit) -> None:
+        """Hands an event to the topics of the team."""
+
+    def tell_event(self, kind: Callable[..., TeamEvent], *values: object) -> None:
+        """Publishes an event, if anybody wants such."""
+        events = self.runtime.events
+        if events.sinks(kind):  # type: ignore[arg-type]
+            events.publish(kind(self.team, self.runtime.now(), *values))
+
+
+def named(whom: str | Can) -> str:
+    """Whom work is addressed to, for people."""
+    return str(whom)
+
+
+def up(seat: Seat) -> bool:
+    """Whether the seat runs now."""
+    return seat.ref is not None and is_up(seat.ref)
+
+
+def alive(seat: Seat) -> bool:
+    """Whether the seat will take messages again."""
+    return seat.ref is not None and seat.ref.is_alive()
+
+
+def capacity_of(dispatcher: Dispatcher, member: Member) -> int:
+    """How much a member may do at once."""
+    return dispatcher.runtime.kind(member.work).concurrency if isinstance(member.work, type) else member.concurrency
+
+
+def give(reply: Reply, outcome: Outcome, path: str) -> None:
+    """Answers whoever waits."""
+    if outcome.error is not None:
+        settle_failure(reply, outcome.error, path)
+    else:
+        answer(reply, outcome.value)
+
+
+def tell(ref: ActorRef[Any], message: object) -> None:
+    """Tells a coordinator that may be gone by now."""
+    if ref.is_alive():
+        ref.tell(message)
+
+
+def abandon(book: Book, team: str, reason: ExitReason) -> None:
+    """The team is gone for good: nobody waits for ever, and no timer is left."""
+    for work in list(book.works.values()):
+        for timer in (work.timer, work.again):
+            if timer is not None:
+                timer.cancel()
+        replies, work.replies = work.replies, []
+        for reply in replies:
+            settle_failure(reply, ActorDeadError(team, reason, work.value), team)
+    for timer in book.looks.values():
+        timer.cancel()
+    for change in book.changes:
+        for reply in change.replies:
+            settle_failure(reply, ActorDeadError(team, reason, change.member), team)

@@ -1,0 +1,94 @@
+"""Members that are functions: most people's agents are functions that call a model or an API."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from teams._actors import Actor
+from teams._context import Context
+from teams._errors import WorkCancelled
+from teams._handoff import Accept, Decline, Offer
+
+
+class Assignment(NamedTuple):
+    """A piece of work for a function."""
+
+    value: object
+    context: Context
+
+
+def wants_context(function: Callable[..., object]) -> bool:
+    """Whether a function takes the context of its work: a second positional parameter without a default, or one
+    annotated with `Context`.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # a built-in that does not say
+        return False
+    positional = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    if len(positional) < 2:
+        return False
+    second = positional[1]
+    return second.default is second.empty or second.annotation in (Context, "Context")
+
+
+class FunctionMember(Actor):
+    """The actor around a function: an `async` one waits on the loop, a plain one may block a thread of its own.
+
+    Any message but an assignment is the function's argument, too, so that `tell`, `ask` and `call` work as with any
+    actor. What the function raises is a crash of this actor; an assignment that was cancelled is an answer.
+    """
+
+    answers = (WorkCancelled,)
+
+    def __init__(self, function: Callable[..., Any], accepts: Callable[[object], object] | None = None) -> None:
+        self._function = function
+        self._accepts = accepts
+        self._wants_context = wants_context(function)
+
+    def on_receive(self, message: Any) -> Any:
+        if type(message) is Assignment:
+            return self._work(message.value, message.context)
+        if type(message) is Offer:
+            return self._consider(message)
+        context = Context("", self.path.rpartition("/")[2], "")
+        return self._function(message, context) if self._wants_context else self._function(message)
+
+    def _consider(self, offer: Offer) -> Accept | Decline:
+        if self._accepts is None:
+            return Accept()
+        said = self._accepts(offer.work)
+        if isinstance(said, str):
+            return Decline(said)
+        return Accept() if said else Decline("it does not take such work")
+
+    def _work(self, value: object, context: Context) -> Any:
+        if context.cancelled:
+            raise WorkCancelled(context.work_id, context.cancelled.reason)
+        result = self._function(value, context) if self._wants_context else self._function(value)
+        return self._awaited(result, context) if inspect.isawaitable(result) else result
+
+    async def _awaited(self, result: Any, context: Context) -> object:
+        task = asyncio.current_task()
+        context.cancelled.task = task
+        try:
+            return await result
+        except asyncio.CancelledError:
+            if not context.cancelled or task is None:
+                raise
+            task.uncancel()
+            raise WorkCancelled(context.work_id, context.cancelled.reason) from None
+        finally:
+            context.cancelled.task = None
+
+
+@cache
+def function_member(concurrency: int) -> type[FunctionMember]:
+    """The class of function members of which each may have `concurrency` pieces of work waiting at once."""
+    if concurrency == 1:
+        return FunctionMember
+    return type(f"FunctionMember{concurrency}", (FunctionMember,), {"concurrency": concurrency})

@@ -1,0 +1,163 @@
+"""Members of a team: an actor, a pykka actor, or a plain function."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Unpack
+
+import pykka
+
+from teams._actors import declares
+from teams._function import function_member
+from teams._handoff import Offer
+from teams._role import capability_faults, name_faults
+from teams._supervisors import ChildOptions, ChildSpec, Fault, SpecError, child
+
+Work = Callable[..., Any] | type[pykka.Actor] | str
+OnTimeout = Literal["cancel", "kill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member, or `count` alike."""
+
+    id: str
+    work: Callable[..., Any] | type[pykka.Actor]
+    role: str | None
+    capabilities: frozenset[str]
+    count: int
+    concurrency: int
+    on_timeout: OnTimeout
+    takes_offers: bool
+    """Whether it is asked before work is handed to it."""
+    specs: tuple[ChildSpec, ...]
+    """The child of each seat, `count` of them."""
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it is a function in an actor of ours."""
+        return not isinstance(self.work, type)
+
+
+def member(
+    id: str,
+    work: Work,
+    *,
+    role: str | None = None,
+    capabilities: Iterable[str] = (),
+    count: int = 1,
+    concurrency: int = 1,
+    accepts: Callable[[Any], bool | str] | None = None,
+    through: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    on_timeout: OnTimeout = "cancel",
+    **options: Unpack[ChildOptions],
+) -> Member:
+    """A member for `team`.
+
+    Args:
+        id: its place in the team; with `count` above 1 the seats are `id-1`, `id-2` and so on
+        work: an async function (waits on the loop), a plain function (gets a thread of its own), an actor class, a
+            `pykka.ThreadingActor`, or "module:name" of one of these, which is imported now. A function takes the work
+            and, if it wants, a `Context`.
+        role: the role it plays
+        capabilities: what it can do, besides what its role says
+        count: how many there are
+        concurrency: how many pieces of work a function may have waiting at once; an actor class says so itself
+        accepts: asked before work is handed to a function: True, False, or why not. Runs where the function runs.
+        through: a policy from `teams.resilience`, or any decorator, around a function
+        on_timeout: what becomes of a member whose work is not wanted any more: a function is cancelled where it waits;
+            with "kill" the incarnation is killed and restarted by its policy
+        options: those of `supervisors.child`, such as `restart`, `backoff`, `host`, `args`, `mailbox`
+
+    Raises:
+        SpecError: every fault
+    """
+    path = f"member {id!r}"
+    faults = [*capability_faults(path, capabilities), *(name_faults(f"{path}: role", role) if role is not None else ())]
+    found = _find(path, work, faults)
+    is_function = not isinstance(found, type)
+    faults += [
+        Fault(path, f"{name}: must be a whole number from 1, got {number!r}")
+        for name, number in (("count", count), ("concurrency", concurrency))
+        if type(number) is not int or number < 1
+    ]
+    if not is_function:
+        faults += [
+            Fault(path, f"{name} is for functions; {found.__name__} {instead}")
+            for name, given, instead in (
+                ("concurrency", concurrency != 1, "says `concurrency` in its class"),
+                ("accepts", accepts is not None, "may handle an `Offer` itself"),
+                ("through", through is not None, "may use the policy inside"),
+            )
+            if given
+        ]
+    if on_timeout not in ("cancel", "kill"):
+        faults.append(Fault(path, f"on_timeout: must be 'cancel' or 'kill', got {on_timeout!r}"))
+    specs: tuple[ChildSpec, ...] = ()
+    try:
+        if found is not None:
+            start, settings = _start(found, concurrency, accepts, through, options)
+            ids = [id] if count == 1 else [f"{id}-{number}" for number in range(1, max(count, 1) + 1)]
+            specs = tuple(child(each, start, **settings) for each in ids)
+    except SpecError as error:
+        faults += error.faults
+    if faults or found is None:
+        raise SpecError(faults)
+    takes_offers = declares(found, Offer) if isinstance(found, type) else accepts is not None
+    return Member(id, found, role, frozenset(capabilities), count, concurrency, on_timeout, takes_offers, specs)
+
+
+def _start(
+    found: Callable[..., Any] | type[pykka.Actor],
+    concurrency: object,
+    accepts: Callable[[Any], object] | None,
+    through: Callable[[Callable[..., Any]], Callable[..., Any]] | None,
+    options: ChildOptions,
+) -> tuple[type, ChildOptions]:
+    """The class of the child and its options."""
+    if isinstance(found, type):
+        return found, options
+    blocks = not inspect.iscoroutinefunction(inspect.unwrap(found)) and not _has_async_call(found)
+    settings: Mapping[str, Any] = {"host": "thread" if blocks else "loop", **options}
+    called = found if through is None else through(found)
+    if "args" in options:
+        raise SpecError([Fault("args", "are for actor classes; bind a function's own with functools.partial")])
+    start = function_member(concurrency if isinstance(concurrency, int) and concurrency > 0 else 1)
+    return start, ChildOptions(**{**settings, "args": {"function": called, "accepts": accepts}})  # type: ignore[typeddict-item]
+
+
+def _has_async_call(found: Callable[..., Any]) -> bool:
+    """Whether it is an object, a partial for instance, whose call is a coroutine."""
+    inner = getattr(found, "func", None)
+    if inner is not None:
+        return inspect.iscoroutinefunction(inner)
+    return inspect.iscoroutinefunction(vars(type(found)).get("__call__"))
+
+
+def _find(path: str, work: object, faults: list[Fault]) -> Any:
+    """What is to work. None, with a fault, where there is none."""
+    if isinstance(work, str):
+        module, colon, name = work.partition(":")
+        if not colon or not module or not name:
+            faults.append(Fault(path, f"work: must have the form 'module:name', got {work!r}"))
+            return None
+        try:
+            found: Any = importlib.import_module(module)
+            for step in name.split("."):
+                found = getattr(found, step)
+        except Exception as error:  # noqa: BLE001 - a user's module may raise anything while it is imported
+            faults.append(Fault(path, f"work: {work} cannot be found: {type(error).__name__}: {error}"))
+            return None
+        work = found
+    if isinstance(work, type):
+        if issubclass(work, pykka.Actor):
+            return work
+        faults.append(Fault(path, f"work: {work.__name__} is a class, but neither an actors.Actor nor a pykka actor"))
+        return None
+    if not callable(work):
+        faults.append(Fault(path, f"work: must be a function, an actor class or 'module:name', got {work!r}"))
+        return None
+    return work

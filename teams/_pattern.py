@@ -1,0 +1,58 @@
+"""Patterns: what a team does with a piece of work, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from teams._target import Can, Pool
+
+if TYPE_CHECKING:
+    from teams._scope import Scope
+
+Function = Callable[[Any], object | Awaitable[object]]
+Target: TypeAlias = "str | Can | Pool | Pattern | Function"
+"""What a step may be: one of the team, a pattern, or a function that is called where the pattern is played."""
+
+
+class Pattern:
+    """Base of all patterns: a frozen value that says how steps follow each other. A pattern may be a step of another.
+
+    `play` runs inside an actor of its own (a child of the team). When that actor is restarted after a crash, `play` is
+    called again from the beginning: steps that have ended answer at once. So all that it does to the world, and all
+    that may differ between two calls, has to go through `run`.
+    """
+
+    __slots__ = ()
+
+    async def play(self, run: Scope, value: object) -> object:
+        """Does the pattern with this input and returns its result. Raises `StepFailed` and others of `RunError`."""
+        raise NotImplementedError
+
+    def parts(self) -> Iterator[Target]:
+        """All targets named in it, so that an unknown one is found before anything starts."""
+        raise NotImplementedError
+
+
+def whoms(target: Target) -> Iterator[str | Can]:
+    """The members, roles and capabilities that a target names, those of patterns inside included."""
+    if isinstance(target, Pattern):
+        for part in target.parts():
+            yield from whoms(part)
+    elif isinstance(target, Pool):
+        yield target.whom
+    elif isinstance(target, str | Can):
+        yield target
+
+
+def label(target: Target) -> str:
+    """The target in a word, as the name of a step."""
+    if isinstance(target, str):
+        return target
+    if isinstance(target, Can):
+        return target.capability
+    if isinstance(target, Pool):
+        return label(target.whom)
+    if isinstance(target, Pattern):
+        return type(target).__name__.lower()
+    return getattr(target, "__name__", type(target).__name__)

@@ -1,0 +1,112 @@
+"""A run: the actor that plays a pattern. A child of the team, restarted after a crash until the pattern has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from teams._actors import Actor, ActorDeadError, ActorRef, ExitReason, Future, finish
+from teams._errors import RunCancelled, RunError, RunFailed
+from teams._events import RunBegan, RunEnded
+from teams._pattern import Pattern, label
+from teams._record import Record, cancelled
+from teams._requests import EndRun
+from teams._scope import Scope
+from teams._work import Outcome
+
+
+class Run(Actor):
+    """Plays the pattern of a record before any message, and ends when the pattern has."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    async def on_continue(self) -> None:
+        await self.play()
+        finish(self)
+
+    async def play(self) -> Outcome:
+        """Plays the pattern from its beginning, and settles the record."""
+        record = self.record
+        coordinator = self.coordinator
+        task = record.task = asyncio.current_task()
+        if record.began is None:
+            record.began = self.runtime.now()
+            self.tell(RunBegan(self.path, record.began, record.id, label(record.pattern)))
+        try:
+            if record.cancelled is not None:
+                raise cancelled(record)
+            result = await record.pattern.play(Scope(self, record, coordinator), record.value)
+            outcome = Outcome(result)
+        except asyncio.CancelledError:
+            if record.cancelled is None or task is None:
+                raise
+            task.uncancel()
+            outcome = Outcome(error=cancelled(record))
+        except (RunCancelled, RunFailed) as error:
+            outcome = Outcome(error=error)
+        except Exception as error:  # noqa: BLE001 - a pattern that cannot go on has failed; again would be no different
+            outcome = Outcome(error=RunFailed(record.id, error, record.partial))
+        finally:
+            record.task = None
+        if coordinator.is_alive():
+            coordinator.tell(EndRun(record.id, "its run has ended"))
+        self.tell(RunEnded(self.path, self.runtime.now(), record.id, self.runtime.now() - record.began, outcome.error))
+        record.settle(outcome)
+        return outcome
+
+    def tell(self, event: RunBegan | RunEnded) -> None:
+        """Publishes an event of the run."""
+        self.record.tell(event)
+        self.runtime.events.publish(event)
+
+    @property
+    def team(self) -> str:
+        """The path of the team."""
+        return self.path.rpartition("/runs/")[0]
+
+    @property
+    def coordinator(self) -> ActorRef[Any]:
+        """The coordinator of the team. Raises RunError."""
+        found = self.runtime.find(f"{self.team}/coordinator")
+        if found is None:
+            raise RunError()
+        return found
+
+
+class Goal(Run):
+    """The run a team exists for. When it has its result, the team has ended; a failure is a crash of this actor, which
+    its policy restarts: what was done stays done, what failed is tried again.
+    """
+
+    def __init__(self, pattern: Pattern, value: object) -> None:
+        record = self.kept(_Kept)
+        if record.record is None:
+            future: Future[Any] = Future(self.runtime.park)
+            record.record = Record(f"goal-{self.runtime.next_number()}", pattern, value, future, self.runtime.park)
+        super().__init__(record.record)
+
+    async def on_continue(self) -> None:
+        for step in [step for step, outcome in self.record.journal.items() if outcome.error is not None]:
+            del self.record.journal[step]
+        outcome = await self.play()
+        if isinstance(outcome.error, RunFailed):
+            raise outcome.error
+        finish(self)
+
+    @property
+    def team(self) -> str:
+        return self.path.rpartition("/")[0]
+
+
+class _Kept:
+    def __init__(self) -> None:
+        self.record: Record | None = None
+
+
+def broken(record: Record, path: str, reason: ExitReason) -> None:
+    """The run is gone for good without a result."""
+    if record.cancelled is not None:
+        record.settle(Outcome(error=cancelled(record)))
+    else:
+        record.settle(Outcome(error=RunFailed(record.id, ActorDeadError(path, reason, record.value), record.partial)))

@@ -1,0 +1,187 @@
+"""A team: a supervisor of members, a coordinator, and the runs of its patterns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Unpack
+
+from teams._actors import ActorRef
+from teams._coordinator import Coordinator
+from teams._dispatcher import Charter
+from teams._handoff import HandoffRule
+from teams._member import Member
+from teams._pattern import Pattern, whoms
+from teams._role import Role
+from teams._run import Goal, Run
+from teams._supervisors import (
+    CommonOptions,
+    Fault,
+    OwnBudget,
+    Spec,
+    SpecError,
+    Strategy,
+    Supervisor,
+    SupervisorSpec,
+    budget,
+    child,
+    constant,
+    dynamic_supervisor,
+    supervisor,
+)
+from teams._target import Can
+from teams._team_ref import TeamRef
+
+
+class Team(Supervisor):
+    """The supervisor at the root of a team."""
+
+    ref_type: ClassVar[type[ActorRef[Any]]] = TeamRef
+
+
+class TeamOptions(CommonOptions, total=False):
+    """What a team may say as a supervisor; meaning and defaults stand at `supervisors.SupervisorSpec`."""
+
+    max_restarts: int | None
+    period: float
+    own_budget: OwnBudget | None
+    on_failure: Callable[..., object] | None
+    on_give_up: Callable[..., object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoalSpec:
+    """What a team exists for: a pattern that is played when it starts, and whose end is the team's."""
+
+    pattern: Pattern
+    value: object = None
+
+
+def goal(pattern: Pattern, value: object = None) -> GoalSpec:
+    """A goal for `team(goal=...)`: the pattern is played with this input as soon as the team is up, and the team ends
+    when it has its result. A failure is restarted as any crash is, with what was done kept; when the budget is spent,
+    the team gives up.
+    """
+    return GoalSpec(pattern, value)
+
+
+def team(
+    id: str,
+    *people: Member | Role,
+    strategy: Strategy = "one_for_one",
+    handoffs: Sequence[HandoffRule] = (),
+    goal: GoalSpec | None = None,
+    max_hops: int = 10,
+    ageing: float = 60.0,
+    **options: Unpack[TeamOptions],
+) -> SupervisorSpec:
+    """A team, for `start` or as a child of another supervisor.
+
+    Args:
+        id: its place in the tree
+        people: members, and roles; where roles are declared, members play these and no others
+        strategy: which members are restarted when one crashes
+        handoffs: rules by which results go on from role to role
+        goal: what it exists for; None: it runs until it is stopped
+        max_hops: how often one piece of work may be handed on
+        ageing: seconds of waiting that count as much as one level of priority
+        options: those of `supervisors.supervisor`, for the team as a child. `max_restarts` (5) within `period` (60 s)
+            is the budget of the members (supervision rule 8). When it is spent they are all started anew, once; when
+            it is spent again within `period`, the team gives up.
+
+    Raises:
+        SpecError: every fault
+    """
+    members = tuple(each for each in people if isinstance(each, Member))
+    roles = tuple(each for each in people if isinstance(each, Role))
+    given: tuple[object, ...] = people
+    strangers = [each for each in given if not isinstance(each, Member | Role)]
+    faults = [Fault(id, f"is made of members and roles, got {each!r}: write member() around it") for each in strangers]
+    faults += [*_people_faults(id, members, roles), *_rule_faults(id, members, roles, handoffs)]
+    if goal is not None:
+        faults += [Fault(f"{id}/goal", f"nobody is {whom}") for whom in unknown(members, roles, goal.pattern)]
+    if type(max_hops) is not int or max_hops < 0:
+        faults.append(Fault(id, f"max_hops: must be a whole number from 0, got {max_hops!r}"))
+    if type(ageing) not in (int, float) or not ageing > 0:
+        faults.append(Fault(id, f"ageing: must be more than 0 seconds, got {ageing!r}"))
+    if faults:
+        raise SpecError(faults)
+    charter = Charter(id, members, roles, tuple(handoffs), max_hops, float(ageing))
+    specs = [spec for each in members for spec in each.specs]
+    period = options.get("period", 60.0)
+    children: list[Spec] = [
+        supervisor(
+            "members",
+            *specs,
+            strategy=strategy,
+            max_restarts=options.get("max_restarts", 5),
+            period=period,
+            own_budget=budget(1, period=period),
+            on_failure=options.pop("on_failure", None),
+        ),
+        child("coordinator", Coordinator, args=(charter,), backoff=None),
+        dynamic_supervisor(
+            "runs", child("run", Run, restart="transient", backoff=constant(0.01)), max_restarts=None, backoff=None
+        ),
+    ]
+    if goal is not None:
+        children.append(child("goal", Goal, args=(goal.pattern, goal.value), restart="transient", significant=True))
+    return supervisor(
+        id,
+        *children,
+        supervisor_class=Team,
+        auto_shutdown="never" if goal is None else "any_significant",
+        **options,
+    )
+
+
+def unknown(members: Sequence[Member], roles: Sequence[Role], pattern: Pattern) -> Iterator[str]:
+    """What of a pattern nobody among these is or can do, in the order it is named."""
+    known = _known(members, roles)
+    return (str(whom) for whom in dict.fromkeys(whoms(pattern)) if whom not in known)
+
+
+def _known(members: Sequence[Member], roles: Sequence[Role]) -> set[str | Can]:
+    skilled = {role.name: role.capabilities for role in roles}
+    known: set[str | Can] = set()
+    for each in members:
+        known |= {each.id, *(spec.id for spec in each.specs)}
+        known |= {Can(capability) for capability in each.capabilities}
+        if each.role is not None:
+            known |= {each.role, *(Can(capability) for capability in skilled.get(each.role, ()))}
+    return known
+
+
+def _people_faults(id: str, members: Sequence[Member], roles: Sequence[Role]) -> Iterator[Fault]:
+    names = Counter(role.name for role in roles)
+    seats = Counter(spec.id for each in members for spec in each.specs)
+    yield from (Fault(id, f"role {name!r} is declared {count} times") for name, count in names.items() if count > 1)
+    yield from (
+        Fault(f"{id}/{seat}", f"id: {count} members have it; ids must be unique in a team")
+        for seat, count in seats.items()
+        if count > 1
+    )
+    for each in members:
+        if each.role is not None and roles and each.role not in names:
+            yield Fault(f"{id}/{each.id}", f"role: {each.role!r} is not declared; there is {', '.join(names)}")
+    for role in roles:
+        taken = sum(each.count for each in members if each.role == role.name)
+        if role.max_members is not None and taken > role.max_members:
+            yield Fault(f"{id}/{role.name}", f"max_members is {role.max_members}, and {taken} members have the role")
+    played = {each.role for each in members} | set(names)
+    yield from (
+        Fault(f"{id}/{each.id}", "id: a role has the same name, and work for it could mean either")
+        for each in members
+        if each.id in played and each.role != each.id
+    )
+
+
+def _rule_faults(
+    id: str, members: Sequence[Member], roles: Sequence[Role], rules: Sequence[HandoffRule]
+) -> Iterator[Fault]:
+    known = {each for each in _known(members, roles) if isinstance(each, str)} | {role.name for role in roles}
+    for rule in rules:
+        for side, name in (("from_role", rule.from_role), ("to_role", rule.to_role)):
+            if name not in known:
+                yield Fault(f"{id}/handoffs", f"{side}: there is neither a role nor a member {name!r}")

@@ -1,0 +1,151 @@
+"""The ref of a team: what a team is asked for, as methods."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from teams._actors import ActorDeadError, ActorRef, Future
+from teams._member import Member
+from teams._pattern import Pattern, whoms
+from teams._record import Record, RunHandle
+from teams._requests import EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SeatInfo
+from teams._run import Goal, broken
+from teams._supervisors import SupervisorRef
+from teams._target import Whom
+from teams._work import Assign
+
+
+class TeamRef(SupervisorRef):
+    """A team, from outside or from one of its members. Operations return a future: `await` it in a coroutine,
+    `.get(timeout=...)` it in a thread. A team that is gone answers `ActorDeadError`.
+    """
+
+    __slots__ = ()
+
+    def assign(
+        self,
+        work: object,
+        to: Whom,
+        *,
+        timeout: float | None = None,
+        priority: int = 0,
+        attempts: int = 1,
+    ) -> Future[Any]:
+        """Has somebody work on `work`: a member by id, somebody of a role, whoever `can(...)`. A future of the result.
+
+        Args:
+            work: what the function is called with, or the message the actor gets
+            to: a member, a role, `can("capability")` or a `pool(...)`
+            timeout: seconds until the result is no longer wanted; None: any time
+            priority: more is sooner where work has to wait; it grows by one for every `ageing` seconds of waiting
+            attempts: how often it may be tried when whoever does it crashes. 1 is at most once.
+
+        Raises, from the future:
+            NoCapableAgent: nobody is able
+            WorkFailed: every attempt failed; the cause is the last failure
+            WorkTimeout: it was not done in time
+            HandoffRefused: a member insists on handing it to somebody who does not take it
+            TeamHalted: the kill switch was thrown
+        """
+        return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts))
+
+    def play(self, pattern: Pattern, value: object = None) -> RunHandle:
+        """Plays a pattern with this input. The handle is the result to wait for, the events, and the way to cancel."""
+        runtime = self._cell.runtime
+        record = Record(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
+        handle = RunHandle(record, partial(self._cancel, record))
+        runs = self._cell.runtime.find(f"{self.path}/runs")
+        if not isinstance(runs, SupervisorRef):
+            broken(record, self.path, self._cell.reason)
+            return handle
+        runs.start_child({"record": record}).add_done_callback(partial(self._started, record))
+        return handle
+
+    def _started(self, record: Record, started: Future[ActorRef[Any]]) -> None:
+        try:
+            cell = started.get()._cell
+        except Exception as error:  # noqa: BLE001 - whatever kept the run from starting is its outcome
+            reason = error.reason if isinstance(error, ActorDeadError) else self._cell.reason
+            broken(record, self.path, reason)
+            return
+        runtime = self._cell.runtime
+        runtime.on_loop(lambda: runtime.when_closed(cell, partial(self._run_gone, record, cell.path)))
+
+    def _run_gone(self, record: Record, path: str, reason: Any) -> None:
+        broken(record, path, reason)
+        coordinator = self._cell.runtime.find(f"{self.path}/coordinator")
+        if coordinator is not None and coordinator.is_alive():
+            coordinator.tell(EndRun(record.id, "its run is gone"))
+
+    def _cancel(self, record: Record, reason: str) -> None:
+        def cancel() -> None:
+            if record.cancelled is None and not record.future.done():
+                record.cancelled = reason
+                if record.task is not None:
+                    record.task.cancel()
+
+        self._cell.runtime.on_loop(cancel)
+
+    def goal(self) -> RunHandle | None:
+        """The run of the goal of the team; None when it has none, or is only starting."""
+        found = self._cell.runtime.find(f"{self.path}/goal")
+        actor = found._cell.actor if found is not None else None
+        if not isinstance(actor, Goal):
+            return None
+        return RunHandle(actor.record, partial(self._cancel, actor.record))
+
+    def member(self, id: str) -> ActorRef[Any]:
+        """The ref of one seat, stable across restarts. Raises `NotFound`."""
+        return self.child(f"members/{id}")
+
+    def roster(self) -> Future[tuple[SeatInfo, ...]]:
+        """Who is in the team, and how much each has to do."""
+        return self._coordinate(GetRoster())
+
+    def join(self, member: Member) -> Future[tuple[str, ...]]:
+        """Takes a member in while the team runs. A future of its seats, which settles when they are up.
+
+        Raises, from the future: `AlreadyMember`, `RoleFull`, `UnknownRole`, `TeamHalted`, or why it did not come up.
+        """
+        return self._coordinate(Join(member))
+
+    def leave(self, id: str) -> Future[tuple[str, ...]]:
+        """Lets a member go, by its id or that of one seat. It gets nothing new, and leaves when it has done what it
+        has. A future of the seats that left. Raises `UnknownMember` from the future.
+        """
+        return self._coordinate(Leave(id))
+
+    def pause_work(self) -> Future[bool]:
+        """Begins no new work; what has begun goes on. A future of whether that was news."""
+        return self._coordinate(Pause())
+
+    def resume_work(self) -> Future[bool]:
+        """Goes on after `pause_work`. A future of whether that was news."""
+        return self._coordinate(Resume())
+
+    def halt(self, reason: str = "halt() was called") -> Future[None]:
+        """The kill switch: all work fails with `TeamHalted`, runs end, members are killed and stay down until `reset`.
+        The future settles when they are gone.
+        """
+        return self._coordinate(Halt(reason))
+
+    def reset(self) -> Future[None]:
+        """Works again after `halt`, with the same members, started afresh."""
+        return self._coordinate(ResetTeam())
+
+    def check(self, pattern: Pattern) -> tuple[str, ...]:
+        """What of a pattern nobody in the team is or can do now."""
+        found = self._cell.runtime.find(f"{self.path}/coordinator")
+        book = found._cell.kept if found is not None else None
+        rosters = [each.roster for each in (book or {}).values() if hasattr(each, "roster")]
+        return tuple(str(whom) for whom in whoms(pattern) if not any(roster.able(whom) for roster in rosters))
+
+    def _coordinate(self, message: object) -> Future[Any]:
+        coordinator = self._cell.runtime.find(f"{self.path}/coordinator")
+        if coordinator is None:
+            future: Future[Any] = Future(self._cell.runtime.park)
+            future.set_exception(ActorDeadError(self.path, self._cell.reason, message))
+            return future
+        # No deadline but the one that is asked for: the end of the coordinator settles everything.
+        return coordinator.ask(message, block=False, timeout=None)

@@ -1,0 +1,155 @@
+"""Pieces of work: what is to be done, who has it, and who waits for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from teams._actors import ActorRef, Reply, TimerHandle
+from teams._context import Cancellation, Refusal
+from teams._target import Can, Whom
+
+if TYPE_CHECKING:
+    from teams._handoff import Offer
+    from teams._results import Handoff
+    from teams._roster import Seat
+
+WorkState = Literal["waiting", "working", "offered", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How something ended: a value, or an exception."""
+
+    value: object = None
+    error: BaseException | None = None
+
+
+class Assign(NamedTuple):
+    """To the coordinator: have this done. The answer is the result. Asked again with the id of work that is under way
+    or has ended, it is answered with the outcome of that.
+    """
+
+    value: object
+    to: Whom
+    id: str | None = None
+    run: str | None = None
+    """The run it belongs to; its outcome is kept until that run ends."""
+    priority: int = 0
+    timeout: float | None = None
+    attempts: int = 1
+
+
+class Receipt:
+    """Takes the outcome of one attempt, or the answer to one offer, and tells the coordinator.
+
+    It belongs to the work, so that the outcome is still there if the coordinator crashes over being told.
+    """
+
+    __slots__ = ("coordinator", "outcome", "seat", "seen", "work")
+
+    def __init__(self, coordinator: ActorRef[Any], work: Work, seat: Seat) -> None:
+        self.coordinator = coordinator
+        self.work = work
+        self.seat = seat
+        self.outcome: Outcome | None = None
+        self.seen = False
+        """Whether the coordinator has taken the outcome to account."""
+
+    def done(self) -> bool:
+        """Whether the outcome is there."""
+        return self.outcome is not None
+
+    def set_result(self, result: object, /) -> None:
+        """The member answered. In the member's thread."""
+        self._settle(Outcome(result))
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """The member crashed, refused or is gone. In the thread that noticed."""
+        self._settle(Outcome(error=exception))
+
+    def _settle(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        if self.coordinator.is_alive():
+            self.coordinator.tell(Settled(self))
+
+
+class Settled(NamedTuple):
+    """To the coordinator: a receipt has its outcome."""
+
+    receipt: Receipt
+
+
+class Work:
+    """One piece of work, from the moment somebody asked for it. Only the coordinator changes it."""
+
+    __slots__ = (
+        "again",
+        "arrival",
+        "attempt",
+        "attempts",
+        "began",
+        "cancellation",
+        "chain",
+        "deadline",
+        "entered",
+        "excluded",
+        "giver",
+        "handoff",
+        "id",
+        "offers",
+        "outcome",
+        "owner",
+        "priority",
+        "receipt",
+        "refused",
+        "replies",
+        "run",
+        "state",
+        "timeout",
+        "timer",
+        "to",
+        "value",
+    )
+
+    def __init__(self, id: str, assign: Assign, to: str | Can, now: float, arrival: int) -> None:
+        self.id = id
+        self.run = assign.run
+        self.value = assign.value
+        self.to = to
+        self.priority = assign.priority
+        self.timeout = assign.timeout
+        self.deadline = None if assign.timeout is None else now + assign.timeout
+        self.attempts = assign.attempts
+        self.attempt = 0
+        self.entered = now
+        self.arrival = arrival
+        self.began: float | None = None
+        self.state: WorkState = "waiting"
+        self.owner: str | None = None
+        """The seat that owns it: the one at work, or the giver of a handoff until it is accepted."""
+        self.chain: tuple[str, ...] = ()
+        """The seats that have owned it, first to last."""
+        self.giver: str | None = None
+        self.handoff: Handoff | None = None
+        """What the owner wants done with it, while it is offered."""
+        self.refused: tuple[Refusal, ...] = ()
+        self.excluded: frozenset[str] = frozenset()
+        """Seats that declined it."""
+        self.offers = 0
+        """How many offers of the present handoff came to nothing."""
+        self.receipt: Receipt | None = None
+        self.again: TimerHandle | None = None
+        self.timer: TimerHandle | None = None
+        self.cancellation = Cancellation()
+        self.replies: list[Reply] = []
+        self.outcome: Outcome | None = None
+
+    @property
+    def offer(self) -> Offer:
+        """What a receiver is asked."""
+        from teams._handoff import Offer, passed_on
+
+        assert self.handoff is not None
+        assert self.owner is not None
+        return Offer(passed_on(self.handoff, self.value), self.owner, self.handoff.reason, self.chain)
