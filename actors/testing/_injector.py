@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
 from typing import TYPE_CHECKING, NamedTuple
 
+from actors._future import Future
 from actors._reasons import Killed
 from actors.testing._faults import (
     AskTimeout,
@@ -23,7 +25,6 @@ from actors.testing._journal import Journal
 from actors.testing._observations import FaultFired
 
 if TYPE_CHECKING:
-    from actors._future import Future
     from actors.testing._sim_runtime import SimRuntime
 
 ON_THE_WAY = (DropMessage, DuplicateMessage, DelayMessage, AskTimeout)
@@ -53,7 +54,8 @@ class Injector:
         self.named: set[int] = set()
         """The places of the faults whose pattern some actor matched."""
         self.healed = False
-        self.hung: list[Future[None]] = []
+        self._hung: list[Future[None]] = []
+        self._timers: list[TimerHandle] = []
         self._journal = journal
         self._counts = [0] * len(plan)
 
@@ -90,10 +92,25 @@ class Injector:
         """Arms the faults that come at a time."""
         for index, fault in enumerate(self.plan.faults):
             if isinstance(fault, Kill) and fault.at is not None:
-                runtime.loop.call_at(fault.at, self._kill_at, runtime, index, fault)
+                self._timers.append(runtime.loop.call_at(fault.at, self._kill_at, runtime, index, fault))
             elif isinstance(fault, ClockJump):
                 self.named.add(index)
-                runtime.loop.call_at(fault.at, self._jump, runtime, index, fault)
+                self._timers.append(runtime.loop.call_at(fault.at, self._jump, runtime, index, fault))
+
+    def pause(self, runtime: SimRuntime, seconds: float) -> Future[None]:
+        """A future that settles after so many virtual seconds: what slows a handler down."""
+        over, timer = runtime.pause(seconds)
+        self._timers.append(timer)
+        return over
+
+    def hang(self, runtime: SimRuntime) -> Future[None]:
+        """A future that settles at `heal()`."""
+        over: Future[None] = Future(runtime.park)
+        if self.healed:
+            over.set(None)
+        else:
+            self._hung.append(over)
+        return over
 
     def _kill_at(self, runtime: SimRuntime, index: int, fault: Kill) -> None:
         if self.healed:
@@ -115,7 +132,13 @@ class Injector:
     def heal(self) -> None:
         """No further fault, and handlers that hang go on."""
         self.healed = True
-        hung, self.hung = self.hung, []
+        hung, self._hung = self._hung, []
         for future in hung:
             if not future.done():
                 future.set(None)
+
+    def close(self) -> None:
+        """Takes its timers back: at the end of a run they are nobody's orphans."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class SimEnvelope(Envelope):
 class SimReply:
     """Where an answer goes, watched."""
 
-    __slots__ = ("_journal", "asker", "cell", "inner", "muted", "number")
+    __slots__ = ("_journal", "_swallowed", "asker", "cell", "inner", "muted", "number")
 
     def __init__(self, journal: Journal, cell: SimCell, number: int, inner: Reply, asker: Cell | None) -> None:
         self._journal = journal
@@ -55,17 +56,22 @@ class SimReply:
         self.inner = inner
         self.muted = False
         """The answer does not get through, by a fault."""
+        self._swallowed = False
 
     def done(self) -> bool:
-        return self.inner.done()
+        return self._swallowed or self.inner.done()
 
     def set_result(self, result: object, /) -> None:
-        if not self.muted:
+        if self.muted:
+            self._swallowed = True
+        else:
             self.inner.set_result(result)
         self._journal.replied(self, result, None)
 
     def set_exception(self, exception: BaseException, /) -> None:
-        if not self.muted:
+        if self.muted:
+            self._swallowed = True
+        else:
             self.inner.set_exception(exception)
         self._journal.replied(self, None, exception)
 
@@ -80,8 +86,8 @@ class Journal:
         """Messages that are neither handled nor refused."""
         self.asks: dict[int, SimReply] = {}
         """Questions that were not answered by their receiver."""
-        self.delayed: dict[int, SimEnvelope] = {}
-        """Messages that a fault holds back."""
+        self.delayed: dict[int, TimerHandle] = {}
+        """Messages that a fault holds back, each with the timer that delivers it."""
         self.messages = 0
         self._last: dict[tuple[str | None, str], int] = {}
 
@@ -142,6 +148,12 @@ class Journal:
         self.observations.append(_record(Handled, (loop._now, loop.steps, cell.path, number, outcome)))
         if not envelope.aside:
             self.open.pop(number, None)
+
+    def deliver_delayed(self) -> None:
+        """What a fault holds back comes now: at the end of a run a timer of ours is nobody's orphan."""
+        for timer in list(self.delayed.values()):
+            timer._run()
+            timer.cancel()
 
     def refused(self, path: str, message: object, why: str, envelope: Envelope | None) -> None:
         """Nobody handles it."""

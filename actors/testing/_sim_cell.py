@@ -89,9 +89,9 @@ class SimCell(Cell):
                 case Kill():
                     self.runtime.control_call(self._kill_if, self.incarnation)
                 case Slow(seconds=seconds):
-                    handler = self._late(handler, partial(self.runtime.pause, seconds))
+                    handler = self._late(handler, partial(self.runtime.injector.pause, self.runtime, seconds))
                 case Hang():
-                    handler = self._late(handler, self._heal)
+                    handler = self._late(handler, partial(self.runtime.injector.hang, self.runtime))
         return handler
 
     def _late(self, handler: Handler, wait: Callable[[], Future[None]]) -> Handler:
@@ -108,12 +108,6 @@ class SimCell(Cell):
 
         return in_thread if self.host.blocks else on_loop
 
-    def _heal(self) -> Future[None]:
-        """A future that settles at `heal()`."""
-        healed: Future[None] = Future(self.runtime.park)
-        self.runtime.injector.hung.append(healed)
-        return healed
-
     def _kill_if(self, incarnation: int) -> None:
         if self.incarnation == incarnation:
             self.kill(Killed("by a fault"))
@@ -124,31 +118,33 @@ class SimCell(Cell):
         """Puts a message in the way the plan wants it."""
         runtime, journal = self.runtime, self.runtime.journal
         faults = runtime.injector.due(self.aimed[ON_THE_WAY], self.path, envelope.number)
-        times = 1
+        copies, delay = 1, 0.0
         for fault in faults:
             match fault:
                 case DropMessage():
-                    journal.open.pop(envelope.number, None)
-                    journal.asks.pop(envelope.number, None)
-                    times = 0
+                    copies -= 1
                 case DuplicateMessage():
-                    times += 1
-                case DelayMessage(seconds=seconds) if times:
-                    envelope.loose = True
-                    journal.delayed[envelope.number] = envelope
-                    runtime.loop.call_later(seconds, self._delivered, envelope, put)
-                    return
+                    copies += 1
+                case DelayMessage(seconds=seconds):
+                    delay += seconds
                 case AskTimeout():
                     reply = journal.asks.get(envelope.number)
                     if reply is not None and envelope.deadline is not None:
                         reply.muted = True
-        if times:
+        if copies < 1:
+            journal.open.pop(envelope.number, None)
+            journal.asks.pop(envelope.number, None)
+        elif delay:
+            envelope.loose = True
+            journal.delayed[envelope.number] = runtime.loop.call_later(delay, self._delivered, envelope, put)
+        else:
             put(envelope)
-        if times > 1:
+        for _ in range(copies - 1):
             put(journal.arrived(self, Envelope(envelope.message, envelope.sender, None, None, envelope.correlation_id)))
 
     def _delivered(self, envelope: SimEnvelope, put: Callable[[SimEnvelope], object]) -> None:
-        del self.runtime.journal.delayed[envelope.number]
+        if self.runtime.journal.delayed.pop(envelope.number, None) is None:
+            return  # it came before its time, at the end of the run
         if self.closed:
             self.refuse(envelope, "closed", ActorDeadError(self.path, self.reason, envelope.message))
             return

@@ -191,6 +191,8 @@ class Simulation:
             what = "nothing moves any more" if why is Why.IDLE else f"{self.now - began:.12g} s have passed"
             raise OrphanLeft(self.now, f"the stop does not end: {what}, and there is still {left}")
         oracles.stopped_in_time(began, self.now, allowed)
+        runtime.injector.close()
+        runtime.journal.deliver_delayed()
         self._settle()
         oracles.no_orphans(runtime)
         oracles.conservation(runtime)

@@ -256,6 +256,48 @@ def test_an_ask_that_times_out_was_handled_all_the_same() -> None:
         assert ref.ask("x") == 2
 
 
+def test_a_question_whose_answer_does_not_come_may_crash_its_actor() -> None:
+    """The crash is told once, to nobody: it is no second answer."""
+    with simulation(FaultPlan(AskTimeout("root/a"), Crash("root/a"))) as sim:
+        ref = sim.start(counters("a")).child("a")
+        with pytest.raises(CallTimeout):
+            ref.ask("x", timeout=2.0)
+        sim.require_fired()
+
+
+@pytest.mark.parametrize("order", [(DropMessage, DuplicateMessage), (DuplicateMessage, DropMessage)])
+def test_of_a_message_doubled_and_dropped_one_copy_arrives(order: tuple[type[Fault], ...]) -> None:
+    """In whichever order the plan names them."""
+    with simulation(FaultPlan(*(kind("a") for kind in order))) as sim:
+        ref = sim.spawn(Counter, name="a")
+        assert ref.ask("x") == 1
+        assert ref.ask("x") == 2
+
+
+@pytest.mark.parametrize(
+    "fault", [DelayMessage("a", seconds=60), Slow("a", seconds=60), Kill("a", at=60.0), ClockJump(at=60.0, seconds=1)]
+)
+def test_a_fault_whose_time_has_not_come_at_the_end_is_nobodys_orphan(fault: Fault) -> None:
+    """Timers of the kit's own are taken back; a message on its way to one who is gone is a dead letter."""
+    with simulation(FaultPlan(fault)) as sim:
+        ref = sim.spawn(Counter, name="a")
+        asked = ref.ask("x", block=False, timeout=None)
+        sim.run(until=1)
+    assert isinstance(fault, Kill | ClockJump) or sim.fired
+    assert asked.done()
+
+
+def test_two_hangs_at_one_message_end_with_healing() -> None:
+    """The second begins where the first has ended: at the moment of healing."""
+    with simulation(FaultPlan(Hang("a"), Hang("a"))) as sim:
+        ref = sim.spawn(Counter, name="a")
+        asked = ref.ask("x", block=False, timeout=None)
+        sim.run(until=60)
+        assert not asked.done()
+        sim.heal()
+        assert asked.get(timeout=1) == 1
+
+
 def test_a_clock_jump_makes_everything_due_at_once() -> None:
     """As after a suspended machine: time is there, and the timers of the gap fire now."""
     with simulation(FaultPlan(ClockJump(at=1.0, seconds=100.0))) as sim:
