@@ -1,13 +1,15 @@
 # All a checkout needs is Python 3.11 or later (with venv), make and git. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test bench format clean
+.PHONY: help run test soak bench format clean
 
 # A pyenv shim answers `command -v` and then fails, so every candidate is run, not merely looked for.
 ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
 endif
+
+MINUTES ?= 10
 
 RUN := .venv
 TEST := .venv-test
@@ -46,6 +48,9 @@ test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run eve
 	@$(TEST)/bin/lint-imports --no-logo
 	$(STAGE) "pytest"
 	@UNDERSTUDY_INSTALLED=1 $(TEST)/bin/python -P -m pytest $(ARGS)
+
+soak: $(TEST)/.stamp ## Run generated trees under faults for MINUTES=10 (SEED=n repeats a campaign)
+	@$(TEST)/bin/python -m benchmarks.soak --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
 
 bench: $(BENCH)/.stamp ## Run the benchmarks beside their peers (ARGS="--quick" passes options on)
 	@$(BENCH)/bin/python -m benchmarks $(ARGS)

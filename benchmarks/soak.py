@@ -18,19 +18,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from supervisors.testing import Trial, trials
+from actors.testing import Schedule
+from supervisors.testing import Line, Trial, trials
 from supervisors.testing._reduce import reduced
-from supervisors.testing._strategies import FAULT_KINDS, SEARCHES
+from supervisors.testing._strategies import FAULT_KINDS, SEARCHES, WORKER_DEEDS
 
 BATCH = 100
 """How many trees are generated at a time: what Hypothesis remembers of them goes with the batch."""
-SCHEDULES = 6
-"""How many schedules each tree is tried under: generating one takes longer than running it several times."""
+RUNS = 6
+"""How many runs each tree is good for: generating one takes longer than running it several times."""
 EVERY = 10.0
 """Seconds between two lines of progress."""
 MINUTES = 10.0
@@ -131,14 +132,28 @@ def generated(number: int) -> list[Trial]:
 
 
 def endless(start: int) -> Iterator[Trial]:
-    """Trials for as long as anybody wants some: every tree under several schedules."""
+    """Trials for as long as anybody wants some: every tree under several scripts and schedules."""
     number = random.Random(start)
     while True:
         for trial in generated(number.getrandbits(64)):
             yield trial
-            for _ in range(SCHEDULES - 1):
-                search = number.choice(SEARCHES[1:]), number.getrandbits(20)
-                yield replace(trial, search=search, seed=number.getrandbits(20))
+            for _ in range(RUNS - 1):
+                yield varied(trial, number)
+
+
+def varied(trial: Trial, number: random.Random) -> Trial:
+    """The same tree, with other deeds at other times in another order."""
+    workers = [line.path for line in trial.script if line.deed in WORKER_DEEDS]
+    script = []
+    for line in trial.script:
+        at = number.randint(1, 32) / 4
+        if line.deed in WORKER_DEEDS:
+            script.append(Line(at, number.choice(workers), number.choice(WORKER_DEEDS)))
+        else:
+            script.append(replace(line, at=at))
+    script.sort(key=lambda line: line.at)
+    search = number.choice(SEARCHES), number.getrandbits(20)
+    return replace(trial, script=tuple(script), schedule=Schedule(), search=search, seed=number.getrandbits(20))
 
 
 def campaign(tally: Tally, over: Callable[[], bool], say: Callable[[str], None], clock: Clock) -> Finding | None:
@@ -226,7 +241,7 @@ def parse(arguments: Sequence[str]) -> Options | list[str]:
 
 def as_json(tally: Tally, finding: Finding | None) -> str:
     """The result for a machine."""
-    values: dict[str, object] = {**asdict(tally), "never_fired": tally.never_fired, "megabytes": memory()}
+    values: dict[str, object] = {**vars(tally), "never_fired": tally.never_fired, "megabytes": memory()}
     if finding is not None:
         error = finding.error
         values["failure"] = {

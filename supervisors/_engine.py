@@ -61,20 +61,28 @@ class Engine(Requests):
     def started(self, id: str, incarnation: int, now: float, ref: object | None = None) -> list[Effect]:
         """The incarnation is up; `ref` is how others reach it, which `start_child` answers with."""
         child = self._current(id, incarnation)
-        if child is not None and child.state not in (ChildState.RUNNING, ChildState.STOPPING):
+        if child is None or child.state is ChildState.RUNNING:
+            return self._take()
+        if child.state is not ChildState.STOPPING:
             operation = self._operation
-            if operation is not None and operation.starting is child:
+            if operation is not None and operation.starting is child and child.starter is None:
                 operation.started.append(child)
             self._leave(child)
             again = child.state is ChildState.RESTARTING
-            child.ever_up, child.up_since, child.ref = True, now, ref
-            self._roster.enter(child, ChildState.RUNNING, now)
+            self._is_up(child, ChildState.RUNNING, now, ref)
             if again:
                 self._emit(Note(Restarted(self._child_path(id), now, id, incarnation, child.attempt)))
-            self._answer(child.starter, ref)
-            child.starter = None
             self._advance(now)
+        elif child.missed:
+            # It came up, and was gone again before the order to stop could reach it: the exit to come is its own.
+            self._is_up(child, ChildState.STOPPING, now, ref)
         return self._take()
+
+    def _is_up(self, child: Child, state: ChildState, now: float, ref: object | None) -> None:
+        child.ever_up, child.up_since, child.ref = True, now, ref
+        self._roster.enter(child, state, now)
+        self._answer(child.starter, ref)
+        child.starter = None
 
     def start_failed(self, id: str, incarnation: int, reason: ExitReason, now: float) -> list[Effect]:
         """The incarnation did not come up (rules 2, 4, 14 and 15)."""

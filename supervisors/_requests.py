@@ -82,6 +82,8 @@ class Requests(Moves):
         child = self._at_rest(id, request)
         if child is not None:
             child.undo = Goal.REST
+            if self._operation is not None and child in self._operation.started:
+                self._operation.started.remove(child)
             self._start_for(child, request, now)
         return self._take()
 

@@ -27,7 +27,8 @@ class Operation:
         self.stopping: Child | None = None
         self.starting: Child | None = None
         self.started: list[Child] = []
-        """What the current attempt has brought up: one_for_all stops it again when a start fails (rule 15).
+        """What the current attempt has brought up: one_for_all stops it again when a start fails (rule 15). Not what a
+        request had started meanwhile.
         """
         self.token: int | None = None
         """The timer of the wait under way."""

@@ -30,6 +30,7 @@ from actors.testing._schedule import MOVES, Move, Schedule, TimerFirst
 from actors.testing._schedulers import Strategy
 from actors.testing._shrink import fewer_moves
 from actors.testing._simulation import Simulation, simulation
+from actors.testing._strategies import schedules
 
 __all__ = [
     "MOVES",
@@ -65,6 +66,7 @@ __all__ = [
     "fewer_moves",
     "matches",
     "pack",
+    "schedules",
     "simulation",
     "unpack",
 ]

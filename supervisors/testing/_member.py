@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -56,7 +57,8 @@ class Member:
     life: Life = Life.DOWN
     incarnation: int = 0
     ever_up: bool = False
-    declined: bool = False
+    at_rest: Sequence[str] = ("stopped",)
+    """What it may show as while it is at rest."""
     to_stop: bool = False
     """A group restart is to stop it and has not ordered it yet."""
     to_end: bool = False
@@ -102,8 +104,8 @@ class Member:
 
     @property
     def alive(self) -> bool:
-        """Whether it counts as alive for automatic shutdown (rule 21)."""
-        return self.want in (Want.RUN, Want.FIRST, Want.AGAIN, Want.GROUP)
+        """Whether it counts as alive for automatic shutdown (rule 21): until it is gone, whoever ends it."""
+        return self.life is not Life.DOWN or self.want in (Want.RUN, Want.FIRST, Want.AGAIN, Want.GROUP)
 
     def enter(self, life: Life, now: float) -> None:
         """The supervisor learns of a new stage of its life; its up time runs while it is up, or gone for good (rule

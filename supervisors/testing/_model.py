@@ -97,6 +97,8 @@ class SupervisorModel:
         self.asks = Asks(self.disagree)
         self.newcomers: list[int] = []
         """The requests for one more child of the template that were not carried out yet."""
+        self.updated: dict[str, Spec] = {}
+        """Children whose spec `update_specs` has brought; of a dynamic supervisor its template."""
         self._places = 0
 
     # Saying no
@@ -121,6 +123,12 @@ class SupervisorModel:
     def grouped(self) -> bool:
         """Whether a restart takes siblings along (rule 6)."""
         return self.spec.strategy in ("one_for_all", "rest_for_one")
+
+    @property
+    def template(self) -> Spec | None:
+        """What the children of a dynamic supervisor are made from."""
+        given = self.spec.template
+        return next(iter(self.updated.values()), given) if given is not None else None
 
     def add(self, id: str, spec: Spec, request: int | None = None) -> Member:
         """One more child, the last in order."""
@@ -164,7 +172,7 @@ class SupervisorModel:
         member.incarnation = incarnation
         member.in_line = member.want in (Want.FIRST, Want.GROUP) and member.request is None
         member.guest = self.group is not None and member.request is not None
-        member.want, member.fresh, member.declined, member.closed = Want.RUN, False, False, False
+        member.want, member.fresh, member.at_rest, member.closed = Want.RUN, False, ("stopped",), False
         member.start_at = self.now
         member.doubt = False
         member.enter(Life.STARTING, self.now)
@@ -312,6 +320,8 @@ class SupervisorModel:
         if member is not None and member.life is Life.STARTING:
             member.enter(Life.UP, self.now)
             member.in_line = member.restarting = False
+            if member.to_stop and member.want is Want.FIRST:
+                member.want = Want.GROUP  # the group restart is to stop it, and it is up after all
             self._answer(member, "ok")
             self._group_may_be_done()
 
@@ -320,13 +330,15 @@ class SupervisorModel:
         member = self._known(id, incarnation)
         if member is None:
             return
+        told_to_stop = member.life is Life.STOPPING or member.to_end
         member.enter(Life.DOWN, self.now)
         member.in_line = False
         self._answer(member, "*")
         if self.mode is not Mode.ENDING and member.want in (Want.GROUP, Want.FIRST):
             return  # a group restart was about to stop it, and starts it with the others
         self.settle_down(member, Want.DROP if self.drops(member) else Want.REST)
-        member.declined = True
+        # Which of the two it shows that declined while it was told to stop is not said.
+        member.at_rest = ("declined", "stopped") if told_to_stop else ("declined",)
 
     def start_failed(self, id: str, incarnation: int, reason: ExitReason) -> None:
         """It hears that a child did not come up."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from supervisors._actors import Crashed, ExitReason, Killed, Shutdown
 from supervisors._api import CountChildren, WhichChildren
+from supervisors._errors import StartFailed
 from supervisors._spec import SupervisorSpec
 from supervisors.testing import _actors as seen
 from supervisors.testing._actors import StartTimeout
@@ -108,8 +109,10 @@ class Reference:
         if not place:
             return self._trees.get(id)
         model = self.models.get(place)
-        member = model.members.get(id) if model is not None else None
-        return member.spec if member is not None else None
+        if model is None:
+            return None
+        member = model.members.get(id)
+        return model.updated.get(id) or (member.spec if member is not None else None)
 
     def _starting(self, one: seen.Starting) -> None:
         model, id = self._above(one.path)
@@ -118,10 +121,10 @@ class Reference:
         if model is not None:
             self.judged["starts"] += 1
             if not model.ordered and id not in model.members and model.newcomers:
-                assert model.spec.template is not None
+                assert model.template is not None
                 number = model.newcomers.pop(0)
                 model.asks.name(number, one.path)
-                model.add(id, model.spec.template, number)
+                model.add(id, model.template, number)
             model.starting(id, one.incarnation)
         self._alive[one.path] = one.incarnation
         self._up.discard(one.path)
@@ -130,6 +133,8 @@ class Reference:
         if isinstance(spec, SupervisorSpec):
             self.judged["supervisors"] += 1
             self.models[one.path] = SupervisorModel(spec, one.path, one.incarnation)
+        else:
+            self.models.pop(one.path, None)  # `update_specs` may have put a worker in the place of a supervisor
 
     def _started(self, one: seen.Started) -> None:
         self._up.add(one.path)
@@ -144,7 +149,10 @@ class Reference:
             return
         self.judged["ends"] += 1
         reason = one.reason
-        excused = isinstance(reason, Crashed) and isinstance(reason.exception, seen.InjectedCrash)
+        error = reason.exception if isinstance(reason, Crashed) else None
+        excused = isinstance(error, seen.InjectedCrash)
+        if error is not None and not isinstance(error, seen.InjectedCrash | StartFailed):
+            self._wrong(one, 18, "an end by the rules", f"the supervisor itself broke: {error!r}")
         if model.mode is not Mode.UNBORN:
             model.left(reason, excused=excused)
         model.mode = Mode.OVER
@@ -176,20 +184,22 @@ class Reference:
             model.stop_ordered(id, None, brutal=True)
         member = model.members.get(id) if model is not None else None
         if member is not None:
-            self._not_too_soon(one, member)
+            assert model is not None
+            self._not_too_soon(one, model, member)
             member.killed = True
         if one.path in self.models:
             self.models[one.path].mode = Mode.OVER
 
-    def _not_too_soon(self, one: seen.KillOrdered, member: Member) -> None:
+    def _not_too_soon(self, one: seen.KillOrdered, model: SupervisorModel, member: Member) -> None:
         reason = one.reason
         if isinstance(reason, Crashed) and isinstance(reason.exception, StartTimeout) and one.path in self._up:
-            self._wrong(one, 4, "a time limit on the start alone: it has come up", f"killed by {reason}")
+            model.disagree(4, f"a time limit on the start alone: {member.id} has come up", f"killed by {reason}")
         told = self._told.get(one.path)
         if reason == Killed("did not stop in time") and told is not None:
             grace = member.grace
             if grace is None or one.at < told + grace - ROUNDING:
-                self._wrong(one, 17, f"{member.spec.shutdown} s to stop", f"killed after {one.at - told:.9g} s")
+                seconds = f"{one.at - told:.9g} s"
+                model.disagree(17, f"{member.spec.shutdown} s for {member.id} to stop", f"killed after {seconds}")
 
     def _closed(self, one: seen.Closed) -> None:
         model, id = self._above(one.path)

@@ -41,8 +41,9 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
             )
         case WhichChildren() | CountChildren():
             model.asks.add(number, type(request).__name__, 23, "ok")
-        case UpdateSpecs():
+        case UpdateSpecs(specs=specs):
             model.give_in("update_specs is not modelled")
+            model.updated.update((spec.id, spec) for spec in specs)
         case _:
             model.asks.add(number, type(request).__name__, 23, "*")
 
@@ -214,4 +215,4 @@ def visible(member: Member, now: float) -> Sequence[str]:
         case _, Want.FIRST:
             return "starting", "restarting", "backing_off", "stopped"
         case _:
-            return ("declined",) if member.declined else ("stopped",)
+            return member.at_rest

@@ -54,6 +54,7 @@ Deed = Literal[
     "which_children",
     "count_children",
     "get_child_spec",
+    "update_specs",
 ]
 """What the script does: to a worker (the first seven), or of a supervisor, about one of its children."""
 
@@ -66,7 +67,9 @@ class Line:
     path: str
     deed: Deed
     spec: ChildSpec | None = None
-    """The child to start, for `start_child` of a static supervisor."""
+    """The child to start, for `start_child` of a static supervisor. For `update_specs`: the child that takes the place
+    of the one with its id, or comes last; for a dynamic supervisor the template.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class Trial:
         with sim:
             watch(sim, reference)
             for line in self.script:
-                sim.loop.call_at(line.at, partial(_perform, sim, line))
+                sim.loop.call_at(line.at, partial(_perform, sim, self.tree, line))
             # Not `sim.start`, which waits: a tree that fails to start, or that tries for ever, is one of the cases.
             sim.runtime.spawn_nowait(props_for(self.tree, sim.runtime, self.tree.id), None, self.tree.id)
             sim.run(max(self.until, sim.now))
@@ -218,7 +221,20 @@ def outline(spec: Spec, indent: str = "") -> list[str]:
     return lines
 
 
-def _perform(sim: Simulation, line: Line) -> None:
+def _updated(tree: SupervisorSpec, path: str, spec: ChildSpec) -> tuple[Spec, ...]:
+    """The children of the supervisor at this path, with this one among them."""
+    found: Spec | None = tree
+    for id in path.split("/")[1:]:
+        children = found.children if isinstance(found, SupervisorSpec) else ()
+        found = next((each for each in children if each.id == id), None)
+    if not isinstance(found, SupervisorSpec) or found.is_dynamic:
+        return (spec,)
+    if all(each.id != spec.id for each in found.children):
+        return (*found.children, spec)
+    return tuple(spec if each.id == spec.id else each for each in found.children)
+
+
+def _perform(sim: Simulation, tree: SupervisorSpec, line: Line) -> None:
     """Does what the line says, if there is anybody to do it to."""
     path = next((path for path in sorted(sim.runtime.cells) if matches(line.path, path)), line.path)
     ref = sim.runtime.find(path)
@@ -235,6 +251,8 @@ def _perform(sim: Simulation, line: Line) -> None:
             ref.kill()
         case "start_child" if isinstance(ref, SupervisorRef):
             _ignore(ref.start_child(line.spec if line.spec is not None else ()))
+        case "update_specs" if isinstance(ref, SupervisorRef) and line.spec is not None:
+            _ignore(ref.update_specs(*_updated(tree, line.path, line.spec)))
         case "which_children" | "count_children" if isinstance(ref, SupervisorRef):
             _ignore(getattr(ref, line.deed)())
         case "start_again" if isinstance(above, SupervisorRef):

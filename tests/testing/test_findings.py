@@ -54,3 +54,59 @@ def test_a_child_that_is_told_to_stop_while_it_starts_is_not_up_meanwhile() -> N
     )
     script = (Line(1.0, "root/b", "crash"), Line(1.125, "root/a", "crash"), Line(2.25, "root/b", "crash"))
     Trial(tree, script).run()
+
+
+def test_a_child_that_came_up_and_ended_before_its_stop_was_ordered_ends_by_the_table() -> None:
+    """Guards rules 5 and 7: the supervisor had not heard yet that it was up, took its exit for a failed start, and
+    restarted a transient child that had ended as expected.
+    """
+    tree = supervisor(
+        "root",
+        child("a", Puppet, backoff=None),
+        child("b", Puppet, args={"starts": ("slow",)}, restart="transient"),
+        strategy="one_for_all",
+    )
+    script = (Line(0.25, "root/a", "kill"), Line(0.25, "root/b", "finish"))
+    Trial(tree, script, schedule=Schedule(Demote("root", 2))).run()
+
+
+def test_a_failed_attempt_of_one_for_all_leaves_alone_what_a_request_has_started() -> None:
+    """Guards rule 15: it stops again what the restart has started; `restart_child` had started one of them."""
+    tree = supervisor(
+        "root",
+        child("a", Puppet, backoff=None),
+        child("b", Puppet, backoff=None, args={"starts": ("up", "slow")}),
+        child("c", Puppet, backoff=None, args={"starts": ("up", "fail")}),
+        strategy="one_for_all",
+    )
+    script = (
+        Line(1.0, "root/b", "kill"),
+        Line(1.125, "root/a", "terminate_child"),
+        Line(1.1875, "root/a", "restart_child"),
+    )
+    Trial(tree, script).run()
+
+
+def test_a_child_that_a_request_tells_to_stop_while_it_declines_is_at_rest() -> None:
+    """Guards the model: rule 13 does not say whether such a child shows as declined or as stopped."""
+    tree = supervisor("root", child("a", Puppet, backoff=None, args={"starts": ("up", "decline")}))
+    script = (
+        Line(1.0, "root/a", "kill"),
+        Line(1.0, "root/a", "terminate_child"),
+        Line(2.0, "root", "which_children"),
+    )
+    Trial(tree, script, schedule=Schedule(Demote("root/a", 1))).run()
+
+
+def test_a_significant_child_that_is_being_stopped_is_not_gone_yet() -> None:
+    """Guards the model of rule 21: of two that end together, the one that `terminate_child` ends does not count,
+    and it was there when the other one ended.
+    """
+    tree = supervisor(
+        "root",
+        child("a", Puppet, restart="transient", significant=True, args={"stop": "slow"}),
+        child("b", Puppet, restart="temporary", significant=True),
+        auto_shutdown="all_significant",
+    )
+    script = (Line(1.0, "root/a", "terminate_child"), Line(1.125, "root/b", "finish"))
+    Trial(tree, script).run()
