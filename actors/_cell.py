@@ -405,7 +405,6 @@ class Cell(Turn):
         self.open = False
         self.active = 0
         self.waiting = None
-        self.suspended = False
         self.state = State.DOWN
         if self.watchers is not None:
             self.watchers.forget_watched()

@@ -304,7 +304,9 @@ class ActorRef(pykka.ActorRef[A]):
         return state_of(self._cell)
 
     def suspend(self) -> None:
-        """Takes no further user or system message until `resume`; the order to stop still gets through."""
+        """Takes no further user or system message until `resume`, also through a restart; the order to stop still gets
+        through.
+        """
         self._cell.runtime.control_call(self._cell.suspend, True)
 
     def resume(self) -> None:

@@ -35,7 +35,7 @@ from supervisors._errors import (
     SupervisionError,
     TargetError,
 )
-from supervisors._events import CallbackFailed
+from supervisors._events import CallbackFailed, Concluded
 from supervisors._file import load_tree
 from supervisors._ledger import LedgerEntry
 from supervisors._reconcile import Reconciliation
@@ -58,6 +58,7 @@ __all__ = [
     "ChildRunning",
     "ChildSpec",
     "ChildState",
+    "Concluded",
     "Constant",
     "Dropped",
     "Exponential",

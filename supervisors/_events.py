@@ -15,3 +15,11 @@ class CallbackFailed(LifecycleEvent):
     level: ClassVar[str] = "error"
     callback: str
     error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded(LifecycleEvent):
+    """Somebody has the result that a part of the tree exists for. `understudy run` prints it."""
+
+    level: ClassVar[str] = "info"
+    value: object

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Callable
 from typing import Any
 
-from supervisors._actors import ActorRef, Future
+from supervisors._actors import ActorDeadError, ActorRef, Future
 from supervisors._api import (
     CountChildren,
     DeleteChild,
@@ -108,6 +109,35 @@ class SupervisorRef(ActorRef[Any]):
         """The last restarts, oldest first (supervision rule 30)."""
         return self._ask(GetLedger())
 
+    def pause_work(self) -> Future[bool]:
+        """Suspends every worker below: what it is handling goes on, everything else waits, also through a restart.
+        What pauses in a way of its own, such as a team, does that. A child that is added meanwhile is not paused.
+
+        A future of whether that was news to anybody.
+        """
+        return self._hold(paused=True)
+
+    def resume_work(self) -> Future[bool]:
+        """Goes on after `pause_work`. A future of whether that was news to anybody."""
+        return self._hold(paused=False)
+
+    def _hold(self, *, paused: bool) -> Future[bool]:
+        runtime = self._cell.runtime
+        future: Future[bool] = Future(runtime.park)
+
+        def hold() -> None:
+            news, below = False, []
+            for cell in list((self._cell.children or {}).values()):
+                if isinstance(cell.ref, SupervisorRef):
+                    below.append(cell.ref.pause_work() if paused else cell.ref.resume_work())
+                elif cell.suspended != paused:
+                    cell.suspend(paused)
+                    news = True
+            _when_all(below, lambda told: future.set(news or told))
+
+        runtime.on_loop(hold)
+        return future
+
     def partition(self, key: object) -> ActorRef[Any]:
         """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys of one type,
         in every process.
@@ -124,3 +154,22 @@ class SupervisorRef(ActorRef[Any]):
     def _ask(self, message: object) -> Future[Any]:
         # No deadline: a start may take as long as its spec allows, and the end of the supervisor settles every request.
         return self.ask(message, block=False, timeout=None)
+
+
+def _when_all(futures: list[Future[bool]], then: Callable[[bool], object]) -> None:
+    """Calls `then` when all have settled, with whether one is true. What is gone by then was not."""
+    left = len(futures)
+    news = False
+
+    def settled(future: Future[bool]) -> None:
+        nonlocal left, news
+        left -= 1
+        with contextlib.suppress(ActorDeadError):
+            news = future.get() or news
+        if left == 0:
+            then(news)
+
+    for future in futures:
+        future.add_done_callback(settled)
+    if not futures:
+        then(False)

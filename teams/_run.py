@@ -12,6 +12,7 @@ from teams._pattern import Pattern, label
 from teams._record import Record, cancelled
 from teams._requests import EndRun
 from teams._scope import Scope
+from teams._supervisors import Concluded
 from teams._work import Outcome
 
 
@@ -92,6 +93,8 @@ class Goal(Run):
         outcome = await self.play()
         if isinstance(outcome.error, RunFailed):
             raise outcome.error
+        if outcome.error is None:
+            self.runtime.events.publish(Concluded(self.path, self.runtime.now(), outcome.value))
         finish(self)
 
     @property

@@ -14,6 +14,7 @@ from supervisors._builders import (
 )
 from supervisors._child import ALIVE
 from supervisors._errors import Fault, SpecError, SupervisionError
+from supervisors._events import Concluded
 from supervisors._faults import unknown_key
 from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
@@ -26,6 +27,7 @@ __all__ = [
     "ChildOptions",
     "ChildSpec",
     "CommonOptions",
+    "Concluded",
     "Constant",
     "CountChildren",
     "DeleteChild",

@@ -21,6 +21,7 @@ from supervisors._errors import Fault, SpecError, TargetError
 from supervisors._spec import SupervisorSpec
 from supervisors._target import load_target
 from supervisors.cli._account import Failures
+from supervisors.cli._control import KILL, PAUSE, RESUME, NotOurs, send
 from supervisors.cli._live import LiveView
 from supervisors.cli._session import REFUSED, Session
 from supervisors.cli._show import faults_of, report_of, tree_of
@@ -39,6 +40,7 @@ Target = Annotated[
     str,
     typer.Argument(metavar="TARGET", help="module:attribute, path/to/file.py[:attribute], or a .toml or .yaml tree."),
 ]
+Pid = Annotated[int, typer.Argument(metavar="PID", min=1, help="The process id of an `understudy run`.")]
 Args = Annotated[
     list[str] | None,
     typer.Argument(metavar="ARGS", help="What the target finds in sys.argv; put -- before them."),
@@ -109,11 +111,12 @@ def run(
         typer.Option("--uvloop", envvar="UNDERSTUDY_UVLOOP", help="Run on uvloop, where it is installed."),
     ] = False,
 ) -> None:
-    """Runs a tree until it ends.
+    r"""Runs a tree until it ends, and prints the result of a team that has a goal.
 
-    The first SIGINT (Ctrl-C) or SIGTERM stops it in order, a second one kills it. Exits with 0 when the
-    tree ended or was stopped, 1 when it did not start or gave up, 2 when there is nothing sound to start,
-    130 or 143 when it was killed, 141 when nobody reads its output any more.
+    The first SIGINT (Ctrl-C) or SIGTERM stops it in order, a second one kills it. SIGUSR1 pauses it,
+    SIGUSR2 resumes it, SIGQUIT (Ctrl-\) kills it at once; so do `understudy pause`, `resume` and `kill`.
+    Exits with 0 when the tree ended or was stopped, 1 when it did not start or gave up, 2 when there is
+    nothing sound to start, 130, 131 or 143 when it was killed, 141 when nobody reads its output any more.
     """
     spec = _load(target, args)
     report = check_tree(spec)
@@ -152,6 +155,41 @@ def tree(target: Target, args: Args = None) -> None:
     console = _console()
     for line in tree_of(spec, check_tree(spec, imports=False)):
         console.print(line, soft_wrap=True)
+
+
+@app.command()
+def pause(pid: Pid) -> None:
+    """Has a running tree begin nothing new; what it is doing goes on.
+
+    Sends SIGUSR1. Exits with 2 when the process is no `understudy run` of this user.
+    """
+    _send(pid, PAUSE)
+
+
+@app.command()
+def resume(pid: Pid) -> None:
+    """Has a paused tree go on.
+
+    Sends SIGUSR2. Exits with 2 when the process is no `understudy run` of this user.
+    """
+    _send(pid, RESUME)
+
+
+@app.command()
+def kill(pid: Pid) -> None:
+    """The kill switch: ends a running tree at once, without an ordered stop.
+
+    Sends SIGQUIT. Exits with 2 when the process is no `understudy run` of this user.
+    """
+    _send(pid, KILL)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    try:
+        send(pid, number)
+    except NotOurs as error:
+        _refuse(printable(str(error)))
+    typer.echo(f"understudy: sent {number.name} to process {pid}", err=True)
 
 
 def _console() -> Console:

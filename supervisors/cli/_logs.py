@@ -16,6 +16,10 @@ _LEFT_OUT = ("path", "at", "child")
 """Fields of an event that its line shows elsewhere, or not at all."""
 _FIRST = ("reason", "cause", "error")
 """Fields that come first: in a narrow terminal the others are cut off."""
+_PAYLOADS = ("message", "payload", "result", "value", "choice")
+"""Fields that hold what users and models wrote: only their types are shown, for they may be long, or secret."""
+_LONGEST = 200
+"""Characters of a value in a log line."""
 _OURS = logging.getLogger("understudy")
 
 
@@ -44,20 +48,24 @@ class EventLog:
 
 
 def _shown(name: str, value: object) -> object:
-    """A value as one line can hold it. Of a message only its type: its text may be long, or secret."""
+    """A value as one line can hold it."""
     match value:
         case ExitReason():
             return printable(str(value))
         case type():
             return value.__qualname__
         case BaseException():
-            return printable(f"{type(value).__name__}: {value}")
+            return _cut(printable(f"{type(value).__name__}: {value}"))
         case float():
             return round(value, 3)
         case str() if name == "stack":
             return value.rstrip().rpartition("\n")[2].strip()
         case _:
-            return type(value).__qualname__ if name == "message" else printable(str(value))
+            return type(value).__qualname__ if name in _PAYLOADS else _cut(printable(str(value)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
 
 
 def send_logs_to(handler: logging.Handler, level: str) -> None:

@@ -18,13 +18,15 @@ from types import FrameType
 from typing import NamedTuple
 
 from supervisors._actors import ActorError, ExitReason, LoopFactory, Runtime, RuntimeStopped
+from supervisors._events import Concluded
 from supervisors._ref import SupervisorRef
 from supervisors._spec import SupervisorSpec
 from supervisors._start import start
 from supervisors.cli._account import Failures, did_not_start, gave_up
+from supervisors.cli._control import KILL, PAUSE, RESUME
 from supervisors.cli._logs import EventLog
 from supervisors.cli._streams import guarded
-from supervisors.cli._text import printable
+from supervisors.cli._text import printable, result_text
 from supervisors.cli._view import View
 
 OK = 0
@@ -33,7 +35,7 @@ REFUSED = 2
 PATIENCE = 5.0
 """Seconds a killed tree may take to end before the process leaves without it: a handler that holds the
 loop."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, KILL, PAUSE, RESUME)
 
 
 class Told(NamedTuple):
@@ -54,6 +56,12 @@ class Up(NamedTuple):
     root: SupervisorRef
 
 
+class Reached(NamedTuple):
+    """The tree has a result."""
+
+    value: object
+
+
 class Unread(NamedTuple):
     """Nobody reads what the program prints."""
 
@@ -65,7 +73,7 @@ class Over(NamedTuple):
     error: BaseException | None
 
 
-Notice = Told | Begun | Up | Unread | Over
+Notice = Told | Begun | Up | Reached | Unread | Over
 
 
 class Session:
@@ -90,8 +98,10 @@ class Session:
         self._loop_factory = loop_factory
         self._inbox: SimpleQueue[Notice] = SimpleQueue()
         self._runtime: Runtime | None = None
+        self._root: SupervisorRef | None = None
         self._asked: Notice | None = None
         self._killed: int | None = None
+        self._paused = False
 
     def run(self) -> int:
         """Runs the tree until it has ended, or has been told to: 0, 1, or for a second signal 128 and its
@@ -119,6 +129,7 @@ class Session:
             with contextlib.ExitStack() as stack:
                 stack.enter_context(runtime)
                 runtime.events.subscribe(self._failures)
+                runtime.events.subscribe(lambda event: self._inbox.put(Reached(event.value)), Concluded)
                 EventLog().attach(runtime)
                 stack.enter_context(self._prepare(runtime))
                 self._view.begun(runtime)
@@ -147,10 +158,22 @@ class Session:
                     return notice
                 case Begun(runtime=runtime):
                     self._runtime = runtime
-                    if self._asked is not None:
+                    if self._killed is not None:
+                        runtime.kill()
+                    elif self._asked is not None:
                         runtime.stop()
                 case Up(root=root):
+                    self._root = root
                     self._view.up(root)
+                    if self._paused:
+                        self._hold(root, paused=True)
+                case Reached(value=value):
+                    sys.stdout.write(f"{result_text(value)}\n")
+                case Told(number=number) if number in (PAUSE, RESUME):
+                    self._pause(number)
+                case Told(number=number) if number == KILL:
+                    self._asked = notice
+                    self._kill(number)
                 case Told(number=number) if self._asked is not None:
                     self._kill(number)
                 case Told(number=number):
@@ -166,11 +189,23 @@ class Session:
         if self._runtime is not None:
             self._runtime.stop()
 
+    def _pause(self, number: int) -> None:
+        name, self._paused = signal.Signals(number).name, number == PAUSE
+        how = f"begins nothing new until {RESUME.name} (understudy resume {os.getpid()})" if self._paused else "goes on"
+        self._view.say(f"{name}: {self._name} {how}")
+        if self._root is not None:
+            self._hold(self._root, paused=self._paused)
+
+    def _hold(self, root: SupervisorRef, *, paused: bool) -> None:
+        with contextlib.suppress(RuntimeStopped):  # it has just stopped by itself
+            _ = root.pause_work() if paused else root.resume_work()
+
     def _kill(self, number: int) -> None:
         if self._killed is not None:
             self._forsake(number)
         self._killed = number
-        self._view.say(f"{signal.Signals(number).name} again: killing {self._name}")
+        again = "" if number == KILL else " again"
+        self._view.say(f"{signal.Signals(number).name}{again}: killing {self._name}")
         if self._runtime is not None:
             with contextlib.suppress(RuntimeStopped):  # it has just stopped by itself
                 self._runtime.kill()

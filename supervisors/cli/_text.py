@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic_core import to_json
+
 
 def printable(text: str) -> str:
     """The text with everything that could steer a terminal written out, line breaks included."""
@@ -11,3 +13,12 @@ def printable(text: str) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """`1 fault`, `2 faults`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def result_text(value: object) -> str:
+    """A result as it is printed: a text as it is, with what could steer a terminal written out; anything else as JSON,
+    on one line. What JSON does not know stands there as its `repr`.
+    """
+    if isinstance(value, str):
+        return "\n".join(printable(line) for line in value.split("\n"))
+    return to_json(value, fallback=repr, inf_nan_mode="strings", bytes_mode="base64").decode()
