@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import queue
 import random
 from collections.abc import Callable
 
@@ -30,6 +32,7 @@ from actors._messages import Down, Message
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, Shutdown
 from actors._ref import ActorRef
 from actors._runtime import Runtime
+from actors._timers import Timer
 from actors._turn import State, settle_failure
 
 ANYWHERE = random.Random()
@@ -37,9 +40,15 @@ ANYWHERE = random.Random()
 
 
 def current_clock() -> Clock:
-    """The clock of the actor whose code this is; outside of any actor, that of the running event loop."""
+    """The clock of the actor whose code this is; outside of any actor, that of the running event loop.
+
+    On the loop of a thread of its own, too: the timers of a clock are set on the clock's loop only.
+    """
     cell = current_cell.get()
-    return cell.runtime.clock if cell is not None else LoopClock(asyncio.get_running_loop())
+    loop = asyncio._get_running_loop()
+    if cell is not None and (loop is None or loop is cell.runtime.loop):
+        return cell.runtime.clock
+    return LoopClock(asyncio.get_running_loop())
 
 
 def current_random() -> random.Random:
@@ -79,9 +88,10 @@ def take_reply(actor: Actor) -> Reply | None:
 
 
 def answer(reply: Reply, value: object) -> None:
-    """Gives an answer that `take_reply` took the duty for."""
+    """Gives an answer that `take_reply` took the duty for. One who no longer waits for it does not get it."""
     if not reply.done():
-        reply.set_result(value)
+        with contextlib.suppress(queue.Full):  # settled in another thread meanwhile
+            reply.set_result(value)
 
 
 def is_up(ref: ActorRef[pykka.Actor]) -> bool:
@@ -98,6 +108,12 @@ def declares(actor_class: type, message: type) -> bool:
 def finish(actor: Actor) -> None:
     """Ends the actor with `normal` as soon as its handler has returned, whatever waits."""
     actor._cell.finish()
+
+
+def has_ended(ref: ActorRef[pykka.Actor], incarnation: int) -> bool:
+    """Whether this incarnation has ended; one that starts or stops has not."""
+    cell = ref._cell
+    return cell.incarnation != incarnation or cell.state in (State.DOWN, State.CLOSED)
 
 
 def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
@@ -131,6 +147,7 @@ __all__ = [
     "Runtime",
     "Shutdown",
     "Subscription",
+    "Timer",
     "TimerHandle",
     "answer",
     "current_cell",
@@ -139,6 +156,7 @@ __all__ = [
     "declares",
     "finish",
     "handles",
+    "has_ended",
     "is_up",
     "post",
     "settle_failure",

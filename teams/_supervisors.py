@@ -15,7 +15,7 @@ from supervisors._builders import (
 from supervisors._child import ALIVE
 from supervisors._errors import Fault, SpecError, SupervisionError
 from supervisors._events import Concluded
-from supervisors._faults import unknown_key
+from supervisors._faults import attempt, checked, unknown_key
 from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 from supervisors._strategy import Strategy
@@ -46,7 +46,9 @@ __all__ = [
     "SupervisorSpec",
     "TerminateChild",
     "WhichChildren",
+    "attempt",
     "budget",
+    "checked",
     "child",
     "constant",
     "dynamic_supervisor",

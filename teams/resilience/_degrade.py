@@ -1,0 +1,101 @@
+"""Graceful degradation: a faster answer while the load is high."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from teams._events import DegradationEnded, Degraded
+from teams._supervisors import Fault, SpecError, checked
+from teams.resilience._fields import Amount, Positive
+from teams.resilience._local import Local
+from teams.resilience._policy import Call, Options, Policy
+
+
+class DegradeOptions(Options):
+    """The options of `degrade`."""
+
+    fast: Callable[..., object]
+    load: Callable[[], float] | None
+    limit: Positive | None
+    threshold: Amount
+    until: Amount | None
+
+
+class _Service:
+    """How the service is, and how many full calls are under way."""
+
+    def __init__(self) -> None:
+        self.degraded = False
+        self.under_way = 0
+
+
+class Degrade(Policy):
+    """Made by `degrade`."""
+
+    def __init__(self, options: DegradeOptions) -> None:
+        self.options: DegradeOptions = options
+        self._local = Local(repr(self), lambda _: _Service())
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the last call was answered by the faster function."""
+        return self._local.state is not None and self._local.state.degraded
+
+    async def through(self, call: Call) -> object:
+        service = self._local.get()
+        if self._looked_at(service, call):
+            return await call.replaced_by(self.options.fast)
+        service.under_way += 1
+        try:
+            return await call.proceed()
+        finally:
+            service.under_way -= 1
+
+    def _looked_at(self, service: _Service, call: Call) -> bool:
+        """Whether the service is degraded now."""
+        options = self.options
+        load = options.load() if options.load is not None else service.under_way / (options.limit or 1)
+        if not service.degraded and load >= options.threshold:
+            service.degraded = True
+            call.tell(Degraded, load)
+        elif service.degraded and load < (options.threshold if options.until is None else options.until):
+            service.degraded = False
+            call.tell(DegradationEnded, load)
+        return service.degraded
+
+
+def degrade(
+    fast: Callable[..., object],
+    *,
+    load: Callable[[], float] | None = None,
+    limit: int | None = None,
+    threshold: float = 0.8,
+    until: float | None = None,
+) -> Degrade:
+    """While the load is at or above `threshold`, has `fast` answer in place of the function.
+
+    The load is what `load()` says or, with `limit`, the calls of the function that are under way, as a share of it: no
+    more than `limit * threshold`, rounded up, are under way at once.
+
+    Args:
+        fast: called with the arguments of the call; it may be plain, if it does not block
+        load: says the load, with 1.0 for a full one; it must not block
+        limit: how many calls are a full load
+        threshold: the load from which on `fast` answers
+        until: the load below which it no longer does (hysteresis); `None`: the threshold
+
+    Raises:
+        SpecError: at once, with everything that is wrong with the arguments
+    """
+    values = {"fast": fast, "load": load, "limit": limit, "threshold": threshold, "until": until}
+    options = checked(DegradeOptions, "degrade()", values)
+    faults = []
+    if (load is None) == (limit is None):
+        faults.append(Fault("degrade()", "give either `load` or `limit`: one of them says what the load is"))
+    if options.until is not None and options.until > options.threshold:
+        faults.append(
+            Fault("degrade()", f"until={until} is above threshold={threshold}: the service would end as it begins")
+        )
+    if faults:
+        raise SpecError(faults)
+    return Degrade(options)

@@ -1,0 +1,101 @@
+"""How fast calls may begin: a token bucket, a sliding window, and the line before them."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Protocol
+
+from teams._actors import Clock, TimerHandle
+from teams.resilience._line import Line
+
+
+class Pace(Protocol):
+    """Says when the next one may begin. Times are seconds of a monotonic clock, passed in."""
+
+    def ready_at(self) -> float:
+        """The earliest time for the next one."""
+        ...
+
+    def take(self, now: float) -> None:
+        """One begins, no earlier than `ready_at`."""
+        ...
+
+
+class TokenBucket:
+    """A bucket of `burst` tokens, into which `calls` drip evenly within `per` seconds. Each call takes one.
+
+    Kept as the time at which the bucket will be full again, which is one number in place of a level and its time (the
+    generic cell rate algorithm of ITU-T I.371).
+    """
+
+    def __init__(self, calls: int, per: float, burst: int) -> None:
+        self._interval = per / calls
+        self._tolerance = (burst - 1) * self._interval
+        self._full_at = -math.inf
+
+    def ready_at(self) -> float:
+        return self._full_at - self._tolerance
+
+    def take(self, now: float) -> None:
+        self._full_at = max(now, self._full_at) + self._interval
+
+
+class SlidingWindow:
+    """At most `calls` in any `per` seconds: each may begin `per` seconds after the one that many places before it."""
+
+    def __init__(self, calls: int, per: float) -> None:
+        self._per = per
+        self._taken: deque[float] = deque(maxlen=calls)
+
+    def ready_at(self) -> float:
+        return self._taken[0] + self._per if len(self._taken) == self._taken.maxlen else -math.inf
+
+    def take(self, now: float) -> None:
+        self._taken.append(now)
+
+
+class Pacer:
+    """A pace and those who wait for it, first come, first served. On one event loop."""
+
+    def __init__(self, pace: Pace, clock: Clock) -> None:
+        self._pace = pace
+        self._clock = clock
+        self._line = Line()
+        self._timer: TimerHandle | None = None
+
+    def wait_of(self) -> float:
+        """The seconds before the next one could begin, those who wait already left out."""
+        return max(0.0, self._pace.ready_at() - self._clock.now())
+
+    def begin(self) -> bool:
+        """Begins at once if that is possible; returns whether it was."""
+        now = self._clock.now()
+        if self._line or self._pace.ready_at() > now:
+            return False
+        self._pace.take(now)
+        return True
+
+    async def wait(self) -> None:
+        """Returns when the caller may begin. A turn that is given up when it has come is not given to anybody else."""
+        if self.begin():
+            return
+        self._arm()
+        try:
+            await self._line.wait(lambda: None)
+        finally:
+            if not self._line and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            self._timer = self._clock.call_at(self._pace.ready_at(), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        while self._pace.ready_at() <= now and self._line.admit():
+            self._pace.take(now)
+        if self._line:
+            self._arm()

@@ -1,0 +1,61 @@
+"""Pools: what there is of a resource."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from teams._supervisors import checked
+from teams.resilience._fields import Amount, Seconds
+
+
+class Pool(BaseModel):
+    """So much of one resource. A tree in a file writes it as a table, such as `{kind = "rate", size = 1000, per = 60}`.
+
+    | kind     | is | comes back |
+    |----------|----|------------|
+    | `count`  | so many pieces, such as connections | when released |
+    | `amount` | so much of something that can be divided, such as memory or cores | when released |
+    | `rate`   | so many in any `per` seconds, such as requests | `per` seconds after it was granted |
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["count", "amount", "rate"]
+    size: Amount
+    per: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Pool:
+        if self.kind != "amount" and self.size != int(self.size):
+            raise PydanticCustomError(
+                "pool", "a {kind} is of whole pieces, and {size} is not", {"kind": self.kind, "size": self.size}
+            )
+        if (self.per is not None) != (self.kind == "rate"):
+            raise PydanticCustomError("pool", "`per` is for a rate, and a rate needs it")
+        return self
+
+    @classmethod
+    def count(cls, size: int) -> Pool:
+        """So many pieces. Raises SpecError."""
+        return checked(cls, "Pool.count()", {"kind": "count", "size": size})
+
+    @classmethod
+    def amount(cls, size: float) -> Pool:
+        """So much. Raises SpecError."""
+        return checked(cls, "Pool.amount()", {"kind": "amount", "size": size})
+
+    @classmethod
+    def rate(cls, size: int, *, per: float = 1.0) -> Pool:
+        """So many within any `per` seconds. Raises SpecError."""
+        return checked(cls, "Pool.rate()", {"kind": "rate", "size": size, "per": per})
+
+    def problem(self, amount: float) -> str | None:
+        """Why so much, which is more than nothing, can never be granted."""
+        if amount > self.size:
+            return f"asked for {amount:g}, and there are {self.size:g} in all"
+        if self.kind != "amount" and amount != int(amount):
+            return f"asked for {amount:g}, and it comes in whole pieces"
+        return None

@@ -1,0 +1,235 @@
+"""Resources that actors share: all of what one asks for is granted, or nothing; and it comes back, whoever dies.
+
+| message | from | answer |
+|---------|------|--------|
+| `Take(claim)`     | whoever wants something | once it is granted; `ResourceUnavailable` if it never can be |
+| `GiveBack(claim)` | the same, in any case: done with it, cancelled, out of time | `None` |
+| `Inspect()`       | anybody | how each pool is used |
+| `Down`            | the runtime: an actor that holds or waits has ended | |
+| `Refill`          | its own timer: a rate has something back | |
+
+A claim is *waiting* from its `Take`, *held* when granted, and *gone* after its `GiveBack` or the end of the actor it
+is of.
+
+Promise: the claims that are held never exceed a pool, and a claim is gone in the end. Both hold while clients and
+`Resources` itself crash or are killed at any step. What is held and who waits is kept through every incarnation. A
+`Take` that a crash of `Resources` has swallowed is sent again, as is a `GiveBack`; both may come twice. `Resources`
+monitors whoever holds or waits, and looks after a restart whether they are there.
+
+Bounds: a claim waits as long as its client does; there is no limit on how many wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pykka
+
+from teams._actors import (
+    Actor,
+    ActorDeadError,
+    ActorRef,
+    Down,
+    ExitReason,
+    Timer,
+    answer,
+    handles,
+    has_ended,
+    settle_failure,
+    take_reply,
+    when_gone,
+)
+from teams._errors import ResourceUnavailable
+from teams._events import ResourcesGranted, ResourcesReleased
+from teams._supervisors import Fault, SpecError, attempt
+from teams.resilience._ledger import Claim, Ledger, PoolUsage, Waiting
+from teams.resilience._pool import Pool
+
+
+class Take(NamedTuple):
+    """Grant this claim, and answer when it is granted."""
+
+    claim: Claim
+
+
+class GiveBack(NamedTuple):
+    """The claim is done with, granted or not."""
+
+    claim: Claim
+
+
+class Inspect(NamedTuple):
+    """How is each pool used?"""
+
+
+class Refill(NamedTuple):
+    """A rate has something back."""
+
+
+Holder = tuple[ActorRef[pykka.Actor], int]
+
+
+class Resources(Actor):
+    """Grants of shared resources: `child("resources", Resources, args={"pools": {"db": Pool.count(10)}})`.
+
+    Ask for them by way of `resources(ref)`. It belongs on the event loop: nothing of it waits.
+    """
+
+    answers = (ResourceUnavailable,)
+
+    def __init__(self, pools: Mapping[str, Pool | Mapping[str, object]], ageing: float = 10.0) -> None:
+        """Checks the pools.
+
+        Args:
+            pools: the resources by name, as `Pool` or as its fields
+            ageing: seconds of waiting that are worth one step of priority
+
+        Raises:
+            SpecError: everything that is wrong with them
+        """
+        faults: list[Fault] = []
+        self._pools: dict[str, Pool] = {}
+        for name, given in pools.items():
+            made = given if isinstance(given, Pool) else attempt(Pool, f"{self.path}/{name}", given, faults)
+            if made is not None:
+                self._pools[name] = made
+        if not pools:
+            faults.append(Fault(self.path, "pools: give at least one"))
+        if not ageing > 0:
+            faults.append(Fault(self.path, f"ageing: must be more than 0 seconds, got {ageing!r}"))
+        if faults:
+            raise SpecError(faults)
+        self._ageing = ageing
+        self._monitors: dict[Holder, int] = {}
+        self._timer: Timer | None = None
+
+    def on_start(self) -> None:
+        """Goes on with what the last incarnation left."""
+        ledger = self._ledger = self.kept(Ledger)
+        ledger.pools = self._pools
+        if not ledger.watched:
+            ledger.watched = True
+            when_gone(self, lambda reason: _refuse_all(self.path, ledger, reason))
+        for each in list(ledger.waiting):
+            if faults := ledger.faults(self.path, each.claim.wants):  # an updated spec may have brought smaller pools
+                ledger.drop(each.claim)
+                settle_failure(each.reply, ResourceUnavailable(self.path, tuple(faults)), self.path)
+        for claim in [*ledger.held, *(each.claim for each in ledger.waiting)]:
+            self._watch(claim)
+        self._serve()
+
+    @handles
+    def take(self, message: Take) -> bool:
+        """Grants the claim, or has it wait."""
+        claim, ledger = message.claim, self._ledger
+        if faults := ledger.faults(self.path, claim.wants):
+            raise ResourceUnavailable(self.path, tuple(faults))
+        if claim in ledger.held:  # granted by an incarnation that ended before it could say so
+            return True
+        if claim.holder is not None and has_ended(claim.holder, claim.incarnation):
+            raise self._orphaned(claim.holder)
+        reply = take_reply(self)
+        if reply is not None:
+            ledger.join(claim, reply, self.runtime.now(), self._ageing)
+            self._watch(claim)
+            self._serve()
+        return False
+
+    @handles
+    def give_back(self, message: GiveBack) -> None:
+        """The claim is gone."""
+        self._remove(message.claim, died=False)
+        self._serve()
+
+    @handles
+    def inspect(self, message: Inspect) -> dict[str, PoolUsage]:
+        """How the pools are used."""
+        return self._ledger.usage(self.runtime.now())
+
+    @handles
+    def holder_ended(self, down: Down) -> None:
+        """An actor has ended, and what it held or wanted is gone with it."""
+        for holder, number in list(self._monitors.items()):
+            if number == down.monitor:
+                del self._monitors[holder]
+        self._bury()
+        self._serve()
+
+    @handles
+    def refill(self, message: Refill) -> None:
+        """Time has brought something back."""
+        self._timer = None
+        self._serve()
+
+    def _watch(self, claim: Claim) -> None:
+        """Has the runtime say when the holder ends. One of another runtime gives back what it holds by itself."""
+        if claim.holder is None or claim.holder.runtime is not self.runtime:
+            return
+        if has_ended(claim.holder, claim.incarnation):
+            self._bury()
+            return
+        holder = (claim.holder, claim.incarnation)
+        if holder not in self._monitors:
+            self._monitors[holder] = self.monitor(claim.holder)
+
+    def _bury(self) -> None:
+        """Removes the claims of those who have ended."""
+        for claim in [*self._ledger.held, *(each.claim for each in self._ledger.waiting)]:
+            if claim.holder is not None and has_ended(claim.holder, claim.incarnation):
+                self._remove(claim, died=True)
+
+    def _remove(self, claim: Claim, *, died: bool) -> None:
+        ledger = self._ledger
+        waited = ledger.drop(claim)
+        if waited is not None:
+            if died and claim.holder is not None:
+                settle_failure(waited.reply, self._orphaned(claim.holder), self.path)
+            else:
+                answer(waited.reply, False)
+        since = ledger.release(claim)
+        if since is not None:
+            now = self.runtime.now()
+            place = None if claim.holder is None else claim.holder.path
+            self.runtime.events.publish(ResourcesReleased(self.path, now, place, claim.wants, now - since, died))
+        if claim.holder is not None:
+            self._unwatch(claim.holder, claim.incarnation)
+
+    def _orphaned(self, holder: ActorRef[pykka.Actor]) -> ResourceUnavailable:
+        """For code of an actor that goes on although its incarnation has ended."""
+        return ResourceUnavailable(self.path, (Fault(self.path, f"{holder.path}, whose code asks, has ended"),))
+
+    def _unwatch(self, holder: ActorRef[pykka.Actor], incarnation: int) -> None:
+        """Takes the monitor back when nothing is left of the holder."""
+        claims = [*self._ledger.held, *(each.claim for each in self._ledger.waiting)]
+        if any(claim.holder is holder and claim.incarnation == incarnation for claim in claims):
+            return
+        number = self._monitors.pop((holder, incarnation), None)
+        if number is not None:
+            self.demonitor(number)
+
+    def _serve(self) -> None:
+        """Grants what can be granted, and sees to it that time's part is not missed."""
+        ledger, now = self._ledger, self.runtime.now()
+        for each in ledger.grant(now):
+            self._granted(each, now)
+        refill_at = ledger.refill_at()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if refill_at is not None:
+            self._timer = self.tell_after(refill_at - now, Refill())
+
+    def _granted(self, waited: Waiting, now: float) -> None:
+        claim = waited.claim
+        place = None if claim.holder is None else claim.holder.path
+        self.runtime.events.publish(ResourcesGranted(self.path, now, place, claim.wants, now - waited.since))
+        # Whoever does not wait any more has sent a GiveBack, which is on its way.
+        answer(waited.reply, True)
+
+
+def _refuse_all(path: str, ledger: Ledger, reason: ExitReason) -> None:
+    """Nobody will grant anything any more."""
+    waiting, ledger.waiting = ledger.waiting, []
+    for each in waiting:
+        settle_failure(each.reply, ActorDeadError(path, reason, Take(each.claim)), path)

@@ -1,0 +1,86 @@
+"""Against the thundering herd: calls and children that start in stages."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors import Actor, Started
+from actors.testing import simulation
+from supervisors import child, supervisor
+from teams.resilience import staged, staged_start
+from tests.teams.resilience.cast import VISITS, Service, Visit, crowd, play
+
+
+class Worker(Actor):
+    """Works, or fails when it is told."""
+
+    def on_receive(self, message: object) -> object:
+        if message == "fail":
+            raise OSError
+        return message
+
+
+def test_calls_begin_in_stages() -> None:
+    """Guards that a stage goes together, unlike with a rate."""
+    service = Service()
+
+    async def main() -> None:
+        await crowd(staged_start(2, every=10)(service.call), [Visit()] * 5)
+
+    play(main)
+    assert service.begun == [0.0, 0.0, 10.0, 10.0, 20.0]
+
+
+@given(VISITS, st.integers(1, 4), st.sampled_from([0.5, 2.0, 3.0]))
+def test_never_more_begin_within_a_stage(visits: list[Visit], at_once: int, every: float) -> None:
+    """Guards the bound in every window, whenever it begins, and that whoever stays begins."""
+    service = Service()
+
+    async def main() -> list[int | BaseException]:
+        return await crowd(staged_start(at_once, every=every)(service.call), visits)
+
+    outcomes, _ = play(main)
+    assert service.most_within(every) <= at_once
+    left = sum(isinstance(each, asyncio.CancelledError) for each in outcomes)
+    assert len(service.begun) >= len(visits) - left
+
+
+def starts(sim_events: list[Started]) -> list[tuple[str, float]]:
+    """Which worker started when."""
+    return [(event.path.rpartition("/")[2], event.at) for event in sim_events if event.actor_class is Worker]
+
+
+def test_children_start_in_stages_and_so_they_do_when_all_start_again() -> None:
+    """Guards the start of a tree and a restart by its strategy."""
+    seen: list[Started] = []
+    with simulation() as sim:
+        sim.runtime.events.subscribe(seen.append, Started)
+        workers = [child(f"w{number}", Worker, backoff=None) for number in range(5)]
+        root = sim.start(supervisor("root", *staged(*workers, at_once=2, every=10), strategy="one_for_all"))
+        expected = [("w0", 0.0), ("w1", 0.0), ("w2", 10.0), ("w3", 10.0), ("w4", 20.0)]
+        assert starts(seen) == expected
+        assert root.child("w4").ask("x") == "x"
+        seen.clear()
+        root.child("w0").tell("fail")
+        sim.advance(100)
+        assert starts(seen) == [(name, at + 20.0) for name, at in expected]
+
+
+def test_a_child_that_restarts_alone_does_not_wait_for_a_pause() -> None:
+    """Guards the tree's view of the pauses."""
+    with simulation() as sim:
+        workers = [child(f"w{number}", Worker, backoff=None) for number in range(2)]
+        root = sim.start(supervisor("root", *staged(*workers, at_once=1, every=10)))
+        assert [(info.id, info.state.value) for info in root.which_children().get()] == [
+            ("w0", "running"),
+            ("pause-1", "running"),
+            ("w1", "running"),
+        ]
+        future = root.child("w0").ask("fail", block=False)
+        sim.settle()
+        assert future.done()
+        assert root.child("w0").incarnation == 2
+        assert sim.now == 10.0
