@@ -188,7 +188,9 @@ def _wake(loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None]) -> None
         if not waiter.done():
             waiter.set_result(None)
 
-    if not loop.is_closed():
+    if asyncio._get_running_loop() is loop:
+        settle()
+    elif not loop.is_closed():
         loop.call_soon_threadsafe(settle)
 
 

@@ -364,6 +364,11 @@ class Runtime:
         """A number not used before in this runtime."""
         return next(self._counter)
 
+    @property
+    def on_loop_thread(self) -> bool:
+        """Whether the code that asks runs on the loop thread."""
+        return threading.get_ident() == self._thread_id
+
     def on_loop(self, function: Callable[[], object]) -> None:
         """Calls `function` on the loop thread: at once if this is it, soon otherwise."""
         if threading.get_ident() == self._thread_id:

@@ -6,8 +6,9 @@ from typing import Any
 
 from teams._actors import ActorRef, answer, handles, is_up, post, settle_failure, take_reply
 from teams._book import Change, Errand, Returned
-from teams._dispatcher import Dispatcher, capacity_of, tell
-from teams._errors import AlreadyMember, RoleFull, TeamHalted, UnknownMember, UnknownRole
+from teams._broadcast import Broadcast, BroadcastTo
+from teams._dispatcher import Dispatcher, capacity_of, named, tell
+from teams._errors import AlreadyMember, NoCapableAgent, RoleFull, TeamHalted, UnknownMember, UnknownRole
 from teams._events import Halted, MemberJoined, MemberLeft, MemberLost, Paused, Reset, Resumed
 from teams._requests import GetRoster, Halt, Join, Leave, Look, Pause, ResetTeam, Resume, SeatInfo
 from teams._roster import Seat
@@ -63,6 +64,27 @@ class Coordinator(Dispatcher):
             )
             for seat in self.book.roster.seats.values()
         )
+
+    @handles
+    def broadcast(self, request: BroadcastTo) -> None:
+        """Sends a message to all that are meant; the report goes to whoever asked."""
+        book, to = self.book, request.to
+        if book.halted is not None:
+            raise TeamHalted(self.team, book.halted)
+        seats = [
+            seat
+            for seat in (book.roster.seats.values() if to is None else book.roster.able(to))
+            if not seat.leaving and seat.ref is not None
+        ]
+        if to is not None and not seats:
+            raise NoCapableAgent(self.team, named(to), tuple(book.roster.seats))
+        reply = take_reply(self)
+        if reply is None:
+            for seat in seats:
+                if seat.ref is not None and seat.ref.is_alive():
+                    seat.ref.tell(request.message)
+            return
+        Broadcast(self.runtime, seats, request.policy, request.within, reply).send(request.message, seats)
 
     # Pause
 

@@ -136,7 +136,7 @@ class Dispatcher(Actor):
         """New work. Raises NoCapableAgent."""
         book = self.book
         whom = request.to.whom if isinstance(request.to, Pool) else request.to
-        if not book.roster.able(whom):
+        if not book.roster.knows(whom):
             raise NoCapableAgent(self.team, named(whom), tuple(book.roster.seats))
         arrival = book.next_arrival()
         to = book.roster.routed(request.to, request.value, self.runtime.random)
@@ -223,6 +223,8 @@ class Dispatcher(Actor):
                 self.returned(work, seat, outcome.value)
             else:
                 self.failed(work, seat, outcome.error)
+        if seat.leaving:
+            self.fail_stranded()  # it may have come back to be tried again
         if seat.ref is not None and not seat.ref.is_alive():
             self.lost(seat)
         else:

@@ -172,6 +172,11 @@ class Roster:
         bench = self._benches.get(whom)
         return [seat for seat in bench.seats.values() if not seat.leaving] if bench is not None else []
 
+    def knows(self, whom: str | Can) -> bool:
+        """Whether there is anybody who can do what is addressed so."""
+        bench = self._benches.get(whom)
+        return bench is not None and any(not seat.leaving for seat in bench.seats.values())
+
     def full(self, name: str | None, more: int) -> int | None:
         """The limit of a role that has no room for so many more; None: there is room."""
         role = self.roles.get(name) if name is not None else None

@@ -6,13 +6,15 @@ from functools import partial
 from typing import Any
 
 from teams._actors import ActorDeadError, ActorRef, Future
+from teams._broadcast import BroadcastTo
+from teams._gather import Gathered, GatherPolicy, collect
 from teams._member import Member
 from teams._pattern import Pattern, whoms
 from teams._record import Record, RunHandle
 from teams._requests import EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SeatInfo
 from teams._run import Goal, broken
 from teams._supervisors import SupervisorRef
-from teams._target import Whom
+from teams._target import Can, Whom
 from teams._work import Assign
 
 
@@ -86,6 +88,29 @@ class TeamRef(SupervisorRef):
                     record.task.cancel()
 
         self._cell.runtime.on_loop(cancel)
+
+    def broadcast(
+        self,
+        message: object,
+        to: str | Can | None = None,
+        *,
+        policy: GatherPolicy | None = None,
+        within: float | None = None,
+    ) -> Future[Gathered]:
+        """Sends a message to every member, or to those of a role or capability, and waits for what they say to it.
+
+        A future of who answered what, who failed and why, and who had not answered when `policy` (by default all of
+        them: `collect()`) was satisfied or `within` seconds had passed. Raises `NoCapableAgent` from the future when
+        nobody is meant.
+        """
+        return self._coordinate(BroadcastTo(message, to, policy or collect(), within))
+
+    def tell_all(self, message: object, to: str | Can | None = None) -> None:
+        """Sends a message to every member, or to those of a role or capability, and does not wait."""
+        coordinator = self._cell.runtime.find(f"{self.path}/coordinator")
+        if coordinator is None:
+            raise ActorDeadError(self.path, self._cell.reason, message)
+        coordinator.tell(BroadcastTo(message, to, collect(), None))
 
     def goal(self) -> RunHandle | None:
         """The run of the goal of the team; None when it has none, or is only starting."""

@@ -1,0 +1,17 @@
+"""What the tests of teams share."""
+
+from __future__ import annotations
+
+from actors.testing import Simulation
+from supervisors import StartFailed, SupervisorSpec
+from teams import TeamRef
+
+
+def begun(sim: Simulation, spec: SupervisorSpec) -> TeamRef | None:
+    """The team, up; None when a fault kept it from starting, which is an answer, too."""
+    try:
+        root = sim.start(spec)
+    except StartFailed:
+        return None
+    assert isinstance(root, TeamRef)
+    return root

@@ -1,0 +1,373 @@
+"""A team: members of every kind, roles, assignment, and bad specs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import partial
+from typing import Any
+
+import pykka
+import pytest
+
+from actors import Actor, handles
+from actors.testing import simulation
+from supervisors import SpecError, start
+from teams import (
+    Accept,
+    AlreadyMember,
+    Context,
+    Decline,
+    Done,
+    Handoff,
+    HandoffRefused,
+    NoCapableAgent,
+    Offer,
+    RoleFull,
+    TeamHalted,
+    TeamRef,
+    UnknownMember,
+    UnknownRole,
+    WorkFailed,
+    WorkTimeout,
+    can,
+    handoff,
+    member,
+    role,
+    team,
+)
+
+
+async def echo(value: Any) -> Any:
+    """Gives back what it gets."""
+    return value
+
+
+def blocking(value: Any) -> str:
+    """Says in which thread it ran."""
+    return f"{value} in {'main' if threading.current_thread() is threading.main_thread() else 'a thread of its own'}"
+
+
+async def slow(value: Any) -> Any:
+    """Takes five seconds."""
+    await asyncio.sleep(5.0)
+    return value
+
+
+class Typed(Actor):
+    """An actor of the user's."""
+
+    @handles
+    def number(self, message: int) -> int:
+        return message + 1
+
+
+class Old(pykka.ThreadingActor):
+    """A plain pykka actor."""
+
+    def on_receive(self, message: Any) -> Any:
+        return f"pykka got {message}"
+
+
+class Picky(Actor):
+    """An actor that is asked before work is handed to it."""
+
+    @handles
+    def consider(self, offer: Offer) -> Accept | Decline:
+        return Accept() if offer.work != "dull" else Decline("too dull")
+
+    def on_receive(self, message: Any) -> str:
+        return f"picked {message}"
+
+
+def crew_of(root: Any) -> TeamRef:
+    """The ref of a team, for a checker."""
+    assert isinstance(root, TeamRef)
+    return root
+
+
+def test_a_member_may_be_a_function_an_actor_or_a_pykka_actor() -> None:
+    """Guards what most people have: nothing has to be rewritten to work in a team."""
+    crew_spec = team(
+        "crew",
+        member("async", echo),
+        member("thread", blocking),
+        member("bound", partial(pow, 2)),
+        member("actor", Typed),
+        member("pykka", Old),
+        member("named", "operator:neg", host="loop"),
+    )
+    with start(crew_spec, log=False) as root:
+        crew = crew_of(root)
+        assert crew.assign("a", "async").get() == "a"
+        assert crew.assign("b", "thread").get() == "b in a thread of its own"
+        assert crew.assign(5, "bound").get() == 32
+        assert crew.assign(1, "actor").get() == 2
+        assert crew.assign("c", "pykka").get() == "pykka got c"
+        assert crew.assign(3, "named").get() == -3
+        assert crew.member("async").ask("d") == "d"
+
+
+def test_work_goes_by_member_by_role_and_by_capability() -> None:
+    """Guards the three ways to say who shall do it, and that a role lends its capabilities."""
+    crew_spec = team(
+        "crew",
+        role("expert", "knows it all", capabilities={"explain"}),
+        member("ann", echo, role="expert"),
+        member("bob", lambda value, context: context.member, host="loop", capabilities={"sign"}),
+    )
+    with start(crew_spec, log=False) as root:
+        crew = crew_of(root)
+        assert crew.assign(1, "ann").get() == crew.assign(1, "expert").get() == crew.assign(1, can("explain")).get()
+        assert crew.assign(1, can("sign")).get() == "bob"
+        with pytest.raises(NoCapableAgent, match=r"can\('fly'\)"):
+            crew.assign(1, can("fly")).get()
+
+
+def test_a_bad_team_is_refused_with_every_fault() -> None:
+    """Guards the check of specs: all that is wrong is said at once, before anything starts."""
+    with pytest.raises(SpecError) as error:
+        team(
+            "crew",
+            role("expert", max_members=1),
+            member("ann", echo, role="expert", count=2),
+            member("bob", echo, role="novice"),
+            member("bob", echo),
+            echo,  # type: ignore[arg-type]
+            handoffs=[handoff("expert", "nobody", "done")],
+            max_hops=-1,
+            ageing=0,
+        )
+    text = str(error.value)
+    for part in ("max_members is 1", "'novice' is not declared", "2 members have it", "write member()"):
+        assert part in text
+    for part in ("'nobody'", "max_hops", "ageing"):
+        assert part in text
+
+
+def test_a_bad_member_is_refused_with_every_fault() -> None:
+    """Guards the check of members."""
+    with pytest.raises(SpecError) as error:
+        member("a/b", Typed, capabilities="fly", count=0, concurrency=2, accepts=bool, on_timeout="wait")  # type: ignore[arg-type]
+    text = str(error.value)
+    for part in (
+        "capabilities",
+        "count",
+        "concurrency is for functions",
+        "accepts is for functions",
+        "on_timeout",
+        "'/'",
+    ):
+        assert part in text
+    for work in ("nowhere:nothing", "no colon", 42, dict):
+        with pytest.raises(SpecError, match="work:"):
+            member("x", work)  # type: ignore[arg-type]
+
+
+def test_a_crash_is_the_askers_to_see_and_the_member_goes_on() -> None:
+    """Guards survival: the function that fails is restarted, and the cause is told."""
+
+    async def fragile(value: int) -> float:
+        return 1 / value
+
+    with start(team("crew", member("fragile", fragile, backoff=None)), log=False) as root:
+        crew = crew_of(root)
+        with pytest.raises(WorkFailed) as error:
+            crew.assign(0, "fragile").get()
+        assert isinstance(error.value.__cause__, ZeroDivisionError)
+        assert crew.assign(2, "fragile").get() == 0.5
+
+
+def test_work_is_handed_on_with_its_chain() -> None:
+    """Guards the handoff as a function says it: whoever gets it knows who had it."""
+
+    async def first(value: str) -> Handoff:
+        return Handoff("second", reason="not mine")
+
+    async def second(value: str, context: Context) -> tuple[str, tuple[str, ...]]:
+        return value, context.chain
+
+    with start(team("crew", member("first", first), member("second", second)), log=False) as root:
+        assert crew_of(root).assign("w", "first").get() == ("w", ("first",))
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5])
+def test_a_handoff_loop_of_any_length_is_refused(length: int) -> None:
+    """Guards the loop: it comes back to the giver, and one that insists fails the work with the loop in the error."""
+
+    async def around(value: object, context: Context) -> Handoff:
+        return Handoff(f"m{(int(context.member[1:]) + 1) % length}")
+
+    crew_spec = team("crew", *(member(f"m{number}", around) for number in range(length)))
+    with start(crew_spec, log=False) as root:
+        with pytest.raises(HandoffRefused, match="loop") as error:
+            crew_of(root).assign("w", "m0").get(timeout=10)
+        assert error.value.giver == f"m{length - 1}"
+
+
+def test_a_refusal_comes_back_to_the_giver_which_may_do_without() -> None:
+    """Guards refusals: declined by its receiver, the work is its giver's again, which learns why."""
+
+    async def giver(value: str, context: Context) -> object:
+        return Handoff("picky") if not context.refused else f"did {value} myself: {context.refused[0].why}"
+
+    with start(team("crew", member("giver", giver), member("picky", Picky)), log=False) as root:
+        crew = crew_of(root)
+        assert crew.assign("fun", "giver").get() == "picked fun"
+        assert crew.assign("dull", "giver").get() == "did dull myself: declined by picky: too dull"
+
+
+def test_hops_are_limited() -> None:
+    """Guards against work that is passed around without end."""
+
+    async def on(value: object, context: Context) -> Handoff:
+        return Handoff(f"m{int(context.member[1:]) + 1}")
+
+    crew_spec = team("crew", *(member(f"m{number}", on) for number in range(6)), max_hops=3)
+    with start(crew_spec, log=False) as root, pytest.raises(HandoffRefused, match="3 times already"):
+        crew_of(root).assign("w", "m0").get(timeout=10)
+
+
+def test_a_rule_hands_results_on_and_transforms_them() -> None:
+    """Guards automatic handoffs: by name, by class and by predicate."""
+
+    async def research(topic: str) -> object:
+        return Done("research_complete", {"topic": topic})
+
+    async def analyse(data: dict[str, object]) -> int:
+        return len(str(data["research"]))
+
+    async def write(length: int) -> str:
+        return f"a report of {length}"
+
+    crew_spec = team(
+        "crew",
+        member("ann", research, role="researcher"),
+        member("bob", analyse, role="analyst"),
+        member("cid", write, role="writer"),
+        handoffs=[
+            handoff("researcher", "analyst", "research_complete", transform=lambda data: {"research": data}),
+            handoff("analyst", "writer", int),
+        ],
+    )
+    with start(crew_spec, log=False) as root:
+        assert crew_of(root).assign("AI", "researcher").get() == "a report of 15"
+
+
+def test_a_time_limit_is_kept_and_the_function_cancelled() -> None:
+    """Guards the limit: the asker has it on the second, and the member is free again."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("slow", slow)))
+        late = crew.assign(1, "slow", timeout=2.0)
+        sim.run(until=2.5)
+        with pytest.raises(WorkTimeout, match="slow had it"):
+            late.get()
+        (seat,) = crew.roster().get()
+        assert seat.reserved == 0
+        assert crew.assign(2, "slow").get() == 2
+        assert sim.now == 7.5
+
+
+def test_more_urgent_work_goes_first_and_waiting_counts_as_urgency() -> None:
+    """Guards priorities with ageing: a low one does not starve behind a stream of high ones."""
+    order: list[Any] = []
+
+    async def note(value: Any) -> None:
+        order.append(value)
+        await asyncio.sleep(1.0)
+
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("one", note), ageing=10.0))
+        crew.assign("first", "one")
+        crew.assign("low", "one", priority=0)
+        for number in range(30):
+            sim.advance(1.0)
+            crew.assign(number, "one", priority=1)
+        sim.advance(40.0)
+    assert order[0] == "first"
+    assert order.index("low") <= 12
+
+
+def test_members_join_and_leave_while_the_team_runs() -> None:
+    """Guards the roster: new ones get work, those that leave finish what they have."""
+    crew_spec = team("crew", role("expert", max_members=2), member("ann", echo, role="expert"))
+    with simulation() as sim:
+        crew: Any = sim.start(crew_spec)
+        assert crew.join(member("bob", slow, role="expert")).get() == ("bob",)
+        for joining, error in (
+            (member("bob", echo), AlreadyMember),
+            (member("cid", echo, role="expert"), RoleFull),
+            (member("dan", echo, role="cook"), UnknownRole),
+        ):
+            with pytest.raises(error):
+                crew.join(joining).get()
+        last = crew.assign("last", "bob")
+        left = crew.leave("bob")
+        assert left.get() == ("bob",)
+        assert last.get() == "last"
+        with pytest.raises(NoCapableAgent):
+            crew.assign("more", "bob").get()
+        with pytest.raises(UnknownMember):
+            crew.leave("bob").get()
+        assert [seat.id for seat in crew.roster().get()] == ["ann"]
+
+
+def test_a_member_that_does_not_come_up_does_not_join() -> None:
+    """Guards joining: it fails whole, with the reason, and the team is as it was."""
+
+    class Broken(Actor):
+        def on_start(self) -> None:
+            raise OSError("no disk")
+
+    with start(team("crew", member("ann", echo)), log=False) as root:
+        crew = crew_of(root)
+        with pytest.raises(Exception, match="no disk"):
+            crew.join(member("broken", Broken)).get()
+        assert [seat.id for seat in crew.roster().get()] == ["ann"]
+
+
+def test_a_paused_team_begins_nothing_and_goes_on_afterwards() -> None:
+    """Guards pausing: what has begun is finished, what waits is kept."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("slow", slow)))
+        begun = crew.assign(1, "slow")
+        sim.advance(1.0)
+        assert crew.pause_work().get() is True
+        waiting = crew.assign(2, "slow")
+        sim.advance(20.0)
+        assert begun.done()
+        assert not waiting.done()
+        assert crew.resume_work().get() is True
+        assert crew.resume_work().get() is False
+        assert waiting.get() == 2
+
+
+def test_the_kill_switch_stops_everything_until_it_is_reset() -> None:
+    """Guards the kill switch: work under way fails at once, nothing is begun, and a reset starts afresh."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("slow", slow, count=2)))
+        work = [crew.assign(number, "slow") for number in range(4)]
+        sim.advance(1.0)
+        for _ in range(3):
+            crew.halt("it went wrong").get()
+            for each in [*work, crew.assign(9, "slow")]:
+                with pytest.raises(TeamHalted, match="it went wrong"):
+                    each.get()
+            assert sim.now < 2.0
+            assert crew.runtime.find("crew/members/slow-1") is None
+            crew.reset().get()
+        assert crew.assign(5, "slow").get() == 5
+
+
+def test_a_team_that_dies_while_it_is_asked_answers() -> None:
+    """Guards everybody who waits: the end of the team is an answer."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("slow", slow), restart="temporary"))
+        pending = crew.assign(1, "slow")
+        sim.advance(1.0)
+        crew.stop(block=False)
+        sim.advance(10.0)
+        with pytest.raises((pykka.ActorDeadError, WorkFailed)):
+            pending.get()
+        with pytest.raises(pykka.ActorDeadError):
+            crew.assign(2, "slow").get()
