@@ -125,6 +125,8 @@ class Cell(Turn):
             if old is not None:
                 self.runtime.registry.unregister(old, self)
         self.props = props
+        if type(self.ref) is not props.kind.ref_type:
+            self.ref = props.kind.ref_type(self)  # more can be asked of it, and the old ref reaches it, too
 
     def begin(self) -> None:
         """Starts the next incarnation."""

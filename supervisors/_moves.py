@@ -220,8 +220,11 @@ class Moves:
     def _wait_together(self, operation: Operation, until: float, now: float) -> None:
         """A group waits for the longest delay of its failed members (rule 12)."""
         operation.token = self._arm(operation, max(0.0, until - now))
-        for child in operation.to_start():
-            if child.queued and child.starter is not None and child.state is ChildState.STARTING:
+        waiting = operation.to_start()
+        if all(child.starter is not None for child in waiting):
+            self._is_ready()  # what requests ask for is no part of its own start (rule 1)
+        for child in waiting:
+            if child.starter is not None and child.state is ChildState.STARTING:
                 self._start(child, now)  # a request is served while the others wait (rule 12)
 
     def _show_due(self, operation: Operation) -> None:
@@ -236,10 +239,14 @@ class Moves:
         self._operation = None
         for request, value in operation.requests:
             self._answer(request, value)
+        self._is_ready()
+        self._finish_if_gone()
+
+    def _is_ready(self) -> None:
+        """Its own start is complete, if it was not before."""
         if self._phase is Phase.STARTING:
             self._phase = Phase.UP
             self._emit(Ready())
-        self._finish_if_gone()
 
     def _leave(self, child: Child) -> None:
         """The edge has reported this child: the operation does not wait for it any more."""

@@ -175,6 +175,10 @@ class SimCell(Cell):
 
     # Life
 
+    def take_props(self, props: Props) -> None:
+        super().take_props(props)
+        self.supervisor = props.kind.governs  # another class may have come
+
     def begin(self) -> None:
         journal = self.runtime.journal
         journal.note(seen.Starting, self.path, self.incarnation + 1)

@@ -10,6 +10,7 @@ from supervisors import (
     Reconciliation,
     ShuttingDown,
     SpecError,
+    SupervisorRef,
     constant,
     dynamic_supervisor,
     supervisor,
@@ -49,6 +50,20 @@ async def test_rule_23_the_new_order_is_the_order_of_the_next_stop() -> None:
         root.stop(block=False)
         await root.ended()
         assert play.take() == "-b -a -c"
+
+
+@in_loop
+async def test_rule_23_a_supervisor_in_the_place_of_a_worker_has_a_ref_that_serves_its_api() -> None:
+    """Rules 23 and 26: who held the ref of the worker reaches it, too."""
+    play = Play()
+    async with running(supervisor("root", worker(play, "a"))) as (_, root):
+        before = root.child("a")
+        await root.update_specs(supervisor("a", worker(play, "x")))
+        after = root.child("a")
+        assert isinstance(after, SupervisorRef)
+        assert list(await states(after)) == ["x"]
+        assert before.is_alive()
+        assert before.path == after.path
 
 
 @in_loop

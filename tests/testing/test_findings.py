@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.testing import Demote, Schedule
-from supervisors import child, supervisor
+from supervisors import child, constant, supervisor
 from supervisors.testing import Line, Puppet, Trial
 
 
@@ -110,3 +110,26 @@ def test_a_significant_child_that_is_being_stopped_is_not_gone_yet() -> None:
     )
     script = (Line(1.0, "root/a", "terminate_child"), Line(1.125, "root/b", "finish"))
     Trial(tree, script).run()
+
+
+def test_a_supervisor_that_comes_in_the_place_of_a_worker_is_watched_as_one() -> None:
+    """Guards the kit: `update_specs` puts another class into the same cell, and what it hears is seen from then on."""
+    tree = supervisor(
+        "root", supervisor("a", child("b", Puppet), restart="temporary"), child("c", Puppet, restart="temporary")
+    )
+    worker = child("a", Puppet, restart="temporary")
+    script = (
+        Line(1.0, "root/a", "stop"),
+        Line(2.0, "root", "start_child", worker),
+        Line(3.0, "root", "update_specs", child("c", Puppet, restart="temporary")),
+    )
+    Trial(tree, script).run()
+
+
+def test_a_start_that_a_request_asks_for_does_not_hold_back_the_start_of_the_supervisor() -> None:
+    """Guards rule 1: a supervisor is up when its own children are; one that was asked for meanwhile, and that is tried
+    again and again, kept it from saying so.
+    """
+    tree = supervisor("root", child("a", Puppet, args={"starts": ("slow",)}))
+    new = child("b", Puppet, args={"starts": ("fail", "fail")}, retry_start=True, backoff=constant(1.0))
+    Trial(tree, (Line(0.125, "root", "start_child", new),)).run()

@@ -14,7 +14,7 @@ from supervisors.testing import Puppet, Reference, ReferenceDisagreement, Trial,
 from supervisors.testing._trial import Line
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(trials())
 def test_generated_trees_under_faults_agree_with_the_model_of_the_rules(trial: Trial) -> None:
     """Guards rules 1 to 26 in every strategy, restart type, budget and backoff: whatever happens, the model explains
