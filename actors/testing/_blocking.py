@@ -61,6 +61,12 @@ class SimLock:
     def locked(self) -> bool:
         return self._held
 
+    # What threading.Condition asks of a lock. It would try to take it, and be overtaken while it holds it: a `put` of a
+    # `SimpleQueue` then had to wait, which a signal handler must not.
+
+    def _is_owned(self) -> bool:
+        return self._held
+
     def __enter__(self) -> Literal[True]:
         self.acquire()
         return True

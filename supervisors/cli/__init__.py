@@ -1,10 +1,10 @@
 """The command line: `understudy run`, `check` and `tree`; `pause`, `resume` and `kill`.
 
-General layout: `_app` declares the commands; `_session` runs a tree from its start to the exit code;
-`_live` and `_plain` are its two views; `_snapshot` is what the live view shows, as values; `_account` says
-what failed; `_control` reaches a tree that another process runs; `_show` renders `check` and `tree`. This
-package alone imports typer and rich (extra `cli`), reads the environment (`UNDERSTUDY_...`), configures
-logging and catches signals.
+General layout: `_app` declares the commands; `_course` takes a tree from its start to an exit code, and `_session`
+gives it threads, signals and streams; `_live` and `_view` are its two views; `_snapshot` is what the live view shows,
+as values; `_account` says what failed; `_control` reaches a tree that another process runs; `_show` renders `check`
+and `tree`. This package alone imports typer and rich (extra `cli`), reads the environment (`UNDERSTUDY_...`),
+configures logging and catches signals.
 """
 
 import sys

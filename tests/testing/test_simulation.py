@@ -20,6 +20,7 @@ from actors.testing import (
     LivelockFailure,
     NeverHappened,
     Schedule,
+    Simulation,
     SimulationError,
     Strategy,
     portfolio,
@@ -385,3 +386,38 @@ def test_a_finished_simulation_is_free_as_soon_as_nobody_holds_it() -> None:
         assert dropped() is None
     finally:
         gc.enable()
+
+
+def test_a_put_never_waits_for_whoever_gets() -> None:
+    """As the real `SimpleQueue`, whose `put` a signal handler may call while the very same thread is inside `get`."""
+    for step in range(1, 7):
+        with simulation() as sim:
+            waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+            got: list[int] = []
+
+            def look(step: int = step, waiting: queue.SimpleQueue[int] = waiting, sim: Simulation = sim) -> None:
+                if sim.steps == step:
+                    waiting.put(step)
+
+            sim.loop.after_step.append(look)
+            sim.workload(lambda _, got=got, waiting=waiting: got.append(waiting.get(timeout=2)), n=1)  # type: ignore[misc]
+            sim.loop.call_later(0.5, int)
+            sim.loop.call_later(1.0, int)
+            sim.loop.call_later(1.5, int)
+            sim.run(until=5)
+            assert got == [step]
+
+
+def test_the_timer_of_an_abandoned_thread_is_nobodys_orphan() -> None:
+    """The thread is left behind and counted; what it waits for is left with it."""
+
+    class Asleep(Actor):
+        host = "thread"
+
+        def on_stop(self) -> None:
+            while True:
+                time.sleep(3600)  # noqa: TID251 - virtual
+
+    with simulation() as sim:
+        sim.spawn(Asleep)
+    assert sim.runtime.abandoned == 1

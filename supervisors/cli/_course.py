@@ -1,0 +1,235 @@
+"""The course of a session: one tree, from its start to an exit code.
+
+Two threads go through it. One starts the tree, waits for it and stops it (`work`); the other waits for what happens - a
+signal, the end of the tree, output that went away - in one queue, and decides (`follow`). A signal handler only puts
+into that queue (`told`), so that nothing is ever interrupted half-way, and nothing is polled. Which threads they are,
+and where signals come from, is the business of whoever calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from supervisors._actors import ActorError, ExitReason, Runtime, RuntimeStopped
+from supervisors._events import Concluded
+from supervisors._ref import SupervisorRef
+from supervisors._spec import SupervisorSpec
+from supervisors._start import start
+from supervisors.cli._account import Failures, did_not_start, gave_up
+from supervisors.cli._control import KILL, PAUSE, RESUME
+from supervisors.cli._logs import EventLog
+from supervisors.cli._text import printable, result_text
+from supervisors.cli._view import View
+
+OK = 0
+FAILED = 1
+PATIENCE = 5.0
+"""Seconds a killed tree may take to end before the process leaves without it: a handler that holds the loop."""
+
+
+class Told(NamedTuple):
+    """A signal came."""
+
+    number: int
+
+
+class Begun(NamedTuple):
+    """The runtime runs."""
+
+    runtime: Runtime
+
+
+class Up(NamedTuple):
+    """The tree is up."""
+
+    root: SupervisorRef
+
+
+class Reached(NamedTuple):
+    """The tree has a result."""
+
+    value: object
+
+
+class Unread(NamedTuple):
+    """Nobody reads what the program prints."""
+
+
+class Over(NamedTuple):
+    """Nothing is left of the tree: it ended so, or its start, or its end, raised."""
+
+    reason: ExitReason | None
+    error: BaseException | None
+
+
+class Forsaken(NamedTuple):
+    """It does not end, and the process leaves without it: something holds the loop, or a thread that cannot be
+    killed holds the process.
+    """
+
+    number: int
+
+
+Notice = Told | Begun | Up | Reached | Unread | Over
+
+
+class Course:
+    """Goes from the start of a tree to the exit code of its process."""
+
+    def __init__(
+        self,
+        spec: SupervisorSpec,
+        view: View,
+        failures: Failures,
+        prepare: Callable[[Runtime], AbstractContextManager[object]],
+        make_runtime: Callable[[], AbstractContextManager[Runtime]],
+    ) -> None:
+        """`prepare` is entered with the runtime before anything starts in it, and left when it has stopped."""
+        self._spec = spec
+        self._name = printable(spec.id)
+        self._view = view
+        self._failures = failures
+        self._prepare = prepare
+        self._make_runtime = make_runtime
+        self._inbox: queue.SimpleQueue[Notice] = queue.SimpleQueue()
+        self._runtime: Runtime | None = None
+        self._root: SupervisorRef | None = None
+        self._asked: Notice | None = None
+        self._paused = False
+        self.killed: int | None = None
+        """The signal that killed the tree."""
+
+    # From anywhere
+
+    def told(self, number: int) -> None:
+        """A signal came. The first one stops the tree in order, the second kills it, the third leaves without it; some
+        have a meaning of their own (`_control`).
+        """
+        self._inbox.put(Told(number))
+
+    def unread(self) -> None:
+        """Nobody reads what the program prints."""
+        self._inbox.put(Unread())
+
+    # The thread of the tree
+
+    def work(self) -> None:
+        """Runs the tree until it ends, or is told to."""
+        reason: ExitReason | None = None
+        try:
+            with contextlib.ExitStack() as stack:
+                runtime = stack.enter_context(self._make_runtime())
+                runtime.events.subscribe(self._failures)
+                runtime.events.subscribe(lambda event: self._inbox.put(Reached(event.value)), Concluded)
+                EventLog().attach(runtime)
+                stack.enter_context(self._prepare(runtime))
+                self._view.begun(runtime)
+                self._inbox.put(Begun(runtime))
+                with start(self._spec, runtime) as root:
+                    self._inbox.put(Up(root))
+                    reason = root.ended().get()
+        except BaseException as error:  # noqa: BLE001 - it is told by the main thread
+            self._inbox.put(Over(reason, error))
+        else:
+            self._inbox.put(Over(reason, None))
+
+    # The thread that decides
+
+    def follow(self) -> Over | Forsaken:
+        """Does what the notices ask for, until nothing is left of the tree or nothing can be done about it."""
+        while True:
+            try:
+                notice = self._inbox.get(timeout=PATIENCE if self.killed is not None else self._view.every)
+            except queue.Empty:
+                if self.killed is not None:
+                    return Forsaken(self.killed)
+                self._view.refresh()
+                continue
+            match notice:
+                case Over():
+                    return notice
+                case Told(number=number) if number in (PAUSE, RESUME):
+                    self._pause(number)
+                case Told(number=number) if self.killed is not None:
+                    return Forsaken(number)
+                case Begun(runtime=runtime):
+                    self._runtime = runtime
+                    if self._asked is not None:
+                        runtime.stop()  # nothing can be started from here on, also of what was killed before
+                    if self.killed is not None:
+                        runtime.kill()
+                case Up(root=root):
+                    self._root = root
+                    self._view.up(root)
+                    if self._paused:
+                        self._hold(root, paused=True)
+                case Reached(value=value):
+                    sys.stdout.write(f"{result_text(value)}\n")
+                case Told(number=number) if number == KILL:
+                    self._asked = notice
+                    self._kill(number)
+                case Told(number=number) if self._asked is not None:
+                    self._kill(number)
+                case Told(number=number):
+                    name = signal.Signals(number).name
+                    self._stop(notice, f"{name}: stopping {self._name} in order; once more kills it")
+                case Unread():
+                    if self._asked is None:
+                        self._stop(notice, f"nobody reads the output any more: stopping {self._name} in order")
+
+    def _stop(self, why: Notice, text: str) -> None:
+        self._asked = why
+        self._view.say(text)
+        if self._runtime is not None:
+            self._runtime.stop()
+
+    def _pause(self, number: int) -> None:
+        name, self._paused = signal.Signals(number).name, number == PAUSE
+        how = f"begins nothing new until {RESUME.name} (understudy resume {os.getpid()})" if self._paused else "goes on"
+        self._view.say(f"{name}: {self._name} {how}")
+        if self._root is not None:
+            self._hold(self._root, paused=self._paused)
+
+    def _hold(self, root: SupervisorRef, *, paused: bool) -> None:
+        with contextlib.suppress(RuntimeStopped):  # it has just stopped by itself
+            _ = root.pause_work() if paused else root.resume_work()
+
+    def _kill(self, number: int) -> None:
+        self.killed = number
+        again = "" if number == KILL else " again"
+        self._view.say(f"{signal.Signals(number).name}{again}: killing {self._name}")
+        if self._runtime is not None:
+            with contextlib.suppress(RuntimeStopped):  # it has just stopped by itself
+                self._runtime.kill()
+
+    def conclude(self, end: Over | Forsaken) -> int:
+        """Says how it ended, and returns the exit code: 0, 1, or 128 and the number of the signal that killed it."""
+        if isinstance(end, Forsaken):
+            self._view.say("it does not end; leaving without it")
+            return 128 + end.number
+        if self.killed is not None:
+            self._view.say(f"{self._name} is killed")
+            return 128 + self.killed
+        if end.error is not None and not isinstance(end.error, ActorError):
+            self._view.say(printable(f"{type(end.error).__name__}: {end.error}"))
+        if isinstance(self._asked, Unread):
+            return 128 + signal.SIGPIPE
+        if isinstance(self._asked, Told):
+            self._view.say(f"{self._name} has stopped")
+            return OK
+        if end.reason is None:
+            assert end.error is not None
+            self._view.say(did_not_start(self._name, end.error))
+            return FAILED
+        if end.reason.expected:
+            self._view.say(f"{self._name} has ended: {printable(str(end.reason))}")
+            return OK
+        self._view.say(gave_up(self._name, end.reason, self._failures))
+        return FAILED
