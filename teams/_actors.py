@@ -25,7 +25,7 @@ from actors._clock import Clock, LoopClock, TimerHandle
 from actors._current import current_cell
 from actors._envelope import Envelope, Reply
 from actors._errors import ActorDeadError, ActorError, CallTimeout, NotInRuntime
-from actors._events import EventStream, LifecycleEvent, Subscription
+from actors._events import EventStream, Exited, LifecycleEvent, Subscription
 from actors._future import Future, Parking
 from actors._handlers import handles
 from actors._messages import Down, Message
@@ -116,6 +116,13 @@ def has_ended(ref: ActorRef[pykka.Actor], incarnation: int) -> bool:
     return cell.incarnation != incarnation or cell.state in (State.DOWN, State.CLOSED)
 
 
+def notice(ref: ActorRef[pykka.Actor], message: object) -> None:
+    """Puts a message into the system lane: ahead of every user message, for the present incarnation. To one that is
+    gone for good it says nothing. On the loop thread only.
+    """
+    ref._cell.put_urgent(message)
+
+
 def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
     """Calls `then` with the last exit reason when the actor is gone for good, killed or not. On the loop thread."""
     actor.runtime.on_loop(lambda: actor.runtime.when_closed(actor._cell, then))
@@ -134,6 +141,7 @@ __all__ = [
     "Down",
     "EventStream",
     "ExitReason",
+    "Exited",
     "Future",
     "Killed",
     "LifecycleEvent",
@@ -158,6 +166,7 @@ __all__ = [
     "handles",
     "has_ended",
     "is_up",
+    "notice",
     "post",
     "settle_failure",
     "sleep",

@@ -366,3 +366,46 @@ class ResourceTimeout(TeamError, TimeoutError):
 
     def describe(self) -> str:
         return f"{self.path} did not grant {self.wants} in time; nothing of it is held"
+
+
+# Shared state
+
+
+class VersionConflict(TeamError):
+    """The entry has changed since it was read; nothing was done. `found` is its version now, 0 if it is absent."""
+
+    fields = ("path", "key", "expected", "found")
+    path: str
+    key: str
+    expected: int
+    found: int
+
+    def describe(self) -> str:
+        now = f"at version {self.found}" if self.found else "absent"
+        return (
+            f"{self.key!r} of {self.path} was to be at version {self.expected} and is {now}: "
+            "read it again, or use update(), which cannot conflict"
+        )
+
+
+class WatchOverrun(TeamError):
+    """Whoever watches did not take the changes in time; the watch has ended."""
+
+    fields = ("path", "limit")
+    path: str
+    limit: int
+
+    def describe(self) -> str:
+        return f"{self.limit} changes of {self.path} were not taken: watch again with current=True, or a higher limit"
+
+
+class StoreDamaged(TeamError):
+    """What a store holds cannot be read. Nothing was changed."""
+
+    fields = ("file", "line", "why")
+    file: str
+    line: int
+    why: str
+
+    def describe(self) -> str:
+        return f"{self.file}, line {self.line}: {self.why}; mend the file, or move it away to begin anew"

@@ -226,6 +226,24 @@ class GaveUp(TeamEvent):
     level: ClassVar[str] = "error"
     call: str
     attempts: int
+
+
+# Shared state
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRepaired(TeamEvent):
+    """The last write to a store had not been finished when its process died, and is left out."""
+
+    level: ClassVar[str] = "warning"
+    dropped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFailed(TeamEvent):
+    """A snapshot could not be stored. The events are, so nothing is lost; the next event tries again."""
+
+    level: ClassVar[str] = "error"
     error: Exception
 
 
@@ -318,3 +336,11 @@ class ResourcesReleased(TeamEvent):
     wants: Mapping[str, float]
     held: float
     died: bool
+
+
+class UpdateConflict(TeamEvent):
+    """A `compare_and_set` came too late."""
+
+    key: str
+    expected: int
+    found: int
