@@ -248,6 +248,15 @@ class SnapshotFailed(TeamEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateConflict(TeamEvent):
+    """A `compare_and_set` came too late."""
+
+    key: str
+    expected: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallTimedOut(TeamEvent):
     """A call was not done in time."""
 
@@ -336,11 +345,3 @@ class ResourcesReleased(TeamEvent):
     wants: Mapping[str, float]
     held: float
     died: bool
-
-
-class UpdateConflict(TeamEvent):
-    """A `compare_and_set` came too late."""
-
-    key: str
-    expected: int
-    found: int
