@@ -409,3 +409,33 @@ class StoreDamaged(TeamError):
 
     def describe(self) -> str:
         return f"{self.file}, line {self.line}: {self.why}; mend the file, or move it away to begin anew"
+
+
+# People
+
+
+class NoSuchQuestion(TeamError, LookupError):
+    """A person was to answer what is not asked, or not any more."""
+
+    fields = ("path", "question", "open")
+    path: str
+    question: str
+    open: tuple[str, ...]
+
+    def describe(self) -> str:
+        waiting = ", ".join(self.open) or "none"
+        return f"{self.path} is not asked {self.question!r}, or has answered it; questions that wait: {waiting}"
+
+
+class NoSuchChoice(TeamError, ValueError):
+    """An answer is none of those that the question offers. The question stays open."""
+
+    fields = ("path", "question", "choice", "options")
+    path: str
+    question: str
+    choice: object
+    options: tuple[object, ...]
+
+    def describe(self) -> str:
+        offered = ", ".join(map(repr, self.options))
+        return f"{self.choice!r} is no answer to {self.question!r} of {self.path}; choose one of {offered}"

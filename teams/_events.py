@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from teams._actors import LifecycleEvent
+from teams._actors import ExitReason, LifecycleEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +254,107 @@ class UpdateConflict(TeamEvent):
     key: str
     expected: int
     found: int
+
+
+# Election
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderElected(TeamEvent):
+    """A candidate has the votes of a majority; told by the leader itself, once a term."""
+
+    level: ClassVar[str] = "info"
+    term: int
+    leader: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderResigned(TeamEvent):
+    """A leader heard of a later term, or whom it stands for has ended; told by itself. One that crashes says
+    nothing.
+    """
+
+    level: ClassVar[str] = "info"
+    term: int
+    leader: str
+
+
+# Intentions
+
+
+@dataclass(frozen=True, slots=True)
+class IntentionEvent(TeamEvent):
+    """Something became of what a peer announced."""
+
+    intention: str
+    """The id of the intention."""
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntentionAnnounced(IntentionEvent):
+    """A peer asks its peers whether they object."""
+
+    action: object
+
+
+@dataclass(frozen=True, slots=True)
+class IntentionActed(IntentionEvent):
+    """The action is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntentionYielded(IntentionEvent):
+    """The peer does not act: somebody objected, or did not agree in time."""
+
+    to: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntentionFailed(IntentionEvent):
+    """The peer crashed or was killed before its action was done."""
+
+    level: ClassVar[str] = "warning"
+    reason: ExitReason
+
+
+# People and conflicts
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAsked(TeamEvent):
+    """A person is to decide. `deadline` is when the default takes effect, by the runtime's clock in seconds."""
+
+    level: ClassVar[str] = "info"
+    question: str
+    """The id of the question."""
+    text: str
+    options: tuple[object, ...]
+    default: object
+    deadline: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswered(TeamEvent):
+    """A question has its answer. `defaulted`: nobody answered, and the default took effect."""
+
+    level: ClassVar[str] = "info"
+    question: str
+    choice: object
+    defaulted: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictResolved(TeamEvent):
+    """A conflict of members was resolved. `kind` is contention, contradiction or disagreement."""
+
+    level: ClassVar[str] = "info"
+    kind: str
+    about: str
+    winner: object
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
