@@ -83,6 +83,11 @@ class Outcome:
         return type(error), raised_at(error)
 
     @property
+    def undone(self) -> bool:
+        """Whether a fault or a move of ours kept the tree from coming up, so that there was nothing to test."""
+        return self.failure is not None and self.failure is self.sim.undone
+
+    @property
     def cast(self) -> dict[str, int]:
         """Who took steps, each with their number."""
         lanes = self.sim.loop.lanes

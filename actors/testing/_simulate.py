@@ -42,7 +42,8 @@ def simulate(
     """Runs a test `def test(sim, plan)` in many simulations, and shows the smallest failure it finds.
 
     The test takes `sim`, a `Simulation` that is under way; `plan`, if it wants to look at it; what `given` names; and
-    fixtures of pytest, which all runs share. The first run is without faults and first come, first served.
+    fixtures of pytest, which all runs share. The first run is without faults and first come, first served. A plan that
+    keeps `sim.start` from bringing the tree up is passed over, unless the test catches what it raises.
 
     Args:
         plan: the fault plans, such as `faults.plans("team/**", max_faults=3)`; a single plan; or none
@@ -268,6 +269,8 @@ class _Hunt:
         known = self.hits.get(repr(drawn))
         for attempt in [known] if known is not None else self._ways(drawn):
             outcome = attempt.run(self.body)
+            if outcome.undone:
+                continue
             if outcome.failure is None:
                 outcome.refuse_nameless(self.known)
                 if self.twice:

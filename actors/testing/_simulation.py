@@ -12,8 +12,9 @@ from typing import Any, Literal, NamedTuple, Self
 
 import pykka
 
+from actors._errors import StartTimeout
 from actors._future import Future
-from actors._reasons import Crashed, ExitReason
+from actors._reasons import Crashed, ExitReason, Killed
 from actors._ref import ActorRef
 from actors.testing import _observations as seen
 from actors.testing import _oracles as oracles
@@ -34,7 +35,7 @@ from actors.testing._lanes import Scheduler
 from actors.testing._observations import Observation
 from actors.testing._place import raised_at
 from actors.testing._report import report
-from actors.testing._schedule import Move, Schedule
+from actors.testing._schedule import Move, Schedule, TimerFirst
 from actors.testing._schedulers import Fifo, Moved, Recorder, Strategy
 from actors.testing._sim_loop import SimLoop, Why
 from actors.testing._sim_runtime import SimRuntime
@@ -97,6 +98,8 @@ class Simulation:
         self._over = False
         self._always: list[Callable[[], None]] = []
         self._record: Record | None = None
+        self.undone: Exception | None = None
+        """What `start` raised where the plan or the schedule kept a tree from coming up (supervision rule 2)."""
         self.passing: Sequence[str] | None = None
         """The trace of a similar run that passed, for the report of a failure."""
         self.given: Mapping[str, object] = {}
@@ -246,7 +249,24 @@ class Simulation:
 
         Raises what `supervisors.start` raises: `SpecError`, `StartFailed`.
         """
-        return start_tree(tree, self.runtime)
+        try:
+            return start_tree(tree, self.runtime)
+        except Exception as error:
+            if self._by_plan(error):
+                self.undone = error
+            raise
+
+    def _by_plan(self, error: BaseException) -> bool:
+        """Whether a start has failed by a fault, or by a move that lets a timer be faster."""
+        fired = bool(self.fired)
+        rushed = any(isinstance(move, TimerFirst) for move in self._schedule.moves)
+        cause: BaseException | None = error
+        while cause is not None:
+            killed = fired and isinstance(getattr(cause, "reason", None), Killed)
+            if killed or isinstance(cause, InjectedCrash) or (isinstance(cause, StartTimeout) and (fired or rushed)):
+                return True
+            cause = cause.__cause__
+        return False
 
     def spawn(self, actor_class: type[pykka.Actor], **options: Any) -> ActorRef[Any]:
         """Starts one actor nobody restarts, and returns its ref when it is up. Options as for `Runtime.spawn`."""

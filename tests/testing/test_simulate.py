@@ -19,10 +19,13 @@ from actors.testing import (
     BadPlan,
     BadSchedule,
     Crash,
+    CrashInStart,
     Demote,
     FaultPlan,
     FenceError,
     InvariantBroken,
+    Kill,
+    KillDuringRestart,
     NeverHappened,
     NotDeterministic,
     Promote,
@@ -44,8 +47,8 @@ from actors.testing import (
 from actors.testing import _simulate as module
 from actors.testing._options import Options, options
 from actors.testing._strategies import REAL
-from supervisors import SupervisorSpec, child, supervisor
-from tests.testing.cast import Account, Counter, counters
+from supervisors import StartFailed, SupervisorSpec, child, supervisor
+from tests.testing.cast import Account, Blocking, Counter, counters
 
 
 class Teller(Actor):
@@ -360,6 +363,28 @@ def test_an_oracle_that_raises_is_named() -> None:
     failure = failure_of(test)
     assert isinstance(failure, SimulationError)
     assert "'tidy'" in str(failure)
+
+
+def test_a_tree_that_a_fault_keeps_from_coming_up_is_passed_over() -> None:
+    """A first start that fails is undone (supervision rule 2): no bug of anybody's, and nothing is left to test.
+    What the test makes of it is the test's.
+    """
+    plan = faults.plans("root/*", kinds=[CrashInStart, KillDuringRestart, Kill, Slow], most=2, until=0.0)
+
+    @simulate(plan=plan, examples=60)
+    def test(sim: Simulation, plan: FaultPlan) -> None:
+        sim.start(supervisor("root", child("a", Counter), child("b", Blocking)))
+
+    test()
+
+    @simulate(plan=FaultPlan(CrashInStart("root/a")))
+    def catching(sim: Simulation, plan: FaultPlan) -> None:
+        try:
+            sim.start(counters("a"))
+        except StartFailed:
+            raise KeyError("the test's own") from None
+
+    assert isinstance(failure_of(catching), KeyError)
 
 
 def test_a_test_that_does_not_repeat_itself_is_told() -> None:
