@@ -36,6 +36,18 @@ def growth() -> Callable[[], float]:
     return lambda: resident_kib() - before
 
 
+def skewed(count: int) -> list[float]:
+    """How long `count` pieces of work take, in seconds: every tenth, beginning with the first, a hundred times as long
+    as the others. Round robin over a multiple of ten members gives the same members all the long ones.
+    """
+    return [0.1 if number % 10 == 0 else 0.001 for number in range(count)]
+
+
+def makespan(started: float) -> Figures:
+    """Milliseconds since `started`."""
+    return {"makespan": (time.perf_counter() - started) * 1e3}
+
+
 def cycle(spans: Sequence[float]) -> Figures:
     """The median of `spans` (seconds), in microseconds."""
     return {"cycle": statistics.median(spans) * 1e6}

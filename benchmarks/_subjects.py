@@ -125,6 +125,34 @@ SUBJECTS: Mapping[str, Subject] = {
             distribution="understudy",
             install="pip install 'understudy[testing]'",
         ),
+        Subject(
+            name="teams",
+            entry="benchmarks.teams:WORKS",
+            isolation="task",
+            lacks="-",
+            sizes=_named(
+                {
+                    "team_handoff": 500,
+                    "team_broadcast": 30,
+                    "team_fanout": 30,
+                    "team_pipeline": 10_000,
+                    "team_pool": 1_000,
+                }
+            ),
+            module="teams",
+            distribution="understudy",
+            install="pip install -e .",
+        ),
+        Subject(
+            name="teams-round-robin",
+            entry="benchmarks.teams:ROUND_ROBIN",
+            isolation="task",
+            lacks="as teams, each piece of work for the next member in turn, whatever its load",
+            sizes={"team-pool": 1_000},
+            module="teams",
+            distribution="understudy",
+            install="pip install -e .",
+        ),
         _pip(
             "pykka",
             "pykka",
@@ -144,13 +172,15 @@ SUBJECTS: Mapping[str, Subject] = {
             restart=300,
             stop=2_000,
             detection=500,
+            team_broadcast=5,
         ),
         Subject(
             name="asyncio",
             entry="benchmarks.peers.bare_asyncio:WORKS",
             isolation="task",
             lacks="not an actor library but the floor: a queue and a task, with a hand-written supervisor "
-            "loop that has no budget, no backoff, no events",
+            "loop that has no budget, no backoff, no events; nobody owns what is handed on, nothing is delivered twice "
+            "or again",
             sizes=_named(
                 {
                     "tell": 200_000,
@@ -165,6 +195,10 @@ SUBJECTS: Mapping[str, Subject] = {
                     "restart_crowd": 1_000,
                     "stop": 10_000,
                     "detection": 1_000,
+                    "team_handoff": 2_000,
+                    "team_broadcast": 50,
+                    "team_fanout": 50,
+                    "team_pipeline": 10_000,
                 }
             ),
         ),
@@ -194,12 +228,16 @@ SUBJECTS: Mapping[str, Subject] = {
             "autogen:WORKS",
             "task",
             "no blocking ask, no supervision, no restart: a failed handler leaves agent and state as they "
-            "were; tell is publish to a topic; spawn is lazy, by the first message",
+            "were; tell is publish to a topic; spawn is lazy, by the first message; what is handed on is published and "
+            "owned by nobody, an event whose handler fails is lost",
             tell=5_000,
             call=5_000,
             ring=5_000,
             fan_in=5_000,
             spawn=5_000,
+            team_handoff=100,
+            team_broadcast=5,
+            team_fanout=5,
         ),
         _pip(
             "thespian-simple",

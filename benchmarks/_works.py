@@ -17,6 +17,12 @@ BREATH = 1_000
 """A sender that is a coroutine lets others run after so many messages, as a thread does by itself."""
 GROUP_SIZE = 10
 SIBLINGS = 10_000
+CHAIN = 10
+"""Handoffs of one piece of work."""
+AUDIENCE = 1_000
+"""Members that hear a broadcast or an event."""
+STAGES = 5
+POOL = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,26 @@ WORKS: Mapping[str, Work] = {
             "from the raise to the supervisor's decision, N times, idle otherwise",
             (Metric("p50", "us", higher_is_better=False), Metric("p99", "us", higher_is_better=False)),
             "otp",
+        ),
+        Work(
+            "team-handoff",
+            f"N pieces of work, one after another, each handed on {CHAIN} times",
+            _rate("handoffs/s"),
+            "autogen-core",
+        ),
+        Work(
+            "team-broadcast",
+            f"N messages to {AUDIENCE:,} members, each acknowledged by all before the next",
+            _rate("answers/s"),
+            "autogen-core",
+        ),
+        Work("team-fanout", f"N events on a topic with {AUDIENCE:,} subscribers", _rate("events/s"), "autogen-core"),
+        Work("team-pipeline", f"N items through {STAGES} stages", _rate("items/s"), "asyncio"),
+        Work(
+            "team-pool",
+            f"N pieces of work of 1 to 100 ms, a tenth of them long, by {POOL} members",
+            (Metric("makespan", "ms", higher_is_better=False),),
+            "teams-round-robin",
         ),
         Work(
             "sim-messages",

@@ -21,7 +21,7 @@ from autogen_core import (
 )
 
 from benchmarks import _measure
-from benchmarks._works import RING_SIZE, SENDERS, Figures, Measure
+from benchmarks._works import AUDIENCE, CHAIN, RING_SIZE, SENDERS, Figures, Measure
 
 
 @dataclass
@@ -82,6 +82,19 @@ class Worker(RoutedAgent):
         """Publish to the sink."""
         for number in range(message.times):
             await self.publish_message(Tell(number), TopicId("work", "sink"))
+
+
+class Hearer(RoutedAgent):
+    """Counts what is published on its topic, for all of its kind together."""
+
+    def __init__(self, heard: list[int]) -> None:
+        super().__init__("hearer")
+        self.heard = heard
+
+    @message_handler
+    async def on_tell(self, message: Tell, ctx: MessageContext) -> None:
+        """Count."""
+        self.heard[0] += 1
 
 
 def _blocking(
@@ -153,10 +166,55 @@ async def _spawn(size: int, runtime: SingleThreadedAgentRuntime) -> Figures:
     return _measure.spawned(size, started, memory)
 
 
+async def _handoffs(size: int, runtime: SingleThreadedAgentRuntime) -> Figures:
+    """A handoff is a publication to the topic of the next agent; the idle runtime says that the last has it."""
+    for number in range(CHAIN + 1):
+        await runtime.send_message(Ask(number), AgentId("worker", f"hop{number}"))
+    started = time.perf_counter()
+    for _ in range(size):
+        await runtime.publish_message(Token(0, CHAIN), TopicId("work", "hop0"))
+        await runtime.stop_when_idle()
+        runtime.start()
+    return _measure.rate(size * CHAIN, started)
+
+
+async def _broadcasts(size: int, runtime: SingleThreadedAgentRuntime) -> Figures:
+    ears = [AgentId("worker", f"ear{number}") for number in range(AUDIENCE)]
+    for ear in ears:
+        await runtime.send_message(Ask(0), ear)
+    started = time.perf_counter()
+    for number in range(size):
+        await asyncio.gather(*(runtime.send_message(Ask(number), ear) for ear in ears))
+    return _measure.rate(size * AUDIENCE, started)
+
+
+async def _fanout(size: int, runtime: SingleThreadedAgentRuntime) -> Figures:
+    heard = [0]
+    for number in range(AUDIENCE):
+        await Hearer.register(runtime, f"hearer{number}", lambda: Hearer(heard))
+        await runtime.add_subscription(TypeSubscription("news", f"hearer{number}"))
+    await runtime.publish_message(Tell(0), TopicId("news", "default"))  # agents are made by their first message
+    await runtime.stop_when_idle()
+    runtime.start()
+    heard[0] = 0
+    started = time.perf_counter()
+    for number in range(size):
+        await runtime.publish_message(Tell(number), TopicId("news", "default"))
+    await runtime.stop_when_idle()
+    figures = _measure.rate(size * AUDIENCE, started)
+    runtime.start()
+    if heard[0] != size * AUDIENCE:
+        raise AssertionError("events were lost")
+    return figures
+
+
 WORKS: Mapping[str, Measure] = {
     "tell": _blocking(_tell),
     "call": _blocking(_call),
     "ring": _blocking(_ring),
     "fan-in": _blocking(_fan_in),
     "spawn": _blocking(_spawn),
+    "team-handoff": _blocking(_handoffs),
+    "team-broadcast": _blocking(_broadcasts),
+    "team-fanout": _blocking(_fanout),
 }

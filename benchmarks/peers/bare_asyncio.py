@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 from benchmarks import _measure
-from benchmarks._works import BREATH, RING_SIZE, SENDERS, SIBLINGS, Figures, Measure
+from benchmarks._works import AUDIENCE, BREATH, CHAIN, RING_SIZE, SENDERS, SIBLINGS, STAGES, Figures, Measure
 
 Question = tuple[object, asyncio.Future[object]]
 Box = asyncio.Queue[object]
@@ -204,6 +204,65 @@ async def _detection(size: int) -> Figures:
     return _measure.detection(spans)
 
 
+async def _work_on(boxes: list[Box], place: int, left: list[int], done: asyncio.Event) -> None:
+    """Takes what comes, and puts it into the next box; behind the last, counts it."""
+    while True:
+        item = await boxes[place].get()
+        if place + 1 < len(boxes):
+            boxes[place + 1].put_nowait(item)
+        else:
+            left[0] -= 1
+            if not left[0]:
+                done.set()
+
+
+async def _through(places: int, size: int, *, one_by_one: bool) -> float:
+    """When it began with `size` items through `places` boxes in turn, each with a task of its own. All are through."""
+    boxes: list[Box] = [asyncio.Queue() for _ in range(places)]
+    left, done = [0], asyncio.Event()
+    tasks = [asyncio.create_task(_work_on(boxes, place, left, done)) for place in range(places)]
+    started = time.perf_counter()
+    for batch in [1] * size if one_by_one else [size]:
+        left[0] = batch
+        for number in range(batch):
+            boxes[0].put_nowait(number)
+        await done.wait()
+        done.clear()
+    for task in tasks:
+        task.cancel()
+    return started
+
+
+async def _handoffs(size: int) -> Figures:
+    return _measure.rate(size * CHAIN, await _through(CHAIN + 1, size, one_by_one=True))
+
+
+async def _pipeline(size: int) -> Figures:
+    return _measure.rate(size, await _through(STAGES, size, one_by_one=False))
+
+
+async def _broadcasts(size: int) -> Figures:
+    boxes: list[asyncio.Queue[Question | None]] = [asyncio.Queue() for _ in range(AUDIENCE)]
+    tasks = [asyncio.create_task(_echo(box)) for box in boxes]
+    started = time.perf_counter()
+    for number in range(size):
+        await asyncio.gather(*(_call_one(box, number) for box in boxes))
+    for task in tasks:
+        task.cancel()
+    return _measure.rate(size * AUDIENCE, started)
+
+
+async def _fanout(size: int) -> Figures:
+    boxes: list[Box] = [asyncio.Queue() for _ in range(AUDIENCE)]
+    heard = [asyncio.create_task(_count(box, size, asyncio.Event())) for box in boxes]
+    started = time.perf_counter()
+    for number in range(size):
+        for box in boxes:
+            box.put_nowait(number)
+    await asyncio.gather(*heard)
+    return _measure.rate(size * AUDIENCE, started)
+
+
 WORKS: Mapping[str, Measure] = {
     "tell": _blocking(_tell),
     "call": _blocking(_call),
@@ -217,4 +276,8 @@ WORKS: Mapping[str, Measure] = {
     "restart-crowd": _blocking(_restart_crowd),
     "stop": _blocking(_stop),
     "detection": _blocking(_detection),
+    "team-handoff": _blocking(_handoffs),
+    "team-broadcast": _blocking(_broadcasts),
+    "team-fanout": _blocking(_fanout),
+    "team-pipeline": _blocking(_pipeline),
 }

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import pykka
 
 from benchmarks import _measure
-from benchmarks._works import RING_SIZE, SENDERS, Figures, Measure
+from benchmarks._works import AUDIENCE, RING_SIZE, SENDERS, Figures, Measure
 
 _WAIT = 60.0
 
@@ -192,6 +192,16 @@ def _detection(size: int) -> Figures:
     return _measure.detection(spans)
 
 
+def _broadcasts(size: int) -> Figures:
+    refs = [Echo.start() for _ in range(AUDIENCE)]
+    started = time.perf_counter()
+    for number in range(size):
+        pykka.get_all([ref.ask((number,), block=False) for ref in refs], timeout=_WAIT)
+    figures = _measure.rate(size * AUDIENCE, started)
+    pykka.ActorRegistry.stop_all()
+    return figures
+
+
 WORKS: Mapping[str, Measure] = {
     "tell": _tell,
     "call": _call,
@@ -203,4 +213,5 @@ WORKS: Mapping[str, Measure] = {
     "restart": _restart,
     "stop": _stop,
     "detection": _detection,
+    "team-broadcast": _broadcasts,
 }

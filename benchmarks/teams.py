@@ -1,0 +1,75 @@
+"""Teams, as users run them: supervised, lifecycle events and metrics on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from prometheus_client import CollectorRegistry
+
+from actors import Metrics
+from benchmarks import _measure
+from benchmarks._works import AUDIENCE, CHAIN, POOL, Figures, Measure
+from supervisors import SupervisorSpec, start
+from teams import Context, Handoff, TeamRef, member, pool, team
+from teams._target import Route
+
+
+async def _echo(value: object) -> object:
+    return value
+
+
+async def _hop(value: object, context: Context) -> object:
+    place = int(context.member[1:])
+    return Handoff(f"h{place + 1}") if place < CHAIN else value
+
+
+def _measured(tree: SupervisorSpec, work: Callable[[int, TeamRef], Awaitable[Figures]]) -> Measure:
+    async def run(size: int) -> Figures:
+        async with start(tree, log=False) as root:
+            assert isinstance(root, TeamRef)
+            metrics = Metrics(root.runtime, CollectorRegistry())
+            try:
+                return await work(size, root)
+            finally:
+                metrics.close()
+
+    return lambda size: asyncio.run(run(size))
+
+
+async def _handoffs(size: int, crew: TeamRef) -> Figures:
+    started = time.perf_counter()
+    for number in range(size):
+        await crew.assign(number, "h0")
+    return _measure.rate(size * CHAIN, started)
+
+
+async def _broadcasts(size: int, crew: TeamRef) -> Figures:
+    started = time.perf_counter()
+    for number in range(size):
+        report = await crew.broadcast(number)
+        if len(report.results) != AUDIENCE:
+            raise AssertionError("somebody did not answer")
+    return _measure.rate(size * AUDIENCE, started)
+
+
+def _pooled(route: Route) -> Measure:
+    async def wait(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def work(size: int, crew: TeamRef) -> Figures:
+        whom = pool("worker", route)
+        started = time.perf_counter()
+        await asyncio.gather(*(crew.assign(seconds, whom) for seconds in _measure.skewed(size)))
+        return _measure.makespan(started)
+
+    return _measured(team("crew", member("worker", wait, count=POOL)), work)
+
+
+WORKS: Mapping[str, Measure] = {
+    "team-handoff": _measured(team("crew", *(member(f"h{place}", _hop) for place in range(CHAIN + 1))), _handoffs),
+    "team-broadcast": _measured(team("crew", member("ear", _echo, count=AUDIENCE)), _broadcasts),
+    "team-pool": _pooled("least_loaded"),
+}
+ROUND_ROBIN: Mapping[str, Measure] = {"team-pool": _pooled("round_robin")}
