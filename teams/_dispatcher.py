@@ -81,11 +81,8 @@ class Dispatcher(Actor):
     def __init__(self, charter: Charter) -> None:
         self.charter = charter
         self.book: Book = self.kept(Book)
-
-    @property
-    def team(self) -> str:
+        self.team = self.path.rpartition("/")[0]
         """The path of the team."""
-        return self.path.rpartition("/")[0]
 
     def on_start(self) -> None:
         book = self.book

@@ -8,7 +8,7 @@ number of those that can, not their number.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Any
@@ -22,7 +22,20 @@ from teams._target import Can, Pool, Whom
 class Seat:
     """One member's place: how much it may do at once and how much is reserved."""
 
-    __slots__ = ("capabilities", "capacity", "id", "leaving", "member", "number", "ref", "reserved", "role", "used")
+    __slots__ = (
+        "benches",
+        "capabilities",
+        "capacity",
+        "groups",
+        "id",
+        "leaving",
+        "member",
+        "number",
+        "ref",
+        "reserved",
+        "role",
+        "used",
+    )
 
     def __init__(self, id: str, member: Member, capabilities: frozenset[str], capacity: int, number: int) -> None:
         self.id = id
@@ -37,6 +50,11 @@ class Seat:
         self.used = 0
         """When it last got work, as a number that grows: among equals the one that waited longest is next."""
         self.leaving = False
+        names = dict.fromkeys([id, member.id, *([member.role] if member.role is not None else [])])
+        self.groups: tuple[str | Can, ...] = (*names, *map(Can, sorted(capabilities)))
+        """All that work may be addressed to and this seat can do."""
+        self.benches: tuple[Bench, ...] = ()
+        """The bench of each group."""
 
     @property
     def works(self) -> bool:
@@ -47,16 +65,6 @@ class Seat:
     def free(self) -> bool:
         """Whether it may begin something now."""
         return self.reserved < self.capacity and self.works
-
-    @property
-    def groups(self) -> Iterator[str | Can]:
-        """All that work may be addressed to and this seat can do."""
-        yield self.id
-        if self.member.id != self.id:
-            yield self.member.id
-        if self.role is not None and self.role != self.member.id:
-            yield self.role
-        yield from map(Can, self.capabilities)
 
 
 class Bench:
@@ -128,8 +136,9 @@ class Roster:
         for spec in member.specs:
             self._numbers += 1
             seat = self.seats[spec.id] = Seat(spec.id, member, capabilities, capacity, self._numbers)
-            for group in seat.groups:
-                self._benches.setdefault(group, Bench()).seats[seat.id] = seat
+            seat.benches = tuple(self._benches.setdefault(group, Bench()) for group in seat.groups)
+            for bench in seat.benches:
+                bench.seats[seat.id] = seat
             made.append(seat)
         return made
 
@@ -162,10 +171,8 @@ class Roster:
         self._changed(seat)
 
     def _changed(self, seat: Seat) -> None:
-        for group in seat.groups:
-            bench = self._benches.get(group)
-            if bench is not None:
-                bench.changed(seat)
+        for bench in seat.benches:
+            bench.changed(seat)
 
     def able(self, whom: str | Can) -> list[Seat]:
         """Those that can do what is addressed so, free or not, and those about to join."""
