@@ -1,24 +1,45 @@
-"""Trees in files: TOML, and YAML with the extra `yaml`."""
+"""Trees in files: TOML, and YAML with the extra `yaml`.
+
+What else may stand in such a file is said by entry points of the group `understudy.files`: the name of one is a key
+that no supervisor has, its value a function from the mapping in the file to a `SupervisorSpec`. A file with that key
+at the top is the function's. So this package reads the formats of others without knowing them.
+"""
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from supervisors._errors import Fault, SpecError
 from supervisors._spec import SupervisorSpec
 from supervisors._tree import parse_tree
 
+FORMATS = "understudy.files"
+"""The group of entry points."""
+
 
 def load_tree(path: str | os.PathLike[str]) -> SupervisorSpec:
-    """The tree a `.toml`, `.yaml` or `.yml` file describes. No module it names is imported yet.
+    """The tree a `.toml`, `.yaml` or `.yml` file describes: a supervisor, or what an installed package knows to read,
+    as `teams` does. No module that a supervisor's file names is imported yet.
 
     Raises:
         SpecError: the file cannot be read or parsed, or the tree in it has faults; all of them, each with its place
     """
-    return parse_tree(read_tree(path))
+    content = read_tree(path)
+    return _parser(content)(content)
+
+
+def _parser(content: Mapping[str, object]) -> Callable[[Mapping[str, object]], SupervisorSpec]:
+    strange = [key for key in content if key not in SupervisorSpec.model_fields]
+    if strange:
+        for entry in importlib.metadata.entry_points(group=FORMATS):
+            if entry.name in strange:
+                parser: Callable[[Mapping[str, object]], SupervisorSpec] = entry.load()
+                return parser
+    return parse_tree
 
 
 def read_tree(path: str | os.PathLike[str]) -> Mapping[str, object]:

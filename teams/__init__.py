@@ -54,6 +54,7 @@ from teams._events import (
 from teams._gather import Failed, Gathered, GatherPolicy, collect, fail_fast, first, quorum
 from teams._handoff import Accept, Decline, HandoffRule, Offer, handoff
 from teams._member import Member, member
+from teams._metrics import Health, TeamMetrics
 from teams._pattern import Pattern
 from teams._record import Progress, RunHandle
 from teams._requests import SeatInfo
@@ -83,6 +84,7 @@ __all__ = [
     "HandoffRefused",
     "HandoffReturned",
     "HandoffRule",
+    "Health",
     "Member",
     "MemberJoined",
     "MemberLeft",
@@ -116,6 +118,7 @@ __all__ = [
     "TeamError",
     "TeamEvent",
     "TeamHalted",
+    "TeamMetrics",
     "TeamRef",
     "UnknownMember",
     "UnknownRole",

@@ -24,8 +24,8 @@ from actors._cell import Cell
 from actors._clock import Clock, LoopClock, TimerHandle
 from actors._current import current_cell
 from actors._envelope import Envelope, Reply
-from actors._errors import ActorDeadError, ActorError, CallTimeout, NotInRuntime
-from actors._events import EventStream, Exited, LifecycleEvent, Subscription
+from actors._errors import ActorDeadError, ActorError, CallTimeout, DeadlockError, NotInRuntime
+from actors._events import EventStream, Exited, LifecycleEvent, MessageHandled, Started, Subscription
 from actors._future import Future, Parking
 from actors._handlers import handles
 from actors._messages import Down, Message
@@ -138,6 +138,7 @@ __all__ = [
     "Cell",
     "Clock",
     "Crashed",
+    "DeadlockError",
     "Down",
     "EventStream",
     "ExitReason",
@@ -147,6 +148,7 @@ __all__ = [
     "LifecycleEvent",
     "LoopClock",
     "Message",
+    "MessageHandled",
     "NoProc",
     "Normal",
     "NotInRuntime",
@@ -154,6 +156,7 @@ __all__ = [
     "Reply",
     "Runtime",
     "Shutdown",
+    "Started",
     "Subscription",
     "Timer",
     "TimerHandle",

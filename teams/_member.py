@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pykka
 from teams._actors import declares
 from teams._function import function_member
 from teams._handoff import Offer
+from teams._location import located
 from teams._role import capability_faults, name_faults
 from teams._supervisors import ChildOptions, ChildSpec, Fault, SpecError, child
 
@@ -140,18 +140,9 @@ def _has_async_call(found: Callable[..., Any]) -> bool:
 def _find(path: str, work: object, faults: list[Fault]) -> Any:
     """What is to work. None, with a fault, where there is none."""
     if isinstance(work, str):
-        module, colon, name = work.partition(":")
-        if not colon or not module or not name:
-            faults.append(Fault(path, f"work: must have the form 'module:name', got {work!r}"))
+        work = located(path, "work", work, faults)
+        if work is None:
             return None
-        try:
-            found: Any = importlib.import_module(module)
-            for step in name.split("."):
-                found = getattr(found, step)
-        except Exception as error:  # noqa: BLE001 - a user's module may raise anything while it is imported
-            faults.append(Fault(path, f"work: {work} cannot be found: {type(error).__name__}: {error}"))
-            return None
-        work = found
     if isinstance(work, type):
         if issubclass(work, pykka.Actor):
             return work

@@ -16,6 +16,7 @@ from supervisors._child import ALIVE
 from supervisors._errors import Fault, SpecError, SupervisionError
 from supervisors._events import Concluded
 from supervisors._faults import attempt, checked, unknown_key
+from supervisors._file import read_tree
 from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 from supervisors._strategy import Strategy
@@ -54,6 +55,7 @@ __all__ = [
     "dynamic_supervisor",
     "exponential",
     "linear",
+    "read_tree",
     "supervisor",
     "unknown_key",
 ]

@@ -222,6 +222,18 @@ def _uvloop() -> LoopFactory:
 
 
 @contextlib.contextmanager
+def _collectors(runtime: Runtime, registry: CollectorRegistry) -> Iterator[None]:
+    """Our metrics, and those that other packages have for what they run: entry points of the group
+    `understudy.metrics`, called with the runtime and the registry.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(Metrics(runtime, registry))
+        for entry in importlib.metadata.entry_points(group="understudy.metrics"):
+            stack.enter_context(entry.load()(runtime, registry))
+        yield
+
+
+@contextlib.contextmanager
 def _metrics(
     host: str, port: int | None, view: View
 ) -> Iterator[Callable[[Runtime], contextlib.AbstractContextManager[object]]]:
@@ -236,7 +248,7 @@ def _metrics(
         _refuse(f"cannot serve metrics on {host}:{port}: {error.strerror or error}; choose another --metrics-port")
     try:
         view.say(f"metrics on http://{host}:{server.server_port}/metrics")
-        yield lambda runtime: Metrics(runtime, registry)
+        yield lambda runtime: _collectors(runtime, registry)
     finally:
         server.shutdown()
         server.server_close()

@@ -1,0 +1,39 @@
+"""Things of the user's that a text names as "module:name"."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from teams._supervisors import Fault
+
+
+def located(path: str, key: str, location: str, faults: list[Fault]) -> Any:
+    """What stands at "module:name"; imports the module. None, with a fault, where there is nothing."""
+    module, colon, name = location.partition(":")
+    if not colon or not module or not name:
+        faults.append(Fault(path, f"{key}: must have the form 'module:name', got {location!r}"))
+        return None
+    try:
+        found: Any = importlib.import_module(module)
+        for step in name.split("."):
+            found = getattr(found, step)
+    except Exception as error:  # noqa: BLE001 - a user's module may raise anything while it is imported
+        faults.append(Fault(path, f"{key}: {location} cannot be found: {type(error).__name__}: {error}"))
+        return None
+    if found is None:
+        faults.append(Fault(path, f"{key}: {location} is None"))
+    return found
+
+
+def function_at(path: str, key: str, location: object, faults: list[Fault]) -> Callable[..., Any] | None:
+    """The function that stands at "module:name". None, with a fault, where there is none."""
+    if not isinstance(location, str):
+        faults.append(Fault(path, f"{key}: must be a function as 'module:name', got {location!r}"))
+        return None
+    found = located(path, key, location, faults)
+    if found is not None and not callable(found):
+        faults.append(Fault(path, f"{key}: {location} is {type(found).__name__}, expected a function"))
+        return None
+    return found  # type: ignore[no-any-return]
