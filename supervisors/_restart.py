@@ -74,8 +74,8 @@ class Operation:
         return None
 
     def to_start(self) -> list[Child]:
-        """Those still to be started."""
-        return [child for _, _, child in self._start if child.queued]
+        """Those still to be started. Each once: one that was started out of turn and queued again has two entries."""
+        return list(dict.fromkeys(child for _, _, child in self._start if child.queued))
 
     def until(self) -> float | None:
         """When the longest delay of the failed members is over (rule 12); None when none has to be waited

@@ -133,3 +133,22 @@ def test_a_start_that_a_request_asks_for_does_not_hold_back_the_start_of_the_sup
     tree = supervisor("root", child("a", Puppet, args={"starts": ("slow",)}))
     new = child("b", Puppet, args={"starts": ("fail", "fail")}, retry_start=True, backoff=constant(1.0))
     Trial(tree, (Line(0.125, "root", "start_child", new),)).run()
+
+
+def test_a_requested_start_that_waits_a_second_time_is_started_once() -> None:
+    """Guards rule 17: it had been started out of turn while the group waited, had failed, stood in the line twice, and
+    was started twice when the group had to wait again.
+    """
+    tree = supervisor(
+        "root",
+        child("a", Puppet, backoff=constant(0.5)),
+        child("b", Puppet, args={"starts": ("up", "slow"), "stop": "slow"}),
+        strategy="rest_for_one",
+    )
+    new = child("c", Puppet, args={"starts": ("fail",)}, retry_start=True, backoff=constant(0.25))
+    script = (
+        Line(1.0, "root/a", "crash"),
+        Line(1.125, "root", "start_child", new),
+        Line(1.375, "root/a", "crash"),
+    )
+    Trial(tree, script).run()
