@@ -24,9 +24,7 @@ class _Returned:
         self._ref = ref
         self._claim = claim
         self._done = False
-
-    def send(self) -> None:
-        post(self._ref, GiveBack(self._claim), self)
+        post(ref, GiveBack(claim), self)
 
     def done(self) -> bool:
         return self._done
@@ -35,10 +33,9 @@ class _Returned:
         self._done = True
 
     def set_exception(self, exception: BaseException) -> None:
+        self._done = True
         if self._ref.is_alive():
-            self.send()
-        else:
-            self._done = True
+            _Returned(self._ref, self._claim)
 
 
 class GrantOptions(Options):
@@ -126,7 +123,7 @@ class Grant:
     def _give_back(self) -> None:
         claim, self._claim = self._claim, None
         if claim is not None:
-            _Returned(self._ref, claim).send()
+            _Returned(self._ref, claim)
 
 
 def _shown(wants: Mapping[str, float]) -> str:

@@ -52,6 +52,9 @@ class PoolUsage(NamedTuple):
     """How many claims that want of it wait."""
 
 
+_NONE: deque[tuple[float, float]] = deque(maxlen=0)
+
+
 class Ledger:
     """What is held and who waits. Times are seconds, passed in."""
 
@@ -113,25 +116,18 @@ class Ledger:
             self.waiting = [each for each in self.waiting if each.claim not in self.held]
         return granted
 
-    def refill_at(self) -> float | None:
+    def refill_at(self, now: float) -> float | None:
         """When a rate that somebody waits for next gets something back."""
         wanted = {name for each in self.waiting for name in each.claim.wants}
-        times = [
-            taken[0][0] + (self.pools[name].per or 0.0)
-            for name, taken in self._taken.items()
-            if taken and name in wanted and name in self.pools
-        ]
-        return min(times, default=None)
+        return min(
+            (taken[0][0] + self._period(name) for name in wanted if (taken := self._recent(name, now))), default=None
+        )
 
     def used(self, name: str, now: float) -> float:
         """How much of the pool is granted."""
         # Summed anew each time: a running total of fractions would drift, and end above or below zero.
-        pool = self.pools[name]
-        if pool.kind == "rate":
-            taken = self._taken.get(name, deque())
-            while taken and taken[0][0] + (pool.per or 0.0) <= now:
-                taken.popleft()
-            return math.fsum(amount for _, amount in taken)
+        if self.pools[name].kind == "rate":
+            return math.fsum(amount for _, amount in self._recent(name, now))
         return math.fsum(claim.wants[name] for claim in self.held if name in claim.wants)
 
     def usage(self, now: float) -> dict[str, PoolUsage]:
@@ -140,6 +136,16 @@ class Ledger:
             name: PoolUsage(pool.size, self.used(name, now), sum(name in each.claim.wants for each in self.waiting))
             for name, pool in self.pools.items()
         }
+
+    def _recent(self, name: str, now: float) -> deque[tuple[float, float]]:
+        """What was granted of a rate and counts yet; of another pool: nothing."""
+        taken = self._taken.get(name, _NONE)
+        while taken and taken[0][0] + self._period(name) <= now:
+            taken.popleft()
+        return taken
+
+    def _period(self, name: str) -> float:
+        return self.pools[name].per or 0.0
 
     def _fits(self, name: str, amount: float, now: float) -> bool:
         pool = self.pools[name]

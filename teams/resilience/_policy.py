@@ -8,8 +8,9 @@
     @guarded
     async def ask(question: str) -> str: ...
 
-A call is that of an async function, of a plain one that returns an awaitable, or of a method such as `ref.call`. It
-runs in the task of its caller, so that whoever cancels the caller cancels the call.
+A call is that of an async function, of a plain one that returns an awaitable, or of a method such as `ref.call`; in an
+actor with a thread of its own, of any function. It runs in the task of its caller, so that whoever cancels the caller
+cancels the call; nothing cancels a function that blocks its thread.
 
 What a policy remembers (a state, who waits) belongs to the policy object, and to all functions it is put around: two
 functions behind one breaker share its circuit. It belongs to one event loop as well, see `Local`.
@@ -76,13 +77,16 @@ class Call:
         if self.inner:
             return await self.inner[0].through(Call(self.function, self.args, self.kwargs, self.inner[1:]))
         answer = self.function(*self.args, **self.kwargs)
-        if not inspect.isawaitable(answer):
-            raise WrongCall(
-                self.label,
-                f"it returned {type(answer).__qualname__}, which cannot be awaited; declare it `async def`, "
-                "or call it by way of asyncio.to_thread if it blocks",
-            )
-        return await answer
+        if inspect.isawaitable(answer):
+            return await answer
+        cell = current_cell.get()
+        if cell is not None and cell.host.blocks:
+            return answer
+        raise WrongCall(
+            self.label,
+            f"it returned {type(answer).__qualname__}, which cannot be awaited; declare it `async def`, "
+            "or call it by way of asyncio.to_thread if it blocks",
+        )
 
     async def replaced_by(self, function: Callable[..., object]) -> object:
         """What `function` says in place of the call. It may be plain, if it does not block."""

@@ -91,6 +91,9 @@ class Resources(Actor):
         faults: list[Fault] = []
         self._pools: dict[str, Pool] = {}
         for name, given in pools.items():
+            if not isinstance(given, Pool | Mapping):
+                faults.append(Fault(f"{self.path}/{name}", f"must be a Pool, or its fields, got {given!r}"))
+                continue
             made = given if isinstance(given, Pool) else attempt(Pool, f"{self.path}/{name}", given, faults)
             if made is not None:
                 self._pools[name] = made
@@ -213,7 +216,7 @@ class Resources(Actor):
         ledger, now = self._ledger, self.runtime.now()
         for each in ledger.grant(now):
             self._granted(each, now)
-        refill_at = ledger.refill_at()
+        refill_at = ledger.refill_at(now)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

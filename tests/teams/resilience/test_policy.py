@@ -122,6 +122,28 @@ async def test_a_plain_function_that_returns_a_value_is_refused_and_told_what_to
         await timeout(1)(wrong)()
 
 
+def test_in_an_actor_with_a_thread_of_its_own_a_plain_function_is_a_call() -> None:
+    """Guards members that are blocking functions: there they block nobody."""
+    ends = iter([OSError("once"), 3])
+
+    def blocking() -> Any:
+        end = next(ends)
+        if isinstance(end, OSError):
+            raise end
+        return end
+
+    class Blocking(Actor):
+        host = "thread"
+
+        async def on_receive(self, message: object) -> object:
+            guarded: Any = (retry(2, backoff=constant(1.0)) | bulkhead(1))(blocking)
+            return await guarded()
+
+    with simulation() as sim:
+        assert sim.spawn(Blocking).ask("x") == 3
+        assert sim.now == 1.0
+
+
 def test_a_bound_call_of_a_ref_goes_through_policies() -> None:
     """Guards `guarded(ref.call)(message)`, from outside of actors."""
     with simulation() as sim:
