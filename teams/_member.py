@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -122,11 +123,21 @@ def _start(
         return found, options
     blocks = not inspect.iscoroutinefunction(inspect.unwrap(found)) and not _has_async_call(found)
     settings: Mapping[str, Any] = {"host": "thread" if blocks else "loop", **options}
-    called = found if through is None else through(found)
+    called = found if through is None else through(_awaitable(found) if blocks else found)
     if "args" in options:
         raise SpecError([Fault("args", "are for actor classes; bind a function's own with functools.partial")])
     start = function_member(concurrency if isinstance(concurrency, int) and concurrency > 0 else 1)
     return start, ChildOptions(**{**settings, "args": {"function": called, "accepts": accepts}})  # type: ignore[typeddict-item]
+
+
+def _awaitable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A plain function as policies want it: called in the same thread, on an event loop there."""
+
+    @functools.wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return call
 
 
 def _has_async_call(found: Callable[..., Any]) -> bool:

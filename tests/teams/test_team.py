@@ -12,7 +12,7 @@ import pytest
 
 from actors import Actor, handles
 from actors.testing import simulation
-from supervisors import SpecError, start
+from supervisors import SpecError, constant, start
 from teams import (
     Accept,
     AlreadyMember,
@@ -36,6 +36,7 @@ from teams import (
     role,
     team,
 )
+from teams.resilience import retry
 
 
 async def echo(value: Any) -> Any:
@@ -371,3 +372,28 @@ def test_a_team_that_dies_while_it_is_asked_answers() -> None:
             pending.get()
         with pytest.raises(pykka.ActorDeadError):
             crew.assign(2, "slow").get()
+
+
+def test_a_policy_goes_around_the_function_of_a_member() -> None:
+    """Guards `through`: what the policy gets over is no crash, for functions that wait and for those that block."""
+    tries = {"async": 0, "plain": 0}
+
+    async def flaky(value: int) -> int:
+        tries["async"] += 1
+        if tries["async"] < 3:
+            raise OSError("again")
+        return value
+
+    def blocks(value: int) -> int:
+        tries["plain"] += 1
+        if tries["plain"] < 3:
+            raise OSError("again")
+        return value
+
+    guarded = retry(3, backoff=constant(0.01))
+    crew_spec = team("crew", member("waits", flaky, through=guarded), member("blocks", blocks, through=retry(3)))
+    with start(crew_spec, log=False) as root:
+        crew = crew_of(root)
+        assert crew.assign(1, "waits").get() == 1
+        assert crew.assign(2, "blocks").get() == 2
+        assert crew.member("waits").incarnation == crew.member("blocks").incarnation == 1
