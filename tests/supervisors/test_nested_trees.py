@@ -116,6 +116,7 @@ async def test_a_request_that_waits_in_the_queue_of_a_killed_supervisor_is_serve
         asked = s.start_child(worker(play, "y"))
         s.kill()
         await w.settle()
+        s.resume()
         assert (await asked).path == "root/s/y"
 
 
