@@ -12,12 +12,21 @@ make together, `resilience` the policies around single calls.
 from teams._context import Cancellation, Context, Refusal
 from teams._errors import (
     AlreadyMember,
+    BadPlan,
+    BadVerdict,
+    DelegationLoop,
+    GatherFailed,
     HandoffRefused,
+    NobodyTook,
     NoCapableAgent,
+    NotApproved,
     RoleFull,
+    RoutingFailed,
     RunCancelled,
     RunError,
     RunFailed,
+    SourceFailed,
+    SourceLost,
     StepFailed,
     StepTimeout,
     TeamError,
@@ -44,6 +53,7 @@ from teams._events import (
     StepBegan,
     StepBroke,
     StepDone,
+    StepPassedOver,
     StepSkipped,
     TeamEvent,
     WorkBegan,
@@ -56,11 +66,13 @@ from teams._handoff import Accept, Decline, HandoffRule, Offer, handoff
 from teams._member import Member, member
 from teams._metrics import Health, TeamMetrics
 from teams._pattern import Pattern
+from teams._priority import Priority
 from teams._record import Progress, RunHandle
 from teams._requests import SeatInfo
 from teams._results import Done, Emit, Handoff
 from teams._role import Role, role
 from teams._scope import Scope
+from teams._step import Step, step
 from teams._target import Can, Pool, can, pool
 from teams._team import GoalSpec, goal, team
 from teams._team_ref import TeamRef
@@ -68,13 +80,17 @@ from teams._team_ref import TeamRef
 __all__ = [
     "Accept",
     "AlreadyMember",
+    "BadPlan",
+    "BadVerdict",
     "Can",
     "Cancellation",
     "Context",
     "Decline",
+    "DelegationLoop",
     "Done",
     "Emit",
     "Failed",
+    "GatherFailed",
     "GatherPolicy",
     "Gathered",
     "GoalSpec",
@@ -90,16 +106,20 @@ __all__ = [
     "MemberLeft",
     "MemberLost",
     "NoCapableAgent",
+    "NobodyTook",
+    "NotApproved",
     "Offer",
     "Pattern",
     "Paused",
     "Pool",
+    "Priority",
     "Progress",
     "Refusal",
     "Reset",
     "Resumed",
     "Role",
     "RoleFull",
+    "RoutingFailed",
     "RunBegan",
     "RunCancelled",
     "RunEnded",
@@ -109,10 +129,14 @@ __all__ = [
     "RunHandle",
     "Scope",
     "SeatInfo",
+    "SourceFailed",
+    "SourceLost",
+    "Step",
     "StepBegan",
     "StepBroke",
     "StepDone",
     "StepFailed",
+    "StepPassedOver",
     "StepSkipped",
     "StepTimeout",
     "TeamError",
@@ -139,5 +163,6 @@ __all__ = [
     "pool",
     "quorum",
     "role",
+    "step",
     "team",
 ]

@@ -13,7 +13,7 @@ from teams._actors import ActorRef, Reply, TimerHandle
 from teams._member import Member
 from teams._roster import Roster, Seat
 from teams._target import Can
-from teams._work import Outcome, Work
+from teams._work import Outcome, Receipt, Work
 
 
 class Errand:
@@ -76,6 +76,8 @@ class Book:
     def __init__(self) -> None:
         self.roster: Roster
         self.works: dict[str, Work] = {}
+        self.receipts: dict[Receipt, None] = {}
+        """What members have and the roster counts as reserved, wanted or not."""
         self.ended: dict[str, list[str]] = {}
         """Work that has ended, by the run whose end it waits for."""
         self.changes: list[Change] = []

@@ -30,6 +30,7 @@ from teams._context import Context, Refusal
 from teams._errors import (
     HandoffRefused,
     NoCapableAgent,
+    RoutingFailed,
     TeamError,
     TeamHalted,
     WorkCancelled,
@@ -93,9 +94,10 @@ class Dispatcher(Actor):
                 book.roster.add(member, capacity_of(self, member))
             when_gone(self, partial(abandon, book, self.team))
         self.find_seats()
+        for receipt in list(book.receipts):
+            if receipt.outcome is not None:
+                self.settled(Settled(receipt))
         for work in list(book.works.values()):
-            if work.receipt is not None and work.receipt.outcome is not None:
-                self.settled(Settled(work.receipt))
             if work.state != "ended":
                 self.arm(work)
                 if work.again is not None:
@@ -130,13 +132,16 @@ class Dispatcher(Actor):
                 known.replies.append(reply)
 
     def enter(self, request: Assign) -> Work:
-        """New work. Raises NoCapableAgent."""
+        """New work. Raises NoCapableAgent, and RoutingFailed when the key function of a pool does."""
         book = self.book
         whom = request.to.whom if isinstance(request.to, Pool) else request.to
         if not book.roster.knows(whom):
             raise NoCapableAgent(self.team, named(whom), tuple(book.roster.seats))
         arrival = book.next_arrival()
-        to = book.roster.routed(request.to, request.value, self.runtime.random)
+        try:
+            to = book.roster.routed(request.to, request.value, self.runtime.random)
+        except Exception as error:
+            raise RoutingFailed(self.team, named(whom), error) from error
         work = Work(request.id or f"work-{arrival}", request, to, self.runtime.now(), arrival)
         book.works[work.id] = work
         self.arm(work)
@@ -168,8 +173,9 @@ class Dispatcher(Actor):
         assert seat.ref is not None
         if work.state == "offered":
             if seat.member.takes_offers:
-                work.receipt = Receipt(self.ref, work, seat)
-                post(seat.ref, work.offer, work.receipt)
+                receipt = work.receipt = Receipt(self.ref, work, seat)
+                self.book.receipts[receipt] = None
+                post(seat.ref, work.offer, receipt)
                 return
             self.accepted(work, seat)
         self.begin(work, seat)
@@ -181,6 +187,7 @@ class Dispatcher(Actor):
         work.chain = (*work.chain[:-1], seat.id)
         work.attempt += 1
         receipt = work.receipt = Receipt(self.ref, work, seat)
+        self.book.receipts[receipt] = None
         self.tell_event(WorkBegan, work.id, seat.id, work.attempt, now - work.entered)
         message = work.value
         if seat.member.is_function:
@@ -207,9 +214,9 @@ class Dispatcher(Actor):
         receipt = message.receipt
         work, seat, outcome = receipt.work, receipt.seat, receipt.outcome
         assert outcome is not None
-        if receipt.seen:
+        if receipt not in self.book.receipts:
             return
-        receipt.seen = True
+        del self.book.receipts[receipt]
         current = work.receipt is receipt
         self.book.roster.release(seat)
         if current:
@@ -276,7 +283,7 @@ class Dispatcher(Actor):
             self.tell_event(WorkEnded, work.id, work.owner, seconds, busy)
         else:
             self.tell_event(WorkGivenUp, work.id, work.owner, seconds, busy, outcome.error)
-        if work.run is None:
+        if work.run is None or work.replies:
             del self.book.works[work.id]
         else:
             self.book.ended.setdefault(work.run, []).append(work.id)

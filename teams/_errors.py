@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from teams._actors import ActorError
 from teams._supervisors import Fault
+
+if TYPE_CHECKING:
+    from teams._gather import Gathered
 
 
 class TeamError(ActorError):
@@ -198,6 +202,137 @@ class RunCancelled(RunError):
 
     def describe(self) -> str:
         return f"{self.run} was cancelled ({self.reason}) with {len(self.partial)} steps done"
+
+
+# Patterns
+
+
+class RoutingFailed(TeamError):
+    """The key function of a pool raised; `error` is the cause."""
+
+    fields = ("team", "target", "error")
+    team: str
+    target: str
+    error: BaseException
+
+    def __init__(self, team: str, target: str, error: BaseException) -> None:
+        super().__init__(team, target, error)
+        self.__cause__ = error
+
+    def describe(self) -> str:
+        return f"{self.team} cannot choose one of {self.target}, its key function failed: {_account(self.error)}"
+
+
+class GatherFailed(RunError):
+    """Several steps at once did not bring what their policy wants. What they did bring is in `gathered`."""
+
+    fields = ("run", "step", "gathered")
+    run: str
+    step: str
+    gathered: Gathered
+
+    def describe(self) -> str:
+        failed = (f"{name}: {_account(each.error)}" for name, each in self.gathered.failures.items())
+        called_off = (f"{name}: called off" for name in self.gathered.unanswered)
+        what = "; ".join([*failed, *called_off])
+        done = ", ".join(self.gathered.results) or "nothing"
+        return f"{self.step or 'the run'} of {self.run} has too few results; done: {done}; {what}"
+
+
+class NotApproved(RunError):
+    """A gate did not let the work through in the rounds it had. `last` is what it saw last, `feedback` all it said."""
+
+    fields = ("run", "rounds", "last", "feedback")
+    run: str
+    rounds: int
+    last: object
+    feedback: tuple[object, ...]
+
+    def describe(self) -> str:
+        times = "once" if self.rounds == 1 else f"{self.rounds} times"
+        return f"{self.run}: rejected {times}, in the end because of {self.feedback[-1]!r}"
+
+
+class BadVerdict(RunError):
+    """A gate or a reviewer answered with something that is no verdict."""
+
+    fields = ("run", "step", "said")
+    run: str
+    step: str
+    said: object
+
+    def describe(self) -> str:
+        return f"{self.step} of {self.run} answered {self.said!r}: return Approved() or Rejected(feedback)"
+
+
+class BadPlan(RunError):
+    """A planner answered with something that cannot be carried out."""
+
+    fields = ("run", "step", "why")
+    run: str
+    step: str
+    why: str
+
+    def describe(self) -> str:
+        return f"the plan of {self.step} of {self.run}: {self.why}"
+
+
+class DelegationLoop(RunError):
+    """Work was delegated back to one it came from, or deeper than allowed; `chain` is its way, first to last."""
+
+    fields = ("run", "chain", "limit")
+    run: str
+    chain: tuple[str, ...]
+    limit: int
+
+    def describe(self) -> str:
+        way = " -> ".join(self.chain)
+        return f"{self.run} delegates in a loop or deeper than {self.limit} levels: {way}"
+
+
+class NobodyTook(RunError):
+    """Everybody who was asked declined; `reasons` says why, by who."""
+
+    fields = ("run", "reasons")
+    run: str
+    reasons: dict[str, str]
+
+    def describe(self) -> str:
+        said = "; ".join(f"{who}: {why}" if why else who for who, why in self.reasons.items())
+        return f"nobody takes the work of {self.run}: {said}"
+
+
+class SourceLost(RunError):
+    """The run, or what a pipeline reads, crashed in reading the next item, and it cannot be begun again."""
+
+    fields = ("run", "step", "items")
+    run: str
+    step: str
+    items: int
+
+    def describe(self) -> str:
+        return (
+            f"the source of {self.step or 'the pipeline'} of {self.run} was interrupted after {self.items} items and "
+            "cannot go on: give the pipeline an iterable that can be begun again, such as a list, and not an iterator"
+        )
+
+
+class SourceFailed(RunError):
+    """The iterable that a pipeline reads raised; `error` is the cause."""
+
+    fields = ("run", "step", "items", "error")
+    run: str
+    step: str
+    items: int
+    error: BaseException
+
+    def __init__(self, run: str, step: str, items: int, error: BaseException) -> None:
+        super().__init__(run, step, items, error)
+        self.__cause__ = error
+
+    def describe(self) -> str:
+        where = f"{self.step or 'the pipeline'} of {self.run}"
+        return f"the source of {where} failed after {self.items} items: {_account(self.error)}"
 
 
 def _account(error: BaseException) -> str:

@@ -198,11 +198,19 @@ class StepBroke(RunEvent):
 
 @dataclass(frozen=True, slots=True)
 class StepSkipped(RunEvent):
-    """A run goes on without this step."""
+    """A run goes on without this step, as its pattern says."""
 
-    level: ClassVar[str] = "warning"
+    level: ClassVar[str] = "info"
     step: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepPassedOver(StepSkipped):
+    """A step failed, and its input goes on in place of its result."""
+
+    level: ClassVar[str] = "warning"
+    error: BaseException
 
 
 # Resilience. `call` is the name of the function, or the path of the actor that was called.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from teams._supervisors import Fault
 from teams._target import Can, Pool
 
 if TYPE_CHECKING:
@@ -34,6 +36,36 @@ class Pattern:
         raise NotImplementedError
 
 
+class Inline(Pattern):
+    """A pattern that is no step of its own: its steps are steps of whoever plays it, under the name it is given."""
+
+    __slots__ = ()
+
+    async def play(self, run: Scope, value: object) -> object:
+        return await self.take(run, value)
+
+    async def take(self, run: Scope, value: object, name: str | None = None, priority: int | None = None) -> object:
+        """Does it as part of `run`, under this name, with this priority where it says none of its own."""
+        raise NotImplementedError
+
+
+def target_faults(path: str, target: object) -> Iterator[Fault]:
+    """What is wrong with something that is to be a target."""
+    if isinstance(target, str):
+        if not target.strip():
+            yield Fault(path, f"names nobody: {target!r}")
+    elif isinstance(target, type) and target.__module__ != "builtins":
+        yield Fault(path, f"{target.__name__} is a class: make it a member of the team, and name that")
+    elif not isinstance(target, Can | Pool | Pattern) and not callable(target):
+        yield Fault(path, f"must be a member, a role, can(...), a pool, a pattern or a function, got {target!r}")
+
+
+def members_faults(path: str, targets: Iterable[object]) -> Iterator[Fault]:
+    """What is wrong with several targets, each called by its place."""
+    for number, target in enumerate(targets, 1):
+        yield from target_faults(f"{path}/{number}", target)
+
+
 def whoms(target: Target) -> Iterator[str | Can]:
     """The members, roles and capabilities that a target names, those of patterns inside included."""
     if isinstance(target, Pattern):
@@ -54,5 +86,5 @@ def label(target: Target) -> str:
     if isinstance(target, Pool):
         return label(target.whom)
     if isinstance(target, Pattern):
-        return type(target).__name__.lower()
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(target).__name__).lower()
     return getattr(target, "__name__", type(target).__name__)

@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from teams._actors import Future, Parking
 from teams._errors import RunCancelled
 from teams._events import RunEvent
+from teams._gather import Gathered
 from teams._pattern import Pattern
 from teams._work import Outcome
 
 EVENTS = 1_000
 """How many of the last events a record keeps for those who come late."""
+
+BEGAN = "(began)"
+"""The part under which a gathering keeps when it began."""
+
+Journal = dict[str, Outcome]
+"""How each step that has ended did so, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,52 @@ class Progress:
     under_way: tuple[str, ...]
 
 
+class Answer:
+    """Takes the outcome of a step that was given to the team. It belongs to the record, so that the outcome is there
+    when the actor of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
+    """
+
+    __slots__ = ("outcome", "waiter")
+
+    def __init__(self) -> None:
+        self.outcome: Outcome | None = None
+        self.waiter: asyncio.Future[None] | None = None
+
+    def done(self) -> bool:
+        """Whether the outcome is there."""
+        return self.outcome is not None
+
+    def set_result(self, result: object, /) -> None:
+        """The step is done."""
+        self._settle(Outcome(result))
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """It has failed."""
+        self._settle(Outcome(error=exception))
+
+    def _settle(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+    async def wait(self) -> Outcome:
+        """The outcome, when it is there. For one at a time."""
+        if self.outcome is None:
+            self.waiter = asyncio.get_running_loop().create_future()
+            await self.waiter
+        assert self.outcome is not None
+        return self.outcome
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """Something a pattern keeps in the record that has results to show before the pattern has ended."""
+
+    def partial(self) -> Mapping[str, object]:
+        """The results there are, by name."""
+        ...
+
+
 @dataclass(eq=False, slots=True)
 class Record:
     """All there is to know of a run."""
@@ -37,11 +90,18 @@ class Record:
     value: object
     future: Future[Any]
     park: Parking
-    journal: dict[str, Outcome] = field(default_factory=dict)
-    """How each step that has ended did so, by its name."""
+    journal: Journal = field(default_factory=dict)
+    parts: dict[str, Journal] = field(default_factory=dict)
+    """Journals of parts that are forgotten as soon as the part has ended."""
+    answers: dict[str, Answer] = field(default_factory=dict)
+    """Steps that were given to the team and have not ended."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What patterns keep through crashes, by where they stand."""
     emitted: set[str] = field(default_factory=set)
     under_way: dict[str, float] = field(default_factory=dict)
     """Steps that have begun, and when."""
+    done: int = 0
+    failed: int = 0
     began: float | None = None
     cancelled: str | None = None
     """Why nobody wants the result any more."""
@@ -55,20 +115,53 @@ class Record:
     @property
     def partial(self) -> dict[str, object]:
         """The results of the steps that are done, by name."""
-        return {name: outcome.value for name, outcome in list(self.journal.items()) if outcome.error is None}
+        found: dict[str, object] = {}
+        for journal in (self.journal, *list(self.parts.values())):
+            found.update((name, each.value) for name, each in list(journal.items()) if each.error is None)
+        for name, kept in list(self.kept.items()):
+            if isinstance(kept, Keeps):
+                found.update((f"{name}/{part}" if name else part, value) for part, value in kept.partial().items())
+        return found
 
     @property
     def progress(self) -> Progress:
         """How far it is."""
-        outcomes = list(self.journal.values())
-        failed = sum(outcome.error is not None for outcome in outcomes)
-        return Progress(len(outcomes) - failed, failed, tuple(self.under_way))
+        return Progress(self.done, self.failed, tuple(self.under_way))
+
+    def end(self, journal: Journal, name: str, outcome: Outcome) -> None:
+        """A step has ended."""
+        journal[name] = outcome
+        self.under_way.pop(name, None)
+        self.answers.pop(name, None)
+        if outcome.error is None:
+            self.done += 1
+        else:
+            self.failed += 1
+
+    def forgive(self) -> None:
+        """What has failed may be tried again when the pattern is played again; what is done stays done."""
+        for journal in (self.journal, *self.parts.values()):
+            for name in [name for name, outcome in journal.items() if outcome.error is not None]:
+                del journal[name]
+        for name, kept in list(self.kept.items()):
+            if isinstance(kept, Gathered) and (kept.failures or not kept.satisfied):
+                del self.kept[name]
+                self.kept.pop(f"{name}/{BEGAN}", None)
+        self.answers.clear()
+        self.under_way.clear()
+        self.failed = 0
+
+    def below(self, name: str) -> list[str]:
+        """This step, if it is under way, and those inside it that are."""
+        return [each for each in self.under_way if each == name or each.startswith(f"{name}/")]
 
     def tell(self, event: RunEvent) -> None:
         """Something happened. On the loop thread."""
         with self._lock:
             self._events.append(event)
             self._count += 1
+            if not self._waiters:
+                return
         self._wake()
 
     def settle(self, outcome: Outcome) -> None:

@@ -46,7 +46,7 @@ class Run(Actor):
             outcome = Outcome(error=cancelled(record))
         except (RunCancelled, RunFailed) as error:
             outcome = Outcome(error=error)
-        except Exception as error:  # noqa: BLE001 - a pattern that cannot go on has failed; again would be no different
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - what fails in a pattern would fail again
             outcome = Outcome(error=RunFailed(record.id, error, record.partial))
         finally:
             record.task = None
@@ -88,8 +88,7 @@ class Goal(Run):
         super().__init__(record.record)
 
     async def on_continue(self) -> None:
-        for step in [step for step, outcome in self.record.journal.items() if outcome.error is not None]:
-            del self.record.journal[step]
+        self.record.forgive()
         outcome = await self.play()
         if isinstance(outcome.error, RunFailed):
             raise outcome.error

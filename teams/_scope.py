@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from teams._actors import Actor, ActorRef, sleep
-from teams._errors import RunError, StepFailed, StepTimeout, WorkFailed
-from teams._events import RunEvent, StepBegan, StepBroke, StepDone
+from teams._actors import Actor, ActorDeadError, ActorRef, post, sleep
+from teams._errors import NoCapableAgent, RunError, StepFailed, StepTimeout, TeamError, WorkFailed
+from teams._events import RunEvent, StepBegan, StepBroke, StepDone, StepSkipped
 from teams._gather import Gathered, Gathering, GatherPolicy, collect
-from teams._pattern import Pattern, Target, label
-from teams._record import Record
-from teams._requests import CancelWork
+from teams._pattern import Inline, Pattern, Target, label
+from teams._record import BEGAN, Answer, Journal, Record
+from teams._requests import CancelWork, GetRoster
 from teams._target import Can, Pool
 from teams._work import Assign, Outcome
+
+T = TypeVar("T")
+
+ASKED = 5
+"""How often the coordinator is asked for the same when it crashes over it."""
 
 
 class Scope:
@@ -27,12 +31,24 @@ class Scope:
     same name when the pattern is played again.
     """
 
-    def __init__(self, actor: Actor, record: Record, coordinator: ActorRef[Any], path: str = "") -> None:
+    __slots__ = ("_actor", "_coordinator", "_journal", "_path", "_priority", "_record", "_used")
+
+    def __init__(
+        self,
+        actor: Actor,
+        record: Record,
+        coordinator: ActorRef[Any],
+        path: str = "",
+        priority: int = 0,
+        journal: Journal | None = None,
+    ) -> None:
         self._actor = actor
         self._record = record
         self._coordinator = coordinator
         self._path = path
-        self._used: Counter[str] = Counter()
+        self._priority = priority
+        self._journal = record.journal if journal is None else journal
+        self._used: dict[str, int] = {}
 
     @property
     def run(self) -> str:
@@ -57,15 +73,60 @@ class Scope:
         """Waits."""
         await sleep(seconds)
 
-    def at(self, name: str) -> Scope:
-        """A part of this one, with names of its own."""
-        return Scope(self._actor, self._record, self._coordinator, self._key(name))
+    # Parts
+
+    def key(self, name: str) -> str:
+        """The full name of a step or part of this one."""
+        return f"{self._path}/{name}" if self._path else name
+
+    def _numbered(self, name: str) -> str:
+        count = self._used[name] = self._used.get(name, 0) + 1
+        return self.key(name) if count == 1 else self.key(f"{name}#{count}")
+
+    def _at(self, key: str, priority: int | None = None) -> Scope:
+        return Scope(
+            self._actor,
+            self._record,
+            self._coordinator,
+            key,
+            self._priority if priority is None else priority,
+            self._journal,
+        )
+
+    def at(self, name: str, *, priority: int | None = None) -> Scope:
+        """A part of this one, with names of its own. `priority` is that of its steps, where they say none."""
+        return self._at(self._numbered(name), priority)
+
+    def apart(self, name: str) -> Scope:
+        """A part under exactly this name, one of very many: it has a journal of its own, which can be forgotten. What
+        has to outlive that, its result for instance, the pattern keeps itself (`kept`).
+        """
+        key = self.key(name)
+        journal = self._record.parts.setdefault(key, {})
+        return Scope(self._actor, self._record, self._coordinator, key, self._priority, journal)
+
+    def close(self) -> None:
+        """A part made by `apart` has ended."""
+        self._record.parts.pop(self._path, None)
+
+    def kept(self, name: str, make: Callable[[], T]) -> T:
+        """What `make` returned when this part asked for it for the first time, however often the pattern is played:
+        for what a pattern must remember besides the outcomes of its steps.
+        """
+        key = self.key(name)
+        kept = self._record.kept
+        if key not in kept:
+            kept[key] = make()
+        found: T = kept[key]
+        return found
+
+    # Events
 
     def emit(self, event: RunEvent) -> None:
         """Publishes an event of this run, once, however often the pattern is played. Path, time and run are filled in
         here.
         """
-        key = self._key(f"({event.name})")
+        key = self._numbered(f"({event.name})")
         if key not in self._record.emitted:
             self._record.emitted.add(key)
             self._tell(replace(event, path=self._actor.path, at=self.now(), run=self.run))
@@ -74,11 +135,7 @@ class Scope:
         self._record.tell(event)
         self._actor.runtime.events.publish(event)
 
-    def _key(self, name: str) -> str:
-        self._used[name] += 1
-        count = self._used[name]
-        numbered = name if count == 1 else f"{name}#{count}"
-        return f"{self._path}/{numbered}" if self._path else numbered
+    # Steps
 
     async def do(
         self,
@@ -87,7 +144,7 @@ class Scope:
         *,
         name: str | None = None,
         timeout: float | None = None,
-        priority: int = 0,
+        priority: int | None = None,
         attempts: int = 1,
     ) -> Any:
         """One step: has `target` work on `value` and returns the result.
@@ -97,73 +154,120 @@ class Scope:
                 here
             name: what the step is called in events and partial results; by default the target
             timeout: seconds for all attempts together
-            priority: more is sooner, where work has to wait for somebody to be free
+            priority: more is sooner, where work has to wait for somebody to be free; None: that of this part of the
+                run. Steps of a pattern have it, too.
             attempts: how often it may be tried when whoever does it crashes
 
         Raises:
             StepTimeout: it was not done in time
             StepFailed: every attempt failed; `error` is the last failure
+            RunError: a pattern has ended with this error
         """
-        key = self._key(name or label(target))
-        record = self._record
-        known = record.journal.get(key)
+        if isinstance(target, Inline) and timeout is None and attempts == 1:
+            return await target.take(self, value, name, priority)
+        key = self._numbered(name or label(target))
+        known = self._journal.get(key)
         if known is None:
-            began = record.under_way.setdefault(key, self.now())
-            self._tell(StepBegan(self._actor.path, self.now(), self.run, key, label(target)))
-            known = await self._outcome(key, target, value, timeout, priority, attempts)
-            record.journal[key] = known
-            record.under_way.pop(key, None)
-            seconds = self.now() - began
+            record = self._record
+            began = record.under_way.get(key)
+            if began is None:
+                began = record.under_way[key] = self.now()
+                self._tell(StepBegan(self._actor.path, began, record.id, key, label(target)))
+            left = None if timeout is None else began + timeout - self.now()
+            known = await self._outcome(key, target, value, left, priority, attempts)
+            record.end(self._journal, key, known)
+            now = self.now()
             if known.error is None:
-                self._tell(StepDone(self._actor.path, self.now(), self.run, key, seconds, known.value))
+                self._tell(StepDone(self._actor.path, now, record.id, key, now - began, known.value))
             else:
-                self._tell(StepBroke(self._actor.path, self.now(), self.run, key, seconds, known.error))
+                self._tell(StepBroke(self._actor.path, now, record.id, key, now - began, known.error))
         if known.error is not None:
             raise known.error
         return known.value
 
     async def _outcome(
-        self, key: str, target: Target, value: object, timeout: float | None, priority: int, attempts: int
+        self, key: str, target: Target, value: object, timeout: float | None, priority: int | None, attempts: int
     ) -> Outcome:
+        if isinstance(target, str | Can | Pool):
+            return await self._assigned(key, target, value, timeout, priority, attempts)
+        limit = asyncio.timeout(timeout)
         try:
-            if isinstance(target, str | Can | Pool):
-                return Outcome(await self._assigned(key, target, value, timeout, priority, attempts))
-            async with asyncio.timeout(timeout):
-                return Outcome(await self._here(key, target, value, attempts))
-        except TimeoutError as error:
-            return Outcome(error=StepTimeout(self.run, key, error))
+            async with limit:
+                return Outcome(await self._here(key, target, value, priority, attempts))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            failure: RunError = StepFailed(self.run, key, error)  # nobody cancelled it: the step itself raised this
         except RunError as error:
-            return Outcome(error=error)
-        except WorkFailed as error:
-            return Outcome(error=StepFailed(self.run, key, error.error))
-        except Exception as error:  # noqa: BLE001 - whatever a step raises is the outcome of that step
-            return Outcome(error=StepFailed(self.run, key, error))
+            failure = error
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a step raises is the outcome of that step
+            kind = StepTimeout if limit.expired() else StepFailed
+            failure = kind(self.run, key, error)
+        self._call_off(key, "its time is up" if limit.expired() else "what it is part of has failed")
+        return Outcome(error=failure)
 
     async def _assigned(
-        self, key: str, target: str | Can | Pool, value: object, timeout: float | None, priority: int, attempts: int
-    ) -> object:
+        self,
+        key: str,
+        target: str | Can | Pool,
+        value: object,
+        timeout: float | None,
+        priority: int | None,
+        attempts: int,
+    ) -> Outcome:
+        """A step of the team. What it was asked before a crash of this actor it is not asked again."""
         id = f"{self.run}:{key}"
-        try:
-            return await self._coordinator.call(
-                Assign(value, target, id, self.run, priority, timeout, attempts), timeout=None
-            )
-        except asyncio.CancelledError:
-            if self._coordinator.is_alive():
-                self._coordinator.tell(CancelWork(id, "its run goes on without it"))
-            raise
+        urgency = self._priority if priority is None else priority
+        outcome = await self._asked(key, Assign(value, target, id, self.run, urgency, timeout, attempts))
+        error = outcome.error
+        if error is None:
+            return outcome
+        if isinstance(error, TimeoutError):
+            return Outcome(error=StepTimeout(self.run, key, error))
+        return Outcome(error=StepFailed(self.run, key, error.error if isinstance(error, WorkFailed) else error))
 
-    async def _here(self, key: str, target: Any, value: object, attempts: int) -> object:
+    async def _asked(self, key: str, request: object) -> Outcome:
+        """What the coordinator answers. What it was asked when it crashed is asked again: it knows work by its id."""
+        answers = self._record.answers
+        answer = answers.get(key)
+        if answer is None:
+            answer = answers[key] = Answer()
+            post(self._coordinator, request, answer)
+        outcome = await answer.wait()
+        for _ in range(ASKED - 1):
+            if outcome.error is None or isinstance(outcome.error, TeamError | ActorDeadError):
+                break
+            answer = answers[key] = Answer()
+            post(self._coordinator, request, answer)
+            outcome = await answer.wait()
+        answers.pop(key, None)
+        return outcome
+
+    async def _here(self, key: str, target: Any, value: object, priority: int | None, attempts: int) -> object:
         """A pattern, or a function, in the actor of the run."""
         for attempt in range(1, attempts):
             with suppress(Exception):
-                return await self._once(key if attempt == 1 else f"{key}~{attempt}", target, value)
-        return await self._once(key if attempts == 1 else f"{key}~{attempts}", target, value)
+                return await self._once(key if attempt == 1 else f"{key}~{attempt}", target, value, priority)
+        return await self._once(key if attempts == 1 else f"{key}~{attempts}", target, value, priority)
 
-    async def _once(self, key: str, target: Any, value: object) -> object:
+    async def _once(self, key: str, target: Any, value: object, priority: int | None) -> object:
         if isinstance(target, Pattern):
-            return await target.play(Scope(self._actor, self._record, self._coordinator, key), value)
+            return await target.play(self._at(key, priority), value)
         result = target(value)
         return await result if inspect.isawaitable(result) else result
+
+    def _call_off(self, key: str, why: str) -> None:
+        """A step is not wanted any more, and neither is what goes on inside it."""
+        record = self._record
+        for each in record.below(key):
+            if record.answers.pop(each, None) is not None and self._coordinator.is_alive():
+                self._coordinator.tell(CancelWork(f"{self.run}:{each}", why))
+            if each != key:
+                del record.under_way[each]
+                self._tell(StepSkipped(self._actor.path, self.now(), self.run, each, f"called off, {why}"))
+
+    # Several at once
 
     async def gather(
         self,
@@ -171,35 +275,102 @@ class Scope:
         policy: GatherPolicy | None = None,
         *,
         within: float | None = None,
-        priority: int = 0,
+        name: str = "gather",
+        priority: int | None = None,
         attempts: int = 1,
     ) -> Gathered:
         """Several steps at once, each with a name: (target, input). Ends as `policy` says (by default `collect()`), or
         after `within` seconds; what has not ended by then is called off. Failures are values of the result.
         """
-        scope = self.at("gather")
-        gathering = Gathering(branches, policy or collect())
-        tasks = {
-            asyncio.ensure_future(scope.do(target, value, name=name, priority=priority, attempts=attempts)): name
-            for name, (target, value) in branches.items()
-        }
-        deadline = None if within is None else self.now() + within
-        left = set(tasks)
+        scope = self.at(name, priority=priority)
+        known = self._record.kept.get(scope.path)
+        if isinstance(known, Gathered):
+            return known
+        began: float = scope.kept(BEGAN, self.now)
+        gathered = await scope._gathered(branches, policy or collect(), within, began, attempts)
+        self._record.kept[scope.path] = gathered
+        return gathered
+
+    async def _gathered(
+        self,
+        branches: Mapping[str, tuple[Target, object]],
+        policy: GatherPolicy,
+        within: float | None,
+        began: float,
+        attempts: int,
+    ) -> Gathered:
+        gathering = Gathering(branches, policy)
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def branch(name: str, target: Target, value: object) -> None:
+            try:
+                result = await self.do(target, value, name=name, attempts=attempts)
+            except Exception as error:  # noqa: BLE001 - the failure of a branch is a value of the gathering
+                if not over.done():
+                    gathering.failed(name, error)
+            else:
+                if not over.done():
+                    gathering.done(name, result)
+            if gathering.over and not over.done():
+                over.set_result(None)
+
+        if gathering.over:
+            return gathering.gathered()
+        tasks = [asyncio.ensure_future(branch(name, target, value)) for name, (target, value) in branches.items()]
         try:
-            while left and not gathering.over:
-                limit = None if deadline is None else max(0.0, deadline - self.now())
-                ended, left = await asyncio.wait(left, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-                if not ended:
-                    break
-                for task in sorted(ended, key=lambda task: list(tasks).index(task)):
-                    error = task.exception()
-                    if error is None:
-                        gathering.done(tasks[task], task.result())
-                    else:
-                        gathering.failed(tasks[task], error)
+            left = None if within is None else max(0.0, began + within - self.now())
+            await asyncio.wait([over], timeout=left)
+            gathered = gathering.gathered()
+            why = "the others are enough or failed" if over.done() else "its time is up"
+            if not over.done():
+                over.set_result(None)
+            for name in gathered.unanswered:
+                self._end_off(self.key(name), why)
+            return gathered
         finally:
-            for task in left:
-                task.cancel()
-            if left:
-                await asyncio.wait(left)
-        return gathering.gathered()
+            await end_all(tasks)
+
+    def _end_off(self, key: str, why: str) -> None:
+        self._call_off(key, why)
+        if self._record.under_way.pop(key, None) is not None:
+            self._tell(StepSkipped(self._actor.path, self.now(), self.run, key, f"called off, {why}"))
+
+    # The team
+
+    async def able(self, whom: str | Can) -> tuple[str, ...]:
+        """The seats of all that can do what is addressed so, as they were when this part asked for the first time.
+
+        Raises:
+            StepFailed: nobody can (`NoCapableAgent`), or the team is gone
+        """
+        key = self._numbered(f"who is {whom}")
+        kept = self._record.kept
+        if key not in kept:
+            outcome = await self._asked(key, GetRoster())
+            if outcome.error is not None:
+                raise StepFailed(self.run, key, outcome.error) from outcome.error
+            seats: Any = outcome.value
+            kept[key] = tuple(
+                seat.id
+                for seat in seats
+                if not seat.leaving
+                and (whom.capability in seat.capabilities if isinstance(whom, Can) else whom in seat[:3])
+            )
+        found: tuple[str, ...] = kept[key]
+        if not found:
+            raise StepFailed(self.run, key, NoCapableAgent(self.team, str(whom), ()))
+        return found
+
+    @property
+    def team(self) -> str:
+        """The path of the team."""
+        return self._coordinator._cell.path.rpartition("/")[0]
+
+
+async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Ends tasks, and waits until they have."""
+    left = [task for task in tasks if not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)

@@ -46,15 +46,13 @@ class Receipt:
     It belongs to the work, so that the outcome is still there if the coordinator crashes over being told.
     """
 
-    __slots__ = ("coordinator", "outcome", "seat", "seen", "work")
+    __slots__ = ("coordinator", "outcome", "seat", "work")
 
     def __init__(self, coordinator: ActorRef[Any], work: Work, seat: Seat) -> None:
         self.coordinator = coordinator
         self.work = work
         self.seat = seat
         self.outcome: Outcome | None = None
-        self.seen = False
-        """Whether the coordinator has taken the outcome to account."""
 
     def done(self) -> bool:
         """Whether the outcome is there."""

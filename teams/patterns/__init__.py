@@ -1,1 +1,71 @@
-"""Patterns: what a team does with a piece of work, composed from the protocols."""
+"""Patterns: what a team does with a piece of work, composed from the protocols.
+
+Each is a frozen value made by the function of its name, played by `TeamRef.play`, as the goal of a team, or as a step
+of another pattern.
+"""
+
+from teams.patterns._broadcast_to import BroadcastTo, broadcast_to
+from teams.patterns._choose import Choice, Situation, choose
+from teams.patterns._delegate import Delegate, delegate
+from teams.patterns._fast_track import FastTrack, FastTracked, fast_track
+from teams.patterns._hierarchical import (
+    Delegation,
+    Hierarchical,
+    centralised,
+    command,
+    delegation,
+    hierarchical,
+    hybrid,
+)
+from teams.patterns._parallel import Parallel, parallel
+from teams.patterns._pipeline import Pipeline, pipeline
+from teams.patterns._plan import Plan, Subtask, Synthesis
+from teams.patterns._quality_gate import QualityGate, quality_gate
+from teams.patterns._refine import Refine, Refined, refine
+from teams.patterns._review import MultiStageReview, multi_stage_review
+from teams.patterns._sequential import Sequential, sequential
+from teams.patterns._stage import Stage, stage
+from teams.patterns._verdict import Approved, Rejected, Reviews, Revision, Verdict
+
+__all__ = [
+    "Approved",
+    "BroadcastTo",
+    "Choice",
+    "Delegate",
+    "Delegation",
+    "FastTrack",
+    "FastTracked",
+    "Hierarchical",
+    "MultiStageReview",
+    "Parallel",
+    "Pipeline",
+    "Plan",
+    "QualityGate",
+    "Refine",
+    "Refined",
+    "Rejected",
+    "Reviews",
+    "Revision",
+    "Sequential",
+    "Situation",
+    "Stage",
+    "Subtask",
+    "Synthesis",
+    "Verdict",
+    "broadcast_to",
+    "centralised",
+    "choose",
+    "command",
+    "delegate",
+    "delegation",
+    "fast_track",
+    "hierarchical",
+    "hybrid",
+    "multi_stage_review",
+    "parallel",
+    "pipeline",
+    "quality_gate",
+    "refine",
+    "sequential",
+    "stage",
+]

@@ -1,0 +1,51 @@
+"""The broadcasting router: everybody of a role, or with a capability, gets the same work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from teams._gather import GatherPolicy, collect
+from teams._pattern import Pattern, Target, target_faults
+from teams._scope import Scope
+from teams._supervisors import Fault, SpecError
+from teams._target import Can
+from teams.patterns._hierarchical import MOST
+from teams.patterns._parallel import gather_faults, settled
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastTo(Pattern):
+    """All who can."""
+
+    whom: str | Can
+    policy: GatherPolicy
+    within: float | None
+
+    def parts(self) -> Iterator[Target]:
+        yield self.whom
+
+    async def play(self, run: Scope, value: object) -> object:
+        seats = await run.able(self.whom)
+        branches: dict[str, tuple[Target, object]] = {seat: (seat, value) for seat in seats}
+        gathered = await run.gather(branches, self.policy, within=self.within)
+        return settled(run, "gather", gathered, list(seats), self.policy)
+
+
+def broadcast_to(whom: str | Can, *, policy: GatherPolicy | None = None, within: float | None = None) -> BroadcastTo:
+    """Everybody of a role or with a capability works on the input. The result is {member: result}, with failures as
+    values, as for `parallel`. Who that is, is settled when it is played.
+
+    It is work, for whoever is free, and kept in the journal of the run; `TeamRef.broadcast` is a message.
+
+    Raises:
+        SpecError: every fault
+        GatherFailed: when it is played: there are fewer results than the policy wants
+        StepFailed: when it is played: there is nobody (`NoCapableAgent`)
+    """
+    faults = [*target_faults("broadcast_to", whom), *gather_faults("broadcast_to", policy, within, MOST)]
+    if not isinstance(whom, str | Can):
+        faults.append(Fault("broadcast_to", f"must be a role, a member or can(...), got {whom!r}"))
+    if faults:
+        raise SpecError(faults)
+    return BroadcastTo(whom, policy or collect(), within)

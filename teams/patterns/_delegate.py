@@ -1,0 +1,63 @@
+"""Decentralised delegation: can I do it, and else, who can?
+
+| value | from | to | meaning |
+|---|---|---|---|
+| the input | pattern | a member | is it yours? |
+| a result | member | pattern | done |
+| `Decline` | member | pattern | not mine: the next is asked, nobody twice |
+| `Handoff` | member | the team | not mine, but I know whose (teams/_handoff.py) |
+
+There is no loop: everybody is asked once at most, and handoffs refuse loops themselves. When nobody takes it, that is
+`NobodyTook`, with what everybody said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from teams._errors import NobodyTook
+from teams._handoff import Decline
+from teams._pattern import Pattern, Target, label, members_faults
+from teams._scope import Scope
+from teams._supervisors import Fault, SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Delegate(Pattern):
+    """Members that are asked one after the other."""
+
+    members: tuple[Target, ...]
+
+    def parts(self) -> Iterator[Target]:
+        yield from self.members
+
+    async def play(self, run: Scope, value: object) -> object:
+        reasons: dict[str, str] = {}
+        for each in self.members:
+            said = await run.do(each, value)
+            if not isinstance(said, Decline):
+                return said
+            reasons[label(each)] = said.reason
+        raise NobodyTook(run.run, reasons)
+
+
+def delegate(*members: Target) -> Delegate:
+    """The first member that can does it: one that cannot answers `Decline(reason)`, and the next is asked, or
+    `Handoff(to)` if it knows who can.
+
+    Raises:
+        SpecError: every fault
+        NobodyTook: when it is played: everybody declined
+    """
+    faults = list(members_faults("delegate", members))
+    if not members:
+        faults.append(Fault("delegate", "has no members"))
+    faults += [
+        Fault("delegate", f"{label(each)} is named twice")
+        for number, each in enumerate(members)
+        if each in members[:number]
+    ]
+    if faults:
+        raise SpecError(faults)
+    return Delegate(members)

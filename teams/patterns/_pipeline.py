@@ -1,0 +1,158 @@
+"""Pipeline: items go through stages, and every stage works on another item at the same time.
+
+Promise: an item that has passed a stage is not there again, whoever crashes; results come in the order of the items.
+Bounded: a stage has at most `parallel` items in it and as many waiting before it; when those places are taken, the
+stage before holds its items, and so on up to the source, which is read no faster than the first stage works. What is
+kept is the items on their way and the results, not the outcome of each stage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from teams._errors import RunError
+from teams._events import StepPassedOver, StepSkipped
+from teams._gather import Failed
+from teams._pattern import Pattern, Target, label, target_faults
+from teams._scope import Scope, end_all
+from teams._step import Step
+from teams._supervisors import Fault, SpecError
+from teams.patterns._flow import END, Flow, Item
+from teams.patterns._stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline(Pattern):
+    """Stages in order."""
+
+    stages: tuple[Stage, ...]
+
+    def parts(self) -> Iterator[Target]:
+        yield from self.stages
+
+    async def play(self, run: Scope, value: object) -> object:
+        flow = run.kept("items", lambda: Flow(value))
+        await Line(run, self.stages, flow).work()
+        return flow.result()
+
+
+class Line:
+    """The stages at work: some tasks for each, with a queue before it."""
+
+    def __init__(self, run: Scope, stages: tuple[Stage, ...], flow: Flow) -> None:
+        self._run = run
+        self._stages = stages
+        self._flow = flow
+        self._queues: list[asyncio.Queue[Item | object]] = [asyncio.Queue(each.parallel) for each in stages]
+        self._resumed = [deque(flow.waiting(number)) for number in range(len(stages))]
+        """Items that were on their way when the run crashed."""
+        self._open = [each.parallel for each in stages]
+        """How many tasks of each stage have not seen the end."""
+
+    async def work(self) -> None:
+        """Returns when the last item has come out. Raises RunError: the first failure that stops the pipeline."""
+        tasks = [asyncio.ensure_future(self._read())]
+        for number, each in enumerate(self._stages):
+            tasks += [asyncio.ensure_future(self._tend(number)) for _ in range(each.parallel)]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            await end_all(tasks)
+
+    async def _read(self) -> None:
+        queue = self._queues[0]
+        while (item := await self._flow.next(self._run)) is not None:
+            await queue.put(item)
+        await queue.put(END)
+
+    async def _tend(self, number: int) -> None:
+        """Takes one item after the other through a stage."""
+        stage, queue, resumed = self._stages[number], self._queues[number], self._resumed[number]
+        last = number + 1 == len(self._stages)
+        while True:
+            item = resumed.popleft() if resumed else await queue.get()
+            if not isinstance(item, Item):
+                break
+            passed = await self._pass(stage, item)
+            if passed and not last:
+                await self._queues[number + 1].put(item)
+        self._open[number] -= 1
+        if self._open[number]:
+            queue.put_nowait(END)  # for the next one; nobody else puts anything there any more
+        elif not last:
+            await self._queues[number + 1].put(END)
+
+    async def _pass(self, stage: Stage, item: Item) -> bool:
+        """Whether the item goes on to the next stage. Raises RunError."""
+        name = stage.label
+        part = self._run.apart(str(item.index))
+        result = item.value
+        goes_on = item.stage + 1 < len(self._stages)
+        try:
+            if stage.applies(part, item.value, name):
+                result = await stage.attempt(part, item.value, name)
+            else:
+                part.emit(StepSkipped("", 0.0, "", part.key(name), "its condition is not met"))
+        except RunError as error:
+            if stage.on_failure == "continue_with_warning":
+                part.emit(StepPassedOver("", 0.0, "", part.key(name), str(error), error))
+            elif stage.on_failure == "skip":
+                part.emit(StepSkipped("", 0.0, "", part.key(name), str(error)))
+                result, goes_on = Failed.by(error), False
+            else:
+                raise
+        if goes_on:
+            item.value = result
+            item.stage += 1
+        else:
+            self._flow.finished(item, result)
+        part.close()
+        return goes_on
+
+
+def pipeline(*stages: Stage | Target) -> Pipeline:
+    """Takes items through stages, each at work on other items at the same time. What is played with it is an iterable
+    or an async iterable of items, and the result is the list of what became of each, in that order; or it is one item,
+    and the result what became of it. Text, bytes, a mapping and a record (a named tuple, a pydantic model) are one
+    item.
+
+    Args:
+        stages: `stage("name", target, ...)`; a step or a plain target is a stage with one item at a time
+
+    Raises:
+        SpecError: every fault
+        StepFailed, StepTimeout: when it is played: an item failed in a stage with on_failure "stop". Results of items
+            that came out by then are in `RunFailed.partial`.
+        SourceFailed, SourceLost: when it is played: the items could not be read
+    """
+    made, faults = [], [] if stages else [Fault("pipeline", "has no stages")]
+    for number, each in enumerate(stages, 1):
+        wrong = list(target_faults(f"pipeline/{number}", each))
+        faults += wrong
+        if not wrong:
+            made.append(staged(each))
+    names = [each.label for each in made]
+    faults += [
+        Fault(f"pipeline/{number}", f"there is a stage {name!r} before it; give them different names")
+        for number, name in enumerate(names, 1)
+        if name in names[: number - 1]
+    ]
+    if faults:
+        raise SpecError(faults)
+    return Pipeline(tuple(made))
+
+
+def staged(target: Stage | Target) -> Stage:
+    """The target as a stage."""
+    if isinstance(target, Stage):
+        return target
+    if isinstance(target, Step):
+        options = (target.attempts, target.priority, target.fallback, target.when, target.transform)
+        return Stage(target.target, target.label, target.timeout, target.on_failure, *options)
+    return Stage(target, label(target))

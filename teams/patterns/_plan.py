@@ -1,0 +1,65 @@
+"""Plans: what a leader wants done, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from teams._gather import Failed
+from teams._pattern import Target, label, target_faults
+from teams._supervisors import Fault, SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Subtask:
+    """A part of a task."""
+
+    work: object
+    to: Target | None = None
+    """Who is to do it. None: nobody in particular, where the pattern allows that (`hybrid`)."""
+    name: str | None = None
+    """What it is called in events and results; by default who does it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Returned by a leader that has others do the work: all subtasks at once."""
+
+    subtasks: tuple[Subtask, ...] = ()
+
+    def __init__(self, subtasks: Iterable[Subtask] = ()) -> None:
+        object.__setattr__(self, "subtasks", tuple(subtasks))
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """Asks a leader to make one result of what others did."""
+
+    task: object
+    """What the leader was asked."""
+    results: Mapping[str, object] = field(default_factory=dict)
+    failures: Mapping[str, Failed] = field(default_factory=dict)
+    unanswered: tuple[str, ...] = ()
+    """Those that were called off, because the others were enough or the time was up."""
+
+
+def named_subtasks(plan: Plan, anybody: Target | None) -> dict[str, tuple[Target, object]]:
+    """The subtasks by name, with who does each. Raises SpecError with every fault."""
+    faults: list[Fault] = []
+    found: dict[str, tuple[Target, object]] = {}
+    used: dict[str, int] = {}
+    for number, each in enumerate(plan.subtasks, 1):
+        if not isinstance(each, Subtask):
+            faults.append(Fault(f"subtask {number}", f"must be a Subtask, got {each!r}"))
+            continue
+        to = anybody if each.to is None else each.to
+        if to is None:
+            faults.append(Fault(f"subtask {number}", "names nobody to do it"))
+            continue
+        faults += target_faults(f"subtask {number}", to)
+        name = (each.name or label(to)).replace("/", "_")
+        used[name] = used.get(name, 0) + 1
+        found[name if used[name] == 1 else f"{name}#{used[name]}"] = to, each.work
+    if faults:
+        raise SpecError(faults)
+    return found

@@ -1,0 +1,43 @@
+"""Sequential: one step after the other, each with the result of the one before.
+
+Promise: a step that is done is not done again, whoever crashes; the first failure that no step option covers ends the
+pattern, with what was done by then in `RunFailed.partial`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from teams._pattern import Pattern, Target, members_faults
+from teams._scope import Scope
+from teams._supervisors import Fault, SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Sequential(Pattern):
+    """Steps in order."""
+
+    steps: tuple[Target, ...]
+
+    def parts(self) -> Iterator[Target]:
+        yield from self.steps
+
+    async def play(self, run: Scope, value: object) -> object:
+        for each in self.steps:
+            value = await run.do(each, value)
+        return value
+
+
+def sequential(*steps: Target) -> Sequential:
+    """One after the other; the result of each is the input of the next, and that of the last the result of all.
+
+    What happens when one fails or takes too long is said by `step(...)` around it; without it, a failure ends all.
+    Raises SpecError with every fault.
+    """
+    faults = list(members_faults("sequential", steps))
+    if not steps:
+        faults.append(Fault("sequential", "has no steps"))
+    if faults:
+        raise SpecError(faults)
+    return Sequential(steps)
