@@ -61,11 +61,13 @@ from teams._events import (
     WorkGivenUp,
     WorkRetried,
 )
+from teams._file import load_team, parse_team
 from teams._gather import Failed, Gathered, GatherPolicy, collect, fail_fast, first, quorum
 from teams._handoff import Accept, Decline, HandoffRule, Offer, handoff
 from teams._member import Member, member
 from teams._metrics import Health, TeamMetrics
 from teams._pattern import Pattern
+from teams._pattern_file import parse_pattern
 from teams._priority import Priority
 from teams._record import Progress, RunHandle
 from teams._requests import SeatInfo
@@ -159,7 +161,10 @@ __all__ = [
     "first",
     "goal",
     "handoff",
+    "load_team",
     "member",
+    "parse_pattern",
+    "parse_team",
     "pool",
     "quorum",
     "role",

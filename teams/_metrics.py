@@ -10,7 +10,8 @@
 | message latency | `event_latency_seconds` (histogram): from publishing to the end of the handler, less its time |
 | deadlock frequency | `deadlocks_total` |
 | resource contention | `resource_waits_total` |
-| conflict rate, and all else | `events_total` by the name of the event |
+| conflict rate | `conflicts_total` by kind |
+| all else | `events_total` by the name of the event |
 
 Counters and histograms only grow, and begin when the sink is made; who wants a rate subtracts. Nothing is sampled: what
 an event tells is counted when it happens, what a coordinator knows is read when somebody scrapes.
@@ -33,6 +34,7 @@ from teams._book import Book
 from teams._coordinator import Coordinator
 from teams._errors import RunCancelled
 from teams._events import (
+    ConflictResolved,
     HandedOff,
     HandoffReturned,
     MemberLeft,
@@ -57,6 +59,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "runs": ("Runs of patterns that ended, by outcome: done, failed or cancelled.", ("team", "outcome")),
     "deadlocks": ("Members that crashed because their call would have closed a circle.", ("team", "member")),
     "resource_waits": ("Grants of resources that had to wait.", ("resources",)),
+    "conflicts": ("Conflicts of members that were resolved, by kind.", ("kind",)),
     "events": ("Events of teams, by name.", ("event",)),
 }
 _HISTOGRAMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -195,6 +198,8 @@ class TeamMetrics(Collector):
                 counts["runs"][team, outcome] += 1
             case MemberLost(member=member) | MemberLeft(member=member):
                 self._down.pop(f"{team}/members/{member}", None)
+            case ConflictResolved(kind=kind):
+                counts["conflicts"][(kind,)] += 1
             case ResourcesGranted(waited=waited) if waited > 0:
                 counts["resource_waits"][(event.path,)] += 1
             case _:

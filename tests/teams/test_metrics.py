@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import prometheus_client
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from actors import Actor
 from actors.testing import Simulation, simulation
 from supervisors import SupervisorSpec, constant
 from teams import Handoff, Health, Pattern, Scope, TeamMetrics, TeamRef, member, team
+from teams._events import ConflictResolved, ResourcesGranted
 
 
 async def slow(seconds: Any) -> Any:
     """Takes the time it is given."""
     if seconds == "boom":
         raise ValueError(seconds)
+    if isinstance(seconds, Timed):
+        seconds = seconds.seconds
     await asyncio.sleep(seconds)
     return seconds
 
@@ -27,6 +31,20 @@ async def slow(seconds: Any) -> Any:
 async def passing_on(seconds: Any) -> Any:
     """Has it done by somebody else."""
     return Handoff("worker", seconds)
+
+
+class Timed(NamedTuple):
+    """A message that knows when it was published."""
+
+    at: float
+    seconds: float
+
+
+class Calling(Actor):
+    """Asks itself, which can never be answered."""
+
+    async def on_receive(self, message: object) -> None:
+        await self.ref.call(message)
 
 
 class Once(Pattern):
@@ -122,6 +140,45 @@ def test_handoffs_runs_and_every_other_event_are_counted() -> None:
         crew.pause_work()
         sim.advance(1)
         assert metric(registry, "events_total", event="paused") == 1
+
+
+def test_conflicts_and_waits_for_resources_are_counted() -> None:
+    """Guards the coordination figures."""
+    with measured() as (sim, _, _, registry):
+        publish = sim.runtime.events.publish
+        publish(ConflictResolved("crew", 0.0, "contention", "db", "a", "priority"))
+        for waited in (0.0, 2.0):
+            publish(ResourcesGranted("root/tools", 0.0, None, {"db": 1}, waited))
+        assert metric(registry, "conflicts_total", kind="contention") == 1
+        assert metric(registry, "resource_waits_total", resources="root/tools") == 1
+
+
+def test_the_latency_of_an_event_ends_where_its_handler_begins() -> None:
+    """Guards message latency: the time of the handler itself is not part of it, and it is measured only when asked."""
+    registry = CollectorRegistry()
+    with simulation() as sim:
+        crew = sim.start(crew_of())
+        with TeamMetrics(sim.runtime, registry, events=True):
+            worker = crew.child("members/worker")
+            worker.suspend()
+            worker.tell(Timed(sim.runtime.now(), 10.0))
+            sim.advance(3)
+            worker.resume()
+            sim.advance(60)
+            labels = {"member": "crew/members/worker"}
+            assert metric(registry, "event_latency_seconds_count", **labels) == 1
+            assert metric(registry, "event_latency_seconds_sum", **labels) == pytest.approx(3.0)
+
+
+def test_a_member_that_crashes_over_a_circle_of_calls_counts_as_a_deadlock() -> None:
+    """Guards deadlock frequency: such a call is refused at once, and its caller, if it does not mind, crashes."""
+    registry = CollectorRegistry()
+    with simulation() as sim:
+        crew = sim.start(team("crew", member("calling", Calling), max_restarts=100))
+        with TeamMetrics(sim.runtime, registry):
+            crew.child("members/calling").tell("go")
+            sim.advance(10)
+            assert metric(registry, "deadlocks_total", team="crew", member="calling") == 1
 
 
 def test_health_says_how_the_team_does_now() -> None:

@@ -1,0 +1,55 @@
+"""The names a file may use for whom it means, and which of them somebody may have meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Who there is in a team, by what its file says, sound or not: so that one fault does not bring others along."""
+
+    people: frozenset[str]
+    """Members, their seats, and the roles they play."""
+    capabilities: frozenset[str]
+    """What somebody can."""
+    declared: frozenset[str]
+    """The roles that are declared; empty: members play what they like."""
+
+    @classmethod
+    def of(cls, members: Sequence[Mapping[str, object]], roles: Sequence[Mapping[str, object]]) -> Names:
+        """The names in a team of these."""
+        declared = {name: each for each in roles if isinstance(name := each.get("name"), str)}
+        people: set[str] = set()
+        can: set[str] = set()
+        for each in members:
+            id, role, count = each.get("id"), each.get("role"), each.get("count", 1)
+            if isinstance(id, str):
+                people.add(id)
+                if isinstance(count, int) and count > 1:
+                    people |= {f"{id}-{number}" for number in range(1, count + 1)}
+            if isinstance(role, str):
+                people.add(role)
+                can |= set(_texts(declared.get(role, {}).get("capabilities")))
+            can |= set(_texts(each.get("capabilities")))
+        return cls(frozenset(people), frozenset(can), frozenset(declared))
+
+    @property
+    def sides(self) -> frozenset[str]:
+        """Who may hand work on, or get it: members and roles, those that nobody plays yet included."""
+        return self.people | self.declared
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at the nearest of the known names, or at all of them."""
+    every = sorted(known)
+    near = difflib.get_close_matches(name, every, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(every) or 'none'}"
+
+
+def _texts(values: object) -> Iterable[str]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        return ()
+    return [each for each in values if isinstance(each, str)]

@@ -1,0 +1,146 @@
+"""`understudy` on teams in files: the command line finds who reads them without knowing teams."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import supervisors
+
+PACKAGES = Path(supervisors.__file__).parents[1]
+
+WORK = """
+async def triage(text):
+    return text.upper()
+
+async def answer(text):
+    if "BOMB" in text:
+        raise ValueError("no [bold]luck")
+    return {"answer": text}
+"""
+
+FILE = """
+team = "desk"
+max_restarts = 1
+
+[[members]]
+id = "triage"
+work = "desk_work:triage"
+
+[[members]]
+id = "answerer"
+work = "desk_work:answer"
+backoff = { kind = "constant", initial = 0.01, cap = 0.01 }
+
+[goal]
+input = "hello"
+steps = ["triage", { agent = "answerer", timeout = "30s" }]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A team in a file, the module of its members, and our entry points where the package is not installed."""
+    (tmp_path / "desk_work.py").write_text(WORK)
+    (tmp_path / "desk.toml").write_text(FILE)
+    if not importlib.metadata.entry_points(group="understudy.files"):
+        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+        info = tmp_path / "understudy-0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: understudy\nVersion: 0\n")
+        text = ""
+        for group, entries in project["entry-points"].items():
+            if group.startswith("understudy"):
+                text += "\n".join([f"[{group}]", *(f"{name} = {where}" for name, where in entries.items()), ""])
+        (info / "entry_points.txt").write_text(text)
+    return tmp_path
+
+
+def understudy(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """A command, in the folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "supervisors", *args],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_a_team_in_a_file_is_run_until_its_goal_is_reached(folder: Path) -> None:
+    """Guards `understudy run team.toml`: the result on stdout, exit code 0."""
+    said = understudy(folder, "run", "desk.toml", "--plain")
+    assert said.returncode == 0, said.stderr
+    assert said.stdout == '{"answer":"HELLO"}\n'
+    assert "desk has ended" in said.stderr
+
+
+def test_a_team_in_a_file_that_does_not_reach_its_goal_exits_with_1(folder: Path) -> None:
+    """Guards the exit code, and that the account names the member and its own error."""
+    (folder / "desk.toml").write_text(FILE.replace("hello", "bomb"))
+    said = understudy(folder, "run", "desk.toml", "--plain")
+    assert said.returncode == 1
+    assert said.stdout == ""
+    assert "desk/members/answerer crashed" in said.stderr
+    assert "ValueError: no [bold]luck" in said.stderr
+
+
+def test_a_team_in_a_file_is_checked_and_shown_without_starting_it(folder: Path) -> None:
+    """Guards `check` and `tree`."""
+    checked = understudy(folder, "check", "desk.toml")
+    assert checked.returncode == 0, checked.stderr
+    shown = understudy(folder, "tree", "desk.toml")
+    assert shown.returncode == 0
+    for part in ("desk", "members", "triage", "answerer", "coordinator", "goal"):
+        assert part in shown.stdout
+
+
+def test_a_bad_team_in_a_file_is_told_with_every_fault(folder: Path) -> None:
+    """Guards the account of a bad file: exit code 2, each fault with its place."""
+    (folder / "desk.toml").write_text(FILE.replace('["triage"', '["traige"').replace("work:triage", "work:traige"))
+    said = understudy(folder, "run", "desk.toml")
+    assert said.returncode == 2
+    assert "2 faults in desk.toml" in said.stderr
+    assert "desk/goal/steps/traige: 'traige' is nobody here; did you mean 'triage'?" in said.stderr
+    assert "desk/members/triage: work: desk_work:traige cannot be found" in said.stderr
+
+
+def test_the_example_of_a_team_in_a_file_surveys_its_own_folder(folder: Path) -> None:
+    """Guards examples/team_file.toml: members that crash, branches, an aggregator, and a result."""
+    example = Path(__file__).parents[2] / "examples" / "team_file.toml"
+    said = understudy(folder, "run", str(example), "--plain")
+    assert said.returncode == 0, said.stderr
+    assert re.fullmatch(r"\d+ lines, the longest definition is \w+, \d+ files define nothing\n", said.stdout)
+    assert "crashed_exit path=survey/members/counter" in said.stderr
+
+
+def test_metrics_of_the_team_are_served_beside_those_of_its_actors(folder: Path) -> None:
+    """Guards the second group of entry points, in the process that would serve them."""
+    program = (
+        "from prometheus_client import CollectorRegistry, generate_latest\n"
+        "from actors import Runtime\n"
+        "from supervisors.cli._app import _collectors\n"
+        "registry = CollectorRegistry()\n"
+        "with Runtime(log=False) as runtime, _collectors(runtime, registry):\n"
+        "    print(generate_latest(registry).decode())\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert said.returncode == 0, said.stderr
+    assert "understudy_team_work_total" in said.stdout
+    assert "understudy_starts_total" in said.stdout

@@ -1,0 +1,438 @@
+"""Teams in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.testing import simulation
+from supervisors import SpecError, SupervisorSpec
+from teams import (
+    Pattern,
+    TeamRef,
+    can,
+    collect,
+    fail_fast,
+    goal,
+    handoff,
+    load_team,
+    member,
+    parse_pattern,
+    parse_team,
+    quorum,
+    role,
+    step,
+    team,
+)
+from teams._condition import Condition
+from teams._pattern_file import PatternReader
+from teams._seconds import seconds
+from teams.patterns import (
+    command,
+    delegation,
+    hierarchical,
+    multi_stage_review,
+    parallel,
+    pipeline,
+    quality_gate,
+    refine,
+    sequential,
+    stage,
+)
+from tests.teams import players
+
+HERE = "tests.teams.players"
+
+DESK = f"""
+team = "desk"
+strategy = "rest_for_one"
+max_restarts = 7
+period = 30
+max_hops = 3
+ageing = 20
+
+[[roles]]
+name = "specialist"
+description = "knows one thing well"
+capabilities = ["refund"]
+max_members = 3
+
+[[members]]
+id = "triage"
+work = "{HERE}:echo"
+
+[[members]]
+id = "billing"
+work = "{HERE}:add_one"
+role = "specialist"
+capabilities = ["invoice"]
+count = 2
+restart = "transient"
+backoff = {{ kind = "constant", initial = 0.5 }}
+
+[[members]]
+id = "clerk"
+work = "{HERE}:Clerk"
+
+[[handoffs]]
+from_role = "triage"
+to_role = "specialist"
+trigger = "money"
+transform = "{HERE}:double"
+
+[goal]
+input = 20
+steps = [
+    "triage",
+    {{ agent = {{ can = "refund" }}, timeout = "30s", when = {{ field = "", op = ">", value = 10 }} }},
+    "{HERE}:double",
+]
+"""
+
+
+def test_a_file_says_what_the_builders_say(tmp_path: Path) -> None:
+    """Guards the format: every key ends where its Python twin does."""
+    (tmp_path / "desk.toml").write_text(DESK.replace('triage"\nwork', 'triage"\nrole = "specialist"\nwork'))
+    big = Condition(field="", op=">", value=10)
+    steps = sequential("triage", step(can("refund"), timeout=30, when=big), players.double)
+    expected = team(
+        "desk",
+        role("specialist", "knows one thing well", capabilities=["refund"], max_members=3),
+        member("triage", players.echo, role="specialist"),
+        member(
+            "billing",
+            players.add_one,
+            role="specialist",
+            capabilities=["invoice"],
+            count=2,
+            restart="transient",
+            backoff={"kind": "constant", "initial": 0.5},  # type: ignore[arg-type]
+        ),
+        member("clerk", players.Clerk),
+        handoffs=[handoff("triage", "specialist", "money", transform=players.double)],
+        goal=goal(steps, 20),
+        strategy="rest_for_one",
+        max_restarts=7,
+        period=30,
+        max_hops=3,
+        ageing=20,
+    )
+    assert load_team(tmp_path / "desk.toml") == expected
+
+
+def test_a_team_from_a_file_reaches_its_goal(tmp_path: Path) -> None:
+    """Guards the whole way, from a text to a result."""
+    (tmp_path / "desk.toml").write_text(DESK)
+    spec = load_team(tmp_path / "desk.toml")
+    assert played(spec) == 2 * (20 + 1)
+
+
+def played(spec: SupervisorSpec) -> object:
+    """The result of the goal of a team."""
+    with simulation() as sim:
+        crew = sim.start(spec)
+        assert isinstance(crew, TeamRef)
+        run = crew.goal()
+        assert run is not None
+        sim.advance(60)
+        return run.get()
+
+
+STAGES = """
+stages:
+  - name: "Test Discovery"
+    agent: scout_agent
+    timeout: 30s
+    on_failure: stop
+  - name: "Risk Assessment"
+    agent: risk_analyzer
+    timeout: 10s
+    on_failure: continue_with_warning
+  - name: "Test Execution"
+    agent: test_runner
+    timeout: 300s
+    on_failure: retry_once
+    parallel: 4
+  - name: "Result Analysis"
+    agent: analyzer
+    timeout: 20s
+"""
+
+HIERARCHY = """
+commander: mission_control
+squad_leaders:
+  functional_testing:
+    workers: [ui_tester, api_tester]
+  security_testing:
+    workers: [{ can: scan }]
+"""
+
+ORCHESTRA = """
+sections:
+  preparation:
+    agents: [provisioner, seeder]
+    pattern: "Sequential"
+  execution:
+    agents: [ui_tester, api_tester]
+    pattern: "Parallel"
+    timeout: 5m
+failure_handling:
+  agent_failure: retry_then_skip
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            STAGES,
+            pipeline(
+                stage("Test Discovery", "scout_agent", timeout=30.0),
+                stage("Risk Assessment", "risk_analyzer", timeout=10.0, on_failure="continue_with_warning"),
+                stage("Test Execution", "test_runner", timeout=300.0, on_failure="retry_once", parallel=4),
+                stage("Result Analysis", "analyzer", timeout=20.0),
+            ),
+            id="stages",
+        ),
+        pytest.param(
+            HIERARCHY,
+            command(
+                "mission_control",
+                {"functional_testing": ["ui_tester", "api_tester"], "security_testing": [can("scan")]},
+                policy=collect(),
+            ),
+            id="hierarchy",
+        ),
+        pytest.param(
+            ORCHESTRA,
+            sequential(
+                step(
+                    sequential(
+                        step("provisioner", name="provisioner", attempts=2, on_failure="skip"),
+                        step("seeder", name="seeder", attempts=2, on_failure="skip"),
+                    ),
+                    name="preparation",
+                ),
+                step(
+                    parallel(
+                        {
+                            "ui_tester": step("ui_tester", name="ui_tester", attempts=2, on_failure="skip"),
+                            "api_tester": step("api_tester", name="api_tester", attempts=2, on_failure="skip"),
+                        },
+                        policy=collect(),
+                    ),
+                    name="execution",
+                    timeout=300.0,
+                ),
+            ),
+            id="sections",
+        ),
+        pytest.param(
+            "branches: {a: x, b: {agent: y, timeout: 500ms}}\naggregator: z\npolicy: {quorum: 1}\nwithin: 2",
+            parallel({"a": "x", "b": step("y", timeout=0.5)}, merge="z", policy=quorum(1), within=2.0),
+            id="branches",
+        ),
+        pytest.param(
+            "branches: [x, y]\npolicy: fail_fast", parallel({"x": "x", "y": "y"}, policy=fail_fast()), id="list"
+        ),
+        pytest.param(
+            "root: boss\nsynthesize: writer\ndelegation_rules:\n"
+            "- {parent: boss, children: [a, b], condition: {field: research}}\n- {parent: a, children: [c]}",
+            hierarchical(
+                "boss",
+                rules=[
+                    delegation("boss", ["a", "b"], when=Condition(field="research")),
+                    delegation("a", ["c"]),
+                ],
+                synthesize="writer",
+                policy=collect(),
+            ),
+            id="delegation rules",
+        ),
+        pytest.param(
+            "producer: p\ngate: {reviewers: [a, b], approval: c}\nmax_rounds: 2",
+            quality_gate("p", multi_stage_review({"a": "a", "b": "b"}, "c", policy=collect()), max_rounds=2),
+            id="gate",
+        ),
+        pytest.param("producer: p\nreviewer: r", refine("p", "r"), id="refine"),
+    ],
+)
+def test_every_pattern_of_a_file_is_the_one_of_its_builder(text: str, expected: Pattern) -> None:
+    """Guards the shapes of the documents: stages, hierarchies, sections, branches, rules and gates."""
+    assert parse_pattern(yaml.safe_load(text)) == expected
+
+
+BAD = f"""
+team: desk
+startegy: one_for_one
+max_restarts: -1
+max_hops: many
+roles:
+  - {{name: specialist, max_member: 2}}
+  - {{description: nobody}}
+members:
+  - {{id: triage, work: "{HERE}:ecko"}}
+  - {{id: billing, work: "{HERE}:add_one", role: specialists, backof: 1}}
+  - {{id: tech, work: "{HERE}:double", role: specialist, restart: sometimes, capabilities: [outage]}}
+  - {{id: tech, work: "{HERE}:echo", accepts: "{HERE}:NUMBER"}}
+  - {{work: nowhere}}
+  - 7
+handoffs:
+  - {{from_role: triage, to_role: specialst, trigger: 5}}
+goal:
+  steps:
+    - traige
+    - {{agent: {{can: outrage}}, timeout: 30 parsecs}}
+    - {{agent: tech, on_failure: explode, wehn: x}}
+    - {{agnet: tech}}
+    - {{stages: [{{name: Look, agent: teck, parallel: 0}}]}}
+    - {{branches: {{a: tech}}, policy: most}}
+    - {{agent: tech, when: "no_such_module:x"}}
+    - {{agent: tech, when: {{field: a, op: "~", value: 1}}}}
+"""
+
+
+def test_every_fault_comes_at_once_with_its_place_and_the_nearest_name() -> None:
+    """Guards bad files: one look at the account is enough to mend all of it."""
+    with pytest.raises(SpecError) as caught:
+        parse_team(yaml.safe_load(BAD))
+    told = {(fault.path, fault.message.partition(": ")[0]): fault.message for fault in caught.value.faults}
+    expected = {
+        ("desk", "startegy"): "did you mean 'strategy'?",
+        ("desk", "max_restarts"): "greater than or equal to 0",
+        ("desk", "max_hops"): "must be a whole number",
+        ("desk/roles/specialist", "max_member"): "did you mean 'max_members'?",
+        ("desk/roles/[1]", "name"): "is missing",
+        ("desk/members/triage", "work"): "has no attribute 'ecko'",
+        ("desk/members/billing", "role"): "there is no role 'specialists'; did you mean 'specialist'?",
+        ("desk/members/billing", "backof"): "did you mean 'backoff'?",
+        ("desk/members/tech", "restart"): "'permanent', 'transient' or 'temporary'",
+        ("desk/members/tech", "accepts"): "NUMBER is int, expected a function",
+        ("desk/members/tech", "id"): "2 members have it",
+        ("desk/members/[4]", "id"): "is missing",
+        ("desk/members/[4]", "work"): "must have the form 'module:name'",
+        ("desk/members/[5]", "must be a mapping, got 7"): "",
+        ("desk/handoffs/[0]", "to_role"): "did you mean 'specialist'?",
+        ("desk/handoffs/[0]", "trigger"): "must be the name of one, got 5",
+        ("desk/goal/steps/traige", "'traige' is nobody here; did you mean 'triage'?"): "",
+        ("desk/goal/steps/[1]", "can"): "nobody can 'outrage'; did you mean 'outage'?",
+        ("desk/goal/steps/[1]", "timeout"): "a text such as '30s'",
+        ("desk/goal/steps/[2]", "on_failure"): "'continue_with_warning'",
+        ("desk/goal/steps/[2]", "wehn"): "did you mean 'when'?",
+        ("desk/goal/steps/[3]", "a pattern needs one of steps, stages"): "",
+        ("desk/goal/steps/[4]/stages/Look", "parallel"): "greater than 0",
+        ("desk/goal/steps/[5]", "policy"): "collect, fail_fast, first",
+        ("desk/goal/steps/[6]", "when"): "No module named 'no_such_module'",
+        ("desk/goal/steps/[7]/when", "op"): "'contains'",
+    }
+    for (path, start), text in expected.items():
+        found = [message for (place, _), message in told.items() if place == path and message.startswith(start)]
+        assert found, f"nothing starts with {start!r} at {path}: {[m for (p, _), m in told.items() if p == path]}"
+        assert any(text in message for message in found), (path, found)
+    assert len(caught.value.faults) == len(expected), "\n".join(map(str, caught.value.faults))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "team/goal: a pattern needs one of"),
+        ({"steps": ["a"], "stages": []}, "got steps and stages"),
+        ({"step": ["a"]}, "got 'step': did you mean 'steps'?"),
+        ({"steps": []}, "steps: List should have at least 1 item"),
+        ({"steps": [""]}, "'' is nobody here"),
+        ({"steps": ["idle"]}, "'idle' has no members"),
+        ({"steps": [3]}, "must be a name"),
+        ({"steps": [{"can": 3}]}, "can: must be the name of a capability"),
+        ({"steps": [{"can": "x", "cant": "y"}]}, "cant: unknown key; did you mean 'can'?"),
+        ({"branches": {"a": "a"}, "within": "soon"}, "within: must be seconds"),
+        ({"branches": {"a": "a"}, "policy": {"quorum": 0}}, "quorum: Input should be greater than 0"),
+        ({"branches": {"a": "a"}, "policy": {"quorum": 2}}, "can never be reached"),
+        ({"commander": "a", "squad_leaders": {"b": ["a"]}}, "squad_leaders/b: must be a mapping with the keys workers"),
+        ({"commander": "a", "squad_leaders": {"zoe": {"workers": ["b"]}}}, "squad_leaders/zoe: 'zoe' is nobody here"),
+        ({"root": "a", "delegation_rules": [{"parent": "a", "children": ["a"]}]}, "it is a loop: a -> a"),
+        ({"sections": {"x": {"agents": ["a"], "pattern": "chaotic"}}}, "pattern: Input should be 'sequential'"),
+        ({"sections": {"x": {"agents": ["a"], "pattern": "Parallel"}}, "failure_handling": {"agent": 1}}, "agent: unk"),
+        ({"producer": "a", "gate": "b", "max_rounds": "3"}, "max_rounds: Input should be a valid integer"),
+    ],
+)
+def test_a_goal_that_cannot_be_is_refused_with_its_place(values: dict[str, Any], message: str) -> None:
+    """Guards each shape against what is typed wrong."""
+    members = [{"id": id, "work": f"{HERE}:echo"} for id in ("a", "b")]
+    with pytest.raises(SpecError) as caught:
+        parse_team({"team": "team", "roles": [{"name": "idle"}], "members": members, "goal": values})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("30s", 30.0), ("500ms", 0.5), ("5m", 300.0), ("5 min", 300.0), ("1.5h", 5400.0), (2, 2.0), (0.5, 0.5)],
+)
+def test_times_are_read_as_people_write_them(written: object, meant: float) -> None:
+    """Guards the units."""
+    assert seconds(written) == meant
+
+
+@pytest.mark.parametrize(
+    "written", ["soon", "", "s", "-1s", "30 parsecs", 0, -1, True, float("inf"), float("nan"), None]
+)
+def test_what_is_no_time_is_refused(written: object) -> None:
+    """Guards limits that would be none."""
+    with pytest.raises(ValueError, match="must be seconds above 0"):
+        seconds(written)
+
+
+KEYS = st.sampled_from(
+    [
+        *(
+            "team",
+            "members",
+            "roles",
+            "handoffs",
+            "goal",
+            "strategy",
+            "max_hops",
+            "id",
+            "work",
+            "role",
+            "count",
+            "input",
+        ),
+        *("capabilities", "name", "from_role", "to_role", "trigger", "steps", "stages", "branches", "agent", "can"),
+        *("timeout", "on_failure", "when", "root", "delegation_rules", "parent", "children", "commander", "pattern"),
+        *("squad_leaders", "workers", "sections", "agents", "gate", "producer", "reviewer", "reviewers", "policy"),
+    ]
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 3)
+    | st.floats()
+    | st.sampled_from(["a", "b", "", f"{HERE}:echo", f"{HERE}:NUMBER", ":", "30s", "/", "stop", "sequential"]),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(KEYS, below, max_size=5),
+    max_leaves=25,
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=6))
+def test_whatever_a_file_holds_it_is_a_team_or_a_spec_error(values: dict[str, Any]) -> None:
+    """Guards against a traceback in place of an account."""
+    made: object
+    try:
+        made = parse_team(values)
+    except SpecError as error:
+        made = error.faults
+    assert made
+    assert isinstance(made, SupervisorSpec | tuple)
+
+
+@given(VALUES)
+def test_whatever_a_pattern_holds_it_is_a_pattern_or_faults(values: Any) -> None:
+    """Guards the reader of patterns in the same way."""
+    faults: list[Any] = []
+    made = PatternReader(None, faults).pattern("here", values)
+    assert (made is None) == bool(faults)
