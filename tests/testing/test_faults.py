@@ -308,6 +308,21 @@ def test_a_clock_jump_makes_everything_due_at_once() -> None:
         assert ref.ask("x") == 2
 
 
+def test_a_clock_that_has_jumped_past_the_end_of_a_run_is_no_wrong_use() -> None:
+    """A test says until when it runs; that a plan was there before is not its fault. Without a plan it is."""
+    with simulation(FaultPlan(ClockJump(at=1.0, seconds=100.0))) as sim:
+        ref = sim.spawn(Counter, name="a")
+        sim.run(until=2)
+        ref.tell("x")
+        sim.run(until=60)
+        assert sim.now == 101.0
+        assert ref.ask("x") == 2
+    with simulation() as sim:
+        sim.run(until=2)
+        with pytest.raises(SimulationError, match="it is 2 s already"):
+            sim.run(until=1)
+
+
 def test_the_wall_clock_may_go_back() -> None:
     """A negative jump moves only what people read."""
 
