@@ -98,9 +98,10 @@ class Injector:
                 self._timers.append(runtime.loop.call_at(fault.at, self._jump, runtime, index, fault))
 
     def pause(self, runtime: SimRuntime, seconds: float) -> Future[None]:
-        """A future that settles after so many virtual seconds: what slows a handler down."""
+        """A future that settles after so many virtual seconds, or at `heal()`: what slows a handler down."""
         over, timer = runtime.pause(seconds)
         self._timers.append(timer)
+        self._hung.append(over)
         return over
 
     def hang(self, runtime: SimRuntime) -> Future[None]:
@@ -130,7 +131,7 @@ class Injector:
             runtime.wall_offset += fault.seconds
 
     def heal(self) -> None:
-        """No further fault, and handlers that hang go on."""
+        """No further fault, and handlers that hang or are slowed down go on."""
         self.healed = True
         hung, self._hung = self._hung, []
         for future in hung:

@@ -150,7 +150,7 @@ class Journal:
             self.open.pop(number, None)
 
     def deliver_delayed(self) -> None:
-        """What a fault holds back comes now: at the end of a run a timer of ours is nobody's orphan."""
+        """What a fault holds back comes now."""
         for timer in list(self.delayed.values()):
             timer._run()
             timer.cancel()

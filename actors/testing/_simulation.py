@@ -344,13 +344,14 @@ class Simulation:
         return task.result()
 
     def heal(self) -> None:
-        """No further faults, and a fair schedule from here on. Handlers that hang go on. Judge liveness only after
-        this.
+        """No further faults, and a fair schedule from here on. Handlers that hang or are slowed down go on, and delayed
+        messages arrive. Judge liveness only after this.
         """
         if not self._healed:
             self._healed = True
             self.runtime.journal.note(seen.Healed)
             self.runtime.injector.heal()
+            self.runtime.journal.deliver_delayed()
             self.loop.reschedule(Fifo())
 
     # What must hold

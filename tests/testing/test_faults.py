@@ -287,6 +287,18 @@ def test_a_fault_whose_time_has_not_come_at_the_end_is_nobodys_orphan(fault: Fau
     assert asked.done()
 
 
+@pytest.mark.parametrize("fault", [Slow("a", seconds=1000), DelayMessage("a", seconds=1000), Hang("a")])
+def test_healing_ends_what_is_late(fault: Fault) -> None:
+    """Liveness is judged after it: a fault that goes on would be blamed on the system under test."""
+    with simulation(FaultPlan(fault)) as sim:
+        ref = sim.spawn(Counter, name="a")
+        asked = ref.ask("x", block=False, timeout=None)
+        sim.run(until=60)
+        assert not asked.done()
+        sim.heal()
+        sim.eventually("it is answered", asked.done, within=1)
+
+
 def test_two_hangs_at_one_message_end_with_healing() -> None:
     """The second begins where the first has ended: at the moment of healing."""
     with simulation(FaultPlan(Hang("a"), Hang("a"))) as sim:
