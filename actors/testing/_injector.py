@@ -99,9 +99,9 @@ class Injector:
 
     def pause(self, runtime: SimRuntime, seconds: float) -> Future[None]:
         """A future that settles after so many virtual seconds, or at `heal()`: what slows a handler down."""
-        over, timer = runtime.pause(seconds)
-        self._timers.append(timer)
-        self._hung.append(over)
+        over = self.hang(runtime)
+        if not over.done():
+            self._timers.append(runtime.loop.call_later(seconds, lambda: None if over.done() else over.set(None)))
         return over
 
     def hang(self, runtime: SimRuntime) -> Future[None]:

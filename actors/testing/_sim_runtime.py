@@ -117,11 +117,6 @@ class SimRuntime(Runtime):
         future.add_done_callback(lambda _: self.strands.wake(sleeper))
         return self.strands.block(sleeper, timeout)
 
-    def pause(self, seconds: float) -> tuple[Future[None], asyncio.TimerHandle]:
-        """A future that settles after so many virtual seconds, and the timer that settles it."""
-        future: Future[None] = Future(self.park)
-        return future, self.loop.call_later(seconds, lambda: None if future.done() else future.set(None))
-
     def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> None:
         """Begins a simulated thread that is no actor of ours; the name is also that of its lane."""
         self.strands.start(work, self.loop.lane(name), name, outside=outside)

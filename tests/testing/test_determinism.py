@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors import Future
 from actors.testing import (
     Crash,
     DeadlockFailure,
@@ -128,5 +129,5 @@ def test_the_report_says_what_a_person_needs() -> None:
 def test_the_report_is_written_once() -> None:
     """An exception that passes through keeps the one note."""
     with pytest.raises(DeadlockFailure) as caught, simulation(default_timeout=None) as sim:
-        sim.runtime.pause(float("inf"))[0].get()
+        Future[None](sim.runtime.park).get()
     assert len(caught.value.__notes__) == 1

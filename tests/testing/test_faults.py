@@ -299,9 +299,10 @@ def test_healing_ends_what_is_late(fault: Fault) -> None:
         sim.eventually("it is answered", asked.done, within=1)
 
 
-def test_two_hangs_at_one_message_end_with_healing() -> None:
+@pytest.mark.parametrize("fault", [Slow("a", seconds=1000), Hang("a")])
+def test_two_of_them_at_one_message_end_with_healing(fault: Fault) -> None:
     """The second begins where the first has ended: at the moment of healing."""
-    with simulation(FaultPlan(Hang("a"), Hang("a"))) as sim:
+    with simulation(FaultPlan(fault, fault)) as sim:
         ref = sim.spawn(Counter, name="a")
         asked = ref.ask("x", block=False, timeout=None)
         sim.run(until=60)
