@@ -71,13 +71,16 @@ def _cut(text: str) -> str:
 
 
 class _Shown:
-    """A value by its `repr`, cut to length; one that cannot be shown is named by its class."""
+    """A value by its `repr`, cut to length and fit for a terminal, whatever its class says of itself; one that cannot
+    be shown is named by its class.
+    """
 
     def __init__(self, value: object) -> None:
         self._value = value
 
     def __repr__(self) -> str:
         try:
-            return _cut(repr(self._value))
+            text = _cut(repr(self._value))
         except Exception:  # noqa: BLE001 - a log line about a message must not fail by the message's own repr
             return f"<{type(self._value).__qualname__}, cannot be shown>"
+        return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
