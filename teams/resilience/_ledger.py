@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -33,7 +33,8 @@ class Claim:
     incarnation: int
 
 
-class Waiting(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Waiting:
     """A claim that waits."""
 
     rank: tuple[float, int]
@@ -41,6 +42,9 @@ class Waiting(NamedTuple):
     claim: Claim
     reply: Reply
     since: float
+
+
+_rank = attrgetter("rank")
 
 
 class PoolUsage(NamedTuple):
@@ -52,9 +56,6 @@ class PoolUsage(NamedTuple):
     """How many claims that want of it wait."""
 
 
-_NONE: deque[tuple[float, float]] = deque(maxlen=0)
-
-
 class Ledger:
     """What is held and who waits. Times are seconds, passed in."""
 
@@ -62,12 +63,22 @@ class Ledger:
         self.pools: Mapping[str, Pool] = {}
         self.held: dict[Claim, float] = {}
         """Since when each claim is granted."""
-        self.waiting: list[Waiting] = []
+        self.waiting: dict[Claim, Waiting] = {}
         self.watched = False
         """Whether the end of the actor for good is being waited for."""
+        self._line: list[Waiting] = []
+        """Who waits, by rank."""
+        self._parts: dict[str, dict[Claim, float]] = {}
+        """How much of each pool each claim holds."""
         self._taken: dict[str, deque[tuple[float, float]]] = {}
-        """Of a rate: when each amount was granted that counts yet."""
+        """Of each rate: when each amount was granted that counts yet."""
+        self._wanted: Counter[str] = Counter()
+        """How many wait for each pool."""
         self._claims = 0
+
+    def claims(self) -> list[Claim]:
+        """Everybody who holds or waits."""
+        return [*self.held, *self.waiting]
 
     def faults(self, path: str, wants: Mapping[str, float]) -> list[Fault]:
         """Why this can never be granted."""
@@ -82,77 +93,87 @@ class Ledger:
 
     def join(self, claim: Claim, reply: Reply, now: float, ageing: float) -> None:
         """The claim waits. One that waits already keeps its place, and is answered at `reply` from now on."""
-        for index, each in enumerate(self.waiting):
-            if each.claim is claim:
-                self.waiting[index] = each._replace(reply=reply)
-                return
+        known = self.waiting.get(claim)
+        if known is not None:
+            known.reply = reply
+            return
         self._claims += 1
-        rank = (now / ageing - claim.priority, self._claims)
-        bisect.insort(self.waiting, Waiting(rank, claim, reply, now), key=attrgetter("rank"))
+        made = self.waiting[claim] = Waiting((now / ageing - claim.priority, self._claims), claim, reply, now)
+        bisect.insort(self._line, made, key=_rank)
+        self._wanted.update(claim.wants.keys())
 
     def drop(self, claim: Claim) -> Waiting | None:
         """The claim waits no longer; returns what it waited with."""
-        for index, each in enumerate(self.waiting):
-            if each.claim is claim:
-                return self.waiting.pop(index)
-        return None
+        known = self.waiting.pop(claim, None)
+        if known is not None:
+            del self._line[bisect.bisect_left(self._line, known.rank, key=_rank)]
+            self._wanted.subtract(claim.wants.keys())
+        return known
 
     def release(self, claim: Claim) -> float | None:
         """The claim is held no longer; returns since when it was."""
-        return self.held.pop(claim, None)
+        since = self.held.pop(claim, None)
+        if since is not None:
+            for name in claim.wants:
+                self._parts[name].pop(claim, None)
+        return since
 
     def grant(self, now: float) -> list[Waiting]:
         """Grants what can be granted now, and returns it in order."""
         granted: list[Waiting] = []
         blocked: set[str] = set()
-        for each in self.waiting:
+        for each in self._line:
             wants = each.claim.wants
             if blocked.isdisjoint(wants) and all(self._fits(name, amount, now) for name, amount in wants.items()):
                 self._take(each.claim, now)
                 granted.append(each)
             else:
                 blocked.update(wants)
-        if granted:
-            self.waiting = [each for each in self.waiting if each.claim not in self.held]
+                if len(blocked) == len(self.pools):
+                    break
+        for each in granted:
+            self.drop(each.claim)
         return granted
 
     def refill_at(self, now: float) -> float | None:
         """When a rate that somebody waits for next gets something back."""
-        wanted = {name for each in self.waiting for name in each.claim.wants}
-        return min(
-            (taken[0][0] + self._period(name) for name in wanted if (taken := self._recent(name, now))), default=None
+        times = (
+            taken[0][0] + self._period(name)
+            for name in self._taken
+            if self._wanted[name] and (taken := self._recent(name, now))
         )
+        return min(times, default=None)
 
     def used(self, name: str, now: float) -> float:
         """How much of the pool is granted."""
         # Summed anew each time: a running total of fractions would drift, and end above or below zero.
         if self.pools[name].kind == "rate":
             return math.fsum(amount for _, amount in self._recent(name, now))
-        return math.fsum(claim.wants[name] for claim in self.held if name in claim.wants)
+        return math.fsum(self._parts.get(name, {}).values())
 
     def usage(self, now: float) -> dict[str, PoolUsage]:
         """How every pool is used."""
         return {
-            name: PoolUsage(pool.size, self.used(name, now), sum(name in each.claim.wants for each in self.waiting))
-            for name, pool in self.pools.items()
+            name: PoolUsage(pool.size, self.used(name, now), self._wanted[name]) for name, pool in self.pools.items()
         }
 
     def _recent(self, name: str, now: float) -> deque[tuple[float, float]]:
-        """What was granted of a rate and counts yet; of another pool: nothing."""
-        taken = self._taken.get(name, _NONE)
+        """What was granted of a rate and counts yet."""
+        taken = self._taken.setdefault(name, deque())
         while taken and taken[0][0] + self._period(name) <= now:
             taken.popleft()
         return taken
 
     def _period(self, name: str) -> float:
-        return self.pools[name].per or 0.0
+        pool = self.pools.get(name)  # an updated spec may have taken it away
+        return 0.0 if pool is None or pool.per is None else pool.per
 
     def _fits(self, name: str, amount: float, now: float) -> bool:
-        pool = self.pools[name]
-        return math.fsum((self.used(name, now), amount)) <= pool.size
+        return math.fsum((self.used(name, now), amount)) <= self.pools[name].size
 
     def _take(self, claim: Claim, now: float) -> None:
         self.held[claim] = now
         for name, amount in claim.wants.items():
+            self._parts.setdefault(name, {})[claim] = amount
             if self.pools[name].kind == "rate":
-                self._taken.setdefault(name, deque()).append((now, amount))
+                self._recent(name, now).append((now, amount))

@@ -67,7 +67,11 @@ class Refill(NamedTuple):
     """A rate has something back."""
 
 
-Holder = tuple[ActorRef[pykka.Actor], int]
+class Watched(NamedTuple):
+    """An incarnation that holds or waits."""
+
+    monitor: int
+    claims: dict[Claim, None]
 
 
 class Resources(Actor):
@@ -104,7 +108,7 @@ class Resources(Actor):
         if faults:
             raise SpecError(faults)
         self._ageing = ageing
-        self._monitors: dict[Holder, int] = {}
+        self._holders: dict[tuple[ActorRef[pykka.Actor], int], Watched] = {}
         self._timer: Timer | None = None
 
     def on_start(self) -> None:
@@ -114,11 +118,11 @@ class Resources(Actor):
         if not ledger.watched:
             ledger.watched = True
             when_gone(self, lambda reason: _refuse_all(self.path, ledger, reason))
-        for each in list(ledger.waiting):
+        for each in list(ledger.waiting.values()):
             if faults := ledger.faults(self.path, each.claim.wants):  # an updated spec may have brought smaller pools
                 ledger.drop(each.claim)
                 settle_failure(each.reply, ResourceUnavailable(self.path, tuple(faults)), self.path)
-        for claim in [*ledger.held, *(each.claim for each in ledger.waiting)]:
+        for claim in ledger.claims():
             self._watch(claim)
         self._serve()
 
@@ -153,10 +157,9 @@ class Resources(Actor):
     @handles
     def holder_ended(self, down: Down) -> None:
         """An actor has ended, and what it held or wanted is gone with it."""
-        for holder, number in list(self._monitors.items()):
-            if number == down.monitor:
-                del self._monitors[holder]
-        self._bury()
+        for watched in [each for each in self._holders.values() if each.monitor == down.monitor]:
+            for claim in list(watched.claims):
+                self._remove(claim, died=True)
         self._serve()
 
     @handles
@@ -170,46 +173,39 @@ class Resources(Actor):
         if claim.holder is None or claim.holder.runtime is not self.runtime:
             return
         if has_ended(claim.holder, claim.incarnation):
-            self._bury()
+            self._remove(claim, died=True)
             return
         holder = (claim.holder, claim.incarnation)
-        if holder not in self._monitors:
-            self._monitors[holder] = self.monitor(claim.holder)
-
-    def _bury(self) -> None:
-        """Removes the claims of those who have ended."""
-        for claim in [*self._ledger.held, *(each.claim for each in self._ledger.waiting)]:
-            if claim.holder is not None and has_ended(claim.holder, claim.incarnation):
-                self._remove(claim, died=True)
+        if holder not in self._holders:
+            self._holders[holder] = Watched(self.monitor(claim.holder), {})
+        self._holders[holder].claims[claim] = None
 
     def _remove(self, claim: Claim, *, died: bool) -> None:
-        ledger = self._ledger
-        waited = ledger.drop(claim)
+        waited, since = self._ledger.drop(claim), self._ledger.release(claim)
         if waited is not None:
             if died and claim.holder is not None:
                 settle_failure(waited.reply, self._orphaned(claim.holder), self.path)
             else:
                 answer(waited.reply, False)
-        since = ledger.release(claim)
         if since is not None:
             now = self.runtime.now()
             place = None if claim.holder is None else claim.holder.path
             self.runtime.events.publish(ResourcesReleased(self.path, now, place, claim.wants, now - since, died))
         if claim.holder is not None:
-            self._unwatch(claim.holder, claim.incarnation)
+            self._unwatch((claim.holder, claim.incarnation), claim)
 
     def _orphaned(self, holder: ActorRef[pykka.Actor]) -> ResourceUnavailable:
         """For code of an actor that goes on although its incarnation has ended."""
         return ResourceUnavailable(self.path, (Fault(self.path, f"{holder.path}, whose code asks, has ended"),))
 
-    def _unwatch(self, holder: ActorRef[pykka.Actor], incarnation: int) -> None:
+    def _unwatch(self, holder: tuple[ActorRef[pykka.Actor], int], claim: Claim) -> None:
         """Takes the monitor back when nothing is left of the holder."""
-        claims = [*self._ledger.held, *(each.claim for each in self._ledger.waiting)]
-        if any(claim.holder is holder and claim.incarnation == incarnation for claim in claims):
-            return
-        number = self._monitors.pop((holder, incarnation), None)
-        if number is not None:
-            self.demonitor(number)
+        watched = self._holders.get(holder)
+        if watched is not None:
+            watched.claims.pop(claim, None)
+            if not watched.claims:
+                del self._holders[holder]
+                self.demonitor(watched.monitor)
 
     def _serve(self) -> None:
         """Grants what can be granted, and sees to it that time's part is not missed."""
@@ -233,6 +229,6 @@ class Resources(Actor):
 
 def _refuse_all(path: str, ledger: Ledger, reason: ExitReason) -> None:
     """Nobody will grant anything any more."""
-    waiting, ledger.waiting = ledger.waiting, []
-    for each in waiting:
+    for each in list(ledger.waiting.values()):
+        ledger.drop(each.claim)
         settle_failure(each.reply, ActorDeadError(path, reason, Take(each.claim)), path)

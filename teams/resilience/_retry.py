@@ -46,7 +46,7 @@ class Retry(Policy):
         while True:
             attempt += 1
             try:
-                return await self._attempt(call, began, clock.now(), last)
+                return await self._attempt(call, began, clock.now())
             except _DeadlinePassed as passed:
                 raise self._given_up(call, attempt, clock.now() - began, passed.error) from last
             except Exception as error:
@@ -59,7 +59,7 @@ class Retry(Policy):
             if delay > 0:
                 await sleep(delay)
 
-    async def _attempt(self, call: Call, began: float, now: float, last: Exception | None) -> object:
+    async def _attempt(self, call: Call, began: float, now: float) -> object:
         """One call, which ends no later than the deadline. Raises `_DeadlinePassed` in place of the cancelled call."""
         deadline = self.options.deadline
         if deadline is None:
@@ -71,7 +71,7 @@ class Retry(Policy):
             if not limit.expired():  # the call's own
                 raise
             call.tell(CallTimedOut, deadline)
-            raise _DeadlinePassed(TimedOut(call.label, deadline)) from last
+            raise _DeadlinePassed(TimedOut(call.label, deadline)) from None
 
     def _delay(self, error: Exception, attempt: int, previous: float | None) -> float | None:
         """The seconds before the next attempt; `None`: there is none."""

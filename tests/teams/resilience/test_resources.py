@@ -57,7 +57,7 @@ class Job(Message):
 
 
 class World:
-    """What is held, as the holders see it."""
+    """What is held, as the holders see it, and what was granted of the rate."""
 
     def __init__(self) -> None:
         self.held: list[Mapping[str, float]] = []
@@ -84,9 +84,7 @@ class Taker(Actor):
     async def on_receive(self, job: Job) -> str:
         grants = resources(self.sibling("resources"))
         async with grants.acquire(job.wants, priority=job.priority, timeout=job.timeout):
-            now = self.runtime.now()
-            self.world.order.append((self.path.rpartition("/")[2], now))
-            self.world.api.append((now, job.wants.get("api", 0.0)))
+            self.world.order.append((self.path.rpartition("/")[2], self.runtime.now()))
             self.world.held.append(job.wants)
             try:
                 await sleep(job.takes)
@@ -376,6 +374,8 @@ JOBS = st.lists(
 def shared(sim: Simulation, jobs: list[Job]) -> None:
     """Many jobs under faults; then everything is free, and everybody gets everything."""
     world = World()
+    # A rate counts from the grant; its holder may hear of it later.
+    sim.runtime.events.subscribe(lambda event: world.api.append((event.at, event.wants.get("api", 0.0))), ResourcesGranted)
     root = sim.start(team(world))
     work = sim.workload(lambda n: root.child(NAMES[n % 3]).call(jobs[n], timeout=None), n=len(jobs), every=0.25)
     sim.always("no pool is exceeded", world.within)
