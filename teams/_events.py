@@ -228,12 +228,104 @@ class Retried(TeamEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class GaveUp(TeamEvent):
+class CallGivenUp(TeamEvent):
     """A call failed and is not made again."""
 
     level: ClassVar[str] = "error"
     call: str
     attempts: int
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class CallTimedOut(TeamEvent):
+    """A call was not done in time."""
+
+    level: ClassVar[str] = "warning"
+    call: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused(TeamEvent):
+    """A policy did not let a call through, or a kill switch ended one that was under way."""
+
+    level: ClassVar[str] = "warning"
+    call: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitOpened(TeamEvent):
+    """A circuit breaker refuses calls for `seconds` from now on."""
+
+    level: ClassVar[str] = "error"
+    call: str
+    seconds: float
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitHalfOpened(TeamEvent):
+    """A circuit breaker lets one call through to see whether it may close."""
+
+    level: ClassVar[str] = "info"
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitClosed(TeamEvent):
+    """A circuit breaker lets calls through again."""
+
+    level: ClassVar[str] = "info"
+    call: str
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack(TeamEvent):
+    """A call failed, and `to` is tried in its place."""
+
+    level: ClassVar[str] = "warning"
+    call: str
+    to: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Degraded(TeamEvent):
+    """The load is so high that the faster function is called from now on."""
+
+    level: ClassVar[str] = "warning"
+    call: str
+    load: float
+
+
+@dataclass(frozen=True, slots=True)
+class DegradationEnded(TeamEvent):
+    """The load is low enough again for the function itself."""
+
+    level: ClassVar[str] = "info"
+    call: str
+    load: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcesGranted(TeamEvent):
+    """Somebody holds resources from now on; `holder` is the path of the actor, `None` for code outside of actors."""
+
+    holder: str | None
+    wants: Mapping[str, float]
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcesReleased(TeamEvent):
+    """Somebody holds resources no longer, after `held` seconds. `died`: because the holder's incarnation has ended."""
+
+    holder: str | None
+    wants: Mapping[str, float]
+    held: float
+    died: bool
 
 
 # Shared state
@@ -363,94 +455,3 @@ class ConflictResolved(TeamEvent):
     about: str
     winner: object
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallTimedOut(TeamEvent):
-    """A call was not done in time."""
-
-    level: ClassVar[str] = "warning"
-    call: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class CallRefused(TeamEvent):
-    """A policy did not let a call through, or a kill switch ended one that was under way."""
-
-    level: ClassVar[str] = "warning"
-    call: str
-    error: Exception
-
-
-@dataclass(frozen=True, slots=True)
-class CircuitOpened(TeamEvent):
-    """A circuit breaker refuses calls for `seconds` from now on."""
-
-    level: ClassVar[str] = "error"
-    call: str
-    seconds: float
-    error: Exception
-
-
-@dataclass(frozen=True, slots=True)
-class CircuitHalfOpened(TeamEvent):
-    """A circuit breaker lets one call through to see whether it may close."""
-
-    level: ClassVar[str] = "info"
-    call: str
-
-
-@dataclass(frozen=True, slots=True)
-class CircuitClosed(TeamEvent):
-    """A circuit breaker lets calls through again."""
-
-    level: ClassVar[str] = "info"
-    call: str
-
-
-@dataclass(frozen=True, slots=True)
-class FellBack(TeamEvent):
-    """A call failed, and `to` is tried in its place."""
-
-    level: ClassVar[str] = "warning"
-    call: str
-    to: str
-    error: Exception
-
-
-@dataclass(frozen=True, slots=True)
-class Degraded(TeamEvent):
-    """The load is so high that the faster function is called from now on."""
-
-    level: ClassVar[str] = "warning"
-    call: str
-    load: float
-
-
-@dataclass(frozen=True, slots=True)
-class DegradationEnded(TeamEvent):
-    """The load is low enough again for the function itself."""
-
-    level: ClassVar[str] = "info"
-    call: str
-    load: float
-
-
-@dataclass(frozen=True, slots=True)
-class ResourcesGranted(TeamEvent):
-    """Somebody holds resources from now on; `holder` is the path of the actor, `None` for code outside of actors."""
-
-    holder: str | None
-    wants: Mapping[str, float]
-    waited: float
-
-
-@dataclass(frozen=True, slots=True)
-class ResourcesReleased(TeamEvent):
-    """Somebody holds resources no longer, after `held` seconds. `died`: because the holder's incarnation has ended."""
-
-    holder: str | None
-    wants: Mapping[str, float]
-    held: float
-    died: bool

@@ -21,6 +21,7 @@ from teams._errors import (
     WrongCall,
 )
 from teams._events import (
+    CallGivenUp,
     CallRefused,
     CallTimedOut,
     CircuitClosed,
@@ -29,7 +30,6 @@ from teams._events import (
     DegradationEnded,
     Degraded,
     FellBack,
-    GaveUp,
     ResourcesGranted,
     ResourcesReleased,
     Retried,
@@ -62,6 +62,7 @@ __all__ = [
     "Cache",
     "CacheStatistics",
     "Call",
+    "CallGivenUp",
     "CallRefused",
     "CallTimedOut",
     "CircuitBreaker",
@@ -76,7 +77,6 @@ __all__ = [
     "Fallback",
     "Fatal",
     "FellBack",
-    "GaveUp",
     "Grant",
     "Holding",
     "KillSwitch",

@@ -14,7 +14,7 @@ import asyncio
 
 from teams._actors import current_clock, current_random, sleep
 from teams._errors import Fatal, Recoverable, Refused, TimedOut
-from teams._events import CallTimedOut, GaveUp, Retried
+from teams._events import CallGivenUp, CallTimedOut, Retried
 from teams._supervisors import Backoff, checked, exponential
 from teams.resilience._fields import Count, Seconds
 from teams.resilience._policy import Call, Options, Policy
@@ -92,7 +92,7 @@ class Retry(Policy):
     def _given_up(self, call: Call, attempts: int, seconds: float, error: Exception) -> Exception:
         made = "1 attempt" if attempts == 1 else f"{attempts} attempts"
         error.add_note(f"{call.label}: gave up after {made} in {seconds:.3g} s")
-        call.tell(GaveUp, attempts, error)
+        call.tell(CallGivenUp, attempts, error)
         return error
 
 

@@ -64,6 +64,10 @@ class World:
         self.order: list[tuple[str, float]] = []
         self.api: list[tuple[float, float]] = []
 
+    def granted(self, event: ResourcesGranted) -> None:
+        """Something was granted."""
+        self.api.append((event.at, event.wants.get("api", 0.0)))
+
     def within(self) -> bool:
         """Whether no pool is exceeded."""
         over = any(
@@ -375,7 +379,9 @@ def shared(sim: Simulation, jobs: list[Job]) -> None:
     """Many jobs under faults; then everything is free, and everybody gets everything."""
     world = World()
     # A rate counts from the grant; its holder may hear of it later.
-    sim.runtime.events.subscribe(lambda event: world.api.append((event.at, event.wants.get("api", 0.0))), ResourcesGranted)
+    sim.runtime.events.subscribe(
+        lambda event: world.api.append((event.at, event.wants.get("api", 0.0))), ResourcesGranted
+    )
     root = sim.start(team(world))
     work = sim.workload(lambda n: root.child(NAMES[n % 3]).call(jobs[n], timeout=None), n=len(jobs), every=0.25)
     sim.always("no pool is exceeded", world.within)

@@ -13,8 +13,8 @@ from teams._actors import sleep
 from teams._supervisors import constant, exponential, linear
 from teams.resilience import (
     BulkheadFull,
+    CallGivenUp,
     Fatal,
-    GaveUp,
     RateLimited,
     Recoverable,
     Retried,
@@ -67,7 +67,7 @@ def test_a_call_that_fails_twice_is_made_three_times() -> None:
     assert result == "done"
     assert script.began == [0.0, 1.0, 3.0]
     assert [(event.attempt, event.delay) for event in seen.of(Retried)] == [(1, 1.0), (2, 2.0)]
-    assert seen.of(GaveUp) == []
+    assert seen.of(CallGivenUp) == []
 
 
 def test_the_last_exception_is_raised_with_a_note_of_how_many_attempts() -> None:
@@ -82,7 +82,7 @@ def test_the_last_exception_is_raised_with_a_note_of_how_many_attempts() -> None
         assert caught.value.__notes__ == ["Script (called in Stage-1): gave up after 4 attempts in 6 s"]
 
     _, seen = play(main)
-    assert [event.attempts for event in seen.of(GaveUp)] == [4]
+    assert [event.attempts for event in seen.of(CallGivenUp)] == [4]
 
 
 @pytest.mark.parametrize(
