@@ -56,13 +56,19 @@ class SlidingWindow:
 
 
 class Pacer:
-    """A pace and those who wait for it, first come, first served. On one event loop."""
+    """A pace and those who wait for it, first come, first served. On one event loop.
+
+    Who is called from the line begins when it runs again, and is counted from then: the next one is called after that.
+    So a bound on what begins holds however busy the loop is.
+    """
 
     def __init__(self, pace: Pace, clock: Clock) -> None:
         self._pace = pace
         self._clock = clock
         self._line = Line()
         self._timer: TimerHandle | None = None
+        self._called = False
+        """Whether the first of the line has been called, and has not begun yet."""
 
     def wait_of(self) -> float:
         """The seconds before the next one could begin, those who wait already left out."""
@@ -71,31 +77,42 @@ class Pacer:
     def begin(self) -> bool:
         """Begins at once if that is possible; returns whether it was."""
         now = self._clock.now()
-        if self._line or self._pace.ready_at() > now:
+        if self._line or self._called or self._pace.ready_at() > now:
             return False
         self._pace.take(now)
         return True
 
     async def wait(self) -> None:
-        """Returns when the caller may begin. A turn that is given up when it has come is not given to anybody else."""
+        """Returns when the caller begins."""
         if self.begin():
             return
-        self._arm()
+        if not self._line and not self._called:
+            self._set_timer()
         try:
-            await self._line.wait(lambda: None)
+            await self._line.wait(self._call_next)
         finally:
-            if not self._line and self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            if not self._line:
+                self._clear_timer()
+        self._pace.take(self._clock.now())
+        self._call_next()
 
-    def _arm(self) -> None:
-        if self._timer is None:
-            self._timer = self._clock.call_at(self._pace.ready_at(), self._ring)
+    def _call_next(self) -> None:
+        """Calls the first of the line, now or when it is time; the one called before has begun, or has left."""
+        self._called = False
+        if self._pace.ready_at() <= self._clock.now():
+            self._called = self._line.admit()
+        elif self._line:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        self._clear_timer()
+        self._timer = self._clock.call_at(self._pace.ready_at(), self._ring)
 
     def _ring(self) -> None:
         self._timer = None
-        now = self._clock.now()
-        while self._pace.ready_at() <= now and self._line.admit():
-            self._pace.take(now)
-        if self._line:
-            self._arm()
+        self._call_next()
+
+    def _clear_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
