@@ -50,6 +50,23 @@ SAYS = {
 """What each example must have printed."""
 
 
+RUNS = {
+    "support_desk.py": ["manager answered 6", "triage answered 12"],
+    "review_team.py": [f"of {len(list((EXAMPLES.parent / 'teams').glob('_*.py')))} pages approved"],
+    "test_orchestra.py": ["checks: passed", "compiles: passed", "flaky: passed, at last"],
+}
+"""What each team must have printed: they are run by the command."""
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_team_reaches_its_goal_under_the_command(name: str) -> None:
+    """Guards the teams: `understudy run` plays the goal, prints its result and ends with exit code 0."""
+    process = run_command("run", EXAMPLES / name)
+    assert process.returncode == 0, process.stderr
+    for line in RUNS[name]:
+        assert line in process.stdout
+
+
 @pytest.mark.parametrize("name", SAYS)
 def test_an_example_does_what_it_says_and_ends_by_itself(name: str) -> None:
     """Guards the examples against rot."""
@@ -62,10 +79,10 @@ def test_an_example_does_what_it_says_and_ends_by_itself(name: str) -> None:
 
 def test_every_example_is_run_by_a_test() -> None:
     """Guards against an example that nobody runs; source_audit.py has tests of its own."""
-    assert {file.name for file in EXAMPLES.glob("*.py")} == {*SAYS, "source_audit.py"}
+    assert {file.name for file in EXAMPLES.glob("*.py")} == {*SAYS, *RUNS, "source_audit.py"}
 
 
-@pytest.mark.parametrize("name", [*sorted(set(SAYS) - {"tree_file.py"}), "source_audit.py", "tree_file.toml"])
+@pytest.mark.parametrize("name", [*sorted(set(SAYS) - {"tree_file.py"}), *RUNS, "source_audit.py", "tree_file.toml"])
 def test_the_tree_of_an_example_passes_the_check(name: str) -> None:
     """Guards that each tree is sound, and found by the command line under the name `tree`."""
     process = run_command("check", EXAMPLES / name)
