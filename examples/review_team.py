@@ -91,6 +91,9 @@ tree = team(
     role("author"),
     role("reviewer", max_members=3),
     member("writer", write, role="author", count=2),
-    *(member(each.__name__, each, role="reviewer", backoff=constant(0.01)) for each in (complete, readable, true)),
+    *(
+        member(each.__name__, each, role="reviewer", backoff=constant(0.01), max_restarts=100)
+        for each in (complete, readable, true)
+    ),
     goal=goal(sequential(pipeline(stage("page", reviewed, parallel=2, on_failure="skip")), bind), FILES),
 )
