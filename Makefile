@@ -1,7 +1,7 @@
 # All a checkout needs is Python 3.11 or later (with venv), make and git. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test soak bench format clean
+.PHONY: help run test soak mutants bench format clean
 
 # A pyenv shim answers `command -v` and then fails, so every candidate is run, not merely looked for.
 ifndef PYTHON
@@ -51,6 +51,9 @@ test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run eve
 
 soak: $(TEST)/.stamp ## Run generated trees under faults for MINUTES=10 (SEED=n repeats a campaign)
 	@$(TEST)/bin/python -m benchmarks.soak --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
+
+mutants: $(TEST)/.stamp ## Check that generated trees notice a supervisor that breaks a rule (ARGS="--list")
+	@$(TEST)/bin/python -m benchmarks.mutants $(ARGS)
 
 bench: $(BENCH)/.stamp ## Run the benchmarks beside their peers (ARGS="--quick" passes options on)
 	@$(BENCH)/bin/python -m benchmarks $(ARGS)

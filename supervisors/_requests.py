@@ -138,11 +138,9 @@ class Requests(Moves):
         return False
 
     def _start_for(self, child: Child, request: object, now: float) -> None:
-        """Starts a child because a request asks for it: in its turn, unless the operation under way waits
-        (rule 12).
-        """
+        """Starts a child because a request asks for it: in its turn, while the operation under way waits at once."""
         child.starter = NOBODY if request is None else request
-        if self._spec.is_dynamic or (self._operation is not None and self._operation.token is not None):
+        if self._spec.is_dynamic:
             self._start(child, now)
         else:
             self._roster.enter(child, ChildState.STARTING, now)

@@ -486,8 +486,9 @@ class SupervisorModel:
             self.group = Group()
         self.group.dues[member.id] = due
         for each in self.members.values():
-            if each.want is Want.FIRST and each.life is Life.DOWN and each.attempt and each.position >= origin:
-                self.group.dues[each.id] = each.due
+            if each.want is Want.FIRST and each.life is Life.DOWN and each.attempt:
+                # Whether those who come after a first start that waits to be tried again wait for it is not said.
+                self.group.dues[each.id] = each.due if each.position >= origin else AT_ONCE.maybe(each.due)
             live = each.life in (Life.STARTING, Life.UP) and not each.to_end
             if each.position >= origin and live and not (attempt and each.guest):
                 self._take_along(each)

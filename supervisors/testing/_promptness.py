@@ -12,28 +12,29 @@ Overdue = tuple[int, str]
 """The number of the rule, and what is missing."""
 
 
-def settle(model: SupervisorModel) -> None:
-    """Time moves on from `model.now`. Raises `ReferenceDisagreement` for the first thing that is missing."""
+def settle(model: SupervisorModel, until: float) -> None:
+    """Time moves on from `model.now` to `until`, and nothing happens between. Raises `ReferenceDisagreement` for the
+    first thing that is missing: what was due at once, or at any moment before `until`.
+    """
     if model.mode in (Mode.UNBORN, Mode.OVER) or model.silent is not None:
         return
-    for rule, missing in _overdue(model):
+    for rule, missing in _overdue(model, until - ROUNDING):
         model.disagree(rule, missing, "nothing of the kind, and time moves on")
 
 
-def _overdue(model: SupervisorModel) -> Iterator[Overdue]:
+def _overdue(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
     for ask in model.asks.overdue():
         yield ask.rule, f"an answer to {ask.what}"
     for member in model.members.values():
-        yield from _limits(model, member)
+        yield from _limits(member, passed)
         if member.life is Life.DOWN and member.want is Want.REST and member.incarnation and not member.closed:
             yield 18, f"{member.id} closed: it is at rest"
     for member in model.dropped.values():
         yield 18, f"{member.id} closed: it is gone for good"
-    yield from _ending(model) if model.mode is Mode.ENDING else _going_on(model)
+    yield from _ending(model) if model.mode is Mode.ENDING else _going_on(model, passed)
 
 
-def _limits(model: SupervisorModel, member: Member) -> Iterator[Overdue]:
-    passed = model.now - ROUNDING
+def _limits(member: Member, passed: float) -> Iterator[Overdue]:
     if member.killed:
         return
     if member.life is Life.STOPPING and member.grace is not None and member.stop_at is not None:
@@ -55,12 +56,11 @@ def _ending(model: SupervisorModel) -> Iterator[Overdue]:
             yield 17, f"{member.id} told to stop: the supervisor ends"
 
 
-def _going_on(model: SupervisorModel) -> Iterator[Overdue]:
-    passed = model.now - ROUNDING
+def _going_on(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
     first = model.next_to_stop()
     if first is not None and not _is_stopping(model):
         yield 6, f"{first.id} told to stop in the group restart"
-    busy = model.ordered and _is_busy(model)
+    busy = model.ordered and _is_busy(model) and not _group_waits(model, passed)
     for member in model.members.values():
         if member.to_end and not busy:
             yield 23, f"{member.id} told to stop"
@@ -81,6 +81,13 @@ def _going_on(model: SupervisorModel) -> Iterator[Overdue]:
 
 def _is_stopping(model: SupervisorModel) -> bool:
     return any(each.life is Life.STOPPING for each in model.members.values())
+
+
+def _group_waits(model: SupervisorModel, passed: float) -> bool:
+    """Whether a group restart does nothing but wait for its delay: requests are served meanwhile (rule 12)."""
+    if model.group is None or model.group.due.earliest <= passed:
+        return False
+    return not any(each.to_stop or each.life in (Life.STARTING, Life.STOPPING) for each in model.members.values())
 
 
 def _is_busy(model: SupervisorModel) -> bool:

@@ -13,7 +13,7 @@ Act = Literal["work", "nap", "crash", "finish"]
 Start = Literal["up", "fail", "decline", "slow"]
 Stop = Literal["prompt", "slow", "fail", "never"]
 
-NAP = 0.25
+NAP = 0.5
 """Seconds that `nap`, a slow start and a slow stop take."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from supervisors._actors import Crashed, ExitReason, Killed, Shutdown
 from supervisors._api import CountChildren, WhichChildren
 from supervisors._errors import StartFailed
-from supervisors._spec import SupervisorSpec
+from supervisors._spec import ChildSpec, SupervisorSpec
 from supervisors.testing import _actors as seen
 from supervisors.testing._actors import StartTimeout
 from supervisors.testing._delays import ROUNDING
@@ -46,6 +46,8 @@ class Reference:
         self._prompt = prompt
         self._alive: dict[str, int] = {}
         self._up: set[str] = set()
+        self._killed: set[str] = set()
+        """Whose present incarnation was killed."""
         self._told: dict[str, float] = {}
         """When each incarnation was first told to stop, by whomever: from then on its grace runs."""
         self._asked: set[int] = set()
@@ -63,7 +65,7 @@ class Reference:
         self._move(now)
         for model in self.models.values():
             model.now = now
-            settle(model)
+            settle(model, now)
 
     def see(self, one: seen.Observation) -> None:
         """Judges one observation."""
@@ -84,7 +86,7 @@ class Reference:
         for path, model in list(self.models.items()):
             model.now = self._now
             if late_is_wrong:
-                settle(model)
+                settle(model, now)
             if model.mode is Mode.OVER:
                 self._forget(path, model)
         self._now = now
@@ -128,6 +130,7 @@ class Reference:
             model.starting(id, one.incarnation)
         self._alive[one.path] = one.incarnation
         self._up.discard(one.path)
+        self._killed.discard(one.path)
         self._told.pop(one.path, None)
         spec = self._spec_at(one.path)
         if isinstance(spec, SupervisorSpec):
@@ -172,6 +175,8 @@ class Reference:
 
     def _stop_ordered(self, one: seen.StopOrdered) -> None:
         model, id = self._above(one.path)
+        if one.path.rpartition("/")[0] in self._killed and one.reason == Shutdown("its parent ended"):
+            self._wrong(one, 20, "its supervisor was killed: it is killed, too", "told to stop")
         self._told.setdefault(one.path, one.at)
         if model is not None and one.reason == Shutdown():
             self.judged["stops"] += 1
@@ -182,6 +187,7 @@ class Reference:
         if model is not None and one.reason == Killed("brutal_kill"):
             self.judged["stops"] += 1
             model.stop_ordered(id, None, brutal=True)
+        self._killed.add(one.path)
         member = model.members.get(id) if model is not None else None
         if member is not None:
             assert model is not None
@@ -211,6 +217,11 @@ class Reference:
         if model.mode is not Mode.ENDING and (member.waits or member.life is not Life.DOWN):
             model.disagree(26, f"{id} keeps its ref and queue: it is to be started again", "its cell is closed")
         member.closed = True
+
+    def _dead_letter(self, one: seen.DeadLettered) -> None:
+        spec = self._spec_at(one.path)
+        if one.why == "dropped" and isinstance(spec, ChildSpec) and spec.mailbox.on_restart == "keep":
+            self._wrong(one, 26, "a restart keeps what waits in the mailbox", f"{one.message_type} dropped")
 
     # What supervisors hear and say
 
@@ -287,6 +298,7 @@ _LOOKS: dict[type[Any], Callable[[Reference, Any], None]] = {
     seen.StopOrdered: Reference._stop_ordered,
     seen.KillOrdered: Reference._kill_ordered,
     seen.Closed: Reference._closed,
+    seen.DeadLettered: Reference._dead_letter,
     seen.Noticed: Reference._noticed,
     seen.BackedOff: Reference._backed_off,
     seen.Sent: Reference._sent,

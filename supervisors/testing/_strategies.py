@@ -48,6 +48,12 @@ def own_budgets() -> st.SearchStrategy[OwnBudget]:
     )
 
 
+def _restarts(significant: bool) -> st.SearchStrategy[str]:
+    """Restart types; where a child may be significant, mostly those that allow it."""
+    usual = ["permanent", "permanent", "transient", "temporary"]
+    return st.sampled_from(["transient", "transient", "temporary", "permanent"] if significant else usual)
+
+
 ids = st.sampled_from(["a", "b", "c", "d", "e"])
 
 
@@ -56,16 +62,18 @@ def child_specs(draw: st.DrawFn, id: str | None = None, *, start: Any = Puppet, 
     """Workers that a supervisor can have; with `significant`, some that end it. `start`: the class; puppets by
     default.
     """
-    restart = draw(st.sampled_from(["permanent", "permanent", "transient", "temporary"]))
+    restart = draw(_restarts(significant))
     values: dict[str, Any] = {
         "id": id if id is not None else draw(ids),
         "start": start,
         "restart": restart,
         "backoff": draw(backoffs()),
-        "significant": significant and restart != "permanent" and draw(st.booleans()),
+        "significant": significant and restart != "permanent" and draw(st.sampled_from([True, True, False])),
         "shutdown": draw(st.sampled_from([5.0, 5.0, 0.5, "brutal_kill", "infinity"])),
-        "start_timeout": draw(st.sampled_from([30.0, 30.0, None, 0.125])),
+        "start_timeout": draw(st.sampled_from([30.0, 30.0, None, 0.125, 0.75])),
         "retry_start": draw(st.sampled_from([False, False, False, True])),
+        "mailbox": draw(st.sampled_from(["keep", "keep", "keep", "drop"])),
+        "redeliver": draw(st.sampled_from([0, 0, 0, 1])),
     }
     own = draw(st.none() | st.none() | own_budgets())
     if own is not None:
@@ -104,7 +112,7 @@ def supervisor_specs(
     strategy = draw(
         st.sampled_from(["one_for_one", "one_for_all", "rest_for_one", "rest_for_one", "simple_one_for_one"])
     )
-    restart = draw(st.sampled_from(["permanent", "permanent", "transient", "temporary"]))
+    restart = draw(_restarts(significant))
     values: dict[str, Any] = {
         "id": id if id is not None else draw(ids),
         "strategy": strategy,
@@ -112,7 +120,7 @@ def supervisor_specs(
         "max_restarts": draw(st.sampled_from([None, 0, 1, 2, 3, 5, 5])),
         "period": draw(st.sampled_from([0.5, 1.0, 2.0, 60.0])),
         "backoff": draw(backoffs()),
-        "significant": significant and restart != "permanent" and draw(st.booleans()),
+        "significant": significant and restart != "permanent" and draw(st.sampled_from([True, True, False])),
         "shutdown": draw(st.sampled_from(["infinity", "infinity", 5.0, "brutal_kill"])),
         "own_budget": draw(st.none() | st.none() | own_budgets()),
         "retry_start": draw(st.sampled_from([False, False, False, True])),
@@ -123,10 +131,12 @@ def supervisor_specs(
         values["max_children"] = draw(st.sampled_from([None, 1, 2]))
         values["max_restarts"] = _bounded(values["max_restarts"], [values["template"]])
         return SupervisorSpec(**values)
-    values["auto_shutdown"] = draw(st.sampled_from(["never", "never", "any_significant", "all_significant"]))
+    values["auto_shutdown"] = draw(
+        st.sampled_from(["never", "never", "any_significant", "all_significant", "all_significant"])
+    )
     counts = values["auto_shutdown"] != "never"
     children: list[Spec] = []
-    for name in "abcdefgh"[: draw(st.sampled_from([width, width, max(1, width - 1), 2, 1, 0]))]:
+    for name in "abcdefgh"[: draw(st.sampled_from([width] * 4 + [max(1, width - 1)] * 4 + [2, 2, 1, 0]))]:
         nested = depth > 0 and draw(st.integers(0, 3)) == 0
         child: st.SearchStrategy[Any] = (
             supervisor_specs(name, depth=depth - 1, width=max(1, width - 1), start=start, significant=counts)
@@ -178,6 +188,8 @@ WORKER_DEEDS: Sequence[Deed] = (
     "start_again",
     "get_child_spec",
 )
+WITH_A_CRASH: Sequence[Deed] = ("crash", "crash", "crash", "finish", "stop", "terminate_child")
+AFTER_AN_END: Sequence[Deed] = ("restart_child", "restart_child", "delete_child", "terminate_child", "start_again")
 SUPERVISOR_DEEDS: Sequence[Deed] = (
     "start_child",
     "start_child",
@@ -189,8 +201,11 @@ SUPERVISOR_DEEDS: Sequence[Deed] = (
 )
 
 
+_soon = st.sampled_from([0.0, 0.25, 0.5, 1.0])
+
+
 @st.composite
-def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18) -> tuple[Line, ...]:
+def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: float = 8.0) -> tuple[Line, ...]:
     """What happens to a tree: messages, kills, requests to its supervisors."""
     workers = [path for path, spec in places(tree) if not isinstance(spec, SupervisorSpec)]
     supervisors = [(path, spec) for path, spec in places(tree) if isinstance(spec, SupervisorSpec)]
@@ -198,18 +213,27 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18) -> tuple[L
     for path, spec in supervisors:
         if spec.is_dynamic:
             lines.extend([Line(0.25, path, "start_child")] * draw(st.integers(0, 3)))
-    moments = st.integers(1, 32).map(lambda quarter: quarter / 4)
+    moments = st.integers(1, max(1, int(4 * until))).map(lambda quarter: quarter / 4)
     for at in sorted(draw(st.lists(moments, min_size=most // 3, max_size=most))):
         if workers and draw(st.integers(0, 3)) > 0:
-            lines.append(Line(at, draw(st.sampled_from(workers)), draw(st.sampled_from(WORKER_DEEDS))))
+            worker, deed = draw(st.sampled_from(workers)), draw(st.sampled_from(WORKER_DEEDS))
+            lines.append(Line(at, worker, deed))
+            if deed == "terminate_child":
+                lines.append(Line(at + draw(_soon), worker, draw(st.sampled_from(AFTER_AN_END))))
+            elif deed == "crash" and draw(st.booleans()):
+                # One failure seldom comes alone: another one while its restart is under way.
+                lines.append(
+                    Line(at + draw(_soon), draw(st.sampled_from(workers)), draw(st.sampled_from(WITH_A_CRASH)))
+                )
             continue
         path, spec = draw(st.sampled_from(supervisors))
-        deed = draw(st.sampled_from(SUPERVISOR_DEEDS))
+        deed = draw(st.sampled_from(SUPERVISOR_DEEDS if path == tree.id else (*SUPERVISOR_DEEDS, "kill")))
         if deed == "update_specs" and draw(st.integers(0, 3)):
             deed = "start_child"  # the model judges nothing of a supervisor any more that has updated its specs
         takes_spec = deed == "update_specs" or (deed == "start_child" and not spec.is_dynamic)
         # What hangs while it stops may run already: a new spec must not give it for ever.
-        new = draw(child_specs().filter(lambda given: given.shutdown != "infinity")) if takes_spec else None
+        given = child_specs(significant=draw(st.booleans())).filter(lambda given: given.shutdown != "infinity")
+        new = draw(given) if takes_spec else None
         lines.append(Line(at, path, deed, new))
     return tuple(lines)
 
@@ -271,11 +295,14 @@ def trials(draw: st.DrawFn, *, depth: int = 2, width: int = 4) -> Trial:
     """Trees of puppets with a script, a fault plan and a way to choose a schedule."""
     tree = draw(trees(depth=depth, width=width))
     search = draw(st.sampled_from(SEARCHES))
+    # Mostly long enough for everything to come to rest; else the end comes in the midst of it.
+    until = draw(st.sampled_from([20.0, 20.0, 3.0, 1.5]))
     return Trial(
         tree,
-        draw(scripts(tree)),
+        draw(scripts(tree, until=min(8.0, 2 * until))),
         draw(plans_for(tree)),
         draw(schedules_for(tree)) if search == "fifo" else Schedule(),
         None if search == "fifo" else (search, draw(st.integers(0, 999))),
         seed=draw(st.integers(0, 999)),
+        until=until,
     )

@@ -111,14 +111,15 @@ class Trial:
     def _play(self, sim: Simulation, reference: Reference) -> None:
         with sim:
             watch(sim, reference)
-            for line in self.script:
-                sim.loop.call_at(line.at, partial(_perform, sim, self.tree, line))
+            lines = [sim.loop.call_at(line.at, partial(_perform, sim, self.tree, line)) for line in self.script]
             # Not `sim.start`, which waits: a tree that fails to start, or that tries for ever, is one of the cases.
             sim.runtime.spawn_nowait(props_for(self.tree, sim.runtime, self.tree.id), None, self.tree.id)
             sim.run(max(self.until, sim.now))
             sim.heal()
             sim.advance(self.until)
             reference.finish(sim.now)
+            for line_to_come in lines:
+                line_to_come.cancel()
         reference.finish(sim.now)
 
     def encode(self) -> str:

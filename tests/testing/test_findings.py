@@ -152,3 +152,36 @@ def test_a_requested_start_that_waits_a_second_time_is_started_once() -> None:
         Line(1.375, "root/a", "crash"),
     )
     Trial(tree, script).run()
+
+
+def test_a_group_may_wait_for_a_first_start_before_it_that_is_tried_again() -> None:
+    """Guards the model, which rule 12 leaves open: `restart_child` has failed and is tried again, and a child after it
+    falls meanwhile.
+    """
+    tree = supervisor(
+        "root",
+        child(
+            "a",
+            Puppet,
+            restart="transient",
+            backoff=constant(0.5),
+            retry_start=True,
+            args={"starts": ("up", "fail")},
+        ),
+        child("b", Puppet, backoff=None),
+        strategy="rest_for_one",
+    )
+    script = (Line(1.0, "root/a", "stop"), Line(2.0, "root/a", "restart_child"), Line(2.0, "root/b", "crash"))
+    Trial(tree, script).run()
+
+
+def test_a_child_that_is_asked_for_twice_while_a_group_waits_is_started_once() -> None:
+    """Guards rule 17: what stood in line for its first start stood there still when it was asked for again."""
+    tree = supervisor("root", child("a", Puppet, backoff=constant(4.0)), strategy="rest_for_one")
+    script = (
+        Line(1.0, "root/a", "crash"),
+        Line(2.0, "root", "start_child", child("b", Puppet)),
+        Line(3.0, "root/b", "terminate_child"),
+        Line(4.0, "root/b", "restart_child"),
+    )
+    Trial(tree, script).run()

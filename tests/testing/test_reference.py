@@ -9,7 +9,11 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from supervisors import child, supervisor
+from actors import ExitReason, Shutdown
+from actors._cell import Cell
+from supervisors import child, constant, supervisor
+from supervisors._moves import Moves
+from supervisors._restart import Operation
 from supervisors.testing import Puppet, Reference, ReferenceDisagreement, Trial, trials
 from supervisors.testing._trial import Line
 
@@ -43,3 +47,55 @@ def test_a_supervisor_that_breaks_a_rule_is_accused(monkeypatch: pytest.MonkeyPa
 def test_a_reference_counts_what_it_has_judged() -> None:
     """Guards the account: it begins with nothing."""
     assert Reference(supervisor("root")).judged == Counter()
+
+
+CRASHED = (Line(1.0, "root/a", "crash"),)
+
+
+def accused(patch: pytest.MonkeyPatch, target: str, put: object, trial: Trial) -> int:
+    """The rule that the model says is broken, with something else in the place of a method."""
+    trial.run()
+    patch.setattr(target, put)
+    with pytest.raises(ReferenceDisagreement) as found:
+        trial.run()
+    return found.value.rule
+
+
+def test_a_time_limit_that_passes_between_two_events_is_missed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards rule 4 in the model: nothing happens at the moment when the limit is over but what has to happen."""
+    slow = child("a", Puppet, args={"starts": ("slow",)}, start_timeout=0.125)
+    trial = Trial(supervisor("root", slow))
+    assert accused(monkeypatch, "actors._cell.Cell._start_overdue", lambda self: None, trial) == 4
+
+
+def test_who_is_told_to_stop_when_its_supervisor_is_killed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards rule 20 in the model: descendants are killed, and not asked."""
+    tree = supervisor("root", supervisor("s", child("a", Puppet)))
+    trial = Trial(tree, (Line(1.0, "root/s", "kill"),))
+
+    def ask(self: Cell, reason: ExitReason) -> bool:
+        for each in list((self.children or {}).values()):
+            each.supervised = False
+            if each.told_to_stop is None:
+                each.stop(Shutdown("its parent ended"), 5.0)
+        return bool(self.children)
+
+    assert accused(monkeypatch, "actors._cell.Cell._end_children", ask, trial) == 20
+
+
+def test_a_restart_that_empties_the_mailbox_unasked_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards rule 26 in the model: a dead letter is no loss, but what waits is kept unless the spec says otherwise."""
+    trial = Trial(supervisor("root", child("a", Puppet)), (*CRASHED, Line(1.0, "root/a", "work")))
+    empty = "actors._cell.Cell.settle_exit"
+    assert accused(monkeypatch, empty, lambda self: self._drop_waiting("dropped"), trial) == 26
+
+
+def test_a_request_that_waits_for_the_delay_of_a_group_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards rule 12 in the model: while a group waits, the supervisor goes on serving its API."""
+    tree = supervisor("root", child("a", Puppet, backoff=constant(4.0)), strategy="one_for_all")
+    trial = Trial(tree, (*CRASHED, Line(2.0, "root", "start_child", child("b", Puppet))))
+
+    def wait(self: Moves, operation: Operation, until: float, now: float) -> None:
+        operation.token = self._arm(operation, max(0.0, until - now))
+
+    assert accused(monkeypatch, "supervisors._engine.Engine._wait_together", wait, trial) == 23

@@ -1,0 +1,763 @@
+"""The mutations of `benchmarks.mutants`: each makes the supervisor break one rule of supervision.
+
+A table, and long for that reason. The rule is the one that the mutant breaks; what notices may be another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One edit of one file."""
+
+    name: str
+    rule: int
+    """The number of the supervision rule it breaks."""
+    file: str
+    """Its path below the folder that holds the packages."""
+    old: str
+    """What is there: exactly once, or the mutation is stale."""
+    new: str
+
+    def fault(self, root: Path) -> str | None:
+        """Why the mutation cannot be made in the packages below `root`, if so."""
+        file = root / self.file
+        found = file.read_text(encoding="utf-8").count(self.old) if file.is_file() else 0
+        return None if found == 1 else f"{self.name}: {self.file} holds its old text {found} times, not once"
+
+    def apply(self, root: Path) -> None:
+        """Makes the edit."""
+        file = root / self.file
+        file.write_text(file.read_text(encoding="utf-8").replace(self.old, self.new), encoding="utf-8")
+
+
+_BACKOFF = "supervisors/_backoff.py"
+_BUDGET = "supervisors/_budget.py"
+_CELL = "actors/_cell.py"
+_CHILD = "supervisors/_child.py"
+_ENGINE = "supervisors/_engine.py"
+_MOVES = "supervisors/_moves.py"
+_OPERATION = "supervisors/_restart.py"
+_REQUESTS = "supervisors/_requests.py"
+_ROSTER = "supervisors/_roster.py"
+_STRATEGY = "supervisors/_strategy.py"
+_SUPERVISOR = "supervisors/_supervisor.py"
+_TURN = "actors/_turn.py"
+
+MUTATIONS = (
+    # Starts
+    Mutation(
+        "starts in reverse order",
+        1,
+        _OPERATION,
+        "heapq.heappush(self._start, (child.position,",
+        "heapq.heappush(self._start, (-child.position,",
+    ),
+    Mutation(
+        "starts without waiting for the one before",
+        1,
+        _OPERATION,
+        "return self.stopping is not None or self.starting is not None",
+        "return self.stopping is not None",
+    ),
+    Mutation(
+        "a failed first start is tried again unasked",
+        2,
+        _ENGINE,
+        "elif self._phase is Phase.STARTING and not child.ever_up and not child.spec.retry_start:",
+        "elif self._phase is Phase.STARTING and child.ever_up and not child.spec.retry_start:",
+    ),
+    Mutation(
+        "retry_start ignored",
+        2,
+        _ENGINE,
+        "elif self._phase is Phase.STARTING and not child.ever_up and not child.spec.retry_start:",
+        "elif self._phase is Phase.STARTING and not child.ever_up:",
+    ),
+    Mutation(
+        "retry_start ignored by start_child",
+        2,
+        _ENGINE,
+        "if child.starter is not None and not child.spec.retry_start:",
+        "if child.starter is not None:",
+    ),
+    Mutation(
+        "a declined start is tried again",
+        3,
+        _ENGINE,
+        "self._rest(child, ChildState.DECLINED, Normal(), now)",
+        "self._restart(child, Normal(), now)",
+    ),
+    Mutation(
+        "the time limit of a start never set",
+        4,
+        _CELL,
+        "self._arm_grace(self.props.start_timeout, self._start_overdue)",
+        "pass",
+    ),
+    # Exits
+    Mutation(
+        "permanent not restarted after normal",
+        5,
+        _STRATEGY,
+        '("permanent", True): "restart",',
+        '("permanent", True): "keep",',
+    ),
+    Mutation(
+        "transient restarted after normal",
+        5,
+        _STRATEGY,
+        '("transient", True): "keep",',
+        '("transient", True): "restart",',
+    ),
+    Mutation(
+        "transient not restarted after a crash",
+        5,
+        _STRATEGY,
+        '("transient", False): "restart",',
+        '("transient", False): "keep",',
+    ),
+    Mutation(
+        "temporary restarted after a crash",
+        5,
+        _STRATEGY,
+        '("temporary", False): "drop",',
+        '("temporary", False): "restart",',
+    ),
+    Mutation(
+        "shutdown taken for a failure",
+        5,
+        _STRATEGY,
+        "return _TABLE[restart, reason.expected]",
+        'return _TABLE[restart, reason.expected and "shutdown" not in type(reason).__name__.lower()]',
+    ),
+    Mutation(
+        "temporary kept after its end",
+        5,
+        _MOVES,
+        'if child.spec.restart == "temporary" or self._spec.is_dynamic:',
+        "if self._spec.is_dynamic:",
+    ),
+    Mutation(
+        "an exit without a restart takes the siblings along",
+        5,
+        _ENGINE,
+        'wanted = {"restart": True, "stop": False, None: table == "restart"}[said]',
+        'wanted = {"restart": True, "stop": False, None: table == "restart"}[said]\n'
+        "        if not wanted and goal is None and is_group(self._spec.strategy):\n"
+        "            self._restart_group(child, now)\n"
+        "            return",
+    ),
+    # Groups
+    Mutation(
+        "one_for_all leaves those before alone",
+        6,
+        _STRATEGY,
+        """        case "one_for_all":
+            return order
+""",
+        """        case "one_for_all":
+            return order[order.index(cause) :]
+""",
+    ),
+    Mutation(
+        "rest_for_one takes one too many",
+        6,
+        _STRATEGY,
+        "return order[order.index(cause) :]",
+        "return order[max(0, order.index(cause) - 1) :]",
+    ),
+    Mutation(
+        "rest_for_one leaves the last alone",
+        6,
+        _STRATEGY,
+        "return order[order.index(cause) :]",
+        "return [cause, *order[order.index(cause) + 1 : -1]]",
+    ),
+    Mutation(
+        "rest_for_one restarts the cause alone",
+        6,
+        _STRATEGY,
+        "return order[order.index(cause) :]",
+        "return (cause,)",
+    ),
+    Mutation(
+        "stops in start order",
+        6,
+        _OPERATION,
+        "heapq.heappush(self._stop, (-child.position,",
+        "heapq.heappush(self._stop, (child.position,",
+    ),
+    Mutation(
+        "a group stops all at once",
+        6,
+        _OPERATION,
+        "return self.stopping is not None or self.starting is not None",
+        "return self.starting is not None",
+    ),
+    Mutation(
+        "a group starts before all have stopped",
+        6,
+        _MOVES,
+        "elif (child := operation.next_to_stop()) is not None:",
+        "elif not operation.delayed and (child := operation.next_to_stop()) is not None:",
+    ),
+    Mutation(
+        "a temporary bystander comes back",
+        6,
+        _ENGINE,
+        'dropped = each.spec.restart == "temporary" or each.goal is Goal.DROP',
+        "dropped = each.goal is Goal.DROP",
+    ),
+    Mutation(
+        "an exit during a group restart starts a second one",
+        7,
+        _ENGINE,
+        """        elif wanted and goal is Goal.RESTART:
+            self._join(child, reason, now)""",
+        """        elif wanted and goal is Goal.RESTART:
+            self._restart(child, reason, now)""",
+    ),
+    Mutation(
+        "an exit that merges is counted",
+        7,
+        _ENGINE,
+        """        self._note_backing_off(child, cause, now)
+        self._again(now)
+""",
+        """        self._note_backing_off(child, cause, now)
+        if not self._charge(child, cause, now):
+            return
+        self._again(now)
+""",
+    ),
+    Mutation("an exit before the order to stop is taken for the stop's", 7, _ENGINE, "child.missed = True", "pass"),
+    # The window
+    Mutation(
+        "the window is open at its edge",
+        8,
+        _BUDGET,
+        "self._entries = [entry for entry in self._entries if entry.age(now) <= self.period]",
+        "self._entries = [entry for entry in self._entries if entry.age(now) < self.period]",
+    ),
+    Mutation(
+        "one restart more than allowed",
+        8,
+        _BUDGET,
+        """        if len(self._entries) >= self.max_restarts:
+            return False""",
+        """        if len(self._entries) > self.max_restarts:
+            return False""",
+    ),
+    Mutation(
+        "one restart less than allowed",
+        8,
+        _BUDGET,
+        """        if len(self._entries) >= self.max_restarts:
+            return False""",
+        """        if len(self._entries) + 1 >= self.max_restarts:
+            return False""",
+    ),
+    Mutation(
+        "restarts never leave the window",
+        8,
+        _BUDGET,
+        "self._entries = [entry for entry in self._entries if entry.age(now) <= self.period]",
+        "self._entries = [entry for entry in self._entries if entry.age(now) <= self.period or entry.at]",
+    ),
+    Mutation(
+        "restarts are not kept in the window",
+        8,
+        _BUDGET,
+        "self._entries.append(Entry(clock, now, clock.down(now)))",
+        "self._entries = [Entry(clock, now, clock.down(now))]",
+    ),
+    Mutation(
+        "the window slides while a child waits",
+        8,
+        _BUDGET,
+        "return (now - self.at) - (self.clock.down(now) - self.down)",
+        "return now - self.at",
+    ),
+    Mutation(
+        "backing off counts as up",
+        8,
+        _CHILD,
+        "_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})",
+        "_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING})",
+    ),
+    Mutation(
+        "starting counts as up",
+        8,
+        _CHILD,
+        "_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})",
+        "_DOWN = frozenset({ChildState.BACKING_OFF})",
+    ),
+    Mutation(
+        "a group restart counts once for each member",
+        8,
+        _ENGINE,
+        "            # What is to be forgotten anyway stays so",
+        "            self._window.grant(each.clock, now)\n            # What is to be forgotten anyway stays so",
+    ),
+    Mutation(
+        "a failed attempt is not counted",
+        8,
+        _ENGINE,
+        """        if not self._charge(child, reason, now):
+            return
+""",
+        "",
+    ),
+    Mutation(
+        "the end of a temporary child is counted",
+        8,
+        _ENGINE,
+        "        if wanted and goal is None:\n",
+        '        if child.spec.restart == "temporary" and not self._charge(child, reason, now):\n'
+        "            return\n"
+        "        if wanted and goal is None:\n",
+    ),
+    # Budgets of their own, and the limit
+    Mutation(
+        "a budget of its own ignored", 9, _MOVES, "window = child.window or self._window", "window = self._window"
+    ),
+    Mutation(
+        "a spent budget of its own always escalates",
+        9,
+        _MOVES,
+        'dropped = own is not None and own.on_limit == "drop"',
+        "dropped = own is not None and not window",
+    ),
+    Mutation(
+        "a spent budget of its own never escalates",
+        9,
+        _MOVES,
+        'dropped = own is not None and own.on_limit == "drop"',
+        "dropped = own is not None",
+    ),
+    Mutation(
+        "a spent budget counts in the supervisor's window, too",
+        9,
+        _MOVES,
+        "        if window.grant(child.clock, now):\n            return True",
+        "        if window.grant(child.clock, now) and (own is None or self._window.grant(child.clock, now)):\n"
+        "            return True",
+    ),
+    Mutation(
+        "the end by the limit is an orderly one",
+        10,
+        _MOVES,
+        "            self._end(limit, now)\n",
+        "            self._end(Shutdown(), now)\n",
+    ),
+    Mutation(
+        "the limit gives up the child alone",
+        10,
+        _MOVES,
+        "            self._give_up(child, limit, now)\n",
+        "            self._rest(child, ChildState.STOPPED, limit, now)\n            self._again(now)\n",
+    ),
+    # Backoff
+    Mutation(
+        "linear backoff counts from 0",
+        11,
+        _BACKOFF,
+        "return min(self.cap, self.initial + step * (attempt - 1))",
+        "return min(self.cap, self.initial + step * attempt)",
+    ),
+    Mutation(
+        "linear backoff without its cap",
+        11,
+        _BACKOFF,
+        "return min(self.cap, self.initial + step * (attempt - 1))",
+        "return self.initial + step * (attempt - 1)",
+    ),
+    Mutation(
+        "exponential backoff counts from 0",
+        11,
+        _BACKOFF,
+        "return min(self.cap, self.initial * self.factor ** (attempt - 1))",
+        "return min(self.cap, self.initial * self.factor**attempt)",
+    ),
+    Mutation("full jitter too wide", 11, _BACKOFF, "random.uniform(0.0, base)\n", "random.uniform(0.0, 2 * base)\n"),
+    Mutation(
+        "equal jitter too wide",
+        11,
+        _BACKOFF,
+        "drawn = base / 2 + random.uniform(0.0, base / 2)",
+        "drawn = random.uniform(0.0, base)",
+    ),
+    Mutation(
+        "decorrelated jitter too wide",
+        11,
+        _BACKOFF,
+        "drawn = random.uniform(self.initial, 3 *",
+        "drawn = random.uniform(self.initial, 6 *",
+    ),
+    Mutation("jitter beyond the cap", 11, _BACKOFF, "return min(self.cap, drawn)", "return drawn"),
+    Mutation(
+        "reset_after ignored",
+        11,
+        _BACKOFF,
+        "return self.cap if self.reset_after is None else self.reset_after",
+        "return self.cap",
+    ),
+    Mutation(
+        "attempts never forgotten",
+        11,
+        _CHILD,
+        "(backoff is None or now - self.up_since >= backoff.stable_after)",
+        "(backoff is None or self.up_since > now)",
+    ),
+    Mutation(
+        "attempts not forgotten at the edge",
+        11,
+        _CHILD,
+        "now - self.up_since >= backoff.stable_after",
+        "now - self.up_since > backoff.stable_after",
+    ),
+    Mutation(
+        "attempts forgotten at once",
+        11,
+        _CHILD,
+        "now - self.up_since >= backoff.stable_after",
+        "now >= self.up_since",
+    ),
+    Mutation(
+        "the first delay is not waited", 11, _ENGINE, "elif child.spec.backoff is None:", "elif child.attempt <= 1:"
+    ),
+    Mutation(
+        "the delay after a failed attempt is not waited",
+        11,
+        _ENGINE,
+        "            self._wait_alone(child, delay, now)\n            self._note_backing_off(child, reason, now)\n",
+        "            self._wait_alone(child, 0.0, now)\n            self._note_backing_off(child, reason, now)\n",
+    ),
+    Mutation(
+        "every delay is cut short",
+        11,
+        _SUPERVISOR,
+        "                self._now() + delay, lambda",
+        "                self._now() + delay / 2, lambda",
+    ),
+    Mutation(
+        "a group waits for the shortest delay",
+        12,
+        _OPERATION,
+        "return max(dues, default=None)",
+        "return min(dues, default=None)",
+    ),
+    Mutation("a group does not wait", 12, _MOVES, "max(0.0, until - now)", "0.0"),
+    Mutation(
+        "the delay of a member that joins is not waited",
+        12,
+        _MOVES,
+        "            self._disarm(operation)\n            self._show_due(operation)\n",
+        "            self._show_due(operation)\n",
+    ),
+    Mutation(
+        "a request waits for the delay of a group",
+        12,
+        _MOVES,
+        "if child.starter is not None and child.state is ChildState.STARTING:",
+        "if child.starter is not None and child.due is not None:",
+    ),
+    Mutation(
+        "a child that waits shows as stopped",
+        13,
+        _MOVES,
+        """        self._roster.enter(child, ChildState.BACKING_OFF, now)
+        child.token = self._arm(child, delay)""",
+        """        self._roster.enter(child, ChildState.STOPPED, now)
+        child.token = self._arm(child, delay)""",
+    ),
+    # A restart that fails
+    Mutation(
+        "one_for_all keeps what it has started when a start fails",
+        15,
+        _ENGINE,
+        'if self._spec.strategy == "one_for_all" and child.ever_up and child.starter is None:',
+        'if self._spec.strategy == "one_for_one" and child.ever_up and child.starter is None:',
+    ),
+    Mutation(
+        "rest_for_one stops again what it has started when a start fails",
+        15,
+        _ENGINE,
+        'if self._spec.strategy == "one_for_all" and child.ever_up and child.starter is None:',
+        "if child.ever_up and child.starter is None:",
+    ),
+    Mutation(
+        "the timer of a cancelled restart goes on",
+        16,
+        _MOVES,
+        "        self._disarm(child)\n        child.queued, child.due",
+        "        child.queued, child.due",
+    ),
+    Mutation(
+        "terminate_child leaves the next attempt",
+        16,
+        _REQUESTS,
+        '            self._rest(child, ChildState.STOPPED, Shutdown("terminate_child"), now)\n',
+        "",
+    ),
+    Mutation(
+        "terminate_child leaves the start in a group",
+        16,
+        _OPERATION,
+        """            child = heapq.heappop(self._start)[2]
+            if child.queued:
+""",
+        """            child = heapq.heappop(self._start)[2]
+            if not child.live:
+""",
+    ),
+    Mutation(
+        "restart_child takes a child that waits",
+        16,
+        _REQUESTS,
+        """        elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
+            return child""",
+        """        elif child.state in (ChildState.STOPPED, ChildState.DECLINED, ChildState.BACKING_OFF):
+            return child""",
+    ),
+    # Stops
+    Mutation(
+        "all stop at once when the supervisor ends",
+        17,
+        _MOVES,
+        """        if self._spec.is_dynamic:
+            # Unordered""",
+        """        if self._spec.children or self._spec.is_dynamic:
+            # Unordered""",
+    ),
+    Mutation(
+        "unordered children stop one by one",
+        6,
+        _MOVES,
+        """        if self._spec.is_dynamic:
+            # Unordered""",
+        """        if not self._spec.children and not self._spec.is_dynamic:
+            # Unordered""",
+    ),
+    Mutation(
+        "the time to stop is not limited",
+        17,
+        _MOVES,
+        "self._emit(Stop(child.id, child.incarnation, child.spec.shutdown))",
+        'self._emit(Stop(child.id, child.incarnation, "infinity"))',
+    ),
+    Mutation(
+        "nobody is killed who does not stop in time",
+        17,
+        _CELL,
+        'self._arm_grace(grace, partial(self.kill, Killed("did not stop in time")))',
+        "self._disarm_grace()",
+    ),
+    Mutation(
+        "half the time to stop",
+        17,
+        _SUPERVISOR,
+        "            cell.stop(Shutdown(), float(grace))\n",
+        "            cell.stop(Shutdown(), float(grace) / 2)\n",
+    ),
+    Mutation(
+        "no time limit for unordered children",
+        17,
+        _SUPERVISOR,
+        "                if self._in_grace:\n                    self._time_graces()\n",
+        "                self._in_grace.clear()\n",
+    ),
+    Mutation(
+        "brutal_kill asks first",
+        17,
+        _SUPERVISOR,
+        '            cell.kill(Killed("brutal_kill"))\n',
+        "            cell.stop(Shutdown(), 5.0)\n",
+    ),
+    Mutation(
+        "the supervisor ends before its last child", 18, _MOVES, "len(self._roster) > 0:", "len(self._roster) > 1:"
+    ),
+    Mutation("a child at rest keeps its cell", 18, _MOVES, "            self._emit(Close(child.id))\n", ""),
+    Mutation(
+        "an actor is gone before what it started",
+        18,
+        _CELL,
+        """        if self._end_children(reason):
+            self.runtime.when_childless(self, partial(self._gone, incarnation, reason))
+            return
+""",
+        "        self._end_children(reason)\n",
+    ),
+    Mutation(
+        "timers of a killed supervisor go on",
+        18,
+        _SUPERVISOR,
+        "for timer in (*self._timers.values(), *self._graces):",
+        "for timer in self._graces:",
+    ),
+    Mutation(
+        "the children of a killed supervisor are asked",
+        20,
+        _CELL,
+        "            elif not reason.expected:\n                child.kill(",
+        "            elif self.closed:\n                child.kill(",
+    ),
+    # Automatic shutdown
+    Mutation(
+        "a significant end is ignored",
+        21,
+        _ENGINE,
+        "            if not wanted:\n                self._after_own_end(child, now)\n",
+        "",
+    ),
+    Mutation(
+        "any significant end is taken for all",
+        21,
+        _STRATEGY,
+        """        case "all_significant":
+            return others_alive == 0""",
+        """        case "all_significant":
+            return others_alive >= 0""",
+    ),
+    Mutation(
+        "any_significant waits for all",
+        21,
+        _STRATEGY,
+        """        case "any_significant":
+            return True""",
+        """        case "any_significant":
+            return others_alive == 0""",
+    ),
+    Mutation(
+        "the end of an insignificant child counts",
+        21,
+        _STRATEGY,
+        "    if not significant:\n",
+        "    if not significant and others_alive:\n",
+    ),
+    Mutation(
+        "terminate_child counts as an end of its own",
+        21,
+        _ENGINE,
+        """            case _:
+                self._rest(child, ChildState.STOPPED, reason, now)
+        self._advance(now)""",
+        """            case _:
+                self._rest(child, ChildState.STOPPED, reason, now)
+                self._after_own_end(child, now)
+        self._advance(now)""",
+    ),
+    Mutation(
+        "a significant child that waits counts as gone",
+        21,
+        _CHILD,
+        "ALIVE = frozenset(set(ChildState) - {ChildState.STOPPED, ChildState.DECLINED})",
+        "ALIVE = frozenset(set(ChildState) - {ChildState.STOPPED, ChildState.DECLINED, ChildState.BACKING_OFF})",
+    ),
+    # The API
+    Mutation(
+        "start_child takes a significant child under never",
+        22,
+        _REQUESTS,
+        "if (fault := child_fault(self._spec, self._path, what)) is not None:",
+        "if (fault := child_fault(self._spec, self._path, what)) is not None and not what.significant:",
+    ),
+    Mutation(
+        "start_child takes the id of a child that is down",
+        23,
+        _REQUESTS,
+        """        present = self._roster.get(what.id)
+        if present is None:""",
+        """        present = self._roster.get(what.id)
+        if present is None or not present.live:""",
+    ),
+    Mutation(
+        "a child at rest is said to run",
+        23,
+        _REQUESTS,
+        "if present.live and present.state not in WAITING:",
+        "if present.state not in WAITING:",
+    ),
+    Mutation(
+        "delete_child keeps the child",
+        23,
+        _REQUESTS,
+        '            self._remove(child, Shutdown("delete_child"), now)\n',
+        "",
+    ),
+    Mutation("a failed start_child leaves the spec", 23, _REQUESTS, "child.undo = Goal.DROP", "child.undo = Goal.REST"),
+    Mutation(
+        "a failed restart_child drops the spec", 23, _REQUESTS, "child.undo = Goal.REST", "child.undo = Goal.DROP"
+    ),
+    Mutation(
+        "start_child is answered before the child is up",
+        1,
+        _REQUESTS,
+        "        child.starter = NOBODY if request is None else request\n",
+        "        self._answer(request, None)\n        child.starter = NOBODY\n",
+    ),
+    Mutation(
+        "terminate_child is never answered",
+        23,
+        _MOVES,
+        "        for request in child.stoppers:\n            self._answer(request, None)\n",
+        "",
+    ),
+    Mutation(
+        "what waits when the supervisor is killed is never answered",
+        23,
+        _SUPERVISOR,
+        "for effect in self._engine.abandon():",
+        "for effect in self._engine.abandon()[:0]:",
+    ),
+    Mutation(
+        "count_children counts those at rest as active",
+        23,
+        _ROSTER,
+        "active=self._states[ChildState.RUNNING],",
+        "active=len(self),",
+    ),
+    Mutation(
+        "one child more than max_children", 25, _REQUESTS, "len(self._roster) >= limit", "len(self._roster) > limit"
+    ),
+    Mutation(
+        "children that restart do not count for max_children",
+        25,
+        _REQUESTS,
+        "len(self._roster) >= limit",
+        "sum(each.live for each in self._roster) >= limit",
+    ),
+    # What a restart keeps
+    Mutation(
+        "a restart makes a new cell",
+        26,
+        _MOVES,
+        "        if child.coming is ChildState.RESTARTING:\n",
+        "        if child.coming is ChildState.RESTARTING:\n            self._emit(Close(child.id))\n",
+    ),
+    Mutation(
+        "a restart loses what waits in the mailbox",
+        26,
+        _CELL,
+        "        self.stash = None\n        self.host.retire",
+        "        self.queue.clear()\n        self.stash = None\n        self.host.retire",
+    ),
+    Mutation(
+        "a restart drops what waits in the mailbox",
+        26,
+        _CELL,
+        'if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":',
+        "if self.state is State.DOWN:",
+    ),
+    Mutation(
+        "the last message first",
+        33,
+        _TURN,
+        "take, control, observed = queue.popleft,",
+        "take, control, observed = queue.pop,",
+    ),
+)
