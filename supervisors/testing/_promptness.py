@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from supervisors.testing._delays import ROUNDING
+from supervisors.testing._delays import ROUNDING, Span
 from supervisors.testing._member import Life, Member, Want
 from supervisors.testing._model import Mode, SupervisorModel
 
@@ -70,13 +70,18 @@ def _going_on(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
             elif member.request is not None and not busy and model.due_with_others(member).latest <= passed:
                 yield 23, f"{member.id} started as asked"
     following = model.next_in_line()
-    if following is not None and model.due_of(following).latest <= passed:
+    # Whether a first start that waits to be tried again waits for the group that waits meanwhile is not said.
+    if following is not None and _with_group(model, model.due_of(following)).latest <= passed:
         if not _is_stopping(model) and all(each.life is not Life.STARTING for each in model.members.values()):
             yield (1 if model.group is None else 6), f"{following.id} started: it is its turn"
     if model.newcomers and not busy:
         yield 23, "a child of the template started as asked"
     if model.mode is Mode.STARTING and following is None and not model.still_coming() and not _is_busy(model):
         yield 1, "the supervisor has started: all its children have"
+
+
+def _with_group(model: SupervisorModel, due: Span) -> Span:
+    return due if model.group is None else due.maybe(model.group.due)
 
 
 def _is_stopping(model: SupervisorModel) -> bool:

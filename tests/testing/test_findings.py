@@ -185,3 +185,17 @@ def test_a_child_that_is_asked_for_twice_while_a_group_waits_is_started_once() -
         Line(4.0, "root/b", "restart_child"),
     )
     Trial(tree, script).run()
+
+
+def test_a_first_start_that_is_tried_again_may_wait_for_a_group_after_it() -> None:
+    """Guards the model, which rule 12 leaves open: both wait, the first start is due before the group."""
+    tree = supervisor(
+        "root",
+        child("a", Puppet, args={"starts": ("fail",)}, retry_start=True, backoff=constant(1.0)),
+        strategy="rest_for_one",
+    )
+    script = (
+        Line(0.25, "root", "start_child", child("b", Puppet, backoff=constant(4.0))),
+        Line(0.5, "root/b", "crash"),
+    )
+    Trial(tree, script).run()
