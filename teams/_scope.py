@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from teams._actors import Actor, ActorDeadError, ActorRef, post, sleep
+from teams._actors import Actor, ActorRef, post, sleep
 from teams._errors import NoCapableAgent, RunError, StepFailed, StepTimeout, TeamError, WorkFailed
 from teams._events import RunEvent, StepBegan, StepBroke, StepDone, StepSkipped
 from teams._gather import Gathered, Gathering, GatherPolicy, collect
@@ -236,7 +236,7 @@ class Scope:
             post(self._coordinator, request, answer)
         outcome = await answer.wait()
         for _ in range(ASKED - 1):
-            if outcome.error is None or isinstance(outcome.error, TeamError | ActorDeadError):
+            if outcome.error is None or isinstance(outcome.error, TeamError) or not self._coordinator.is_alive():
                 break
             answer = answers[key] = Answer()
             post(self._coordinator, request, answer)

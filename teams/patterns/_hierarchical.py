@@ -93,7 +93,8 @@ class Led(Inline):
         )
         if not gathered.satisfied:
             raise GatherFailed(run.run, run.key(under), gathered)
-        synthesis = Synthesis(value, gathered.results, gathered.failures, gathered.unanswered)
+        results = {each: gathered.results[each] for each in branches if each in gathered.results}
+        synthesis = Synthesis(value, results, gathered.failures, gathered.unanswered)
         maker = self.whole.synthesize if self.whole.synthesize is not None and not self.above else self.leader
         return await run.do(maker, synthesis, name=f"{name} synthesis", priority=priority)
 

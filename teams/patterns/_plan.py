@@ -38,6 +38,7 @@ class Synthesis:
     task: object
     """What the leader was asked."""
     results: Mapping[str, object] = field(default_factory=dict)
+    """By subtask, in the order of the plan."""
     failures: Mapping[str, Failed] = field(default_factory=dict)
     unanswered: tuple[str, ...] = ()
     """Those that were called off, because the others were enough or the time was up."""
