@@ -24,10 +24,18 @@ from actors._cell import Cell
 from actors._clock import Clock, LoopClock, TimerHandle
 from actors._current import current_cell
 from actors._envelope import Envelope, Reply
-from actors._errors import ActorDeadError, ActorError, CallTimeout, DeadlockError, NotInRuntime
+from actors._errors import (
+    ActorCrashed,
+    ActorDeadError,
+    ActorError,
+    CallTimeout,
+    DeadlockError,
+    NotInRuntime,
+    UnhandledMessage,
+)
 from actors._events import EventStream, Exited, LifecycleEvent, MessageHandled, Started, Subscription
 from actors._future import Future, Parking
-from actors._handlers import handles
+from actors._handlers import Handler, handles
 from actors._messages import Down, Message
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, Shutdown
 from actors._ref import ActorRef
@@ -68,17 +76,25 @@ async def sleep(seconds: float) -> None:
         timer.cancel()
 
 
-def post(ref: ActorRef[pykka.Actor], message: object, receipt: Reply, deadline: float | None = None) -> None:
+def post(
+    ref: ActorRef[pykka.Actor],
+    message: object,
+    receipt: Reply,
+    deadline: float | None = None,
+    correlation_id: str | None = None,
+) -> None:
     """Sends a message whose answer, exception or refusal goes to `receipt`: a `call` without a future.
 
-    `receipt` is settled once, on the loop thread for an actor hosted there and in its own thread for another.
+    `receipt` is settled once, on the loop thread for an actor hosted there and in its own thread for another. Without a
+    correlation id the message has that of the message being handled.
     """
     cell = ref._cell
     if cell.closed:
         receipt.set_exception(ActorDeadError(cell.path, cell.reason, message))
         return
     caller = current_cell.get()
-    correlation_id = caller.envelope.correlation_id if caller is not None and caller.envelope is not None else None
+    if correlation_id is None and caller is not None and caller.envelope is not None:
+        correlation_id = caller.envelope.correlation_id
     cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
 
 
@@ -92,6 +108,17 @@ def answer(reply: Reply, value: object) -> None:
     if not reply.done():
         with contextlib.suppress(queue.Full):  # settled in another thread meanwhile
             reply.set_result(value)
+
+
+def current_correlation_id() -> str | None:
+    """The correlation id of the message whose handler this code is."""
+    cell = current_cell.get()
+    return cell.envelope.correlation_id if cell is not None and cell.envelope is not None else None
+
+
+def handler_for(actor: Actor, message: object) -> Handler:
+    """The handler of the actor's class that takes this message: call it as `handler(actor, message)`."""
+    return actor._cell.table[type(message)]
 
 
 def is_up(ref: ActorRef[pykka.Actor]) -> bool:
@@ -131,6 +158,7 @@ def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
 __all__ = [
     "ANYWHERE",
     "Actor",
+    "ActorCrashed",
     "ActorDeadError",
     "ActorError",
     "ActorRef",
@@ -144,6 +172,7 @@ __all__ = [
     "ExitReason",
     "Exited",
     "Future",
+    "Handler",
     "Killed",
     "LifecycleEvent",
     "LoopClock",
@@ -160,12 +189,15 @@ __all__ = [
     "Subscription",
     "Timer",
     "TimerHandle",
+    "UnhandledMessage",
     "answer",
     "current_cell",
     "current_clock",
+    "current_correlation_id",
     "current_random",
     "declares",
     "finish",
+    "handler_for",
     "handles",
     "has_ended",
     "is_up",

@@ -574,3 +574,68 @@ class NoSuchChoice(TeamError, ValueError):
     def describe(self) -> str:
         offered = ", ".join(map(repr, self.options))
         return f"{self.choice!r} is no answer to {self.question!r} of {self.path}; choose one of {offered}"
+
+
+# Topics and choreography
+
+
+class NoAcknowledgement(TeamError, TimeoutError):
+    """A receiver did not say in time that it is done."""
+
+    fields = ("receiver", "message_type", "seconds")
+    receiver: str
+    message_type: str
+    seconds: float
+
+    def describe(self) -> str:
+        return f"{self.receiver} did not acknowledge {self.message_type} within {self.seconds:g} s"
+
+
+class SubscriberInQuarantine(TeamError):
+    """An event was meant for a subscriber that failed over one event after another."""
+
+    fields = ("topics", "subscriber")
+    topics: str
+    subscriber: str
+
+    def describe(self) -> str:
+        return f"{self.subscriber} is in quarantine; mend it and call redeliver({self.subscriber!r}) on {self.topics}"
+
+
+class TooManyWaiting(TeamError):
+    """An event was meant for a subscriber that has as many waiting as it may."""
+
+    fields = ("topics", "subscriber", "limit")
+    topics: str
+    subscriber: str
+    limit: int
+
+    def describe(self) -> str:
+        return (
+            f"{self.limit} events wait for {self.subscriber} at {self.topics} already; publish with wait=True to go no "
+            "faster than it, or raise max_waiting"
+        )
+
+
+class ChainTimeout(TeamError, TimeoutError):
+    """A chain of events had not come to its end by its deadline; `under_way` names who had not finished."""
+
+    fields = ("correlation_id", "seconds", "under_way")
+    correlation_id: str
+    seconds: float
+    under_way: tuple[str, ...]
+
+    def describe(self) -> str:
+        who = ", ".join(self.under_way) or "nobody"
+        return f"chain {self.correlation_id} was not done within {self.seconds:g} s; still under way: {who}"
+
+
+class UnknownChain(TeamError):
+    """No chain of this correlation id is under way, and none of the last 1,000 that ended had it."""
+
+    fields = ("topics", "correlation_id")
+    topics: str
+    correlation_id: str
+
+    def describe(self) -> str:
+        return f"{self.topics} knows no chain {self.correlation_id!r}: begin one with chain()"

@@ -455,3 +455,74 @@ class ConflictResolved(TeamEvent):
     about: str
     winner: object
     why: str
+
+
+# Topics and choreography
+
+
+@dataclass(frozen=True, slots=True)
+class EventUnheard(TeamEvent):
+    """An event was published on a topic to which nobody subscribes; it is among the dead letters of the topics."""
+
+    level: ClassVar[str] = "warning"
+    topic: str
+    event: str
+    """The id of the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventUndelivered(TeamEvent):
+    """A subscriber did not handle an event and will not get it again; it is among the dead letters of the topics."""
+
+    level: ClassVar[str] = "warning"
+    topic: str
+    event: str
+    """The id of the event."""
+    subscriber: str
+    reason: str
+    """spent, fatal, overflow, quarantined or gone."""
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberQuarantined(TeamEvent):
+    """A subscriber failed over one event after another and gets none until `redeliver`."""
+
+    level: ClassVar[str] = "error"
+    subscriber: str
+    events: int
+    """How many events it failed over, one after another."""
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEnded(TeamEvent):
+    """A chain of events has come to its end."""
+
+    level: ClassVar[str] = "info"
+    correlation_id: str
+    status: str
+    """completed, compensated or compensation_failed."""
+    steps: int
+    """How many steps were completed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepUndone(TeamEvent):
+    """A completed step of a chain that failed was undone."""
+
+    level: ClassVar[str] = "info"
+    correlation_id: str
+    topic: str
+    subscriber: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompensationFailed(TeamEvent):
+    """What should undo a completed step failed for good: the step stays done."""
+
+    level: ClassVar[str] = "error"
+    correlation_id: str
+    topic: str
+    subscriber: str
+    error: BaseException

@@ -12,6 +12,7 @@ from supervisors._builders import (
     dynamic_supervisor,
     supervisor,
 )
+from supervisors._check import Finding
 from supervisors._child import ALIVE
 from supervisors._errors import Fault, SpecError, SupervisionError
 from supervisors._events import Concluded
@@ -34,6 +35,7 @@ __all__ = [
     "DeleteChild",
     "Exponential",
     "Fault",
+    "Finding",
     "Linear",
     "OwnBudget",
     "RestartChild",

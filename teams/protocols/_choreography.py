@@ -1,0 +1,199 @@
+"""Choreographies: members that hear of each other's events, and nobody who conducts them.
+
+    order = choreography(
+        "order",
+        on("order.received", "validator", emits="order.validated"),
+        on("order.validated", "inventory", emits="inventory.confirmed", undo="restock"),
+        on("inventory.confirmed", "payment", emits="payment.processed", undo="refund"),
+        starts="order.received",
+        ends="payment.processed",
+    )
+
+A step is one member that hears of one topic, or of many by a pattern. A member goes on with the chain by returning
+`Emit(topic, payload)`, or a list of them. How chains run, fail and are undone stands in `_topics.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from teams._supervisors import Backoff, Fault, Finding, SpecError
+from teams.protocols._event import pattern_fault, topic_fault, topic_matcher
+from teams.protocols._subscriber import BACKOFF, Terms
+
+DEADLINE = 300.0
+"""Seconds a chain may take unless its choreography says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """One step: a member that hears of a topic."""
+
+    topic: str
+    member: str
+    undo: str | None
+    emits: tuple[str, ...] | None
+    terms: Terms
+    undo_terms: Terms
+
+    def hears(self, topic: str) -> bool:
+        """Whether an event on this topic is for this step."""
+        return topic_matcher(self.topic).fullmatch(topic) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Choreography:
+    """Steps that belong together."""
+
+    name: str
+    steps: tuple[On, ...]
+    starts: tuple[str, ...] | None
+    ends: tuple[str, ...]
+    deadline: float | None
+
+    def unknown(self, members: Collection[str]) -> list[Fault]:
+        """Every member and compensation that is not among these."""
+        found = []
+        for step in self.steps:
+            for what, name in (("member", step.member), ("undo", step.undo)):
+                if name is not None and name not in members:
+                    near = difflib.get_close_matches(name, members, n=1)
+                    hint = (
+                        f"did you mean {near[0]!r}?" if near else f"there is {', '.join(sorted(members)) or 'nobody'}"
+                    )
+                    found.append(Fault(f"{self.name}/{step.topic}", f"{what}: nobody is called {name!r}; {hint}"))
+        return found
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Events that nobody emits or nobody hears, as far as `starts`, `ends` and the steps' `emits` tell."""
+        return tuple(self._findings())
+
+    def _findings(self) -> Iterator[Finding]:
+        said = [(step.topic, topic) for step in self.steps for topic in step.emits or ()]
+        begun = [("starts", topic) for topic in self.starts or ()]
+        for where, topic in [*begun, *said]:
+            if topic not in self.ends and not any(step.hears(topic) for step in self.steps):
+                yield Finding("warning", f"{self.name}/{where}", f"nobody hears {topic!r}; say so with ends={topic!r}")
+        if self.starts is None or any(step.emits is None for step in self.steps):
+            return  # somebody may emit anything
+        known = [topic for _, topic in [*begun, *said]]
+        for step in self.steps:
+            if not any(step.hears(topic) for topic in known):
+                yield Finding("warning", f"{self.name}/{step.topic}", f"nobody emits what {step.member!r} waits for")
+        for topic in self.ends:
+            if topic not in known:
+                yield Finding("warning", f"{self.name}/ends", f"nobody emits {topic!r}")
+
+
+def on(
+    topic: str,
+    member: str,
+    *,
+    undo: str | None = None,
+    emits: str | Iterable[str] | None = None,
+    attempts: int = 3,
+    backoff: Backoff = BACKOFF,
+    timeout: float | None = None,
+    undo_attempts: int = 5,
+    undo_timeout: float | None = 30.0,
+) -> On:
+    """A step of a choreography. Nothing is checked before `choreography` is given all of them.
+
+    Args:
+        topic: what the member hears of: a topic or a pattern
+        member: who handles it
+        undo: the member that gets `Undo` when the step is completed and the chain fails; None: nothing has to be undone
+        emits: the topics it goes on with, for `findings`; None: not said
+        attempts: how often the member may fail over one event before the chain fails
+        backoff: how long it, or who undoes, is left alone after each failure
+        timeout: seconds each attempt may take; None: until the deadline of the chain
+        undo_attempts: how often undoing may fail
+        undo_timeout: seconds each attempt to undo may take; None: any time
+    """
+    emitted = (emits,) if isinstance(emits, str) else tuple(emits) if emits is not None else None
+    return On(
+        topic, member, undo, emitted, Terms(attempts, backoff, timeout), Terms(undo_attempts, backoff, undo_timeout)
+    )
+
+
+def choreography(
+    name: str,
+    *steps: On,
+    starts: str | Iterable[str] | None = None,
+    ends: str | Iterable[str] = (),
+    deadline: float | None = DEADLINE,
+) -> Choreography:
+    """A choreography of these steps.
+
+    Args:
+        name: what it is called; topics know one of each name
+        steps: each made by `on`
+        starts: the topics that begin a chain, for `findings`; None: not said
+        ends: the topics that end it: nobody needs to hear of them
+        deadline: seconds a chain may take before it fails; None: any time
+
+    Raises:
+        SpecError: with everything that is wrong
+    """
+    began = (starts,) if isinstance(starts, str) else tuple(starts) if starts is not None else None
+    ended = (ends,) if isinstance(ends, str) else tuple(ends)
+    made = Choreography(name, steps, began, ended, deadline)
+    faults = list(_faults(made))
+    if faults:
+        raise SpecError(faults)
+    return made
+
+
+def terms_faults(place: str, terms: Terms) -> Iterator[Fault]:
+    """What is wrong with the terms of a delivery."""
+    if type(terms.attempts) is not int or terms.attempts < 1:
+        yield Fault(place, f"attempts: must be a whole number from 1, got {terms.attempts!r}")
+    if not hasattr(terms.backoff, "delay"):
+        yield Fault(place, f"backoff: must be constant(), linear() or exponential(), got {terms.backoff!r}")
+    yield from seconds_faults(place, "timeout", terms.timeout)
+
+
+def seconds_faults(place: str, name: str, seconds: object) -> Iterator[Fault]:
+    """What is wrong with a time limit."""
+    if seconds is not None and (type(seconds) not in (int, float) or not seconds > 0):  # type: ignore[operator]
+        yield Fault(place, f"{name}: must be seconds above 0, or None for any time, got {seconds!r}")
+
+
+def _faults(made: Choreography) -> Iterator[Fault]:
+    name: object = made.name
+    named = isinstance(name, str) and name != ""
+    where = str(name) if named else "choreography"
+    if not named:
+        yield Fault(where, f"name: must be a name, got {name!r}")
+    if not made.steps:
+        yield Fault(where, "has no steps; give some, each made by on()")
+    yield from seconds_faults(where, "deadline", made.deadline)
+    for what, topics in (("starts", made.starts or ()), ("ends", made.ends)):
+        yield from _topic_faults(f"{where}/{what}", topics)
+    seen: set[tuple[object, object]] = set()
+    for number, step in enumerate(made.steps, start=1):
+        if not isinstance(step, On):
+            yield Fault(f"{where}/step {number}", f"must be made by on(), got {step!r}")
+            continue
+        place = f"{where}/{step.topic}"
+        fault = pattern_fault(step.topic)
+        if fault is not None:
+            yield Fault(place, fault)
+        for name, value in (("member", step.member), ("undo", step.undo)):
+            if not (isinstance(value, str) and value) and not (name == "undo" and value is None):
+                yield Fault(place, f"{name}: must be the id of a member, got {value!r}")
+        if (step.topic, step.member) in seen:
+            yield Fault(place, f"{step.member!r} hears of it twice; leave one of the two steps out")
+        seen.add((step.topic, step.member))
+        yield from _topic_faults(place, step.emits or ())
+        yield from terms_faults(place, step.terms)
+        yield from (Fault(each.path, f"undo_{each.message}") for each in terms_faults(place, step.undo_terms))
+
+
+def _topic_faults(place: str, topics: Iterable[object]) -> Iterator[Fault]:
+    for topic in topics:
+        fault = topic_fault(topic)
+        if fault is not None:
+            yield Fault(place, fault)

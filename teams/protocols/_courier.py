@@ -1,0 +1,387 @@
+"""Reliable send: a courier brings a message to its receiver, and says whether it arrived.
+
+| message | from | to | meaning |
+|---|---|---|---|
+| `Send` | anybody | courier | bring this; answered with `Acknowledged` or `GaveUp` |
+| the message itself | courier | any receiver | what its handler returns is the acknowledgement |
+| `Parcel` | courier | a `Receiver` | the message with its correlation id: handled unless it has been |
+
+States of a send: *under way* - *acknowledged*; or *resting* after a failure, and *under way* again; or *given up*.
+
+Promise, whoever crashes or is killed at any step, the courier included, and whichever messages are lost, doubled or
+late on their way to the receiver:
+
+- `at_least_once`: acknowledged means that the handler has returned, at least once. The message is sent again when it
+  raised, was interrupted, or did not return within `timeout`.
+- `at_most_once`: it is sent once. Given up means that nobody knows whether it was handled.
+- Every send ends in `Acknowledged` or `GaveUp`, which says why.
+- Two sends of one correlation id are one: the second gets the outcome of the first, for as long as that is among the
+  last `remember` of the courier.
+- A receiver that is a `Receiver` completes the handling of a message once, however often it comes, for as long as its
+  correlation id is among the last `remembers` that it handled. At any other a message may be handled again when its
+  acknowledgement did not come in time.
+
+Bounds: the outcomes that are remembered; the sends under way are bounded by those who wait for them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from teams._actors import (
+    Actor,
+    ActorDeadError,
+    ActorRef,
+    ExitReason,
+    Future,
+    Reply,
+    Timer,
+    UnhandledMessage,
+    answer,
+    handler_for,
+    handles,
+    post,
+    take_reply,
+    when_gone,
+)
+from teams._errors import Fatal, NoAcknowledgement
+from teams._supervisors import Backoff, Fault, SpecError
+from teams.protocols._choreography import seconds_faults, terms_faults
+from teams.protocols._delivery import is_interruption
+from teams.protocols._event import new_id
+from teams.protocols._receipt import Receipt, Settled, Tray
+from teams.protocols._subscriber import BACKOFF, Terms
+
+Guarantee = Literal["at_least_once", "at_most_once"]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The receiver has handled the message."""
+
+    correlation_id: str
+    result: object
+    """What its handler returned."""
+    attempts: int
+    """How often it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """The courier does not try any more, and has no acknowledgement."""
+
+    correlation_id: str
+    reason: Literal["spent", "fatal", "gone", "deadline", "unacknowledged"]
+    """The attempts are spent; the receiver said that no attempt would help; it is gone for good; the deadline has come;
+    or the one attempt of `at_most_once` failed.
+    """
+    error: BaseException
+    attempts: int
+    """How often it was sent."""
+
+
+class Send(NamedTuple):
+    """Bring a message to a receiver. Times are seconds."""
+
+    receiver: ActorRef[Any]
+    message: object
+    correlation_id: str
+    guarantee: Guarantee
+    terms: Terms
+    deadline: float | None
+
+
+class Parcel(NamedTuple):
+    """A message, and what tells it from others."""
+
+    correlation_id: str
+    message: object
+
+
+class Sending:
+    """What is known of one send."""
+
+    __slots__ = ("attempt", "due", "order", "replies", "timer")
+
+    def __init__(self, order: Send, now: float) -> None:
+        self.order = order
+        self.due = None if order.deadline is None else now + order.deadline
+        self.timer: Timer | None = None
+        self.replies: list[Reply] = []
+        self.attempt: Attempt
+
+
+class Attempt(Receipt):
+    """One attempt of a send."""
+
+    __slots__ = ("due", "failures", "posted", "sending", "timer", "tries")
+
+    def __init__(self, tray: Tray[Any], sending: Sending, tries: int, failures: int, due: float | None) -> None:
+        super().__init__(tray)
+        self.sending = sending
+        self.tries = tries
+        """How often the message was posted before."""
+        self.failures = failures
+        """How often the receiver failed over it; what interrupted it is no failure."""
+        self.posted = False
+        self.due = due
+        """While it rests: when it is to be posted. While it is under way: until when it has to be acknowledged."""
+        self.timer: Timer | None = None
+
+
+class Due(NamedTuple):
+    """A timer has fired: an attempt is to be made or has taken too long, or the deadline of a send has come."""
+
+    what: Attempt | Sending
+
+
+class Sends(Tray[Attempt]):
+    """What a courier keeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: dict[str, Sending] = {}
+        self.ended: dict[str, Acknowledged | GaveUp] = {}
+
+    def gone(self, reason: ExitReason) -> None:
+        """The courier is gone for good: whoever waits hears of it."""
+        assert self.ref is not None
+        for sending in self.open.values():
+            for reply in sending.replies:
+                if not reply.done():
+                    with suppress(Exception):  # settled in another thread meanwhile
+                        reply.set_exception(ActorDeadError(self.ref.path, reason, sending.order.message))
+
+
+class CourierRef(ActorRef[Any]):
+    """A courier, from outside."""
+
+    __slots__ = ()
+
+    def reliable_send(
+        self,
+        receiver: ActorRef[Any],
+        message: object,
+        *,
+        guarantee: Guarantee = "at_least_once",
+        correlation_id: str | None = None,
+        attempts: int = 5,
+        backoff: Backoff = BACKOFF,
+        timeout: float | None = 30.0,
+        deadline: float | None = None,
+    ) -> Future[Acknowledged | GaveUp]:
+        """Sends a message reliably. A future of the outcome: `await` it or `.get()` it.
+
+        Args:
+            receiver: any actor; one that is a `Receiver` tells duplicates apart
+            message: what it gets
+            guarantee: whether it may be sent again
+            correlation_id: the same for a message that is sent again; by default a new one
+            attempts: how often the receiver may fail over it
+            backoff: how long the receiver is left alone after each failure
+            timeout: seconds each attempt may take, waiting in the mailbox included; None: any time
+            deadline: seconds the whole may take; None: any time
+
+        The future raises `SpecError` for values that cannot be, and `ActorDeadError` when the courier goes first.
+        """
+        id = correlation_id if correlation_id is not None else new_id(self.runtime.random)
+        order = Send(receiver, message, id, guarantee, Terms(attempts, backoff, timeout), deadline)
+        # No deadline of the question's own: the end of the courier settles it.
+        return self.ask(order, block=False, timeout=None)
+
+
+class Courier(Actor):
+    """Sends messages reliably: `child("courier", Courier)`. Its ref is a `CourierRef`. It runs on the loop."""
+
+    answers = (SpecError,)
+    ref_type = CourierRef
+
+    def __init__(self, remember: int = 10_000) -> None:
+        """
+        Args:
+            remember: of how many sends, the last ended, the outcome is known
+
+        Raises:
+            SpecError: it is below one
+        """
+        if type(remember) is not int or remember < 1:
+            raise SpecError([Fault(self.path, f"remember: must be a whole number from 1, got {remember!r}")])
+        self._remember = remember
+        self._sends = self.kept(Sends)
+
+    def on_start(self) -> None:
+        sends = self._sends
+        if sends.ref is None:
+            sends.ref = self.ref
+            when_gone(self, sends.gone)
+        for sending in sends.open.values():
+            self._arm(sending)
+            self._arm(sending.attempt)
+        self._settle_all()
+
+    @handles
+    def send(self, order: Send) -> Acknowledged | GaveUp | None:
+        """Begins a send, or joins the one there is."""
+        sends, id = self._sends, order.correlation_id
+        faults = [*terms_faults(self.path, order.terms), *seconds_faults(self.path, "deadline", order.deadline)]
+        if order.guarantee not in ("at_least_once", "at_most_once"):
+            faults.append(Fault(self.path, f"guarantee: at_least_once or at_most_once, not {order.guarantee!r}"))
+        if faults:
+            raise SpecError(faults)
+        if id in sends.ended:
+            return sends.ended[id]
+        sending = sends.open.get(id)
+        begins = sending is None
+        if sending is None:
+            sending = sends.open[id] = Sending(order, self.runtime.now())
+            sending.attempt = Attempt(sends, sending, 0, 0, None)
+        reply = take_reply(self)
+        if reply is not None:
+            sending.replies.append(reply)
+        if begins:
+            self._arm(sending)
+            self._post(sending.attempt)
+        return None
+
+    def _post(self, attempt: Attempt) -> None:
+        order, seconds = attempt.sending.order, attempt.sending.order.terms.timeout
+        attempt.posted = True
+        attempt.due = None if seconds is None else self.runtime.now() + seconds
+        self._arm(attempt)
+        parcel = issubclass(order.receiver.actor_class, Receiver)
+        message = Parcel(order.correlation_id, order.message) if parcel else order.message
+        try:
+            post(order.receiver, message, attempt, None, order.correlation_id)
+        except Exception as error:  # noqa: BLE001 - what a mailbox refuses with, a user's priority function included
+            attempt.settled = True
+            self._failed(attempt, error)
+
+    @handles
+    def settle(self, _: Settled) -> None:
+        """Looks at what has come."""
+        self._settle_all()
+
+    def _settle_all(self) -> None:
+        sends = self._sends
+        sends.nudged = False
+        while sends.settled:
+            attempt = sends.settled.popleft()
+            sending = attempt.sending
+            if sends.open.get(sending.order.correlation_id) is not sending:
+                continue
+            if attempt.error is None:  # of whichever attempt: it was handled
+                self._end(
+                    sending, Acknowledged(sending.order.correlation_id, attempt.result, sending.attempt.tries + 1)
+                )
+            elif attempt is sending.attempt:
+                self._failed(attempt, attempt.error)
+
+    def _failed(self, attempt: Attempt, error: BaseException) -> None:
+        sending = attempt.sending
+        order, sent = sending.order, attempt.tries + 1
+        failures = attempt.failures + (not is_interruption(error, order.receiver))
+        reason: Literal["spent", "fatal", "gone", "unacknowledged"]
+        if not order.receiver.is_alive():
+            reason = "gone"
+        elif order.guarantee == "at_most_once":
+            reason = "unacknowledged"
+        elif isinstance(error, Fatal | UnhandledMessage):
+            reason = "fatal"
+        elif failures < order.terms.attempts:
+            if attempt.timer is not None:
+                attempt.timer.cancel()
+            delay = order.terms.backoff.delay(sent, None, self.runtime.random)
+            sending.attempt = Attempt(self._sends, sending, sent, failures, self.runtime.now() + delay)
+            self._arm(sending.attempt)
+            return
+        else:
+            reason = "spent"
+        self._end(sending, GaveUp(order.correlation_id, reason, error, sent))
+
+    def _end(self, sending: Sending, outcome: Acknowledged | GaveUp) -> None:
+        sends = self._sends
+        for timer in (sending.timer, sending.attempt.timer):
+            if timer is not None:
+                timer.cancel()
+        del sends.open[outcome.correlation_id]
+        sends.ended[outcome.correlation_id] = outcome
+        if len(sends.ended) > self._remember:
+            del sends.ended[next(iter(sends.ended))]
+        for reply in sending.replies:
+            answer(reply, outcome)
+
+    @handles
+    def due(self, due: Due) -> None:
+        """Tries again, or gives up waiting."""
+        what = due.what
+        sending = what if isinstance(what, Sending) else what.sending
+        order, attempt = sending.order, sending.attempt
+        if self._sends.open.get(order.correlation_id) is not sending:
+            return
+        if what is sending:
+            assert order.deadline is not None
+            error = NoAcknowledgement(order.receiver.path, type(order.message).__qualname__, order.deadline)
+            self._end(sending, GaveUp(order.correlation_id, "deadline", error, attempt.tries + attempt.posted))
+        elif attempt.settled:
+            self._settle_all()
+        elif what is attempt:
+            if not attempt.posted:
+                self._post(attempt)
+                return
+            assert order.terms.timeout is not None
+            self._failed(
+                attempt, NoAcknowledgement(order.receiver.path, type(order.message).__qualname__, order.terms.timeout)
+            )
+
+    def _arm(self, what: Attempt | Sending) -> None:
+        if what.due is not None:
+            what.timer = self.tell_after(max(0.0, what.due - self.runtime.now()), Due(what))
+
+
+class Handled:
+    """What a receiver keeps: the results of what it handled last, by correlation id."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, object] = {}
+
+    def remember(self, correlation_id: str, result: object, most: int) -> None:
+        """Keeps one result more, and at most so many."""
+        self.results[correlation_id] = result
+        if len(self.results) > most:
+            del self.results[next(iter(self.results))]
+
+
+class Receiver(Actor):
+    """Base of actors that handle what a courier brings once, however often it comes. Handlers are written as ever.
+
+    A handler that raises has not handled the message: it is handled again when it comes again.
+    """
+
+    remembers: ClassVar[int] = 1_000
+    """Of how many messages, the last handled, it is known that they were; their results are kept as long."""
+
+    def __init_subclass__(cls, **values: Any) -> None:
+        super().__init_subclass__(**values)
+        if cls.concurrency != 1:
+            raise TypeError(f"{cls.__qualname__}: concurrency must be 1: a duplicate must not overtake its original")
+
+    @handles
+    def receive_parcel(self, parcel: Parcel) -> object:
+        """Handles a message unless it was handled before; the answer is the same."""
+        handled = self.kept(Handled)
+        if parcel.correlation_id in handled.results:
+            return handled.results[parcel.correlation_id]
+        result = handler_for(self, parcel.message)(self, parcel.message)
+        if inspect.iscoroutine(result):
+            return self._awaited(parcel, result)
+        handled.remember(parcel.correlation_id, result, self.remembers)
+        return result
+
+    async def _awaited(self, parcel: Parcel, waiting: Awaitable[object]) -> object:
+        result = await waiting
+        self.kept(Handled).remember(parcel.correlation_id, result, self.remembers)
+        return result

@@ -1,0 +1,55 @@
+"""Events, and the topics they are told on.
+
+A topic is words with dots between them (`order.received`). A subscription names a topic, or many with a pattern: `*`
+stands for one word, `**` for any number of words, at least one.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+_WORDS = re.compile(r"[^\s.*]+(\.[^\s.*]+)*")
+_PATTERN = re.compile(r"(\*\*|\*|[^\s.*]+)(\.(\*\*|\*|[^\s.*]+))*")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, as its subscribers get it."""
+
+    id: str
+    """Whoever publishes the same event again gives it the same id: every subscriber handles it once."""
+    topic: str
+    payload: object
+    sender: str | None
+    """The path of the actor that published it; None: somebody outside."""
+    correlation_id: str
+    """What it belongs to: the chain of events that it began or goes on with."""
+    at: float
+    """When it was published, in seconds of the runtime's clock."""
+
+
+def new_id(random: random.Random) -> str:
+    """An id that nothing else has: 64 random bits."""
+    return f"{random.getrandbits(64):016x}"
+
+
+def topic_fault(topic: object) -> str | None:
+    """What is wrong with this as a topic; None: nothing."""
+    if isinstance(topic, str) and _WORDS.fullmatch(topic):
+        return None
+    return f"a topic is words with dots between them, such as 'order.received', not {topic!r}"
+
+
+def pattern_fault(pattern: object) -> str | None:
+    """What is wrong with this as a topic or a pattern of topics; None: nothing."""
+    if isinstance(pattern, str) and _PATTERN.fullmatch(pattern):
+        return None
+    return f"a pattern is a topic in which '*' may stand for one word and '**' for many, not {pattern!r}"
+
+
+def topic_matcher(pattern: str) -> re.Pattern[str]:
+    """What fully matches the topics that the pattern names."""
+    words = {"*": r"[^.]+", "**": r".+"}
+    return re.compile(r"\.".join(words.get(word) or re.escape(word) for word in pattern.split(".")))

@@ -1,0 +1,93 @@
+"""The vocabulary of agents: what one tells another, whatever they work on.
+
+| message | meaning | answer |
+|---|---|---|
+| `Discovery` | I found something that others should know | none |
+| `Request` | I need something from you | the answer itself |
+| `Alert` | there is a problem | none |
+| `Complete` | I am done with something | none |
+| `Help` | a person has to step in | the person's |
+
+Each says who sent it, what it belongs to and when it was sent, and carries the trace it is part of. They are plain
+messages: tell them, ask with them, publish them on topics or send them reliably.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from teams._actors import Message, current_cell, current_clock, current_correlation_id, current_random
+from teams.protocols._event import new_id
+
+
+class Notice(Message):
+    """Base of the vocabulary."""
+
+    sender: str | None = None
+    """The path of the actor that sent it; None: somebody outside."""
+    correlation_id: str
+    """What it belongs to."""
+    at: float
+    """When it was sent, in seconds of the runtime's clock."""
+    trace: Mapping[str, str] = Field(default_factory=dict)
+    """The trace it is part of, as W3C Trace Context names it: `traceparent`, `tracestate`."""
+
+    @classmethod
+    def now(cls, **values: Any) -> Self:
+        """The message with sender, time and correlation id of the code that sends it, unless `values` say otherwise.
+
+        A message that is sent while another is handled belongs to the same; otherwise it begins something new. Outside
+        of any actor the clock is that of the running event loop.
+
+        Raises:
+            pydantic.ValidationError: a value is missing or wrong
+            RuntimeError: outside of any actor and of any event loop, and no `at` given
+        """
+        cell = current_cell.get()
+        values.setdefault("sender", cell.path if cell is not None else None)
+        if "correlation_id" not in values:
+            values["correlation_id"] = current_correlation_id() or new_id(current_random())
+        if "at" not in values:
+            values["at"] = current_clock().now()
+        return cls(**values)
+
+
+class Discovery(Notice):
+    """Found something that others should know."""
+
+    what: str
+    details: object = None
+
+
+class Request(Notice):
+    """Needs something from another: ask with it, its handler's result is the answer."""
+
+    what: str
+    details: object = None
+
+
+class Alert(Notice):
+    """There is a problem."""
+
+    what: str
+    severity: Literal["info", "warning", "error", "critical"] = "warning"
+    details: object = None
+
+
+class Complete(Notice):
+    """Done with something."""
+
+    what: str
+    result: object = None
+
+
+class Help(Notice):
+    """A person has to step in."""
+
+    question: str
+    options: tuple[str, ...] = ()
+    """What the person may choose from; empty: anything."""
+    details: object = None
