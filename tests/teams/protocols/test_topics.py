@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Actor, ActorDeadError, bounded, handles
+from actors import Actor, ActorDeadError, Runtime, bounded, handles
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
 from supervisors import SpecError, child
 from teams._errors import Fatal, NoAcknowledgement, SubscriberInQuarantine, TooManyWaiting
 from teams._events import EventUndelivered, EventUnheard, SubscriberQuarantined, TeamEvent
 from teams._results import Emit
-from teams.protocols import Event, Topics
+from teams.protocols import Event, Topics, TopicsRef
 from teams.protocols._event import pattern_fault, topic_fault, topic_matcher
+from tests.support import in_loop
 from tests.teams.protocols.hearers import SOON, Hearer, bus_of, hearer, insist, refuser, tree
 
 TROUBLE = [faults.Crash, faults.Kill, faults.KillDuringRestart, faults.Slow]
@@ -39,7 +41,7 @@ def test_every_event_is_completed_once_by_every_subscriber_in_one_order(sim: Sim
     root = sim.start(tree(*members))
     bus = bus_of(root)
     for id in logs:
-        insist(lambda id=id: bus.subscribe("order.*", root.child(id), attempts=20, backoff=SOON))
+        insist(partial(bus.subscribe, "order.*", root.child(id), attempts=20, backoff=SOON))
     sim.always("none twice", lambda: all(len(log) == len(set(log)) for log in logs.values()))
     sim.always("one order", lambda: same_order(list(logs.values())))
     answers = sim.workload(
@@ -73,7 +75,7 @@ def test_whoever_waits_for_the_subscribers_hears_of_each_of_them(sim: Simulation
     )
     bus = bus_of(root)
     for id in ("good", "bad"):
-        insist(lambda id=id: bus.subscribe("**", root.child(id), attempts=12 if id == "good" else 9, backoff=SOON))
+        insist(partial(bus.subscribe, "**", root.child(id), attempts=12 if id == "good" else 9, backoff=SOON))
     found: dict[int, Any] = {}
 
     def publish(number: int) -> None:
@@ -407,6 +409,22 @@ def test_with_more_concurrency_a_subscriber_is_given_so_many_events_at_once() ->
             bus.publish("t", number).get()
         sim.advance(1.5)
         assert sorted(log) == [0, 1, 2]
+
+
+@in_loop
+async def test_subscribers_in_threads_of_their_own_acknowledge_from_there() -> None:
+    """Guards what crosses threads: outcomes come from many at once, and none is lost."""
+    logs: list[list[int]] = [[] for _ in range(4)]
+    async with Runtime(log=False) as runtime:
+        bus = await runtime.spawn(Topics)
+        assert isinstance(bus, TopicsRef)
+        for log in logs:
+            await bus.subscribe("t", await runtime.spawn(Hearer, args=[log], host="thread"))
+        for number in range(50):
+            bus.publish("t", number)
+        last = await bus.publish("t", 50, wait=True)
+        assert len(last.handled) == 4
+        assert logs == [[*range(51)]] * 4
 
 
 def test_bad_subscriptions_are_refused_with_all_their_faults_and_leave_the_bus_alive() -> None:
