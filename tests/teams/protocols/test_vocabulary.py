@@ -11,10 +11,10 @@ from actors import Actor, handles
 from actors.testing import simulation
 from teams.protocols import Alert, Complete, Discovery, Help, Request
 
-NOTICES = [Discovery, Request, Alert, Complete]
+NOTICES: list[Any] = [Discovery, Request, Alert, Complete]
 
 
-@pytest.mark.parametrize("kind", NOTICES = [Discovery, Request, Alert, Complete]
+@pytest.mark.parametrize("kind", NOTICES)
 def test_a_notice_is_frozen_and_needs_what_it_is_about(kind: Any) -> None:
     """Guards the messages as values."""
     notice = kind(correlation_id="c", at=1.0, what="it", trace={"traceparent": "00-1-2-01"})
