@@ -170,8 +170,20 @@ def test_the_end_of_the_holder_gives_everything_back(end: str) -> None:
     assert world.order[1][1] == (4.0 if end in ("fails", "stop") else 1.0)
 
 
-def test_a_holder_that_never_says_so_is_found_out() -> None:
-    """Guards the monitor: a task that outlives its actor leaves its grant open."""
+@pytest.mark.parametrize("fault", [Crash("team/resources", nth=1), Kill("team/resources", nth=1)], ids=str)
+def test_a_question_that_a_crash_has_swallowed_is_asked_again(fault: Crash | Kill) -> None:
+    """Guards the client from failures that are not its own."""
+    with simulation(FaultPlan(fault)) as sim:
+        root = sim.start(team(World()))
+        asked = root.child("ann").ask(Job(wants={"db": 1}), block=False)
+        sim.advance(5)
+        sim.require_fired()
+        assert asked.get() == "done"
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "resources restart", "resources are down"])
+def test_a_holder_that_never_says_so_is_found_out(meanwhile: str) -> None:
+    """Guards the monitor: code that does not leave its block, whatever becomes of `Resources` meanwhile."""
 
     class Careless(Actor):
         async def on_receive(self, message: object) -> None:
@@ -179,16 +191,18 @@ def test_a_holder_that_never_says_so_is_found_out() -> None:
             await grant.__aenter__()
 
     with simulation() as sim:
-        root = sim.start(
-            supervisor("team", child("resources", Resources, args={"pools": POOLS}), child("ann", Careless))
-        )
+        shared = child("resources", Resources, args={"pools": POOLS}, backoff=constant(1.0))
+        root = sim.start(supervisor("team", shared, child("ann", Careless, backoff=constant(1.0))))
         seen: list[Any] = []
         sim.runtime.events.subscribe(seen.append, ResourcesReleased)
         root.child("ann").tell("x")
         sim.advance(5)
         assert usage(sim, root)["db"] == (2, 0)
+        if meanwhile != "nothing":
+            sim.crash("team/resources")
+            sim.advance(2.0 if meanwhile == "resources restart" else 0.5)
         root.child("ann").kill()
-        sim.settle()
+        sim.advance(2)
         assert usage(sim, root)["db"] == (0, 0)
         assert [each.died for each in seen] == [True]
 
