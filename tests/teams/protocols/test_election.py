@@ -1,0 +1,215 @@
+"""Leader election: one leader a term, under every fault there is; a leader in the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from actors import Actor, ActorDeadError, Runtime
+from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
+from actors.testing.faults import (
+    AskTimeout,
+    ClockJump,
+    Crash,
+    CrashInStart,
+    DelayMessage,
+    DropMessage,
+    DuplicateMessage,
+    Kill,
+    KillDuringRestart,
+    Slow,
+)
+from supervisors import SpecError, SupervisorRef, child, constant, start, supervisor
+from teams._events import LeaderElected, LeaderResigned
+from teams.protocols._election import Candidate, CandidateRef, Leadership, Standing, electorate
+
+OFTEN = 1000
+NAMES = ("ann", "bob", "cid")
+
+
+class Record:
+    """Who was elected, and who resigned, as the events tell."""
+
+    def __init__(self, sim: Simulation) -> None:
+        self.elected: list[LeaderElected] = []
+        self.resigned: list[LeaderResigned] = []
+        sim.runtime.events.subscribe(self.elected.append, LeaderElected)
+        sim.runtime.events.subscribe(self.resigned.append, LeaderResigned)
+
+    def one_leader_a_term(self) -> bool:
+        """The invariant."""
+        terms = [each.term for each in self.elected]
+        return len(terms) == len(set(terms))
+
+
+def candidates(root: SupervisorRef, *names: str) -> list[CandidateRef]:
+    """The refs of the candidates."""
+    found = [root.child(name) for name in names or NAMES]
+    assert all(isinstance(each, CandidateRef) for each in found)
+    return found  # type: ignore[return-value]
+
+
+def leaders(root: SupervisorRef, *names: str) -> set[Leadership]:
+    """Whom the candidates take for the leader."""
+    return {each.leader().get() for each in candidates(root, *names)}
+
+
+def test_a_leader_is_elected_and_everybody_knows_it() -> None:
+    """Guards the plain course."""
+    with simulation() as sim:
+        record = Record(sim)
+        root = sim.start(electorate("vote", *NAMES))
+        (leader,) = leaders(root)
+        assert [(each.term, each.leader) for each in record.elected] == [leader]
+        parts = {each.path.rpartition("/")[2]: each.standing().get() for each in candidates(root)}
+        assert parts.pop(leader.leader) == Standing("leader", leader.term, leader.leader)
+        assert set(parts.values()) == {Standing("follower", leader.term, leader.leader)}
+        sim.advance(100)
+        assert len(record.elected) == 1, "an undisturbed leader stays"
+
+
+def test_a_single_candidate_leads() -> None:
+    """Guards the smallest majority."""
+    with simulation() as sim:
+        root = sim.start(electorate("vote", "ann"))
+        assert leaders(root, "ann") == {Leadership(1, "ann")}
+
+
+def test_a_leader_that_crashes_follows_until_it_is_elected_again() -> None:
+    """Guards the return of a leader: its successor leads in a later term, before or after it is back."""
+    with simulation() as sim:
+        record = Record(sim)
+        root = sim.start(electorate("vote", *NAMES, backoff=constant(30.0)))
+        (first,) = leaders(root)
+        sim.crash(root.child(first.leader).path)
+        others = [name for name in NAMES if name != first.leader]
+        sim.advance(5)
+        (second,) = leaders(root, *others)
+        assert second.term > first.term
+        assert second.leader != first.leader
+        assert root.child(first.leader).incarnation == 1, "nobody waits until the leader is started again"
+        sim.advance(60)
+        assert leaders(root) == {second}, "it is back, and follows"
+        assert record.one_leader_a_term()
+
+
+def test_without_a_majority_there_is_no_leader() -> None:
+    """Guards the majority: one of three leads nobody, itself included."""
+    with simulation() as sim:
+        root = sim.start(electorate("vote", *NAMES))
+        (first,) = leaders(root)
+        root.terminate_child(first.leader).get()
+        left = [name for name in NAMES if name != first.leader]
+        root.terminate_child(left[0]).get()
+        sim.advance(30)
+        record = Record(sim)
+        last = candidates(root, left[1])[0]
+        assert last.standing().get().part != "leader"
+        assert record.elected == []
+        root.restart_child(left[0]).get()
+        assert leaders(root, *left) == {last.leader().get()}
+
+
+def test_whoever_waits_for_a_leader_is_told_when_the_candidate_is_gone() -> None:
+    """Guards owed answers."""
+    with simulation() as sim:
+        root = sim.start(electorate("vote", "ann", timeout=60.0))
+        waiting = candidates(root, "ann")[0].leader()
+        sim.settle()
+        root.terminate_child("ann").get()
+        with pytest.raises(ActorDeadError):
+            waiting.get()
+
+
+class Member(Actor):
+    """Somebody a candidate stands for."""
+
+    def on_receive(self, message: object) -> None:
+        raise RuntimeError("it was told to")
+
+
+def test_a_candidate_leads_only_while_whom_it_stands_for_is_up() -> None:
+    """Guards electorates of members that are no candidates themselves, functions for instance."""
+    members = [child(name, Member, backoff=constant(30.0)) for name in NAMES]
+    paths = {name: f"root/members/{name}" for name in NAMES}
+    tree = supervisor("root", supervisor("members", *members), electorate("vote", *NAMES, stand_for=paths))
+    with simulation() as sim:
+        record = Record(sim)
+        root = sim.start(tree)
+        vote = root.supervisor("vote")
+        (first,) = leaders(vote)
+        root.child(f"members/{first.leader}").tell("crash")
+        sim.advance(5)
+        (second,) = leaders(vote)
+        assert second.leader != first.leader
+        assert [(each.term, each.leader) for each in record.resigned] == [first]
+        assert vote.child(first.leader).incarnation == 1, "the candidate itself goes on"
+        sim.advance(60)
+        assert leaders(vote) == {second}
+
+
+def test_hooks_are_called_in_turn() -> None:
+    """Guards on_lead and on_follow."""
+    told: list[tuple[str, str, int]] = []
+
+    class Telling(Candidate):
+        def on_lead(self, term: int) -> None:
+            told.append((self.id, "leads", term))
+
+        def on_follow(self, term: int, leader: str | None) -> None:
+            told.append((self.id, f"follows {leader}", term))
+
+    with simulation() as sim:
+        root = sim.start(electorate("vote", *NAMES, candidate=Telling))
+        (first,) = leaders(root)
+        assert told[0] == (first.leader, "leads", first.term)
+        assert sorted(each[1] for each in told if each[0] != first.leader) == [f"follows {first.leader}"] * 2
+
+
+def test_bad_electorates_are_refused_with_every_fault() -> None:
+    """Guards the builder."""
+    with pytest.raises(SpecError) as caught:
+        electorate("vote", "a", "a", timeout=0, stand_for={"x": "y"})
+    assert len(caught.value.faults) == 3
+    with pytest.raises(SpecError, match="at least one"):
+        electorate("vote")
+
+
+def test_it_works_on_the_real_runtime() -> None:
+    """Guards the parts that the simulation replaces."""
+    with Runtime(log=False) as runtime, start(electorate("vote", *NAMES, timeout=0.05), runtime=runtime) as root:
+        first = candidates(root)[0].leader(timeout=30).get()
+        root.terminate_child(first.leader).get()
+        left = [name for name in NAMES if name != first.leader]
+        assert candidates(root, *left)[0].leader(timeout=30).get().leader in NAMES
+
+
+def play(sim: Simulation, names: tuple[str, ...]) -> None:
+    """Faults for twenty seconds, and then an end of them."""
+    record = Record(sim)
+    options: dict[str, Any] = {"max_restarts": OFTEN, "retry_start": True}
+    root = sim.start(electorate("vote", *names, timeout=1.0, **options))
+    sim.always("one leader a term", record.one_leader_a_term)
+    sim.run(until=20)
+    sim.heal()
+    sim.advance(10)
+    asked = [each.leader(timeout=60) for each in candidates(root, *names)]
+    sim.eventually("everybody knows of a leader", lambda: all(each.done() for each in asked), within=100)
+    assert len(leaders(root, *names)) == 1
+
+
+ONE_PROCESS = [ClockJump, Crash, CrashInStart, Kill, KillDuringRestart, Slow]
+SEVERAL = [AskTimeout, Crash, DelayMessage, DropMessage, DuplicateMessage, Kill]
+
+
+@simulate(plan=faults.plans("vote/*", kinds=ONE_PROCESS, max_faults=5, most=12, times=3), examples=40)
+def test_one_leader_a_term_under_crashes_and_kills(sim: Simulation, plan: FaultPlan) -> None:
+    """Guards the promise where nothing gets lost on the way."""
+    play(sim, NAMES)
+
+
+@simulate(plan=faults.plans("vote/*", kinds=SEVERAL, max_faults=6, most=12, times=3), examples=40)
+def test_one_leader_a_term_when_messages_get_lost_doubled_and_late(sim: Simulation, plan: FaultPlan) -> None:
+    """Guards the promise where messages get lost, doubled and late, too."""
+    play(sim, (*NAMES, "dan", "eve"))
