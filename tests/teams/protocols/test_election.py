@@ -22,7 +22,7 @@ from actors.testing.faults import (
 )
 from supervisors import SpecError, SupervisorRef, child, constant, start, supervisor
 from teams._events import LeaderElected, LeaderResigned
-from teams.protocols._election import Candidate, CandidateRef, Leadership, Standing, electorate
+from teams.protocols._election import Candidate, CandidateRef, Leadership, RequestVote, Standing, Vote, electorate
 
 OFTEN = 1000
 NAMES = ("ann", "bob", "cid")
@@ -111,6 +111,40 @@ def test_without_a_majority_there_is_no_leader() -> None:
         assert leaders(root, *left) == {last.leader().get()}
 
 
+def stand(sim: Simulation, candidate: CandidateRef, term: int) -> None:
+    """Lets time pass until the candidate stands in this term."""
+    while candidate.standing().get().term < term:
+        sim.advance(0.1)
+
+
+def test_a_vote_of_an_earlier_term_does_not_count() -> None:
+    """Guards late votes: they were for another election."""
+    lonely = supervisor("vote", child("ann", Candidate, args={"electorate": NAMES, "timeout": 1.0}))
+    with simulation() as sim:
+        (ann,) = candidates(sim.start(lonely), "ann")
+        stand(sim, ann, term=2)
+        ann.tell(Vote(1, "bob", granted=True))
+        assert ann.standing().get() == Standing("candidate", 2, None)
+        ann.tell(Vote(2, "bob", granted=False))
+        assert ann.standing().get() == Standing("candidate", 2, None)
+        ann.tell(Vote(2, "bob", granted=True))
+        assert ann.standing().get() == Standing("leader", 2, "ann")
+
+
+def test_an_old_leader_hears_of_the_later_term() -> None:
+    """Guards the end of a leadership by message, and that one vote is all a term has."""
+    lonely = supervisor("vote", child("ann", Candidate, args={"electorate": NAMES, "timeout": 1.0}))
+    with simulation() as sim:
+        record = Record(sim)
+        (ann,) = candidates(sim.start(lonely), "ann")
+        stand(sim, ann, term=1)
+        ann.tell(Vote(1, "bob", granted=True))
+        sim.settle()
+        ann.tell(RequestVote(2, "cid"))
+        assert ann.standing().get() == Standing("follower", 2, None)
+        assert [(each.term, each.leader) for each in record.resigned] == [(1, "ann")]
+
+
 def test_whoever_waits_for_a_leader_is_told_when_the_candidate_is_gone() -> None:
     """Guards owed answers."""
     with simulation() as sim:
@@ -191,7 +225,8 @@ def play(sim: Simulation, names: tuple[str, ...]) -> None:
     options: dict[str, Any] = {"max_restarts": OFTEN, "retry_start": True}
     root = sim.start(electorate("vote", *names, timeout=1.0, **options))
     sim.always("one leader a term", record.one_leader_a_term)
-    sim.run(until=20)
+    sim.workload(lambda _: end_the_leader(sim, record), n=6, every=3.0)
+    sim.advance(20)
     sim.heal()
     sim.advance(10)
     asked = [each.leader(timeout=60) for each in candidates(root, *names)]
@@ -199,17 +234,27 @@ def play(sim: Simulation, names: tuple[str, ...]) -> None:
     assert len(leaders(root, *names)) == 1
 
 
+def end_the_leader(sim: Simulation, record: Record) -> None:
+    """Kills whoever was elected last: an election that nothing disturbs is over in a moment."""
+    if record.elected:
+        ref = sim.runtime.find(record.elected[-1].path)
+        if ref is not None and not sim.runtime.injector.healed and ref.is_alive():
+            ref.kill()
+
+
 ONE_PROCESS = [ClockJump, Crash, CrashInStart, Kill, KillDuringRestart, Slow]
 SEVERAL = [AskTimeout, Crash, DelayMessage, DropMessage, DuplicateMessage, Kill]
+# As long as it takes until the next candidate stands: two elections meet.
+SPANS = (0.5, 1.0, 1.5, 3.0)
 
 
-@simulate(plan=faults.plans("vote/*", kinds=ONE_PROCESS, max_faults=5, most=12, times=3), examples=40)
+@simulate(plan=faults.plans("vote/*", kinds=ONE_PROCESS, max_faults=6, most=20, times=10, seconds=SPANS), examples=40)
 def test_one_leader_a_term_under_crashes_and_kills(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the promise where nothing gets lost on the way."""
     play(sim, NAMES)
 
 
-@simulate(plan=faults.plans("vote/*", kinds=SEVERAL, max_faults=6, most=12, times=3), examples=40)
+@simulate(plan=faults.plans("vote/*", kinds=SEVERAL, max_faults=6, most=20, times=10, seconds=SPANS), examples=40)
 def test_one_leader_a_term_when_messages_get_lost_doubled_and_late(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the promise where messages get lost, doubled and late, too."""
     play(sim, (*NAMES, "dan", "eve"))

@@ -1,0 +1,429 @@
+"""Intentions: peers without a leader announce what they will do, wait for objections, and act or yield.
+
+    message                          from, to                   answer
+    Intend(action, resource, ...)    anybody to a peer          Acted, Yielded or Failed, when it has come to that
+    Announcement(intention)          the peer to every peer     Consent or Objection; late, where the answer has to wait
+    Answered(...)                    the answer, to the peer    none
+    Go(id)                           the peer to itself         none: it acts now, in a handler of its own
+
+    state       goes to    when
+    waiting     acting     every peer has consented, and no intention of its own stands against it
+    waiting     yielded    a peer objects, or not everybody has consented within the deadline
+    acting      acted      `act` has returned
+    any         failed     the incarnation ends
+
+A peer that gets an announcement objects if its `objection` says so. It keeps the answer to itself while an intention of
+its own that conflicts acts or has precedence, and consents otherwise: the rules of Ricart and Agrawala (1981), with
+precedence by priority, then time, then path. What priorities add to them: who consents to an announcement that goes
+before a waiting intention of its own asks that peer once more, for the consent it has from there was given before.
+
+Promise: two conflicting intentions never act at the same time, whoever crashes whenever, and every intention ends acted,
+yielded or failed. Acting ends with the incarnation: it is over before the next one answers anybody. Peers are those whose
+incarnation lives (a group of the registry), so whoever is down or gone does not object; one that ends while it is asked
+answers when it is up again, or when it is gone for good. Precedence is a total order, so nobody waits in a circle; the
+deadline bounds every wait, also behind a peer that acts for ever. Bounds: two messages a peer and intention, one more
+for each precedence given; an answer that waits is kept until the own action ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+from teams._actors import (
+    Actor,
+    ActorDeadError,
+    ActorError,
+    ActorRef,
+    ExitReason,
+    Future,
+    Reply,
+    answer,
+    handles,
+    post,
+    take_reply,
+    when_gone,
+)
+from teams._events import IntentionActed, IntentionAnnounced, IntentionFailed, IntentionYielded
+
+
+class Intention(NamedTuple):
+    """What a peer will do."""
+
+    id: str
+    by: str
+    """The path of the peer."""
+    action: Any
+    resource: str
+    priority: int
+    """More goes first."""
+    at: float
+    """When it was announced, by the runtime's clock in seconds."""
+
+    @property
+    def precedence(self) -> tuple[int, float, str, str]:
+        """Of two that conflict the smaller goes first."""
+        return -self.priority, self.at, self.by, self.id
+
+
+class Acted(NamedTuple):
+    """The action is done."""
+
+    intention: Intention
+    result: Any
+
+
+class Yielded(NamedTuple):
+    """The peer does not act."""
+
+    intention: Intention
+    to: tuple[str, ...]
+    """Who objected, or had not consented in time."""
+    why: str
+
+
+class Failed(NamedTuple):
+    """The peer crashed, was killed or is gone; how far the action came, nobody knows."""
+
+    intention: Intention
+    reason: ExitReason
+
+
+Outcome = Acted | Yielded | Failed
+
+
+class Intend(NamedTuple):
+    """Do this, unless a peer objects."""
+
+    action: object
+    resource: str
+    priority: int = 0
+    within: float | None = None
+    """Seconds for the consent of all; None: what the peer's class says."""
+
+
+class Announcement(NamedTuple):
+    """A peer will do this: does anybody object?"""
+
+    intention: Intention
+    by: ActorRef[Any]
+
+
+class Consent(NamedTuple):
+    """Go ahead."""
+
+
+class Objection(NamedTuple):
+    """Do not."""
+
+    by: str
+    why: str
+
+
+class Answered(NamedTuple):
+    """A peer's answer to an announcement, an exception where it could not give one."""
+
+    id: str
+    peer: ActorRef[Any]
+    round: int
+    outcome: object
+
+
+class Go(NamedTuple):
+    """Everybody has consented."""
+
+    id: str
+
+
+class Overdue(NamedTuple):
+    """Not everybody has consented in time."""
+
+    id: str
+
+
+@dataclass(slots=True)
+class _Wish:
+    """An intention under way, in one incarnation."""
+
+    intention: Intention
+    rounds: dict[ActorRef[Any], int] = field(default_factory=dict)
+    """How often each peer was asked: an answer to an earlier question says nothing any more."""
+    missing: dict[ActorRef[Any], None] = field(default_factory=dict)
+    """Whose consent is still to come."""
+    acting: bool = False
+
+
+class _Kept:
+    """What outlives the incarnations: which answers are owed."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.guarded = False
+        self.open: dict[str, tuple[Intention, Reply | None]] = {}
+        """Intentions of the peer's own that have not ended."""
+        self.deferred: dict[str, tuple[Announcement, Reply]] = {}
+        """Announcements that wait for an answer, by the id of the intention."""
+
+    def consent_to_all(self) -> None:
+        """Nothing here stands against anybody."""
+        deferred, self.deferred = self.deferred, {}
+        for _, reply in deferred.values():
+            answer(reply, Consent())
+
+    def fail_all(self, reason: ExitReason) -> list[Failed]:
+        """No intention outlives its incarnation."""
+        left, self.open = self.open, {}
+        failed = []
+        for intention, reply in left.values():
+            failed.append(Failed(intention, reason))
+            if reply is not None:
+                answer(reply, failed[-1])
+        return failed
+
+
+class _Receipt:
+    """Where the answer to an announcement goes: back to the peer, as a message."""
+
+    __slots__ = ("_done", "_id", "_peer", "_round", "_to")
+
+    def __init__(self, to: ActorRef[Any], id: str, peer: ActorRef[Any], round: int) -> None:
+        self._to = to
+        self._id = id
+        self._peer = peer
+        self._round = round
+        self._done = False
+
+    def done(self) -> bool:
+        return self._done
+
+    def set_result(self, result: object) -> None:
+        self._done = True
+        if self._to.is_alive():
+            self._to.tell(Answered(self._id, self._peer, self._round, result))
+
+    def set_exception(self, exception: BaseException) -> None:
+        self.set_result(exception)
+
+
+class PeerRef(ActorRef["Peer"]):
+    """A peer, from outside. Futures: `await` them, or `.get()` them in a thread."""
+
+    __slots__ = ()
+
+    def intend(
+        self, action: object, resource: str, *, priority: int = 0, within: float | None = None
+    ) -> Future[Outcome]:
+        """Has the peer announce this and do it, unless somebody objects. A future of what became of it.
+
+        Args:
+            action: what `act` is to do
+            resource: what it needs for itself alone
+            priority: more goes first, among intentions that wait
+            within: seconds for the consent of all; None: the peer's own `within`
+        """
+        return self.ask(Intend(action, resource, priority, within), block=False, timeout=None)
+
+
+class Peer(Actor):
+    """One of a mesh of peers: say in `act` how it acts, and in `objection` to what of others it objects.
+
+    Runs on the loop. Its handlers overlap, as `concurrency` says: the state of a subclass is its own care.
+    """
+
+    concurrency = 16
+    ref_type: ClassVar[type[ActorRef[Any]]] = PeerRef
+    within: ClassVar[float] = 30.0
+    """Seconds for the consent of all, where an intention does not say."""
+
+    def __init__(self, mesh: str | None = None) -> None:
+        """`mesh` names those who ask each other; by default they are the children of one supervisor."""
+        self.mesh = mesh if mesh is not None else f"{self.path.rpartition('/')[0]} (peers)"
+        self._kept = self.kept(_Kept)
+        self._wishes: dict[str, _Wish] = {}
+
+    # What the subclass fills in
+
+    async def act(self, intention: Intention) -> object:
+        """Does it. Nobody whose intention conflicts acts meanwhile. Raising is a crash; cancelled when it ends."""
+        raise NotImplementedError
+
+    def objection(self, intention: Intention) -> str | None:
+        """Why another peer should not do this at all; None: it may. By default it always may."""
+        return None
+
+    def conflicts(self, mine: Intention, other: Intention) -> bool:
+        """Whether two intentions must not act at the same time: by default, if they need the same resource. It must
+        say the same whichever way round it is asked.
+        """
+        return mine.resource == other.resource
+
+    # What it can use
+
+    def intend(
+        self, action: object, resource: str, *, priority: int = 0, within: float | None = None
+    ) -> Future[Outcome]:
+        """What `PeerRef.intend` does, for the peer's own handlers, which await it."""
+        future: Future[Outcome] = Future(self.runtime.park)
+        self._announce(Intend(action, resource, priority, within), future)
+        return future
+
+    # The protocol
+
+    def on_start(self) -> None:
+        """Ends what the last incarnation left open. A subclass that overrides it calls it."""
+        kept, path = self._kept, self.path
+        for failed in kept.fail_all(self._cell.reason):
+            self._tell_failure(failed)
+        kept.consent_to_all()
+        if not kept.guarded:
+            kept.guarded = True
+            when_gone(self, partial(_end, kept))
+        self.join(self.mesh)
+        assert path
+
+    @handles
+    def intend_for(self, message: Intend) -> None:
+        self._announce(message, take_reply(self))
+
+    @handles
+    def consider(self, message: Announcement) -> Consent | Objection | None:
+        theirs = message.intention
+        why = self.objection(theirs)
+        if why is not None:
+            return Objection(self.path, why)
+        if self._stands_against(theirs):
+            reply = take_reply(self)
+            if reply is not None:
+                known = self._kept.deferred.pop(theirs.id, None)
+                if known is not None:
+                    answer(known[1], Consent())  # to a question that was asked again since: it says nothing
+                self._kept.deferred[theirs.id] = message, reply
+            return None
+        self._give_way(message)
+        return Consent()
+
+    @handles
+    def hear(self, message: Answered) -> None:
+        wish = self._wishes.get(message.id)
+        if wish is None or wish.rounds.get(message.peer) != message.round or message.peer not in wish.missing:
+            return
+        outcome = message.outcome
+        if isinstance(outcome, Objection):
+            self._yield(wish, (outcome.by,), outcome.why)
+        elif isinstance(outcome, Consent) or not message.peer.is_alive():
+            del wish.missing[message.peer]
+            self._go_on()
+        else:  # it crashed over the question, or was killed: its next incarnation is asked
+            self._ask(wish, message.peer)
+
+    @handles
+    def overdue(self, message: Overdue) -> None:
+        wish = self._wishes.get(message.id)
+        if wish is not None and not wish.acting:
+            before = [each.by for each in self._before(wish.intention)]
+            to = tuple(dict.fromkeys([*(peer.path for peer in wish.missing), *before]))
+            self._yield(wish, to, "not everybody consented in time")
+
+    @handles
+    async def go(self, message: Go) -> None:
+        wish = self._wishes[message.id]
+        result = await self.act(wish.intention)
+        now = self.runtime.now()
+        self.runtime.events.publish(IntentionActed(self.path, now, wish.intention.id, wish.intention.resource))
+        self._end(wish, Acted(wish.intention, result))
+
+    # The rules
+
+    def _announce(self, message: Intend, reply: Reply | None) -> None:
+        kept, now = self._kept, self.runtime.now()
+        kept.made += 1
+        id = f"{self.path}#{kept.made}"
+        intention = Intention(id, self.path, message.action, message.resource, message.priority, now)
+        wish = self._wishes[id] = _Wish(intention)
+        kept.open[id] = intention, reply
+        self.runtime.events.publish(IntentionAnnounced(self.path, now, id, message.resource, message.action))
+        for peer in self.runtime.members(self.mesh):
+            if peer is not self.ref:
+                self._ask(wish, peer)
+        self.tell_after(self.within if message.within is None else message.within, Overdue(id))
+        self._go_on()
+
+    def _ask(self, wish: _Wish, peer: ActorRef[Any]) -> None:
+        round = wish.rounds[peer] = wish.rounds.get(peer, 0) + 1
+        wish.missing[peer] = None
+        post(peer, Announcement(wish.intention, self.ref), _Receipt(self.ref, wish.intention.id, peer, round))
+
+    def _stands_against(self, theirs: Intention) -> bool:
+        """Whether an intention of this peer's goes before theirs."""
+        return any(
+            self.conflicts(wish.intention, theirs)
+            and (wish.acting or wish.intention.precedence < theirs.precedence)
+            for wish in self._wishes.values()
+        )
+
+    def _give_way(self, announcement: Announcement) -> None:
+        """What consenting means for the intentions that wait here: they need that peer's consent from now on."""
+        for wish in self._wishes.values():
+            if self.conflicts(wish.intention, announcement.intention):
+                self._ask(wish, announcement.by)
+
+    def _before(self, mine: Intention) -> Iterator[Intention]:
+        """The other intentions of this very peer that go before this one."""
+        for wish in self._wishes.values():
+            other = wish.intention
+            if other.id != mine.id and self.conflicts(mine, other):
+                if wish.acting or other.precedence < mine.precedence:
+                    yield other
+
+    def _go_on(self) -> None:
+        """Lets act what may."""
+        for wish in self._wishes.values():
+            if not wish.acting and not wish.missing and not any(self._before(wish.intention)):
+                wish.acting = True
+                self.ref.tell(Go(wish.intention.id))
+
+    def _yield(self, wish: _Wish, to: tuple[str, ...], why: str) -> None:
+        intention, now = wish.intention, self.runtime.now()
+        self.runtime.events.publish(IntentionYielded(self.path, now, intention.id, intention.resource, to, why))
+        self._end(wish, Yielded(intention, to, why))
+
+    def _end(self, wish: _Wish, outcome: Outcome) -> None:
+        """The intention has ended: whoever waited for that goes on."""
+        kept, id = self._kept, wish.intention.id
+        del self._wishes[id]
+        _, reply = kept.open.pop(id)
+        if reply is not None:
+            answer(reply, outcome)
+        for other, (announcement, waiting) in list(kept.deferred.items()):
+            if not self._stands_against(announcement.intention):
+                del kept.deferred[other]
+                self._give_way(announcement)
+                answer(waiting, Consent())
+        self._go_on()
+
+    def _tell_failure(self, failed: Failed) -> None:
+        intention = failed.intention
+        self.runtime.events.publish(
+            IntentionFailed(self.path, self.runtime.now(), intention.id, intention.resource, failed.reason)
+        )
+
+
+def _end(kept: _Kept, reason: ExitReason) -> None:
+    """The peer is gone for good."""
+    kept.fail_all(reason)
+    kept.consent_to_all()
+
+
+class FunctionPeer(Peer):
+    """A peer whose action is a function."""
+
+    def __init__(self, function: Callable[[Intention], Any], mesh: str | None = None) -> None:
+        """Calls `function(intention)`, awaited where it is async; a plain one must not block."""
+        super().__init__(mesh)
+        self._function = function
+
+    async def act(self, intention: Intention) -> object:
+        result = self._function(intention)
+        return await result if hasattr(result, "__await__") else result
