@@ -4,6 +4,7 @@
     Intend(action, resource, ...)    anybody to a peer          Acted, Yielded or Failed, when it has come to that
     Announcement(intention)          the peer to every peer     Consent or Objection; late, where the answer has to wait
     Answered(...)                    the answer, to the peer    none
+    PeerEnded(path, incarnation)     events to the peer         none: as good as consent
     Go(id)                           the peer to itself         none: it acts now, in a handler of its own
 
     state       goes to    when
@@ -17,31 +18,33 @@ its own that conflicts acts or has precedence, and consents otherwise: the rules
 precedence by priority, then time, then path. What priorities add to them: who consents to an announcement that goes
 before a waiting intention of its own asks that peer once more, for the consent it has from there was given before.
 
-Promise: two conflicting intentions never act at the same time, whoever crashes whenever, and every intention ends acted,
-yielded or failed. Acting ends with the incarnation: it is over before the next one answers anybody. Peers are those whose
-incarnation lives (a group of the registry), so whoever is down or gone does not object; one that ends while it is asked
-answers when it is up again, or when it is gone for good. Precedence is a total order, so nobody waits in a circle; the
-deadline bounds every wait, also behind a peer that acts for ever. Bounds: two messages a peer and intention, one more
-for each precedence given; an answer that waits is kept until the own action ends.
+Promise: two conflicting intentions never act at the same time, whoever crashes whenever, and every intention ends
+acted, yielded or failed. Acting ends with the incarnation: it is over before anybody is told of that end. Peers are
+those whose incarnation lives (a group of the registry), and one that ends while it is asked has consented: its
+intentions have ended with it. Precedence is a total order, so nobody waits in a circle; the deadline bounds every wait, also behind a
+peer that acts for ever. Bounds: two messages a peer and intention, one more for each precedence given; an answer that
+waits is kept until the own action ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from teams._actors import (
     Actor,
-    ActorDeadError,
-    ActorError,
     ActorRef,
+    EventStream,
+    Exited,
     ExitReason,
     Future,
     Reply,
+    Subscription,
     answer,
     handles,
+    has_ended,
+    notice,
     post,
     take_reply,
     when_gone,
@@ -137,6 +140,13 @@ class Go(NamedTuple):
     id: str
 
 
+class PeerEnded(NamedTuple):
+    """The incarnation of a peer has ended."""
+
+    path: str
+    incarnation: int
+
+
 class Overdue(NamedTuple):
     """Not everybody has consented in time."""
 
@@ -150,37 +160,34 @@ class _Wish:
     intention: Intention
     rounds: dict[ActorRef[Any], int] = field(default_factory=dict)
     """How often each peer was asked: an answer to an earlier question says nothing any more."""
-    missing: dict[ActorRef[Any], None] = field(default_factory=dict)
-    """Whose consent is still to come."""
+    missing: dict[ActorRef[Any], int] = field(default_factory=dict)
+    """Whose consent is still to come, and which incarnation was asked for it."""
     acting: bool = False
 
 
 class _Kept:
-    """What outlives the incarnations: which answers are owed."""
+    """What outlives the incarnations: which answers are owed, and who was asked."""
 
     def __init__(self) -> None:
         self.made = 0
-        self.guarded = False
         self.open: dict[str, tuple[Intention, Reply | None]] = {}
         """Intentions of the peer's own that have not ended."""
         self.deferred: dict[str, tuple[Announcement, Reply]] = {}
         """Announcements that wait for an answer, by the id of the intention."""
+        self.asked: set[str] = set()
+        """The paths of peers that were asked."""
+        self.subscription: Subscription | None = None
 
-    def consent_to_all(self) -> None:
-        """Nothing here stands against anybody."""
+    def end(self, event: Exited, events: EventStream) -> None:
+        """The incarnation has ended, and its intentions with it: nothing here stands against anybody."""
+        left, self.open = self.open, {}
+        for intention, reply in left.values():
+            events.publish(IntentionFailed(event.path, event.at, intention.id, intention.resource, event.reason))
+            if reply is not None:
+                answer(reply, Failed(intention, event.reason))
         deferred, self.deferred = self.deferred, {}
         for _, reply in deferred.values():
             answer(reply, Consent())
-
-    def fail_all(self, reason: ExitReason) -> list[Failed]:
-        """No intention outlives its incarnation."""
-        left, self.open = self.open, {}
-        failed = []
-        for intention, reply in left.values():
-            failed.append(Failed(intention, reason))
-            if reply is not None:
-                answer(reply, failed[-1])
-        return failed
 
 
 class _Receipt:
@@ -242,6 +249,23 @@ class Peer(Actor):
         self.mesh = mesh if mesh is not None else f"{self.path.rpartition('/')[0]} (peers)"
         self._kept = self.kept(_Kept)
         self._wishes: dict[str, _Wish] = {}
+        if self._kept.subscription is None:
+            self._watch_ends(self._kept)
+        self.join(self.mesh)
+
+    def _watch_ends(self, kept: _Kept) -> None:
+        """Hears of the ends of peers and of its own, as long as there are incarnations of it."""
+        ref: ActorRef[Any] = self.ref
+        path, events = self.path, self.runtime.events
+
+        def ended(event: Exited) -> None:
+            if event.path == path:
+                kept.end(event, events)
+            elif event.path in kept.asked:
+                notice(ref, PeerEnded(event.path, event.incarnation))
+
+        kept.subscription = subscription = events.subscribe(ended, Exited)
+        when_gone(self, lambda _: subscription.cancel())
 
     # What the subclass fills in
 
@@ -265,23 +289,11 @@ class Peer(Actor):
         self, action: object, resource: str, *, priority: int = 0, within: float | None = None
     ) -> Future[Outcome]:
         """What `PeerRef.intend` does, for the peer's own handlers, which await it."""
-        future: Future[Outcome] = Future(self.runtime.park)
+        future: Future[Any] = Future(self.runtime.park)
         self._announce(Intend(action, resource, priority, within), future)
         return future
 
     # The protocol
-
-    def on_start(self) -> None:
-        """Ends what the last incarnation left open. A subclass that overrides it calls it."""
-        kept, path = self._kept, self.path
-        for failed in kept.fail_all(self._cell.reason):
-            self._tell_failure(failed)
-        kept.consent_to_all()
-        if not kept.guarded:
-            kept.guarded = True
-            when_gone(self, partial(_end, kept))
-        self.join(self.mesh)
-        assert path
 
     @handles
     def intend_for(self, message: Intend) -> None:
@@ -312,11 +324,20 @@ class Peer(Actor):
         outcome = message.outcome
         if isinstance(outcome, Objection):
             self._yield(wish, (outcome.by,), outcome.why)
-        elif isinstance(outcome, Consent) or not message.peer.is_alive():
+        elif isinstance(outcome, Consent):
             del wish.missing[message.peer]
             self._go_on()
-        else:  # it crashed over the question, or was killed: its next incarnation is asked
+        else:  # it crashed over the question, or was killed, and may have been acting until then
             self._ask(wish, message.peer)
+
+    @handles
+    def miss(self, message: PeerEnded) -> None:
+        """Its intentions have ended with it: that is as good as consent, for questions to it or one before it."""
+        for wish in self._wishes.values():
+            for peer, incarnation in list(wish.missing.items()):
+                if peer.path == message.path and incarnation <= message.incarnation:
+                    del wish.missing[peer]
+        self._go_on()
 
     @handles
     def overdue(self, message: Overdue) -> None:
@@ -328,7 +349,9 @@ class Peer(Actor):
 
     @handles
     async def go(self, message: Go) -> None:
-        wish = self._wishes[message.id]
+        wish = self._wishes.get(message.id)
+        if wish is None:
+            return
         result = await self.act(wish.intention)
         now = self.runtime.now()
         self.runtime.events.publish(IntentionActed(self.path, now, wish.intention.id, wish.intention.resource))
@@ -352,14 +375,17 @@ class Peer(Actor):
 
     def _ask(self, wish: _Wish, peer: ActorRef[Any]) -> None:
         round = wish.rounds[peer] = wish.rounds.get(peer, 0) + 1
-        wish.missing[peer] = None
+        wish.missing.pop(peer, None)
+        if has_ended(peer, peer.incarnation):
+            return
+        self._kept.asked.add(peer.path)
+        wish.missing[peer] = peer.incarnation
         post(peer, Announcement(wish.intention, self.ref), _Receipt(self.ref, wish.intention.id, peer, round))
 
     def _stands_against(self, theirs: Intention) -> bool:
         """Whether an intention of this peer's goes before theirs."""
         return any(
-            self.conflicts(wish.intention, theirs)
-            and (wish.acting or wish.intention.precedence < theirs.precedence)
+            self.conflicts(wish.intention, theirs) and (wish.acting or wish.intention.precedence < theirs.precedence)
             for wish in self._wishes.values()
         )
 
@@ -373,9 +399,9 @@ class Peer(Actor):
         """The other intentions of this very peer that go before this one."""
         for wish in self._wishes.values():
             other = wish.intention
-            if other.id != mine.id and self.conflicts(mine, other):
-                if wish.acting or other.precedence < mine.precedence:
-                    yield other
+            first = wish.acting or other.precedence < mine.precedence
+            if first and other.id != mine.id and self.conflicts(mine, other):
+                yield other
 
     def _go_on(self) -> None:
         """Lets act what may."""
@@ -402,18 +428,6 @@ class Peer(Actor):
                 self._give_way(announcement)
                 answer(waiting, Consent())
         self._go_on()
-
-    def _tell_failure(self, failed: Failed) -> None:
-        intention = failed.intention
-        self.runtime.events.publish(
-            IntentionFailed(self.path, self.runtime.now(), intention.id, intention.resource, failed.reason)
-        )
-
-
-def _end(kept: _Kept, reason: ExitReason) -> None:
-    """The peer is gone for good."""
-    kept.fail_all(reason)
-    kept.consent_to_all()
 
 
 class FunctionPeer(Peer):
