@@ -21,9 +21,9 @@ before a waiting intention of its own asks that peer once more, for the consent 
 Promise: two conflicting intentions never act at the same time, whoever crashes whenever, and every intention ends
 acted, yielded or failed. Acting ends with the incarnation: it is over before anybody is told of that end. Peers are
 those whose incarnation lives (a group of the registry), and one that ends while it is asked has consented: its
-intentions have ended with it. Precedence is a total order, so nobody waits in a circle; the deadline bounds every wait, also behind a
-peer that acts for ever. Bounds: two messages a peer and intention, one more for each precedence given; an answer that
-waits is kept until the own action ends.
+intentions have ended with it. Precedence is a total order, so nobody waits in a circle; the deadline bounds every wait,
+also behind a peer that acts for ever. Bounds: two messages a peer and intention, one more for each precedence given; an
+answer that waits is kept until the own action ends.
 """
 
 from __future__ import annotations
@@ -112,6 +112,8 @@ class Announcement(NamedTuple):
 
     intention: Intention
     by: ActorRef[Any]
+    round: int
+    """How often this peer was asked before, and once more."""
 
 
 class Consent(NamedTuple):
@@ -172,8 +174,8 @@ class _Kept:
         self.made = 0
         self.open: dict[str, tuple[Intention, Reply | None]] = {}
         """Intentions of the peer's own that have not ended."""
-        self.deferred: dict[str, tuple[Announcement, Reply]] = {}
-        """Announcements that wait for an answer, by the id of the intention."""
+        self.deferred: dict[tuple[str, int], tuple[Announcement, Reply]] = {}
+        """Announcements that wait for an answer, by the id of the intention and the round."""
         self.asked: set[str] = set()
         """The paths of peers that were asked."""
         self.subscription: Subscription | None = None
@@ -308,10 +310,7 @@ class Peer(Actor):
         if self._stands_against(theirs):
             reply = take_reply(self)
             if reply is not None:
-                known = self._kept.deferred.pop(theirs.id, None)
-                if known is not None:
-                    answer(known[1], Consent())  # to a question that was asked again since: it says nothing
-                self._kept.deferred[theirs.id] = message, reply
+                self._kept.deferred[theirs.id, message.round] = message, reply
             return None
         self._give_way(message)
         return Consent()
@@ -380,7 +379,7 @@ class Peer(Actor):
             return
         self._kept.asked.add(peer.path)
         wish.missing[peer] = peer.incarnation
-        post(peer, Announcement(wish.intention, self.ref), _Receipt(self.ref, wish.intention.id, peer, round))
+        post(peer, Announcement(wish.intention, self.ref, round), _Receipt(self.ref, wish.intention.id, peer, round))
 
     def _stands_against(self, theirs: Intention) -> bool:
         """Whether an intention of this peer's goes before theirs."""
