@@ -1,0 +1,183 @@
+"""Conflicts between members, and how they end.
+
+    conflict         goes to                                    a tie
+    Contention       the higher priority                        whoever claimed first
+    Contradiction    the statement with the stronger evidence   a person
+    Disagreement     a person, with a deadline and a default    -
+
+`resolve` is pure: it decides, or says that a person has to, with what to ask. `settle` has the person asked where it
+must be, and publishes a `ConflictResolved`. Findings that state the same add their evidence up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from teams._actors import current_cell
+from teams._events import ConflictResolved
+from teams._supervisors import Fault, SpecError
+from teams.protocols._person import Answered, PersonRef
+
+T = TypeVar("T")
+
+
+class Claim(NamedTuple):
+    """A member wants a resource."""
+
+    by: str
+    priority: float = 0
+    """More goes first."""
+    at: float = 0
+    """When it was claimed, in seconds of any one clock."""
+
+
+class Finding(NamedTuple):
+    """A member says how something is."""
+
+    by: str
+    statement: Hashable
+    evidence: float = 1
+    """How strong the evidence is, from 0; of equal statements it is added up."""
+
+
+class Position(NamedTuple):
+    """A member wants it done this way."""
+
+    by: str
+    choice: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class Contention:
+    """Several want what only one can have."""
+
+    resource: str
+    claims: tuple[Claim, ...]
+
+    def __post_init__(self) -> None:
+        _some(f"contention for {self.resource!r}", "claims", self.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Several say different things of one matter. `default` and `within` (seconds) are for the person, if it comes to
+    that.
+    """
+
+    about: str
+    findings: tuple[Finding, ...]
+    default: Hashable = None
+    within: float | None = None
+
+    def __post_init__(self) -> None:
+        _some(f"contradiction about {self.about!r}", "findings", self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Several want different things. `default` takes effect when the person has not answered within `within` seconds;
+    None: any time.
+    """
+
+    about: str
+    positions: tuple[Position, ...]
+    default: Hashable = None
+    within: float | None = None
+
+    def __post_init__(self) -> None:
+        _some(f"disagreement about {self.about!r}", "positions", self.positions)
+
+
+Conflict = Contention | Contradiction | Disagreement
+
+
+class Resolved(NamedTuple):
+    """The conflict is over."""
+
+    winner: Any
+    """The claim, the statement or the choice that prevails."""
+    why: str
+
+
+class Escalated(NamedTuple):
+    """A person has to decide."""
+
+    question: str
+    options: tuple[Hashable, ...]
+    default: Hashable
+    within: float | None
+    why: str
+
+
+def resolve(conflict: Conflict) -> Resolved | Escalated:
+    """Decides a conflict, or says what to ask a person."""
+    match conflict:
+        case Contention(_, claims):
+            most = max(claim.priority for claim in claims)
+            first = [claim for claim in claims if claim.priority == most]
+            winner = min(first, key=lambda claim: claim.at)
+            if len(first) == 1:
+                return Resolved(winner, f"priority {most:g} is the highest")
+            return Resolved(winner, f"of {len(first)} claims with priority {most:g} it was the first")
+        case Contradiction(about, findings):
+            return _weigh(about, findings, conflict)
+        case Disagreement(about, positions):
+            choices = _distinct(position.choice for position in positions)
+            if len(choices) == 1:
+                return Resolved(choices[0], "all want the same")
+            return _escalated(f"{about}: what shall be done?", choices, conflict, "members want different things")
+
+
+def _weigh(about: str, findings: tuple[Finding, ...], conflict: Contradiction) -> Resolved | Escalated:
+    weights: dict[Hashable, float] = {}
+    for finding in findings:
+        weights[finding.statement] = weights.get(finding.statement, 0) + finding.evidence
+    most = max(weights.values())
+    strongest = tuple(statement for statement, weight in weights.items() if weight == most)
+    if len(strongest) == 1:
+        return Resolved(strongest[0], f"its evidence is the strongest: {most:g}")
+    return _escalated(f"{about}: what is true?", strongest, conflict, f"the evidence is equally strong: {most:g}")
+
+
+def _escalated(
+    question: str, options: tuple[Hashable, ...], conflict: Contradiction | Disagreement, why: str
+) -> Escalated:
+    return Escalated(question, options, conflict.default, conflict.within, why)
+
+
+async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None) -> Resolved:
+    """Resolves a conflict, if need be by asking the person, from the code of an actor.
+
+    Args:
+        conflict: what is to be resolved
+        person: whom to ask
+        id: give one where it may be settled again after a crash: the person is asked once
+
+    Raises:
+        ActorDeadError: the person was gone before it was asked
+    """
+    resolution = resolve(conflict)
+    if isinstance(resolution, Escalated):
+        answer = await person.consult(
+            resolution.question, resolution.options, default=resolution.default, within=resolution.within, id=id
+        )
+        why = "a person decided" if isinstance(answer, Answered) else answer.why
+        resolution = Resolved(answer.choice, f"{resolution.why}; {why}")
+    cell = current_cell.get()
+    path = cell.path if cell is not None else person.path
+    about = conflict.resource if isinstance(conflict, Contention) else conflict.about
+    kind = type(conflict).__name__.lower()
+    runtime = person.runtime
+    runtime.events.publish(ConflictResolved(path, runtime.now(), kind, about, resolution.winner, resolution.why))
+    return resolution
+
+
+def _distinct(values: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _some(what: str, name: str, parties: tuple[object, ...]) -> None:
+    if not parties:
+        raise SpecError([Fault(what, f"{name}: at least one is needed")])

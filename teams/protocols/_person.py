@@ -1,0 +1,231 @@
+"""A person in the loop: an actor that stands for one.
+
+    message                             from, to             answer
+    Consult(text, options, ...)         anybody to it        Answered or Defaulted, when it has come to that
+    Answer(id, choice)                  a front to it        None; `NoSuchQuestion` or `NoSuchChoice`
+    GetQuestions()                      a front to it        the questions that wait, oldest first
+
+    state     goes to      when
+    open      answered     the person chose
+    open      defaulted    the deadline has passed, or the actor is gone for good
+
+Promise: every question that was taken ends in an `Answered` or a `Defaulted`, through crashes and kills of this actor;
+deadlines run on meanwhile. A question that is asked again under its own id (its asker has crashed since) is not asked
+twice: it gets the answer it had. Bounds: a question waits until its deadline at most, if it has one; of the answers
+the last `REMEMBERED` are remembered.
+
+It shows nothing itself. A console or a web page subscribes to the events `QuestionAsked` and `QuestionAnswered`, shows
+what waits (`questions()`), and answers (`answer(id, choice)`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+from teams._actors import (
+    Actor,
+    ActorRef,
+    EventStream,
+    ExitReason,
+    Future,
+    Reply,
+    answer,
+    handles,
+    take_reply,
+    when_gone,
+)
+from teams._errors import NoSuchChoice, NoSuchQuestion
+from teams._events import QuestionAnswered, QuestionAsked
+
+REMEMBERED = 1000
+"""How many answers are remembered for those who ask again."""
+
+
+class Consult(NamedTuple):
+    """Have the person decide."""
+
+    text: str
+    options: tuple[object, ...] = ()
+    """What may be chosen; empty: anything."""
+    default: object = None
+    """What takes effect when nobody answers in time."""
+    within: float | None = None
+    """Seconds to answer in; None: any time."""
+    id: str | None = None
+    """The same for a question that is asked again; by default a new one."""
+
+
+class Answer(NamedTuple):
+    """The person chose."""
+
+    id: str
+    choice: object
+
+
+class GetQuestions(NamedTuple):
+    """What waits for the person?"""
+
+
+class Due(NamedTuple):
+    """The deadline of a question has passed."""
+
+    id: str
+
+
+class Question(NamedTuple):
+    """What the person is to decide."""
+
+    id: str
+    text: str
+    options: tuple[object, ...]
+    default: object
+    asked_at: float
+    """By the runtime's clock, in seconds."""
+    deadline: float | None
+
+
+class Answered(NamedTuple):
+    """The person chose."""
+
+    question: Question
+    choice: Any
+
+
+class Defaulted(NamedTuple):
+    """Nobody answered, and the default took effect."""
+
+    question: Question
+    choice: Any
+    why: str
+
+
+class PersonRef(ActorRef["Person"]):
+    """A person, from outside. Futures: `await` them, or `.get()` them in a thread."""
+
+    __slots__ = ()
+
+    def consult(
+        self,
+        text: str,
+        options: Iterable[object] = (),
+        *,
+        default: object = None,
+        within: float | None = None,
+        id: str | None = None,
+    ) -> Future[Answered | Defaulted]:
+        """Asks the person.
+
+        Args:
+            text: the question
+            options: what may be chosen; empty: anything
+            default: what takes effect when nobody answers in time
+            within: seconds to answer in; None: any time
+            id: give one to a question that may be asked again after a crash of the asker: it is the same question
+        """
+        return self.ask(Consult(text, tuple(options), default, within, id), block=False, timeout=None)
+
+    def answer(self, id: str, choice: object) -> Future[None]:
+        """Answers a question. The future raises `NoSuchQuestion` when it does not wait (any more), `NoSuchChoice` when
+        `choice` is none of its options.
+        """
+        return self.ask(Answer(id, choice), block=False)
+
+    def questions(self) -> Future[tuple[Question, ...]]:
+        """What waits for an answer, oldest first."""
+        return self.ask(GetQuestions(), block=False)
+
+
+class _Desk:
+    """What waits for the person, and what was answered. Outlives the incarnations."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.guarded = False
+        self.open: dict[str, tuple[Question, list[Reply]]] = {}
+        self.answered: dict[str, Answered | Defaulted] = {}
+
+    def close(self, outcome: Answered | Defaulted, path: str, at: float, events: EventStream) -> None:
+        """A question has its answer: everybody who asked is told."""
+        question = outcome.question
+        _, replies = self.open.pop(question.id)
+        self.answered[question.id] = outcome
+        if len(self.answered) > REMEMBERED:
+            del self.answered[next(iter(self.answered))]
+        defaulted = isinstance(outcome, Defaulted)
+        why = outcome.why if isinstance(outcome, Defaulted) else "the person chose"
+        events.publish(QuestionAnswered(path, at, question.id, outcome.choice, defaulted, why))
+        for reply in replies:
+            answer(reply, outcome)
+
+
+class Person(Actor):
+    """Stands for a person: questions wait here until they are answered. Runs on the loop."""
+
+    answers = (NoSuchQuestion, NoSuchChoice)
+    ref_type: ClassVar[type[ActorRef[Any]]] = PersonRef
+
+    def __init__(self) -> None:
+        self._desk = self.kept(_Desk)
+
+    def on_start(self) -> None:
+        """Goes on with what waits. A subclass that overrides it calls it."""
+        for question, _ in self._desk.open.values():
+            self._arm(question)
+        if not self._desk.guarded:
+            self._desk.guarded = True
+            when_gone(self, partial(self._gone, self._desk))
+
+    @handles
+    def consult(self, message: Consult) -> Answered | Defaulted | None:
+        desk, now = self._desk, self.runtime.now()
+        id = message.id
+        if id is not None and id in desk.answered:
+            return desk.answered[id]
+        reply = take_reply(self)
+        if id is None or id not in desk.open:
+            desk.made += 1
+            id = id if id is not None else f"question-{desk.made}"
+            deadline = None if message.within is None else now + message.within
+            question = Question(id, message.text, message.options, message.default, now, deadline)
+            desk.open[id] = question, []
+            self.runtime.events.publish(
+                QuestionAsked(self.path, now, id, message.text, message.options, message.default, deadline)
+            )
+            self._arm(question)
+        if reply is not None:
+            desk.open[id][1].append(reply)
+        return None
+
+    @handles
+    def answer(self, message: Answer) -> None:
+        desk = self._desk
+        if message.id not in desk.open:
+            raise NoSuchQuestion(self.path, message.id, tuple(desk.open))
+        question, _ = desk.open[message.id]
+        if question.options and message.choice not in question.options:
+            raise NoSuchChoice(self.path, message.id, message.choice, question.options)
+        self._close(Answered(question, message.choice))
+
+    @handles
+    def questions(self, message: GetQuestions) -> tuple[Question, ...]:
+        return tuple(question for question, _ in self._desk.open.values())
+
+    @handles
+    def due(self, message: Due) -> None:
+        if message.id in self._desk.open:
+            question, _ = self._desk.open[message.id]
+            self._close(Defaulted(question, question.default, "nobody answered in time"))
+
+    def _arm(self, question: Question) -> None:
+        if question.deadline is not None:
+            self.tell_after(max(0.0, question.deadline - self.runtime.now()), Due(question.id))
+
+    def _close(self, outcome: Answered | Defaulted) -> None:
+        self._desk.close(outcome, self.path, self.runtime.now(), self.runtime.events)
+
+    def _gone(self, desk: _Desk, reason: ExitReason) -> None:
+        """There will be no further incarnation."""
+        for question, _ in list(desk.open.values()):
+            self._close(Defaulted(question, question.default, f"the person is gone: {reason}"))

@@ -1,0 +1,112 @@
+"""Conflicts: what decides them, and when a person has to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors import Actor
+from actors.testing import simulation
+from supervisors import SpecError, child, supervisor
+from teams._events import ConflictResolved
+from teams.protocols._conflict import (
+    Claim,
+    Contention,
+    Contradiction,
+    Disagreement,
+    Escalated,
+    Finding,
+    Position,
+    Resolved,
+    resolve,
+    settle,
+)
+from teams.protocols._person import Person, PersonRef
+
+claims = st.lists(st.builds(Claim, st.text(), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6)
+
+
+@given(claims=claims)
+def test_contention_goes_to_the_highest_priority_and_then_to_the_first(claims: list[Claim]) -> None:
+    """Guards the rule against its definition; nobody has to be asked."""
+    resolution = resolve(Contention("disk", tuple(claims)))
+    assert isinstance(resolution, Resolved)
+    winner = resolution.winner
+    assert all((-winner.priority, winner.at) <= (-claim.priority, claim.at) for claim in claims)
+
+
+@given(
+    findings=st.lists(st.builds(Finding, st.text(), st.sampled_from("xyz"), st.integers(0, 5)), min_size=1, max_size=6)
+)
+def test_a_contradiction_goes_to_the_strongest_evidence_or_to_a_person(findings: list[Finding]) -> None:
+    """Guards that evidence of one statement adds up, and that a tie is escalated."""
+    weights: dict[object, float] = {}
+    for finding in findings:
+        weights[finding.statement] = weights.get(finding.statement, 0) + finding.evidence
+    strongest = [statement for statement, weight in weights.items() if weight == max(weights.values())]
+    match resolve(Contradiction("the cause", tuple(findings), default="x", within=5.0)):
+        case Resolved(winner):
+            assert [winner] == strongest
+        case Escalated(question, options, default, within):
+            assert len(strongest) > 1
+            assert (question, list(options), default, within) == ("the cause: what is true?", strongest, "x", 5.0)
+
+
+def test_a_disagreement_goes_to_a_person_unless_there_is_none() -> None:
+    """Guards that who wants the same does not disagree."""
+    resolution = resolve(Disagreement("the plan", (Position("a", "x"), Position("b", "y"), Position("c", "x"))))
+    assert isinstance(resolution, Escalated)
+    assert resolution.options == ("x", "y")
+    same = resolve(Disagreement("the plan", (Position("a", "x"), Position("b", "x"))))
+    assert isinstance(same, Resolved)
+    assert same.winner == "x"
+
+
+@pytest.mark.parametrize("kind", [Contention, Contradiction, Disagreement])
+def test_a_conflict_needs_parties(kind: Any) -> None:
+    """Guards against a winner among nobody."""
+    with pytest.raises(SpecError, match="at least one"):
+        kind("it", ())
+
+
+class Judge(Actor):
+    """Settles what it is given."""
+
+    async def on_receive(self, message: Any) -> Resolved:
+        person: Any = self.sibling("boss")
+        return await settle(message, person, id="the case")
+
+
+def test_settling_asks_the_person_where_it_must() -> None:
+    """Guards the whole way: escalation, answer or default, and the event."""
+    with simulation() as sim:
+        told: list[ConflictResolved] = []
+        sim.runtime.events.subscribe(told.append, ConflictResolved)
+        root = sim.start(supervisor("court", child("boss", Person), child("judge", Judge)))
+        judge, person = root.child("judge"), root.child("boss")
+        assert isinstance(person, PersonRef)
+        clear = judge.ask(Contention("disk", (Claim("ann", 1), Claim("bob", 2))))
+        assert clear.winner.by == "bob"
+        asked = judge.ask(Disagreement("the plan", (Position("a", "x"), Position("b", "y"))), block=False)
+        sim.advance(1)
+        (question,) = person.questions().get()
+        person.answer(question.id, "y").get()
+        assert asked.get().winner == "y"
+        assert [(each.path, each.kind, each.about) for each in told] == [
+            ("court/judge", "contention", "disk"),
+            ("court/judge", "disagreement", "the plan"),
+        ]
+
+
+def test_settling_takes_the_default_when_nobody_answers() -> None:
+    """Guards the deadline."""
+    with simulation() as sim:
+        person = sim.start(supervisor("court", child("boss", Person))).child("boss")
+        assert isinstance(person, PersonRef)
+        conflict = Contradiction("the cause", (Finding("a", "x"), Finding("b", "y")), default="unknown", within=60.0)
+        resolution = sim.call(settle(conflict, person))
+        assert resolution.winner == "unknown"
+        assert "nobody answered in time" in resolution.why
