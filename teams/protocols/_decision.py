@@ -11,7 +11,7 @@
 
 Abstentions are no votes and count for nothing, not for the quorum either. A tie is a result, and so
 is a vote that decides nothing. Whoever crashes over the question or does not answer in time abstains, with the reason
-in the verdict. The counting is pure; only `first_past` looks at the order. Bounds: one message a participant, one
+in the ruling. The counting is pure; only `first_past` looks at the order. Bounds: one message a participant, one
 deadline.
 """
 
@@ -170,7 +170,7 @@ class Abstain(NamedTuple):
     reason: str
 
 
-class Verdict(NamedTuple):
+class Ruling(NamedTuple):
     """What came of a decision."""
 
     outcome: Tally
@@ -198,8 +198,8 @@ class Decision(Pattern):
         """The participants."""
         yield from self.participants.values()
 
-    async def play(self, run: Scope, value: object) -> Verdict:
-        """Asks whether `value`, and returns the verdict."""
+    async def play(self, run: Scope, value: object) -> Ruling:
+        """Asks whether `value`, and returns the ruling."""
         poll = Poll(value, self.options)
         branches = {name: (target, poll) for name, target in self.participants.items()}
         gathered = await run.gather(branches, collect(), within=self.timeout)
@@ -215,7 +215,7 @@ class Decision(Pattern):
             abstained[name] = str(failed.reason)
         for name in gathered.unanswered:
             abstained[name] = f"no answer within {self.timeout:g} s"
-        return Verdict(tally(votes, self.rule), votes, abstained)
+        return Ruling(tally(votes, self.rule), votes, abstained)
 
     def _refusal(self, answer: object) -> str | None:
         """Why an answer is no vote."""
@@ -239,7 +239,7 @@ def decision(
     options: Iterable[Hashable] = (),
     timeout: float | None = None,
 ) -> Decision:
-    """A pattern that asks whether, or which of `options`, and returns a `Verdict`.
+    """A pattern that asks whether, or which of `options`, and returns a `Ruling`.
 
     Args:
         participants: who votes; with names of your own as a mapping, which weights refer to

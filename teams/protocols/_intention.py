@@ -1,9 +1,9 @@
 """Intentions: peers without a leader announce what they will do, wait for objections, and act or yield.
 
     message                          from, to                   answer
-    Intend(action, resource, ...)    anybody to a peer          Acted, Yielded or Failed, when it has come to that
+    Intend(action, resource, ...)    anybody to a peer          Acted, Yielded or ActFailed, when it has come to that
     Announcement(intention)          the peer to every peer     Consent or Objection; late, where the answer has to wait
-    Answered(...)                    the answer, to the peer    none
+    Reaction(...)                    the answer, to the peer    none
     PeerEnded(path, incarnation)     events to the peer         none: as good as consent
     Go(id)                           the peer to itself         none: it acts now, in a handler of its own
 
@@ -85,16 +85,18 @@ class Yielded(NamedTuple):
     to: tuple[str, ...]
     """Who objected, or had not consented in time."""
     why: str
+    objected: bool
+    """Whether somebody did, rather than the time being up."""
 
 
-class Failed(NamedTuple):
+class ActFailed(NamedTuple):
     """The peer crashed, was killed or is gone; how far the action came, nobody knows."""
 
     intention: Intention
     reason: ExitReason
 
 
-Outcome = Acted | Yielded | Failed
+Outcome = Acted | Yielded | ActFailed
 
 
 class Intend(NamedTuple):
@@ -127,7 +129,7 @@ class Objection(NamedTuple):
     why: str
 
 
-class Answered(NamedTuple):
+class Reaction(NamedTuple):
     """A peer's answer to an announcement, an exception where it could not give one."""
 
     id: str
@@ -186,7 +188,7 @@ class _Kept:
         for intention, reply in left.values():
             events.publish(IntentionFailed(event.path, event.at, intention.id, intention.resource, event.reason))
             if reply is not None:
-                answer(reply, Failed(intention, event.reason))
+                answer(reply, ActFailed(intention, event.reason))
         deferred, self.deferred = self.deferred, {}
         for _, reply in deferred.values():
             answer(reply, Consent())
@@ -210,7 +212,7 @@ class _Receipt:
     def set_result(self, result: object) -> None:
         self._done = True
         if self._to.is_alive():
-            self._to.tell(Answered(self._id, self._peer, self._round, result))
+            self._to.tell(Reaction(self._id, self._peer, self._round, result))
 
     def set_exception(self, exception: BaseException) -> None:
         self.set_result(exception)
@@ -316,13 +318,13 @@ class Peer(Actor):
         return Consent()
 
     @handles
-    def hear(self, message: Answered) -> None:
+    def hear(self, message: Reaction) -> None:
         wish = self._wishes.get(message.id)
         if wish is None or wish.rounds.get(message.peer) != message.round or message.peer not in wish.missing:
             return
         outcome = message.outcome
         if isinstance(outcome, Objection):
-            self._yield(wish, (outcome.by,), outcome.why)
+            self._yield(wish, (outcome.by,), outcome.why, objected=True)
         elif isinstance(outcome, Consent):
             del wish.missing[message.peer]
             self._go_on()
@@ -344,7 +346,7 @@ class Peer(Actor):
         if wish is not None and not wish.acting:
             before = [each.by for each in self._before(wish.intention)]
             to = tuple(dict.fromkeys([*(peer.path for peer in wish.missing), *before]))
-            self._yield(wish, to, "not everybody consented in time")
+            self._yield(wish, to, "not everybody consented in time", objected=False)
 
     @handles
     async def go(self, message: Go) -> None:
@@ -409,10 +411,10 @@ class Peer(Actor):
                 wish.acting = True
                 self.ref.tell(Go(wish.intention.id))
 
-    def _yield(self, wish: _Wish, to: tuple[str, ...], why: str) -> None:
+    def _yield(self, wish: _Wish, to: tuple[str, ...], why: str, *, objected: bool) -> None:
         intention, now = wish.intention, self.runtime.now()
         self.runtime.events.publish(IntentionYielded(self.path, now, intention.id, intention.resource, to, why))
-        self._end(wish, Yielded(intention, to, why))
+        self._end(wish, Yielded(intention, to, why, objected))
 
     def _end(self, wish: _Wish, outcome: Outcome) -> None:
         """The intention has ended: whoever waited for that goes on."""

@@ -19,10 +19,10 @@ from teams.protocols._decision import (
     NoQuorum,
     Poll,
     Rule,
+    Ruling,
     Tally,
     Tied,
     Undecided,
-    Verdict,
     decision,
     first_past,
     majority,
@@ -174,15 +174,15 @@ def test_a_team_decides_and_whoever_fails_abstains_with_the_reason() -> None:
     with simulation() as sim:
         crew = begun(sim, team("crew", *(member(name, work) for name, work in works.items())))
         assert crew is not None
-        verdict = crew.play(decision(list(works), options=("yes", "no"), timeout=10.0), "shall we?").get()
-        assert isinstance(verdict, Verdict)
-        assert verdict.outcome == Decided("yes", {"yes": 2, "no": 1})
-        assert verdict.option == "yes"
-        assert verdict.votes == {"ann": "yes", "bob": "yes", "cid": "no"}
-        assert verdict.abstained["dan"] == "no answer within 10 s"
-        assert "out of order" in verdict.abstained["eve"]
-        assert verdict.abstained["fay"] == "it is not my field"
-        assert "none of the options" in verdict.abstained["gus"]
+        ruling = crew.play(decision(list(works), options=("yes", "no"), timeout=10.0), "shall we?").get()
+        assert isinstance(ruling, Ruling)
+        assert ruling.outcome == Decided("yes", {"yes": 2, "no": 1})
+        assert ruling.option == "yes"
+        assert ruling.votes == {"ann": "yes", "bob": "yes", "cid": "no"}
+        assert ruling.abstained["dan"] == "no answer within 10 s"
+        assert "out of order" in ruling.abstained["eve"]
+        assert ruling.abstained["fay"] == "it is not my field"
+        assert "none of the options" in ruling.abstained["gus"]
 
 
 def test_without_options_a_vote_has_to_be_countable() -> None:
@@ -190,9 +190,9 @@ def test_without_options_a_vote_has_to_be_countable() -> None:
     with simulation() as sim:
         crew = begun(sim, team("crew", member("gus", odd), member("ann", yes, capabilities=["judge"])))
         assert crew is not None
-        verdict = crew.play(decision({"a": "gus", "b": can("judge")}, unanimity()), "shall we?").get()
-        assert verdict.votes == {"b": "yes"}
-        assert "not hashable" in verdict.abstained["a"]
+        ruling = crew.play(decision({"a": "gus", "b": can("judge")}, unanimity()), "shall we?").get()
+        assert ruling.votes == {"b": "yes"}
+        assert "not hashable" in ruling.abstained["a"]
 
 
 @simulate(plan=faults.plans("crew/members/*", "crew/runs/*", kinds=[Crash, Kill, Slow], max_faults=3), examples=25)
@@ -202,16 +202,16 @@ def test_under_faults_a_decision_ends_with_every_participant_accounted_for(sim: 
     crew = begun(sim, team("crew", *(member(name, yes) for name in names)))
     if crew is None:
         return
-    verdict = ask(sim, crew, names)
-    assert sorted([*verdict.votes, *verdict.abstained]) == names
-    assert set(verdict.votes.values()) <= {"yes"}
+    ruling = ask(sim, crew, names)
+    assert sorted([*ruling.votes, *ruling.abstained]) == names
+    assert set(ruling.votes.values()) <= {"yes"}
 
 
-def ask(sim: Simulation, crew: TeamRef, names: list[str]) -> Verdict:
-    """The verdict of a run, once faults are over."""
+def ask(sim: Simulation, crew: TeamRef, names: list[str]) -> Ruling:
+    """The ruling of a run, once faults are over."""
     run = crew.play(decision(names, timeout=10.0), "shall we?")
     sim.run(until=60)
     sim.heal()
-    verdict = run.get()
-    assert isinstance(verdict, Verdict)
-    return verdict
+    ruling = run.get()
+    assert isinstance(ruling, Ruling)
+    return ruling

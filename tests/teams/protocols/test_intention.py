@@ -14,7 +14,17 @@ from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart, 
 from supervisors import SupervisorSpec, child, constant, start, supervisor
 from teams._actors import notice, sleep
 from teams._events import IntentionActed, IntentionAnnounced, IntentionFailed, IntentionYielded
-from teams.protocols._intention import Acted, Failed, FunctionPeer, Intend, Intention, Peer, PeerEnded, PeerRef, Yielded
+from teams.protocols._intention import (
+    Acted,
+    ActFailed,
+    FunctionPeer,
+    Intend,
+    Intention,
+    Peer,
+    PeerEnded,
+    PeerRef,
+    Yielded,
+)
 
 OFTEN = 1000
 NAMES = ("ann", "bob", "cid")
@@ -154,7 +164,7 @@ def test_acting_ends_with_the_incarnation_and_those_who_wait_go_on_at_once(end: 
         else:
             ann.kill()
         outcome = first.get()
-        assert isinstance(outcome, Failed)
+        assert isinstance(outcome, ActFailed)
         assert outcome.reason.kind == ("crashed" if end == "crash" else "killed")
         assert isinstance(second.get(), Acted)
         assert sim.now < 10
@@ -184,7 +194,7 @@ def test_an_action_that_raises_is_a_crash() -> None:
     with simulation() as sim:
         ann, _, _ = peers(sim, World())
         outcome = ann.intend("no number", "disk").get()
-        assert isinstance(outcome, Failed)
+        assert isinstance(outcome, ActFailed)
         assert "TypeError" in str(outcome.reason)
 
 
@@ -198,7 +208,7 @@ def test_an_asker_is_told_when_the_peer_is_gone_for_good() -> None:
         first, second = ann.intend(60.0, "disk"), bob.intend(1.0, "disk")
         sim.advance(1)
         root.terminate_child("ann").get()
-        assert isinstance(first.get(), Failed)
+        assert isinstance(first.get(), ActFailed)
         assert isinstance(second.get(), Acted)
 
 
@@ -283,7 +293,7 @@ def test_never_two_act_on_one_resource_and_every_intention_ends(
     sim.run(until=40)
     sim.heal()
     sim.eventually("every intention has ended", lambda: work.done == len(wishes), within=200)
-    assert all(isinstance(each, Acted | Yielded | Failed) for each in work.results.values())
+    assert all(isinstance(each, Acted | Yielded | ActFailed) for each in work.results.values())
     assert all(isinstance(each, InjectedCrash | ActorDeadError | ActorError) for each in work.errors.values())
     again = [ref.intend(1.0, "x", within=60.0) for ref in refs]
     assert all(isinstance(each.get(), Acted) for each in again)
