@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from teams._actors import Future, Parking
+from teams._actors import EventStream, Future, Parking
 from teams._errors import RunCancelled
 from teams._events import RunEvent
 from teams._gather import Gathered
@@ -45,6 +45,7 @@ class Answer:
     def __init__(self) -> None:
         self.outcome: Outcome | None = None
         self.waiter: asyncio.Future[None] | None = None
+        """Settled when the outcome is there."""
 
     def done(self) -> bool:
         """Whether the outcome is there."""
@@ -62,14 +63,6 @@ class Answer:
         self.outcome = outcome
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
-
-    async def wait(self) -> Outcome:
-        """The outcome, when it is there. For one at a time."""
-        if self.outcome is None:
-            self.waiter = asyncio.get_running_loop().create_future()
-            await self.waiter
-        assert self.outcome is not None
-        return self.outcome
 
 
 @runtime_checkable
@@ -107,7 +100,7 @@ class Record:
     """Why nobody wants the result any more."""
     task: asyncio.Task[Any] | None = None
     ended: bool = False
-    _events: deque[RunEvent] = field(default_factory=lambda: deque(maxlen=EVENTS))
+    _events: deque[tuple[type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
     _count: int = 0
     _waiters: list[Future[None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -155,10 +148,13 @@ class Record:
         """This step, if it is under way, and those inside it that are."""
         return [each for each in self.under_way if each == name or each.startswith(f"{name}/")]
 
-    def tell(self, event: RunEvent) -> None:
-        """Something happened. On the loop thread."""
+    def publish(self, stream: EventStream, kind: type[RunEvent], path: str, at: float, *values: object) -> None:
+        """Something happened in the run. The event is made when somebody looks. On the loop thread."""
+        fields: tuple[Any, ...] = (path, at, self.id, *values)
+        if stream.sinks(kind):
+            stream.publish(kind(*fields))
         with self._lock:
-            self._events.append(event)
+            self._events.append((kind, fields))
             self._count += 1
             if not self._waiters:
                 return
@@ -187,7 +183,7 @@ class Record:
             oldest = self._count - len(self._events)
             new = list(self._events)[max(0, index - oldest) :]
             if new or self.ended:
-                return new, self._count, None
+                return [kind(*values) for kind, values in new], self._count, None
             waiter: Future[None] = Future(self.park)
             self._waiters.append(waiter)
             return [], self._count, waiter

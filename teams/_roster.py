@@ -88,6 +88,9 @@ class Bench:
 
     def least_loaded(self, wanted: Callable[[Seat], bool]) -> Seat | None:
         """The free seat with the fewest reservations among those `wanted`; of equals, the one that waited longest."""
+        if len(self.seats) == 1:
+            (only,) = self.seats.values()
+            return only if only.free and wanted(only) else None
         aside = []
         found = None
         while self._free and found is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from teams._actors import Actor, ActorDeadError, ActorRef, ExitReason, Future, finish
 from teams._errors import RunCancelled, RunError, RunFailed
-from teams._events import RunBegan, RunEnded
+from teams._events import RunBegan, RunEnded, RunEvent
 from teams._pattern import Pattern, label
 from teams._record import Record, cancelled
 from teams._requests import EndRun
@@ -33,7 +33,7 @@ class Run(Actor):
         task = record.task = asyncio.current_task()
         if record.began is None:
             record.began = self.runtime.now()
-            self.tell(RunBegan(self.path, record.began, record.id, label(record.pattern)))
+            self.tell(RunBegan, record.began, label(record.pattern))
         try:
             if record.cancelled is not None:
                 raise cancelled(record)
@@ -52,14 +52,14 @@ class Run(Actor):
             record.task = None
         if coordinator.is_alive():
             coordinator.tell(EndRun(record.id, "its run has ended"))
-        self.tell(RunEnded(self.path, self.runtime.now(), record.id, self.runtime.now() - record.began, outcome.error))
+        now = self.runtime.now()
+        self.tell(RunEnded, now, now - record.began, outcome.error)
         record.settle(outcome)
         return outcome
 
-    def tell(self, event: RunBegan | RunEnded) -> None:
+    def tell(self, kind: type[RunEvent], at: float, *values: object) -> None:
         """Publishes an event of the run."""
-        self.record.tell(event)
-        self.runtime.events.publish(event)
+        self.record.publish(self.runtime.events, kind, self.path, at, *values)
 
     @property
     def team(self) -> str:

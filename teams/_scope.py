@@ -7,7 +7,7 @@ import inspect
 import random
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from teams._actors import Actor, ActorRef, post, sleep
@@ -129,11 +129,12 @@ class Scope:
         key = self._numbered(f"({event.name})")
         if key not in self._record.emitted:
             self._record.emitted.add(key)
-            self._tell(replace(event, path=self._actor.path, at=self.now(), run=self.run))
+            own = [each.name for each in fields(event)][len(fields(RunEvent)) :]
+            self._tell(type(event), self.now(), *(getattr(event, each) for each in own))
 
-    def _tell(self, event: RunEvent) -> None:
-        self._record.tell(event)
-        self._actor.runtime.events.publish(event)
+    def _tell(self, kind: type[RunEvent], at: float, *values: object) -> None:
+        actor = self._actor
+        self._record.publish(actor.runtime.events, kind, actor.path, at, *values)
 
     # Steps
 
@@ -172,24 +173,28 @@ class Scope:
             began = record.under_way.get(key)
             if began is None:
                 began = record.under_way[key] = self.now()
-                self._tell(StepBegan(self._actor.path, began, record.id, key, label(target)))
+                self._tell(StepBegan, began, key, label(target))
             left = None if timeout is None else began + timeout - self.now()
-            known = await self._outcome(key, target, value, left, priority, attempts)
+            if isinstance(target, str | Can | Pool):
+                urgency = self._priority if priority is None else priority
+                known = await self._assigned(
+                    key, Assign(value, target, f"{record.id}:{key}", record.id, urgency, left, attempts)
+                )
+            else:
+                known = await self._played(key, target, value, left, priority, attempts)
             record.end(self._journal, key, known)
             now = self.now()
             if known.error is None:
-                self._tell(StepDone(self._actor.path, now, record.id, key, now - began, known.value))
+                self._tell(StepDone, now, key, now - began, known.value)
             else:
-                self._tell(StepBroke(self._actor.path, now, record.id, key, now - began, known.error))
+                self._tell(StepBroke, now, key, now - began, known.error)
         if known.error is not None:
             raise known.error
         return known.value
 
-    async def _outcome(
+    async def _played(
         self, key: str, target: Target, value: object, timeout: float | None, priority: int | None, attempts: int
     ) -> Outcome:
-        if isinstance(target, str | Can | Pool):
-            return await self._assigned(key, target, value, timeout, priority, attempts)
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
@@ -207,19 +212,9 @@ class Scope:
         self._call_off(key, "its time is up" if limit.expired() else "what it is part of has failed")
         return Outcome(error=failure)
 
-    async def _assigned(
-        self,
-        key: str,
-        target: str | Can | Pool,
-        value: object,
-        timeout: float | None,
-        priority: int | None,
-        attempts: int,
-    ) -> Outcome:
-        """A step of the team. What it was asked before a crash of this actor it is not asked again."""
-        id = f"{self.run}:{key}"
-        urgency = self._priority if priority is None else priority
-        outcome = await self._asked(key, Assign(value, target, id, self.run, urgency, timeout, attempts))
+    async def _assigned(self, key: str, request: Assign) -> Outcome:
+        """A step of the team. What was asked before a crash of this actor is not asked again."""
+        outcome = await self._asked(key, request)
         error = outcome.error
         if error is None:
             return outcome
@@ -230,18 +225,21 @@ class Scope:
     async def _asked(self, key: str, request: object) -> Outcome:
         """What the coordinator answers. What it was asked when it crashed is asked again: it knows work by its id."""
         answers = self._record.answers
-        answer = answers.get(key)
-        if answer is None:
-            answer = answers[key] = Answer()
-            post(self._coordinator, request, answer)
-        outcome = await answer.wait()
-        for _ in range(ASKED - 1):
+        outcome = None
+        for _ in range(ASKED):
+            answer = answers.get(key)
+            if answer is None:
+                answer = answers[key] = Answer()
+                post(self._coordinator, request, answer)
+            if answer.outcome is None:
+                answer.waiter = asyncio.get_running_loop().create_future()
+                await answer.waiter
+            outcome = answer.outcome
+            answers.pop(key, None)
+            assert outcome is not None
             if outcome.error is None or isinstance(outcome.error, TeamError) or not self._coordinator.is_alive():
                 break
-            answer = answers[key] = Answer()
-            post(self._coordinator, request, answer)
-            outcome = await answer.wait()
-        answers.pop(key, None)
+        assert outcome is not None
         return outcome
 
     async def _here(self, key: str, target: Any, value: object, priority: int | None, attempts: int) -> object:
@@ -265,7 +263,7 @@ class Scope:
                 self._coordinator.tell(CancelWork(f"{self.run}:{each}", why))
             if each != key:
                 del record.under_way[each]
-                self._tell(StepSkipped(self._actor.path, self.now(), self.run, each, f"called off, {why}"))
+                self._tell(StepSkipped, self.now(), each, f"called off, {why}")
 
     # Several at once
 
@@ -333,7 +331,7 @@ class Scope:
     def _end_off(self, key: str, why: str) -> None:
         self._call_off(key, why)
         if self._record.under_way.pop(key, None) is not None:
-            self._tell(StepSkipped(self._actor.path, self.now(), self.run, key, f"called off, {why}"))
+            self._tell(StepSkipped, self.now(), key, f"called off, {why}")
 
     # The team
 
