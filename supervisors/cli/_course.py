@@ -24,6 +24,7 @@ from supervisors._spec import SupervisorSpec
 from supervisors._start import start
 from supervisors.cli._account import Failures, did_not_start, gave_up
 from supervisors.cli._control import KILL, PAUSE, RESUME
+from supervisors.cli._front import Front
 from supervisors.cli._logs import EventLog
 from supervisors.cli._text import printable, result_text
 from supervisors.cli._view import View
@@ -58,6 +59,18 @@ class Reached(NamedTuple):
     value: object
 
 
+class Asked(NamedTuple):
+    """A person is to answer this; None: nothing is left to answer."""
+
+    text: str | None
+
+
+class Typed(NamedTuple):
+    """A person has typed a line."""
+
+    line: str
+
+
 class Unread(NamedTuple):
     """Nobody reads what the program prints."""
 
@@ -77,7 +90,7 @@ class Forsaken(NamedTuple):
     number: int
 
 
-Notice = Told | Begun | Up | Reached | Unread | Over
+Notice = Told | Begun | Up | Reached | Asked | Typed | Unread | Over
 
 
 class Course:
@@ -90,14 +103,18 @@ class Course:
         failures: Failures,
         prepare: Callable[[Runtime], AbstractContextManager[object]],
         make_runtime: Callable[[], AbstractContextManager[Runtime]],
+        front: Front | None = None,
     ) -> None:
-        """`prepare` is entered with the runtime before anything starts in it, and left when it has stopped."""
+        """`prepare` is entered with the runtime before anything starts in it, and left when it has stopped. `front` is
+        the person who may be asked something; None: nobody is there.
+        """
         self._spec = spec
         self._name = printable(spec.id)
         self._view = view
         self._failures = failures
         self._prepare = prepare
         self._make_runtime = make_runtime
+        self._front = front
         self._inbox: queue.SimpleQueue[Notice] = queue.SimpleQueue()
         self._runtime: Runtime | None = None
         self._root: SupervisorRef | None = None
@@ -130,6 +147,8 @@ class Course:
                 runtime.events.subscribe(lambda event: self._inbox.put(Reached(event.value)), Concluded)
                 EventLog().attach(runtime)
                 stack.enter_context(self._prepare(runtime))
+                if self._front is not None:
+                    self._front.attach(runtime, lambda text: self._inbox.put(Asked(text)))
                 self._view.begun(runtime)
                 self._inbox.put(Begun(runtime))
                 with start(self._spec, runtime) as root:
@@ -172,6 +191,11 @@ class Course:
                         self._hold(root, paused=True)
                 case Reached(value=value):
                     sys.stdout.write(f"{result_text(value)}\n")
+                case Asked(text=text):
+                    self._ask(text)
+                case Typed(line=line):
+                    assert self._front is not None
+                    self._front.heard(line)
                 case Told(number=number) if number == KILL:
                     self._asked = notice
                     self._kill(number)
@@ -183,6 +207,15 @@ class Course:
                 case Unread():
                     if self._asked is None:
                         self._stop(notice, f"nobody reads the output any more: stopping {self._name} in order")
+
+    def _ask(self, text: str | None) -> None:
+        if text is None:
+            self._view.answered()
+            return
+        assert self._front is not None
+        self._view.ask("\n".join(printable(line) for line in text.split("\n")))
+        if not self._front.listen(lambda line: self._inbox.put(Typed(line))):
+            self._view.say("it cannot be answered here: there is no input, or this is in the background (fg)")
 
     def _stop(self, why: Notice, text: str) -> None:
         self._asked = why

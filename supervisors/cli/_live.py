@@ -104,7 +104,8 @@ class LiveView:
             for lines in (self._stdout, self._stderr):
                 for line in lines.take() if lines is not None else ():
                     self._print(Text.from_ansi(line))
-            self._live.refresh()
+            if self._live.is_started:
+                self._live.refresh()
 
     def _look(self, runtime: Runtime) -> None:
         if self._root is None or self._root.closed:
@@ -124,6 +125,17 @@ class LiveView:
         # Folded here: a line the terminal itself folds would leave the picture one line higher than it is
         # thought to be.
         self._console.print(text, overflow="fold")
+
+    def ask(self, text: str) -> None:
+        """Shows it in place of the tree, which would be torn by what is typed."""
+        if self._live is not None:
+            self._live.stop()
+        self.say(text)
+
+    def answered(self) -> None:
+        """Shows the tree again."""
+        if self._live is not None:
+            self._live.start()
 
     def close(self) -> None:
         """Gives the terminal back."""

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 
 from supervisors._actors import LoopFactory, Runtime
@@ -18,6 +19,7 @@ from supervisors._spec import SupervisorSpec
 from supervisors.cli._account import Failures
 from supervisors.cli._control import KILL, PAUSE, RESUME
 from supervisors.cli._course import Course, Forsaken
+from supervisors.cli._front import Front
 from supervisors.cli._streams import guarded
 from supervisors.cli._view import View
 
@@ -38,7 +40,8 @@ class Session:
     ) -> None:
         """`prepare` is as in `Course`."""
         self._view = view
-        self._course = Course(spec, view, failures, prepare, lambda: Runtime(loop_factory=loop_factory, log=False))
+        make_runtime = partial(Runtime, loop_factory=loop_factory, log=False)
+        self._course = Course(spec, view, failures, prepare, make_runtime, Front())
 
     def run(self) -> int:
         """Runs the tree until it has ended, or has been told to: 0 or 1. What a second signal killed is left at once,

@@ -32,6 +32,12 @@ class View(Protocol):
     def say(self, text: str) -> None:
         """Shows a sentence of ours."""
 
+    def ask(self, text: str) -> None:
+        """Shows a question; a line that is typed may follow."""
+
+    def answered(self) -> None:
+        """Nothing is asked any more."""
+
     def close(self) -> None:
         """Shows no more; what is said later goes to stderr."""
 
@@ -61,6 +67,13 @@ class PlainView:
     def say(self, text: str) -> None:
         """Writes it to stderr."""
         write(f"understudy: {text}")
+
+    def ask(self, text: str) -> None:
+        """Writes it to stderr."""
+        self.say(text)
+
+    def answered(self) -> None:
+        """Nothing to do: it is in the log."""
 
     def close(self) -> None:
         """Nothing to do."""

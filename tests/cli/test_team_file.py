@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
 import supervisors
+from tests.cli.entry_points import provide_entry_points
 
 PACKAGES = Path(supervisors.__file__).parents[1]
 
@@ -50,16 +49,7 @@ def folder(tmp_path: Path) -> Path:
     """A team in a file, the module of its members, and our entry points where the package is not installed."""
     (tmp_path / "desk_work.py").write_text(WORK)
     (tmp_path / "desk.toml").write_text(FILE)
-    if not importlib.metadata.entry_points(group="understudy.files"):
-        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-        info = tmp_path / "understudy-0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: understudy\nVersion: 0\n")
-        text = ""
-        for group, entries in project["entry-points"].items():
-            if group.startswith("understudy"):
-                text += "\n".join([f"[{group}]", *(f"{name} = {where}" for name, where in entries.items()), ""])
-        (info / "entry_points.txt").write_text(text)
+    provide_entry_points(tmp_path)
     return tmp_path
 
 

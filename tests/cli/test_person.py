@@ -1,0 +1,154 @@
+"""A person at the terminal of `understudy run` is asked, and what is typed is the answer."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import supervisors
+from tests.cli.entry_points import provide_entry_points
+
+PACKAGES = Path(supervisors.__file__).parents[1]
+
+SCRIPT = """
+from actors import Actor
+from supervisors import child, supervisor
+from teams.protocols import Person
+
+class Asking(Actor):
+    async def on_continue(self):
+        person = self.runtime.find("root/person")
+        first = await person.consult("Refund 300 EUR? \\x1b[31m", ["yes", "no"], default="no", within=600)
+        second = await person.consult("Why?")
+        print(f"{type(first).__name__} {first.choice}, {second.choice}", flush=True)
+        self.stop()
+
+class Silent(Actor):
+    async def on_continue(self):
+        answer = await self.runtime.find("root/person").consult("Anybody?", default="nobody", within=0.05)
+        print(f"{type(answer).__name__} {answer.choice}", flush=True)
+        self.stop()
+
+asking = supervisor("root", child("person", Person), child("asking", Asking, restart="transient", significant=True),
+    auto_shutdown="any_significant")
+silent = supervisor("root", child("person", Person), child("silent", Silent, restart="transient", significant=True),
+    auto_shutdown="any_significant")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the script is."""
+    (tmp_path / "job.py").write_text(SCRIPT)
+    provide_entry_points(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def programs() -> Iterator[list[subprocess.Popen[str]]]:
+    """Programs that are ended after the test, whatever became of it."""
+    found: list[subprocess.Popen[str]] = []
+    yield found
+    for each in found:
+        each.kill()
+        each.communicate()
+
+
+def begin(
+    folder: Path, target: str, view: str = "--plain", stdin: int = subprocess.PIPE, stdout: int = subprocess.PIPE
+) -> subprocess.Popen[str]:
+    """An `understudy run` with a stdin of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "supervisors", "run", target, view],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}"},
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def until(program: subprocess.Popen[str], text: str) -> list[str]:
+    """Reads up to the first line with this text."""
+    assert program.stdout is not None
+    seen: list[str] = []
+    for line in program.stdout:
+        seen.append(line)
+        if text in line:
+            return seen
+    raise AssertionError(f"{text!r} never came:\n{''.join(seen)}")
+
+
+def test_what_is_typed_answers_the_oldest_question(folder: Path, programs: list[subprocess.Popen[str]]) -> None:
+    """Guards the override at the terminal: options by number or name, a wrong one is refused and asked again, and a
+    question cannot steer the terminal.
+    """
+    programs.append(program := begin(folder, "job.py:asking"))
+    assert program.stdin is not None
+    shown = "".join(until(program, "(type one of these"))
+    assert "root/person asks: Refund 300 EUR? \\x1b[31m" in shown
+    assert "  1) yes\n  2) no\n" in shown
+    assert "s it is 'no')" in shown
+    program.stdin.write("maybe\n")
+    program.stdin.flush()
+    again = "".join(until(program, "(type one of these"))
+    assert "'maybe'" in again
+    program.stdin.write("1\n")
+    program.stdin.flush()
+    until(program, "root/person asks: Why?")
+    program.stdin.write("  because \n")
+    program.stdin.flush()
+    until(program, "Answered yes, because")
+    output, _ = program.communicate(timeout=60)
+    assert program.returncode == 0, output
+
+
+def test_a_question_nobody_can_answer_here_still_ends(folder: Path, programs: list[subprocess.Popen[str]]) -> None:
+    """Guards a program without a terminal: the end of its input is no answer, and the default takes effect."""
+    programs.append(program := begin(folder, "job.py:silent", stdin=subprocess.DEVNULL))
+    output, _ = program.communicate(timeout=60)
+    assert program.returncode == 0, output
+    assert "root/person asks: Anybody?" in output
+    assert "Defaulted nobody" in output
+
+
+def test_the_live_view_makes_room_for_a_question_and_comes_back(
+    folder: Path, programs: list[subprocess.Popen[str]]
+) -> None:
+    """Guards the terminal while somebody types: the tree is not drawn over it, and is drawn again afterwards."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    programs.append(program := begin(folder, "job.py:asking", "--live", stdin=theirs, stdout=theirs))
+    os.close(theirs)
+    shown = ""
+
+    def read_until(text: str) -> None:
+        nonlocal shown
+        while text not in shown:
+            shown += os.read(ours, 65536).decode()
+
+    read_until("(type one of these")
+    os.write(ours, b"1\n")
+    read_until("asks: Why?")
+    os.write(ours, b"because\n")
+    read_until("Answered yes, because")
+    with contextlib.suppress(OSError):  # how Linux reports the end of a pseudo-terminal
+        while data := os.read(ours, 65536):
+            shown += data.decode()
+    os.close(ours)
+    assert program.wait(timeout=60) == 0
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is shown again"
+    asked, answer, after = shown.partition("'no')\r\n1\r\n")
+    assert answer, f"something was drawn between the question and the answer: {asked[-500:]!r}"
+    assert "incarnation" in after, "the tree is drawn again"
