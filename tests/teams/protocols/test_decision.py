@@ -143,6 +143,9 @@ def test_bad_arguments_are_refused(make: Callable[[], object]) -> None:
         make()
 
 
+CREW = ("crew/members/*", "crew/runs/*", "crew/coordinator")
+
+
 async def yes(poll: Poll) -> str:
     return "yes"
 
@@ -195,7 +198,7 @@ def test_without_options_a_vote_has_to_be_countable() -> None:
         assert "not hashable" in ruling.abstained["a"]
 
 
-@simulate(plan=faults.plans("crew/members/*", "crew/runs/*", kinds=[Crash, Kill, Slow], max_faults=3), examples=25)
+@simulate(plan=faults.plans(*CREW, kinds=[Crash, Kill, Slow], max_faults=3), examples=25)
 def test_under_faults_a_decision_ends_with_every_participant_accounted_for(sim: Simulation, plan: FaultPlan) -> None:
     """Guards that nobody's vote is lost in silence, whoever crashes."""
     names = ["ann", "bob", "cid"]

@@ -14,6 +14,8 @@ from teams._actors import sleep
 from teams.protocols._discussion import Missed, Pass, Said, Transcript, Turn, consensus, discussion
 from tests.teams.cast import begun
 
+CREW = ("crew/members/*", "crew/runs/*", "crew/coordinator")
+
 
 async def counts(turn: Turn) -> int:
     """Says how many spoke before."""
@@ -112,7 +114,7 @@ def test_bad_arguments_are_refused_with_every_fault(make: Callable[[], object], 
     assert len(caught.value.faults) == faults
 
 
-@simulate(plan=faults.plans("crew/members/*", "crew/runs/*", kinds=[Crash, Kill, Slow], max_faults=3), examples=25)
+@simulate(plan=faults.plans(*CREW, kinds=[Crash, Kill, Slow], max_faults=3), examples=25)
 def test_under_faults_everybody_has_every_turn_said_or_missed(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the transcript: complete and in order, whoever crashes."""
     names = ["ann", "bob", "cid"]
