@@ -47,10 +47,12 @@ from teams.protocols._decision import (
 )
 from teams.protocols._delivery import DeadEvent, Published, Undelivered
 from teams.protocols._discussion import Discussion, Missed, Pass, Said, Transcript, Turn, consensus, discussion
-from teams.protocols._election import Candidate, CandidateRef, Leadership, Standing, electorate
+from teams.protocols._election import Candidate, CandidateRef, Leadership, Standing
+from teams.protocols._electorate import electorate
 from teams.protocols._event import Event
-from teams.protocols._intention import Acted, ActFailed, FunctionPeer, Intend, Intention, Peer, PeerRef, Yielded
+from teams.protocols._intention import Acted, ActFailed, Intend, Intention, Yielded
 from teams.protocols._mesh import Behaviour, MeshMember, Move, mesh, rest
+from teams.protocols._peer import FunctionPeer, Peer, PeerRef
 from teams.protocols._person import Answered, Defaulted, Person, PersonRef, Question
 from teams.protocols._subscriber import SubscriberInfo
 from teams.protocols._topics import Topics

@@ -26,8 +26,7 @@ candidate, and one timer each runs while there is no leader.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, Unpack
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from teams._actors import (
     Actor,
@@ -47,7 +46,6 @@ from teams._actors import (
     when_gone,
 )
 from teams._events import LeaderElected, LeaderResigned
-from teams._supervisors import ChildOptions, Fault, SpecError, SupervisorSpec, child, supervisor
 
 Part = Literal["follower", "candidate", "leader"]
 
@@ -369,47 +367,3 @@ class Candidate(Actor):
         ref = self.runtime.find(self._path_of(id))  # None: not started yet, or gone for good
         if ref is not None and ref.is_alive():
             ref.tell(message)
-
-
-def electorate(
-    id: str,
-    *candidates: str,
-    timeout: float = 0.2,
-    stand_for: Mapping[str, str] | None = None,
-    candidate: type[Candidate] = Candidate,
-    **options: Unpack[ChildOptions],
-) -> SupervisorSpec:
-    """A supervisor of candidates that elect one of them. `root.child(id).child("ann").leader()` says whom.
-
-    Args:
-        id: of the supervisor
-        candidates: their ids; an even number bears no more crashes at once than the next smaller odd one
-        timeout: seconds without a leader until a candidate stands, and as much again at random; longer than a message
-            takes, and than a busy candidate needs to look at it
-        stand_for: for candidates that stand for another actor: its path, such as `crew/members/ann`. It leads only
-            while that one is up.
-        candidate: the class, for hooks of your own
-        options: those of `supervisors.child`, for every candidate
-
-    Raises:
-        SpecError: every fault
-    """
-    stand_for = stand_for or {}
-    faults = [
-        *([] if candidates else [Fault(id, "an electorate needs at least one candidate")]),
-        *([] if timeout > 0 else [Fault(id, f"timeout: must be seconds above 0, got {timeout!r}")]),
-        *(Fault(f"{id}/{each}", "stands twice") for each in dict.fromkeys(candidates) if candidates.count(each) > 1),
-        *(
-            Fault(f"{id}/{each}", "stands for somebody but is no candidate")
-            for each in stand_for
-            if each not in candidates
-        ),
-    ]
-    if faults:
-        raise SpecError(faults)
-    children = []
-    for each in candidates:
-        settings = options.copy()
-        settings["args"] = {"electorate": candidates, "timeout": timeout, "stands_for": stand_for.get(each)}
-        children.append(child(each, candidate, **settings))
-    return supervisor(id, *children)

@@ -23,9 +23,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Unpack
 
 from teams._actors import Future, handles
-from teams._shared_state import Change, SharedState, SharedStateRef
+from teams._shared_state import SharedState, SharedStateRef
 from teams._supervisors import ChildOptions, Fault, SpecError, SupervisorSpec, child, supervisor
-from teams.protocols._intention import Intention, Outcome, Peer, Yielded
+from teams._watch import Change
+from teams.protocols._intention import Intention, Outcome, Yielded
+from teams.protocols._peer import Peer
 
 Values = Mapping[str, Any]
 """A state: what stands under its keys."""

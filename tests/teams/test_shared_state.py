@@ -16,7 +16,8 @@ from supervisors import SpecError, SupervisorSpec, child, supervisor
 from teams._errors import VersionConflict, WatchOverrun
 from teams._event_store import EventStore, FileStore, MemoryStore
 from teams._events import UpdateConflict
-from teams._shared_state import Change, Entry, SharedState, SharedStateRef, Watch
+from teams._shared_state import Entry, SharedState, SharedStateRef
+from teams._watch import Change, Watch
 
 OFTEN = 1000
 """Restarts that no plan uses up."""

@@ -22,7 +22,8 @@ from actors.testing.faults import (
 )
 from supervisors import SpecError, SupervisorRef, child, constant, start, supervisor
 from teams._events import LeaderElected, LeaderResigned
-from teams.protocols._election import Candidate, CandidateRef, Leadership, RequestVote, Standing, Vote, electorate
+from teams.protocols._election import Candidate, CandidateRef, Leadership, RequestVote, Standing, Vote
+from teams.protocols._electorate import electorate
 
 OFTEN = 1000
 NAMES = ("ann", "bob", "cid")

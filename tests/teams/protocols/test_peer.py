@@ -14,17 +14,8 @@ from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart, 
 from supervisors import SupervisorSpec, child, constant, start, supervisor
 from teams._actors import notice, sleep
 from teams._events import IntentionActed, IntentionAnnounced, IntentionFailed, IntentionYielded
-from teams.protocols._intention import (
-    Acted,
-    ActFailed,
-    FunctionPeer,
-    Intend,
-    Intention,
-    Peer,
-    PeerEnded,
-    PeerRef,
-    Yielded,
-)
+from teams.protocols._intention import Acted, ActFailed, Intend, Intention, PeerEnded, Yielded
+from teams.protocols._peer import FunctionPeer, Peer, PeerRef
 
 OFTEN = 1000
 NAMES = ("ann", "bob", "cid")

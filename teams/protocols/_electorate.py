@@ -1,0 +1,53 @@
+"""The builder of an electorate; the protocol is in `Candidate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Unpack
+
+from teams._supervisors import ChildOptions, Fault, SpecError, SupervisorSpec, child, supervisor
+from teams.protocols._election import Candidate
+
+
+def electorate(
+    id: str,
+    *candidates: str,
+    timeout: float = 0.2,
+    stand_for: Mapping[str, str] | None = None,
+    candidate: type[Candidate] = Candidate,
+    **options: Unpack[ChildOptions],
+) -> SupervisorSpec:
+    """A supervisor of candidates that elect one of them. `root.child(id).child("ann").leader()` says whom.
+
+    Args:
+        id: of the supervisor
+        candidates: their ids; an even number bears no more crashes at once than the next smaller odd one
+        timeout: seconds without a leader until a candidate stands, and as much again at random; longer than a message
+            takes, and than a busy candidate needs to look at it
+        stand_for: for candidates that stand for another actor: its path, such as `crew/members/ann`. It leads only
+            while that one is up.
+        candidate: the class, for hooks of your own
+        options: those of `supervisors.child`, for every candidate
+
+    Raises:
+        SpecError: every fault
+    """
+    stand_for = stand_for or {}
+    faults = [
+        *([] if candidates else [Fault(id, "an electorate needs at least one candidate")]),
+        *([] if timeout > 0 else [Fault(id, f"timeout: must be seconds above 0, got {timeout!r}")]),
+        *(Fault(f"{id}/{each}", "stands twice") for each in dict.fromkeys(candidates) if candidates.count(each) > 1),
+        *(
+            Fault(f"{id}/{each}", "stands for somebody but is no candidate")
+            for each in stand_for
+            if each not in candidates
+        ),
+    ]
+    if faults:
+        raise SpecError(faults)
+    children = []
+    for each in candidates:
+        settings = options.copy()
+        settings["args"] = {"electorate": candidates, "timeout": timeout, "stands_for": stand_for.get(each)}
+        children.append(child(each, candidate, **settings))
+    return supervisor(id, *children)
