@@ -91,7 +91,7 @@ class Delivery(Receipt):
         tray: Tray[Any],
         subscription: Subscription,
         event: Event,
-        publication: Publication | None,
+        publication: Publication | None = None,
         tries: int = 0,
         failures: int = 0,
         due: float | None = None,

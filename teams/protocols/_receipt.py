@@ -28,17 +28,15 @@ class Tray(Generic[R]):
         self.nudged = False
         """Whether a message that says so is on its way."""
 
-    def arrived(self, receipt: R) -> None:
-        """An outcome has come. In the thread of whoever it came from."""
-        self.settled.append(receipt)
-        if not self.nudged:
-            # The message may be lost in a crash: every incarnation looks into the tray when it starts.
-            self.nudged = True
-            assert self.ref is not None
-            try:
-                self.ref.tell(SETTLED)
-            except ActorError:  # gone, or its mailbox is full: the next outcome tries again
-                self.nudged = False
+    def nudge(self) -> None:
+        """Tells the actor that there is something. In the thread of whoever it came from."""
+        # The message may be lost in a crash: every incarnation looks into the tray when it starts.
+        self.nudged = True
+        assert self.ref is not None
+        try:
+            self.ref.tell(SETTLED)
+        except ActorError:  # gone, or its mailbox is full: the next outcome tries again
+            self.nudged = False
 
 
 class Receipt:
@@ -59,9 +57,15 @@ class Receipt:
     def set_result(self, result: object, /) -> None:
         self.result = result
         self.settled = True
-        self._tray.arrived(self)
+        tray = self._tray
+        tray.settled.append(self)
+        if not tray.nudged:
+            tray.nudge()
 
     def set_exception(self, exception: BaseException, /) -> None:
         self.error = exception
         self.settled = True
-        self._tray.arrived(self)
+        tray = self._tray
+        tray.settled.append(self)
+        if not tray.nudged:
+            tray.nudge()

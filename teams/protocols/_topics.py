@@ -130,7 +130,6 @@ class Topics(Actor):
             subscriber.monitor = self.monitor(subscriber.ref)
             for delivery in subscriber.out:
                 self._arm(delivery)
-            self._pump(subscriber)
         self._compensation.resume()
         self._settle_all()
 
@@ -193,14 +192,20 @@ class Topics(Actor):
             self._bury(event, None, "unheard", None, 0)
         refused: dict[str, Undelivered] = {}
         for subscription in subscriptions:
-            outcome = self._deliver(subscription, Delivery(board, subscription, event, publication))
+            subscriber = subscription.subscriber
+            delivery = Delivery(board, subscription, event, publication)
+            if publication is None and not (subscriber.out or subscriber.waiting or subscriber.quarantined):
+                self._send(delivery)  # the common case, without a detour
+                continue
+            outcome = self._deliver(delivery)
             if outcome is not None:
-                refused[subscription.subscriber.path] = outcome
+                refused[subscriber.path] = outcome
         return (publication if publication is not None else heard), refused
 
-    def _deliver(self, subscription: Subscription, delivery: Delivery) -> Undelivered | None:
+    def _deliver(self, delivery: Delivery) -> Undelivered | None:
         """Sends an event to one subscriber, or queues it. Returns why it does neither."""
-        subscriber, publication = subscription.subscriber, delivery.publication
+        subscription, publication = delivery.subscription, delivery.publication
+        subscriber = subscription.subscriber
         if publication is not None and publication.chain is not None and subscription.step is not None:
             chain = publication.chain
             if chain.failure is not None:
@@ -266,10 +271,9 @@ class Topics(Actor):
     def _over(self, delivery: Delivery) -> None:
         """An attempt has ended."""
         subscriber = delivery.subscription.subscriber
-        out = subscriber.out
-        if delivery not in out:
+        if delivery not in subscriber.out:
             return  # it had taken too long
-        del out[delivery]
+        del subscriber.out[delivery]
         if delivery.timer is not None:
             delivery.timer.cancel()
         if delivery.error is None:
@@ -584,7 +588,7 @@ class Topics(Actor):
                 left.append(dead)
         board.dead = left
         for subscription, event in again:
-            self._deliver(subscription, Delivery(board, subscription, event, None))
+            self._deliver(Delivery(board, subscription, event))
         return len(again)
 
     def _hearers(self, dead: DeadEvent, subscribers: dict[str, Subscriber]) -> list[Subscription]:

@@ -9,7 +9,7 @@ import pytest
 
 from actors import Actor, ActorDeadError, ActorRef, handles
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
-from supervisors import SpecError, child
+from supervisors import SpecError, child, constant
 from teams._actors import sleep
 from teams._errors import ChainTimeout, Fatal, UnknownChain
 from teams._events import ChainEnded, CompensationFailed, StepUndone
@@ -268,6 +268,72 @@ def test_at_its_deadline_a_chain_fails_and_a_step_that_is_completed_later_is_und
         assert outcome.under_way == ("team/inventory",)
         sim.advance(60)
         assert [what for what, _ in log] == ["validator", "undo validator", "inventory", "undo inventory"]
+
+
+def test_a_bus_that_is_killed_while_it_undoes_goes_on_undoing() -> None:
+    """Guards what a new incarnation of the bus begins with: a compensation that rests."""
+    log: Log = []
+    errors = [OSError("once"), None]
+    patient = choreography(
+        "order",
+        on("order.received", "validator", undo="validator", backoff=constant(3.0)),
+        on("order.validated", "inventory"),
+    )
+    with simulation() as sim:
+        bus = begin(
+            sim,
+            log,
+            patient,
+            flow={**FLOW, "order.validated": Fatal("sold out")},
+            validator=(0.0, lambda _: errors.pop(0)),
+        )
+        chain = bus.chain("order.received")
+        sim.advance(1)
+        bus.kill()
+        sim.advance(1)
+        assert chain.get().status == "compensated"
+        assert log[-1][0] == "undo validator"
+
+
+def test_a_bus_that_is_killed_keeps_the_deadlines_of_its_chains() -> None:
+    """Guards what a new incarnation of the bus begins with: a deadline."""
+    with simulation() as sim:
+        bus = begin(sim, [], order(deadline=10.0), inventory=(1e6,))
+        chain = bus.chain("order.received")
+        sim.advance(5)
+        bus.kill()
+        outcome = chain.get()
+        assert outcome.failure is not None
+        assert (outcome.failure.reason, outcome.under_way) == ("deadline", ("team/inventory",))
+        assert sim.now == pytest.approx(10.0)
+
+
+def test_a_step_of_a_failed_chain_is_neither_begun_nor_tried_again() -> None:
+    """Guards against doing what would only have to be undone."""
+    log: Log = []
+    made = choreography(
+        "fan", on("start", "validator", backoff=SOON), on("start", "inventory", backoff=SOON), on("late", "shipper")
+    )
+    with simulation() as sim:
+        flow: dict[str, object] = {"start": ValueError("no")}
+        members = [
+            child("validator", Party, args=[log, {"start": Fatal("never")}], backoff=SOON),
+            child("inventory", Party, args=[log, flow, 1.0], backoff=SOON),
+            child("payment", Party, args=[log, {}]),
+            child("shipper", Party, args=[log, {}]),
+        ]
+        root = sim.start(tree(*members))
+        bus = bus_of(root)
+        bus.choreograph(made, refs(root)).get()
+        chain = bus.chain("start", correlation_id="c")
+        sim.advance(0.5)
+        late = bus.publish("late", correlation_id="c", wait=True).get()
+        assert late.undelivered["team/shipper"].reason == "withdrawn"
+        outcome = chain.get()
+        assert outcome.status == "compensated"
+        assert sim.now == pytest.approx(1.0)
+        sim.advance(10)
+        assert [what for what, _ in log] == ["validator failed", "inventory failed"]
 
 
 def test_a_chain_begins_with_a_plain_publish_too() -> None:

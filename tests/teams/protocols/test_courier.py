@@ -8,7 +8,7 @@ import pytest
 
 from actors import Actor, ActorDeadError, bounded, handles
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
-from supervisors import SpecError, SupervisorSpec, child, supervisor
+from supervisors import SpecError, SupervisorSpec, child, constant, supervisor
 from teams._actors import sleep
 from teams._errors import Fatal, NoAcknowledgement
 from teams.protocols import Acknowledged, Courier, CourierRef, GaveUp, Receiver
@@ -210,6 +210,25 @@ def test_an_acknowledgement_that_comes_late_is_one() -> None:
         outcome = courier_of(root).reliable_send(root.child("job"), 1, timeout=3.0, backoff=SOON).get()
         assert isinstance(outcome, Acknowledged)
         assert sim.now == pytest.approx(4.0)
+
+
+def test_a_courier_that_is_killed_keeps_its_rests_and_its_deadlines() -> None:
+    """Guards what a new incarnation of the courier begins with."""
+    log: list[Any] = []
+    with simulation() as sim:
+        root = sim.start(tree(Job, log))
+        courier, job = courier_of(root), root.child("job")
+        poison = ValueError("always")
+        resting = courier.reliable_send(job, poison, attempts=2, backoff=constant(5.0))
+        ending = courier.reliable_send(sim.spawn(Job, args=[[], 1e6], shutdown=0.0), 1, timeout=None, deadline=8.0)
+        sim.advance(1)
+        courier.kill()
+        assert isinstance(resting.get(), GaveUp)
+        assert log == [poison, poison]
+        outcome = ending.get()
+        assert isinstance(outcome, GaveUp)
+        assert outcome.reason == "deadline"
+        assert sim.now == pytest.approx(8.0)
 
 
 def test_two_sends_of_one_correlation_id_are_one() -> None:

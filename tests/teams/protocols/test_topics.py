@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors import Actor, ActorDeadError, Runtime, bounded, handles
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
-from supervisors import SpecError, child
+from supervisors import SpecError, child, constant
 from teams._errors import Fatal, NoAcknowledgement, SubscriberInQuarantine, TooManyWaiting
 from teams._events import EventUndelivered, EventUnheard, SubscriberQuarantined, TeamEvent
 from teams._results import Emit
@@ -409,6 +409,46 @@ def test_with_more_concurrency_a_subscriber_is_given_so_many_events_at_once() ->
             bus.publish("t", number).get()
         sim.advance(1.5)
         assert sorted(log) == [0, 1, 2]
+
+
+def test_a_bus_that_is_killed_while_an_event_is_tried_again_goes_on_with_it() -> None:
+    """Guards what a new incarnation of the bus begins with: a rest that is not over, and one that is."""
+    log: list[Any] = []
+    errors = [ValueError("once"), None]
+    with simulation() as sim:
+        root = sim.start(tree(refuser("a", log, lambda _: errors.pop(0)), hearer("slow", log, 5.0)))
+        bus = bus_of(root)
+        bus.subscribe("t", root.child("a"), backoff=constant(3.0)).get()
+        bus.publish("t", 1).get()
+        sim.advance(1)
+        bus.kill()
+        sim.advance(5)
+        assert log == [("tried", 1), 1]
+        bus.subscribe("u", root.child("slow"), backoff=SOON).get()
+        root.child("slow").kill()
+        bus.publish("u", 2).get()
+        sim.advance(1)
+        root.child("slow").kill()  # what is under way is interrupted, rests, and is posted again
+        sim.advance(1)
+        bus.kill()
+        sim.advance(20)
+        assert log == [("tried", 1), 1, 2]
+        assert bus.incarnation == 3
+
+
+def test_a_bus_that_was_killed_still_hears_of_the_end_of_its_subscribers() -> None:
+    """Guards the monitors of a new incarnation."""
+    with simulation() as sim:
+        root = sim.start(tree(hearer("a", [])))
+        bus = bus_of(root)
+        bus.subscribe("t", root.child("a")).get()
+        bus.kill()
+        sim.advance(1)
+        root.child("a").kill()
+        sim.advance(1)
+        assert len(bus.subscribers().get()) == 1
+        root.terminate_child("a").get()
+        assert bus.subscribers().get() == ()
 
 
 @in_loop
