@@ -10,10 +10,13 @@ from prometheus_client import CollectorRegistry
 
 from actors import Metrics
 from benchmarks import _measure
-from benchmarks._works import AUDIENCE, CHAIN, POOL, Figures, Measure
+from benchmarks._works import AUDIENCE, CHAIN, POOL, STAGES, Figures, Measure
 from supervisors import SupervisorSpec, start
 from teams import Context, Handoff, TeamRef, member, pool, team
 from teams._target import Route
+from teams.patterns import pipeline, stage
+
+IN_STAGE = 8
 
 
 async def _echo(value: object) -> object:
@@ -54,6 +57,15 @@ async def _broadcasts(size: int, crew: TeamRef) -> Figures:
     return _measure.rate(size * AUDIENCE, started)
 
 
+async def _items(size: int, crew: TeamRef) -> Figures:
+    line = pipeline(*(stage(f"s{place}", f"s{place}", parallel=IN_STAGE) for place in range(STAGES)))
+    started = time.perf_counter()
+    results = await crew.play(line, range(size))
+    if results != list(range(size)):
+        raise AssertionError("items were lost")
+    return _measure.rate(size, started)
+
+
 def _pooled(route: Route) -> Measure:
     async def wait(seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -67,9 +79,12 @@ def _pooled(route: Route) -> Measure:
     return _measured(team("crew", member("worker", wait, count=POOL)), work)
 
 
+_STAGES = (member(f"s{place}", _echo, concurrency=IN_STAGE) for place in range(STAGES))
+
 WORKS: Mapping[str, Measure] = {
     "team-handoff": _measured(team("crew", *(member(f"h{place}", _hop) for place in range(CHAIN + 1))), _handoffs),
     "team-broadcast": _measured(team("crew", member("ear", _echo, count=AUDIENCE)), _broadcasts),
+    "team-pipeline": _measured(team("crew", *_STAGES), _items),
     "team-pool": _pooled("least_loaded"),
 }
 ROUND_ROBIN: Mapping[str, Measure] = {"team-pool": _pooled("round_robin")}
