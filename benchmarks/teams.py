@@ -8,19 +8,44 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from prometheus_client import CollectorRegistry
 
-from actors import Metrics
+from actors import Actor, Metrics
 from benchmarks import _measure
 from benchmarks._works import AUDIENCE, CHAIN, POOL, STAGES, Figures, Measure
 from supervisors import SupervisorSpec, start
 from teams import Context, Handoff, TeamRef, member, pool, team
 from teams._target import Route
 from teams.patterns import pipeline, stage
+from teams.protocols import Event
 
 IN_STAGE = 8
 
 
 async def _echo(value: object) -> object:
     return value
+
+
+class Hall:
+    """Counts for all who listen."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.full = asyncio.Event()
+
+
+HALL = Hall()
+
+
+class Ear(Actor):
+    """Hears what is said."""
+
+    def on_receive(self, message: object) -> object:
+        """Count an event, give anything else back."""
+        if type(message) is not Event:
+            return message
+        HALL.left -= 1
+        if not HALL.left:
+            HALL.full.set()
+        return None
 
 
 async def _hop(value: object, context: Context) -> object:
@@ -57,6 +82,19 @@ async def _broadcasts(size: int, crew: TeamRef) -> Figures:
     return _measure.rate(size * AUDIENCE, started)
 
 
+async def _events(size: int, crew: TeamRef) -> Figures:
+    await crew.roster()  # the coordinator has begun, and with that its members subscribe
+    while len(await crew.topics.subscribers()) < AUDIENCE:
+        await asyncio.sleep(0.01)
+    HALL.left = size * AUDIENCE
+    started = time.perf_counter()
+    for number in range(size):
+        crew.topics.publish("news", number)
+    await HALL.full.wait()
+    HALL.full.clear()
+    return _measure.rate(size * AUDIENCE, started)
+
+
 async def _items(size: int, crew: TeamRef) -> Figures:
     line = pipeline(*(stage(f"s{place}", f"s{place}", parallel=IN_STAGE) for place in range(STAGES)))
     started = time.perf_counter()
@@ -83,7 +121,8 @@ _STAGES = (member(f"s{place}", _echo, concurrency=IN_STAGE) for place in range(S
 
 WORKS: Mapping[str, Measure] = {
     "team-handoff": _measured(team("crew", *(member(f"h{place}", _hop) for place in range(CHAIN + 1))), _handoffs),
-    "team-broadcast": _measured(team("crew", member("ear", _echo, count=AUDIENCE)), _broadcasts),
+    "team-broadcast": _measured(team("crew", member("ear", Ear, count=AUDIENCE)), _broadcasts),
+    "team-fanout": _measured(team("crew", member("ear", Ear, count=AUDIENCE, subscribes=["news"])), _events),
     "team-pipeline": _measured(team("crew", *_STAGES), _items),
     "team-pool": _pooled("least_loaded"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from teams._actors import ActorRef, answer, handles, is_up, post, settle_failure, take_reply
+from teams._actors import ActorRef, answer, handles, is_up, post, settle_failure, sleep, take_reply
 from teams._book import Change, Errand, Returned
 from teams._broadcast import Broadcast, BroadcastTo
 from teams._dispatcher import Dispatcher, capacity_of, named, tell
@@ -17,6 +17,7 @@ from teams._supervisors import (
     CountChildren,
     DeleteChild,
     RestartChild,
+    SpecError,
     StartChild,
     SupervisionError,
     SupervisorRef,
@@ -24,11 +25,16 @@ from teams._supervisors import (
     WhichChildren,
 )
 from teams._work import Outcome
+from teams.protocols._subscriber import Terms
+from teams.protocols._topics_ref import Choreograph, Subscribe
 
 PARTS = ("members", "topics", "runs", "goal")
 """The children of a team besides the coordinator, in start order."""
 
 
+TOPICS = "topics"
+ASKED = 20
+"""How often members are looked for, and the topics told of them, before a start of the coordinator goes on without."""
 LOOK_AGAIN = 0.1
 """Seconds until the coordinator looks again for a member that is being started."""
 
@@ -36,7 +42,7 @@ LOOK_AGAIN = 0.1
 class Coordinator(Dispatcher):
     """Takes members in and lets them go, pauses and halts."""
 
-    def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         super().on_start()
         for timer in self.book.looks.values():
             timer.cancel()
@@ -47,6 +53,7 @@ class Coordinator(Dispatcher):
         for errand in list(self.book.errands):
             if errand.outcome is not None:
                 self.came_back(Returned(errand))
+        await self.wired()
 
     @handles
     def roster(self, _: GetRoster) -> tuple[SeatInfo, ...]:
@@ -190,6 +197,52 @@ class Coordinator(Dispatcher):
         for part in book.down:
             self.send("restart", part, change, RestartChild(part), self.supervisor)
 
+    # Topics
+
+    async def wired(self) -> None:
+        """The same, and waits for it: what starts after the coordinator may publish at once."""
+        if not self.charter.choreographies and not any(member.subscribes for member in self.charter.members):
+            return
+        for _ in range(ASKED):
+            self.find_seats()
+            if all(seat.ref is not None for seat in self.book.roster.seats.values()):
+                break
+            await sleep(LOOK_AGAIN)
+        orders = self.orders()
+        for _ in range(ASKED):
+            topics = self.runtime.find(f"{self.team}/{TOPICS}")
+            if topics is None or not orders:
+                return
+            asked = [(order, topics.ask(order, block=False)) for order in orders]
+            orders = []
+            for order, answered in asked:
+                try:
+                    await answered
+                except SpecError:
+                    raise
+                except Exception:  # noqa: BLE001 - whatever kept it from being heard, it is said again
+                    orders.append(order)
+            if orders:
+                await sleep(LOOK_AGAIN)
+        self.look_later(TOPICS)
+
+    def wire(self) -> None:
+        """Has members hear of their topics, and take their steps in choreographies. Said twice it is as said once."""
+        topics = self.runtime.find(f"{self.team}/{TOPICS}")
+        if topics is None:
+            return
+        for order in self.orders():
+            self.send("wire", TOPICS, Change("wire", None, None), order, topics)
+
+    def orders(self) -> list[object]:
+        """What the topics have to be told about the members that there are."""
+        seats = {seat.id: seat.ref for seat in self.book.roster.seats.values() if seat.ref is not None}
+        orders: list[object] = []
+        for seat in self.book.roster.seats.values():
+            if seat.ref is not None:
+                orders += [Subscribe(topic, seat.ref, Terms(), 1, 10_000) for topic in seat.member.subscribes]
+        return orders + [Choreograph(made, seats) for made in self.charter.choreographies if not made.unknown(seats)]
+
     # Errands
 
     @property
@@ -224,6 +277,10 @@ class Coordinator(Dispatcher):
             ref = self.runtime.find(f"{self.team}/{errand.child}")
             if ref is not None and book.halted is not None:
                 ref.kill()
+            return
+        if errand.what == "wire":
+            if outcome.error is not None and not isinstance(outcome.error, SpecError):
+                self.look_later(TOPICS)
             return
         if errand.what == "inquire":
             self.heard_of(errand.child, outcome)
@@ -263,16 +320,24 @@ class Coordinator(Dispatcher):
             return
         self.find_seats()
         if seat.ref is not None:
+            self.wire()
             self.go_on(seat)
         else:
-            ref = self.ref
-            later = self.runtime.now() + LOOK_AGAIN
-            self.book.looks[id] = self.runtime.clock.call_at(later, lambda: tell(ref, Look(id)))
+            self.look_later(id)
+
+    def look_later(self, id: str) -> None:
+        """Has somebody looked for again who is being started."""
+        ref = self.ref
+        later = self.runtime.now() + LOOK_AGAIN
+        self.book.looks[id] = self.runtime.clock.call_at(later, lambda: tell(ref, Look(id)))
 
     @handles
     def look(self, message: Look) -> None:
         self.book.looks.pop(message.member, None)
-        self.inquire(message.member)
+        if message.member == TOPICS:
+            self.wire()
+        else:
+            self.inquire(message.member)
 
     def departed(self, id: str) -> None:
         """A member has left for good."""
@@ -311,6 +376,7 @@ class Coordinator(Dispatcher):
             self.fail_stranded()
             return ()
         self.find_seats()
+        self.wire()
         for id in ids:
             self.tell_event(MemberJoined, id)
             seat = self.book.roster.seats.get(id)
@@ -331,5 +397,6 @@ class Coordinator(Dispatcher):
         for seat in book.roster.seats.values():
             seat.ref = None
         self.find_seats()
+        self.wire()
         self.tell_event(Reset)
         self.go_on_with_all()

@@ -55,6 +55,8 @@ from teams._role import Role
 from teams._roster import Roster, Seat
 from teams._target import Can, Pool
 from teams._work import Assign, Outcome, Receipt, Settled, Work
+from teams.protocols._choreography import Choreography
+from teams.protocols._topics_ref import TopicsRef
 
 OFFERS = 5
 """How often a receiver is asked that crashes over the offer."""
@@ -72,6 +74,7 @@ class Charter:
     handoffs: tuple[HandoffRule, ...]
     max_hops: int
     ageing: float
+    choreographies: tuple[Choreography, ...] = ()
 
 
 class Dispatcher(Actor):
@@ -425,6 +428,9 @@ class Dispatcher(Actor):
 
     def publish(self, emit: Emit) -> None:
         """Hands an event to the topics of the team."""
+        topics = self.runtime.find(f"{self.team}/topics")
+        if isinstance(topics, TopicsRef):
+            topics.publish(emit.topic, emit.payload)
 
     def tell_event(self, kind: Callable[..., TeamEvent], *values: object) -> None:
         """Publishes an event, if anybody wants such."""

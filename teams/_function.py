@@ -12,6 +12,7 @@ from teams._actors import Actor
 from teams._context import Context
 from teams._errors import WorkCancelled
 from teams._handoff import Accept, Decline, Offer
+from teams.protocols._event import Event
 
 
 class Assignment(NamedTuple):
@@ -36,11 +37,23 @@ def wants_context(function: Callable[..., object]) -> bool:
     return second.default is second.empty or second.annotation in (Context, "Context")
 
 
+def wants_event(function: Callable[..., object]) -> bool:
+    """Whether a function that hears of events takes the whole event and not its payload: its first parameter is
+    annotated with `Event`.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # a built-in that does not say
+        return False
+    return bool(parameters) and parameters[0].annotation in (Event, "Event")
+
+
 class FunctionMember(Actor):
     """The actor around a function: an `async` one waits on the loop, a plain one may block a thread of its own.
 
     Any message but an assignment is the function's argument, too, so that `tell`, `ask` and `call` work as with any
-    actor. What the function raises is a crash of this actor; an assignment that was cancelled is an answer.
+    actor; of an event it gets the payload. What the function raises is a crash of this actor; an assignment that was
+    cancelled is an answer.
     """
 
     answers = (WorkCancelled,)
@@ -49,14 +62,18 @@ class FunctionMember(Actor):
         self._function = function
         self._accepts = accepts
         self._wants_context = wants_context(function)
+        self._wants_event = wants_event(function)
 
     def on_receive(self, message: Any) -> Any:
         if type(message) is Assignment:
             return self._work(message.value, message.context)
         if type(message) is Offer:
             return self._consider(message)
-        context = Context("", self.path.rpartition("/")[2], "")
-        return self._function(message, context) if self._wants_context else self._function(message)
+        if type(message) is Event and not self._wants_event:
+            message = message.payload
+        if self._wants_context:
+            return self._function(message, Context("", self.path.rpartition("/")[2], ""))
+        return self._function(message)
 
     def _consider(self, offer: Offer) -> Accept | Decline:
         if self._accepts is None:

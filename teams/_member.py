@@ -16,6 +16,7 @@ from teams._handoff import Offer
 from teams._location import located
 from teams._role import capability_faults, name_faults
 from teams._supervisors import ChildOptions, ChildSpec, Fault, SpecError, child
+from teams.protocols._event import pattern_fault
 
 Work = Callable[..., Any] | type[pykka.Actor] | str
 OnTimeout = Literal["cancel", "kill"]
@@ -34,6 +35,8 @@ class Member:
     on_timeout: OnTimeout
     takes_offers: bool
     """Whether it is asked before work is handed to it."""
+    subscribes: tuple[str, ...]
+    """The topics it hears of, each a topic or a pattern."""
     specs: tuple[ChildSpec, ...]
     """The child of each seat, `count` of them."""
 
@@ -53,6 +56,7 @@ def member(
     concurrency: int = 1,
     accepts: Callable[[Any], bool | str] | None = None,
     through: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
+    subscribes: Iterable[str] = (),
     on_timeout: OnTimeout = "cancel",
     **options: Unpack[ChildOptions],
 ) -> Member:
@@ -69,6 +73,8 @@ def member(
         concurrency: how many pieces of work a function may have waiting at once; an actor class says so itself
         accepts: asked before work is handed to a function: True, False, or why not. Runs where the function runs.
         through: a policy from `teams.resilience`, or any decorator, around a function
+        subscribes: topics of the team it hears of, `*` for any word; a function gets the payload, or the `Event` if its
+            parameter is annotated so. Of several seats each hears of it.
         on_timeout: what becomes of a member whose work is not wanted any more: a function is cancelled where it waits;
             with "kill" the incarnation is killed and restarted by its policy
         options: those of `supervisors.child`, such as `restart`, `backoff`, `host`, `args`, `mailbox`
@@ -95,6 +101,9 @@ def member(
             )
             if given
         ]
+    topics = (subscribes,) if isinstance(subscribes, str) else tuple(subscribes)
+    found_faults = map(pattern_fault, topics)
+    faults += [Fault(path, f"subscribes: {fault}") for fault in found_faults if fault is not None]
     if on_timeout not in ("cancel", "kill"):
         faults.append(Fault(path, f"on_timeout: must be 'cancel' or 'kill', got {on_timeout!r}"))
     specs: tuple[ChildSpec, ...] = ()
@@ -108,7 +117,7 @@ def member(
     if faults or found is None:
         raise SpecError(faults)
     takes_offers = declares(found, Offer) if isinstance(found, type) else accepts is not None
-    return Member(id, found, role, frozenset(capabilities), count, concurrency, on_timeout, takes_offers, specs)
+    return Member(id, found, role, frozenset(capabilities), count, concurrency, on_timeout, takes_offers, topics, specs)
 
 
 def _start(

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from teams._actors import Actor, ActorRef, post, sleep
+from teams._actors import Actor, ActorDeadError, ActorRef, NoProc, post, sleep
 from teams._errors import NoCapableAgent, RunError, StepFailed, StepTimeout, TeamError, WorkFailed
 from teams._events import RunEvent, StepBegan, StepBroke, StepDone, StepSkipped
 from teams._gather import Gathered, Gathering, GatherPolicy, collect
@@ -19,6 +19,7 @@ from teams._record import BEGAN, Answer, Journal, Record
 from teams._requests import CancelWork, GetRoster
 from teams._target import Can, Pool
 from teams._work import Assign, Outcome
+from teams.protocols._topics_ref import TopicsRef
 
 T = TypeVar("T")
 
@@ -363,6 +364,15 @@ class Scope:
     def team(self) -> str:
         """The path of the team."""
         return self._coordinator._cell.path.rpartition("/")[0]
+
+    @property
+    def topics(self) -> TopicsRef:
+        """The topics of the team. Raises ActorDeadError when they are gone."""
+        path = f"{self.team}/topics"
+        found = self._actor.runtime.find(path)
+        if not isinstance(found, TopicsRef):
+            raise ActorDeadError(path, NoProc(), None)
+        return found
 
 
 async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:

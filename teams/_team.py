@@ -32,6 +32,8 @@ from teams._supervisors import (
 )
 from teams._target import Can
 from teams._team_ref import TeamRef
+from teams.protocols._choreography import Choreography
+from teams.protocols._topics import Topics
 
 
 class Team(Supervisor):
@@ -71,6 +73,7 @@ def team(
     *people: Member | Role,
     strategy: Strategy = "one_for_one",
     handoffs: Sequence[HandoffRule] = (),
+    choreographies: Sequence[Choreography] = (),
     goal: GoalSpec | None = None,
     max_hops: int = 10,
     ageing: float = 60.0,
@@ -83,6 +86,7 @@ def team(
         people: members, and roles; where roles are declared, members play these and no others
         strategy: which members are restarted when one crashes
         handoffs: rules by which results go on from role to role
+        choreographies: how members go on from each other's events
         goal: what it exists for; None: it runs until it is stopped
         max_hops: how often one piece of work may be handed on
         ageing: seconds of waiting that count as much as one level of priority
@@ -99,6 +103,8 @@ def team(
     strangers = [each for each in given if not isinstance(each, Member | Role)]
     faults = [Fault(id, f"is made of members and roles, got {each!r}: write member() around it") for each in strangers]
     faults += [*_people_faults(id, members, roles), *_rule_faults(id, members, roles, handoffs)]
+    seats = [spec.id for each in members for spec in each.specs]
+    faults += [Fault(f"{id}/{fault.path}", fault.message) for made in choreographies for fault in made.unknown(seats)]
     if goal is not None:
         faults += [Fault(f"{id}/goal", f"nobody is {whom}") for whom in unknown(members, roles, goal.pattern)]
     if type(max_hops) is not int or max_hops < 0:
@@ -107,7 +113,7 @@ def team(
         faults.append(Fault(id, f"ageing: must be more than 0 seconds, got {ageing!r}"))
     if faults:
         raise SpecError(faults)
-    charter = Charter(id, members, roles, tuple(handoffs), max_hops, float(ageing))
+    charter = Charter(id, members, roles, tuple(handoffs), max_hops, float(ageing), tuple(choreographies))
     specs = [spec for each in members for spec in each.specs]
     period = options.get("period", 60.0)
     children: list[Spec] = [
@@ -120,6 +126,7 @@ def team(
             own_budget=budget(1, period=period),
             on_failure=options.pop("on_failure", None),
         ),
+        child("topics", Topics, backoff=None),
         child("coordinator", Coordinator, args=(charter,), backoff=None),
         dynamic_supervisor(
             "runs", child("run", Run, restart="transient", backoff=constant(0.01)), max_restarts=None, backoff=None

@@ -16,6 +16,7 @@ from teams._run import Goal, broken
 from teams._supervisors import SupervisorRef
 from teams._target import Can, Whom
 from teams._work import Assign
+from teams.protocols._topics_ref import TopicsRef
 
 
 class TeamRef(SupervisorRef):
@@ -123,6 +124,13 @@ class TeamRef(SupervisorRef):
     def member(self, id: str) -> ActorRef[Any]:
         """The ref of one seat, stable across restarts. Raises `NotFound`."""
         return self.child(f"members/{id}")
+
+    @property
+    def topics(self) -> TopicsRef:
+        """The topics of the team: publish, subscribe, begin a chain of a choreography. Raises `NotFound`."""
+        found = self.child("topics")
+        assert isinstance(found, TopicsRef)
+        return found
 
     def roster(self) -> Future[tuple[SeatInfo, ...]]:
         """Who is in the team, and how much each has to do."""

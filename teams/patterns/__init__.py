@@ -7,6 +7,7 @@ of another pattern.
 from teams.patterns._broadcast_to import BroadcastTo, broadcast_to
 from teams.patterns._choose import Choice, Situation, choose
 from teams.patterns._delegate import Delegate, delegate
+from teams.patterns._event_driven import EventDriven, event_driven
 from teams.patterns._fast_track import FastTrack, FastTracked, fast_track
 from teams.patterns._hierarchical import (
     Delegation,
@@ -33,6 +34,7 @@ __all__ = [
     "Choice",
     "Delegate",
     "Delegation",
+    "EventDriven",
     "FastTrack",
     "FastTracked",
     "Hierarchical",
@@ -58,6 +60,7 @@ __all__ = [
     "command",
     "delegate",
     "delegation",
+    "event_driven",
     "fast_track",
     "hierarchical",
     "hybrid",

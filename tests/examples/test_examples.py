@@ -53,6 +53,7 @@ SAYS = {
 RUNS = {
     "support_desk.py": ["manager answered 6", "triage answered 12"],
     "review_team.py": [f"of {len(list((EXAMPLES.parent / 'teams').glob('_*.py')))} pages approved"],
+    "order_choreography.py": ["18 orders completed, 6 undone, 24 pieces shipped and paid"],
     "test_orchestra.py": ["checks: passed", "compiles: passed", "flaky: passed, at last"],
 }
 """What each team must have printed: they are run by the command."""

@@ -1,0 +1,57 @@
+"""Event-driven: the input is told as an event, and whoever hears of it goes on from there.
+
+| value | from | to | meaning |
+|---|---|---|---|
+| an event with the input | pattern | topics of the team | this has happened; a chain begins |
+| `ChainOutcome` | topics | pattern | how the chain ended: the result |
+
+The event has the same id however often the pattern is played, so that a crash of the run begins no second chain. What
+the chain promises stands in `teams.protocols._topics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from teams._pattern import Pattern, Target
+from teams._scope import Scope
+from teams._supervisors import Fault, SpecError
+from teams.protocols._chain import ChainOutcome
+from teams.protocols._choreography import seconds_faults
+from teams.protocols._event import topic_fault
+
+ATTEMPTS = 5
+"""How often the topics are asked that crash over being asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventDriven(Pattern):
+    """The topic a chain begins on."""
+
+    topic: str
+    deadline: float | None
+
+    def parts(self) -> Iterator[Target]:
+        yield from ()
+
+    async def play(self, run: Scope, value: object) -> object:
+        id = f"{run.run}:{run.path}:{self.topic}"
+
+        async def chain(payload: object) -> ChainOutcome:
+            return await run.topics.chain(self.topic, payload, id=id, correlation_id=id, deadline=self.deadline)
+
+        return await run.do(chain, value, name=self.topic, attempts=ATTEMPTS)
+
+
+def event_driven(topic: str, *, deadline: float | None = None) -> EventDriven:
+    """Tells the input on `topic` and waits until the chain that begins there has ended, whatever members make of it.
+
+    The result is the `ChainOutcome`: completed, compensated, or not wholly undone. `deadline` is in seconds; by
+    default that of the choreography. Raises SpecError with every fault.
+    """
+    faults = [Fault("event_driven", fault) for fault in (topic_fault(topic),) if fault is not None]
+    faults += seconds_faults("event_driven", "deadline", deadline)
+    if faults:
+        raise SpecError(faults)
+    return EventDriven(topic, deadline)
