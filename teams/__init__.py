@@ -29,14 +29,19 @@ from teams._errors import (
     SourceLost,
     StepFailed,
     StepTimeout,
+    StoreDamaged,
     TeamError,
     TeamHalted,
     UnknownMember,
     UnknownRole,
+    VersionConflict,
+    WatchOverrun,
     WorkCancelled,
     WorkFailed,
     WorkTimeout,
 )
+from teams._event_sourcing import EventSourced, EventSourcedRef, Recorded
+from teams._event_store import EventStore, FileStore, MemoryStore
 from teams._events import (
     Halted,
     HandedOff,
@@ -50,12 +55,15 @@ from teams._events import (
     RunBegan,
     RunEnded,
     RunEvent,
+    SnapshotFailed,
     StepBegan,
     StepBroke,
     StepDone,
     StepPassedOver,
     StepSkipped,
+    StoreRepaired,
     TeamEvent,
+    UpdateConflict,
     WorkBegan,
     WorkEnded,
     WorkGivenUp,
@@ -74,10 +82,12 @@ from teams._requests import SeatInfo
 from teams._results import Done, Emit, Handoff
 from teams._role import Role, role
 from teams._scope import Scope
+from teams._shared_state import Entry, SharedState, SharedStateRef
 from teams._step import Step, step
 from teams._target import Can, Pool, can, pool
 from teams._team import GoalSpec, goal, team
 from teams._team_ref import TeamRef
+from teams._watch import Change, Watch
 
 __all__ = [
     "Accept",
@@ -86,12 +96,18 @@ __all__ = [
     "BadVerdict",
     "Can",
     "Cancellation",
+    "Change",
     "Context",
     "Decline",
     "DelegationLoop",
     "Done",
     "Emit",
+    "Entry",
+    "EventSourced",
+    "EventSourcedRef",
+    "EventStore",
     "Failed",
+    "FileStore",
     "GatherFailed",
     "GatherPolicy",
     "Gathered",
@@ -107,6 +123,7 @@ __all__ = [
     "MemberJoined",
     "MemberLeft",
     "MemberLost",
+    "MemoryStore",
     "NoCapableAgent",
     "NobodyTook",
     "NotApproved",
@@ -116,6 +133,7 @@ __all__ = [
     "Pool",
     "Priority",
     "Progress",
+    "Recorded",
     "Refusal",
     "Reset",
     "Resumed",
@@ -131,6 +149,9 @@ __all__ = [
     "RunHandle",
     "Scope",
     "SeatInfo",
+    "SharedState",
+    "SharedStateRef",
+    "SnapshotFailed",
     "SourceFailed",
     "SourceLost",
     "Step",
@@ -141,6 +162,8 @@ __all__ = [
     "StepPassedOver",
     "StepSkipped",
     "StepTimeout",
+    "StoreDamaged",
+    "StoreRepaired",
     "TeamError",
     "TeamEvent",
     "TeamHalted",
@@ -148,6 +171,10 @@ __all__ = [
     "TeamRef",
     "UnknownMember",
     "UnknownRole",
+    "UpdateConflict",
+    "VersionConflict",
+    "Watch",
+    "WatchOverrun",
     "WorkBegan",
     "WorkCancelled",
     "WorkEnded",

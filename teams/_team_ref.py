@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from teams._actors import ActorDeadError, ActorRef, Future
+from teams._actors import ActorDeadError, ActorRef, Crashed, Future
 from teams._broadcast import BroadcastTo
 from teams._gather import Gathered, GatherPolicy, collect
 from teams._member import Member
@@ -17,6 +17,9 @@ from teams._supervisors import SupervisorRef
 from teams._target import Can, Whom
 from teams._work import Assign
 from teams.protocols._topics_ref import TopicsRef
+
+STARTS = 3
+"""How often the start of a run is asked for."""
 
 
 class TeamRef(SupervisorRef):
@@ -58,19 +61,24 @@ class TeamRef(SupervisorRef):
         runtime = self._cell.runtime
         record = Record(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
         handle = RunHandle(record, partial(self._cancel, record))
-        runs = self._cell.runtime.find(f"{self.path}/runs")
-        if not isinstance(runs, SupervisorRef):
-            broken(record, self.path, self._cell.reason)
-            return handle
-        runs.start_child({"record": record}).add_done_callback(partial(self._started, record))
+        self._start(record, STARTS)
         return handle
 
-    def _started(self, record: Record, started: Future[ActorRef[Any]]) -> None:
+    def _start(self, record: Record, tries: int) -> None:
+        runs = self._cell.runtime.find(f"{self.path}/runs")
+        if isinstance(runs, SupervisorRef):
+            runs.start_child({"record": record}).add_done_callback(partial(self._started, record, tries - 1))
+        else:
+            broken(record, self.path, self._cell.reason)
+
+    def _started(self, record: Record, tries: int, started: Future[ActorRef[Any]]) -> None:
         try:
             cell = started.get()._cell
         except Exception as error:  # noqa: BLE001 - whatever kept the run from starting is its outcome
-            reason = error.reason if isinstance(error, ActorDeadError) else self._cell.reason
-            broken(record, self.path, reason)
+            if tries and self.is_alive():
+                self._start(record, tries)  # the supervisor of runs has crashed over it; the record knows what was done
+            else:
+                broken(record, self.path, error.reason if isinstance(error, ActorDeadError) else Crashed(error))
             return
         runtime = self._cell.runtime
         runtime.on_loop(lambda: runtime.when_closed(cell, partial(self._run_gone, record, cell.path)))

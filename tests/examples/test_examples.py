@@ -51,6 +51,7 @@ SAYS = {
 
 
 RUNS = {
+    "adaptive_mesh.py": ["29 pages read by"],
     "support_desk.py": ["manager answered 6", "triage answered 12"],
     "review_team.py": [f"of {len(list((EXAMPLES.parent / 'teams').glob('_*.py')))} pages approved"],
     "order_choreography.py": ["18 orders completed, 6 undone, 24 pieces shipped and paid"],
