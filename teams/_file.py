@@ -17,8 +17,8 @@
     steps = ["triage", { agent = "specialist", timeout = "30s", on_failure = "retry_once" }]
 
 The keys are those of `team`, `member`, `role` and `handoff`; where Python takes a function, a file says "module:name".
-A goal has its `input` and the keys of one pattern (_pattern_file.py). Every fault is found at once, each with its
-place and the nearest name there is.
+Choreographies are topics and who hears of each (_choreography_file.py); a goal has its `input` and the keys of one
+pattern (_pattern_file.py). Every fault is found at once, each with its place and the nearest name there is.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from teams._choreography_file import read_choreography
 from teams._handoff import HandoffRule, handoff
 from teams._location import function_at
 from teams._member import Member, member
@@ -42,7 +43,9 @@ T = TypeVar("T")
 _CALLBACKS = frozenset({"on_failure", "on_give_up"})
 """What only Python can say."""
 _OF_SUPERVISORS = TeamOptions.__optional_keys__ - _CALLBACKS
-_OF_TEAMS = frozenset({"team", "members", "roles", "handoffs", "goal", "strategy", "max_hops", "ageing"})
+_OF_TEAMS = frozenset(
+    {"team", "members", "roles", "handoffs", "choreographies", "goal", "strategy", "max_hops", "ageing"}
+)
 _OF_MEMBERS = ChildOptions.__optional_keys__ | frozenset(
     {"id", "work", "role", "capabilities", "count", "concurrency", "accepts", "through", "on_timeout"}
 )
@@ -76,7 +79,7 @@ class _TeamReader:
         self.faults: list[Fault] = []
         id = values.get("team")
         self.id = id if isinstance(id, str) and id else "team"
-        self.names = Names.of(_mappings(values.get("members")), _mappings(values.get("roles")))
+        self.names = Names.of(*(_mappings(values.get(key)) for key in ("members", "roles", "choreographies")))
 
     def spec(self) -> SupervisorSpec | None:
         """The team, if nothing is wrong with its parts."""
@@ -86,11 +89,19 @@ class _TeamReader:
         roles = [self._role(path, each) for path, each in self._each("roles", "name")]
         members = {path: self._member(path, each) for path, each in self._each("members", "id")}
         rules = [self._handoff(path, each) for path, each in self._each("handoffs", "trigger")]
+        chains = [
+            read_choreography(path, each, self.names, self.faults)
+            for path, each in self._each("choreographies", "name")
+        ]
         found = self._goal()
         self._repeated_ids()
         settings: dict[str, Any] = {key: values[key] for key in ("max_hops", "ageing") if key in values}
         if not self.faults:
-            settings |= {"handoffs": rules, "goal": found}  # they name others, who may be missing for a fault of theirs
+            settings |= {
+                "handoffs": rules,
+                "choreographies": chains,
+                "goal": found,
+            }  # they name others, who may be missing for a fault of theirs
         try:
             return team(self.id, *(each for each in (*roles, *members.values()) if each), **settings, **options)
         except SpecError as error:

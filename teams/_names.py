@@ -11,30 +11,42 @@ from dataclasses import dataclass
 class Names:
     """Who there is in a team, by what its file says, sound or not: so that one fault does not bring others along."""
 
+    seats: frozenset[str]
+    """Single members: of one with a `count`, each by its number."""
     people: frozenset[str]
     """Members, their seats, and the roles they play."""
     capabilities: frozenset[str]
     """What somebody can."""
+    topics: frozenset[str]
+    """Topics and patterns of topics that have a handler."""
     declared: frozenset[str]
     """The roles that are declared; empty: members play what they like."""
 
     @classmethod
-    def of(cls, members: Sequence[Mapping[str, object]], roles: Sequence[Mapping[str, object]]) -> Names:
+    def of(
+        cls,
+        members: Sequence[Mapping[str, object]],
+        roles: Sequence[Mapping[str, object]],
+        choreographies: Sequence[Mapping[str, object]] = (),
+    ) -> Names:
         """The names in a team of these."""
+        handlers = [each.get("event_handlers") for each in choreographies]
+        topics = {str(topic) for each in handlers if isinstance(each, Mapping) for topic in each}
         declared = {name: each for each in roles if isinstance(name := each.get("name"), str)}
+        seats: set[str] = set()
         people: set[str] = set()
         can: set[str] = set()
         for each in members:
             id, role, count = each.get("id"), each.get("role"), each.get("count", 1)
             if isinstance(id, str):
+                numbers = range(1, count + 1) if isinstance(count, int) and count > 1 else ()
+                seats |= {f"{id}-{number}" for number in numbers} or {id}
                 people.add(id)
-                if isinstance(count, int) and count > 1:
-                    people |= {f"{id}-{number}" for number in range(1, count + 1)}
             if isinstance(role, str):
                 people.add(role)
                 can |= set(_texts(declared.get(role, {}).get("capabilities")))
             can |= set(_texts(each.get("capabilities")))
-        return cls(frozenset(people), frozenset(can), frozenset(declared))
+        return cls(frozenset(seats), frozenset(people | seats), frozenset(can), frozenset(topics), frozenset(declared))
 
     @property
     def sides(self) -> frozenset[str]:

@@ -10,6 +10,7 @@
 | `sections` | `sequential` of parts | `failure_handling` |
 | `gate` | `quality_gate` | `producer`, `max_rounds` |
 | `reviewer` | `refine` | `producer`, `max_iterations` |
+| `topic` | `event_driven` | `deadline` |
 | `reviewers` | `multi_stage_review` | `approval`, `policy`, `within` |
 
 Whoever is to do something is a member or a role by name, `{ can = "capability" }`, a function as "module:name", or the
@@ -29,6 +30,7 @@ from teams._names import Names, nearest
 from teams._pattern import Pattern, Target
 from teams._pattern_keys import (
     CommandKeys,
+    EventDrivenKeys,
     FailureHandlingKeys,
     GateKeys,
     HierarchicalKeys,
@@ -52,6 +54,7 @@ from teams._target import can
 from teams.patterns import (
     command,
     delegation,
+    event_driven,
     hierarchical,
     multi_stage_review,
     parallel,
@@ -61,6 +64,7 @@ from teams.patterns import (
     sequential,
     stage,
 )
+from teams.protocols._event import pattern_fault, topic_matcher
 
 M = TypeVar("M", bound=Keys)
 T = TypeVar("T")
@@ -285,6 +289,15 @@ class PatternReader:
         policy = self._policy(path, keys.policy)
         return self._made(path, multi_stage_review, reviewers, approval=approval, policy=policy, within=keys.within)
 
+    def _event_driven(self, path: str, values: Mapping[str, object]) -> Pattern | None:
+        keys = self._read(EventDrivenKeys, path, values)
+        if keys is None:
+            return None
+        heard = None if self._names is None else self._names.topics
+        if heard is not None and not any(hears(each, keys.topic) for each in heard):
+            self._fault(path, f"topic: nobody hears of {keys.topic!r}; {nearest(keys.topic, heard)}")
+        return self._made(path, event_driven, keys.topic, deadline=keys.deadline)
+
     # What they share
 
     def _condition(self, path: str, key: str, value: object) -> Callable[[Any], bool] | None:
@@ -335,8 +348,14 @@ _READERS: Mapping[str, Callable[[PatternReader, str, Mapping[str, object]], Patt
     "gate": PatternReader._gate,
     "reviewer": PatternReader._refine,
     "reviewers": PatternReader._review,
+    "topic": PatternReader._event_driven,
 }
 """Which key says which pattern a mapping is."""
+
+
+def hears(pattern: str, topic: str) -> bool:
+    """Whether a handler for this pattern is told of this topic; a pattern that is none hears of nothing."""
+    return pattern_fault(pattern) is None and topic_matcher(pattern).fullmatch(topic) is not None
 
 
 def _nothing(values: Mapping[str, object]) -> str:

@@ -107,5 +107,10 @@ class ReviewKeys(Keys):
     within: Seconds | None = None
 
 
+class EventDrivenKeys(Keys):
+    topic: str
+    deadline: Seconds | None = None
+
+
 class QuorumKeys(Keys):
     quorum: PositiveInt

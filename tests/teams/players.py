@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors import Actor
+from teams import Emit
 
 
 async def echo(work: Any) -> Any:
@@ -35,6 +36,11 @@ async def broken(work: Any) -> Any:
 def is_large(work: Any) -> bool:
     """A condition."""
     return bool(work > 10)
+
+
+async def validate(order: Any) -> Any:
+    """Goes on with the chain."""
+    return Emit("order.validated", order)
 
 
 class Clerk(Actor):

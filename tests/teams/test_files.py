@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from teams._seconds import seconds
 from teams.patterns import (
     command,
     delegation,
+    event_driven,
     hierarchical,
     multi_stage_review,
     parallel,
@@ -44,6 +46,7 @@ from teams.patterns import (
     sequential,
     stage,
 )
+from teams.protocols import choreography, on
 from tests.teams import players
 
 HERE = "tests.teams.players"
@@ -260,6 +263,7 @@ failure_handling:
             id="gate",
         ),
         pytest.param("producer: p\nreviewer: r", refine("p", "r"), id="refine"),
+        pytest.param("topic: order.received\ndeadline: 1m", event_driven("order.received", deadline=60.0), id="topic"),
     ],
 )
 def test_every_pattern_of_a_file_is_the_one_of_its_builder(text: str, expected: Pattern) -> None:
@@ -357,6 +361,7 @@ def test_every_fault_comes_at_once_with_its_place_and_the_nearest_name() -> None
         ({"root": "a", "delegation_rules": [{"parent": "a", "children": ["a"]}]}, "it is a loop: a -> a"),
         ({"sections": {"x": {"agents": ["a"], "pattern": "chaotic"}}}, "pattern: Input should be 'sequential'"),
         ({"sections": {"x": {"agents": ["a"], "pattern": "Parallel"}}, "failure_handling": {"agent": 1}}, "agent: unk"),
+        ({"topic": "order.recieved"}, "topic: nobody hears of 'order.recieved'; there is none"),
         ({"producer": "a", "gate": "b", "max_rounds": "3"}, "max_rounds: Input should be a valid integer"),
     ],
 )
@@ -366,6 +371,13 @@ def test_a_goal_that_cannot_be_is_refused_with_its_place(values: dict[str, Any],
     with pytest.raises(SpecError) as caught:
         parse_team({"team": "team", "roles": [{"name": "idle"}], "members": members, "goal": values})
     assert message in str(caught.value)
+
+
+def test_a_goal_that_tells_the_team_of_something_is_reached_when_the_chain_has_ended() -> None:
+    """Guards the whole way of an event, from a file to the outcome of its chain."""
+    text = ORDER + '\n[goal]\ninput = 7\ntopic = "order.received"\n'
+    outcome: Any = played(parse_team(tomllib.loads(text)))
+    assert outcome.status == "completed"
 
 
 @pytest.mark.parametrize(
@@ -436,3 +448,94 @@ def test_whatever_a_pattern_holds_it_is_a_pattern_or_faults(values: Any) -> None
     faults: list[Any] = []
     made = PatternReader(None, faults).pattern("here", values)
     assert (made is None) == bool(faults)
+
+
+ORDER = f"""
+team = "shop"
+
+[[members]]
+id = "validator"
+work = "{HERE}:validate"
+
+[[members]]
+id = "inventory"
+work = "{HERE}:echo"
+count = 2
+
+[[members]]
+id = "restock"
+work = "{HERE}:echo"
+
+[[choreographies]]
+name = "order"
+starts = "order.received"
+ends = ["inventory.confirmed"]
+deadline = "5m"
+
+[choreographies.event_handlers]
+"order.received" = "validator"
+"order.validated" = [
+    {{ agent = "inventory-1", undo = "restock", emits = "inventory.confirmed", attempts = 2, timeout = "30s" }},
+    "inventory-2",
+]
+"""
+
+
+def test_a_choreography_in_a_file_is_the_one_of_its_builder() -> None:
+    """Guards event handlers: topics, members, what undoes them, and the chain as a whole."""
+    expected = team(
+        "shop",
+        member("validator", players.validate),
+        member("inventory", players.echo, count=2),
+        member("restock", players.echo),
+        choreographies=[
+            choreography(
+                "order",
+                on("order.received", "validator"),
+                on(
+                    "order.validated",
+                    "inventory-1",
+                    undo="restock",
+                    emits="inventory.confirmed",
+                    attempts=2,
+                    timeout=30.0,
+                ),
+                on("order.validated", "inventory-2"),
+                starts="order.received",
+                ends=["inventory.confirmed"],
+                deadline=300.0,
+            )
+        ],
+    )
+    assert parse_team(tomllib.loads(ORDER)) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            '= "validator"\n"order',
+            '= "validater"\n"order',
+            "order/event_handlers/order.received: agent: there is no member 'validater'; did you mean",
+        ),
+        ('undo = "restock"', 'undo = "restok"', "event_handlers/order.validated: undo: there is no member 'restok'"),
+        ('"inventory-2",', '"inventory",', "agent: there is no member 'inventory'; did you mean 'inventory-2'?"),
+        ('"order.received" = ', '"order received" = ', "order received: a pattern is a topic"),
+        (
+            'emits = "inventory.confirmed"',
+            'emits = "inventory.confirmd"',
+            "order.validated: emits: nobody hears of 'inventory.confirmd'; did you mean 'inventory.confirmed'?",
+        ),
+        ('starts = "order.received"', 'starts = "order.recieved"', "starts: nobody hears of 'order.recieved'; did you"),
+        ("emits =", "emit =", "emit: unknown key; did you mean 'emits'?"),
+        ('timeout = "30s"', 'timeout = "soon"', "timeout: must be seconds"),
+        ('deadline = "5m"', "deadline = 0", "deadline: must be seconds"),
+        ("starts =", "start =", "start: unknown key; did you mean 'starts'?"),
+    ],
+)
+def test_a_choreography_that_cannot_be_is_refused_with_its_place(old: str, new: str, message: str) -> None:
+    """Guards topics and members that are typed wrong."""
+    assert old in ORDER
+    with pytest.raises(SpecError) as caught:
+        parse_team(tomllib.loads(ORDER.replace(old, new)))
+    assert message in str(caught.value)
