@@ -61,17 +61,17 @@ def read_choreography(
     except SpecError as error:
         faults += (Fault(path, f"{fault.path.rpartition('/')[2]}: {fault.message}") for fault in error.faults)
         return None
-    faults += _unheard(path, made)
+    faults += _unheard(path, made, names)
     return made
 
 
-def _unheard(path: str, made: Choreography) -> Iterator[Fault]:
+def _unheard(path: str, made: Choreography, names: Names) -> Iterator[Fault]:
     """Topics that are said to be emitted and that nobody has a handler for: more likely misspelt than meant."""
     said = [("starts", topic) for topic in made.starts or ()]
     said += [(f"event_handlers/{step.topic}: emits", topic) for step in made.steps for topic in step.emits or ()]
     for where, topic in said:
-        if topic not in made.ends and not any(step.hears(topic) for step in made.steps):
-            near = nearest(topic, {*(step.topic for step in made.steps), *made.ends})
+        if topic not in made.ends and not names.hears(topic):
+            near = nearest(topic, {*names.topics, *made.ends})
             yield Fault(path, f"{where}: nobody hears of {topic!r}; {near}")
 
 

@@ -100,6 +100,7 @@ class Coordinator(Dispatcher):
         """Begins nothing new; what has begun goes on. Answers whether that was news."""
         news = not self.book.paused
         self.book.paused = True
+        self.hold_topics()
         if news:
             self.tell_event(Paused)
         return news
@@ -109,10 +110,19 @@ class Coordinator(Dispatcher):
         """Goes on. Answers whether that was news."""
         news = self.book.paused
         self.book.paused = False
+        self.hold_topics()
         if news:
             self.tell_event(Resumed)
             self.go_on_with_all()
         return news
+
+    def hold_topics(self) -> None:
+        """Events wait in the mailbox of the topics while the team is paused, and are not told anybody."""
+        topics = self.runtime.find(f"{self.team}/{TOPICS}")
+        if topics is not None and self.book.paused:
+            topics.suspend()
+        elif topics is not None:
+            topics.resume()
 
     # Members come and go
 
@@ -202,6 +212,9 @@ class Coordinator(Dispatcher):
     async def wired(self) -> None:
         """The same, and waits for it: what starts after the coordinator may publish at once."""
         if not self.charter.choreographies and not any(member.subscribes for member in self.charter.members):
+            return
+        if self.book.paused:
+            self.wire()  # answered when the topics go on, and not waited for until then
             return
         for _ in range(ASKED):
             self.find_seats()
@@ -398,5 +411,6 @@ class Coordinator(Dispatcher):
             seat.ref = None
         self.find_seats()
         self.wire()
+        self.hold_topics()
         self.tell_event(Reset)
         self.go_on_with_all()

@@ -47,7 +47,7 @@ _OF_TEAMS = frozenset(
     {"team", "members", "roles", "handoffs", "choreographies", "goal", "strategy", "max_hops", "ageing"}
 )
 _OF_MEMBERS = ChildOptions.__optional_keys__ | frozenset(
-    {"id", "work", "role", "capabilities", "count", "concurrency", "accepts", "through", "on_timeout"}
+    {"id", "work", "role", "capabilities", "count", "concurrency", "accepts", "through", "on_timeout", "subscribes"}
 )
 _OF_ROLES = frozenset({"name", "description", "capabilities", "max_members"})
 _OF_HANDOFFS = frozenset({"from_role", "to_role", "trigger", "transform"})

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from teams.protocols._event import pattern_fault, topic_matcher
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -18,7 +20,7 @@ class Names:
     capabilities: frozenset[str]
     """What somebody can."""
     topics: frozenset[str]
-    """Topics and patterns of topics that have a handler."""
+    """Topics and patterns of topics that somebody hears of."""
     declared: frozenset[str]
     """The roles that are declared; empty: members play what they like."""
 
@@ -42,11 +44,18 @@ class Names:
                 numbers = range(1, count + 1) if isinstance(count, int) and count > 1 else ()
                 seats |= {f"{id}-{number}" for number in numbers} or {id}
                 people.add(id)
+            subscribes = each.get("subscribes", ())
+            topics |= {subscribes} if isinstance(subscribes, str) else set(_texts(subscribes))
             if isinstance(role, str):
                 people.add(role)
                 can |= set(_texts(declared.get(role, {}).get("capabilities")))
             can |= set(_texts(each.get("capabilities")))
         return cls(frozenset(seats), frozenset(people | seats), frozenset(can), frozenset(topics), frozenset(declared))
+
+    def hears(self, topic: str) -> bool:
+        """Whether anybody is told of this topic. A pattern that is none is told of nothing."""
+        patterns = [each for each in self.topics if pattern_fault(each) is None]
+        return any(topic_matcher(each).fullmatch(topic) for each in patterns)
 
     @property
     def sides(self) -> frozenset[str]:

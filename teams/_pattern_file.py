@@ -64,7 +64,6 @@ from teams.patterns import (
     sequential,
     stage,
 )
-from teams.protocols._event import pattern_fault, topic_matcher
 
 M = TypeVar("M", bound=Keys)
 T = TypeVar("T")
@@ -293,9 +292,8 @@ class PatternReader:
         keys = self._read(EventDrivenKeys, path, values)
         if keys is None:
             return None
-        heard = None if self._names is None else self._names.topics
-        if heard is not None and not any(hears(each, keys.topic) for each in heard):
-            self._fault(path, f"topic: nobody hears of {keys.topic!r}; {nearest(keys.topic, heard)}")
+        if self._names is not None and not self._names.hears(keys.topic):
+            self._fault(path, f"topic: nobody hears of {keys.topic!r}; {nearest(keys.topic, self._names.topics)}")
         return self._made(path, event_driven, keys.topic, deadline=keys.deadline)
 
     # What they share
@@ -351,11 +349,6 @@ _READERS: Mapping[str, Callable[[PatternReader, str, Mapping[str, object]], Patt
     "topic": PatternReader._event_driven,
 }
 """Which key says which pattern a mapping is."""
-
-
-def hears(pattern: str, topic: str) -> bool:
-    """Whether a handler for this pattern is told of this topic; a pattern that is none hears of nothing."""
-    return pattern_fault(pattern) is None and topic_matcher(pattern).fullmatch(topic) is not None
 
 
 def _nothing(values: Mapping[str, object]) -> str:

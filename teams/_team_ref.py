@@ -158,7 +158,9 @@ class TeamRef(SupervisorRef):
         return self._coordinate(Leave(id))
 
     def pause_work(self) -> Future[bool]:
-        """Begins no new work; what has begun goes on. A future of whether that was news."""
+        """Begins no new work and tells nobody of new events; what has begun goes on. A future of whether that was
+        news.
+        """
         return self._coordinate(Pause())
 
     def resume_work(self) -> Future[bool]:

@@ -81,6 +81,7 @@ backoff = {{ kind = "constant", initial = 0.5 }}
 [[members]]
 id = "clerk"
 work = "{HERE}:Clerk"
+subscribes = ["case.*"]
 
 [[handoffs]]
 from_role = "triage"
@@ -116,7 +117,7 @@ def test_a_file_says_what_the_builders_say(tmp_path: Path) -> None:
             restart="transient",
             backoff={"kind": "constant", "initial": 0.5},  # type: ignore[arg-type]
         ),
-        member("clerk", players.Clerk),
+        member("clerk", players.Clerk, subscribes=["case.*"]),
         handoffs=[handoff("triage", "specialist", "money", transform=players.double)],
         goal=goal(steps, 20),
         strategy="rest_for_one",

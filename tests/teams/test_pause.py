@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from actors import Actor
+from actors.testing import simulation
 from supervisors import child, start, supervisor
 from teams import member, team
+from teams.protocols import choreography, on
 
 
 class Echo(Actor):
@@ -30,3 +34,32 @@ def test_a_team_below_pauses_in_its_own_way() -> None:
         answer = crew.assign(21, to="double")
         assert root.resume_work().get(timeout=10) is True
         assert answer.get(timeout=10) == 42
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "topics", "coordinator", "halt and reset"])
+def test_events_wait_while_a_team_is_paused(meanwhile: str) -> None:
+    """Guards members that only hear of events: they begin nothing either, whatever becomes of the topics meanwhile."""
+    heard: list[object] = []
+
+    async def hear(order: object) -> None:
+        heard.append(order)
+
+    orders = choreography("orders", on("order.received", "clerk"))
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("clerk", hear), choreographies=[orders]))
+        crew.pause_work()
+        sim.advance(1)
+        if meanwhile in ("topics", "coordinator"):
+            crew.child(meanwhile).kill()
+        elif meanwhile == "halt and reset":
+            crew.halt()
+            sim.advance(1)
+            crew.reset()
+        sim.advance(10)
+        told = crew.topics.publish("order.received", 7)
+        sim.advance(3600)
+        assert heard == []
+        crew.resume_work()
+        sim.advance(10)
+        assert heard == [7]
+        assert told.get().subscribers == 1
