@@ -417,6 +417,7 @@ KEYS = st.sampled_from(
         ),
         *("capabilities", "name", "from_role", "to_role", "trigger", "steps", "stages", "branches", "agent", "can"),
         *("timeout", "on_failure", "when", "root", "delegation_rules", "parent", "children", "commander", "pattern"),
+        *("choreographies", "event_handlers", "starts", "ends", "emits", "undo", "topic", "subscribes", "deadline"),
         *("squad_leaders", "workers", "sections", "agents", "gate", "producer", "reviewer", "reviewers", "policy"),
     ]
 )
