@@ -95,6 +95,7 @@ async def test_a_timers_message_that_waits_when_its_incarnation_ends_is_a_dead_l
             ref.suspend()
             await w.advance(1)
             ref.kill()
+            ref.resume()
             await w.settle()
             assert ref.incarnation == 2
             assert seen_by(ref) == []
