@@ -219,9 +219,10 @@ class Reference:
         member.closed = True
 
     def _dead_letter(self, one: seen.DeadLettered) -> None:
+        model, id = self._above(one.path)
         spec = self._spec_at(one.path)
-        if one.why == "dropped" and isinstance(spec, ChildSpec) and spec.mailbox.on_restart == "keep":
-            self._wrong(one, 26, "a restart keeps what waits in the mailbox", f"{one.message_type} dropped")
+        if one.why == "dropped" and isinstance(spec, ChildSpec) and spec.mailbox.on_restart == "keep" and model:
+            model.disagree(26, f"a restart keeps what waits in the mailbox of {id}", f"{one.message_type} dropped")
 
     # What supervisors hear and say
 

@@ -15,7 +15,7 @@ from supervisors._api import (
     WhichChildren,
 )
 from supervisors._child import ChildCounts, ChildInfo
-from supervisors._spec import ChildSpec, SupervisorSpec
+from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._member import LIVE, Life, Member, Want
 from supervisors.testing._model import Mode, SupervisorModel
 
@@ -41,6 +41,8 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
             )
         case WhichChildren() | CountChildren():
             model.asks.add(number, type(request).__name__, 23, "ok")
+        case UpdateSpecs(specs=specs) if model.mode is not Mode.ENDING and _significant_in_vain(model, specs):
+            model.asks.add(number, "update_specs", 22, "SpecError")
         case UpdateSpecs(specs=specs):
             model.give_in("update_specs is not modelled")
             model.updated.update((spec.id, spec) for spec in specs)
@@ -48,12 +50,17 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
             model.asks.add(number, type(request).__name__, 23, "*")
 
 
+def _significant_in_vain(model: SupervisorModel, specs: Sequence[Spec]) -> bool:
+    """Whether a spec is significant where that means nothing (rule 22)."""
+    return model.spec.auto_shutdown == "never" and any(spec.significant for spec in specs)
+
+
 def _start(model: SupervisorModel, number: int, spec: ChildSpec | SupervisorSpec) -> None:
     what, path = f"start_child({spec.id!r})", f"{model.path}/{spec.id}"
     found = model.members.get(spec.id)
     if model.mode is Mode.ENDING:
         model.asks.add(number, what, 23, "*")
-    elif spec.significant and model.spec.auto_shutdown == "never":
+    elif _significant_in_vain(model, [spec]):
         model.asks.add(number, what, 22, "SpecError")
     elif found is not None:
         model.asks.add(number, what, 16 if found.waits else 23, *_present(found), child=path)

@@ -199,3 +199,15 @@ def test_a_first_start_that_is_tried_again_may_wait_for_a_group_after_it() -> No
         Line(0.5, "root/b", "crash"),
     )
     Trial(tree, script).run()
+
+
+def test_specs_that_are_refused_change_nothing() -> None:
+    """Guards the model of rule 22: `update_specs` was refused, and the mailbox of the child went on as it was."""
+    tree = supervisor("root", child("a", Puppet, backoff=None, mailbox="drop"))
+    refused = child("a", Puppet, restart="transient", significant=True)
+    script = (
+        Line(1.0, "root", "update_specs", refused),
+        Line(2.0, "root/a", "crash"),
+        Line(2.0, "root/a", "crash"),
+    )
+    assert not Trial(tree, script).run().silent
