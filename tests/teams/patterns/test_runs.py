@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from collections import Counter
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from actors import ActorDeadError
-from actors.testing import Crash, FaultPlan, Kill, simulation
+from actors.testing import Crash, FaultPlan, Kill, Slow, simulation
 from supervisors import constant
 from teams import (
     RunBegan,
@@ -127,9 +128,11 @@ def test_a_gathering_that_has_ended_is_the_same_when_the_run_plays_again() -> No
     with simulation(FaultPlan(Kill("crew/runs/*", at=4.0))) as sim:
         crew = begun(sim, team("crew", *people))
         assert crew is not None
-        result = crew.play(sequential(parallel("quick", "late", policy=first()), "after"), "x").get()
-        assert result == {"quick": "x"}
+        handle = crew.play(sequential(parallel("quick", "late", policy=first()), "after"), "x")
+        assert handle.get() == {"quick": "x"}
         sim.require_fired()
+        steps = [event.step for event in handle.stream() if isinstance(event, StepBegan)]
+        assert sorted(steps) == ["after", "parallel", "parallel/gather/late", "parallel/gather/quick"]
     assert ledger.begun == Counter({("quick", "'x'"): 1, ("late", "'x'"): 1, ("after", "{'quick': 'x'}"): 1})
     assert sum(ledger.finished.values()) == 2
 
@@ -159,7 +162,7 @@ def test_an_outcome_that_comes_while_the_run_is_down_is_not_lost() -> None:
 
 def test_limits_of_time_do_not_begin_anew_when_the_run_plays_again() -> None:
     """Guards timeouts of patterns and gatherings against crashes of the run."""
-    with simulation(FaultPlan(Kill("crew/runs/*", at=2.0))) as sim:
+    with simulation(FaultPlan(Kill("crew/runs/1", at=2.0), Kill("crew/runs/2", at=2.0))) as sim:
         crew = begun(sim, team("crew", member("slow", takes(100.0), concurrency=2)))
         assert crew is not None
         gathering = crew.play(parallel("slow", within=3.0, policy=fail_fast()), 1)
@@ -167,7 +170,8 @@ def test_limits_of_time_do_not_begin_anew_when_the_run_plays_again() -> None:
         for handle in (gathering, nested):
             with pytest.raises(RunFailed):
                 handle.get()
-        assert sim.now == 3.0
+            assert sim.now == 3.0
+        sim.require_fired()
 
 
 def test_a_goal_that_failed_is_tried_again_and_what_was_done_stays_done() -> None:
@@ -181,15 +185,34 @@ def test_a_goal_that_failed_is_tried_again_and_what_was_done_stays_done() -> Non
         return value
 
     ledger = Ledger()
-    pattern = sequential("a", parallel("b", "shaky", policy=fail_fast()), lambda both: [1, 2], pipeline("p", "q"))
-    people = [ledger.member(name) for name in "abp"]
-    people += [member("shaky", takes(2.0, shaky)), member("q", takes(1.0))]
+    pattern = sequential("a", parallel("b", "shaky", policy=fail_fast()), lambda both: both["b"])
+    people = [ledger.member(name) for name in "ab"]
     with simulation() as sim:
-        crew = sim.start(team("crew", *people, goal=goal(pattern, "x")))
+        crew = sim.start(team("crew", *people, member("shaky", takes(2.0, shaky)), goal=goal(pattern, "x")))
         assert isinstance(crew, TeamRef)
         sim.eventually("the goal is reached", lambda: not crew.is_alive(), within=60)
     assert seen == ["x", "x"]
     assert all(count == 1 for count in ledger.finished.values())
+
+
+def test_a_goal_that_is_a_pipeline_goes_on_with_the_item_that_failed() -> None:
+    """Guards goals: items that came out are not there again, and those that were called off are begun anew."""
+    seen: list[int] = []
+
+    async def work(value: int) -> int:
+        seen.append(value)
+        await asyncio.sleep((0.5, 1.0, 3.0, 3.0)[value])
+        if value == 1 and seen.count(1) == 1:
+            raise OSError("the first time")
+        return value
+
+    with simulation() as sim:
+        results: list[object] = []
+        pattern = sequential(pipeline(stage("s", "worker", parallel=3)), results.append)
+        crew = sim.start(team("crew", member("worker", work, concurrency=3), goal=goal(pattern, range(4))))
+        sim.eventually("the goal is reached", lambda: not crew.is_alive(), within=60)
+    assert results == [[0, 1, 2, 3]]
+    assert sorted(seen) == [0, 1, 1, 2, 2, 3, 3]
 
 
 def test_a_listener_from_outside_sees_the_events_of_all_runs() -> None:
@@ -212,10 +235,18 @@ def test_errors_of_runs_survive_pickling() -> None:
     assert again.error.gathered.unanswered == ("a",)
 
 
-def test_a_coordinator_that_crashes_over_a_step_is_asked_again() -> None:
+@pytest.mark.parametrize(
+    "plan",
+    [
+        FaultPlan(Crash("crew/coordinator", nth=1), Crash("crew/coordinator", nth=3)),
+        FaultPlan(Slow("crew/coordinator", nth=1, seconds=0.5), Kill("crew/coordinator", nth=1)),
+    ],
+    ids=["crash", "kill"],
+)
+def test_a_coordinator_that_crashes_over_a_step_is_asked_again(plan: FaultPlan) -> None:
     """Guards steps against the dispatcher's own crash: the step is neither lost nor failed nor done twice."""
     ledger = Ledger()
-    with simulation(FaultPlan(Crash("crew/coordinator", nth=1), Crash("crew/coordinator", nth=3))) as sim:
+    with simulation(plan) as sim:
         crew = begun(sim, team("crew", ledger.member("a", 1.0), ledger.member("b", 1.0)))
         assert crew is not None
         assert crew.play(sequential("a", "b"), 1).get() == 1

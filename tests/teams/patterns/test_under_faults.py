@@ -15,7 +15,7 @@ import pytest
 
 from actors.testing import Crash, FaultPlan, Kill, Simulation, Slow, faults, simulate
 from supervisors import SupervisorSpec
-from teams import Failed, RunFailed, RunHandle, StepBegan, StepDone, TeamRef, quorum, step, team
+from teams import Failed, RunFailed, RunHandle, SourceLost, StepBegan, StepDone, TeamRef, quorum, step, team
 from teams.patterns import (
     Approved,
     Plan,
@@ -133,7 +133,7 @@ def test_a_pipeline_without_attempts_has_a_result_or_a_failure_for_every_item(si
     assert all(count == 1 for count in ledger.begun.values())
 
 
-@simulate(plan=faults.plans("crew/runs/*", kinds=[Kill], max_faults=3, until=4.0), examples=40)
+@simulate(plan=faults.plans("crew/runs/1", "crew/runs/2", kinds=[Kill], max_faults=3, until=4.0), examples=40)
 def test_a_pipeline_reads_an_async_source_again_or_says_that_it_cannot(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the source: an async iterable is begun anew and goes on where it was; an async generator that was cut off
     is a typed error, and not a short result.
@@ -154,7 +154,7 @@ def test_a_pipeline_reads_an_async_source_again_or_says_that_it_cannot(sim: Simu
     once = root.play(pattern, aiter(Rows()))
     assert played_out(sim, root, again) == [0, 1, 2, 3]
     result = played_out(sim, root, once)
-    assert result == [0, 1, 2, 3] or "cannot go on" in str(result)
+    assert result == [0, 1, 2, 3] or (isinstance(result, RunFailed) and isinstance(result.error, SourceLost))
 
 
 @simulate(plan=anything, examples=40)
