@@ -286,9 +286,7 @@ class Scope:
         if isinstance(known, Gathered):
             return known
         began: float = scope.kept(BEGAN, self.now)
-        gathered = await scope._gathered(branches, policy or collect(), within, began, attempts)
-        self._record.kept[scope.path] = gathered
-        return gathered
+        return await scope._gathered(branches, policy or collect(), within, began, attempts)
 
     async def _gathered(
         self,
@@ -314,12 +312,12 @@ class Scope:
                 over.set_result(None)
 
         if gathering.over:
-            return gathering.gathered()
+            return self._settled(gathering)
         tasks = [asyncio.ensure_future(branch(name, target, value)) for name, (target, value) in branches.items()]
         try:
             left = None if within is None else max(0.0, began + within - self.now())
             await asyncio.wait([over], timeout=left)
-            gathered = gathering.gathered()
+            gathered = self._settled(gathering)  # before anything is called off, and before this may be killed
             why = "the others are enough or failed" if over.done() else "its time is up"
             if not over.done():
                 over.set_result(None)
@@ -328,6 +326,11 @@ class Scope:
             return gathered
         finally:
             await end_all(tasks)
+
+    def _settled(self, gathering: Gathering) -> Gathered:
+        """What came of the gathering that this part is, now and whenever the pattern is played."""
+        gathered = self._record.kept[self._path] = gathering.gathered()
+        return gathered
 
     def _end_off(self, key: str, why: str) -> None:
         self._call_off(key, why)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-PatternName = Literal["sequential", "parallel", "choreography", "hierarchical", "adaptive_mesh"]
+PatternName = Literal["sequential", "parallel", "choreography", "hierarchical", "mesh"]
 
 
 class Situation(BaseModel):
@@ -66,7 +66,7 @@ RULES = (
     ),
     _Rule(
         lambda it: it.environment == "dynamic" and it.resilience == "critical",
-        Choice("adaptive_mesh", "the environment is dynamic and resilience critical: members organise themselves"),
+        Choice("mesh", "the environment is dynamic and resilience critical: members organise themselves"),
     ),
 )
 OTHERWISE = Choice("sequential", "nothing asks for more: start with sequential, and change it when something does")

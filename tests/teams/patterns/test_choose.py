@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import teams.patterns
+import teams.protocols
 from teams.patterns import Situation, choose
+from teams.patterns._choose import PatternName
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,7 @@ from teams.patterns import Situation, choose
         (Situation(workflow="linear", tasks="independent", speed="critical"), "parallel"),
         (Situation(workflow="complex", flexibility="high"), "choreography"),
         (Situation(decisions="complex", authority="clear"), "hierarchical"),
-        (Situation(environment="dynamic", resilience="critical"), "adaptive_mesh"),
+        (Situation(environment="dynamic", resilience="critical"), "mesh"),
         (Situation(), "sequential"),
         (Situation(workflow="complex", flexibility="low", decisions="simple"), "sequential"),
     ],
@@ -45,10 +47,10 @@ def test_there_is_a_choice_and_a_reason_for_every_situation(situation: Situation
     assert choice.why
 
 
-@pytest.mark.parametrize("name", ["sequential", "parallel", "hierarchical"])
+@pytest.mark.parametrize("name", get_args(PatternName))
 def test_a_choice_is_the_name_of_what_makes_the_pattern(name: str) -> None:
     """Guards the names: what is chosen can be imported."""
-    assert callable(getattr(teams.patterns, name))
+    assert callable(getattr(teams.patterns, name, None) or getattr(teams.protocols, name))
 
 
 @pytest.mark.parametrize("bad", [{"workflow": "zigzag"}, {"speed": 3}, {"moon": "full"}], ids=str)

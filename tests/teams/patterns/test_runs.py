@@ -20,6 +20,7 @@ from teams import (
     StepBegan,
     StepDone,
     StepFailed,
+    StepSkipped,
     TeamHalted,
     TeamRef,
     fail_fast,
@@ -128,13 +129,32 @@ def test_a_gathering_that_has_ended_is_the_same_when_the_run_plays_again() -> No
     with simulation(FaultPlan(Kill("crew/runs/*", at=4.0))) as sim:
         crew = begun(sim, team("crew", *people))
         assert crew is not None
-        handle = crew.play(sequential(parallel("quick", "late", policy=first()), "after"), "x")
+        handle = crew.play(parallel("quick", "late", policy=first(), merge="after"), "x")
         assert handle.get() == {"quick": "x"}
         sim.require_fired()
         steps = [event.step for event in handle.stream() if isinstance(event, StepBegan)]
-        assert sorted(steps) == ["after", "parallel", "parallel/gather/late", "parallel/gather/quick"]
+        assert sorted(steps) == ["gather/late", "gather/quick", "merge"]
     assert ledger.begun == Counter({("quick", "'x'"): 1, ("late", "'x'"): 1, ("after", "{'quick': 'x'}"): 1})
     assert sum(ledger.finished.values()) == 2
+
+
+def test_a_run_that_is_killed_while_it_calls_off_the_rest_has_decided() -> None:
+    """Guards the moment of the decision: what was called off is not begun again by the next incarnation."""
+    ledger = Ledger()
+    with crew_of(ledger.member("quick"), ledger.member("late", 5.0)) as (sim, crew):
+        told: list[StepSkipped] = []
+
+        def kill_once(event: StepSkipped) -> None:
+            told.append(event)
+            if len(told) == 1:
+                crew.child("runs/1").kill()
+
+        sim.runtime.events.subscribe(kill_once, StepSkipped)
+        assert crew.play(parallel("quick", "late", policy=first()), "x").get() == {"quick": "x"}
+        sim.advance(20.0)
+        assert idle(crew)
+        assert len(told) == 1
+    assert ledger.begun == Counter({("quick", "'x'"): 1, ("late", "'x'"): 1})
 
 
 def test_work_that_is_under_way_goes_on_while_the_run_is_restarted() -> None:
