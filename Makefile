@@ -47,7 +47,7 @@ test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run eve
 	$(STAGE) "lint-imports"
 	@$(TEST)/bin/lint-imports --no-logo
 	$(STAGE) "pytest"
-	@UNDERSTUDY_INSTALLED=1 $(TEST)/bin/python -P -m pytest $(ARGS)
+	@UNDERSTUDY_INSTALLED=1 $(TEST)/bin/python -P -m pytest -n auto --dist worksteal $(ARGS)
 
 soak: $(TEST)/.stamp ## Run generated trees under faults for MINUTES=10 (SEED=n repeats a campaign)
 	@$(TEST)/bin/python -m benchmarks.soak --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)

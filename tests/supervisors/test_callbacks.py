@@ -70,7 +70,7 @@ async def test_on_failure_may_decide_in_place_of_the_table(restart: Any, said: o
         assert (await states(root)).get("a", "dropped") == after
 
 
-@pytest.mark.parametrize("said", ["maybe", 7, [], {}, object()], ids=str)
+@pytest.mark.parametrize("said", ["maybe", 7, [], {}, pytest.param(object(), id="object")], ids=str)
 @in_loop
 async def test_on_failure_that_says_nonsense_leaves_it_to_the_table(said: object) -> None:
     """Whatever a callback returns, the supervisor and the siblings outlive it."""
