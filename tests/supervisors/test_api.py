@@ -148,7 +148,9 @@ async def test_rule_23_an_id_that_is_no_string_is_not_found_and_harms_nobody(id:
         assert root.is_alive()
 
 
-@pytest.mark.parametrize("what", [None, 7, "a", pytest.param(object(), id="object"), Worker, {"id": "b"}, {1: 2}], ids=repr)
+@pytest.mark.parametrize(
+    "what", [None, 7, "a", pytest.param(object(), id="object"), Worker, {"id": "b"}, {1: 2}], ids=repr
+)
 @pytest.mark.parametrize("dynamic", [False, True])
 @in_loop
 async def test_rule_23_start_child_with_nonsense_is_a_spec_error_and_harms_nobody(what: Any, dynamic: bool) -> None:
