@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
@@ -13,7 +14,7 @@ from pykka.messages import _ActorStop
 from actors._current import current_cell
 from actors._deadlines import expire
 from actors._envelope import Envelope
-from actors._errors import ActorDeadError, CallTimeout, DeadlockError
+from actors._errors import ActorDeadError, CallTimeout, DeadlockError, RuntimeStopped
 from actors._future import Future, refuse_on_loop
 from actors._introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._mailbox import BoundedQueue
@@ -179,8 +180,10 @@ class ActorRef(pykka.ActorRef[A]):
         try:
             cell.put(Envelope(message, caller, future, deadline, _inherit(caller, correlation_id)))
             if not block:
-                if deadline is not None:
-                    runtime.on_loop(partial(_watch_deadline, future, cell, deadline, message))
+                if deadline is not None and not future.done():
+                    # A runtime that has stopped meanwhile has settled the future with everything else.
+                    with suppress(RuntimeStopped):
+                        runtime.on_loop(partial(_watch_deadline, future, cell, deadline, message))
                 return future
             seconds = None if deadline is None else deadline - runtime.now()
             if not future.done() and not runtime.park(future, seconds):

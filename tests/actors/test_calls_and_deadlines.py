@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import ActorDeadError, ActorRef, BlockingCallError, CallTimeout
+from actors import ActorDeadError, ActorRef, BlockingCallError, CallTimeout, Runtime
+from actors._cell import Cell
+from actors._envelope import Envelope
 from supervisors import child, start, supervisor
 from tests.actors.cast import (
     PATIENCE,
@@ -371,3 +373,19 @@ def test_many_threads_ask_at_once_and_each_gets_its_own_answer() -> None:
             for thread in threads:
                 thread.join(PATIENCE)
             assert answers == {who: list(range(50)) for who in range(4)}
+
+
+def test_an_ask_whose_runtime_ends_before_it_returns_has_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards asking from a thread: the end of the runtime is an answer, even if it comes in the middle of asking."""
+    runtime = Runtime(log=False)
+    runtime.__enter__()
+    ref = runtime.spawn(Player).get()
+    put = Cell.put
+
+    def put_and_end(cell: Cell, envelope: Envelope) -> None:
+        put(cell, envelope)
+        monkeypatch.setattr(Cell, "put", put)
+        runtime.__exit__(None, None, None)
+
+    monkeypatch.setattr(Cell, "put", put_and_end)
+    assert ref.ask("hello", block=False).done()

@@ -147,7 +147,7 @@ def test_the_live_view_makes_room_for_a_question_and_comes_back(
         while data := os.read(ours, 65536):
             shown += data.decode()
     os.close(ours)
-    assert program.wait(timeout=60) == 0
+    assert program.wait(timeout=60) == 0, shown[-3000:]
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is shown again"
     asked, answer, after = shown.partition("'no')\r\n1\r\n")
     assert answer, f"something was drawn between the question and the answer: {asked[-500:]!r}"

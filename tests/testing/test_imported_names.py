@@ -188,6 +188,7 @@ def test_a_simulation_in_another_thread_goes_without_the_watch() -> None:
             found.append(error)
 
     thread = threading.Thread(target=run)
+    join = thread.join  # the real one: the simulation in the other thread puts up its fences for all
     thread.start()
-    thread.join()
+    join()
     assert found == [0.25]
