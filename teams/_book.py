@@ -13,37 +13,24 @@ from teams._actors import ActorRef, Reply, TimerHandle
 from teams._member import Member
 from teams._roster import Roster, Seat
 from teams._target import Can
-from teams._work import Outcome, Receipt, Work
+from teams._work import Receipt, Report, Work
 
 
-class Errand:
+class Errand(Report):
     """Something a supervisor was asked to do for the team: start, stop or forget a child."""
 
-    __slots__ = ("change", "child", "coordinator", "outcome", "what")
+    __slots__ = ("change", "child", "what")
 
     def __init__(self, coordinator: ActorRef[Any], what: str, child: str, change: Change) -> None:
-        self.coordinator = coordinator
+        super().__init__(coordinator)
         self.what = what
         self.child = child
         self.change = change
-        self.outcome: Outcome | None = None
 
-    def done(self) -> bool:
-        """Whether the supervisor has answered."""
-        return self.outcome is not None
-
-    def set_result(self, result: object, /) -> None:
-        """It is done."""
-        self._settle(Outcome(result))
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """It was refused, or failed."""
-        self._settle(Outcome(error=exception))
-
-    def _settle(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        if self.coordinator.is_alive():
-            self.coordinator.tell(Returned(self))
+    @property
+    def message(self) -> Returned:
+        """What the coordinator is told."""
+        return Returned(self)
 
 
 class Returned(NamedTuple):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from teams._actors import ActorRef, Reply, TimerHandle
+from teams._actors import ActorDeadError, ActorRef, Reply, TimerHandle
 from teams._context import Cancellation, Refusal
 from teams._target import Can, Whom
 
@@ -40,36 +41,55 @@ class Assign(NamedTuple):
     attempts: int = 1
 
 
-class Receipt:
-    """Takes the outcome of one attempt, or the answer to one offer, and tells the coordinator.
+class Report:
+    """Takes an outcome for the coordinator, and tells it.
 
-    It belongs to the work, so that the outcome is still there if the coordinator crashes over being told.
+    It belongs to what it is about, so that the outcome is still there if the coordinator crashes over being told.
     """
 
-    __slots__ = ("coordinator", "outcome", "seat", "work")
+    __slots__ = ("coordinator", "outcome")
 
-    def __init__(self, coordinator: ActorRef[Any], work: Work, seat: Seat) -> None:
+    def __init__(self, coordinator: ActorRef[Any]) -> None:
         self.coordinator = coordinator
-        self.work = work
-        self.seat = seat
         self.outcome: Outcome | None = None
+
+    @property
+    def message(self) -> object:
+        """What the coordinator is told."""
+        raise NotImplementedError
 
     def done(self) -> bool:
         """Whether the outcome is there."""
         return self.outcome is not None
 
     def set_result(self, result: object, /) -> None:
-        """The member answered. In the member's thread."""
+        """It was done. In the thread of whoever did it."""
         self._settle(Outcome(result))
 
     def set_exception(self, exception: BaseException, /) -> None:
-        """The member crashed, refused or is gone. In the thread that noticed."""
+        """It was refused, or whoever was to do it crashed or is gone. In the thread that noticed."""
         self._settle(Outcome(error=exception))
 
     def _settle(self, outcome: Outcome) -> None:
         self.outcome = outcome
-        if self.coordinator.is_alive():
-            self.coordinator.tell(Settled(self))
+        with suppress(ActorDeadError):  # with the team, everybody who waits has been answered
+            self.coordinator.tell(self.message)
+
+
+class Receipt(Report):
+    """The outcome of one attempt, or the answer to one offer."""
+
+    __slots__ = ("seat", "work")
+
+    def __init__(self, coordinator: ActorRef[Any], work: Work, seat: Seat) -> None:
+        super().__init__(coordinator)
+        self.work = work
+        self.seat = seat
+
+    @property
+    def message(self) -> Settled:
+        """What the coordinator is told."""
+        return Settled(self)
 
 
 class Settled(NamedTuple):
