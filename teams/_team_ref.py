@@ -7,17 +7,20 @@ from typing import Any
 
 from teams._actors import ActorDeadError, ActorRef, Crashed, Future
 from teams._broadcast import BroadcastTo
+from teams._errors import TeamError
 from teams._gather import Gathered, GatherPolicy, collect
 from teams._member import Member
 from teams._pattern import Pattern, whoms
 from teams._record import Record, RunHandle
 from teams._requests import EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SeatInfo
 from teams._run import Goal, broken
-from teams._supervisors import SupervisorRef
+from teams._supervisors import SupervisionError, SupervisorRef
 from teams._target import Can, Whom
 from teams._work import Assign
 from teams.protocols._topics_ref import TopicsRef
 
+ASKED = 5
+"""How often the coordinator is asked that crashes over being asked."""
 STARTS = 3
 """How often the start of a run is asked for."""
 
@@ -185,10 +188,29 @@ class TeamRef(SupervisorRef):
         return tuple(str(whom) for whom in whoms(pattern) if not any(roster.able(whom) for roster in rosters))
 
     def _coordinate(self, message: object) -> Future[Any]:
+        future: Future[Any] = Future(self._cell.runtime.park)
+        self._ask_coordinator(message, future, ASKED)
+        return future
+
+    def _ask_coordinator(self, message: object, future: Future[Any], tries: int) -> None:
         coordinator = self._cell.runtime.find(f"{self.path}/coordinator")
         if coordinator is None:
-            future: Future[Any] = Future(self._cell.runtime.park)
             future.set_exception(ActorDeadError(self.path, self._cell.reason, message))
-            return future
+            return
         # No deadline but the one that is asked for: the end of the coordinator settles everything.
-        return coordinator.ask(message, block=False, timeout=None)
+        asked = coordinator.ask(message, block=False, timeout=None)
+        asked.add_done_callback(partial(self._answered, message, future, tries - 1))
+
+    def _answered(self, message: object, future: Future[Any], tries: int, asked: Future[Any]) -> None:
+        """A coordinator that crashed over being asked has not begun what it was asked for: it is asked again."""
+        try:
+            answer = asked.get()
+        except (TeamError, SupervisionError) as error:
+            future.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - whatever crashed it
+            if tries and self.is_alive():
+                self._ask_coordinator(message, future, tries)
+            else:
+                future.set_exception(error)
+        else:
+            future.set(answer)

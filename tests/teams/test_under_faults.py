@@ -77,8 +77,7 @@ def test_exactly_one_member_owns_a_work_at_every_moment_and_every_asker_is_answe
         assert result == number
         assert floor.finished[number] >= 1
     assert all(floor.finished[number] <= 1 + len(plan) for number in range(5))
-    # A crash of the coordinator over the request itself is the asker's to see; with ten attempts nothing else fails.
-    assert all(not isinstance(error, TeamError) for error in work.errors.values())
+    assert not work.errors
 
 
 @simulate(plan=faults.plans("crew/members/*", kinds=[Kill], max_faults=3), examples=40)
