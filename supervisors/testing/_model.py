@@ -410,6 +410,8 @@ class SupervisorModel:
             else:
                 # A first start failed that the group restart was about to stop: whether it waits for that is not said.
                 member.doubt = True
+                if self.group is not None:
+                    self.group.dues[member.id] = AT_ONCE.maybe(member.next_due(self.now))
             return True
         return False
 

@@ -2,7 +2,11 @@
 
 from teams._errors import NoSuchChoice, NoSuchQuestion
 from teams._events import (
+    ChainEnded,
+    CompensationFailed,
     ConflictResolved,
+    EventUndelivered,
+    EventUnheard,
     IntentionActed,
     IntentionAnnounced,
     IntentionEvent,
@@ -12,6 +16,8 @@ from teams._events import (
     LeaderResigned,
     QuestionAnswered,
     QuestionAsked,
+    StepUndone,
+    SubscriberQuarantined,
 )
 from teams.protocols._chain import ChainFailure, ChainOutcome, ChainStep, NotUndone, Undo
 from teams.protocols._choreography import Choreography, On, choreography, on
@@ -69,11 +75,13 @@ __all__ = [
     "Behaviour",
     "Candidate",
     "CandidateRef",
+    "ChainEnded",
     "ChainFailure",
     "ChainOutcome",
     "ChainStep",
     "Choreography",
     "Claim",
+    "CompensationFailed",
     "Complete",
     "ConflictResolved",
     "Contention",
@@ -89,6 +97,8 @@ __all__ = [
     "Discussion",
     "Escalated",
     "Event",
+    "EventUndelivered",
+    "EventUnheard",
     "Finding",
     "FunctionPeer",
     "GaveUp",
@@ -130,7 +140,9 @@ __all__ = [
     "Ruling",
     "Said",
     "Standing",
+    "StepUndone",
     "SubscriberInfo",
+    "SubscriberQuarantined",
     "Tied",
     "Topics",
     "TopicsRef",

@@ -24,6 +24,8 @@ class Route(NamedTuple):
     subscriptions: tuple[Subscription, ...]
     steps: bool
     """Whether a step of a choreography is among them."""
+    vacant: tuple[Subscription, ...] = ()
+    """Steps of choreographies that nobody takes any more: whoever did is gone for good."""
 
 
 class Board(Tray[Delivery | Undoing]):
@@ -34,6 +36,8 @@ class Board(Tray[Delivery | Undoing]):
         self.subscribers: dict[ActorRef[Any], Subscriber] = {}
         self.choreographies: dict[str, frozenset[str]] = {}
         """The topics with which a choreography ends, by its name."""
+        self.vacant: dict[str, list[Subscription]] = {}
+        """The steps whose member is gone for good, by the name of the choreography, until it is told anew."""
         self.routes: dict[str, Route] = {}
         self.seen: dict[str, Publication | int] = {}
         """The events that were published last, by id: the publication while somebody waits for it, else how many heard
@@ -52,7 +56,10 @@ class Board(Tray[Delivery | Undoing]):
         if found is None:
             heard = (each.heard(topic) for each in self.subscribers.values())
             subscriptions = tuple(each for each in heard if each is not None)
-            found = Route(subscriptions, any(each.step is not None for each in subscriptions))
+            steps = any(each.step is not None for each in subscriptions)
+            lost = (each for vacant in self.vacant.values() for each in vacant)
+            vacant = tuple(each for each in lost if each.matches.fullmatch(topic))
+            found = Route(subscriptions, steps or bool(vacant), vacant)
             if len(self.routes) >= ROUTES:
                 self.routes.clear()
             self.routes[topic] = found

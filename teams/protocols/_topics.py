@@ -28,6 +28,7 @@ the tree:
 - An event published again with its id is not delivered again, for as long as the id is among the last `remember`.
 - A subscriber that fails over an event gets one attempt for the next one; if it fails again it is quarantined, and what
   comes for it is kept as dead events until `redeliver`. The other subscribers notice nothing.
+- A chain that comes to a step whose member is gone for good has failed; nobody else takes the step.
 - Completed steps of a failed chain are undone in reverse, none twice (a timeout excepted, as above), none that was not
   completed; one that cannot be undone is in the outcome, and the others are undone all the same.
 
@@ -188,7 +189,7 @@ class Topics(Actor):
         seen[event.id] = publication if publication is not None and heard else heard
         if len(seen) > self._remember:
             del seen[next(iter(seen))]
-        if not heard and not board.ends_with(event.topic):
+        if not heard and not route.vacant and not board.ends_with(event.topic):
             self._bury(event, None, "unheard", None, 0)
         refused: dict[str, Undelivered] = {}
         for subscription in subscriptions:
@@ -200,6 +201,11 @@ class Topics(Actor):
             outcome = self._deliver(delivery)
             if outcome is not None:
                 refused[subscriber.path] = outcome
+        for vacancy in route.vacant:
+            path = vacancy.subscriber.path
+            self._bury(event, path, "gone", None, 0)
+            if chain is not None:
+                self._fail_chain(chain, ChainFailure(event.topic, path, "gone", None))
         return (publication if publication is not None else heard), refused
 
     def _deliver(self, delivery: Delivery) -> Undelivered | None:
@@ -523,6 +529,7 @@ class Topics(Actor):
                 Subscription(each.topic, topic_matcher(each.topic), subscriber, each.terms, terms)
             )
         board.choreographies[made.name] = frozenset(made.ends)
+        board.vacant.pop(made.name, None)
         board.routes.clear()
         for subscriber in list(board.subscribers.values()):
             self._pump(subscriber)
@@ -545,6 +552,9 @@ class Topics(Actor):
         left = [*subscriber.out, *(each for each in subscriber.waiting if not each.settled)]
         subscriber.out.clear()
         subscriber.waiting.clear()
+        for subscription in subscriber.subscriptions:
+            if subscription.step is not None:
+                self._board.vacant.setdefault(subscription.step.choreography, []).append(subscription)
         subscriber.subscriptions = []
         for each in left:
             if each.settled and each.error is None:

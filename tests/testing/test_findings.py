@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from actors.testing import Demote, Schedule
-from supervisors import child, constant, supervisor
+from actors.testing import ClockJump, Demote, FaultPlan, Schedule
+from supervisors import child, constant, exponential, supervisor
 from supervisors.testing import Line, Puppet, Trial
 
 
@@ -211,3 +211,26 @@ def test_specs_that_are_refused_change_nothing() -> None:
         Line(2.0, "root/a", "crash"),
     )
     assert not Trial(tree, script).run().silent
+
+
+def test_a_first_start_that_fails_while_a_group_is_about_to_stop_it_may_hold_the_group_back() -> None:
+    """Guards the model of rule 12: it said that the group waits for the one that was killed alone, which the rules
+    leave open.
+    """
+    tree = supervisor(
+        "root",
+        child("a", Puppet, backoff=exponential(0.25, cap=2.0, factor=3.0, reset_after=0.5)),
+        child(
+            "b",
+            Puppet,
+            restart="transient",
+            args={"starts": ("slow", "decline", "slow")},
+            backoff=exponential(1.0, cap=2.0, factor=1.0, jitter="none", reset_after=0.5),
+            start_timeout=0.75,
+        ),
+        strategy="one_for_all",
+        restart="temporary",
+        period=1.0,
+    )
+    script = (Line(2.25, "root/a", "kill"), Line(2.25, "root", "which_children"))
+    Trial(tree, script, FaultPlan(ClockJump(at=0.5, seconds=5.0)), seed=541420).run()
