@@ -44,6 +44,8 @@ class Reference:
         """The faults that fired, by kind."""
         self._trees = {tree.id: tree for tree in trees}
         self._prompt = prompt
+        self._made: dict[str, tuple[bool, object]] = {}
+        """Of each cell, whether it was made for a supervisor, and what its spec was known to be then."""
         self._alive: dict[str, int] = {}
         self._up: set[str] = set()
         self._killed: set[str] = set()
@@ -116,6 +118,9 @@ class Reference:
         member = model.members.get(id)
         return model.updated.get(id) or (member.spec if member is not None else None)
 
+    def _cell_made(self, one: seen.Made) -> None:
+        self._made[one.path] = (one.supervisor, self._spec_at(one.path))
+
     def _starting(self, one: seen.Starting) -> None:
         model, id = self._above(one.path)
         if one.path in self._alive:
@@ -133,7 +138,10 @@ class Reference:
         self._killed.discard(one.path)
         self._told.pop(one.path, None)
         spec = self._spec_at(one.path)
-        if isinstance(spec, SupervisorSpec):
+        # A supervisor that is no longer judged may have been asked for a worker where a supervisor was.
+        made_for_supervisor, known = self._made.get(one.path, (True, None))
+        worker = not made_for_supervisor and known is spec
+        if isinstance(spec, SupervisorSpec) and not worker:
             self.judged["supervisors"] += 1
             self.models[one.path] = SupervisorModel(spec, one.path, one.incarnation)
         else:
@@ -291,6 +299,7 @@ class Reference:
 
 
 _LOOKS: dict[type[Any], Callable[[Reference, Any], None]] = {
+    seen.Made: Reference._cell_made,
     seen.Starting: Reference._starting,
     seen.Started: Reference._started,
     seen.StartFailed: Reference._gone,

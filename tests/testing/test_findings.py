@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.testing import ClockJump, Demote, FaultPlan, Schedule
-from supervisors import child, constant, exponential, supervisor
+from supervisors import budget, child, constant, exponential, supervisor
 from supervisors.testing import Line, Puppet, Trial
 
 
@@ -234,3 +234,28 @@ def test_a_first_start_that_fails_while_a_group_is_about_to_stop_it_may_hold_the
     )
     script = (Line(2.25, "root/a", "kill"), Line(2.25, "root", "which_children"))
     Trial(tree, script, FaultPlan(ClockJump(at=0.5, seconds=5.0)), seed=541420).run()
+
+
+def test_a_worker_that_is_asked_for_where_a_supervisor_was_is_judged_as_a_worker() -> None:
+    """Guards the model: after `update_specs` it no longer knew what was started, and took a worker for the supervisor
+    that had been there.
+    """
+    tree = supervisor(
+        "root",
+        supervisor(
+            "b",
+            child("a", Puppet, restart="temporary", backoff=None, args={"starts": ("fail",), "stop": "fail"}),
+            backoff=None,
+            retry_start=True,
+            strategy="one_for_all",
+            own_budget=budget(2, period=60.0, on_limit="drop"),
+        ),
+        restart="transient",
+        backoff=None,
+        strategy="one_for_all",
+        auto_shutdown="all_significant",
+    )
+    other = child("d", Puppet, restart="transient", significant=True, start_timeout=0.75)
+    worker = child("b", Puppet, backoff=None, shutdown=0.5, args={"stop": "never"})
+    script = (Line(0.5, "root", "update_specs", other), Line(2.75, "root", "start_child", worker))
+    Trial(tree, script, seed=167, until=1.5).run()
