@@ -259,3 +259,23 @@ def test_a_worker_that_is_asked_for_where_a_supervisor_was_is_judged_as_a_worker
     worker = child("b", Puppet, backoff=None, shutdown=0.5, args={"stop": "never"})
     script = (Line(0.5, "root", "update_specs", other), Line(2.75, "root", "start_child", worker))
     Trial(tree, script, seed=167, until=1.5).run()
+
+
+def test_a_group_restart_may_wait_for_a_start_that_was_asked_for() -> None:
+    """Guards the model of rule 6: it wanted the group stopped while a child outside of it, that somebody had asked for,
+    was coming up. One thing after another, as in OTP, keeps the rules too.
+    """
+    tree = supervisor(
+        "root",
+        child("a", Puppet, restart="transient", backoff=None, args={"starts": ("decline", "slow", "up")}),
+        child("c", Puppet, backoff=None),
+        backoff=None,
+        strategy="rest_for_one",
+        period=2.0,
+    )
+    script = (
+        Line(4.5, "root", "start_child", child("d", Puppet, restart="temporary")),
+        Line(5.75, "root/c", "crash"),
+        Line(5.75, "root/a", "restart_child"),
+    )
+    Trial(tree, script, seed=194286).run()
