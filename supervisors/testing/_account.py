@@ -7,7 +7,10 @@ from enum import Enum
 from fractions import Fraction
 
 ROUNDING = Fraction(1, 10**11)
-"""Seconds within which an age that is not exactly the period may be on either side of it in floating point."""
+"""Seconds within which an age may be on either side of the period in floating point."""
+
+GRAIN = 1024
+"""Times that are multiples of a second's 1024th part are added and subtracted without rounding."""
 
 
 class UpTime:
@@ -16,6 +19,8 @@ class UpTime:
     def __init__(self, now: float, *, running: bool) -> None:
         self._total = Fraction(0)
         self._since = Fraction(now) if running else None
+        self.rounds = _rounds(now)
+        """Whether it was given a time that floating point may round."""
 
     def at(self, now: float) -> Fraction:
         """The seconds so far."""
@@ -23,11 +28,16 @@ class UpTime:
 
     def run(self, now: float, running: bool) -> None:
         """From here on it counts, or does not."""
+        self.rounds = self.rounds or _rounds(now)
         if running and self._since is None:
             self._since = Fraction(now)
         elif not running and self._since is not None:
             self._total = self.at(now)
             self._since = None
+
+
+def _rounds(now: float) -> bool:
+    return Fraction(now).denominator > GRAIN
 
 
 class Verdict(Enum):
@@ -52,15 +62,18 @@ class Account:
         if self.max_restarts is None:
             return Verdict.ALLOWED
         ages = [clock.at(now) - then for clock, then in self._entries]
-        verdict = self._judge(ages)
+        doubtful = [
+            abs(age - self.period) < ROUNDING and (age != self.period or clock.rounds or _rounds(now))
+            for (clock, _), age in zip(self._entries, ages, strict=True)
+        ]
+        verdict = self._judge(ages, doubtful)
         self._entries = [entry for entry, age in zip(self._entries, ages, strict=True) if age <= self.period + ROUNDING]
         self._entries.append((child, child.at(now)))
         return verdict
 
-    def _judge(self, ages: Sequence[Fraction]) -> Verdict:
+    def _judge(self, ages: Sequence[Fraction], doubtful: Sequence[bool]) -> Verdict:
         assert self.max_restarts is not None
-        doubtful = [age for age in ages if age != self.period and abs(age - self.period) < ROUNDING]
-        inside = sum(age <= self.period for age in ages if age not in doubtful)
+        inside = sum(age <= self.period and not doubt for age, doubt in zip(ages, doubtful, strict=True))
         if inside + 1 > self.max_restarts:
             return Verdict.EXCEEDED
-        return Verdict.ALLOWED if inside + len(doubtful) + 1 <= self.max_restarts else Verdict.EITHER
+        return Verdict.ALLOWED if inside + sum(doubtful) + 1 <= self.max_restarts else Verdict.EITHER

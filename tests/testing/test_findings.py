@@ -279,3 +279,50 @@ def test_a_group_restart_may_wait_for_a_start_that_was_asked_for() -> None:
         Line(5.75, "root/a", "restart_child"),
     )
     Trial(tree, script, seed=194286).run()
+
+
+def test_an_entry_as_old_as_the_period_may_count_or_not_where_its_times_round() -> None:
+    """Guards the model of rule 8: it added up in fractions what the supervisor adds up in floating point, and wanted an
+    age of exactly one second inside the window, where the supervisor had a hair more. Times without rounding are
+    judged to the edge as before.
+    """
+    tree = supervisor(
+        "root",
+        child(
+            "a",
+            Puppet,
+            restart="transient",
+            backoff=constant(2.0, jitter="full"),
+            retry_start=True,
+            args={"starts": ("fail", "fail", "fail"), "stop": "never"},
+            redeliver=1,
+        ),
+        supervisor(
+            "c",
+            child("a", Puppet, backoff=None, args={"starts": ("slow",), "stop": "slow"}),
+            supervisor(
+                "b",
+                child(
+                    "a",
+                    Puppet,
+                    restart="transient",
+                    backoff=None,
+                    args={"starts": ("fail", "fail", "fail"), "stop": "never"},
+                    redeliver=1,
+                ),
+                restart="transient",
+                backoff=None,
+                strategy="rest_for_one",
+            ),
+            restart="transient",
+            shutdown="brutal_kill",
+            backoff=None,
+            retry_start=True,
+            period=1.0,
+        ),
+        restart="temporary",
+        backoff=None,
+        strategy="rest_for_one",
+        period=1.0,
+    )
+    Trial(tree, (Line(0.25, "root/a", "crash"),), seed=567273).run()
