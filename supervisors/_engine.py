@@ -277,7 +277,8 @@ class Engine(Requests):
         if not self._charge(child, reason, now):
             return
         delay = child.fail(now, self._random)
-        if not is_group(self._spec.strategy) and (self._phase is Phase.UP or child.ever_up):
+        own_start = self._phase is Phase.STARTING and not child.ever_up and child.starter is None
+        if not is_group(self._spec.strategy) and not own_start:
             self._wait_alone(child, delay, now)
             self._note_backing_off(child, reason, now)
             self._advance(now)

@@ -326,3 +326,16 @@ def test_an_entry_as_old_as_the_period_may_count_or_not_where_its_times_round() 
         period=1.0,
     )
     Trial(tree, (Line(0.25, "root/a", "crash"),), seed=567273).run()
+
+
+def test_a_first_start_that_waits_does_not_wait_for_what_was_asked_for_meanwhile() -> None:
+    """Guards rules 1 and 12: a child asked for with `start_child` failed its first start while the supervisor waited to
+    try one of its own again, and the supervisor's own start then waited for that child's delay, too.
+    """
+    tree = supervisor(
+        "root",
+        child("a", Puppet, backoff=constant(2.0), retry_start=True, args={"starts": ("fail", "slow")}),
+        backoff=None,
+    )
+    asked = child("d", Puppet, backoff=constant(4.0), retry_start=True, args={"starts": ("fail", "decline")})
+    Trial(tree, (Line(1.0, "root", "start_child", asked),)).run()
