@@ -108,4 +108,4 @@ def function_member(concurrency: int) -> type[FunctionMember]:
     """The class of function members of which each may have `concurrency` pieces of work waiting at once."""
     if concurrency == 1:
         return FunctionMember
-    return type(f"FunctionMember{concurrency}", (FunctionMember,), {"concurrency": concurrency})
+    return type(FunctionMember.__name__, (FunctionMember,), {"concurrency": concurrency})

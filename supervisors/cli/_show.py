@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
@@ -11,7 +11,7 @@ from supervisors._check import Finding, Report
 from supervisors._errors import Fault
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.cli._live import guides
-from supervisors.cli._text import count, printable
+from supervisors.cli._text import count, kind_text, printable
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _SOME = 5
@@ -119,7 +119,7 @@ def _kind_of(spec: SupervisorSpec) -> str:
 def _class_of(spec: ChildSpec) -> str:
     if spec.start is None:
         return "a function each"
-    return spec.start if isinstance(spec.start, str) else getattr(spec.start, "__qualname__", repr(spec.start))
+    return kind_text(spec.start, spec.args.values() if isinstance(spec.args, Mapping) else spec.args)
 
 
 def _lines(text: str) -> str:

@@ -11,6 +11,7 @@ from supervisors._api import WhichChildren
 from supervisors._child import ChildInfo
 from supervisors._spec import SupervisorSpec
 from supervisors._supervisor import Supervisor
+from supervisors.cli._text import kind_text
 
 INSTANCES = 8
 """How many children of one dynamic supervisor are shown; their number is said."""
@@ -50,7 +51,7 @@ def take(runtime: Runtime, root: Cell) -> Snapshot:
 
 def _rows(runtime: Runtime, root: Cell) -> Iterator[Row]:
     spec = _spec_of(root)
-    what = spec.strategy if spec is not None else root.props.kind.actor_class.__qualname__
+    what = spec.strategy if spec is not None else _kind_of(root)
     yield Row((), root.path, what, root.state.value, None, root.incarnation, _queued(root))
     yield from _below(runtime, root, ())
 
@@ -72,7 +73,7 @@ def _below(runtime: Runtime, cell: Cell, lasts: tuple[bool, ...]) -> Iterator[Ro
     for number, child in enumerate(islice(list(children.values()), INSTANCES), 1):
         here = (*lasts, number == len(children))
         state = "backing_off" if child.state is State.DOWN else child.state.value
-        what = child.props.kind.actor_class.__qualname__
+        what = _kind_of(child)
         yield Row(here, child.id, what, state, None, child.incarnation, _queued(child))
         yield from _below(runtime, child, here)
     if len(children) > INSTANCES:
@@ -85,10 +86,12 @@ def _spec_of(cell: Cell) -> SupervisorSpec | None:
 
 
 def _class_of(cell: Cell | None, info: ChildInfo) -> str:
-    if cell is not None:
-        return cell.props.kind.actor_class.__qualname__
-    start = getattr(info.spec, "start", None)
-    return start.__qualname__ if isinstance(start, type) else str(start)
+    return _kind_of(cell) if cell is not None else kind_text(getattr(info.spec, "start", None), ())
+
+
+def _kind_of(cell: Cell) -> str:
+    props = cell.props
+    return kind_text(props.kind.actor_class, (*props.args, *props.kwargs.values()))
 
 
 def _queued(cell: Cell) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic_core import to_json
 
 
@@ -13,6 +15,15 @@ def printable(text: str) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """`1 fault`, `2 faults`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def kind_text(kind: object, arguments: Iterable[object]) -> str:
+    """What an actor is: its class, with the functions it was given, which say more of it than a class that plays any
+    function: `FunctionMember(triage)`.
+    """
+    functions = [name for each in arguments if callable(each) and (name := getattr(each, "__name__", None))]
+    named = getattr(kind, "__qualname__", None) or str(kind)
+    return printable(f"{named}({', '.join(functions)})" if functions else named)
 
 
 def result_text(value: object) -> str:

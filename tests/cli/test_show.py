@@ -72,6 +72,19 @@ def test_tree_shows_every_child_and_the_policy_it_lives_by(folder: Path, underst
     ]
 
 
+def test_tree_names_the_function_that_an_actor_was_given(folder: Path, understudy: Understudy) -> None:
+    """Guards `understudy tree` of teams: a class that plays any function says nothing of what a child does."""
+    (folder / "job.py").write_text(
+        "from actors import Actor\nfrom supervisors import child, supervisor\n"
+        "class Player(Actor):\n    def __init__(self, play, times=1): pass\n"
+        "def chess(board): pass\n"
+        "tree = supervisor('root', child('a', Player, args={'play': chess}), child('b', Player, args=(chess, 1)))"
+    )
+    code, output = understudy("tree", "job.py")
+    assert code == 0
+    assert output.count("Player(chess), permanent") == 2
+
+
 def test_check_says_what_the_arithmetic_comes_to(folder: Path, understudy: Understudy) -> None:
     """Guards `understudy check` of a sound tree: exit 0, with the two figures."""
     (folder / "job.py").write_text(SCRIPT)
