@@ -117,7 +117,9 @@ class Cell(Turn):
     # Start
 
     def take_props(self, props: Props) -> None:
-        """The recipe of the incarnations to come, between two of them. Raises `NameTaken`, and then changes nothing."""
+        """The recipe of the incarnations to come; its times and limits count at once. Raises `NameTaken`, and then
+        changes nothing.
+        """
         old = self.props.name
         if props.name != old:
             if props.name is not None:

@@ -110,6 +110,14 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopt:
+    """The child, whose cell there is, lives by this policy from now on; its program is the same (rule 23)."""
+
+    id: str
+    spec: Spec
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """The child has come to rest and its spec is kept: its cell closes (dead letters, names, monitors)."""
 
@@ -180,4 +188,4 @@ class Note:
     event: SupervisionEvent
 
 
-Effect = Start | Stop | Close | Drop | Arm | Disarm | Answer | Refuse | Ready | StartFailedSelf | Exit | Note
+Effect = Start | Stop | Adopt | Close | Drop | Arm | Disarm | Answer | Refuse | Ready | StartFailedSelf | Exit | Note

@@ -101,7 +101,8 @@ class SupervisorRef(ActorRef[Any]):
 
     def update_specs(self, *specs: Spec) -> Future[Reconciliation]:
         """Makes these the specs of the running supervisor: stops, starts, restarts and adopts what differs, and says
-        which.
+        which. What is adopted counts at once, but for the bounds of a mailbox: a child keeps its queue, with the bounds
+        it has, as long as it has its place.
         """
         return self._ask(UpdateSpecs(specs))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from supervisors._actors import Shutdown
 from supervisors._child import NOBODY, WAITING, Child, ChildCounts, ChildInfo, ChildState, Goal
-from supervisors._effects import Effect
+from supervisors._effects import Adopt, Effect
 from supervisors._errors import (
     AlreadyPresent,
     AlreadyStarted,
@@ -220,7 +220,10 @@ class Requests(Moves):
         for id in change.restarted:
             self._replace(self._member(id), wanted[id], stop, start, now)
         for id in change.adopted:
-            self._roster.adopt(self._member(id), wanted[id])
+            child = self._member(id)
+            self._roster.adopt(child, wanted[id])
+            if child.has_cell:
+                self._emit(Adopt(id, child.spec))
         start += [self._add(wanted[id], now) for id in change.added]
         operation = self._under_way()
         # Stops go by the old order, starts by the new: the positions are read when a member is added.

@@ -42,6 +42,7 @@ from supervisors._api import (
 )
 from supervisors._child import ChildCounts, ChildInfo
 from supervisors._effects import (
+    Adopt,
     Answer,
     Arm,
     BackingOff,
@@ -224,6 +225,8 @@ class Supervisor(Actor):
                 self._start_child(effect)
             case Stop(id=id, incarnation=incarnation, grace=grace):
                 self._stop_child(self._cells[id], incarnation, grace)
+            case Adopt(id=id, spec=spec):
+                self._cells[id].take_props(props_for(spec, self.runtime, f"{self.path}/{id}"))
             case Close(id=id) | Drop(id=id):
                 self._close(id)
             case Arm(token=token, delay=delay):

@@ -10,6 +10,7 @@ import pykka
 from supervisors._actors import Crashed, ExitReason, Killed, Normal, Shutdown
 from supervisors._child import ChildState
 from supervisors._effects import (
+    Adopt,
     Answer,
     Arm,
     Close,
@@ -188,6 +189,9 @@ class Edge:
                 assert current == incarnation
                 self.log.append(f"-{id}")
                 self.stopping[id] = incarnation
+            case Adopt(id=id, spec=spec):
+                assert id in self.cells
+                assert spec.id == id
             case Close(id=id) | Drop(id=id):
                 assert id not in self.starting.keys() | self.up.keys() | self.stopping.keys()
                 self.cells.discard(id)

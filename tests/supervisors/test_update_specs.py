@@ -15,7 +15,7 @@ from supervisors import (
     dynamic_supervisor,
     supervisor,
 )
-from tests.supervisors.cast import Play, Worker, boom, running, states, tell, worker
+from tests.supervisors.cast import Play, Worker, boom, failing, running, states, tell, worker
 from tests.support import in_loop
 
 
@@ -95,6 +95,17 @@ async def test_rule_23_a_change_of_policy_is_adopted_without_a_restart() -> None
         assert (await root.get_child_spec("a")).shutdown == 3
         await tell(w, root, "a")
         assert await states(root) == {}
+
+
+@in_loop
+async def test_rule_23_what_is_adopted_holds_for_the_incarnation_that_is_there() -> None:
+    """Rule 23: the supervisor knew the new policy, and the running child went on by the old one until its restart."""
+    play = Play()
+    async with running(supervisor("root", worker(play, "a", redeliver=0))) as (w, root):
+        await root.update_specs(worker(play, "a", redeliver=1))
+        await tell(w, root, "a", message=failing(1))
+        assert play.take() == "+a !a +a"
+        assert w.dead_letters == []
 
 
 @in_loop

@@ -339,3 +339,12 @@ def test_a_first_start_that_waits_does_not_wait_for_what_was_asked_for_meanwhile
     )
     asked = child("d", Puppet, backoff=constant(4.0), retry_start=True, args={"starts": ("fail", "decline")})
     Trial(tree, (Line(1.0, "root", "start_child", asked),)).run()
+
+
+def test_the_grace_that_is_adopted_holds_whoever_stops_the_child() -> None:
+    """Guards rule 23: `update_specs` gave the supervisor another grace, and the running child went on with the old one,
+    by which `ref.stop()` and the end of the runtime measure.
+    """
+    tree = supervisor("root", child("a", Puppet, backoff=None, shutdown=0.5, args={"stop": "never"}))
+    longer = child("a", Puppet, backoff=None, shutdown=20.0, args={"stop": "never"})
+    Trial(tree, (Line(1.0, "root", "update_specs", longer),), until=1.5).run()
