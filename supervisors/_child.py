@@ -87,6 +87,8 @@ class Child:
     window: Window | None
     incarnation: int
     """The number of its latest start. A notice that carries another number is stale."""
+    lives_by: Spec
+    """The spec of its latest incarnation: not `spec` from an update of what it runs until it is replaced."""
     state: ChildState = ChildState.STARTING
     live: bool = False
     """The edge has an incarnation that it has not reported gone."""

@@ -111,7 +111,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """The child, whose cell there is, lives by this policy from now on; its program is the same (rule 23)."""
+    """The incarnation that is there lives by this policy from now on; its program is the same (rule 23)."""
 
     id: str
     spec: Spec

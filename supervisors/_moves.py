@@ -110,6 +110,7 @@ class Moves:
         """Starts the next incarnation; it shows as starting or as restarting (rule 13)."""
         child.queued, child.due, child.until, child.live, child.up_since = False, None, None, True, None
         child.incarnation += 1
+        child.lives_by = child.spec
         self._roster.enter(child, child.coming, now)
         if child.coming is ChildState.RESTARTING:
             child.restarts += 1
@@ -122,7 +123,7 @@ class Moves:
         child.goal = goal
         if child.state is not ChildState.STOPPING:
             self._roster.enter(child, ChildState.STOPPING, now)
-            self._emit(Stop(child.id, child.incarnation, child.spec.shutdown))
+            self._emit(Stop(child.id, child.incarnation, child.lives_by.shutdown))
 
     def _wait_alone(self, child: Child, delay: float, now: float) -> None:
         """The child waits for its next attempt, whatever its siblings do."""

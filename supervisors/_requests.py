@@ -220,10 +220,7 @@ class Requests(Moves):
         for id in change.restarted:
             self._replace(self._member(id), wanted[id], stop, start, now)
         for id in change.adopted:
-            child = self._member(id)
-            self._roster.adopt(child, wanted[id])
-            if child.has_cell:
-                self._emit(Adopt(id, child.spec))
+            self._adopt(self._member(id), wanted[id])
         start += [self._add(wanted[id], now) for id in change.added]
         operation = self._under_way()
         # Stops go by the old order, starts by the new: the positions are read when a member is added.
@@ -246,6 +243,13 @@ class Requests(Moves):
             stop.append(child)
         else:
             self._remove(child, Shutdown("update_specs"), now)
+
+    def _adopt(self, child: Child, spec: Spec) -> None:
+        """A child that is to live by another policy: at once, unless it is on its way out or is to be replaced."""
+        self._roster.adopt(child, spec)
+        if child.live and child.state is not ChildState.STOPPING and child.lives_by.runs_like(spec):
+            child.lives_by = spec
+            self._emit(Adopt(child.id, spec))
 
     def _replace(self, child: Child, spec: Spec, stop: list[Child], start: list[Child], now: float) -> None:
         """A child that is to run something else. One that is at rest, or on its way there, stays so."""

@@ -42,7 +42,8 @@ class Roster:
         from above those of every child removed so far: a late notice of the old child must not be taken for
         one of the new. `fresh_id` says that the id was never used.
         """
-        child = Child(id, spec, self._position(), UpClock(now), own_window(spec), 0 if fresh_id else self._retired)
+        number = 0 if fresh_id else self._retired
+        child = Child(id, spec, self._position(), UpClock(now), own_window(spec), number, spec)
         self._children[id] = child
         self._count(child, +1)
         return child

@@ -54,6 +54,8 @@ class Edge:
         self.up: dict[str, int] = {}
         self.stopping: dict[str, int] = {}
         self.cells: set[str] = set()
+        self.programs: dict[str, Spec] = {}
+        """The specs that the latest incarnations live by."""
         self.timers: dict[int, float] = {}
         self.used_tokens: set[int] = set()
         self.asked: set[object] = set()
@@ -177,21 +179,24 @@ class Edge:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case Start(id=id, incarnation=incarnation, keep=keep):
+            case Start(id=id, spec=spec, incarnation=incarnation, keep=keep):
                 assert id not in self.starting.keys() | self.up.keys() | self.stopping.keys()
                 assert incarnation > self.incarnation.get(id, 0)
                 assert keep == (id in self.cells)
                 self.log.append(f"+{id}")
+                self.programs[id] = spec
                 self.incarnation[id] = self.starting[id] = incarnation
                 self.cells.add(id)
-            case Stop(id=id, incarnation=incarnation):
+            case Stop(id=id, incarnation=incarnation, grace=grace):
+                assert grace == self.programs[id].shutdown
                 current = self.starting.pop(id, None) or self.up.pop(id, None)
                 assert current == incarnation
                 self.log.append(f"-{id}")
                 self.stopping[id] = incarnation
             case Adopt(id=id, spec=spec):
-                assert id in self.cells
-                assert spec.id == id
+                assert id in self.starting.keys() | self.up.keys()
+                assert self.programs[id].runs_like(spec)
+                self.programs[id] = spec
             case Close(id=id) | Drop(id=id):
                 assert id not in self.starting.keys() | self.up.keys() | self.stopping.keys()
                 self.cells.discard(id)

@@ -31,6 +31,7 @@ def children(draw: st.DrawFn, id: str, *, significant: bool = True) -> ChildSpec
         id,
         draw(st.sampled_from([Worker, Other])),
         restart=restart,
+        shutdown=draw(st.sampled_from([5, 1, "brutal_kill"])),
         backoff=draw(st.sampled_from([None, constant(2), exponential(1, cap=10)])),
         retry_start=draw(st.booleans()),
         significant=significant and restart != "permanent" and draw(st.booleans()),

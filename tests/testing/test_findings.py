@@ -348,3 +348,12 @@ def test_the_grace_that_is_adopted_holds_whoever_stops_the_child() -> None:
     tree = supervisor("root", child("a", Puppet, backoff=None, shutdown=0.5, args={"stop": "never"}))
     longer = child("a", Puppet, backoff=None, shutdown=20.0, args={"stop": "never"})
     Trial(tree, (Line(1.0, "root", "update_specs", longer),), until=1.5).run()
+
+
+def test_a_child_that_is_replaced_stops_by_the_grace_it_was_started_with() -> None:
+    """Guards rule 17: `update_specs` with another program and another grace stopped the old program by the grace of the
+    new one.
+    """
+    tree = supervisor("root", child("a", Puppet, backoff=None, shutdown=0.5, args={"stop": "never"}))
+    other = child("a", Puppet, backoff=None, shutdown=20.0, args={"stop": "never", "starts": ("up",)})
+    Trial(tree, (Line(3.0, "root", "update_specs", other),), until=2.0).run()
