@@ -547,7 +547,7 @@ MUTATIONS = (
         "the time to stop is not limited",
         17,
         _MOVES,
-        "self._emit(Stop(child.id, child.incarnation, child.spec.shutdown))",
+        "self._emit(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
         'self._emit(Stop(child.id, child.incarnation, "infinity"))',
     ),
     Mutation(
