@@ -37,6 +37,7 @@ from actors._events import EventStream, Exited, LifecycleEvent, MessageHandled, 
 from actors._future import Future, Parking
 from actors._handlers import Handler, handles
 from actors._messages import Down, Message
+from actors._props import Props
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, Shutdown
 from actors._ref import ActorRef
 from actors._runtime import Runtime
@@ -182,6 +183,7 @@ __all__ = [
     "Normal",
     "NotInRuntime",
     "Parking",
+    "Props",
     "Reply",
     "Runtime",
     "Shutdown",

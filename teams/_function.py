@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -75,13 +75,9 @@ class FunctionMember(Actor):
             return self._function(message, Context("", self.path.rpartition("/")[2], ""))
         return self._function(message)
 
-    def _consider(self, offer: Offer) -> Accept | Decline:
-        if self._accepts is None:
-            return Accept()
-        said = self._accepts(offer.work)
-        if isinstance(said, str):
-            return Decline(said)
-        return Accept() if said else Decline("it does not take such work")
+    def _consider(self, offer: Offer) -> Any:
+        said = True if self._accepts is None else self._accepts(offer.work)
+        return _considered(said) if inspect.isawaitable(said) else _reply(said)
 
     def _work(self, value: object, context: Context) -> Any:
         if context.cancelled:
@@ -101,6 +97,16 @@ class FunctionMember(Actor):
             raise WorkCancelled(context.work_id, context.cancelled.reason) from None
         finally:
             context.cancelled.task = None
+
+
+async def _considered(said: Awaitable[object]) -> Accept | Decline:
+    return _reply(await said)
+
+
+def _reply(said: object) -> Accept | Decline:
+    if isinstance(said, str):
+        return Decline(said)
+    return Accept() if said else Decline("it does not take such work")
 
 
 @cache

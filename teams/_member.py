@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Literal, Unpack
 import pykka
 
 from teams._actors import declares
+from teams._blocking_call import in_a_thread
 from teams._function import function_member
 from teams._handoff import Offer
 from teams._location import located
@@ -72,7 +72,8 @@ def member(
         count: how many there are
         concurrency: how many pieces of work a function may have waiting at once; an actor class says so itself
         accepts: asked before work is handed to a function: True, False, or why not. Runs where the function runs.
-        through: a policy from `teams.resilience`, or any decorator, around a function
+        through: a policy from `teams.resilience`, or any decorator, around a function. It runs on the loop and may be
+            shared by members; a plain function still blocks only a thread, of which each call gets its own
         subscribes: topics of the team it hears of, `*` for any word; a function gets the payload, or the `Event` if its
             parameter is annotated so. Of several seats each hears of it.
         on_timeout: what becomes of a member whose work is not wanted any more: a function is cancelled where it waits;
@@ -131,22 +132,15 @@ def _start(
     if isinstance(found, type):
         return found, options
     blocks = not inspect.iscoroutinefunction(inspect.unwrap(found)) and not _has_async_call(found)
+    if blocks and through is not None:
+        found, blocks = in_a_thread(found), False
+        accepts = None if accepts is None else in_a_thread(accepts)
     settings: Mapping[str, Any] = {"host": "thread" if blocks else "loop", **options}
-    called = found if through is None else through(_awaitable(found) if blocks else found)
+    called = found if through is None else through(found)
     if "args" in options:
         raise SpecError([Fault("args", "are for actor classes; bind a function's own with functools.partial")])
     start = function_member(concurrency if isinstance(concurrency, int) and concurrency > 0 else 1)
     return start, ChildOptions(**{**settings, "args": {"function": called, "accepts": accepts}})  # type: ignore[typeddict-item]
-
-
-def _awaitable(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A plain function as policies want it: called in the same thread, on an event loop there."""
-
-    @functools.wraps(function)
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs)
-
-    return call
 
 
 def _has_async_call(found: Callable[..., Any]) -> bool:
