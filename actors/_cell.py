@@ -7,6 +7,7 @@ cell's host.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
@@ -281,6 +282,8 @@ class Cell(Turn):
     def crash(self, envelope: Envelope | None, error: BaseException) -> None:
         """The incarnation ends by `error`. Called on the host; the rest of the handlers under way are cut off."""
         self.open = False
+        if envelope is not None and self.leaving and isinstance(error, asyncio.CancelledError):
+            error = ActorDeadError(self.path, self.reason, envelope.message)  # cut off by a crash beside it
         if envelope is not None and envelope.reply is not None:
             settle_failure(envelope.reply, error, self.path)
         self.runtime.control_call(self._crashed, self.incarnation, envelope, error)
@@ -309,6 +312,7 @@ class Cell(Turn):
         self.state = State.STOPPING
         self.open = False
         self.leaving = True
+        self.reason = reason
         self.culprit = culprit
         self.pending = partial(self._leave, reason)
         self.host.ready(self)
@@ -344,6 +348,7 @@ class Cell(Turn):
         self.state = State.STOPPING
         self.open = False
         self.leaving = True
+        self.reason = reason
         self.pending = None
         self._disarm_grace()
         self._end_children(reason)

@@ -20,7 +20,6 @@ from actors._envelope import Envelope
 from actors._errors import ActorDeadError, RuntimeStopped
 from actors._events import Abandoned
 from actors._hosts import Done
-from actors._reasons import Killed
 
 if TYPE_CHECKING:
     from actors._cell import Cell
@@ -245,7 +244,7 @@ class LoopHost:
     def _end_of(self, cell: Cell, carrier: Carrier) -> None:
         self.forget(cell, carrier)
         if carrier.envelope is not None and carrier.envelope is not cell.culprit:
-            error = ActorDeadError(cell.path, Killed(), carrier.envelope.message)
+            error = ActorDeadError(cell.path, cell.reason, carrier.envelope.message)
             cell.refuse(carrier.envelope, "killed", error)
 
     def retire(self, cell: Cell) -> None:

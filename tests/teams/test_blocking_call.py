@@ -56,7 +56,8 @@ def test_members_that_block_share_a_circuit() -> None:
         raise ConnectionError("no line")
 
     breaker = circuit_breaker(failures=2, reset_after=1000)
-    with start(team("crew", member("caller", fails, count=3, through=breaker, backoff=None)), log=False) as crew:
+    with start(team("crew", member("caller", fails, count=3, through=breaker, backoff=None)), log=False) as root:
+        crew: Any = root
         errors = [_error_of(crew.assign(number, f"caller-{number % 3 + 1}").get) for number in range(4)]
     assert [type(error.error) for error in errors] == [ConnectionError, ConnectionError, CircuitOpen, CircuitOpen]
     assert threading.get_ident() not in threads
@@ -135,7 +136,8 @@ def test_a_function_that_exits_crashes_its_member_alone() -> None:
     def leaves(_: object) -> None:
         raise SystemExit(3)
 
-    with start(team("crew", member("worker", leaves, through=retry(1), backoff=None)), log=False) as crew:
+    with start(team("crew", member("worker", leaves, through=retry(1), backoff=None)), log=False) as root:
+        crew: Any = root
         error = _error_of(crew.assign(1, "worker").get)
         assert "SystemExit" in str(error)
         assert crew.is_alive()
