@@ -53,9 +53,11 @@ from teams._requests import CancelWork, Due, EndRun
 from teams._results import Emit, Handoff
 from teams._role import Role
 from teams._roster import Roster, Seat
+from teams._supervisors import Fault, SpecError
 from teams._target import Can, Pool
 from teams._work import Assign, Outcome, Receipt, Settled, Work
 from teams.protocols._choreography import Choreography
+from teams.protocols._event import topic_fault
 from teams.protocols._topics_ref import TopicsRef
 
 OFFERS = 5
@@ -250,13 +252,14 @@ class Dispatcher(Actor):
         """The member did its part: a result, or a handoff."""
         try:
             wanted = requested(result, seat.role, seat.member.id, self.charter.handoffs)
-        except Exception as error:  # noqa: BLE001 - a trigger or transformation of the user's
+            if wanted is None:
+                self.emit(result)
+        except Exception as error:  # noqa: BLE001 - a trigger, transformation or topic of the user's
             self.end(work, Outcome(error=WorkFailed(self.team, work.id, seat.id, work.attempt, error)))
             return
         if wanted is not None:
             self.hand_off(work, seat, wanted)
             return
-        self.emit(result)
         self.end(work, Outcome(result))
 
     def failed(self, work: Work, seat: Seat, error: BaseException) -> None:
@@ -420,11 +423,15 @@ class Dispatcher(Actor):
     # Little things
 
     def emit(self, result: object) -> None:
-        """Publishes what a member wants published."""
-        emits = [result] if isinstance(result, Emit) else result if isinstance(result, list) else []
+        """Publishes what a member wants published. Raises SpecError, and publishes nothing, when a topic is none."""
+        values = result if isinstance(result, list) else [result]
+        emits = [each for each in values if isinstance(each, Emit)]
+        found = [topic_fault(each.topic) for each in emits]
+        faults = [Fault("Emit()", fault) for fault in found if fault is not None]
+        if faults:
+            raise SpecError(faults)
         for each in emits:
-            if isinstance(each, Emit):
-                self.publish(each)
+            self.publish(each)
 
     def publish(self, emit: Emit) -> None:
         """Hands an event to the topics of the team."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from teams._target import Can
+from teams._supervisors import SpecError
+from teams._target import Can, whom_faults
 
 NOTHING = object()
 """Stands for work that is handed on as it came."""
@@ -12,13 +13,18 @@ NOTHING = object()
 
 @dataclass(frozen=True, slots=True)
 class Handoff:
-    """Returned by a member that hands its work on (_handoff.py)."""
+    """Returned by a member that hands its work on (_handoff.py). Raises SpecError when `to` names nobody."""
 
     to: str | Can
     """A member, a role or a capability."""
     work: object = NOTHING
     """What the receiver gets; by default what this member got."""
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        faults = list(whom_faults("Handoff()", self.to))
+        if faults:
+            raise SpecError(faults)
 
 
 @dataclass(frozen=True, slots=True)

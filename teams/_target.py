@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    pass
+from teams._supervisors import Fault, SpecError
 
 Route = Literal["least_loaded", "round_robin", "random", "consistent_hash"]
 ROUTES: tuple[Route, ...] = ("least_loaded", "round_robin", "random", "consistent_hash")
@@ -24,8 +23,12 @@ class Can:
 
 
 def can(capability: str) -> Can:
-    """Work for whoever has this capability."""
-    return Can(capability)
+    """Work for whoever has this capability. Raises SpecError when it is not the name of one."""
+    made = Can(capability)
+    faults = list(whom_faults("can()", made))
+    if faults:
+        raise SpecError(faults)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,27 @@ def pool(whom: str | Can, route: Route = "least_loaded", *, key: Callable[[objec
     hashing, Thaler and Ravishankar 1998: when a member leaves, only its own keys move).
 
     Raises:
-        ValueError: there is no such route
+        SpecError: every fault
     """
+    faults = list(whom_faults("pool()", whom, "whom"))
     if route not in ROUTES:
-        raise ValueError(f"route must be one of {', '.join(ROUTES)}, not {route!r}")
+        faults.append(Fault("pool()", f"route: must be one of {', '.join(ROUTES)}, got {route!r}"))
+    if key is not None and not callable(key):
+        faults.append(Fault("pool()", f"key: must be a function of the work, got {key!r}"))
+    if faults:
+        raise SpecError(faults)
     return Pool(whom, route, key)
 
 
 Whom = str | Can | Pool
 """One of a team: a member by id or else the members of a role, those with a capability, a pool of either."""
+
+
+def whom_faults(path: str, whom: object, name: str = "to") -> Iterator[Fault]:
+    """What is wrong with something that is to be a member, a role or a capability."""
+    if isinstance(whom, Can):
+        capability: object = whom.capability
+        if not isinstance(capability, str) or not capability.strip():
+            yield Fault(path, f"{name}: a capability must have a name, got {capability!r}")
+    elif not isinstance(whom, str) or not whom.strip():
+        yield Fault(path, f"{name}: must be the name of a member or a role, or can(...), got {whom!r}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from teams._actors import ActorDeadError, ActorRef, Crashed, Future
 from teams._broadcast import BroadcastTo
@@ -14,8 +15,9 @@ from teams._pattern import Pattern, whoms
 from teams._record import Record, RunHandle
 from teams._requests import EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SeatInfo
 from teams._run import Goal, broken
-from teams._supervisors import SupervisionError, SupervisorRef
-from teams._target import Can, Whom
+from teams._step import count_faults, priority_faults, seconds_faults
+from teams._supervisors import Fault, SpecError, SupervisionError, SupervisorRef
+from teams._target import Can, Pool, Whom, whom_faults
 from teams._work import Assign
 from teams.protocols._topics_ref import TopicsRef
 
@@ -50,6 +52,9 @@ class TeamRef(SupervisorRef):
             priority: more is sooner where work has to wait; it grows by one for every `ageing` seconds of waiting
             attempts: how often it may be tried when whoever does it crashes. 1 is at most once.
 
+        Raises:
+            SpecError: at once, with every argument that is not what it should be
+
         Raises, from the future:
             NoCapableAgent: nobody is able
             WorkFailed: every attempt failed; the cause is the last failure
@@ -57,10 +62,20 @@ class TeamRef(SupervisorRef):
             HandoffRefused: a member insists on handing it to somebody who does not take it
             TeamHalted: the kill switch was thrown
         """
+        path, urgency = f"{self.path}.assign()", cast("object", priority)
+        _refuse(
+            *(whom_faults(path, to) if not isinstance(to, Pool) else ()),
+            *seconds_faults(path, "timeout", timeout),
+            *(_wrong(path, "priority", "a whole number", None) if urgency is None else priority_faults(path, urgency)),
+            *count_faults(path, "attempts", attempts),
+        )
         return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts))
 
     def play(self, pattern: Pattern, value: object = None) -> RunHandle:
-        """Plays a pattern with this input. The handle is the result to wait for, the events, and the way to cancel."""
+        """Plays a pattern with this input. The handle is the result to wait for, the events, and the way to cancel.
+        Raises SpecError when it is no pattern.
+        """
+        _refuse(*_pattern_faults(f"{self.path}.play()", pattern))
         runtime = self._cell.runtime
         record = Record(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
         handle = RunHandle(record, partial(self._cancel, record))
@@ -113,12 +128,26 @@ class TeamRef(SupervisorRef):
 
         A future of who answered what, who failed and why, and who had not answered when `policy` (by default all of
         them: `collect()`) was satisfied or `within` seconds had passed. Raises `NoCapableAgent` from the future when
-        nobody is meant.
+        nobody is meant, and SpecError at once, with every argument that is not what it should be.
         """
+        path = f"{self.path}.broadcast()"
+        given: object = policy
+        _refuse(
+            *(whom_faults(path, to) if to is not None else ()),
+            *seconds_faults(path, "within", within),
+            *(
+                _wrong(path, "policy", "collect(), fail_fast(), quorum(n) or first()", given)
+                if given is not None and not isinstance(given, GatherPolicy)
+                else ()
+            ),
+        )
         return self._coordinate(BroadcastTo(message, to, policy or collect(), within))
 
     def tell_all(self, message: object, to: str | Can | None = None) -> None:
-        """Sends a message to every member, or to those of a role or capability, and does not wait."""
+        """Sends a message to every member, or to those of a role or capability, and does not wait. Raises SpecError
+        when `to` is neither.
+        """
+        _refuse(*(whom_faults(f"{self.path}.tell_all()", to) if to is not None else ()))
         coordinator = self._cell.runtime.find(f"{self.path}/coordinator")
         if coordinator is None:
             raise ActorDeadError(self.path, self._cell.reason, message)
@@ -150,8 +179,12 @@ class TeamRef(SupervisorRef):
     def join(self, member: Member) -> Future[tuple[str, ...]]:
         """Takes a member in while the team runs. A future of its seats, which settles when they are up.
 
-        Raises, from the future: `AlreadyMember`, `RoleFull`, `UnknownRole`, `TeamHalted`, or why it did not come up.
+        Raises SpecError at once when it is no `member(...)`, and from the future: `AlreadyMember`, `RoleFull`,
+        `UnknownRole`, `TeamHalted`, or why it did not come up.
         """
+        given: object = member
+        if not isinstance(given, Member):
+            _refuse(*_wrong(f"{self.path}.join()", "member", "made by member()", given))
         return self._coordinate(Join(member))
 
     def leave(self, id: str) -> Future[tuple[str, ...]]:
@@ -172,8 +205,11 @@ class TeamRef(SupervisorRef):
 
     def halt(self, reason: str = "halt() was called") -> Future[None]:
         """The kill switch: all work fails with `TeamHalted`, runs end, members are killed and stay down until `reset`.
-        The future settles when they are gone.
+        The future settles when they are gone. Raises SpecError when the reason is no text.
         """
+        given: object = reason
+        if not isinstance(given, str):
+            _refuse(*_wrong(f"{self.path}.halt()", "reason", "a text", given))
         return self._coordinate(Halt(reason))
 
     def reset(self) -> Future[None]:
@@ -181,7 +217,8 @@ class TeamRef(SupervisorRef):
         return self._coordinate(ResetTeam())
 
     def check(self, pattern: Pattern) -> tuple[str, ...]:
-        """What of a pattern nobody in the team is or can do now."""
+        """What of a pattern nobody in the team is or can do now. Raises SpecError when it is no pattern."""
+        _refuse(*_pattern_faults(f"{self.path}.check()", pattern))
         found = self._cell.runtime.find(f"{self.path}/coordinator")
         book = found._cell.kept if found is not None else None
         rosters = [each.roster for each in (book or {}).values() if hasattr(each, "roster")]
@@ -214,3 +251,18 @@ class TeamRef(SupervisorRef):
                 future.set_exception(error)
         else:
             future.set(answer)
+
+
+def _refuse(*faults: Fault) -> None:
+    """Refuses arguments, if anything is wrong with them. Raises SpecError."""
+    if faults:
+        raise SpecError(faults)
+
+
+def _wrong(path: str, name: str, wanted: str, value: object) -> Iterator[Fault]:
+    yield Fault(path, f"{name}: must be {wanted}, got {value!r}")
+
+
+def _pattern_faults(path: str, pattern: object) -> Iterator[Fault]:
+    if not isinstance(pattern, Pattern):
+        yield from _wrong(path, "pattern", "one, such as sequential(...)", pattern)

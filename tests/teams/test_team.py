@@ -19,6 +19,7 @@ from teams import (
     Context,
     Decline,
     Done,
+    Emit,
     Handoff,
     HandoffRefused,
     NoCapableAgent,
@@ -31,6 +32,7 @@ from teams import (
     WorkFailed,
     WorkTimeout,
     can,
+    first,
     handoff,
     member,
     role,
@@ -397,3 +399,57 @@ def test_a_policy_goes_around_the_function_of_a_member() -> None:
         assert crew.assign(1, "waits").get() == 1
         assert crew.assign(2, "blocks").get() == 2
         assert crew.member("waits").incarnation == crew.member("blocks").incarnation == 1
+
+
+@pytest.mark.parametrize(
+    ("ask", "named"),
+    [
+        (lambda crew: crew.assign(1, ["echo"]), r"crew\.assign\(\): to: must be .*\['echo'\]"),
+        (lambda crew: crew.assign(1, ""), "to: must be the name of a member"),
+        (lambda crew: crew.assign(1, "echo", timeout="3"), "timeout: must be more than 0 seconds, .*'3'"),
+        (lambda crew: crew.assign(1, "echo", timeout=float("nan")), "timeout: .*nan"),
+        (lambda crew: crew.assign(1, "echo", priority="high"), "priority: must be a whole number, got 'high'"),
+        (lambda crew: crew.assign(1, "echo", priority=None), "priority: must be a whole number, got None"),
+        (lambda crew: crew.assign(1, "echo", attempts=0), "attempts: must be a whole number from 1, got 0"),
+        (lambda crew: crew.assign(1, None, timeout=-1, attempts="2"), "3 faults"),
+        (lambda crew: crew.broadcast(1, ["echo"], policy="first", within=0), "3 faults"),
+        (lambda crew: crew.broadcast(1, policy=first), "policy: must be collect"),
+        (lambda crew: crew.tell_all(1, 3), "to: must be"),
+        (lambda crew: crew.join(echo), r"member: must be made by member\(\)"),
+        (lambda crew: crew.halt(None), "reason: must be a text, got None"),
+        (lambda crew: crew.play("echo"), "pattern: must be one, .*'echo'"),
+        (lambda crew: crew.check(3), "pattern: must be one"),
+    ],
+)
+def test_a_bad_argument_is_refused_where_it_is_given_and_costs_the_team_nothing(ask: Any, named: str) -> None:
+    """Guards everybody else in the team: the coordinator is not told of what would crash it."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("echo", echo)))
+        for _ in range(2):
+            with pytest.raises(SpecError, match=named):
+                ask(crew)
+        assert crew.assign(1, "echo").get() == 1
+        assert crew.ledger().get() == ()
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        (lambda: Handoff(["echo"]), r"to: must be .*\['echo'\]"),  # type: ignore[arg-type]
+        (lambda: Emit("not a topic"), "a topic is words.*'not a topic'"),
+        (lambda: [Emit("fine"), Emit("")], "a topic is words"),
+    ],
+)
+def test_a_member_that_answers_nonsense_fails_its_own_work_and_nobody_elses(bad: Any, named: str) -> None:
+    """Guards the coordinator against what members return: their work fails, with the value named."""
+
+    async def odd(value: Any) -> Any:
+        return bad()
+
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("odd", odd), member("echo", echo)))
+        for _ in range(3):
+            with pytest.raises(WorkFailed, match=named):
+                crew.assign(1, "odd").get()
+        assert crew.assign(1, "echo").get() == 1
+        assert [each.child for each in crew.ledger().get()] == []
