@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from teams._actors import Actor
 from teams._context import Context
@@ -24,7 +25,7 @@ class Assignment(NamedTuple):
 
 def wants_context(function: Callable[..., object]) -> bool:
     """Whether a function takes the context of its work: a second positional parameter without a default, or one
-    annotated with `Context`.
+    annotated with `Context` or a union with it.
     """
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -34,7 +35,30 @@ def wants_context(function: Callable[..., object]) -> bool:
     if len(positional) < 2:
         return False
     second = positional[1]
-    return second.default is second.empty or second.annotation in (Context, "Context")
+    return second.default is second.empty or _may_be_context(second.annotation)
+
+
+def _may_be_context(annotation: object) -> bool:
+    """Whether this says `Context`, or a union with it, evaluated or not."""
+    if isinstance(annotation, str):
+        return "Context" in re.findall(r"\w+", annotation)
+    return annotation is Context or Context in get_args(annotation)
+
+
+def call_fault(function: Callable[..., object]) -> str | None:
+    """Why this cannot be the function of a member; None: it can."""
+    name = getattr(function, "__name__", repr(function))
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return f"{name} is a generator, and a piece of work has one result: return a list"
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a built-in that does not say
+        return None
+    try:
+        signature.bind(*((None, None) if wants_context(function) else (None,)))
+    except TypeError as error:
+        return f"{name}{signature} must take the work, and may take a Context as its second argument: {error}"
+    return None
 
 
 def wants_event(function: Callable[..., object]) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Unpack
 
@@ -11,7 +12,7 @@ import pykka
 
 from teams._actors import declares
 from teams._blocking_call import in_a_thread
-from teams._function import function_member
+from teams._function import call_fault, function_member
 from teams._handoff import Offer
 from teams._location import located
 from teams._role import capability_faults, name_faults
@@ -84,6 +85,7 @@ def member(
         SpecError: every fault
     """
     path = f"member {id!r}"
+    capabilities = tuple(capabilities) if isinstance(capabilities, Iterator) else capabilities
     faults = [*capability_faults(path, capabilities), *(name_faults(f"{path}: role", role) if role is not None else ())]
     found = _find(path, work, faults)
     is_function = not isinstance(found, type)
@@ -102,14 +104,18 @@ def member(
             )
             if given
         ]
-    topics = (subscribes,) if isinstance(subscribes, str) else tuple(subscribes)
-    found_faults = map(pattern_fault, topics)
-    faults += [Fault(path, f"subscribes: {fault}") for fault in found_faults if fault is not None]
+    policies: tuple[tuple[str, object], ...] = (("accepts", accepts), ("through", through))
+    faults += [
+        Fault(path, f"{name}: must be callable, got {given!r}")
+        for name, given in policies
+        if given is not None and not callable(given)
+    ]
+    topics = _topics(path, subscribes, faults)
     if on_timeout not in ("cancel", "kill"):
         faults.append(Fault(path, f"on_timeout: must be 'cancel' or 'kill', got {on_timeout!r}"))
     specs: tuple[ChildSpec, ...] = ()
     try:
-        if found is not None:
+        if found is not None and (through is None or callable(through)):
             start, settings = _start(found, concurrency, accepts, through, options)
             ids = [id] if count == 1 else [f"{id}-{number}" for number in range(1, max(count, 1) + 1)]
             specs = tuple(child(each, start, **settings) for each in ids)
@@ -145,10 +151,20 @@ def _start(
 
 def _has_async_call(found: Callable[..., Any]) -> bool:
     """Whether it is an object, a partial for instance, whose call is a coroutine."""
-    inner = getattr(found, "func", None)
-    if inner is not None:
-        return inspect.iscoroutinefunction(inner)
-    return inspect.iscoroutinefunction(vars(type(found)).get("__call__"))
+    if isinstance(found, functools.partial):
+        return inspect.iscoroutinefunction(found.func) or _has_async_call(found.func)
+    return inspect.iscoroutinefunction(type(found).__call__)
+
+
+def _topics(path: str, subscribes: object, faults: list[Fault]) -> tuple[str, ...]:
+    """The topics that somebody hears of; what is wrong with them goes to the faults."""
+    if not isinstance(subscribes, Iterable):
+        faults.append(Fault(path, f"subscribes: must be topics, got {subscribes!r}"))
+        return ()
+    topics = (subscribes,) if isinstance(subscribes, str) else tuple(subscribes)
+    found = [fault for fault in map(pattern_fault, topics) if fault is not None]
+    faults += [Fault(path, f"subscribes: {fault}") for fault in found]
+    return () if found else topics
 
 
 def _find(path: str, work: object, faults: list[Fault]) -> Any:
@@ -164,5 +180,9 @@ def _find(path: str, work: object, faults: list[Fault]) -> Any:
         return None
     if not callable(work):
         faults.append(Fault(path, f"work: must be a function, an actor class or 'module:name', got {work!r}"))
+        return None
+    fault = call_fault(work)
+    if fault is not None:
+        faults.append(Fault(path, f"work: {fault}"))
         return None
     return work

@@ -60,6 +60,12 @@ def target_faults(path: str, target: object) -> Iterator[Fault]:
         yield Fault(path, f"must be a member, a role, can(...), a pool, a pattern or a function, got {target!r}")
 
 
+def pattern_faults(path: str, pattern: object) -> Iterator[Fault]:
+    """What is wrong with something that is to be a pattern."""
+    if not isinstance(pattern, Pattern):
+        yield Fault(path, f"pattern: must be one, such as sequential(...), got {pattern!r}")
+
+
 def members_faults(path: str, targets: Iterable[object]) -> Iterator[Fault]:
     """What is wrong with several targets, each called by its place."""
     for number, target in enumerate(targets, 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from teams._supervisors import Fault, SpecError
@@ -22,6 +22,7 @@ class Role:
 
 def role(name: str, description: str = "", *, capabilities: Iterable[str] = (), max_members: int | None = None) -> Role:
     """A role for `team`. Raises SpecError with every fault."""
+    capabilities = tuple(capabilities) if isinstance(capabilities, Iterator) else capabilities
     faults = [*name_faults(f"role {name!r}", name), *capability_faults(f"role {name!r}", capabilities)]
     if max_members is not None and (type(max_members) is not int or max_members < 1):
         faults.append(Fault(f"role {name!r}", f"max_members: must be a whole number from 1, got {max_members!r}"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, TypeVar, Unpack
 
 from teams._actors import ActorRef
 from teams._coordinator import Coordinator
 from teams._dispatcher import Charter
 from teams._handoff import HandoffRule
 from teams._member import Member
-from teams._pattern import Pattern, whoms
+from teams._pattern import Pattern, pattern_faults, whoms
 from teams._role import Role
 from teams._run import Goal, Run
 from teams._supervisors import (
@@ -34,6 +34,8 @@ from teams._target import Can
 from teams._team_ref import TeamRef
 from teams.protocols._choreography import Choreography
 from teams.protocols._topics import Topics
+
+T = TypeVar("T")
 
 
 class Team(Supervisor):
@@ -63,8 +65,11 @@ class GoalSpec:
 def goal(pattern: Pattern, value: object = None) -> GoalSpec:
     """A goal for `team(goal=...)`: the pattern is played with this input as soon as the team is up, and the team ends
     when it has its result. A failure is restarted as any crash is, with what was done kept; when the budget is spent,
-    the team gives up.
+    the team gives up. Raises SpecError when it is no pattern.
     """
+    faults = list(pattern_faults("goal()", pattern))
+    if faults:
+        raise SpecError(faults)
     return GoalSpec(pattern, value)
 
 
@@ -102,10 +107,16 @@ def team(
     given: tuple[object, ...] = people
     strangers = [each for each in given if not isinstance(each, Member | Role)]
     faults = [Fault(id, f"is made of members and roles, got {each!r}: write member() around it") for each in strangers]
+    faults += _option_faults(id, strategy, options)
+    handoffs = _only(id, "handoffs", HandoffRule, "handoff()", handoffs, faults)
+    choreographies = _only(id, "choreographies", Choreography, "choreography()", choreographies, faults)
     faults += [*_people_faults(id, members, roles), *_rule_faults(id, members, roles, handoffs)]
     seats = [spec.id for each in members for spec in each.specs]
     faults += [Fault(f"{id}/{fault.path}", fault.message) for made in choreographies for fault in made.unknown(seats)]
-    if goal is not None:
+    aim: object = goal
+    if aim is not None and not isinstance(aim, GoalSpec):
+        faults.append(Fault(id, f"goal: must be made by goal(), got {aim!r}"))
+    elif goal is not None:
         faults += [Fault(f"{id}/goal", f"nobody is {whom}") for whom in unknown(members, roles, goal.pattern)]
     if type(max_hops) is not int or max_hops < 0:
         faults.append(Fault(id, f"max_hops: must be a whole number from 0, got {max_hops!r}"))
@@ -158,6 +169,26 @@ def _known(members: Sequence[Member], roles: Sequence[Role]) -> set[str | Can]:
         if each.role is not None:
             known |= {each.role, *(Can(capability) for capability in skilled.get(each.role, ()))}
     return known
+
+
+def _option_faults(id: str, strategy: Strategy, options: TeamOptions) -> Sequence[Fault]:
+    """What is wrong with what a team says as a supervisor."""
+    try:
+        supervisor(id, strategy=strategy, **options)
+    except SpecError as error:
+        return error.faults
+    return ()
+
+
+def _only(id: str, name: str, kind: type[T], maker: str, given: object, faults: list[Fault]) -> tuple[T, ...]:
+    """What of `given` is of this kind; the rest goes to the faults."""
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        faults.append(Fault(id, f"{name}: must be a list of what {maker} makes, got {given!r}"))
+        return ()
+    faults += [
+        Fault(id, f"{name}: must be made by {maker}, got {each!r}") for each in given if not isinstance(each, kind)
+    ]
+    return tuple(each for each in given if isinstance(each, kind))
 
 
 def _people_faults(id: str, members: Sequence[Member], roles: Sequence[Role]) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from teams._broadcast import BroadcastTo
 from teams._errors import TeamError
 from teams._gather import Gathered, GatherPolicy, collect
 from teams._member import Member
-from teams._pattern import Pattern, whoms
+from teams._pattern import Pattern, pattern_faults, whoms
 from teams._record import Record, RunHandle
 from teams._requests import EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SeatInfo
 from teams._run import Goal, broken
@@ -75,7 +75,7 @@ class TeamRef(SupervisorRef):
         """Plays a pattern with this input. The handle is the result to wait for, the events, and the way to cancel.
         Raises SpecError when it is no pattern.
         """
-        _refuse(*_pattern_faults(f"{self.path}.play()", pattern))
+        _refuse(*pattern_faults(f"{self.path}.play()", pattern))
         runtime = self._cell.runtime
         record = Record(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
         handle = RunHandle(record, partial(self._cancel, record))
@@ -218,7 +218,7 @@ class TeamRef(SupervisorRef):
 
     def check(self, pattern: Pattern) -> tuple[str, ...]:
         """What of a pattern nobody in the team is or can do now. Raises SpecError when it is no pattern."""
-        _refuse(*_pattern_faults(f"{self.path}.check()", pattern))
+        _refuse(*pattern_faults(f"{self.path}.check()", pattern))
         found = self._cell.runtime.find(f"{self.path}/coordinator")
         book = found._cell.kept if found is not None else None
         rosters = [each.roster for each in (book or {}).values() if hasattr(each, "roster")]
@@ -261,8 +261,3 @@ def _refuse(*faults: Fault) -> None:
 
 def _wrong(path: str, name: str, wanted: str, value: object) -> Iterator[Fault]:
     yield Fault(path, f"{name}: must be {wanted}, got {value!r}")
-
-
-def _pattern_faults(path: str, pattern: object) -> Iterator[Fault]:
-    if not isinstance(pattern, Pattern):
-        yield from _wrong(path, "pattern", "one, such as sequential(...)", pattern)

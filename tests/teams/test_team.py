@@ -33,6 +33,7 @@ from teams import (
     WorkTimeout,
     can,
     first,
+    goal,
     handoff,
     member,
     role,
@@ -453,3 +454,84 @@ def test_a_member_that_answers_nonsense_fails_its_own_work_and_nobody_elses(bad:
                 crew.assign(1, "odd").get()
         assert crew.assign(1, "echo").get() == 1
         assert [each.child for each in crew.ledger().get()] == []
+
+
+def test_capabilities_may_come_from_an_iterator() -> None:
+    """Guards against losing what can be read only once."""
+    assert member("a", echo, capabilities=(each for each in ("x", "y"))).capabilities == {"x", "y"}
+    assert role("a", capabilities=iter(["x"])).capabilities == {"x"}
+
+
+def test_everything_that_is_wrong_with_the_arguments_of_a_team_is_told_at_once() -> None:
+    """Guards against faults that come one at a time, and against faults of ours in their place."""
+    nonsense: Any = {
+        "handoffs": ["a"],
+        "choreographies": handoff("a", "a", "x"),
+        "goal": "a",
+        "strategy": "some",
+        "period": -1,
+        "on_failure": 3,
+        "max_hops": -1,
+    }
+    with pytest.raises(SpecError, match="pattern: must be one, .*'a'"):
+        goal("a")  # type: ignore[arg-type]
+    with pytest.raises(SpecError) as caught:
+        team("crew", member("a", echo), member("a", echo), **nonsense)
+    told = str(caught.value)
+    assert len(caught.value.faults) == 8
+    for each in ("handoffs", "choreographies", "goal", "strategy", "period", "on_failure", "max_hops", "2 members"):
+        assert each in told
+
+
+def test_everything_that_is_wrong_with_the_arguments_of_a_member_is_told_at_once() -> None:
+    """Guards against faults that come one at a time, and against faults of ours in their place."""
+    nonsense: Any = {"accepts": 3, "through": 4, "subscribes": 5, "count": 0}
+    with pytest.raises(SpecError) as caught:
+        member("a", echo, **nonsense)
+    assert len(caught.value.faults) == 4
+    for each in ("accepts: must be callable, got 3", "through: must be callable, got 4", "got 5", "count"):
+        assert each in str(caught.value)
+
+
+async def several(value: Any) -> Any:
+    """A generator."""
+    yield value
+
+
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (lambda: 1, "too many positional arguments"),
+        (lambda a, b, c: 1, "missing a required argument: 'c'"),
+        (lambda a, *, context: 1, "missing a required .*argument: 'context'"),
+        (several, "several is a generator, .*return a list"),
+    ],
+)
+def test_a_function_that_cannot_be_called_with_work_is_refused_when_it_is_made_a_member(
+    function: Any, named: str
+) -> None:
+    """Guards against a member that would crash over every piece of work, or answer with what nobody can use."""
+    with pytest.raises(SpecError, match=named):
+        member("a", function)
+
+
+class Caller:
+    """An object whose call is a coroutine."""
+
+    async def __call__(self, value: Any, context: Context | None = None) -> str:
+        assert context is not None
+        return context.member
+
+
+class Heir(Caller):
+    """One that inherits its call."""
+
+
+@pytest.mark.parametrize("function", [Caller(), Heir(), partial(Heir()), Caller().__call__])
+def test_an_object_whose_call_is_async_works_on_the_loop_and_gets_its_context(function: Any) -> None:
+    """Guards the host and the context of everything that can be called."""
+    made = member("a", function)
+    assert [spec.host for spec in made.specs] == ["loop"]
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", made))
+        assert crew.assign(1, "a").get() == "a"
