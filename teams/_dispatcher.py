@@ -54,7 +54,7 @@ from teams._results import Emit, Handoff
 from teams._role import Role
 from teams._roster import Roster, Seat
 from teams._supervisors import Fault, SpecError
-from teams._target import Can, Pool
+from teams._target import Can, Pool, Whom
 from teams._work import Assign, Outcome, Receipt, Settled, Work
 from teams.protocols._choreography import Choreography
 from teams.protocols._event import topic_fault
@@ -143,15 +143,19 @@ class Dispatcher(Actor):
         if not book.roster.knows(whom):
             raise NoCapableAgent(self.team, named(whom), tuple(book.roster.seats))
         arrival = book.next_arrival()
-        try:
-            to = book.roster.routed(request.to, request.value, self.runtime.random)
-        except Exception as error:
-            raise RoutingFailed(self.team, named(whom), error) from error
+        to = self.routed(request.to, request.value)
         work = Work(request.id or f"work-{arrival}", request, to, self.runtime.now(), arrival)
         book.works[work.id] = work
         self.arm(work)
         self.place(work)
         return work
+
+    def routed(self, to: Whom, value: object) -> str | Can:
+        """Whom work is for. Raises RoutingFailed when the key function of a pool does."""
+        try:
+            return self.book.roster.routed(to, value, self.runtime.random)
+        except Exception as error:
+            raise RoutingFailed(self.team, named(to.whom if isinstance(to, Pool) else to), error) from error
 
     def arm(self, work: Work) -> None:
         """Has the work remembered when its time is up."""
@@ -224,6 +228,8 @@ class Dispatcher(Actor):
         del self.book.receipts[receipt]
         current = work.receipt is receipt
         self.book.roster.release(seat)
+        if seat.ref is not None and not seat.ref.is_alive():
+            self.lost(seat)  # before its work is placed again: one that is gone would use up every attempt at once
         if current:
             work.receipt = None
             if work.state == "offered":
@@ -234,10 +240,7 @@ class Dispatcher(Actor):
                 self.failed(work, seat, outcome.error)
         if seat.leaving:
             self.fail_stranded()  # it may have come back to be tried again
-        if seat.ref is not None and not seat.ref.is_alive():
-            self.lost(seat)
-        else:
-            self.go_on(seat)
+        self.go_on(seat)
 
     def go_on(self, seat: Seat) -> None:
         """A seat may be free: it gets what is most urgent of what it can do, or leaves."""
@@ -324,6 +327,7 @@ class Dispatcher(Actor):
         self.tell_event(HandedOff, work.id, work.giver, seat.id, work.handoff.reason)
         work.value = passed_on(work.handoff, work.value)
         work.state, work.owner, work.to, work.chain = "working", seat.id, seat.id, (*work.chain, seat.id)
+        work.pool = None
         work.refused, work.attempt = (), 0
 
     def answered(self, work: Work, seat: Seat, outcome: Outcome) -> None:
@@ -363,7 +367,7 @@ class Dispatcher(Actor):
             self.end(work, Outcome(error=HandoffRefused(self.team, work.id, giver, to, why)))
             return
         work.refused = (*work.refused, Refusal(to, why))
-        work.state, work.to, work.owner = "waiting", giver, giver
+        work.state, work.to, work.owner, work.pool = "waiting", giver, giver, None
         work.attempt -= 1
         self.place(work)
 
@@ -412,13 +416,24 @@ class Dispatcher(Actor):
         raise NotImplementedError
 
     def fail_stranded(self) -> None:
-        """Work that nobody is left for ends."""
+        """Work that nobody is left for ends; work for a pool that has others goes to one of them."""
         for work in self.book.stranded():
             if work.state == "offered" and work.handoff is not None and work.giver is not None:
                 self.refuse(work, work.giver, work.handoff, f"nobody is {named(work.handoff.to)} any more")
+            elif work.pool is not None and self.book.roster.knows(work.pool.whom):
+                self.route_again(work, work.pool)
             else:
                 error = NoCapableAgent(self.team, named(work.to), tuple(self.book.roster.seats))
                 self.end(work, Outcome(error=error))
+
+    def route_again(self, work: Work, pool: Pool) -> None:
+        """Work whose seat is gone goes to another of its pool."""
+        try:
+            work.to = self.routed(pool, work.value)
+        except RoutingFailed as error:
+            self.end(work, Outcome(error=error))
+        else:
+            self.place(work)
 
     # Little things
 

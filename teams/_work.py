@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from teams._actors import ActorDeadError, ActorRef, Reply, TimerHandle
 from teams._context import Cancellation, Refusal
-from teams._target import Can, Whom
+from teams._target import Can, Pool, Whom
 
 if TYPE_CHECKING:
     from teams._handoff import Offer
@@ -118,6 +118,7 @@ class Work:
         "offers",
         "outcome",
         "owner",
+        "pool",
         "priority",
         "receipt",
         "refused",
@@ -135,6 +136,8 @@ class Work:
         self.run = assign.run
         self.value = assign.value
         self.to = to
+        self.pool = assign.to if isinstance(assign.to, Pool) else None
+        """What `to` was chosen from, until it is handed on."""
         self.priority = assign.priority
         self.timeout = assign.timeout
         self.deadline = None if assign.timeout is None else now + assign.timeout

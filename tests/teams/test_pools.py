@@ -250,3 +250,33 @@ def test_work_in_line_is_done_by_priority_and_then_by_arrival(priorities: list[i
     """Guards the line against a model: a stable sort."""
     expected = sorted(range(len(priorities)), key=lambda number: -priorities[number])
     assert finish_order(priorities, ageing=60.0) == expected
+
+
+@pytest.mark.parametrize("route", ["least_loaded", "round_robin", "random", "consistent_hash"])
+def test_what_waits_for_a_member_that_leaves_goes_to_another_of_its_pool(route: Any) -> None:
+    """Guards work for a pool: it is for any of them, whichever was chosen first."""
+    with simulation() as sim:
+        team = crew(sim, work, 3)
+        asked = [team.assign(Job(number, 1.0), pool("worker", route)) for number in range(12)]
+        sim.advance(0.5)
+        left = team.leave("w-1")
+        sim.advance(30.0)
+        assert left.get() == ("w-1",)
+        assert {each.get() for each in asked} <= {"w-1", "w-2", "w-3"}
+
+
+@pytest.mark.parametrize("route", ["least_loaded", "round_robin", "random", "consistent_hash"])
+def test_work_of_a_pool_over_which_a_member_is_lost_for_good_is_tried_by_another(route: Any) -> None:
+    """Guards the attempts of work for a pool: one may be lost to the member that is just going."""
+    tries: list[str] = []
+
+    async def first_breaks(value: object, context: Context) -> str:
+        tries.append(context.member)
+        if len(tries) == 1:
+            raise OSError("lost")
+        return context.member
+
+    with simulation() as sim:
+        team = crew(sim, first_breaks, 2, restart="temporary")
+        assert team.assign(1, pool("worker", route), attempts=3).get() == tries[1]
+        assert len(set(tries)) == 2
