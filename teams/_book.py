@@ -42,11 +42,13 @@ class Returned(NamedTuple):
 class Change:
     """A change of the team under way: somebody joins or leaves, everything halts or is reset."""
 
-    __slots__ = ("error", "left", "member", "replies", "seats", "sent", "what")
+    __slots__ = ("error", "left", "member", "reason", "replies", "seats", "sent", "what")
 
-    def __init__(self, what: str, member: Member | None, reply: Reply | None) -> None:
+    def __init__(self, what: str, member: Member | None, reply: Reply | None, reason: str = "") -> None:
         self.what = what
         self.member = member
+        self.reason = reason
+        """Why the kill switch was thrown."""
         self.replies = [reply] if reply is not None else []
         self.left = 0
         """Errands that are still to come back."""
@@ -79,6 +81,10 @@ class Book:
         self.open = False
         self._arrivals = 0
         self._waiting: dict[str | Can, list[tuple[float, int, Work]]] = {}
+
+    def throw(self) -> Change | None:
+        """The halt or reset whose turn it is: they are done one after another."""
+        return next((change for change in self.changes if change.what in ("halt", "reset")), None)
 
     def next_arrival(self) -> int:
         """A number that grows with each piece of work."""

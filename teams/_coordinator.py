@@ -14,6 +14,7 @@ from teams._requests import GetRoster, Halt, Join, Leave, Look, Pause, ResetTeam
 from teams._roster import Seat
 from teams._supervisors import (
     ALIVE,
+    ChildRunning,
     CountChildren,
     DeleteChild,
     RestartChild,
@@ -33,6 +34,8 @@ PARTS = ("members", "topics", "runs", "goal")
 
 
 TOPICS = "topics"
+SO_ALREADY = {"terminate": SupervisionError, "delete": SupervisionError, "restart": ChildRunning}
+"""The answers to errands that say that there was nothing to do."""
 ASKED = 20
 """How often members are looked for, and the topics told of them, before a start of the coordinator goes on without."""
 LOOK_AGAIN = 0.1
@@ -178,16 +181,36 @@ class Coordinator(Dispatcher):
     @handles
     def halt(self, request: Halt) -> None:
         """Stops everything: work fails, members are killed and stay down."""
+        self.switch(Change("halt", None, take_reply(self), request.reason))
+
+    @handles
+    def reset(self, _: ResetTeam) -> None:
+        """Works again after a halt; answers when everybody is up."""
+        self.switch(Change("reset", None, take_reply(self)))
+
+    def switch(self, change: Change) -> None:
+        """Halts or resets, once what was asked for before is complete."""
+        self.book.changes.append(change)
+        if self.book.throw() is change:
+            self.flip(change)
+
+    def flip(self, change: Change) -> None:
+        """Begins a halt or a reset."""
+        if (change.what == "halt") == (self.book.halted is not None):
+            self.changed(change)  # it is so already
+        elif change.what == "halt":
+            self.take_down(change)
+        else:
+            self.bring_up(change)
+
+    def take_down(self, change: Change) -> None:
+        """Ends all work, and has everybody killed."""
         book = self.book
-        if book.halted is not None:
-            return
-        book.halted = request.reason
-        self.tell_event(Halted, request.reason)
-        change = Change("halt", None, take_reply(self))
-        book.changes.append(change)
+        book.halted = change.reason
+        self.tell_event(Halted, change.reason)
         for work in list(book.works.values()):
             if work.state != "ended":
-                self.call_off(work, TeamHalted(self.team, request.reason))
+                self.call_off(work, TeamHalted(self.team, change.reason))
         book.down = [part for part in PARTS if self.runtime.find(f"{self.team}/{part}") is not None]
         change.left = len(book.down)
         for part in reversed(book.down):
@@ -195,15 +218,10 @@ class Coordinator(Dispatcher):
             # Answered once the order before it was taken up: from then on a kill is no failure to restart from.
             self.send("kill", part, change, CountChildren(), self.supervisor)
 
-    @handles
-    def reset(self, _: ResetTeam) -> None:
-        """Works again after a halt; answers when everybody is up."""
+    def bring_up(self, change: Change) -> None:
+        """Has everybody started again."""
         book = self.book
-        if book.halted is None:
-            return
-        change = Change("reset", None, take_reply(self))
         change.left = len(book.down)
-        book.changes.append(change)
         for part in book.down:
             self.send("restart", part, change, RestartChild(part), self.supervisor)
 
@@ -299,7 +317,7 @@ class Coordinator(Dispatcher):
             self.heard_of(errand.child, outcome)
             return
         error = outcome.error
-        if error is not None and not (isinstance(error, SupervisionError) and errand.what in ("terminate", "delete")):
+        if error is not None and not isinstance(error, SO_ALREADY.get(errand.what, ())):
             change.error = change.error or error
         if change.what == "leave" and errand.what == "terminate":
             self.departed(errand.child)
@@ -368,13 +386,16 @@ class Coordinator(Dispatcher):
             result = self.joined(change)
         elif change.what == "leave":
             result = tuple(change.seats)
-        elif change.what == "reset" and change.error is None:
+        elif change.what == "reset" and change.error is None and book.halted is not None:
             self.up_again()
         for reply in change.replies:
             if change.error is not None:
                 settle_failure(reply, change.error, self.path)
             else:
                 answer(reply, result)
+        following = book.throw()
+        if change.what in ("halt", "reset") and following is not None:
+            self.flip(following)
 
     def joined(self, change: Change) -> tuple[str, ...]:
         """New seats get work, or are taken back if one of them did not come up."""

@@ -14,7 +14,7 @@ from supervisors._builders import (
 )
 from supervisors._check import Finding
 from supervisors._child import ALIVE
-from supervisors._errors import Fault, SpecError, SupervisionError
+from supervisors._errors import ChildRunning, Fault, SpecError, SupervisionError
 from supervisors._events import Concluded
 from supervisors._faults import attempt, checked, unknown_key
 from supervisors._file import read_tree
@@ -27,6 +27,7 @@ __all__ = [
     "ALIVE",
     "Backoff",
     "ChildOptions",
+    "ChildRunning",
     "ChildSpec",
     "CommonOptions",
     "Concluded",

@@ -12,7 +12,7 @@ import pytest
 
 from actors import Actor, handles
 from actors.testing import simulation
-from supervisors import SpecError, constant, start
+from supervisors import SpecError, StartFailed, constant, start
 from teams import (
     Accept,
     AlreadyMember,
@@ -535,3 +535,51 @@ def test_an_object_whose_call_is_async_works_on_the_loop_and_gets_its_context(fu
     with simulation() as sim:
         crew: Any = sim.start(team("crew", made))
         assert crew.assign(1, "a").get() == "a"
+
+
+def test_halts_and_resets_that_overlap_are_done_one_after_another() -> None:
+    """Guards the kill switch in haste: each future settles when what it asked for is so, and the last order counts."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("slow", slow, count=2)))
+        first_halt, second_halt = crew.halt("fire"), crew.halt("again")
+        second_halt.get()
+        assert first_halt.done()
+        assert crew.runtime.find("crew/members/slow-1") is None
+        crew.reset().get()
+        crew.halt("fire")
+        resets = [crew.reset(), crew.reset()]
+        assert [each.get() for each in resets] == [None, None]
+        assert crew.assign(1, "slow").get() == 1
+        crew.halt("fire").get()
+        crew.reset()
+        crew.halt("not yet").get()
+        assert crew.runtime.find("crew/members/slow-1") is None
+        with pytest.raises(TeamHalted, match="not yet"):
+            crew.assign(1, "slow").get()
+        crew.reset().get()
+        assert crew.assign(2, "slow").get() == 2
+
+
+def test_a_reset_that_failed_may_be_tried_again() -> None:
+    """Guards a halted team against staying down for ever because somebody did not come up once."""
+    starts: list[int] = []
+
+    class Moody(Actor):
+        def on_start(self) -> None:
+            starts.append(1)
+            if len(starts) == 2:
+                raise OSError("not today")
+
+        def on_receive(self, message: object) -> object:
+            return message
+
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("moody", Moody), member("slow", slow)))
+        crew.halt().get()
+        with pytest.raises(StartFailed, match="not today"):
+            crew.reset().get()
+        with pytest.raises(TeamHalted):
+            crew.assign(1, "slow").get()
+        crew.reset().get()
+        assert crew.assign(1, "moody").get() == 1
+        assert crew.assign(1, "slow").get() == 1
