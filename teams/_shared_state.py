@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -108,7 +108,10 @@ class RemoveWatcher(NamedTuple):
 
 
 class SharedStateRef(ActorRef["SharedState"]):
-    """A shared state, from outside. Futures: `await` them, or `.get()` them in a thread."""
+    """A shared state, from outside. Futures: `await` them, or `.get()` them in a thread.
+
+    Keys are text. What is no key, version or function is refused at once, with SpecError.
+    """
 
     __slots__ = ()
 
@@ -118,6 +121,7 @@ class SharedStateRef(ActorRef["SharedState"]):
 
     def entry(self, key: str) -> Future[Entry | None]:
         """A copy of the value under a key, with its version; None if it is absent."""
+        _refuse(self.path, key=(str, key))
         return self.ask(Get(key), block=False)
 
     def get_all(self) -> Future[dict[str, Entry]]:
@@ -126,6 +130,7 @@ class SharedStateRef(ActorRef["SharedState"]):
 
     def set(self, key: str, value: object) -> Future[int]:
         """Puts a copy of `value` under a key. A future of the version of the change."""
+        _refuse(self.path, key=(str, key))
         return self.ask(Set(key, value), block=False)
 
     def update(self, key: str, function: Callable[[Any], object], default: object = None) -> Future[Entry]:
@@ -134,16 +139,19 @@ class SharedStateRef(ActorRef["SharedState"]):
         `function` gets a copy of the value, or of `default` if the key is absent. It runs in the actor and must
         neither block nor be `async`; what it raises is the answer, and nothing is changed.
         """
+        _refuse(self.path, key=(str, key), function=(Callable, function))
         return self.ask(Update(key, function, default), block=False)
 
     def compare_and_set(self, key: str, value: object, version: int) -> Future[int]:
         """Puts a value under a key whose entry is at `version`; 0: which is absent. A future of the version of the
         change, which raises `VersionConflict` when somebody was faster.
         """
+        _refuse(self.path, key=(str, key), version=(int, version))
         return self.ask(CompareAndSet(key, value, version), block=False)
 
     def delete(self, key: str) -> Future[bool]:
         """Takes a key out. A future of whether it was there."""
+        _refuse(self.path, key=(str, key))
         return self.ask(Delete(key), block=False)
 
     def watch(self, key: str | None = None, *, current: bool = False, limit: int = 1000) -> Future[Watch]:
@@ -157,6 +165,7 @@ class SharedStateRef(ActorRef["SharedState"]):
         Raises:
             ValueError: `limit` is below 1
         """
+        _refuse(self.path, key=(str | None, key), limit=(int, limit))
         if limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit!r}")
         watch = Watch(self.path, self.runtime, limit)
@@ -170,11 +179,33 @@ class SharedStateRef(ActorRef["SharedState"]):
 
         A bounded mailbox that refuses a change misses it: versions tell.
         """
+        _refuse(self.path, to=(ActorRef, to), key=(str | None, key))
         return self.ask(AddWatcher(to, key, current), block=False)
 
     def stop_telling(self, to: ActorRef[Any], key: str | None = None) -> Future[None]:
         """Takes `tell_changes` back."""
+        _refuse(self.path, to=(ActorRef, to), key=(str | None, key))
         return self.ask(RemoveWatcher(to, key), block=False)
+
+
+def _refuse(path: str, **given: tuple[Any, object]) -> None:
+    """Refuses what is not of its kind, before it reaches the actor. Raises SpecError with every fault."""
+    faults = [
+        Fault(path, f"{name}: must be {_KINDS[kind]}, got {value!r}")
+        for name, (kind, value) in given.items()
+        if not isinstance(value, kind)
+    ]
+    if faults:
+        raise SpecError(faults)
+
+
+_KINDS: Mapping[object, str] = {
+    str: "a text",
+    str | None: "a text, or None for all",
+    int: "a whole number",
+    Callable: "a function of the value",
+    ActorRef: "the ref of an actor",
+}
 
 
 class _Kept:
@@ -216,12 +247,13 @@ class SharedState(Actor):
             snapshot_every: after how many changes a snapshot is due
 
         Raises:
-            SpecError: `snapshot_every` is not a whole number from 1
+            SpecError: every fault
         """
+        faults = [*_initial_faults(self.path, initial)]
         if type(snapshot_every) is not int or snapshot_every < 1:
-            raise SpecError(
-                [Fault(self.path, f"snapshot_every: must be a whole number from 1, got {snapshot_every!r}")]
-            )
+            faults.append(Fault(self.path, f"snapshot_every: must be a whole number from 1, got {snapshot_every!r}"))
+        if faults:
+            raise SpecError(faults)
         self._initial = initial or {}
         self._store = store
         self._every = snapshot_every
@@ -350,6 +382,13 @@ class SharedState(Actor):
         for each in concerned:
             if not _deliver(each[0], change):
                 del watchers[each]
+
+
+def _initial_faults(path: str, initial: object) -> Iterator[Fault]:
+    if initial is not None and not isinstance(initial, Mapping):
+        yield Fault(path, f"initial: must be a mapping, got {initial!r}")
+    elif initial is not None:
+        yield from (Fault(path, f"initial: keys must be text, got {key!r}") for key in initial if type(key) is not str)
 
 
 def _deliver(watcher: ActorRef[Any] | Watch, change: Change) -> bool:

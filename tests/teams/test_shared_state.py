@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from actors import Actor, ActorError, Runtime
 from actors.testing import FaultPlan, InjectedCrash, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart, Slow
-from supervisors import SpecError, SupervisorSpec, child, supervisor
+from supervisors import SpecError, StartFailed, SupervisorSpec, child, supervisor
 from teams._errors import VersionConflict, WatchOverrun
 from teams._event_store import EventStore, FileStore, MemoryStore
 from teams._events import UpdateConflict
@@ -237,6 +237,38 @@ def test_a_value_that_the_store_cannot_hold_is_refused(tmp_path: Path) -> None:
             state.set("a", object()).get()
         assert state.get_all().get() == {}
         assert state.set("a", 1).get() == 1
+
+
+@pytest.mark.parametrize(
+    ("ask", "named"),
+    [
+        (lambda state: state.set(3, 1), "shared/state: key: must be a text, got 3"),
+        (lambda state: state.get(["a"]), r"key: must be a text, got \['a'\]"),
+        (lambda state: state.entry(None), "key: must be a text, got None"),
+        (lambda state: state.delete(["a"]), "key: must be a text"),
+        (lambda state: state.update(["a"], 3), "2 faults"),
+        (lambda state: state.compare_and_set("a", 1, "1"), "version: must be a whole number, got '1'"),
+        (lambda state: state.watch(["a"], limit="9"), "2 faults"),
+        (lambda state: state.tell_changes(None), "to: must be the ref of an actor, got None"),
+        (lambda state: state.stop_telling("me"), "to: must be the ref of an actor, got 'me'"),
+    ],
+)
+def test_a_bad_argument_is_refused_at_once_and_does_not_crash_the_state(ask: Any, named: str) -> None:
+    """Guards everybody else who shares it, and keys that a store could not give back."""
+    with simulation() as sim:
+        state = state_of(sim, initial={"a": 1})
+        with pytest.raises(SpecError, match=named):
+            ask(state)
+        state.set("a", 2).get()
+        assert state.get("a").get() == 2
+        assert state.incarnation == 1
+
+
+@pytest.mark.parametrize("initial", [[1], {1: 2}])
+def test_bad_initial_entries_are_named(initial: Any) -> None:
+    """Guards against keys that a store could not give back."""
+    with simulation() as sim, pytest.raises(StartFailed, match="initial: .*1"):
+        state_of(sim, initial=initial)
 
 
 def test_a_bad_interval_of_snapshots_is_named() -> None:
