@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
-from teams._actors import Actor, ActorDeadError, ActorRef, ExitReason, Future, finish
+from teams._actors import Actor, ActorDeadError, ActorRef, ExitReason, Future, finish, when_gone
 from teams._errors import RunCancelled, RunError, RunFailed
 from teams._events import RunBegan, RunEnded, RunEvent
 from teams._pattern import Pattern, label
@@ -85,6 +86,7 @@ class Goal(Run):
         if record.record is None:
             future: Future[Any] = Future(self.runtime.park)
             record.record = Record(f"goal-{self.runtime.next_number()}", pattern, value, future, self.runtime.park)
+            when_gone(self, partial(broken, record.record, self.path))
         super().__init__(record.record)
 
     async def on_continue(self) -> None:

@@ -303,3 +303,27 @@ def test_a_step_after_a_failed_one_is_not_begun() -> None:
             crew.play(sequential(step(str.upper), "a"), 3).get()
         assert isinstance(caught.value.error, StepFailed)
     assert not ledger.begun
+
+
+@pytest.mark.parametrize("end", ["halt", "stop", "kill"])
+def test_whoever_waits_for_a_goal_is_answered_when_the_team_ends_before_it(end: str) -> None:
+    """Guards the handle of a goal: its place may go before it has a result."""
+
+    async def long(value: object) -> object:
+        await asyncio.sleep(1000.0)
+        return value
+
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("long", long), goal=goal(sequential("long")), restart="temporary"))
+        sim.advance(1.0)
+        handle = crew.goal()
+        match end:
+            case "halt":
+                crew.halt().get()
+            case "stop":
+                crew.stop(block=False)
+            case _:
+                crew.kill()
+        sim.advance(60.0)
+        with pytest.raises(RunFailed):
+            handle.get(timeout=1)
