@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from teams._coroutine import async_faults
 from teams._results import NOTHING, Done, Handoff
 from teams._supervisors import Fault, SpecError
 
@@ -103,6 +104,7 @@ def handoff(
         faults.append(Fault("handoff", f"trigger: must be a name, a class or a predicate, got {trigger!r}"))
     if transform is not None and not callable(transform):
         faults.append(Fault("handoff", f"transform: must be callable, got {transform!r}"))
+    faults += async_faults("handoff", trigger=trigger if not isinstance(trigger, type) else None, transform=transform)
     if faults:
         raise SpecError(faults)
     return HandoffRule(from_role, to_role, trigger, transform)

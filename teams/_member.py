@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Unpack
 
@@ -12,6 +10,7 @@ import pykka
 
 from teams._actors import declares
 from teams._blocking_call import in_a_thread
+from teams._coroutine import is_async
 from teams._function import call_fault, function_member
 from teams._handoff import Offer
 from teams._location import located
@@ -55,7 +54,7 @@ def member(
     capabilities: Iterable[str] = (),
     count: int = 1,
     concurrency: int = 1,
-    accepts: Callable[[Any], bool | str] | None = None,
+    accepts: Callable[[Any], bool | str | Awaitable[bool | str]] | None = None,
     through: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None,
     subscribes: Iterable[str] = (),
     on_timeout: OnTimeout = "cancel",
@@ -72,7 +71,8 @@ def member(
         capabilities: what it can do, besides what its role says
         count: how many there are
         concurrency: how many pieces of work a function may have waiting at once; an actor class says so itself
-        accepts: asked before work is handed to a function: True, False, or why not. Runs where the function runs.
+        accepts: asked before work is handed to a function: True, False, or why not. Runs where the function runs; it
+            may be `async`
         through: a policy from `teams.resilience`, or any decorator, around a function. It runs on the loop and may be
             shared by members; a plain function still blocks only a thread, of which each call gets its own
         subscribes: topics of the team it hears of, `*` for any word; a function gets the payload, or the `Event` if its
@@ -137,23 +137,16 @@ def _start(
     """The class of the child and its options."""
     if isinstance(found, type):
         return found, options
-    blocks = not inspect.iscoroutinefunction(inspect.unwrap(found)) and not _has_async_call(found)
+    blocks = not is_async(found)
     if blocks and through is not None:
         found, blocks = in_a_thread(found), False
-        accepts = None if accepts is None else in_a_thread(accepts)
+        accepts = accepts if accepts is None or is_async(accepts) else in_a_thread(accepts)
     settings: Mapping[str, Any] = {"host": "thread" if blocks else "loop", **options}
     called = found if through is None else through(found)
     if "args" in options:
         raise SpecError([Fault("args", "are for actor classes; bind a function's own with functools.partial")])
     start = function_member(concurrency if isinstance(concurrency, int) and concurrency > 0 else 1)
     return start, ChildOptions(**{**settings, "args": {"function": called, "accepts": accepts}})  # type: ignore[typeddict-item]
-
-
-def _has_async_call(found: Callable[..., Any]) -> bool:
-    """Whether it is an object, a partial for instance, whose call is a coroutine."""
-    if isinstance(found, functools.partial):
-        return inspect.iscoroutinefunction(found.func) or _has_async_call(found.func)
-    return inspect.iscoroutinefunction(type(found).__call__)
 
 
 def _topics(path: str, subscribes: object, faults: list[Fault]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from teams._coroutine import async_faults
 from teams._supervisors import Fault, SpecError
 
 Route = Literal["least_loaded", "round_robin", "random", "consistent_hash"]
@@ -59,6 +60,7 @@ def pool(whom: str | Can, route: Route = "least_loaded", *, key: Callable[[objec
         faults.append(Fault("pool()", f"route: must be one of {', '.join(ROUTES)}, got {route!r}"))
     if key is not None and not callable(key):
         faults.append(Fault("pool()", f"key: must be a function of the work, got {key!r}"))
+    faults += async_faults("pool()", key=key)
     if faults:
         raise SpecError(faults)
     return Pool(whom, route, key)

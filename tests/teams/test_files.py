@@ -87,7 +87,7 @@ subscribes = ["case.*"]
 from_role = "triage"
 to_role = "specialist"
 trigger = "money"
-transform = "{HERE}:double"
+transform = "{HERE}:add_one"
 
 [goal]
 input = 20
@@ -118,7 +118,7 @@ def test_a_file_says_what_the_builders_say(tmp_path: Path) -> None:
             backoff={"kind": "constant", "initial": 0.5},  # type: ignore[arg-type]
         ),
         member("clerk", players.Clerk, subscribes=["case.*"]),
-        handoffs=[handoff("triage", "specialist", "money", transform=players.double)],
+        handoffs=[handoff("triage", "specialist", "money", transform=players.add_one)],
         goal=goal(steps, 20),
         strategy="rest_for_one",
         max_restarts=7,

@@ -36,6 +36,7 @@ from teams import (
     goal,
     handoff,
     member,
+    pool,
     role,
     team,
 )
@@ -583,3 +584,31 @@ def test_a_reset_that_failed_may_be_tried_again() -> None:
         crew.reset().get()
         assert crew.assign(1, "moody").get() == 1
         assert crew.assign(1, "slow").get() == 1
+
+
+@pytest.mark.parametrize("function", [echo, partial(echo), Heir()])
+def test_an_async_function_is_refused_where_nobody_awaits_it(function: Any) -> None:
+    """Guards against coroutines, all of which are true: everything would be accepted, and every rule would fire."""
+    for make in (
+        lambda: handoff("a", "b", function),
+        lambda: handoff("a", "b", "x", transform=function),
+        lambda: pool("a", "consistent_hash", key=function),
+    ):
+        with pytest.raises(SpecError, match="must be a plain function, .* is async"):
+            make()
+
+
+def test_an_async_accepts_is_awaited() -> None:
+    """Guards `accepts` that asks somebody else: a coroutine is no yes."""
+
+    async def picky(value: int) -> bool | str:
+        return value != 2 or "not two"
+
+    def giver(value: int) -> Handoff:
+        return Handoff("taker")
+
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("giver", giver), member("taker", echo, accepts=picky)))
+        assert crew.assign(1, "giver").get() == 1
+        with pytest.raises(HandoffRefused, match="not two"):
+            crew.assign(2, "giver").get()
