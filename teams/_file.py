@@ -188,7 +188,10 @@ class _TeamReader:
         given: dict[str, Any] = {key: value for key, value in values.items() if key in _OF_HANDOFFS}
         for key in ("from_role", "to_role"):
             name = given.get(key)
-            if isinstance(name, str) and name not in self.names.sides:
+            if key in given and not (isinstance(name, str) and name):
+                sound = False
+                self.faults.append(Fault(path, f"{key}: must be the name of a role or a member, got {name!r}"))
+            elif isinstance(name, str) and name not in self.names.sides:
                 sound = False
                 near = nearest(name, self.names.sides)
                 self.faults.append(Fault(path, f"{key}: there is neither a role nor a member {name!r}; {near}"))

@@ -541,3 +541,12 @@ def test_a_choreography_that_cannot_be_is_refused_with_its_place(old: str, new: 
     with pytest.raises(SpecError) as caught:
         parse_team(tomllib.loads(ORDER.replace(old, new)))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [3, "", None])
+def test_a_side_of_a_handoff_that_is_no_name_is_told_with_the_other_faults(name: Any) -> None:
+    """Guards against faults that come one at a time."""
+    rule = {"from_role": "nobody", "to_role": name, "trigger": 4}
+    with pytest.raises(SpecError) as caught:
+        parse_team({"team": "desk", "members": [{"id": "a", "work": f"{HERE}:echo"}], "handoffs": [rule]})
+    assert [each.message.partition(":")[0] for each in caught.value.faults] == ["from_role", "to_role", "trigger"]
