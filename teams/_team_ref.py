@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any, cast
 
 from teams._actors import ActorDeadError, ActorRef, Crashed, Future
+from teams._book import Book
 from teams._broadcast import BroadcastTo
-from teams._errors import TeamError
+from teams._errors import RunFailed, TeamError, TeamHalted
 from teams._gather import Gathered, GatherPolicy, collect
 from teams._member import Member
 from teams._pattern import Pattern, pattern_faults, whoms
@@ -18,7 +19,7 @@ from teams._run import Goal, broken
 from teams._step import count_faults, priority_faults, seconds_faults
 from teams._supervisors import Fault, SpecError, SupervisionError, SupervisorRef
 from teams._target import Can, Pool, Whom, whom_faults
-from teams._work import Assign
+from teams._work import Assign, Outcome
 from teams.protocols._topics_ref import TopicsRef
 
 ASKED = 5
@@ -86,6 +87,10 @@ class TeamRef(SupervisorRef):
         runs = self._cell.runtime.find(f"{self.path}/runs")
         if isinstance(runs, SupervisorRef):
             runs.start_child({"record": record}).add_done_callback(partial(self._started, record, tries - 1))
+            return
+        book = self._book
+        if book is not None and book.halted is not None:
+            record.settle(Outcome(error=RunFailed(record.id, TeamHalted(self.path, book.halted), {})))
         else:
             broken(record, self.path, self._cell.reason)
 
@@ -219,10 +224,15 @@ class TeamRef(SupervisorRef):
     def check(self, pattern: Pattern) -> tuple[str, ...]:
         """What of a pattern nobody in the team is or can do now. Raises SpecError when it is no pattern."""
         _refuse(*pattern_faults(f"{self.path}.check()", pattern))
+        book = self._book
+        return tuple(str(whom) for whom in whoms(pattern) if book is None or not book.roster.able(whom))
+
+    @property
+    def _book(self) -> Book | None:
+        """What the coordinator keeps; None when there is none, or it has not started yet."""
         found = self._cell.runtime.find(f"{self.path}/coordinator")
-        book = found._cell.kept if found is not None else None
-        rosters = [each.roster for each in (book or {}).values() if hasattr(each, "roster")]
-        return tuple(str(whom) for whom in whoms(pattern) if not any(roster.able(whom) for roster in rosters))
+        kept = found._cell.kept if found is not None else None
+        return next((each for each in (kept or {}).values() if isinstance(each, Book) and each.open), None)
 
     def _coordinate(self, message: object) -> Future[Any]:
         future: Future[Any] = Future(self._cell.runtime.park)

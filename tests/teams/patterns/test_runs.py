@@ -327,3 +327,15 @@ def test_whoever_waits_for_a_goal_is_answered_when_the_team_ends_before_it(end: 
         sim.advance(60.0)
         with pytest.raises(RunFailed):
             handle.get(timeout=1)
+
+
+def test_a_run_of_a_halted_team_says_that_it_is_halted() -> None:
+    """Guards the reason: a halted team is not gone, and may be reset."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("idle", idle)))
+        crew.halt("fire").get()
+        with pytest.raises(RunFailed, match="fire") as caught:
+            crew.play(sequential("idle")).get()
+        assert isinstance(caught.value.error, TeamHalted)
+        crew.reset().get()
+        assert crew.check(sequential("idle", "nobody")) == ("nobody",)
