@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from teams._actors import Actor, ActorRef, Future, handles
 from teams._answering import errors_as_answers
+from teams._coroutine import async_faults
 from teams._event_store import EventLog, EventStore, MemoryStore
 from teams._events import SnapshotFailed, StoreRepaired
 from teams._supervisors import Fault, SpecError
@@ -73,8 +74,14 @@ class EventSourcedRef(ActorRef["EventSourced"]):
     def decide(self, function: Callable[[Any], Sequence[object]]) -> Future[Recorded]:
         """Has `function(state)` say which events follow; nothing comes between its look and their application.
 
-        It runs in the actor, must not block, and what it raises is the answer.
+        It runs in the actor, must not block, and what it raises is the answer. Raises SpecError at once when it is
+        `async`, or no function.
         """
+        faults = list(async_faults(self.path, function=function))
+        if not callable(function):
+            faults.append(Fault(self.path, f"function: must be a function of the state, got {function!r}"))
+        if faults:
+            raise SpecError(faults)
         return self.ask(Decide(function), block=False)
 
     def read(self) -> Future[Any]:
@@ -104,12 +111,15 @@ class EventSourced(Actor):
             snapshot_every: after how many events a snapshot is due
 
         Raises:
-            SpecError: `snapshot_every` is not a whole number from 1
+            SpecError: every fault
         """
+        faults = list(async_faults(self.path, apply=apply))
+        if not callable(apply):
+            faults.append(Fault(self.path, f"apply: must be a function of state and event, got {apply!r}"))
         if type(snapshot_every) is not int or snapshot_every < 1:
-            raise SpecError(
-                [Fault(self.path, f"snapshot_every: must be a whole number from 1, got {snapshot_every!r}")]
-            )
+            faults.append(Fault(self.path, f"snapshot_every: must be a whole number from 1, got {snapshot_every!r}"))
+        if faults:
+            raise SpecError(faults)
         self._apply = apply
         self._initial = initial
         self._log = EventLog(MemoryStore() if store is None else store, snapshot_every)

@@ -265,3 +265,25 @@ def test_what_was_acknowledged_is_applied_once(sim: Simulation, plan: FaultPlan,
         found = store.load()
         snapshot: Any = found.snapshot or ()
         assert (*snapshot, *found.events) == state
+
+
+async def later(state: Any, event: Any = None) -> Any:
+    """What nobody awaits."""
+    return state
+
+
+@pytest.mark.parametrize("apply", [3, later])
+def test_what_cannot_apply_events_is_refused_before_anything_is_stored(apply: Any) -> None:
+    """Guards against a coroutine that is acknowledged as the state."""
+    spec = supervisor("sourced", child("owner", EventSourced, args=[apply]))
+    with simulation() as sim, pytest.raises(StartFailed, match="apply: .*must be a"):
+        sim.start(spec)
+
+
+@pytest.mark.parametrize("function", [3, later])
+def test_what_cannot_decide_is_refused_at_once(function: Any) -> None:
+    """Guards against an answer that names neither the value nor what to do."""
+    with simulation() as sim:
+        sourced = owner(sim)
+        with pytest.raises(SpecError, match="function: .*must be a"):
+            sourced.decide(function)
