@@ -138,6 +138,9 @@ class Coordinator(Dispatcher):
         for spec in member.specs:
             if spec.id in roster.seats:
                 raise AlreadyMember(self.team, spec.id)
+        ambiguous = roster.ambiguous(member)
+        if ambiguous is not None:
+            raise AlreadyMember(self.team, ambiguous)
         if member.role is not None and self.charter.roles and member.role not in roster.roles:
             raise UnknownRole(self.team, member.role, tuple(roster.roles))
         limit = roster.full(member.role, len(member.specs))

@@ -114,14 +114,14 @@ class RoleFull(TeamError):
 
 
 class AlreadyMember(TeamError):
-    """Somebody of this id is in the team already."""
+    """A member or a role of this name is in the team already."""
 
     fields = ("team", "member")
     team: str
     member: str
 
     def describe(self) -> str:
-        return f"{self.team} already has a member {self.member!r}; choose another id, or let that one leave first"
+        return f"{self.team} already has a member or role {self.member!r}; choose another, or let that one leave first"
 
 
 class UnknownMember(TeamError):

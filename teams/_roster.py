@@ -187,6 +187,14 @@ class Roster:
         bench = self._benches.get(whom)
         return bench is not None and any(not seat.leaving for seat in bench.seats.values())
 
+    def ambiguous(self, member: Member) -> str | None:
+        """The name that could mean a role or a single member once this one is here; None: there is none."""
+        played = {*self.roles, *(seat.role for seat in self.seats.values())}
+        if member.id in played and member.id != member.role:
+            return member.id
+        clash = any(seat.member.id == member.role != seat.role for seat in self.seats.values())
+        return member.role if clash else None
+
     def full(self, name: str | None, more: int) -> int | None:
         """The limit of a role that has no room for so many more; None: there is room."""
         role = self.roles.get(name) if name is not None else None

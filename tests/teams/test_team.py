@@ -612,3 +612,14 @@ def test_an_async_accepts_is_awaited() -> None:
         assert crew.assign(1, "giver").get() == 1
         with pytest.raises(HandoffRefused, match="not two"):
             crew.assign(2, "giver").get()
+
+
+def test_nobody_joins_under_a_name_that_could_mean_a_role_or_a_member() -> None:
+    """Guards the rule that a team is made by: work for a name goes to those it means."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("a", echo, role="clerk"), member("b", echo)))
+        for newcomer in (member("clerk", echo), member("c", echo, role="b")):
+            with pytest.raises(AlreadyMember, match="already has a member or role '(clerk|b)'"):
+                crew.join(newcomer).get()
+        assert crew.join(member("d", echo, role="d")).get() == ("d",)
+        assert crew.join(member("e", echo, role="clerk")).get() == ("e",)
