@@ -272,7 +272,7 @@ class Dispatcher(Actor):
             return
         if work.attempt < work.attempts:
             self.tell_event(WorkRetried, work.id, seat.id, work.attempt, error)
-            work.state = "waiting"
+            work.state, work.failure = "waiting", error
             self.place(work)
             return
         self.end(work, Outcome(error=WorkFailed(self.team, work.id, seat.id, work.attempt, error)))
@@ -424,6 +424,7 @@ class Dispatcher(Actor):
                 self.route_again(work, work.pool)
             else:
                 error = NoCapableAgent(self.team, named(work.to), tuple(self.book.roster.seats))
+                error.__cause__ = work.failure
                 self.end(work, Outcome(error=error))
 
     def route_again(self, work: Work, pool: Pool) -> None:

@@ -112,6 +112,7 @@ class Work:
         "deadline",
         "entered",
         "excluded",
+        "failure",
         "giver",
         "handoff",
         "id",
@@ -143,6 +144,8 @@ class Work:
         self.deadline = None if assign.timeout is None else now + assign.timeout
         self.attempts = assign.attempts
         self.attempt = 0
+        self.failure: BaseException | None = None
+        """Why it has to be tried again."""
         self.entered = now
         self.arrival = arrival
         self.began: float | None = None

@@ -623,3 +623,16 @@ def test_nobody_joins_under_a_name_that_could_mean_a_role_or_a_member() -> None:
                 crew.join(newcomer).get()
         assert crew.join(member("d", echo, role="d")).get() == ("d",)
         assert crew.join(member("e", echo, role="clerk")).get() == ("e",)
+
+
+def test_when_nobody_is_left_to_try_again_the_last_failure_is_the_cause() -> None:
+    """Guards the reason: that nobody is able is only what followed from it."""
+
+    async def breaks(value: Any) -> Any:
+        raise OSError("lost")
+
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("a", breaks, restart="temporary")))
+        with pytest.raises(NoCapableAgent) as caught:
+            crew.assign(1, "a", attempts=5).get()
+        assert "lost" in str(caught.value.__cause__)
