@@ -9,6 +9,7 @@ from typing import Any
 from teams._actors import Actor, ActorDeadError, ActorRef, ExitReason, Future, finish, when_gone
 from teams._errors import RunCancelled, RunError, RunFailed
 from teams._events import RunBegan, RunEnded, RunEvent
+from teams._interrupt import is_interrupt
 from teams._pattern import Pattern, label
 from teams._record import Record, cancelled
 from teams._requests import EndRun
@@ -40,15 +41,16 @@ class Run(Actor):
                 raise cancelled(record)
             result = await record.pattern.play(Scope(self, record, coordinator), record.value)
             outcome = Outcome(result)
-        except asyncio.CancelledError:
-            if record.cancelled is None or task is None:
-                raise
-            task.uncancel()
-            outcome = Outcome(error=cancelled(record))
         except (RunCancelled, RunFailed) as error:
             outcome = Outcome(error=error)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - what fails in a pattern would fail again
-            outcome = Outcome(error=RunFailed(record.id, error, record.partial))
+        except BaseException as error:  # what fails in a pattern would fail again
+            if not is_interrupt(error, task):
+                outcome = Outcome(error=RunFailed(record.id, error, record.partial))
+            elif isinstance(error, asyncio.CancelledError) and record.cancelled is not None and task is not None:
+                task.uncancel()
+                outcome = Outcome(error=cancelled(record))
+            else:
+                raise
         finally:
             record.task = None
         if coordinator.is_alive():

@@ -14,6 +14,7 @@ from teams._actors import Actor, ActorDeadError, ActorRef, NoProc, post, sleep
 from teams._errors import NoCapableAgent, RunError, StepFailed, StepTimeout, TeamError, WorkFailed
 from teams._events import RunEvent, StepBegan, StepBroke, StepDone, StepSkipped
 from teams._gather import Gathered, Gathering, GatherPolicy, collect
+from teams._interrupt import is_interrupt
 from teams._pattern import Inline, Pattern, Target, label
 from teams._record import BEGAN, Answer, Journal, Record
 from teams._requests import CancelWork, GetRoster
@@ -196,18 +197,15 @@ class Scope:
     async def _played(
         self, key: str, target: Target, value: object, timeout: float | None, priority: int | None, attempts: int
     ) -> Outcome:
-        limit = asyncio.timeout(timeout)
+        limit, task = asyncio.timeout(timeout), asyncio.current_task()
         try:
             async with limit:
                 return Outcome(await self._here(key, target, value, priority, attempts))
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            failure: RunError = StepFailed(self.run, key, error)  # nobody cancelled it: the step itself raised this
         except RunError as error:
             failure = error
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a step raises is the outcome of that step
+        except BaseException as error:  # whatever a step raises is the outcome of that step
+            if is_interrupt(error, task):
+                raise
             kind = StepTimeout if limit.expired() else StepFailed
             failure = kind(self.run, key, error)
         self._call_off(key, "its time is up" if limit.expired() else "what it is part of has failed")
@@ -300,9 +298,12 @@ class Scope:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def branch(name: str, target: Target, value: object) -> None:
+            task = asyncio.current_task()
             try:
                 result = await self.do(target, value, name=name, attempts=attempts)
-            except Exception as error:  # noqa: BLE001 - the failure of a branch is a value of the gathering
+            except BaseException as error:  # the failure of a branch is a value of the gathering
+                if is_interrupt(error, task):
+                    raise
                 if not over.done():
                     gathering.failed(name, error)
             else:

@@ -62,14 +62,14 @@ class Step(Inline):
         """Whether it is to be done with this input. Raises StepFailed when its condition does."""
         try:
             return self.when is None or bool(self.when(value))
-        except Exception as error:
+        except BaseException as error:
             raise StepFailed(run.run, run.key(name), error) from error
 
     async def attempt(self, run: Scope, value: object, name: str, priority: int | None = None) -> object:
         """Has it done, again or by another where that is said. Raises RunError: the last failure."""
         try:
             given = value if self.transform is None else self.transform(value)
-        except Exception as error:
+        except BaseException as error:
             raise StepFailed(run.run, run.key(name), error) from error
         targets = [self.target] * (2 if self.on_failure == "retry_once" else 1)
         targets += self.fallback

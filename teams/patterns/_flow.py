@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 
 from teams._errors import SourceFailed, SourceLost
 from teams._gather import Failed
+from teams._interrupt import is_interrupt
 from teams._scope import Scope
 
 END = object()
@@ -62,7 +64,7 @@ class Flow:
         """Reads an item; None: that was all. Raises SourceLost, SourceFailed."""
         if self._iterator is None or self._reading:
             await self._begin(run)
-        iterator = self._iterator
+        iterator, task = self._iterator, asyncio.current_task()
         self._reading = True
         try:
             if isinstance(iterator, AsyncIterator):
@@ -70,7 +72,9 @@ class Flow:
             else:
                 assert iterator is not None
                 value = next(iterator, END)
-        except Exception as error:
+        except BaseException as error:
+            if is_interrupt(error, task):
+                raise
             raise SourceFailed(run.run, run.path, self.read, error) from error
         self._reading = False
         if value is END:
@@ -81,7 +85,7 @@ class Flow:
 
     async def _begin(self, run: Scope) -> None:
         """Begins to read, for the first time, or anew when the last reading was cut off."""
-        again = self._iterator is not None
+        again, task = self._iterator is not None, asyncio.current_task()
         try:
             iterator = iter(self._source) if isinstance(self._source, Iterable) else aiter(self._source)
             if again and iterator is self._source:
@@ -94,7 +98,9 @@ class Flow:
                     next(iterator, END)
         except SourceLost:
             raise
-        except Exception as error:
+        except BaseException as error:
+            if is_interrupt(error, task):
+                raise
             raise SourceFailed(run.run, run.path, self.read, error) from error
         self._iterator, self._reading = iterator, False
 

@@ -207,6 +207,27 @@ def test_a_source_that_fails_is_a_typed_failure() -> None:
         assert error.error.items == 2
 
 
+@pytest.mark.parametrize(
+    "odd", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError()], ids=repr
+)
+def test_a_source_that_raises_what_ends_programs_fails_like_any_other(odd: BaseException) -> None:
+    """Guards the event loop: such an exception in a task of the pipeline would end it, or leave the run to wait."""
+
+    def plain() -> Iterator[int]:
+        yield 1
+        raise odd
+
+    async def later() -> AsyncIterator[int]:
+        for number in plain():
+            yield number
+
+    for source in (plain(), later()):
+        error = error_of(pipeline("plus"), source, plus)
+        assert isinstance(error, RunFailed)
+        assert isinstance(error.error, SourceFailed)
+        assert error.error.__cause__ is odd
+
+
 def test_results_can_be_seen_while_the_pipeline_goes_on() -> None:
     """Guards partial results and progress of a run under way."""
     with crew_of(plus) as (sim, crew):

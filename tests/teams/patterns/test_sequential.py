@@ -9,7 +9,9 @@ import pytest
 
 from supervisors import SpecError
 from teams import (
+    GatherFailed,
     NoCapableAgent,
+    Pattern,
     RunFailed,
     StepBegan,
     StepBroke,
@@ -18,10 +20,12 @@ from teams import (
     StepSkipped,
     StepTimeout,
     can,
+    fail_fast,
     member,
     step,
 )
-from teams.patterns import sequential
+from teams.patterns import parallel, pipeline, sequential, stage
+from teams.protocols import discussion
 from tests.teams.patterns.cast import crew_of, error_of, fails, result_of, takes
 
 
@@ -179,19 +183,52 @@ def test_steps_of_the_same_name_are_told_apart() -> None:
     assert error.partial == {"a": "a", "a#2": "aa"}
 
 
-def test_a_step_that_raises_what_ends_programs_fails_like_any_other() -> None:
-    """Guards the run: SystemExit and a stray CancelledError in a function are failures of the step."""
+ODD = [
+    asyncio.CancelledError(),
+    BaseException("odd"),
+    BaseExceptionGroup("odd", [KeyboardInterrupt()]),
+    GeneratorExit(),
+    KeyboardInterrupt(),
+    SystemExit(3),
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+@pytest.mark.parametrize("within", ["step", "condition", "transform", "branch", "merge", "stage"])
+def test_a_step_that_raises_what_ends_programs_fails_like_any_other(within: str, odd: BaseException) -> None:
+    """Guards the run, which would try again for ever, and the event loop, which it would end for everybody."""
 
     def leaves(value: object) -> object:
-        raise SystemExit(3)
+        raise odd
 
-    async def strays(value: object) -> object:
-        raise asyncio.CancelledError
-
-    for function in (leaves, strays):
-        error = error_of(sequential(function), 1)
-        assert isinstance(error, RunFailed)
+    patterns: dict[str, Pattern] = {
+        "step": sequential(leaves),
+        "condition": sequential(step("a", when=leaves)),
+        "transform": sequential(step("a", transform=leaves)),
+        "branch": parallel(leaves, policy=fail_fast()),
+        "merge": parallel("a", merge=leaves),
+        "stage": pipeline(stage("leave", leaves)),
+    }
+    error = error_of(patterns[within], "", a)
+    assert isinstance(error, RunFailed)
+    if within == "branch":
+        assert isinstance(error.error, GatherFailed)
+        assert isinstance(error.error.gathered.failures["leaves"].error, StepFailed)
+    else:
         assert isinstance(error.error, StepFailed)
+        assert error.error.error is odd
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+def test_a_pattern_whose_own_code_raises_what_ends_programs_fails_its_run(odd: BaseException) -> None:
+    """Guards the predicates of patterns that are no steps."""
+
+    def leaves(value: object) -> object:
+        raise odd
+
+    error = error_of(discussion(["a"], until=leaves), "", a)
+    assert isinstance(error, RunFailed)
+    assert error.error is odd
 
 
 def test_a_function_that_raises_a_timeout_of_its_own_has_failed() -> None:
