@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -165,7 +165,8 @@ def priority_faults(path: str, value: object) -> Iterator[Fault]:
 
 def seconds_faults(path: str, name: str, value: object) -> Iterator[Fault]:
     """What is wrong with a limit of time that may be None."""
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or (number and 0 < value <= sys.float_info.max):  # type: ignore[operator]
         return
     yield Fault(path, f"{name}: must be more than 0 seconds, or None for any time, got {value!r}")
 

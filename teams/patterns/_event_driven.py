@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from teams._pattern import Pattern, Target
 from teams._scope import Scope
+from teams._step import seconds_faults
 from teams._supervisors import Fault, SpecError
 from teams.protocols._chain import ChainOutcome
-from teams.protocols._choreography import seconds_faults
 from teams.protocols._event import topic_fault
 
 ATTEMPTS = 5

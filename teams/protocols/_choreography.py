@@ -19,6 +19,7 @@ import difflib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from teams._step import seconds_faults
 from teams._supervisors import Backoff, Fault, Finding, SpecError
 from teams.protocols._event import pattern_fault, topic_fault, topic_matcher
 from teams.protocols._subscriber import BACKOFF, Terms
@@ -153,12 +154,6 @@ def terms_faults(place: str, terms: Terms) -> Iterator[Fault]:
     if not hasattr(terms.backoff, "delay"):
         yield Fault(place, f"backoff: must be constant(), linear() or exponential(), got {terms.backoff!r}")
     yield from seconds_faults(place, "timeout", terms.timeout)
-
-
-def seconds_faults(place: str, name: str, seconds: object) -> Iterator[Fault]:
-    """What is wrong with a time limit."""
-    if seconds is not None and (type(seconds) not in (int, float) or not seconds > 0):  # type: ignore[operator]
-        yield Fault(place, f"{name}: must be seconds above 0, or None for any time, got {seconds!r}")
 
 
 def _faults(made: Choreography) -> Iterator[Fault]:

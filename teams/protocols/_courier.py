@@ -49,10 +49,12 @@ from teams._actors import (
     when_gone,
 )
 from teams._errors import Fatal, NoAcknowledgement
+from teams._step import seconds_faults
 from teams._supervisors import Backoff, Fault, SpecError
-from teams.protocols._choreography import seconds_faults, terms_faults
+from teams.protocols._choreography import terms_faults
 from teams.protocols._delivery import is_interruption
 from teams.protocols._event import new_id
+from teams.protocols._given import id_faults, ref_faults
 from teams.protocols._receipt import Receipt, Settled, Tray
 from teams.protocols._subscriber import BACKOFF, Terms
 
@@ -227,7 +229,12 @@ class Courier(Actor):
     def send(self, order: Send) -> Acknowledged | GaveUp | None:
         """Begins a send, or joins the one there is."""
         sends, id = self._sends, order.correlation_id
-        faults = [*terms_faults(self.path, order.terms), *seconds_faults(self.path, "deadline", order.deadline)]
+        faults = [
+            *ref_faults(self.path, "receiver", order.receiver),
+            *id_faults(self.path, "correlation_id", id),
+            *terms_faults(self.path, order.terms),
+            *seconds_faults(self.path, "deadline", order.deadline),
+        ]
         if order.guarantee not in ("at_least_once", "at_most_once"):
             faults.append(Fault(self.path, f"guarantee: at_least_once or at_most_once, not {order.guarantee!r}"))
         if faults:

@@ -49,6 +49,8 @@ from teams._actors import (
     when_gone,
 )
 from teams._events import IntentionActed, IntentionAnnounced, IntentionFailed, IntentionYielded
+from teams._step import priority_faults, seconds_faults
+from teams._supervisors import SpecError
 from teams.protocols._intention import (
     Acted,
     ActFailed,
@@ -142,6 +144,8 @@ class PeerRef(ActorRef["Peer"]):
             resource: what it needs for itself alone
             priority: more goes first, among intentions that wait
             within: seconds for the consent of all; None: the peer's own `within`
+
+        The future raises `SpecError` with everything that is wrong with the arguments.
         """
         return self.ask(Intend(action, resource, priority, within), block=False, timeout=None)
 
@@ -152,6 +156,7 @@ class Peer(Actor):
     Runs on the loop. Its handlers overlap, as `concurrency` says: the state of a subclass is its own care.
     """
 
+    answers = (SpecError,)
     concurrency = 16
     ref_type: ClassVar[type[ActorRef[Any]]] = PeerRef
     within: ClassVar[float] = 30.0
@@ -202,14 +207,17 @@ class Peer(Actor):
         self, action: object, resource: str, *, priority: int = 0, within: float | None = None
     ) -> Future[Outcome]:
         """What `PeerRef.intend` does, for the peer's own handlers, which await it."""
+        message = Intend(action, resource, priority, within)
+        _given(self.path, message)
         future: Future[Any] = Future(self.runtime.park)
-        self._announce(Intend(action, resource, priority, within), future)
+        self._announce(message, future)
         return future
 
     # The protocol
 
     @handles
     def intend_for(self, message: Intend) -> None:
+        _given(self.path, message)
         self._announce(message, take_reply(self))
 
     @handles
@@ -338,6 +346,13 @@ class Peer(Actor):
                 self._give_way(announcement)
                 answer(waiting, Consent())
         self._go_on()
+
+
+def _given(path: str, message: Intend) -> None:
+    """Refuses an intention that would crash every peer that compares it with one of its own."""
+    faults = [*seconds_faults(path, "within", message.within), *priority_faults(path, message.priority)]
+    if faults:
+        raise SpecError(faults)
 
 
 class FunctionPeer(Peer):

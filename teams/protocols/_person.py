@@ -38,6 +38,9 @@ from teams._actors import (
 )
 from teams._errors import NoSuchChoice, NoSuchQuestion
 from teams._events import QuestionAnswered, QuestionAsked
+from teams._step import seconds_faults
+from teams._supervisors import SpecError
+from teams.protocols._given import id_faults, several_faults
 
 REMEMBERED = 1000
 """How many answers are remembered for those who ask again."""
@@ -123,13 +126,26 @@ class PersonRef(ActorRef["Person"]):
             default: what takes effect when nobody answers in time
             within: seconds to answer in; None: any time
             id: give one to a question that may be asked again after a crash of the asker: it is the same question
+
+        Raises:
+            SpecError: at once, with everything that is wrong with the arguments
         """
+        faults = [
+            *several_faults(self.path, "options", options),
+            *seconds_faults(self.path, "within", within),
+            *id_faults(self.path, "id", id),
+        ]
+        if faults:
+            raise SpecError(faults)
         return self.ask(Consult(text, tuple(options), default, within, id), block=False, timeout=None)
 
     def answer(self, id: str, choice: object) -> Future[None]:
         """Answers a question. The future raises `NoSuchQuestion` when it does not wait (any more), `NoSuchChoice` when
-        `choice` is none of its options.
+        `choice` is none of its options. What is no id raises SpecError at once.
         """
+        faults = list(id_faults(self.path, "id", id))
+        if faults:
+            raise SpecError(faults)
         return self.ask(Answer(id, choice), block=False)
 
     def questions(self) -> Future[tuple[Question, ...]]:
@@ -145,6 +161,14 @@ class _Desk:
         self.guarded = False
         self.open: dict[str, tuple[Question, list[Reply]]] = {}
         self.answered: dict[str, Answered | Defaulted] = {}
+
+    def new_id(self) -> str:
+        """An id that no question has; those that askers give may look like ours."""
+        while True:
+            self.made += 1
+            id = f"question-{self.made}"
+            if id not in self.open and id not in self.answered:
+                return id
 
     def close(self, outcome: Answered | Defaulted, path: str, at: float, events: EventStream) -> None:
         """A question has its answer: everybody who asked is told."""
@@ -185,8 +209,7 @@ class Person(Actor):
             return desk.answered[id]
         reply = take_reply(self)
         if id is None or id not in desk.open:
-            desk.made += 1
-            id = id if id is not None else f"question-{desk.made}"
+            id = id if id is not None else desk.new_id()
             deadline = None if message.within is None else now + message.within
             question = Question(id, message.text, message.options, message.default, now, deadline)
             desk.open[id] = question, []

@@ -71,6 +71,7 @@ from teams.protocols._delivery import (
     is_interruption,
 )
 from teams.protocols._event import Event, new_id, pattern_fault, topic_fault, topic_matcher
+from teams.protocols._given import ref_faults
 from teams.protocols._receipt import Settled
 from teams.protocols._subscriber import StepTerms, Subscriber, SubscriberInfo, Subscription
 from teams.protocols._topics_ref import (
@@ -476,6 +477,7 @@ class Topics(Actor):
         """Takes a subscription in."""
         fault = pattern_fault(request.pattern)
         faults = [] if fault is None else [Fault(self.path, fault)]
+        faults += ref_faults(self.path, "ref", request.ref)
         faults += terms_faults(self.path, request.terms)
         for name, value in (("concurrency", request.concurrency), ("max_waiting", request.max_waiting)):
             if type(value) is not int or value < 1:

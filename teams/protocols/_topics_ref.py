@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from teams._actors import ActorRef, Future, current_cell, current_correlation_id
+from teams._step import seconds_faults
 from teams._supervisors import Backoff, Fault, SpecError
 from teams.protocols._chain import ChainOutcome
 from teams.protocols._choreography import Choreography
 from teams.protocols._delivery import DeadEvent, Published
 from teams.protocols._event import Event, new_id, topic_fault
+from teams.protocols._given import id_faults, ref_faults
 from teams.protocols._subscriber import BACKOFF, SubscriberInfo, Terms
 
 
@@ -97,7 +99,7 @@ class TopicsRef(ActorRef[Any]):
             wait: whether to wait for the subscribers
 
         Raises:
-            SpecError: at once, `topic` is none
+            SpecError: at once, with everything that is wrong with the arguments
         """
         event = self._event(topic, payload, id, correlation_id)
         return self._ask(Publish(event, "handled" if wait else "queued"))
@@ -113,17 +115,17 @@ class TopicsRef(ActorRef[Any]):
     ) -> Future[ChainOutcome]:
         """Begins a chain: like `publish`, and answers when the steps of the choreographies have come to their end.
 
-        `deadline` is in seconds; by default that of the choreography.
+        `deadline` is in seconds; by default that of the choreography. Raises SpecError at once, with everything that
+        is wrong with the arguments.
         """
-        faults = [] if deadline is None or deadline > 0 else [Fault("deadline", f"must be above 0 s, not {deadline!r}")]
-        if faults:
-            raise SpecError(faults)
         # A chain that begins inside another one is of its own.
-        event = self._event(topic, payload, id, correlation_id, inherit=False)
+        faults = seconds_faults(self.path, "deadline", deadline)
+        event = self._event(topic, payload, id, correlation_id, faults, inherit=False)
         return self._ask(Publish(event, "ended", deadline))
 
     def chain_outcome(self, correlation_id: str) -> Future[ChainOutcome]:
         """How a chain ends, or has ended; the last 1,000 are remembered. The future raises `UnknownChain`."""
+        _given(id_faults(self.path, "correlation_id", correlation_id))
         return self._ask(AwaitChain(correlation_id))
 
     def subscribe(
@@ -155,13 +157,19 @@ class TopicsRef(ActorRef[Any]):
 
     def unsubscribe(self, ref: ActorRef[Any], pattern: str | None = None) -> Future[None]:
         """Ends one subscription of `ref`, or all. What was published before is still delivered."""
+        _given(ref_faults(self.path, "ref", ref))
         return self._ask(Unsubscribe(ref, pattern))
 
     def choreograph(self, choreography: Choreography, members: Mapping[str, ActorRef[Any]]) -> Future[None]:
         """Has the members take the steps of a choreography, in place of an earlier one of the same name.
 
-        The future raises `SpecError` with every member and compensation that `members` does not name.
+        The future raises `SpecError` with every member and compensation that `members` does not name; what is no
+        choreography or no ref raises it at once.
         """
+        faults = [fault for name, ref in members.items() for fault in ref_faults(f"{self.path}/{name}", "member", ref)]
+        if not isinstance(choreography, Choreography):
+            faults.append(Fault(self.path, f"choreography: must be made by choreography(), got {choreography!r}"))
+        _given(faults)
         return self._ask(Choreograph(choreography, dict(members)))
 
     def dead_events(self) -> Future[tuple[DeadEvent, ...]]:
@@ -180,11 +188,23 @@ class TopicsRef(ActorRef[Any]):
         return self._ask(GetSubscribers())
 
     def _event(
-        self, topic: str, payload: object, id: str | None, correlation_id: str | None, *, inherit: bool = True
+        self,
+        topic: str,
+        payload: object,
+        id: str | None,
+        correlation_id: str | None,
+        faults: Iterable[Fault] = (),
+        *,
+        inherit: bool = True,
     ) -> Event:
         fault = topic_fault(topic)
-        if fault is not None:
-            raise SpecError([Fault(self.path, fault)])
+        found = [
+            *([] if fault is None else [Fault(self.path, fault)]),
+            *id_faults(self.path, "id", id),
+            *id_faults(self.path, "correlation_id", correlation_id),
+            *faults,
+        ]
+        _given(found)
         cell = current_cell.get()
         id = id if id is not None else new_id(self.runtime.random)
         if correlation_id is None and inherit:
@@ -195,3 +215,10 @@ class TopicsRef(ActorRef[Any]):
     def _ask(self, message: object) -> Future[Any]:
         # No deadline: how long subscribers take is their affair, and the end of the topics settles every request.
         return self.ask(message, block=False, timeout=None)
+
+
+def _given(faults: Iterable[Fault]) -> None:
+    """Refuses what was given in the caller, if anything is wrong with it."""
+    found = list(faults)
+    if found:
+        raise SpecError(found)

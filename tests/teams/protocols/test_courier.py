@@ -304,6 +304,9 @@ def test_bad_values_are_refused_with_all_their_faults() -> None:
                 deadline=-1.0,
             ).get()
         assert len(refused.value.faults) == 4
+        with pytest.raises(SpecError) as refused:
+            courier.reliable_send("job", 1, correlation_id=[], timeout=10**400).get()  # type: ignore[arg-type]
+        assert len(refused.value.faults) == 3
         assert courier.incarnation == 1
         with pytest.raises(Exception, match="remember"):
             sim.spawn(Courier, args={"remember": 0})

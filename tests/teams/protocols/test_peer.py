@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from actors import ActorDeadError, ActorError, Runtime
 from actors.testing import FaultPlan, InjectedCrash, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart, Slow
-from supervisors import SupervisorSpec, child, constant, start, supervisor
+from supervisors import SpecError, SupervisorSpec, child, constant, start, supervisor
 from teams._actors import notice, sleep
 from teams._events import IntentionActed, IntentionAnnounced, IntentionFailed, IntentionYielded
 from teams.protocols._intention import Acted, ActFailed, Intend, Intention, PeerEnded, Yielded
@@ -291,3 +291,20 @@ def test_never_two_act_on_one_resource_and_every_intention_ends(
     announced = sorted(each.intention for each in events if isinstance(each, IntentionAnnounced))
     assert sorted(each.intention for each in events if not isinstance(each, IntentionAnnounced)) == announced
     assert not world.acting
+
+
+def test_a_bad_intention_is_refused_with_all_its_faults_and_crashes_nobody() -> None:
+    """Guards the other peers, who compare it with their own."""
+
+    async def act(intention: Intention) -> object:
+        return "done"
+
+    with simulation() as sim:
+        peers = [child(name, FunctionPeer, args={"function": act}) for name in ("ann", "bob")]
+        root = sim.start(supervisor("mesh", *peers))
+        ann: Any = root.child("ann")
+        with pytest.raises(SpecError) as refused:
+            ann.intend("x", "r", priority="high", within="soon").get()
+        assert len(refused.value.faults) == 2
+        assert isinstance(root.child("bob").intend("x", "r").get(), Acted)
+        assert [root.child(name).incarnation for name in ("ann", "bob")] == [1, 1]

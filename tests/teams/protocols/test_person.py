@@ -10,7 +10,7 @@ import pytest
 from actors import ActorDeadError
 from actors.testing import FaultPlan, InjectedCrash, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart, Slow
-from supervisors import SupervisorRef, SupervisorSpec, child, constant, supervisor
+from supervisors import SpecError, SupervisorRef, SupervisorSpec, child, constant, supervisor
 from teams._errors import NoSuchChoice, NoSuchQuestion
 from teams._events import QuestionAnswered, QuestionAsked
 from teams.protocols._person import Answered, Defaulted, Person, PersonRef
@@ -56,6 +56,33 @@ def test_after_the_deadline_the_default_takes_effect() -> None:
         assert (outcome.choice, outcome.why, sim.now) == ("no", "nobody answered in time", 60.0)
         with pytest.raises(NoSuchQuestion):
             person.answer(outcome.question.id, "yes").get()
+
+
+def test_bad_questions_are_refused_with_all_their_faults_and_leave_the_person_alive() -> None:
+    """Guards the asker, whose answer a crash over the question would lose."""
+    with simulation() as sim:
+        person: Any = boss(sim.start(desk()))
+        for within in ("1 h", 0, -1.0, float("nan"), float("inf"), True):
+            with pytest.raises(SpecError):
+                person.consult("Tea?", within=within)
+        with pytest.raises(SpecError) as refused:
+            person.consult("Tea?", "yes", within=0, id=[])
+        assert len(refused.value.faults) == 3
+        with pytest.raises(SpecError):
+            person.answer([], "yes")
+        assert person.incarnation == 1
+        assert person.questions().get() == ()
+
+
+def test_a_question_whose_id_looks_like_ours_keeps_its_answer() -> None:
+    """Guards both askers: one question in place of the other would leave somebody without an answer."""
+    with simulation() as sim:
+        person = boss(sim.start(desk()))
+        given, made = person.consult("Tea?", id="question-1"), person.consult("Milk?")
+        first, second = person.questions().get()
+        person.answer(first.id, "tea").get()
+        person.answer(second.id, "milk").get()
+        assert (given.get().choice, made.get().choice) == ("tea", "milk")
 
 
 def test_what_is_no_answer_is_refused_and_the_question_stays() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from supervisors import SpecError, child, constant
 from teams._errors import Fatal, NoAcknowledgement, SubscriberInQuarantine, TooManyWaiting
 from teams._events import EventUndelivered, EventUnheard, SubscriberQuarantined, TeamEvent
 from teams._results import Emit
-from teams.protocols import Event, Topics, TopicsRef
+from teams.protocols import Event, Topics, TopicsRef, choreography, on
 from teams.protocols._event import pattern_fault, topic_fault, topic_matcher
 from tests.support import in_loop
 from tests.teams.protocols.hearers import SOON, Hearer, bus_of, hearer, insist, refuser, tree
@@ -475,6 +476,24 @@ def test_bad_subscriptions_are_refused_with_all_their_faults_and_leave_the_bus_a
         with pytest.raises(SpecError) as refused:
             bus.subscribe("a b", a, attempts=0, timeout=-1.0, concurrency=0, max_waiting=True).get()
         assert len(refused.value.faults) == 5
+        to: Any = bus  # as a stranger does, who reads no annotations
+        wrongs: list[Callable[[], Any]] = [
+            lambda: to.subscribe("a", "a"),
+            lambda: to.unsubscribe("a"),
+            lambda: to.choreograph("a", {}),
+            lambda: to.choreograph(choreography("c", on("t", "a")), {"a": "a"}),
+            lambda: to.chain_outcome([]),
+            lambda: to.publish("a", id=[]),
+            lambda: to.publish("a", correlation_id=7),
+            lambda: to.chain("a", deadline="soon"),
+        ]
+        for wrong in wrongs:
+            with pytest.raises(SpecError) as refused:
+                wrong().get()
+            assert len(refused.value.faults) == 1
+        with pytest.raises(SpecError) as refused:
+            to.chain("a b", id=[], correlation_id="", deadline=float("inf"))
+        assert len(refused.value.faults) == 4
         for topic in ("", "a..b", "order.*", "two words", None):
             with pytest.raises(SpecError):
                 bus.publish(topic)  # type: ignore[arg-type]

@@ -1,0 +1,28 @@
+"""What is given to a protocol: everything is looked at before any of it is kept, for what is kept comes again after a
+crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from teams._actors import ActorRef
+from teams._supervisors import Fault
+
+
+def ref_faults(place: str, name: str, ref: object) -> Iterator[Fault]:
+    """What is wrong with a ref."""
+    if not isinstance(ref, ActorRef):
+        yield Fault(place, f"{name}: must be the ref of an actor, such as root.child('id'), got {ref!r}")
+
+
+def id_faults(place: str, name: str, id: object) -> Iterator[Fault]:
+    """What is wrong with an id that may be None."""
+    if id is not None and not (isinstance(id, str) and id):
+        yield Fault(place, f"{name}: must be a text, or None, got {id!r}")
+
+
+def several_faults(place: str, name: str, several: object) -> Iterator[Fault]:
+    """What is wrong with several of something; a text is several of nothing, though it has letters."""
+    if isinstance(several, str | bytes) or not isinstance(several, Iterable):
+        yield Fault(place, f"{name}: must be a list or the like, got {several!r}")
