@@ -72,6 +72,12 @@ def members_faults(path: str, targets: Iterable[object]) -> Iterator[Fault]:
         yield from target_faults(f"{path}/{number}", target)
 
 
+def several_faults(place: str, name: str, several: object) -> Iterator[Fault]:
+    """What is wrong with several of something; a text is several of nothing, though it has letters."""
+    if isinstance(several, str | bytes) or not isinstance(several, Iterable):
+        yield Fault(place, f"{name}: must be a list or the like, got {several!r}")
+
+
 def whoms(target: Target) -> Iterator[str | Can]:
     """The members, roles and capabilities that a target names, those of patterns inside included."""
     if isinstance(target, Pattern):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from teams._errors import RunError, StepFailed
 from teams._events import StepPassedOver, StepSkipped
-from teams._pattern import Inline, Target, label, target_faults
+from teams._pattern import Inline, Target, label, several_faults, target_faults
 from teams._supervisors import Fault, SpecError
 
 if TYPE_CHECKING:
@@ -125,8 +125,10 @@ def step(
     Raises:
         SpecError: every fault
     """
-    made = Step(target, name, timeout, on_failure, attempts, priority, tuple(fallback), when, transform)
-    faults = list(step_faults(made))
+    faults = list(several_faults("step", "fallback", fallback))
+    others = () if faults else tuple(fallback)
+    made = Step(target, name, timeout, on_failure, attempts, priority, others, when, transform)
+    faults += step_faults(made)
     if faults:
         raise SpecError(faults)
     return made

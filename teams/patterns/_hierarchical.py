@@ -21,7 +21,7 @@ from typing import Any
 
 from teams._errors import BadPlan, DelegationLoop, GatherFailed
 from teams._gather import GatherPolicy, collect
-from teams._pattern import Inline, Pattern, Target, label, target_faults
+from teams._pattern import Inline, Pattern, Target, label, several_faults, target_faults
 from teams._scope import Scope
 from teams._step import count_faults
 from teams._supervisors import Fault, SpecError
@@ -148,7 +148,8 @@ def hierarchical(
     The same with another leader, or one that would work for itself or leads too deep (`DelegationLoop`), is a failure
     of that one.
     """
-    faults = [*target_faults("hierarchical/root", root), *rule_faults(root, rules)]
+    several = list(several_faults("hierarchical", "rules", rules))
+    faults = [*target_faults("hierarchical/root", root), *(several or rule_faults(root, rules))]
     if synthesize is not None:
         faults += target_faults("hierarchical/synthesize", synthesize)
     faults += gather_faults("hierarchical", policy, within, MOST)
@@ -192,7 +193,13 @@ def command(
     A commander or leader that answers with a `Plan` says itself who does what. Raises SpecError with every fault, and
     what `hierarchical` raises.
     """
-    faults = [Fault("command", "has no squads")] if not squads else []
+    given: object = squads
+    if not isinstance(given, Mapping):
+        raise SpecError([Fault("command", f"squads: must be a mapping {{leader: workers}}, got {squads!r}")])
+    faults = [] if squads else [Fault("command", "has no squads")]
+    faults += [
+        fault for leader, each in squads.items() for fault in several_faults(f"command/{leader}", "workers", each)
+    ]
     faults += [Fault(f"command/{leader}", "has no workers") for leader, workers in squads.items() if not workers]
     if faults:
         raise SpecError(faults)
@@ -225,6 +232,7 @@ def hybrid(
         *target_faults("hybrid/planner", planner),
         *gather_faults("hybrid", policy, within, MOST),
     ]
+    faults += several_faults("hybrid", "members", members)
     if faults:
         raise SpecError(faults)
     return Hierarchical(planner, (), None, policy or collect(), within, delegate(*members), 1)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from teams._errors import GatherFailed
 from teams._gather import GatherPolicy, collect
-from teams._pattern import Pattern, Target, target_faults
+from teams._pattern import Pattern, Target, several_faults, target_faults
 from teams._scope import Scope
 from teams._supervisors import Fault, SpecError
 from teams.patterns._parallel import branch_faults, gather_faults, named
@@ -69,9 +69,11 @@ def multi_stage_review(
         GatherFailed: when it is played: there are fewer verdicts than the policy wants
         BadVerdict: when it is played: somebody says neither
     """
-    given = (reviewers,) if isinstance(reviewers, Mapping) else tuple(reviewers)
+    faults = list(several_faults("multi_stage_review", "reviewers", reviewers))
+    given = (reviewers,) if isinstance(reviewers, Mapping) else () if faults else tuple(reviewers)
     branches = list(named(given))
-    faults = [] if branches else [Fault("multi_stage_review", "has no reviewers")]
+    if not branches and not faults:
+        faults.append(Fault("multi_stage_review", "has no reviewers"))
     faults += branch_faults("multi_stage_review", branches)
     if approval is not None:
         faults += target_faults("multi_stage_review/approval", approval)

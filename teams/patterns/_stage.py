@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from teams._pattern import Target
+from teams._pattern import Target, several_faults
 from teams._step import OnFailure, Step, count_faults, step_faults
 from teams._supervisors import SpecError
 
@@ -37,8 +37,10 @@ def stage(
 
     Raises SpecError with every fault.
     """
-    made = Stage(target, name, timeout, on_failure, attempts, priority, tuple(fallback), when, transform, parallel)
-    faults = [*step_faults(made), *count_faults(f"stage {name!r}", "parallel", parallel)]
+    faults = list(several_faults(f"stage {name!r}", "fallback", fallback))
+    others = () if faults else tuple(fallback)
+    made = Stage(target, name, timeout, on_failure, attempts, priority, others, when, transform, parallel)
+    faults += [*step_faults(made), *count_faults(f"stage {name!r}", "parallel", parallel)]
     if faults:
         raise SpecError(faults)
     return made

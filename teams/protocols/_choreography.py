@@ -18,6 +18,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from teams._step import seconds_faults
 from teams._supervisors import Backoff, Fault, Finding, SpecError
@@ -113,7 +114,7 @@ def on(
         undo_attempts: how often undoing may fail
         undo_timeout: seconds each attempt to undo may take; None: any time
     """
-    emitted = (emits,) if isinstance(emits, str) else tuple(emits) if emits is not None else None
+    emitted = None if emits is None else _several(emits)
     return On(
         topic, member, undo, emitted, Terms(attempts, backoff, timeout), Terms(undo_attempts, backoff, undo_timeout)
     )
@@ -138,13 +139,18 @@ def choreography(
     Raises:
         SpecError: with everything that is wrong
     """
-    began = (starts,) if isinstance(starts, str) else tuple(starts) if starts is not None else None
-    ended = (ends,) if isinstance(ends, str) else tuple(ends)
-    made = Choreography(name, steps, began, ended, deadline)
+    began = None if starts is None else _several(starts)
+    made = Choreography(name, steps, began, _several(ends), deadline)
     faults = list(_faults(made))
     if faults:
         raise SpecError(faults)
     return made
+
+
+def _several(topics: str | Iterable[str]) -> tuple[str, ...]:
+    """One topic or many; what is neither is a topic that `choreography` finds fault with."""
+    given: Any = topics
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
 
 
 def terms_faults(place: str, terms: Terms) -> Iterator[Fault]:

@@ -11,12 +11,14 @@ must be, and publishes a `ConflictResolved`. Findings that state the same add th
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+import math
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from teams._actors import current_cell
 from teams._events import ConflictResolved
+from teams._step import seconds_faults
 from teams._supervisors import Fault, SpecError
 from teams.protocols._person import Answered, PersonRef
 
@@ -49,6 +51,9 @@ class Position(NamedTuple):
     choice: Hashable
 
 
+Party = Claim | Finding | Position
+
+
 @dataclass(frozen=True, slots=True)
 class Contention:
     """Several want what only one can have."""
@@ -57,7 +62,7 @@ class Contention:
     claims: tuple[Claim, ...]
 
     def __post_init__(self) -> None:
-        _some(f"contention for {self.resource!r}", "claims", self.claims)
+        _check(f"contention for {self.resource!r}", "claims", self.claims, Claim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class Contradiction:
     within: float | None = None
 
     def __post_init__(self) -> None:
-        _some(f"contradiction about {self.about!r}", "findings", self.findings)
+        _check(f"contradiction about {self.about!r}", "findings", self.findings, Finding, self.within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Disagreement:
     within: float | None = None
 
     def __post_init__(self) -> None:
-        _some(f"disagreement about {self.about!r}", "positions", self.positions)
+        _check(f"disagreement about {self.about!r}", "positions", self.positions, Position, self.within)
 
 
 Conflict = Contention | Contradiction | Disagreement
@@ -112,7 +117,7 @@ class Escalated(NamedTuple):
 
 
 def resolve(conflict: Conflict) -> Resolved | Escalated:
-    """Decides a conflict, or says what to ask a person."""
+    """Decides a conflict, or says what to ask a person. Raises SpecError for what is no conflict."""
     match conflict:
         case Contention(_, claims):
             most = max(claim.priority for claim in claims)
@@ -128,6 +133,10 @@ def resolve(conflict: Conflict) -> Resolved | Escalated:
             if len(choices) == 1:
                 return Resolved(choices[0], "all want the same")
             return _escalated(f"{about}: what shall be done?", choices, conflict, "members want different things")
+        case _:
+            raise SpecError(
+                [Fault("resolve()", f"must be a Contention, a Contradiction or a Disagreement, got {conflict!r}")]
+            )
 
 
 def _weigh(about: str, findings: tuple[Finding, ...], conflict: Contradiction) -> Resolved | Escalated:
@@ -178,6 +187,35 @@ def _distinct(values: Iterable[T]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _some(what: str, name: str, parties: tuple[object, ...]) -> None:
-    if not parties:
-        raise SpecError([Fault(what, f"{name}: at least one is needed")])
+def _check(what: str, name: str, parties: object, kind: type[Party], within: float | None = None) -> None:
+    """Refuses a conflict that nobody could decide, with all its faults."""
+    faults = list(seconds_faults(what, "within", within))
+    if not isinstance(parties, Sequence) or not parties:
+        faults.append(Fault(what, f"{name}: must be a tuple of at least one {kind.__name__}, got {parties!r}"))
+    else:
+        for number, party in enumerate(parties, 1):
+            faults += _party_faults(f"{what}/{number}", party, kind)
+    if faults:
+        raise SpecError(faults)
+
+
+def _party_faults(place: str, party: object, kind: type[Party]) -> Iterator[Fault]:
+    if not isinstance(party, kind):
+        yield Fault(place, f"must be a {kind.__name__}, got {party!r}")
+    elif isinstance(party, Claim):
+        for name, number in (("priority", party.priority), ("at", party.at)):
+            if not _orders(number):
+                yield Fault(place, f"{name}: must be a number, got {number!r}")
+    else:
+        if isinstance(party, Finding) and not (_orders(party.evidence) and party.evidence >= 0):
+            yield Fault(place, f"evidence: must be a number from 0, got {party.evidence!r}")
+        name, value = ("statement", party.statement) if isinstance(party, Finding) else ("choice", party.choice)
+        try:
+            hash(value)
+        except TypeError:
+            yield Fault(place, f"{name}: must be hashable, to be told from others, got {value!r}")
+
+
+def _orders(number: object) -> bool:
+    """Whether it can be compared: of NaN nothing is the most."""
+    return isinstance(number, int | float) and not math.isnan(number)

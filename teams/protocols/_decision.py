@@ -17,12 +17,15 @@ deadline.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from teams._gather import collect
-from teams._pattern import Pattern, Target, label
+from teams._pattern import Pattern, Target, label, several_faults, target_faults
+from teams._step import seconds_faults
 from teams._supervisors import Fault, SpecError
 
 if TYPE_CHECKING:
@@ -57,8 +60,10 @@ def weighted(weights: Mapping[str, float], *, quorum: int = 0) -> Rule:
     """More than half of the weight of the votes; a voter without a weight weighs 1.
 
     Raises:
-        SpecError: a weight is below 0
+        SpecError: a weight is no number from 0
     """
+    if not isinstance(weights, Mapping):
+        raise SpecError([Fault("weighted()", f"weights: must be a mapping {{voter: weight}}, got {weights!r}")])
     return _checked(Rule("weighted", dict(weights), quorum=quorum))
 
 
@@ -72,10 +77,11 @@ def first_past(n: int, *, quorum: int = 0) -> Rule:
 
 
 def _checked(rule: Rule) -> Rule:
+    weights: Mapping[str, object] = rule.weights
     faults = [
         Fault(f"{rule.kind}()", f"weights: that of {who} must be a number from 0, got {weight!r}")
-        for who, weight in rule.weights.items()
-        if not weight >= 0
+        for who, weight in weights.items()
+        if not isinstance(weight, int | float | Fraction) or not 0 <= weight < math.inf
     ]
     if rule.kind == "first_past" and (type(rule.n) is not int or rule.n < 1):
         faults.append(Fault("first_past()", f"n: must be a whole number from 1, got {rule.n!r}"))
@@ -122,13 +128,16 @@ def tally(votes: Votes, rule: Rule) -> Tally:
     """Counts the votes by a rule.
 
     Raises:
-        SpecError: somebody voted twice
+        SpecError: somebody voted twice, or for what cannot be counted; or `rule` is none
     """
+    faults = list(_rule_faults("tally()", rule))
     pairs = list(votes.items()) if isinstance(votes, Mapping) else list(votes)
     voters = [who for who, _ in pairs]
     twice = [who for who in dict.fromkeys(voters) if voters.count(who) > 1]
-    if twice:
-        raise SpecError([Fault("tally()", f"{who} voted {voters.count(who)} times") for who in twice])
+    faults += [Fault("tally()", f"{who} voted {voters.count(who)} times") for who in twice]
+    faults += [Fault("tally()", f"{who}: {why}") for who, option in pairs if (why := _uncountable(option)) is not None]
+    if faults:
+        raise SpecError(faults)
     cast = [(who, option) for who, option in pairs if option is not None]
     counts: dict[Hashable, float] = {}
     past: Hashable | None = None
@@ -154,6 +163,20 @@ def tally(votes: Votes, rule: Rule) -> Tally:
     if won is not None:
         return Decided(won, counts)
     return Tied(first, counts) if len(first) > 1 else Undecided(counts)
+
+
+def _rule_faults(path: str, rule: object) -> Iterator[Fault]:
+    if not isinstance(rule, Rule):
+        yield Fault(path, f"rule: must be majority(), unanimity(), weighted(...) or first_past(n), got {rule!r}")
+
+
+def _uncountable(answer: object) -> str | None:
+    """Why an answer cannot be counted."""
+    try:
+        hash(answer)
+    except TypeError:
+        return f"{answer!r} cannot be counted: it is not hashable"
+    return None
 
 
 class Poll(NamedTuple):
@@ -225,11 +248,7 @@ class Decision(Pattern):
             return answer.reason
         if self.options and answer not in self.options:
             return f"{answer!r} is none of the options"
-        try:
-            hash(answer)
-        except TypeError:
-            return f"{answer!r} cannot be counted: it is not hashable"
-        return None
+        return _uncountable(answer)
 
 
 def decision(
@@ -250,17 +269,27 @@ def decision(
     Raises:
         SpecError: every fault
     """
-    named = named_targets("decision()", participants)
-    if timeout is not None and timeout <= 0:
-        raise SpecError([Fault("decision()", f"timeout: must be seconds above 0 or None, got {timeout!r}")])
-    return Decision(named, rule if rule is not None else majority(), tuple(options), timeout)
+    path, counted = "decision()", rule if rule is not None else majority()
+    named, faults = named_targets(path, participants)
+    faults += _rule_faults(path, counted)
+    faults += several_faults(path, "options", options)
+    faults += seconds_faults(path, "timeout", timeout)
+    if faults:
+        raise SpecError(faults)
+    return Decision(named, counted, tuple(options), timeout)
 
 
-def named_targets(path: str, targets: Sequence[Target] | Mapping[str, Target]) -> dict[str, Target]:
-    """The targets by name: their own labels, unless they were given names. Raises SpecError."""
-    named = dict(targets) if isinstance(targets, Mapping) else {label(target): target for target in targets}
+def named_targets(path: str, targets: Sequence[Target] | Mapping[str, Target]) -> tuple[dict[str, Target], list[Fault]]:
+    """The targets by name (their own labels, unless they were given names), and what is wrong with them."""
+    faults = list(several_faults(path, "participants", targets))
+    if faults:
+        return {}, faults
+    pairs = list(targets.items()) if isinstance(targets, Mapping) else [(label(target), target) for target in targets]
+    named = dict(pairs)
+    for name, target in pairs:
+        faults += target_faults(f"{path}/{name}", target)
     if not named:
-        raise SpecError([Fault(path, "participants: at least one is needed")])
-    if len(named) < len(targets):
-        raise SpecError([Fault(path, "participants: some have the same name; give them names in a mapping")])
-    return named
+        faults.append(Fault(path, "participants: at least one is needed"))
+    if len(named) < len(pairs):
+        faults.append(Fault(path, "participants: some have the same name; give them names in a mapping"))
+    return named, faults

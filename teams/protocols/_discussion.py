@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from teams._errors import StepFailed, StepTimeout
 from teams._gather import Failed
 from teams._pattern import Pattern, Target
+from teams._step import seconds_faults
 from teams._supervisors import Fault, SpecError
 from teams.protocols._decision import named_targets
 
@@ -147,17 +148,12 @@ def discussion(
     Raises:
         SpecError: every fault
     """
-    faults: list[Fault] = []
+    named, faults = named_targets("discussion()", participants)
     if type(max_rounds) is not int or max_rounds < 1:
         faults.append(Fault("discussion()", f"max_rounds: must be a whole number from 1, got {max_rounds!r}"))
-    if turn_timeout is not None and turn_timeout <= 0:
-        faults.append(Fault("discussion()", f"turn_timeout: must be seconds above 0 or None, got {turn_timeout!r}"))
+    faults += seconds_faults("discussion()", "turn_timeout", turn_timeout)
     if until is not None and until != "consensus" and not callable(until):
         faults.append(Fault("discussion()", f"until: must be 'consensus', a function or None, got {until!r}"))
-    try:
-        named = named_targets("discussion()", participants)
-    except SpecError as error:
-        faults += error.faults
     if faults:
         raise SpecError(faults)
     return Discussion(named, max_rounds, turn_timeout, until)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
+from teams._step import seconds_faults
 from teams._supervisors import ChildOptions, Fault, SpecError, SupervisorSpec, child, supervisor
 from teams.protocols._election import Candidate
 
@@ -33,10 +34,19 @@ def electorate(
         SpecError: every fault
     """
     stand_for = stand_for or {}
+    given: Sequence[object] = candidates
+    limit: object = timeout
+    named = dict.fromkeys(each for each in given if isinstance(each, str))
     faults = [
         *([] if candidates else [Fault(id, "an electorate needs at least one candidate")]),
-        *([] if timeout > 0 else [Fault(id, f"timeout: must be seconds above 0, got {timeout!r}")]),
-        *(Fault(f"{id}/{each}", "stands twice") for each in dict.fromkeys(candidates) if candidates.count(each) > 1),
+        *([Fault(id, "timeout: must be seconds above 0, got None")] if limit is None else []),
+        *seconds_faults(id, "timeout", limit),
+        *(
+            Fault(id, f"a candidate is an id, given as an argument of its own, got {each!r}")
+            for each in given
+            if not isinstance(each, str)
+        ),
+        *(Fault(f"{id}/{each}", "stands twice") for each in named if candidates.count(each) > 1),
         *(
             Fault(f"{id}/{each}", "stands for somebody but is no candidate")
             for each in stand_for

@@ -4,7 +4,7 @@ crash.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from teams._actors import ActorRef
 from teams._supervisors import Fault
@@ -20,9 +20,3 @@ def id_faults(place: str, name: str, id: object) -> Iterator[Fault]:
     """What is wrong with an id that may be None."""
     if id is not None and not (isinstance(id, str) and id):
         yield Fault(place, f"{name}: must be a text, or None, got {id!r}")
-
-
-def several_faults(place: str, name: str, several: object) -> Iterator[Fault]:
-    """What is wrong with several of something; a text is several of nothing, though it has letters."""
-    if isinstance(several, str | bytes) or not isinstance(several, Iterable):
-        yield Fault(place, f"{name}: must be a list or the like, got {several!r}")

@@ -148,8 +148,18 @@ def mesh(
     Raises:
         SpecError: every fault
     """
+    given: object = members
+    if not isinstance(given, Mapping):
+        raise SpecError([Fault(id, f"members: must be a mapping {{id: Behaviour(...)}}, got {members!r}")])
     faults = [] if members else [Fault(id, "a mesh needs at least one member")]
     faults += [Fault(f"{id}/{each}", "this is the id of the shared state") for each in members if each == "state"]
+    faults += [
+        Fault(f"{id}/{name}", f"must be a Behaviour(decide=..., act=...), got {behaviour!r}")
+        for name, behaviour in members.items()
+        if not all(callable(getattr(behaviour, each, None)) for each in ("decide", "act"))
+    ]
+    if not callable(until):
+        faults.append(Fault(id, f"until: must be a function of the values, got {until!r}"))
     if faults:
         raise SpecError(faults)
     children = [child("state", SharedState, args={"initial": initial})]

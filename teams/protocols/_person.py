@@ -38,9 +38,10 @@ from teams._actors import (
 )
 from teams._errors import NoSuchChoice, NoSuchQuestion
 from teams._events import QuestionAnswered, QuestionAsked
+from teams._pattern import several_faults
 from teams._step import seconds_faults
 from teams._supervisors import SpecError
-from teams.protocols._given import id_faults, several_faults
+from teams.protocols._given import id_faults
 
 REMEMBERED = 1000
 """How many answers are remembered for those who ask again."""

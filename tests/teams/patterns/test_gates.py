@@ -219,6 +219,7 @@ def test_a_fix_that_does_not_pass_the_smoke_test_is_not_deployed() -> None:
         (lambda: quality_gate("a", "b", max_rounds=0), "max_rounds"),
         (lambda: refine("a", "b", max_iterations=True), "max_iterations"),
         (lambda: multi_stage_review([]), "no reviewers"),
+        (lambda: multi_stage_review("ann"), "reviewers: must be a list"),
         (lambda: multi_stage_review(["a"], ""), "approval"),
         (lambda: fast_track("a", "b", ""), "smoke_test"),
         (lambda: fast_track("a", "b", "c", within=0), "within"),

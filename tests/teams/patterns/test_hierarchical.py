@@ -229,6 +229,10 @@ def test_an_empty_plan_goes_straight_to_the_synthesis() -> None:
         (lambda: delegation("a", ["b"], when=3), "when"),  # type: ignore[arg-type]
         (lambda: command("a", {}), "no squads"),
         (lambda: command("a", {"b": []}), "no workers"),
+        (lambda: command("a", {"b": "bob"}), "workers: must be a list"),
+        (lambda: command("a", ["b"]), "must be a mapping"),  # type: ignore[arg-type]
+        (lambda: hierarchical("a", rules=delegation("a", "b")), "rules: must be a list"),  # type: ignore[arg-type]
+        (lambda: hybrid("a", "bob"), "members: must be a list"),
         (lambda: hybrid("a", []), "no members"),
         (lambda: delegate("a", "a"), "named twice"),
     ],

@@ -134,6 +134,13 @@ def test_attempts_are_for_crashes_of_whoever_does_it() -> None:
     assert shaky.seen == ["x", "x", "x"]
 
 
+@pytest.mark.parametrize("make", [lambda: step("a", fallback="bob"), lambda: stage("s", "a", fallback="bob")])
+def test_a_fallback_that_is_a_text_is_refused(make: Any) -> None:
+    """Guards whoever forgets the brackets: its letters are no members."""
+    with pytest.raises(SpecError, match="fallback: must be a list or the like, got 'bob'"):
+        make()
+
+
 def test_fallbacks_are_tried_in_turn_and_only_after_a_failure() -> None:
     """Guards the option: the first that works makes the result; the last failure is the one that is told."""
     people = [a, b, member("bad", fails()), member("worse", fails("worse"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -110,3 +111,24 @@ def test_settling_takes_the_default_when_nobody_answers() -> None:
         resolution = sim.call(settle(conflict, person))
         assert resolution.winner == "unknown"
         assert "nobody answered in time" in resolution.why
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Contention("disk", (Claim("a", float("nan")), Claim("b", 1))),
+        lambda: Contention("disk", (Claim("a", "high"),)),  # type: ignore[arg-type]
+        lambda: Contention("disk", ("ann",)),  # type: ignore[arg-type]
+        lambda: Contention("disk", (Claim(each) for each in "ab")),  # type: ignore[arg-type]
+        lambda: Contradiction("it", (Finding("a", "x", float("nan")),)),
+        lambda: Contradiction("it", (Finding("a", "x", -1),)),
+        lambda: Contradiction("it", (Finding("a", ["x"]),)),  # type: ignore[arg-type]
+        lambda: Disagreement("it", (Position("a", {"x": 1}),)),  # type: ignore[arg-type]
+        lambda: Disagreement("it", (Position("a", 1), Position("b", 2)), within=-1),
+        lambda: resolve("a conflict"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_nobody_could_decide_is_refused(make: Callable[[], object]) -> None:
+    """Guards the decision: of NaN nothing is the most, and what is not hashable cannot be told from others."""
+    with pytest.raises(SpecError):
+        make()

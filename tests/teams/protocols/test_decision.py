@@ -30,6 +30,7 @@ from teams.protocols._decision import (
     unanimity,
     weighted,
 )
+from teams.protocols._discussion import discussion
 from tests.teams.cast import begun
 
 Votes = dict[str, str | None]
@@ -135,12 +136,31 @@ def test_every_outcome(votes: Votes, rule: Rule, outcome: Tally) -> None:
         lambda: decision([]),
         lambda: decision(["a", "a"]),
         lambda: decision(["a"], timeout=0),
+        lambda: decision(["a"], timeout=float("nan")),
+        lambda: decision(["a"], majority),  # type: ignore[arg-type]
+        lambda: decision(["a"], options="yes"),
+        lambda: decision("ann"),
+        lambda: decision([5]),  # type: ignore[list-item]
+        lambda: discussion("ann"),
+        lambda: discussion(["a"], turn_timeout=float("nan")),
+        lambda: weighted({"a": "much"}),  # type: ignore[dict-item]
+        lambda: weighted({"a": float("inf")}),
+        lambda: weighted(["a"]),  # type: ignore[arg-type]
+        lambda: tally({"a": ["x"]}, majority()),  # type: ignore[arg-type]
+        lambda: tally({"a": "x"}, majority),  # type: ignore[arg-type]
     ],
 )
 def test_bad_arguments_are_refused(make: Callable[[], object]) -> None:
     """Guards the builders, and one vote a voter."""
     with pytest.raises(SpecError):
         make()
+
+
+def test_every_fault_of_a_decision_is_told_at_once() -> None:
+    """Guards whoever has more than one thing to mend."""
+    with pytest.raises(SpecError) as refused:
+        decision([""], "majority", options="yes", timeout="5")  # type: ignore[arg-type]
+    assert len(refused.value.faults) == 4
 
 
 CREW = ("crew/members/*", "crew/runs/*", "crew/coordinator")

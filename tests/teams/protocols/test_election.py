@@ -209,6 +209,11 @@ def test_bad_electorates_are_refused_with_every_fault() -> None:
     assert len(caught.value.faults) == 3
     with pytest.raises(SpecError, match="at least one"):
         electorate("vote")
+    for timeout in ("1 s", float("inf"), None):
+        with pytest.raises(SpecError, match="timeout"):
+            electorate("vote", "a", timeout=timeout)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="an argument of its own"):
+        electorate("vote", ["a", "b"])  # type: ignore[arg-type]
 
 
 def test_it_works_on_the_real_runtime() -> None:
