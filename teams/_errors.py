@@ -458,9 +458,9 @@ class BatchMismatch(TeamError):
         )
 
 
-class WrongCall(TeamError, TypeError):
+class WrongCall(TeamError, TypeError, Fatal):
     """A call that a policy cannot be around: what it returns, or what it is given, is not of the kind the policy
-    needs.
+    needs. No further attempt mends that.
     """
 
     fields = ("call", "problem")

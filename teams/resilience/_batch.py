@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Collection, Mapping, Set
 
 from teams._actors import Clock, TimerHandle
 from teams._errors import BatchMismatch, WrongCall
@@ -69,7 +68,13 @@ class _Gathering:
         waiting = list(self.members)
         try:
             call = Call(self.call.function, (items,), {}, self.call.inner)
-            answers = cast("list[Any]", await call.proceed())
+            answers = await call.proceed()
+            if not isinstance(answers, Collection) or isinstance(answers, str | bytes | Mapping | Set):
+                raise WrongCall(
+                    self.call.label,
+                    f"it returned {type(answers).__qualname__}; a function for batch() returns a list, "
+                    "with one result for each item, in their order",
+                )
             if len(answers) != len(items):
                 raise BatchMismatch(self.call.label, len(items), len(answers))
             for member, answer in zip(waiting, answers, strict=True):
@@ -144,6 +149,6 @@ def batch(max_size: int, max_delay: float) -> Batch:
     Raises:
         SpecError: at once, with everything that is wrong with the arguments
         BatchMismatch: from each call, the number of results is not that of the items
-        WrongCall: from the call, it has more or less than one argument
+        WrongCall: from the call, it has more or less than one argument; or the function returned no list
     """
     return Batch(checked(BatchOptions, "batch()", {"max_size": max_size, "max_delay": max_delay}))

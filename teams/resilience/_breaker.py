@@ -32,6 +32,8 @@ class _Watched:
 class CircuitBreaker(Policy):
     """Made by `circuit_breaker`."""
 
+    once = True
+
     def __init__(self, options: BreakerOptions) -> None:
         self.options: BreakerOptions = options
         self._local = Local(repr(self), lambda clock: _Watched(options, clock))

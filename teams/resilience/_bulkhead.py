@@ -33,6 +33,8 @@ class _Slots:
 class Bulkhead(Policy):
     """Made by `bulkhead`."""
 
+    once = True
+
     def __init__(self, options: BulkheadOptions) -> None:
         self.options: BulkheadOptions = options
         self._local = Local(repr(self), lambda _: _Slots())

@@ -101,6 +101,8 @@ class _Memory:
 class Cache(Policy):
     """Made by `cache`."""
 
+    once = True
+
     def __init__(self, options: CacheOptions) -> None:
         self.options: CacheOptions = options
         self._local = Local(repr(self), lambda clock: _Memory(options, clock))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from numbers import Real
 
+from teams._errors import WrongCall
 from teams._events import DegradationEnded, Degraded
 from teams._supervisors import Fault, SpecError, checked
 from teams.resilience._fields import Amount, Positive
@@ -32,6 +35,8 @@ class _Service:
 class Degrade(Policy):
     """Made by `degrade`."""
 
+    once = True
+
     def __init__(self, options: DegradeOptions) -> None:
         self.options: DegradeOptions = options
         self._local = Local(repr(self), lambda _: _Service())
@@ -54,7 +59,7 @@ class Degrade(Policy):
     def _looked_at(self, service: _Service, call: Call) -> bool:
         """Whether the service is degraded now."""
         options = self.options
-        load = options.load() if options.load is not None else service.under_way / (options.limit or 1)
+        load = service.under_way / (options.limit or 1) if options.load is None else self._load(options.load(), call)
         if not service.degraded and load >= options.threshold:
             service.degraded = True
             call.tell(Degraded, load)
@@ -62,6 +67,12 @@ class Degrade(Policy):
             service.degraded = False
             call.tell(DegradationEnded, load)
         return service.degraded
+
+    def _load(self, load: object, call: Call) -> float:
+        if not isinstance(load, Real) or math.isnan(load):
+            problem = f"the load() of degrade() must be plain and return a number, got {type(load).__qualname__}"
+            raise WrongCall(call.label, problem)
+        return float(load)
 
 
 def degrade(
@@ -86,6 +97,7 @@ def degrade(
 
     Raises:
         SpecError: at once, with everything that is wrong with the arguments
+        WrongCall: from the call, `load()` returned no number
     """
     values = {"fast": fast, "load": load, "limit": limit, "threshold": threshold, "until": until}
     options = checked(DegradeOptions, "degrade()", values)

@@ -168,6 +168,8 @@ def resources(ref: ActorRef[Resources]) -> ResourceClient:
 class Holding(Policy):
     """Made by `holding`."""
 
+    once = True
+
     def __init__(self, ref: ActorRef[Resources], options: GrantOptions) -> None:
         self._ref = ref
         self.options: GrantOptions = options

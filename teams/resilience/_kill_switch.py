@@ -23,7 +23,7 @@ class KillSwitch(Policy):
 
     def throw(self, reason: str = "somebody threw it") -> None:
         """Refuses all calls from now on, and cancels those that are under way. From any thread, and more than once."""
-        self._reason = reason
+        self._reason = reason or "somebody threw it"
         for limit, loop in list(self._under_way.items()):
             if loop is asyncio._get_running_loop():
                 self._end(limit)

@@ -21,13 +21,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, ParamSpec, TypeVar, cast, overload
+from typing import Any, ClassVar, ParamSpec, TypeVar, cast, overload
 
 from pydantic import BaseModel, ConfigDict
 
 from teams._actors import ActorRef, current_cell
 from teams._errors import WrongCall
 from teams._events import TeamEvent
+from teams._supervisors import Fault, SpecError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -115,6 +116,8 @@ class Guard:
     """What all policies are, whatever becomes of the signature of the function."""
 
     options: Options | None = None
+    once: ClassVar[bool] = False
+    """Whether it must not be around itself: what it lets in once, it would wait for, refuse or count twice."""
 
     async def through(self, call: Call) -> object:
         """Lets a call through by the rules of the policy: `await call.proceed()` is what is inside of it."""
@@ -161,7 +164,7 @@ class Policy(Guard):
     def __or__(self, inner: Batching) -> Batching: ...
 
     def __or__(self, inner: Policy | Batching) -> Policy | Batching:
-        """This policy around another one."""
+        """This policy around another one. Raises SpecError where a policy that remembers something is around itself."""
         if isinstance(inner, Policy):
             return _Composed((*self.parts, *inner.parts))
         if isinstance(inner, Batching):
@@ -191,6 +194,14 @@ class _Chain(Guard):
     """Policies one inside the other."""
 
     def __init__(self, parts: tuple[Guard, ...]) -> None:
+        twice = [part for number, part in enumerate(parts) if part.once and part in parts[:number]]
+        if twice:
+            raise SpecError(
+                [
+                    Fault(repr(each), "is around itself, and would wait for itself or count each call twice; make two")
+                    for each in dict.fromkeys(twice)
+                ]
+            )
         self._parts = parts
 
     @property

@@ -25,6 +25,8 @@ class RateLimitOptions(Options):
 class RateLimit(Policy):
     """Made by `rate_limit`."""
 
+    once = True
+
     def __init__(self, options: RateLimitOptions) -> None:
         self.options: RateLimitOptions = options
         self._local = Local(

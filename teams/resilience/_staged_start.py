@@ -24,6 +24,8 @@ class StageOptions(Options):
 class StagedStart(Policy):
     """Made by `staged_start`."""
 
+    once = True
+
     def __init__(self, options: StageOptions) -> None:
         self.options: StageOptions = options
         self._local = Local(repr(self), lambda clock: Pacer(SlidingWindow(options.at_once, options.every), clock))

@@ -53,7 +53,7 @@ def test_a_batch_goes_out_when_it_is_full_or_its_time_has_come() -> None:
     assert bulk.began == [0.5, 1.75]
 
 
-@pytest.mark.parametrize(("answer", "error"), [("short", BatchMismatch), ("nothing", TypeError)])
+@pytest.mark.parametrize(("answer", "error"), [("short", BatchMismatch), ("nothing", WrongCall)])
 def test_a_wrong_answer_reaches_each_caller(answer: str, error: type[Exception]) -> None:
     """Guards callers from waiting for ever for a result that was left out."""
 
@@ -127,6 +127,20 @@ def test_a_policy_inside_is_around_the_whole_batch_and_one_outside_around_each_c
     assert [len(items) for items in inside.lists] == [2, 2]
     assert [len(items) for items in outside.lists] == [2, 2]
     assert len(seen.of(Retried)) == 1 + 2
+
+
+@pytest.mark.parametrize("answer", [None, 5, "ab", b"ab", {1: "a", 2: "b"}, {1, 2}, iter([1, 2])])
+def test_what_has_no_result_for_each_item_in_order_is_refused(answer: object) -> None:
+    """Guards the callers: the letters of a text, or the keys of a mapping, are nobody's results."""
+
+    async def bulk(items: list[int]) -> Any:
+        return answer
+
+    async def main() -> list[Any]:
+        single = batch(2, 1.0)(bulk)
+        return [*await asyncio.gather(single(1), single(2), return_exceptions=True)]
+
+    assert [type(each) for each in play(main)[0]] == [WrongCall] * 2
 
 
 def test_a_call_has_one_argument_the_item() -> None:

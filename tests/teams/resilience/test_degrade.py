@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teams.resilience import DegradationEnded, Degraded, degrade
+from teams.resilience import DegradationEnded, Degraded, WrongCall, degrade
 from tests.teams.resilience.cast import VISITS, Service, Visit, crowd, play
 
 
@@ -55,3 +57,17 @@ def test_with_a_limit_no_more_full_calls_are_under_way_than_the_threshold_allows
 
     play(main)
     assert service.peak <= max(1, math.ceil(limit * threshold))
+
+
+@pytest.mark.parametrize("load", [None, "high", float("nan"), object()])
+def test_a_load_that_is_no_number_is_a_typed_error(load: Any) -> None:
+    """Guards the caller: of NaN nothing is above, and the service would never degrade."""
+
+    async def full() -> str:
+        return "full"
+
+    async def main() -> str:
+        return await degrade(lambda: "fast", load=lambda: load).call(full)
+
+    with pytest.raises(WrongCall, match="must be plain and return a number"):
+        play(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -137,3 +138,11 @@ def test_while_it_is_thrown_nothing_is_under_way(visits: list[Visit], at: float,
     assert all(isinstance(each, int | Broken | SwitchThrown | asyncio.CancelledError) for each in outcomes)
     until = at + back if back is not None else float("inf")
     assert all(began <= at or began >= until for began in service.begun)
+
+
+@pytest.mark.parametrize("reason", ["", None])
+def test_a_switch_is_thrown_without_a_reason_as_well(reason: Any) -> None:
+    """Guards whoever throws it: it is no time to be told that the reason is missing."""
+    switch = kill_switch()
+    switch.throw(reason)
+    assert switch.thrown == "somebody threw it"

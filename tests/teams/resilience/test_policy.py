@@ -159,6 +159,42 @@ def test_a_policy_is_composed_with_policies_only() -> None:
         batch(2, 0.1) | batch(2, 0.1)  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: bulkhead(1),
+        lambda: cache(1.0),
+        lambda: circuit_breaker(),
+        lambda: degrade(str, limit=1),
+        lambda: rate_limit(1),
+        lambda: staged_start(1, 1.0),
+    ],
+)
+def test_a_policy_that_remembers_is_not_put_around_itself(make: Callable[[], Policy]) -> None:
+    """Guards the first call: it would hold the only slot, or be the flight, that it then waits for."""
+    policy = make()
+    with pytest.raises(SpecError, match="around itself"):
+        policy | retry(1) | policy
+    with pytest.raises(SpecError, match="around itself"):
+        policy | batch(2, 1.0) | policy
+    assert len((make() | retry(1) | make()).parts) == 3
+    patient = timeout(1.0)
+    assert len((patient | retry(1) | patient).parts) == 3
+
+
+def test_a_call_of_the_wrong_kind_is_not_made_again() -> None:
+    """Guards what a plain function does: each attempt would do it once more."""
+    made: list[int] = []
+
+    async def main() -> None:
+        wrong: Any = made.append
+        with pytest.raises(WrongCall):
+            await retry(3, backoff=None).call(wrong, 1)
+
+    asyncio.run(main())
+    assert made == [1]
+
+
 def test_a_policy_shows_how_it_was_made() -> None:
     """Guards logs and error texts."""
     shown = repr(timeout(20) | bulkhead(10) | rate_limit(100, per=60))
