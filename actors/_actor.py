@@ -50,6 +50,9 @@ class Actor(pykka.Actor):
     host: ClassVar[Literal["loop", "thread"]] = "loop"
     """Where incarnations run, unless the spec says otherwise."""
 
+    only_host: ClassVar[Literal["loop", "thread"] | None] = None
+    """The one host its code is made for: a spec that says another is refused. `None`: either."""
+
     mailbox: ClassVar[MailboxSpec | None] = None
     """The mailbox, unless the spec says otherwise; `None`: no bound, first come first served."""
 

@@ -22,7 +22,18 @@ def child_combinations(values: Mapping[str, object]) -> list[Fault]:
             for key in ("period", "on_limit")
             if values.get(key) is not None
         ]
+    if (problem := wrong_host(values.get("start"), values.get("host"))) is not None:
+        faults.append(Fault("", problem))
     return faults
+
+
+def wrong_host(start: object, host: object) -> str | None:
+    """What is wrong with an actor class on this host; None of a host is that of the class."""
+    only = getattr(start, "only_host", None) if isinstance(start, type) else None
+    where = getattr(start, "host", None) if host is None else host
+    if only is None or where == only or where not in ("loop", "thread"):
+        return None
+    return f"host: {getattr(start, '__qualname__', start)} runs on the {only} only, got {where!r}"
 
 
 def supervisor_combinations(values: Mapping[str, object]) -> list[Fault]:

@@ -30,7 +30,7 @@ def parse_tree(tree: Mapping[str, object]) -> SupervisorSpec:
 
 
 def unresolved(spec: Spec, path: str | None = None) -> tuple[Fault, ...]:
-    """Every "module:Class" of the tree that cannot be found. Imports the modules named in it."""
+    """Every "module:Class" of the tree that cannot be found, or cannot run there. Imports the modules named in it."""
     return tuple(_unresolved(spec, spec.id if path is None else path))
 
 
@@ -41,9 +41,10 @@ def _unresolved(spec: Spec, path: str) -> Iterator[Fault]:
         for each in below:
             yield from _unresolved(each, f"{path}/{each.id}")
     elif isinstance(spec.start, str):
-        found = resolve(path, spec.start)
-        if isinstance(found, Fault):
-            yield found
+        try:
+            spec.resolve(path)
+        except SpecError as error:
+            yield from error.faults
 
 
 def unresolved_in(values: Mapping[str, object], path: str = "") -> Iterator[Fault]:

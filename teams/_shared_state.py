@@ -229,6 +229,7 @@ class _Kept:
 class SharedState(Actor):
     """Owns a dictionary."""
 
+    only_host = "loop"
     answers = (VersionConflict,)
     ref_type: ClassVar[type[ActorRef[Any]]] = SharedStateRef
 

@@ -199,6 +199,7 @@ class CourierRef(ActorRef[Any]):
 class Courier(Actor):
     """Sends messages reliably: `child("courier", Courier)`. Its ref is a `CourierRef`. It runs on the loop."""
 
+    only_host = "loop"
     answers = (SpecError,)
     ref_type = CourierRef
 

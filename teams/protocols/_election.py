@@ -162,6 +162,7 @@ class _Kept:
 class Candidate(Actor):
     """One of an electorate. Override `on_lead` and `on_follow` to do something about it. Runs on the loop."""
 
+    only_host = "loop"
     ref_type: ClassVar[type[ActorRef[Any]]] = CandidateRef
 
     def __init__(self, electorate: tuple[str, ...], timeout: float = 0.2, stands_for: str | None = None) -> None:

@@ -156,6 +156,7 @@ class Peer(Actor):
     Runs on the loop. Its handlers overlap, as `concurrency` says: the state of a subclass is its own care.
     """
 
+    only_host = "loop"
     answers = (SpecError,)
     concurrency = 16
     ref_type: ClassVar[type[ActorRef[Any]]] = PeerRef

@@ -188,6 +188,7 @@ class _Desk:
 class Person(Actor):
     """Stands for a person: questions wait here until they are answered. Runs on the loop."""
 
+    only_host = "loop"
     answers = (NoSuchQuestion, NoSuchChoice)
     ref_type: ClassVar[type[ActorRef[Any]]] = PersonRef
 

@@ -98,6 +98,7 @@ class Topics(Actor):
     It runs on the loop: what it keeps is consistent because no handler of its own waits.
     """
 
+    only_host = "loop"
     answers = (SpecError, UnknownChain)
     ref_type = TopicsRef
 

@@ -80,6 +80,7 @@ class Resources(Actor):
     Ask for them by way of `resources(ref)`. It belongs on the event loop: nothing of it waits.
     """
 
+    only_host = "loop"
     answers = (ResourceUnavailable,)
 
     def __init__(self, pools: Mapping[str, Pool | Mapping[str, object]], ageing: float = 10.0) -> None:

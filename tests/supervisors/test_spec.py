@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisors._actors import MailboxSpec
+from supervisors._actors import Actor, MailboxSpec
 from supervisors._backoff import Exponential, constant
 from supervisors._builders import budget, child, dynamic_supervisor, partition_supervisor, supervisor, tasks
 from supervisors._errors import SpecError
@@ -124,6 +124,39 @@ def test_impossible_combinations_are_refused_with_both_names() -> None:
     (found,) = faults(lambda: dynamic_supervisor("s", child("w", Worker), **options))
     assert "auto_shutdown" in found
     assert "simple_one_for_one" in found
+
+
+class OnLoop(Actor):
+    """Keeps what it has consistent by never waiting on the loop."""
+
+    only_host = "loop"
+
+
+class Moved(OnLoop):
+    """A mistake of whoever wrote it."""
+
+    host = "thread"
+
+
+def test_an_actor_that_is_made_for_one_host_is_refused_on_the_other_with_all_other_faults() -> None:
+    """Guards what has no locks because it is on the loop: in a thread it would break now and then."""
+    found = faults(lambda: child("w", OnLoop, host="thread", significant=True))
+    assert len(found) == 2
+    assert "w: host: OnLoop runs on the loop only, got 'thread'" in found
+    assert faults(lambda: child("w", Moved)) == ["w: host: Moved runs on the loop only, got 'thread'"]
+    assert child("w", OnLoop, host="loop").start is OnLoop
+    assert child("w", Moved, host="loop").start is Moved
+
+
+def test_an_actor_named_by_its_module_is_refused_on_the_wrong_host_where_it_is_imported() -> None:
+    """Guards trees in files: before the import nobody knows the class."""
+    tree = supervisor("root", child("w", f"{__name__}:OnLoop", host="thread"))
+    (found,) = unresolved(tree)
+    assert str(found) == "root/w: host: OnLoop runs on the loop only, got 'thread'"
+    spec = tree.children[0]
+    assert isinstance(spec, ChildSpec)
+    with pytest.raises(SpecError, match="runs on the loop only"):
+        spec.resolve("root/w")
 
 
 def test_duplicate_ids_are_refused() -> None:
