@@ -34,7 +34,7 @@ from actors._errors import (
     UnhandledMessage,
 )
 from actors._events import EventStream, Exited, LifecycleEvent, MessageHandled, Started, Subscription
-from actors._future import Future, Parking
+from actors._future import Future, Parking, refuse_on_loop
 from actors._handlers import Handler, handles
 from actors._messages import Down, Message
 from actors._props import Props
@@ -205,6 +205,7 @@ __all__ = [
     "is_up",
     "notice",
     "post",
+    "refuse_on_loop",
     "settle_failure",
     "sleep",
     "take_reply",

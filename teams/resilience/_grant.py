@@ -8,9 +8,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StrictInt
 
-from teams._actors import ActorRef, CallTimeout, Future, current_cell, post
+from teams._actors import ActorRef, CallTimeout, Future, current_cell, post, refuse_on_loop
 from teams._errors import ResourceTimeout, ResourceUnavailable, WrongCall
-from teams._supervisors import checked
+from teams._supervisors import Fault, SpecError, checked
 from teams.resilience._fields import Amount, Delay
 from teams.resilience._ledger import Claim, PoolUsage
 from teams.resilience._policy import Call, Options, Policy
@@ -82,6 +82,8 @@ class Grant:
         self._give_back()
 
     def __enter__(self) -> Self:
+        # Later the refusal to wait would pass for a crash of `Resources`, and be tried again for ever.
+        refuse_on_loop("`with` around a grant", "`async with`")
         claim, deadline = self._begin()
         try:
             while True:
@@ -151,6 +153,7 @@ class ResourceClient:
             ResourceUnavailable: on entering, at once: there is no such pool, or not as much in all
             ResourceTimeout: on entering
             ActorDeadError: on entering, there is no `Resources` any more
+            BlockingCallError: on entering with `with`, in a thread that runs an event loop
         """
         return Grant(self._ref, _checked("acquire()", wants, priority, timeout))
 
@@ -161,8 +164,11 @@ class ResourceClient:
 
 
 def resources(ref: ActorRef[Resources]) -> ResourceClient:
-    """What to ask a `Resources` actor for resources with. From inside of actors and from outside."""
-    return ResourceClient(ref)
+    """What to ask a `Resources` actor for resources with. From inside of actors and from outside.
+
+    Raises SpecError when `ref` is that of anything else.
+    """
+    return ResourceClient(_of_resources("resources()", ref))
 
 
 class Holding(Policy):
@@ -183,7 +189,15 @@ def holding(
     ref: ActorRef[Resources], wants: Mapping[str, float], *, priority: int = 0, timeout: float | None = None
 ) -> Holding:
     """Holds resources while a call is under way; arguments and errors are those of `ResourceClient.acquire`."""
-    return Holding(ref, _checked("holding()", wants, priority, timeout))
+    return Holding(_of_resources("holding()", ref), _checked("holding()", wants, priority, timeout))
+
+
+def _of_resources(what: str, ref: ActorRef[Resources]) -> ActorRef[Resources]:
+    """The ref, if it is one of `Resources`: any other would crash over each question, and be asked again."""
+    given: object = ref
+    if not isinstance(given, ActorRef) or not issubclass(given.actor_class, Resources):
+        raise SpecError([Fault(what, f"ref: must be the ref of a Resources actor, got {ref!r}")])
+    return ref
 
 
 def _checked(what: str, wants: Mapping[str, float], priority: int, timeout: float | None) -> GrantOptions:

@@ -95,6 +95,12 @@ class Resources(Actor):
         """
         faults: list[Fault] = []
         self._pools: dict[str, Pool] = {}
+        listed: object = pools
+        if not isinstance(listed, Mapping):
+            faults.append(Fault(self.path, f"pools: must be a mapping {{name: Pool}}, got {pools!r}"))
+            pools = {}
+        elif not pools:
+            faults.append(Fault(self.path, "pools: give at least one"))
         for name, given in pools.items():
             if not isinstance(given, Pool | Mapping):
                 faults.append(Fault(f"{self.path}/{name}", f"must be a Pool, or its fields, got {given!r}"))
@@ -102,9 +108,8 @@ class Resources(Actor):
             made = given if isinstance(given, Pool) else attempt(Pool, f"{self.path}/{name}", given, faults)
             if made is not None:
                 self._pools[name] = made
-        if not pools:
-            faults.append(Fault(self.path, "pools: give at least one"))
-        if not ageing > 0:
+        seconds: object = ageing
+        if not isinstance(seconds, int | float) or not seconds > 0:
             faults.append(Fault(self.path, f"ageing: must be more than 0 seconds, got {ageing!r}"))
         if faults:
             raise SpecError(faults)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from actors import Actor, ActorDeadError, Message, Runtime
+from actors import Actor, ActorDeadError, BlockingCallError, Message, Runtime
 from actors.testing import (
     AskTimeout,
     ClockJump,
@@ -266,6 +266,8 @@ def test_what_can_never_be_granted_is_refused_at_once_with_every_fault() -> None
     ("args", "problem"),
     [
         ({"pools": {}}, "give at least one"),
+        ({"pools": ["db"]}, "pools: must be a mapping"),
+        ({"pools": POOLS, "ageing": "long"}, "ageing: must be more than 0 seconds, got 'long'"),
         ({"pools": {"db": {"kind": "count"}}}, "team/resources/db: size"),
         ({"pools": {"db": {"kind": "cuont", "size": 1}}}, "team/resources/db: kind"),
         ({"pools": {"db": 3}}, "team/resources/db"),
@@ -423,3 +425,25 @@ def test_nothing_is_exceeded_and_nothing_is_lost_under_any_fault(
 ) -> None:
     """Guards the same with slow handlers, failing starts and stops, jumps of the clock, and answers that come late."""
     shared(sim, jobs)
+
+
+@in_loop
+async def test_a_plain_with_on_an_event_loop_is_refused_and_not_tried_for_ever() -> None:
+    """Guards the loop: a wait that cannot begin is no crash of `Resources`, after which it would be asked again."""
+    runtime = await asyncio.to_thread(Runtime(log=False).__enter__)
+    ref = await runtime.spawn(Resources, args={"pools": POOLS})
+    with pytest.raises(BlockingCallError), resources(ref).acquire({"db": 1}):
+        pass
+    async with resources(ref).acquire({"db": 1}):
+        assert (await resources(ref).usage())["db"].used == 1
+    await runtime.stop()
+
+
+def test_only_resources_are_asked_for_resources() -> None:
+    """Guards any other actor, which would crash over the question again and again."""
+    with simulation() as sim:
+        for ref in ("resources", None, sim.spawn(Actor)):
+            for ask in (resources, lambda ref: holding(ref, {"db": 1})):
+                make: Any = ask
+                with pytest.raises(SpecError, match="must be the ref of a Resources actor"):
+                    make(ref)
