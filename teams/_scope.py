@@ -353,15 +353,17 @@ class Scope:
             if outcome.error is not None:
                 raise StepFailed(self.run, key, outcome.error) from outcome.error
             seats: Any = outcome.value
-            kept[key] = tuple(
+            able = [
                 seat.id
                 for seat in seats
                 if not seat.leaving
                 and (whom.capability in seat.capabilities if isinstance(whom, Can) else whom in seat[:3])
-            )
-        found: tuple[str, ...] = kept[key]
+            ]
+            kept[key] = tuple(able), tuple(seat.id for seat in seats)
+        found: tuple[str, ...]
+        found, there = kept[key]
         if not found:
-            raise StepFailed(self.run, key, NoCapableAgent(self.team, str(whom), ()))
+            raise StepFailed(self.run, key, NoCapableAgent(self.team, str(whom), there))
         return found
 
     @property

@@ -166,7 +166,10 @@ class TopicsRef(ActorRef[Any]):
         The future raises `SpecError` with every member and compensation that `members` does not name; what is no
         choreography or no ref raises it at once.
         """
-        faults = [fault for name, ref in members.items() for fault in ref_faults(f"{self.path}/{name}", "member", ref)]
+        given: object = members
+        if not isinstance(given, Mapping):
+            raise SpecError([Fault(self.path, f"members: must be a mapping {{id: ref}}, got {members!r}")])
+        faults = [fault for name, ref in given.items() for fault in ref_faults(f"{self.path}/{name}", "member", ref)]
         if not isinstance(choreography, Choreography):
             faults.append(Fault(self.path, f"choreography: must be made by choreography(), got {choreography!r}"))
         _given(faults)

@@ -162,6 +162,7 @@ def test_a_broadcast_to_a_role_that_nobody_plays_is_a_typed_failure() -> None:
         crew.play(broadcast_to("tester"), 5).get()
     assert isinstance(caught.value.error, StepFailed)
     assert isinstance(caught.value.error.error, NoCapableAgent)
+    assert caught.value.error.error.members == ("quick",)
 
 
 def test_a_dead_member_does_not_stop_a_broadcast() -> None:

@@ -481,6 +481,7 @@ def test_bad_subscriptions_are_refused_with_all_their_faults_and_leave_the_bus_a
             lambda: to.subscribe("a", "a"),
             lambda: to.unsubscribe("a"),
             lambda: to.choreograph("a", {}),
+            lambda: to.choreograph(choreography("c", on("t", "a")), ["a"]),
             lambda: to.choreograph(choreography("c", on("t", "a")), {"a": "a"}),
             lambda: to.chain_outcome([]),
             lambda: to.publish("a", id=[]),
