@@ -48,6 +48,7 @@ from teams._actors import (
     take_reply,
     when_gone,
 )
+from teams._answering import errors_as_answers
 from teams._events import IntentionActed, IntentionAnnounced, IntentionFailed, IntentionYielded
 from teams._step import priority_faults, seconds_faults
 from teams._supervisors import SpecError
@@ -157,7 +158,6 @@ class Peer(Actor):
     """
 
     only_host = "loop"
-    answers = (SpecError,)
     concurrency = 16
     ref_type: ClassVar[type[ActorRef[Any]]] = PeerRef
     within: ClassVar[float] = 30.0
@@ -218,8 +218,9 @@ class Peer(Actor):
 
     @handles
     def intend_for(self, message: Intend) -> None:
-        _given(self.path, message)
-        self._announce(message, take_reply(self))
+        with errors_as_answers(self):
+            _given(self.path, message)
+            self._announce(message, take_reply(self))
 
     @handles
     def consider(self, message: Announcement) -> Consent | Objection | None:

@@ -10,7 +10,7 @@ import pytest
 from actors import Runtime
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, Kill, KillDuringRestart, Slow
-from supervisors import SpecError, constant, start
+from supervisors import SpecError, constant, start, supervisor
 from teams._actors import sleep
 from teams._shared_state import SharedStateRef
 from teams.protocols._mesh import Behaviour, Move, Values, mesh, rest
@@ -140,3 +140,15 @@ def test_under_faults_every_task_is_done_once(sim: Simulation, plan: FaultPlan) 
     sim.heal()
     done = sim.call(rest(state_of(root), finished))["done"]
     assert sorted(done) == list(range(TASKS))
+
+
+def test_a_member_whose_move_cannot_be_ends_the_mesh_and_does_not_stop_in_silence() -> None:
+    """Guards against a member that waits for the end of an intention that never began."""
+    wrong: Any = Move("it", "r", priority="high")  # type: ignore[arg-type]
+    behaviour = Behaviour(lambda values: wrong, lambda move, state: None)
+    with simulation() as sim:
+        root = sim.start(
+            supervisor("root", mesh("mesh", {"ann": behaviour}, until=finished, initial={"done": ()}), max_restarts=0)
+        )
+        sim.run(until=600)
+        assert not root.is_alive()
