@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Literal
 
 from actors.testing._errors import SimulationError
@@ -141,20 +141,28 @@ def simulated_lock(strands: Strands, real: Any) -> SimLock | SimRLock:
 _PLAIN = type(threading.Lock())
 
 
+def _outlives(maker: FrameType) -> bool:
+    """Whether the lock that this code makes has to be a real one.
+
+    The runtime's own critical sections never block, so that its locks are never contended here; and a module that is
+    imported while a simulation runs keeps its locks when it is over.
+    """
+    ours = str(maker.f_globals.get("__name__", "")).startswith("actors._")
+    return ours or maker.f_code.co_name == "<module>"
+
+
 def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[Any, str, object]]:
     """What to put in place of the standard library's own while a simulation runs: module, name, replacement."""
-    real = threading.Lock
+    real, real_rlock = threading.Lock, threading.RLock
 
     def make_lock() -> Any:
-        # The runtime's own critical sections never block, so that its locks are never contended here.
-        ours = sys._getframe(1).f_globals.get("__name__", "").startswith("actors._")
-        return real() if ours else SimLock(strands, yields=True)
+        return real() if _outlives(sys._getframe(1)) else SimLock(strands, yields=True)
 
     def make_waiter() -> SimLock:
         return SimLock(strands, yields=False)
 
-    def make_rlock() -> SimRLock:
-        return SimRLock(strands)
+    def make_rlock() -> Any:
+        return real_rlock() if _outlives(sys._getframe(1)) else SimRLock(strands)
 
     python_queue = getattr(queue, "_PySimpleQueue", None)
     if python_queue is None:

@@ -9,6 +9,7 @@ function that imports `datetime` itself; running twice and comparing (`--sim-det
 
 from __future__ import annotations
 
+import _thread
 import functools
 import os
 import random
@@ -18,7 +19,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -58,6 +59,12 @@ _RANDOM = (
     "vonmisesvariate",
     "weibullvariate",
 )
+_PROCESSES = ("fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "spawnv", "spawnve", "system")
+"""What starts a process. `multiprocessing` and the rest of `os` come by way of these."""
+_LOOKUPS = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex", "getnameinfo")
+_CLOCKS = ("clock_gettime", "clock_gettime_ns")
+_BLOCKING_ACTOR = 'let an actor with `host="thread"` do the work'
+_DOUBLE = "put a double in its place"
 _SEEDED = "draw from `self.runtime.random`, which the simulation seeds"
 
 _active: list[Fences] = []
@@ -84,6 +91,8 @@ class Fences:
         self._loop: SimLoop = runtime.loop
         self._kept: list[tuple[Any, str, object]] = []
         self._names: list[Name] = []
+        self._modules = 0
+        """How many modules there were."""
         self.sealed = False
         """Whether nothing may be drawn from Hypothesis, wherever the code stands."""
 
@@ -93,6 +102,7 @@ class Fences:
         parking.append(self._runtime.park)
         walls.append(lambda: self._runtime.clock.wall() if self._loop._running else None)
         replacements = dict(CALENDAR)
+        self._modules = len(sys.modules)
         for owner, name, replacement in self._patches():
             original = getattr(owner, name)
             self._kept.append((owner, name, original))
@@ -111,6 +121,16 @@ class Fences:
             self._names.append(each)
             each.namespace[each.name] = replacements[id(each.value)]
 
+    def _rename_in_new_modules(self) -> None:
+        """What was imported meanwhile has by its own names what stood in the place of the standard library's."""
+        if len(sys.modules) == self._modules:
+            return
+        originals = {id(getattr(owner, name)): original for owner, name, original in self._kept}
+        for module in list(sys.modules.values())[self._modules :]:
+            if isinstance(module, ModuleType):
+                found = {name: originals[id(value)] for name, value in vars(module).items() if id(value) in originals}
+                vars(module).update(found)
+
     def _blocked(self) -> None:
         self._loop.refuse(
             "something that blocks for real",
@@ -125,6 +145,7 @@ class Fences:
         for each in self._names:
             each.namespace[each.name] = each.value
         self._names.clear()
+        self._rename_in_new_modules()
         while self._kept:
             owner, name, original = self._kept.pop()
             setattr(owner, name, original)
@@ -150,7 +171,17 @@ class Fences:
         ]
         for name, now in (("monotonic", loop.time), ("perf_counter", loop.time), ("time", clock.wall)):
             patches.append((time, f"{name}_ns", self._virtual(time, f"{name}_ns", _nanoseconds(now))))
-        patches += [(random, name, self._refused(random, name, _SEEDED)) for name in _RANDOM]
+        for name in ("process_time", "thread_time"):
+            patches.append((time, name, self._virtual(time, name, loop.time)))
+            patches.append((time, f"{name}_ns", self._virtual(time, f"{name}_ns", _nanoseconds(loop.time))))
+        patches += [(time, name, self._dated(name, clock.wall)) for name in ("ctime", "gmtime", "localtime")]
+        patches += [(time, name, self._formatted(name, clock.wall)) for name in ("asctime", "strftime")]
+        patches += self._refused_of(time, _CLOCKS, "read time.monotonic() or time.time(), which are virtual")
+        patches += self._refused_of(random, _RANDOM, _SEEDED)
+        patches += self._refused_of(os, ("getrandom",), _SEEDED)
+        patches += self._refused_of(os, _PROCESSES, _DOUBLE)
+        patches += self._refused_of(sys.modules.get("_posixsubprocess"), ("fork_exec",), _DOUBLE)
+        patches += self._refused_of(socket, _LOOKUPS, _DOUBLE)
         patches += [
             (random.Random, "seed", self._seeding()),
             (uuid, "uuid1", self._refused(uuid, "uuid1", _SEEDED)),
@@ -160,13 +191,14 @@ class Fences:
             (
                 socket.socket,
                 "__init__",
-                self._refused(socket.socket, "__init__", "put a double in its place", "socket.socket"),
+                self._refused(socket.socket, "__init__", _DOUBLE, "socket.socket"),
             ),
             (
                 subprocess.Popen,
                 "__init__",
-                self._refused(subprocess.Popen, "__init__", "put a double in its place", "subprocess.Popen"),
+                self._refused(subprocess.Popen, "__init__", _DOUBLE, "subprocess.Popen"),
             ),
+            (_thread, "start_new_thread", self._refused(_thread, "start_new_thread", _BLOCKING_ACTOR)),
             (threading.Thread, "start", self._start_thread),
             (threading.Thread, "join", _join),
         ]
@@ -206,6 +238,30 @@ class Fences:
 
         return call
 
+    def _dated(self, name: str, now: Callable[[], float]) -> Callable[..., Any]:
+        """One of `time.localtime` and the like, which take the wall clock's moment where they are given none."""
+        real, loop = getattr(time, name), self._loop
+
+        def call(seconds: float | None = None) -> Any:
+            return real(now() if seconds is None and loop._running else seconds)
+
+        return call
+
+    def _formatted(self, name: str, now: Callable[[], float]) -> Callable[..., str]:
+        """`time.strftime` or `time.asctime`, whose last argument is the local time where it is not given."""
+        real, localtime, loop = getattr(time, name), time.localtime, self._loop
+        full = {"asctime": 1, "strftime": 2}[name]
+
+        def call(*args: Any) -> str:
+            given = args if len(args) == full or not loop._running else (*args, localtime(now()))
+            return str(real(*given))
+
+        return call
+
+    def _refused_of(self, owner: Any, names: Iterable[str], instead: str) -> list[tuple[Any, str, object]]:
+        """Those of the names that there are on this platform."""
+        return [(owner, name, self._refused(owner, name, instead)) for name in names if hasattr(owner, name)]
+
     def _refused(self, owner: Any, name: str, instead: str, shown: str | None = None) -> Callable[..., Any]:
         """The call as actors see it: refused; elsewhere it is the real one."""
         real, loop = getattr(owner, name), self._loop
@@ -241,7 +297,7 @@ class Fences:
             actor = getattr(target, "__self__", None)
             if target is None or not isinstance(actor, pykka.ThreadingActor):
                 if loop._running:
-                    loop.refuse("threading.Thread.start()", 'let an actor with `host="thread"` do the work')
+                    loop.refuse("threading.Thread.start()", _BLOCKING_ACTOR)
                 raise SimulationError(
                     'the test starts a thread inside a simulation; use sim.workload, or an actor with `host="thread"`'
                 )

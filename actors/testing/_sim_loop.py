@@ -344,7 +344,9 @@ class SimLoop(asyncio.BaseEventLoop):
                 return
 
     def close(self) -> None:
-        """Forgets everything that waits."""
+        """Forgets everything that waits. Raises `RuntimeError` inside."""
+        if self._running:
+            raise RuntimeError("Cannot close a running event loop")
         self._closed = True
         self._fifo.clear()
         self._waiting.clear()

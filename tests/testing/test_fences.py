@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
+import importlib
+import multiprocessing
 import os
 import random
 import secrets
@@ -13,6 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +44,13 @@ REFUSED: dict[str, Callable[[], object]] = {
     "random.choice()": lambda: random.choice([1]),  # noqa: TID251 - refused
     "random.Random()": lambda: random.Random(),
     "os.urandom()": lambda: os.urandom(1),
+    "os.getrandom()": lambda: os.getrandom(1),
+    "os.fork()": lambda: multiprocessing.get_context("fork").Process(target=print).start(),
+    "os.system()": lambda: os.system("true"),
+    "os.posix_spawn()": lambda: os.posix_spawn("/bin/true", ["true"], {}),
+    "_thread.start_new_thread()": lambda: _thread.start_new_thread(print, ()),
+    "socket.getaddrinfo()": lambda: socket.create_connection(("localhost", 80)),
+    "time.clock_gettime()": lambda: time.clock_gettime(time.CLOCK_MONOTONIC),
     "socket.socket": lambda: socket.socket(),
     "subprocess.Popen": lambda: subprocess.run([sys.executable, "-c", ""], check=False),
     "loop.getaddrinfo()": lambda: asyncio.get_running_loop().getaddrinfo("localhost", 80),
@@ -83,6 +94,48 @@ def test_the_clocks_of_the_standard_library_are_virtual_inside() -> None:
     first = run()
     assert first[:3] == (2.5, 2.5, 2_500_000_000)
     assert run() == first
+
+
+def test_dates_and_processor_time_are_virtual_inside() -> None:
+    """Where a call is given no moment it takes the present one, and that is the simulation's."""
+
+    def dates() -> list[object]:
+        return [time.localtime(), time.gmtime(), time.ctime(), time.asctime(), time.strftime("%c")]
+
+    with simulation() as sim:
+        inside, wall, used = sim.spawn(doing(lambda: (dates(), time.time(), time.process_time()))).ask("go")  # noqa: TID251
+        assert used == 0.0
+        then = time.localtime(wall)
+        assert inside == [then, time.gmtime(wall), time.ctime(wall), time.asctime(then), time.strftime("%c", then)]
+        assert time.gmtime()[:3] != time.gmtime(wall)[:3], "the test itself has the real ones"
+
+
+LATE = """
+import os, threading
+from threading import Lock
+from time import monotonic
+LOCK, REENTRANT = threading.Lock(), threading.RLock()
+os.register_at_fork(after_in_child=LOCK._at_fork_reinit)
+"""
+
+
+def test_a_module_that_is_imported_inside_keeps_nothing_of_the_simulation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler that imports late, as libraries do, would leave simulated locks to whoever runs next."""
+    (tmp_path / "imported_late.py").write_text(LATE)
+    monkeypatch.syspath_prepend(tmp_path)
+    with simulation() as sim:
+        late = sim.spawn(doing(lambda: importlib.import_module("imported_late"))).ask("go")
+    monkeypatch.delitem(sys.modules, "imported_late")
+    assert (late.Lock, late.monotonic) == (threading.Lock, time.monotonic)
+    assert (type(late.LOCK), type(late.REENTRANT)) == (type(threading.Lock()), type(threading.RLock()))
+
+
+def test_the_loop_of_a_simulation_is_not_closed_from_inside() -> None:
+    """As with a real one: everything that waits would be forgotten."""
+    with simulation() as sim, pytest.raises(RuntimeError, match="Cannot close a running event loop"):
+        sim.spawn(doing(lambda: asyncio.get_running_loop().close())).ask("go")
 
 
 def test_seeded_randomness_is_free() -> None:
