@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
-from actors.testing._errors import BadPlan, InvariantBroken, NotDeterministic, OracleFailure
+from actors.testing._errors import BadPlan, InvariantBroken, NotDeterministic, OracleFailure, failing
 from actors.testing._faults import FaultPlan, matches
 from actors.testing._fences import sealed
 from actors.testing._place import raised_at
@@ -16,7 +17,7 @@ from actors.testing._schedulers import Strategy
 from actors.testing._simulation import Simulation, Strictness
 
 Body = Callable[..., object]
-Kind = tuple[type[Exception], str]
+Kind = tuple[type[BaseException], str]
 """What tells one bug from another: the type of the failure; the name of an `always`; else where it was raised."""
 
 
@@ -49,11 +50,11 @@ class Attempt:
             record=record,
         )
         sim.given, sim.passing = self.given, passing
-        failure: Exception | None = None
+        failure: BaseException | None = None
         try:
             with sim, sealed():
                 body(sim, self.plan, self.given)
-        except Exception as error:  # noqa: BLE001 - it is what the search is after
+        except failing() as error:  # it is what the search is after
             failure = error
         return Outcome(sim, failure)
 
@@ -68,7 +69,7 @@ class Outcome:
     """What came of one run."""
 
     sim: Simulation
-    failure: Exception | None
+    failure: BaseException | None
 
     @property
     def kind(self) -> Kind | None:
@@ -86,6 +87,12 @@ class Outcome:
     def undone(self) -> bool:
         """Whether a fault or a move of ours kept the tree from coming up, so that there was nothing to test."""
         return self.failure is not None and self.failure is self.sim.undone
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the test did not want what was drawn for it, and said so by `hypothesis.assume`."""
+        errors = sys.modules.get("hypothesis.errors")
+        return errors is not None and isinstance(self.failure, errors.UnsatisfiedAssumption)
 
     @property
     def cast(self) -> dict[str, int]:

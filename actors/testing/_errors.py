@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from actors._errors import ActorError
+
+
+def failing() -> tuple[type[BaseException], ...]:
+    """What a test that fails raises: an exception, or what `pytest.fail` and `pytest.raises` raise, which is none."""
+    pytest = sys.modules.get("pytest")
+    return (Exception,) if pytest is None else (Exception, pytest.fail.Exception)
 
 
 class SimulationError(ActorError):

@@ -8,8 +8,9 @@ messages only.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 
@@ -36,12 +37,25 @@ class Fault:
     path: str
 
     def __post_init__(self) -> None:
-        if not self.path:
-            raise BadPlan(f"{self!r} names no actor: give a path or a pattern such as 'team/**'")
-        for name, least in (("nth", 1), ("times", 1), ("seconds", 0), ("at", 0)):
-            value = getattr(self, name, None)
-            if value is not None and value < least and not isinstance(self, ClockJump):
-                raise BadPlan(f"{self!r}: {name} must be at least {least}")
+        wrong = [*self._wrong()]
+        if wrong:
+            raise BadPlan(f"{self!r} {'; '.join(wrong)}")
+
+    def _wrong(self) -> Iterator[str]:
+        path: object = self.path
+        if not isinstance(path, str) or not path:
+            yield "names no actor: give a path or a pattern such as 'team/**'"
+        for name in ("nth", "times"):
+            value = getattr(self, name, 1)
+            if not isinstance(value, int) or value < 1:
+                yield f"takes a whole number for {name}: {name} must be at least 1"
+        for name in ("seconds", "at"):
+            value = getattr(self, name, 0.0)
+            if value is None and isinstance(self, Kill):
+                continue
+            back = name == "seconds" and isinstance(self, ClockJump)
+            if not isinstance(value, int | float) or not math.isfinite(value) or (value < 0 and not back):
+                yield f"takes a span of time for {name}: {name} must be {'finite' if back else 'at least 0 and finite'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +186,10 @@ class FaultPlan:
     faults: tuple[Fault, ...] = ()
 
     def __init__(self, *faults: Fault) -> None:
+        given: tuple[object, ...] = faults
+        wrong = [each for each in given if not isinstance(each, Fault)]
+        if wrong:
+            raise BadPlan(f"FaultPlan takes faults one after another, not {', '.join(map(repr, wrong))}")
         object.__setattr__(self, "faults", tuple(faults))
 
     def __bool__(self) -> bool:

@@ -19,10 +19,11 @@ _OURS = str(Path(__file__).parents[1])
 
 
 def is_library(file: str) -> bool:
-    """Whether a file is ours, Hypothesis's or the standard library's."""
+    """Whether a file is ours, Hypothesis's, pytest's or the standard library's."""
     if file.startswith((_OURS, "<")) or (file.startswith(_STDLIB) and "site-packages" not in file):
         return True
-    return {"site-packages", "hypothesis"} <= set(Path(file).parts)
+    parts = set(Path(file).parts)
+    return "site-packages" in parts and not parts.isdisjoint(("hypothesis", "_pytest"))
 
 
 def place() -> str:

@@ -26,7 +26,7 @@ def unpack(version: int, blob: str) -> Sequence[Any]:
     try:
         found, *values = cast("list[Any]", json.loads(zlib.decompress(base64.urlsafe_b64decode(blob))))
     except (ValueError, binascii.Error, zlib.error, TypeError):
-        raise StaleReplay(f"this is no replay blob: {blob[:40]!r}") from None
+        raise StaleReplay(f"this is no replay blob: {str(blob)[:40]!r}") from None
     if found != version:
         raise StaleReplay(f"stale: the blob is of version {found!r}, this is version {version}")
     return values
@@ -53,6 +53,8 @@ class Replay(NamedTuple):
         values = unpack(VERSION, blob)
         try:
             plan, schedule, seed, failure, trace_hash = values
+            if not (isinstance(seed, int) and isinstance(failure, str) and isinstance(trace_hash, str)):
+                raise ValueError(f"a seed {seed!r}, a failure {failure!r} and a fingerprint {trace_hash!r}")
             return cls(FaultPlan.from_json(plan), Schedule.from_json(schedule), seed, failure, trace_hash)
         except (SimulationError, ValueError, TypeError, AttributeError) as error:
             raise StaleReplay(f"stale: the blob names something that is not there any more: {error}") from error

@@ -15,6 +15,14 @@ from dataclasses import asdict, dataclass, fields
 from actors.testing._errors import BadSchedule
 
 
+def _is_path(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_step(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """Base of all moves: something happens when the actor at `path` is about to take its step number `step`."""
@@ -23,8 +31,10 @@ class Move:
     step: int
 
     def __post_init__(self) -> None:
-        if self.step < 1:
-            raise BadSchedule(f"{self}: steps count from 1")
+        if not (_is_path(self.path) and _is_path(getattr(self, "other", ""))):
+            raise BadSchedule(f"{self}: a path is text; that of the test itself is empty")
+        if not (_is_step(self.step) and _is_step(getattr(self, "other_step", 1))):
+            raise BadSchedule(f"{self}: steps are whole numbers and count from 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,10 @@ class Schedule:
     moves: tuple[Move, ...] = ()
 
     def __init__(self, *moves: Move) -> None:
+        given: tuple[object, ...] = moves
+        wrong = [each for each in given if not isinstance(each, Move)]
+        if wrong:
+            raise BadSchedule(f"Schedule takes moves one after another, not {', '.join(map(repr, wrong))}")
         object.__setattr__(self, "moves", tuple(moves))
 
     def __bool__(self) -> bool:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from actors.testing._attempt import Attempt, Kind, Outcome, passing_near
-from actors.testing._errors import NotDeterministic, SimulationError, WrongUse
+from actors.testing._errors import NotDeterministic, SimulationError, WrongUse, failing
 from actors.testing._faults import FaultPlan
 from actors.testing._options import options
 from actors.testing._replay import Replay
@@ -59,32 +62,48 @@ def simulate(
     """
     if positional:
         raise WrongUse("@simulate takes names, and is called: @simulate() or @simulate(plan=faults.plans(...))")
-    if examples < 1 or schedules < 1:
-        raise WrongUse(f"@simulate(examples={examples}, schedules={schedules}): at least one of each")
+    numbers: tuple[object, ...] = (examples, schedules)
+    if not all(isinstance(each, int) and each >= 1 for each in numbers):
+        raise WrongUse(
+            f"@simulate(examples={examples!r}, schedules={schedules!r}): whole numbers, at least one of each"
+        )
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         signature = _signature(test, plan is not None, given)
         strategies = _strategies(test, plan, given)
 
+        from hypothesis.control import currently_in_test_context
+
         @functools.wraps(test)
         def wrapper(*args: Any, **fixtures: Any) -> None:
             if hasattr(wrapper, "hypothesis_explicit_examples"):
                 raise WrongUse(f"{test.__qualname__}: take `example` from actors.testing, not from hypothesis")
+            if currently_in_test_context():
+                raise WrongUse(
+                    f"{test.__qualname__} runs inside a test of Hypothesis, such as one with @given: "
+                    "let its strategies be arguments of @simulate"
+                )
             asked = options.get()
 
             def body(sim: Simulation, plan: FaultPlan, drawn: Mapping[str, object]) -> None:
                 takes_plan = {"plan": plan} if "plan" in inspect.signature(test).parameters else {}
-                test(*args, sim=sim, **takes_plan, **drawn, **fixtures)
+                returned: object = test(*args, sim=sim, **takes_plan, **drawn, **fixtures)  # type: ignore[func-returns-value]
+                if returned is not None:
+                    raise WrongUse(
+                        f"{test.__qualname__} returned {returned!r}: a test returns nothing, and awaits by sim.call"
+                    )
 
             if asked.replay is not None:
                 return run_blob(asked.replay, body)
             pasted: list[Attempt] = getattr(wrapper, EXAMPLES, [])
-            for each in pasted:
-                _fail(each.run(body, strict="names"))
+            with _assuming():
+                for each in pasted:
+                    _fail(each.run(body, strict="names"))
             hunt = _Hunt(
                 f"{test.__module__}.{test.__qualname__}", body, asked.schedules or schedules, twice=asked.determinism
             )
-            hunt.ordinary(_simplest(given))
+            with _assuming():
+                hunt.ordinary(_simplest(given))
             return hunt.campaign(strategies, examples)
 
         wrapper.__signature__ = signature  # type: ignore[attr-defined]
@@ -128,8 +147,16 @@ def run_blob(blob: str, body: Callable[..., object]) -> None:
     replay.check(outcome.sim.trace_hash, type(outcome.failure).__name__ if outcome.failure is not None else None)
 
 
+@contextmanager
+def _assuming() -> Iterator[None]:
+    """Where Hypothesis does not run the test, `hypothesis.assume` does what it does inside, but warns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using `assume` outside")
+        yield
+
+
 def _fail(outcome: Outcome) -> None:
-    if outcome.failure is not None:
+    if outcome.failure is not None and not outcome.rejected:
         raise outcome.failure
 
 
@@ -137,6 +164,8 @@ def _signature(test: Callable[..., object], planned: bool, given: Mapping[str, o
     """What is left for pytest to give. Raises `WrongUse`."""
     if inspect.iscoroutinefunction(test):
         raise WrongUse(f"{test.__qualname__} is async: write `def`, and `sim.call(...)` where it would await")
+    if inspect.isgeneratorfunction(test) or inspect.isasyncgenfunction(test):
+        raise WrongUse(f"{test.__qualname__} yields, so that calling it runs nothing: write a plain function")
     if not inspect.isfunction(test):
         raise WrongUse(f"@simulate decorates a function, not {test!r}")
     signature = inspect.signature(test)
@@ -193,6 +222,8 @@ class _Hunt:
         """How each example that failed does so: Hypothesis runs them again."""
         self.fatal: SimulationError | None = None
         """The test cannot be used like this; nothing is searched after that."""
+        self.fatal_at: tuple[TracebackType | None, list[str]] = (None, [])
+        """Where that was, and its notes."""
         self.last: dict[Kind, Attempt] = {}
         """The last failing run of each type; in the end, the smallest example that Hypothesis knows."""
 
@@ -201,6 +232,8 @@ class _Hunt:
         attempt = Attempt(FaultPlan(), given=given)
         outcome = attempt.run(self.body)
         _fail(outcome)
+        if outcome.rejected:
+            return
         if self.twice:
             attempt.twice(self.body)
         outcome.refuse_nameless(self.known)
@@ -236,18 +269,17 @@ class _Hunt:
         limits = settings(
             default, max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), phases=phases
         )
+        found_by_hypothesis: tuple[type[BaseException], ...] = (*failing(), BaseExceptionGroup)
         try:
             limits(generated)()
         except Flaky as flaky:
-            if self.fatal is not None:
-                raise self.fatal from None
+            self._end_if_fatal()
             raise NotDeterministic(
                 f"{self.name} failed once and not again with the same plan, schedule and seed; "
                 "pytest --sim-determinism shows where two runs part"
             ) from flaky
-        except Exception:
-            if self.fatal is not None:
-                raise self.fatal from None
+        except found_by_hypothesis:
+            self._end_if_fatal()
             if not self.last:
                 raise
         if self.last:
@@ -257,13 +289,19 @@ class _Hunt:
 
     def _try(self, drawn: Attempt) -> None:
         """Tries the example under several schedules. Raises what the first that fails raises."""
-        if self.fatal is not None:
-            raise self.fatal
+        self._end_if_fatal()
         try:
             self._try_each(drawn)
         except SimulationError as error:
-            self.fatal = error
+            self.fatal, self.fatal_at = error, (error.__traceback__, [*getattr(error, "__notes__", ())])
             raise
+
+    def _end_if_fatal(self) -> None:
+        """Raises what is fatal as it was at first: Hypothesis raises it again and again, and writes on it each time."""
+        if self.fatal is not None:
+            traceback, notes = self.fatal_at
+            self.fatal.__notes__ = [*notes]
+            raise self.fatal.with_traceback(traceback) from None
 
     def _try_each(self, drawn: Attempt) -> None:
         known = self.hits.get(repr(drawn))
@@ -271,6 +309,9 @@ class _Hunt:
             outcome = attempt.run(self.body)
             if outcome.undone:
                 continue
+            if outcome.rejected:
+                assert outcome.failure is not None
+                raise outcome.failure
             if outcome.failure is None:
                 outcome.refuse_nameless(self.known)
                 if self.twice:
@@ -322,9 +363,9 @@ class _Hunt:
         failures = [self._smallest(kind, attempt) for kind, attempt in self.last.items()]
         if len(failures) == 1:
             raise failures[0] from None
-        raise ExceptionGroup(f"{self.name}: {len(failures)} distinct failures", failures) from None
+        raise BaseExceptionGroup(f"{self.name}: {len(failures)} distinct failures", failures) from None
 
-    def _smallest(self, kind: Kind, found: Attempt) -> Exception:
+    def _smallest(self, kind: Kind, found: Attempt) -> BaseException:
         """The failure again, with fewer moves where Hypothesis has left some, and with its report."""
         if not issubclass(kind[0], SimulationError):
 

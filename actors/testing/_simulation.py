@@ -27,6 +27,7 @@ from actors.testing._errors import (
     NeverHappened,
     OrphanLeft,
     SimulationError,
+    failing,
 )
 from actors.testing._faults import Fault, FaultPlan, matches
 from actors.testing._fences import Fences, refuse_nesting
@@ -81,6 +82,14 @@ class Simulation:
         """Prepares a run; the arguments are those of `simulation`."""
         self.plan = plan if plan is not None else FaultPlan()
         self.seed = seed
+        if not isinstance(self.plan, FaultPlan):
+            raise BadPlan(f"a simulation takes a plan such as FaultPlan(Crash('a')), not {plan!r}")
+        if not isinstance(schedule, Schedule | None):
+            raise BadSchedule(f"a simulation takes a schedule such as Schedule(Demote('a', 1)), not {schedule!r}")
+        if not isinstance(search, Strategy | None):
+            raise BadSchedule(f"a simulation searches by a Strategy such as those of portfolio(), not {search!r}")
+        if not isinstance(seed, int):
+            raise SimulationError(f"a simulation takes a whole number for its seed, not {seed!r}")
         self.search = search
         self._schedule = schedule if schedule is not None else Schedule()
         if search is not None and self._schedule:
@@ -106,7 +115,7 @@ class Simulation:
         """What else the test was given, for the report."""
         self.replays = True
         """Whether plan, schedule and seed are all there is to this run, so that the report says how to repeat it."""
-        self.runtime: SimRuntime
+        self._runtime: SimRuntime | None = None
         self._fences: Fences
         self._pykka: list[Any] = []
 
@@ -114,8 +123,10 @@ class Simulation:
 
     def __enter__(self) -> Self:
         refuse_nesting()
+        if self.is_over:
+            raise SimulationError("a simulation is one run, and this one is over: make another")
         self.strands = Strands(self.loop)
-        self.runtime = SimRuntime(self.loop, self.strands, self.plan, self.seed, self._runtime_options)
+        self._runtime = SimRuntime(self.loop, self.strands, self.plan, self.seed, self._runtime_options)
         self._fences = Fences(self.runtime)
         self._fences.__enter__()
         self._pykka = list(pykka.ActorRegistry._actor_refs)
@@ -131,7 +142,7 @@ class Simulation:
             self._annotate(failure)
             raise
         else:
-            if isinstance(error, Exception):
+            if isinstance(error, failing()):
                 self._annotate(error)
         finally:
             self._tear_down()
@@ -145,11 +156,18 @@ class Simulation:
             yield self
 
     @property
+    def runtime(self) -> SimRuntime:
+        """What everything runs in. Raises `SimulationError` before the `with` block."""
+        if self._runtime is None:
+            raise SimulationError("the simulation has not begun: with simulation() as sim")
+        return self._runtime
+
+    @property
     def is_over(self) -> bool:
         """Whether it was stopped and taken down."""
         return self.loop.is_closed()
 
-    def _annotate(self, error: Exception) -> None:
+    def _annotate(self, error: BaseException) -> None:
         self._freeze()
         if not getattr(error, "__simulation__", False):
             error.__simulation__ = True  # type: ignore[attr-defined]
@@ -209,15 +227,16 @@ class Simulation:
         self.loop.run(self.now)
 
     def _refuse_what_says_nothing(self) -> None:
-        nameless = self.nameless_faults
-        if nameless:
-            actors = ", ".join(sorted({each.path for each in self.observations if isinstance(each, seen.Made)}))
-            raise BadPlan(f"{nameless[0]!r} names no actor; there were: {actors or 'none'}")
-        for move in self.unused_moves:
-            steps = self.loop.lane(move.path).steps
-            if steps == 0 or self._strict is True:
-                who = move.path or "the test"
-                raise BadSchedule(f"{move!r} names a step that never came: {who} took {steps} steps")
+        actors = ", ".join(sorted({each.path for each in self.observations if isinstance(each, seen.Made)}))
+        nameless = [f"{fault!r} names no actor; there were: {actors or 'none'}" for fault in self.nameless_faults]
+        taken = [(move, self.loop.lane(move.path).steps) for move in self.unused_moves]
+        never = [
+            f"{move!r} names a step that never came: {move.path or 'the test'} took {steps} steps"
+            for move, steps in taken
+            if steps == 0 or self._strict is True
+        ]
+        if nameless or never:
+            raise (BadPlan if nameless else BadSchedule)("; ".join([*nameless, *never]))
 
     def _tear_down(self) -> None:
         """Ends what is left, whatever state it is in. Nothing of one run reaches the next."""
@@ -280,6 +299,10 @@ class Simulation:
         `call` may return a coroutine or a future, which is waited for, or block. Its steps have the name `client-i` in
         schedules.
         """
+        calls: object = n
+        if not isinstance(calls, int) or calls < 0:
+            raise SimulationError(f"workload(n={n!r}): a whole number of calls")
+        _seconds("workload(every=", every)
         name = name or ("client" if not self.workloads else f"client{len(self.workloads) + 1}")
         work = Workload(self.runtime, name, call, n, every)
         self.workloads.append(work)
@@ -318,6 +341,7 @@ class Simulation:
             OracleFailure: an oracle found something
             FenceError: something inside reached for the world outside
         """
+        _seconds("run(until=", until, -math.inf)
         if until < self.now:
             if not self.plan and not self._schedule and self.search is None:
                 raise SimulationError(f"run(until={until:.12g}): it is {self.now:.12g} s already")
@@ -327,6 +351,7 @@ class Simulation:
 
     def advance(self, seconds: float) -> None:
         """Lets everything happen within the next `seconds`."""
+        _seconds("advance(", seconds)
         self.run(self.now + seconds)
 
     def settle(self) -> None:
@@ -376,6 +401,7 @@ class Simulation:
             raise SimulationError(
                 f"eventually({name!r}) while faults still come, which promise nothing: call sim.heal() first"
             )
+        _seconds(f"eventually({name!r}, within=", within)
         why = self.loop.run(self.now + within, lambda: bool(self._holds("eventually", name, predicate)))
         if why is Why.DONE:
             return
@@ -401,6 +427,9 @@ class Simulation:
 
         A fault that did not fire was not survived.
         """
+        missing = [index for index in indices if not 0 <= index < len(self.plan)]
+        if missing:
+            raise SimulationError(f"require_fired({', '.join(map(str, missing))}): there are {len(self.plan)} faults")
         fired = {each.place for each in self.fired}
         for index in indices or range(len(self.plan)):
             if index not in fired:
@@ -464,6 +493,12 @@ class Simulation:
         for each in self.observations:
             digest.update(" ".join([type(each).__name__, *map(_plain, each)]).encode() + b"\n")
         return digest.hexdigest()
+
+
+def _seconds(call: str, value: object, least: float = 0.0) -> None:
+    """Refuses what is no span of virtual time; one without an end would be a hang where a timer repeats."""
+    if not isinstance(value, int | float) or not math.isfinite(value) or value < least:
+        raise SimulationError(f"{call}{value!r}): seconds are a finite number{' from 0' if least == 0 else ''}")
 
 
 def _plain(value: object) -> str:

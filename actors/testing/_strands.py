@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from asyncio import Handle, TimerHandle
 from asyncio.events import _set_running_loop
 from collections.abc import Callable
@@ -9,9 +10,12 @@ from contextvars import Context
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from actors.testing._errors import DeadlockFailure
+from actors.testing._errors import DeadlockFailure, NeverHappened
 from actors.testing._lanes import Lane
 from actors.testing._sim_loop import SimLoop, Why
+
+PATIENCE = 1_000_000
+"""How many steps others may take while the test itself waits without a limit: a timer that repeats never ends."""
 
 
 class Sleeper:
@@ -113,6 +117,7 @@ class Strands:
         Raises:
             FenceError: on the loop, where nothing may block
             DeadlockFailure: nobody can wake it any more
+            NeverHappened: the test waits without a limit, and others go on and on
         """
         if sleeper.woken:
             return True
@@ -136,7 +141,12 @@ class Strands:
             )
         else:
             until = None if seconds is None else self.loop.time() + seconds
-            why = self.loop.run(until, lambda: sleeper.woken)
+            last = math.inf if until is not None else self.loop.steps + PATIENCE
+            why = self.loop.run(until, lambda: sleeper.woken or self.loop.steps > last)
+            if self.loop.steps > last:
+                raise NeverHappened(
+                    self.loop.time(), f"the test still waits for {sleeper.what}, after {PATIENCE} steps of others"
+                )
             if why is Why.IDLE and seconds is None:
                 raise DeadlockFailure(self.loop.time(), [f"the test waits for {sleeper.what}", *self.waiting()])
         return sleeper.woken

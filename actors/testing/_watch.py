@@ -36,6 +36,7 @@ class Watch:
         self._loop: SimLoop | None = None
         self._blocked: Callable[[], object] = _nothing
         self._before: Any = None
+        self._interrupt: Any = None
         self._under_way = False
         self._pause = _thread.allocate_lock()
         self._pause.acquire()
@@ -47,6 +48,8 @@ class Watch:
         self._blocked = blocked
         self._before = signal.signal(SIGNAL, self._told)
         self._loop = loop
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._interrupt = signal.signal(signal.SIGINT, self._interrupted)
         if not self._under_way:
             self._under_way = True
             # Not a `threading.Thread`: one that only looks is nobody's to count, or to wait for.
@@ -58,7 +61,15 @@ class Watch:
             assert SIGNAL is not None
             self._loop = None
             signal.signal(SIGNAL, self._before)
-            self._before, self._blocked = None, _nothing
+            if self._interrupt is not None:
+                signal.signal(signal.SIGINT, self._interrupt)
+            self._before, self._interrupt, self._blocked = None, None, _nothing
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-C ends the run. Raised in a handler alone it would be a crash of that actor."""
+        if self._loop is not None and self._loop.is_running():
+            self._loop.failure = KeyboardInterrupt()
+        signal.default_int_handler(number, frame)
 
     def _told(self, number: int, frame: FrameType | None) -> None:
         if self._loop is not None and self._loop.is_running():

@@ -86,6 +86,12 @@ def test_what_is_no_blob_is_refused(blob: str) -> None:
         Replay.decode(blob)
 
 
+def test_a_blob_with_values_of_other_types_is_refused() -> None:
+    """It would fail somewhere inside the run."""
+    with pytest.raises(StaleReplay, match="a seed 'x'"):
+        Replay.decode(Replay(FaultPlan(), Schedule(), "x", "MessageLost", "abc").encode())  # type: ignore[arg-type]
+
+
 def test_a_blob_of_another_version_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not guessed what it may have meant."""
     monkeypatch.setattr("actors.testing._replay.VERSION", 99)

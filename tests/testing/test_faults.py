@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import time
 from typing import Any
@@ -28,6 +29,7 @@ from actors.testing import (
     InjectedCrash,
     Kill,
     KillDuringRestart,
+    Simulation,
     SimulationError,
     Slow,
     simulation,
@@ -82,6 +84,15 @@ def test_patterns_name_paths(pattern: str, path: str, expected: bool) -> None:
         (lambda: Crash("a", nth=0), "nth must be at least 1"),
         (lambda: Slow("a", seconds=-1.0), "seconds must be at least 0"),
         (lambda: Crash(""), "names no actor"),
+        (lambda: Crash(3), "names no actor"),  # type: ignore[arg-type]
+        (lambda: Crash("a", nth="1"), "nth must be at least 1"),  # type: ignore[arg-type]
+        (lambda: Crash("a", times=1.5), "times must be at least 1"),  # type: ignore[arg-type]
+        (lambda: Slow("a", seconds=math.nan), "seconds must be at least 0 and finite"),
+        (lambda: Kill("a", at=math.inf), "at must be at least 0 and finite"),
+        (lambda: ClockJump(seconds=math.inf), "seconds must be finite"),
+        (lambda: Slow("", nth=0, seconds=-1.0), "names no actor.*; .*nth.*; .*seconds"),
+        (lambda: FaultPlan([Crash("a")]), r"one after another, not \[Crash"),  # type: ignore[arg-type]
+        (lambda: Simulation(Crash("a")), "takes a plan such as"),  # type: ignore[arg-type]
         (lambda: FaultPlan.from_json([{"fault": "Flood", "path": "a"}]), "unknown fault 'Flood'"),
         (lambda: FaultPlan.from_json([{"fault": "Crash", "path": "a", "nht": 1}]), "does not take"),
     ],

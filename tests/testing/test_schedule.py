@@ -51,7 +51,10 @@ def test_a_schedule_is_a_value(moves: list[Any]) -> None:
     [
         ([{"move": "Sideways", "path": "a", "step": 1}], "unknown move 'Sideways'"),
         ([{"move": "Demote", "path": "a"}], "does not take"),
-        ([{"move": "Demote", "path": "a", "step": 0}], "steps count from 1"),
+        ([{"move": "Demote", "path": "a", "step": 0}], "count from 1"),
+        ([{"move": "Demote", "path": "a", "step": "1"}], "steps are whole numbers"),
+        ([{"move": "Demote", "path": None, "step": 1}], "a path is text"),
+        ([{"move": "After", "path": "a", "step": 1, "other": "b", "other_step": 0}], "count from 1"),
     ],
 )
 def test_a_schedule_that_says_nothing_is_refused(values: list[dict[str, object]], text: str) -> None:
@@ -68,6 +71,21 @@ def traffic(**options: Any) -> Simulation:
         sim.workload(lambda number: refs[2].ask(number), n=2, every=0.5)
         sim.run(until=20)
     return sim
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Schedule([Demote("a", 1)]), r"one after another, not \[Demote"),  # type: ignore[arg-type]
+        (lambda: Simulation(schedule=Demote("a", 1)), "takes a schedule such as"),  # type: ignore[arg-type]
+        (lambda: Simulation(search="pct"), "searches by a Strategy"),  # type: ignore[arg-type]
+        (lambda: Simulation(seed=None), "whole number for its seed"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_a_run_is_made_of_is_checked_before_it_begins(make: Any, text: str) -> None:
+    """A move where a schedule belongs would otherwise fail somewhere inside."""
+    with pytest.raises(SimulationError, match=text):
+        make()
 
 
 @given(st.sampled_from(sorted(Strategy.KINDS)), st.integers(0, 2**32))

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from random import Random
+from traceback import walk_tb
 from typing import Any
 
 import hypothesis
@@ -443,6 +444,18 @@ async def asynchronous(sim: Simulation) -> None:
     """A coroutine."""
 
 
+def yielding(sim: Simulation) -> Iterator[None]:
+    """A generator: calling it runs nothing."""
+    yield
+
+
+def returning(sim: Simulation) -> object:
+    """What it returns is not awaited."""
+    coroutine = asynchronous(sim)
+    coroutine.close()
+    return coroutine
+
+
 def with_plan(sim: Simulation, plan: FaultPlan) -> None:
     """As it should be."""
 
@@ -456,7 +469,10 @@ def with_plan(sim: Simulation, plan: FaultPlan) -> None:
         (lambda: simulate()(asynchronous), "is async"),  # type: ignore[arg-type]
         (lambda: simulate(size=st.integers())(no_plan), "does not take size"),
         (lambda: simulate(plan=3)(with_plan), "give a strategy"),  # type: ignore[arg-type]
+        (lambda: simulate()(yielding), "yields"),  # type: ignore[arg-type]
+        (lambda: simulate()(returning)(), "returned <coroutine"),  # type: ignore[arg-type]
         (lambda: simulate(examples=0), "at least one"),
+        (lambda: simulate(examples="10"), "whole numbers"),  # type: ignore[arg-type]
         (lambda: simulate(plan=st.just(3))(with_plan)(), "draws 3"),  # type: ignore[arg-type]
         (lambda: example(plan=[Crash("a")]), "takes a FaultPlan"),  # type: ignore[arg-type]
     ],
@@ -477,6 +493,76 @@ def test_the_example_of_hypothesis_is_refused() -> None:
 
     with pytest.raises(WrongUse, match=r"take `example` from actors\.testing"):
         test()
+
+
+def test_a_simulated_test_inside_a_test_of_hypothesis_is_refused() -> None:
+    """One search inside another would run the product of both."""
+
+    @hypothesis.given(size=st.integers())
+    @simulate()
+    def test(sim: Simulation, size: int) -> None:
+        """Never begun."""
+
+    with pytest.raises(WrongUse, match="let its strategies be arguments of @simulate"):
+        test()
+
+
+def test_what_a_test_does_not_assume_is_no_failure() -> None:
+    """`hypothesis.assume` passes an example over, also the very first."""
+    seen: list[int] = []
+
+    @simulate(examples=30, size=st.integers(0, 9))
+    def test(sim: Simulation, size: int) -> None:
+        hypothesis.assume(size % 2)
+        seen.append(size)
+
+    test()
+    assert seen
+    assert all(size % 2 for size in seen)
+
+
+def raise_nothing() -> None:
+    """What was to raise did not."""
+    with pytest.raises(KeyError):
+        pass
+
+
+@pytest.mark.parametrize("fail", [lambda: pytest.fail("lost"), raise_nothing])
+def test_what_pytest_fails_with_is_made_small_and_has_a_report(fail: Callable[[], object]) -> None:
+    """`pytest.fail` and `pytest.raises` raise something that is no `Exception`, and is a failure like any other."""
+
+    @simulate(plan=slowness)
+    def test(sim: Simulation) -> None:
+        root = sim.start(bank())
+        root.child("ann").tell("go")
+        sim.run(until=20)
+        if sim.fired:
+            fail()
+
+    with pytest.raises(pytest.fail.Exception) as caught:
+        test()
+    note = note_of(caught.value)
+    assert len(Replay.decode(blob_in(note)).plan) == 1
+    token = options.set(Options(replay=blob_in(note)))
+    try:
+        with pytest.raises(pytest.fail.Exception):
+            test()
+    finally:
+        options.reset(token)
+
+
+def test_an_error_of_use_is_told_once() -> None:
+    """Hypothesis raises it for every further example; its traceback and its notes stay those of the first time."""
+
+    @simulate(plan=plans("nobody/*"))
+    def test(sim: Simulation) -> None:
+        sim.start(bank())
+
+    failure = failure_of(test)
+    assert isinstance(failure, BadPlan)
+    names = [frame.f_code.co_name for frame, _ in walk_tb(failure.__traceback__)]
+    assert names.count("_try_each") == 1
+    assert not getattr(failure, "__notes__", [])
 
 
 def test_fixtures_and_methods_are_left_to_pytest() -> None:

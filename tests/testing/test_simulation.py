@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import queue
+import signal
 import threading
 import time
 import weakref
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import pykka
 import pytest
 
 from actors import Actor, ActorRef, BlockingCallError, CallTimeout
 from actors.testing import (
+    BadPlan,
+    Crash,
     DeadlockFailure,
+    Demote,
+    FaultPlan,
     InvariantBroken,
     LivelockFailure,
     NeverHappened,
@@ -275,6 +282,78 @@ def test_a_test_that_waits_for_what_cannot_come_is_a_deadlock() -> None:
         ref = sim.spawn(Silent)
         with pytest.raises(DeadlockFailure, match="the test waits for"):
             ref.ask("x")
+
+
+def test_a_test_that_waits_for_ever_while_a_timer_repeats_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heartbeat keeps time moving, so that nothing ever looks like a deadlock."""
+    monkeypatch.setattr("actors.testing._strands.PATIENCE", 100)
+
+    class Beating(Echo):
+        def on_start(self) -> None:
+            self.tell_every(1.0, "beat")
+
+    class Silent(Echo):
+        async def on_receive(self, message: object) -> None:
+            await asyncio.get_running_loop().create_future()
+
+    with simulation(default_timeout=None) as sim:
+        sim.spawn(Beating)
+        with pytest.raises(NeverHappened, match="the test still waits for"):
+            sim.spawn(Silent).ask("x")
+
+
+@pytest.mark.parametrize(
+    ("use", "text"),
+    [
+        (lambda sim: sim.run(until=math.inf), r"run\(until=inf\)"),
+        (lambda sim: sim.run(until="5"), r"run\(until='5'\)"),
+        (lambda sim: sim.advance(-1), r"advance\(-1\)"),
+        (lambda sim: sim.eventually("x", lambda: False, within=math.nan), r"eventually\('x', within=nan\)"),
+        (lambda sim: sim.workload(print, n=-1), r"workload\(n=-1\)"),
+        (lambda sim: sim.workload(print, n=1, every=-1), r"workload\(every=-1\)"),
+        (lambda sim: sim.require_fired(2), r"require_fired\(2\): there are 0 faults"),
+    ],
+)
+def test_a_number_that_says_nothing_is_refused_with_its_value(use: Callable[[Simulation], object], text: str) -> None:
+    """Time that never ends would be a hang, and what is no number would fail somewhere inside."""
+    with simulation() as sim, pytest.raises(SimulationError, match=text):
+        use(sim)
+
+
+def test_a_simulation_is_one_run() -> None:
+    """Before and after its block it says so."""
+    sim = simulation()
+    with pytest.raises(SimulationError, match="has not begun"):
+        sim.spawn(Echo)
+    with sim:
+        pass
+    with pytest.raises(SimulationError, match="make another"), sim:
+        pass
+
+
+@pytest.mark.parametrize("host", ["loop", "thread"])
+def test_ctrl_c_ends_the_run_wherever_it_comes(host: Literal["loop", "thread"]) -> None:
+    """Raised inside a handler alone, it would be a crash of that actor, and the search would go on."""
+
+    class Interrupted(Echo):
+        def on_receive(self, message: object) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    Interrupted.host = host
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), simulation() as sim:
+        root = sim.start(supervisor("root", child("a", Interrupted)))
+        root.child("a").tell("go")
+        sim.run(until=10)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_everything_that_says_nothing_is_told_at_once() -> None:
+    """All faults and all moves, in one error."""
+    plan, schedule = FaultPlan(Crash("x"), Crash("y")), Schedule(Demote("z", 1))
+    texts = r"'x'.* names no actor.*'y'.* names no actor.*'z'.* names a step"
+    with pytest.raises(BadPlan, match=texts), simulation(plan, schedule) as sim:
+        sim.spawn(Echo)
 
 
 def test_a_circle_of_asks_is_a_deadlock() -> None:
