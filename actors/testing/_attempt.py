@@ -11,6 +11,7 @@ from typing import Any
 from actors.testing._errors import BadPlan, InvariantBroken, NotDeterministic, OracleFailure, failing
 from actors.testing._faults import FaultPlan, matches
 from actors.testing._fences import sealed
+from actors.testing._observations import Made
 from actors.testing._place import raised_at
 from actors.testing._schedule import Schedule
 from actors.testing._schedulers import Strategy
@@ -102,12 +103,10 @@ class Outcome:
 
     def refuse_nameless(self, known: set[str]) -> None:
         """Raises `BadPlan` when a fault aims at nobody who was ever there; `known`: everybody who was, so far."""
-        known.update(self.sim.loop.lanes)
+        known.update(each.path for each in self.sim.observations if isinstance(each, Made))
         for fault in self.sim.nameless_faults:
             if not any(matches(fault.path, path) for path in known):
-                raise BadPlan(
-                    f"{fault!r} names no actor; there were: {', '.join(sorted(filter(None, known))) or 'none'}"
-                )
+                raise BadPlan(f"{fault!r} names no actor; there were: {', '.join(sorted(known)) or 'none'}")
 
     def same_as(self, other: Outcome) -> None:
         """Raises `NotDeterministic`, with the first difference, when the other is not the same run."""

@@ -101,7 +101,10 @@ class Slow(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Kill(Fault):
-    """The actor is killed when it takes its `nth` message; with `at`, at that virtual time instead."""
+    """The actor is killed when it takes its `nth` message.
+
+    With `at`, the `nth` of its targets by path, counted around, is killed at that virtual time instead.
+    """
 
     nth: int = 1
     at: float | None = None

@@ -117,7 +117,8 @@ class Injector:
         if self.healed:
             return
         targets = [cell for path, cell in sorted(runtime.cells.items()) if matches(fault.path, path) and cell.actor]
-        for cell in targets[: fault.times]:
+        first = (fault.nth - 1) % len(targets) if targets else 0
+        for cell in [*targets[first:], *targets[:first]][: fault.times]:
             self.fire(index, fault, cell.path, None)
             cell.kill(Killed("by a fault"))
 

@@ -11,7 +11,7 @@ import functools
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -93,9 +93,15 @@ def simulate(
                         f"{test.__qualname__} returned {returned!r}: a test returns nothing, and awaits by sim.call"
                     )
 
-            if asked.replay is not None:
-                return run_blob(asked.replay, body)
             pasted: list[Attempt] = getattr(wrapper, EXAMPLES, [])
+            _same_names(test, given, pasted)
+            if asked.replay is not None:
+                if given:
+                    raise WrongUse(
+                        f"{test.__qualname__} is given {', '.join(given)}, which no blob holds: "
+                        "paste the @example that the report says"
+                    )
+                return run_blob(asked.replay, body)
             with _assuming():
                 for each in pasted:
                     _fail(each.run(body, strict="names"))
@@ -178,6 +184,16 @@ def _signature(test: Callable[..., object], planned: bool, given: Mapping[str, o
         raise WrongUse(f"{test.__qualname__} does not take {', '.join(missing) or 'sim from a strategy'}")
     ours = {"sim", "plan", *given}
     return signature.replace(parameters=[each for name, each in signature.parameters.items() if name not in ours])
+
+
+def _same_names(test: Callable[..., object], given: Mapping[str, object], pasted: Iterable[Attempt]) -> None:
+    """Raises `WrongUse` for an `@example` that does not give what the strategies do."""
+    for each in pasted:
+        if set(each.given) != set(given):
+            raise WrongUse(
+                f"@example of {test.__qualname__} gives {', '.join(each.given) or 'nothing more'}, "
+                f"and @simulate {', '.join(given) or 'nothing more'}: it takes the same names"
+            )
 
 
 def _strategies(

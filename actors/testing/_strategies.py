@@ -93,7 +93,7 @@ def faults(
     nth = st.integers(1, most)
     where = st.sampled_from(tuple(paths))
     if kind is Kill:
-        return st.one_of(st.builds(Kill, where, nth=nth), st.builds(Kill, where, at=at))
+        return st.one_of(st.builds(Kill, where, nth=nth), st.builds(Kill, where, nth=nth, at=at))
     if kind in (Slow, DelayMessage):
         return st.builds(kind, where, nth=nth, seconds=st.sampled_from(tuple(seconds)))
     return st.builds(kind, where, nth=nth, times=st.integers(1, times))

@@ -208,6 +208,18 @@ def test_a_kill_at_a_message_and_at_a_time() -> None:
         assert [(each.path, each.at) for each in sim.fired] == [("root/a", 0.0), ("root/b", 5.0)]
 
 
+def test_a_kill_at_a_time_reaches_every_target_of_its_pattern() -> None:
+    """The first by path is not the only one that a search can kill while it is idle."""
+
+    def killed(nth: int) -> list[str]:
+        with simulation(FaultPlan(Kill("root/*", nth=nth, at=1.0))) as sim:
+            sim.start(tree())
+            sim.run(until=10)
+            return [each.path for each in sim.fired]
+
+    assert [killed(nth) for nth in (1, 2, 3)] == [["root/a"], ["root/b"], ["root/a"]]
+
+
 def test_a_kill_during_a_restart() -> None:
     """The incarnation that is starting ends before it is up, and the next attempt succeeds."""
     with simulation(FaultPlan(Crash("root/a"), KillDuringRestart("root/a"))) as sim:
