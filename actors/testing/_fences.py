@@ -68,6 +68,8 @@ _DOUBLE = "put a double in its place"
 _SEEDED = "draw from `self.runtime.random`, which the simulation seeds"
 
 _active: list[Fences] = []
+_refusals: dict[tuple[Any, str], tuple[object, Callable[..., Any]]] = {}
+"""What stands for a refused call, beside the real one: there are many, and every run needs them all."""
 
 
 @contextmanager
@@ -264,15 +266,12 @@ class Fences:
 
     def _refused(self, owner: Any, name: str, instead: str, shown: str | None = None) -> Callable[..., Any]:
         """The call as actors see it: refused; elsewhere it is the real one."""
-        real, loop = getattr(owner, name), self._loop
-        text = shown or f"{owner.__name__}.{name}()"
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if loop._running:
-                loop.refuse(text, instead)
-            return real(*args, **kwargs)
-
-        return call
+        real = getattr(owner, name)
+        kept = _refusals.get((owner, name))
+        if kept is None or kept[0] is not real:
+            text = shown or f"{owner.__name__}.{name}()"
+            kept = _refusals[owner, name] = real, _refusal(real, text, instead)
+        return kept[1]
 
     def _seeding(self) -> Callable[..., None]:
         real, loop = random.Random.seed, self._loop
@@ -304,6 +303,15 @@ class Fences:
             runtime.start_strand(target, runtime.numbered(f"pykka/{type(actor).__name__}"), outside=True)
 
         return start
+
+
+def _refusal(real: Callable[..., Any], text: str, instead: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if _active and _active[-1]._loop._running:
+            _active[-1]._loop.refuse(text, instead)
+        return real(*args, **kwargs)
+
+    return call
 
 
 def _join(thread: threading.Thread, timeout: float | None = None) -> None:
