@@ -17,11 +17,11 @@ from supervisors._actors import (
     kind_of,
 )
 from supervisors._builders import child, supervisor
-from supervisors._errors import SupervisionError
+from supervisors._errors import Fault, SpecError, SupervisionError
 from supervisors._file import load_tree
 from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
-from supervisors._spec import Spec, SupervisorSpec
+from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors._supervisor import Supervisor
 
 Tree = Spec | type | str | os.PathLike[str]
@@ -48,7 +48,7 @@ def as_tree(tree: Tree) -> SupervisorSpec:
     path is a file (`.toml`, `.yaml`).
 
     Raises:
-        SpecError: every fault of a file or spec
+        SpecError: every fault of a file or spec; or what is given is none of these
         NotAnActor: the class is none
     """
     if isinstance(tree, SupervisorSpec):
@@ -60,6 +60,11 @@ def as_tree(tree: Tree) -> SupervisorSpec:
     if isinstance(tree, type):
         kind_of(tree)
         tree = child(tree.__name__.lower(), tree)
+    if not isinstance(tree, ChildSpec):
+        problem = "not a tree: a tree is a spec, an actor class, or the path of a file"
+        raise SpecError(
+            [Fault(repr(tree), f"{problem}; what builds one is called first" if callable(tree) else problem)]
+        )
     if tree.restart == "permanent":
         return supervisor("root", tree)
     return supervisor("root", tree.model_copy(update={"significant": True}), auto_shutdown="any_significant")

@@ -200,6 +200,8 @@ class Simulation:
             return
         self._over = True
         self.loop.after_step[:] = [each for each in self.loop.after_step if each not in self._always]
+        for work in self.workloads:
+            work.close()
         runtime = self.runtime
         oracles.conservation(runtime)
         began = self.now

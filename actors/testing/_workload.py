@@ -32,8 +32,9 @@ class Workload:
         self._runtime = runtime
         self._call = call
         self._begun: list[int] = []
-        for number in range(n):
-            runtime.loop.call_later(number * every, self._begin, number, context=Context())
+        self._timers = [
+            runtime.loop.call_later(number * every, self._begin, number, context=Context()) for number in range(n)
+        ]
 
     @property
     def done(self) -> int:
@@ -44,6 +45,11 @@ class Workload:
     def under_way(self) -> list[int]:
         """The numbers of the calls that have begun and have no answer."""
         return [number for number in self._begun if number not in self.results and number not in self.errors]
+
+    def close(self) -> None:
+        """No further call is begun: at the end of a run its timers are nobody's orphans."""
+        for timer in self._timers:
+            timer.cancel()
 
     def _begin(self, number: int) -> None:
         self._begun.append(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import threading
 from pathlib import Path
@@ -203,6 +204,19 @@ def test_a_file_that_is_not_there_is_a_spec_error_with_its_name(tmp_path: Path) 
     with pytest.raises(SpecError, match=r"nowhere\.toml.*cannot be read"):
         start(tmp_path / "nowhere.toml")
     assert runtime_threads() == []
+
+
+@pytest.mark.parametrize("tree", [None, 3])
+def test_what_is_no_tree_is_refused_with_its_value(tree: Any) -> None:
+    """Before anything is started."""
+    with pytest.raises(SpecError, match=re.escape(f"{tree!r}: not a tree")):
+        start(tree)
+
+
+def test_a_function_that_builds_a_tree_is_to_be_called() -> None:
+    """The easiest thing to forget."""
+    with pytest.raises(SpecError, match="what builds one is called first"):
+        start(lambda: supervisor("root"))  # type: ignore[arg-type]
 
 
 def test_as_tree_takes_a_supervisor_as_it_is() -> None:

@@ -203,6 +203,15 @@ def test_a_workload_calls_on_time_and_collects_what_comes_back() -> None:
         assert isinstance(work.errors[3], CallTimeout)
 
 
+def test_calls_of_a_workload_that_were_not_begun_are_nobodys_orphans() -> None:
+    """A test may end before its load does; the tree has nothing to do with that."""
+    with simulation() as sim:
+        ref = sim.spawn(Echo)
+        work = sim.workload(lambda i: ref.call(i), n=5, every=1.0)
+        sim.run(until=2.5)
+    assert (work.done, sim.now) == (3, 2.5)
+
+
 def test_a_workload_may_block() -> None:
     """A client that blocks is a simulated thread of its own."""
     with simulation() as sim:
