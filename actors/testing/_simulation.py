@@ -217,9 +217,12 @@ class Simulation:
         runtime.injector.close()
         runtime.journal.deliver_delayed()
         self._settle()
+        oracles.settled(runtime)
+        for work in self.workloads:
+            work.leave()
+        self._settle()
         oracles.no_orphans(runtime)
         oracles.conservation(runtime)
-        oracles.settled(runtime)
         oracles.one_event_for_each_action(runtime.lifecycle, self.observations, self.now)
         oracles.nothing_raised_on_the_loop(runtime)
         if self._strict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from contextvars import Context
@@ -32,6 +33,7 @@ class Workload:
         self._runtime = runtime
         self._call = call
         self._begun: list[int] = []
+        self._tasks: list[asyncio.Task[object]] = []
         self._timers = [
             runtime.loop.call_later(number * every, self._begin, number, context=Context()) for number in range(n)
         ]
@@ -51,6 +53,11 @@ class Workload:
         for timer in self._timers:
             timer.cancel()
 
+    def leave(self) -> None:
+        """Clients that still do something of their own are called off: they are the test's, and nobody's orphans."""
+        for task in self._tasks:
+            task.cancel()
+
     def _begin(self, number: int) -> None:
         self._begun.append(number)
         self._runtime.start_strand(lambda: self._run(number), f"{self.name}-{number}", outside=True)
@@ -65,6 +72,7 @@ class Workload:
                 answer = context.run(answer.get)
             elif inspect.isawaitable(answer):
                 task = self._runtime.loop.create_task(_awaited(answer), context=context)
+                self._tasks.append(task)
                 task.add_done_callback(lambda task: self._settle(number, task), context=context)
                 return
         except Exception as error:  # noqa: BLE001 - a failed call is a result of the workload

@@ -212,6 +212,20 @@ def test_calls_of_a_workload_that_were_not_begun_are_nobodys_orphans() -> None:
     assert (work.done, sim.now) == (3, 2.5)
 
 
+def test_a_client_of_a_workload_that_goes_on_is_nobodys_orphan() -> None:
+    """It may have something to do between its calls; the tree has nothing to do with that."""
+
+    async def client(ref: ActorRef[Any]) -> None:
+        await ref.call("x")
+        await asyncio.sleep(100)
+
+    with simulation() as sim:
+        ref = sim.spawn(Echo)
+        work = sim.workload(lambda i: client(ref), n=1)
+        sim.run(until=5)
+        assert work.under_way == [0]
+
+
 def test_a_workload_may_block() -> None:
     """A client that blocks is a simulated thread of its own."""
     with simulation() as sim:
