@@ -502,6 +502,7 @@ def abandon(book: Book, team: str, reason: ExitReason) -> None:
         for timer in (work.timer, work.again):
             if timer is not None:
                 timer.cancel()
+        work.cancellation.cancel("the team is gone")
         replies, work.replies = work.replies, []
         for reply in replies:
             settle_failure(reply, ActorDeadError(team, reason, work.value), team)

@@ -336,7 +336,11 @@ class SourceFailed(RunError):
 
 
 def _account(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception of the user's whose own __str__ fails still has a class
+        text = "it cannot be shown"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 # Resilience. `call` says which call it was about, and in which actor it was made, if in any.

@@ -82,11 +82,17 @@ class FunctionMember(Actor):
 
     answers = (WorkCancelled,)
 
-    def __init__(self, function: Callable[..., Any], accepts: Callable[[object], object] | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        accepts: Callable[[object], object] | None = None,
+        takes: Callable[..., Any] | None = None,
+    ) -> None:
+        """`takes` says what `function` takes, where a policy or a decorator around it does not."""
         self._function = function
         self._accepts = accepts
-        self._wants_context = wants_context(function)
-        self._wants_event = wants_event(function)
+        self._wants_context = wants_context(takes or function)
+        self._wants_event = wants_event(takes or function)
 
     def on_receive(self, message: Any) -> Any:
         if type(message) is Assignment:

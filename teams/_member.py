@@ -137,7 +137,7 @@ def _start(
     """The class of the child and its options."""
     if isinstance(found, type):
         return found, options
-    blocks = not is_async(found)
+    blocks, takes = not is_async(found), found
     if blocks and through is not None:
         found, blocks = in_a_thread(found), False
         accepts = accepts if accepts is None or is_async(accepts) else in_a_thread(accepts)
@@ -146,7 +146,7 @@ def _start(
     if "args" in options:
         raise SpecError([Fault("args", "are for actor classes; bind a function's own with functools.partial")])
     start = function_member(concurrency if isinstance(concurrency, int) and concurrency > 0 else 1)
-    return start, ChildOptions(**{**settings, "args": {"function": called, "accepts": accepts}})  # type: ignore[typeddict-item]
+    return start, ChildOptions(**{**settings, "args": {"function": called, "accepts": accepts, "takes": takes}})  # type: ignore[typeddict-item]
 
 
 def _topics(path: str, subscribes: object, faults: list[Fault]) -> tuple[str, ...]:

@@ -204,7 +204,6 @@ class RunHandle:
         """The name of the run, as its events have it."""
         return self._record.id
 
-    @property
     def done(self) -> bool:
         """Whether it has ended, well or not."""
         return self._record.future.done()

@@ -26,8 +26,8 @@ from teams._supervisors import (
     SupervisorSpec,
     budget,
     child,
-    constant,
     dynamic_supervisor,
+    exponential,
     supervisor,
 )
 from teams._target import Can
@@ -140,11 +140,22 @@ def team(
         child("topics", Topics, backoff=None),
         child("coordinator", Coordinator, args=(charter,), backoff=None),
         dynamic_supervisor(
-            "runs", child("run", Run, restart="transient", backoff=constant(0.01)), max_restarts=None, backoff=None
+            "runs",
+            child("run", Run, restart="transient", backoff=exponential(0.01, cap=1.0), shutdown="brutal_kill"),
+            max_restarts=None,
+            backoff=None,
         ),
     ]
     if goal is not None:
-        children.append(child("goal", Goal, args=(goal.pattern, goal.value), restart="transient", significant=True))
+        aimed = child(
+            "goal",
+            Goal,
+            args=(goal.pattern, goal.value),
+            restart="transient",
+            significant=True,
+            shutdown="brutal_kill",  # it waits for others, and what it waits for is called off
+        )
+        children.append(aimed)
     return supervisor(
         id,
         *children,

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, cast
 
-from teams._actors import ActorDeadError, ActorRef, Crashed, Future
+from teams._actors import ActorDeadError, ActorRef, Crashed, ExitReason, Future
 from teams._book import Book
 from teams._broadcast import BroadcastTo
-from teams._errors import RunFailed, TeamError, TeamHalted
+from teams._errors import RunFailed, TeamError, TeamHalted, WorkTimeout
 from teams._gather import Gathered, GatherPolicy, collect
 from teams._member import Member
+from teams._part import Awaited
 from teams._pattern import Pattern, pattern_faults, whoms
 from teams._record import Record, RunHandle
 from teams._requests import EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SeatInfo
@@ -30,7 +31,8 @@ STARTS = 3
 
 class TeamRef(SupervisorRef):
     """A team, from outside or from one of its members. Operations return a future: `await` it in a coroutine,
-    `.get(timeout=...)` it in a thread. A team that is gone answers `ActorDeadError`.
+    `.get(timeout=...)` it in a thread. A team that is being started again answers when it is up; one that is gone, or
+    that was started again while it had what it was asked for, answers `ActorDeadError`.
     """
 
     __slots__ = ()
@@ -70,7 +72,7 @@ class TeamRef(SupervisorRef):
             *(_wrong(path, "priority", "a whole number", None) if urgency is None else priority_faults(path, urgency)),
             *count_faults(path, "attempts", attempts),
         )
-        return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts))
+        return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts, self._cell.runtime.now()))
 
     def play(self, pattern: Pattern, value: object = None) -> RunHandle:
         """Plays a pattern with this input. The handle is the result to wait for, the events, and the way to cancel.
@@ -84,15 +86,15 @@ class TeamRef(SupervisorRef):
         return handle
 
     def _start(self, record: Record, tries: int) -> None:
-        runs = self._cell.runtime.find(f"{self.path}/runs")
-        if isinstance(runs, SupervisorRef):
-            runs.start_child({"record": record}).add_done_callback(partial(self._started, record, tries - 1))
-            return
         book = self._book
         if book is not None and book.halted is not None:
             record.settle(Outcome(error=RunFailed(record.id, TeamHalted(self.path, book.halted), {})))
         else:
-            broken(record, self.path, self._cell.reason)
+            Awaited(self, "runs", partial(self._begin, record, tries), partial(broken, record, self.path))
+
+    def _begin(self, record: Record, tries: int, runs: ActorRef[Any]) -> None:
+        assert isinstance(runs, SupervisorRef)
+        runs.start_child({"record": record}).add_done_callback(partial(self._started, record, tries - 1))
 
     def _started(self, record: Record, tries: int, started: Future[ActorRef[Any]]) -> None:
         try:
@@ -236,27 +238,36 @@ class TeamRef(SupervisorRef):
 
     def _coordinate(self, message: object) -> Future[Any]:
         future: Future[Any] = Future(self._cell.runtime.park)
-        self._ask_coordinator(message, future, ASKED)
+        timeout = message.timeout if isinstance(message, Assign) else None
+
+        def gone(reason: ExitReason) -> None:
+            future.set_exception(ActorDeadError(self.path, reason, message))
+
+        def late() -> None:
+            future.set_exception(WorkTimeout(self.path, "work", timeout, None))
+
+        until = None if timeout is None else self._cell.runtime.now() + timeout
+        Awaited(self, "coordinator", partial(self._ask_coordinator, message, future, ASKED), gone, until, late)
         return future
 
-    def _ask_coordinator(self, message: object, future: Future[Any], tries: int) -> None:
-        coordinator = self._cell.runtime.find(f"{self.path}/coordinator")
-        if coordinator is None:
-            future.set_exception(ActorDeadError(self.path, self._cell.reason, message))
-            return
+    def _ask_coordinator(self, message: object, future: Future[Any], tries: int, coordinator: ActorRef[Any]) -> None:
         # No deadline but the one that is asked for: the end of the coordinator settles everything.
         asked = coordinator.ask(message, block=False, timeout=None)
-        asked.add_done_callback(partial(self._answered, message, future, tries - 1))
+        asked.add_done_callback(partial(self._answered, message, future, tries - 1, coordinator))
 
-    def _answered(self, message: object, future: Future[Any], tries: int, asked: Future[Any]) -> None:
-        """A coordinator that crashed over being asked has not begun what it was asked for: it is asked again."""
+    def _answered(
+        self, message: object, future: Future[Any], tries: int, coordinator: ActorRef[Any], asked: Future[Any]
+    ) -> None:
+        """A coordinator that crashed over being asked has not begun what it was asked for: it is asked again. With the
+        place of a coordinator, all that it knew is gone, and who has begun what.
+        """
         try:
             answer = asked.get()
         except (TeamError, SupervisionError) as error:
             future.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whatever crashed it
-            if tries and self.is_alive():
-                self._ask_coordinator(message, future, tries)
+            if tries and not coordinator._cell.closed:
+                self._ask_coordinator(message, future, tries, coordinator)
             else:
                 future.set_exception(error)
         else:

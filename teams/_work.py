@@ -39,6 +39,8 @@ class Assign(NamedTuple):
     priority: int = 0
     timeout: float | None = None
     attempts: int = 1
+    asked_at: float | None = None
+    """From when on the timeout counts, by the runtime's clock; None: from its arrival."""
 
 
 class Report:
@@ -141,7 +143,8 @@ class Work:
         """What `to` was chosen from, until it is handed on."""
         self.priority = assign.priority
         self.timeout = assign.timeout
-        self.deadline = None if assign.timeout is None else now + assign.timeout
+        asked_at = now if assign.asked_at is None else assign.asked_at
+        self.deadline = None if assign.timeout is None else asked_at + assign.timeout
         self.attempts = assign.attempts
         self.attempt = 0
         self.failure: BaseException | None = None

@@ -21,7 +21,9 @@ def kind_text(kind: object, arguments: Iterable[object]) -> str:
     """What an actor is: its class, with the functions it was given, which say more of it than a class that plays any
     function: `FunctionMember(triage)`.
     """
-    functions = [name for each in arguments if callable(each) and (name := getattr(each, "__name__", None))]
+    functions = dict.fromkeys(
+        name for each in arguments if callable(each) and (name := getattr(each, "__name__", None))
+    )
     named = getattr(kind, "__qualname__", None) or str(kind)
     return printable(f"{named}({', '.join(functions)})" if functions else named)
 

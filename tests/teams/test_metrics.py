@@ -133,7 +133,7 @@ def test_handoffs_runs_and_every_other_event_are_counted() -> None:
         cancelled.cancel()
         sim.advance(5)
         assert done.get() == 1.0
-        assert failed.done
+        assert failed.done()
         for outcome in ("done", "failed", "cancelled"):
             assert metric(registry, "runs_total", team="crew", outcome=outcome) == 1
         assert metric(registry, "events_total", event="run_began") == 3

@@ -181,7 +181,7 @@ def test_an_emergency_goes_before_all_work_that_waits() -> None:
         urgent = crew.play(fast_track(lambda value: "cause", "developer", "tester"), "outage")
         urgent.get()
         assert sim.now == 3.0
-        assert sum(handle.done for handle in waiting) == 2
+        assert sum(handle.done() for handle in waiting) == 2
 
 
 def test_an_emergency_ends_at_the_first_failure() -> None:

@@ -245,7 +245,7 @@ def test_what_a_run_keeps_of_a_pipeline_is_bounded_by_the_places_of_its_stages()
         handle = crew.play(pipeline("again", stage("more", "again", parallel=3)), range(300))
         most = 0
         coordinator = crew.child("coordinator")._cell
-        while not handle.done:
+        while not handle.done():
             sim.advance(0.05)
             record = handle._record
             sizes = [record.journal, record.parts, record.answers, record.under_way, record.emitted]

@@ -56,7 +56,7 @@ def test_progress_and_partial_results_can_be_seen_under_way() -> None:
         assert handle.partial == {"a": 5, "parallel/gather/b": 5}
         assert handle.progress.done == 2
         assert handle.progress.under_way == ("parallel", "parallel/gather/slow")
-        assert not handle.done
+        assert not handle.done()
 
 
 @pytest.mark.parametrize(

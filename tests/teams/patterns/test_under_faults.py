@@ -50,7 +50,7 @@ def played_out(sim: Simulation, crew: TeamRef, handle: RunHandle) -> object:
     """The result, or the typed error, once all faults are over."""
     sim.advance(30)
     sim.heal()
-    sim.eventually("the run has ended", lambda: handle.done, within=300)
+    sim.eventually("the run has ended", handle.done, within=300)
     sim.advance(20)
     assert idle(crew), "something is left"
     try:
@@ -224,7 +224,7 @@ def test_a_run_that_is_cancelled_leaves_nothing_behind(sim: Simulation, plan: Fa
     sim.advance(2.5)
     handle.cancel("enough")
     sim.heal()
-    sim.eventually("it has ended", lambda: handle.done, within=10)
+    sim.eventually("it has ended", handle.done, within=10)
     sim.advance(10)
     assert idle(root), "something is left"
     begun_by_then = sum(ledger.begun.values())
