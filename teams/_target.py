@@ -49,8 +49,9 @@ def pool(whom: str | Can, route: Route = "least_loaded", *, key: Callable[[objec
     """Work for one of several, chosen by `route`.
 
     `least_loaded` takes whoever has the fewest pieces of work reserved, `round_robin` one after another, `random` any
-    with equal chance, `consistent_hash` the same one for equal keys for as long as that one is a member (rendezvous
-    hashing, Thaler and Ravishankar 1998: when a member leaves, only its own keys move).
+    with equal chance, `consistent_hash` the same one for the same key for as long as that one is a member (rendezvous
+    hashing, Thaler and Ravishankar 1998: when a member leaves, only its own keys move). A key is known by its `repr`:
+    texts and numbers are good keys, an object without a `__repr__` of its own is another one each time.
 
     Raises:
         SpecError: every fault

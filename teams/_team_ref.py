@@ -196,7 +196,8 @@ class TeamRef(SupervisorRef):
 
     def leave(self, id: str) -> Future[tuple[str, ...]]:
         """Lets a member go, by its id or that of one seat. It gets nothing new, and leaves when it has done what it
-        has. A future of the seats that left. Raises `UnknownMember` from the future.
+        has: a member that lets itself go must not wait for that. A future of the seats that left. Raises
+        `UnknownMember` from the future.
         """
         return self._coordinate(Leave(id))
 
