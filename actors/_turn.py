@@ -20,7 +20,7 @@ from actors._errors import ActorCrashed, CallTimeout, UnhandledMessage
 from actors._events import DeadLetter, MessageHandled
 from actors._handlers import Dispatch
 from actors._mailbox import Queue
-from actors._messages import Timed
+from actors._messages import Continue, Timed
 from actors._reasons import ExitReason
 
 if TYPE_CHECKING:
@@ -269,6 +269,8 @@ class Turn:
 
     def refuse(self, envelope: Envelope, why: str, error: BaseException) -> None:
         """Nobody will handle the message: its asker is told, and it is a dead letter."""
+        if type(envelope.message) is Continue:
+            return  # a hook of the actor's own, which nobody sent
         if envelope.reply is not None:
             settle_failure(envelope.reply, error, self.path)
         self.dead_letter(envelope.message, why, envelope, error)

@@ -533,6 +533,23 @@ async def test_handlers_that_have_only_just_begun_to_wait_are_cut_off_too(how: s
 
 
 @in_loop
+async def test_a_start_that_is_continued_when_the_actor_is_killed_is_no_lost_message() -> None:
+    """Guards dead letters: they are messages that somebody sent."""
+
+    class Continues(Player):
+        async def on_continue(self) -> None:
+            await forever(self)
+
+    async with stage() as w:
+        ref = await w.runtime.spawn(Continues)
+        await w.settle()
+        ref.kill()
+        await w.settle()
+        assert not ref.is_alive()
+        assert w.dead_letters == []
+
+
+@in_loop
 async def test_the_end_of_an_actor_ends_what_it_spawned() -> None:
     """Guards rules 18 and 20: those below are gone when its end is told, after any kind of end."""
     async with stage() as w:
