@@ -7,13 +7,14 @@ import importlib.metadata
 import io
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, NoReturn
 
 import typer
 from prometheus_client import CollectorRegistry, start_http_server
 from rich.console import Console
+from rich.text import Text
 
 from supervisors._actors import LoopFactory, Metrics, Runtime
 from supervisors._check import check as check_tree
@@ -22,10 +23,12 @@ from supervisors._spec import SupervisorSpec
 from supervisors._target import load_target
 from supervisors.cli._account import Failures
 from supervisors.cli._control import KILL, PAUSE, RESUME, NotOurs, send
+from supervisors.cli._course import FAILED
 from supervisors.cli._live import LiveView
 from supervisors.cli._session import REFUSED, Session
 from supervisors.cli._show import faults_of, report_of, tree_of
-from supervisors.cli._text import printable
+from supervisors.cli._streams import discard, flush
+from supervisors.cli._text import printable, unwritable
 from supervisors.cli._view import PlainView, View
 
 app = typer.Typer(
@@ -115,8 +118,9 @@ def run(
 
     The first SIGINT (Ctrl-C) or SIGTERM stops it in order, a second one kills it. SIGUSR1 pauses it,
     SIGUSR2 resumes it, SIGQUIT (Ctrl-\) kills it at once; so do `understudy pause`, `resume` and `kill`.
-    Exits with 0 when the tree ended or was stopped, 1 when it did not start or gave up, 2 when there is
-    nothing sound to start, 130, 131 or 143 when it was killed, 141 when nobody reads its output any more.
+    Exits with 0 when the tree ended or was stopped, 1 when it did not start or gave up, or when its output cannot be
+    written, 2 when there is nothing sound to start, 130, 131 or 143 when it was killed, 141 when nobody reads its
+    output any more.
     """
     spec = _load(target, args)
     report = check_tree(spec)
@@ -141,9 +145,7 @@ def check(target: Target, args: Args = None) -> None:
     """
     spec = _load(target, args)
     report = check_tree(spec)
-    console = _console()
-    for line in report_of(spec, report):
-        console.print(line, soft_wrap=True)
+    _print(report_of(spec, report))
     if report.errors:
         raise typer.Exit(REFUSED)
 
@@ -152,9 +154,7 @@ def check(target: Target, args: Args = None) -> None:
 def tree(target: Target, args: Args = None) -> None:
     """Shows a tree without starting it."""
     spec = _load(target, args)
-    console = _console()
-    for line in tree_of(spec, check_tree(spec, imports=False)):
-        console.print(line, soft_wrap=True)
+    _print(tree_of(spec, check_tree(spec, imports=False)))
 
 
 @app.command()
@@ -192,8 +192,16 @@ def _send(pid: int, number: signal.Signals) -> None:
     typer.echo(f"understudy: sent {number.name} to process {pid}", err=True)
 
 
-def _console() -> Console:
-    return Console(highlight=False, markup=False, emoji=False)
+def _print(lines: Iterable[Text]) -> None:
+    console = Console(highlight=False, markup=False, emoji=False)
+    try:
+        for line in lines:
+            console.print(line, soft_wrap=True)
+        flush()
+    except OSError as error:  # of a closed pipe rich has taken care
+        discard(sys.stdout)
+        typer.echo(f"understudy: {unwritable(error)}", err=True)
+        raise typer.Exit(FAILED) from None
 
 
 def _load(target: str, args: list[str] | None) -> SupervisorSpec:

@@ -26,7 +26,7 @@ from supervisors.cli._account import Failures, did_not_start, gave_up
 from supervisors.cli._control import KILL, PAUSE, RESUME
 from supervisors.cli._front import Front
 from supervisors.cli._logs import EventLog
-from supervisors.cli._text import printable, result_text
+from supervisors.cli._text import printable, result_text, unwritable
 from supervisors.cli._view import View
 
 OK = 0
@@ -71,8 +71,10 @@ class Typed(NamedTuple):
     line: str
 
 
-class Unread(NamedTuple):
-    """Nobody reads what the program prints."""
+class Lost(NamedTuple):
+    """What the program prints cannot be written any more."""
+
+    error: OSError
 
 
 class Over(NamedTuple):
@@ -90,7 +92,7 @@ class Forsaken(NamedTuple):
     number: int
 
 
-Notice = Told | Begun | Up | Reached | Asked | Typed | Unread | Over
+Notice = Told | Begun | Up | Reached | Asked | Typed | Lost | Over
 
 
 class Course:
@@ -119,6 +121,7 @@ class Course:
         self._runtime: Runtime | None = None
         self._root: SupervisorRef | None = None
         self._asked: Notice | None = None
+        self._loss: OSError | None = None
         self._paused = False
         self.killed: int | None = None
         """The signal that killed the tree."""
@@ -131,9 +134,10 @@ class Course:
         """
         self._inbox.put(Told(number))
 
-    def unread(self) -> None:
-        """Nobody reads what the program prints."""
-        self._inbox.put(Unread())
+    def lost(self, error: OSError) -> None:
+        """What the program prints cannot be written any more: the tree is stopped in order."""
+        self._loss = self._loss or error
+        self._inbox.put(Lost(error))
 
     # The thread of the tree
 
@@ -190,7 +194,8 @@ class Course:
                     if self._paused:
                         self._hold(root, paused=True)
                 case Reached(value=value):
-                    sys.stdout.write(f"{result_text(value)}\n")
+                    if sys.stdout is not None:
+                        sys.stdout.write(f"{result_text(value)}\n")
                 case Asked(text=text):
                     self._ask(text)
                 case Typed(line=line):
@@ -204,9 +209,9 @@ class Course:
                 case Told(number=number):
                     name = signal.Signals(number).name
                     self._stop(notice, f"{name}: stopping {self._name} in order; once more kills it")
-                case Unread():
+                case Lost(error=error):
                     if self._asked is None:
-                        self._stop(notice, f"nobody reads the output any more: stopping {self._name} in order")
+                        self._stop(notice, f"{_said(error)}; stopping {self._name} in order")
 
     def _ask(self, text: str | None) -> None:
         if text is None:
@@ -243,7 +248,9 @@ class Course:
                 self._runtime.kill()
 
     def conclude(self, end: Over | Forsaken) -> int:
-        """Says how it ended, and returns the exit code: 0, 1, or 128 and the number of the signal that killed it."""
+        """Says how it ended, and returns the exit code: 0, 1, or 128 and the number of the signal that killed it, or
+        of SIGPIPE.
+        """
         if isinstance(end, Forsaken):
             self._view.say("it does not end; leaving without it")
             return 128 + end.number
@@ -252,17 +259,30 @@ class Course:
             return 128 + self.killed
         if end.error is not None and not isinstance(end.error, ActorError):
             self._view.say(printable(f"{type(end.error).__name__}: {end.error}"))
-        if isinstance(self._asked, Unread):
-            return 128 + signal.SIGPIPE
         if isinstance(self._asked, Told):
             self._view.say(f"{self._name} has stopped")
             return OK
+        if isinstance(self._asked, Lost):
+            return _code(self._asked.error)
         if end.reason is None:
             assert end.error is not None
             self._view.say(did_not_start(self._name, end.error))
             return FAILED
+        if end.reason.expected and self._loss is not None:  # the last of the output, when the tree had ended
+            self._view.say(_said(self._loss))
+            return _code(self._loss)
         if end.reason.expected:
             self._view.say(f"{self._name} has ended: {printable(str(end.reason))}")
             return OK
         self._view.say(gave_up(self._name, end.reason, self._failures))
         return FAILED
+
+
+def _said(loss: OSError) -> str:
+    if isinstance(loss, BrokenPipeError):
+        return "nobody reads the output any more"
+    return unwritable(loss)
+
+
+def _code(loss: OSError) -> int:
+    return 128 + signal.SIGPIPE if isinstance(loss, BrokenPipeError) else FAILED

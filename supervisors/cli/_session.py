@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,7 +19,7 @@ from supervisors.cli._account import Failures
 from supervisors.cli._control import KILL, PAUSE, RESUME
 from supervisors.cli._course import Course, Forsaken
 from supervisors.cli._front import Front
-from supervisors.cli._streams import guarded
+from supervisors.cli._streams import flush, guarded
 from supervisors.cli._view import View
 
 REFUSED = 2
@@ -49,13 +48,15 @@ class Session:
         """
         course = self._course
         thread = threading.Thread(target=course.work, name="understudy-session", daemon=True)
-        with _signals_to(course.told), guarded(course.unread):
+        with _signals_to(course.told), guarded(course.lost):
             self._view.open()
             try:
                 thread.start()
                 end = course.follow()
             finally:
                 self._view.close()
+            if not isinstance(end, Forsaken):  # what is left behind may hold the streams
+                flush()
             code = course.conclude(end)
             if isinstance(end, Forsaken):
                 os._exit(code)
@@ -66,9 +67,7 @@ class Session:
 
 def _leave(code: int) -> None:
     """Ends the process now: what was killed may have left threads that the interpreter would wait for."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+    flush()
     os._exit(code)
 
 

@@ -1,5 +1,5 @@
-"""Output that may go away: what is printed to a pipe nobody reads any more must not crash the actor that
-prints it.
+"""Output that may go away: what is printed to a pipe nobody reads any more, or to a disk that is full, must not crash
+the actor that prints it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ _PAUSE = 1.0
 
 
 class GuardedStream(io.TextIOBase):
-    """A text stream that notices a broken pipe once, and from then on takes everything and keeps nothing."""
+    """A text stream that notices once that it cannot be written, and from then on takes everything and keeps
+    nothing.
+    """
 
-    def __init__(self, stream: TextIO, gone: Callable[[], object]) -> None:
+    def __init__(self, stream: TextIO, gone: Callable[[OSError], object]) -> None:
         self._stream = stream
         self._gone = gone
         self._broken = False
@@ -60,10 +62,10 @@ class GuardedStream(io.TextIOBase):
     def _guard(self) -> Iterator[None]:
         try:
             yield
-        except BrokenPipeError:
+        except OSError as error:
             self._broken = True
             discard(self._stream)
-            self._gone()
+            self._gone(error)
 
 
 class Lines(io.TextIOBase):
@@ -140,9 +142,9 @@ def discard(stream: TextIO) -> None:
 
 
 @contextlib.contextmanager
-def guarded(gone: Callable[[], object]) -> Iterator[None]:
+def guarded(gone: Callable[[OSError], object]) -> Iterator[None]:
     """Guards stdout and stderr; each line of stdout goes out at once, so that a pipe sees it when it is
-    printed.
+    printed. `gone` is called with the error of a stream that cannot be written, in the thread that wrote.
     """
     before = sys.stdout, sys.stderr
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -154,7 +156,12 @@ def guarded(gone: Callable[[], object]) -> Iterator[None]:
     try:
         yield
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
+        flush()
         sys.stdout, sys.stderr = before
+
+
+def flush() -> None:
+    """Writes what stdout and stderr still hold."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()

@@ -35,3 +35,8 @@ def result_text(value: object) -> str:
     if isinstance(value, str):
         return "\n".join(printable(line) for line in value.split("\n"))
     return to_json(value, fallback=repr, inf_nan_mode="strings", bytes_mode="base64").decode()
+
+
+def unwritable(error: OSError) -> str:
+    """That what is printed cannot be written, and why."""
+    return f"the output cannot be written: {error.strerror or error}"

@@ -339,6 +339,51 @@ def test_a_pipe_that_nobody_reads_any_more_stops_the_tree_in_order(run: Run) -> 
     assert "BrokenPipe" not in errors
 
 
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="the system has no device that is always full")
+
+
+@needs_full
+def test_output_that_cannot_be_written_stops_the_tree_in_order(run: Run) -> None:
+    """Guards a full disk: no actor crashes for it, one line says so and why, and the code is 1."""
+    with FULL.open("w") as full:
+        code, errors = _errors_of(run("job.py:chatty", stdout=full, stderr=subprocess.PIPE))
+    assert code == 1
+    assert errors.count("understudy: the output cannot be written: No space left on device; stopping root") == 1
+    assert "crashed" not in errors
+    assert "Traceback" not in errors
+
+
+@needs_full
+@pytest.mark.parametrize("text", ["print('done')", "print('done', end='')"])
+def test_a_last_word_that_cannot_be_written_is_no_success(run: Run, tmp_path: Path, text: str) -> None:
+    """Guards what is noticed only when the tree has ended by itself, which would exit with 0."""
+    script = tmp_path / "job.py"
+    script.write_text(script.read_text().replace('print("done", flush=True)', text))
+    with FULL.open("w") as full:
+        code, errors = _errors_of(run("job.py:quick", stdout=full, stderr=subprocess.PIPE))
+    assert code == 1
+    assert errors.count("the output cannot be written: No space left on device") == 1
+    assert "Traceback" not in errors
+
+
+@needs_full
+@pytest.mark.parametrize("command", ["check", "tree"])
+def test_an_account_that_cannot_be_written_is_said_in_one_line(run: Run, tmp_path: Path, command: str) -> None:
+    """Guards the commands that only print."""
+    with FULL.open("w") as full:
+        program = Program(tmp_path, command, "job.py", stdout=full, stderr=subprocess.PIPE)
+        code, errors = _errors_of(program)
+    assert code == 1
+    assert errors == "understudy: the output cannot be written: No space left on device\n"
+
+
+def _errors_of(program: Program) -> tuple[int, str]:
+    assert program.process.stderr is not None
+    errors = program.process.stderr.read()
+    return program.end()[0], errors
+
+
 def test_output_to_a_pipe_has_neither_colours_nor_cursor_movements(run: Run) -> None:
     """Guards plain lines for files and pipes, whatever an exception's text holds."""
     code, output = run("job.py:crashing", "--log-level", "debug").end()

@@ -74,6 +74,21 @@ def test_a_team_in_a_file_is_run_until_its_goal_is_reached(folder: Path) -> None
     assert "desk has ended" in said.stderr
 
 
+def test_a_team_reaches_its_goal_with_stdout_closed(folder: Path) -> None:
+    """Guards `>&-`: the result goes nowhere, as what is printed does."""
+    said = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "supervisors", "run", "desk.toml"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert said.returncode == 0, said.stderr
+    assert "desk has ended" in said.stderr
+
+
 def test_a_team_in_a_file_that_does_not_reach_its_goal_exits_with_1(folder: Path) -> None:
     """Guards the exit code, and that the account names the member and its own error."""
     (folder / "desk.toml").write_text(FILE.replace("hello", "bomb"))
