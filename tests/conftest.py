@@ -28,8 +28,14 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def ctrl_c_interrupts() -> Iterator[None]:
-    """A shell that starts the tests in the background has SIGINT ignored, and so would every test about Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals_are_heard() -> Iterator[None]:
+    """A shell that starts the tests in the background has SIGINT ignored, nohup SIGHUP, and so would every process of a
+    test.
+    """
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    }
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)

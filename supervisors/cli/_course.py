@@ -31,6 +31,8 @@ from supervisors.cli._view import View
 
 OK = 0
 FAILED = 1
+HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""The terminal is closed. None: the system has no such signal (Windows)."""
 PATIENCE = 5.0
 """Seconds a killed tree may take to end before the process leaves without it: a handler that holds the loop."""
 
@@ -130,7 +132,7 @@ class Course:
 
     def told(self, number: int) -> None:
         """A signal came. The first one stops the tree in order, the second kills it, the third leaves without it; some
-        have a meaning of their own (`_control`).
+        have a meaning of their own (`_control`), and SIGHUP is only ever the first.
         """
         self._inbox.put(Told(number))
 
@@ -180,6 +182,8 @@ class Course:
                     return notice
                 case Told(number=number) if number in (PAUSE, RESUME):
                     self._pause(number)
+                case Told(number=number) if number == HANGUP and self._asked is not None:
+                    pass  # the kernel and the shell each say that a terminal is closed: no second one to kill by
                 case Told(number=number) if self.killed is not None:
                     return Forsaken(number)
                 case Begun(runtime=runtime):

@@ -17,7 +17,7 @@ from supervisors._actors import LoopFactory, Runtime
 from supervisors._spec import SupervisorSpec
 from supervisors.cli._account import Failures
 from supervisors.cli._control import KILL, PAUSE, RESUME
-from supervisors.cli._course import Course, Forsaken
+from supervisors.cli._course import HANGUP, Course, Forsaken
 from supervisors.cli._front import Front
 from supervisors.cli._streams import flush, guarded
 from supervisors.cli._view import View
@@ -76,7 +76,10 @@ def _signals_to(put: Callable[[int], object]) -> Iterator[None]:
     def handle(number: int, _: FrameType | None) -> None:
         put(number)
 
-    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    numbers = list(_SIGNALS)
+    if HANGUP is not None and signal.getsignal(HANGUP) is not signal.SIG_IGN:  # nohup
+        numbers.append(HANGUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:

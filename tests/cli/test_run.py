@@ -80,6 +80,17 @@ slow = supervisor("root", child("a", Slow, start_timeout=None), start_timeout=No
 broken = supervisor("root", child("a", "no_such_module:A"), child("b", "no_such_module:B"))
 """
 
+LEAVING = """
+from pathlib import Path
+
+class Leaving(Actor):
+    def on_stop(self):
+        print("leaving", flush=True)
+        Path("left").write_text(self.path)
+
+leaving = supervisor("root", child("a", Leaving))
+"""
+
 
 class Program:
     """A process whose output is read line by line, stderr mixed in unless it is wanted apart."""
@@ -152,7 +163,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         program.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_the_tree_in_order_and_exits_with_0(run: Run, number: signal.Signals) -> None:
     """Guards the ordered shutdown: last started, first stopped, and said so."""
     program = run("job.py")
@@ -162,6 +173,38 @@ def test_a_signal_stops_the_tree_in_order_and_exits_with_0(run: Run, number: sig
     assert code == 0
     assert f"{number.name}: stopping root in order" in output
     assert output.index("down root/b") < output.index("down root/a") < output.index("root has stopped")
+
+
+def test_a_closed_terminal_stops_the_tree_in_order(run: Run, tmp_path: Path) -> None:
+    """Guards the whole of it: the hangup, and output that goes to a terminal that is no more."""
+    script = tmp_path / "job.py"
+    script.write_text(script.read_text() + LEAVING)
+    ours, theirs = pty.openpty()
+    # A leader of a session that opens a terminal has it as its own, and is told when it is closed.
+    program = run("job.py:leaving", "--plain", closed=f"<{os.ttyname(theirs)}", stdout=theirs, stderr=theirs)
+    shown = b""
+    while b"root is up" not in shown:
+        shown += os.read(ours, 65536)
+    os.close(theirs)
+    os.close(ours)
+    assert program.process.wait() == 0
+    assert (tmp_path / "left").read_text() == "root/a"
+
+
+def test_a_hangup_that_is_ignored_stays_so(run: Run) -> None:
+    """Guards nohup: what the program was started with holds."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        program = run("job.py")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    program.until("root is up")
+    program.signal(signal.SIGHUP)
+    program.signal(signal.SIGINT)
+    code, output = program.end()
+    assert code == 0
+    assert "SIGINT: stopping root in order" in output
+    assert "SIGHUP" not in output
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -25,7 +25,7 @@ from supervisors.cli._account import Failures
 from supervisors.cli._control import KILL, PAUSE, RESUME
 from supervisors.cli._course import PATIENCE, Course, Forsaken, Over
 
-INT, TERM = signal.SIGINT, signal.SIGTERM
+INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 class OnLoop(Actor):
@@ -205,7 +205,7 @@ def test_without_a_signal_the_command_ends_with_its_tree() -> None:
     assert PLAIN.steps > 40
 
 
-@pytest.mark.parametrize("number", [INT, TERM])
+@pytest.mark.parametrize("number", [INT, TERM, HUP])
 def test_a_signal_at_any_step_stops_the_tree_in_order(number: signal.Signals) -> None:
     """While it starts, runs, or stops by itself: what has started stops in reverse, and the exit code is 0."""
     late = 0
@@ -243,6 +243,25 @@ def test_a_second_signal_at_any_step_kills_the_tree(distance: int) -> None:
             assert command.said[-2:] == ["SIGTERM again: killing shop", "shop is killed"]
             assert command.seconds <= 1.7, step
     assert bool(killed) is (distance > 0)
+
+
+@pytest.mark.parametrize("first", [INT, HUP])
+@pytest.mark.parametrize("distance", [1, 5])
+def test_a_hangup_is_no_second_signal_at_any_step(first: signal.Signals, distance: int) -> None:
+    """The kernel and the shell both send one when a terminal is closed: the ordered stop goes on."""
+    for step in range(PLAIN.steps):
+        command = run(shop(), {step: first, step + distance: HUP})
+        assert (command.code, command.killed) == (0, None), step
+        assert not command.order(seen.KillOrdered), step
+        assert command.seconds <= 1.7, step
+
+
+def test_a_hangup_after_a_kill_does_not_hurry_it() -> None:
+    """What does not end has its five seconds all the same."""
+    signals = {1.0: INT, 2.0: TERM, 3.0: HUP}
+    command = run(supervisor("root", child("loop", OnLoop)), {}, signals, held=4.0)
+    assert isinstance(command.end, Over)
+    assert command.code == 128 + TERM
 
 
 def test_the_kill_switch_at_any_step_kills_the_tree() -> None:
