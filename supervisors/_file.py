@@ -3,6 +3,10 @@
 What else may stand in such a file is said by entry points of the group `understudy.files`: the name of one is a key
 that no supervisor has, its value a function from the mapping in the file to a `SupervisorSpec`. A file with that key
 at the top is the function's. So this package reads the formats of others without knowing them.
+
+Whoever forgets that key is told so by the format itself: the group `understudy.file_signs` has the same functions
+under keys that are a sign of a format. A file without a key of the first group, and without the children of a
+supervisor, goes to the first whose sign it has.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
 from supervisors._errors import Fault, SpecError
@@ -19,6 +23,12 @@ from supervisors._tree import parse_tree
 
 FORMATS = "understudy.files"
 """The group of entry points."""
+SIGNS = "understudy.file_signs"
+"""The group of those that only show what was meant."""
+_OF_SUPERVISORS = frozenset({"children", "template"})
+"""Whoever wrote one of these meant a supervisor, whatever else stands there."""
+
+Parser = Callable[[Mapping[str, object]], SupervisorSpec]
 
 
 def load_tree(path: str | os.PathLike[str]) -> SupervisorSpec:
@@ -32,14 +42,22 @@ def load_tree(path: str | os.PathLike[str]) -> SupervisorSpec:
     return _parser(content)(content)
 
 
-def _parser(content: Mapping[str, object]) -> Callable[[Mapping[str, object]], SupervisorSpec]:
-    strange = [key for key in content if key not in SupervisorSpec.model_fields]
-    if strange:
-        for entry in importlib.metadata.entry_points(group=FORMATS):
-            if entry.name in strange:
-                parser: Callable[[Mapping[str, object]], SupervisorSpec] = entry.load()
+def _parser(content: Mapping[str, object]) -> Parser:
+    strange = content.keys() - SupervisorSpec.model_fields.keys()
+    found = _named(FORMATS, strange)
+    if found is None and not content.keys() & _OF_SUPERVISORS:
+        found = _named(SIGNS, strange)
+    return parse_tree if found is None else found
+
+
+def _named(group: str, keys: Set[str]) -> Parser | None:
+    """The function of the first entry point whose name is among these keys."""
+    if keys:
+        for entry in importlib.metadata.entry_points(group=group):
+            if entry.name in keys:
+                parser: Parser = entry.load()
                 return parser
-    return parse_tree
+    return None
 
 
 def read_tree(path: str | os.PathLike[str]) -> Mapping[str, object]:

@@ -84,6 +84,8 @@ class _TeamReader:
     def spec(self) -> SupervisorSpec | None:
         """The team, if nothing is wrong with its parts."""
         values = self.values
+        if "team" not in values:
+            self.faults.append(Fault(self.id, 'a team needs the key team = "name"'))
         self._keys(self.id, values, _OF_TEAMS | _OF_SUPERVISORS)
         options = self._options()
         roles = [self._role(path, each) for path, each in self._each("roles", "name")]
@@ -114,7 +116,7 @@ class _TeamReader:
             key: value for key, value in self.values.items() if key in _OF_SUPERVISORS or key == "strategy"
         }
         try:
-            supervisor(self.values.get("team"), **options)  # type: ignore[arg-type]
+            supervisor(self.values.get("team", self.id), **options)  # type: ignore[arg-type]
         except SpecError as error:
             self.faults += (Fault(self.id, fault.message) for fault in error.faults)
             return {}

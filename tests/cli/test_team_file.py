@@ -119,6 +119,27 @@ def test_a_bad_team_in_a_file_is_told_with_every_fault(folder: Path) -> None:
     assert "desk/members/triage: work: desk_work:traige cannot be found" in said.stderr
 
 
+@pytest.mark.parametrize("instead", ["", 'id = "desk"'])
+def test_members_without_a_team_are_told_first_which_key_is_missing(folder: Path, instead: str) -> None:
+    """Guards against a broken supervisor with a list of its keys, where a team was meant."""
+    (folder / "desk.toml").write_text(FILE.replace('team = "desk"', instead).replace('["triage"', '["traige"'))
+    said = understudy(folder, "check", "desk.toml")
+    assert said.returncode == 2
+    faults = said.stderr.splitlines()[1:]
+    assert faults[0] == '  team: a team needs the key team = "name"'
+    assert ["id" in fault for fault in faults[1:-1]] == ([True] if instead else [])
+    assert "'traige' is nobody here; did you mean 'triage'?" in faults[-1]
+
+
+def test_a_supervisor_with_members_and_children_stays_a_supervisor(folder: Path) -> None:
+    """Guards the other way: a stray key does not make it a team."""
+    (folder / "tree.toml").write_text('id = "root"\nchildren = []\nmembers = []\n')
+    said = understudy(folder, "check", "tree.toml")
+    assert said.returncode == 2
+    assert "root: members: unknown key" in said.stderr
+    assert "team" not in said.stderr
+
+
 def test_the_example_of_a_team_in_a_file_surveys_its_own_folder(folder: Path) -> None:
     """Guards examples/team_file.toml: members that crash, branches, an aggregator, and a result."""
     example = Path(__file__).parents[2] / "examples" / "team_file.toml"
