@@ -91,7 +91,8 @@ def _findings(place: Place, kill_grace: float) -> Iterator[Finding]:
     if above is None:
         yield from _root(path, spec)
     else:
-        yield from _restarting(path, spec, above)
+        if not _own_children(above):
+            yield from _restarting(path, spec, above)
         yield from _starting(path, spec, above)
     if isinstance(spec, ChildSpec):
         yield from _worker(path, spec)
@@ -279,10 +280,15 @@ def _auto_shutdown(path: str, spec: SupervisorSpec, *, is_root: bool) -> Iterato
             "after an automatic shutdown this transient supervisor does not come back (it does after a crash "
             "and after giving up)",
         )
-    for child in spec.children:
+    for child in () if _own_children(spec) else spec.children:
         if child.restart == "permanent" and significant:
             message = "permanent under auto_shutdown: its own end never counts; it ends with its supervisor"
             yield Finding("note", f"{path}/{child.id}", message)
+
+
+def _own_children(spec: SupervisorSpec) -> bool:
+    """Whether its children come with its class: nobody can act on a remark about how they are restarted."""
+    return getattr(spec.supervisor_class, "own_children", False)
 
 
 def _shown(seconds: float) -> str:

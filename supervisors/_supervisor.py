@@ -83,6 +83,10 @@ class Supervisor(Actor):
     governs = True
     answers = (SupervisionError,)
     ref_type: ClassVar[type[ActorRef[Any]]] = SupervisorRef
+    own_children: ClassVar[bool] = False
+    """Whether what is directly below comes with the class, so that whoever writes the tree cannot set how it is
+    restarted: `check` then does not remark on that.
+    """
 
     @classmethod
     def tree(cls) -> SupervisorSpec:

@@ -42,6 +42,7 @@ class Team(Supervisor):
     """The supervisor at the root of a team."""
 
     ref_type: ClassVar[type[ActorRef[Any]]] = TeamRef
+    own_children = True
 
 
 class TeamOptions(CommonOptions, total=False):

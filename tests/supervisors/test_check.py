@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from actors import Actor, Started
 from supervisors import (
+    Supervisor,
     SupervisorSpec,
     budget,
     child,
@@ -300,6 +302,23 @@ def test_auto_shutdown_without_a_significant_child_never_happens() -> None:
     tree = supervisor("root", child("w", Worker), done, auto_shutdown="all_significant")
     assert "never counts" in messages(tree, "note", "root/w")
     assert messages(tree, "warning", "root") == ""
+
+
+class Ready(Supervisor):
+    """Comes with its children."""
+
+    own_children = True
+
+
+def test_children_that_come_with_a_class_are_not_remarked_on_but_what_is_below_them_is() -> None:
+    """Guards against remarks nobody can act on: how they are restarted is the class's affair."""
+    below = supervisor("below", child("w", Worker, backoff=None), max_restarts=None)
+    done = child("done", Worker, restart="transient", significant=True)
+    options: dict[str, Any] = {"auto_shutdown": "any_significant", "max_restarts": None}
+    plain = supervisor("root", below, child("a", Worker, backoff=None), done, **options)
+    assert {each.path for each in check(plain).findings} == {"root/below", "root/a", "root/below/w"}
+    ready = supervisor("root", below, child("a", Worker, backoff=None), done, supervisor_class=Ready, **options)
+    assert {each.path for each in check(ready).findings} == {"root/below/w"}
 
 
 def test_what_the_root_has_as_a_child_has_no_effect() -> None:

@@ -13,6 +13,7 @@ import pytest
 from actors import Actor, handles
 from actors.testing import simulation
 from supervisors import SpecError, StartFailed, constant, start
+from supervisors._check import check
 from teams import (
     Accept,
     AlreadyMember,
@@ -40,6 +41,7 @@ from teams import (
     role,
     team,
 )
+from teams.patterns import sequential
 from teams.resilience import retry
 
 
@@ -636,3 +638,12 @@ def test_when_nobody_is_left_to_try_again_the_last_failure_is_the_cause() -> Non
         with pytest.raises(NoCapableAgent) as caught:
             crew.assign(1, "a", attempts=5).get()
         assert "lost" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("max_restarts", [5, 0, None])
+def test_check_remarks_on_nothing_a_team_is_made_of_that_nobody_wrote(max_restarts: int | None) -> None:
+    """Guards `understudy check`: what it says of a team is about its members and its options."""
+    for aim in (None, goal(sequential("echo"))):
+        assert check(team("crew", member("echo", echo), goal=aim, max_restarts=max_restarts)).findings == ()
+    busy = team("crew", member("echo", echo, backoff=None), max_restarts=None)
+    assert {each.path for each in check(busy).findings} == {"crew/members/echo"}
