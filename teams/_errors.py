@@ -550,6 +550,17 @@ class StoreDamaged(TeamError):
         return f"{self.file}, line {self.line}: {self.why}; mend the file, or move it away to begin anew"
 
 
+class StoreInUse(TeamError):
+    """A store has an owner already: another actor, here or in another process. Nothing was changed."""
+
+    fields = ("store",)
+    store: str
+    """The file; of a store without one, its class."""
+
+    def describe(self) -> str:
+        return f"{self.store} is in use by another owner: stop that one first, or give each a store of its own"
+
+
 # People
 
 

@@ -10,7 +10,8 @@ since.
     Read()              the state
 
 Promise: what was acknowledged is in the state, once, however often the actor crashes or is killed; and after the end
-of the process, if the store is one of files. Bounds: the store holds at most `snapshot_every` events and the snapshot.
+of the process, if the store is one of files. A store has one owner at a time: a second one does not start. Bounds: the
+store holds at most `snapshot_every` events and the snapshot.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from teams._actors import Actor, ActorRef, Future, handles
+from teams._actors import Actor, ActorRef, Future, handles, when_gone
 from teams._answering import errors_as_answers
 from teams._coroutine import async_faults
-from teams._event_store import EventLog, EventStore, MemoryStore
+from teams._event_store import EventLog, EventStore, MemoryStore, Stored
 from teams._events import SnapshotFailed, StoreRepaired
 from teams._supervisors import Fault, SpecError
 
@@ -126,21 +127,29 @@ class EventSourced(Actor):
         self._kept = self.kept(_Kept)
 
     def on_start(self) -> None:
-        """Rebuilds the state, the first time. Raises `StoreDamaged`."""
+        """Rebuilds the state, the first time, and has the store from then on until the actor is gone for good.
+
+        Raises `StoreDamaged`, and `StoreInUse` when another owner has it.
+        """
         if self._kept.log is not None:
             self._log = self._kept.log
             return
         stored = self._log.load()
+        try:
+            self._kept.state = self._rebuilt(stored)
+        except BaseException:
+            self._log.close()  # the next incarnation loads it again
+            raise
+        self._kept.log = self._log
+        close_when_gone(self, self._log)
+
+    def _rebuilt(self, stored: Stored) -> object:
         state = self._initial if stored.number == 0 else stored.snapshot
         for event in stored.events:
             state = self._apply(state, event)
         if stored.dropped:
             self.runtime.events.publish(StoreRepaired(self.path, self.runtime.now(), stored.dropped))
-        self._kept.state, self._kept.log = state, self._log
-
-    def on_stop(self) -> None:
-        """Closes the files; a later incarnation opens them again."""
-        self._log.close()
+        return state
 
     @handles
     def read(self, message: Read) -> object:
@@ -168,6 +177,13 @@ class EventSourced(Actor):
         kept.state = state
         save_if_due(self, self._log, state)
         return Recorded(self._log.number, state)
+
+
+def close_when_gone(actor: Actor, log: EventLog) -> None:
+    """Lets go of the store when the actor is gone for good, killed or not. A restart keeps it: another owner in between
+    would go unnoticed.
+    """
+    when_gone(actor, lambda _: log.close())
 
 
 def save_if_due(actor: Actor, log: EventLog, state: object) -> None:

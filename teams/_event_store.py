@@ -9,14 +9,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter
 
-from teams._errors import StoreDamaged
+from teams._errors import StoreDamaged, StoreInUse
+from teams._file_lock import lock
 
 
 class Stored(NamedTuple):
@@ -33,10 +36,10 @@ class Stored(NamedTuple):
 
 
 class EventStore(Protocol):
-    """Keeps numbered events. One owner uses it, from one thread at a time."""
+    """Keeps numbered events. One owner uses it, from one thread at a time; a second one is refused."""
 
     def load(self) -> Stored:
-        """Everything there is. Raises `StoreDamaged`."""
+        """Everything there is. Raises `StoreDamaged`, and `StoreInUse` when somebody else uses what is below."""
         ...
 
     def append(self, number: int, events: Sequence[object]) -> None:
@@ -76,6 +79,9 @@ class MemoryStore:
     def close(self) -> None:
         """There is nothing to let go of."""
 
+    def __str__(self) -> str:
+        return type(self).__name__
+
 
 class FileStore:
     """JSON lines in `path`, one for each write, and the snapshot in a file beside it that ends in `.snapshot`.
@@ -83,6 +89,9 @@ class FileStore:
     Opening, reading and writing block the thread of whoever owns the store. A process that dies loses nothing that was
     acknowledged; with `fsync` a machine that dies does not either, for the price of one `fsync` a write. A snapshot is
     written beside the old one and takes its place in one step (POSIX rename); after it the events begin anew.
+
+    The first use opens the file of the events and locks it until `close`, against every other owner, in this process or
+    another; a process that dies loses its lock, too. Windows has no such lock: there nobody notices a second process.
     """
 
     def __init__(
@@ -97,25 +106,34 @@ class FileStore:
                 can say, and as JSON says it: a tuple comes back as a list
             state: the type of the snapshots, likewise
         """
+        self._file: FileIO | None = None
         self._path = Path(path)
         self._snapshot_path = self._path.with_name(self._path.name + ".snapshot")
         self._fsync = fsync
         self._event: TypeAdapter[Any] | None = None if event is None else TypeAdapter(event)
         self._state: TypeAdapter[Any] | None = None if state is None else TypeAdapter(state)
-        self._file: FileIO | None = None
         self._good = 0
         """Up to here the file is whole. What stands behind it is the rest of a write that failed."""
 
+    def __del__(self) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        return str(self._path)
+
     def load(self) -> Stored:
-        """Everything there is.
+        """Everything there is. A file that does not exist yet is made.
 
         Raises:
+            StoreInUse: another owner has the file
             StoreDamaged: a line cannot be read and is not the last, or a number is missing
-            OSError: the files cannot be read
+            OSError: the files cannot be opened
         """
+        file = self._opened()
         number, snapshot = self._load_snapshot()
         events: list[object] = []
-        content = self._path.read_bytes() if self._path.exists() else b""
+        file.seek(0)
+        content = file.readall()
         self._good = 0
         lines = content.splitlines(keepends=True)
         expected = number + 1
@@ -161,6 +179,7 @@ class FileStore:
 
         Raises:
             TypeError, ValueError: JSON cannot say an event; nothing is written
+            StoreInUse: another owner has the file
             OSError: the disk refused
         """
         line = _encoded([number, [_plain(self._event, event) for event in events]]) + b"\n"
@@ -179,8 +198,10 @@ class FileStore:
 
         Raises:
             TypeError, ValueError: JSON cannot say the state
+            StoreInUse: another owner has the file
             OSError: the disk refused
         """
+        file = self._opened()
         text = _encoded([number, _plain(self._state, state)])
         fresh = self._snapshot_path.with_name(self._snapshot_path.name + ".new")
         with fresh.open("wb") as new:
@@ -190,20 +211,26 @@ class FileStore:
         fresh.replace(self._snapshot_path)
         if self._fsync:
             self._sync_folder()
-        file = self._opened()
         file.truncate(0)
         self._flush(file)
         self._good = 0
 
     def close(self) -> None:
-        """Closes the file; the next use opens it again."""
+        """Closes the file, and lets others have it; the next use opens it again."""
         file, self._file = self._file, None
         if file is not None:
             file.close()
 
     def _opened(self) -> FileIO:
         if self._file is None:
-            self._file = FileIO(self._path, "r+b" if self._path.exists() else "w+b")
+            file = FileIO(self._path, "a+b")  # made if it is missing, and never emptied: it may be another owner's
+            try:
+                if not lock(file):
+                    raise StoreInUse(str(self))
+            except BaseException:
+                file.close()
+                raise
+            self._file = file
         return self._file
 
     def _flush(self, file: FileIO) -> None:
@@ -237,7 +264,9 @@ def _parsed(line: bytes) -> tuple[int, list[object]]:
 
 
 class EventLog:
-    """Numbers the events of one owner, and says when a snapshot is due."""
+    """Numbers the events of one owner, and says when a snapshot is due. From `load` to `close` the store is this
+    owner's, also where two are given the very same store.
+    """
 
     def __init__(self, store: EventStore, snapshot_every: int) -> None:
         self._store = store
@@ -247,8 +276,15 @@ class EventLog:
         """That of the last event."""
 
     def load(self) -> Stored:
-        """What the store holds."""
-        stored = self._store.load()
+        """What the store holds. Raises `StoreInUse` when it has an owner."""
+        with _CLAIM:
+            if _OWNERS.setdefault(id(self._store), self) is not self:
+                raise StoreInUse(str(self._store))
+        try:
+            stored = self._store.load()
+        except BaseException:
+            self.close()
+            raise
         self._since = len(stored.events)
         self.number = stored.number + self._since
         return stored
@@ -270,5 +306,14 @@ class EventLog:
         self._since = 0
 
     def close(self) -> None:
-        """Lets go of the store."""
+        """Lets go of the store, if it is this owner's."""
+        with _CLAIM:
+            if _OWNERS.get(id(self._store)) is not self:
+                return
+            del _OWNERS[id(self._store)]
         self._store.close()
+
+
+_OWNERS: WeakValueDictionary[int, EventLog] = WeakValueDictionary()
+"""Who has which store of this process, by its `id`: an owner holds its store, so that no other gets the same `id`."""
+_CLAIM = threading.Lock()

@@ -39,8 +39,8 @@ from teams._actors import (
 )
 from teams._answering import errors_as_answers
 from teams._errors import VersionConflict
-from teams._event_sourcing import save_if_due
-from teams._event_store import EventLog, EventStore
+from teams._event_sourcing import close_when_gone, save_if_due
+from teams._event_store import EventLog, EventStore, Stored
 from teams._events import StoreRepaired, UpdateConflict
 from teams._supervisors import Fault, SpecError
 from teams._watch import Change, Watch
@@ -261,14 +261,23 @@ class SharedState(Actor):
         self._kept = self.kept(_Kept)
 
     def on_start(self) -> None:
-        """Reads the store, the first time. Raises `StoreDamaged`."""
+        """Reads the store, the first time, and has it from then on until the actor is gone for good.
+
+        Raises `StoreDamaged`, and `StoreInUse` when another owner has it.
+        """
         kept = self._kept
         if kept.ready:
             return
         if self._store is not None and kept.log is None:
             log = EventLog(self._store, self._every)
-            self._load(log)
+            stored = log.load()
+            try:
+                self._rebuild(stored, log.number)
+            except BaseException:
+                log.close()  # the next incarnation loads it again
+                raise
             kept.log = log
+            close_when_gone(self, log)
         if not kept.version:
             values = copy.deepcopy(dict(self._initial))
             self._store_events(*([key, value] for key, value in values.items()))
@@ -277,8 +286,8 @@ class SharedState(Actor):
         kept.ready = True
         when_gone(self, partial(kept.end_watches, self.path))
 
-    def _load(self, log: EventLog) -> None:
-        kept, stored = self._kept, log.load()
+    def _rebuild(self, stored: Stored, version: int) -> None:
+        kept = self._kept
         entries: Any = stored.snapshot or {}
         kept.entries = {key: Entry(*entry) for key, entry in entries.items()}
         for version, event in enumerate(stored.events, start=stored.number + 1):
@@ -287,14 +296,9 @@ class SharedState(Actor):
                     kept.entries[key] = Entry(value, version)
                 case [str(key)]:
                     del kept.entries[key]
-        kept.version = log.number
+        kept.version = version
         if stored.dropped:
             self.runtime.events.publish(StoreRepaired(self.path, self.runtime.now(), stored.dropped))
-
-    def on_stop(self) -> None:
-        """Closes the files; a later incarnation opens them again."""
-        if self._kept.log is not None:
-            self._kept.log.close()
 
     @handles
     def get(self, message: Get) -> Entry | None:
