@@ -112,8 +112,8 @@ class FileStore:
         self._fsync = fsync
         self._event: TypeAdapter[Any] | None = None if event is None else TypeAdapter(event)
         self._state: TypeAdapter[Any] | None = None if state is None else TypeAdapter(state)
-        self._good = 0
-        """Up to here the file is whole. What stands behind it is the rest of a write that failed."""
+        self._good: int | None = None
+        """Up to here the file is whole. What stands behind it is the rest of a write that failed. None: not known."""
 
     def __del__(self) -> None:
         self.close()
@@ -134,7 +134,7 @@ class FileStore:
         events: list[object] = []
         file.seek(0)
         content = file.readall()
-        self._good = 0
+        good = 0
         lines = content.splitlines(keepends=True)
         expected = number + 1
         for index, line in enumerate(lines):
@@ -152,8 +152,9 @@ class FileStore:
                     raise StoreDamaged(str(self._path), index + 1, why)
                 events.append(self._read(self._event, event, self._path, index + 1))
                 expected += 1
-            self._good += len(line)
-        return Stored(number, snapshot, tuple(events), content[self._good :])
+            good += len(line)
+        self._good = good
+        return Stored(number, snapshot, tuple(events), content[good:])
 
     def _load_snapshot(self) -> tuple[int, object]:
         path = self._snapshot_path
@@ -180,10 +181,14 @@ class FileStore:
         Raises:
             TypeError, ValueError: JSON cannot say an event; nothing is written
             StoreInUse: another owner has the file
+            StoreDamaged: nothing had been loaded, and it cannot be
             OSError: the disk refused
         """
         line = _encoded([number, [_plain(self._event, event) for event in events]]) + b"\n"
         file = self._opened()
+        if self._good is None:
+            self.load()
+            assert self._good is not None
         if file.seek(0, os.SEEK_END) != self._good:
             file.truncate(self._good)
             file.seek(self._good)
@@ -217,7 +222,7 @@ class FileStore:
 
     def close(self) -> None:
         """Closes the file, and lets others have it; the next use opens it again."""
-        file, self._file = self._file, None
+        file, self._file, self._good = self._file, None, None
         if file is not None:
             file.close()
 

@@ -234,6 +234,16 @@ def test_the_rest_of_a_write_that_failed_is_overwritten(tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_is_written_to_a_store_that_was_not_loaded_comes_after_what_it_holds(tmp_path: Path) -> None:
+    """Guards what was acknowledged: the first write of a fresh store emptied the file."""
+    first, second = FileStore(tmp_path / "log"), FileStore(tmp_path / "log")
+    first.append(1, ["a"])
+    first.close()
+    second.append(2, ["b"])
+    assert second.load().events == ("a", "b")
+    second.close()
+
+
 def test_a_bad_interval_of_snapshots_is_named() -> None:
     """Guards the arguments."""
     with simulation() as sim, pytest.raises(StartFailed, match="snapshot_every: must be a whole number") as caught:
