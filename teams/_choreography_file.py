@@ -20,7 +20,8 @@ from typing import Any
 
 from pydantic import Field, PositiveInt
 
-from teams._names import Names, nearest
+from teams._names import Names
+from teams._nearest import nearest
 from teams._pattern_keys import Keys
 from teams._seconds import Seconds
 from teams._supervisors import Fault, SpecError, attempt

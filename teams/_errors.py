@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from teams._actors import ActorError
+from teams._nearest import nearest
 from teams._supervisors import Fault
 
 if TYPE_CHECKING:
@@ -643,6 +644,18 @@ class ChainTimeout(TeamError, TimeoutError):
     def describe(self) -> str:
         who = ", ".join(self.under_way) or "nobody"
         return f"chain {self.correlation_id} was not done within {self.seconds:g} s; still under way: {who}"
+
+
+class NobodyHears(TeamError):
+    """A chain began with an event that nobody hears; `patterns` are what is subscribed to at these topics."""
+
+    fields = ("topics", "topic", "patterns")
+    topics: str
+    topic: str
+    patterns: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"nobody hears of {self.topic!r} at {self.topics}; {nearest(self.topic, self.patterns)}"
 
 
 class UnknownChain(TeamError):

@@ -502,7 +502,7 @@ class ChainEnded(TeamEvent):
     level: ClassVar[str] = "info"
     correlation_id: str
     status: str
-    """completed, compensated or compensation_failed."""
+    """completed, compensated, compensation_failed or unheard."""
     steps: int
     """How many steps were completed."""
 

@@ -32,7 +32,8 @@ from teams._choreography_file import read_choreography
 from teams._handoff import HandoffRule, handoff
 from teams._location import function_at
 from teams._member import Member, member
-from teams._names import Names, nearest
+from teams._names import Names
+from teams._nearest import nearest
 from teams._pattern_file import PatternReader
 from teams._role import Role, role
 from teams._supervisors import ChildOptions, Fault, SpecError, SupervisorSpec, read_tree, supervisor, unknown_key

@@ -1,8 +1,7 @@
-"""The names a file may use for whom it means, and which of them somebody may have meant."""
+"""The names a file may use for whom it means."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,13 +60,6 @@ class Names:
     def sides(self) -> frozenset[str]:
         """Who may hand work on, or get it: members and roles, those that nobody plays yet included."""
         return self.people | self.declared
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the nearest of the known names, or at all of them."""
-    every = sorted(known)
-    near = difflib.get_close_matches(name, every, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(every) or 'none'}"
 
 
 def _texts(values: object) -> Iterable[str]:

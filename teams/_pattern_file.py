@@ -26,7 +26,8 @@ from typing import Any, TypeVar
 from teams._condition import Condition
 from teams._gather import GatherPolicy, collect, fail_fast, first, quorum
 from teams._location import function_at
-from teams._names import Names, nearest
+from teams._names import Names
+from teams._nearest import nearest
 from teams._pattern import Pattern, Target
 from teams._pattern_keys import (
     CommandKeys,

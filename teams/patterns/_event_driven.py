@@ -3,7 +3,7 @@
 | value | from | to | meaning |
 |---|---|---|---|
 | an event with the input | pattern | topics of the team | this has happened; a chain begins |
-| `ChainOutcome` | topics | pattern | how the chain ended: the result |
+| `ChainOutcome` | topics | pattern | how the chain ended: the result, unless nobody heard how it began |
 
 The event has the same id however often the pattern is played, so that a crash of the run begins no second chain. What
 the chain promises stands in `teams.protocols._topics`.
@@ -39,7 +39,12 @@ class EventDriven(Pattern):
         id = f"{run.run}:{run.path}:{self.topic}"
 
         async def chain(payload: object) -> ChainOutcome:
-            return await run.topics.chain(self.topic, payload, id=id, correlation_id=id, deadline=self.deadline)
+            outcome = await run.topics.chain(self.topic, payload, id=id, correlation_id=id, deadline=self.deadline)
+            if outcome.status == "unheard":
+                assert outcome.failure is not None
+                assert outcome.failure.error is not None
+                raise outcome.failure.error
+            return outcome
 
         return await run.do(chain, value, name=self.topic, attempts=ATTEMPTS)
 
@@ -47,8 +52,9 @@ class EventDriven(Pattern):
 def event_driven(topic: str, *, deadline: float | None = None) -> EventDriven:
     """Tells the input on `topic` and waits until the chain that begins there has ended, whatever members make of it.
 
-    The result is the `ChainOutcome`: completed, compensated, or not wholly undone. `deadline` is in seconds; by
-    default that of the choreography. Raises SpecError with every fault.
+    The result is the `ChainOutcome`: completed, compensated, or not wholly undone. Its step fails with `NobodyHears`
+    when nobody hears of `topic`. `deadline` is in seconds; by default that of the choreography. Raises SpecError with
+    every fault.
     """
     faults = [Fault("event_driven", fault) for fault in (topic_fault(topic),) if fault is not None]
     faults += seconds_faults("event_driven", "deadline", deadline)

@@ -1,6 +1,6 @@
 """Protocols: exchanges of typed messages between actors, each with a promise it keeps through crashes."""
 
-from teams._errors import NoSuchChoice, NoSuchQuestion
+from teams._errors import NobodyHears, NoSuchChoice, NoSuchQuestion
 from teams._events import (
     ChainEnded,
     CompensationFailed,
@@ -119,6 +119,7 @@ __all__ = [
     "NoQuorum",
     "NoSuchChoice",
     "NoSuchQuestion",
+    "NobodyHears",
     "NotUndone",
     "Notice",
     "On",

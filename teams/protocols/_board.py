@@ -69,6 +69,11 @@ class Board(Tray[Delivery | Undoing]):
         """Whether some choreography ends with this topic, so that nobody needs to hear of it."""
         return any(topic in ends for ends in self.choreographies.values())
 
+    def patterns(self) -> tuple[str, ...]:
+        """What is subscribed to, by anybody."""
+        subscriptions = (each for subscriber in self.subscribers.values() for each in subscriber.subscriptions)
+        return tuple(sorted({each.pattern for each in subscriptions}))
+
     def remember_end(self, outcome: ChainOutcome) -> None:
         """Keeps the outcome of a chain for those who ask later."""
         self.ended.pop(outcome.correlation_id, None)

@@ -13,7 +13,10 @@ from teams.protocols._receipt import Receipt, Tray
 if TYPE_CHECKING:
     from teams.protocols._subscriber import StepTerms, Subscriber
 
-Status = Literal["completed", "compensated", "compensation_failed"]
+Status = Literal["completed", "compensated", "compensation_failed", "unheard"]
+"""How a chain ended: all of its steps are done; they are undone; some could not be undone; it had none, for nobody
+heard the event it began with.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class ChainFailure:
 
     topic: str
     subscriber: str | None
-    """None: no single step, but the deadline of the chain."""
+    """None: no single step, but the deadline of the chain, or that nobody heard how it began."""
     reason: Reason | Literal["deadline"]
     error: BaseException | None
 
@@ -175,6 +178,11 @@ class Chain:
         return withdrawn
 
     @property
+    def unheard(self) -> bool:
+        """Whether nobody heard the event it began with. One that somebody emits further on is not told here."""
+        return self.failure is not None and self.failure.reason == "unheard" and self.failure.subscriber is None
+
+    @property
     def may_undo(self) -> bool:
         """Whether the next step may be undone: one at a time, and only when no other may still be completed."""
         return self.failure is not None and self.undoing is None and (self.abandoned or not self.open)
@@ -182,7 +190,9 @@ class Chain:
     def end(self) -> ChainOutcome:
         """The outcome of a chain in which nothing is left to do."""
         status: Status = "completed"
-        if self.failure is not None:
+        if self.unheard:
+            status = "unheard"
+        elif self.failure is not None:
             status = "compensation_failed" if self.not_undone else "compensated"
         self.outcome = ChainOutcome(
             self.correlation_id,

@@ -16,7 +16,9 @@ it says otherwise.
 States of a chain (the events of one correlation id on the steps of a choreography): *under way* - *completed*; or
 *failed* once a step fails for good or the deadline passes (steps that have not begun are withdrawn, those that have may
 end) - *undoing* (what names an `undo` is undone, one by one, in the reverse of the order of completion) -
-*compensated* or *compensation failed*. A step completed after the deadline is undone then.
+*compensated* or *compensation failed*. A step completed after the deadline is undone then. A chain that begins with an
+event nobody hears is *unheard* at once, unless a choreography ends with that topic; what is emitted further on and
+nobody hears is a dead event and fails nothing.
 
 Promise, whoever crashes or is killed at any step, the topics included, for as long as the topics have their place in
 the tree:
@@ -53,7 +55,7 @@ from teams._actors import (
     take_reply,
     when_gone,
 )
-from teams._errors import Fatal, NoAcknowledgement, SubscriberInQuarantine, TooManyWaiting, UnknownChain
+from teams._errors import Fatal, NoAcknowledgement, NobodyHears, SubscriberInQuarantine, TooManyWaiting, UnknownChain
 from teams._events import EventUndelivered, EventUnheard, SubscriberQuarantined
 from teams._results import Emit
 from teams._supervisors import Fault, SpecError
@@ -181,8 +183,10 @@ class Topics(Actor):
         route = board.route(event.topic)
         subscriptions = route.subscriptions
         heard = len(subscriptions)
+        begins = False
         publication = chain = None
         if route.steps or until == "ended":
+            begins = event.correlation_id not in board.chains
             chain = self._compensation.begin(event, route, deadline)
         if chain is not None or until == "handled":
             publication = Publication(event, heard, chain)
@@ -193,6 +197,9 @@ class Topics(Actor):
             del seen[next(iter(seen))]
         if not heard and not route.vacant and not board.ends_with(event.topic):
             self._bury(event, None, "unheard", None, 0)
+            if chain is not None and begins:
+                error = NobodyHears(self.path, event.topic, board.patterns())
+                self._fail_chain(chain, ChainFailure(event.topic, None, "unheard", error))
         refused: dict[str, Undelivered] = {}
         for subscription in subscriptions:
             subscriber = subscription.subscriber

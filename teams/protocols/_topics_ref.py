@@ -115,6 +115,8 @@ class TopicsRef(ActorRef[Any]):
     ) -> Future[ChainOutcome]:
         """Begins a chain: like `publish`, and answers when the steps of the choreographies have come to their end.
 
+        When nobody hears of `topic` the outcome is `unheard`, with a `NobodyHears` as the error of its failure, which
+        names the nearest topic there is; unless a choreography ends with it.
         `deadline` is in seconds; by default that of the choreography. Raises SpecError at once, with everything that
         is wrong with the arguments.
         """

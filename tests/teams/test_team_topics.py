@@ -9,9 +9,9 @@ import pytest
 
 from actors.testing import Crash, FaultPlan, Kill, Simulation, faults, simulate, simulation
 from supervisors import SpecError, constant
-from teams import Emit, goal, member, team
+from teams import Emit, RunFailed, StepFailed, goal, member, team
 from teams.patterns import event_driven, pipeline, stage
-from teams.protocols import ChainEnded, Event, Undo, choreography, on
+from teams.protocols import ChainEnded, Event, NobodyHears, Undo, choreography, on
 from tests.teams.cast import begun
 
 
@@ -50,6 +50,19 @@ def test_members_hear_of_their_topics_and_what_they_emit_is_published() -> None:
         crew.topics.publish("first", 3)
         sim.advance(1.0)
         assert 3 in heard
+
+
+def test_event_driven_on_a_topic_that_nobody_hears_fails_and_names_the_nearest() -> None:
+    """Guards against a goal that is reached by doing nothing: the step fails once, with what to write instead."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("forward", forward, subscribes=["order.received"])))
+        run = crew.play(event_driven("order.recieved"), 1)
+        with pytest.raises(RunFailed, match=r"did you mean 'order\.received'") as caught:
+            run.get(timeout=60)
+        failed = caught.value.error
+        assert isinstance(failed, StepFailed)
+        assert isinstance(failed.error, NobodyHears)
+        assert failed.error.topics == "crew/topics"
 
 
 def test_a_choreography_of_nobody_and_bad_topics_are_refused() -> None:

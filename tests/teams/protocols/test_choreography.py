@@ -14,7 +14,7 @@ from teams._actors import sleep
 from teams._errors import ChainTimeout, Fatal, UnknownChain
 from teams._events import ChainEnded, CompensationFailed, StepUndone
 from teams._results import Emit
-from teams.protocols import ChainOutcome, Choreography, Event, TopicsRef, Undo, choreography, on
+from teams.protocols import ChainOutcome, Choreography, Event, NobodyHears, TopicsRef, Undo, choreography, on
 from tests.teams.protocols.hearers import SOON, bus_of, hearer, insist, tree
 from tests.teams.protocols.test_topics import TROUBLE, watch
 
@@ -110,6 +110,33 @@ def test_an_order_goes_from_member_to_member_and_nobody_conducts() -> None:
         assert [each.subscriber for each in outcome.steps] == [f"team/{id}" for id in ORDER]
         assert [(each.status, each.steps) for each in seen if isinstance(each, ChainEnded)] == [("completed", 4)]
         assert bus.dead_events().get() == ()
+
+
+def test_a_chain_that_begins_unheard_says_so_and_names_the_nearest_topic() -> None:
+    """Guards against a slip in a topic that looks like a chain without steps."""
+    with simulation() as sim:
+        seen = watch(sim)
+        bus = begin(sim, [])
+        outcome = bus.chain("order.recieved", 7, correlation_id="o7").get()
+        assert (outcome.status, outcome.steps, outcome.undone) == ("unheard", (), ())
+        assert outcome.failure is not None
+        error = outcome.failure.error
+        assert isinstance(error, NobodyHears)
+        assert (error.topic, error.patterns) == ("order.recieved", tuple(sorted([*FLOW, "payment.processed"])))
+        assert "did you mean 'order.received'?" in str(error)
+        assert bus.chain_outcome("o7").get() == outcome
+        assert [each.status for each in seen if isinstance(each, ChainEnded)] == ["unheard"]
+
+
+def test_an_event_that_is_unheard_further_on_or_ends_a_choreography_fails_no_chain() -> None:
+    """Guards ends of chains, which are often unheard: only how a chain begins has to be heard."""
+    flow: dict[str, Any] = {**FLOW, "order.validated": "nobody.hears"}
+    with simulation() as sim:
+        bus = begin(sim, [], order(ends="order.closed"), flow)
+        further = bus.chain("order.received", 7).get()
+        assert (further.status, len(further.steps), further.failure) == ("completed", 2, None)
+        at_the_end = bus.chain("order.closed", 7).get()
+        assert (at_the_end.status, at_the_end.failure) == ("completed", None)
 
 
 def test_the_testing_flow_of_the_playbook() -> None:
