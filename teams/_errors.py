@@ -476,6 +476,20 @@ class WrongCall(TeamError, TypeError, Fatal):
         return f"{self.call}: {self.problem}"
 
 
+class CallsItself(TeamError, RuntimeError, Fatal):
+    """A call would wait in a policy for what its own task holds there, and so for ever. No other attempt mends that."""
+
+    fields = ("call", "policy")
+    call: str
+    policy: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.call} was made from inside a call that is in {self.policy} already, and would wait for itself for "
+            "ever; make it without that policy, or with another one"
+        )
+
+
 class PolicyInUse(TeamError, RuntimeError):
     """A policy that remembers something was used on a second event loop while its first one still runs."""
 

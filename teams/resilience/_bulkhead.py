@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from teams._errors import BulkheadFull
+import asyncio
+from collections import Counter
+from typing import Any
+
+from teams._errors import BulkheadFull, CallsItself
 from teams._events import CallRefused
 from teams._supervisors import checked
 from teams.resilience._fields import Count, Positive
@@ -24,6 +28,19 @@ class _Slots:
     def __init__(self) -> None:
         self.taken = 0
         self.line = Line()
+        self.held: Counter[asyncio.Task[Any] | None] = Counter()
+        """How many of them each task has: a call that is made inside another one is in the same task."""
+
+    def begin(self, task: asyncio.Task[Any] | None) -> None:
+        """A call of this task has its slot."""
+        self.held[task] += 1
+
+    def end(self, task: asyncio.Task[Any] | None) -> None:
+        """It needs it no more."""
+        self.held[task] -= 1
+        if not self.held[task]:
+            del self.held[task]
+        self.leave()
 
     def leave(self) -> None:
         if not self.line.admit():
@@ -41,6 +58,9 @@ class Bulkhead(Policy):
 
     async def through(self, call: Call) -> object:
         slots, limit, waiting = self._local.get(), self.options.limit, self.options.waiting
+        task = asyncio.current_task()
+        if task is not None and slots.held[task] >= limit:
+            raise CallsItself(call.label, repr(self))
         if slots.taken < limit:
             slots.taken += 1
         elif waiting is None or len(slots.line) < waiting:
@@ -49,14 +69,20 @@ class Bulkhead(Policy):
             refusal = BulkheadFull(call.label, limit, waiting)
             call.tell(CallRefused, refusal)
             raise refusal
+        slots.begin(task)
         try:
             return await call.proceed()
         finally:
-            slots.leave()
+            slots.end(task)
 
 
 def bulkhead(limit: int, *, waiting: int | None = None) -> Bulkhead:
     """Lets at most `limit` calls be under way at once. Further ones wait, first come, first served.
+
+    A call inside another one takes a slot of its own. When all slots are those of the calls it is inside of, it is an
+    error at once; but only in one task. What such a call waits for in a further task (`asyncio.gather`, `wait_for`), or
+    in another actor, and what waits for the slots of others that wait likewise, is not seen, and waits until it is
+    cancelled: make it without the bulkhead, or put a `timeout` around it.
 
     Args:
         limit: how many at once
@@ -65,5 +91,6 @@ def bulkhead(limit: int, *, waiting: int | None = None) -> Bulkhead:
     Raises:
         SpecError: at once, with everything that is wrong with the arguments
         BulkheadFull: from the call
+        CallsItself: from the call, all slots are held by the calls it is inside of
     """
     return Bulkhead(checked(BulkheadOptions, "bulkhead()", {"limit": limit, "waiting": waiting}))

@@ -5,6 +5,7 @@
 | remembered           | the answer is the one remembered |
 | not known            | the call is made: it is the flight of its key |
 | in flight            | the call waits for the flight, and its answer is the flight's |
+| that of the flight the call is inside of | it is an error: the call would wait for itself |
 
 A flight that fails or is cancelled concerns only the one whose call it was: the first who waits makes the next one.
 """
@@ -17,7 +18,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 from teams._actors import Clock
-from teams._errors import WrongCall
+from teams._errors import CallsItself, WrongCall
 from teams._supervisors import checked
 from teams.resilience._fields import Positive, Seconds
 from teams.resilience._local import Local
@@ -73,6 +74,7 @@ class Flight:
     """A call that is under way, and those who wait for it."""
 
     def __init__(self) -> None:
+        self.task = asyncio.current_task()
         self.landed = asyncio.Event()
         self.answer: object = _NOTHING
 
@@ -129,6 +131,8 @@ class Cache(Policy):
                 flight = memory.flights.get(key)
                 if flight is None:
                     return await self._fly(memory, key, call)
+                if flight.task is not None and flight.task is asyncio.current_task():
+                    raise CallsItself(call.label, repr(self))
                 await flight.landed.wait()
                 answer = flight.answer
             if answer is not _NOTHING:
@@ -174,6 +178,10 @@ def cache(ttl: float, *, max_size: int = 1024, key: Callable[..., Hashable] | No
 
     Failures are not remembered, and are nobody's but of the one who made the call.
 
+    A call inside another one with the same key would wait for itself: an error at once, but only in one task. One that
+    the outer call waits for in a further task (`asyncio.gather`, `wait_for`), or in another actor, is not seen, and
+    waits until it is cancelled.
+
     Args:
         ttl: seconds an answer is good for, from when it came
         max_size: how many answers are remembered at most; the least recently used goes first
@@ -183,5 +191,6 @@ def cache(ttl: float, *, max_size: int = 1024, key: Callable[..., Hashable] | No
     Raises:
         SpecError: at once, with everything that is wrong with the arguments
         WrongCall: from the call, the key is not hashable
+        CallsItself: from the call, it is made inside the call that its answer would come from
     """
     return Cache(checked(CacheOptions, "cache()", {"ttl": ttl, "max_size": max_size, "key": key}))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teams.resilience import BulkheadFull, CallRefused, bulkhead
+from teams._actors import sleep
+from teams.resilience import BulkheadFull, CallRefused, CallsItself, bulkhead, retry
 from tests.teams.resilience.cast import VISITS, Broken, Service, Visit, crowd, play
 
 
@@ -47,6 +49,43 @@ def test_a_slot_whose_new_owner_leaves_goes_to_the_next() -> None:
     outcomes, _ = play(main)
     assert outcomes[0] == 0
     assert isinstance(outcomes[2], int)
+
+
+def test_a_call_inside_as_many_as_there_are_slots_is_refused_at_once_and_named() -> None:
+    """Guards against a wait for oneself; `retry` does not take it for something that passes."""
+    policy = bulkhead(2)
+
+    @retry(3) | policy
+    async def nested(depth: int) -> int:
+        return depth if depth == 0 else await nested(depth - 1)
+
+    async def main() -> tuple[int, int]:
+        with pytest.raises(CallsItself, match=r"nested \(called in .*\) .* bulkhead\(limit=2, waiting=None\)"):
+            await nested(2)
+        return await nested(1), await nested(1)  # no slot is lost
+
+    (answers, seen) = play(main)
+    assert answers == (0, 0)
+    assert seen.sim.now == 0.0
+
+
+def test_a_call_that_outlives_the_one_it_was_begun_in_waits_its_turn() -> None:
+    """Guards against a false alarm: a further task may wait for the slot of the one that started it."""
+    policy = bulkhead(1)
+    begun: list[asyncio.Task[None]] = []
+
+    @policy
+    async def outer() -> None:
+        begun.append(asyncio.ensure_future(policy(sleep)(1)))
+        await sleep(1)
+
+    async def main() -> None:
+        await outer()
+        await begun[0]
+        await outer()
+        await begun[1]
+
+    assert play(main)[1].sim.now == 4.0
 
 
 @given(VISITS, st.integers(1, 3), st.none() | st.integers(0, 3))

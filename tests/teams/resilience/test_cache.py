@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teams._actors import sleep
-from teams.resilience import WrongCall, cache, retry
+from teams.resilience import CallsItself, WrongCall, cache, retry
 from teams.resilience._cache import Answers
 from tests.teams.resilience.cast import VISITS, Broken, Service, Visit, crowd, play
 
@@ -44,6 +44,38 @@ def test_calls_with_one_key_wait_for_one_flight() -> None:
     cached = cache(ttl=60)(service.call)
     assert play(main)[0] == [0, 0, 0, 0]
     assert len(service.begun) == 1
+
+
+def test_a_call_inside_its_own_flight_is_refused_at_once_and_named() -> None:
+    """Guards against a wait for oneself; under another key it is a call like any other."""
+
+    @cache(ttl=60)
+    async def countdown(number: int, step: int) -> int:
+        return number if number <= 0 else await countdown(number - step, step)
+
+    async def main() -> int:
+        with pytest.raises(CallsItself, match=r"countdown \(called in .*\) .* cache\(ttl=60"):
+            await countdown(3, 0)
+        return await countdown(3, 1)
+
+    assert play(main)[0] == 0
+
+
+def test_a_further_task_waits_for_the_flight_it_was_begun_in() -> None:
+    """Guards against a false alarm: the flight may land without it."""
+    begun: list[asyncio.Task[str]] = []
+
+    @cache(ttl=60)
+    async def ask() -> str:
+        begun.append(asyncio.ensure_future(ask()))
+        await sleep(1)
+        return "landed"
+
+    async def main() -> tuple[str, str]:
+        return await ask(), await begun[0]
+
+    assert play(main)[0] == ("landed", "landed")
+    assert len(begun) == 1
 
 
 def test_a_cancelled_flight_lands_in_another_call() -> None:
