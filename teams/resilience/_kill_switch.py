@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from teams._errors import SwitchThrown
 from teams._events import CallRefused
@@ -27,8 +28,9 @@ class KillSwitch(Policy):
         for limit, loop in list(self._under_way.items()):
             if loop is asyncio._get_running_loop():
                 self._end(limit)
-            elif not loop.is_closed():
-                loop.call_soon_threadsafe(self._end, limit)
+            else:
+                with suppress(RuntimeError):  # closed, perhaps just now: nothing is under way there
+                    loop.call_soon_threadsafe(self._end, limit)
 
     def reset(self) -> None:
         """Lets calls through again. From any thread."""

@@ -111,6 +111,30 @@ async def test_it_may_be_thrown_from_another_thread() -> None:
     thread.join()
 
 
+def test_a_loop_that_closes_meanwhile_keeps_no_other_call_from_being_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards throwing from another thread: between asking a loop whether it is open and calling it, it may close."""
+    switch = kill_switch()
+
+    async def call(begun: asyncio.Event) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    def closed(*_: object) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    with asyncio.Runner() as closing, asyncio.Runner() as other:
+        tasks = []
+        for runner in (closing, other):
+            begun = asyncio.Event()
+            tasks.append(runner.get_loop().create_task(switch(call)(begun)))
+            runner.run(begun.wait())
+        with monkeypatch.context() as patch:
+            patch.setattr(closing.get_loop(), "call_soon_threadsafe", closed)
+            switch.throw("from outside")
+        with pytest.raises(SwitchThrown, match="from outside"):
+            other.get_loop().run_until_complete(tasks[1])
+
+
 @given(VISITS, QUARTERS, st.none() | QUARTERS)
 def test_while_it_is_thrown_nothing_is_under_way(visits: list[Visit], at: float, back: float | None) -> None:
     """Guards both sides of the switch for any arrivals, failures and cancellations."""
