@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from teams._actors import current_clock, current_random, sleep
 from teams._errors import Fatal, Recoverable, Refused, TimedOut
@@ -91,9 +92,19 @@ class Retry(Policy):
 
     def _given_up(self, call: Call, attempts: int, seconds: float, error: Exception) -> Exception:
         made = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        error.add_note(f"{call.label}: gave up after {made} in {seconds:.3g} s")
+        _note(error, call, f"gave up after {made} in {seconds:.3g} s")
         call.tell(CallGivenUp, attempts, error)
         return error
+
+
+def _note(error: Exception, call: Call, what: str) -> None:
+    """Notes what became of the call, in place of what an earlier call of the same function noted: one exception may be
+    raised over and over.
+    """
+    notes: list[str] = getattr(error, "__notes__", [])
+    earlier = re.compile(rf"{re.escape(call.name)}( \(called in .*\))?: gave up after \d+ attempts? in \S+ s")
+    notes[:] = [note for note in notes if not earlier.fullmatch(note)]
+    error.add_note(f"{call.label}: {what}")
 
 
 class _DeadlinePassed(Exception):

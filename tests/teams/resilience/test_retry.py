@@ -85,6 +85,22 @@ def test_the_last_exception_is_raised_with_a_note_of_how_many_attempts() -> None
     assert [event.attempts for event in seen.of(CallGivenUp)] == [4]
 
 
+def test_an_exception_that_is_raised_over_and_over_has_the_last_note_alone() -> None:
+    """Guards against notes that pile up on one object; what others noted on it stays."""
+    singleton = Broken("always the same")
+    singleton.add_note("of somebody else")
+    script = Script(singleton)
+
+    async def main() -> list[str]:
+        for max_retries in (0, 1, 1):
+            with pytest.raises(Broken):
+                await retry(max_retries, backoff=constant(2.0)).call(script)
+        return singleton.__notes__
+
+    gave_up = "Script (called in Stage-1): gave up after 2 attempts in 2 s"
+    assert play(main)[0] == ["of somebody else", gave_up]
+
+
 @pytest.mark.parametrize(
     ("error", "attempts"),
     [
