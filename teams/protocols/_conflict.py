@@ -20,6 +20,7 @@ from teams._actors import current_cell
 from teams._events import ConflictResolved
 from teams._step import seconds_faults
 from teams._supervisors import Fault, SpecError
+from teams.protocols._exact import Exact, exact, plain
 from teams.protocols._person import Answered, PersonRef
 
 T = TypeVar("T")
@@ -140,14 +141,16 @@ def resolve(conflict: Conflict) -> Resolved | Escalated:
 
 
 def _weigh(about: str, findings: tuple[Finding, ...], conflict: Contradiction) -> Resolved | Escalated:
-    weights: dict[Hashable, float] = {}
+    weights: dict[Hashable, Exact] = {}
     for finding in findings:
-        weights[finding.statement] = weights.get(finding.statement, 0) + finding.evidence
+        weights[finding.statement] = weights.get(finding.statement, 0) + exact(finding.evidence)
     most = max(weights.values())
     strongest = tuple(statement for statement, weight in weights.items() if weight == most)
     if len(strongest) == 1:
-        return Resolved(strongest[0], f"its evidence is the strongest: {most:g}")
-    return _escalated(f"{about}: what is true?", strongest, conflict, f"the evidence is equally strong: {most:g}")
+        return Resolved(strongest[0], f"its evidence is the strongest: {plain(most):g}")
+    return _escalated(
+        f"{about}: what is true?", strongest, conflict, f"the evidence is equally strong: {plain(most):g}"
+    )
 
 
 def _escalated(

@@ -27,6 +27,7 @@ from teams._gather import collect
 from teams._pattern import Pattern, Target, label, several_faults, target_faults
 from teams._step import seconds_faults
 from teams._supervisors import Fault, SpecError
+from teams.protocols._exact import Exact, exact, plain
 
 if TYPE_CHECKING:
     from teams._scope import Scope
@@ -57,7 +58,8 @@ def unanimity(*, quorum: int = 0) -> Rule:
 
 
 def weighted(weights: Mapping[str, float], *, quorum: int = 0) -> Rule:
-    """More than half of the weight of the votes; a voter without a weight weighs 1.
+    """More than half of the weight of the votes; a voter without a weight weighs 1. Weights are added up as they are
+    written: ten times 0.1 is 1.
 
     Raises:
         SpecError: a weight is no number from 0
@@ -139,23 +141,24 @@ def tally(votes: Votes, rule: Rule) -> Tally:
     if faults:
         raise SpecError(faults)
     cast = [(who, option) for who, option in pairs if option is not None]
-    counts: dict[Hashable, float] = {}
+    sums: dict[Hashable, Exact] = {}
     past: Hashable | None = None
     for who, option in cast:
         weight = rule.weights.get(who, 1) if rule.kind == "weighted" else 1
-        counts[option] = counts.get(option, 0) + weight
-        if past is None and rule.kind == "first_past" and counts[option] >= rule.n:
+        sums[option] = sums.get(option, 0) + exact(weight)
+        if past is None and rule.kind == "first_past" and sums[option] >= rule.n:
             past = option
+    counts = {option: plain(count) for option, count in sums.items()}
     if len(cast) < rule.quorum:
         return NoQuorum(len(cast), rule.quorum, counts)
     if not counts:
         return Undecided(counts)
-    most = max(counts.values())
-    first = tuple(option for option, count in counts.items() if count == most)
+    most = max(sums.values())
+    first = tuple(option for option, count in sums.items() if count == most)
     won: Hashable | None = None
     match rule.kind:
         case "majority" | "weighted":
-            won = first[0] if most * 2 > sum(counts.values()) else None
+            won = first[0] if most * 2 > sum(sums.values()) else None
         case "unanimity":
             won = first[0] if len(counts) == 1 else None
         case "first_past":

@@ -56,6 +56,16 @@ def test_a_contradiction_goes_to_the_strongest_evidence_or_to_a_person(findings:
             assert (question, list(options), default, within) == ("the cause: what is true?", strongest, "x", 5.0)
 
 
+def test_evidence_is_added_up_as_it_is_written() -> None:
+    """Guards against a tie that is missed: ten floats of 0.1 are less than 1.0."""
+    parts = tuple(Finding("a", "x", 0.1) for _ in range(10))
+    tied = resolve(Contradiction("the cause", (*parts, Finding("b", "y", 1.0))))
+    assert isinstance(tied, Escalated)
+    assert tied.why == "the evidence is equally strong: 1"
+    certain = resolve(Contradiction("the cause", (*parts, Finding("b", "y", float("inf")))))
+    assert (certain.why, getattr(certain, "winner", None)) == ("its evidence is the strongest: inf", "y")
+
+
 def test_a_disagreement_goes_to_a_person_unless_there_is_none() -> None:
     """Guards that who wants the same does not disagree."""
     resolution = resolve(Disagreement("the plan", (Position("a", "x"), Position("b", "y"), Position("c", "x"))))

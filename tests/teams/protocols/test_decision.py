@@ -114,6 +114,17 @@ def test_first_past_the_post_is_the_first_to_have_n(votes: Votes, n: int) -> Non
         ({"a": "x", "b": "y", "c": "x", "d": "z"}, majority(), Undecided({"x": 2, "y": 1, "z": 1})),
         ({"a": "x", "b": "y"}, weighted({"a": 3}), Decided("x", {"x": 3, "y": 1})),
         ({"a": "x", "b": "y"}, weighted({"a": 2, "b": 2}), Tied(("x", "y"), {"x": 2, "y": 2})),
+        (
+            {"a": "x", **dict.fromkeys("bcdefghijk", "y")},
+            weighted({"a": 1.0, **dict.fromkeys("bcdefghijk", 0.1)}),
+            Tied(("x", "y"), {"x": 1, "y": 1}),
+        ),
+        (
+            {"a": "x", "b": "x", "c": "y"},
+            weighted({"a": 0.1, "b": 0.2, "c": 0.3}),
+            Tied(("x", "y"), {"x": 0.3, "y": 0.3}),
+        ),
+        ({"a": "x", "b": "y"}, weighted({"a": 1e308, "b": 10**400}), Decided("y", {"x": 10**308, "y": 10**400})),
         ({"a": "x", "b": None}, majority(quorum=2), NoQuorum(1, 2, {"x": 1})),
         ({"a": "y", "b": "x", "c": "x"}, first_past(2), Decided("x", {"y": 1, "x": 2})),
         ({"a": "y", "b": "x"}, first_past(2), Tied(("y", "x"), {"y": 1, "x": 1})),
