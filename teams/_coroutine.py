@@ -1,4 +1,4 @@
-"""Whether calling something makes a coroutine."""
+"""Whether calling something makes a coroutine, or a generator, of which nothing has run yet."""
 
 from __future__ import annotations
 
@@ -25,3 +25,23 @@ def async_faults(path: str, **functions: object) -> Iterator[Fault]:
     for name, function in functions.items():
         if is_async(function):
             yield Fault(path, f"{name}: is asked at once and must be a plain function, {function!r} is async")
+
+
+def is_generator(called: object) -> bool:
+    """Whether this is a generator function, `async` or not, or binds the arguments of one or has one for its call.
+
+    Of one that wraps a generator function nothing is known: it may well run what it wraps.
+    """
+    if isinstance(called, functools.partial):
+        return is_generator(called.func)
+    if not callable(called):
+        return False
+    calls = (called, type(called).__call__)
+    return any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in calls)
+
+
+def generator_faults(path: str, **functions: object) -> Iterator[Fault]:
+    """What is wrong with functions that have one result: those that yield, of which nothing would ever run."""
+    for name, function in functions.items():
+        if is_generator(function):
+            yield Fault(path, f"{name}: has one result and must not yield, {function!r} is a generator: return a list")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from teams._coroutine import is_generator
 from teams._supervisors import Fault
 from teams._target import Can, Pool
 
@@ -58,6 +59,8 @@ def target_faults(path: str, target: object) -> Iterator[Fault]:
         yield Fault(path, f"{target.__name__} is a class: make it a member of the team, and name that")
     elif not isinstance(target, Can | Pool | Pattern) and not callable(target):
         yield Fault(path, f"must be a member, a role, can(...), a pool, a pattern or a function, got {target!r}")
+    elif is_generator(target):
+        yield Fault(path, f"{label(target)} is a generator, and a step has one result: return a list")
 
 
 def pattern_faults(path: str, pattern: object) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from teams._coroutine import async_faults, generator_faults
 from teams._errors import RunError, StepFailed
 from teams._events import StepPassedOver, StepSkipped
 from teams._pattern import Inline, Target, label, several_faults, target_faults
@@ -151,6 +152,8 @@ def step_faults(step: Step) -> Iterator[Fault]:
     for name, function in (("when", step.when), ("transform", step.transform)):
         if function is not None and not callable(function):
             yield Fault(path, f"{name}: must be a function of the input, got {function!r}")
+    yield from async_faults(path, when=step.when, transform=step.transform)
+    yield from generator_faults(path, when=step.when, transform=step.transform)
 
 
 def step_name_faults(path: str, name: object) -> Iterator[Fault]:

@@ -15,12 +15,12 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from teams._actors import Clock
 from teams._errors import CallsItself, WrongCall
 from teams._supervisors import checked
-from teams.resilience._fields import Positive, Seconds
+from teams.resilience._fields import Function, Positive, Seconds
 from teams.resilience._local import Local
 from teams.resilience._policy import Call, Options, Policy
 
@@ -32,7 +32,7 @@ class CacheOptions(Options):
 
     ttl: Seconds
     max_size: Positive
-    key: Callable[..., Any] | None
+    key: Function | None
 
 
 class Answers:

@@ -9,7 +9,7 @@ from numbers import Real
 from teams._errors import WrongCall
 from teams._events import DegradationEnded, Degraded
 from teams._supervisors import Fault, SpecError, checked
-from teams.resilience._fields import Amount, Positive
+from teams.resilience._fields import Amount, Function, Positive
 from teams.resilience._local import Local
 from teams.resilience._policy import Call, Options, Policy
 
@@ -17,7 +17,7 @@ from teams.resilience._policy import Call, Options, Policy
 class DegradeOptions(Options):
     """The options of `degrade`."""
 
-    fast: Callable[..., object]
+    fast: Function
     load: Callable[[], float] | None
     limit: Positive | None
     threshold: Amount

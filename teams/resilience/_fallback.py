@@ -8,6 +8,7 @@ from typing import Any
 from teams._errors import AllFailed
 from teams._events import FellBack
 from teams._supervisors import Fault, SpecError, checked
+from teams.resilience._fields import Function
 from teams.resilience._policy import Call, Options, Policy, name_of
 from teams.resilience._which import Exceptions, Which, is_meant
 
@@ -17,7 +18,7 @@ _NOTHING = object()
 class FallbackOptions(Options):
     """The options of `fallback`."""
 
-    others: tuple[Callable[..., object], ...]
+    others: tuple[Function, ...]
     value: Any = _NOTHING
     on: Exceptions
 

@@ -73,13 +73,15 @@ class Call:
         """Makes the call, through the policies that are still to come. May be called again, to make it again.
 
         Raises:
-            WrongCall: the function returned something that cannot be awaited
+            WrongCall: the function returned something that cannot be awaited, or a generator
         """
         if self.inner:
             return await self.inner[0].through(Call(self.function, self.args, self.kwargs, self.inner[1:]))
         answer = self.function(*self.args, **self.kwargs)
         if inspect.isawaitable(answer):
             return await answer
+        if inspect.isgenerator(answer) or inspect.isasyncgen(answer):
+            raise WrongCall(self.label, "it returned a generator, of which nothing has run yet; have it return a list")
         cell = current_cell.get()
         if cell is not None and cell.host.blocks:
             return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -317,6 +318,49 @@ def test_a_sequence_of_nothing_or_of_no_targets_is_refused(bad: tuple[Any, ...])
     """Guards bad arguments of the builder."""
     with pytest.raises(SpecError):
         sequential(*bad)
+
+
+def letters(value: Any) -> Any:
+    """A generator function."""
+    yield from value
+
+
+async def later_letters(value: Any) -> Any:
+    """One whose letters are awaited."""
+    for letter in value:
+        yield letter
+
+
+class Letters:
+    """An object that is called like one."""
+
+    def __call__(self, value: Any) -> Any:
+        yield from value
+
+
+@pytest.mark.parametrize("yields", [letters, later_letters, Letters(), partial(letters, "abc")], ids=str)
+def test_a_generator_is_no_step_and_no_part_of_one(yields: Any) -> None:
+    """Guards against a generator as a result, of which nothing has run; members refuse it as well."""
+    for build in (
+        sequential,
+        parallel,
+        lambda each: pipeline(stage("s", each)),
+        lambda each: step("a", fallback=[each]),
+    ):
+        with pytest.raises(SpecError, match="is a generator.* return a list"):
+            build(yields)
+    with pytest.raises(SpecError, match="when: .* must not yield"):
+        step("a", when=yields)
+
+
+def test_a_condition_and_a_transformation_are_plain_functions() -> None:
+    """Guards against a coroutine that counts as true, or that the step would get for its input."""
+
+    async def soon(value: object) -> object:
+        return value
+
+    with pytest.raises(SpecError, match=r"when: is asked at once.*\n.*transform: is asked at once"):
+        step("a", when=soon, transform=soon)
 
 
 def test_a_class_is_no_target() -> None:

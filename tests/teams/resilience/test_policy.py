@@ -66,6 +66,11 @@ class Tagging(Policy):
         return await call.proceed()
 
 
+def yielding(*args: Any) -> Any:
+    """A generator function."""
+    yield from args
+
+
 async def greet(name: str, *, loudly: bool = False) -> str:
     """Greets."""
     return f"hello {name}".upper() if loudly else f"hello {name}"
@@ -144,6 +149,20 @@ def test_in_an_actor_with_a_thread_of_its_own_a_plain_function_is_a_call() -> No
         assert sim.now == 1.0
 
 
+def test_a_generator_is_no_result_in_an_actor_with_a_thread_of_its_own_either() -> None:
+    """Guards against an answer of which nothing has run, and which no policy is around any more when it does."""
+
+    class Blocking(Actor):
+        host = "thread"
+
+        async def on_receive(self, message: object) -> object:
+            guarded: Any = retry(2)(yielding)
+            return await guarded(message)
+
+    with simulation() as sim, pytest.raises(WrongCall, match="returned a generator"):
+        sim.spawn(Blocking).ask("x")
+
+
 def test_a_bound_call_of_a_ref_goes_through_policies() -> None:
     """Guards `guarded(ref.call)(message)`, from outside of actors."""
     with simulation() as sim:
@@ -215,6 +234,9 @@ def test_a_policy_shows_how_it_was_made() -> None:
         (lambda: fallback(3), ["others"]),  # type: ignore[arg-type]
         (lambda: cache(0, max_size=0, key=3), ["ttl", "max_size", "key"]),  # type: ignore[arg-type]
         (lambda: batch(0, -1), ["max_size", "max_delay"]),
+        (lambda: fallback(greet, yielding), ["fallback()", "must not yield"]),
+        (lambda: degrade(yielding, limit=1), ["fast", "must not yield"]),
+        (lambda: cache(60, key=yielding), ["key", "must not yield"]),
         (lambda: degrade(greet), ["load"]),
         (lambda: degrade(greet, limit=1, load=lambda: 1.0), ["load"]),
         (lambda: degrade(greet, limit=1, threshold=0.5, until=0.6), ["until"]),
