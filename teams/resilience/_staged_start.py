@@ -7,7 +7,7 @@ but without a pause: each begins to work while the next one starts.
 from __future__ import annotations
 
 from teams._actors import Actor, sleep
-from teams._supervisors import Spec, checked, child
+from teams._supervisors import ChildSpec, Fault, Spec, SpecError, SupervisorSpec, attempt, checked, child
 from teams.resilience._fields import Positive, Seconds
 from teams.resilience._local import Local
 from teams.resilience._pace import Pacer, SlidingWindow
@@ -61,16 +61,26 @@ def staged(*children: Spec, at_once: int, every: float) -> tuple[Spec, ...]:
     """The children of a supervisor with a pause of `every` seconds after each `at_once` of them.
 
     `supervisor("workers", *staged(*workers, at_once=10, every=1.0))` starts ten workers a second, at its own start and
-    whenever its strategy starts all of them again. The pauses are children of their own, `pause-1` and so on,
-    whose start takes that long. A child that restarts alone is spread by the jitter of its backoff. Raises
-    SpecError with everything that is wrong with the arguments.
+    whenever its strategy starts all of them again. The pauses are children of their own, such as
+    `pause-before-w11`, whose start takes that long. A child that restarts alone is spread by the jitter of its backoff.
+    Raises SpecError with everything that is wrong with the arguments.
     """
-    options = checked(StageOptions, "staged()", {"at_once": at_once, "every": every})
+    given: tuple[object, ...] = children
+    faults = [
+        Fault("staged()", f"child {number}: must be made by child(), supervisor() or the like, got {each!r}")
+        for number, each in enumerate(given, 1)
+        if not isinstance(each, ChildSpec | SupervisorSpec)
+    ]
+    options = attempt(StageOptions, "staged()", {"at_once": at_once, "every": every}, faults)
+    if options is None or faults:
+        raise SpecError(faults)
     stages = [children[first : first + options.at_once] for first in range(0, len(children), options.at_once)]
     specs: list[Spec] = []
-    for number, stage in enumerate(stages):
-        if number:
-            # A start may take as long as it says: the pause is known, and a limit would only end it.
-            specs.append(child(f"pause-{number}", Pause, args={"seconds": options.every}, start_timeout=None))
+    for stage in stages:
+        if specs:
+            # Named by whom it holds up, for there may be several groups in one supervisor. Its start may take as long
+            # as it says: the pause is known, and a limit would only end it.
+            pause = f"pause-before-{stage[0].id}"
+            specs.append(child(pause, Pause, args={"seconds": options.every}, start_timeout=None))
         specs.extend(stage)
     return tuple(specs)

@@ -69,6 +69,16 @@ def test_children_start_in_stages_and_so_they_do_when_all_start_again() -> None:
         assert starts(seen) == [(name, at + 20.0) for name, at in expected]
 
 
+def test_two_groups_in_one_supervisor_are_staged_each_on_its_own() -> None:
+    """Guards the ids of the pauses, which are children of that supervisor, too."""
+    seen: list[Started] = []
+    with simulation() as sim:
+        sim.runtime.events.subscribe(seen.append, Started)
+        first, second = ([child(f"{group}{number}", Worker) for number in range(2)] for group in "ab")
+        sim.start(supervisor("root", *staged(*first, at_once=1, every=10), *staged(*second, at_once=1, every=5)))
+        assert starts(seen) == [("a0", 0.0), ("a1", 10.0), ("b0", 10.0), ("b1", 15.0)]
+
+
 def test_a_child_that_restarts_alone_does_not_wait_for_a_pause() -> None:
     """Guards the tree's view of the pauses."""
     with simulation() as sim:
@@ -76,7 +86,7 @@ def test_a_child_that_restarts_alone_does_not_wait_for_a_pause() -> None:
         root = sim.start(supervisor("root", *staged(*workers, at_once=1, every=10)))
         assert [(info.id, info.state.value) for info in root.which_children().get()] == [
             ("w0", "running"),
-            ("pause-1", "running"),
+            ("pause-before-w1", "running"),
             ("w1", "running"),
         ]
         future = root.child("w0").ask("fail", block=False)
