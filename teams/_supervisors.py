@@ -16,7 +16,7 @@ from supervisors._check import Finding
 from supervisors._child import ALIVE
 from supervisors._errors import ChildRunning, Fault, SpecError, SupervisionError
 from supervisors._events import Concluded
-from supervisors._faults import attempt, checked, unknown_key
+from supervisors._faults import attempt, checked, faults_of, unknown_key
 from supervisors._file import read_tree
 from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
@@ -57,6 +57,7 @@ __all__ = [
     "constant",
     "dynamic_supervisor",
     "exponential",
+    "faults_of",
     "linear",
     "read_tree",
     "supervisor",

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from teams._supervisors import Fault, SpecError
+
 PatternName = Literal["sequential", "parallel", "choreography", "hierarchical", "mesh"]
 
 
@@ -73,5 +75,7 @@ OTHERWISE = Choice("sequential", "nothing asks for more: start with sequential, 
 
 
 def choose(situation: Situation) -> Choice:
-    """The pattern that fits, and why: the first rule that applies."""
+    """The pattern that fits, and why: the first rule that applies. Raises SpecError for what is no situation."""
+    if not isinstance(situation, Situation):
+        raise SpecError([Fault("choose()", f"situation: must be a Situation(...), got {situation!r}")])
     return next((rule.choice for rule in RULES if rule.applies(situation)), OTHERWISE)

@@ -21,6 +21,7 @@ from teams._events import ConflictResolved
 from teams._step import seconds_faults
 from teams._supervisors import Fault, SpecError
 from teams.protocols._exact import Exact, exact, plain
+from teams.protocols._given import id_faults
 from teams.protocols._person import Answered, PersonRef
 
 T = TypeVar("T")
@@ -168,8 +169,12 @@ async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None
         id: give one where it may be settled again after a crash: the person is asked once
 
     Raises:
+        SpecError: it is no conflict, no person or no id
         ActorDeadError: the person was gone before it was asked
     """
+    faults = [*_person_faults(person), *id_faults("settle()", "id", id)]
+    if faults:
+        raise SpecError(faults)
     resolution = resolve(conflict)
     if isinstance(resolution, Escalated):
         answer = await person.consult(
@@ -184,6 +189,11 @@ async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None
     runtime = person.runtime
     runtime.events.publish(ConflictResolved(path, runtime.now(), kind, about, resolution.winner, resolution.why))
     return resolution
+
+
+def _person_faults(person: object) -> Iterator[Fault]:
+    if not isinstance(person, PersonRef):
+        yield Fault("settle()", f"person: must be the ref of a Person, such as root.child('id'), got {person!r}")
 
 
 def _distinct(values: Iterable[T]) -> tuple[T, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from teams._supervisors import checked
+from teams._supervisors import SpecError, faults_of
 from teams.resilience._fields import Amount, Seconds
 
 
@@ -27,6 +27,13 @@ class Pool(BaseModel):
     size: Amount
     per: Seconds | None = None
 
+    def __init__(self, **values: Any) -> None:
+        """Takes the fields. Raises SpecError with everything that is wrong with them."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SpecError(tuple(faults_of(error, "Pool()", Pool))) from None
+
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Pool:
         if self.kind != "amount" and self.size != int(self.size):
@@ -40,17 +47,17 @@ class Pool(BaseModel):
     @classmethod
     def count(cls, size: int) -> Pool:
         """So many pieces. Raises SpecError."""
-        return checked(cls, "Pool.count()", {"kind": "count", "size": size})
+        return cls(kind="count", size=size)
 
     @classmethod
     def amount(cls, size: float) -> Pool:
         """So much. Raises SpecError."""
-        return checked(cls, "Pool.amount()", {"kind": "amount", "size": size})
+        return cls(kind="amount", size=size)
 
     @classmethod
     def rate(cls, size: int, *, per: float = 1.0) -> Pool:
         """So many within any `per` seconds. Raises SpecError."""
-        return checked(cls, "Pool.rate()", {"kind": "rate", "size": size, "per": per})
+        return cls(kind="rate", size=size, per=per)
 
     def problem(self, amount: float) -> str | None:
         """Why so much, which is more than nothing, can never be granted."""

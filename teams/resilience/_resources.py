@@ -42,7 +42,7 @@ from teams._actors import (
 )
 from teams._errors import ResourceUnavailable
 from teams._events import ResourcesGranted, ResourcesReleased
-from teams._supervisors import Fault, SpecError, attempt
+from teams._supervisors import Fault, SpecError
 from teams.resilience._ledger import Claim, Ledger, PoolUsage, Waiting
 from teams.resilience._pool import Pool
 
@@ -105,9 +105,10 @@ class Resources(Actor):
             if not isinstance(given, Pool | Mapping):
                 faults.append(Fault(f"{self.path}/{name}", f"must be a Pool, or its fields, got {given!r}"))
                 continue
-            made = given if isinstance(given, Pool) else attempt(Pool, f"{self.path}/{name}", given, faults)
-            if made is not None:
-                self._pools[name] = made
+            try:
+                self._pools[name] = _pool(given)
+            except SpecError as error:
+                faults += [Fault(f"{self.path}/{name}", fault.message) for fault in error.faults]
         seconds: object = ageing
         if not isinstance(seconds, int | float) or not seconds > 0:
             faults.append(Fault(self.path, f"ageing: must be more than 0 seconds, got {ageing!r}"))
@@ -238,3 +239,8 @@ def _refuse_all(path: str, ledger: Ledger, reason: ExitReason) -> None:
     for each in list(ledger.waiting.values()):
         ledger.drop(each.claim)
         settle_failure(each.reply, ActorDeadError(path, reason, Take(each.claim)), path)
+
+
+def _pool(given: Pool | Mapping[str, object]) -> Pool:
+    """A pool, given as such or as its fields. Raises SpecError."""
+    return given if isinstance(given, Pool) else Pool(**{str(key): value for key, value in given.items()})

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 import teams.patterns
 import teams.protocols
+from supervisors import SpecError
 from teams.patterns import Situation, choose
 from teams.patterns._choose import PatternName
 
@@ -58,3 +59,10 @@ def test_what_is_no_situation_is_refused(bad: Any) -> None:
     """Guards bad input: unknown values and unknown names."""
     with pytest.raises(ValidationError):
         Situation(**bad)
+
+
+@pytest.mark.parametrize("bad", [5, None, "linear", {"workflow": "linear"}, Situation], ids=str)
+def test_only_a_situation_is_chosen_for(bad: Any) -> None:
+    """Guards bad input: the error says what is wanted."""
+    with pytest.raises(SpecError, match=r"must be a Situation\(...\), got"):
+        choose(bad)

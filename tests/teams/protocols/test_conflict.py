@@ -83,6 +83,14 @@ def test_a_conflict_needs_parties(kind: Any) -> None:
         kind("it", ())
 
 
+def test_settling_with_nobody_is_refused_before_anything_is_resolved() -> None:
+    """Guards bad input, of a conflict that needs no person as well."""
+    clear = Contention("disk", (Claim("ann", 1), Claim("bob", 2)))
+    nobody: Any = "p"
+    with simulation() as sim, pytest.raises(SpecError, match="person: must be the ref of a Person.*\n.*id: must be"):
+        sim.call(settle(clear, nobody, id=""))
+
+
 class Judge(Actor):
     """Settles what it is given."""
 

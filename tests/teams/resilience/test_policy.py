@@ -24,6 +24,7 @@ from teams.resilience import (
     Fatal,
     Policy,
     PolicyInUse,
+    Pool,
     RateLimited,
     Recoverable,
     ResourceTimeout,
@@ -242,8 +243,13 @@ def test_a_policy_shows_how_it_was_made() -> None:
         (lambda: degrade(greet, limit=1, threshold=0.5, until=0.6), ["until"]),
         (lambda: bulkhead(True, waiting=-1), ["limit", "waiting"]),
         (lambda: rate_limit(0, per=0, burst=0, wait=1), ["calls", "per", "burst", "wait"]),  # type: ignore[arg-type]
+        (lambda: rate_limit(10**400, burst=10**400), ["calls", "burst"]),
+        (lambda: retry(10**400), ["max_retries"]),
         (lambda: staged_start(0, 0), ["at_once", "every"]),
+        (lambda: staged_start(10**400, 1.0), ["at_once"]),
         (lambda: staged(at_once=0, every=0), ["at_once", "every"]),
+        (lambda: staged("a", Echo, at_once=1, every=1.0), ["child 1", "'a'", "child 2"]),  # type: ignore[arg-type]
+        (lambda: Pool(kind="x", sise=3), ["Pool()", "kind", "did you mean 'size'?"]),
     ],
 )
 def test_bad_arguments_are_refused_at_once_with_every_fault(make: Callable[[], object], problems: list[str]) -> None:
