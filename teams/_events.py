@@ -379,6 +379,16 @@ class LeaderResigned(TeamEvent):
     leader: str
 
 
+@dataclass(frozen=True, slots=True)
+class StandsForNobody(TeamEvent):
+    """A candidate would stand, and at the path of whom it stands for there is no actor, for ten elections by now: it
+    cannot lead. Told once, until there is one.
+    """
+
+    level: ClassVar[str] = "warning"
+    stands_for: str
+
+
 # Intentions
 
 

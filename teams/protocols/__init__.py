@@ -16,6 +16,7 @@ from teams._events import (
     LeaderResigned,
     QuestionAnswered,
     QuestionAsked,
+    StandsForNobody,
     StepUndone,
     SubscriberQuarantined,
 )
@@ -141,6 +142,7 @@ __all__ = [
     "Ruling",
     "Said",
     "Standing",
+    "StandsForNobody",
     "StepUndone",
     "SubscriberInfo",
     "SubscriberQuarantined",

@@ -45,9 +45,12 @@ from teams._actors import (
     take_reply,
     when_gone,
 )
-from teams._events import LeaderElected, LeaderResigned
+from teams._events import LeaderElected, LeaderResigned, StandsForNobody
 
 Part = Literal["follower", "candidate", "leader"]
+
+PATIENCE = 10
+"""How often whom a candidate stands for may be missing before that is told: it may start later than the candidate."""
 
 
 class RequestVote(NamedTuple):
@@ -131,7 +134,7 @@ class CandidateRef(ActorRef["Candidate"]):
 
     def leader(self, timeout: float | None = None) -> Future[Leadership]:
         """Who leads, as far as this candidate knows, as soon as somebody does. `timeout` is in seconds; by default it
-        waits for ever.
+        waits for ever. Candidates that cannot stand tell so in a `StandsForNobody`.
         """
         return self.ask(GetLeader(), block=False, timeout=timeout)
 
@@ -148,6 +151,8 @@ class _Kept:
         self.voted_for: str | None = None
         self.waiting: list[Reply] = []
         self.watched: set[str] = set()
+        self.in_vain = 0
+        """How often, one time after another, it was time to stand and nobody was there to stand for."""
         self.subscription: Subscription | None = None
 
     def gone(self, path: str, reason: ExitReason) -> None:
@@ -210,11 +215,9 @@ class Candidate(Actor):
     def stand(self, message: Overdue) -> None:
         if message.number != self._timers or self._part == "leader" or self._leader is not None:
             return
-        if self._stands_for is not None:
-            member = self.runtime.find(self._stands_for)
-            if member is None or not is_up(member):
-                self._arm()
-                return
+        if not self._may_stand():
+            self._arm()
+            return
         kept = self._kept
         kept.term += 1
         kept.voted_for = self.id
@@ -223,6 +226,20 @@ class Candidate(Actor):
         self._arm()
         self._tell_others(RequestVote(kept.term, self.id))
         self._count()
+
+    def _may_stand(self) -> bool:
+        """Whether whom it stands for, if anybody, is up."""
+        if self._stands_for is None:
+            return True
+        kept = self._kept
+        member = self.runtime.find(self._stands_for)
+        if member is not None:
+            kept.in_vain = 0
+            return is_up(member)
+        kept.in_vain += 1
+        if kept.in_vain == PATIENCE:
+            self.runtime.events.publish(StandsForNobody(self.path, self.runtime.now(), self._stands_for))
+        return False
 
     @handles
     def give_vote(self, message: RequestVote) -> None:

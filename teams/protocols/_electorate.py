@@ -26,7 +26,7 @@ def electorate(
         timeout: seconds without a leader until a candidate stands, and as much again at random; longer than a message
             takes, and than a busy candidate needs to look at it
         stand_for: for candidates that stand for another actor: its path, such as `crew/members/ann`. It leads only
-            while that one is up.
+            while that one is up. Where there is nobody for ten elections, a `StandsForNobody` tells of it.
         candidate: the class, for hooks of your own
         options: those of `supervisors.child`, for every candidate
 
@@ -34,6 +34,7 @@ def electorate(
         SpecError: every fault
     """
     stand_for = stand_for or {}
+    paths: Mapping[str, object] = stand_for
     given: Sequence[object] = candidates
     limit: object = timeout
     named = dict.fromkeys(each for each in given if isinstance(each, str))
@@ -51,6 +52,11 @@ def electorate(
             Fault(f"{id}/{each}", "stands for somebody but is no candidate")
             for each in stand_for
             if each not in candidates
+        ),
+        *(
+            Fault(f"{id}/{each}", f"stand_for: must be the path of an actor, got {path!r}")
+            for each, path in paths.items()
+            if not (isinstance(path, str) and path)
         ),
     ]
     if faults:

@@ -21,7 +21,7 @@ from actors.testing.faults import (
     Slow,
 )
 from supervisors import SpecError, SupervisorRef, child, constant, start, supervisor
-from teams._events import LeaderElected, LeaderResigned
+from teams._events import LeaderElected, LeaderResigned, StandsForNobody
 from teams.protocols._election import Candidate, CandidateRef, Leadership, RequestVote, Standing, Vote
 from teams.protocols._electorate import electorate
 
@@ -184,6 +184,36 @@ def test_a_candidate_leads_only_while_whom_it_stands_for_is_up() -> None:
         assert leaders(vote) == {second}
 
 
+def test_a_candidate_for_nobody_says_so_once_and_stands_when_there_is_somebody() -> None:
+    """Guards against a slip in a path: without a leader and without a word."""
+    path = "root/members/ann"
+    tree = supervisor("root", supervisor("members"), electorate("vote", "ann", stand_for={"ann": path}))
+    with simulation() as sim:
+        told: list[StandsForNobody] = []
+        sim.runtime.events.subscribe(told.append, StandsForNobody)
+        root = sim.start(tree)
+        (ann,) = candidates(root.supervisor("vote"), "ann")
+        sim.advance(60)
+        assert [(each.path, each.stands_for) for each in told] == [("root/vote/ann", path)]
+        root.supervisor("members").start_child(child("ann", Member)).get()
+        assert ann.leader().get().leader == "ann"
+        assert len(told) == 1
+
+
+def test_whom_a_candidate_stands_for_may_start_later_or_be_restarted_without_a_word() -> None:
+    """Guards against a false alarm."""
+    tree = supervisor("root", supervisor("members"), electorate("vote", "ann", stand_for={"ann": "root/members/ann"}))
+    with simulation() as sim:
+        told: list[StandsForNobody] = []
+        sim.runtime.events.subscribe(told.append, StandsForNobody)
+        root = sim.start(tree)
+        sim.advance(1)
+        ref = root.supervisor("members").start_child(child("ann", Member, backoff=constant(30.0))).get()
+        ref.tell("crash")
+        sim.advance(20)
+        assert told == []
+
+
 def test_hooks_are_called_in_turn() -> None:
     """Guards on_lead and on_follow."""
     told: list[tuple[str, str, int]] = []
@@ -209,6 +239,8 @@ def test_bad_electorates_are_refused_with_every_fault() -> None:
     assert len(caught.value.faults) == 3
     with pytest.raises(SpecError, match="at least one"):
         electorate("vote")
+    with pytest.raises(SpecError, match="stand_for: must be the path of an actor, got 3"):
+        electorate("vote", "a", stand_for={"a": 3})  # type: ignore[dict-item]
     for timeout in ("1 s", float("inf"), None):
         with pytest.raises(SpecError, match="timeout"):
             electorate("vote", "a", timeout=timeout)  # type: ignore[arg-type]
