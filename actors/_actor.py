@@ -14,7 +14,7 @@ from actors._events import LifecycleEvent, Subscription
 from actors._future import Future
 from actors._handlers import Dispatch, dispatch_for
 from actors._mailbox import MailboxSpec
-from actors._props import Props
+from actors._props import Props, host_for
 from actors._reasons import ExitReason
 from actors._ref import ActorRef
 from actors._stopped import StoppedFlag
@@ -51,7 +51,7 @@ class Actor(pykka.Actor):
     """Where incarnations run, unless the spec says otherwise."""
 
     only_host: ClassVar[Literal["loop", "thread"] | None] = None
-    """The one host its code is made for: a spec that says another is refused. `None`: either."""
+    """The one host its code is made for: a spec or a `spawn` that says another is refused. `None`: either."""
 
     mailbox: ClassVar[MailboxSpec | None] = None
     """The mailbox, unless the spec says otherwise; `None`: no bound, first come first served."""
@@ -268,11 +268,13 @@ class Actor(pykka.Actor):
 
         Raises:
             NotInRuntime: no actor is running this code; use `Runtime.spawn` or a supervisor
+            ValueError: the class says a `host` other than its `only_host`
         """
         cell = current_cell.get()
         if cell is None:
             raise NotInRuntime(f"{cls.__qualname__}.start()", f"use runtime.spawn({cls.__qualname__}) or a supervisor")
-        return cell.runtime.spawn_nowait(Props(cell.runtime.kind(cls), args, kwargs, cls.host), None)[1]
+        kind = cell.runtime.kind(cls)
+        return cell.runtime.spawn_nowait(Props(kind, args, kwargs, host_for(kind)), None)[1]
 
     @classmethod
     def _dispatch(cls) -> Dispatch:

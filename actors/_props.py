@@ -64,7 +64,7 @@ def options_to_props(
         kind,
         positional,
         named,
-        host or kind.host,
+        host_for(kind, host),
         name,
         mailbox if mailbox is not None else kind.mailbox,
         redeliver,
@@ -72,3 +72,14 @@ def options_to_props(
         start_timeout,
         shutdown,
     )
+
+
+def host_for(kind: Kind, host: str | None = None) -> str:
+    """Where actors of this kind run: on `host`, else where the class says. Raises ValueError for one that the class is
+    not made for.
+    """
+    where = host or kind.host
+    only = getattr(kind.actor_class, "only_host", None)
+    if only is not None and where != only:
+        raise ValueError(f"host: {kind.actor_class.__qualname__} runs on the {only} only, got {where!r}")
+    return where

@@ -74,6 +74,35 @@ async def test_an_unknown_host_is_refused(host: str) -> None:
         assert w.runtime.cells == {}
 
 
+class OnLoop(Actor):
+    """Keeps what it has consistent by being on the loop."""
+
+    only_host = "loop"
+
+
+class Moved(OnLoop):
+    """A mistake of whoever wrote it; and it starts another one of itself."""
+
+    host = "thread"
+
+    def on_receive(self, message: object) -> object:
+        return Moved.start()
+
+
+@in_loop
+async def test_an_actor_made_for_one_host_is_refused_on_the_other_without_a_spec_too() -> None:
+    """Guards what has no locks, wherever it is spawned from: the rule is that of the class and not of the spec."""
+    async with stage() as w:
+        for kind, host in ((OnLoop, "thread"), (Moved, None)):
+            with pytest.raises(ValueError, match=rf"host: {kind.__name__} runs on the loop only, got 'thread'"):
+                await w.runtime.spawn(kind, host=host)
+        assert w.runtime.cells == {}
+        right = await w.runtime.spawn(Moved, host="loop")
+        with pytest.raises(ValueError, match="Moved runs on the loop only"):
+            await right.call("start")
+        assert (await w.runtime.spawn(OnLoop)).is_alive()
+
+
 @pytest.mark.parametrize("option", ["handler_timeout", "start_timeout", "shutdown"])
 @pytest.mark.parametrize("value", [-1, float("nan"), "5", True])
 @in_loop
