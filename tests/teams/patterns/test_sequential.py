@@ -338,7 +338,7 @@ class Letters:
         yield from value
 
 
-@pytest.mark.parametrize("yields", [letters, later_letters, Letters(), partial(letters, "abc")], ids=str)
+@pytest.mark.parametrize("yields", [letters, later_letters, Letters(), partial(letters, "abc")])
 def test_a_generator_is_no_step_and_no_part_of_one(yields: Any) -> None:
     """Guards against a generator as a result, of which nothing has run; members refuse it as well."""
     for build in (
