@@ -37,6 +37,11 @@ from teams.protocols._topics import Topics
 
 T = TypeVar("T")
 
+RUN_RESTARTS = 100
+"""How often a run may crash within the period of the team before it fails: what is done is kept, so that few would do
+but for runs that are killed on purpose.
+"""
+
 
 class Team(Supervisor):
     """The supervisor at the root of a team."""
@@ -142,7 +147,16 @@ def team(
         child("coordinator", Coordinator, args=(charter,), backoff=None),
         dynamic_supervisor(
             "runs",
-            child("run", Run, restart="transient", backoff=exponential(0.01, cap=1.0), shutdown="brutal_kill"),
+            child(
+                "run",
+                Run,
+                restart="transient",
+                backoff=exponential(0.01, cap=1.0),
+                shutdown="brutal_kill",
+                max_restarts=RUN_RESTARTS,
+                period=period,
+                on_limit="drop",
+            ),
             max_restarts=None,
             backoff=None,
         ),

@@ -12,6 +12,7 @@ from actors import ActorDeadError
 from actors.testing import simulation
 from supervisors import constant, supervisor
 from teams import Context, RunFailed, WorkFailed, WorkTimeout, goal, member, team
+from teams._team import RUN_RESTARTS
 from teams.patterns import sequential
 
 
@@ -147,3 +148,24 @@ def test_an_exception_that_cannot_be_shown_does_not_hide_which_work_failed() -> 
         crew: Any = sim.start(team("crew", member("worker", fails)))
         with pytest.raises(WorkFailed, match="last by worker: Mute: it cannot be shown"):
             crew.assign(1, "worker").get()
+
+
+def test_a_run_that_crashes_over_and_over_fails_and_harms_no_other() -> None:
+    """Guards the budget of a run: it is its own, and a run whose budget is spent is answered with what was done."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("worker", waits), member("quick", echo)))
+        doomed, other = crew.play(sequential("quick", "worker"), 1), crew.play(sequential("worker"), 2)
+        sim.advance(1.0)
+        restarts = 0
+        while not doomed.done():
+            run = sim.runtime.find("crew/runs/1")
+            restarts = run.incarnation - 1
+            run.kill()
+            sim.advance(0.25)
+        assert restarts == RUN_RESTARTS
+        with pytest.raises(RunFailed):
+            doomed.get()
+        assert doomed.partial == {"quick": 1}
+        assert not other.done()
+        sim.advance(3600.0)
+        assert other.get() == 2
