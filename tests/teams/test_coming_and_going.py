@@ -158,7 +158,7 @@ def test_a_run_that_crashes_over_and_over_fails_and_harms_no_other() -> None:
         sim.advance(1.0)
         restarts = 0
         while not doomed.done():
-            run = sim.runtime.find("crew/runs/1")
+            run: Any = sim.runtime.find("crew/runs/1")
             restarts = run.incarnation - 1
             run.kill()
             sim.advance(0.25)
