@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from actors.testing._errors import StaleReplay, WrongUse
+from actors.testing._foreign import SIMULATED, refuse_foreign
 from actors.testing._options import Options, options
 from actors.testing._replay import Replay
 
@@ -44,8 +45,11 @@ def _asked(config: pytest.Config) -> Options:
     )
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # Hypothesis's own plugin knows less of why this is wrong
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    test = getattr(item, "obj", None)
+    if hasattr(test, SIMULATED):
+        refuse_foreign(test)
     token = options.set(_asked(item.config))
     try:
         return (yield)

@@ -13,12 +13,14 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from actors.testing._attempt import Attempt, Kind, Outcome, passing_near
 from actors.testing._errors import NotDeterministic, SimulationError, WrongUse, failing
 from actors.testing._faults import FaultPlan
+from actors.testing._foreign import SIMULATED, refuse_foreign
 from actors.testing._options import options
 from actors.testing._replay import Replay
 from actors.testing._schedule import Schedule
@@ -76,8 +78,7 @@ def simulate(
 
         @functools.wraps(test)
         def wrapper(*args: Any, **fixtures: Any) -> None:
-            if hasattr(wrapper, "hypothesis_explicit_examples"):
-                raise WrongUse(f"{test.__qualname__}: take `example` from actors.testing, not from hypothesis")
+            refuse_foreign(wrapper)
             if currently_in_test_context():
                 raise WrongUse(
                     f"{test.__qualname__} runs inside a test of Hypothesis, such as one with @given: "
@@ -113,6 +114,7 @@ def simulate(
             return hunt.campaign(strategies, examples)
 
         wrapper.__signature__ = signature  # type: ignore[attr-defined]
+        setattr(wrapper, SIMULATED, True)
         setattr(wrapper, EXAMPLES, getattr(test, EXAMPLES, []))
         return wrapper
 
@@ -174,16 +176,31 @@ def _signature(test: Callable[..., object], planned: bool, given: Mapping[str, o
         raise WrongUse(f"{test.__qualname__} yields, so that calling it runs nothing: write a plain function")
     if not inspect.isfunction(test):
         raise WrongUse(f"@simulate decorates a function, not {test!r}")
+    if hasattr(test, SIMULATED):
+        raise WrongUse(
+            f"{test.__qualname__} has @simulate twice: one takes everything, @simulate(plan=..., examples=...)"
+        )
+    refuse_foreign(test)
     signature = inspect.signature(test)
     if "sim" not in signature.parameters:
         raise WrongUse(f"{test.__qualname__} has to take `sim`, the simulation: def {test.__name__}(sim, plan)")
     if "plan" in signature.parameters and not planned:
         raise WrongUse(f"{test.__qualname__} takes a plan: @simulate(plan=faults.plans(...))")
     missing = [name for name in given if name not in signature.parameters]
-    if missing or "sim" in given:
-        raise WrongUse(f"{test.__qualname__} does not take {', '.join(missing) or 'sim from a strategy'}")
+    if missing:
+        raise WrongUse(f"{test.__qualname__} does not take {', '.join(missing)}; {_instead(missing, signature)}")
+    if "sim" in given:
+        raise WrongUse(f"{test.__qualname__} does not take sim from a strategy")
     ours = {"sim", "plan", *given}
     return signature.replace(parameters=[each for name, each in signature.parameters.items() if name not in ours])
+
+
+def _instead(missing: Iterable[str], signature: inspect.Signature) -> str:
+    """What could be meant by names that the test does not take."""
+    own = [each.name for each in inspect.signature(simulate).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    near = {name: get_close_matches(name, [*own, *signature.parameters], n=1) for name in missing}
+    hints = [f"; did you mean {found[0]}, not {name}?" for name, found in near.items() if found]
+    return f"@simulate itself takes {', '.join(own)}, and strategies for the test's own arguments{''.join(hints)}"
 
 
 def _same_names(test: Callable[..., object], given: Mapping[str, object], pasted: Iterable[Attempt]) -> None:

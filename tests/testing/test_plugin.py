@@ -67,6 +67,14 @@ def test_a_blob_that_is_none_is_an_error_of_usage(pytester: pytest.Pytester) -> 
     result.stderr.fnmatch_lines(["*this is no replay blob*"])
 
 
+def test_settings_of_hypothesis_are_told_what_to_write_instead(pytester: pytest.Pytester) -> None:
+    """Hypothesis's own plugin would call them pointless, and stop there."""
+    above = RACE.replace("@simulate", "@settings(max_examples=3)\n    @simulate")
+    result = run(pytester, above.replace("from actors", "from hypothesis import settings\n    from actors", 1))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*WrongUse: test_nothing_crashes: @settings does nothing here: @simulate(examples=*"])
+
+
 def test_less_than_one_schedule_is_an_error_of_usage(pytester: pytest.Pytester) -> None:
     """The same for a number that would test nothing."""
     assert run(pytester, RACE, "--sim-schedules", "0").ret == pytest.ExitCode.USAGE_ERROR

@@ -491,6 +491,9 @@ def with_plan(sim: Simulation, plan: FaultPlan) -> None:
         (lambda: simulate()(with_plan), "takes a plan"),
         (lambda: simulate()(asynchronous), "is async"),  # type: ignore[arg-type]
         (lambda: simulate(size=st.integers())(no_plan), "does not take size"),
+        (lambda: simulate(max_examples=25)(no_plan), "did you mean examples, not max_examples?"),  # type: ignore[arg-type]
+        (lambda: simulate(max_examples=25)(no_plan), "itself takes plan, examples, schedules"),  # type: ignore[arg-type]
+        (lambda: simulate()(simulate()(no_plan)), "has @simulate twice"),
         (lambda: simulate(plan=3)(with_plan), "give a strategy"),  # type: ignore[arg-type]
         (lambda: simulate()(yielding), "yields"),  # type: ignore[arg-type]
         (lambda: simulate()(returning)(), "returned <coroutine"),  # type: ignore[arg-type]
@@ -516,6 +519,22 @@ def test_the_example_of_hypothesis_is_refused() -> None:
 
     with pytest.raises(WrongUse, match=r"take `example` from actors\.testing"):
         test()
+
+
+@pytest.mark.parametrize(
+    ("foreign", "says"),
+    [
+        (settings(max_examples=3), "@simulate(examples=...) says how many"),
+        (hypothesis.seed(3), "--hypothesis-seed"),
+        (hypothesis.reproduce_failure(hypothesis.__version__, b"AA=="), "paste the @example"),
+    ],
+)
+def test_what_belongs_to_given_is_refused_above_and_below(foreign: Callable[[Any], Any], says: str) -> None:
+    """Settings, a seed: Hypothesis would say that they are pointless, and not what to write."""
+    with pytest.raises(WrongUse, match=re.escape(says)):
+        simulate()(foreign(lambda sim: None))
+    with pytest.raises(WrongUse, match=re.escape(says)):
+        foreign(simulate()(lambda sim: None))()
 
 
 def test_a_simulated_test_inside_a_test_of_hypothesis_is_refused() -> None:
