@@ -11,6 +11,7 @@ from typing import Any
 from actors.testing._errors import BadPlan, InvariantBroken, NotDeterministic, OracleFailure, failing
 from actors.testing._faults import FaultPlan, matches
 from actors.testing._fences import sealed
+from actors.testing._inside import inside
 from actors.testing._observations import Made
 from actors.testing._place import raised_at
 from actors.testing._schedule import Schedule
@@ -52,11 +53,16 @@ class Attempt:
         )
         sim.given, sim.passing = self.given, passing
         failure: BaseException | None = None
-        try:
-            with sim, sealed():
-                body(sim, self.plan, self.given)
-        except failing() as error:  # it is what the search is after
-            failure = error
+
+        def once() -> None:
+            nonlocal failure
+            try:
+                with sim, sealed():
+                    body(sim, self.plan, self.given)
+            except failing() as error:  # it is what the search is after
+                failure = error
+
+        inside(once)
         return Outcome(sim, failure)
 
     def twice(self, body: Body) -> None:

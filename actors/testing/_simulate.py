@@ -10,9 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from difflib import get_close_matches
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -103,14 +101,12 @@ def simulate(
                         "paste the @example that the report says"
                     )
                 return run_blob(asked.replay, body)
-            with _assuming():
-                for each in pasted:
-                    _fail(each.run(body, strict="names"))
+            for each in pasted:
+                _fail(each.run(body, strict="names"))
             hunt = _Hunt(
                 f"{test.__module__}.{test.__qualname__}", body, asked.schedules or schedules, twice=asked.determinism
             )
-            with _assuming():
-                hunt.ordinary(_simplest(given))
+            hunt.ordinary(_simplest(given))
             return hunt.campaign(strategies, examples)
 
         wrapper.__signature__ = signature  # type: ignore[attr-defined]
@@ -153,14 +149,6 @@ def run_blob(blob: str, body: Callable[..., object]) -> None:
     if outcome.failure is not None and type(outcome.failure).__name__ == replay.failure:
         raise outcome.failure
     replay.check(outcome.sim.trace_hash, type(outcome.failure).__name__ if outcome.failure is not None else None)
-
-
-@contextmanager
-def _assuming() -> Iterator[None]:
-    """Where Hypothesis does not run the test, `hypothesis.assume` does what it does inside, but warns."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Using `assume` outside")
-        yield
 
 
 def _fail(outcome: Outcome) -> None:

@@ -563,6 +563,31 @@ def test_what_a_test_does_not_assume_is_no_failure() -> None:
     assert all(size % 2 for size in seen)
 
 
+def test_what_hypothesis_has_to_say_inside_of_a_test_can_be_said_in_every_run() -> None:
+    """The first run, what was pasted, the report and a blob are run outside of Hypothesis's own."""
+    runs: list[int] = []
+
+    @example(seed=3, size=4)
+    @simulate(examples=10, size=st.integers(0, 9))
+    def passing(sim: Simulation, size: int) -> None:
+        hypothesis.note("seen")
+        hypothesis.event("seen")
+        runs.append(size)
+
+    passing()
+    assert runs[:2] == [4, 0]
+
+    @simulate(plan=slowness)
+    def failing(sim: Simulation) -> None:
+        hypothesis.note("seen")
+        hypothesis.event("seen")
+        deposits(sim)
+
+    failure = failure_of(failing)
+    assert "a deposit is lost" in str(failure)
+    assert "a deposit is lost" in str(failure_of(failing, replay=blob_in(note_of(failure))))
+
+
 def raise_nothing() -> None:
     """What was to raise did not."""
     with pytest.raises(KeyError):
