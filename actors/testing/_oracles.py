@@ -25,6 +25,7 @@ from actors.testing._errors import (
 )
 from actors.testing._journal import SimEnvelope, SimReply
 from actors.testing._observations import Observation
+from actors.testing._shown import shown
 from actors.testing._sim_cell import SimCell
 from actors.testing._sim_runtime import SimRuntime
 from actors.testing._workload import Workload
@@ -174,4 +175,4 @@ def nothing_raised_on_the_loop(runtime: SimRuntime) -> None:
     for context in runtime.loop.errors:
         error = context.get("exception")
         if isinstance(error, BaseException) and "never retrieved" not in str(context.get("message")):
-            raise LoopFailure(runtime.now(), f"{context.get('message')}: {error!r}") from error
+            raise LoopFailure(runtime.now(), f"{context.get('message')}: {shown(error)}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from actors.testing._observations import FaultFired, Observation
 from actors.testing._replay import Replay
+from actors.testing._shown import shown, told
 
 if TYPE_CHECKING:
     from actors.testing._simulation import Simulation
@@ -20,7 +21,7 @@ def report(sim: Simulation, failure: BaseException, passing: Sequence[str] | Non
     """The report as text. `passing` is the trace of the nearest run that passed, where one is known."""
     lines = [
         f"{type(failure).__name__} at {sim.now:.12g} virtual seconds, step {sim.steps}",
-        f"  {str(failure).splitlines()[0] if str(failure) else 'no text'}",
+        f"  {next(iter(told(failure).splitlines()), 'no text')}",
         *_fired(sim),
         *_moves(sim),
         *_difference(sim.trace, passing),
@@ -52,7 +53,7 @@ def _again(sim: Simulation, failure: BaseException) -> list[str]:
     if not sim.recorded:
         return [f"to run it again: the same seed with search={sim.search!r} and record=True, which names the moves"]
     replay = Replay(sim.plan, sim.schedule, sim.seed, type(failure).__name__, sim.trace_hash)
-    given = "".join(f", {name}={value!r}" for name, value in sim.given.items())
+    given = "".join(f", {name}={shown(value)}" for name, value in sim.given.items())
     lines = [
         "to run it again, above the test:",
         f"  @example(plan={sim.plan!r}, schedule={sim.schedule!r}, seed={sim.seed}{given})",
@@ -93,6 +94,8 @@ def _difference(trace: Sequence[str], passing: Sequence[str] | None) -> list[str
 
 
 def _line(each: Observation) -> str:
-    values = [f"{name}={value}" for name, value in zip(each._fields[2:], each[2:], strict=True) if value is not None]
+    values = [
+        f"{name}={told(value)}" for name, value in zip(each._fields[2:], each[2:], strict=True) if value is not None
+    ]
     mark = "! " if isinstance(each, FaultFired) else ""
     return f"{each.at:.12g} s, step {each.step}: {mark}{type(each).__name__} {' '.join(values)}"

@@ -38,6 +38,7 @@ from actors.testing._place import raised_at
 from actors.testing._report import report
 from actors.testing._schedule import Move, Schedule, TimerFirst
 from actors.testing._schedulers import Fifo, Moved, Recorder, Strategy
+from actors.testing._shown import shown
 from actors.testing._sim_loop import SimLoop, Why
 from actors.testing._sim_runtime import SimRuntime
 from actors.testing._strands import Strands
@@ -419,7 +420,7 @@ class Simulation:
             return predicate()
         except Exception as error:
             where = raised_at(error)
-            text = f"the predicate of {what}({name!r}) raised {error!r}"
+            text = f"the predicate of {what}({name!r}) raised {shown(error)}"
             raise SimulationError(f"{text} at {where}" if where else text) from error
 
     def _still_waiting(self) -> str:

@@ -10,9 +10,11 @@ from actors.testing import (
     Demote,
     FaultPlan,
     InvariantBroken,
+    LoopFailure,
     Replay,
     Schedule,
     Simulation,
+    SimulationError,
     Strategy,
     simulation,
 )
@@ -89,3 +91,53 @@ def test_the_report_names_what_did_not_happen() -> None:
     note = fail(simulation(FaultPlan(Crash("root/b", nth=9)), Schedule(Demote("root/a", 99)), strict=False))
     assert "Crash(path='root/b', nth=9, times=1) did not fire" in note
     assert "Demote(path='root/a', step=99)   (its step never came)" in note
+
+
+class Unshowable(Exception):
+    """Raises in place of saying what it is."""
+
+    def __str__(self) -> str:
+        raise KeyError("no text")
+
+    __repr__ = __str__
+
+
+class Breaking(Actor):
+    """Breaks by an exception that cannot be shown."""
+
+    def on_receive(self, message: object) -> None:
+        raise Unshowable
+
+
+def test_an_exception_that_cannot_be_shown_has_its_report() -> None:
+    """Its own text fails, and nothing else: the failure stays what it is, and its report is whole."""
+    with pytest.raises(Unshowable) as caught, simulation() as sim:
+        sim.spawn(Breaking, name="a").tell("x")
+        sim.run(until=1)
+        raise Unshowable
+    (note,) = caught.value.__notes__
+    assert note.startswith("Unshowable at 1 virtual seconds")
+    assert "it cannot be shown" in note
+    assert "--sim-replay" in note
+
+
+def test_a_predicate_that_raises_what_cannot_be_shown_is_named() -> None:
+    """The error says whose predicate it was and what sort of exception."""
+
+    def breaks() -> bool:
+        raise Unshowable
+
+    says = r"always\('tidy'\) raised Unshowable\(it cannot be shown\)"
+    with pytest.raises(SimulationError, match=says), simulation() as sim:
+        sim.always("tidy", breaks)
+
+
+def test_what_a_callback_raises_on_the_loop_need_not_be_showable() -> None:
+    """The oracle speaks, and not the exception's own text."""
+
+    def breaks() -> None:
+        raise Unshowable
+
+    with pytest.raises(LoopFailure, match="it cannot be shown"), simulation() as sim:
+        sim.loop.call_soon(breaks)
+        sim.run(until=1)
