@@ -91,6 +91,10 @@ class Simulation:
             raise BadSchedule(f"a simulation searches by a Strategy such as those of portfolio(), not {search!r}")
         if not isinstance(seed, int):
             raise SimulationError(f"a simulation takes a whole number for its seed, not {seed!r}")
+        if default_timeout is not None:
+            _seconds("simulation(default_timeout=", default_timeout)
+        if strict not in (True, False, "names"):
+            raise SimulationError(f"simulation(strict={strict!r}): True, False or 'names'")
         self.search = search
         self._schedule = schedule if schedule is not None else Schedule()
         if search is not None and self._schedule:
@@ -541,7 +545,8 @@ def simulation(
         record: whether a search is written down as moves
 
     Raises:
-        SimulationError: on entering, when another simulation runs in this process
+        SimulationError: at once, for a value that is none of these; on entering, when another simulation runs in this
+            process
     """
     return Simulation(
         plan, schedule, seed, search=search, default_timeout=default_timeout, strict=strict, record=record

@@ -5,8 +5,9 @@ Hypothesis is imported where a strategy is made, and not before: the pytest plug
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from actors.testing._errors import BadPlan, BadSchedule
 from actors.testing._faults import KINDS, ClockJump, DelayMessage, Fault, FaultPlan, Kill, Slow
@@ -47,29 +48,29 @@ def plans(
         seconds: the spans of time that `Slow` and `DelayMessage` may take
 
     Raises:
-        BadPlan: no kind, an unknown one, or a number below one
+        BadPlan: an empty pattern, no kind or an unknown one, a number below one, or a time that is negative or without
+            an end; all that is wrong, at once
     """
     from hypothesis import strategies as st
 
-    chosen = tuple(kinds)
     targets = paths or ("**",)
-    unknown = [kind for kind in chosen if kind not in KINDS.values()]
-    if unknown or not chosen:
-        raise BadPlan(f"plans(kinds={list(kinds)!r}): give some of {', '.join(sorted(KINDS))}")
-    if min(max_faults, most, times) < 1 or until < 0 or not seconds:
-        raise BadPlan(
-            f"plans(max_faults={max_faults}, most={most}, times={times}, until={until}, seconds={seconds}): "
-            "at least one of each, and times from zero"
-        )
-    for path in targets:
-        Fault(path)  # refuses an empty pattern here, and not in the middle of a search
+    chosen, spans = _several(kinds), _several(seconds)
+    _refuse(
+        "plans",
+        [
+            *_wrong_kinds(chosen, kinds),
+            *_wrong_paths(targets),
+            *_wrong_counts(max_faults=max_faults, most=most, times=times),
+            *_wrong_spans(until, spans, seconds),
+        ],
+    )
 
     @st.composite
     def plans(draw: DrawFn) -> FaultPlan:
         on = draw(st.lists(st.sampled_from(chosen), unique=True, max_size=min(len(chosen), max_faults)))
         if not on:
             return FaultPlan()
-        one = st.one_of(*(faults(kind, targets, most=most, times=times, until=until, seconds=seconds) for kind in on))
+        one = st.one_of(*(faults(kind, targets, most=most, times=times, until=until, seconds=spans) for kind in on))
         return FaultPlan(*draw(st.lists(one, min_size=1, max_size=max_faults)))
 
     return plans()
@@ -84,9 +85,19 @@ def faults(
     until: float = 30.0,
     seconds: Sequence[float] = SECONDS,
 ) -> SearchStrategy[Fault]:
-    """Faults of one kind; the arguments are those of `plans`."""
+    """Faults of one kind; the other arguments, and the errors, are those of `plans`."""
     from hypothesis import strategies as st
 
+    spans = _several(seconds)
+    _refuse(
+        "faults.of_kind",
+        [
+            *_wrong_kinds((kind,), kind),
+            *(_wrong_paths(paths) if not isinstance(paths, str) else [f"paths={paths!r}: give several, as a list"]),
+            *_wrong_counts(most=most, times=times),
+            *_wrong_spans(until, spans, seconds),
+        ],
+    )
     at = st.integers(0, max(1, round(until * 4))).map(lambda quarter: min(until, quarter / 4))
     if kind is ClockJump:
         return st.builds(ClockJump, at=at, seconds=st.sampled_from((1.0, 60.0, 3600.0, -60.0)))
@@ -95,8 +106,46 @@ def faults(
     if kind is Kill:
         return st.one_of(st.builds(Kill, where, nth=nth), st.builds(Kill, where, nth=nth, at=at))
     if kind in (Slow, DelayMessage):
-        return st.builds(kind, where, nth=nth, seconds=st.sampled_from(tuple(seconds)))
+        return st.builds(kind, where, nth=nth, seconds=st.sampled_from(spans))
     return st.builds(kind, where, nth=nth, times=st.integers(1, times))
+
+
+def _several(given: object) -> tuple[Any, ...]:
+    """What was given where several values belong; empty: something else was."""
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else ()
+
+
+def _refuse(call: str, wrong: Sequence[str]) -> None:
+    if wrong:
+        raise BadPlan(f"{call}: {'; '.join(wrong)}")
+
+
+def _wrong_kinds(chosen: Sequence[object], given: object) -> Iterator[str]:
+    if not chosen or any(kind not in KINDS.values() for kind in chosen):
+        yield f"kinds={list(chosen) or given!r}: give a list of some of {', '.join(sorted(KINDS))}"
+
+
+def _wrong_paths(paths: Iterable[object]) -> Iterator[str]:
+    for path in paths:
+        if not isinstance(path, str) or not path:
+            yield f"{path!r} names no actor: give a path or a pattern such as 'team/**'"
+
+
+def _wrong_counts(**counts: object) -> Iterator[str]:
+    for name, value in counts.items():
+        if not isinstance(value, int) or value < 1:
+            yield f"{name}={value!r}: a whole number of at least 1"
+
+
+def _wrong_spans(until: object, spans: Sequence[object], given: object) -> Iterator[str]:
+    if not _is_span(until):
+        yield f"until={until!r}: seconds are a finite number from 0"
+    if not spans or not all(map(_is_span, spans)):
+        yield f"seconds={given!r}: give a list of seconds, each a finite number from 0"
+
+
+def _is_span(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
 
 
 def moves(
@@ -126,6 +175,7 @@ def schedules(cast: Mapping[str, int] = ANYBODY, *, max_moves: int = 3) -> Searc
     """Schedules of few named moves; none is the simplest. `cast` as for `moves`."""
     from hypothesis import strategies as st
 
-    if max_moves < 0:
-        raise BadSchedule(f"schedules(max_moves={max_moves}): at least zero")
+    most: object = max_moves
+    if not isinstance(most, int) or most < 0:
+        raise BadSchedule(f"schedules(max_moves={max_moves!r}): a whole number, at least zero")
     return st.lists(moves(cast), max_size=max_moves).map(lambda each: Schedule(*each))

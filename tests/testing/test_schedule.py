@@ -80,6 +80,9 @@ def traffic(**options: Any) -> Simulation:
         (lambda: Simulation(schedule=Demote("a", 1)), "takes a schedule such as"),  # type: ignore[arg-type]
         (lambda: Simulation(search="pct"), "searches by a Strategy"),  # type: ignore[arg-type]
         (lambda: Simulation(seed=None), "whole number for its seed"),  # type: ignore[arg-type]
+        (lambda: Simulation(default_timeout=-1), r"default_timeout=-1\)"),
+        (lambda: Simulation(default_timeout="3"), r"default_timeout='3'\)"),  # type: ignore[arg-type]
+        (lambda: Simulation(strict="name"), r"strict='name'\): True, False or 'names'"),  # type: ignore[arg-type]
     ],
 )
 def test_what_a_run_is_made_of_is_checked_before_it_begins(make: Any, text: str) -> None:

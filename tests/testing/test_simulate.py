@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ from actors.testing import (
     faults,
     moves,
     plans,
+    schedules,
     shrink,
     simulate,
 )
@@ -666,7 +668,21 @@ def test_plans_leave_out_what_cannot_happen_in_one_process() -> None:
         lambda: plans(""),
         lambda: plans("a", kinds=[]),
         lambda: plans("a", kinds=[int]),  # type: ignore[list-item]
+        lambda: plans("a", kinds=Crash),  # type: ignore[arg-type]
+        lambda: plans("a", kinds="Crash"),  # type: ignore[arg-type]
+        lambda: plans(3),  # type: ignore[arg-type]
         lambda: plans("a", max_faults=0),
+        lambda: plans("a", max_faults="3"),  # type: ignore[arg-type]
+        lambda: plans("a", seconds=5),  # type: ignore[arg-type]
+        lambda: plans("a", seconds=[-1]),
+        lambda: plans("a", seconds=()),
+        lambda: plans("a", seconds="5"),  # type: ignore[arg-type]
+        lambda: plans("a", until=math.inf),
+        lambda: plans("a", until=None),  # type: ignore[arg-type]
+        lambda: faults.of_kind(int),  # type: ignore[arg-type]
+        lambda: faults.of_kind(Crash, "a"),
+        lambda: faults.of_kind(Crash, [""]),
+        lambda: faults.of_kind(Crash, most=1.5),  # type: ignore[arg-type]
     ],
 )
 def test_a_strategy_for_plans_that_say_nothing_is_refused(make: Callable[[], object]) -> None:
@@ -675,7 +691,25 @@ def test_a_strategy_for_plans_that_say_nothing_is_refused(make: Callable[[], obj
         make()
 
 
+def test_all_that_is_wrong_with_plans_is_told_at_once() -> None:
+    """Nobody mends one number to read about the next."""
+    with pytest.raises(BadPlan) as caught:
+        plans("", kinds=[int], max_faults="3", most=0, until=math.nan, seconds=[-1])  # type: ignore[list-item,arg-type]
+    assert all(name in str(caught.value) for name in ("''", "kinds=", "max_faults='3'", "most=0", "until=nan", "[-1]"))
+
+
+def test_kinds_and_seconds_of_plans_may_be_generators() -> None:
+    """They are read once, before anything is drawn."""
+    plan = hypothesis.find(
+        plans("a", kinds=(each for each in [Slow]), seconds=(each for each in [7.0])),  # type: ignore[arg-type]
+        lambda plan: bool(plan),
+    )
+    assert plan == FaultPlan(Slow("a", seconds=7.0))
+
+
 def test_moves_of_nobody_are_refused() -> None:
     """The same for moves."""
     with pytest.raises(BadSchedule):
         moves({})
+    with pytest.raises(BadSchedule):
+        schedules(max_moves="3")  # type: ignore[arg-type]
