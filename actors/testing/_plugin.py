@@ -90,10 +90,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         if not made.is_over:
             made.__exit__(*sys.exc_info())
         if asked.replay is not None:
-            Replay.decode(asked.replay).check(made.trace_hash, type(error).__name__)
+            Replay.decode(asked.replay).judge(made, error)
         raise
     if asked.replay is not None:
-        Replay.decode(asked.replay).check(made.trace_hash, None)
+        Replay.decode(asked.replay).judge(made, None)
     if asked.determinism:
         _again(pyfuncitem, made)
     return result

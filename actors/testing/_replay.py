@@ -7,11 +7,14 @@ import binascii
 import json
 import zlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from actors.testing._errors import SimulationError, StaleReplay
 from actors.testing._faults import FaultPlan
 from actors.testing._schedule import Schedule
+
+if TYPE_CHECKING:
+    from actors.testing._simulation import Simulation
 
 VERSION = 1
 
@@ -59,10 +62,26 @@ class Replay(NamedTuple):
         except (SimulationError, ValueError, TypeError, AttributeError) as error:
             raise StaleReplay(f"stale: the blob names something that is not there any more: {error}") from error
 
-    def check(self, trace_hash: str, failure: str | None) -> None:
-        """Says whether the blob still does what it did. Raises `StaleReplay` when it shows nothing any more."""
+    def judge(self, sim: Simulation, error: BaseException | None) -> None:
+        """Says what came of a run of this blob, whose error is `error`.
+
+        A failure of the same type gets a note when the run is another one. Raises `StaleReplay` when the blob shows
+        nothing any more.
+        """
+        failure = type(error).__name__ if error is not None else None
+        self.check(sim.trace_hash, failure, sim.nameless)
+        if error is not None and sim.trace_hash != self.trace_hash:
+            why = sim.nameless or "the code under test has changed"
+            error.add_note(f"the replay blob showed {self.failure} in another run: {why}")
+
+    def check(self, trace_hash: str, failure: str | None, nameless: str = "") -> None:
+        """Raises `StaleReplay` unless the failure is that of the blob. `nameless`: what of the blob aimed at nobody."""
         if failure == self.failure:
             return
         now = f"it now ends with {failure}" if failure else "the run passes now"
+        if nameless:
+            raise StaleReplay(
+                f"stale: this blob showed {self.failure} in another test, or before names changed: {nameless}; {now}"
+            )
         same = "the run is the same to the last step" if trace_hash == self.trace_hash else "the run has changed"
         raise StaleReplay(f"stale: this blob showed {self.failure}; {now}, and {same}")

@@ -146,9 +146,9 @@ def run_blob(blob: str, body: Callable[..., object]) -> None:
     """Runs exactly what a blob says. Raises what it showed, or `StaleReplay`."""
     replay = Replay.decode(blob)
     outcome = Attempt(replay.plan, replay.schedule, replay.seed).run(body)
-    if outcome.failure is not None and type(outcome.failure).__name__ == replay.failure:
+    replay.judge(outcome.sim, outcome.failure)
+    if outcome.failure is not None:
         raise outcome.failure
-    replay.check(outcome.sim.trace_hash, type(outcome.failure).__name__ if outcome.failure is not None else None)
 
 
 def _fail(outcome: Outcome) -> None:

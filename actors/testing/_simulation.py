@@ -464,6 +464,16 @@ class Simulation:
         return [fault for index, fault in enumerate(self.plan.faults) if index not in named]
 
     @property
+    def nameless(self) -> str:
+        """The faults that name no actor and the moves of nobody, with who was there; empty: all name somebody."""
+        there = {each.path for each in self.observations if isinstance(each, seen.Made)}
+        there.update(path for path, lane in self.loop.lanes.items() if path and lane.steps)
+        moves = [move for move in self.unused_moves if move.path and move.path not in there]
+        found = [*map(repr, self.nameless_faults), *map(repr, moves)]
+        verb = "names" if len(found) == 1 else "name"
+        return f"{', '.join(found)} {verb} nobody; there were: {', '.join(sorted(there)) or 'none'}" if found else ""
+
+    @property
     def random(self) -> random.Random:
         """The seeded randomness of the runtime."""
         return self.runtime.random

@@ -298,6 +298,33 @@ def test_a_blob_of_what_is_mended_is_stale() -> None:
     assert isinstance(failure_of(mended, replay="no blob"), StaleReplay)
 
 
+def test_a_blob_of_another_test_says_that_it_names_nobody() -> None:
+    """Nothing was tried, so that nothing passes; who could be meant is there to read."""
+
+    @simulate()
+    def test(sim: Simulation) -> None:
+        sim.start(counters("a"))
+
+    blob = Replay(FaultPlan(Crash("bank/ann")), Schedule(Demote("bank/bob", 2)), 0, "AssertionError", "abc").encode()
+    failure = failure_of(test, replay=blob)
+    assert isinstance(failure, StaleReplay)
+    assert "Crash(path='bank/ann', nth=1, times=1), Demote(path='bank/bob', step=2) name nobody" in str(failure)
+    assert "there were: root, root/a" in str(failure)
+
+
+def test_a_blob_that_fails_alike_in_another_run_says_so() -> None:
+    """The same type of failure may be another bug."""
+
+    @simulate()
+    def test(sim: Simulation) -> None:
+        sim.start(counters("a"))
+        raise ValueError("something else")
+
+    failure = failure_of(test, replay=Replay(FaultPlan(), Schedule(), 0, "ValueError", "abc").encode())
+    assert isinstance(failure, ValueError)
+    assert any("in another run" in note for note in failure.__notes__)
+
+
 def test_a_mended_team_stands_the_search() -> None:
     """No false alarm where there is nothing to find."""
 
