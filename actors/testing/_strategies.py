@@ -25,6 +25,9 @@ REAL: tuple[type[Fault], ...] = tuple(
 SECONDS = (0.1, 1.0, 5.0, 30.0, 60.0)
 """Spans of time that programs are written with: what coincides shows more than what nearly does."""
 
+OFTEN = 3
+"""How many places a kill at a moment has among all sorts of faults: nothing else reaches who has nothing to do."""
+
 
 def plans(
     *paths: str,
@@ -65,12 +68,19 @@ def plans(
         ],
     )
 
+    sorts = [
+        sort
+        for kind in chosen
+        for sort in _sorts(kind, targets, most=most, times=times, until=float(until), seconds=spans)
+    ]
+
     @st.composite
     def plans(draw: DrawFn) -> FaultPlan:
-        on = draw(st.lists(st.sampled_from(chosen), unique=True, max_size=min(len(chosen), max_faults)))
+        places = st.integers(0, len(sorts) - 1)
+        on = draw(st.lists(places, unique=True, max_size=min(len(sorts), max_faults)))
         if not on:
             return FaultPlan()
-        one = st.one_of(*(faults(kind, targets, most=most, times=times, until=until, seconds=spans) for kind in on))
+        one = st.one_of(*(sorts[place] for place in on))
         return FaultPlan(*draw(st.lists(one, min_size=1, max_size=max_faults)))
 
     return plans()
@@ -98,16 +108,28 @@ def faults(
             *_wrong_spans(until, spans, seconds),
         ],
     )
+    return st.one_of(*_sorts(kind, paths, most=most, times=times, until=float(until), seconds=spans))
+
+
+def _sorts(
+    kind: type[Fault], paths: Sequence[str], *, most: int, times: int, until: float, seconds: Sequence[float]
+) -> list[SearchStrategy[Fault]]:
+    """The faults of one kind, in as many sorts as there are ways to time them.
+
+    A kill at a message and a kill at a moment are two.
+    """
+    from hypothesis import strategies as st
+
     at = st.integers(0, max(1, round(until * 4))).map(lambda quarter: min(until, quarter / 4))
     if kind is ClockJump:
-        return st.builds(ClockJump, at=at, seconds=st.sampled_from((1.0, 60.0, 3600.0, -60.0)))
+        return [st.builds(ClockJump, at=at, seconds=st.sampled_from((1.0, 60.0, 3600.0, -60.0)))]
     nth = st.integers(1, most)
     where = st.sampled_from(tuple(paths))
     if kind is Kill:
-        return st.one_of(st.builds(Kill, where, nth=nth), st.builds(Kill, where, nth=nth, at=at))
+        return [st.builds(Kill, where, nth=nth), *[st.builds(Kill, where, nth=nth, at=at)] * OFTEN]
     if kind in (Slow, DelayMessage):
-        return st.builds(kind, where, nth=nth, seconds=st.sampled_from(spans))
-    return st.builds(kind, where, nth=nth, times=st.integers(1, times))
+        return [st.builds(kind, where, nth=nth, seconds=st.sampled_from(tuple(seconds)))]
+    return [st.builds(kind, where, nth=nth, times=st.integers(1, times))]
 
 
 def _several(given: object) -> tuple[Any, ...]:

@@ -689,6 +689,19 @@ def test_plans_leave_out_what_cannot_happen_in_one_process() -> None:
     assert not {faults.DropMessage, faults.DuplicateMessage, faults.DelayMessage} & set(REAL)
 
 
+def test_who_has_nothing_to_do_is_killed_late_and_the_kill_becomes_one_fault() -> None:
+    """No message ever comes, so that of all kinds only a kill at a moment reaches it; the moment shrinks, too."""
+
+    @simulate(plan=plans("root/a"), examples=100)
+    def test(sim: Simulation) -> None:
+        sim.start(counters("a"))
+        sim.run(until=40)
+        assert not any(isinstance(each.fault, Kill) and each.at > 10 for each in sim.fired)
+
+    plan = Replay.decode(blob_in(note_of(failure_of(test)))).plan
+    assert plan == FaultPlan(Kill("root/a", at=10.25))
+
+
 @pytest.mark.parametrize(
     "make",
     [
