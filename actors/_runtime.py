@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future as LoopFuture
 from contextvars import Context, copy_context
+from threading import get_ident
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -173,7 +174,7 @@ class Runtime:
     def _begin(self) -> None:
         """Starts on the running loop."""
         self.loop = asyncio.get_running_loop()
-        self._thread_id = threading.get_ident()
+        self._thread_id = get_ident()
         self.context = copy_context()
         self.context.run(current_cell.set, None)
         self.clock = self._clock_factory(self.loop)
@@ -367,11 +368,11 @@ class Runtime:
     @property
     def on_loop_thread(self) -> bool:
         """Whether the code that asks runs on the loop thread."""
-        return threading.get_ident() == self._thread_id
+        return get_ident() == self._thread_id
 
     def on_loop(self, function: Callable[[], object]) -> None:
         """Calls `function` on the loop thread: at once if this is it, soon otherwise."""
-        if threading.get_ident() == self._thread_id:
+        if get_ident() == self._thread_id:
             function()
         else:
             self.control_call(function)
@@ -384,7 +385,7 @@ class Runtime:
 
     def on_turn_of(self, cell: Cell) -> bool:
         """Whether the code that asks is a handler or hook of `cell` itself, not a task or thread it started."""
-        if threading.get_ident() == self._thread_id:
+        if get_ident() == self._thread_id:
             return self.loop_host.stepping is cell
         return self.thread_host.is_current(cell)
 

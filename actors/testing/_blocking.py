@@ -141,8 +141,8 @@ def simulated_lock(strands: Strands, real: Any) -> SimLock | SimRLock:
 _PLAIN = type(threading.Lock())
 
 
-def _outlives(maker: FrameType) -> bool:
-    """Whether the lock that this code makes has to be a real one.
+def outlives(maker: FrameType) -> bool:
+    """Whether the lock, or the `threading.local`, that this code makes has to be a real one.
 
     The runtime's own critical sections never block, so that its locks are never contended here; and a module that is
     imported while a simulation runs keeps its locks when it is over.
@@ -156,13 +156,13 @@ def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[A
     real, real_rlock = threading.Lock, threading.RLock
 
     def make_lock() -> Any:
-        return real() if _outlives(sys._getframe(1)) else SimLock(strands, yields=True)
+        return real() if outlives(sys._getframe(1)) else SimLock(strands, yields=True)
 
     def make_waiter() -> SimLock:
         return SimLock(strands, yields=False)
 
     def make_rlock() -> Any:
-        return real_rlock() if _outlives(sys._getframe(1)) else SimRLock(strands)
+        return real_rlock() if outlives(sys._getframe(1)) else SimRLock(strands)
 
     python_queue = getattr(queue, "_PySimpleQueue", None)
     if python_queue is None:

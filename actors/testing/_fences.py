@@ -32,6 +32,7 @@ from actors.testing._errors import SimulationError
 from actors.testing._imported import Name, imported
 from actors.testing._place import parking
 from actors.testing._sim_runtime import SimRuntime
+from actors.testing._threads import LOCAL, simulated_local, thread_patches
 from actors.testing._watch import watch
 
 if TYPE_CHECKING:
@@ -116,12 +117,15 @@ class Fences:
         return self
 
     def _rename(self, replacements: dict[int, object]) -> None:
-        """The same for what modules of the user's have by a name of their own, and for their locks."""
+        """The same for what modules of the user's have by a name of their own, for locks and `threading.local`s."""
         for each in imported(replacements):
             if id(each.value) not in replacements:
-                replacements[id(each.value)] = simulated_lock(self._runtime.strands, each.value)
+                replacements[id(each.value)] = self._stands_for(each.value)
             self._names.append(each)
             each.namespace[each.name] = replacements[id(each.value)]
+
+    def _stands_for(self, made: Any) -> object:
+        return simulated_local(made) if type(made) is LOCAL else simulated_lock(self._runtime.strands, made)
 
     def _rename_in_new_modules(self) -> None:
         """What was imported meanwhile has by its own names what stood in the place of the standard library's."""
@@ -167,6 +171,7 @@ class Fences:
 
         patches = [
             *blocking_patches(runtime.strands, loop.time),
+            *thread_patches(runtime.strands),
             (time, "sleep", sleep),
             *((time, name, self._virtual(time, name, loop.time)) for name in ("monotonic", "perf_counter")),
             (time, "time", self._virtual(time, "time", clock.wall)),

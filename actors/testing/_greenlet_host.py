@@ -1,4 +1,8 @@
-"""The thread host of a simulation: each incarnation on a greenlet, so that what blocks lets virtual time pass."""
+"""The thread host of a simulation: each incarnation on a greenlet, so that what blocks lets virtual time pass.
+
+To Python each is a thread (`_threads`). To C code all are the one they run in: what it keeps for each thread, such as a
+`threading.local` that was made before the simulation and is no global name of the user's, they share.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What modules of the user's have in their global names and no patch of the standard library reaches.
 
-That is what they imported by name (`from time import monotonic`), and the locks they made when they were imported.
+That is what they imported by name (`from time import monotonic`), and the locks and `threading.local`s they made when
+they were imported.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-LOCKS: tuple[type, ...] = (type(threading.Lock()), type(threading.RLock()))
+MADE: tuple[type, ...] = (type(threading.Lock()), type(threading.RLock()), threading.local)
+"""Of these types exactly: a class of the user's may promise more than what stands for it."""
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _OURS = str(Path(__file__).parents[1])
 
@@ -37,7 +39,7 @@ _found: list[_Found] = []
 
 
 def imported(identities: Iterable[int]) -> tuple[Name, ...]:
-    """Where a module of the user's has something of these identities, or a lock. Libraries keep what they have."""
+    """Where a module of the user's has something of these identities or of `MADE`. Libraries keep what they have."""
     wanted = frozenset(identities)
     modules = (len(sys.modules), next(reversed(sys.modules)))
     if not _found or _found[0][:2] != (modules, wanted):
@@ -46,7 +48,7 @@ def imported(identities: Iterable[int]) -> tuple[Name, ...]:
             for module in list(sys.modules.values())
             if _is_users(module)
             for name, value in list(vars(module).items())
-            if id(value) in wanted or isinstance(value, LOCKS)
+            if id(value) in wanted or type(value) in MADE
         )
         _found[:] = [_Found(modules, wanted, names)]
     return tuple(each for each in _found[0].names if each.namespace.get(each.name) is each.value)

@@ -7,6 +7,8 @@ from asyncio import Handle, TimerHandle
 from asyncio.events import _set_running_loop
 from collections.abc import Callable
 from contextvars import Context
+from itertools import count
+from threading import Thread, get_ident
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -42,6 +44,9 @@ class Strand(greenlet):  # type: ignore[misc]
         """Whether it belongs to the test, or to pykka's own, and not to the tree under test."""
         self.lane = lane
         self.name = name
+        self.number = strands.number()
+        self.thread: Thread | None = None
+        """What `threading.current_thread()` is in it, once it was asked."""
         self.sleeper: Sleeper | None = None
         self._strands = strands
         self._task = work
@@ -68,7 +73,14 @@ class Strands:
         self.current: Strand | None = None
         """The strand that runs at this moment."""
         self.closing = False
+        self.number = count(1).__next__
         self._context = Context()
+        self._home = get_ident()
+
+    @property
+    def mine(self) -> Strand | None:
+        """The strand that asks; none outside of strands, and none for any other thread of the machine."""
+        return self.current if self.current is not None and get_ident() == self._home else None
 
     def start(self, work: Callable[[], object], lane: Lane, name: str, *, outside: bool = False) -> Strand:
         """Begins a simulated thread; it takes its first step when its lane is chosen."""
