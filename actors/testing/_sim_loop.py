@@ -151,8 +151,6 @@ class SimLoop(asyncio.BaseEventLoop):
         self._moved_at = self.steps
         self._running = True
         _set_running_loop(self)
-        collects = gc.isenabled()
-        gc.disable()  # what finalizers do has to come at the same step in every run
         try:
             while True:
                 while control:
@@ -188,8 +186,6 @@ class SimLoop(asyncio.BaseEventLoop):
         finally:
             self._running = False
             _set_running_loop(None)
-            if collects:
-                gc.enable()
 
     def _fail(self) -> NoReturn:
         failure, self.failure = self.failure, None

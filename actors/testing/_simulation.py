@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import math
 import random
@@ -122,6 +123,8 @@ class Simulation:
         """Whether plan, schedule and seed are all there is to this run, so that the report says how to repeat it."""
         self._runtime: SimRuntime | None = None
         self._fences: Fences
+        self._collects = False
+        """Whether the garbage collector was on before."""
         self._pykka: list[Any] = []
 
     # Life
@@ -135,6 +138,10 @@ class Simulation:
         self._fences = Fences(self.runtime)
         self._fences.__enter__()
         self._pykka = list(pykka.ActorRegistry._actor_refs)
+        # What finalizers do has to come at the same step in every run; and when most of a run is gone already, the
+        # garbage collector has less to look at.
+        self._collects = gc.isenabled()
+        gc.disable()
         return self
 
     def __exit__(
@@ -269,6 +276,8 @@ class Simulation:
             self.loop.close()
             self._freeze()
             self._always.clear()  # they hold the simulation, and it holds them
+            if self._collects:
+                gc.enable()
 
     # Starting things
 

@@ -490,6 +490,23 @@ def test_a_finished_simulation_is_free_as_soon_as_nobody_holds_it() -> None:
         gc.enable()
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_the_garbage_collector_rests_during_a_run_and_is_as_before_afterwards(before: bool) -> None:
+    """What finalizers do must not depend on how much was allocated; a run that fails leaves it as it was, too."""
+    (gc.enable if before else gc.disable)()
+    try:
+        with simulation() as sim:
+            assert not gc.isenabled()
+            sim.spawn(Counter).ask("x")
+            assert not gc.isenabled()
+        assert gc.isenabled() is before
+        with pytest.raises(KeyError), simulation():
+            raise KeyError
+        assert gc.isenabled() is before
+    finally:
+        gc.enable()
+
+
 def test_a_put_never_waits_for_whoever_gets() -> None:
     """As the real `SimpleQueue`, whose `put` a signal handler may call while the very same thread is inside `get`."""
     for step in range(1, 7):
