@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-MADE: tuple[type, ...] = (type(threading.Lock()), type(threading.RLock()), threading.local)
-"""Of these types exactly: a class of the user's may promise more than what stands for it."""
+LOCKS: tuple[type, ...] = (type(threading.Lock()), type(threading.RLock()))
+_LOCAL = threading.local
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _OURS = str(Path(__file__).parents[1])
 
@@ -39,7 +39,7 @@ _found: list[_Found] = []
 
 
 def imported(identities: Iterable[int]) -> tuple[Name, ...]:
-    """Where a module of the user's has something of these identities or of `MADE`. Libraries keep what they have."""
+    """Where a module of the user's has any of these, a lock, or a `threading.local`. Libraries keep theirs."""
     wanted = frozenset(identities)
     modules = (len(sys.modules), next(reversed(sys.modules)))
     if not _found or _found[0][:2] != (modules, wanted):
@@ -48,10 +48,15 @@ def imported(identities: Iterable[int]) -> tuple[Name, ...]:
             for module in list(sys.modules.values())
             if _is_users(module)
             for name, value in list(vars(module).items())
-            if id(value) in wanted or type(value) in MADE
+            if id(value) in wanted or _is_made(value)
         )
         _found[:] = [_Found(modules, wanted, names)]
     return tuple(each for each in _found[0].names if each.namespace.get(each.name) is each.value)
+
+
+def _is_made(value: object) -> bool:
+    # Not of a class derived from threading.local: it was derived from the real one, and stays that.
+    return isinstance(value, LOCKS) or type(value) is _LOCAL
 
 
 def _is_users(module: object) -> bool:
