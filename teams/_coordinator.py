@@ -239,26 +239,30 @@ class Coordinator(Dispatcher):
             return
         for _ in range(ASKED):
             self.find_seats()
-            if all(seat.ref is not None for seat in self.book.roster.seats.values()):
-                break
-            await sleep(LOOK_AGAIN)
-        orders = self.orders()
-        for _ in range(ASKED):
-            topics = self.runtime.find(f"{self.team}/{TOPICS}")
-            if topics is None or not orders:
+            if self.everybody_there() and await self.told():
                 return
-            asked = [(order, topics.ask(order, block=False)) for order in orders]
-            orders = []
-            for order, answered in asked:
-                try:
-                    await answered
-                except SpecError:
-                    raise
-                except Exception:  # noqa: BLE001 - whatever kept it from being heard, it is said again
-                    orders.append(order)
-            if orders:
-                await sleep(LOOK_AGAIN)
+            await sleep(LOOK_AGAIN)
+        await self.told()
         self.look_later(TOPICS)
+
+    def everybody_there(self) -> bool:
+        """Whether every seat has its member, if only one that is being restarted."""
+        return all(seat.ref is not None and seat.ref.is_alive() for seat in self.book.roster.seats.values())
+
+    async def told(self) -> bool:
+        """Tells the topics of the members; whether all was heard, and those are still the members."""
+        topics = self.runtime.find(f"{self.team}/{TOPICS}")
+        if topics is None:
+            return True
+        heard = True
+        for answered in [topics.ask(order, block=False) for order in self.orders()]:
+            try:
+                await answered
+            except SpecError:
+                raise
+            except Exception:  # noqa: BLE001 - whatever kept it from being heard, it is said again
+                heard = False
+        return heard and self.everybody_there()
 
     def wire(self) -> None:
         """Has members hear of their topics, and take their steps in choreographies. Said twice it is as said once."""

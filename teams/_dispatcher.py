@@ -114,7 +114,7 @@ class Dispatcher(Actor):
     def find_seats(self) -> None:
         """Members that run by now get work."""
         for seat in self.book.roster.seats.values():
-            if seat.ref is None:
+            if seat.ref is None or not seat.ref.is_alive():
                 ref = self.runtime.find(f"{self.team}/members/{seat.id}")
                 if ref is not None:
                     self.book.roster.joined(seat, ref)
