@@ -277,8 +277,9 @@ class Engine(Requests):
         if not self._charge(child, reason, now):
             return
         delay = child.fail(now, self._random)
-        own_start = self._phase is Phase.STARTING and not child.ever_up and child.starter is None
-        if not is_group(self._spec.strategy) and not own_start:
+        asked = child.starter is not None
+        own_start = self._phase is Phase.STARTING and not child.ever_up
+        if asked or not (is_group(self._spec.strategy) or own_start):
             self._wait_alone(child, delay, now)
             self._note_backing_off(child, reason, now)
             self._advance(now)
@@ -287,7 +288,7 @@ class Engine(Requests):
         self._note_backing_off(child, reason, now)
         operation = self._under_way()
         again: list[Child] = []
-        if self._spec.strategy == "one_for_all" and child.ever_up and child.starter is None:
+        if self._spec.strategy == "one_for_all" and child.ever_up:
             again = [each for each in operation.started if each.live and each.state is ChildState.RUNNING]
             operation.started.clear()
         for each in again:

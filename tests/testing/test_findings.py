@@ -357,3 +357,16 @@ def test_a_child_that_is_replaced_stops_by_the_grace_it_was_started_with() -> No
     tree = supervisor("root", child("a", Puppet, backoff=None, shutdown=0.5, args={"stop": "never"}))
     other = child("a", Puppet, backoff=None, shutdown=20.0, args={"stop": "never", "starts": ("up",)})
     Trial(tree, (Line(3.0, "root", "update_specs", other),), until=2.0).run()
+
+
+def test_no_group_waits_for_a_first_start_that_was_asked_for_meanwhile() -> None:
+    """Guards rules 1 and 12: a child asked for with `start_child` failed its first start while the supervisor waited to
+    try one of its own again, and where a restart takes siblings along its own start then waited for that child, too.
+    """
+    tree = supervisor(
+        "root",
+        child("b", Puppet, backoff=constant(1.0), retry_start=True, args={"starts": ("fail",)}),
+        strategy="rest_for_one",
+    )
+    asked = child("d", Puppet, backoff=constant(4.0), retry_start=True, args={"starts": ("fail",)})
+    Trial(tree, (Line(0.5, "root", "start_child", asked),)).run()
