@@ -271,7 +271,7 @@ class SupervisorSpec(BaseSpec):
         return self.own_budget
 
     def runs_like(self, other: Spec) -> bool:
-        """The same tree below, with the same strategy and limits, under the same name."""
+        """The same class and callbacks, the same tree below, with the same strategy and limits, under the same name."""
         return isinstance(other, SupervisorSpec) and all(
             getattr(self, field) == getattr(other, field) for field in _INSIDE
         )
@@ -300,6 +300,9 @@ _INSIDE = (
     "period",
     "auto_shutdown",
     "max_children",
+    "supervisor_class",
+    "on_failure",
+    "on_give_up",
 )
 """What of a supervisor's spec its running actor was built from, and its name."""
 

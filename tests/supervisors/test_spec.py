@@ -16,6 +16,7 @@ from supervisors._backoff import Exponential, constant
 from supervisors._builders import budget, child, dynamic_supervisor, partition_supervisor, supervisor, tasks
 from supervisors._errors import SpecError
 from supervisors._spec import ChildSpec, SupervisorSpec, TaskCall
+from supervisors._supervisor import Supervisor
 from supervisors._tree import parse_tree, unresolved
 
 
@@ -246,6 +247,20 @@ def test_only_a_changed_program_needs_a_restart() -> None:
     assert not spec.runs_like(supervisor("w"))
     assert supervisor("s", spec).runs_like(supervisor("s", spec, restart="transient"))
     assert not supervisor("s", spec).runs_like(supervisor("s"))
+
+
+def test_a_supervisor_of_another_class_or_with_other_callbacks_runs_something_else() -> None:
+    """Guards rule 23: a running supervisor has what it was built from. Such a change was called adopted, and nobody
+    heard of it until the next restart.
+    """
+
+    class Other(Supervisor):
+        pass
+
+    assert not supervisor("s").runs_like(supervisor("s", supervisor_class=Other))
+    assert not supervisor("s").runs_like(supervisor("s", on_failure=print))
+    assert not supervisor("s").runs_like(supervisor("s", on_give_up=print))
+    assert supervisor("s", on_failure=print).runs_like(supervisor("s", on_failure=print))
 
 
 TREE: dict[str, Any] = {
