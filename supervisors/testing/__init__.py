@@ -1,10 +1,10 @@
 """Testing your own tree: the reference model of a supervisor, and strategies for specs and whole trees. Needs
 `understudy[testing]`.
 
-General layout: this package imports `actors.testing` through its seam `_actors` alone. `_model`, `_requests` and
-`_promptness` are the model of one supervisor, written from the rules and not from the engine; `_reference` is the
-oracle over a whole tree; `_trial` is one run of a tree of puppets as a value, `_encoding` writes it down, and
-`_strategies` generates it. `_hypothesis_entry` is found by Hypothesis.
+General layout: this package imports `actors.testing` through its seam `_actors` alone. `_model`, `_requests`,
+`_updating` and `_promptness` are the model of one supervisor, written from the rules and not from the engine;
+`_reference` is the oracle over a whole tree; `_trial` is one run of a tree of puppets as a value, `_encoding` writes it
+down, and `_strategies` generates it. `_hypothesis_entry` is found by Hypothesis.
 `import supervisors` imports none of it, and importing this package imports a module of it only when a name is used:
 Hypothesis loads it in every test run.
 """

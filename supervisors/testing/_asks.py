@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from supervisors._actors import ActorRef
@@ -22,6 +22,8 @@ class Ask:
     allowed: set[str] = field(default_factory=set)
     child: str | None = None
     """The path that the ref in a good answer has."""
+    results: Sequence[object] = ()
+    """The values that a good answer may have; empty: any."""
 
 
 class Asks:
@@ -31,9 +33,17 @@ class Asks:
         self._disagree = disagree
         self._open: dict[int, Ask] = {}
 
-    def add(self, number: int, what: str, rule: int, *allowed: str, child: str | None = None) -> None:
+    def add(
+        self,
+        number: int,
+        what: str,
+        rule: int,
+        *allowed: str,
+        child: str | None = None,
+        results: Sequence[object] = (),
+    ) -> None:
         """A request is handled."""
-        self._open[number] = Ask(what, rule, set(allowed), child)
+        self._open[number] = Ask(what, rule, set(allowed), child, results)
 
     def answered_to_nobody(self, number: int) -> None:
         """It was told and not asked."""
@@ -67,6 +77,9 @@ class Asks:
         ref = error.ref if isinstance(error, AlreadyStarted) else value
         if ask.child is not None and isinstance(ref, ActorRef) and ref.path != ask.child:
             self._disagree(23, f"the ref of {ask.child} in the answer to {ask.what}", ref.path)
+        if error is None and ask.results and value not in ask.results:
+            wanted = " or ".join(repr(result) for result in ask.results)
+            self._disagree(23, f"{wanted} as the answer to {ask.what}", repr(value))
 
     def overdue(self) -> list[Ask]:
         """What could have been answered and was not."""

@@ -28,6 +28,10 @@ class Span(NamedTuple):
         """When this is over, and perhaps the other one too."""
         return Span(self.earliest, max(self.latest, other.latest))
 
+    def either(self, other: Span) -> Span:
+        """Whatever lies in one of them, or between."""
+        return Span(min(self.earliest, other.earliest), max(self.latest, other.latest))
+
     def holds(self, value: float) -> bool:
         """Whether the value lies in the span."""
         return self.earliest - ROUNDING <= value <= self.latest + ROUNDING

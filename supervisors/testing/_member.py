@@ -53,6 +53,10 @@ class Member:
     uptime: UpTime
     own: Account | None
     """Its own budget (rule 9)."""
+    lives_by: Spec = field(init=False)
+    """The spec of its present incarnation: not `spec` from an update of what it runs until it is replaced."""
+    start_limit: float | None = field(init=False)
+    """The seconds that the start under way may take."""
     want: Want = Want.FIRST
     life: Life = Life.DOWN
     incarnation: int = 0
@@ -68,6 +72,8 @@ class Member:
     last_stand: bool = False
     """The stop under way was ordered since the supervisor ends."""
     attempt: int = 0
+    fewer: int | None = None
+    """The attempts since it was told to run something else: whether they count from one again then is not said."""
     delay: float | None = None
     delays: Span = AT_ONCE
     """What the present delay may be."""
@@ -88,6 +94,8 @@ class Member:
     """That request found it at rest; it goes back there when its start fails."""
     fresh: bool = False
     """Its next start may be the first in a cell of its own."""
+    late: bool = False
+    """It came when the supervisor was up: its id may have been another's before."""
     in_line: bool = False
     """The start under way is one of those that go one after another."""
     restarting: bool = False
@@ -96,6 +104,9 @@ class Member:
     """A request started it while a group restart was under way, which has not started it."""
     closed: bool = False
     """Its cell is closed: nothing of it is left."""
+
+    def __post_init__(self) -> None:
+        self.begin(self.spec)
 
     @property
     def waits(self) -> bool:
@@ -106,6 +117,15 @@ class Member:
     def alive(self) -> bool:
         """Whether it counts as alive for automatic shutdown (rule 21): until it is gone, whoever ends it."""
         return self.life is not Life.DOWN or self.want in (Want.RUN, Want.FIRST, Want.AGAIN, Want.GROUP)
+
+    @property
+    def specs(self) -> tuple[Spec, Spec]:
+        """The one it lives by, and the one for its next incarnation."""
+        return self.lives_by, self.spec
+
+    def begin(self, spec: Spec) -> None:
+        """An incarnation begins that lives by this spec."""
+        self.lives_by, self.start_limit = spec, spec.start_timeout
 
     def enter(self, life: Life, now: float) -> None:
         """The supervisor learns of a new stage of its life; its up time runs while it is up, or gone for good (rule
@@ -118,8 +138,10 @@ class Member:
         if life is Life.DOWN:
             self.in_group = self.last_stand = self.to_stop = self.to_end = self.killed = False
             self.stop_at = None
-            if self.up_since is not None and now - self.up_since >= stable_after(self.spec.backoff):
-                self.attempt, self.delay = 0, None
+            # By which of the two specs what is replaced was stable is not said: `fewer` leaves that open.
+            stable = max(stable_after(self.spec.backoff), stable_after(self.lives_by.backoff))
+            if self.up_since is not None and now - self.up_since >= stable:
+                self.forgive()
             self.up_since = None
         up = life is Life.UP or (life is Life.STOPPING and was_up)
         self.uptime.run(now, up or (life is Life.DOWN and self.want in (Want.REST, Want.DROP)))
@@ -128,14 +150,20 @@ class Member:
         """It is down for good, or until a request wants it again."""
         self.want = want
         self.fresh = True
-        self.attempt, self.delay = 0, None
+        self.forgive()
         self.due = AT_ONCE
         self.uptime.run(now, True)
 
+    def forgive(self) -> None:
+        """The attempts count from one again."""
+        self.attempt, self.delay, self.fewer = 0, None, None
+
     def fail(self, now: float) -> Span:
         """One more failure: returns when the next attempt may come (rule 11)."""
+        self.delays = self._next_delays()
         self.attempt += 1
-        self.delays = delay_span(self.spec.backoff, self.attempt, self.delay)
+        if self.fewer is not None:
+            self.fewer += 1
         self.failed_at = now
         self.due = self.delays.after(now)
         self.uptime.run(now, False)
@@ -143,12 +171,25 @@ class Member:
 
     def next_due(self, now: float) -> Span:
         """When the next attempt may come if this was a failure."""
-        return delay_span(self.spec.backoff, self.attempt + 1, self.delay).after(now)
+        return self._next_delays().after(now)
+
+    def _next_delays(self) -> Span:
+        delays = delay_span(self.spec.backoff, self.attempt + 1, self.delay)
+        if self.fewer is None:
+            return delays
+        return delays.either(delay_span(self.spec.backoff, self.fewer + 1, None))
+
+    def settle_count(self, attempt: int) -> None:
+        """The supervisor says which attempt this is."""
+        if attempt == self.fewer:
+            self.attempt = attempt
+            self.delays = delay_span(self.spec.backoff, attempt, None)
+        self.fewer = None
 
     @property
     def grace(self) -> float | None:
         """The seconds it may take to stop; `None`: any time (rule 17)."""
-        match self.spec.shutdown:
+        match self.lives_by.shutdown:
             case "infinity":
                 return None
             case "brutal_kill":

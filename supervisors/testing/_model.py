@@ -23,6 +23,7 @@ from supervisors.testing._asks import Asks
 from supervisors.testing._delays import AT_ONCE, ROUNDING, Span
 from supervisors.testing._errors import ReferenceDisagreement
 from supervisors.testing._member import LIVE, ORDERED, Life, Member, Want, by_itself
+from supervisors.testing._update import Update
 
 
 class Mode(Enum):
@@ -87,6 +88,7 @@ class SupervisorModel:
         self.members: dict[str, Member] = {}
         self.account = Account(spec.max_restarts, spec.period)
         self.group: Group | None = None
+        self.update: Update | None = None
         self.end: End | None = None
         self.silent: str | None = None
         """Why the model judges this incarnation no longer, if it does not."""
@@ -97,8 +99,10 @@ class SupervisorModel:
         self.asks = Asks(self.disagree)
         self.newcomers: list[int] = []
         """The requests for one more child of the template that were not carried out yet."""
-        self.updated: dict[str, Spec] = {}
-        """Children whose spec `update_specs` has brought; of a dynamic supervisor its template."""
+        self.template: Spec | None = spec.template
+        """What the children of a dynamic supervisor are made from."""
+        self.brought: dict[str, Spec] = {}
+        """What `update_specs` has brought where the model gave in."""
         self._places = 0
 
     # Saying no
@@ -124,20 +128,26 @@ class SupervisorModel:
         """Whether a restart takes siblings along (rule 6)."""
         return self.spec.strategy in ("one_for_all", "rest_for_one")
 
-    @property
-    def template(self) -> Spec | None:
-        """What the children of a dynamic supervisor are made from."""
-        given = self.spec.template
-        return next(iter(self.updated.values()), given) if given is not None else None
-
     def add(self, id: str, spec: Spec, request: int | None = None) -> Member:
         """One more child, the last in order."""
         own = spec.own_restarts
         account = None if own is None else Account(own.max_restarts, own.period)
-        member = Member(id, spec, self._places, UpTime(self.now, running=False), account, request=request)
-        self._places += 1
+        late = self.mode is not Mode.STARTING or request is not None
+        uptime = UpTime(self.now, running=False)
+        member = Member(id, spec, self._place(), uptime, account, request=request, late=late)
         self.members[id] = member
         return member
+
+    def reorder(self, ids: Iterable[str]) -> None:
+        """This is the start order from here on. Who is not named is on its way out."""
+        named = [self.members.pop(id) for id in ids]
+        for each in named:
+            each.position = self._place()
+            self.members[each.id] = each
+
+    def _place(self) -> int:
+        self._places += 1
+        return self._places
 
     def born(self) -> None:
         """It begins to start its children (rule 1)."""
@@ -165,9 +175,8 @@ class SupervisorModel:
             self.disagree(17, "no further start: the supervisor ends", seen)
         self._may_start(member, seen)
         # Where the count of a child begins that comes later is not said: its id may have been another's before.
-        if incarnation != member.incarnation + 1 and not (
-            member.request is not None and (member.fresh or not member.incarnation)
-        ):
+        unknown = member.late if not member.incarnation else member.fresh and member.request is not None
+        if incarnation != member.incarnation + 1 and not unknown:
             self.disagree(26, f"incarnation {member.incarnation + 1}", seen)
         member.incarnation = incarnation
         member.in_line = member.want in (Want.FIRST, Want.GROUP) and member.request is None
@@ -175,6 +184,7 @@ class SupervisorModel:
         member.want, member.fresh, member.at_rest, member.closed = Want.RUN, False, ("stopped",), False
         member.start_at = self.now
         member.doubt = False
+        member.begin(member.spec)
         member.enter(Life.STARTING, self.now)
 
     def _may_start(self, member: Member, seen: str) -> None:
@@ -246,8 +256,8 @@ class SupervisorModel:
         if member.life not in (Life.STARTING, Life.UP):
             self.disagree(17, f"nothing: {id} is {member.life.value}", seen)
         self._may_stop(member, seen)
-        if brutal != (member.spec.shutdown == "brutal_kill"):
-            self.disagree(17, f"shutdown={member.spec.shutdown!r}", seen)
+        if brutal != (member.lives_by.shutdown == "brutal_kill"):
+            self.disagree(17, f"shutdown={member.lives_by.shutdown!r}", seen)
         if not brutal and grace != member.grace and not (grace is None and not self.ordered):
             self.disagree(17, f"{member.grace} s to stop", f"{seen} within {grace} s")
         member.in_group = member.to_stop
@@ -280,10 +290,11 @@ class SupervisorModel:
         return live[-1]
 
     def next_to_stop(self) -> Member | None:
-        """Whose turn it is to stop in a group restart (rule 6)."""
+        """Whose turn it is to stop in a group restart (rule 6), or for `update_specs`, by the order until then."""
         if any(each.in_group for each in self.members.values()):
             return None
-        return next((each for each in reversed(self.members.values()) if each.to_stop), None)
+        line = list(self.members.values()) if self.update is None else self.update.stops
+        return next((each for each in reversed(line) if each.to_stop), None)
 
     # What is seen: a delay
 
@@ -299,6 +310,7 @@ class SupervisorModel:
         if member.doubt:
             member.fail(self.now)
             member.doubt = False
+        member.settle_count(attempt)
         if attempt != member.attempt:
             self.disagree(11, f"attempt {member.attempt} of {id}", seen)
         if not member.delays.holds(delay):
@@ -323,7 +335,7 @@ class SupervisorModel:
             if member.to_stop and member.want is Want.FIRST:
                 member.want = Want.GROUP  # the group restart is to stop it, and it is up after all
             self._answer(member, "ok")
-            self._group_may_be_done()
+            self.may_be_done()
 
     def declined(self, id: str, incarnation: int) -> None:
         """It hears that a child declined to start (rule 3)."""
@@ -336,7 +348,7 @@ class SupervisorModel:
         self._answer(member, "*")
         if self.mode is not Mode.ENDING and member.want in (Want.GROUP, Want.FIRST):
             return  # a group restart was about to stop it, and starts it with the others
-        self.settle_down(member, Want.DROP if self.drops(member) else Want.REST)
+        self.settle_down(member, Want.DROP if self.drops(member) or member.want is Want.DROP else Want.REST)
         # Which of the two it shows that declined while it was told to stop is not said.
         member.at_rest = ("declined", "stopped") if told_to_stop else ("declined",)
 
@@ -351,18 +363,22 @@ class SupervisorModel:
         merges, requested = member.to_stop, member.request is not None
         first = not member.restarting and (requested or not member.ever_up)
         member.enter(Life.DOWN, self.now)
+        if self.update is not None and merges:
+            self._gone_before_its_turn(member)
+            return
         if self._gone_anyway(member, merges, reason):
             return
         if member.spec.retry_start and first:
             self._retry_first(member)
         elif requested:
             self._answer(member, "StartFailed")
-            self.settle_down(member, Want.REST if member.kept else Want.DROP)
+            self.settle_down(member, Want.REST if member.kept and not self.drops(member) else Want.DROP)
         elif first and self.mode is Mode.STARTING:
             member.want = Want.REST
             self._end(2, f"its own start fails: {id} did not come up", lambda why: _names(why, f"{self.path}/{id}"))
         else:
             self._restart(member, attempt=True)
+        self.may_be_done()
 
     def exited(self, id: str, incarnation: int, reason: ExitReason) -> None:
         """It hears that a child is gone."""
@@ -381,7 +397,9 @@ class SupervisorModel:
             becomes = Want.DROP
         ended = member.to_end
         member.enter(Life.DOWN, self.now)
-        if ended:
+        if self.update is not None and merges:
+            self._gone_before_its_turn(member)
+        elif ended:
             if member.spec.significant and becomes is not Want.RUN:
                 self.give_in("a significant child ended by itself while a request was about to end it")
             self.settle_down(member, member.want)
@@ -415,6 +433,13 @@ class SupervisorModel:
             return True
         return False
 
+    def _gone_before_its_turn(self, member: Member) -> None:
+        """It hears that a child is gone that `update_specs` was about to stop."""
+        leaves = member.want is Want.DROP
+        if not leaves or member.spec.significant:
+            self.give_in("a child ended by itself while update_specs was about to stop it")
+        self.settle_down(member, Want.DROP if leaves else Want.REST)
+
     def _stopped(self, member: Member, reason: ExitReason) -> None:
         """It hears that a child is gone that it had told to stop."""
         member.enter(Life.DOWN, self.now)
@@ -426,8 +451,12 @@ class SupervisorModel:
                 self.give_in(f"{member.id}, a transient child, ended as expected while a group restart stopped it")
             return
         member.doubt = True
-        if self.group is not None and member.want is Want.GROUP:
-            self.group.dues[member.id] = AT_ONCE.maybe(member.next_due(self.now))
+        if member.want is Want.GROUP:
+            due = AT_ONCE.maybe(member.next_due(self.now))
+            if self.group is None:
+                member.due = due
+            else:
+                self.group.dues[member.id] = due
 
     def settle_down(self, member: Member, want: Want) -> None:
         """It comes to rest, or is forgotten."""
@@ -438,11 +467,21 @@ class SupervisorModel:
         member.enders.clear()
         if self.group is not None:
             self.group.dues.pop(member.id, None)
-            self._group_may_be_done()
+        self.may_be_done()
         if want is Want.DROP:
             self.members.pop(member.id, None)
             if member.incarnation and not member.closed:
                 self.dropped[member.id] = member
+
+    def may_be_done(self) -> None:
+        """A child has come up, or down: that may be the end of what was under way."""
+        if self.group is not None:
+            self._group_may_be_done()
+        if self.update is not None and self.update.over:
+            # Whether the answer waits for what was asked for meanwhile is not said.
+            asked = any(each.request is not None for each in self.members.values())
+            self.asks.allow(self.update.number, "*" if self.update.failed or asked else "ok")
+            self.update = None
 
     def _group_may_be_done(self) -> None:
         if not any(each.want is Want.GROUP or each.in_line or each.to_stop for each in self.members.values()):
@@ -466,7 +505,10 @@ class SupervisorModel:
         """A first start that failed is tried again under the backoff of a restart (rule 2)."""
         if self._charge(member):
             member.fail(self.now)
-            member.want = Want.FIRST
+            # Only the supervisor's own start, and a request, wait for one that is tried again: the others are up.
+            alone = self.mode is Mode.RUNNING and member.request is None and not self.grouped
+            member.want = Want.AGAIN if alone else Want.FIRST
+            self._doubt_the_update(member)
             if self.group is not None:
                 # Whether a group that waits anyway waits for a first start, too, is not said.
                 self.group.dues[member.id] = AT_ONCE.maybe(member.due)
@@ -477,6 +519,7 @@ class SupervisorModel:
         """
         if not self._charge(member):
             return
+        self._doubt_the_update(member)
         member.restarting = True
         due = member.fail(self.now)
         if not self.grouped:
@@ -494,6 +537,15 @@ class SupervisorModel:
             live = each.life in (Life.STARTING, Life.UP) and not each.to_end
             if each.position >= origin and live and not (attempt and each.guest):
                 self._take_along(each)
+
+    def _doubt_the_update(self, member: Member) -> None:
+        """A child is to be started again while `update_specs` is under way: how the two go together is not said."""
+        if self.update is None:
+            return
+        if self.grouped:
+            self.give_in("a group restart came while update_specs was under way")
+        elif member in self.update.starts:
+            self.update.failed = True
 
     def _take_along(self, member: Member) -> None:
         """A bystander of a group restart: it is stopped and brought back, a temporary one is dropped (rule 6)."""
@@ -552,7 +604,9 @@ class SupervisorModel:
             self.end = End(rule, text, [])
         self.end.fits.append(fits)
         self.mode = Mode.ENDING
-        self.group = None
+        if self.update is not None and self.update.leaving:
+            self.give_in("the supervisor ends while update_specs removes a child")  # whose place in the order is open
+        self.group = self.update = None
         self.asks.allow_all("*")
         for each in self.members.values():
             each.to_stop = each.to_end = False

@@ -40,7 +40,7 @@ def _limits(member: Member, passed: float) -> Iterator[Overdue]:
     if member.life is Life.STOPPING and member.grace is not None and member.stop_at is not None:
         if member.stop_at + member.grace <= passed:
             yield 17, f"{member.id} killed: it did not stop within {member.grace} s"
-    limit = member.spec.start_timeout
+    limit = member.start_limit
     if member.life is Life.STARTING and limit is not None and member.start_at + limit <= passed:
         yield 4, f"the start of {member.id} has failed: it took longer than {limit} s"
 
@@ -63,7 +63,7 @@ def _going_on(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
         each.life is Life.STARTING and each.request is not None and not each.to_stop for each in model.members.values()
     )
     if first is not None and not _is_stopping(model) and not asked:
-        yield 6, f"{first.id} told to stop in the group restart"
+        yield (6 if model.update is None else 23), f"{first.id} told to stop: it is its turn"
     busy = model.ordered and _is_busy(model) and not _group_waits(model, passed)
     for member in model.members.values():
         if member.to_end and not busy:
@@ -101,7 +101,7 @@ def _group_waits(model: SupervisorModel, passed: float) -> bool:
 
 def _is_busy(model: SupervisorModel) -> bool:
     """Whether it stops and starts children one after another: what a request wants may have to wait for its turn."""
-    if model.group is not None or _is_stopping(model):
+    if model.group is not None or model.update is not None or _is_stopping(model):
         return True
     return any(
         each.life is Life.STARTING or (each.want is Want.FIRST and each.request is None)

@@ -25,7 +25,8 @@ class Reference:
     explains.
 
     Rules 1 to 25 are modelled, and of the others what can be seen of starts and stops (26, and 20 for what a kill
-    leaves). What it cannot judge is counted in `silent`: `update_specs`, and a few races that the rules leave open.
+    leaves). What it cannot judge is counted in `silent`: a few races that the rules leave open, most of them of
+    `update_specs` with something else that is under way.
     """
 
     def __init__(self, *trees: SupervisorSpec, prompt: bool = True) -> None:
@@ -116,7 +117,7 @@ class Reference:
         if model is None:
             return None
         member = model.members.get(id)
-        return model.updated.get(id) or (member.spec if member is not None else None)
+        return model.brought.get(id) or (member.spec if member is not None else None)
 
     def _cell_made(self, one: seen.Made) -> None:
         self._made[one.path] = (one.supervisor, self._spec_at(one.path))
@@ -228,8 +229,11 @@ class Reference:
 
     def _dead_letter(self, one: seen.DeadLettered) -> None:
         model, id = self._above(one.path)
-        spec = self._spec_at(one.path)
-        if one.why == "dropped" and isinstance(spec, ChildSpec) and spec.mailbox.on_restart == "keep" and model:
+        member = model.members.get(id) if model is not None else None
+        if model is None or member is None or one.why != "dropped":
+            return
+        # Which of the two specs counts for a child that is to run something else is not said.
+        if all(isinstance(spec, ChildSpec) and spec.mailbox.on_restart == "keep" for spec in member.specs):
             model.disagree(26, f"a restart keeps what waits in the mailbox of {id}", f"{one.message_type} dropped")
 
     # What supervisors hear and say

@@ -18,10 +18,13 @@ from supervisors._child import ChildCounts, ChildInfo
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._member import LIVE, Life, Member, Want
 from supervisors.testing._model import Mode, SupervisorModel
+from supervisors.testing._updating import WHAT, update
 
 
 def heard(model: SupervisorModel, number: int, request: object) -> None:
     """The supervisor begins to handle a request."""
+    if model.update is not None and model.update.concerns(_child_of(request)):
+        model.give_in("a request about a child that update_specs was about to stop or start")
     match request:
         case StartChild(what=ChildSpec() | SupervisorSpec() as spec) if model.ordered:
             _start(model, number, spec)
@@ -36,18 +39,33 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
         case DeleteChild(id=id):
             _delete(model, number, id)
         case GetChildSpec(id=id):
-            model.asks.add(
-                number, f"get_child_spec({id!r})", 23, "ok" if id in model.members else "NotFound", *_all_refused(model)
-            )
+            _show_spec(model, number, id)
         case WhichChildren() | CountChildren():
             model.asks.add(number, type(request).__name__, 23, "ok")
         case UpdateSpecs(specs=specs) if model.mode is not Mode.ENDING and _significant_in_vain(model, specs):
-            model.asks.add(number, "update_specs", 22, "SpecError")
+            model.asks.add(number, WHAT, 22, "SpecError")
+        case UpdateSpecs(specs=specs) if model.mode is not Mode.ENDING and not _fits(model, specs):
+            model.asks.add(number, WHAT, 24, "SpecError")
         case UpdateSpecs(specs=specs):
-            model.give_in("update_specs is not modelled")
-            model.updated.update((spec.id, spec) for spec in specs)
+            update(model, number, specs)
         case _:
             model.asks.add(number, type(request).__name__, 23, "*")
+
+
+def _child_of(request: object) -> str | None:
+    """The id of the child that the request is to change."""
+    match request:
+        case StartChild(what=ChildSpec() | SupervisorSpec() as spec):
+            return spec.id
+        case TerminateChild(id=id) | RestartChild(id=id) | DeleteChild(id=id):
+            return id
+        case _:
+            return None
+
+
+def _fits(model: SupervisorModel, specs: Sequence[Spec]) -> bool:
+    """Whether the specs have ids of their own, or are the one template."""
+    return len({spec.id for spec in specs}) == len(specs) if model.ordered else len(specs) == 1
 
 
 def _significant_in_vain(model: SupervisorModel, specs: Sequence[Spec]) -> bool:
@@ -67,6 +85,13 @@ def _start(model: SupervisorModel, number: int, spec: ChildSpec | SupervisorSpec
     else:
         model.asks.add(number, what, 1, child=path)
         model.add(spec.id, spec, number)
+
+
+def _show_spec(model: SupervisorModel, number: int, id: str) -> None:
+    member = model.members.get(id)
+    said = "NotFound" if member is None else "ok"
+    results = () if member is None or not model.ordered else (member.spec,)
+    model.asks.add(number, f"get_child_spec({id!r})", 23, said, *_all_refused(model), results=results)
 
 
 def _all_refused(model: SupervisorModel) -> Sequence[str]:
@@ -115,7 +140,8 @@ def _terminate(model: SupervisorModel, number: int, id: str) -> None:
         member.request = None
     wanted = Want.DROP if model.drops(member) or member.want is Want.DROP else Want.REST
     if member.life is Life.DOWN:
-        model.settle_down(member, wanted)
+        # What is at rest already stays as it is, be it temporary by an update.
+        model.settle_down(member, Want.REST if member.want is Want.REST else wanted)
         return
     member.want = wanted
     member.to_stop = False
@@ -181,7 +207,8 @@ def shown(model: SupervisorModel, value: object) -> None:
 
 def _listed(model: SupervisorModel, members: list[Member], infos: tuple[ChildInfo, ...]) -> None:
     wanted, found = [each.id for each in members], [info.id for info in infos]
-    if wanted != found and (model.ordered or set(wanted) != set(found)):
+    in_order = model.ordered and not (model.update is not None and model.update.leaving)
+    if wanted != found and (in_order or set(wanted) != set(found)):
         model.disagree(
             23, f"the children {', '.join(wanted) or 'none'}", f"{', '.join(found) or 'none'} in which_children"
         )
@@ -212,7 +239,7 @@ def visible(member: Member, now: float) -> Sequence[str]:
         case Life.STARTING, _:
             if member.to_stop or member.to_end:
                 return "starting", "restarting", "stopping"
-            if member.restarting:
+            if member.restarting and member.ever_up:
                 return ("restarting",)
             return ("starting", "restarting") if member.ever_up or member.attempt else ("starting",)
         case _, Want.AGAIN:

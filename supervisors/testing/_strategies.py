@@ -228,8 +228,6 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: flo
             continue
         path, spec = draw(st.sampled_from(supervisors))
         deed = draw(st.sampled_from(SUPERVISOR_DEEDS if path == tree.id else (*SUPERVISOR_DEEDS, "kill")))
-        if deed == "update_specs" and draw(st.integers(0, 3)):
-            deed = "start_child"  # the model judges nothing of a supervisor any more that has updated its specs
         takes_spec = deed == "update_specs" or (deed == "start_child" and not spec.is_dynamic)
         # What hangs while it stops may run already: a new spec must not give it for ever.
         given = child_specs(significant=draw(st.booleans())).filter(lambda given: given.shutdown != "infinity")

@@ -35,8 +35,10 @@ from supervisors.testing._errors import ReferenceDisagreement
 from supervisors.testing._puppet import Play
 from supervisors.testing._reference import Reference
 
-VERSION = 2
-"""Of the blobs; those of version 1 were not of plain values."""
+VERSION = 3
+"""Of the blobs; those of version 1 were not of plain values, and in those of version 2 `update_specs` put a new child
+last.
+"""
 
 Deed = Literal[
     "work",
@@ -68,7 +70,7 @@ class Line:
     deed: Deed
     spec: ChildSpec | None = None
     """The child to start, for `start_child` of a static supervisor. For `update_specs`: the child that takes the place
-    of the one with its id, or comes last; for a dynamic supervisor the template.
+    of the one with its id, or comes first where the last one goes; for a dynamic supervisor the template.
     """
 
 
@@ -231,7 +233,7 @@ def _updated(tree: SupervisorSpec, path: str, spec: ChildSpec) -> tuple[Spec, ..
     if not isinstance(found, SupervisorSpec) or found.is_dynamic:
         return (spec,)
     if all(each.id != spec.id for each in found.children):
-        return (*found.children, spec)
+        return (spec, *found.children[:-1])
     return tuple(spec if each.id == spec.id else each for each in found.children)
 
 

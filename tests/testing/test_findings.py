@@ -359,6 +359,18 @@ def test_a_child_that_is_replaced_stops_by_the_grace_it_was_started_with() -> No
     Trial(tree, (Line(3.0, "root", "update_specs", other),), until=2.0).run()
 
 
+def test_an_update_may_be_answered_after_what_was_asked_for_meanwhile() -> None:
+    """Guards the model of rule 23: it wanted the answer to `update_specs` while a child that somebody had asked for
+    meanwhile was coming up. One thing after another keeps the rules too.
+    """
+    tree = supervisor("root", child("c", Puppet, backoff=None, args={"stop": "slow"}))
+    script = (
+        Line(1.0, "root", "update_specs", child("c", Puppet, args={"starts": ("up", "slow")})),
+        Line(1.25, "root", "start_child", child("d", Puppet, args={"starts": ("slow", "slow")})),
+    )
+    assert not Trial(tree, script).run().silent
+
+
 def test_no_group_waits_for_a_first_start_that_was_asked_for_meanwhile() -> None:
     """Guards rules 1 and 12: a child asked for with `start_child` failed its first start while the supervisor waited to
     try one of its own again, and where a restart takes siblings along its own start then waited for that child, too.

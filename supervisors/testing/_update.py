@@ -1,0 +1,73 @@
+"""A change of specs under way (`update_specs`), as rule 23 says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from supervisors._reconcile import Reconciliation
+from supervisors._spec import ChildSpec, Spec, SupervisorSpec
+from supervisors.testing._member import Life, Member, Want
+
+_PROGRAM = ("start", "args", "host", "name")
+"""What a worker runs; the rest of its spec is policy."""
+
+_AS_A_CHILD = frozenset(
+    {"id", "restart", "shutdown", "backoff", "significant", "start_timeout", "retry_start", "own_budget"}
+)
+"""The policy in the spec of a supervisor. The rest is the tree that it runs."""
+
+
+def runs_the_same(old: Spec, new: Spec) -> bool:
+    """Whether a child goes on when its spec changes so."""
+    if isinstance(old, ChildSpec) and isinstance(new, ChildSpec):
+        return all(getattr(old, name) == getattr(new, name) for name in _PROGRAM)
+    if isinstance(old, SupervisorSpec) and isinstance(new, SupervisorSpec):
+        return all(value == getattr(new, name) for name, value in old if name not in _AS_A_CHILD)
+    return False
+
+
+def difference(old: Mapping[str, Spec], new: Sequence[Spec]) -> Reconciliation:
+    """What has to be done, and what the answer says. Both are in start order."""
+    wanted = {spec.id: spec for spec in new}
+    stay = [id for id in wanted if id in old and runs_the_same(old[id], wanted[id])]
+    return Reconciliation(
+        removed=tuple(id for id in old if id not in wanted),
+        restarted=tuple(id for id in wanted if id in old and id not in stay),
+        adopted=tuple(id for id in stay if old[id] != wanted[id]),
+        added=tuple(id for id in wanted if id not in old),
+    )
+
+
+@dataclass
+class Update:
+    """It stops some children, and then starts some."""
+
+    number: int
+    """The request."""
+    stops: Sequence[Member]
+    """Those to stop, in the order in which they were started."""
+    starts: Sequence[Member]
+    """Those to start, old and new."""
+    failed: bool = False
+    """Some start has failed: whether the answer waits for the next attempt is not said."""
+
+    def concerns(self, id: str | None) -> bool:
+        """Whether the child of this id is stopped or started by it."""
+        return any(each.id == id for each in (*self.stops, *self.starts))
+
+    @property
+    def leaving(self) -> list[Member]:
+        """Those that are to be forgotten and are not gone yet."""
+        return [each for each in self.stops if each.want is Want.DROP and each.life is not Life.DOWN]
+
+    @property
+    def over(self) -> bool:
+        """Whether all stops are done, and every start has been tried."""
+        if any(each.to_stop or each.in_group for each in self.stops):
+            return False
+        return not any(each.want in (Want.FIRST, Want.GROUP) or _comes_up(each) for each in self.starts)
+
+
+def _comes_up(member: Member) -> bool:
+    return member.life is Life.STARTING and member.in_line

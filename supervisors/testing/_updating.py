@@ -1,0 +1,112 @@
+"""What `update_specs` does to a supervisor and its children (rule 23, and 17 for the grace of those it stops)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from supervisors._reconcile import Reconciliation
+from supervisors._spec import Spec
+from supervisors.testing._account import Account
+from supervisors.testing._delays import AT_ONCE
+from supervisors.testing._member import LIVE, Life, Member, Want
+from supervisors.testing._model import Mode, SupervisorModel
+from supervisors.testing._update import Update, difference
+
+WHAT = "update_specs"
+
+
+def update(model: SupervisorModel, number: int, specs: Sequence[Spec]) -> None:
+    """The supervisor begins to handle the request; the specs are none that it has to refuse."""
+    if model.mode is Mode.ENDING:
+        model.asks.add(number, WHAT, 23, "*")
+    elif not model.ordered:
+        _another_template(model, number, specs[0])
+    elif (busy := _why_not_now(model)) is not None:
+        model.give_in(f"update_specs {busy}")
+        model.brought.update((spec.id, spec) for spec in specs)
+    else:
+        _begin(model, number, specs)
+
+
+def _why_not_now(model: SupervisorModel) -> str | None:
+    """What else is under way, where the rules do not say how the two go together."""
+    members = list(model.members.values())
+    if model.mode is not Mode.RUNNING:
+        return "during the supervisor's own start"
+    if model.update is not None:
+        return "during another update_specs"
+    if any(each.request is not None or each.enders or each.to_end for each in members):
+        return "during another request"
+    if model.group is not None:
+        return "during a group restart"
+    if any(each.want is Want.FIRST or each.life is Life.STOPPING for each in members):
+        return "while a child stops or waits for its first start"
+    return None
+
+
+def _another_template(model: SupervisorModel, number: int, spec: Spec) -> None:
+    """A dynamic supervisor starts the children to come from another template; those that are there go on."""
+    if model.newcomers:
+        model.give_in("update_specs while a child of the old template is about to start")
+    model.template = spec
+    # Whether the template counts as adopted where it is the same is not said.
+    answers = Reconciliation((), (), (spec.id,), ()), Reconciliation((), (), (), ())
+    model.asks.add(number, WHAT, 23, "ok", results=answers)
+
+
+def _begin(model: SupervisorModel, number: int, specs: Sequence[Spec]) -> None:
+    wanted = {spec.id: spec for spec in specs}
+    old = list(model.members.values())
+    change = difference({each.id: each.spec for each in old}, specs)
+    stops = [each for each in old if each.life in LIVE and each.id in change.removed + change.restarted]
+    starts = [each for each in old if each.id in change.restarted and (each.waits or each.life in LIVE)]
+    model.asks.add(number, WHAT, 23, results=(change,))
+    for member in old:
+        if member.id in change.removed:
+            _remove(model, member)
+        elif member.id in change.restarted:
+            _replace(member, wanted[member.id])
+        elif member.id in change.adopted:
+            _adopt(member, wanted[member.id])
+    starts += [model.add(id, wanted[id]) for id in change.added]
+    model.reorder(wanted)
+    model.update = Update(number, stops, starts)
+    model.may_be_done()
+
+
+def _remove(model: SupervisorModel, member: Member) -> None:
+    if member.life is Life.DOWN:
+        model.settle_down(member, Want.DROP)
+    else:
+        member.want, member.to_stop = Want.DROP, True
+
+
+def _replace(member: Member, spec: Spec) -> None:
+    """A child that is to run something else. What is at rest stays so; what waits for a restart waits no longer: the
+    update may be the very repair it waits for.
+    """
+    _take_over(member, spec)
+    if member.life is Life.DOWN and not member.waits:
+        return
+    member.to_stop = member.life is not Life.DOWN
+    member.want, member.restarting, member.due = Want.GROUP, True, AT_ONCE
+    member.fewer = 0 if member.attempt else None
+
+
+def _adopt(member: Member, spec: Spec) -> None:
+    """A child that goes on by another policy, which counts at once."""
+    _take_over(member, spec)
+    if member.life in LIVE:
+        member.lives_by = spec
+    if member.life is Life.STARTING:
+        # Whether another time limit counts for the start under way is not said.
+        limits = [math.inf if limit is None else limit for limit in (member.start_limit, spec.start_timeout)]
+        member.start_limit = max(limits)
+
+
+def _take_over(member: Member, spec: Spec) -> None:
+    own = spec.own_restarts
+    if own != member.spec.own_restarts:
+        member.own = None if own is None else Account(own.max_restarts, own.period)
+    member.spec = spec

@@ -1,0 +1,124 @@
+"""The reference model judges `update_specs`, too (rule 23)."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisors import budget, child, constant, dynamic_supervisor, supervisor
+from supervisors._moves import Moves
+from supervisors._reconcile import Reconciliation
+from supervisors._requests import Requests
+from supervisors._roster import Roster
+from supervisors._spec import Spec, SupervisorSpec
+from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
+from supervisors.testing._update import difference, runs_the_same
+
+A = child("a", Puppet, backoff=None)
+B = child("b", Puppet, backoff=None)
+C = child("c", Puppet, backoff=None)
+A_AS_ANOTHER = child("a", Puppet, backoff=None, args={"stop": "slow"})
+B_AS_ANOTHER = child("b", Puppet, backoff=None, args={"stop": "slow"})
+NEW = child("n", Puppet, backoff=None)
+TREE = supervisor("root", A, B, C, strategy="rest_for_one")
+CRASH = Line(3.0, "root/a", "crash")
+
+
+def update(spec: Spec, at: float = 1.0) -> Line:
+    """One line of a script."""
+    assert not isinstance(spec, SupervisorSpec)
+    return Line(at, "root", "update_specs", spec)
+
+
+def judged(tree: SupervisorSpec, *script: Line) -> Trial:
+    """A trial that the model judges to its end."""
+    trial = Trial(tree, script)
+    assert not trial.run().silent
+    return trial
+
+
+def accused(patch: pytest.MonkeyPatch, trial: Trial, target: object, name: str, put: object) -> int:
+    """The rule that the model says is broken, with something else in the place of a method."""
+    patch.setattr(target, name, put)
+    with pytest.raises(ReferenceDisagreement) as found:
+        trial.run()
+    return found.value.rule
+
+
+def test_what_runs_and_what_is_policy() -> None:
+    """Guards the model: class, arguments, host and name are what a worker runs; a supervisor runs its tree."""
+    assert runs_the_same(A, child("a", Puppet, restart="temporary", shutdown=1.0, redeliver=1))
+    assert not runs_the_same(A, A_AS_ANOTHER)
+    assert not runs_the_same(A, child("a", Puppet, backoff=None, name="a"))
+    assert not runs_the_same(A, supervisor("a"))
+    assert runs_the_same(supervisor("s", A), supervisor("s", A, restart="transient", own_budget=budget(1)))
+    assert not runs_the_same(supervisor("s", A), supervisor("s", A, max_restarts=1))
+
+
+def test_the_difference_is_in_the_order_of_the_specs() -> None:
+    """Guards the model: what is removed by the old order, the rest by the new."""
+    old = {"a": A, "b": B, "c": C}
+    assert difference(old, [NEW, B_AS_ANOTHER, A_AS_ANOTHER]) == Reconciliation(("c",), ("b", "a"), (), ("n",))
+    assert difference(old, [C, child("a", Puppet)]) == Reconciliation(("b",), (), ("a",), ())
+
+
+def test_an_update_goes_on_being_judged() -> None:
+    """Guards the model: one child is removed and one added, then what is there restarts and ends by the new order."""
+    judged(TREE, update(NEW), CRASH, Line(4.0, "root", "which_children"), Line(5.0, "root/n", "crash"))
+
+
+def test_what_is_adopted_counts_at_once() -> None:
+    """Guards rule 23 in the model: the restart type, the backoff and the grace of the child that is there."""
+    judged(TREE, update(child("a", Puppet, restart="temporary")), CRASH, Line(4.0, "root", "which_children"))
+    judged(TREE, update(child("a", Puppet, backoff=constant(4.0))), CRASH)
+    never = supervisor("root", child("a", Puppet, args={"stop": "never"}))
+    judged(never, update(child("a", Puppet, args={"stop": "never"}, shutdown=1.0)), Line(2.0, "root/a", "stop"))
+
+
+def test_a_changed_child_that_waits_for_its_restart_starts_at_once() -> None:
+    """Guards rule 23 in the model: the update may be the very repair it waits for."""
+    tree = supervisor("root", child("a", Puppet, backoff=constant(16.0)), B)
+    assert judged(tree, Line(0.5, "root/a", "crash"), update(A_AS_ANOTHER), CRASH).run().judged["starts"] == 4
+
+
+def test_what_is_at_rest_stays_at_rest() -> None:
+    """Guards rule 23 in the model: whatever it would run."""
+    script = (Line(0.5, "root/a", "terminate_child"), update(A_AS_ANOTHER), Line(3.0, "root/a", "restart_child"))
+    judged(TREE, *script)
+
+
+def test_children_to_come_are_made_from_the_other_template() -> None:
+    """Guards rule 23 in the model of a dynamic supervisor: those that are there stay what they are."""
+    tree = dynamic_supervisor("root", child("t", Puppet, backoff=None, shutdown=1.0))
+    other = child("t", Puppet, backoff=None, shutdown=2.0)
+    start = (Line(0.5, "root", "start_child"), Line(1.5, "root", "start_child"))
+    stops = (Line(2.0, "root/1", "terminate_child"), Line(2.5, "root/2", "terminate_child"))
+    judged(tree, *start, update(other), *stops, Line(3.0, "root", "count_children"))
+
+
+def test_who_restarts_what_is_adopted_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards rule 23 in the model."""
+    trial = judged(TREE, update(child("a", Puppet, shutdown=1.0)))
+
+    def restart(self: Requests, child: object, spec: Spec) -> None:
+        stop: list[object] = []
+        self._replace(child, spec, stop, [], 1.0)  # type: ignore[arg-type]
+        self._under_way().add(stop=stop)  # type: ignore[arg-type]
+
+    assert accused(monkeypatch, trial, Requests, "_adopt", restart) in (5, 23)
+
+
+def test_who_ignores_the_new_order_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards rule 23 in the model: what came first in the new order is left alone by a crash after it."""
+    trial = judged(TREE, update(NEW), CRASH)
+    assert accused(monkeypatch, trial, Roster, "reorder", lambda self, ids: None) == 5
+
+
+def test_who_answers_something_else_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards rule 23 in the model: the answer is what was done."""
+    trial = judged(TREE, update(NEW))
+    answer = Moves._answer
+
+    def lie(self: Moves, request: object, value: object) -> None:
+        answer(self, request, Reconciliation((), (), (), ()) if isinstance(value, Reconciliation) else value)
+
+    assert accused(monkeypatch, trial, Moves, "_answer", lie) == 23
