@@ -114,6 +114,13 @@ class Member:
         return self.life is Life.DOWN and self.want in (Want.FIRST, Want.AGAIN, Want.GROUP)
 
     @property
+    def in_turn(self) -> bool:
+        """Whether it is one of those that start one after another, and has not come up yet."""
+        if self.life is Life.STARTING:
+            return self.in_line
+        return self.request is None and self.want in (Want.FIRST, Want.GROUP)
+
+    @property
     def alive(self) -> bool:
         """Whether it counts as alive for automatic shutdown (rule 21): until it is gone, whoever ends it."""
         return self.life is not Life.DOWN or self.want in (Want.RUN, Want.FIRST, Want.AGAIN, Want.GROUP)

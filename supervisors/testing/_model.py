@@ -480,7 +480,7 @@ class SupervisorModel:
         if self.update is not None and self.update.over:
             # Whether the answer waits for what was asked for meanwhile is not said.
             asked = any(each.request is not None for each in self.members.values())
-            self.asks.allow(self.update.number, "*" if self.update.failed or asked else "ok")
+            self.asks.allow(self.update.number, "*" if self.update.loose or asked else "ok")
             self.update = None
 
     def _group_may_be_done(self) -> None:
@@ -532,8 +532,10 @@ class SupervisorModel:
         self.group.dues[member.id] = due
         for each in self.members.values():
             if each.want is Want.FIRST and each.life is Life.DOWN and each.attempt:
-                # Whether those who come after a first start that waits to be tried again wait for it is not said.
-                self.group.dues[each.id] = each.due if each.position >= origin else AT_ONCE.maybe(each.due)
+                # Whether those who come after a first start that waits to be tried again wait for it is not said, nor
+                # whether one that was asked for, and has not been up, is of the group.
+                sure = each.position >= origin and each.request is None
+                self.group.dues[each.id] = each.due if sure else AT_ONCE.maybe(each.due)
             live = each.life in (Life.STARTING, Life.UP) and not each.to_end
             if each.position >= origin and live and not (attempt and each.guest):
                 self._take_along(each)
@@ -545,7 +547,7 @@ class SupervisorModel:
         if self.grouped:
             self.give_in("a group restart came while update_specs was under way")
         elif member in self.update.starts:
-            self.update.failed = True
+            self.update.loose = True
 
     def _take_along(self, member: Member) -> None:
         """A bystander of a group restart: it is stopped and brought back, a temporary one is dropped (rule 6)."""

@@ -23,8 +23,6 @@ from supervisors.testing._updating import WHAT, update
 
 def heard(model: SupervisorModel, number: int, request: object) -> None:
     """The supervisor begins to handle a request."""
-    if model.update is not None and model.update.concerns(_child_of(request)):
-        model.give_in("a request about a child that update_specs was about to stop or start")
     match request:
         case StartChild(what=ChildSpec() | SupervisorSpec() as spec) if model.ordered:
             _start(model, number, spec)
@@ -50,17 +48,6 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
             update(model, number, specs)
         case _:
             model.asks.add(number, type(request).__name__, 23, "*")
-
-
-def _child_of(request: object) -> str | None:
-    """The id of the child that the request is to change."""
-    match request:
-        case StartChild(what=ChildSpec() | SupervisorSpec() as spec):
-            return spec.id
-        case TerminateChild(id=id) | RestartChild(id=id) | DeleteChild(id=id):
-            return id
-        case _:
-            return None
 
 
 def _fits(model: SupervisorModel, specs: Sequence[Spec]) -> bool:
@@ -134,6 +121,8 @@ def _terminate(model: SupervisorModel, number: int, id: str) -> None:
         model.asks.add(number, what, 23, "NotFound", *([] if model.ordered else ["ok"]))
         return
     model.asks.add(number, what, 16 if member.waits else 23)
+    if model.update is not None and model.update.concerns(member):
+        model.update.loose = True
     member.enders.append(number)
     if member.request is not None:
         model.asks.allow(member.request, "*")

@@ -49,12 +49,12 @@ class Update:
     """Those to stop, in the order in which they were started."""
     starts: Sequence[Member]
     """Those to start, old and new."""
-    failed: bool = False
-    """Some start has failed: whether the answer waits for the next attempt is not said."""
+    loose: bool = False
+    """Something else has come between, or a start has failed: what the answer waits for is not said."""
 
-    def concerns(self, id: str | None) -> bool:
-        """Whether the child of this id is stopped or started by it."""
-        return any(each.id == id for each in (*self.stops, *self.starts))
+    def concerns(self, member: Member) -> bool:
+        """Whether it stops or starts this child."""
+        return member in self.stops or member in self.starts
 
     @property
     def leaving(self) -> list[Member]:
@@ -66,8 +66,4 @@ class Update:
         """Whether all stops are done, and every start has been tried."""
         if any(each.to_stop or each.in_group for each in self.stops):
             return False
-        return not any(each.want in (Want.FIRST, Want.GROUP) or _comes_up(each) for each in self.starts)
-
-
-def _comes_up(member: Member) -> bool:
-    return member.life is Life.STARTING and member.in_line
+        return not any(each.in_turn for each in self.starts)

@@ -22,11 +22,13 @@ def update(model: SupervisorModel, number: int, specs: Sequence[Spec]) -> None:
         model.asks.add(number, WHAT, 23, "*")
     elif not model.ordered:
         _another_template(model, number, specs[0])
-    elif (busy := _why_not_now(model)) is not None:
-        model.give_in(f"update_specs {busy}")
-        model.brought.update((spec.id, spec) for spec in specs)
     else:
-        _begin(model, number, specs)
+        if (busy := _why_not_now(model)) is not None:
+            model.give_in(f"update_specs {busy}")
+        if model.silent is None:
+            _begin(model, number, specs)
+        else:
+            model.brought.update((spec.id, spec) for spec in specs)
 
 
 def _why_not_now(model: SupervisorModel) -> str | None:
@@ -38,8 +40,8 @@ def _why_not_now(model: SupervisorModel) -> str | None:
         return "during another update_specs"
     if any(each.request is not None or each.enders or each.to_end for each in members):
         return "during another request"
-    if model.group is not None:
-        return "during a group restart"
+    if model.group is not None and any(each.to_stop or each.life is Life.STARTING for each in members):
+        return "while a group restart stops or starts children"
     if any(each.want is Want.FIRST or each.life is Life.STOPPING for each in members):
         return "while a child stops or waits for its first start"
     return None
@@ -66,12 +68,12 @@ def _begin(model: SupervisorModel, number: int, specs: Sequence[Spec]) -> None:
         if member.id in change.removed:
             _remove(model, member)
         elif member.id in change.restarted:
-            _replace(member, wanted[member.id])
+            _replace(model, member, wanted[member.id])
         elif member.id in change.adopted:
             _adopt(member, wanted[member.id])
     starts += [model.add(id, wanted[id]) for id in change.added]
     model.reorder(wanted)
-    model.update = Update(number, stops, starts)
+    model.update = Update(number, stops, starts, loose=model.group is not None)
     model.may_be_done()
 
 
@@ -82,14 +84,16 @@ def _remove(model: SupervisorModel, member: Member) -> None:
         member.want, member.to_stop = Want.DROP, True
 
 
-def _replace(member: Member, spec: Spec) -> None:
-    """A child that is to run something else. What is at rest stays so; what waits for a restart waits no longer: the
-    update may be the very repair it waits for.
+def _replace(model: SupervisorModel, member: Member, spec: Spec) -> None:
+    """A child that is to run something else. What is at rest stays so; what waits for a restart waits no longer, but
+    for the others of its group: the update may be the very repair it waits for.
     """
     _take_over(member, spec)
     if member.life is Life.DOWN and not member.waits:
         return
     member.to_stop = member.life is not Life.DOWN
+    if model.group is not None:
+        model.group.dues.pop(member.id, None)
     member.want, member.restarting, member.due = Want.GROUP, True, AT_ONCE
     member.fewer = 0 if member.attempt else None
 

@@ -382,3 +382,28 @@ def test_no_group_waits_for_a_first_start_that_was_asked_for_meanwhile() -> None
     )
     asked = child("d", Puppet, backoff=constant(4.0), retry_start=True, args={"starts": ("fail",)})
     Trial(tree, (Line(0.5, "root", "start_child", asked),)).run()
+
+
+def test_the_last_of_two_updates_says_what_a_child_is() -> None:
+    """Guards the model: where it had given in at the first of them, it took the worker that the second one put in the
+    place of a supervisor for that supervisor.
+    """
+    tree = supervisor(
+        "root",
+        supervisor("a", child("a", Puppet, backoff=None, args={"starts": ("slow",)}), backoff=None),
+        child("b", Puppet, backoff=None, args={"starts": ("slow",)}),
+    )
+    script = (
+        Line(0.75, "root", "update_specs", child("e", Puppet, backoff=None)),
+        Line(2.0, "root", "update_specs", child("a", Puppet, backoff=None)),
+    )
+    Trial(tree, script).run()
+
+
+def test_a_group_restart_need_not_wait_for_what_was_asked_for_and_never_up() -> None:
+    """Guards the model of rule 12: it counted a child that somebody had asked for, and whose first start is tried
+    again, among the members of the group that failed.
+    """
+    tree = supervisor("root", child("a", Puppet, backoff=None), strategy="rest_for_one")
+    asked = child("b", Puppet, backoff=constant(1.0), retry_start=True, args={"starts": ("fail",)})
+    Trial(tree, (Line(0.5, "root", "start_child", asked), Line(0.75, "root/a", "crash"))).run()
