@@ -211,9 +211,11 @@ class SupervisorModel:
 
     def due_of(self, member: Member) -> Span:
         """When the next start in line may come."""
-        if member.want is Want.GROUP and self.group is not None:
-            return self.group.due
-        return member.due
+        if member.want is not Want.GROUP or self.group is None:
+            return member.due
+        if self.update is not None and self.update.concerns(member):
+            return member.due.maybe(self.group.due)  # whether it waits with the group is not said
+        return self.group.due
 
     def due_with_others(self, member: Member) -> Span:
         """When the start that a request asks for may come. Whether first starts that failed, and that wait at the same
