@@ -10,8 +10,8 @@ all without effect.
 
 Three things the rules leave open are decided here. A group restart brings back what was up: a child that
 ended for good, was terminated or declined stays as it is. A start asked for by `start_child` or
-`restart_child` takes its turn in the operation under way, but does not wait for a backoff. An exit that comes
-after the order to stop is the stop's own, whatever its reason.
+`restart_child` takes its turn in the operation under way, but does not wait for a backoff; when it fails and is
+tried again, nobody waits for it. An exit that comes after the order to stop is the stop's own, whatever its reason.
 """
 
 from __future__ import annotations
