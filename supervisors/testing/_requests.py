@@ -151,6 +151,7 @@ def _restart(model: SupervisorModel, number: int, id: str) -> None:
     elif member.life is Life.DOWN and member.want is Want.REST:
         model.asks.add(number, what, 1, child=f"{model.path}/{id}")
         member.want, member.request, member.kept = Want.FIRST, number, True
+        member.uptime.run(model.now, False)
     else:
         model.asks.add(number, what, 16 if member.waits else 23, *_busy(member))
 

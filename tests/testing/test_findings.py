@@ -407,3 +407,27 @@ def test_a_group_restart_need_not_wait_for_what_was_asked_for_and_never_up() -> 
     tree = supervisor("root", child("a", Puppet, backoff=None), strategy="rest_for_one")
     asked = child("b", Puppet, backoff=constant(1.0), retry_start=True, args={"starts": ("fail",)})
     Trial(tree, (Line(0.5, "root", "start_child", asked), Line(0.75, "root/a", "crash"))).run()
+
+
+def test_a_child_that_waits_for_the_start_somebody_asked_for_is_neither_up_nor_gone() -> None:
+    """Guards the model of rule 8: the time until `restart_child` had its turn took a restart out of the window."""
+    tree = supervisor(
+        "root",
+        supervisor(
+            "d",
+            child("a", Puppet, backoff=None),
+            child("b", Puppet, restart="transient", backoff=None, redeliver=1, args={"stop": "never"}),
+            strategy="rest_for_one",
+            backoff=None,
+            max_restarts=1,
+            period=1.0,
+        ),
+        restart="temporary",
+    )
+    script = (
+        Line(1.25, "root/d/a", "crash"),
+        Line(1.75, "root/d/b", "crash"),
+        Line(2.75, "root/d/a", "terminate_child"),
+        Line(3.0, "root/d/a", "restart_child"),
+    )
+    Trial(tree, script).run()
