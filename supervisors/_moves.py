@@ -210,13 +210,26 @@ class Moves:
             operation.stopping = child
             assert child.goal is not None
             self._stop(child, child.goal, now)
-        elif (until := operation.until()) is not None:
-            self._wait_together(operation, until, now)
-        elif (child := operation.next_to_start()) is not None:
+        else:
+            self._go_on(operation, now)
+
+    def _go_on(self, operation: Operation, now: float) -> None:
+        """What the operation does when its stops are done."""
+        until = operation.until()
+        child = operation.next_to_start() if until is None else self._before_the_group(operation)
+        if child is not None:
             operation.starting = child
             self._start(child, now)
+        elif until is not None:
+            self._wait_together(operation, until, now)
         else:
             self._complete(operation)
+
+    def _before_the_group(self, operation: Operation) -> Child | None:
+        """Takes a child that an update starts and that no failed member concerns: rest_for_one leaves alone what comes
+        before, so that it does not wait with the group (rule 12).
+        """
+        return operation.next_before_the_wait() if self._spec.strategy == "rest_for_one" else None
 
     def _wait_together(self, operation: Operation, until: float, now: float) -> None:
         """A group waits for the longest delay of its failed members (rule 12)."""

@@ -73,6 +73,16 @@ class Operation:
                 return child
         return None
 
+    def next_before_the_wait(self) -> Child | None:
+        """Takes the first in order of those to be started, if it comes before all whose delay is waited for and no
+        request asks for it.
+        """
+        waiting = self.to_start()
+        first = min(waiting, key=lambda child: child.position, default=None)
+        if first is None or first.starter is not None or first.due is not None:
+            return None
+        return self.next_to_start()
+
     def to_start(self) -> list[Child]:
         """Those still to be started. Each once: one that was started out of turn and queued again has two entries."""
         return list(dict.fromkeys(child for _, _, child in self._start if child.queued))

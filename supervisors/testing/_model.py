@@ -213,9 +213,15 @@ class SupervisorModel:
         """When the next start in line may come."""
         if member.want is not Want.GROUP or self.group is None:
             return member.due
-        if self.update is not None and self.update.concerns(member):
-            return member.due.maybe(self.group.due)  # whether it waits with the group is not said
-        return self.group.due
+        if self.update is None or not self.update.concerns(member):
+            return self.group.due
+        if self.spec.strategy == "rest_for_one" and self._comes_before_the_group(self.group, member):
+            return member.due
+        return member.due.maybe(self.group.due)  # whether it waits with the group is not said
+
+    def _comes_before_the_group(self, group: Group, member: Member) -> bool:
+        """Whether all that failed were started after it."""
+        return all(self.members[id].position > member.position for id in group.dues if id in self.members)
 
     def due_with_others(self, member: Member) -> Span:
         """When the start that a request asks for may come. Whether first starts that failed, and that wait at the same

@@ -75,7 +75,7 @@ def _going_on(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
                 yield 23, f"{member.id} started as asked"
     following = model.next_in_line()
     # Whether a first start that waits to be tried again waits for the group that waits meanwhile is not said.
-    if following is not None and _with_group(model, model.due_of(following)).latest <= passed:
+    if following is not None and _with_group(model, following).latest <= passed:
         if not _is_stopping(model) and all(each.life is not Life.STARTING for each in model.members.values()):
             yield (1 if model.group is None else 6), f"{following.id} started: it is its turn"
     if model.newcomers and not busy:
@@ -84,8 +84,9 @@ def _going_on(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
         yield 1, "the supervisor has started: all its children have"
 
 
-def _with_group(model: SupervisorModel, due: Span) -> Span:
-    return due if model.group is None else due.maybe(model.group.due)
+def _with_group(model: SupervisorModel, member: Member) -> Span:
+    due = model.due_of(member)
+    return due if model.group is None or member.want is Want.GROUP else due.maybe(model.group.due)
 
 
 def _is_stopping(model: SupervisorModel) -> bool:

@@ -431,3 +431,14 @@ def test_a_child_that_waits_for_the_start_somebody_asked_for_is_neither_up_nor_g
         Line(3.0, "root/d/a", "restart_child"),
     )
     Trial(tree, script).run()
+
+
+def test_what_comes_before_a_group_does_not_wait_with_it() -> None:
+    """Guards rule 12: `update_specs` stopped a healthy child to give it another program while a child after it backed
+    off, and it stayed down until that delay was over: rest_for_one leaves alone what was started before.
+    """
+    tree = supervisor(
+        "root", child("a", Puppet), child("b", Puppet, backoff=constant(16.0)), strategy="rest_for_one", backoff=None
+    )
+    other = child("a", Puppet, args={"starts": ("up",)})
+    Trial(tree, (Line(1.0, "root/b", "crash"), Line(2.0, "root", "update_specs", other)), until=30.0).run()
