@@ -804,6 +804,13 @@ MUTATIONS = (
         "            self._answer(request, change)\n",
     ),
     Mutation(
+        "what update_specs starts before a group waits with it",
+        12,
+        _MOVES,
+        'return operation.next_before_the_wait() if self._spec.strategy == "rest_for_one" else None',
+        "return None",
+    ),
+    Mutation(
         "another template makes nothing of it",
         23,
         _REQUESTS,
