@@ -254,7 +254,9 @@ class Engine(Requests):
             # What is to be forgotten anyway stays so: an update may have marked it before this restart.
             dropped = each.spec.restart == "temporary" or each.goal is Goal.DROP
             each.goal = Goal.DROP if dropped else Goal.RESTART
-        self._under_way().started.clear()
+        operation = self._under_way()
+        operation.started.clear()
+        operation.updated.difference_update((cause, *up))
         self._merge(up, [cause, *(each for each in up if each.goal is Goal.RESTART)], now)
 
     def _start_attempt_failed(self, child: Child, reason: ExitReason, now: float) -> None:

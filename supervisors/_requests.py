@@ -227,6 +227,7 @@ class Requests(Moves):
         operation.add(stop=stop)
         self._roster.reorder(wanted)
         operation.reorder()
+        operation.updated.update(start)
         if request is not None:
             operation.requests.append((request, change))
         self._merge((), start, now)

@@ -30,6 +30,8 @@ class Operation:
         """What the current attempt has brought up: one_for_all stops it again when a start fails (rule 15). Not what a
         request had started meanwhile.
         """
+        self.updated: set[Child] = set()
+        """What an update starts, and no group restart."""
         self.token: int | None = None
         """The timer of the wait under way."""
         self.delayed = False
@@ -74,14 +76,12 @@ class Operation:
         return None
 
     def next_before_the_wait(self) -> Child | None:
-        """Takes the first in order of those to be started, if it comes before all whose delay is waited for and no
-        request asks for it.
+        """Takes the first in order of those to be started, if the first that no request asks for is one that an update
+        starts and has no delay to wait for.
         """
-        waiting = self.to_start()
-        first = min(waiting, key=lambda child: child.position, default=None)
-        if first is None or first.starter is not None or first.due is not None:
-            return None
-        return self.next_to_start()
+        unasked = [child for child in self.to_start() if child.starter is None]
+        first = min(unasked, key=lambda child: child.position, default=None)
+        return self.next_to_start() if first in self.updated and first.due is None else None
 
     def to_start(self) -> list[Child]:
         """Those still to be started. Each once: one that was started out of turn and queued again has two entries."""

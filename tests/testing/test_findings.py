@@ -442,3 +442,16 @@ def test_what_comes_before_a_group_does_not_wait_with_it() -> None:
     )
     other = child("a", Puppet, args={"starts": ("up",)})
     Trial(tree, (Line(1.0, "root/b", "crash"), Line(2.0, "root", "update_specs", other)), until=30.0).run()
+
+
+def test_what_crashes_without_a_backoff_waits_with_its_group_all_the_same() -> None:
+    """Guards rule 12: the crash came while a first start after it waited to be tried again. What an update starts
+    before a group is not the group's.
+    """
+    tree = supervisor(
+        "root",
+        child("a", Puppet, backoff=None),
+        child("b", Puppet, backoff=constant(2.0), retry_start=True, args={"starts": ("fail",)}),
+        strategy="rest_for_one",
+    )
+    Trial(tree, (Line(1.0, "root/a", "crash"),)).run()
