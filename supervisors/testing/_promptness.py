@@ -58,11 +58,13 @@ def _ending(model: SupervisorModel) -> Iterator[Overdue]:
 
 def _going_on(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
     first = model.next_to_stop()
-    # Whether a group restart waits for a start that was asked for, and that it does not stop, is not said: OTP does.
-    asked = any(
-        each.life is Life.STARTING and each.request is not None and not each.to_stop for each in model.members.values()
+    # Whether a group restart waits for a start that was asked for, or whose turn it was, and that it does not stop, is
+    # not said: OTP does.
+    comes_up = any(
+        each.life is Life.STARTING and (each.request is not None or each.in_line) and not each.to_stop
+        for each in model.members.values()
     )
-    if first is not None and not _is_stopping(model) and not asked:
+    if first is not None and not _is_stopping(model) and not comes_up:
         yield (6 if model.update is None else 23), f"{first.id} told to stop: it is its turn"
     busy = model.ordered and _is_busy(model) and not _group_waits(model, passed)
     for member in model.members.values():

@@ -455,3 +455,21 @@ def test_what_crashes_without_a_backoff_waits_with_its_group_all_the_same() -> N
         strategy="rest_for_one",
     )
     Trial(tree, (Line(1.0, "root/a", "crash"),)).run()
+
+
+def test_a_group_restart_may_wait_for_a_start_of_the_group_it_merges_into() -> None:
+    """Guards the model of rules 6 and 7: a child was coming up, one after it crashed, and the model wanted those after
+    that one stopped meanwhile. One thing after another keeps the rules too.
+    """
+    tree = supervisor(
+        "root",
+        child("a", Puppet, backoff=constant(1.0), args={"starts": ("up", "slow")}),
+        strategy="rest_for_one",
+    )
+    script = (
+        Line(1.0, "root/a", "crash"),
+        Line(1.25, "root", "start_child", child("c", Puppet)),
+        Line(1.5, "root", "start_child", child("d", Puppet)),
+        Line(2.25, "root/c", "crash"),
+    )
+    Trial(tree, script).run()
