@@ -129,6 +129,9 @@ def _terminate(model: SupervisorModel, number: int, id: str) -> None:
         member.request = None
     wanted = Want.DROP if model.drops(member) or member.want is Want.DROP else Want.REST
     if member.life is Life.DOWN:
+        if member.waits:
+            # Which of the two it shows that declined before and waited for another start is not said.
+            member.at_rest = (*member.at_rest, "stopped")
         # What is at rest already stays as it is, be it temporary by an update.
         model.settle_down(member, Want.REST if member.want is Want.REST else wanted)
         return

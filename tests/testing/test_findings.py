@@ -473,3 +473,15 @@ def test_a_group_restart_may_wait_for_a_start_of_the_group_it_merges_into() -> N
         Line(2.25, "root/c", "crash"),
     )
     Trial(tree, script).run()
+
+
+def test_a_child_that_declined_and_is_terminated_while_it_waits_for_another_start_is_at_rest() -> None:
+    """Guards the model of rule 13, which does not say whether such a child shows as declined or as stopped."""
+    tree = supervisor("root", child("a", Puppet, args={"starts": ("decline",)}), strategy="rest_for_one")
+    script = (
+        Line(1.25, "root", "start_child", child("d", Puppet, args={"starts": ("slow", "slow")})),
+        Line(1.25, "root/a", "restart_child"),
+        Line(1.5, "root/a", "terminate_child"),
+        Line(2.0, "root", "which_children"),
+    )
+    Trial(tree, script).run()
