@@ -187,6 +187,12 @@ class SupervisorModel:
         member.begin(member.spec)
         member.enter(Life.STARTING, self.now)
 
+    def jumped(self) -> None:
+        """The clock has jumped: whether the time of a start that was ordered in this instant began before is open."""
+        for member in self.members.values():
+            if member.life is Life.STARTING and member.start_at == self.now:
+                member.start_limit = None
+
     def _may_start(self, member: Member, seen: str) -> None:
         """Whether the start has a reason, comes in order, and not before its delay is over."""
         if member.life is not Life.DOWN:

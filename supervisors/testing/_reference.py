@@ -293,6 +293,8 @@ class Reference:
         self.fired[one.fault.partition("(")[0]] += 1
         if one.fault.startswith("ClockJump("):
             self._jumped = True
+            for judged in self.models.values():
+                judged.jumped()
         model = self.models.get(one.path)
         if model is None:
             return

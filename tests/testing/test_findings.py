@@ -485,3 +485,19 @@ def test_a_child_that_declined_and_is_terminated_while_it_waits_for_another_star
         Line(2.0, "root", "which_children"),
     )
     Trial(tree, script).run()
+
+
+def test_a_clock_that_jumps_right_after_a_start_was_ordered_may_come_before_its_time_began() -> None:
+    """Guards the model of rule 4: it counted the time of a start from the order, also where a jump of the clock came
+    between the order and the first step of the actor, with which the time begins.
+    """
+    Trial.decode(
+        "eNqtVU2P2jAQ_SvIxxVKIXxJe6t666l3hCzjGPDi2JE92e0K8d_rGYeQZNlo1fYCZub5vZnnsdkuppMLC5WS7HnCQl0p_6qD82w6"
+        "YXshz-5wiAlbGxMD8qRN4ZWNke19E0URL_wxxMCFFVoCLQIIDykGdWUUbmQHoQ3C6wo_g3FvbHe9XnuCF6atBi1MXOfZDLVFFddL"
+        "Wr9oAOVR2zqrkMWroICLQwo35Z61LRBktFWCOgqgkGWWrVBOU1ak_eDfOZUbY-BrRej088KkESH0DQoZqADaHjNe1VWl4PkXfbHr"
+        "bScHXSpXAwluUPHLRqfK9piLOO2KVDQxewHq-I752DTwg_McTejRt0fyCbNsPGsaZJHUBq0ssL9v-3EBH2ZicNC9sop_kd-1NN45"
+        "GG_w7mG0jiwUxqCF222yGSm-kUtW4JhimVGgmxWj2X3KSy_CqYOYt4i2VX7z6os3yuEEp0s05iUVX4rfvHEBefIpNsyNLjW5ooIU"
+        "JlrRm7P1jO7Yfx7-fvPJ2nhZS22jfmvB3aZN3-ehj-lNaJzeP0bkw8NonPiglg_V-qe6uGtR9qgaCk7n1QXmfZ4358-9fJsuxupZ"
+        "ZOPNLzr1Fo8Ay3vFckxoNSjokwNB6CVOXG1oan4YJ88_65Ke70rACYNPTzSvCFil-VHS2QLnZp7NromidK_4F8C-0zvd2d15m-dr"
+        "HFI4pff9dlMowFsI8qVpX2zW63w5neRxand_AB24GGo="
+    ).run()
