@@ -119,58 +119,11 @@ def team(
     faults += [*_people_faults(id, members, roles), *_rule_faults(id, members, roles, handoffs)]
     seats = [spec.id for each in members for spec in each.specs]
     faults += [Fault(f"{id}/{fault.path}", fault.message) for made in choreographies for fault in made.unknown(seats)]
-    aim: object = goal
-    if aim is not None and not isinstance(aim, GoalSpec):
-        faults.append(Fault(id, f"goal: must be made by goal(), got {aim!r}"))
-    elif goal is not None:
-        faults += [Fault(f"{id}/goal", f"nobody is {whom}") for whom in unknown(members, roles, goal.pattern)]
-    if type(max_hops) is not int or max_hops < 0:
-        faults.append(Fault(id, f"max_hops: must be a whole number from 0, got {max_hops!r}"))
-    if type(ageing) not in (int, float) or not ageing > 0:
-        faults.append(Fault(id, f"ageing: must be more than 0 seconds, got {ageing!r}"))
+    faults += [*_goal_faults(id, members, roles, goal), *_number_faults(id, max_hops, ageing)]
     if faults:
         raise SpecError(faults)
     charter = Charter(id, members, roles, tuple(handoffs), max_hops, float(ageing), tuple(choreographies))
-    specs = [spec for each in members for spec in each.specs]
-    period = options.get("period", 60.0)
-    children: list[Spec] = [
-        supervisor(
-            "members",
-            *specs,
-            strategy=strategy,
-            max_restarts=options.get("max_restarts", 5),
-            period=period,
-            own_budget=budget(1, period=period),
-            on_failure=options.pop("on_failure", None),
-        ),
-        child("topics", Topics, backoff=None),
-        child("coordinator", Coordinator, args=(charter,), backoff=None),
-        dynamic_supervisor(
-            "runs",
-            child(
-                "run",
-                Run,
-                restart="transient",
-                backoff=exponential(0.01, cap=1.0),
-                shutdown="brutal_kill",
-                max_restarts=RUN_RESTARTS,
-                period=period,
-                on_limit="drop",
-            ),
-            max_restarts=None,
-            backoff=None,
-        ),
-    ]
-    if goal is not None:
-        aimed = child(
-            "goal",
-            Goal,
-            args=(goal.pattern, goal.value),
-            restart="transient",
-            significant=True,
-            shutdown="brutal_kill",  # it waits for others, and what it waits for is called off
-        )
-        children.append(aimed)
+    children = list(_children(charter, strategy, options, goal))
     return supervisor(
         id,
         *children,
@@ -178,6 +131,52 @@ def team(
         auto_shutdown="never" if goal is None else "any_significant",
         **options,
     )
+
+
+def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
+    """What a team is made of, in start order. Takes what is meant for the members out of the options."""
+    period = options.get("period", 60.0)
+    yield supervisor(
+        "members",
+        *(spec for each in charter.members for spec in each.specs),
+        strategy=strategy,
+        max_restarts=options.get("max_restarts", 5),
+        period=period,
+        own_budget=budget(1, period=period),
+        on_failure=options.pop("on_failure", None),
+    )
+    yield child("topics", Topics, backoff=None)
+    yield child("coordinator", Coordinator, args=(charter,), backoff=None)
+    # Runs wait for others, and when they are to stop, what they wait for is called off: they need no time for that.
+    run = child(
+        "run",
+        Run,
+        restart="transient",
+        backoff=exponential(0.01, cap=1.0),
+        shutdown="brutal_kill",
+        max_restarts=RUN_RESTARTS,
+        period=period,
+        on_limit="drop",
+    )
+    yield dynamic_supervisor("runs", run, max_restarts=None, backoff=None)
+    if goal is not None:
+        args = (goal.pattern, goal.value)
+        yield child("goal", Goal, args=args, restart="transient", significant=True, shutdown="brutal_kill")
+
+
+def _goal_faults(id: str, members: Sequence[Member], roles: Sequence[Role], goal: GoalSpec | None) -> Iterator[Fault]:
+    given: object = goal
+    if goal is not None and isinstance(given, GoalSpec):
+        yield from (Fault(f"{id}/goal", f"nobody is {whom}") for whom in unknown(members, roles, goal.pattern))
+    elif given is not None:
+        yield Fault(id, f"goal: must be made by goal(), got {given!r}")
+
+
+def _number_faults(id: str, max_hops: int, ageing: float) -> Iterator[Fault]:
+    if type(max_hops) is not int or max_hops < 0:
+        yield Fault(id, f"max_hops: must be a whole number from 0, got {max_hops!r}")
+    if type(ageing) not in (int, float) or not ageing > 0:
+        yield Fault(id, f"ageing: must be more than 0 seconds, got {ageing!r}")
 
 
 def unknown(members: Sequence[Member], roles: Sequence[Role], pattern: Pattern) -> Iterator[str]:

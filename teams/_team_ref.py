@@ -11,8 +11,8 @@ from teams._book import Book
 from teams._broadcast import BroadcastTo
 from teams._errors import RunFailed, TeamError, TeamHalted, WorkTimeout
 from teams._gather import Gathered, GatherPolicy, collect
+from teams._lobby import Guest, meet
 from teams._member import Member
-from teams._part import Awaited
 from teams._pattern import Pattern, pattern_faults, whoms
 from teams._record import Record, RunHandle
 from teams._requests import EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SeatInfo
@@ -90,7 +90,7 @@ class TeamRef(SupervisorRef):
         if book is not None and book.halted is not None:
             record.settle(Outcome(error=RunFailed(record.id, TeamHalted(self.path, book.halted), {})))
         else:
-            Awaited(self, "runs", partial(self._begin, record, tries), partial(broken, record, self.path))
+            meet(self, "runs", Guest(partial(self._begin, record, tries), partial(broken, record, self.path)))
 
     def _begin(self, record: Record, tries: int, runs: ActorRef[Any]) -> None:
         assert isinstance(runs, SupervisorRef)
@@ -248,7 +248,7 @@ class TeamRef(SupervisorRef):
             future.set_exception(WorkTimeout(self.path, "work", timeout, None))
 
         until = None if timeout is None else self._cell.runtime.now() + timeout
-        Awaited(self, "coordinator", partial(self._ask_coordinator, message, future, ASKED), gone, until, late)
+        meet(self, "coordinator", Guest(partial(self._ask_coordinator, message, future, ASKED), gone, late), until)
         return future
 
     def _ask_coordinator(self, message: object, future: Future[Any], tries: int, coordinator: ActorRef[Any]) -> None:
@@ -259,15 +259,15 @@ class TeamRef(SupervisorRef):
     def _answered(
         self, message: object, future: Future[Any], tries: int, coordinator: ActorRef[Any], asked: Future[Any]
     ) -> None:
-        """A coordinator that crashed over being asked has not begun what it was asked for: it is asked again. With the
-        place of a coordinator, all that it knew is gone, and who has begun what.
+        """A coordinator that crashed over being asked has not begun what it was asked for: it is asked again. It is not
+        asked of another one: with its place, all is gone that says who has begun what.
         """
         try:
             answer = asked.get()
         except (TeamError, SupervisionError) as error:
             future.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whatever crashed it
-            if tries and not coordinator._cell.closed:
+            if tries:
                 self._ask_coordinator(message, future, tries, coordinator)
             else:
                 future.set_exception(error)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from actors.testing import FaultPlan, faults, simulate, simulation
-from supervisors import start
+from actors.testing import CrashInStart, FaultPlan, faults, simulate, simulation
+from supervisors import constant, start
 from teams import Context, Handoff, WorkFailed, member, team
 from teams.resilience import CircuitOpen, batch, bulkhead, cache, circuit_breaker, rate_limit, retry, timeout
 
@@ -38,8 +38,10 @@ def test_a_bound_holds_over_members_that_block_whoever_crashes(sim: Any, plan: F
             under_way -= 1
 
     crew = sim.start(team("crew", member("worker", work, count=3, through=bulkhead(2), max_restarts=None)))
+    early = [crew.assign(number, "worker", attempts=3) for number in range(6)]
     sim.run(until=5)
     sim.heal()
+    sim.eventually("all that was begun under faults has ended", lambda: all(each.done() for each in early), within=60)
     pending = [crew.assign(number, "worker") for number in range(5)]
     sim.eventually("all is done", lambda: all(each.done() for each in pending), within=60)
     assert most <= 2
@@ -117,6 +119,17 @@ def test_a_function_that_blocks_holds_its_slot_until_it_returns_though_it_is_cal
         assert "BulkheadFull" in str(_error_of(second.get))
         sim.advance(0.5)
         assert "TimedOut" in str(_error_of(first.get))
+
+
+def test_a_call_whose_thread_does_not_come_up_fails_and_gives_back_its_slot() -> None:
+    """Guards a caller that would wait for ever for a function that nobody begins."""
+    with simulation(FaultPlan(CrashInStart("crew/members/worker/**"))) as sim:
+        policy = retry(1, backoff=constant(0.5)) | bulkhead(1, waiting=0)
+        crew = sim.start(team("crew", member("worker", slow, through=policy)))
+        pending = crew.assign(1, "worker")
+        sim.advance(5.0)
+        assert pending.done()
+        assert pending.get() == 1
 
 
 def test_a_member_that_is_killed_while_its_function_blocks_leaves_nothing_behind() -> None:

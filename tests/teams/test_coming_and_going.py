@@ -56,15 +56,22 @@ def test_what_a_team_is_asked_for_while_it_is_started_again_waits_for_it() -> No
         crew = crew_under(sim, member("worker", echo))
         crew.kill()
         sim.advance(1.0)
+        listening = len(sim.runtime.events._subscriptions)
+        alone = crew.assign(0, "worker", timeout=0.5)
+        sim.advance(0.5)
+        assert alone.done()
+        assert len(sim.runtime.events._subscriptions) == listening
         work, run, report = crew.assign(1, "worker"), crew.play(sequential("worker"), 2), crew.broadcast(3)
         late = crew.assign(4, "worker", timeout=5.0)
         sim.advance(4.5)
+        assert len(sim.runtime.events._subscriptions) == listening + 1
         assert not any(each.done() for each in (work, run, report, late))
         sim.advance(0.5)
         with pytest.raises(WorkTimeout):
             late.get()
         sim.advance(5.0)
         assert (work.get(), run.get(), report.get().results) == (1, 2, {"worker": 3})
+        assert len(sim.runtime.events._subscriptions) == listening
 
 
 def test_a_timeout_counts_from_the_asking_though_the_team_had_to_be_started_first() -> None:
@@ -77,6 +84,7 @@ def test_a_timeout_counts_from_the_asking_though_the_team_had_to_be_started_firs
         sim.advance(11.9)
         assert not work.done()
         sim.advance(0.2)
+        assert work.done()
         with pytest.raises(WorkTimeout):
             work.get()
 

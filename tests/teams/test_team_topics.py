@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors import Exited
-from actors.testing import Crash, FaultPlan, Kill, Simulation, faults, simulate, simulation
+from actors.testing import Crash, FaultPlan, Kill, Schedule, Simulation, TimerFirst, faults, simulate, simulation
 from supervisors import SpecError, constant
 from teams import Emit, RunFailed, StepFailed, goal, member, team
 from teams.patterns import event_driven, pipeline, stage
@@ -160,11 +160,19 @@ def test_a_chain_ends_whole_or_undone_whoever_crashes(sim: Simulation, plan: Fau
     assert sim.now > 300 or members_lost or orders == [(1, 1), (0, 0), (1, 1)]
 
 
-def test_topics_that_crash_over_the_wiring_hear_of_the_members_that_there_are_by_then() -> None:
-    """Guards the start of the coordinator: it repeated an order that named members that were gone, and every chain
-    failed for want of them.
+@pytest.mark.parametrize(
+    ("plan", "schedule"),
+    [
+        (FaultPlan(Kill("shop/**", nth=2, at=0.0), Crash("shop/**", nth=1)), Schedule()),
+        (FaultPlan(Kill("shop/members", at=0.0)), Schedule(TimerFirst("shop/coordinator", 3))),
+    ],
+    ids=["topics crash meanwhile", "members go meanwhile"],
+)
+def test_topics_hear_of_the_members_that_there_are_when_the_team_is_up(plan: FaultPlan, schedule: Schedule) -> None:
+    """Guards the start of the coordinator: it repeated an order that named members that were gone, or did not notice
+    that they went, and every chain failed for want of them.
     """
-    with simulation(FaultPlan(Kill("shop/**", nth=2, at=0.0), Crash("shop/**", nth=1))) as sim:
+    with simulation(plan, schedule) as sim:
         found = orders_of(sim)
         assert found is not None
         assert found[0] == [(1, 1), (0, 0), (1, 1)]
