@@ -282,11 +282,15 @@ class Cell(Turn):
     def crash(self, envelope: Envelope | None, error: BaseException) -> None:
         """The incarnation ends by `error`. Called on the host; the rest of the handlers under way are cut off."""
         self.open = False
-        if envelope is not None and self.leaving and isinstance(error, asyncio.CancelledError):
+        if envelope is not None and isinstance(error, asyncio.CancelledError) and self._crashes():
             error = ActorDeadError(self.path, self.reason, envelope.message)  # cut off by a crash beside it
         if envelope is not None and envelope.reply is not None:
             settle_failure(envelope.reply, error, self.path)
         self.runtime.control_call(self._crashed, self.incarnation, envelope, error)
+
+    def _crashes(self) -> bool:
+        """Whether the incarnation is on its way out by a crash."""
+        return self.leaving and isinstance(self.reason, Crashed)
 
     def _crashed(self, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:
         if incarnation != self.incarnation or not self._lives():

@@ -79,7 +79,14 @@ def host_for(kind: Kind, host: str | None = None) -> str:
     not made for.
     """
     where = host or kind.host
-    only = getattr(kind.actor_class, "only_host", None)
-    if only is not None and where != only:
-        raise ValueError(f"host: {kind.actor_class.__qualname__} runs on the {only} only, got {where!r}")
+    if (problem := wrong_host(kind.actor_class, where)) is not None:
+        raise ValueError(problem)
     return where
+
+
+def wrong_host(actor_class: type, host: object) -> str | None:
+    """What is wrong with actors of this class on this host."""
+    only = getattr(actor_class, "only_host", None)
+    if only is None or host == only:
+        return None
+    return f"host: {actor_class.__qualname__} runs on the {only} only, got {host!r}"

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future as LoopFuture
 from contextvars import Context, copy_context
-from threading import get_ident
+from threading import get_ident  # by its own name: a simulation puts another one into `threading`
 from types import TracebackType
 from typing import Any, ClassVar, Self
 

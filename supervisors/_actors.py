@@ -30,7 +30,7 @@ from actors._kind import kind_of
 from actors._mailbox import MailboxSpec
 from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, StopOrder
 from actors._metrics import Metrics
-from actors._props import Props
+from actors._props import Props, wrong_host
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
 from actors._ref import ActorRef
 from actors._runtime import ClockFactory, LoopFactory, Runtime
@@ -77,4 +77,5 @@ __all__ = [
     "handles",
     "kind_of",
     "settle_failure",
+    "wrong_host",
 ]

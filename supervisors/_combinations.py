@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from supervisors._actors import wrong_host
 from supervisors._errors import Fault
 
 
@@ -22,18 +23,15 @@ def child_combinations(values: Mapping[str, object]) -> list[Fault]:
             for key in ("period", "on_limit")
             if values.get(key) is not None
         ]
-    if (problem := wrong_host(values.get("start"), values.get("host"))) is not None:
+    if (problem := host_fault(values.get("start"), values.get("host"))) is not None:
         faults.append(Fault("", problem))
     return faults
 
 
-def wrong_host(start: object, host: object) -> str | None:
-    """What is wrong with an actor class on this host; None of a host is that of the class."""
-    only = getattr(start, "only_host", None) if isinstance(start, type) else None
+def host_fault(start: object, host: object) -> str | None:
+    """What is wrong with what is started on this host; None of a host is that of the class."""
     where = getattr(start, "host", None) if host is None else host
-    if only is None or where == only or where not in ("loop", "thread"):
-        return None
-    return f"host: {getattr(start, '__qualname__', start)} runs on the {only} only, got {where!r}"
+    return wrong_host(start, where) if isinstance(start, type) and where in ("loop", "thread") else None
 
 
 def supervisor_combinations(values: Mapping[str, object]) -> list[Fault]:

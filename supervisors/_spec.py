@@ -24,7 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from supervisors._actors import MailboxSpec
 from supervisors._backoff import Backoff, Exponential, Seconds
-from supervisors._combinations import child_combinations, supervisor_combinations, wrong_host
+from supervisors._combinations import child_combinations, host_fault, supervisor_combinations
 from supervisors._errors import Fault, SpecError
 from supervisors._fields import (
     Args,
@@ -185,7 +185,7 @@ class ChildSpec(BaseSpec):
         found = resolve(path, self.start)
         if isinstance(found, Fault):
             raise SpecError([found])
-        if (problem := wrong_host(found, self.host)) is not None:
+        if (problem := host_fault(found, self.host)) is not None:
             raise SpecError([Fault(path, problem)])
         return found
 

@@ -9,6 +9,7 @@ import pytest
 
 from actors import (
     Actor,
+    ActorCrashed,
     ActorDeadError,
     CallTimeout,
     DeadLetter,
@@ -178,6 +179,26 @@ async def test_messages_whose_handlers_are_cut_off_are_dead_letters() -> None:
             killed = [message for reason, message in w.dead_letters if reason == "killed"]
             assert killed == [forever, forever]
             w.events.clear()
+
+
+@in_loop
+async def test_a_handler_that_cancels_itself_while_its_actor_stops_has_crashed_it_alone() -> None:
+    """Guards the account of a cut-off: it is for those whom a crash beside them ends, not for a stop in order."""
+
+    async def cancels_itself(_: object) -> None:
+        await gate.wait()
+        raise asyncio.CancelledError
+
+    async with stage() as w:
+        gate = asyncio.Event()
+        ref = await w.runtime.spawn(Player)
+        answer = ref.ask(cancels_itself, block=False)
+        await w.settle()
+        ref.stop(block=False, drain=False)
+        await w.settle()
+        gate.set()
+        with pytest.raises(ActorCrashed):
+            await answer
 
 
 @in_loop
