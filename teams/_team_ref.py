@@ -259,15 +259,15 @@ class TeamRef(SupervisorRef):
     def _answered(
         self, message: object, future: Future[Any], tries: int, coordinator: ActorRef[Any], asked: Future[Any]
     ) -> None:
-        """A coordinator that crashed over being asked has not begun what it was asked for: it is asked again. It is not
-        asked of another one: with its place, all is gone that says who has begun what.
+        """A coordinator that crashed over being asked has not begun what it was asked for: it is asked again. When
+        its place is gone, it has said what became of the work, and with it all is gone that says who has begun what.
         """
         try:
             answer = asked.get()
         except (TeamError, SupervisionError) as error:
             future.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whatever crashed it
-            if tries:
+            if tries and not coordinator._cell.closed:
                 self._ask_coordinator(message, future, tries, coordinator)
             else:
                 future.set_exception(error)

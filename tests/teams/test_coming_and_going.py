@@ -104,8 +104,9 @@ def test_work_that_a_team_had_when_it_was_started_again_is_not_begun_twice() -> 
         sim.advance(1.0)
         crew.kill()
         sim.advance(20.0)
-        with pytest.raises(ActorDeadError):
+        with pytest.raises(ActorDeadError) as refused:
             pending.get()
+        assert (refused.value.path, refused.value.undelivered) == ("root/crew", 1)
         assert begun == [1]
 
 
