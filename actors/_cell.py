@@ -22,8 +22,8 @@ from actors._current import current_cell
 from actors._envelope import Envelope, Reply
 from actors._errors import ActorDeadError, HandlerTimeout, IgnoreStart, LinkedExit, StartTimeout
 from actors._events import CrashedExit, Exited, Quarantined, Redelivered, Started, StartFailed
-from actors._mailbox import BoundedQueue, make_queue
-from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, StopOrder
+from actors._mailbox import BoundedQueue, make_queue, waiting_in, withdraw
+from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, Down, Exit, StopOrder
 from actors._props import Props
 from actors._reasons import Crashed, ExitReason, Killed, Normal, Shutdown
 from actors._turn import State, Turn, kind_name, settle_failure
@@ -57,6 +57,8 @@ class Cell(Turn):
         "names",
         "parent",
         "props",
+        "settled",
+        "stop_next",
         "subscriptions",
         "supervised",
         "timers",
@@ -107,6 +109,10 @@ class Cell(Turn):
         )
         self.grace: TimerHandle | None = None
         self.told_to_stop: ExitReason | None = None
+        self.stop_next: ExitReason | None = None
+        """The order to stop that came between two incarnations: the next one leaves as soon as it is up."""
+        self.settled = True
+        """Whether the watchers of the last incarnation have been told of its end."""
         self.up_since = 0.0
         self.ref: ActorRef[Any] = props.kind.ref_type(self)
         runtime.cells[path] = self
@@ -131,9 +137,20 @@ class Cell(Turn):
         if type(self.ref) is not props.kind.ref_type:
             self.ref = props.kind.ref_type(self)  # more can be asked of it, and the old ref reaches it, too
 
+    def begin_below(self) -> None:
+        """Starts the one incarnation of a spawned actor. Its parent may have ended since it was spawned."""
+        parent = self.parent
+        if self.closed:
+            return  # it ended with its parent before it began
+        if parent is not None and parent.is_absent:
+            self.close(Killed("its parent ended"))
+            return
+        self.begin()
+
     def begin(self) -> None:
         """Starts the next incarnation."""
-        self.settle_exit()
+        if not self.settled:
+            self.settle_exit()
         self.incarnation += 1
         self.state = State.STARTING
         self.up_since = math.inf
@@ -147,6 +164,9 @@ class Cell(Turn):
         if self.host.blocks:
             self._time_start()
         self.host.launch(self)
+        order, self.stop_next = self.stop_next, None
+        if order is not None:
+            self.stop(order, self.props.shutdown)
 
     def _start(self) -> None:
         self.host.drive_life(self, self._come_up(), partial(self._came_up, self.incarnation))
@@ -222,6 +242,7 @@ class Cell(Turn):
             return
         self._clear()
         self.reason = reason
+        self.settled = False
         self.runtime.events.publish(
             StartFailed(self.path, self.runtime.now(), self.props.kind.actor_class, self.incarnation, reason)
         )
@@ -244,6 +265,9 @@ class Cell(Turn):
 
         Travels as control, ahead of every message (supervision rule 19).
         """
+        if self.state in (State.DOWN, State.CLOSED):
+            self.stop_next = reason
+            return
         self.told_to_stop = reason
         if self.props.kind.governs and self.state in (State.STARTING, State.RUNNING):
             self.state = State.STOPPING
@@ -264,6 +288,26 @@ class Cell(Turn):
             self.incarnation,
             Normal() if sender is self else Shutdown("stop() was called"),
         )
+
+    def put_stop(self, envelope: Envelope) -> None:
+        """Takes a stop that waits its turn like any message. From any thread."""
+        self.put(envelope)
+        if self.suspended:
+            self.runtime.control_call(self._stop_suspended)
+
+    def _stop_suspended(self) -> None:
+        """While the cell is suspended no message is handled: a stop that waits among them counts at once."""
+        if not self.suspended:
+            return
+        stops = [envelope for envelope in waiting_in(self.queue) if type(envelope.message) is _ActorStop]
+        for envelope in stops:
+            self.withdraw(envelope)
+        if stops:
+            self.stop(Shutdown("stop() was called"), self.props.shutdown)
+
+    def withdraw(self, envelope: Envelope) -> None:
+        """Takes a message that waits out of the mailbox."""
+        withdraw(self.queue, envelope)
 
     def finish(self) -> None:
         """Its work is done: the incarnation ends with `normal`, whatever waits."""
@@ -344,9 +388,29 @@ class Cell(Turn):
         self._gone(incarnation, reason)
 
     def kill(self, reason: ExitReason) -> None:
-        """Ends the incarnation without asking it, and everything below it (supervision rule 20)."""
+        """Ends the incarnation without asking it, and everything below it (supervision rule 20).
+
+        A loop and not a recursion: a chain of actors may be deeper than the interpreter's stack. What is below ends
+        first.
+        """
+        doomed: list[tuple[Cell, Callable[[], object]]] = []
+        below: list[tuple[Cell, ExitReason]] = [(self, reason)]
+        while below:
+            cell, why = below.pop()
+            end = cell.doom(why)
+            if end is not None:
+                doomed.append((cell, end))
+                below += [(child, Killed("its parent ended")) for child in cell.orphan_children()]
+        for cell, end in reversed(doomed):
+            if cell.host.kill(cell, end):
+                end()
+
+    def doom(self, reason: ExitReason) -> Callable[[], object] | None:
+        """Takes no further message and forgets what was to come. Returns what to call when nothing of the incarnation
+        runs any more; `None` when there is nothing to kill.
+        """
         if self.killed or self.state in (State.DOWN, State.CLOSED):
-            return
+            return None
         self.killed = True
         starting = self.state is State.STARTING and self.told_to_stop is None
         self.state = State.STOPPING
@@ -355,10 +419,18 @@ class Cell(Turn):
         self.reason = reason
         self.pending = None
         self._disarm_grace()
-        self._end_children(reason)
-        end = partial(self._start_killed if starting else self._gone, self.incarnation, reason)
-        if self.host.kill(self, end):
-            end()
+        return partial(self._start_killed if starting else self._gone, self.incarnation, reason)
+
+    def orphan_children(self) -> list[Cell]:
+        """The children that live; those between two incarnations end here. None of them is restarted."""
+        living = []
+        for child in list((self.children or {}).values()):
+            child.supervised = False
+            if child.state is State.DOWN:
+                child.close(Killed("its parent ended"))
+            else:
+                living.append(child)
+        return living
 
     def _start_killed(self, incarnation: int, reason: ExitReason) -> None:
         if incarnation == self.incarnation and self.state is State.STOPPING:
@@ -377,6 +449,7 @@ class Cell(Turn):
         culprit, self.culprit = self.culprit, None
         self._dispose_of(culprit, reason)
         self._clear()
+        self.settled = False
         self._publish_exit(reason, culprit)
         if self.supervised and self.parent is not None and not self.parent.closed:
             kind = kind_name(culprit.message) if culprit is not None else None
@@ -388,12 +461,14 @@ class Cell(Turn):
         """Ends what lives below: in an orderly way after an orderly end, at once after any other. Returns whether
         anything is left to wait for.
         """
+        if not reason.expected:
+            for child in self.orphan_children():
+                child.kill(Killed("its parent ended"))
+            return bool(self.children)
         for child in list((self.children or {}).values()):
             child.supervised = False
             if child.state is State.DOWN:
-                child.close(Shutdown("its parent ended") if reason.expected else Killed("its parent ended"))
-            elif not reason.expected:
-                child.kill(Killed("its parent ended"))
+                child.close(Shutdown("its parent ended"))
             elif child.told_to_stop is None:
                 child.stop(Shutdown("its parent ended"), child.props.shutdown)
         return bool(self.children)
@@ -414,7 +489,11 @@ class Cell(Turn):
         if self.actor is not None:
             self.props.kind.dispose(self.actor)
         self.actor = None
-        self.envelope = self.pending = self.urgent = self.culprit = None
+        urgent, self.urgent = self.urgent, None
+        for envelope in urgent or ():
+            if isinstance(envelope.message, Down | Exit):  # the rest is the runtime's own bookkeeping
+                self.dead_letter(envelope.message, "dropped", envelope)
+        self.envelope = self.pending = self.culprit = None
         self.open = False
         self.active = 0
         self.waiting = None
@@ -456,7 +535,10 @@ class Cell(Turn):
     # After the end: what the parent decides
 
     def settle_exit(self) -> None:
-        """There may be another incarnation: those who watched the last one are told now."""
+        """There may be another incarnation: those who watched the last one are told now, and only they. A watcher that
+        comes later hears of the next end.
+        """
+        self.settled = True
         if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":
             self._drop_waiting("dropped")
         if self.watchers is not None:
@@ -537,11 +619,17 @@ class Cell(Turn):
         while self.stash:
             self.queue.appendleft(self.stash.pop())
 
+    @property
+    def is_absent(self) -> bool:
+        """Whether the last incarnation is gone and there is no other one, now or ever."""
+        return self.closed or (self.state is State.DOWN and self.incarnation > 0)
+
     # What introspection asks for
 
     def suspend(self, suspended: bool) -> None:
         """Stops or goes on taking messages."""
         self.suspended = suspended
+        self._stop_suspended()
         self.reopen()
 
     def keep_trace(self, last: int) -> None:

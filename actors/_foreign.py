@@ -96,11 +96,13 @@ class CellInbox:
     def put(self, envelope: PykkaEnvelope[Any], /) -> None:
         """Takes an envelope of pykka's."""
         reply = PykkaReply(envelope.reply_to) if envelope.reply_to is not None else None
-        if reply is not None and isinstance(envelope.message, _ActorStop):
+        if not isinstance(envelope.message, _ActorStop):
+            self._cell.put(Envelope(envelope.message, current_cell.get(), reply))
+            return
+        ended = self._cell.ref.stop(block=False)
+        if reply is not None:
             settle = partial(reply.set_result, None)
-            self._cell.ref.monitor().add_done_callback(lambda _: settle())
-            reply = None
-        self._cell.put(Envelope(envelope.message, current_cell.get(), reply))
+            ended.add_done_callback(lambda _: settle())
 
     def get(self) -> PykkaEnvelope[Any]:
         """The next message; pykka's own loop is not used here, so nothing but a curious caller takes it."""

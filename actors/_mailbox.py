@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from pykka.messages import _ActorStop
@@ -123,6 +123,18 @@ class PriorityQueue:
             return self._front.popleft()
         with self._lock:
             return heapq.heappop(self._heap)[2]
+
+    def waiting(self) -> list[Envelope]:
+        """What waits, in no promised order."""
+        with self._lock:
+            return [*self._front, *(entry[2] for entry in self._heap)]
+
+    def withdraw(self, envelope: Envelope) -> None:
+        """Takes a waiting message out, if it is there. Linear in what waits."""
+        with self._lock:
+            self._front = deque(each for each in self._front if each is not envelope)
+            self._heap = [entry for entry in self._heap if entry[2] is not envelope]
+            heapq.heapify(self._heap)
 
     def __len__(self) -> int:
         return len(self._front) + len(self._heap)
@@ -269,6 +281,19 @@ class BoundedQueue:
             let_in()
         return envelope
 
+    def waiting(self) -> list[Envelope]:
+        """What waits inside, in no promised order."""
+        with self._lock:
+            return waiting_in(self._inner)
+
+    def withdraw(self, envelope: Envelope) -> None:
+        """Takes a waiting message out, if it is there."""
+        with self._lock:
+            before = len(self._inner)
+            withdraw(self._inner, envelope)
+            if type(envelope.message) is _ActorStop:
+                self._requests -= before - len(self._inner)
+
     def close(self) -> None:
         """Lets everyone in: the cell is gone, and what arrives now becomes a dead letter."""
         with self._lock:
@@ -284,3 +309,21 @@ def make_queue(spec: MailboxSpec, path: str, drop: Callable[[Envelope], None], p
     """The queue that `spec` asks for."""
     queue: Queue = deque() if spec.priority is None else PriorityQueue(spec.priority)
     return queue if spec.capacity is None else BoundedQueue(spec, queue, path, drop, park)
+
+
+def waiting_in(queue: Queue) -> list[Envelope]:
+    """What waits in a queue, in no promised order. On the loop thread or any other."""
+    if isinstance(queue, BoundedQueue):
+        return queue.waiting()
+    if isinstance(queue, PriorityQueue):
+        return queue.waiting()
+    return list(cast("deque[Envelope]", queue).copy())
+
+
+def withdraw(queue: Queue, envelope: Envelope) -> None:
+    """Takes a waiting message out; one that is not there any more is no error."""
+    if isinstance(queue, BoundedQueue | PriorityQueue):
+        queue.withdraw(envelope)
+    else:
+        with contextlib.suppress(ValueError):
+            cast("deque[Envelope]", queue).remove(envelope)

@@ -238,7 +238,7 @@ class ActorRef(pykka.ActorRef[A]):
         else:
             self.monitor().add_done_callback(lambda _: future.set(True))
             if drain:
-                cell.put(Envelope(_ActorStop(), current_cell.get()))
+                cell.put_stop(Envelope(_ActorStop(), current_cell.get()))
             else:
                 cell.runtime.control_call(cell.stop, Shutdown("stop() was called"), cell.props.shutdown)
         return future.get(timeout=timeout) if block else future

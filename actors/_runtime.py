@@ -25,6 +25,7 @@ from actors._deadlines import Deadlines
 from actors._errors import (
     ActorDeadError,
     IgnoreStart,
+    NameTaken,
     NotInRuntime,
     RuntimeStopped,
     StartDeclined,
@@ -294,18 +295,20 @@ class Runtime:
         cell = self.make_cell(props, id_, parent, supervised=False)
         future: Future[ActorRef[Any]] = Future(self.park)
         self._starting[cell] = future
-        self.on_loop(cell.begin)
+        self.on_loop(cell.begin_below)
         return future, cell.ref
 
     def make_cell(self, props: Props, id_: str, parent: Cell | None, *, supervised: bool) -> Cell:
         """A cell that does not run yet, under its parent's path. Raises `NameTaken`, and `ActorDeadError` when the
         parent is gone.
         """
-        if parent is not None and parent.closed:
+        if parent is not None and parent.is_absent:
             raise ActorDeadError(parent.path, parent.reason, props.kind.actor_class)
-        path = id_ if parent is None else f"{parent.path}/{id_}"
-        if path in self.cells:
-            path = f"{path}-{next(self._counter)}"
+        path = wanted = id_ if parent is None else f"{parent.path}/{id_}"
+        while path in self.cells:
+            if supervised:  # its supervisor knows it by its id
+                raise NameTaken(path, path)
+            path = f"{wanted}-{next(self._counter)}"
         cell = self.cell_type(self, props, path, parent, supervised=supervised)
         if props.name is not None:
             try:

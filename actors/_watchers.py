@@ -29,7 +29,9 @@ class Watchers:
         return len(self._links), len(self._monitors)
 
     def add_monitor(self, number: int, watcher: Cell | Future[Down]) -> None:
-        """`watcher` is told once when the incarnation ends; at once, with `noproc`, when the cell is gone."""
+        """`watcher` is told once when the incarnation ends; between two incarnations, when the next one ends; at once,
+        with `noproc`, when the cell is closed.
+        """
         if self._cell.closed:
             self._tell_one(number, watcher, NoProc())
             return
@@ -49,10 +51,13 @@ class Watchers:
             self.remove_monitor(number)
 
     def add_link(self, other: Cell) -> None:
-        """Ties the two incarnations together; to one that is gone, the exit comes at once."""
-        if other.closed:
-            self._share(other, self._cell, NoProc())
-            return
+        """Ties the two incarnations together; between two incarnations, the next one. The exit of a closed cell comes
+        to the other at once.
+        """
+        for gone, left in ((other, self._cell), (self._cell, other)):
+            if gone.closed:
+                self._share(gone, left, NoProc())
+                return
         self._links[other] = None
         other.watch()._links[self._cell] = None
 

@@ -603,8 +603,8 @@ MUTATIONS = (
         "the children of a killed supervisor are asked",
         20,
         _CELL,
-        "            elif not reason.expected:\n                child.kill(",
-        "            elif self.closed:\n                child.kill(",
+        'below += [(child, Killed("its parent ended")) for child in cell.orphan_children()]',
+        "[child.stop(reason, 5.0) for child in cell.orphan_children()]",
     ),
     # Automatic shutdown
     Mutation(

@@ -134,6 +134,7 @@ class Supervisor(Actor):
         if self._is_news(notice):
             self._ledger.exited(notice.id, notice.incarnation, notice.reason, None, now)
         self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now))
+        self._settle_exit(notice.id)
 
     @handles
     def child_exited(self, notice: ChildExited) -> None:
@@ -143,8 +144,12 @@ class Supervisor(Actor):
             self._ledger.exited(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
             verdict = self._ask_callback(notice)
         self._feed(lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, verdict))
-        cell = self._cells.get(notice.id)
-        if cell is not None and cell.state is State.DOWN:
+        self._settle_exit(notice.id)
+
+    def _settle_exit(self, id: str) -> None:
+        """The child waits for its next incarnation: those who watched the last one are told now."""
+        cell = self._cells.get(id)
+        if cell is not None and not cell.settled and cell.state is State.DOWN:
             cell.settle_exit()
 
     def _is_news(self, notice: ChildExited | ChildStartFailed) -> bool:

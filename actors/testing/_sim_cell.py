@@ -217,15 +217,20 @@ class SimCell(Cell):
         self.runtime.journal.note(seen.StopOrdered, self.path, self.incarnation, reason, grace)
         super().stop(reason, grace)
 
-    def kill(self, reason: ExitReason) -> None:
+    def doom(self, reason: ExitReason) -> Callable[[], object] | None:
         if self.state not in (State.DOWN, State.CLOSED):
             self.runtime.journal.note(seen.KillOrdered, self.path, self.incarnation, reason)
-        super().kill(reason)
+        return super().doom(reason)
 
     def close(self, reason: ExitReason) -> None:
         if not self.closed:
             self.runtime.journal.note(seen.Closed, self.path, reason)
         super().close(reason)
+
+    def withdraw(self, envelope: Envelope) -> None:
+        super().withdraw(envelope)
+        if isinstance(envelope, SimEnvelope):
+            self.runtime.journal.open.pop(envelope.number, None)
 
     def _drop_waiting(self, why: str) -> None:
         for envelope in self.waiting_messages():
@@ -334,7 +339,8 @@ class WatchedPriorityQueue(PriorityQueue):
             super().append(sim)
 
     def force(self, envelope: Envelope) -> None:
-        super().force(self.cell.runtime.journal.arrived(self.cell, envelope))
+        known = isinstance(envelope, SimEnvelope)  # `append` hands a stop on to this
+        super().force(envelope if known else self.cell.runtime.journal.arrived(self.cell, envelope))
 
     def appendleft(self, envelope: Envelope) -> None:
         _back(self.cell, envelope)

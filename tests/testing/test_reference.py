@@ -73,14 +73,14 @@ def test_who_is_told_to_stop_when_its_supervisor_is_killed_is_noticed(monkeypatc
     tree = supervisor("root", supervisor("s", child("a", Puppet)))
     trial = Trial(tree, (Line(1.0, "root/s", "kill"),))
 
-    def ask(self: Cell, reason: ExitReason) -> bool:
+    def ask(self: Cell) -> list[Cell]:
         for each in list((self.children or {}).values()):
             each.supervised = False
             if each.told_to_stop is None:
                 each.stop(Shutdown("its parent ended"), 5.0)
-        return bool(self.children)
+        return []
 
-    assert accused(monkeypatch, "actors._cell.Cell._end_children", ask, trial) == 20
+    assert accused(monkeypatch, "actors._cell.Cell.orphan_children", ask, trial) == 20
 
 
 def test_a_restart_that_empties_the_mailbox_unasked_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
