@@ -58,6 +58,7 @@ class Cell(Turn):
         "parent",
         "props",
         "settled",
+        "spared",
         "stop_next",
         "subscriptions",
         "supervised",
@@ -107,6 +108,8 @@ class Cell(Turn):
         self.children = self.watchers = self.timers = self.names = self.groups = self.waiting = self.subscriptions = (
             None
         )
+        self.spared: list[Envelope] | None = None
+        """The messages whose handlers were cut off by the crash of another, in the order in which they ended."""
         self.grace: TimerHandle | None = None
         self.told_to_stop: ExitReason | None = None
         self.stop_next: ExitReason | None = None
@@ -326,15 +329,29 @@ class Cell(Turn):
     def crash(self, envelope: Envelope | None, error: BaseException) -> None:
         """The incarnation ends by `error`. Called on the host; the rest of the handlers under way are cut off."""
         self.open = False
-        if envelope is not None and isinstance(error, asyncio.CancelledError) and self._crashes():
-            error = ActorDeadError(self.path, self.reason, envelope.message)  # cut off by a crash beside it
+        if envelope is not None and isinstance(error, asyncio.CancelledError) and self.crashes_by_another():
+            if self.spare(envelope):
+                return
+            error = ActorDeadError(self.path, self.reason, envelope.message)
         if envelope is not None and envelope.reply is not None:
             settle_failure(envelope.reply, error, self.path)
         self.runtime.control_call(self._crashed, self.incarnation, envelope, error)
 
-    def _crashes(self) -> bool:
-        """Whether the incarnation is on its way out by a crash."""
+    def crashes_by_another(self) -> bool:
+        """Whether the incarnation ends by a crash, which cuts off the handlers beside the one that raised."""
         return self.leaving and isinstance(self.reason, Crashed)
+
+    def spare(self, envelope: Envelope) -> bool:
+        """Keeps a message whose handler was cut off by the crash of another for the next incarnation, which handles it
+        again: the asker waits on, and the crash does not count against the message. False where no incarnation can
+        follow.
+        """
+        if not self.supervised:
+            return False
+        if self.spared is None:
+            self.spared = []
+        self.spared.append(envelope)
+        return True
 
     def _crashed(self, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:
         if incarnation != self.incarnation or not self._lives():
@@ -500,6 +517,9 @@ class Cell(Turn):
         self.state = State.DOWN
         if self.watchers is not None:
             self.watchers.forget_watched()
+        spared, self.spared = self.spared, None
+        for envelope in reversed(spared or ()):
+            self.queue.appendleft(envelope)
         self.take_back()
         self.stash = None
         self.host.retire(self)

@@ -219,7 +219,7 @@ class LoopHost:
 
         def one_ended(carrier: Carrier) -> None:
             left.pop(carrier, None)
-            self._end_of(cell, carrier)
+            self._end_of(cell, carrier, spare=cell.crashes_by_another())
             if not left:
                 timer.cancel()
                 ended()
@@ -231,7 +231,7 @@ class LoopHost:
                 self._runtime.events.publish(Abandoned(cell.path, now, "coroutine", cell.incarnation))
                 carrier.on_end = _ignore
                 carrier.relax()
-                self._end_of(cell, carrier)
+                self._end_of(cell, carrier, spare=False)  # it may still be at work on the message
             left.clear()
             ended()
 
@@ -241,9 +241,11 @@ class LoopHost:
             carrier.task.cancel()
         return False
 
-    def _end_of(self, cell: Cell, carrier: Carrier) -> None:
+    def _end_of(self, cell: Cell, carrier: Carrier, *, spare: bool) -> None:
         self.forget(cell, carrier)
         if carrier.envelope is not None and carrier.envelope is not cell.culprit:
+            if spare and cell.spare(carrier.envelope):
+                return
             error = ActorDeadError(cell.path, cell.reason, carrier.envelope.message)
             cell.refuse(carrier.envelope, "killed", error)
 

@@ -145,7 +145,6 @@ def test_a_link_from_an_actor_that_has_ended_ends_the_other() -> None:
 
 def test_watchers_of_a_start_that_failed_are_told_when_it_fails() -> None:
     """Guards against a notice that comes with the next attempt, a backoff later."""
-
     downs: list[Future[Down]] = []
 
     class Late(Player):

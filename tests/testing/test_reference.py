@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from actors import ExitReason, Shutdown
+from actors import Shutdown
 from actors._cell import Cell
 from supervisors import child, constant, supervisor
 from supervisors._moves import Moves
