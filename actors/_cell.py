@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -56,6 +56,8 @@ class Cell(Turn):
         "leaving",
         "names",
         "parent",
+        "parked",
+        "placed",
         "props",
         "settled",
         "spared",
@@ -82,7 +84,19 @@ class Cell(Turn):
     waiting: Cell | None
     """The cell whose answer the running handler waits for."""
 
-    def __init__(self, runtime: Runtime, props: Props, path: str, parent: Cell | None, *, supervised: bool) -> None:
+    parked: dict[str, Cell] | None
+    """By id, the cells of children whose supervisor, this cell, has ended and may be started again."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        props: Props,
+        path: str,
+        parent: Cell | None,
+        *,
+        supervised: bool,
+        placed: bool = False,
+    ) -> None:
         self.runtime = runtime
         self.props = props
         self.path = path
@@ -90,6 +104,8 @@ class Cell(Turn):
         self.parent = parent
         self.supervised = supervised
         """Whether the parent decides what follows an exit; otherwise the first exit is the last."""
+        self.placed = placed
+        """Whether its place is there again, with the same id and class, when its supervisor is started again."""
         self.host = runtime.host(props.host)
         self.actor = None
         self.table = props.kind.table
@@ -106,8 +122,8 @@ class Cell(Turn):
         self.carried: object = _NOTHING
         self.kept: dict[object, Any] | None = None
         self.children = self.watchers = self.timers = self.names = self.groups = self.waiting = self.subscriptions = (
-            None
-        )
+            self.parked
+        ) = None
         self.spared: list[Envelope] | None = None
         """The messages whose handlers were cut off by the crash of another, in the order in which they ended."""
         self.grace: TimerHandle | None = None
@@ -234,7 +250,7 @@ class Cell(Turn):
         self._tell_parent(ChildDeclined(self.id, self.incarnation))
         if not self.supervised:
             self.runtime.started(self, IgnoreStart())
-            self.close(Normal())
+            self.close_or_park(Normal())
 
     def start_failed(self, reason: ExitReason) -> None:
         """The start has failed; what it started itself goes first."""
@@ -252,7 +268,7 @@ class Cell(Turn):
         self._tell_parent(ChildStartFailed(self.id, self.incarnation, reason))
         if not self.supervised:
             self.runtime.started(self, reason)
-            self.close(reason)
+            self.close_or_park(reason)
 
     def _start_overdue(self) -> None:
         assert self.props.start_timeout is not None
@@ -444,7 +460,7 @@ class Cell(Turn):
         for child in list((self.children or {}).values()):
             child.supervised = False
             if child.state is State.DOWN:
-                child.close(Killed("its parent ended"))
+                child.close_or_park(Killed("its parent ended"))
             else:
                 living.append(child)
         return living
@@ -472,7 +488,7 @@ class Cell(Turn):
             kind = kind_name(culprit.message) if culprit is not None else None
             self._tell_parent(ChildExited(self.id, self.incarnation, reason, kind))
         else:
-            self.close(reason)
+            self.close_or_park(reason)
 
     def _end_children(self, reason: ExitReason) -> bool:
         """Ends what lives below: in an orderly way after an orderly end, at once after any other. Returns whether
@@ -485,7 +501,7 @@ class Cell(Turn):
         for child in list((self.children or {}).values()):
             child.supervised = False
             if child.state is State.DOWN:
-                child.close(Shutdown("its parent ended"))
+                child.close_or_park(Shutdown("its parent ended"))
             elif child.told_to_stop is None:
                 child.stop(Shutdown("its parent ended"), child.props.shutdown)
         return bool(self.children)
@@ -565,6 +581,67 @@ class Cell(Turn):
             watchers, self.watchers = self.watchers, None
             watchers.tell(self.reason)
 
+    def close_or_park(self, reason: ExitReason) -> None:
+        """The supervisor of this place has ended. Where it may be started again, and has this place again then, the
+        cell waits for that: ref, name and queue are kept.
+        """
+        parent = self.parent
+        if parent is None or not self.placed or not parent.may_return():
+            self.close(reason)
+            return
+        if parent.parked is None:
+            parent.parked = {}
+        parent.parked[self.id] = self
+        if not self.settled:
+            self.settle_exit()
+        self._leave_parent(parent)
+
+    def may_return(self) -> bool:
+        """Whether another incarnation may follow at this place: its supervisor decides on that, or the supervisor has
+        ended and the same holds for it.
+        """
+        cell, parent = self, self.parent
+        while parent is not None and not parent.closed:
+            if cell.supervised:
+                return True
+            if not cell.placed:
+                return False
+            cell, parent = parent, parent.parent
+        return False
+
+    def claim(self, id: str, props: Props) -> Cell | None:
+        """The cell that waited for a child of this id since the last incarnation of this supervisor. One of another
+        class is closed. Raises `NameTaken`, and then changes nothing.
+        """
+        cell = self.parked.get(id) if self.parked else None
+        if cell is None:
+            return None
+        assert self.parked is not None
+        if cell.props.kind.actor_class is not props.kind.actor_class:
+            cell.close(Shutdown("a child of another class takes its place"))
+            return None
+        cell.take_props(props)
+        del self.parked[id]
+        if self.children is None:
+            self.children = {}
+        self.children[id] = cell
+        cell.supervised = True
+        return cell
+
+    def close_parked(self, but: Container[str]) -> dict[str, int]:
+        """Closes the cells of children whose places are not there any more. Returns the numbers of the last
+        incarnations of the others, by id.
+        """
+        for cell in [cell for cell in (self.parked or {}).values() if cell.id not in but]:
+            cell.close(Shutdown("its place is not there any more"))
+        return {cell.id: cell.incarnation for cell in (self.parked or {}).values()}
+
+    def _leave_parent(self, parent: Cell) -> None:
+        if parent.children is not None and parent.children.get(self.id) is self:
+            del parent.children[self.id]
+            if not parent.children:
+                self.runtime.childless(parent)
+
     def close(self, reason: ExitReason) -> None:
         """The end of the cell: names go first, then everyone is told (supervision rule 32)."""
         if self.closed:
@@ -577,14 +654,14 @@ class Cell(Turn):
         self.closed = True
         self.idle = True
         self.refuse_waiting()
-        for child in list((self.children or {}).values()):
+        for child in [*(self.children or {}).values(), *(self.parked or {}).values()]:
             child.close(Killed("its parent ended"))
         self.runtime.forget(self)
         parent = self.parent
-        if parent is not None and parent.children is not None and parent.children.get(self.id) is self:
-            del parent.children[self.id]
-            if not parent.children:
-                self.runtime.childless(parent)
+        if parent is not None:
+            if parent.parked is not None and parent.parked.get(self.id) is self:
+                del parent.parked[self.id]
+            self._leave_parent(parent)
         if self.watchers is not None:
             watchers, self.watchers = self.watchers, None
             watchers.tell(reason)

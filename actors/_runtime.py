@@ -298,18 +298,21 @@ class Runtime:
         self.on_loop(cell.begin_below)
         return future, cell.ref
 
-    def make_cell(self, props: Props, id_: str, parent: Cell | None, *, supervised: bool) -> Cell:
-        """A cell that does not run yet, under its parent's path. Raises `NameTaken`, and `ActorDeadError` when the
+    def make_cell(self, props: Props, id_: str, parent: Cell | None, *, supervised: bool, placed: bool = False) -> Cell:
+        """A cell that does not run yet, under its parent's path: for a supervised child the one that waits for it since
+        the last incarnation of its supervisor, where there is one. Raises `NameTaken`, and `ActorDeadError` when the
         parent is gone.
         """
         if parent is not None and parent.is_absent:
             raise ActorDeadError(parent.path, parent.reason, props.kind.actor_class)
         path = wanted = id_ if parent is None else f"{parent.path}/{id_}"
+        if supervised and parent is not None and (kept := parent.claim(id_, props)) is not None:
+            return kept
         while path in self.cells:
             if supervised:  # its supervisor knows it by its id
                 raise NameTaken(path, path)
             path = f"{wanted}-{next(self._counter)}"
-        cell = self.cell_type(self, props, path, parent, supervised=supervised)
+        cell = self.cell_type(self, props, path, parent, supervised=supervised, placed=placed)
         if props.name is not None:
             try:
                 self.registry.register(props.name, cell)

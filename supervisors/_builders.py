@@ -57,6 +57,7 @@ class SharedSupervisorOptions(CommonOptions, total=False):
     max_restarts: int | None
     period: float
     own_budget: OwnBudget | None
+    keep_children: bool
     supervisor_class: type | None
     on_failure: Callback
     on_give_up: Callback

@@ -7,7 +7,7 @@ whether.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Literal
 
@@ -54,12 +54,14 @@ class Phase(Enum):
 class Moves:
     """The state of a supervisor and the moves on it."""
 
-    def __init__(self, spec: SupervisorSpec, path: str, random: random.Random) -> None:
+    def __init__(
+        self, spec: SupervisorSpec, path: str, random: random.Random, numbers: Mapping[str, int] | None = None
+    ) -> None:
         self._spec = spec
         self._path = path
         self._random = random
         self._phase = Phase.NEW
-        self._roster = Roster()
+        self._roster = Roster(numbers)
         self._window = Window(spec.max_restarts, spec.period)
         self._template = spec.template
         self._operation: Operation | None = None
@@ -68,6 +70,11 @@ class Moves:
         self._issued = 0
         self._outcome: ExitReason | StartFailed = Shutdown()
         self._effects: list[Effect] = []
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the supervisor ends, and all its children with it."""
+        return self._phase in (Phase.ENDING, Phase.ENDED)
 
     # Effects
 

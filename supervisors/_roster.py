@@ -7,7 +7,7 @@ No operation on one child looks at the others: a dynamic supervisor may have 100
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from supervisors._budget import UpClock
 from supervisors._child import ALIVE, Child, ChildCounts, ChildState, own_window
@@ -17,7 +17,9 @@ from supervisors._spec import Spec
 class Roster:
     """Children by id, in start order."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Mapping[str, int] | None = None) -> None:
+        """`numbers` are those of incarnations before, by id: the next one of each counts on."""
+        self._numbers = numbers or {}
         self._children: dict[str, Child] = {}
         self._states: Counter[ChildState] = Counter()
         self._supervisors = 0
@@ -42,7 +44,7 @@ class Roster:
         from above those of every child removed so far: a late notice of the old child must not be taken for
         one of the new. `fresh_id` says that the id was never used.
         """
-        number = 0 if fresh_id else self._retired
+        number = 0 if fresh_id else max(self._retired, self._numbers.get(id, 0))
         child = Child(id, spec, self._position(), UpClock(now), own_window(spec), number, spec)
         self._children[id] = child
         self._count(child, +1)

@@ -252,6 +252,10 @@ class SupervisorSpec(BaseSpec):
     """The time limit of its start with all below it. None, the default, leaves that to the limits of its children."""
     own_budget: OwnBudget | None = None
     """Its budget as a child of its own supervisor (supervision rule 9)."""
+    keep_children: bool = True
+    """What a restart of this supervisor itself keeps: true, the ref, name and queue of every child in `children` whose
+    class is the same then; false, as in OTP, nothing: the refs end, and what waits becomes dead letters.
+    """
     supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None
     """A subclass of `Supervisor` to run it; None: `Supervisor` itself."""
     on_failure: Callback = None
@@ -300,6 +304,7 @@ _INSIDE = (
     "period",
     "auto_shutdown",
     "max_children",
+    "keep_children",
     "supervisor_class",
     "on_failure",
     "on_give_up",

@@ -95,7 +95,9 @@ class Supervisor(Actor):
 
     def __init__(self, spec: SupervisorSpec) -> None:
         self._spec = spec
-        self._engine = Engine(spec, self.path, self.runtime.random)
+        self._places = frozenset(each.id for each in spec.children) if spec.keep_children else frozenset()
+        numbers = self._cell.close_parked(but=self._places)
+        self._engine = Engine(spec, self.path, self.runtime.random, numbers)
         self._ledger = Ledger()
         self._cells: dict[str, Cell] = {}
         self._timers: dict[int, TimerHandle] = {}
@@ -264,7 +266,8 @@ class Supervisor(Actor):
             props = self._props_for(effect)
             cell = self._cells.get(effect.id)
             if cell is None:
-                cell = self.runtime.make_cell(props, effect.id, self._cell, supervised=True)
+                placed = effect.id in self._places
+                cell = self.runtime.make_cell(props, effect.id, self._cell, supervised=True, placed=placed)
                 self._cells[effect.id] = cell
                 self._keep_promise(cell, props)
             elif cell.props is not props:
@@ -313,7 +316,10 @@ class Supervisor(Actor):
     def _close(self, id: str) -> None:
         cell = self._cells.pop(id, None)
         if cell is not None and not cell.closed:
-            cell.close(cell.reason)
+            if self._engine.is_ending:
+                cell.close_or_park(cell.reason)
+            else:
+                cell.close(cell.reason)
         self._ledger.cancel(id, self._now())
 
     def _arm(self, token: int, delay: float) -> None:

@@ -129,6 +129,7 @@ def team(
         *children,
         supervisor_class=Team,
         auto_shutdown="never" if goal is None else "any_significant",
+        keep_children=False,  # a team that starts again begins afresh: its end has answered everybody
         **options,
     )
 
@@ -143,6 +144,7 @@ def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: 
         max_restarts=options.get("max_restarts", 5),
         period=period,
         own_budget=budget(1, period=period),
+        keep_children=False,
         on_failure=options.pop("on_failure", None),
     )
     yield child("topics", Topics, backoff=None)

@@ -53,14 +53,23 @@ class SimCell(Cell):
 
     runtime: SimRuntime
 
-    def __init__(self, runtime: SimRuntime, props: Props, path: str, parent: Cell | None, *, supervised: bool) -> None:
+    def __init__(
+        self,
+        runtime: SimRuntime,
+        props: Props,
+        path: str,
+        parent: Cell | None,
+        *,
+        supervised: bool,
+        placed: bool = False,
+    ) -> None:
         self.lane: Lane = runtime.loop.lane(path)
         self.supervisor = props.kind.governs
         self.took: SimEnvelope | None = None
         """The message whose handler was looked up last: a timer's message is looked up twice."""
         injector = runtime.injector
         self.aimed = {kind: injector.aimed_at(path, kind) for kind in AIMS} if injector.plan else NOTHING_AIMED
-        super().__init__(runtime, props, path, parent, supervised=supervised)
+        super().__init__(runtime, props, path, parent, supervised=supervised, placed=placed)
         self.queue = _watched(self, self.queue)
         runtime.journal.note(seen.Made, path, parent.path if parent is not None else None, supervised, self.supervisor)
 

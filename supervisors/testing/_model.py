@@ -162,8 +162,14 @@ class SupervisorModel:
 
     # What is seen: a start
 
-    def starting(self, id: str, incarnation: int) -> None:
-        """A child begins an incarnation."""
+    def keeps(self, id: str) -> bool:
+        """Whether the cell of this child outlives an incarnation of the supervisor, if another one follows."""
+        return self.spec.keep_children and any(each.id == id for each in self.spec.children)
+
+    def starting(self, id: str, incarnation: int, before: int) -> None:
+        """A child begins an incarnation; `before` is the number of the last one in its cell, of whichever incarnation
+        of the supervisor.
+        """
         if self.mode is Mode.UNBORN:
             self.born()
         seen = f"{id} starts as incarnation {incarnation}"
@@ -176,8 +182,9 @@ class SupervisorModel:
         self._may_start(member, seen)
         # Where the count of a child begins that comes later is not said: its id may have been another's before.
         unknown = member.late if not member.incarnation else member.fresh and member.request is not None
-        if incarnation != member.incarnation + 1 and not unknown:
-            self.disagree(26, f"incarnation {member.incarnation + 1}", seen)
+        last = member.incarnation or before
+        if incarnation != last + 1 and not unknown:
+            self.disagree(26, f"incarnation {last + 1}", seen)
         member.incarnation = incarnation
         member.in_line = member.want in (Want.FIRST, Want.GROUP) and member.request is None
         member.guest = self.group is not None and member.request is not None

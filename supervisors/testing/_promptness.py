@@ -27,7 +27,8 @@ def _overdue(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
         yield ask.rule, f"an answer to {ask.what}"
     for member in model.members.values():
         yield from _limits(member, passed)
-        if member.life is Life.DOWN and member.want is Want.REST and member.incarnation and not member.closed:
+        kept = model.mode is Mode.ENDING and model.keeps(member.id)
+        if member.life is Life.DOWN and member.want is Want.REST and member.incarnation and not member.closed | kept:
             yield 18, f"{member.id} closed: it is at rest"
     for member in model.dropped.values():
         yield 18, f"{member.id} closed: it is gone for good"

@@ -48,6 +48,10 @@ class Reference:
         self._made: dict[str, tuple[bool, object]] = {}
         """Of each cell, whether it was made for a supervisor, and what its spec was known to be then."""
         self._alive: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+        """The last incarnation in each cell that was not closed since."""
+        self._ended_with: dict[str, set[str]] = {}
+        """By supervisor, the kept children whose cells were closed as it ended: wrong if it comes back."""
         self._up: set[str] = set()
         self._killed: set[str] = set()
         """Whose present incarnation was killed."""
@@ -133,8 +137,8 @@ class Reference:
                 number = model.newcomers.pop(0)
                 model.asks.name(number, one.path)
                 model.add(id, model.template, number)
-            model.starting(id, one.incarnation)
-        self._alive[one.path] = one.incarnation
+            model.starting(id, one.incarnation, self._numbers.get(one.path, 0))
+        self._alive[one.path] = self._numbers[one.path] = one.incarnation
         self._up.discard(one.path)
         self._killed.discard(one.path)
         self._told.pop(one.path, None)
@@ -144,6 +148,8 @@ class Reference:
         worker = not made_for_supervisor and known is spec
         if isinstance(spec, SupervisorSpec) and not worker:
             self.judged["supervisors"] += 1
+            for lost in self._ended_with.pop(one.path, ()):
+                self._wrong(one, 26, "a restart of a supervisor keeps the cells of its children", f"{lost} was closed")
             self.models[one.path] = SupervisorModel(spec, one.path, one.incarnation)
         else:
             self.models.pop(one.path, None)  # `update_specs` may have put a worker in the place of a supervisor
@@ -217,6 +223,13 @@ class Reference:
                 model.disagree(17, f"{member.spec.shutdown} s for {member.id} to stop", f"killed after {seconds}")
 
     def _closed(self, one: seen.Closed) -> None:
+        self._numbers.pop(one.path, None)
+        self._ended_with.pop(one.path, None)
+        place, _, id = one.path.rpartition("/")
+        above = self.models.get(place)
+        ends = above is not None and above.keeps(id) and above.mode in (Mode.ENDING, Mode.OVER)
+        if ends and place in self._numbers:  # and its own cell is not closed
+            self._ended_with.setdefault(place, set()).add(id)
         model, id = self._above(one.path)
         if model is None:
             return
