@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 from pykka.messages import _ActorStop
 
 from actors._clock import TimerHandle
-from actors._current import current_cell
+from actors._current import enter
 from actors._envelope import Envelope, Reply
-from actors._errors import ActorDeadError, HandlerTimeout, IgnoreStart, LinkedExit, StartTimeout
+from actors._errors import ActorDeadError, HandlerTimeout, IgnoreStart, LinkedExit, StartTimeout, gone, lost
 from actors._events import CrashedExit, Exited, Quarantined, Redelivered, Started, StartFailed
 from actors._mailbox import BoundedQueue, make_queue
 from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, StopOrder
 from actors._props import Props
-from actors._reasons import Crashed, ExitReason, Killed, Normal, Shutdown
+from actors._reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost, Shutdown
 from actors._turn import State, Turn, kind_name, settle_failure
 from actors._watchers import Watchers
 
@@ -133,6 +133,8 @@ class Cell(Turn):
 
     def begin(self) -> None:
         """Starts the next incarnation."""
+        if self.closed:
+            return  # before it began
         self.settle_exit()
         self.incarnation += 1
         self.state = State.STARTING
@@ -142,7 +144,7 @@ class Cell(Turn):
         kind = self.props.kind  # an updated spec may have brought another class
         self.host, self.table, self.concurrency = self.runtime.host(self.props.host), kind.table, kind.concurrency
         self.context = self.runtime.context.copy()
-        self.context.run(current_cell.set, self)
+        self.context.run(enter, self)
         self.pending = self._start
         if self.host.blocks:
             self._time_start()
@@ -360,6 +362,47 @@ class Cell(Turn):
         if self.host.kill(self, end):
             end()
 
+    def break_off(self, error: BaseException) -> bool:
+        """Kills the incarnation because a turn failed outside of its handler. Returns False, and does nothing, when it
+        is on its way out already.
+        """
+        if self.killed or self.state in (State.DOWN, State.CLOSED):
+            return False
+        if self.culprit is None:
+            self.culprit = self.envelope
+        self.kill(Crashed(error))
+        return True
+
+    def crash_by_task(self, incarnation: int, error: BaseException) -> bool:
+        """A task or callback of the incarnation has raised an exit: it crashes. Returns False, and does nothing, when it
+        is not there, or is a supervisor, which no callback of the user's may end.
+        """
+        if incarnation != self.incarnation or self.props.kind.governs:
+            return False
+        if self.state is not State.STARTING and not self._lives():
+            return False
+        self.crash(None, error)
+        return True
+
+    def lose(self, reason: RuntimeLost) -> None:
+        """The runtime has lost its loop: the cell closes, whatever state it is in, and every question has an answer. No
+        code of the actor runs, and a step that fails does not keep the others from being taken.
+        """
+        if self.closed:
+            return
+        self.reason = reason
+        self.state, self.killed, self.leaving, self.open, self.pending = State.STOPPING, True, True, False, None
+        attempt = self.runtime.attempt
+        under_way = {id(each): each for each in (self.envelope, self.culprit) if each is not None}
+        attempt(self.path, "its end", lambda: under_way.update((id(each), each) for each in self.host.drop(self)))
+        for envelope in under_way.values():
+            if not getattr(envelope, "settled", False):
+                envelope.settled = True
+                attempt(self.path, "its end", self.refuse, envelope, "killed", lost(reason))
+        attempt(self.path, "its end", self._clear)
+        self.state = State.DOWN
+        attempt(self.path, "its end", self.close, reason)
+
     def _start_killed(self, incarnation: int, reason: ExitReason) -> None:
         if incarnation == self.incarnation and self.state is State.STOPPING:
             self.start_failed(reason)
@@ -474,7 +517,7 @@ class Cell(Turn):
             self.runtime.registry.unregister(self.props.name, self)
         self.closed = True
         self.idle = True
-        self.refuse_waiting()
+        self.runtime.attempt(self.path, "its mailbox", self.refuse_waiting)
         for child in list((self.children or {}).values()):
             child.close(Killed("its parent ended"))
         self.runtime.forget(self)
@@ -504,7 +547,7 @@ class Cell(Turn):
                 return
             if type(envelope.message) is _ActorStop:
                 continue  # a request of the runtime's own, and it has come true
-            self.refuse(envelope, why, ActorDeadError(self.path, self.reason, envelope.message))
+            self.refuse(envelope, why, gone(self.path, self.reason, envelope.message))
 
     # Links
 

@@ -21,7 +21,7 @@ from actors._actor import Actor
 from actors._cell import Cell
 from actors._clock import Clock, TimerHandle
 from actors._envelope import Reply
-from actors._errors import ActorDeadError, ActorError, NotAnActor, RuntimeStopped, StartError
+from actors._errors import ActorDeadError, ActorError, NotAnActor, RuntimeStopped, StartError, gone
 from actors._events import CrashedExit, DeadLetter, EventStream, LifecycleEvent, Subscription
 from actors._events import StartFailed as StartFailedEvent
 from actors._future import Future
@@ -74,6 +74,7 @@ __all__ = [
     "StopOrder",
     "Subscription",
     "TimerHandle",
+    "gone",
     "handles",
     "kind_of",
     "settle_failure",
