@@ -20,7 +20,16 @@ from pykka.messages import _ActorStop
 from actors._clock import TimerHandle
 from actors._current import enter
 from actors._envelope import Envelope, Reply
-from actors._errors import ActorDeadError, HandlerTimeout, IgnoreStart, LinkedExit, StartTimeout, gone, lost
+from actors._errors import (
+    ActorDeadError,
+    HandlerTimeout,
+    IgnoreStart,
+    LinkedExit,
+    RuntimeStopped,
+    StartTimeout,
+    gone,
+    lost,
+)
 from actors._events import CrashedExit, Exited, Quarantined, Redelivered, Started, StartFailed
 from actors._mailbox import BoundedQueue, make_queue
 from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, StopOrder
@@ -374,8 +383,8 @@ class Cell(Turn):
         return True
 
     def crash_by_task(self, incarnation: int, error: BaseException) -> bool:
-        """A task or callback of the incarnation has raised an exit: it crashes. Returns False, and does nothing, when it
-        is not there, or is a supervisor, which no callback of the user's may end.
+        """A task or callback of the incarnation has raised an exit: it crashes. Returns False, and does nothing, when
+        it is not there, or is a supervisor, which no callback of the user's may end.
         """
         if incarnation != self.incarnation or self.props.kind.governs:
             return False
@@ -592,6 +601,17 @@ class Cell(Turn):
         self.trace = deque(self.trace or (), maxlen=last) if last else None
 
     # Little things
+
+    def gone(self, message: object) -> ActorDeadError | RuntimeStopped:
+        """The error for one who sends to the closed cell. It says what took the actor along, if it was told to end
+        because something above it ended abnormally.
+        """
+        reason, above = self.reason, self.parent
+        while reason.expected and above is not None and above.closed:
+            if not above.reason.expected:
+                reason = Shutdown(f"{above.path} ended: {above.reason}")
+            above = above.parent
+        return gone(self.path, reason, message)
 
     def overran(self, envelope: Envelope) -> HandlerTimeout:
         """The error for a handler that passed its time limit."""

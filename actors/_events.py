@@ -205,8 +205,12 @@ class EventStream:
     def subscribe(self, sink: Callable[[E], object], *types: type[E]) -> Subscription:
         """Calls `sink(event)` for every event of these classes and their subclasses; of all classes when none is named.
 
-        `MessageHandled` reaches only those who name it.
+        `MessageHandled` reaches only those who name it. Raises TypeError when one of `types` is not a class of events.
         """
+        given: tuple[object, ...] = types
+        for kind in given:
+            if not (isinstance(kind, type) and issubclass(kind, LifecycleEvent)):
+                raise TypeError(f"subscribe(): types must be subclasses of LifecycleEvent, got {kind!r}")
         subscription = Subscription(self, sink, types or (LifecycleEvent,))  # type: ignore[arg-type]
         with self._lock:
             self._subscriptions = (*self._subscriptions, subscription)

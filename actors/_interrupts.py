@@ -15,6 +15,7 @@ import threading
 from threading import get_ident  # by its own name: a simulation puts another one into `threading`
 
 _RAISE = dis.opmap["RAISE_VARARGS"]
+_ON_ITS_WAY = "__on_its_way_to_the_program__"
 
 
 def is_interrupt(error: BaseException) -> bool:
@@ -36,13 +37,21 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def hand_on(error: BaseException) -> None:
-    """Has a Ctrl-C that was caught on its way reach the program: out of the running loop, or at the next chance."""
-    if type(error) is KeyboardInterrupt and is_interrupt(error):
+    """Has a Ctrl-C that was caught on its way reach the program: out of the running loop, or at the next chance. Once:
+    what awaits the task it hit gets the same exception.
+    """
+    if type(error) is KeyboardInterrupt and not getattr(error, _ON_ITS_WAY, False) and is_interrupt(error):
+        on_its_way(error)
         loop = asyncio._get_running_loop()
         if loop is None:
             _thread.interrupt_main()
         else:
             loop.call_soon(_raise, error)
+
+
+def on_its_way(error: BaseException) -> None:
+    """Notes that this Ctrl-C reaches the program already."""
+    setattr(error, _ON_ITS_WAY, True)
 
 
 def _raise(error: BaseException) -> None:

@@ -14,7 +14,7 @@ from pykka.messages import _ActorStop
 from actors._current import current_cell
 from actors._deadlines import expire
 from actors._envelope import Envelope
-from actors._errors import CallTimeout, DeadlockError, RuntimeStopped, gone
+from actors._errors import CallTimeout, DeadlockError, RuntimeStopped
 from actors._future import Future, conclude, refuse_on_loop
 from actors._introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._mailbox import BoundedQueue
@@ -64,7 +64,7 @@ class ActorRef(pykka.ActorRef[A]):
         """
         cell = self._cell
         if cell.closed:
-            raise gone(cell.path, cell.reason, message)
+            raise cell.gone(message)
         caller = current_cell.get()
         envelope = Envelope(message, caller)
         if correlation_id is not None or (
@@ -101,7 +101,7 @@ class ActorRef(pykka.ActorRef[A]):
         """
         cell = self._cell
         if cell.closed:
-            raise gone(cell.path, cell.reason, message)
+            raise cell.gone(message)
         runtime = cell.runtime
         caller = current_cell.get()
         deadline = _deadline(cell, caller, timeout)
@@ -174,7 +174,7 @@ class ActorRef(pykka.ActorRef[A]):
         deadline = _deadline(cell, caller, timeout)
         future: Future[Any] = Future(runtime.park)
         if cell.closed:
-            future.set_exception(gone(cell.path, cell.reason, message))
+            future.set_exception(cell.gone(message))
             return future.get() if block else future
         waits = block and _waits(caller, cell)
         try:

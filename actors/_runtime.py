@@ -129,6 +129,8 @@ class Runtime:
         self._guard: TaskGuard
         self._guest: asyncio.Task[None] | None = None
         self._lost: RuntimeLost | None = None
+        self._holder = ""
+        """The actor whose turn held the loop until the runtime was given up."""
         self._ending = threading.Lock()
         self._stopped: Future[None] | None = None
         self.context: Context
@@ -157,19 +159,35 @@ class Runtime:
             RuntimeStopped: the runtime has lost its event loop; not in place of an exit, nor of the same error
         """
         try:
-            self.stop().get()
+            self._await_stop()
         except KeyboardInterrupt:  # a second Ctrl-C: no more patience
             self.kill()
             with contextlib.suppress(RuntimeStopped, pykka.Timeout):
                 self.stop().get(timeout=self.kill_grace + PATIENCE)
             raise
-        except RuntimeStopped as lost:
+        except RuntimeStopped as loss:
             if not self._is_told(error):
-                raise lost from lost.__cause__
+                raise loss from loss.__cause__
         finally:
-            if self._thread is not None and not self._thread.join(3 * self.kill_grace + PATIENCE):
+            patience = 0 if self._holder else 3 * self.kill_grace + PATIENCE
+            if self._thread is not None and not self._thread.join(patience):
                 self.abandoned += 1
                 self.events.publish(Abandoned(self.name, self.now(), "thread", 0))
+
+    def _await_stop(self) -> None:
+        """Waits for the orderly stop. Its limits are kept by the loop: a turn that holds the loop is given the time to
+        stop that its actor has, and then the runtime is lost, and its thread left behind.
+        """
+        stopped, turn, since = self.stop(), -1, monotonic()
+        while True:
+            with contextlib.suppress(pykka.Timeout):
+                return stopped.get(timeout=LOOK)
+            cell: Any = self.loop_host.stepping
+            if cell is None or self.loop_host.turns != turn:
+                turn, since = self.loop_host.turns, monotonic()
+            elif cell.props.shutdown is not None and monotonic() > since + cell.props.shutdown + self.kill_grace:
+                self._holder = cell.path
+                self.lose(f"{cell.path} holds its event loop", None)
 
     async def _begin_in_thread(self) -> None:
         self._begin()
@@ -189,12 +207,12 @@ class Runtime:
         """Stops the runtime in order. Raises as `__exit__` does."""
         try:
             await self.stop()
-        except RuntimeStopped as lost:
+        except RuntimeStopped as loss:
             if not self._is_told(error):
-                raise lost from lost.__cause__
+                raise loss from loss.__cause__
 
     def _is_told(self, error: BaseException | None) -> bool:
-        """Whether the error that leaves the block says enough: an exit or cancellation, or that this runtime is lost."""
+        """Whether the error that leaves the block says enough: an exit, a cancellation, that this runtime is lost."""
         if isinstance(error, RuntimeStopped):
             return error.name == self.name
         return error is not None and not isinstance(error, Exception)
@@ -278,6 +296,9 @@ class Runtime:
             await self._stop_all()
         except asyncio.CancelledError as error:
             self.lose("its stop was cancelled", error)
+            raise
+        except GeneratorExit:
+            self.lose("its event loop was closed", None)
             raise
         except BaseException as error:  # noqa: BLE001 - whatever keeps it from stopping in order ends it all the same
             self.lose("its stop failed", error)

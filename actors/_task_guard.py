@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from actors._current import current_cell, current_incarnation
-from actors._interrupts import is_interrupt
+from actors._interrupts import is_interrupt, on_its_way
 
 if TYPE_CHECKING:
     from actors._cell import Cell
@@ -50,9 +50,9 @@ class TaskGuard:
 
 def guard_tasks(loop: asyncio.AbstractEventLoop) -> TaskGuard:
     """Guards the tasks of the loop until `unguard_tasks`. A task factory of the user's stays in use."""
-    guard: Any = loop.get_task_factory()
-    if not isinstance(guard, TaskGuard):
-        guard = TaskGuard(guard)
+    factory: Any = loop.get_task_factory()
+    guard = factory if isinstance(factory, TaskGuard) else TaskGuard(factory)
+    if guard is not factory:
         loop.set_task_factory(guard)
     guard.users += 1
     return guard
@@ -62,7 +62,7 @@ def unguard_tasks(loop: asyncio.AbstractEventLoop, guard: TaskGuard) -> None:
     """Takes the guard back, after the last runtime that used it, unless another factory was set on top of it."""
     guard.users -= 1
     if not guard.users and loop.get_task_factory() is guard:
-        loop.set_task_factory(guard.previous)  # type: ignore[arg-type]
+        loop.set_task_factory(guard.previous)
 
 
 class _Guarded(Coroutine[Any, Any, Any]):
@@ -96,7 +96,10 @@ class _Guarded(Coroutine[Any, Any, Any]):
 
     def _end(self, error: BaseException) -> Any:
         task: Any = asyncio.current_task()
-        if task is None or is_interrupt(error):
+        if is_interrupt(error):
+            on_its_way(error)  # asyncio raises it through the loop
+            raise error
+        if task is None:
             raise error
         loop = task.get_loop()
         if not _is_awaited(task):
