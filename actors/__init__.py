@@ -19,6 +19,7 @@ from actors._errors import (
     HandlerTimeout,
     IgnoreStart,
     LinkedExit,
+    LoopStopRefused,
     MailboxFull,
     NameTaken,
     NoSuchActor,
@@ -47,6 +48,7 @@ from actors._events import (
     Started,
     StartFailed,
     Subscription,
+    UncaughtException,
 )
 from actors._future import Future
 from actors._handlers import handles
@@ -54,7 +56,7 @@ from actors._introspection import Statistics, Status
 from actors._mailbox import MailboxSpec, bounded, prioritized
 from actors._messages import Down, Exit, Message
 from actors._metrics import Metrics
-from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
+from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, RuntimeLost, Shutdown
 from actors._ref import ActorRef
 from actors._runtime import Runtime
 from actors._sinks import LogSink
@@ -96,6 +98,7 @@ __all__ = [
     "LogSink",
     "LoopBlocked",
     "LoopClock",
+    "LoopStopRefused",
     "MachineState",
     "MailboxFull",
     "MailboxSpec",
@@ -114,6 +117,7 @@ __all__ = [
     "Redelivered",
     "RestartLimitExceeded",
     "Runtime",
+    "RuntimeLost",
     "RuntimeStopped",
     "Shutdown",
     "StartDeclined",
@@ -130,6 +134,7 @@ __all__ = [
     "Timer",
     "TimerHandle",
     "TransitionRefused",
+    "UncaughtException",
     "UnhandledMessage",
     "UnknownState",
     "bounded",

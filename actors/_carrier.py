@@ -69,7 +69,8 @@ class Carrier:
         if timeout is not None:
             self._limit = runtime.clock.call_at(runtime.now() + timeout, self._overrun)
         self._began = runtime.now()
-        self._gate.set_result(None)
+        if not self._gate.done():  # it is when the coroutine cancelled its own task before its first wait
+            self._gate.set_result(None)
 
     def _overrun(self) -> None:
         self._overran = True
@@ -124,14 +125,16 @@ class Carrier:
         assert coroutine is not None
         run = cell.context.run
         yielded = self.yielded
+        if cancelled is not None:
+            # It came before the first wait, and belongs to that: what is waited for is cancelled too, as in any task.
+            self.task.uncancel()
+            self.task.cancel(*cancelled.args)
         while True:
-            error, value = cancelled, None
-            if error is None:
-                try:
-                    value = yield yielded
-                except BaseException as thrown:  # noqa: BLE001 - it belongs to the coroutine, not to the carrier
-                    error = thrown
-            cancelled = None
+            error, value = None, None
+            try:
+                value = yield yielded
+            except BaseException as thrown:  # noqa: BLE001 - it belongs to the coroutine, not to the carrier
+                error = thrown
             host.stepping = cell
             host.turns += 1
             if envelope is not None:
@@ -151,11 +154,14 @@ class Carrier:
         if self._overran and failure is not None:
             failure = cell.overran(envelope)  # type: ignore[attr-defined]
         cell.seconds += cell.runtime.now() - self._began
-        if on_end is not None:
-            on_end()
-        else:
-            self._host.forget(cell, self)
-            done(result, failure)
+        try:
+            if on_end is not None:
+                on_end()
+            else:
+                self._host.forget(cell, self)
+                done(result, failure)
+        except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
+            cell.runtime.turn_failed(cell, error)  # type: ignore[arg-type]
         self.cell = self.envelope = self.coroutine = self._done = self.on_end = None
         self.yielded = None
         self.suspended = self._overran = False

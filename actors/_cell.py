@@ -18,14 +18,23 @@ from typing import TYPE_CHECKING, Any
 from pykka.messages import _ActorStop
 
 from actors._clock import TimerHandle
-from actors._current import current_cell
+from actors._current import enter
 from actors._envelope import Envelope, Reply
-from actors._errors import ActorDeadError, HandlerTimeout, IgnoreStart, LinkedExit, StartTimeout
+from actors._errors import (
+    ActorDeadError,
+    HandlerTimeout,
+    IgnoreStart,
+    LinkedExit,
+    RuntimeStopped,
+    StartTimeout,
+    gone,
+    lost,
+)
 from actors._events import CrashedExit, Exited, Quarantined, Redelivered, Started, StartFailed
 from actors._mailbox import BoundedQueue, make_queue, waiting_in, withdraw
 from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, Down, Exit, StopOrder
 from actors._props import Props
-from actors._reasons import Crashed, ExitReason, Killed, Normal, Shutdown
+from actors._reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost, Shutdown
 from actors._turn import State, Turn, kind_name, settle_failure
 from actors._watchers import Watchers
 
@@ -159,15 +168,15 @@ class Cell(Turn):
     def begin_below(self) -> None:
         """Starts the one incarnation of a spawned actor. Its parent may have ended since it was spawned."""
         parent = self.parent
-        if self.closed:
-            return  # it ended with its parent before it began
-        if parent is not None and parent.is_absent:
+        if parent is not None and parent.is_absent and not self.closed:
             self.close(Killed("its parent ended"))
             return
         self.begin()
 
     def begin(self) -> None:
         """Starts the next incarnation."""
+        if self.closed:
+            return  # before it began
         if not self.settled:
             self.settle_exit()
         self.incarnation += 1
@@ -178,7 +187,7 @@ class Cell(Turn):
         kind = self.props.kind  # an updated spec may have brought another class
         self.host, self.table, self.concurrency = self.runtime.host(self.props.host), kind.table, kind.concurrency
         self.context = self.runtime.context.copy()
-        self.context.run(current_cell.set, self)
+        self.context.run(enter, self)
         self.pending = self._start
         if self.host.blocks:
             self._time_start()
@@ -465,6 +474,47 @@ class Cell(Turn):
                 living.append(child)
         return living
 
+    def break_off(self, error: BaseException) -> bool:
+        """Kills the incarnation because a turn failed outside of its handler. Returns False, and does nothing, when it
+        is on its way out already.
+        """
+        if self.killed or self.state in (State.DOWN, State.CLOSED):
+            return False
+        if self.culprit is None:
+            self.culprit = self.envelope
+        self.kill(Crashed(error))
+        return True
+
+    def crash_by_task(self, incarnation: int, error: BaseException) -> bool:
+        """A task or callback of the incarnation has raised an exit: it crashes. Returns False, and does nothing, when
+        it is not there, or is a supervisor, which no callback of the user's may end.
+        """
+        if incarnation != self.incarnation or self.props.kind.governs:
+            return False
+        if self.state is not State.STARTING and not self._lives():
+            return False
+        self.crash(None, error)
+        return True
+
+    def lose(self, reason: RuntimeLost) -> None:
+        """The runtime has lost its loop: the cell closes, whatever state it is in, and every question has an answer. No
+        code of the actor runs, and a step that fails does not keep the others from being taken.
+        """
+        if self.closed:
+            return
+        self.reason = reason
+        self.state, self.killed, self.leaving, self.open, self.pending = State.STOPPING, True, True, False, None
+        attempt = self.runtime.attempt
+        under_way = {id(each): each for each in (self.envelope, self.culprit) if each is not None}
+        attempt(self.path, "its end", lambda: under_way.update((id(each), each) for each in self.host.drop(self)))
+        for envelope in under_way.values():
+            if not getattr(envelope, "settled", False):
+                envelope.settled = True
+                attempt(self.path, "its end", self.refuse, envelope, "killed", lost(reason))
+        attempt(self.path, "its end", self._clear)
+        self.state = State.DOWN
+        attempt(self.path, "its end", self.close, reason)
+
     def _start_killed(self, incarnation: int, reason: ExitReason) -> None:
         if incarnation == self.incarnation and self.state is State.STOPPING:
             self.start_failed(reason)
@@ -653,7 +703,7 @@ class Cell(Turn):
             self.runtime.registry.unregister(self.props.name, self)
         self.closed = True
         self.idle = True
-        self.refuse_waiting()
+        self.runtime.attempt(self.path, "its mailbox", self.refuse_waiting)
         for child in [*(self.children or {}).values(), *(self.parked or {}).values()]:
             child.close(Killed("its parent ended"))
         self.runtime.forget(self)
@@ -683,7 +733,7 @@ class Cell(Turn):
                 return
             if type(envelope.message) is _ActorStop:
                 continue  # a request of the runtime's own, and it has come true
-            self.refuse(envelope, why, ActorDeadError(self.path, self.reason, envelope.message))
+            self.refuse(envelope, why, gone(self.path, self.reason, envelope.message))
 
     # Links
 
@@ -734,6 +784,17 @@ class Cell(Turn):
         self.trace = deque(self.trace or (), maxlen=last) if last else None
 
     # Little things
+
+    def gone(self, message: object) -> ActorDeadError | RuntimeStopped:
+        """The error for one who sends to the closed cell. It says what took the actor along, if it was told to end
+        because something above it ended abnormally.
+        """
+        reason, above = self.reason, self.parent
+        while reason.expected and above is not None and above.closed:
+            if not above.reason.expected:
+                reason = Shutdown(f"{above.path} ended: {above.reason}")
+            above = above.parent
+        return gone(self.path, reason, message)
 
     def overran(self, envelope: Envelope) -> HandlerTimeout:
         """The error for a handler that passed its time limit."""

@@ -13,3 +13,11 @@ if TYPE_CHECKING:
     from actors._cell import Cell
 
 current_cell: ContextVar[Cell | None] = ContextVar("understudy_current_cell", default=None)
+current_incarnation: ContextVar[int] = ContextVar("understudy_current_incarnation", default=0)
+"""Which incarnation of that actor the running code belongs to."""
+
+
+def enter(cell: Cell) -> None:
+    """The context in which this runs is that of the incarnation which begins in `cell`."""
+    current_cell.set(cell)
+    current_incarnation.set(cell.incarnation)

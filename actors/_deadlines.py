@@ -56,6 +56,10 @@ class Deadlines:
         if entries is not None:
             entries.pop(entry[1], None)
 
+    def waiting(self) -> list[Reply]:
+        """Every reply that is waited for."""
+        return [reply for entries in self._buckets.values() for reply, _, _ in entries.values()]
+
     def _ring(self, bucket: int) -> None:
         del self._timers[bucket]
         for waiting in self._buckets.pop(bucket).values():

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pykka
 
-from actors._reasons import ExitReason
+from actors._reasons import ExitReason, RuntimeLost
 
 
 class ActorError(Exception):
@@ -43,6 +43,11 @@ class ActorDeadError(ActorError, pykka.ActorDeadError):
     path: str
     reason: ExitReason
     undelivered: object
+
+    def __init__(self, path: str, reason: ExitReason, undelivered: object) -> None:
+        super().__init__(path, reason, undelivered)
+        if isinstance(reason, RuntimeLost):
+            self.__cause__ = lost(reason)
 
     def describe(self) -> str:
         return f"{self.path} is gone ({self.reason}); the message of type {_kind(self.undelivered)} is in .undelivered"
@@ -231,8 +236,12 @@ class NotInRuntime(ActorError):
         return f"{self.what} needs a running runtime; {self.instead}"
 
 
-class RuntimeStopped(ActorError):
-    """The runtime has stopped, or its process was forked away from it."""
+class RuntimeStopped(ActorError, pykka.ActorDeadError):
+    """The runtime has stopped, has lost its event loop, or its process was forked away from it.
+
+    Whatever waits when a runtime loses its loop is settled with this error, and leaving the block of the runtime raises
+    it. The `__cause__` is the exception that ended the loop, if there was one.
+    """
 
     fields = ("name", "why")
     name: str
@@ -240,6 +249,37 @@ class RuntimeStopped(ActorError):
 
     def describe(self) -> str:
         return f"runtime {self.name!r} does not run: {self.why}"
+
+
+def gone(path: str, reason: ExitReason, undelivered: object) -> ActorDeadError | RuntimeStopped:
+    """What a caller gets whose actor is gone for this reason: alone, or with the whole runtime."""
+    if not isinstance(reason, RuntimeLost):
+        return ActorDeadError(path, reason, undelivered)
+    return lost(reason)
+
+
+def lost(reason: RuntimeLost) -> RuntimeStopped:
+    """What a caller gets whose runtime has lost its loop. Each gets an error of its own: a traceback is written into
+    it.
+    """
+    error = RuntimeStopped(reason.runtime, reason.why)
+    error.__cause__ = reason.cause
+    return error
+
+
+class LoopStopRefused(ActorError, RuntimeError):
+    """`loop.stop()` was called on the event loop of a runtime, which everything in the runtime shares."""
+
+    fields = ("path", "name")
+    path: str
+    """The actor that called; empty: none did."""
+    name: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.path or 'code of no actor'}: loop.stop() would end the event loop of runtime {self.name!r}, which "
+            "every actor shares. Stop the actor (self.stop()) or the runtime (runtime.stop())"
+        )
 
 
 class HandlerDefinitionError(ActorError, TypeError):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from types import FunctionType, MethodType
 from typing import ClassVar, TypeVar
 
+from actors._interrupts import hand_on
 from actors._reasons import ExitReason
-
-logger = logging.getLogger("understudy")
+from actors._reporting import report
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,11 @@ class LifecycleEvent:
         """The event in one word, as logs show it."""
         text = type(self).__name__
         return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in text).lstrip("_")
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The exception whose traceback a log should show with the event, if there is one."""
+        return None
 
     def as_dict(self) -> dict[str, object]:
         """The fields of the event."""
@@ -124,6 +129,24 @@ class Abandoned(LifecycleEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class UncaughtException(LifecycleEvent):
+    """An exception that no handler or hook raised was contained; the rest goes on.
+
+    It came out of code that an actor or a stranger left on the event loop, such as a callback that calls `sys.exit`, or
+    out of the runtime itself. `path` is that of the actor the code belongs to, or else the name of the runtime.
+    """
+
+    level: ClassVar[str] = "error"
+    where: str
+    """What raised it, such as `task 'Task-7'`."""
+    error: BaseException
+
+    @property
+    def exception(self) -> BaseException:
+        return self.error
+
+
+@dataclass(frozen=True, slots=True)
 class MessageHandled(LifecycleEvent):
     """A handler is done. Published only while somebody subscribes to this very type: it is on the hot path."""
 
@@ -164,8 +187,8 @@ class EventStream:
     """Publishes events to sinks.
 
     A sink runs in the thread that publishes: the runtime's loop for most events, an actor's own thread for some. A
-    sink that raises is reported to the logger `understudy` and stays subscribed; the publisher and the other sinks go
-    on.
+    sink that raises, whatever it raises, stays subscribed, and the publisher and the other sinks go on. Its first
+    failure of each class is reported to the logger `understudy`, or to stderr where the logger fails too.
     """
 
     def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
@@ -174,14 +197,20 @@ class EventStream:
         self._subscriptions: tuple[Subscription, ...] = ()
         self._sinks: dict[type[LifecycleEvent], tuple[Sink[LifecycleEvent], ...]] = {}
         self._lock = threading.Lock()
+        self._reported: dict[int, set[type[BaseException]]] = {}
+        """What each sink, by its id, was reported for."""
         self.dead_letters: Counter[str] = Counter()
         """How many dead letters there were, by reason. Only grows."""
 
     def subscribe(self, sink: Callable[[E], object], *types: type[E]) -> Subscription:
         """Calls `sink(event)` for every event of these classes and their subclasses; of all classes when none is named.
 
-        `MessageHandled` reaches only those who name it.
+        `MessageHandled` reaches only those who name it. Raises TypeError when one of `types` is not a class of events.
         """
+        given: tuple[object, ...] = types
+        for kind in given:
+            if not (isinstance(kind, type) and issubclass(kind, LifecycleEvent)):
+                raise TypeError(f"subscribe(): types must be subclasses of LifecycleEvent, got {kind!r}")
         subscription = Subscription(self, sink, types or (LifecycleEvent,))  # type: ignore[arg-type]
         with self._lock:
             self._subscriptions = (*self._subscriptions, subscription)
@@ -193,6 +222,7 @@ class EventStream:
         with self._lock:
             self._subscriptions = tuple(each for each in self._subscriptions if each is not subscription)
             self._sinks = {}
+            self._reported.pop(id(subscription.sink), None)
         self._changed()
 
     def sinks(self, kind: type[LifecycleEvent]) -> tuple[Sink[LifecycleEvent], ...]:
@@ -212,5 +242,21 @@ class EventStream:
         for sink in self.sinks(type(event)):
             try:
                 sink(event)
-            except Exception:
-                logger.exception("an event sink failed on %s of %s", event.name, event.path)
+            except BaseException as error:  # noqa: BLE001 - code that observes must not disturb what it observes
+                hand_on(error)
+                self._report(sink, event, error)
+
+    def _report(self, sink: Sink[LifecycleEvent], event: LifecycleEvent, error: BaseException) -> None:
+        """Reports the first failure of each class that a sink shows: more would drown the log."""
+        kind = type(error)
+        with self._lock:
+            known = self._reported.setdefault(id(sink), set())
+            if kind in known:
+                return
+            known.add(kind)
+        of = sink if isinstance(sink, FunctionType | MethodType) else type(sink)
+        report(
+            f"event sink {of.__qualname__} failed on {type(event).__name__} of {event.path}; its further failures by "
+            f"{kind.__qualname__} are not reported",
+            error,
+        )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-import logging
 import queue
 import sys
 import threading
@@ -14,14 +14,14 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 import pykka
 
-from actors._errors import BlockingCallError
+from actors._errors import BlockingCallError, lost
+from actors._reasons import ExitReason, RuntimeLost
+from actors._reporting import contain
 
 T = TypeVar("T")
 M = TypeVar("M")
 J = TypeVar("J")
 R = TypeVar("R")
-
-logger = logging.getLogger("understudy")
 
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
@@ -71,10 +71,7 @@ class Future(pykka.Future[T], Generic[T]):
             self._done = True
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            try:
-                callback(self)
-            except Exception:
-                logger.exception("a callback of a future failed")
+            contain("a callback of a future failed", callback, self)
 
     def set(self, value: T | None = None) -> None:
         """Settles the future with a value."""
@@ -190,8 +187,20 @@ def _wake(loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None]) -> None
 
     if asyncio._get_running_loop() is loop:
         settle()
-    elif not loop.is_closed():
-        loop.call_soon_threadsafe(settle)
+    else:
+        with contextlib.suppress(RuntimeError):  # a loop that is closed has nobody left who waits on it
+            loop.call_soon_threadsafe(settle)
+
+
+def conclude(future: Future[T], reason: ExitReason, value: T) -> None:
+    """Settles a future of the end of an actor, unless it is settled: with the value, or, when the actor is gone with
+    its runtime, with `RuntimeStopped`.
+    """
+    with contextlib.suppress(queue.Full):
+        if isinstance(reason, RuntimeLost):
+            future.set_exception(lost(reason))
+        else:
+            future.set(value)
 
 
 def refuse_on_loop(what: str, instead: str) -> None:

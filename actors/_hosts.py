@@ -52,6 +52,10 @@ class Host(Protocol):
         """Ends what runs. True: nothing ran. False: `ended` is called when it has stopped or has been abandoned."""
         ...
 
+    def drop(self, cell: Cell, /) -> list[Envelope]:
+        """Gives up what runs, without waiting for its end. Returns the messages under way."""
+        ...
+
     def retire(self, cell: Cell, /) -> None:
         """The incarnation is over: takes back what it ran on."""
         ...

@@ -11,15 +11,17 @@ import asyncio
 from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._carrier import Carrier
 from actors._envelope import Envelope
-from actors._errors import ActorDeadError, RuntimeStopped
+from actors._errors import ActorDeadError
 from actors._events import Abandoned
 from actors._hosts import Done
+from actors._interrupts import hand_on
 
 if TYPE_CHECKING:
     from actors._cell import Cell
@@ -61,6 +63,7 @@ class LoopHost:
         self._thread = get_ident()
         self._queue: RunQueue = deque() if run_queue is None else run_queue
         self._scheduled = False
+        self._ended = False
         self._lock = Lock()
         self._time_due = 0.0
         self._turns_due = 0
@@ -105,16 +108,26 @@ class LoopHost:
         """
         # Two threads that both found nothing due would each start a chain of passes, and both chains would go on.
         with self._lock:
-            if self._scheduled:
+            if self._scheduled and not self._ended and not self._loop.is_closed():
                 return
-            self._scheduled = True
-        if get_ident() == self._thread:
-            self._loop.call_soon(self._run, context=self._runtime.context)
-            return
+            ended, self._scheduled = self._ended, True
+        if ended:
+            raise self._runtime.stopped_error()
         try:
-            self._loop.call_soon_threadsafe(self._run, context=self._runtime.context)
+            if get_ident() == self._thread:
+                self._loop.call_soon(self._run, context=self._runtime.context)
+            else:
+                self._loop.call_soon_threadsafe(self._run, context=self._runtime.context)
         except RuntimeError:
-            raise RuntimeStopped(self._runtime.name, "its event loop is closed") from None
+            self._runtime.lose("its event loop was closed", None)
+            raise self._runtime.stopped_error() from None
+
+    def end(self) -> None:
+        """The loop is lost: no pass any more. What comes late is left where it is; its cells are closed."""
+        with self._lock:
+            self._ended = self._scheduled = True
+        while self._queue:
+            self._queue.popleft()
 
     def _run(self) -> None:
         self._time_due = self._runtime.now() + PASS
@@ -122,8 +135,8 @@ class LoopHost:
         try:
             self._drain()
         finally:
-            self._scheduled = False
-            if self._queue or self._runtime.control:
+            self._scheduled = self._ended
+            if not self._ended and (self._queue or self._runtime.control):
                 self.schedule()
 
     def _drain(self) -> None:
@@ -135,12 +148,18 @@ class LoopHost:
             while queue or control:
                 while control:
                     function, args = control.popleft()
-                    function(*args)
+                    try:
+                        function(*args)
+                    except BaseException as error:  # noqa: BLE001 - the rest of what is to be done must not be lost
+                        self._runtime.uncaught(self._runtime.name, "a step of its own", error)
                 if not queue:
                     break
                 cell = queue.popleft()
                 self.stepping = cell
-                cell.context.run(cell.turn)
+                try:
+                    cell.context.run(cell.turn)
+                except BaseException as error:  # noqa: BLE001 - the end of one actor, not of the loop of all
+                    self._runtime.turn_failed(cell, error)  # type: ignore[arg-type]
                 self.turns += 1
                 before, then = then, now()
                 cell.seconds += then - before
@@ -168,11 +187,27 @@ class LoopHost:
             cell.settle(envelope, result, error, cell.incarnation)
 
     def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done) -> None:
+        def ended(_: object, error: BaseException | None) -> None:
+            if error is not None:
+                hand_on(error)
+            done(error)
+
         carrier = self._first_step(hook)
         if carrier.suspended:
-            carrier.carry(cell, None, lambda _, error: done(error), None)
+            carrier.carry(cell, None, ended, None)
         else:
-            done(carrier.give_back()[1])
+            ended(*carrier.give_back())
+
+    def drop(self, cell: Cell) -> list[Envelope]:
+        under_way = []
+        for carrier in self._under_way.pop(cell, ()):
+            carrier.on_end = _ignore
+            carrier.relax()
+            if carrier.envelope is not None:
+                under_way.append(carrier.envelope)
+            with suppress(RuntimeError):  # the loop is closed
+                carrier.task.cancel()
+        return under_way
 
     def _first_step(self, coroutine: Coroutine[Any, Any, object]) -> Carrier:
         carrier = self.take_carrier()
@@ -191,8 +226,8 @@ class LoopHost:
         return carrier
 
     def take_carrier(self) -> Carrier:
-        """An idle carrier, or a new one."""
-        return self._idle.pop() if self._idle else Carrier(self, self._loop)
+        """An idle carrier, or a new one. Its task belongs to no actor."""
+        return self._idle.pop() if self._idle else self._runtime.context.copy().run(Carrier, self, self._loop)
 
     def keep(self, carrier: Carrier) -> bool:
         """Takes a carrier back into the pool, unless it is full."""

@@ -231,7 +231,7 @@ class BoundedQueue:
             entered, envelope = self._outside.popleft()
             try:
                 self._inner.append(envelope)
-            except Exception as error:  # noqa: BLE001 - the priority of the message cannot be told; that is its sender's to hear
+            except BaseException as error:  # noqa: BLE001 - the priority of the message cannot be told; that is its sender's to hear
                 told.append(partial(entered.set_exception, error))
             else:
                 told.append(entered.set)

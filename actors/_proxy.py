@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 import pykka
 
-from actors._errors import ActorDeadError
 from actors._ref import ActorRef
 
 A = TypeVar("A", bound=pykka.Actor)
@@ -21,7 +20,7 @@ class Proxy(pykka.ActorProxy[A]):
 
     def __init__(self, *, actor_ref: ActorRef[A], attr_path: tuple[str, ...] | None = None) -> None:
         if not actor_ref.is_alive():
-            raise ActorDeadError(actor_ref.path, actor_ref._cell.reason, None)
+            raise actor_ref._cell.gone(None)
         self.actor_ref = actor_ref
         self._attr_path = attr_path or ()
         self._known_attrs = {}

@@ -1,12 +1,12 @@
 """Exit reasons: why an incarnation ended, as values.
 
-`Normal`, `Shutdown` are *expected*; `Killed`, `Crashed`, `NoProc` and `RestartLimitExceeded` are *abnormal*
-(supervision.md, "Exit reasons"). Reasons compare by value and survive pickling.
+`Normal`, `Shutdown` are *expected*; `Killed`, `Crashed`, `NoProc`, `RuntimeLost` and `RestartLimitExceeded` are
+*abnormal* (supervision.md, "Exit reasons"). Reasons compare by value and survive pickling.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -85,6 +85,22 @@ class Crashed(ExitReason):
         except Exception:  # noqa: BLE001 - an exception of the user's whose own __str__ fails still has a class
             text = "it cannot be shown"
         return f"crashed({name}: {text})" if text else f"crashed({name})"
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeLost(ExitReason):
+    """The event loop of the runtime ended, or could not go on, while the actor was there. `why` says what happened."""
+
+    runtime: str
+    why: str
+    cause: BaseException | None = field(default=None, compare=False)
+
+    @property
+    def kind(self) -> str:
+        return "runtime_lost"
+
+    def __str__(self) -> str:
+        return f"runtime_lost({self.runtime}: {self.why})"
 
 
 @dataclass(frozen=True, slots=True)

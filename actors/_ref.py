@@ -14,8 +14,8 @@ from pykka.messages import _ActorStop
 from actors._current import current_cell
 from actors._deadlines import expire
 from actors._envelope import Envelope
-from actors._errors import ActorDeadError, CallTimeout, DeadlockError, RuntimeStopped
-from actors._future import Future, refuse_on_loop
+from actors._errors import CallTimeout, DeadlockError, RuntimeStopped
+from actors._future import Future, conclude, refuse_on_loop
 from actors._introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._mailbox import BoundedQueue
 from actors._messages import Down
@@ -64,7 +64,7 @@ class ActorRef(pykka.ActorRef[A]):
         """
         cell = self._cell
         if cell.closed:
-            raise ActorDeadError(cell.path, cell.reason, message)
+            raise cell.gone(message)
         caller = current_cell.get()
         envelope = Envelope(message, caller)
         if correlation_id is not None or (
@@ -101,7 +101,7 @@ class ActorRef(pykka.ActorRef[A]):
         """
         cell = self._cell
         if cell.closed:
-            raise ActorDeadError(cell.path, cell.reason, message)
+            raise cell.gone(message)
         runtime = cell.runtime
         caller = current_cell.get()
         deadline = _deadline(cell, caller, timeout)
@@ -174,7 +174,7 @@ class ActorRef(pykka.ActorRef[A]):
         deadline = _deadline(cell, caller, timeout)
         future: Future[Any] = Future(runtime.park)
         if cell.closed:
-            future.set_exception(ActorDeadError(cell.path, cell.reason, message))
+            future.set_exception(cell.gone(message))
             return future.get() if block else future
         waits = block and _waits(caller, cell)
         try:
@@ -236,7 +236,7 @@ class ActorRef(pykka.ActorRef[A]):
         if cell.closed:
             future.set(False)
         else:
-            self.monitor().add_done_callback(lambda _: future.set(True))
+            self.monitor().add_done_callback(lambda _: conclude(future, cell.reason, True))
             if drain:
                 cell.put_stop(Envelope(_ActorStop(), current_cell.get()))
             else:
@@ -262,10 +262,15 @@ class ActorRef(pykka.ActorRef[A]):
     def ended(self) -> Future[ExitReason]:
         """A future of the last exit reason: it settles when the actor is gone for good, not when it restarts."""
         future: Future[ExitReason] = Future(self._cell.runtime.park)
-        if self._cell.closed:  # its runtime may have stopped since, and answers no more
-            future.set(self._cell.reason)
+        cell = self._cell
+
+        def ended(reason: ExitReason) -> None:
+            conclude(future, reason, reason)
+
+        if cell.closed:  # its runtime may have stopped since, and answers no more
+            ended(cell.reason)
         else:
-            self._cell.runtime.on_loop(partial(self._cell.runtime.when_closed, self._cell, future.set))
+            cell.runtime.on_loop(partial(cell.runtime.when_closed, cell, ended))
         return future
 
     def monitor(self) -> Future[Down]:
@@ -275,7 +280,7 @@ class ActorRef(pykka.ActorRef[A]):
         runtime = self._cell.runtime
         future: Future[Down] = Future(runtime.park)
         if self._cell.closed:
-            future.set(Down(self, NoProc(), runtime.next_number()))
+            conclude(future, self._cell.reason, Down(self, NoProc(), runtime.next_number()))
             return future
         runtime.on_loop(lambda: self._cell.watch().add_monitor(runtime.next_number(), future))
         return future

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
+import queue
 import random as random_module
 import threading
 import weakref
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Future as LoopFuture
 from contextvars import Context, copy_context
 from threading import get_ident  # by its own name: a simulation puts another one into `threading`
+from time import monotonic
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -30,25 +32,34 @@ from actors._errors import (
     RuntimeStopped,
     StartDeclined,
     StartError,
+    lost,
 )
-from actors._events import EventStream, MessageHandled
-from actors._future import Future, Parking, park_thread, refuse_on_loop
+from actors._events import Abandoned, EventStream, MessageHandled, UncaughtException
+from actors._future import Future, Parking, refuse_on_loop
 from actors._hosts import Host
+from actors._interrupts import hand_on
 from actors._kind import Kind, kind_of
 from actors._loop_host import LoopHost
+from actors._loop_thread import LoopFactory, LoopThread
 from actors._mailbox import MailboxSpec
 from actors._props import Props, options_to_props
-from actors._reasons import Crashed, ExitReason, Killed, Shutdown
+from actors._reasons import Crashed, ExitReason, Killed, RuntimeLost, Shutdown
 from actors._ref import ActorRef
 from actors._registry import Registry
+from actors._reporting import contain
 from actors._sinks import LogSink
+from actors._task_guard import TaskGuard, guard_tasks, unguard_tasks
 from actors._thread_host import ThreadHost
+from actors._turn import settle_failure
 from actors._watchdog import Watchdog
 
 _numbers = itertools.count(1)
 
 ClockFactory = Callable[[asyncio.AbstractEventLoop], Clock]
-LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+LOOK = 1.0
+"""Seconds after which a thread that waits looks whether the runtime still runs."""
+PATIENCE = 5.0
+"""Seconds that the thread of the loop may take for what has a limit of its own already."""
 
 
 class Runtime:
@@ -94,7 +105,7 @@ class Runtime:
         self.random = random if random is not None else random_module.Random()
         self.events = EventStream(self.watch_messages)
         self.registry = Registry()
-        self.park: Parking = park_thread
+        self.park: Parking = self.wait_in_thread
         self.cells: dict[str, Cell] = {}
         self.control: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.totals: dict[type, Counter[str]] = {}
@@ -114,8 +125,14 @@ class Runtime:
         self._closing: dict[Cell, list[Callable[[ExitReason], object]]] = {}
         self._looked_after: dict[asyncio.Task[None], None] = {}
         self._why_not = "it was not started: use it as `with Runtime()` or `async with Runtime()`"
-        self._thread: threading.Thread | None = None
+        self._thread: LoopThread | None = None
         self._thread_id = 0
+        self._guard: TaskGuard
+        self._guest: asyncio.Task[None] | None = None
+        self._lost: RuntimeLost | None = None
+        self._holder = ""
+        """The actor whose turn held the loop until the runtime was given up."""
+        self._ending = threading.Lock()
         self._stopped: Future[None] | None = None
         self.context: Context
         """What the context of every incarnation is copied from: not that of whoever caused the start."""
@@ -130,47 +147,95 @@ class Runtime:
 
     def __enter__(self) -> Self:
         refuse_on_loop("`with runtime`", "`async with runtime`")
-        ready: LoopFuture[None] = LoopFuture()
-        self._thread = threading.Thread(target=self._run_thread, args=(ready,), name=self.name, daemon=True)
-        self._thread.start()
-        ready.result()
+        self._thread = LoopThread(self, self._loop_factory)
+        self._thread.start(self._begin_in_thread)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        """Stops the runtime in order.
+
+        Raises:
+            RuntimeStopped: the runtime has lost its event loop; not in place of an exit, nor of the same error
+        """
         try:
-            self.stop().get()
+            self._await_stop()
         except KeyboardInterrupt:  # a second Ctrl-C: no more patience
             self.kill()
-            self.stop().get()
+            with contextlib.suppress(RuntimeStopped, pykka.Timeout):
+                self.stop().get(timeout=self.kill_grace + PATIENCE)
             raise
+        except RuntimeStopped as loss:
+            if not self._is_told(error):
+                raise loss from loss.__cause__
         finally:
-            if self._thread is not None:
-                self._thread.join()
+            patience = 0 if self._holder else 3 * self.kill_grace + PATIENCE
+            if self._thread is not None and not self._thread.join(patience):
+                self.abandoned += 1
+                self.events.publish(Abandoned(self.name, self.now(), "thread", 0))
 
-    def _run_thread(self, ready: LoopFuture[None]) -> None:
-        async def main() -> None:
-            self._begin()
-            ready.set_result(None)
-            assert self._stopped is not None
-            await self._stopped
+    def _await_stop(self) -> None:
+        """Waits for the orderly stop. Its limits are kept by the loop: a turn that holds the loop is given the time to
+        stop that its actor has, and then the runtime is lost, and its thread left behind.
+        """
+        stopped, turn, since = self.stop(), -1, monotonic()
+        while True:
+            with contextlib.suppress(pykka.Timeout):
+                return stopped.get(timeout=LOOK)
+            cell: Any = self.loop_host.stepping
+            if cell is None or self.loop_host.turns != turn:
+                turn, since = self.loop_host.turns, monotonic()
+            elif cell.props.shutdown is not None and monotonic() > since + cell.props.shutdown + self.kill_grace:
+                self._holder = cell.path
+                self.lose(f"{cell.path} holds its event loop", None)
 
-        try:
-            with asyncio.Runner(loop_factory=self._loop_factory) as runner:
-                runner.run(main())
-        except BaseException as error:  # noqa: BLE001 - the thread that waits for `ready` has to hear of it
-            if not ready.done():
-                ready.set_exception(error)
+    async def _begin_in_thread(self) -> None:
+        self._begin()
+        thread = self._thread
+        assert self._stopped is not None
+        assert thread is not None
+        self._stopped.add_done_callback(lambda _: thread.end())
 
     async def __aenter__(self) -> Self:
         self._begin()
+        self._guest = self.loop.create_task(self._be_guest(), name=f"{self.name}-guest")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.stop()
+        """Stops the runtime in order. Raises as `__exit__` does."""
+        try:
+            await self.stop()
+        except RuntimeStopped as loss:
+            if not self._is_told(error):
+                raise loss from loss.__cause__
+
+    def _is_told(self, error: BaseException | None) -> bool:
+        """Whether the error that leaves the block says enough: an exit, a cancellation, that this runtime is lost."""
+        if isinstance(error, RuntimeStopped):
+            return error.name == self.name
+        return error is not None and not isinstance(error, Exception)
+
+    async def _be_guest(self) -> None:
+        """Stands for the runtime among the tasks of the user's loop: cancelled, as `asyncio.run` does with what is left
+        at its end, or destroyed with the loop, it takes the runtime along.
+        """
+        stopped = self._stopped
+        assert stopped is not None
+        try:
+            await stopped
+        except asyncio.CancelledError:
+            self.stop()
+            with contextlib.suppress(RuntimeStopped):
+                await stopped
+            raise
+        except GeneratorExit:
+            self.lose("its event loop was closed", None)
+            raise
+        except RuntimeStopped:
+            pass  # those who wait for the stop are told
 
     def _begin(self) -> None:
         """Starts on the running loop."""
@@ -183,6 +248,7 @@ class Runtime:
         self.deadlines = Deadlines(self.clock)
         self.make_hosts()
         self._stopped = Future(self.park)
+        self._guard = guard_tasks(self.loop)
         self._why_not = ""
         if self._log is not None:
             self._log.attach(self.events)
@@ -211,18 +277,38 @@ class Runtime:
             return done
         if not self._why_not:
             self._why_not = "it is stopping"
-            self.control_call(self._stop)
+            with contextlib.suppress(RuntimeStopped):  # it has lost its loop, which the future says
+                self.control_call(self._stop)
         return self._stopped
 
     def kill(self) -> None:
         """Kills every actor without asking; a `stop` that waits goes on from there."""
         if self._stopped is not None and not self._stopped.done():
-            self.control_call(self._kill_all)
+            with contextlib.suppress(RuntimeStopped):
+                self.control_call(self._kill_all)
 
     def _stop(self) -> None:
-        self._stopping = self.loop.create_task(self._shut_down(), name=f"{self.name}-stop")
+        if self._lost is None:
+            self._stopping = self.loop.create_task(self._shut_down(), name=f"{self.name}-stop")
 
     async def _shut_down(self) -> None:
+        """Stops everything in order. Cancelled, or failing, it leaves the rest to `lose`."""
+        try:
+            await self._stop_all()
+        except asyncio.CancelledError as error:
+            self.lose("its stop was cancelled", error)
+            raise
+        except GeneratorExit:
+            self.lose("its event loop was closed", None)
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever keeps it from stopping in order ends it all the same
+            self.lose("its stop failed", error)
+        else:
+            self._finish("it has stopped")
+            assert self._stopped is not None
+            self._stopped.set(None)
+
+    async def _stop_all(self) -> None:
         for cell in reversed([cell for cell in list(self.cells.values()) if cell.parent is None]):
             gone = cell.ref.ended()
             cell.stop(Shutdown("the runtime stops"), cell.props.shutdown)
@@ -234,14 +320,116 @@ class Runtime:
         self.deadlines.close()
         await self.loop_host.close()
         self.thread_host.close()
+
+    def _finish(self, why_not: str) -> None:
+        """Takes back what the runtime has put elsewhere."""
+        self._why_not = why_not
         if self._watchdog is not None:
             self._watchdog.stop()
         if self._log is not None:
             self._log.detach()
-        self._why_not = "it has stopped"
+        contain("the task factory of the loop was not taken back", unguard_tasks, self.loop, self._guard)
         _running.discard(self)
-        assert self._stopped is not None
-        self._stopped.set(None)
+
+    # The last line of defence
+
+    def lose(self, why: str, cause: BaseException | None) -> None:
+        """The loop has ended, or cannot go on: everything that waits is settled with `RuntimeStopped`, every actor is
+        gone. Does nothing where the runtime has stopped. In the thread that notices it, which may be any.
+        """
+        stopped = self._stopped
+        with self._ending:
+            if stopped is None or stopped.done() or self._lost is not None:
+                return
+            self._lost = RuntimeLost(self.name, why, cause)
+        self._why_not = why
+        self._thread_id = get_ident()
+        self.loop_host.end()
+        error = self.stopped_error()
+        self.events.publish(UncaughtException(self.name, self.now(), why, cause if cause is not None else error))
+        self._childless.clear()
+        for cell in reversed(list(self.cells.values())):  # those below first
+            cell.lose(self._lost)
+        while self.control:
+            function, args = self.control.popleft()
+            self.attempt(self.name, "what was still to be done", function, *args)
+        for reply in self.deadlines.waiting():
+            self.attempt(self.name, "an answer", settle_failure, reply, self.stopped_error(), self.name)
+        for task in list(self._looked_after):
+            self.attempt(self.name, "the end of a callback", task.cancel)
+        self.attempt(self.name, "its timers", self.deadlines.close)
+        self.attempt(self.name, "its end", self._finish, why)
+        stopped.set_exception(error)
+
+    def attempt(self, path: str, where: str, function: Callable[..., object], *args: object) -> None:
+        """Calls a step of the runtime's own; what it raises is an `UncaughtException` event, and goes no further."""
+        try:
+            function(*args)
+        except BaseException as error:  # noqa: BLE001 - one step that fails must not take the others along
+            if self._lost is None or not isinstance(error, RuntimeStopped):  # it says itself what it was refused for
+                self.uncaught(path, where, error)
+
+    def uncaught(self, path: str, where: str, error: BaseException) -> None:
+        """Publishes what was raised where no handler is. A Ctrl-C goes on to the program."""
+        hand_on(error)
+        self.events.publish(UncaughtException(path, self.now(), where, error))
+
+    def escaped(self, error: BaseException, cell: Cell | None, incarnation: int, where: str) -> None:
+        """A task or callback has raised an exit. If it belongs to an incarnation that is there, that crashes. From any
+        thread.
+        """
+
+        def crash() -> None:
+            if cell is None or not cell.crash_by_task(incarnation, error):
+                self.uncaught(cell.path if cell is not None else self.name, where, error)
+
+        try:
+            (self if cell is None else cell.runtime).on_loop(crash)
+        except RuntimeStopped:
+            self.uncaught(cell.path if cell is not None else self.name, where, error)
+
+    def turn_failed(self, cell: Cell, error: BaseException) -> None:
+        """A turn has raised outside of its handler or hook: its incarnation is killed by that. What fails again on its
+        way out cannot be ended in order, and then the runtime is lost. On the loop thread.
+        """
+        self.uncaught(cell.path, "its turn", error)
+        try:
+            ends = cell.break_off(error)
+        except BaseException as again:  # noqa: BLE001 - the end of one actor, which no longer can be an orderly one
+            error, ends = again, False
+        if not ends:
+            self.lose(f"{cell.path} could not be ended", error)
+
+    # Waiting
+
+    def wait_in_thread(self, future: Future[Any], timeout: float | None) -> bool:
+        """Blocks the calling thread until `future` is done or `timeout` seconds have passed; returns whether it is
+        done. It is at the latest when the runtime is over: with `RuntimeStopped`, if nothing else settled it.
+        """
+        bell = threading.Lock()
+        bell.acquire()
+        future.add_done_callback(lambda _: bell.release())
+        until = None if timeout is None else monotonic() + timeout
+        while True:
+            left = LOOK if until is None else min(LOOK, until - monotonic())
+            if bell.acquire(timeout=max(0.0, left)):
+                return True
+            if until is not None and monotonic() >= until:
+                return False
+            if self.is_over():
+                with contextlib.suppress(queue.Full):
+                    future.set_exception(self.stopped_error())
+
+    def is_over(self) -> bool:
+        """Whether the runtime runs no more. One that has lost its loop unnoticed is noticed here."""
+        if self._stopped is None:
+            return False
+        if not self._stopped.done():
+            if self._thread is not None and not self._thread.is_alive():
+                self.lose("its thread ended", None)
+            elif self.loop.is_closed():
+                self.lose("its event loop was closed", None)
+        return self._stopped.done()
 
     def _kill_all(self) -> None:
         for cell in [cell for cell in list(self.cells.values()) if cell.parent is None]:
@@ -330,6 +518,8 @@ class Runtime:
             future.set(cell.ref)
         elif isinstance(failure, IgnoreStart):
             future.set_exception(StartDeclined(cell.path))
+        elif isinstance(failure, RuntimeLost):
+            future.set_exception(lost(failure))
         else:
             error = StartError(cell.path, failure)
             error.__cause__ = failure.exception if isinstance(failure, Crashed) else None
@@ -421,7 +611,7 @@ class Runtime:
         totals["seconds"] += cell.seconds  # type: ignore[assignment]
         self.started(cell, cell.reason)  # killed while it was told to stop in its start: nobody else says so
         for then in self._closing.pop(cell, ()):
-            then(cell.reason)
+            self.attempt(cell.path, "a callback of its end", then, cell.reason)
 
     def look_after(self, work: Awaitable[object], failed: Callable[[BaseException], object]) -> None:
         """Runs an awaitable beside the actors; what it raises goes to `failed`. On the loop thread."""
@@ -432,7 +622,7 @@ class Runtime:
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001 - a SystemExit would end the loop with every actor on it
-                failed(error)
+                self.attempt(self.name, "a callback", failed, error)
 
         task = self.loop.create_task(run())
         self._looked_after[task] = None
@@ -447,12 +637,16 @@ class Runtime:
         if self._stopped is None:
             raise NotInRuntime("starting an actor", self._why_not)
         if self._why_not:
-            raise RuntimeStopped(self.name, self._why_not)
+            raise self.stopped_error()
+
+    def stopped_error(self) -> RuntimeStopped:
+        """The error for those who want something of a runtime that runs no more: a fresh one for each."""
+        return lost(self._lost if self._lost is not None else RuntimeLost(self.name, self._why_not))
 
     def refuse_if_forked(self) -> None:
         """Raises `RuntimeStopped` in a process that was forked from the runtime's own."""
         if self._why_not == _FORKED:
-            raise RuntimeStopped(self.name, self._why_not)
+            raise self.stopped_error()
 
     def forked(self) -> None:
         """This process is a fork of the runtime's: its loop and threads are not here."""

@@ -46,7 +46,8 @@ class LogSink:
         level = _LEVELS[event.level]
         if not self._target.isEnabledFor(level):
             return
-        self._log.log(level, event.name, **{name: _shown(value) for name, value in event.as_dict().items()})
+        told = {name: _shown(value) for name, value in event.as_dict().items()}
+        self._log.log(level, event.name, exc_info=event.exception, **told)
 
 
 LONGEST = 200
@@ -81,6 +82,6 @@ class _Shown:
     def __repr__(self) -> str:
         try:
             text = _cut(repr(self._value))
-        except Exception:  # noqa: BLE001 - a log line about a message must not fail by the message's own repr
+        except BaseException:  # noqa: BLE001 - a log line about a message must not fail by the message's own repr
             return f"<{type(self._value).__qualname__}, cannot be shown>"
         return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

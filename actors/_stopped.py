@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
+
+from actors._errors import RuntimeStopped
 
 if TYPE_CHECKING:
     from actors._cell import Cell
@@ -22,5 +25,6 @@ class StoppedFlag(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the actor is gone, for at most `timeout` seconds; returns whether it is."""
-        self._cell.ref.wait(timeout=timeout)
+        with contextlib.suppress(RuntimeStopped):  # it is gone, with its runtime
+            self._cell.ref.wait(timeout=timeout)
         return self._cell.closed

@@ -11,6 +11,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from queue import SimpleQueue
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from actors._clock import TimerHandle
@@ -19,6 +20,8 @@ from actors._errors import ActorDeadError, RuntimeStopped
 from actors._events import Abandoned
 from actors._hosts import Done
 from actors._reasons import Crashed, Killed
+from actors._reporting import contain
+from actors._task_guard import guard_tasks
 
 if TYPE_CHECKING:
     from actors._cell import Cell
@@ -97,6 +100,13 @@ class ThreadHost:
             cell.refuse(cell.envelope, "killed", error)
         ended()
 
+    def drop(self, cell: Cell) -> list[Envelope]:
+        worker = self._workers.pop(cell, None)
+        if worker is not None:
+            worker.end(None)
+            worker.abandon()
+        return []  # the one message under way is the cell's own
+
     def retire(self, cell: Cell) -> None:
         worker = self._workers.pop(cell, None)
         if worker is not None:
@@ -123,9 +133,10 @@ class ThreadHost:
         return lambda: runtime.control_call(lambda: timer[0].cancel())
 
     def close(self) -> None:
-        """Waits for the threads that are on their way out."""
+        """Waits for the threads that are on their way out, all together for at most the grace of a kill."""
+        until = monotonic() + self._runtime.kill_grace
         for worker in list(self._finishing):
-            worker.join(timeout=self._runtime.kill_grace)
+            worker.join(timeout=max(0.0, until - monotonic()))
 
 
 _local = threading.local()
@@ -194,21 +205,32 @@ class Worker:
             )
         if self._runner is None:
             self._runner = asyncio.Runner()
+            guard_tasks(self._runner.get_loop())
         # The turn is inside the cell's context already, and a context cannot be entered twice.
-        return self._runner.run(coroutine, context=self.cell.context.copy())
+        result, error = self._runner.run(_outcome(coroutine), context=self.cell.context.copy())
+        if error is not None:
+            raise error
+        return result
 
     def _work(self) -> None:
         _local.worker = self
-        try:
-            # A thread that was left behind may outlive its runtime, and then has nobody to report to.
-            with contextlib.suppress(RuntimeStopped):
+        # A thread that was left behind may outlive its runtime, and then has nobody to report to.
+        with contextlib.suppress(RuntimeStopped):
+            try:
                 self._bell.get()
                 while self.take_turn():
                     self._bell.get()
-        finally:
-            if self._runner is not None:
-                self._runner.close()
-            self._finishing.pop(self, None)
+            except RuntimeStopped:
+                raise
+            except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
+                self._runtime.control_call(self._turn_failed, error)
+        if self._runner is not None:
+            contain(f"the event loop of {self.cell.path} was not closed", self._runner.close)
+        self._finishing.pop(self, None)
+
+    def _turn_failed(self, error: BaseException) -> None:
+        if self.cell.incarnation == self.incarnation:
+            self._runtime.turn_failed(self.cell, error)
 
     def take_turn(self) -> bool:
         """One turn of the cell, in the worker's own thread; returns whether there may be another one."""
@@ -216,12 +238,14 @@ class Worker:
             if self._over:
                 return False
             self._busy = True
-        self._turn(self.cell)
-        with self._lock:
-            self._busy = False
-            ended, self._ended = self._ended, None
-        if ended is not None:
-            self._runtime.control_call(self._ended_late, ended)
+        try:
+            self._turn(self.cell)
+        finally:
+            with self._lock:
+                self._busy = False
+                ended, self._ended = self._ended, None
+            if ended is not None:
+                self._runtime.control_call(self._ended_late, ended)
         return True
 
     def _turn(self, cell: Cell) -> None:
@@ -254,3 +278,11 @@ class Worker:
         if self.grace is not None:
             self.grace.cancel()
         ended()
+
+
+async def _outcome(coroutine: Coroutine[Any, Any, object]) -> tuple[object, BaseException | None]:
+    """What the coroutine returns or raises, as a value: asyncio lets an exit out of a task and through its loop."""
+    try:
+        return await coroutine, None
+    except BaseException as error:  # noqa: BLE001 - it is raised again outside of the loop
+        return None, error

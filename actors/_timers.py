@@ -52,7 +52,7 @@ class Timer:
         envelope = Envelope(Timed(self._incarnation, self._message, self), cell)
         try:
             self._put(envelope)
-        except Exception as error:  # noqa: BLE001 - a bounded mailbox refused it, and nobody is there to take it back
+        except BaseException as error:  # noqa: BLE001 - a bounded mailbox refused it, and nobody is there to take it back
             cell.dead_letter(self._message, "overflow", envelope, error)
 
     def _put(self, envelope: Envelope) -> None:

@@ -19,6 +19,7 @@ from actors._envelope import Envelope, Reply
 from actors._errors import ActorCrashed, CallTimeout, UnhandledMessage
 from actors._events import DeadLetter, MessageHandled
 from actors._handlers import Dispatch
+from actors._interrupts import hand_on
 from actors._mailbox import Queue
 from actors._messages import Continue, Timed
 from actors._reasons import ExitReason
@@ -225,7 +226,8 @@ class Turn:
         self.dead_letter(result, "late_reply", envelope)
 
     def failed(self, envelope: Envelope, error: BaseException, incarnation: int) -> None:
-        """A handler raised: an answer where the class says so, a crash otherwise."""
+        """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program."""
+        hand_on(error)
         if getattr(envelope, "settled", False):
             return
         if self.watched():

@@ -8,6 +8,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from actors._events import LoopBlocked
+from actors._reporting import contain
 
 if TYPE_CHECKING:
     from actors._runtime import Runtime
@@ -31,13 +32,14 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread."""
+        """Ends the thread, and waits for that for a while: a sink of the user's may hold it."""
         self._end.set()
-        self._thread.join()
+        if self._thread is not threading.current_thread():
+            self._thread.join(self._runtime.kill_grace)
 
     def _watch(self) -> None:
-        while not self._end.wait(self._limit / 4):
-            self.look()
+        while not self._end.wait(self._limit / 4) and not self._runtime.is_over():
+            contain("the watchdog failed", self.look)
 
     def look(self) -> None:
         """Reports the turn that is under way if it was seen for longer than the limit; each turn once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors._future import Future
+from actors._future import Future, conclude
 from actors._messages import Down, Exit
 from actors._reasons import ExitReason, NoProc
 
@@ -83,7 +83,7 @@ class Watchers:
     def _tell_one(self, number: int, watcher: Cell | Future[Down], reason: ExitReason) -> None:
         down = Down(self._cell.ref, reason, number)
         if isinstance(watcher, Future):
-            watcher.set(down)
+            conclude(watcher, self._cell.reason, down)
         else:
             watcher.put_urgent(down)
 

@@ -33,6 +33,8 @@ from supervisors._errors import (
     SpecError,
     StartFailed,
     SupervisionError,
+    SupervisorEnded,
+    SupervisorGaveUp,
     TargetError,
 )
 from supervisors._events import CallbackFailed, Concluded
@@ -83,6 +85,8 @@ __all__ = [
     "SupervisionError",
     "SupervisionEvent",
     "Supervisor",
+    "SupervisorEnded",
+    "SupervisorGaveUp",
     "SupervisorRef",
     "SupervisorSpec",
     "TargetError",

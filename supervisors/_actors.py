@@ -21,19 +21,20 @@ from actors._actor import Actor
 from actors._cell import Cell
 from actors._clock import Clock, TimerHandle
 from actors._envelope import Reply
-from actors._errors import ActorDeadError, ActorError, NotAnActor, RuntimeStopped, StartError
+from actors._errors import ActorDeadError, ActorError, NotAnActor, RuntimeStopped, StartError, gone, lost
 from actors._events import CrashedExit, DeadLetter, EventStream, LifecycleEvent, Subscription
 from actors._events import StartFailed as StartFailedEvent
 from actors._future import Future
 from actors._handlers import handles
 from actors._kind import kind_of
+from actors._loop_thread import LoopFactory
 from actors._mailbox import MailboxSpec
 from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, StopOrder
 from actors._metrics import Metrics
 from actors._props import Props, wrong_host
-from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
+from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, RuntimeLost, Shutdown
 from actors._ref import ActorRef
-from actors._runtime import ClockFactory, LoopFactory, Runtime
+from actors._runtime import ClockFactory, Runtime
 from actors._turn import State, settle_failure
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "Reply",
     "RestartLimitExceeded",
     "Runtime",
+    "RuntimeLost",
     "RuntimeStopped",
     "Shutdown",
     "StartError",
@@ -74,8 +76,10 @@ __all__ = [
     "StopOrder",
     "Subscription",
     "TimerHandle",
+    "gone",
     "handles",
     "kind_of",
+    "lost",
     "settle_failure",
     "wrong_host",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from supervisors._actors import ExitReason, LifecycleEvent
+from supervisors._actors import Crashed, ExitReason, LifecycleEvent, RestartLimitExceeded
 from supervisors._errors import StartFailed, SupervisionError
 from supervisors._spec import Grace, Spec
 
@@ -69,6 +69,13 @@ class GaveUp(SupervisionEvent):
     max_restarts: int
     period: float
     cause: ExitReason
+
+    @property
+    def exception(self) -> BaseException | None:
+        cause = self.cause
+        while isinstance(cause, RestartLimitExceeded):
+            cause = cause.cause
+        return cause.exception if isinstance(cause, Crashed) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,12 @@ about it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from supervisors._actors import ActorError, Crashed, ExitReason
+from supervisors._actors import ActorError, Crashed, ExitReason, RestartLimitExceeded
+
+if TYPE_CHECKING:
+    from supervisors._ledger import LedgerEntry
 
 
 class Fault(NamedTuple):
@@ -129,6 +132,72 @@ class StartFailed(SupervisionError):
 
     def describe(self) -> str:
         return f"{self.path} did not start: {self.reason}"
+
+
+class SupervisorEnded(SupervisionError):
+    """The supervisor has ended, and with it everything below it; `reason` says why.
+
+    The block of `start` raises it when the root ended abnormally. `ledger` holds the last restarts of the supervisor.
+    """
+
+    fields = ("supervisor", "reason", "ledger")
+    supervisor: str
+    reason: ExitReason
+    ledger: tuple[LedgerEntry, ...]
+
+    def __init__(self, supervisor: str, reason: ExitReason, ledger: tuple[LedgerEntry, ...] = ()) -> None:
+        super().__init__(supervisor, reason, ledger)
+        last = self.causes[-1]
+        if isinstance(last, Crashed):
+            self.__cause__ = last.exception
+
+    @property
+    def causes(self) -> tuple[ExitReason, ...]:
+        """The reason, what caused it, and so on down to the exit it began with."""
+        found = [self.reason]
+        while isinstance(found[-1], RestartLimitExceeded):
+            found.append(found[-1].cause)
+        return tuple(found)
+
+    def describe(self) -> str:
+        return f"{self.supervisor} has ended: {self.reason}. Nothing below it runs"
+
+
+class SupervisorGaveUp(SupervisorEnded):
+    """The supervisor gave up: a child needed more restarts than its budget allows (supervision rule 10)."""
+
+    reason: RestartLimitExceeded
+
+    @property
+    def child(self) -> str:
+        """The id of the child that spent the budget."""
+        return self.reason.child
+
+    @property
+    def max_restarts(self) -> int:
+        """How many restarts were allowed within `period`."""
+        return self.reason.max_restarts
+
+    @property
+    def period(self) -> float:
+        """Seconds of running in which the restarts are counted."""
+        return self.reason.period
+
+    def describe(self) -> str:
+        *limits, last = self.causes
+        lines = [
+            f"{limit.path}: child {limit.child!r} needed more than {limit.max_restarts} restarts within "
+            f"{limit.period:g} s of running"
+            for limit in limits
+            if isinstance(limit, RestartLimitExceeded)
+        ]
+        return "\n  ".join([f"{self.supervisor} gave up, and nothing below it runs", *lines, f"last cause: {last}"])
+
+
+def ended(supervisor: str, reason: ExitReason, ledger: tuple[LedgerEntry, ...] = ()) -> SupervisorEnded:
+    """The error that says why a supervisor is gone."""
+    kind = SupervisorGaveUp if isinstance(reason, RestartLimitExceeded) else SupervisorEnded
+    return kind(supervisor, reason, ledger)
 
 
 class ShuttingDown(SupervisionError):

@@ -131,3 +131,10 @@ def _in_words(reason: ExitReason) -> str:
         return str(reason)
     except Exception:  # noqa: BLE001 - the user's exception may fail even to say what it is
         return reason.kind
+
+
+class LastLedger:
+    """What the place of a supervisor keeps of its last incarnation, for those who ask why it is gone."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger(0)

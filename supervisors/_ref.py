@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from supervisors._actors import ActorDeadError, ActorRef, Future
+from supervisors._actors import ActorDeadError, ActorRef, Future, RuntimeLost, RuntimeStopped, lost
 from supervisors._api import (
     CountChildren,
     DeleteChild,
@@ -20,9 +20,9 @@ from supervisors._api import (
     WhichChildren,
 )
 from supervisors._child import ChildCounts, ChildInfo
-from supervisors._errors import NotFound
+from supervisors._errors import NotFound, SupervisorEnded, ended
 from supervisors._fields import Args
-from supervisors._ledger import LedgerEntry
+from supervisors._ledger import LastLedger, LedgerEntry
 from supervisors._reconcile import Reconciliation
 from supervisors._spec import Spec, SupervisorSpec, TaskCall
 from supervisors._task import Promise
@@ -44,11 +44,19 @@ class SupervisorRef(ActorRef[Any]):
 
         Raises:
             NotFound: there is no such child, or it does not run and is not going to
+            SupervisorGaveUp, SupervisorEnded: this supervisor itself is gone
         """
         found = self._cell.runtime.find(f"{self.path}/{path}")
         if found is None:
-            raise NotFound(self.path, path)
+            raise NotFound(self.path, path) if self.is_alive() else self.ended_error()
         return found
+
+    def ended_error(self) -> SupervisorEnded | RuntimeStopped:
+        """Why this supervisor is gone, as an error. Use it on one that is not alive."""
+        reason, kept = self._cell.reason, (self._cell.kept or {}).get(LastLedger)
+        if isinstance(reason, RuntimeLost):
+            return lost(reason)
+        return ended(self.path, reason, kept.ledger.entries() if kept is not None else ())
 
     def supervisor(self, path: str) -> SupervisorRef:
         """Like `child`, for a child that is a supervisor. Raises `NotFound` for a worker too."""
@@ -165,7 +173,7 @@ def _when_all(futures: list[Future[bool]], then: Callable[[bool], object]) -> No
     def settled(future: Future[bool]) -> None:
         nonlocal left, news
         left -= 1
-        with contextlib.suppress(ActorDeadError):
+        with contextlib.suppress(ActorDeadError, RuntimeStopped):
             news = future.get() or news
         if left == 0:
             then(news)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import traceback as traceback_module
+from functools import partial
 from types import TracebackType
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 from supervisors._actors import (
     ClockFactory,
     Crashed,
+    ExitReason,
     Future,
     LoopFactory,
     Runtime,
@@ -17,7 +22,7 @@ from supervisors._actors import (
     kind_of,
 )
 from supervisors._builders import child, supervisor
-from supervisors._errors import Fault, SpecError, SupervisionError
+from supervisors._errors import Fault, SpecError, SupervisionError, SupervisorEnded
 from supervisors._file import load_tree
 from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
@@ -26,6 +31,10 @@ from supervisors._supervisor import Supervisor
 
 Tree = Spec | type | str | os.PathLike[str]
 """What can be started: a spec, an actor class, or the path of a tree in a file."""
+
+
+OnGiveUp = Literal["raise", "ignore"]
+"""What a block does when its root ends abnormally."""
 
 
 class RuntimeOptions(TypedDict, total=False):
@@ -70,7 +79,13 @@ def as_tree(tree: Tree) -> SupervisorSpec:
     return supervisor("root", tree.model_copy(update={"significant": True}), auto_shutdown="any_significant")
 
 
-def start(tree: Tree, runtime: Runtime | None = None, **options: Unpack[RuntimeOptions]) -> Start:
+def start(
+    tree: Tree,
+    runtime: Runtime | None = None,
+    *,
+    on_give_up: OnGiveUp = "raise",
+    **options: Unpack[RuntimeOptions],
+) -> Start:
     """Brings a tree up: in a `with` block on a loop in a background thread, in `async with` on the running one.
 
     `with start(tree) as root:` gives the ref of the root supervisor.
@@ -79,21 +94,40 @@ def start(tree: Tree, runtime: Runtime | None = None, **options: Unpack[RuntimeO
     with `options`, unless `runtime` is one that runs already. In a script, Ctrl-C during the block stops the tree in
     order, a second one kills it.
 
+    A root that ends abnormally during the block is an error of the block, as a task that fails is one of
+    `asyncio.TaskGroup`: it gives up, crashes or is killed. `async with` cancels the body; a script's `with` raises when
+    it is left. An exit, a cancellation from outside and an orderly end of the tree (`auto_shutdown`, `stop()`) go
+    their way. What else the body raised becomes the `__context__` of the error.
+
+    Args:
+        tree: a spec, an actor class, or the path of a file
+        runtime: the runtime to use; by default the tree gets its own
+        on_give_up: `raise`, or `ignore`: the block goes on without its tree, and nothing is raised
+        options: those of `actors.Runtime`
+
     Raises:
         SpecError: the tree cannot work, with all faults
         StartFailed: a child did not come up (supervision rule 2); entering the block raises it, and nothing is left
+        SupervisorGaveUp, SupervisorEnded: from the block: the root ended abnormally
+        RuntimeStopped: from the block: the runtime has lost its event loop
     """
-    return Start(as_tree(tree), runtime, options)
+    if on_give_up not in ("raise", "ignore"):
+        raise SpecError([Fault("start()", f"on_give_up: must be 'raise' or 'ignore', got {on_give_up!r}")])
+    return Start(as_tree(tree), runtime, options, on_give_up)
 
 
 class Start:
-    """A tree that is to be started; what `start` returns."""
+    """A tree that is to be started; what `start` returns. Use it for one block."""
 
-    def __init__(self, spec: SupervisorSpec, runtime: Runtime | None, options: RuntimeOptions) -> None:
+    def __init__(
+        self, spec: SupervisorSpec, runtime: Runtime | None, options: RuntimeOptions, on_give_up: OnGiveUp = "raise"
+    ) -> None:
         self.spec = spec
         self._own = runtime is None
         self.runtime = runtime if runtime is not None else Runtime(**options)
+        self._on_give_up = on_give_up
         self._root: SupervisorRef | None = None
+        self._body: _Body | None = None
 
     def _spawn(self) -> Future[SupervisorRef]:
         props = props_for(self.spec, self.runtime, self.spec.id)
@@ -107,17 +141,39 @@ class Start:
             cell = self._root._cell
             self.runtime.control_call(cell.stop, Shutdown("left its block"), cell.props.shutdown)
 
+    def _raise_end(self, error: BaseException | None) -> None:
+        """Raises why the root is gone, if that was no orderly end and `error`, which leaves the block, does not say so
+        itself.
+        """
+        root = self._root
+        if root is None or root.is_alive() or root._cell.reason.expected or self._on_give_up == "ignore":
+            return
+        end = root.ended_error()
+        if isinstance(error, SupervisorEnded) and error.reason is root._cell.reason:
+            return
+        if error is not None:
+            if not isinstance(error, Exception):
+                return
+            end.add_note(f"The block itself raised {_in_words(error)}; it is the __context__ of this error")
+        raise end from end.__cause__
+
     def __enter__(self) -> SupervisorRef:
         if self._own:
             self.runtime.__enter__()
         try:
             return self._spawn().get()
         except BaseException as error:  # noqa: BLE001 - whatever it was, what has started is stopped first
-            self.__exit__(type(error), error, error.__traceback__)
+            self._leave(type(error), error, error.__traceback__)
             account = _account(error)
             raise account from account.__cause__
 
     def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leave(kind, error, traceback)
+        self._raise_end(error)
+
+    def _leave(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._own:
@@ -130,13 +186,26 @@ class Start:
         if self._own:
             await self.runtime.__aenter__()
         try:
-            return await self._spawn()
+            root = await self._spawn()
         except BaseException as error:  # noqa: BLE001 - whatever it was, what has started is stopped first
-            await self.__aexit__(type(error), error, error.__traceback__)
+            await self._leave_async(type(error), error, error.__traceback__)
             account = _account(error)
             raise account from account.__cause__
+        if self._on_give_up == "raise":
+            self._body = _Body()
+            cell = root._cell
+            self.runtime.on_loop(partial(self.runtime.when_closed, cell, self._body.root_ended))
+        return root
 
     async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._body is not None and self._body.left(error):
+            kind = error = traceback = None  # the cancellation was ours, and has done its work
+        await self._leave_async(kind, error, traceback)
+        self._raise_end(error)
+
+    async def _leave_async(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._own:
@@ -144,6 +213,48 @@ class Start:
         elif self._root is not None:
             self._stop_root()
             await self._root.ended()
+
+
+class _Body:
+    """The task that runs the body of an `async with` block. It is cancelled when the root ends abnormally."""
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._loop = asyncio.get_running_loop()
+        self._cancellations = task.cancelling()
+        self._interrupted = False
+        self._over = False
+
+    def root_ended(self, reason: ExitReason) -> None:
+        """The root is gone. On the loop thread of the runtime, which may be another one."""
+        if not reason.expected:
+            with contextlib.suppress(RuntimeError):  # the loop of the body is closed
+                # Later, also on the same loop: a task that cancels itself hears of it at some later `await` only.
+                self._loop.call_soon_threadsafe(self._interrupt)
+
+    def _interrupt(self) -> None:
+        if not self._over:
+            self._interrupted = self._task.cancel()
+
+    def left(self, error: BaseException | None) -> bool:
+        """The body is left with this error. Returns whether that is our cancellation, and no other one's."""
+        self._over = True
+        if not self._interrupted:
+            return False
+        left = self._task.uncancel()
+        return isinstance(error, asyncio.CancelledError) and left <= self._cancellations
+
+
+def _in_words(error: BaseException) -> str:
+    """An exception in one line, with the place it came from."""
+    places = traceback_module.extract_tb(error.__traceback__)
+    where = f" at {places[-1].filename}:{places[-1].lineno}" if places else ""
+    try:
+        return f"{traceback_module.format_exception_only(error)[-1].strip()}{where}"
+    except BaseException:  # noqa: BLE001 - an exception of the user's may fail even to say what it is
+        return f"{type(error).__qualname__}{where}"
 
 
 def _account(error: BaseException) -> BaseException:

@@ -20,10 +20,12 @@ from supervisors._actors import (
     NotAnActor,
     Props,
     Reply,
+    RuntimeLost,
     Shutdown,
     State,
     StopOrder,
     TimerHandle,
+    gone,
     handles,
     settle_failure,
 )
@@ -64,7 +66,7 @@ from supervisors._effects import (
 from supervisors._engine import Engine
 from supervisors._errors import SupervisionError
 from supervisors._events import CallbackFailed
-from supervisors._ledger import Ledger, LedgerEntry
+from supervisors._ledger import LastLedger, Ledger, LedgerEntry
 from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
 from supervisors._spec import Grace, Spec, SupervisorSpec
@@ -112,10 +114,15 @@ class Supervisor(Actor):
 
     def on_gone(self) -> None:
         """The incarnation is gone, killed or not: no timer of its is left, and nobody waits for its answer."""
+        self.kept(LastLedger).ledger = self._ledger
         for timer in (*self._timers.values(), *self._graces):
             timer.cancel()
+        reason = self._cell.reason
         for effect in self._engine.abandon():
-            self._do(effect)
+            if isinstance(effect, Refuse) and isinstance(reason, RuntimeLost):
+                settle_failure(cast("Reply", effect.request), gone(self.path, reason, None), self.path)
+            else:
+                self._do(effect)
 
     # Notices
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import CoroutineType
 from typing import Any
 
-from supervisors._actors import Actor, ActorDeadError, Crashed, ExitReason, Future
+from supervisors._actors import Actor, Crashed, ExitReason, Future, gone
 
 
 class Promise:
@@ -42,7 +42,7 @@ class Promise:
         """The task is gone for good; without a result, its last exit is the answer."""
         if not self.future.done():
             crashed = isinstance(reason, Crashed) and isinstance(reason.exception, Exception)
-            self.future.set_exception(reason.exception if crashed else ActorDeadError(path, reason, None))  # type: ignore[attr-defined]
+            self.future.set_exception(reason.exception if crashed else gone(path, reason, None))  # type: ignore[attr-defined]
 
     def refused(self, started: Future[Any]) -> None:
         """The supervisor has answered; if it refused to start the task, that is the answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Sequence
 
@@ -9,9 +10,12 @@ from actors._errors import ActorError
 
 
 def failing() -> tuple[type[BaseException], ...]:
-    """What a test that fails raises: an exception, or what `pytest.fail` and `pytest.raises` raise, which is none."""
+    """What a test that fails raises: an exception, an exit or cancellation, or what `pytest.fail` and `pytest.raises`
+    raise, which is no `Exception`. A Ctrl-C is no failure: it ends the search.
+    """
     pytest = sys.modules.get("pytest")
-    return (Exception,) if pytest is None else (Exception, pytest.fail.Exception)
+    found = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
+    return found if pytest is None else (*found, pytest.fail.Exception)
 
 
 class SimulationError(ActorError):

@@ -78,7 +78,7 @@ class SimLoopHost(LoopHost):
             return self._idle.pop()
         context, errand = Context(), Errand()
         context.run(current_lane.set, errand)
-        carrier = errand.carrier = context.run(super().take_carrier)
+        carrier = errand.carrier = context.run(Carrier, self, self._loop)
         # The first step of a carrier runs nobody's code: it is no step of any actor.
         self._sim.take_back(self._sim.outside)._run()  # type: ignore[union-attr]
         return carrier

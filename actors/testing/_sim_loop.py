@@ -16,6 +16,9 @@ from enum import Enum
 from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 
 from actors._current import current_cell
+from actors._errors import LoopStopRefused
+from actors._interrupts import is_interrupt
+from actors._task_guard import Exits, owner_in
 from actors._turn import Turn
 from actors.testing._errors import LivelockFailure, SimulationError
 from actors.testing._lanes import OUTSIDE, Item, Lane, Scheduler, current_lane
@@ -51,6 +54,8 @@ class SimLoop(asyncio.BaseEventLoop):
         """The runtime's own work; the runtime puts its own queue here."""
         self.turn_of: Callable[[Any], None] = _no_host
         """Runs one turn of a cell; the host puts itself here."""
+        self.escaped: Callable[..., None] = _no_runtime
+        """What becomes of an exit that a callback raised; the runtime puts its own way here."""
         self.after_step: list[Callable[[], None]] = []
         """Called after every step; what they raise ends `run`."""
         self.failure: BaseException | None = None
@@ -76,6 +81,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._tasks_due = 64
         self._running = False
         self._closed = False
+        self._task_factory: Callable[..., asyncio.Task[Any]] | None = None
 
     def __del__(self) -> None:
         """Nothing is open, so nothing needs closing."""
@@ -176,7 +182,12 @@ class SimLoop(asyncio.BaseEventLoop):
                 if handle is None:
                     turn_of(item)
                 else:
-                    handle._run()
+                    try:
+                        handle._run()
+                    except Exits as error:
+                        if is_interrupt(error):
+                            raise
+                        self.escaped(error, *owner_in(handle._context), "a callback of the event loop")  # type: ignore[attr-defined]
                 for check in self.after_step:
                     check()
                 if not self.steps % COLLECT:
@@ -296,7 +307,11 @@ class SimLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
         **options: Any,
     ) -> asyncio.Task[T]:
-        task = asyncio.Task(coro, loop=self, name=str(name or "task"), context=context, **options)
+        name = str(name or "task")
+        if self._task_factory is None:
+            task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
+        else:
+            task = self._task_factory(self, coro, name=name, context=context, **options)
         self._tasks.append(task)
         if len(self._tasks) > self._tasks_due:
             self._tasks = [each for each in self._tasks if not each.done()]
@@ -321,6 +336,11 @@ class SimLoop(asyncio.BaseEventLoop):
         """Raises `FenceError` here and, because an actor's supervisor would make a restart of it, out of `run` too."""
         self.failure = fence(call, instead)
         raise self.failure
+
+    def stop(self) -> None:
+        """Refused, as on the loop of a real runtime."""
+        cell = current_cell.get()
+        raise LoopStopRefused(cell.path if cell is not None else "", "simulation")
 
     def is_running(self) -> bool:
         return self._running
@@ -368,6 +388,10 @@ class SimLoop(asyncio.BaseEventLoop):
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """Nothing to shut down."""
+
+
+def _no_runtime(error: BaseException, *_: object) -> NoReturn:
+    raise error
 
 
 def _no_host(_: object) -> None:

@@ -11,14 +11,16 @@ from typing import Any, ClassVar
 
 from actors._cell import Cell
 from actors._clock import TimerHandle
-from actors._events import Abandoned, LifecycleEvent, MessageHandled, Quarantined
+from actors._events import Abandoned, LifecycleEvent, MessageHandled, Quarantined, UncaughtException
 from actors._future import Future
 from actors._runtime import Runtime, _running
 from actors.testing import _observations as seen
+from actors.testing._errors import LoopFailure
 from actors.testing._faults import FaultPlan
 from actors.testing._greenlet_host import GreenletHost
 from actors.testing._injector import Injector
 from actors.testing._journal import Journal
+from actors.testing._shown import shown
 from actors.testing._sim_cell import SimCell
 from actors.testing._sim_host import SimLoopHost
 from actors.testing._sim_loop import SimLoop
@@ -82,6 +84,7 @@ class SimRuntime(Runtime):
         self.observed = True
         self.events.subscribe(self._heard)
         loop.in_thread = self._in_thread  # type: ignore[method-assign]
+        loop.escaped = self.escaped
         self.injector.set_timers(self)
 
     def make_hosts(self) -> None:
@@ -150,6 +153,10 @@ class SimRuntime(Runtime):
         match event:
             case Abandoned(path=path, incarnation=incarnation, what=what):
                 journal.note(seen.Abandoned, path, incarnation, what)
+            case UncaughtException(path=path, where=where, error=error) if self.loop.failure is None:
+                failure = LoopFailure(event.at, f"{where} of {path} raised {shown(error)}")
+                failure.__cause__ = error
+                self.loop.failure = failure
             case Quarantined(path=path, message=message):
                 journal.note(seen.DeadLettered, path, None, type(message).__qualname__, "quarantined")
                 for number in [number for number, each in journal.open.items() if each.message is message]:

@@ -157,7 +157,7 @@ class Course:
                     self._front.attach(runtime, lambda text: self._inbox.put(Asked(text)))
                 self._view.begun(runtime)
                 self._inbox.put(Begun(runtime))
-                with start(self._spec, runtime) as root:
+                with start(self._spec, runtime, on_give_up="ignore") as root:  # the end is told by `conclude`
                     self._inbox.put(Up(root))
                     reason = root.ended().get()
         except BaseException as error:  # noqa: BLE001 - it is told by the main thread
@@ -270,7 +270,10 @@ class Course:
             return _code(self._asked.error)
         if end.reason is None:
             assert end.error is not None
-            self._view.say(did_not_start(self._name, end.error))
+            if isinstance(end.error, RuntimeStopped) and self._root is not None:
+                self._view.say(printable(f"{self._name} has ended: {end.error}"))
+            else:
+                self._view.say(did_not_start(self._name, end.error))
             return FAILED
         if end.reason.expected and self._loss is not None:  # the last of the output, when the tree had ended
             self._view.say(_said(self._loss))

@@ -88,7 +88,9 @@ async def test_the_asker_gets_the_exception_that_crashed_the_actor(host: Host) -
     """Guards rule 28, from here and from another loop; a TimeoutError of the handler stays what it is."""
     async with (
         stage() as w,
-        start(supervisor("root", child("a", Player, host=host, backoff=None)), runtime=w.runtime) as root,
+        start(
+            supervisor("root", child("a", Player, host=host, backoff=None), max_restarts=None), runtime=w.runtime
+        ) as root,
     ):
         ref = root.child("a")
         for error in (ValueError("v"), TimeoutError("db")):

@@ -20,6 +20,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "HandlerDefinitionError": ("Greeter.greet", "takes 3 parameters"),
     "HandlerTimeout": ("root/a", "Greet", 1.5),
     "LinkedExit": ("root/a", Killed()),
+    "LoopStopRefused": ("root/a", "r"),
     "MailboxFull": ("root/a", 10, "message"),
     "NameTaken": ("n", "root/a"),
     "NoSuchActor": ("root/b",),

@@ -145,7 +145,7 @@ def second_time(act: Act) -> Act:
 async def running(tree: Spec | type, **options: Any) -> AsyncIterator[tuple[World, SupervisorRef]]:
     """A started tree, and the world it is in. Nothing of it may be left when the block has ended."""
     async with empty_stage(**options) as w:
-        root = await start(tree, runtime=w.runtime).__aenter__()
+        root = await start(tree, runtime=w.runtime, on_give_up="ignore").__aenter__()
         yield w, root
 
 

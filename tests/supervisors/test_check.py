@@ -82,7 +82,7 @@ def test_a_tree_that_runs_comes_to_just_as_many_restarts(limits: tuple[int, ...]
     @in_loop
     async def run() -> None:
         async with world() as w:
-            async with start(spec, w.runtime) as root:
+            async with start(spec, w.runtime, on_give_up="ignore") as root:
                 await root.ended()
             lives = sum(event.actor_class is Hopeless for event in w.seen(Started))
         assert list(restarts(spec).values()) == [lives - 1]

@@ -158,7 +158,8 @@ async def test_two_trees_in_one_runtime_do_not_touch_each_other() -> None:
     """Not even with the same ids: each lookup stays in its own tree."""
     play, other = Play(), Play()
     async with running(supervisor("root", worker(play, "a"))) as (w, first):
-        async with start(supervisor("root", worker(other, "a"), max_restarts=0), runtime=w.runtime) as second:
+        tree = supervisor("root", worker(other, "a"), max_restarts=0)
+        async with start(tree, runtime=w.runtime, on_give_up="ignore") as second:
             assert second.path != first.path
             assert second.child("a") is not first.child("a")
             await tell(w, second, "a")
