@@ -1,4 +1,5 @@
-"""Restart budgets: the sliding window of supervision rules 8 and 9.
+"""Restart budgets (supervision rules 8 and 9): how many restarts a child may have without progress, which is the
+default, and the sliding window of OTP for where a `period` is given.
 
 OTP's own comparison (erlang/otp `lib/stdlib/src/supervisor.erl`, `add_restart/3`, read at commit 002130b)
 keeps a restart `R` while `R >= Now - Period` and gives up when more than `intensity` are kept, the new one
@@ -10,6 +11,11 @@ has the same age by both.
 from __future__ import annotations
 
 from typing import NamedTuple
+
+MAX_RESTARTS = 15
+"""The default budget: restarts of one child in a row without progress. `python -m benchmarks.failure_rates` prints the
+table it was chosen by.
+"""
 
 
 class UpClock:

@@ -16,11 +16,9 @@ tried again, nobody waits for it. An exit that comes after the order to stop is 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from supervisors._actors import ExitReason, Normal
 from supervisors._child import Child, ChildState, Goal
-from supervisors._effects import Effect, Note, Restarted, RestartFailed
+from supervisors._effects import Effect, Note, Restarted, RestartFailed, Verdict
 from supervisors._errors import StartFailed
 from supervisors._moves import Phase
 from supervisors._requests import Requests
@@ -84,11 +82,15 @@ class Engine(Requests):
         self._answer(child.starter, ref)
         child.starter = None
 
-    def start_failed(self, id: str, incarnation: int, reason: ExitReason, now: float) -> list[Effect]:
-        """The incarnation did not come up (rules 2, 4, 14 and 15)."""
+    def start_failed(
+        self, id: str, incarnation: int, reason: ExitReason, now: float, verdict: Verdict | None = None
+    ) -> list[Effect]:
+        """The incarnation did not come up (rules 2, 4, 14 and 15). With a `verdict` of "stop" there is no further
+        attempt.
+        """
         child = self._current(id, incarnation)
         if child is not None and child.state is not ChildState.RUNNING:
-            self._down(child, reason, None, now)
+            self._down(child, reason, verdict, now)
         return self._take()
 
     def declined(self, id: str, incarnation: int, now: float) -> list[Effect]:
@@ -116,15 +118,17 @@ class Engine(Requests):
         incarnation: int,
         reason: ExitReason,
         now: float,
-        verdict: Literal["restart", "stop"] | None = None,
+        verdict: Verdict | None = None,
+        handled: int = 0,
     ) -> list[Effect]:
-        """The incarnation is gone. `verdict` is what an `on_failure` callback said in place of the table.
+        """The incarnation is gone. `verdict` is what an `on_failure` callback said in place of the table; `handled` is
+        how many messages the incarnation handled without failure.
 
         With "stop" no restart is wanted: the spec is kept and the child stopped, a temporary one is dropped.
         """
         child = self._current(id, incarnation)
         if child is not None:
-            self._down(child, reason, verdict, now)
+            self._down(child, reason, verdict, now, handled)
         return self._take()
 
     def missed(self, id: str, incarnation: int) -> list[Effect]:
@@ -155,10 +159,11 @@ class Engine(Requests):
         child = self._roster.get(id)
         return child if child is not None and child.live and child.incarnation == incarnation else None
 
-    def _down(self, child: Child, reason: ExitReason, said: Literal["restart", "stop"] | None, now: float) -> None:
+    def _down(self, child: Child, reason: ExitReason, said: Verdict | None, now: float, handled: int = 0) -> None:
         """An incarnation is gone, one way or another: what that means depends on where the child was."""
         was_up = child.state is ChildState.RUNNING or (child.missed and child.up_since is not None)
         was_stopping = child.state is ChildState.STOPPING and not child.missed
+        child.down(now, handled, reason)
         goal, child.goal, child.live, child.missed = child.goal, None, False, False
         self._leave(child)
         if self._phase is Phase.ENDING:
@@ -177,7 +182,6 @@ class Engine(Requests):
         """A child that was told to stop is gone."""
         match goal:
             case Goal.RESTART:
-                child.down(now)
                 self._roster.enter(child, ChildState.RESTARTING, now)
             case Goal.DROP:
                 self._remove(child, reason, now)
@@ -190,7 +194,7 @@ class Engine(Requests):
         child: Child,
         goal: Goal | None,
         reason: ExitReason,
-        said: Literal["restart", "stop"] | None,
+        said: Verdict | None,
         now: float,
     ) -> None:
         """A running child ended of its own accord; `goal` is set where its stop was already due."""
@@ -219,7 +223,7 @@ class Engine(Requests):
 
     def _join(self, child: Child, cause: ExitReason, now: float) -> None:
         """Merges into the restart under way: not counted, but its delay is waited for (rules 7 and 12)."""
-        delay = child.fail(now, self._random)
+        delay = child.fail(self._random)
         self._hold_if_backoff(child, delay, now)
         self._note_backing_off(child, cause, now)
         self._again(now)
@@ -235,7 +239,7 @@ class Engine(Requests):
         """A fresh cause of a restart: counted once (rule 8), then carried out by strategy (rule 6)."""
         if not self._charge(child, cause, now):
             return
-        delay = child.fail(now, self._random)
+        delay = child.fail(self._random)
         if is_group(self._spec.strategy):
             self._hold_if_backoff(child, delay, now)
             self._note_backing_off(child, cause, now)
@@ -278,7 +282,7 @@ class Engine(Requests):
         self._emit(Note(event))
         if not self._charge(child, reason, now):
             return
-        delay = child.fail(now, self._random)
+        delay = child.fail(self._random)
         asked = child.starter is not None
         own_start = self._phase is Phase.STARTING and not child.ever_up
         if asked or not (is_group(self._spec.strategy) or own_start):

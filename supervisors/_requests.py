@@ -116,6 +116,11 @@ class Requests(Moves):
             self._reconcile(specs, request, now)
         return self._take()
 
+    @property
+    def made_progress(self) -> bool:
+        """Whether this life of the supervisor was progress: it gave up because of a child that had made any."""
+        return self._made_progress
+
     def which_children(self) -> tuple[ChildInfo, ...]:
         """All children in start order."""
         return tuple(child.info for child in self._roster)

@@ -68,7 +68,7 @@ class Roster:
         """Gives a child another spec of the same id. A changed budget of its own begins empty."""
         self._count(child, -1)
         if spec.own_restarts != child.spec.own_restarts:
-            child.window = own_window(spec)
+            child.window, child.stalled = own_window(spec), 0
         child.spec = spec
         self._count(child, +1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 
 from supervisors._actors import (
     Actor,
@@ -60,6 +60,7 @@ from supervisors._effects import (
     StartFailedSelf,
     Stop,
     SupervisionEvent,
+    Verdict,
 )
 from supervisors._engine import Engine
 from supervisors._errors import SupervisionError
@@ -69,8 +70,6 @@ from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
 from supervisors._spec import Grace, Spec, SupervisorSpec
 from supervisors._task import Promise
-
-Verdict = Literal["restart", "stop"]
 
 
 class Supervisor(Actor):
@@ -115,6 +114,12 @@ class Supervisor(Actor):
         for effect in self._engine.abandon():
             self._do(effect)
 
+    def made_progress(self) -> bool:
+        """Whether this life was progress, in the eyes of its own supervisor: it gave up because of a child that had
+        made progress before.
+        """
+        return self._engine.made_progress
+
     # Notices
 
     @handles
@@ -142,7 +147,9 @@ class Supervisor(Actor):
         if self._is_news(notice) and not notice.reason.expected:
             self._ledger.exited(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
             verdict = self._ask_callback(notice)
-        self._feed(lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, verdict))
+        self._feed(
+            lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, verdict, notice.handled)
+        )
         cell = self._cells.get(notice.id)
         if cell is not None and cell.state is State.DOWN:
             cell.settle_exit()
