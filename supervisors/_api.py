@@ -66,7 +66,9 @@ class Due(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What an `on_failure` callback is told: the exit of one child, before anything is done about it."""
+    """What an `on_failure` callback is told: the exit of one child, or a start of it that failed, before anything is
+    done about it.
+    """
 
     supervisor: str
     child: str

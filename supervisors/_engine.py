@@ -176,7 +176,7 @@ class Engine(Requests):
         elif goal is not None:
             self._failed_before_its_stop(child, goal, reason, now)
         else:
-            self._start_attempt_failed(child, reason, now)
+            self._start_attempt_failed(child, reason, said, now)
 
     def _stopped(self, child: Child, goal: Goal | None, reason: ExitReason, now: float) -> None:
         """A child that was told to stop is gone."""
@@ -263,23 +263,32 @@ class Engine(Requests):
         operation.updated.difference_update((cause, *up))
         self._merge(up, [cause, *(each for each in up if each.goal is Goal.RESTART)], now)
 
-    def _start_attempt_failed(self, child: Child, reason: ExitReason, now: float) -> None:
+    def _start_attempt_failed(self, child: Child, reason: ExitReason, said: Verdict | None, now: float) -> None:
         """A start failed: the request's (rule 1), the supervisor's own (rule 2), or an attempt of a restart
         (rule 14).
         """
-        if child.starter is not None and not child.spec.retry_start:
+        retries = child.spec.retry_start and said != "stop"
+        if child.starter is not None and not retries:
             self._stopped(child, child.undo, reason, now)
-        elif self._phase is Phase.STARTING and not child.ever_up and not child.spec.retry_start:
+        elif self._phase is Phase.STARTING and not child.ever_up and not retries:
             self._end(StartFailed(self._child_path(child.id), reason), now)
+        elif said == "stop":
+            self._note_restart_failed(child, reason, now)
+            self._rest(child, ChildState.STOPPED, reason, now)
+            self._after_own_end(child, now)
+            self._again(now)
         else:
             self._retry(child, reason, now)
+
+    def _note_restart_failed(self, child: Child, reason: ExitReason, now: float) -> None:
+        path, number = self._child_path(child.id), child.incarnation
+        self._emit(Note(RestartFailed(path, now, child.id, number, reason, child.attempt)))
 
     def _retry(self, child: Child, reason: ExitReason, now: float) -> None:
         """The next attempt comes as a message, even after no delay at all (rule 14), and by strategy (rule
         15).
         """
-        event = RestartFailed(self._child_path(child.id), now, child.id, child.incarnation, reason, child.attempt)
-        self._emit(Note(event))
+        self._note_restart_failed(child, reason, now)
         if not self._charge(child, reason, now):
             return
         delay = child.fail(self._random)

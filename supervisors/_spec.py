@@ -273,7 +273,9 @@ class SupervisorSpec(BaseSpec):
     supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None
     """A subclass of `Supervisor` to run it; None: `Supervisor` itself."""
     on_failure: Callback = None
-    """Called with each failure of a child; may answer "restart" or "stop" in place of the table."""
+    """Called with each failure of a child: each abnormal exit, and each start that fails. May answer "restart" or
+    "stop" in place of the table; after a start that failed, "stop" means that there is no further attempt.
+    """
     on_give_up: Callback = None
     """Called when the supervisor gives up."""
 

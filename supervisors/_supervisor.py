@@ -16,6 +16,7 @@ from supervisors._actors import (
     ChildStarted,
     ChildStartFailed,
     Crashed,
+    ExitReason,
     Killed,
     NotAnActor,
     Props,
@@ -136,17 +137,17 @@ class Supervisor(Actor):
     @handles
     def child_start_failed(self, notice: ChildStartFailed) -> None:
         now = self._now()
+        verdict: Verdict | None = None
         if self._is_news(notice):
-            self._ledger.exited(notice.id, notice.incarnation, notice.reason, None, now)
-        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now))
+            verdict = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
+        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now, verdict))
 
     @handles
     def child_exited(self, notice: ChildExited) -> None:
         now = self._now()
         verdict: Verdict | None = None
         if self._is_news(notice) and not notice.reason.expected:
-            self._ledger.exited(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
-            verdict = self._ask_callback(notice)
+            verdict = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
         self._feed(
             lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, verdict, notice.handled)
         )
@@ -274,8 +275,8 @@ class Supervisor(Actor):
         except Exception as error:  # noqa: BLE001 - a class that is not found, a name that is taken: a start that failed
             reason = Crashed(error)
             now = self._now()
-            self._ledger.exited(effect.id, effect.incarnation, reason, None, now)
-            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now))
+            verdict = self._failed(effect.id, effect.incarnation, reason, None, now)
+            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, verdict))
             return
         cell.incarnation = effect.incarnation - 1
         cell.begin()
@@ -338,11 +339,14 @@ class Supervisor(Actor):
         if isinstance(event, GaveUp) and self._spec.on_give_up is not None:
             self._call_back("on_give_up", self._spec.on_give_up, event)
 
-    def _ask_callback(self, notice: ChildExited) -> Verdict | None:
+    def _failed(
+        self, id: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float
+    ) -> Verdict | None:
+        """A child has failed: for the ledger and for `on_failure`, which may decide what follows."""
+        self._ledger.exited(id, incarnation, reason, message_type, now)
         if self._spec.on_failure is None:
             return None
-        path = f"{self.path}/{notice.id}"
-        failure = Failure(self.path, notice.id, path, notice.incarnation, notice.reason, notice.message_type)
+        failure = Failure(self.path, id, f"{self.path}/{id}", incarnation, reason, message_type)
         match self._call_back("on_failure", self._spec.on_failure, failure):
             case True | "restart":
                 return "restart"
