@@ -19,8 +19,9 @@ from supervisors._api import (
     UpdateSpecs,
     WhichChildren,
 )
+from supervisors._canonical import NotCanonical, canonical
 from supervisors._child import ChildCounts, ChildInfo
-from supervisors._errors import NotFound
+from supervisors._errors import NotFound, PartitionKeyError
 from supervisors._fields import Args
 from supervisors._ledger import LedgerEntry
 from supervisors._reconcile import Reconciliation
@@ -141,11 +142,20 @@ class SupervisorRef(ActorRef[Any]):
 
     def partition(self, key: object) -> ActorRef[Any]:
         """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys of one type,
-        in every process.
+        in every process. The child may be waiting for its restart.
 
-        A whole number is taken modulo the number of partitions, anything else by the CRC-32 of its `repr`.
+        An integer is taken modulo the number of partitions, anything else by the CRC-32 of a canonical encoding. There
+        is one for None, numbers, strings, bytes, tuples, lists, sets, dictionaries, enums, UUIDs, dates and times,
+        paths, classes, dataclasses and pydantic models, unless the class of one defines `__eq__` itself.
+
+        Raises:
+            PartitionKeyError: the key, or something in it, has no canonical encoding
+            NotFound: this is not a partitioned supervisor, or the child does not run and is not going to
         """
-        number = key if isinstance(key, int) else zlib.crc32(repr(key).encode())
+        try:
+            number = key if isinstance(key, int) else zlib.crc32(canonical(key))
+        except NotCanonical as error:
+            raise PartitionKeyError(self.path, str(error), _shown(key)) from None
         spec = self._cell.props.args[0]
         assert isinstance(spec, SupervisorSpec)
         if spec.partitions is None:
@@ -155,6 +165,14 @@ class SupervisorRef(ActorRef[Any]):
     def _ask(self, message: object) -> Future[Any]:
         # No deadline: a start may take as long as its spec allows, and the end of the supervisor settles every request.
         return self.ask(message, block=False, timeout=None)
+
+
+def _shown(key: object) -> str:
+    try:
+        text = repr(key)
+    except Exception:  # noqa: BLE001 - an object of the user's may fail even to say what it is
+        text = f"<{type(key).__qualname__} that cannot be shown>"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _when_all(futures: list[Future[bool]], then: Callable[[bool], object]) -> None:
