@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -64,7 +65,7 @@ from supervisors._effects import (
     Verdict,
 )
 from supervisors._engine import Engine
-from supervisors._errors import SupervisionError
+from supervisors._errors import Fault, SpecError, SupervisionError
 from supervisors._events import CallbackFailed
 from supervisors._ledger import Ledger, LedgerEntry
 from supervisors._props import props_for
@@ -369,6 +370,22 @@ class Supervisor(Actor):
 
     def _callback_failed(self, name: str, error: BaseException) -> None:
         self.runtime.events.publish(CallbackFailed(self.path, self._now(), name, error))
+
+
+def tree_of(supervisor_class: type[Supervisor]) -> SupervisorSpec:
+    """The spec of a supervisor class that is started by itself: what its `tree()` says, run by this class.
+
+    Raises:
+        SpecError: `tree()` returned something else than the spec of a supervisor
+        NotAnActor: the class has no `tree()` of its own
+    """
+    spec: object = supervisor_class.tree()
+    if not isinstance(spec, SupervisorSpec):
+        if inspect.iscoroutine(spec):
+            spec.close()
+        problem = f"tree() must return the spec of a supervisor, got {spec!r}"
+        raise SpecError([Fault(supervisor_class.__qualname__, f"{problem}. Build one with supervisor()")])
+    return spec.model_copy(update={"supervisor_class": supervisor_class})
 
 
 def _kill_late(cells: list[tuple[Cell, int]]) -> None:

@@ -150,7 +150,6 @@ LATE = datetime(2024, 10, 27, 2, 30, tzinfo=BERLIN)
         (time(12, tzinfo=UTC), time(13, tzinfo=timezone(timedelta(hours=1)))),
         (PureWindowsPath("C:/A"), PureWindowsPath("c:/a")),
     ],
-    ids=repr,
 )
 def test_equal_keys_have_one_encoding(one: object, other: object) -> None:
     """By example, where a property draws them too seldom."""
