@@ -117,6 +117,11 @@ class Requests(Moves):
         return self._take()
 
     @property
+    def template(self) -> Spec | None:
+        """What the children of a dynamic supervisor are made from."""
+        return self._template
+
+    @property
     def made_progress(self) -> bool:
         """Whether this life of the supervisor was progress: it gave up because of a child that had made any."""
         return self._made_progress

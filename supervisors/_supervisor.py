@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar, cast
 
 from supervisors._actors import (
@@ -67,6 +66,7 @@ from supervisors._effects import (
 from supervisors._engine import Engine
 from supervisors._errors import Fault, SpecError, SupervisionError
 from supervisors._events import CallbackFailed
+from supervisors._grace import SharedGrace
 from supervisors._ledger import Ledger, LedgerEntry
 from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
@@ -101,8 +101,10 @@ class Supervisor(Actor):
         self._cells: dict[str, Cell] = {}
         self._timers: dict[int, TimerHandle] = {}
         self._recipe: tuple[Spec, Props] | None = None
-        self._in_grace: dict[float, list[tuple[Cell, int]]] = {}
-        self._graces: deque[TimerHandle] = deque(maxlen=1000)
+        self._in_grace: dict[float, SharedGrace] = {}
+        """By their grace, the children that the effects under way tell to stop."""
+        self._graces: dict[str, SharedGrace] = {}
+        """Of each unordered child that was told to stop, by id, what it shares its time with."""
         self._inputs: deque[Callable[[], list[Effect]]] = deque()
         self._working = False
 
@@ -111,7 +113,7 @@ class Supervisor(Actor):
 
     def on_gone(self) -> None:
         """The incarnation is gone, killed or not: no timer of its is left, and nobody waits for its answer."""
-        for timer in (*self._timers.values(), *self._graces):
+        for timer in (*self._timers.values(), *self._graces.values()):
             timer.cancel()
         for effect in self._engine.abandon():
             self._do(effect)
@@ -304,20 +306,25 @@ class Supervisor(Actor):
             cell.stop(Shutdown(), None)
         elif self._spec.is_dynamic:
             cell.stop(Shutdown(), None)
-            self._in_grace.setdefault(float(grace), []).append((cell, incarnation))
+            shared = self._graces[cell.id] = self._in_grace.setdefault(float(grace), SharedGrace())
+            shared.add(cell, incarnation)
         else:
             cell.stop(Shutdown(), float(grace))
 
     def _time_graces(self) -> None:
         """Unordered children that were told to stop together share one timer (supervision rule 6)."""
-        for grace, cells in self._in_grace.items():
-            self._graces.append(self.runtime.clock.call_at(self._now() + grace, partial(_kill_late, cells)))
+        for grace, shared in self._in_grace.items():
+            shared.begin(self.runtime.clock, self._now() + grace)
         self._in_grace.clear()
 
     def _close(self, id: str) -> None:
         cell = self._cells.pop(id, None)
         if cell is not None and not cell.closed:
             cell.close(cell.reason)
+        if (shared := self._graces.pop(id, None)) is not None:
+            shared.leave(id)
+        if self._recipe is not None and self._recipe[0] is not self._engine.template:
+            self._recipe = None  # it may be this child's, with its arguments
         self._ledger.cancel(id, self._now())
 
     def _arm(self, token: int, delay: float) -> None:
@@ -386,9 +393,3 @@ def tree_of(supervisor_class: type[Supervisor]) -> SupervisorSpec:
         problem = f"tree() must return the spec of a supervisor, got {spec!r}"
         raise SpecError([Fault(supervisor_class.__qualname__, f"{problem}. Build one with supervisor()")])
     return spec.model_copy(update={"supervisor_class": supervisor_class})
-
-
-def _kill_late(cells: list[tuple[Cell, int]]) -> None:
-    for cell, incarnation in cells:
-        if cell.incarnation == incarnation and cell.state in (State.STARTING, State.STOPPING):
-            cell.kill(Killed("did not stop in time"))
