@@ -252,7 +252,7 @@ class Engine(Requests):
 
     def _restart_group(self, cause: Child, now: float) -> None:
         """Stops the members that are up and starts them with the cause (rule 6)."""
-        members = group(self._spec.strategy, list(self._roster), cause)
+        members = group(self._spec.strategy, self._roster.order(), self._roster.place(cause))
         up = [each for each in members if each.live and each.state is not ChildState.STOPPING]
         for each in up:
             # What is to be forgotten anyway stays so: an update may have marked it before this restart.
