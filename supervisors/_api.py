@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from supervisors._actors import ExitReason
 from supervisors._fields import Args
-from supervisors._spec import Spec, TaskCall
+from supervisors._spec import Spec, SupervisorSpec, TaskCall
 
 
 class StartChild(NamedTuple):
@@ -38,6 +39,18 @@ class UpdateSpecs(NamedTuple):
     """Reconcile with new specs."""
 
     specs: tuple[Spec, ...]
+
+
+class UpdateSettings(NamedTuple):
+    """Change settings of the supervisor itself."""
+
+    settings: Mapping[str, object]
+
+
+class Adopted(NamedTuple):
+    """From its own supervisor: live by the settings of this spec."""
+
+    spec: SupervisorSpec
 
 
 class WhichChildren(NamedTuple):

@@ -86,6 +86,11 @@ class Window:
         self._entries.append(Entry(clock, now, clock.down(now)))
         return True
 
+    def change(self, max_restarts: int | None, period: float, now: float) -> None:
+        """Another limit from now on. What is inside the window stays so until it is older than the new period."""
+        self._entries = [entry for entry in self._entries if entry.age(now) <= self.period]
+        self.max_restarts, self.period = max_restarts, period
+
     def count(self, now: float) -> int:
         """How many granted restarts are inside the window now. Always 0 without a limit, which keeps no
         account.

@@ -117,7 +117,9 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """The incarnation that is there lives by this policy from now on; its program is the same (rule 23)."""
+    """The incarnation that is there lives by this policy from now on, a supervisor also by these settings; its program
+    is the same (rule 23).
+    """
 
     id: str
     spec: Spec

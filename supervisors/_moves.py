@@ -37,6 +37,7 @@ from supervisors._effects import (
 from supervisors._errors import ShuttingDown, StartFailed, SupervisionError
 from supervisors._restart import Operation
 from supervisors._roster import Roster
+from supervisors._settings import NAMES
 from supervisors._spec import Spec, SupervisorSpec
 from supervisors._strategy import shuts_down
 
@@ -69,6 +70,25 @@ class Moves:
         self._issued = 0
         self._outcome: ExitReason | StartFailed = Shutdown()
         self._effects: list[Effect] = []
+
+    @property
+    def spec(self) -> SupervisorSpec:
+        """What the supervisor lives by, with the settings that it was given since."""
+        return self._spec
+
+    def _take_settings(self, spec: SupervisorSpec, now: float) -> tuple[str, ...]:
+        """Lives by the settings of this spec from now on; returns the names of those that differ. What is under way
+        goes on as it began.
+        """
+        differ = tuple(name for name in NAMES if getattr(spec, name) != getattr(self._spec, name))
+        self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})
+        if spec.period is None:
+            self._window = None
+        elif self._window is None:
+            self._window = Window(spec.max_restarts, spec.period)
+        else:
+            self._window.change(spec.max_restarts, spec.period, now)
+        return differ
 
     # Effects
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 from supervisors._actors import ActorDeadError, ActorRef, Future
 from supervisors._api import (
@@ -16,6 +16,7 @@ from supervisors._api import (
     RestartChild,
     StartChild,
     TerminateChild,
+    UpdateSettings,
     UpdateSpecs,
     WhichChildren,
 )
@@ -25,6 +26,7 @@ from supervisors._errors import NotFound, PartitionKeyError
 from supervisors._fields import Args
 from supervisors._ledger import LedgerEntry
 from supervisors._reconcile import Reconciliation
+from supervisors._settings import Settings
 from supervisors._spec import Spec, SupervisorSpec, TaskCall
 from supervisors._task import Promise
 
@@ -103,9 +105,23 @@ class SupervisorRef(ActorRef[Any]):
     def update_specs(self, *specs: Spec) -> Future[Reconciliation]:
         """Makes these the specs of the running supervisor: stops, starts, restarts and adopts what differs, and says
         which. What is adopted counts at once, but for the bounds of a mailbox: a child keeps its queue, with the bounds
-        it has, as long as it has its place.
+        it has, as long as it has its place. A supervisor below whose settings alone differ adopts them; it is restarted
+        for another name, class, kind, number of partitions, or other children.
         """
         return self._ask(UpdateSpecs(specs))
+
+    def update_settings(self, **settings: Unpack[Settings]) -> Future[tuple[str, ...]]:
+        """Changes settings of the running supervisor itself, and restarts nothing: `strategy`, `max_restarts`,
+        `period`, `auto_shutdown`, `max_children`, `on_failure`, `on_give_up`. They count from then on; what is in the
+        restart window stays there, and a group restart under way ends as it began. A future of the names of those that
+        differ.
+
+        A supervisor that is restarted begins with the spec that its own supervisor has: to change that one, too, give
+        the new spec to the `update_specs` of its supervisor, which does not restart it for settings alone.
+
+        The future raises `SpecError` when the supervisor cannot have them with the children that it has.
+        """
+        return self._ask(UpdateSettings(settings))
 
     def ledger(self) -> Future[tuple[LedgerEntry, ...]]:
         """The last restarts, oldest first (supervision rule 30)."""

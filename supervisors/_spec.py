@@ -107,9 +107,9 @@ class BaseSpec(BaseModel):
 
     def renamed(self, id: str) -> Self:
         """The same under another id."""
-        return self._changed(id=id)
+        return self.changed(id=id)
 
-    def _changed(self, **values: Any) -> Self:
+    def changed(self, **values: Any) -> Self:
         """A copy with values that are valid already. `model_copy` would copy every container in it, for each child of
         a template.
         """
@@ -212,16 +212,16 @@ class ChildSpec(BaseSpec):
             wanted = "a TaskCall" if self.start is None else "extra arguments for the template"
             raise SpecError([Fault(self.id, f"start_child takes {wanted} here, got {type(extra).__name__}")])
         if isinstance(extra, TaskCall):
-            return self._changed(start=extra.function, args=check_args(extra.args))
+            return self.changed(start=extra.function, args=check_args(extra.args))
         more = self._extra(extra)
         if not more:
             return self
         if isinstance(self.args, Mapping) and isinstance(more, Mapping):
-            return self._changed(args={**self.args, **more})
+            return self.changed(args={**self.args, **more})
         if isinstance(self.args, Sequence) and isinstance(more, Sequence):
-            return self._changed(args=(*self.args, *more))
+            return self.changed(args=(*self.args, *more))
         if not self.args:
-            return self._changed(args=more)
+            return self.changed(args=more)
         raise SpecError(
             [
                 Fault(
@@ -296,10 +296,13 @@ class SupervisorSpec(BaseSpec):
         return self.own_budget is not None and self.own_budget.on_limit == "drop"
 
     def runs_like(self, other: Spec) -> bool:
-        """The same class and callbacks, the same tree below, with the same strategy and limits, under the same name."""
-        return isinstance(other, SupervisorSpec) and all(
-            getattr(self, field) == getattr(other, field) for field in _INSIDE
-        )
+        """The same class and the same tree below, under the same name. Its settings change in place, as does the
+        template of a dynamic supervisor.
+        """
+        if not isinstance(other, SupervisorSpec) or self.is_dynamic != other.is_dynamic:
+            return False
+        same = _INSIDE if self.is_dynamic else (*_INSIDE, "template")
+        return all(getattr(self, field) == getattr(other, field) for field in same)
 
     @property
     def is_dynamic(self) -> bool:
@@ -315,20 +318,7 @@ class SupervisorSpec(BaseSpec):
 
 Spec = ChildSpec | SupervisorSpec
 
-_INSIDE = (
-    "name",
-    "kind",
-    "children",
-    "template",
-    "strategy",
-    "max_restarts",
-    "period",
-    "auto_shutdown",
-    "max_children",
-    "supervisor_class",
-    "on_failure",
-    "on_give_up",
-)
+_INSIDE = ("name", "kind", "children", "partitions", "supervisor_class")
 """What of a supervisor's spec its running actor was built from, and its name."""
 
 SupervisorSpec.model_rebuild()

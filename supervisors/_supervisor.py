@@ -29,6 +29,7 @@ from supervisors._actors import (
     settle_failure,
 )
 from supervisors._api import (
+    Adopted,
     CountChildren,
     DeleteChild,
     Due,
@@ -38,6 +39,7 @@ from supervisors._api import (
     RestartChild,
     StartChild,
     TerminateChild,
+    UpdateSettings,
     UpdateSpecs,
     WhichChildren,
 )
@@ -95,7 +97,6 @@ class Supervisor(Actor):
         raise NotAnActor(cls.__qualname__, "a supervisor class that is started by itself needs a classmethod tree()")
 
     def __init__(self, spec: SupervisorSpec) -> None:
-        self._spec = spec
         self._engine = Engine(spec, self.path, self.runtime.random)
         self._ledger = Ledger()
         self._cells: dict[str, Cell] = {}
@@ -107,6 +108,10 @@ class Supervisor(Actor):
         """Of each unordered child that was told to stop, by id, what it shares its time with."""
         self._inputs: deque[Callable[[], list[Effect]]] = deque()
         self._working = False
+
+    @property
+    def _spec(self) -> SupervisorSpec:
+        return self._engine.spec
 
     def on_start(self) -> None:
         self._feed(lambda: self._engine.start(self._now()))
@@ -168,6 +173,10 @@ class Supervisor(Actor):
         self._feed(lambda: self._engine.due(due.token, self._now()))
 
     @handles
+    def adopted(self, notice: Adopted) -> None:
+        self._feed(lambda: self._engine.adopt(notice.spec, self._now()))
+
+    @handles
     def stop_order(self, order: StopOrder) -> None:
         self._feed(lambda: self._engine.shutdown(order.reason, self._now()))
 
@@ -197,6 +206,11 @@ class Supervisor(Actor):
     def update_specs(self, request: UpdateSpecs) -> None:
         reply = self._cell.take_reply()
         self._feed(lambda: self._engine.update_specs(request.specs, reply, self._now()))
+
+    @handles
+    def update_settings(self, request: UpdateSettings) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.update_settings(request.settings, reply, self._now()))
 
     @handles
     def which_children(self, _: WhichChildren) -> tuple[ChildInfo, ...]:
@@ -242,6 +256,8 @@ class Supervisor(Actor):
                 self._stop_child(self._cells[id], incarnation, grace)
             case Adopt(id=id, spec=spec):
                 self._cells[id].take_props(props_for(spec, self.runtime, f"{self.path}/{id}"))
+                if isinstance(spec, SupervisorSpec):
+                    self._cells[id].put_urgent(Adopted(spec))
             case Close(id=id) | Drop(id=id):
                 self._close(id)
             case Arm(token=token, delay=delay):

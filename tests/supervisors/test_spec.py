@@ -247,18 +247,27 @@ def test_only_a_changed_program_needs_a_restart() -> None:
     assert not supervisor("s", spec).runs_like(supervisor("s"))
 
 
-def test_a_supervisor_of_another_class_or_with_other_callbacks_runs_something_else() -> None:
-    """Guards rule 23: a running supervisor has what it was built from. Such a change was called adopted, and nobody
-    heard of it until the next restart.
-    """
+def test_a_supervisor_is_restarted_for_what_it_runs_and_not_for_its_settings() -> None:
+    """Guards rule 23: the settings change in place, as does the template of a dynamic supervisor."""
 
     class Other(Supervisor):
         pass
 
-    assert not supervisor("s").runs_like(supervisor("s", supervisor_class=Other))
-    assert not supervisor("s").runs_like(supervisor("s", on_failure=print))
-    assert not supervisor("s").runs_like(supervisor("s", on_give_up=print))
-    assert supervisor("s", on_failure=print).runs_like(supervisor("s", on_failure=print))
+    a = child("a", Worker)
+    was = supervisor("s", a)
+    assert was.runs_like(supervisor("s", a, strategy="one_for_all", max_restarts=1, period=5, auto_shutdown="never"))
+    assert was.runs_like(supervisor("s", a, on_failure=print, on_give_up=print))
+    assert not was.runs_like(supervisor("s", a, supervisor_class=Other))
+    assert not was.runs_like(supervisor("s", a, name="s"))
+    assert not was.runs_like(supervisor("s", a, child("b", Worker)))
+    assert not was.runs_like(dynamic_supervisor("s", a))
+    pool = dynamic_supervisor("s", a)
+    assert pool.runs_like(dynamic_supervisor("s", child("b", Worker), max_children=1))
+    assert not pool.runs_like(tasks("s"))
+    parts = partition_supervisor("s", a, partitions=2)
+    assert parts.runs_like(partition_supervisor("s", a, partitions=2, strategy="one_for_all"))
+    assert not parts.runs_like(partition_supervisor("s", a, partitions=3))
+    assert not parts.runs_like(partition_supervisor("s", child("a", Worker, args=(1,)), partitions=2))
 
 
 TREE: dict[str, Any] = {
