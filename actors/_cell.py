@@ -124,7 +124,7 @@ class Cell(Turn):
         )
         self.urgent = self.stash = self.envelope = self.pending = self.trace = self.culprit = None
         self.open = self.idle = self.closed = self.suspended = self.leaving = self.killed = False
-        self.active = self.incarnation = self.handled = self.crashes = 0
+        self.active = self.incarnation = self.handled = self.unproductive = self.crashes = 0
         self.seconds = 0.0
         self.state = State.DOWN
         self.reason = _NORMAL
@@ -180,6 +180,7 @@ class Cell(Turn):
         if not self.settled:
             self.settle_exit()
         self.incarnation += 1
+        self.unproductive = self.handled + len(self.urgent or ())
         self.state = State.STARTING
         self.up_since = math.inf
         self.told_to_stop = None
@@ -310,6 +311,7 @@ class Cell(Turn):
     def stop_by_message(self) -> None:
         """A stop that waited in the queue like any message, as pykka's does."""
         sender = self.envelope.sender if self.envelope is not None else None
+        self.unproductive += 1
         self.open = False
         self.runtime.control_call(
             self._leave_if_running,
@@ -530,15 +532,25 @@ class Cell(Turn):
             self.runtime.when_childless(self, partial(self._gone, incarnation, reason))
             return
         culprit, self.culprit = self.culprit, None
+        progress = self.progress()
         self._dispose_of(culprit, reason)
         self._clear()
         self.settled = False
         self._publish_exit(reason, culprit)
         if self.supervised and self.parent is not None and not self.parent.closed:
             kind = kind_name(culprit.message) if culprit is not None else None
-            self._tell_parent(ChildExited(self.id, self.incarnation, reason, kind))
+            self._tell_parent(ChildExited(self.id, self.incarnation, reason, kind, progress))
         else:
             self.close_or_park(reason)
+
+    def progress(self) -> int:
+        """How many messages the incarnation has handled without failure: what tells one that fails now and then from
+        one that always fails. A supervisor says itself what it has achieved.
+        """
+        if self.props.kind.governs:
+            return int(self.actor is not None and self.actor.made_progress())
+        unproductive = self.unproductive - len(self.urgent or ())  # what still waits there was not handled
+        return max(0, self.handled - unproductive - self.active)
 
     def _end_children(self, reason: ExitReason) -> bool:
         """Ends what lives below: in an orderly way after an orderly end, at once after any other. Returns whether
@@ -754,6 +766,7 @@ class Cell(Turn):
 
     def put_aside(self, envelope: Envelope) -> None:
         """The message being handled waits until `take_back`; what its handler returns is no answer to it."""
+        self.unproductive += 1
         if self.stash is None:
             self.stash = deque()
         aside = Envelope(envelope.message, envelope.sender, envelope.reply, envelope.deadline, envelope.correlation_id)

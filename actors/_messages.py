@@ -87,3 +87,5 @@ class ChildExited(NamedTuple):
     reason: ExitReason
     message_type: str | None
     """The type of the message that was being handled, where one crashed it."""
+    handled: int = 0
+    """How many messages the incarnation handled without failure."""

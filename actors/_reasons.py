@@ -105,7 +105,8 @@ class RuntimeLost(ExitReason):
 
 @dataclass(frozen=True, slots=True)
 class RestartLimitExceeded(ExitReason):
-    """A supervisor gave up: `child` was to be restarted more than `max_restarts` times within `period` seconds.
+    """A supervisor gave up: `child` was to be restarted more than `max_restarts` times within `period` seconds of
+    running; with a `period` of None: more than `max_restarts` times in a row without progress.
 
     OTP exits with `shutdown` here, which a transient supervisor's own supervisor takes for a wish; ours is abnormal.
     """
@@ -113,7 +114,7 @@ class RestartLimitExceeded(ExitReason):
     path: str
     child: str
     max_restarts: int
-    period: float
+    period: float | None
     cause: ExitReason
 
     @property
@@ -121,7 +122,8 @@ class RestartLimitExceeded(ExitReason):
         return "restart_limit_exceeded"
 
     def __str__(self) -> str:
+        span = "in a row without progress" if self.period is None else f"within {self.period:g} s of running"
         return (
             f"restart_limit_exceeded({self.path}: child {self.child!r} needed more than {self.max_restarts} restarts "
-            f"within {self.period:g} s of running; last cause: {self.cause})"
+            f"{span}; last cause: {self.cause})"
         )

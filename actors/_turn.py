@@ -21,7 +21,7 @@ from actors._events import DeadLetter, MessageHandled
 from actors._handlers import Dispatch
 from actors._interrupts import hand_on
 from actors._mailbox import Queue
-from actors._messages import Continue, Timed
+from actors._messages import Continue, Down, Exit, Timed
 from actors._reasons import ExitReason
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Turn:
         "suspended",
         "table",
         "trace",
+        "unproductive",
         "urgent",
     )
 
@@ -99,6 +100,11 @@ class Turn:
     """How many handlers wait for something."""
     concurrency: int
     handled: int
+    """How many messages a handler was given, in all incarnations."""
+    unproductive: int
+    """How many of those are no progress of the present incarnation: all of the incarnations before, those of the system
+    lane, and messages that failed, were stashed, or that no handler takes.
+    """
     seconds: float
     trace: deque[Handled] | None
 
@@ -115,6 +121,7 @@ class Turn:
         if self.urgent is None:
             self.urgent = deque()
         self.urgent.append(Envelope(message))
+        self.unproductive += 1
         if self.idle:
             self.wake()
 
@@ -165,6 +172,7 @@ class Turn:
                 break
         self.handled += limit - left
         if incarnation != self.incarnation:
+            self.unproductive += limit - left  # a thread that was left behind has come back
             return
         if not self.active:
             self.envelope = None
@@ -230,6 +238,8 @@ class Turn:
         hand_on(error)
         if getattr(envelope, "settled", False):
             return
+        if incarnation == self.incarnation and type(envelope.message) not in _OF_THE_SYSTEM_LANE:
+            self.unproductive += 1
         if self.watched():
             self.note(envelope, "failed")
         if isinstance(error, self.answers(envelope)):
@@ -263,6 +273,7 @@ class Turn:
         envelope = self.envelope
         if envelope is None:
             return
+        self.unproductive += 1
         error = UnhandledMessage(self.path, kind_name(envelope.message))
         if envelope.reply is not None:
             settle_failure(envelope.reply, error, self.path)
@@ -313,6 +324,10 @@ class Turn:
                     envelope.correlation_id,
                 )
             )
+
+
+_OF_THE_SYSTEM_LANE = (Continue, Down, Exit)
+"""Messages that are no progress whether they fail or not."""
 
 
 class Handled(NamedTuple):

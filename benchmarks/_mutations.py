@@ -160,29 +160,29 @@ MUTATIONS = (
             return order
 """,
         """        case "one_for_all":
-            return order[order.index(cause) :]
+            return order[place:]
 """,
     ),
     Mutation(
         "rest_for_one takes one too many",
         6,
         _STRATEGY,
-        "return order[order.index(cause) :]",
-        "return order[max(0, order.index(cause) - 1) :]",
+        "return order[place:]",
+        "return order[max(0, place - 1) :]",
     ),
     Mutation(
         "rest_for_one leaves the last alone",
         6,
         _STRATEGY,
-        "return order[order.index(cause) :]",
-        "return [cause, *order[order.index(cause) + 1 : -1]]",
+        "return order[place:]",
+        "return [order[place], *order[place + 1 : -1]]",
     ),
     Mutation(
         "rest_for_one restarts the cause alone",
         6,
         _STRATEGY,
-        "return order[order.index(cause) :]",
-        "return (cause,)",
+        "return order[place:]",
+        "return (order[place],)",
     ),
     Mutation(
         "stops in start order",

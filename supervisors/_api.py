@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from supervisors._actors import ExitReason
 from supervisors._fields import Args
-from supervisors._spec import Spec, TaskCall
+from supervisors._spec import Spec, SupervisorSpec, TaskCall
 
 
 class StartChild(NamedTuple):
@@ -40,6 +41,18 @@ class UpdateSpecs(NamedTuple):
     specs: tuple[Spec, ...]
 
 
+class UpdateSettings(NamedTuple):
+    """Change settings of the supervisor itself."""
+
+    settings: Mapping[str, object]
+
+
+class Adopted(NamedTuple):
+    """From its own supervisor: live by the settings of this spec."""
+
+    spec: SupervisorSpec
+
+
 class WhichChildren(NamedTuple):
     """List the children."""
 
@@ -66,7 +79,9 @@ class Due(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What an `on_failure` callback is told: the exit of one child, before anything is done about it."""
+    """What an `on_failure` callback is told: the exit of one child, or a start of it that failed, before anything is
+    done about it.
+    """
 
     supervisor: str
     child: str

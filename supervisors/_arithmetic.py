@@ -5,9 +5,9 @@ Pure functions of specs. None stands for "without limit" among restarts, `math.i
 **Restarts.** Within one life of its supervisor, a child can be started again as often as the budgets allow
 that its restarts are paid from (supervision rules 6, 8 and 9):
 
-- `max_restarts` of the supervisor, once, if the child draws on it, or a sibling does whose restart takes
-the child along
-  (any other under one_for_all, an earlier one under rest_for_one);
+- `max_restarts` of the supervisor, if the child draws on it, or a sibling does whose restart takes the child along (any
+  other under one_for_all, an earlier one under rest_for_one): once with a `period`, in which all restarts count, and
+  once for each of these children without, since then each has as many in a row;
 - its own `max_restarts`, if it has a budget of its own; and that of each sibling whose restart takes the
 child along.
 
@@ -15,9 +15,9 @@ With `r` such restarts the child lives at most `r + 1` times in one life of its 
 the budget does not allow ends the supervisor. The supervisor in turn lives `r' + 1` times in one life of
 its own, and so on up to the root, which lives once. So a leaf is started at most `(r1 + 1) * (r2 + 1) * ...
 * (rn + 1)` times, and *restarted* once less: with 3 at each of two levels, 15 times and not 6. That is the
-most of one burst: a restart leaves its window after `period` seconds of running and makes room for the
-next. A child of a dynamic supervisor lives in one life of it only, for nobody starts it again after that; a
-temporary child is never restarted on its own account.
+most of one burst: a restart leaves its window after `period` seconds of running, or when its child makes progress, and
+makes room for the next. A child of a dynamic supervisor lives in one life of it only, for nobody starts it again after
+that; a temporary child is never restarted on its own account.
 
 **Stopping.** Children of an ordered supervisor stop one after another, so their times add up; those of a
 dynamic one stop in parallel, so the longest counts. A worker takes its `shutdown`, and if it has to be
@@ -96,8 +96,8 @@ def lives(supervisor: SupervisorSpec, child: Spec) -> int | None:
         own = cause.own_restarts
         if cause.restart != "temporary" and own is not None:
             budgets.append(own.max_restarts)
-    if any(cause.restart != "temporary" and cause.own_restarts is None for cause in causes):
-        budgets.append(supervisor.max_restarts)
+    drawing = sum(cause.restart != "temporary" and cause.own_restarts is None for cause in causes)
+    budgets += [supervisor.max_restarts] * (drawing if supervisor.period is None else min(drawing, 1))
     limited = [budget for budget in budgets if budget is not None]
     return None if len(limited) < len(budgets) else sum(limited) + 1
 

@@ -30,7 +30,9 @@ class _Backoff(BaseModel):
     """No delay is longer, jitter included."""
     jitter: Jitter = "full"
     reset_after: Seconds | None = None
-    """How long a child must stay up for its attempts to be forgotten. None means the cap."""
+    """How long a child must stay up for its attempts to be forgotten, though it has handled no message. None means the
+    cap. A message that it handles is progress, too, and makes them forgotten at its next failure.
+    """
 
     @model_validator(mode="after")
     def _cap_is_not_below_initial(self) -> _Backoff:
@@ -44,7 +46,7 @@ class _Backoff(BaseModel):
 
     @property
     def stable_after(self) -> float:
-        """The seconds of running after which attempts count from one again."""
+        """The seconds of running after which attempts count from one again, without any message handled."""
         return self.cap if self.reset_after is None else self.reset_after
 
     def base(self, attempt: int) -> float:

@@ -1,4 +1,5 @@
-"""Restart budgets: the sliding window of supervision rules 8 and 9.
+"""Restart budgets (supervision rules 8 and 9): how many restarts a child may have without progress, which is the
+default, and the sliding window of OTP for where a `period` is given.
 
 OTP's own comparison (erlang/otp `lib/stdlib/src/supervisor.erl`, `add_restart/3`, read at commit 002130b)
 keeps a restart `R` while `R >= Now - Period` and gives up when more than `intensity` are kept, the new one
@@ -10,6 +11,11 @@ has the same age by both.
 from __future__ import annotations
 
 from typing import NamedTuple
+
+MAX_RESTARTS = 15
+"""The default budget: restarts of one child in a row without progress. `python -m benchmarks.failure_rates` prints the
+table it was chosen by.
+"""
 
 
 class UpClock:
@@ -79,6 +85,11 @@ class Window:
             return False
         self._entries.append(Entry(clock, now, clock.down(now)))
         return True
+
+    def change(self, max_restarts: int | None, period: float, now: float) -> None:
+        """Another limit from now on. What is inside the window stays so until it is older than the new period."""
+        self._entries = [entry for entry in self._entries if entry.age(now) <= self.period]
+        self.max_restarts, self.period = max_restarts, period
 
     def count(self, now: float) -> int:
         """How many granted restarts are inside the window now. Always 0 without a limit, which keeps no

@@ -55,7 +55,7 @@ class SharedSupervisorOptions(CommonOptions, total=False):
     """What supervisors of every kind may say; meaning and defaults stand at `SupervisorSpec`."""
 
     max_restarts: int | None
-    period: float
+    period: float | None
     own_budget: OwnBudget | None
     keep_children: bool
     supervisor_class: type | None
@@ -84,9 +84,9 @@ class TasksOptions(DynamicOptions, total=False):
     task_backoff: Constant | Linear | Exponential | None
 
 
-def budget(max_restarts: int, *, period: float = 60.0, on_limit: OnLimit = "escalate") -> OwnBudget:
+def budget(max_restarts: int, *, period: float | None = None, on_limit: OnLimit = "escalate") -> OwnBudget:
     """A restart budget of a supervisor's own, as a child of another (supervision rule 9). `period` is seconds
-    of running.
+    of running; None counts restarts in a row without progress.
 
     Raises SpecError on a bad value.
     """
@@ -107,8 +107,9 @@ def child(id: str, start: Start, **options: Unpack[ChildOptions]) -> ChildSpec:
 def supervisor(id: str, *children: Spec, **options: Unpack[SupervisorOptions]) -> SupervisorSpec:
     """A supervisor of these children, in start order.
 
-    The options are the fields of `SupervisorSpec`; `max_restarts` (5) within `period` (60 s of running) is
-    the budget it gives its children (supervision rule 8). Raises SpecError with all faults.
+    The options are the fields of `SupervisorSpec`; `max_restarts` is the budget it gives its children, in a row and
+    without progress unless `period` says within how many seconds (supervision rule 8). Raises SpecError with all
+    faults.
     """
     faults: list[Fault] = []
     spec = make_supervisor(str(id), {"id": id, "children": children, **options}, faults)

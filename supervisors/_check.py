@@ -169,7 +169,7 @@ def _restarting(path: str, spec: Spec, above: SupervisorSpec) -> Iterator[Findin
     if limit is None and spec.backoff is None:
         message = f"restarts for ever ({whose}max_restarts=None) without any delay (backoff=None): a child that "
         yield Finding("warning", path, message + "always crashes will keep the loop busy; give it a backoff")
-    if limit and spec.backoff is not None and backoff_given and spec.backoff.cap > period:
+    if limit and period and spec.backoff is not None and backoff_given and spec.backoff.cap > period:
         seconds = longest_wait(spec, limit)
         yield Finding(
             "note",
@@ -229,7 +229,7 @@ def _supervisor(path: str, spec: SupervisorSpec, kill_grace: float) -> Iterator[
         )
     yield from _shutdown(path, spec, kill_grace)
     aged, budget = ageing(spec, kill_grace), spec.max_restarts
-    if budget and aged * budget >= spec.period:
+    if budget and spec.period is not None and aged * budget >= spec.period:
         if aged == math.inf:
             problem = "one of its children may take for ever to stop"
         else:

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
+from supervisors._actors import ExitReason, RestartLimitExceeded
 from supervisors._budget import UpClock, Window
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 
@@ -30,6 +31,9 @@ ALIVE = frozenset(set(ChildState) - {ChildState.STOPPED, ChildState.DECLINED})
 
 WAITING = frozenset({ChildState.BACKING_OFF, ChildState.RESTARTING})
 """States in which a child waits for its next attempt or is in the middle of it (rule 16)."""
+
+STABLE_AFTER = 30.0
+"""How long a child without a backoff must stay up for its attempts to be forgotten: as with the default backoff."""
 
 _DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})
 """States that do not count as up (rule 8). A child at rest is not among them: its entries age by the wall."""
@@ -106,6 +110,10 @@ class Child:
     """When it will be started, as others see it: in a group not before the longest delay (rule 12)."""
     attempt: int = 0
     delay: float | None = None
+    stalled: int = 0
+    """Its restarts in a row without progress (rule 8)."""
+    productive: bool = False
+    """Whether one of its incarnations has made progress."""
     up_since: float | None = None
     restarts: int = 0
     token: int | None = None
@@ -154,16 +162,27 @@ class Child:
         else:
             self.clock.resume(now)
 
-    def down(self, now: float) -> None:
-        """It is not up any more, whoever ended it: after a stable run its attempts are forgotten (rule 11)."""
+    def down(self, now: float, handled: int, reason: ExitReason) -> None:
+        """It is not up any more, whoever ended it. Its failures are forgotten if it made progress (rules 8 and 11).
+
+        Progress is a message handled without failure, or a stable run. A supervisor that gave up was busy restarting,
+        so that the time it was up says nothing: `handled` says whether the child that ended it had made progress.
+        """
         backoff = self.spec.backoff
-        if self.up_since is not None and (backoff is None or now - self.up_since >= backoff.stable_after):
-            self.attempt, self.delay = 0, None
+        if self.up_since is not None:
+            stable_after = STABLE_AFTER if backoff is None else backoff.stable_after
+            stable = now - self.up_since >= stable_after and not isinstance(reason, RestartLimitExceeded)
+            if handled or stable:
+                self.productive = True
+                self.forget_failures()
         self.up_since = None
 
-    def fail(self, now: float, random: random.Random) -> float:
+    def forget_failures(self) -> None:
+        """The attempts count from one again, and none of its restarts counts as one without progress."""
+        self.attempt, self.delay, self.stalled = 0, None, 0
+
+    def fail(self, random: random.Random) -> float:
         """Counts a failure and draws the delay before the next attempt (rule 11), which is returned."""
-        self.down(now)
         backoff = self.spec.backoff
         self.attempt += 1
         self.delay = 0.0 if backoff is None else backoff.delay(self.attempt, self.delay, random)
@@ -171,6 +190,6 @@ class Child:
 
 
 def own_window(spec: Spec) -> Window | None:
-    """The window of a child that has a budget of its own (rule 9)."""
+    """The window of a child that has a budget of its own within a period (rule 9)."""
     own = spec.own_restarts
-    return None if own is None else Window(own.max_restarts, own.period)
+    return None if own is None or own.period is None else Window(own.max_restarts, own.period)

@@ -17,12 +17,8 @@ from supervisors._errors import Fault
 def child_combinations(values: Mapping[str, object]) -> list[Fault]:
     """What cannot go together in a worker's spec."""
     faults = _significant_permanent(values)
-    if values.get("max_restarts") is None:
-        faults += [
-            Fault("", f"{key} without max_restarts: it belongs to a budget of the child's own")
-            for key in ("period", "on_limit")
-            if values.get(key) is not None
-        ]
+    if values.get("max_restarts") is None and values.get("period") is not None:
+        faults.append(Fault("", "period without max_restarts: it belongs to a budget of the child's own"))
     if (problem := host_fault(values.get("start"), values.get("host"))) is not None:
         faults.append(Fault("", problem))
     return faults

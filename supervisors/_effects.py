@@ -12,6 +12,9 @@ from supervisors._actors import Crashed, ExitReason, LifecycleEvent, RestartLimi
 from supervisors._errors import StartFailed, SupervisionError
 from supervisors._spec import Grace, Spec
 
+Verdict = Literal["restart", "stop"]
+"""What an `on_failure` callback may say in place of the table."""
+
 
 @dataclass(frozen=True, slots=True)
 class SupervisionEvent(LifecycleEvent):
@@ -23,7 +26,9 @@ class SupervisionEvent(LifecycleEvent):
 
 @dataclass(frozen=True, slots=True)
 class BackingOff(SupervisionEvent):
-    """A restart was granted and waits until `until` (rule 11). `attempt` counts from 1 since the last stable run."""
+    """A restart was granted and waits until `until` (rule 11). `attempt` counts from 1 since the child last made
+    progress.
+    """
 
     level: ClassVar[str] = "debug"
     incarnation: int
@@ -67,7 +72,8 @@ class GaveUp(SupervisionEvent):
     level: ClassVar[str] = "error"
     scope: Literal["supervisor", "child"]
     max_restarts: int
-    period: float
+    period: float | None
+    """Seconds of running, or None: in a row without progress."""
     cause: ExitReason
 
     @property
@@ -118,7 +124,9 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """The incarnation that is there lives by this policy from now on; its program is the same (rule 23)."""
+    """The incarnation that is there lives by this policy from now on, a supervisor also by these settings; its program
+    is the same (rule 23).
+    """
 
     id: str
     spec: Spec

@@ -16,11 +16,9 @@ tried again, nobody waits for it. An exit that comes after the order to stop is 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from supervisors._actors import ExitReason, Normal
 from supervisors._child import Child, ChildState, Goal
-from supervisors._effects import Effect, Note, Restarted, RestartFailed
+from supervisors._effects import Effect, Note, Restarted, RestartFailed, Verdict
 from supervisors._errors import StartFailed
 from supervisors._moves import Phase
 from supervisors._requests import Requests
@@ -84,11 +82,15 @@ class Engine(Requests):
         self._answer(child.starter, ref)
         child.starter = None
 
-    def start_failed(self, id: str, incarnation: int, reason: ExitReason, now: float) -> list[Effect]:
-        """The incarnation did not come up (rules 2, 4, 14 and 15)."""
+    def start_failed(
+        self, id: str, incarnation: int, reason: ExitReason, now: float, verdict: Verdict | None = None
+    ) -> list[Effect]:
+        """The incarnation did not come up (rules 2, 4, 14 and 15). With a `verdict` of "stop" there is no further
+        attempt.
+        """
         child = self._current(id, incarnation)
         if child is not None and child.state is not ChildState.RUNNING:
-            self._down(child, reason, None, now)
+            self._down(child, reason, verdict, now)
         return self._take()
 
     def declined(self, id: str, incarnation: int, now: float) -> list[Effect]:
@@ -116,15 +118,17 @@ class Engine(Requests):
         incarnation: int,
         reason: ExitReason,
         now: float,
-        verdict: Literal["restart", "stop"] | None = None,
+        verdict: Verdict | None = None,
+        handled: int = 0,
     ) -> list[Effect]:
-        """The incarnation is gone. `verdict` is what an `on_failure` callback said in place of the table.
+        """The incarnation is gone. `verdict` is what an `on_failure` callback said in place of the table; `handled` is
+        how many messages the incarnation handled without failure.
 
         With "stop" no restart is wanted: the spec is kept and the child stopped, a temporary one is dropped.
         """
         child = self._current(id, incarnation)
         if child is not None:
-            self._down(child, reason, verdict, now)
+            self._down(child, reason, verdict, now, handled)
         return self._take()
 
     def missed(self, id: str, incarnation: int) -> list[Effect]:
@@ -155,10 +159,11 @@ class Engine(Requests):
         child = self._roster.get(id)
         return child if child is not None and child.live and child.incarnation == incarnation else None
 
-    def _down(self, child: Child, reason: ExitReason, said: Literal["restart", "stop"] | None, now: float) -> None:
+    def _down(self, child: Child, reason: ExitReason, said: Verdict | None, now: float, handled: int = 0) -> None:
         """An incarnation is gone, one way or another: what that means depends on where the child was."""
         was_up = child.state is ChildState.RUNNING or (child.missed and child.up_since is not None)
         was_stopping = child.state is ChildState.STOPPING and not child.missed
+        child.down(now, handled, reason)
         goal, child.goal, child.live, child.missed = child.goal, None, False, False
         self._leave(child)
         if self._phase is Phase.ENDING:
@@ -171,13 +176,12 @@ class Engine(Requests):
         elif goal is not None:
             self._failed_before_its_stop(child, goal, reason, now)
         else:
-            self._start_attempt_failed(child, reason, now)
+            self._start_attempt_failed(child, reason, said, now)
 
     def _stopped(self, child: Child, goal: Goal | None, reason: ExitReason, now: float) -> None:
         """A child that was told to stop is gone."""
         match goal:
             case Goal.RESTART:
-                child.down(now)
                 self._roster.enter(child, ChildState.RESTARTING, now)
             case Goal.DROP:
                 self._remove(child, reason, now)
@@ -190,7 +194,7 @@ class Engine(Requests):
         child: Child,
         goal: Goal | None,
         reason: ExitReason,
-        said: Literal["restart", "stop"] | None,
+        said: Verdict | None,
         now: float,
     ) -> None:
         """A running child ended of its own accord; `goal` is set where its stop was already due."""
@@ -219,7 +223,7 @@ class Engine(Requests):
 
     def _join(self, child: Child, cause: ExitReason, now: float) -> None:
         """Merges into the restart under way: not counted, but its delay is waited for (rules 7 and 12)."""
-        delay = child.fail(now, self._random)
+        delay = child.fail(self._random)
         self._hold_if_backoff(child, delay, now)
         self._note_backing_off(child, cause, now)
         self._again(now)
@@ -235,7 +239,7 @@ class Engine(Requests):
         """A fresh cause of a restart: counted once (rule 8), then carried out by strategy (rule 6)."""
         if not self._charge(child, cause, now):
             return
-        delay = child.fail(now, self._random)
+        delay = child.fail(self._random)
         if is_group(self._spec.strategy):
             self._hold_if_backoff(child, delay, now)
             self._note_backing_off(child, cause, now)
@@ -248,7 +252,7 @@ class Engine(Requests):
 
     def _restart_group(self, cause: Child, now: float) -> None:
         """Stops the members that are up and starts them with the cause (rule 6)."""
-        members = group(self._spec.strategy, list(self._roster), cause)
+        members = group(self._spec.strategy, self._roster.order(), self._roster.place(cause))
         up = [each for each in members if each.live and each.state is not ChildState.STOPPING]
         for each in up:
             # What is to be forgotten anyway stays so: an update may have marked it before this restart.
@@ -259,26 +263,35 @@ class Engine(Requests):
         operation.updated.difference_update((cause, *up))
         self._merge(up, [cause, *(each for each in up if each.goal is Goal.RESTART)], now)
 
-    def _start_attempt_failed(self, child: Child, reason: ExitReason, now: float) -> None:
+    def _start_attempt_failed(self, child: Child, reason: ExitReason, said: Verdict | None, now: float) -> None:
         """A start failed: the request's (rule 1), the supervisor's own (rule 2), or an attempt of a restart
         (rule 14).
         """
-        if child.starter is not None and not child.spec.retry_start:
+        retries = child.spec.retry_start and said != "stop"
+        if child.starter is not None and not retries:
             self._stopped(child, child.undo, reason, now)
-        elif self._phase is Phase.STARTING and not child.ever_up and not child.spec.retry_start:
+        elif self._phase is Phase.STARTING and not child.ever_up and not retries:
             self._end(StartFailed(self._child_path(child.id), reason), now)
+        elif said == "stop":
+            self._note_restart_failed(child, reason, now)
+            self._rest(child, ChildState.STOPPED, reason, now)
+            self._after_own_end(child, now)
+            self._again(now)
         else:
             self._retry(child, reason, now)
+
+    def _note_restart_failed(self, child: Child, reason: ExitReason, now: float) -> None:
+        path, number = self._child_path(child.id), child.incarnation
+        self._emit(Note(RestartFailed(path, now, child.id, number, reason, child.attempt)))
 
     def _retry(self, child: Child, reason: ExitReason, now: float) -> None:
         """The next attempt comes as a message, even after no delay at all (rule 14), and by strategy (rule
         15).
         """
-        event = RestartFailed(self._child_path(child.id), now, child.id, child.incarnation, reason, child.attempt)
-        self._emit(Note(event))
+        self._note_restart_failed(child, reason, now)
         if not self._charge(child, reason, now):
             return
-        delay = child.fail(now, self._random)
+        delay = child.fail(self._random)
         asked = child.starter is not None
         own_start = self._phase is Phase.STARTING and not child.ever_up
         if asked or not (is_group(self._spec.strategy) or own_start):

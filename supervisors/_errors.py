@@ -105,6 +105,22 @@ class NotFound(SupervisionError):
         return f"{self.supervisor} has no child {self.id!r}; which_children() lists those it has"
 
 
+class PartitionKeyError(SupervisionError, TypeError):
+    """A key has no canonical encoding, so that equal keys could go to different partitions."""
+
+    fields = ("supervisor", "problem", "key")
+    supervisor: str
+    problem: str
+    key: str
+    """The key as it is shown."""
+
+    def describe(self) -> str:
+        return (
+            f"{self.supervisor}: the key of a partition: {self.problem}, got {self.key}. "
+            "Use what identifies it: a string, a number, or a tuple of these"
+        )
+
+
 class MaxChildren(SupervisionError):
     """A dynamic supervisor holds as many children as it may, those that restart included (supervision rule
     25).

@@ -37,6 +37,7 @@ from supervisors._effects import (
 from supervisors._errors import ShuttingDown, StartFailed, SupervisionError
 from supervisors._restart import Operation
 from supervisors._roster import Roster
+from supervisors._settings import NAMES
 from supervisors._spec import Spec, SupervisorSpec
 from supervisors._strategy import shuts_down
 
@@ -62,7 +63,8 @@ class Moves:
         self._random = random
         self._phase = Phase.NEW
         self._roster = Roster(numbers)
-        self._window = Window(spec.max_restarts, spec.period)
+        self._window = None if spec.period is None else Window(spec.max_restarts, spec.period)
+        self._made_progress = False
         self._template = spec.template
         self._operation: Operation | None = None
         self._timers: dict[int, Child | Operation] = {}
@@ -75,6 +77,25 @@ class Moves:
     def is_ending(self) -> bool:
         """Whether the supervisor ends, and all its children with it."""
         return self._phase in (Phase.ENDING, Phase.ENDED)
+
+    @property
+    def spec(self) -> SupervisorSpec:
+        """What the supervisor lives by, with the settings that it was given since."""
+        return self._spec
+
+    def _take_settings(self, spec: SupervisorSpec, now: float) -> tuple[str, ...]:
+        """Lives by the settings of this spec from now on; returns the names of those that differ. What is under way
+        goes on as it began.
+        """
+        differ = tuple(name for name in NAMES if getattr(spec, name) != getattr(self._spec, name))
+        self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})
+        if spec.period is None:
+            self._window = None
+        elif self._window is None:
+            self._window = Window(spec.max_restarts, spec.period)
+        else:
+            self._window.change(spec.max_restarts, spec.period, now)
+        return differ
 
     # Effects
 
@@ -154,7 +175,7 @@ class Moves:
         """Nothing is to be started for this child any more."""
         self._disarm(child)
         child.queued, child.due, child.until = False, None, None
-        child.attempt, child.delay = 0, None
+        child.forget_failures()
 
     def _rest(self, child: Child, state: ChildState, reason: ExitReason, now: float) -> None:
         """The child is not up and will not be started by itself. What has no spec worth keeping is dropped
@@ -294,15 +315,15 @@ class Moves:
         10).
         """
         own = child.spec.own_restarts
-        window = child.window or self._window
-        if window.grant(child.clock, now):
+        budget = self._spec if own is None else own
+        most, period = budget.max_restarts, budget.period
+        if most is None or self._grants(child, most, period, now):
             return True
-        assert window.max_restarts is not None
-        limit = RestartLimitExceeded(self._path, child.id, window.max_restarts, window.period, cause)
-        dropped = own is not None and own.on_limit == "drop"
+        limit = RestartLimitExceeded(self._path, child.id, most, period, cause)
+        dropped = child.spec.dropped_at_limit
         scope: Literal["supervisor", "child"] = "child" if dropped else "supervisor"
         path = self._child_path(child.id)
-        self._emit(Note(GaveUp(path, now, child.id, scope, window.max_restarts, window.period, cause)))
+        self._emit(Note(GaveUp(path, now, child.id, scope, most, period, cause)))
         if dropped:
             self._remove(child, limit, now)
             self._again(now)
@@ -313,8 +334,24 @@ class Moves:
             self._give_up(child, limit, now)
         return False
 
+    def _grants(self, child: Child, most: int, period: float | None, now: float) -> bool:
+        """Whether one more restart is within the budget: of this child alone, in a row without progress, or of all that
+        draw on it, within the period. Counts it if it is.
+        """
+        if period is not None:
+            window = child.window or self._window
+            assert window is not None
+            return window.grant(child.clock, now)
+        if child.stalled >= most:
+            return False
+        child.stalled += 1
+        return True
+
     def _give_up(self, child: Child, limit: RestartLimitExceeded, now: float) -> None:
-        """The supervisor ends abnormally (rule 10); before it is up, its own start has failed (rule 2)."""
+        """The supervisor ends abnormally (rule 10); before it is up, its own start has failed (rule 2). Its life was
+        progress if the child that ends it had made any.
+        """
+        self._made_progress = child.productive
         if self._phase is Phase.STARTING:
             self._end(StartFailed(self._child_path(child.id), limit), now)
         else:

@@ -18,9 +18,9 @@ class Reconciliation:
     removed: tuple[str, ...]
     """Stopped in reverse order and forgotten."""
     restarted: tuple[str, ...]
-    """Class, arguments, host or name changed: restarted if they are up."""
+    """Class, arguments, host, name or the children below changed: restarted if they are up."""
     adopted: tuple[str, ...]
-    """Only the policy changed: taken over without a restart."""
+    """Only the policy changed, or the settings of a supervisor: taken over without a restart."""
     added: tuple[str, ...]
     """Started in order."""
 

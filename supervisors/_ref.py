@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 from supervisors._actors import ActorDeadError, ActorRef, Future, RuntimeLost, RuntimeStopped, lost
 from supervisors._api import (
@@ -16,14 +16,17 @@ from supervisors._api import (
     RestartChild,
     StartChild,
     TerminateChild,
+    UpdateSettings,
     UpdateSpecs,
     WhichChildren,
 )
+from supervisors._canonical import NotCanonical, canonical
 from supervisors._child import ChildCounts, ChildInfo
-from supervisors._errors import NotFound, SupervisorEnded, ended
+from supervisors._errors import NotFound, PartitionKeyError, SupervisorEnded, ended
 from supervisors._fields import Args
 from supervisors._ledger import LastLedger, LedgerEntry
 from supervisors._reconcile import Reconciliation
+from supervisors._settings import Settings
 from supervisors._spec import Spec, SupervisorSpec, TaskCall
 from supervisors._task import Promise
 
@@ -110,9 +113,23 @@ class SupervisorRef(ActorRef[Any]):
     def update_specs(self, *specs: Spec) -> Future[Reconciliation]:
         """Makes these the specs of the running supervisor: stops, starts, restarts and adopts what differs, and says
         which. What is adopted counts at once, but for the bounds of a mailbox: a child keeps its queue, with the bounds
-        it has, as long as it has its place.
+        it has, as long as it has its place. A supervisor below whose settings alone differ adopts them; it is restarted
+        for another name, class, kind, number of partitions, or other children.
         """
         return self._ask(UpdateSpecs(specs))
+
+    def update_settings(self, **settings: Unpack[Settings]) -> Future[tuple[str, ...]]:
+        """Changes settings of the running supervisor itself, and restarts nothing: `strategy`, `max_restarts`,
+        `period`, `auto_shutdown`, `max_children`, `on_failure`, `on_give_up`. They count from then on; what is in the
+        restart window stays there, and a group restart under way ends as it began. A future of the names of those that
+        differ.
+
+        A supervisor that is restarted begins with the spec that its own supervisor has: to change that one, too, give
+        the new spec to the `update_specs` of its supervisor, which does not restart it for settings alone.
+
+        The future raises `SpecError` when the supervisor cannot have them with the children that it has.
+        """
+        return self._ask(UpdateSettings(settings))
 
     def ledger(self) -> Future[tuple[LedgerEntry, ...]]:
         """The last restarts, oldest first (supervision rule 30)."""
@@ -149,11 +166,20 @@ class SupervisorRef(ActorRef[Any]):
 
     def partition(self, key: object) -> ActorRef[Any]:
         """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys of one type,
-        in every process.
+        in every process. The child may be waiting for its restart.
 
-        A whole number is taken modulo the number of partitions, anything else by the CRC-32 of its `repr`.
+        An integer is taken modulo the number of partitions, anything else by the CRC-32 of a canonical encoding. There
+        is one for None, numbers, strings, bytes, tuples, lists, sets, dictionaries, enums, UUIDs, dates and times,
+        paths, classes, dataclasses and pydantic models, unless the class of one defines `__eq__` itself.
+
+        Raises:
+            PartitionKeyError: the key, or something in it, has no canonical encoding
+            NotFound: this is not a partitioned supervisor, or the child does not run and is not going to
         """
-        number = key if isinstance(key, int) else zlib.crc32(repr(key).encode())
+        try:
+            number = key if isinstance(key, int) else zlib.crc32(canonical(key))
+        except NotCanonical as error:
+            raise PartitionKeyError(self.path, str(error), _shown(key)) from None
         spec = self._cell.props.args[0]
         assert isinstance(spec, SupervisorSpec)
         if spec.partitions is None:
@@ -163,6 +189,14 @@ class SupervisorRef(ActorRef[Any]):
     def _ask(self, message: object) -> Future[Any]:
         # No deadline: a start may take as long as its spec allows, and the end of the supervisor settles every request.
         return self.ask(message, block=False, timeout=None)
+
+
+def _shown(key: object) -> str:
+    try:
+        text = repr(key)
+    except Exception:  # noqa: BLE001 - an object of the user's may fail even to say what it is
+        text = f"<{type(key).__qualname__} that cannot be shown>"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _when_all(futures: list[Future[bool]], then: Callable[[bool], object]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from supervisors._actors import Shutdown
 from supervisors._child import NOBODY, WAITING, Child, ChildCounts, ChildInfo, ChildState, Goal
@@ -22,6 +22,7 @@ from supervisors._errors import (
 from supervisors._fields import Args
 from supervisors._moves import Moves, Phase
 from supervisors._reconcile import Reconciliation, child_fault, reconcile, update_faults
+from supervisors._settings import with_settings
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec, TaskCall
 
 
@@ -101,7 +102,8 @@ class Requests(Moves):
         """Makes these the specs: stops what is gone in reverse order, restarts what changed, starts what is
         new, in order.
 
-        A change of policy alone is adopted without a restart; what is not up stays so. Answered with the
+        A change of policy, or of the settings of a supervisor below, is adopted without a restart; what is not up stays
+        so. Answered with the
         Reconciliation when all of it is done. A dynamic supervisor takes one spec, the template of children
         to come. Refused with SpecError.
         """
@@ -115,6 +117,40 @@ class Requests(Moves):
         else:
             self._reconcile(specs, request, now)
         return self._take()
+
+    def update_settings(self, given: Mapping[str, object], request: object, now: float) -> list[Effect]:
+        """Changes settings of the supervisor itself, and restarts nothing. Answered with the names of those that
+        differ.
+
+        Refused with SpecError, when it cannot have them with the children that it has.
+        """
+        if self._refused_while_ending(request):
+            return self._take()
+        try:
+            children = [] if self._spec.is_dynamic else [child.own_spec for child in self._roster]
+            spec = with_settings(self._spec, self._path, children, given)
+        except SpecError as error:
+            self._refuse(request, error)
+        else:
+            self._answer(request, self._take_settings(spec, now))
+        return self._take()
+
+    def adopt(self, spec: SupervisorSpec, now: float) -> list[Effect]:
+        """Its own supervisor has given it a spec in which settings differ, or the template of a dynamic supervisor."""
+        self._take_settings(spec, now)
+        if spec.is_dynamic:
+            self._template = spec.template
+        return self._take()
+
+    @property
+    def template(self) -> Spec | None:
+        """What the children of a dynamic supervisor are made from."""
+        return self._template
+
+    @property
+    def made_progress(self) -> bool:
+        """Whether this life of the supervisor was progress: it gave up because of a child that had made any."""
+        return self._made_progress
 
     def which_children(self) -> tuple[ChildInfo, ...]:
         """All children in start order."""

@@ -6,8 +6,10 @@ No operation on one child looks at the others: a dynamic supervisor may have 100
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 from supervisors._budget import UpClock
 from supervisors._child import ALIVE, Child, ChildCounts, ChildState, own_window
@@ -26,12 +28,24 @@ class Roster:
         self._significant: set[str] = set()
         self._next_position = 0
         self._retired = 0
+        self._order: list[Child] | None = None
+        """The start order as a list, from when it was first asked for. The order of `_children` is the same."""
 
     def __len__(self) -> int:
         return len(self._children)
 
     def __iter__(self) -> Iterator[Child]:
         return iter(self._children.values())
+
+    def order(self) -> Sequence[Child]:
+        """The start order. It must not be changed, and is not the order any more once a child comes or goes."""
+        if self._order is None:
+            self._order = list(self._children.values())
+        return self._order
+
+    def place(self, child: Child) -> int:
+        """Where the child stands in the start order. Costs the logarithm of how many there are."""
+        return bisect_left(self.order(), child.position, key=attrgetter("position"))
 
     def get(self, id: object) -> Child | None:
         """The child of this id. What is no string is nobody's, whatever a request holds."""
@@ -47,12 +61,16 @@ class Roster:
         number = 0 if fresh_id else max(self._retired, self._numbers.get(id, 0))
         child = Child(id, spec, self._position(), UpClock(now), own_window(spec), number, spec)
         self._children[id] = child
+        if self._order is not None:
+            self._order.append(child)
         self._count(child, +1)
         return child
 
     def remove(self, child: Child, now: float, *, fresh_id: bool = False) -> None:
         """Forgets the child. Its entries in the window age by the wall from here on (rule 8)."""
         self._count(child, -1)
+        if self._order is not None:
+            del self._order[self.place(child)]
         del self._children[child.id]
         child.clock.resume(now)
         if not fresh_id:
@@ -70,7 +88,7 @@ class Roster:
         """Gives a child another spec of the same id. A changed budget of its own begins empty."""
         self._count(child, -1)
         if spec.own_restarts != child.spec.own_restarts:
-            child.window = own_window(spec)
+            child.window, child.stalled = own_window(spec), 0
         child.spec = spec
         self._count(child, +1)
 
@@ -82,6 +100,7 @@ class Roster:
         for child in named:
             child.position = self._position()
         self._children = leaving | {child.id: child for child in named}
+        self._order = None
 
     def significant_alive(self) -> int:
         """How many significant children run or will run again (rule 21)."""

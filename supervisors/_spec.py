@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from supervisors._actors import MailboxSpec
 from supervisors._backoff import Backoff, Exponential, Seconds
+from supervisors._budget import MAX_RESTARTS
 from supervisors._combinations import child_combinations, host_fault, supervisor_combinations
 from supervisors._errors import Fault, SpecError
 from supervisors._fields import (
@@ -61,7 +62,8 @@ class OwnBudget(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_restarts: Count
-    period: Seconds = 60.0
+    period: Seconds | None = None
+    """Seconds of running within which restarts count. None, the default: in a row, without progress between."""
     on_limit: OnLimit = "escalate"
     """What happens when it is spent: give up this child alone (`drop`), or the supervisor (`escalate`, the
     default).
@@ -98,11 +100,16 @@ class BaseSpec(BaseModel):
         """The budget of this child's own, if it has one (supervision rule 9)."""
         raise NotImplementedError
 
+    @property
+    def dropped_at_limit(self) -> bool:
+        """Whether it alone is given up when the budget is spent, and not its supervisor (supervision rule 9)."""
+        raise NotImplementedError
+
     def renamed(self, id: str) -> Self:
         """The same under another id."""
-        return self._changed(id=id)
+        return self.changed(id=id)
 
-    def _changed(self, **values: Any) -> Self:
+    def changed(self, **values: Any) -> Self:
         """A copy with values that are valid already. `model_copy` would copy every container in it, for each child of
         a template.
         """
@@ -141,12 +148,15 @@ class ChildSpec(BaseSpec):
     """How often a message that crashed the actor is handed to it again (supervision rule 27)."""
     handler_timeout: Seconds | None = None
     max_restarts: Count | None = None
-    """A budget of its own (supervision rule 9). None: its restarts count in its supervisor's window."""
+    """A budget of its own (supervision rule 9). None: it has the budget that its supervisor gives."""
     period: Seconds | None = None
-    """The window of the own budget. None means 60 s."""
+    """The seconds of running within which the restarts of the own budget count. None, the default: in a row, without
+    progress between.
+    """
     on_limit: OnLimit | None = None
-    """What happens when the own budget is spent. None means "escalate": a child never goes missing unless its
-    spec says so.
+    """What happens when it is to be restarted more often than its budget allows, be that its own or its supervisor's:
+    the child alone is given up ("drop"), or the supervisor ("escalate"). None means "escalate": a child never goes
+    missing unless its spec says so.
     """
 
     @model_validator(mode="after")
@@ -160,9 +170,12 @@ class ChildSpec(BaseSpec):
         """The budget of this child's own, if it has one (supervision rule 9)."""
         if self.max_restarts is None:
             return None
-        return OwnBudget(
-            max_restarts=self.max_restarts, period=self.period or 60.0, on_limit=self.on_limit or "escalate"
-        )
+        return OwnBudget(max_restarts=self.max_restarts, period=self.period, on_limit=self.on_limit or "escalate")
+
+    @property
+    def dropped_at_limit(self) -> bool:
+        """Whether it alone is given up when the budget is spent (supervision rule 9)."""
+        return self.on_limit == "drop"
 
     def runs_like(self, other: Spec) -> bool:
         """The same class with the same arguments on the same host, under the same name."""
@@ -199,16 +212,16 @@ class ChildSpec(BaseSpec):
             wanted = "a TaskCall" if self.start is None else "extra arguments for the template"
             raise SpecError([Fault(self.id, f"start_child takes {wanted} here, got {type(extra).__name__}")])
         if isinstance(extra, TaskCall):
-            return self._changed(start=extra.function, args=check_args(extra.args))
+            return self.changed(start=extra.function, args=check_args(extra.args))
         more = self._extra(extra)
         if not more:
             return self
         if isinstance(self.args, Mapping) and isinstance(more, Mapping):
-            return self._changed(args={**self.args, **more})
+            return self.changed(args={**self.args, **more})
         if isinstance(self.args, Sequence) and isinstance(more, Sequence):
-            return self._changed(args=(*self.args, *more))
+            return self.changed(args=(*self.args, *more))
         if not self.args:
-            return self._changed(args=more)
+            return self.changed(args=more)
         raise SpecError(
             [
                 Fault(
@@ -243,9 +256,14 @@ class SupervisorSpec(BaseSpec):
     no limit.
     """
     strategy: Strategy = "one_for_one"
-    max_restarts: Count | None = 5
-    """Restarts allowed within `period` (supervision rule 8); 0: the first crash is fatal; None: for ever."""
-    period: Seconds = 60.0
+    max_restarts: Count | None = MAX_RESTARTS
+    """How often each child may be restarted in a row without progress; with a `period`, how often all children together
+    may be restarted within it (supervision rule 8). 0: the first crash is fatal; None: for ever.
+    """
+    period: Seconds | None = None
+    """Seconds of running within which all restarts count, as in OTP. None, the default, counts only crash loops: a
+    restart counts until its child has handled a message or was up for the `reset_after` of its backoff.
+    """
     auto_shutdown: AutoShutdown = "never"
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = "infinity"
     start_timeout: Seconds | None = None
@@ -259,7 +277,9 @@ class SupervisorSpec(BaseSpec):
     supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None
     """A subclass of `Supervisor` to run it; None: `Supervisor` itself."""
     on_failure: Callback = None
-    """Called with each failure of a child; may answer "restart" or "stop" in place of the table."""
+    """Called with each failure of a child: each abnormal exit, and each start that fails. May answer "restart" or
+    "stop" in place of the table; after a start that failed, "stop" means that there is no further attempt.
+    """
     on_give_up: Callback = None
     """Called when the supervisor gives up."""
 
@@ -274,11 +294,19 @@ class SupervisorSpec(BaseSpec):
         """The budget of this supervisor as a child, if it has one (supervision rule 9)."""
         return self.own_budget
 
+    @property
+    def dropped_at_limit(self) -> bool:
+        """Whether it alone is given up when its own budget is spent (supervision rule 9)."""
+        return self.own_budget is not None and self.own_budget.on_limit == "drop"
+
     def runs_like(self, other: Spec) -> bool:
-        """The same class and callbacks, the same tree below, with the same strategy and limits, under the same name."""
-        return isinstance(other, SupervisorSpec) and all(
-            getattr(self, field) == getattr(other, field) for field in _INSIDE
-        )
+        """The same class and the same tree below, under the same name. Its settings change in place, as does the
+        template of a dynamic supervisor.
+        """
+        if not isinstance(other, SupervisorSpec) or self.is_dynamic != other.is_dynamic:
+            return False
+        same = _INSIDE if self.is_dynamic else (*_INSIDE, "template")
+        return all(getattr(self, field) == getattr(other, field) for field in same)
 
     @property
     def is_dynamic(self) -> bool:
@@ -294,21 +322,7 @@ class SupervisorSpec(BaseSpec):
 
 Spec = ChildSpec | SupervisorSpec
 
-_INSIDE = (
-    "name",
-    "kind",
-    "children",
-    "template",
-    "strategy",
-    "max_restarts",
-    "period",
-    "auto_shutdown",
-    "max_children",
-    "keep_children",
-    "supervisor_class",
-    "on_failure",
-    "on_give_up",
-)
+_INSIDE = ("name", "kind", "children", "partitions", "keep_children", "supervisor_class")
 """What of a supervisor's spec its running actor was built from, and its name."""
 
 SupervisorSpec.model_rebuild()

@@ -27,7 +27,7 @@ from supervisors._file import load_tree
 from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
-from supervisors._supervisor import Supervisor
+from supervisors._supervisor import Supervisor, tree_of
 
 Tree = Spec | type | str | os.PathLike[str]
 """What can be started: a spec, an actor class, or the path of a tree in a file."""
@@ -65,7 +65,7 @@ def as_tree(tree: Tree) -> SupervisorSpec:
     if isinstance(tree, str | os.PathLike):
         return load_tree(tree)
     if isinstance(tree, type) and issubclass(tree, Supervisor):
-        return tree.tree().model_copy(update={"supervisor_class": tree})
+        return tree_of(tree)
     if isinstance(tree, type):
         kind_of(tree)
         tree = child(tree.__name__.lower(), tree)

@@ -35,17 +35,17 @@ def is_group(strategy: Strategy) -> bool:
     return strategy in ("one_for_all", "rest_for_one")
 
 
-def group(strategy: Strategy, order: Sequence[T], cause: T) -> Sequence[T]:
-    """Who restarts when `cause` does, `cause` included, in start order (rule 6). They stop in the reverse of
-    it.
+def group(strategy: Strategy, order: Sequence[T], place: int) -> Sequence[T]:
+    """Who restarts when the one at this place of the start order does, that one included, in start order (rule 6). They
+    stop in the reverse of it.
     """
     match strategy:
         case "one_for_one" | "simple_one_for_one":
-            return (cause,)
+            return (order[place],)
         case "one_for_all":
             return order
         case "rest_for_one":
-            return order[order.index(cause) :]
+            return order[place:]
 
 
 def shuts_down(auto_shutdown: AutoShutdown, *, significant: bool, others_alive: int) -> bool:

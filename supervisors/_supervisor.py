@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Callable
-from functools import partial
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 
 from supervisors._actors import (
     Actor,
@@ -16,6 +16,7 @@ from supervisors._actors import (
     ChildStarted,
     ChildStartFailed,
     Crashed,
+    ExitReason,
     Killed,
     NotAnActor,
     Props,
@@ -30,6 +31,7 @@ from supervisors._actors import (
     settle_failure,
 )
 from supervisors._api import (
+    Adopted,
     CountChildren,
     DeleteChild,
     Due,
@@ -39,6 +41,7 @@ from supervisors._api import (
     RestartChild,
     StartChild,
     TerminateChild,
+    UpdateSettings,
     UpdateSpecs,
     WhichChildren,
 )
@@ -62,17 +65,17 @@ from supervisors._effects import (
     StartFailedSelf,
     Stop,
     SupervisionEvent,
+    Verdict,
 )
 from supervisors._engine import Engine
-from supervisors._errors import SupervisionError
+from supervisors._errors import Fault, SpecError, SupervisionError
 from supervisors._events import CallbackFailed
+from supervisors._grace import SharedGrace
 from supervisors._ledger import LastLedger, Ledger, LedgerEntry
 from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
 from supervisors._spec import Grace, Spec, SupervisorSpec
 from supervisors._task import Promise
-
-Verdict = Literal["restart", "stop"]
 
 
 class Supervisor(Actor):
@@ -96,7 +99,6 @@ class Supervisor(Actor):
         raise NotAnActor(cls.__qualname__, "a supervisor class that is started by itself needs a classmethod tree()")
 
     def __init__(self, spec: SupervisorSpec) -> None:
-        self._spec = spec
         self._places = frozenset(each.id for each in spec.children) if spec.keep_children else frozenset()
         numbers = self._cell.close_parked(but=self._places)
         self._engine = Engine(spec, self.path, self.runtime.random, numbers)
@@ -104,10 +106,16 @@ class Supervisor(Actor):
         self._cells: dict[str, Cell] = {}
         self._timers: dict[int, TimerHandle] = {}
         self._recipe: tuple[Spec, Props] | None = None
-        self._in_grace: dict[float, list[tuple[Cell, int]]] = {}
-        self._graces: deque[TimerHandle] = deque(maxlen=1000)
+        self._in_grace: dict[float, SharedGrace] = {}
+        """By their grace, the children that the effects under way tell to stop."""
+        self._graces: dict[str, SharedGrace] = {}
+        """Of each unordered child that was told to stop, by id, what it shares its time with."""
         self._inputs: deque[Callable[[], list[Effect]]] = deque()
         self._working = False
+
+    @property
+    def _spec(self) -> SupervisorSpec:
+        return self._engine.spec
 
     def on_start(self) -> None:
         self._feed(lambda: self._engine.start(self._now()))
@@ -115,7 +123,7 @@ class Supervisor(Actor):
     def on_gone(self) -> None:
         """The incarnation is gone, killed or not: no timer of its is left, and nobody waits for its answer."""
         self.kept(LastLedger).ledger = self._ledger
-        for timer in (*self._timers.values(), *self._graces):
+        for timer in (*self._timers.values(), *self._graces.values()):
             timer.cancel()
         reason = self._cell.reason
         for effect in self._engine.abandon():
@@ -123,6 +131,12 @@ class Supervisor(Actor):
                 settle_failure(cast("Reply", effect.request), gone(self.path, reason, None), self.path)
             else:
                 self._do(effect)
+
+    def made_progress(self) -> bool:
+        """Whether this life was progress, in the eyes of its own supervisor: it gave up because of a child that had
+        made progress before.
+        """
+        return self._engine.made_progress
 
     # Notices
 
@@ -140,9 +154,10 @@ class Supervisor(Actor):
     @handles
     def child_start_failed(self, notice: ChildStartFailed) -> None:
         now = self._now()
+        verdict: Verdict | None = None
         if self._is_news(notice):
-            self._ledger.exited(notice.id, notice.incarnation, notice.reason, None, now)
-        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now))
+            verdict = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
+        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now, verdict))
         self._settle_exit(notice.id)
 
     @handles
@@ -150,9 +165,10 @@ class Supervisor(Actor):
         now = self._now()
         verdict: Verdict | None = None
         if self._is_news(notice) and not notice.reason.expected:
-            self._ledger.exited(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
-            verdict = self._ask_callback(notice)
-        self._feed(lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, verdict))
+            verdict = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
+        self._feed(
+            lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, verdict, notice.handled)
+        )
         self._settle_exit(notice.id)
 
     def _settle_exit(self, id: str) -> None:
@@ -169,6 +185,10 @@ class Supervisor(Actor):
     def due(self, due: Due) -> None:
         self._timers.pop(due.token, None)
         self._feed(lambda: self._engine.due(due.token, self._now()))
+
+    @handles
+    def adopted(self, notice: Adopted) -> None:
+        self._feed(lambda: self._engine.adopt(notice.spec, self._now()))
 
     @handles
     def stop_order(self, order: StopOrder) -> None:
@@ -200,6 +220,11 @@ class Supervisor(Actor):
     def update_specs(self, request: UpdateSpecs) -> None:
         reply = self._cell.take_reply()
         self._feed(lambda: self._engine.update_specs(request.specs, reply, self._now()))
+
+    @handles
+    def update_settings(self, request: UpdateSettings) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.update_settings(request.settings, reply, self._now()))
 
     @handles
     def which_children(self, _: WhichChildren) -> tuple[ChildInfo, ...]:
@@ -245,6 +270,8 @@ class Supervisor(Actor):
                 self._stop_child(self._cells[id], incarnation, grace)
             case Adopt(id=id, spec=spec):
                 self._cells[id].take_props(props_for(spec, self.runtime, f"{self.path}/{id}"))
+                if isinstance(spec, SupervisorSpec):
+                    self._cells[id].put_urgent(Adopted(spec))
             case Close(id=id) | Drop(id=id):
                 self._close(id)
             case Arm(token=token, delay=delay):
@@ -282,8 +309,8 @@ class Supervisor(Actor):
         except Exception as error:  # noqa: BLE001 - a class that is not found, a name that is taken: a start that failed
             reason = Crashed(error)
             now = self._now()
-            self._ledger.exited(effect.id, effect.incarnation, reason, None, now)
-            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now))
+            verdict = self._failed(effect.id, effect.incarnation, reason, None, now)
+            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, verdict))
             return
         cell.incarnation = effect.incarnation - 1
         cell.begin()
@@ -310,14 +337,15 @@ class Supervisor(Actor):
             cell.stop(Shutdown(), None)
         elif self._spec.is_dynamic:
             cell.stop(Shutdown(), None)
-            self._in_grace.setdefault(float(grace), []).append((cell, incarnation))
+            shared = self._graces[cell.id] = self._in_grace.setdefault(float(grace), SharedGrace())
+            shared.add(cell, incarnation)
         else:
             cell.stop(Shutdown(), float(grace))
 
     def _time_graces(self) -> None:
         """Unordered children that were told to stop together share one timer (supervision rule 6)."""
-        for grace, cells in self._in_grace.items():
-            self._graces.append(self.runtime.clock.call_at(self._now() + grace, partial(_kill_late, cells)))
+        for grace, shared in self._in_grace.items():
+            shared.begin(self.runtime.clock, self._now() + grace)
         self._in_grace.clear()
 
     def _close(self, id: str) -> None:
@@ -327,6 +355,10 @@ class Supervisor(Actor):
                 cell.close_or_park(cell.reason)
             else:
                 cell.close(cell.reason)
+        if (shared := self._graces.pop(id, None)) is not None:
+            shared.leave(id)
+        if self._recipe is not None and self._recipe[0] is not self._engine.template:
+            self._recipe = None  # it may be this child's, with its arguments
         self._ledger.cancel(id, self._now())
 
     def _arm(self, token: int, delay: float) -> None:
@@ -349,11 +381,14 @@ class Supervisor(Actor):
         if isinstance(event, GaveUp) and self._spec.on_give_up is not None:
             self._call_back("on_give_up", self._spec.on_give_up, event)
 
-    def _ask_callback(self, notice: ChildExited) -> Verdict | None:
+    def _failed(
+        self, id: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float
+    ) -> Verdict | None:
+        """A child has failed: for the ledger and for `on_failure`, which may decide what follows."""
+        self._ledger.exited(id, incarnation, reason, message_type, now)
         if self._spec.on_failure is None:
             return None
-        path = f"{self.path}/{notice.id}"
-        failure = Failure(self.path, notice.id, path, notice.incarnation, notice.reason, notice.message_type)
+        failure = Failure(self.path, id, f"{self.path}/{id}", incarnation, reason, message_type)
         match self._call_back("on_failure", self._spec.on_failure, failure):
             case True | "restart":
                 return "restart"
@@ -378,7 +413,17 @@ class Supervisor(Actor):
         self.runtime.events.publish(CallbackFailed(self.path, self._now(), name, error))
 
 
-def _kill_late(cells: list[tuple[Cell, int]]) -> None:
-    for cell, incarnation in cells:
-        if cell.incarnation == incarnation and cell.state in (State.STARTING, State.STOPPING):
-            cell.kill(Killed("did not stop in time"))
+def tree_of(supervisor_class: type[Supervisor]) -> SupervisorSpec:
+    """The spec of a supervisor class that is started by itself: what its `tree()` says, run by this class.
+
+    Raises:
+        SpecError: `tree()` returned something else than the spec of a supervisor
+        NotAnActor: the class has no `tree()` of its own
+    """
+    spec: object = supervisor_class.tree()
+    if not isinstance(spec, SupervisorSpec):
+        if inspect.iscoroutine(spec):
+            spec.close()
+        problem = f"tree() must return the spec of a supervisor, got {spec!r}"
+        raise SpecError([Fault(supervisor_class.__qualname__, f"{problem}. Build one with supervisor()")])
+    return spec.model_copy(update={"supervisor_class": supervisor_class})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import CoroutineType
 from typing import Any
 
-from supervisors._actors import Actor, Crashed, ExitReason, Future, gone
+from supervisors._actors import Actor, Crashed, ExitReason, Future, gone, settle_failure
+from supervisors._spec import TaskCall
 
 
 class Promise:
@@ -39,10 +41,14 @@ class Promise:
             self.future.set(result)
 
     def broken(self, path: str, reason: ExitReason) -> None:
-        """The task is gone for good; without a result, its last exit is the answer."""
-        if not self.future.done():
-            crashed = isinstance(reason, Crashed) and isinstance(reason.exception, Exception)
-            self.future.set_exception(reason.exception if crashed else gone(path, reason, None))  # type: ignore[attr-defined]
+        """The task will not be tried again; without a result, its last exit is the answer. An exception that would
+        end who waits for it, as `SystemExit` would, is the cause of an `ActorCrashed`.
+        """
+        if isinstance(reason, Crashed):
+            settle_failure(self.future, reason.exception, path)
+        elif not self.future.done():
+            function = partial(self.function, **self.kwargs) if self.kwargs else self.function
+            self.future.set_exception(gone(path, reason, TaskCall(function, self.args)))
 
     def refused(self, started: Future[Any]) -> None:
         """The supervisor has answered; if it refused to start the task, that is the answer."""

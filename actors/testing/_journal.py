@@ -145,7 +145,9 @@ class Journal:
     def handled(self, cell: SimCell, envelope: SimEnvelope, outcome: str) -> None:
         """A handler is done with it."""
         loop, number = self.loop, envelope.number
-        self.observations.append(_record(Handled, (loop._now, loop.steps, cell.path, number, outcome)))
+        self.observations.append(
+            _record(Handled, (loop._now, loop.steps, cell.path, number, "stashed" if envelope.aside else outcome))
+        )
         if not envelope.aside:
             self.open.pop(number, None)
 

@@ -230,7 +230,7 @@ class Replied(NamedTuple):
 
 
 class Handled(NamedTuple):
-    """A handler is done with a message: `outcome` is done or failed."""
+    """A handler is done with a message: `outcome` is done, failed or stashed."""
 
     at: float
     step: int

@@ -86,9 +86,9 @@ def gave_up(name: str, reason: ExitReason, failures: Failures) -> str:
     step: ExitReason = reason
     while isinstance(step, RestartLimitExceeded):
         allowed = "none is" if step.max_restarts == 0 else f"{step.max_restarts} are"
+        span = "in a row without progress" if step.period is None else f"within {step.period:g} s of running"
         lines.append(
-            f"  {step.path}: child {step.child!r} needed one restart more than the budget has; "
-            f"{allowed} allowed within {step.period:g} s of running"
+            f"  {step.path}: child {step.child!r} needed one restart more than the budget has; {allowed} allowed {span}"
         )
         step = step.cause
     if step is not reason:

@@ -88,8 +88,8 @@ def _facts(spec: Spec, path: str, report: Report, *, root: bool) -> Iterator[str
             yield f"on a {spec.host}" if spec.host == "thread" else "on the loop"
     else:
         yield _kind_of(spec)
-        budget = "restarts without limit" if spec.max_restarts is None else f"{count(spec.max_restarts, 'restart')}"
-        yield f"{budget} in {spec.period:g} s"
+        unlimited = spec.max_restarts is None
+        yield "restarts without limit" if unlimited else _budget(count(spec.max_restarts or 0, "restart"), spec.period)
         if spec.auto_shutdown != "never":
             yield f"auto_shutdown {spec.auto_shutdown}"
     if not root:
@@ -97,10 +97,16 @@ def _facts(spec: Spec, path: str, report: Report, *, root: bool) -> Iterator[str
         if spec.significant:
             yield "significant"
         if (own := spec.own_restarts) is not None:
-            yield f"own budget {own.max_restarts} in {own.period:g} s, then {own.on_limit}"
+            yield f"own budget {_budget(str(own.max_restarts), own.period)}, then {own.on_limit}"
+        elif spec.dropped_at_limit:
+            yield "dropped at the limit"
     if isinstance(spec, ChildSpec):
         restarts = report.restarts[path]
         yield ("restarted without limit" if restarts is None else f"restarted at most {count(restarts, 'time')}")
+
+
+def _budget(restarts: str, period: float | None) -> str:
+    return f"{restarts} in a row" if period is None else f"{restarts} in {period:g} s"
 
 
 def _kind_of(spec: SupervisorSpec) -> str:

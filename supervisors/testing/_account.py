@@ -1,10 +1,12 @@
-"""The restart window of rules 8 and 9 in exact arithmetic, written from the rule."""
+"""The restart budgets of rules 8 and 9 in exact arithmetic, written from the rules."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
 from fractions import Fraction
+
+from supervisors._spec import OwnBudget, SupervisorSpec
 
 ROUNDING = Fraction(1, 10**11)
 """Seconds within which an age may be on either side of the period in floating point."""
@@ -50,12 +52,17 @@ class Verdict(Enum):
 
 
 class Account:
-    """The restarts that count, each with its child's up time then."""
+    """The restarts that count within a period, each with its child's up time then."""
 
     def __init__(self, max_restarts: int | None, period: float) -> None:
         self.max_restarts = max_restarts
         self.period = Fraction(period)
         self._entries: list[tuple[UpTime, Fraction]] = []
+
+    @classmethod
+    def of(cls, budget: SupervisorSpec | OwnBudget | None) -> Account | None:
+        """The account of a budget that has a period."""
+        return None if budget is None or budget.period is None else cls(budget.max_restarts, budget.period)
 
     def charge(self, child: UpTime, now: float) -> Verdict:
         """Counts a restart of this child, if it is allowed."""

@@ -74,8 +74,12 @@ def delay_span(backoff: Backoff | None, attempt: int, previous: float | None) ->
             return Span(min(backoff.initial, most, backoff.cap), min(backoff.cap, max(most, backoff.initial)))
 
 
+STABLE_WITHOUT_BACKOFF = 30.0
+"""Seconds: the `reset_after` of a child that has no backoff to say it."""
+
+
 def stable_after(backoff: Backoff | None) -> float:
-    """How long a child has to stay up until its attempts count from one again."""
+    """How long a child has to stay up until that is progress, though it has handled no message."""
     if backoff is None:
-        return 0.0
+        return STABLE_WITHOUT_BACKOFF
     return backoff.cap if backoff.reset_after is None else backoff.reset_after

@@ -52,7 +52,7 @@ class Member:
     """Its place in the start order."""
     uptime: UpTime
     own: Account | None
-    """Its own budget (rule 9)."""
+    """Its own budget, if that has a period (rule 9)."""
     lives_by: Spec = field(init=False)
     """The spec of its present incarnation: not `spec` from an update of what it runs until it is replaced."""
     start_limit: float | None = field(init=False)
@@ -72,6 +72,10 @@ class Member:
     last_stand: bool = False
     """The stop under way was ordered since the supervisor ends."""
     attempt: int = 0
+    stalled: int = 0
+    """Its restarts in a row without progress (rule 8)."""
+    productive: bool = False
+    """Whether it has made progress since its supervisor was started."""
     fewer: int | None = None
     """The attempts since it was told to run something else: whether they count from one again then is not said."""
     delay: float | None = None
@@ -134,9 +138,9 @@ class Member:
         """An incarnation begins that lives by this spec."""
         self.lives_by, self.start_limit = spec, spec.start_timeout
 
-    def enter(self, life: Life, now: float) -> None:
+    def enter(self, life: Life, now: float, progress: bool | None = None) -> None:
         """The supervisor learns of a new stage of its life; its up time runs while it is up, or gone for good (rule
-        8).
+        8). `progress`: whether what ended had made any, for sure; `None` leaves that to the time it was up.
         """
         if life is Life.UP:
             self.ever_up, self.up_since = True, now
@@ -147,7 +151,8 @@ class Member:
             self.stop_at = None
             # By which of the two specs what is replaced was stable is not said: `fewer` leaves that open.
             stable = max(stable_after(self.spec.backoff), stable_after(self.lives_by.backoff))
-            if self.up_since is not None and now - self.up_since >= stable:
+            if self.up_since is not None and (now - self.up_since >= stable if progress is None else progress):
+                self.productive = True
                 self.forgive()
             self.up_since = None
         up = life is Life.UP or (life is Life.STOPPING and was_up)
@@ -162,8 +167,8 @@ class Member:
         self.uptime.run(now, True)
 
     def forgive(self) -> None:
-        """The attempts count from one again."""
-        self.attempt, self.delay, self.fewer = 0, None, None
+        """The attempts count from one again, and no restart counts as one without progress."""
+        self.attempt, self.stalled, self.delay, self.fewer = 0, 0, None, None
 
     def fail(self, now: float) -> Span:
         """One more failure: returns when the next attempt may come (rule 11)."""

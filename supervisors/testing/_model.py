@@ -17,7 +17,7 @@ from enum import Enum
 
 from supervisors._actors import Crashed, ExitReason, RestartLimitExceeded, Shutdown
 from supervisors._errors import StartFailed as ChildStartFailed
-from supervisors._spec import Spec, SupervisorSpec
+from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._account import Account, UpTime, Verdict
 from supervisors.testing._asks import Asks
 from supervisors.testing._delays import AT_ONCE, ROUNDING, Span
@@ -86,7 +86,9 @@ class SupervisorModel:
         self.up = False
         """It has reported its own start."""
         self.members: dict[str, Member] = {}
-        self.account = Account(spec.max_restarts, spec.period)
+        self.account = Account.of(spec)
+        self.productive: bool | None = False
+        """Whether its own life is progress: it gave up because of a child that had made any. None: not known."""
         self.group: Group | None = None
         self.update: Update | None = None
         self.end: End | None = None
@@ -130,11 +132,9 @@ class SupervisorModel:
 
     def add(self, id: str, spec: Spec, request: int | None = None) -> Member:
         """One more child, the last in order."""
-        own = spec.own_restarts
-        account = None if own is None else Account(own.max_restarts, own.period)
         late = self.mode is not Mode.STARTING or request is not None
         uptime = UpTime(self.now, running=False)
-        member = Member(id, spec, self._place(), uptime, account, request=request, late=late)
+        member = Member(id, spec, self._place(), uptime, Account.of(spec.own_restarts), request=request, late=late)
         self.members[id] = member
         return member
 
@@ -401,13 +401,16 @@ class SupervisorModel:
             self._restart(member, attempt=True)
         self.may_be_done()
 
-    def exited(self, id: str, incarnation: int, reason: ExitReason) -> None:
-        """It hears that a child is gone."""
+    def exited(self, id: str, incarnation: int, reason: ExitReason, handled: bool | None) -> None:
+        """It hears that a child is gone. `handled`: whether it handled a message without failure, or gave up because of
+        a child that did; `None`: that is not known.
+        """
         member = self._known(id, incarnation)
         if member is None:
             return
+        progress = self._progress(member, reason, handled)
         if member.life is Life.STOPPING:
-            self._stopped(member, reason)
+            self._stopped(member, reason, progress)
             return
         if member.life is Life.STARTING:
             self.start_failed(id, incarnation, reason)
@@ -417,7 +420,7 @@ class SupervisorModel:
         if becomes is Want.REST and not self.ordered:
             becomes = Want.DROP
         ended = member.to_end
-        member.enter(Life.DOWN, self.now)
+        member.enter(Life.DOWN, self.now, progress)
         if self.update is not None and merges:
             self._gone_before_its_turn(member)
         elif ended:
@@ -429,6 +432,16 @@ class SupervisorModel:
             self._after_the_end_of(member)
         elif not self._gone_anyway(member, merges, reason):
             self._restart(member)
+
+    def _progress(self, member: Member, reason: ExitReason, handled: bool | None) -> bool | None:
+        """Whether it has made progress, for sure; `None`: if it was up for long enough (rule 8)."""
+        if handled is None:
+            if member.attempt or member.stalled or not member.productive:
+                self.give_in("what a supervisor below has achieved that is no longer judged")
+            return True
+        if handled:
+            return True
+        return False if isinstance(reason, RestartLimitExceeded) else None
 
     def _known(self, id: str, incarnation: int) -> Member | None:
         """The child, unless the notice is stale: of another incarnation, or of one that is gone already."""
@@ -461,9 +474,9 @@ class SupervisorModel:
             self.give_in("a child ended by itself while update_specs was about to stop it")
         self.settle_down(member, Want.DROP if leaves else Want.REST)
 
-    def _stopped(self, member: Member, reason: ExitReason) -> None:
+    def _stopped(self, member: Member, reason: ExitReason, progress: bool | None = None) -> None:
         """It hears that a child is gone that it had told to stop."""
-        member.enter(Life.DOWN, self.now)
+        member.enter(Life.DOWN, self.now, progress)
         if member.want in (Want.REST, Want.DROP) or self.mode is Mode.ENDING:
             self.settle_down(member, member.want if member.want is Want.DROP else Want.REST)
             return
@@ -586,21 +599,34 @@ class SupervisorModel:
 
     def _charge(self, member: Member) -> bool:
         """Counts a restart; what happens when the budget is spent happens here (rules 8 to 10)."""
-        account = self.account if member.own is None else member.own
-        verdict = account.charge(member.uptime, self.now)
+        verdict = self._within_its_budget(member)
         if verdict is Verdict.EITHER:
             self.give_in("a restart leaves the window now, but for a rounding")
         if verdict is not Verdict.EXCEEDED:
             return True
-        own = member.spec.own_restarts
-        if own is not None and own.on_limit == "drop":
+        if _dropped_at_limit(member.spec):
             self._answer(member, "StartFailed")
             self.settle_down(member, Want.DROP)
             return False
+        self.productive = member.productive
         self.settle_down(member, Want.REST)
         path = f"{self.path}/{member.id}"
         self._end(10, "restart_limit_exceeded", lambda why: isinstance(why, RestartLimitExceeded) or _names(why, path))
         return False
+
+    def _within_its_budget(self, member: Member) -> Verdict:
+        """Whether one more restart is allowed: within a period, of all that draw on one budget; without, of each child
+        alone, in a row and without progress.
+        """
+        budget = member.spec.own_restarts or self.spec
+        account = self.account if member.own is None else member.own
+        if budget.period is not None:
+            assert account is not None
+            return account.charge(member.uptime, self.now)
+        if budget.max_restarts is None:
+            return Verdict.ALLOWED
+        member.stalled += 1
+        return Verdict.EXCEEDED if member.stalled > budget.max_restarts else Verdict.ALLOWED
 
     # The end
 
@@ -667,6 +693,12 @@ class SupervisorModel:
             if not any(fits(reason) for fits in self.end.fits):
                 self.disagree(self.end.rule, self.end.text, f"it exits with {reason}")
         self.mode = Mode.OVER
+
+
+def _dropped_at_limit(spec: Spec) -> bool:
+    """Whether the child alone goes when its budget is spent (rule 9)."""
+    choice = spec if isinstance(spec, ChildSpec) else spec.own_budget
+    return choice is not None and choice.on_limit == "drop"
 
 
 def _names(why: ExitReason, path: str) -> bool:

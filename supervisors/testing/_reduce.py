@@ -12,7 +12,18 @@ from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._actors import fewer_moves
 from supervisors.testing._trial import Trial
 
-SPARE = ("start_timeout", "retry_start", "significant", "max_restarts", "shutdown", "args", "own_budget", "backoff")
+SPARE = (
+    "start_timeout",
+    "retry_start",
+    "significant",
+    "on_limit",
+    "period",
+    "max_restarts",
+    "shutdown",
+    "args",
+    "own_budget",
+    "backoff",
+)
 """What a spec can do without, one at a time."""
 
 
@@ -74,7 +85,7 @@ def _smaller_specs(spec: Spec) -> Iterator[Spec]:
         plain = () if name == "args" else None if name == "backoff" else field.default
         if getattr(spec, name) not in (plain, {}):
             values = {name: plain} | (
-                {"period": None, "on_limit": None} if isinstance(spec, ChildSpec) and name == "max_restarts" else {}
+                {"period": None} if isinstance(spec, ChildSpec) and name == "max_restarts" else {}
             )
             yield from _made(spec, **values)
 

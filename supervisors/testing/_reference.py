@@ -57,6 +57,12 @@ class Reference:
         """Whose present incarnation was killed."""
         self._told: dict[str, float] = {}
         """When each incarnation was first told to stop, by whomever: from then on its grace runs."""
+        self._handled: dict[str, bool | None] = {}
+        """Whether the latest incarnation of each actor has handled a message without failure; of a supervisor, whether
+        its life was progress. `None`: that is not known.
+        """
+        self._no_work: set[int] = set()
+        """The messages that are no progress though their handlers did not fail."""
         self._asked: set[int] = set()
         self._shown: set[tuple[str, int]] = set()
         self._now = 0.0
@@ -142,6 +148,7 @@ class Reference:
         self._up.discard(one.path)
         self._killed.discard(one.path)
         self._told.pop(one.path, None)
+        self._handled[one.path] = False
         spec = self._spec_at(one.path)
         # A supervisor that is no longer judged may have been asked for a worker where a supervisor was.
         made_for_supervisor, known = self._made.get(one.path, (True, None))
@@ -165,6 +172,7 @@ class Reference:
         model = self.models.get(one.path)
         if model is None:
             return
+        self._handled[one.path] = model.productive if model.silent is None else None
         self.judged["ends"] += 1
         reason = one.reason
         error = reason.exception if isinstance(reason, Crashed) else None
@@ -178,6 +186,10 @@ class Reference:
     def _declined(self, one: seen.Declined) -> None:
         self._no_orphans(one)
         self._alive.pop(one.path, None)
+
+    def _done(self, one: seen.Handled) -> None:
+        if one.path not in self.models and one.outcome == "done" and one.number not in self._no_work:
+            self._handled[one.path] = True
 
     def _no_orphans(self, one: seen.Exited | seen.StartFailed | seen.Declined) -> None:
         left = sorted(path for path in self._alive if path.startswith(f"{one.path}/"))
@@ -241,6 +253,8 @@ class Reference:
         member.closed = True
 
     def _dead_letter(self, one: seen.DeadLettered) -> None:
+        if one.why == "unhandled" and one.number is not None:
+            self._no_work.add(one.number)
         model, id = self._above(one.path)
         member = model.members.get(id) if model is not None else None
         if model is None or member is None or one.why != "dropped":
@@ -266,7 +280,7 @@ class Reference:
             case "start_failed":
                 model.start_failed(id, one.incarnation, reason)
             case "exited":
-                model.exited(id, one.incarnation, reason)
+                model.exited(id, one.incarnation, reason, self._handled.get(f"{one.path}/{id}"))
             case "stop_order":
                 model.told_to_stop(reason)
 
@@ -277,6 +291,8 @@ class Reference:
             model.backed_off(one.child, one.attempt, one.delay, one.until)
 
     def _sent(self, one: seen.Sent) -> None:
+        if one.message_type == "_ActorStop":
+            self._no_work.add(one.number)
         if one.asked and one.path in self.models:
             self._asked.add(one.number)
 
@@ -328,6 +344,7 @@ _LOOKS: dict[type[Any], Callable[[Reference, Any], None]] = {
     seen.KillOrdered: Reference._kill_ordered,
     seen.Closed: Reference._closed,
     seen.DeadLettered: Reference._dead_letter,
+    seen.Handled: Reference._done,
     seen.Noticed: Reference._noticed,
     seen.BackedOff: Reference._backed_off,
     seen.Sent: Reference._sent,

@@ -43,7 +43,7 @@ def own_budgets() -> st.SearchStrategy[OwnBudget]:
     return st.builds(
         OwnBudget,
         max_restarts=st.integers(0, 2),
-        period=st.sampled_from([0.5, 2.0, 60.0]),
+        period=st.sampled_from([None, None, 0.5, 2.0, 60.0]),
         on_limit=st.sampled_from(["drop", "escalate"]),
     )
 
@@ -78,6 +78,8 @@ def child_specs(draw: st.DrawFn, id: str | None = None, *, start: Any = Puppet, 
     own = draw(st.none() | st.none() | own_budgets())
     if own is not None:
         values |= own.model_dump()
+    else:
+        values["on_limit"] = draw(st.sampled_from([None, None, None, "drop"]))
     if start is Puppet:
         values["args"] = draw(_manners(may_hang=values["shutdown"] != "infinity"))
     return ChildSpec(**values)
@@ -118,7 +120,7 @@ def supervisor_specs(
         "strategy": strategy,
         "restart": restart,
         "max_restarts": draw(st.sampled_from([None, 0, 1, 2, 3, 5, 5])),
-        "period": draw(st.sampled_from([0.5, 1.0, 2.0, 60.0])),
+        "period": draw(st.sampled_from([None, None, None, 0.5, 1.0, 2.0, 60.0])),
         "backoff": draw(backoffs()),
         "significant": significant and restart != "permanent" and draw(st.sampled_from([True, True, False])),
         "shutdown": draw(st.sampled_from(["infinity", "infinity", 5.0, "brutal_kill"])),

@@ -112,5 +112,5 @@ def _adopt(member: Member, spec: Spec) -> None:
 def _take_over(member: Member, spec: Spec) -> None:
     own = spec.own_restarts
     if own != member.spec.own_restarts:
-        member.own = None if own is None else Account(own.max_restarts, own.period)
+        member.own, member.stalled = Account.of(own), 0
     member.spec = spec

@@ -71,7 +71,7 @@ class Slow(Actor):
 
 tree = supervisor("root", child("a", Worker), child("b", Worker))
 chatty = supervisor("root", child("a", Chatty))
-crashing = supervisor("root", child("good", Worker), child("bad", Crashing, backoff=None), max_restarts=2)
+crashing = supervisor("root", child("good", Worker), child("bad", Crashing, backoff=None), max_restarts=2, period=60)
 failing = supervisor("root", child("good", Worker), supervisor("below", child("bad", Failing)))
 quick = child("quick", Quick, restart="transient")
 stuck = supervisor("root", child("a", Stuck, host="thread", shutdown="infinity"), child("b", Worker))

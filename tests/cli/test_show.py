@@ -24,9 +24,10 @@ class Worker(Actor):
 tree = supervisor(
     "root",
     child("a", Worker, host="thread", restart="transient"),
-    supervisor("b", child("c", Worker), max_restarts=3),
-    dynamic_supervisor("pool", child("w", Worker)),
+    supervisor("b", child("c", Worker), max_restarts=3, period=60),
+    dynamic_supervisor("pool", child("w", Worker, on_limit="drop"), max_restarts=5),
     max_restarts=1,
+    period=60,
 )
 """
 
@@ -67,8 +68,8 @@ def test_tree_shows_every_child_and_the_policy_it_lives_by(folder: Path, underst
         "├─ a  Worker, on a thread, transient, restarted at most 1 time",
         "├─ b  one_for_one, 3 restarts in 60 s, permanent",
         "│  └─ c  Worker, permanent, restarted at most 7 times",
-        "└─ pool  dynamic, any number of, 5 restarts in 60 s, permanent",
-        "   └─ w  Worker, permanent, restarted at most 5 times",
+        "└─ pool  dynamic, any number of, 5 restarts in a row, permanent",
+        "   └─ w  Worker, permanent, dropped at the limit, restarted at most 5 times",
     ]
 
 

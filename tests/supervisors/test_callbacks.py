@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 
 from actors import Crashed, Killed
-from supervisors import CallbackFailed, Failure, GaveUp, SpecError, budget, constant, supervisor
-from tests.supervisors.cast import Play, leave, running, states, tell, worker
+from supervisors import (
+    CallbackFailed,
+    Failure,
+    GaveUp,
+    SpecError,
+    StartFailed,
+    budget,
+    child,
+    constant,
+    start,
+    supervisor,
+)
+from tests.supervisors.cast import Play, boom, empty_stage, failing, leave, running, states, tell, worker
 from tests.support import in_loop
 
 
@@ -216,3 +227,91 @@ def test_a_callback_that_cannot_be_called_is_a_fault() -> None:
     """Rule 24: when the spec is built."""
     with pytest.raises(SpecError, match="on_failure"):
         supervisor("root", on_failure="call me")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
+@in_loop
+async def test_on_failure_hears_of_each_restart_that_fails_in_its_start(strategy: Any) -> None:
+    """A crash and two failed attempts are three failures, each of an incarnation of its own."""
+    told: list[Failure] = []
+    play = Play()
+    tree = supervisor("root", worker(play, "a"), worker(play, "b"), strategy=strategy, on_failure=told.append)
+    async with running(tree) as (w, root):
+        play.starts["a"] = failing(2, OSError)
+        await tell(w, root, "a", message=Order())
+        assert await states(root) == {"a": "running", "b": "running"}
+        assert [(each.incarnation, type(each.reason.exception).__name__, each.message_type) for each in told] == [
+            (1, "LookupError", "Order"),
+            (2, "OSError", None),
+            (3, "OSError", None),
+        ]
+
+
+@in_loop
+async def test_on_failure_hears_of_a_first_start_that_fails_and_of_a_class_that_is_not_there() -> None:
+    """Whatever it says then, the start has failed (rules 1 and 2)."""
+    told: list[Failure] = []
+    play = Play()
+    play.starts["a"] = boom
+    async with empty_stage() as w:
+        with pytest.raises(StartFailed):
+            await start(supervisor("root", worker(play, "a"), on_failure=told.append), runtime=w.runtime).__aenter__()
+    assert [(each.child, each.incarnation) for each in told] == [("a", 1)]
+    async with running(supervisor("root", on_failure=lambda failure: told.append(failure) or "restart")) as (w, root):
+        with pytest.raises(StartFailed):
+            await root.start_child(child("b", "no_such_module:B"))
+    assert [(each.child, each.incarnation) for each in told] == [("a", 1), ("b", 1)]
+
+
+@pytest.mark.parametrize(("restart", "after"), [("permanent", "stopped"), ("transient", "stopped")])
+@pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
+@in_loop
+async def test_on_failure_may_end_the_attempts_of_a_restart(strategy: Any, restart: Any, after: str) -> None:
+    """With "stop" the child stays down, and the others of its group come up without it."""
+    play = Play()
+    children = [worker(play, id, restart=restart) for id in "abc"]
+    tree = supervisor(
+        "root",
+        *children,
+        strategy=strategy,
+        on_failure=lambda failure: "stop" if failure.message_type is None else None,
+    )
+    async with running(tree) as (w, root):
+        play.starts["b"] = boom
+        await tell(w, root, "b", message=Order())
+        assert await states(root) == {"a": "running", "b": after, "c": "running"}
+        play.starts.clear()
+        await root.restart_child("b")
+        assert await states(root) == {"a": "running", "b": "running", "c": "running"}
+
+
+@in_loop
+async def test_on_failure_that_ends_the_attempts_of_a_significant_child_ends_the_supervisor() -> None:
+    """Rule 21: it will not come back, so it counts."""
+    play = Play()
+    significant = worker(play, "a", restart="transient", significant=True)
+    tree = supervisor(
+        "root",
+        significant,
+        worker(play, "b"),
+        auto_shutdown="any_significant",
+        on_failure=lambda failure: "stop" if failure.incarnation == 3 else None,
+    )
+    async with running(tree) as (w, root):
+        play.starts["a"] = boom
+        await tell(w, root, "a")
+        assert not root.is_alive()
+
+
+@in_loop
+async def test_on_failure_may_end_the_attempts_of_retry_start() -> None:
+    """Rule 2: the first start has failed then, as without it."""
+    play = Play()
+    play.starts["a"] = boom
+    told: list[Failure] = []
+    stop_at_three = lambda failure: told.append(failure) or ("stop" if len(told) == 3 else None)  # noqa: E731
+    tree = supervisor("root", worker(play, "a", retry_start=True), on_failure=stop_at_three)
+    async with empty_stage() as w:
+        with pytest.raises(StartFailed):
+            await start(tree, runtime=w.runtime).__aenter__()
+    assert len(told) == 3

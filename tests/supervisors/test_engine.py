@@ -218,7 +218,7 @@ def test_rule_7_an_exit_during_a_group_restart_merges_into_it() -> None:
 
 def test_rule_7_a_crash_of_a_member_the_attempt_had_started_is_a_fresh_cause() -> None:
     """It is counted, and what the attempt had brought up stops in reverse."""
-    edge = edge_of("a", "b", "c", strategy="one_for_all", max_restarts=2)
+    edge = edge_of("a", "b", "c", strategy="one_for_all", max_restarts=2, period=60)
     edge.automatic = False
     edge.crash("c")
     edge.gone("b")
@@ -256,7 +256,7 @@ def test_rule_7_an_earlier_sibling_extends_a_rest_for_one_restart() -> None:
 
 def test_rule_8_a_group_restart_counts_once() -> None:
     """Not once for each member."""
-    edge = edge_of("a", "b", "c", strategy="one_for_all", max_restarts=2)
+    edge = edge_of("a", "b", "c", strategy="one_for_all", max_restarts=2, period=60)
     edge.crash("a")
     edge.crash("b")
     assert edge.ended is None
@@ -324,7 +324,7 @@ def test_rule_9_a_spent_own_budget_drops_the_child_or_escalates() -> None:
     edge = edge_of(worker("flaky", max_restarts=0, on_limit="escalate"), "b")
     edge.crash("flaky")
     assert isinstance(edge.ended, Exit)
-    assert edge.ended.reason == RestartLimitExceeded("/root", "flaky", 0, 60, BOOM)
+    assert edge.ended.reason == RestartLimitExceeded("/root", "flaky", 0, None, BOOM)
 
 
 def test_rule_10_giving_up_stops_in_reverse_and_exits_with_an_abnormal_reason() -> None:

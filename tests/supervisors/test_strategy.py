@@ -54,7 +54,7 @@ def test_an_abnormal_exit(restart: Restart, reason: ExitReason, answer: Verdict)
 )
 def test_who_restarts_when_b_of_a_b_c_does(strategy: Strategy, members: str, is_a_group: bool) -> None:
     """Rule 6."""
-    assert "".join(group(strategy, "abc", "b")) == members
+    assert "".join(group(strategy, "abc", 1)) == members
     assert is_group(strategy) is is_a_group
 
 

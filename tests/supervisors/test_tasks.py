@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from typing import Any
 
 import pytest
 
-from actors import ActorDeadError
+from actors import ActorCrashed, ActorDeadError, Killed
 from supervisors import MaxChildren, constant, start, supervisor, tasks
+from supervisors._spec import TaskCall
 from tests.supervisors.cast import failing, hang, running, states
 from tests.support import in_loop
 
@@ -28,6 +30,21 @@ def triple(number: int) -> tuple[int, str]:
 async def fails() -> None:
     """Raises."""
     raise LookupError("lost")
+
+
+def interrupt() -> None:
+    """As Ctrl-C would."""
+    raise KeyboardInterrupt
+
+
+async def held(number: int, more: int) -> None:
+    """Waits for nothing that could come."""
+    await hang()
+
+
+async def leaves() -> None:
+    """Ends the program, in a coroutine."""
+    sys.exit("enough")
 
 
 @in_loop
@@ -119,19 +136,6 @@ async def test_the_end_of_the_supervisor_settles_every_task(how: str) -> None:
 
 
 @in_loop
-async def test_a_task_that_raises_system_exit_ends_alone() -> None:
-    """It is no way to end a process here; whoever waits does not get to raise it either."""
-
-    async def leaves() -> None:
-        raise SystemExit(3)
-
-    async with running(tasks("root")) as (_, root):
-        with pytest.raises(ActorDeadError):
-            await root.run(leaves)
-        assert await root.run(double, 2) == 4
-
-
-@in_loop
 async def test_a_task_supervisor_may_be_full() -> None:
     """Whoever comes then hears so from the future of the result."""
     async with running(tasks("root", max_children=1, task_shutdown="brutal_kill")) as (w, root):
@@ -178,3 +182,34 @@ def test_results_are_waited_for_in_any_thread() -> None:
         assert root.run(triple, 1).get(timeout=10)[0] == 3
         with pytest.raises(LookupError):
             root.run(fails).get(timeout=10)
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [sys.exit, lambda: sys.exit(3), interrupt, leaves],
+    ids=["exit", "code", "interrupt", "async"],
+)
+@in_loop
+async def test_a_task_that_would_end_its_asker_is_the_cause_of_an_actor_crashed(leave: Any) -> None:
+    """`SystemExit` and its like end the task alone."""
+    async with running(tasks("root")) as (w, root):
+        with pytest.raises(ActorCrashed) as caught:
+            await root.run(leave)
+        assert isinstance(caught.value.cause, SystemExit | KeyboardInterrupt)
+        assert await root.run(double, 1) == 2
+
+
+@in_loop
+async def test_a_task_that_is_killed_gives_its_call_back() -> None:
+    """Rule 23: with why it is gone."""
+    async with running(tasks("root")) as (w, root):
+        waiting = root.run(held, 7, more=8)
+        await w.settle()
+        (info,) = await root.which_children()
+        root.child(info.id).kill()
+        with pytest.raises(ActorDeadError) as caught:
+            await waiting
+        assert isinstance(caught.value.reason, Killed)
+        call = caught.value.undelivered
+        assert isinstance(call, TaskCall)
+        assert call.args == (7,)

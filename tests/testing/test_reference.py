@@ -38,7 +38,7 @@ def test_the_model_judges_what_happens() -> None:
 
 def test_a_supervisor_that_breaks_a_rule_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards the model: a group that leaves its bystanders running is no one_for_all."""
-    monkeypatch.setattr("supervisors._engine.group", lambda strategy, order, cause: (cause,))
+    monkeypatch.setattr("supervisors._engine.group", lambda strategy, order, place: (order[place],))
     tree = supervisor("root", child("a", Puppet, backoff=None), child("b", Puppet), strategy="one_for_all")
     with pytest.raises(ReferenceDisagreement, match="rule"):
         Trial(tree, (Line(1.0, "root/a", "crash"),)).run()

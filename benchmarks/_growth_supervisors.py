@@ -1,0 +1,62 @@
+"""What an operation of a supervisor costs beside how many siblings: it must not grow with them.
+
+Each function takes a number of siblings and returns seconds per operation, the median of many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+from actors import Actor, Runtime
+from supervisors import SupervisorRef, child, start, supervisor
+from supervisors._strategy import Strategy
+
+ROUNDS = 200
+SIZES = (10, 1_000, 10_000)
+
+
+class Echo(Actor):
+    """Answers, or crashes by None."""
+
+    def on_receive(self, message: object) -> object:
+        """Answer."""
+        if message is None:
+            raise ValueError(message)
+        return message
+
+
+def _crash_to_answer(strategy: Strategy, siblings: int) -> float:
+    """From the crash of the last child to the answer of its next incarnation, with siblings before it."""
+
+    async def measure() -> float:
+        children = [child(str(number), Echo, backoff=None) for number in range(siblings + 1)]
+        tree = supervisor("root", *children, strategy=strategy, max_restarts=None)
+        async with Runtime(log=False, watchdog=None) as runtime, start(tree, runtime) as root:
+            return await _median(root, str(siblings))
+
+    return asyncio.run(measure())
+
+
+async def _median(root: SupervisorRef, id: str) -> float:
+    last = root.child(id)
+    spans = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        last.tell(None)
+        await last.call("up again", timeout=60)
+        spans.append(time.perf_counter() - began)
+    return statistics.median(spans)
+
+
+ROWS: Mapping[str, Callable[[int], float]] = {
+    "restart, one_for_one": lambda siblings: _crash_to_answer("one_for_one", siblings),
+    "restart of the last, rest_for_one": lambda siblings: _crash_to_answer("rest_for_one", siblings),
+}
+
+
+if __name__ == "__main__":
+    for name, row in ROWS.items():
+        print(name, *(f"{size:,}: {row(size) * 1e6:.0f} us" for size in SIZES), sep="  ")
