@@ -121,9 +121,13 @@ class RestartLimitExceeded(ExitReason):
     def kind(self) -> str:
         return "restart_limit_exceeded"
 
+    @property
+    def span(self) -> str:
+        """How the restarts were counted, in words."""
+        return "in a row without progress" if self.period is None else f"within {self.period:g} s of running"
+
     def __str__(self) -> str:
-        span = "in a row without progress" if self.period is None else f"within {self.period:g} s of running"
         return (
             f"restart_limit_exceeded({self.path}: child {self.child!r} needed more than {self.max_restarts} restarts "
-            f"{span}; last cause: {self.cause})"
+            f"{self.span}; last cause: {self.cause})"
         )

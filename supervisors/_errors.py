@@ -195,15 +195,14 @@ class SupervisorGaveUp(SupervisorEnded):
         return self.reason.max_restarts
 
     @property
-    def period(self) -> float:
-        """Seconds of running in which the restarts are counted."""
+    def period(self) -> float | None:
+        """Seconds of running in which the restarts are counted; `None`: in a row without progress."""
         return self.reason.period
 
     def describe(self) -> str:
         *limits, last = self.causes
         lines = [
-            f"{limit.path}: child {limit.child!r} needed more than {limit.max_restarts} restarts within "
-            f"{limit.period:g} s of running"
+            f"{limit.path}: child {limit.child!r} needed more than {limit.max_restarts} restarts {limit.span}"
             for limit in limits
             if isinstance(limit, RestartLimitExceeded)
         ]
