@@ -62,6 +62,7 @@ class Cell(Turn):
         "timers",
         "told_to_stop",
         "up_since",
+        "view",
         "waiting",
         "watchers",
     )
@@ -76,6 +77,8 @@ class Cell(Turn):
     names: list[str] | None
     groups: list[str] | None
     subscriptions: list[Subscription] | None
+    view: object
+    """What the actor published last (`Actor.publish_view`); None: nothing."""
     waiting: Cell | None
     """The cell whose answer the running handler waits for."""
 
@@ -107,6 +110,7 @@ class Cell(Turn):
         )
         self.grace: TimerHandle | None = None
         self.told_to_stop: ExitReason | None = None
+        self.view = None
         self.up_since = 0.0
         self.ref: ActorRef[Any] = props.kind.ref_type(self)
         runtime.cells[path] = self
@@ -283,7 +287,8 @@ class Cell(Turn):
         """The incarnation ends by `error`. Called on the host; the rest of the handlers under way are cut off."""
         self.open = False
         if envelope is not None and isinstance(error, asyncio.CancelledError) and self._crashes():
-            error = ActorDeadError(self.path, self.reason, envelope.message)  # cut off by a crash beside it
+            # Cut off by a crash beside it.
+            error = ActorDeadError(self.path, self.reason, envelope.message, begun=True)
         if envelope is not None and envelope.reply is not None:
             settle_failure(envelope.reply, error, self.path)
         self.runtime.control_call(self._crashed, self.incarnation, envelope, error)
@@ -429,7 +434,11 @@ class Cell(Turn):
         """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
         if culprit is None or type(culprit.message) in (Continue, StopOrder):
             return
-        error = reason.exception if isinstance(reason, Crashed) else ActorDeadError(self.path, reason, culprit.message)
+        error = (
+            reason.exception
+            if isinstance(reason, Crashed)
+            else ActorDeadError(self.path, reason, culprit.message, begun=True)
+        )
         self.crashes += isinstance(reason, Crashed)
         if culprit.reply is not None or not isinstance(reason, Crashed):
             self.refuse(culprit, "crashed" if isinstance(reason, Crashed) else "killed", error)
@@ -474,6 +483,7 @@ class Cell(Turn):
             self.runtime.registry.unregister(self.props.name, self)
         self.closed = True
         self.idle = True
+        self.view = None
         self.refuse_waiting()
         for child in list((self.children or {}).values()):
             child.close(Killed("its parent ended"))

@@ -43,6 +43,12 @@ class ActorDeadError(ActorError, pykka.ActorDeadError):
     path: str
     reason: ExitReason
     undelivered: object
+    begun: bool
+    """Whether a handler had begun with the message when the actor ended. False: no handler has seen it."""
+
+    def __init__(self, path: str, reason: ExitReason, undelivered: object, *, begun: bool = False) -> None:
+        super().__init__(path, reason, undelivered)
+        self.begun = begun
 
     def describe(self) -> str:
         return f"{self.path} is gone ({self.reason}); the message of type {_kind(self.undelivered)} is in .undelivered"

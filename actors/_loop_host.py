@@ -244,7 +244,7 @@ class LoopHost:
     def _end_of(self, cell: Cell, carrier: Carrier) -> None:
         self.forget(cell, carrier)
         if carrier.envelope is not None and carrier.envelope is not cell.culprit:
-            error = ActorDeadError(cell.path, cell.reason, carrier.envelope.message)
+            error = ActorDeadError(cell.path, cell.reason, carrier.envelope.message, begun=True)
             cell.refuse(carrier.envelope, "killed", error)
 
     def retire(self, cell: Cell) -> None:
