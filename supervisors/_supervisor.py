@@ -16,6 +16,7 @@ from supervisors._actors import (
     ChildStarted,
     ChildStartFailed,
     Crashed,
+    Future,
     Killed,
     NotAnActor,
     Props,
@@ -34,10 +35,12 @@ from supervisors._api import (
     Failure,
     GetChildSpec,
     GetLedger,
+    PauseWork,
     RestartChild,
     StartChild,
     TerminateChild,
     UpdateSpecs,
+    WhichChild,
     WhichChildren,
 )
 from supervisors._child import ChildCounts, ChildInfo
@@ -66,7 +69,7 @@ from supervisors._errors import SupervisionError
 from supervisors._events import CallbackFailed
 from supervisors._ledger import Ledger, LedgerEntry
 from supervisors._props import props_for
-from supervisors._ref import SupervisorRef
+from supervisors._ref import SupervisorRef, when_all
 from supervisors._spec import Grace, Spec, SupervisorSpec
 from supervisors._task import Promise
 
@@ -95,6 +98,7 @@ class Supervisor(Actor):
 
     def __init__(self, spec: SupervisorSpec) -> None:
         self._spec = spec
+        self.publish_view(spec)
         self._engine = Engine(spec, self.path, self.runtime.random)
         self._ledger = Ledger()
         self._cells: dict[str, Cell] = {}
@@ -192,6 +196,10 @@ class Supervisor(Actor):
         return self._engine.which_children()
 
     @handles
+    def which_child(self, request: WhichChild) -> ChildInfo:
+        return self._engine.which_child(request.id)
+
+    @handles
     def count_children(self, _: CountChildren) -> ChildCounts:
         return self._engine.count_children()
 
@@ -202,6 +210,18 @@ class Supervisor(Actor):
     @handles
     def ledger(self, _: GetLedger) -> tuple[LedgerEntry, ...]:
         return self._ledger.entries()
+
+    @handles
+    def pause_work(self, request: PauseWork) -> None:
+        reply, paused, news = self._cell.take_reply(), request.paused, False
+        below: list[Future[bool]] = []
+        for cell in self._cells.values():
+            if isinstance(cell.ref, SupervisorRef):
+                below.append(cell.ref.pause_work() if paused else cell.ref.resume_work())
+            elif cell.suspended != paused:
+                cell.suspend(paused)
+                news = True
+        when_all(below, lambda told: None if reply is None or reply.done() else reply.set_result(news or told))
 
     # Effects
 
