@@ -28,6 +28,7 @@ from teams._actors import (
 from teams._book import Book, may_have
 from teams._context import Context, Refusal
 from teams._errors import (
+    BadAnswer,
     HandoffRefused,
     NoCapableAgent,
     RoutingFailed,
@@ -50,7 +51,7 @@ from teams._function import Assignment
 from teams._handoff import Accept, Decline, HandoffRule, objection, passed_on, requested
 from teams._member import Member
 from teams._requests import CancelWork, Due, EndRun
-from teams._results import Emit, Handoff
+from teams._results import Emit, Handoff, answer_fault
 from teams._role import Role
 from teams._roster import Roster, Seat
 from teams._supervisors import Fault, SpecError
@@ -253,6 +254,11 @@ class Dispatcher(Actor):
 
     def returned(self, work: Work, seat: Seat, result: object) -> None:
         """The member did its part: a result, or a handoff."""
+        wrong = answer_fault(result)
+        if wrong is not None:
+            error = BadAnswer(self.team, work.id, seat.id, *wrong)
+            self.end(work, Outcome(error=WorkFailed(self.team, work.id, seat.id, work.attempt, error)))
+            return
         try:
             wanted = requested(result, seat.role, seat.member.id, self.charter.handoffs)
             if wanted is None:
