@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, TypeVar, Unpack
 
-from teams._actors import ActorRef
+from teams._actors import (
+    ActorDeadError,
+    ActorRef,
+    ChildStarted,
+    ExitReason,
+    Reply,
+    answer,
+    handles,
+    notice,
+    settle_failure,
+    take_reply,
+    when_gone,
+)
 from teams._coordinator import Coordinator
 from teams._dispatcher import Charter
 from teams._handoff import HandoffRule
 from teams._member import Member
 from teams._pattern import Pattern, pattern_faults, whoms
+from teams._requests import AwaitPart, MemberUp
 from teams._role import Role
 from teams._run import Goal, Run
 from teams._supervisors import (
@@ -44,10 +58,70 @@ but for runs that are killed on purpose.
 
 
 class Team(Supervisor):
-    """The supervisor at the root of a team."""
+    """The supervisor at the root of a team. It also answers callers that wait for a part of the team that is being
+    started again.
+    """
 
     ref_type: ClassVar[type[ActorRef[Any]]] = TeamRef
     own_children = True
+
+    def __init__(self, spec: SupervisorSpec) -> None:
+        super().__init__(spec)
+        self._callers = self.kept(_Callers)
+        if not self._callers.open:
+            self._callers.open = True
+            when_gone(self, partial(self._callers.refuse, self.path))
+
+    @handles
+    def await_part(self, request: AwaitPart) -> None:
+        """Answers with the ref of a part of the team: at once if it is there, otherwise when it has been started."""
+        reply = take_reply(self)
+        part = self.runtime.find(f"{self.path}/{request.part}")
+        if reply is not None and part is not None:
+            answer(reply, part)
+        elif reply is not None:
+            self._callers.add(request.part, reply)
+
+    @handles
+    def child_started(self, started: ChildStarted) -> None:
+        super().child_started(started)
+        part = self.runtime.find(f"{self.path}/{started.id}")
+        if part is not None:
+            for reply in self._callers.take(started.id):
+                answer(reply, part)
+
+
+class _Callers:
+    """Who waits for which part of a team. Kept through a crash of the team."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self._waiting: dict[str, list[Reply]] = {}
+
+    def add(self, part: str, reply: Reply) -> None:
+        """One more waits; those that no longer do are forgotten."""
+        self._waiting[part] = [*(each for each in self._waiting.get(part, ()) if not each.done()), reply]
+
+    def take(self, part: str) -> list[Reply]:
+        """Those that wait for this part."""
+        return self._waiting.pop(part, [])
+
+    def refuse(self, path: str, reason: ExitReason) -> None:
+        """The team has terminated."""
+        for part in list(self._waiting):
+            for reply in self.take(part):
+                settle_failure(reply, ActorDeadError(path, reason, AwaitPart(part)), path)
+
+
+class Members(Supervisor):
+    """The supervisor of the members of a team. It tells the coordinator of each member that has come up."""
+
+    @handles
+    def child_started(self, started: ChildStarted) -> None:
+        super().child_started(started)
+        coordinator = self.runtime.find(f"{self.path.rpartition('/')[0]}/coordinator")
+        if coordinator is not None:
+            notice(coordinator, MemberUp(started.id))
 
 
 class TeamOptions(CommonOptions, total=False):
@@ -143,6 +217,7 @@ def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: 
         max_restarts=options.get("max_restarts", 5),
         period=period,
         own_budget=budget(1, period=period),
+        supervisor_class=Members,
         on_failure=options.pop("on_failure", None),
     )
     yield child("topics", Topics, backoff=None)
