@@ -175,7 +175,7 @@ class Coordinator(Dispatcher):
         self.book.changes.append(change)
         roster.add(member, capacity, joining=True)
         for spec in member.specs:
-            self.send("start", spec.id, change, StartChild(spec), self.members)
+            self.send("start", spec.id, change, StartChild(self.charter.budgeted(spec)), self.members)
 
     @handles
     def let_go(self, request: Leave) -> None:

@@ -56,7 +56,7 @@ from teams._requests import CancelWork, Due, EndRun, MemberGone
 from teams._results import Emit, Handoff, answer_fault
 from teams._role import Role
 from teams._roster import Roster, Seat
-from teams._supervisors import Fault, SpecError
+from teams._supervisors import ChildSpec, Fault, SpecError
 from teams._target import Can, Pool, Whom
 from teams._work import Assign, Outcome, Receipt, Settled, Work
 from teams.protocols._choreography import Choreography
@@ -80,6 +80,21 @@ class Charter:
     max_hops: int
     ageing: float
     choreographies: tuple[Choreography, ...] = ()
+    max_restarts: int | None = None
+    """The budget of each member that says none of its own; None: it is never given up."""
+    period: float | None = None
+    """The seconds in which these restarts count; None: as for any child."""
+
+    def budgeted(self, spec: ChildSpec) -> ChildSpec:
+        """The spec of a member, with a budget of its own. When that is spent the member alone is given up, unless it
+        says otherwise.
+        """
+        if spec.restart == "temporary" or (spec.max_restarts is None and self.max_restarts is None):
+            return spec
+        own: dict[str, object] = {"on_limit": spec.on_limit or "drop"}
+        if spec.max_restarts is None:
+            own |= {"max_restarts": self.max_restarts, "period": self.period}
+        return spec.model_copy(update=own)
 
 
 class Dispatcher(Actor):

@@ -38,7 +38,6 @@ from teams._supervisors import (
     Strategy,
     Supervisor,
     SupervisorSpec,
-    budget,
     child,
     dynamic_supervisor,
     exponential,
@@ -175,9 +174,19 @@ def team(
         goal: what it exists for; None: it runs until it is stopped
         max_hops: how often one piece of work may be handed on
         ageing: seconds of waiting that count as much as one level of priority
-        options: those of `supervisors.supervisor`, for the team as a child. `max_restarts` (5) within `period` (60 s)
-            is the budget of the members (supervision rule 8). When it is spent they are all started anew, once; when
-            it is spent again within `period`, the team gives up.
+        options: those of `supervisors.supervisor`, for the team as a child. `max_restarts` and `period` are the budget
+            of each member, and of the parts of the team
+
+    A member's failures are its own. It is restarted alone (unless `strategy` says otherwise), and its restarts count in
+    a budget of its own (supervision rule 9): `max_restarts` and `period` of the member, or else those of the team. When
+    the budget is spent, that member alone is given up: `GaveUp` and `MemberLost` are published, and work that no other
+    member can do ends with `NoCapableAgent`. The other members keep the work they have, and the team goes on without
+    it. A member without which the team makes no sense says `on_limit="escalate"`: then all members are started anew,
+    and that restart counts for the team.
+
+    Only those parts end a team without which there is none: the coordinator, the topics, the supervisors of the members
+    and of the runs, and the goal. When these have to be restarted more often than `max_restarts` and `period` allow,
+    the team gives up. All but the goal are code of this library, and crash only when they are killed.
 
     Raises:
         SpecError: every fault
@@ -196,7 +205,17 @@ def team(
     faults += [*_goal_faults(id, members, roles, goal), *_number_faults(id, max_hops, ageing)]
     if faults:
         raise SpecError(faults)
-    charter = Charter(id, members, roles, tuple(handoffs), max_hops, float(ageing), tuple(choreographies))
+    charter = Charter(
+        id,
+        members,
+        roles,
+        tuple(handoffs),
+        max_hops,
+        float(ageing),
+        tuple(choreographies),
+        options.get("max_restarts", SupervisorSpec.model_fields["max_restarts"].default),
+        options.get("period"),
+    )
     children = list(_children(charter, strategy, options, goal))
     return supervisor(
         id,
@@ -209,14 +228,11 @@ def team(
 
 def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
     """What a team is made of, in start order. Takes what is meant for the members out of the options."""
-    period = options.get("period", 60.0)
     yield supervisor(
         "members",
-        *(spec for each in charter.members for spec in each.specs),
+        *(charter.budgeted(spec) for each in charter.members for spec in each.specs),
         strategy=strategy,
-        max_restarts=options.get("max_restarts", 5),
-        period=period,
-        own_budget=budget(1, period=period),
+        max_restarts=None,  # each member has a budget of its own
         supervisor_class=Members,
         on_failure=options.pop("on_failure", None),
     )
@@ -230,7 +246,7 @@ def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: 
         backoff=exponential(0.01, cap=1.0),
         shutdown="brutal_kill",
         max_restarts=RUN_RESTARTS,
-        period=period,
+        period=options.get("period"),
         on_limit="drop",
     )
     yield dynamic_supervisor("runs", run, max_restarts=None, backoff=None)
