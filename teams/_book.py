@@ -5,7 +5,6 @@ Nothing here waits, sends or starts anything.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
@@ -84,7 +83,10 @@ class Book:
         """The children of the team that were stopped then."""
         self.open = False
         self._arrivals = 0
-        self._states: Counter[WorkState] = Counter()
+        self._working = 0
+        """How much work has not ended, and members are at it."""
+        self._open = 0
+        """How much work has not ended."""
         self._waiting: dict[str | Can, list[tuple[float, int, Work]]] = {}
 
     def throw(self) -> Change | None:
@@ -99,19 +101,15 @@ class Book:
     def take(self, work: Work) -> None:
         """Takes new work in."""
         self.works[work.id] = work
-        self._states[work.state] += 1
-        self._show()
+        self._open += 1
+        self.view.count(self._working, self._open - self._working)
 
     def move(self, work: Work, state: WorkState) -> None:
         """The work enters another state."""
-        self._states[work.state] -= 1
-        self._states[state] += 1
+        self._working += (state == "working") - (work.state == "working")
+        self._open -= state == "ended"
         work.state = state
-        self._show()
-
-    def _show(self) -> None:
-        states = self._states
-        self.view.count(states["working"], states["waiting"] + states["offered"])
+        self.view.count(self._working, self._open - self._working)
 
     def wait(self, work: Work, ageing: float) -> None:
         """Puts work in line. The longer it has waited, the more its priority counts: one level for every `ageing`

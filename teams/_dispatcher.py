@@ -210,11 +210,11 @@ class Dispatcher(Actor):
         book.wait(work, self.charter.ageing)
 
     def give(self, work: Work, seat: Seat) -> None:
-        """Reserves the seat and sends it the work, or the offer of it."""
-        self.book.roster.reserve(seat)
+        """Sends the seat the work, or the offer of it."""
         assert seat.ref is not None
         if work.state == "offered":
             if seat.member.takes_offers:
+                self.book.roster.reserve(seat, None)
                 receipt = work.receipt = Receipt(self.ref, work, seat)
                 self.book.receipts[receipt] = None
                 deliver(seat.ref, work.offer, receipt)
@@ -223,13 +223,13 @@ class Dispatcher(Actor):
         self.begin(work, seat)
 
     def begin(self, work: Work, seat: Seat) -> None:
-        """Sends the work to the seat that is reserved for it."""
+        """Reserves the seat and sends it the work."""
         now = self.runtime.now()
         self.book.move(work, "working")
         work.owner, work.began = seat.id, now
         work.chain = (*work.chain[:-1], seat.id)
         work.attempt += 1
-        self.book.roster.began(seat, now)
+        self.book.roster.reserve(seat, now)
         receipt = work.receipt = Receipt(self.ref, work, seat, now)
         self.book.receipts[receipt] = None
         self.tell_event(WorkBegan, work.id, seat.id, work.attempt, now - work.entered)
@@ -392,7 +392,6 @@ class Dispatcher(Actor):
         assert giver is not None
         if isinstance(outcome.value, Accept):
             self.accepted(work, seat)
-            self.book.roster.reserve(seat)
             self.begin(work, seat)
             return
         work.offers += 1

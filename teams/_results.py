@@ -51,6 +51,8 @@ class Done:
 
 _UNFINISHED = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Future, pykka.Future)
 """Types of values of which something is still to come."""
+_PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
+"""Types of most results."""
 _COLLECTIONS = (list, tuple, set, frozenset)
 _ASKING = (Handoff, Emit, Done)
 
@@ -63,13 +65,15 @@ def answer_fault(result: object) -> tuple[str, str] | None:
     """
     if isinstance(result, Done):
         result = result.result
+    if type(result) in _PLAIN:
+        return None
     if isinstance(result, _COLLECTIONS):
         return _several(result, f"a {type(result).__name__} of")
     if isinstance(result, Mapping):
         return _several(result.values(), "a mapping to")
     if isinstance(result, type) and issubclass(result, _ASKING):
         return f"the class {result.__name__}", f"return an instance: {result.__name__}(...)"
-    return _unfinished(result)
+    return _unfinished(result) if isinstance(result, _UNFINISHED) else None
 
 
 def _several(values: Iterable[object], what: str) -> tuple[str, str] | None:
@@ -84,21 +88,19 @@ def _several(values: Iterable[object], what: str) -> tuple[str, str] | None:
         if asking is not None:
             return f"{what} the class {asking.__name__}", f"return instances: {asking.__name__}(...)"
     if any(issubclass(kind, _UNFINISHED) for kind in kinds):
-        found = [fault for fault in map(_unfinished, values) if fault is not None]  # all of them, to close each
+        found = [_unfinished(each) for each in values if isinstance(each, _UNFINISHED)]  # each, to close it
         return f"{what} {found[0][0]}", found[0][1]
     return None
 
 
-def _unfinished(result: object) -> tuple[str, str] | None:
-    name = getattr(result, "__name__", type(result).__name__)
-    if inspect.iscoroutine(result):
-        if inspect.getcoroutinestate(result) == inspect.CORO_CREATED:
-            result.close()
+def _unfinished(value: object) -> tuple[str, str]:
+    name = getattr(value, "__name__", type(value).__name__)
+    if isinstance(value, CoroutineType):
+        if inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+            value.close()
         return f"the coroutine {name}, which was not awaited", "write `await` before the call"
-    if inspect.isasyncgen(result):
+    if isinstance(value, AsyncGeneratorType):
         return f"the async generator {name}", "return a list: [each async for each in ...]"
-    if inspect.isgenerator(result):
+    if isinstance(value, GeneratorType):
         return f"the generator {name}", "return a list: list(...)"
-    if isinstance(result, asyncio.Future | pykka.Future):
-        return f"a {name} that was not awaited", "await it, and return what it gives"
-    return None
+    return f"a {name} that was not awaited", "await it, and return what it gives"
