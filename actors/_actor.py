@@ -143,6 +143,15 @@ class Actor(pykka.Actor):
         found: T = cell.kept[make]
         return found
 
+    def publish_view(self, view: object) -> None:
+        """Shows a value to every thread: `ref.view()` returns it until the next call replaces it.
+
+        It is how others read what an actor knows without reading the actor's memory. `view` must be safe to read in any
+        thread while the actor goes on: as a rule an immutable value. Like the mailbox it belongs to the actor's place:
+        it stays through a restart, until the next incarnation publishes another one, and ends with the place.
+        """
+        self._cell.view = view
+
     @property
     def ref(self) -> ActorRef[Self]:
         """The ref of this actor, the same for all its incarnations."""

@@ -76,6 +76,7 @@ class Cell(Turn):
         "timers",
         "told_to_stop",
         "up_since",
+        "view",
         "waiting",
         "watchers",
     )
@@ -90,6 +91,8 @@ class Cell(Turn):
     names: list[str] | None
     groups: list[str] | None
     subscriptions: list[Subscription] | None
+    view: object
+    """What the actor published last (`Actor.publish_view`); None: nothing."""
     waiting: Cell | None
     """The cell whose answer the running handler waits for."""
 
@@ -141,6 +144,7 @@ class Cell(Turn):
         """The order to stop that came between two incarnations: the next one leaves as soon as it is up."""
         self.settled = True
         """Whether the watchers of the last incarnation have been told of its end."""
+        self.view = None
         self.up_since = 0.0
         self.ref: ActorRef[Any] = props.kind.ref_type(self)
         runtime.cells[path] = self
@@ -359,7 +363,7 @@ class Cell(Turn):
         if envelope is not None and isinstance(error, asyncio.CancelledError) and self.crashes_by_another():
             if self.spare(envelope):
                 return
-            error = ActorDeadError(self.path, self.reason, envelope.message)
+            error = ActorDeadError(self.path, self.reason, envelope.message, begun=True)
         if envelope is not None and envelope.reply is not None:
             settle_failure(envelope.reply, error, self.path)
         self.runtime.control_call(self._crashed, self.incarnation, envelope, error)
@@ -606,7 +610,11 @@ class Cell(Turn):
         """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
         if culprit is None or type(culprit.message) in (Continue, StopOrder):
             return
-        error = reason.exception if isinstance(reason, Crashed) else ActorDeadError(self.path, reason, culprit.message)
+        error = (
+            reason.exception
+            if isinstance(reason, Crashed)
+            else ActorDeadError(self.path, reason, culprit.message, begun=True)
+        )
         self.crashes += isinstance(reason, Crashed)
         if culprit.reply is not None or not isinstance(reason, Crashed):
             self.refuse(culprit, "crashed" if isinstance(reason, Crashed) else "killed", error)
@@ -715,6 +723,7 @@ class Cell(Turn):
             self.runtime.registry.unregister(self.props.name, self)
         self.closed = True
         self.idle = True
+        self.view = None
         self.runtime.attempt(self.path, "its mailbox", self.refuse_waiting)
         for child in [*(self.children or {}).values(), *(self.parked or {}).values()]:
             child.close(Killed("its parent ended"))

@@ -43,9 +43,12 @@ class ActorDeadError(ActorError, pykka.ActorDeadError):
     path: str
     reason: ExitReason
     undelivered: object
+    begun: bool
+    """Whether a handler had begun with the message when the actor ended. False: no handler has seen it."""
 
-    def __init__(self, path: str, reason: ExitReason, undelivered: object) -> None:
+    def __init__(self, path: str, reason: ExitReason, undelivered: object, *, begun: bool = False) -> None:
         super().__init__(path, reason, undelivered)
+        self.begun = begun
         if isinstance(reason, RuntimeLost):
             self.__cause__ = lost(reason)
 

@@ -281,7 +281,7 @@ class LoopHost:
         if carrier.envelope is not None and carrier.envelope is not cell.culprit:
             if spare and cell.spare(carrier.envelope):
                 return
-            error = ActorDeadError(cell.path, cell.reason, carrier.envelope.message)
+            error = ActorDeadError(cell.path, cell.reason, carrier.envelope.message, begun=True)
             cell.refuse(carrier.envelope, "killed", error)
 
     def retire(self, cell: Cell) -> None:

@@ -311,6 +311,10 @@ class ActorRef(pykka.ActorRef[A]):
         """
         return state_of(self._cell)
 
+    def view(self) -> object:
+        """What the actor published last (`Actor.publish_view`), in any thread. None: nothing, or it has terminated."""
+        return self._cell.view
+
     def suspend(self) -> None:
         """Takes no further user or system message until `resume`, also through a restart; the order to stop still gets
         through.

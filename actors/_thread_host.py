@@ -96,7 +96,7 @@ class ThreadHost:
         self._runtime.events.publish(Abandoned(cell.path, self._runtime.now(), "thread", worker.incarnation))
         if cell.envelope is not None and cell.culprit is None:
             cell.envelope.settled = True
-            error = ActorDeadError(cell.path, Killed(), cell.envelope.message)
+            error = ActorDeadError(cell.path, Killed(), cell.envelope.message, begun=True)
             cell.refuse(cell.envelope, "killed", error)
         ended()
 

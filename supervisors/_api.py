@@ -57,6 +57,12 @@ class WhichChildren(NamedTuple):
     """List the children."""
 
 
+class WhichChild(NamedTuple):
+    """One child, as `WhichChildren` shows it."""
+
+    id: str
+
+
 class CountChildren(NamedTuple):
     """Count the children."""
 
@@ -69,6 +75,12 @@ class GetChildSpec(NamedTuple):
 
 class GetLedger(NamedTuple):
     """The restart ledger."""
+
+
+class PauseWork(NamedTuple):
+    """Suspend every worker below, or let them go on. Answered with whether that changed anything."""
+
+    paused: bool
 
 
 class Due(NamedTuple):

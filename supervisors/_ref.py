@@ -13,11 +13,13 @@ from supervisors._api import (
     DeleteChild,
     GetChildSpec,
     GetLedger,
+    PauseWork,
     RestartChild,
     StartChild,
     TerminateChild,
     UpdateSettings,
     UpdateSpecs,
+    WhichChild,
     WhichChildren,
 )
 from supervisors._canonical import NotCanonical, canonical
@@ -102,6 +104,12 @@ class SupervisorRef(ActorRef[Any]):
         """All children in start order, each with its state."""
         return self._ask(WhichChildren())
 
+    def which_child(self, id: str) -> Future[ChildInfo]:
+        """One child with its state, at a cost that does not grow with the others. `NotFound` or `ShuttingDown` from the
+        future.
+        """
+        return self._ask(WhichChild(id))
+
     def count_children(self) -> Future[ChildCounts]:
         """How many children there are, in all and by state."""
         return self._ask(CountChildren())
@@ -141,28 +149,11 @@ class SupervisorRef(ActorRef[Any]):
 
         A future of whether that was news to anybody.
         """
-        return self._hold(paused=True)
+        return self._ask(PauseWork(True))
 
     def resume_work(self) -> Future[bool]:
         """Goes on after `pause_work`. A future of whether that was news to anybody."""
-        return self._hold(paused=False)
-
-    def _hold(self, *, paused: bool) -> Future[bool]:
-        runtime = self._cell.runtime
-        future: Future[bool] = Future(runtime.park)
-
-        def hold() -> None:
-            news, below = False, []
-            for cell in list((self._cell.children or {}).values()):
-                if isinstance(cell.ref, SupervisorRef):
-                    below.append(cell.ref.pause_work() if paused else cell.ref.resume_work())
-                elif cell.suspended != paused:
-                    cell.suspend(paused)
-                    news = True
-            _when_all(below, lambda told: future.set(news or told))
-
-        runtime.on_loop(hold)
-        return future
+        return self._ask(PauseWork(False))
 
     def partition(self, key: object) -> ActorRef[Any]:
         """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys of one type,
@@ -199,7 +190,7 @@ def _shown(key: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _when_all(futures: list[Future[bool]], then: Callable[[bool], object]) -> None:
+def when_all(futures: list[Future[bool]], then: Callable[[bool], object]) -> None:
     """Calls `then` when all have settled, with whether one is true. What is gone by then was not."""
     left = len(futures)
     news = False

@@ -156,6 +156,17 @@ class Requests(Moves):
         """All children in start order."""
         return tuple(child.info for child in self._roster)
 
+    def which_child(self, id: str) -> ChildInfo:
+        """One child; does not look at the others. Raises NotFound, and ShuttingDown while it stops them all: then it
+        does not know what its own restart will bring back.
+        """
+        if self._phase in (Phase.ENDING, Phase.ENDED):
+            raise ShuttingDown(self._path)
+        child = self._roster.get(id)
+        if child is None:
+            raise NotFound(self._path, id)
+        return child.info
+
     def count_children(self) -> ChildCounts:
         """The children counted; does not look at each."""
         return self._roster.counts()

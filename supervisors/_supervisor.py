@@ -17,6 +17,7 @@ from supervisors._actors import (
     ChildStartFailed,
     Crashed,
     ExitReason,
+    Future,
     Killed,
     NotAnActor,
     Props,
@@ -38,11 +39,13 @@ from supervisors._api import (
     Failure,
     GetChildSpec,
     GetLedger,
+    PauseWork,
     RestartChild,
     StartChild,
     TerminateChild,
     UpdateSettings,
     UpdateSpecs,
+    WhichChild,
     WhichChildren,
 )
 from supervisors._child import ChildCounts, ChildInfo
@@ -73,7 +76,7 @@ from supervisors._events import CallbackFailed
 from supervisors._grace import SharedGrace
 from supervisors._ledger import LastLedger, Ledger, LedgerEntry
 from supervisors._props import props_for
-from supervisors._ref import SupervisorRef
+from supervisors._ref import SupervisorRef, when_all
 from supervisors._spec import Grace, Spec, SupervisorSpec
 from supervisors._task import Promise
 
@@ -102,6 +105,7 @@ class Supervisor(Actor):
         self._places = frozenset(each.id for each in spec.children) if spec.keep_children else frozenset()
         numbers = self._cell.close_parked(but=self._places)
         self._engine = Engine(spec, self.path, self.runtime.random, numbers)
+        self.publish_view(spec)
         self._ledger = Ledger()
         self._cells: dict[str, Cell] = {}
         self._timers: dict[int, TimerHandle] = {}
@@ -231,6 +235,10 @@ class Supervisor(Actor):
         return self._engine.which_children()
 
     @handles
+    def which_child(self, request: WhichChild) -> ChildInfo:
+        return self._engine.which_child(request.id)
+
+    @handles
     def count_children(self, _: CountChildren) -> ChildCounts:
         return self._engine.count_children()
 
@@ -241,6 +249,18 @@ class Supervisor(Actor):
     @handles
     def ledger(self, _: GetLedger) -> tuple[LedgerEntry, ...]:
         return self._ledger.entries()
+
+    @handles
+    def pause_work(self, request: PauseWork) -> None:
+        reply, paused, news = self._cell.take_reply(), request.paused, False
+        below: list[Future[bool]] = []
+        for cell in self._cells.values():
+            if isinstance(cell.ref, SupervisorRef):
+                below.append(cell.ref.pause_work() if paused else cell.ref.resume_work())
+            elif cell.suspended != paused:
+                cell.suspend(paused)
+                news = True
+        when_all(below, lambda told: None if reply is None or reply.done() else reply.set_result(news or told))
 
     # Effects
 

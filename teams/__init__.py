@@ -12,6 +12,7 @@ make together, `resilience` the policies around single calls.
 from teams._context import Cancellation, Context, Refusal
 from teams._errors import (
     AlreadyMember,
+    BadAnswer,
     BadPlan,
     BadVerdict,
     DelegationLoop,
@@ -93,6 +94,7 @@ from teams._watch import Change, Watch
 __all__ = [
     "Accept",
     "AlreadyMember",
+    "BadAnswer",
     "BadPlan",
     "BadVerdict",
     "Can",

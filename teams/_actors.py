@@ -7,6 +7,7 @@ import contextlib
 import queue
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pykka
 
@@ -20,7 +21,6 @@ if not getattr(actors, "__understudy__", False):
     )
 
 from actors._actor import Actor
-from actors._cell import Cell
 from actors._clock import Clock, LoopClock, TimerHandle
 from actors._current import current_cell
 from actors._envelope import Envelope, Reply
@@ -33,10 +33,10 @@ from actors._errors import (
     NotInRuntime,
     UnhandledMessage,
 )
-from actors._events import EventStream, Exited, LifecycleEvent, MessageHandled, Started, Subscription
+from actors._events import DeadLetter, EventStream, Exited, LifecycleEvent, MessageHandled, Started, Subscription
 from actors._future import Future, Parking, refuse_on_loop
 from actors._handlers import Handler, handles
-from actors._messages import Down, Message
+from actors._messages import ChildStarted, Down, Message
 from actors._props import Props
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, Shutdown
 from actors._ref import ActorRef
@@ -99,6 +99,16 @@ def post(
     cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
 
 
+def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None:
+    """`post`, where what the mailbox refuses with goes to the receipt, too: that it is full, or what a priority
+    function of the user's raised.
+    """
+    try:
+        post(ref, message, receipt)
+    except Exception as error:  # noqa: BLE001 - it is the receipt's
+        receipt.set_exception(error)
+
+
 def take_reply(actor: Actor) -> Reply | None:
     """Takes the duty to answer the message being handled: whoever holds the reply answers later. None: nobody asked."""
     return actor._cell.take_reply()
@@ -153,7 +163,17 @@ def notice(ref: ActorRef[pykka.Actor], message: object) -> None:
 
 def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
     """Calls `then` with the last exit reason when the actor is gone for good, killed or not. On the loop thread."""
-    actor.runtime.on_loop(lambda: actor.runtime.when_closed(actor._cell, then))
+    when_terminated(actor.ref, then)
+
+
+def when_terminated(ref: ActorRef[Any], then: Callable[[ExitReason], object]) -> None:
+    """Calls `then` with the last exit reason when the actor has terminated; at once if it has. On the loop thread."""
+    ref.runtime.on_loop(lambda: ref.runtime.when_closed(ref._cell, then))
+
+
+def last_reason(ref: ActorRef[Any]) -> ExitReason:
+    """Why the last incarnation of the actor ended."""
+    return ref._cell.reason
 
 
 __all__ = [
@@ -164,9 +184,10 @@ __all__ = [
     "ActorError",
     "ActorRef",
     "CallTimeout",
-    "Cell",
+    "ChildStarted",
     "Clock",
     "Crashed",
+    "DeadLetter",
     "DeadlockError",
     "Down",
     "EventStream",
@@ -198,11 +219,13 @@ __all__ = [
     "current_correlation_id",
     "current_random",
     "declares",
+    "deliver",
     "finish",
     "handler_for",
     "handles",
     "has_ended",
     "is_up",
+    "last_reason",
     "notice",
     "post",
     "refuse_on_loop",
@@ -210,4 +233,5 @@ __all__ = [
     "sleep",
     "take_reply",
     "when_gone",
+    "when_terminated",
 ]

@@ -14,7 +14,7 @@ import queue
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from teams._actors import Actor, ActorDeadError, ExitReason, Future, Props, current_cell, finish
+from teams._actors import Actor, ActorDeadError, ExitReason, Future, Props, current_cell, finish, when_terminated
 from teams._work import Outcome
 
 
@@ -76,7 +76,7 @@ def in_a_thread(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, An
         runtime = member.runtime
         visit = Visit(function, args, kwargs, Future(runtime.park))
         _, ref = runtime.spawn_nowait(Props(runtime.kind(BlockingCall), (visit,), host="thread"), member)
-        runtime.on_loop(functools.partial(runtime.when_closed, ref._cell, functools.partial(visit.closed, ref.path)))
+        when_terminated(ref, functools.partial(visit.closed, ref.path))
         outcome = await _outlast(visit.outcome)
         if outcome.error is not None:
             raise outcome.error

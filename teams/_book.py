@@ -5,7 +5,7 @@ Nothing here waits, sends or starts anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
@@ -13,7 +13,8 @@ from teams._actors import ActorRef, Reply, TimerHandle
 from teams._member import Member
 from teams._roster import Roster, Seat
 from teams._target import Can
-from teams._work import Receipt, Report, Work
+from teams._team_view import TeamView
+from teams._work import Receipt, Report, Work, WorkState
 
 
 class Errand(Report):
@@ -64,6 +65,8 @@ class Book:
 
     def __init__(self) -> None:
         self.roster: Roster
+        self.view = TeamView()
+        """What others see of all this."""
         self.works: dict[str, Work] = {}
         self.receipts: dict[Receipt, None] = {}
         """What members have and the roster counts as reserved, wanted or not."""
@@ -80,6 +83,10 @@ class Book:
         """The children of the team that were stopped then."""
         self.open = False
         self._arrivals = 0
+        self._working = 0
+        """How much work has not ended, and members are at it."""
+        self._open = 0
+        """How much work has not ended."""
         self._waiting: dict[str | Can, list[tuple[float, int, Work]]] = {}
 
     def throw(self) -> Change | None:
@@ -90,6 +97,19 @@ class Book:
         """A number that grows with each piece of work."""
         self._arrivals += 1
         return self._arrivals
+
+    def take(self, work: Work) -> None:
+        """Takes new work in."""
+        self.works[work.id] = work
+        self._open += 1
+        self.view.count(self._working, self._open - self._working)
+
+    def move(self, work: Work, state: WorkState) -> None:
+        """The work enters another state."""
+        self._working += (state == "working") - (work.state == "working")
+        self._open -= state == "ended"
+        work.state = state
+        self.view.count(self._working, self._open - self._working)
 
     def wait(self, work: Work, ageing: float) -> None:
         """Puts work in line. The longer it has waited, the more its priority counts: one level for every `ageing`
@@ -154,12 +174,22 @@ class Book:
             and self._group(work) == group
         )
 
-    def stranded(self) -> Iterator[Work]:
-        """Work that waits for somebody who is no longer in the team."""
-        for work in list(self.works.values()):
-            group = self._group(work)
-            if self._waits(work, group) and not any(may_have(work, seat) for seat in self.roster.able(group)):
-                yield work
+    def stranded(self, groups: Iterable[str | Can] | None = None) -> list[Work]:
+        """Work that waits for one of these groups, by default for any, of which no member is left that may have it; in
+        the order it came.
+        """
+        found: dict[Work, None] = {}
+        for group in list(self._waiting) if groups is None else groups:
+            known = self.roster.knows(group)
+            for _, _, work in self._waiting.get(group, ()):
+                if self._waits(work, group) and not (known and self._left(work, group)):
+                    found[work] = None
+        return sorted(found, key=lambda work: work.arrival)
+
+    def _left(self, work: Work, group: str | Can) -> bool:
+        if work.state == "waiting" and not work.excluded:
+            return True
+        return any(may_have(work, seat) for seat in self.roster.able(group))
 
     def all_waiting(self) -> list[Work]:
         """All that is in line, the most urgent first; the lines are empty afterwards."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from teams._actors import Reply, Runtime, TimerHandle, answer, post
+from teams._actors import Reply, Runtime, TimerHandle, answer, deliver
 from teams._gather import Gathering, GatherPolicy
 from teams._roster import Seat
 from teams._target import Can
@@ -51,7 +51,7 @@ class Broadcast:
         """Sends the message to each."""
         for seat in seats:
             if seat.ref is not None:
-                post(seat.ref, message, Acknowledgement(self, seat.id))
+                deliver(seat.ref, message, Acknowledgement(self, seat.id))
         if self._gathering.over:
             self._finish()
 

@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from teams._actors import ActorRef, answer, handles, is_up, post, settle_failure, sleep, take_reply
+from teams._actors import ActorRef, DeadLetter, answer, handles, is_up, post, settle_failure, sleep, take_reply
 from teams._book import Change, Errand, Returned
 from teams._broadcast import Broadcast, BroadcastTo
 from teams._dispatcher import Dispatcher, capacity_of, named, tell
 from teams._errors import AlreadyMember, NoCapableAgent, RoleFull, TeamHalted, UnknownMember, UnknownRole
 from teams._events import Halted, MemberJoined, MemberLeft, MemberLost, Paused, Reset, Resumed
-from teams._requests import GetRoster, Halt, Join, Leave, Look, Pause, ResetTeam, Resume, SeatInfo
+from teams._requests import (
+    GetRoster,
+    Halt,
+    Join,
+    Leave,
+    Look,
+    MemberGone,
+    MemberUp,
+    Pause,
+    ResetTeam,
+    Resume,
+    SeatInfo,
+)
 from teams._roster import Seat
 from teams._supervisors import (
     ALIVE,
+    ChildInfo,
     ChildRunning,
     CountChildren,
     DeleteChild,
+    NotFound,
     RestartChild,
     SpecError,
     StartChild,
     SupervisionError,
     SupervisorRef,
     TerminateChild,
-    WhichChildren,
+    WhichChild,
 )
+from teams._target import Can
 from teams._work import Outcome
 from teams.protocols._subscriber import Terms
 from teams.protocols._topics_ref import Choreograph, Subscribe
@@ -51,7 +67,7 @@ class Coordinator(Dispatcher):
             timer.cancel()
         self.book.looks.clear()
         for seat in list(self.book.roster.seats.values()):
-            if seat.ref is None or not seat.ref.is_alive():
+            if not seat.joining and (seat.ref is None or not seat.ref.is_alive()):
                 self.lost(seat)
         for errand in list(self.book.errands):
             if errand.outcome is not None:
@@ -91,10 +107,17 @@ class Coordinator(Dispatcher):
         reply = take_reply(self)
         if reply is None:
             for seat in seats:
-                if seat.ref is not None and seat.ref.is_alive():
-                    seat.ref.tell(request.message)
+                if seat.ref is not None:
+                    self.pass_on(request.message, seat.ref)
             return
         Broadcast(self.runtime, seats, request.policy, request.within, reply).send(request.message, seats)
+
+    def pass_on(self, message: object, ref: ActorRef[Any]) -> None:
+        """Tells a member something. What its mailbox refuses is a dead letter."""
+        try:
+            ref.tell(message)
+        except Exception as error:  # noqa: BLE001 - it is full, or a priority function of the user's raised
+            self.runtime.events.publish(DeadLetter(ref.path, self.runtime.now(), message, "overflow", self.path, error))
 
     # Pause
 
@@ -150,23 +173,24 @@ class Coordinator(Dispatcher):
         change = Change("join", member, take_reply(self))
         change.left = len(member.specs)
         self.book.changes.append(change)
-        roster.add(member, capacity)
+        roster.add(member, capacity, joining=True)
         for spec in member.specs:
-            self.send("start", spec.id, change, StartChild(spec), self.members)
+            self.send("start", spec.id, change, StartChild(self.charter.budgeted(spec)), self.members)
 
     @handles
     def let_go(self, request: Leave) -> None:
         """Lets a member go when it has done what it has; answers with the ids of the seats that left."""
-        seats = [seat for seat in self.book.roster.seats.values() if request.id in (seat.id, seat.member.id)]
+        roster = self.book.roster
+        seats = roster.of_name(request.id)
         if not seats:
-            raise UnknownMember(self.team, request.id, tuple(self.book.roster.seats))
+            raise UnknownMember(self.team, request.id, tuple(roster.seats))
         change = Change("leave", seats[0].member, take_reply(self))
         change.seats = [seat.id for seat in seats]
         change.left = len(seats)
         self.book.changes.append(change)
         for seat in seats:
-            seat.leaving = True
-        self.fail_stranded()
+            roster.leave(seat)
+        self.fail_stranded(groups_of(seats))
         for seat in seats:
             self.go_on(seat)
 
@@ -210,6 +234,7 @@ class Coordinator(Dispatcher):
         """Ends all work, and has everybody killed."""
         book = self.book
         book.halted = change.reason
+        book.view.halt(change.reason)
         self.tell_event(Halted, change.reason)
         for work in list(book.works.values()):
             if work.state != "ended":
@@ -235,10 +260,10 @@ class Coordinator(Dispatcher):
         if not self.charter.choreographies and not any(member.subscribes for member in self.charter.members):
             return
         if self.book.paused:
-            self.wire()  # answered when the topics go on, and not waited for until then
+            self.wire(self.book.roster.seats.values())  # answered when the topics go on, not waited for until then
             return
         for _ in range(ASKED):
-            self.find_seats()
+            self.find_seats(self.book.roster.seats.values())
             if self.everybody_there() and await self.told():
                 return
             await sleep(LOOK_AGAIN)
@@ -247,7 +272,8 @@ class Coordinator(Dispatcher):
 
     def everybody_there(self) -> bool:
         """Whether every seat has its member, if only one that is being restarted."""
-        return all(seat.ref is not None and seat.ref.is_alive() for seat in self.book.roster.seats.values())
+        seats = self.book.roster.seats.values()
+        return all(seat.joining or (seat.ref is not None and seat.ref.is_alive()) for seat in seats)
 
     async def told(self) -> bool:
         """Tells the topics of the members; whether all was heard, and those are still the members."""
@@ -255,7 +281,7 @@ class Coordinator(Dispatcher):
         if topics is None:
             return True
         heard = True
-        for answered in [topics.ask(order, block=False) for order in self.orders()]:
+        for answered in [topics.ask(order, block=False) for order in self.orders(self.book.roster.seats.values())]:
             try:
                 await answered
             except SpecError:
@@ -264,22 +290,28 @@ class Coordinator(Dispatcher):
                 heard = False
         return heard and self.everybody_there()
 
-    def wire(self) -> None:
-        """Has members hear of their topics, and take their steps in choreographies. Said twice it is as said once."""
+    def wire(self, seats: Iterable[Seat]) -> None:
+        """Has these members hear of their topics, and take their steps in choreographies. Said twice it is as said
+        once.
+        """
         topics = self.runtime.find(f"{self.team}/{TOPICS}")
         if topics is None:
             return
-        for order in self.orders():
+        for order in self.orders(seats):
             self.send("wire", TOPICS, Change("wire", None, None), order, topics)
 
-    def orders(self) -> list[object]:
-        """What the topics have to be told about the members that there are."""
-        seats = {seat.id: seat.ref for seat in self.book.roster.seats.values() if seat.ref is not None}
-        orders: list[object] = []
-        for seat in self.book.roster.seats.values():
-            if seat.ref is not None:
-                orders += [Subscribe(topic, seat.ref, Terms(), 1, 10_000) for topic in seat.member.subscribes]
-        return orders + [Choreograph(made, seats) for made in self.charter.choreographies if not made.unknown(seats)]
+    def orders(self, seats: Iterable[Seat]) -> list[object]:
+        """What the topics have to be told about these members, those there are, and about choreographies."""
+        orders: list[object] = [
+            Subscribe(topic, seat.ref, Terms(), 1, 10_000)
+            for seat in seats
+            if seat.ref is not None
+            for topic in seat.member.subscribes
+        ]
+        if self.charter.choreographies:
+            refs = {seat.id: seat.ref for seat in self.book.roster.seats.values() if seat.ref is not None}
+            orders += [Choreograph(made, refs) for made in self.charter.choreographies if not made.unknown(refs)]
+        return orders
 
     # Errands
 
@@ -334,37 +366,60 @@ class Coordinator(Dispatcher):
         if change.left == 0:
             self.changed(change)
 
+    @handles
+    def gone(self, message: MemberGone) -> None:
+        """The place of a member has ended."""
+        seat = self.book.roster.seats.get(message.member)
+        if seat is not None and seat.ref is message.ref:
+            self.lost(seat)
+
     def lost(self, seat: Seat) -> None:
-        """The member's place is gone: for good, or because all members are started anew. Their supervisor knows."""
+        """The member's place has ended: it is terminated, or all members are started anew. Their supervisor knows."""
         if self.book.halted is None and self.book.roster.seats.get(seat.id) is seat:
-            seat.ref = None
+            self.book.roster.vacated(seat)
             self.inquire(seat.id)
 
     def inquire(self, id: str) -> None:
         """Asks the supervisor of the members what became of one."""
-        self.send("inquire", id, Change("inquire", None, None), WhichChildren(), self.members)
-
-    def heard_of(self, id: str, outcome: Outcome) -> None:
-        """The supervisor of the members has said which there are, or is being restarted itself."""
-        seat = self.book.roster.seats.get(id)
-        if seat is None or seat.ref is not None or self.book.halted is not None:
-            return
-        infos = outcome.value if isinstance(outcome.value, tuple) else None
-        if infos is not None and not any(info.id == id and info.state in ALIVE for info in infos):
-            if not any(change.what == "join" for change in self.book.changes):
-                self.book.roster.remove(seat)
-                self.tell_event(MemberLost if not seat.leaving else MemberLeft, id)
-                self.fail_stranded()
-            return
-        self.find_seats()
-        if seat.ref is not None:
-            self.wire()
-            self.go_on(seat)
+        members = self.runtime.find(f"{self.team}/members")
+        if members is not None:
+            self.send("inquire", id, Change("inquire", None, None), WhichChild(id), members)
         else:
             self.look_later(id)
 
+    def heard_of(self, id: str, outcome: Outcome) -> None:
+        """The supervisor of the members has said what became of one, or is being restarted itself."""
+        roster = self.book.roster
+        seat = roster.seats.get(id)
+        if seat is None or seat.ref is not None or self.book.halted is not None:
+            return
+        info = outcome.value
+        at_rest = isinstance(info, ChildInfo) and info.state not in ALIVE
+        if at_rest or isinstance(outcome.error, NotFound):
+            roster.remove(seat)
+            if at_rest and isinstance(self.members, SupervisorRef):
+                self.members.delete_child(id)  # so that one of this id may join
+            self.tell_event(MemberLost if not seat.leaving else MemberLeft, id)
+            self.fail_stranded(seat.groups)
+        elif not self.back(seat) and outcome.error is not None:
+            self.look_later(id)  # of a member that is being started, `MemberUp` tells
+
+    def back(self, seat: Seat) -> bool:
+        """Has the seat get work if its member is there again. Returns whether it is."""
+        if self.find_seats([seat]):
+            self.wire([seat])
+        self.go_on(seat)
+        return seat.ref is not None
+
+    @handles
+    def came_up(self, message: MemberUp) -> None:
+        """A member has been started, for the first time or anew."""
+        seat = self.book.roster.seats.get(message.member)
+        if seat is not None and not seat.joining and self.book.halted is None:
+            self.back(seat)
+
     def look_later(self, id: str) -> None:
-        """Has somebody looked for again who is being started."""
+        """Looks later for a member that is being started, or for the topics."""
         ref = self.ref
         later = self.runtime.now() + LOOK_AGAIN
         self.book.looks[id] = self.runtime.clock.call_at(later, lambda: tell(ref, Look(id)))
@@ -373,7 +428,7 @@ class Coordinator(Dispatcher):
     def look(self, message: Look) -> None:
         self.book.looks.pop(message.member, None)
         if message.member == TOPICS:
-            self.wire()
+            self.wire(self.book.roster.seats.values())
         else:
             self.inquire(message.member)
 
@@ -407,22 +462,25 @@ class Coordinator(Dispatcher):
     def joined(self, change: Change) -> tuple[str, ...]:
         """New seats get work, or are taken back if one of them did not come up."""
         assert change.member is not None
+        roster = self.book.roster
         ids = tuple(spec.id for spec in change.member.specs)
+        seats = [roster.seats[id] for id in ids if id in roster.seats]
         if change.error is not None:
+            for seat in seats:
+                roster.remove(seat)
             for id in ids:
-                seat = self.book.roster.seats.get(id)
-                if seat is not None:
-                    self.book.roster.remove(seat)
                 self.undo_start(id)
-            self.fail_stranded()
+            self.fail_stranded(groups_of(seats))
             return ()
-        self.find_seats()
-        self.wire()
+        for seat in seats:
+            seat.joining = False
+        self.wire(self.find_seats(seats))
         for id in ids:
             self.tell_event(MemberJoined, id)
-            seat = self.book.roster.seats.get(id)
-            if seat is not None:
-                self.go_on(seat)
+        for seat in seats:
+            if seat.ref is None:
+                self.lost(seat)  # it came up, and has terminated meanwhile
+            self.go_on(seat)
         return ids
 
     def undo_start(self, id: str) -> None:
@@ -435,10 +493,19 @@ class Coordinator(Dispatcher):
         """After a halt: the seats are those there were."""
         book = self.book
         book.halted = None
-        for seat in book.roster.seats.values():
-            seat.ref = None
-        self.find_seats()
-        self.wire()
+        book.view.halt(None)
+        seats = list(book.roster.seats.values())
+        for seat in seats:
+            book.roster.vacated(seat)
+        self.wire(self.find_seats(seats))
+        for seat in seats:
+            if seat.ref is None and not seat.joining:
+                self.lost(seat)
         self.hold_topics()
         self.tell_event(Reset)
         self.go_on_with_all()
+
+
+def groups_of(seats: Iterable[Seat]) -> list[str | Can]:
+    """All that work for one of these may be addressed to."""
+    return list(dict.fromkeys(group for seat in seats for group in seat.groups))

@@ -6,7 +6,7 @@ was told and did not get to before a crash is found again when it starts: outcom
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,16 +18,19 @@ from teams._actors import (
     ExitReason,
     Reply,
     answer,
+    deliver,
     handles,
     is_up,
-    post,
+    notice,
     settle_failure,
     take_reply,
     when_gone,
+    when_terminated,
 )
 from teams._book import Book, may_have
 from teams._context import Context, Refusal
 from teams._errors import (
+    BadAnswer,
     HandoffRefused,
     NoCapableAgent,
     RoutingFailed,
@@ -49,11 +52,11 @@ from teams._events import (
 from teams._function import Assignment
 from teams._handoff import Accept, Decline, HandoffRule, objection, passed_on, requested
 from teams._member import Member
-from teams._requests import CancelWork, Due, EndRun
-from teams._results import Emit, Handoff
+from teams._requests import CancelWork, Due, EndRun, MemberGone
+from teams._results import Emit, Handoff, answer_fault
 from teams._role import Role
 from teams._roster import Roster, Seat
-from teams._supervisors import Fault, SpecError
+from teams._supervisors import ChildSpec, Fault, SpecError
 from teams._target import Can, Pool, Whom
 from teams._work import Assign, Outcome, Receipt, Settled, Work
 from teams.protocols._choreography import Choreography
@@ -77,6 +80,21 @@ class Charter:
     max_hops: int
     ageing: float
     choreographies: tuple[Choreography, ...] = ()
+    max_restarts: int | None = None
+    """The budget of each member that says none of its own; None: it is never given up."""
+    period: float | None = None
+    """The seconds in which these restarts count; None: as for any child."""
+
+    def budgeted(self, spec: ChildSpec) -> ChildSpec:
+        """The spec of a member, with a budget of its own. When that is spent the member alone is given up, unless it
+        says otherwise.
+        """
+        if spec.restart == "temporary" or (spec.max_restarts is None and self.max_restarts is None):
+            return spec
+        own: dict[str, object] = {"on_limit": spec.on_limit or "drop"}
+        if spec.max_restarts is None:
+            own |= {"max_restarts": self.max_restarts, "period": self.period}
+        return spec.model_copy(update=own)
 
 
 class Dispatcher(Actor):
@@ -94,11 +112,12 @@ class Dispatcher(Actor):
         book = self.book
         if not book.open:
             book.open = True
-            book.roster = Roster(self.charter.roles)
+            book.roster = Roster(self.charter.roles, up, book.view)
             for member in self.charter.members:
                 book.roster.add(member, capacity_of(self, member))
             when_gone(self, partial(abandon, book, self.team))
-        self.find_seats()
+        self.publish_view(book.view)
+        self.find_seats(book.roster.seats.values())
         for receipt in list(book.receipts):
             if receipt.outcome is not None:
                 self.settled(Settled(receipt))
@@ -110,14 +129,26 @@ class Dispatcher(Actor):
                     work.again = None
                 if work.receipt is None:
                     self.place(work)
+        self.fail_stranded()
 
-    def find_seats(self) -> None:
-        """Members that run by now get work."""
-        for seat in self.book.roster.seats.values():
-            if seat.ref is None or not seat.ref.is_alive():
-                ref = self.runtime.find(f"{self.team}/members/{seat.id}")
+    def find_seats(self, seats: Iterable[Seat]) -> list[Seat]:
+        """Has those of these seats whose members there are get work. Returns those that had no member before."""
+        found = []
+        for seat in seats:
+            if seat.ref is not None and seat.ref.is_alive():
+                if is_up(seat.ref):
+                    self.book.roster.came_up(seat)
+            elif not seat.joining:
+                ref = self.runtime.find(self.place_of(seat.id))
                 if ref is not None:
                     self.book.roster.joined(seat, ref)
+                    when_terminated(ref, partial(_tell_gone, self.ref, seat.id, ref))
+                    found.append(seat)
+        return found
+
+    def place_of(self, id: str) -> str:
+        """The path of a member."""
+        return f"{self.team}/members/{id}"
 
     # Work
 
@@ -145,7 +176,7 @@ class Dispatcher(Actor):
         arrival = book.next_arrival()
         to = self.routed(request.to, request.value)
         work = Work(request.id or f"work-{arrival}", request, to, self.runtime.now(), arrival)
-        book.works[work.id] = work
+        book.take(work)
         self.arm(work)
         self.place(work)
         return work
@@ -166,36 +197,40 @@ class Dispatcher(Actor):
             work.timer = self.runtime.clock.call_at(work.deadline, lambda: tell(ref, Due(work.id)))
 
     def place(self, work: Work) -> None:
-        """Gives the work to somebody who is free, or puts it in line."""
+        """Gives the work to a member that is free and up, or puts it in line: what waits for a member that is being
+        restarted is done by another one, if there is one that may.
+        """
         book = self.book
         if not book.paused and book.halted is None:
             group = work.handoff.to if work.state == "offered" and work.handoff is not None else work.to
-            seat = book.roster.free(group, lambda seat: may_have(work, seat), up)
+            seat = book.roster.free(group, lambda seat: may_have(work, seat))
             if seat is not None:
                 self.give(work, seat)
                 return
         book.wait(work, self.charter.ageing)
 
     def give(self, work: Work, seat: Seat) -> None:
-        """Reserves the seat and sends it the work, or the offer of it."""
-        self.book.roster.reserve(seat)
+        """Sends the seat the work, or the offer of it."""
         assert seat.ref is not None
         if work.state == "offered":
             if seat.member.takes_offers:
+                self.book.roster.reserve(seat, None)
                 receipt = work.receipt = Receipt(self.ref, work, seat)
                 self.book.receipts[receipt] = None
-                post(seat.ref, work.offer, receipt)
+                deliver(seat.ref, work.offer, receipt)
                 return
             self.accepted(work, seat)
         self.begin(work, seat)
 
     def begin(self, work: Work, seat: Seat) -> None:
-        """Sends the work to the seat that is reserved for it."""
+        """Reserves the seat and sends it the work."""
         now = self.runtime.now()
-        work.state, work.owner, work.began = "working", seat.id, now
+        self.book.move(work, "working")
+        work.owner, work.began = seat.id, now
         work.chain = (*work.chain[:-1], seat.id)
         work.attempt += 1
-        receipt = work.receipt = Receipt(self.ref, work, seat)
+        self.book.roster.reserve(seat, now)
+        receipt = work.receipt = Receipt(self.ref, work, seat, now)
         self.book.receipts[receipt] = None
         self.tell_event(WorkBegan, work.id, seat.id, work.attempt, now - work.entered)
         message = work.value
@@ -215,7 +250,7 @@ class Dispatcher(Actor):
                 ),
             )
         assert seat.ref is not None
-        post(seat.ref, message, receipt)
+        deliver(seat.ref, message, receipt)
 
     @handles
     def settled(self, message: Settled) -> None:
@@ -227,9 +262,9 @@ class Dispatcher(Actor):
             return
         del self.book.receipts[receipt]
         current = work.receipt is receipt
-        self.book.roster.release(seat)
+        self.book.roster.release(seat, receipt.began)
         if seat.ref is not None and not seat.ref.is_alive():
-            self.lost(seat)  # before its work is placed again: one that is gone would use up every attempt at once
+            self.lost(seat)
         if current:
             work.receipt = None
             if work.state == "offered":
@@ -239,13 +274,13 @@ class Dispatcher(Actor):
             else:
                 self.failed(work, seat, outcome.error)
         if seat.leaving:
-            self.fail_stranded()  # it may have come back to be tried again
+            self.fail_stranded(seat.groups)  # it may have come back to be tried again
         self.go_on(seat)
 
     def go_on(self, seat: Seat) -> None:
         """A seat may be free: it gets what is most urgent of what it can do, or leaves."""
         book = self.book
-        while seat.free and not book.paused and book.halted is None:
+        while seat.free and not book.paused and book.halted is None and book.roster.runs(seat):
             work = book.waiting_for(seat)
             if work is None:
                 return
@@ -253,6 +288,11 @@ class Dispatcher(Actor):
 
     def returned(self, work: Work, seat: Seat, result: object) -> None:
         """The member did its part: a result, or a handoff."""
+        wrong = answer_fault(result)
+        if wrong is not None:
+            error = BadAnswer(self.team, work.id, seat.id, *wrong)
+            self.end(work, Outcome(error=WorkFailed(self.team, work.id, seat.id, work.attempt, error)))
+            return
         try:
             wanted = requested(result, seat.role, seat.member.id, self.charter.handoffs)
             if wanted is None:
@@ -266,13 +306,24 @@ class Dispatcher(Actor):
         self.end(work, Outcome(result))
 
     def failed(self, work: Work, seat: Seat, error: BaseException) -> None:
-        """The member crashed over it, or is gone."""
+        """The member crashed over it, or has terminated."""
         if isinstance(error, WorkCancelled) and work.cancellation:
             self.end(work, Outcome(error=error))
             return
+        if (
+            isinstance(error, ActorDeadError)
+            and not (error.begun or alive(seat))
+            and error.path == self.place_of(seat.id)
+        ):
+            work.attempt -= 1  # it had not begun: another member may have it, also at most once
+            work.failure = error
+            self.book.move(work, "waiting")
+            self.place(work)
+            return
         if work.attempt < work.attempts:
             self.tell_event(WorkRetried, work.id, seat.id, work.attempt, error)
-            work.state, work.failure = "waiting", error
+            work.failure = error
+            self.book.move(work, "waiting")
             self.place(work)
             return
         self.end(work, Outcome(error=WorkFailed(self.team, work.id, seat.id, work.attempt, error)))
@@ -282,7 +333,8 @@ class Dispatcher(Actor):
         if work.state == "ended":
             return
         now = self.runtime.now()
-        work.state, work.outcome, work.receipt = "ended", outcome, None
+        self.book.move(work, "ended")
+        work.outcome, work.receipt = outcome, None
         for timer in (work.timer, work.again):
             if timer is not None:
                 timer.cancel()
@@ -309,14 +361,16 @@ class Dispatcher(Actor):
 
     def hand_off(self, work: Work, seat: Seat, wanted: Handoff) -> None:
         """Offers the work to whom its owner names, unless there is an objection."""
-        able = self.book.roster.able(wanted.to)
-        why = objection(work.chain, "", self.charter.max_hops) if able else f"nobody is {named(wanted.to)}"
-        if why is None and all(each.id in work.chain for each in able):
-            why = objection(work.chain, able[0].id, self.charter.max_hops)
+        roster = self.book.roster
+        known = roster.knows(wanted.to)
+        why = objection(work.chain, "", self.charter.max_hops) if known else f"nobody is {named(wanted.to)}"
+        if why is None and all(each.id in work.chain for each in roster.able(wanted.to)):
+            why = objection(work.chain, next(roster.able(wanted.to)).id, self.charter.max_hops)
         if why is not None:
             self.refuse(work, seat.id, wanted, why)
             return
-        work.state, work.handoff, work.giver = "offered", wanted, seat.id
+        self.book.move(work, "offered")
+        work.handoff, work.giver = wanted, seat.id
         work.excluded, work.offers = frozenset(), 0
         self.place(work)
 
@@ -326,7 +380,8 @@ class Dispatcher(Actor):
         assert work.giver is not None
         self.tell_event(HandedOff, work.id, work.giver, seat.id, work.handoff.reason)
         work.value = passed_on(work.handoff, work.value)
-        work.state, work.owner, work.to, work.chain = "working", seat.id, seat.id, (*work.chain, seat.id)
+        self.book.move(work, "working")
+        work.owner, work.to, work.chain = seat.id, seat.id, (*work.chain, seat.id)
         work.pool = None
         work.refused, work.attempt = (), 0
 
@@ -337,7 +392,6 @@ class Dispatcher(Actor):
         assert giver is not None
         if isinstance(outcome.value, Accept):
             self.accepted(work, seat)
-            self.book.roster.reserve(seat)
             self.begin(work, seat)
             return
         work.offers += 1
@@ -367,7 +421,8 @@ class Dispatcher(Actor):
             self.end(work, Outcome(error=HandoffRefused(self.team, work.id, giver, to, why)))
             return
         work.refused = (*work.refused, Refusal(to, why))
-        work.state, work.to, work.owner, work.pool = "waiting", giver, giver, None
+        self.book.move(work, "waiting")
+        work.to, work.owner, work.pool = giver, giver, None
         work.attempt -= 1
         self.place(work)
 
@@ -412,12 +467,14 @@ class Dispatcher(Actor):
         self.book.forget(message.run)
 
     def lost(self, seat: Seat) -> None:
-        """A member's place is gone."""
+        """A member's place has ended."""
         raise NotImplementedError
 
-    def fail_stranded(self) -> None:
-        """Work that nobody is left for ends; work for a pool that has others goes to one of them."""
-        for work in self.book.stranded():
+    def fail_stranded(self, groups: Iterable[str | Can] | None = None) -> None:
+        """Work for these groups, by default for any, ends when no member is left for it; work for a pool that has
+        others goes to one of them.
+        """
+        for work in self.book.stranded(groups):
             if work.state == "offered" and work.handoff is not None and work.giver is not None:
                 self.refuse(work, work.giver, work.handoff, f"nobody is {named(work.handoff.to)} any more")
             elif work.pool is not None and self.book.roster.knows(work.pool.whom):
@@ -494,6 +551,10 @@ def tell(ref: ActorRef[Any], message: object) -> None:
     """Tells a coordinator that may be gone by now."""
     if ref.is_alive():
         ref.tell(message)
+
+
+def _tell_gone(coordinator: ActorRef[Any], seat: str, ref: ActorRef[Any], _: ExitReason) -> None:
+    notice(coordinator, MemberGone(seat, ref))
 
 
 def abandon(book: Book, team: str, reason: ExitReason) -> None:

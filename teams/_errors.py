@@ -52,6 +52,22 @@ class WorkFailed(TeamError):
         return f"{self.work} of {self.team} failed, tried {times}, last by {self.member}: {_account(self.error)}"
 
 
+class BadAnswer(TeamError):
+    """A member answered with what cannot be the result of a piece of work; `instead` says what to return."""
+
+    fields = ("team", "work", "member", "got", "instead")
+    team: str
+    work: str
+    member: str
+    got: str
+    instead: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.team}/members/{self.member}: the answer to {self.work} is no result, got {self.got}; {self.instead}"
+        )
+
+
 class WorkTimeout(TeamError, TimeoutError):
     """The work was not done in time; `member` is who had it, None if nobody had been free."""
 

@@ -14,7 +14,7 @@
 | all else | `events_total` by the name of the event |
 
 Counters and histograms only grow, and begin when the sink is made; who wants a rate subtracts. Nothing is sampled: what
-an event tells is counted when it happens, what a coordinator knows is read when somebody scrapes.
+an event tells is counted when it happens, what a coordinator shows (`_team_view`) is read at each scrape.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from teams._actors import Crashed, DeadlockError, Exited, LifecycleEvent, MessageHandled, Runtime, Started
-from teams._book import Book
 from teams._coordinator import Coordinator
 from teams._errors import RunCancelled
 from teams._events import (
@@ -48,6 +47,7 @@ from teams._events import (
     WorkRetried,
 )
 from teams._team_ref import TeamRef
+from teams._team_view import TeamView
 
 BUCKETS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the histograms, in seconds: from a function that answers at once to an agent that thinks."""
@@ -227,35 +227,33 @@ class TeamMetrics(Collector):
         self._histograms[name].setdefault((label,), _Histogram()).add(seconds)
 
     def _is_team(self, path: str) -> bool:
-        cell = self._runtime.cells.get(f"{path}/coordinator")
-        return cell is not None and cell.props.kind.actor_class is Coordinator
+        found = self._runtime.find(f"{path}/coordinator")
+        return found is not None and found.actor_class is Coordinator
 
     # What coordinators know
 
     def health(self, team: TeamRef | str) -> Health:
         """How the team does, by its ref or path. Of a team that is gone, only what was counted is left."""
         path = team if isinstance(team, str) else team.path
-        book = self._books().get(path)
+        view = self._views().get(path)
         with self._lock:
             ended = {labels[1:]: count for labels, count in self._counts["work"].items() if labels[0] == path}
             spent = self._histograms["work_seconds"].get((path,))
             done = sum(count for (_, outcome), count in ended.items() if outcome == "done")
             failed = sum(ended.values()) - done
             average = spent.total / sum(spent.counts) if spent is not None else None
-        works = list(book.works.values()) if book is not None else []
-        seats = list(book.roster.seats.values()) if book is not None else []
-        active = sum(work.state == "working" for work in works)
-        waiting = sum(work.state in ("waiting", "offered") for work in works)
+        active, waiting = view.works if view is not None else (0, 0)
+        seats = view.seats.values() if view is not None else ()
         running = sum(seat.ref is not None and seat.ref.is_alive() for seat in seats)
         return Health(done, failed, active, waiting, running, len(seats), average)
 
-    def _books(self) -> dict[str, Book]:
-        """The book of each team, by path."""
-        found: dict[str, Book] = {}
+    def _views(self) -> dict[str, TeamView]:
+        """What each team shows of itself, by its path."""
+        found: dict[str, TeamView] = {}
         for path, cell in self._runtime.cells.copy().items():
-            if cell.props.kind.actor_class is Coordinator:
-                books = [each for each in (cell.kept or {}).values() if isinstance(each, Book)]
-                found |= {path.rpartition("/")[0]: each for each in books}
+            view = cell.ref.view()
+            if isinstance(view, TeamView):
+                found[path.rpartition("/")[0]] = view
         return found
 
     # Scraping
@@ -279,15 +277,12 @@ class TeamMetrics(Collector):
         reserved: dict[Labels, float] = {}
         busy: dict[Labels, float] = {}
         now = self._runtime.now()
-        for team, book in self._books().items():
-            for seat in list(book.roster.seats.values()):
-                labels = (team, seat.id)
+        for team, view in self._views().items():
+            for id, seat in view.seats.items():
+                labels = (team, id)
                 seats[labels], reserved[labels] = seat.capacity, seat.reserved
-                cell = self._runtime.cells.get(f"{team}/members/{seat.id}")
-                busy[labels] = cell.seconds if cell is not None else 0.0
-            for work in list(book.works.values()):
-                if work.state == "working" and work.began is not None and (team, str(work.owner)) in busy:
-                    busy[team, str(work.owner)] += now - work.began
+                spent = seat.ref.statistics().seconds if seat.ref is not None else 0.0
+                busy[labels] = spent + seat.working * now - seat.since
         return seats, reserved, busy
 
     def _families(

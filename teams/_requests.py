@@ -1,9 +1,10 @@
-"""What the coordinator may be asked, besides `Assign`: one message an operation."""
+"""What the coordinator may be asked or told, besides `Assign`, and the team itself: one message an operation."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from teams._actors import ActorRef
 from teams._member import Member
 
 
@@ -65,6 +66,25 @@ class Look(NamedTuple):
     """Look again for a member that was being started."""
 
     member: str
+
+
+class AwaitPart(NamedTuple):
+    """To the team: answer with the ref of this part when it is there."""
+
+    part: str
+
+
+class MemberUp(NamedTuple):
+    """The supervisor of the members has started this one."""
+
+    member: str
+
+
+class MemberGone(NamedTuple):
+    """The place of a member has ended."""
+
+    member: str
+    ref: ActorRef[Any]
 
 
 class SeatInfo(NamedTuple):

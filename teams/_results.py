@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+
+import pykka
 
 from teams._supervisors import SpecError
 from teams._target import Can, whom_faults
@@ -41,3 +47,60 @@ class Done:
 
     trigger: str
     result: object = None
+
+
+_UNFINISHED = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Future, pykka.Future)
+"""Types of values of which something is still to come."""
+_PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
+"""Types of most results."""
+_COLLECTIONS = (list, tuple, set, frozenset)
+_ASKING = (Handoff, Emit, Done)
+
+
+def answer_fault(result: object) -> tuple[str, str] | None:
+    """What an answer is that cannot be the result of a piece of work, and what to return in its place; None: it can.
+
+    An answer that says two things at once, and one of which nothing has run yet, would otherwise be taken for the
+    result. Coroutines that have not begun are closed.
+    """
+    if isinstance(result, Done):
+        result = result.result
+    if type(result) in _PLAIN:
+        return None
+    if isinstance(result, _COLLECTIONS):
+        return _several(result, f"a {type(result).__name__} of")
+    if isinstance(result, Mapping):
+        return _several(result.values(), "a mapping to")
+    if isinstance(result, type) and issubclass(result, _ASKING):
+        return f"the class {result.__name__}", f"return an instance: {result.__name__}(...)"
+    return _unfinished(result) if isinstance(result, _UNFINISHED) else None
+
+
+def _several(values: Iterable[object], what: str) -> tuple[str, str] | None:
+    kinds = set(map(type, values))  # most collections have elements of one type, however many there are
+    if any(issubclass(kind, Handoff) for kind in kinds):
+        return (
+            f"{what} Handoff",
+            "a piece of work goes to one member: return one Handoff, or use parallel() in a pattern",
+        )
+    if type in kinds:
+        asking = next((each for each in values if isinstance(each, type) and issubclass(each, _ASKING)), None)
+        if asking is not None:
+            return f"{what} the class {asking.__name__}", f"return instances: {asking.__name__}(...)"
+    if any(issubclass(kind, _UNFINISHED) for kind in kinds):
+        found = [_unfinished(each) for each in values if isinstance(each, _UNFINISHED)]  # each, to close it
+        return f"{what} {found[0][0]}", found[0][1]
+    return None
+
+
+def _unfinished(value: object) -> tuple[str, str]:
+    name = getattr(value, "__name__", type(value).__name__)
+    if isinstance(value, CoroutineType):
+        if inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+            value.close()
+        return f"the coroutine {name}, which was not awaited", "write `await` before the call"
+    if isinstance(value, AsyncGeneratorType):
+        return f"the async generator {name}", "return a list: [each async for each in ...]"
+    if isinstance(value, GeneratorType):
+        return f"the generator {name}", "return a list: list(...)"
+    return f"a {name} that was not awaited", "await it, and return what it gives"

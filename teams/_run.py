@@ -90,6 +90,7 @@ class Goal(Run):
             record.record = Record(f"goal-{self.runtime.next_number()}", pattern, value, future, self.runtime.park)
             when_gone(self, partial(broken, record.record, self.path))
         super().__init__(record.record)
+        self.publish_view(record.record)
 
     async def on_continue(self) -> None:
         self.record.forgive()

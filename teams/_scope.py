@@ -369,7 +369,7 @@ class Scope:
     @property
     def team(self) -> str:
         """The path of the team."""
-        return self._coordinator._cell.path.rpartition("/")[0]
+        return self._coordinator.path.rpartition("/")[0]
 
     @property
     def topics(self) -> TopicsRef:

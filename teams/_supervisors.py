@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisors._api import CountChildren, DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren
+from supervisors._api import CountChildren, DeleteChild, RestartChild, StartChild, TerminateChild, WhichChild
 from supervisors._backoff import Backoff, Constant, Exponential, Linear, constant, exponential, linear
 from supervisors._builders import (
     ChildOptions,
@@ -13,8 +13,8 @@ from supervisors._builders import (
     supervisor,
 )
 from supervisors._check import Finding
-from supervisors._child import ALIVE
-from supervisors._errors import ChildRunning, Fault, SpecError, SupervisionError
+from supervisors._child import ALIVE, ChildInfo
+from supervisors._errors import ChildRunning, Fault, NotFound, SpecError, SupervisionError
 from supervisors._events import Concluded
 from supervisors._faults import attempt, checked, faults_of, unknown_key
 from supervisors._file import read_tree
@@ -26,6 +26,7 @@ from supervisors._supervisor import Supervisor
 __all__ = [
     "ALIVE",
     "Backoff",
+    "ChildInfo",
     "ChildOptions",
     "ChildRunning",
     "ChildSpec",
@@ -38,6 +39,7 @@ __all__ = [
     "Fault",
     "Finding",
     "Linear",
+    "NotFound",
     "OwnBudget",
     "RestartChild",
     "Spec",
@@ -49,7 +51,7 @@ __all__ = [
     "SupervisorRef",
     "SupervisorSpec",
     "TerminateChild",
-    "WhichChildren",
+    "WhichChild",
     "attempt",
     "budget",
     "checked",

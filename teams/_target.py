@@ -48,10 +48,15 @@ class Pool:
 def pool(whom: str | Can, route: Route = "least_loaded", *, key: Callable[[object], object] | None = None) -> Pool:
     """Work for one of several, chosen by `route`.
 
-    `least_loaded` takes whoever has the fewest pieces of work reserved, `round_robin` one after another, `random` any
-    with equal chance, `consistent_hash` the same one for the same key for as long as that one is a member (rendezvous
-    hashing, Thaler and Ravishankar 1998: when a member leaves, only its own keys move). A key is known by its `repr`:
-    texts and numbers are good keys, an object without a `__repr__` of its own is another one each time.
+    `least_loaded` takes the member with the fewest pieces of work reserved, `round_robin` one after another, `random`
+    any with equal chance; of these three, members that are being restarted get nothing until they are up, and the first
+    that is up gets what came while none was. `consistent_hash` takes the same member for the same key for as long as it
+    is in the team, and waits for it while it is being restarted. When a member leaves or terminates, only its own keys
+    move; when one joins, it takes 1 / n of the keys, n being the number of members then, and no key moves between the
+    others. A key is known by its `repr`: strings and numbers are good keys, an object without a `__repr__` of its own
+    is another one each time.
+
+    What a choice costs does not grow with the number of members (`round_robin`, `random`), or with its logarithm.
 
     Raises:
         SpecError: every fault

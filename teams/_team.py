@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, TypeVar, Unpack
 
-from teams._actors import ActorRef
+from teams._actors import (
+    ActorDeadError,
+    ActorRef,
+    ChildStarted,
+    ExitReason,
+    Reply,
+    answer,
+    handles,
+    notice,
+    settle_failure,
+    take_reply,
+    when_gone,
+)
 from teams._coordinator import Coordinator
 from teams._dispatcher import Charter
 from teams._handoff import HandoffRule
 from teams._member import Member
 from teams._pattern import Pattern, pattern_faults, whoms
+from teams._requests import AwaitPart, MemberUp
 from teams._role import Role
 from teams._run import Goal, Run
 from teams._supervisors import (
@@ -24,7 +38,6 @@ from teams._supervisors import (
     Strategy,
     Supervisor,
     SupervisorSpec,
-    budget,
     child,
     dynamic_supervisor,
     exponential,
@@ -44,10 +57,70 @@ but for runs that are killed on purpose.
 
 
 class Team(Supervisor):
-    """The supervisor at the root of a team."""
+    """The supervisor at the root of a team. It also answers callers that wait for a part of the team that is being
+    started again.
+    """
 
     ref_type: ClassVar[type[ActorRef[Any]]] = TeamRef
     own_children = True
+
+    def __init__(self, spec: SupervisorSpec) -> None:
+        super().__init__(spec)
+        self._callers = self.kept(_Callers)
+        if not self._callers.open:
+            self._callers.open = True
+            when_gone(self, partial(self._callers.refuse, self.path))
+
+    @handles
+    def await_part(self, request: AwaitPart) -> None:
+        """Answers with the ref of a part of the team: at once if it is there, otherwise when it has been started."""
+        reply = take_reply(self)
+        part = self.runtime.find(f"{self.path}/{request.part}")
+        if reply is not None and part is not None:
+            answer(reply, part)
+        elif reply is not None:
+            self._callers.add(request.part, reply)
+
+    @handles
+    def child_started(self, started: ChildStarted) -> None:
+        super().child_started(started)
+        part = self.runtime.find(f"{self.path}/{started.id}")
+        if part is not None:
+            for reply in self._callers.take(started.id):
+                answer(reply, part)
+
+
+class _Callers:
+    """Who waits for which part of a team. Kept through a crash of the team."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self._waiting: dict[str, list[Reply]] = {}
+
+    def add(self, part: str, reply: Reply) -> None:
+        """One more waits; those that no longer do are forgotten."""
+        self._waiting[part] = [*(each for each in self._waiting.get(part, ()) if not each.done()), reply]
+
+    def take(self, part: str) -> list[Reply]:
+        """Those that wait for this part."""
+        return self._waiting.pop(part, [])
+
+    def refuse(self, path: str, reason: ExitReason) -> None:
+        """The team has terminated."""
+        for part in list(self._waiting):
+            for reply in self.take(part):
+                settle_failure(reply, ActorDeadError(path, reason, AwaitPart(part)), path)
+
+
+class Members(Supervisor):
+    """The supervisor of the members of a team. It tells the coordinator of each member that has come up."""
+
+    @handles
+    def child_started(self, started: ChildStarted) -> None:
+        super().child_started(started)
+        coordinator = self.runtime.find(f"{self.path.rpartition('/')[0]}/coordinator")
+        if coordinator is not None:
+            notice(coordinator, MemberUp(started.id))
 
 
 class TeamOptions(CommonOptions, total=False):
@@ -101,9 +174,19 @@ def team(
         goal: what it exists for; None: it runs until it is stopped
         max_hops: how often one piece of work may be handed on
         ageing: seconds of waiting that count as much as one level of priority
-        options: those of `supervisors.supervisor`, for the team as a child. `max_restarts` (5) within `period` (60 s)
-            is the budget of the members (supervision rule 8). When it is spent they are all started anew, once; when
-            it is spent again within `period`, the team gives up.
+        options: those of `supervisors.supervisor`, for the team as a child. `max_restarts` and `period` are the budget
+            of each member, and of the parts of the team
+
+    A member's failures are its own. It is restarted alone (unless `strategy` says otherwise), and its restarts count in
+    a budget of its own (supervision rule 9): `max_restarts` and `period` of the member, or else those of the team. When
+    the budget is spent, that member alone is given up: `GaveUp` and `MemberLost` are published, and work that no other
+    member can do ends with `NoCapableAgent`. The other members keep the work they have, and the team goes on without
+    it. A member without which the team makes no sense says `on_limit="escalate"`: then all members are started anew,
+    and that restart counts for the team.
+
+    Only those parts end a team without which there is none: the coordinator, the topics, the supervisors of the members
+    and of the runs, and the goal. When these have to be restarted more often than `max_restarts` and `period` allow,
+    the team gives up. All but the goal are code of this library, and crash only when they are killed.
 
     Raises:
         SpecError: every fault
@@ -122,7 +205,17 @@ def team(
     faults += [*_goal_faults(id, members, roles, goal), *_number_faults(id, max_hops, ageing)]
     if faults:
         raise SpecError(faults)
-    charter = Charter(id, members, roles, tuple(handoffs), max_hops, float(ageing), tuple(choreographies))
+    charter = Charter(
+        id,
+        members,
+        roles,
+        tuple(handoffs),
+        max_hops,
+        float(ageing),
+        tuple(choreographies),
+        options.get("max_restarts", SupervisorSpec.model_fields["max_restarts"].default),
+        options.get("period"),
+    )
     children = list(_children(charter, strategy, options, goal))
     return supervisor(
         id,
@@ -136,14 +229,12 @@ def team(
 
 def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
     """What a team is made of, in start order. Takes what is meant for the members out of the options."""
-    period = options.get("period", 60.0)
     yield supervisor(
         "members",
-        *(spec for each in charter.members for spec in each.specs),
+        *(charter.budgeted(spec) for each in charter.members for spec in each.specs),
         strategy=strategy,
-        max_restarts=options.get("max_restarts", 5),
-        period=period,
-        own_budget=budget(1, period=period),
+        max_restarts=None,  # each member has a budget of its own
+        supervisor_class=Members,
         keep_children=False,
         on_failure=options.pop("on_failure", None),
     )
@@ -157,7 +248,7 @@ def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: 
         backoff=exponential(0.01, cap=1.0),
         shutdown="brutal_kill",
         max_restarts=RUN_RESTARTS,
-        period=period,
+        period=options.get("period"),
         on_limit="drop",
     )
     yield dynamic_supervisor("runs", run, max_restarts=None, backoff=None)

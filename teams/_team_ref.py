@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
-from teams._actors import ActorDeadError, ActorRef, Crashed, ExitReason, Future
-from teams._book import Book
+from teams._actors import (
+    ActorDeadError,
+    ActorRef,
+    CallTimeout,
+    Crashed,
+    DeadLetter,
+    ExitReason,
+    Future,
+    last_reason,
+    when_terminated,
+)
 from teams._broadcast import BroadcastTo
 from teams._errors import RunFailed, TeamError, TeamHalted, WorkTimeout
 from teams._gather import Gathered, GatherPolicy, collect
-from teams._lobby import Guest, meet
 from teams._member import Member
 from teams._pattern import Pattern, pattern_faults, whoms
 from teams._record import Record, RunHandle
-from teams._requests import EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SeatInfo
-from teams._run import Goal, broken
+from teams._requests import AwaitPart, EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SeatInfo
+from teams._run import broken
 from teams._step import count_faults, priority_faults, seconds_faults
 from teams._supervisors import Fault, SpecError, SupervisionError, SupervisorRef
 from teams._target import Can, Pool, Whom, whom_faults
+from teams._team_view import TeamView
 from teams._work import Assign, Outcome
 from teams.protocols._topics_ref import TopicsRef
 
@@ -72,25 +81,25 @@ class TeamRef(SupervisorRef):
             *(_wrong(path, "priority", "a whole number", None) if urgency is None else priority_faults(path, urgency)),
             *count_faults(path, "attempts", attempts),
         )
-        return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts, self._cell.runtime.now()))
+        return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts, self.runtime.now()))
 
     def play(self, pattern: Pattern, value: object = None) -> RunHandle:
         """Plays a pattern with this input. The handle is the result to wait for, the events, and the way to cancel.
         Raises SpecError when it is no pattern.
         """
         _refuse(*pattern_faults(f"{self.path}.play()", pattern))
-        runtime = self._cell.runtime
+        runtime = self.runtime
         record = Record(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
         handle = RunHandle(record, partial(self._cancel, record))
         self._start(record, STARTS)
         return handle
 
     def _start(self, record: Record, tries: int) -> None:
-        book = self._book
-        if book is not None and book.halted is not None:
-            record.settle(Outcome(error=RunFailed(record.id, TeamHalted(self.path, book.halted), {})))
+        view = self._view
+        if view is not None and view.halted is not None:
+            record.settle(Outcome(error=RunFailed(record.id, TeamHalted(self.path, view.halted), {})))
         else:
-            meet(self, "runs", Guest(partial(self._begin, record, tries), partial(broken, record, self.path)))
+            self._reach("runs", partial(self._begin, record, tries), partial(self._broken, record))
 
     def _begin(self, record: Record, tries: int, runs: ActorRef[Any]) -> None:
         assert isinstance(runs, SupervisorRef)
@@ -98,19 +107,21 @@ class TeamRef(SupervisorRef):
 
     def _started(self, record: Record, tries: int, started: Future[ActorRef[Any]]) -> None:
         try:
-            cell = started.get()._cell
+            run = started.get()
         except Exception as error:  # noqa: BLE001 - whatever kept the run from starting is its outcome
             if tries and self.is_alive():
                 self._start(record, tries)  # the supervisor of runs has crashed over it; the record knows what was done
             else:
-                broken(record, self.path, error.reason if isinstance(error, ActorDeadError) else Crashed(error))
+                self._broken(record, error)
             return
-        runtime = self._cell.runtime
-        runtime.on_loop(lambda: runtime.when_closed(cell, partial(self._run_gone, record, cell.path)))
+        when_terminated(run, partial(self._run_gone, record, run.path))
 
-    def _run_gone(self, record: Record, path: str, reason: Any) -> None:
+    def _broken(self, record: Record, error: Exception) -> None:
+        broken(record, self.path, error.reason if isinstance(error, ActorDeadError) else Crashed(error))
+
+    def _run_gone(self, record: Record, path: str, reason: ExitReason) -> None:
         broken(record, path, reason)
-        coordinator = self._cell.runtime.find(f"{self.path}/coordinator")
+        coordinator = self.runtime.find(f"{self.path}/coordinator")
         if coordinator is not None and coordinator.is_alive():
             coordinator.tell(EndRun(record.id, "its run is gone"))
 
@@ -121,7 +132,7 @@ class TeamRef(SupervisorRef):
                 if record.task is not None:
                     record.task.cancel()
 
-        self._cell.runtime.on_loop(cancel)
+        self.runtime.on_loop(cancel)
 
     def broadcast(
         self,
@@ -151,22 +162,33 @@ class TeamRef(SupervisorRef):
         return self._coordinate(BroadcastTo(message, to, policy or collect(), within))
 
     def tell_all(self, message: object, to: str | Can | None = None) -> None:
-        """Sends a message to every member, or to those of a role or capability, and does not wait. Raises SpecError
-        when `to` is neither.
+        """Sends a message to every member, or to those of a role or capability, and does not wait. If the team is being
+        started again and does not come back, the message is a dead letter.
+
+        Raises:
+            SpecError: `to` is neither
+            ActorDeadError: the team has terminated
         """
         _refuse(*(whom_faults(f"{self.path}.tell_all()", to) if to is not None else ()))
-        coordinator = self._cell.runtime.find(f"{self.path}/coordinator")
-        if coordinator is None:
-            raise ActorDeadError(self.path, self._cell.reason, message)
-        coordinator.tell(BroadcastTo(message, to, collect(), None))
+        if not self.is_alive():
+            raise ActorDeadError(self.path, last_reason(self), message)
+
+        def tell(coordinator: ActorRef[Any]) -> None:
+            try:
+                coordinator.tell(BroadcastTo(message, to, collect(), None))
+            except ActorDeadError as error:
+                gone(error)
+
+        def gone(error: Exception) -> None:
+            self.runtime.events.publish(DeadLetter(self.path, self.runtime.now(), message, "closed", None, error))
+
+        self._reach("coordinator", tell, gone)
 
     def goal(self) -> RunHandle | None:
         """The run of the goal of the team; None when it has none, or is only starting."""
-        found = self._cell.runtime.find(f"{self.path}/goal")
-        actor = found._cell.actor if found is not None else None
-        if not isinstance(actor, Goal):
-            return None
-        return RunHandle(actor.record, partial(self._cancel, actor.record))
+        found = self.runtime.find(f"{self.path}/goal")
+        record = found.view() if found is not None else None
+        return RunHandle(record, partial(self._cancel, record)) if isinstance(record, Record) else None
 
     def member(self, id: str) -> ActorRef[Any]:
         """The ref of one seat, stable across restarts. Raises `NotFound`."""
@@ -227,28 +249,54 @@ class TeamRef(SupervisorRef):
     def check(self, pattern: Pattern) -> tuple[str, ...]:
         """What of a pattern nobody in the team is or can do now. Raises SpecError when it is no pattern."""
         _refuse(*pattern_faults(f"{self.path}.check()", pattern))
-        book = self._book
-        return tuple(str(whom) for whom in whoms(pattern) if book is None or not book.roster.able(whom))
+        view = self._view
+        return tuple(str(whom) for whom in whoms(pattern) if view is None or not view.knows(whom))
 
     @property
-    def _book(self) -> Book | None:
-        """What the coordinator keeps; None when there is none, or it has not started yet."""
-        found = self._cell.runtime.find(f"{self.path}/coordinator")
-        kept = found._cell.kept if found is not None else None
-        return next((each for each in (kept or {}).values() if isinstance(each, Book) and each.open), None)
+    def _view(self) -> TeamView | None:
+        """What the coordinator shows; None when there is none, or it has not started yet."""
+        found = self.runtime.find(f"{self.path}/coordinator")
+        view = found.view() if found is not None else None
+        return view if isinstance(view, TeamView) else None
+
+    def _reach(
+        self,
+        part: str,
+        there: Callable[[ActorRef[Any]], object],
+        gone: Callable[[Exception], object],
+        timeout: float | None = None,
+    ) -> None:
+        """Calls `there` with a part of the team: at once if there is one, or, while the team is being started again, as
+        soon as that part is up. Calls `gone` when the team has terminated (`ActorDeadError`) or `timeout` seconds have
+        passed (`CallTimeout`) before. What is called later runs on the loop thread.
+        """
+        found = self.runtime.find(f"{self.path}/{part}")
+        if found is not None:
+            there(found)
+            return
+
+        def answered(asked: Future[ActorRef[Any]]) -> None:
+            try:
+                found = asked.get()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller hears of it
+                gone(error)
+            else:
+                there(found)
+
+        self.ask(AwaitPart(part), block=False, timeout=timeout).add_done_callback(answered)
 
     def _coordinate(self, message: object) -> Future[Any]:
-        future: Future[Any] = Future(self._cell.runtime.park)
+        future: Future[Any] = Future(self.runtime.park)
         timeout = message.timeout if isinstance(message, Assign) else None
 
-        def gone(reason: ExitReason) -> None:
-            future.set_exception(ActorDeadError(self.path, reason, message))
+        def gone(error: Exception) -> None:
+            if isinstance(error, ActorDeadError):
+                error = ActorDeadError(self.path, error.reason, message)
+            elif isinstance(error, CallTimeout) and timeout is not None:
+                error = WorkTimeout(self.path, "work", timeout, None)
+            future.set_exception(error)
 
-        def late() -> None:
-            future.set_exception(WorkTimeout(self.path, "work", timeout, None))
-
-        until = None if timeout is None else self._cell.runtime.now() + timeout
-        meet(self, "coordinator", Guest(partial(self._ask_coordinator, message, future, ASKED), gone, late), until)
+        self._reach("coordinator", partial(self._ask_coordinator, message, future, ASKED), gone, timeout)
         return future
 
     def _ask_coordinator(self, message: object, future: Future[Any], tries: int, coordinator: ActorRef[Any]) -> None:
@@ -267,7 +315,7 @@ class TeamRef(SupervisorRef):
         except (TeamError, SupervisionError) as error:
             future.set_exception(error)
         except Exception as error:  # noqa: BLE001 - whatever crashed it
-            if tries and not coordinator._cell.closed:
+            if tries and coordinator.is_alive():
                 self._ask_coordinator(message, future, tries, coordinator)
             else:
                 future.set_exception(error)

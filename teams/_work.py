@@ -81,12 +81,14 @@ class Report:
 class Receipt(Report):
     """The outcome of one attempt, or the answer to one offer."""
 
-    __slots__ = ("seat", "work")
+    __slots__ = ("began", "seat", "work")
 
-    def __init__(self, coordinator: ActorRef[Any], work: Work, seat: Seat) -> None:
+    def __init__(self, coordinator: ActorRef[Any], work: Work, seat: Seat, began: float | None = None) -> None:
         super().__init__(coordinator)
         self.work = work
         self.seat = seat
+        self.began = began
+        """When the attempt began, by the runtime's clock in seconds; None: it is an offer."""
 
     @property
     def message(self) -> Settled:

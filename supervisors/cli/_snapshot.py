@@ -82,7 +82,8 @@ def _below(runtime: Runtime, cell: Cell, lasts: tuple[bool, ...]) -> Iterator[Ro
 
 
 def _spec_of(cell: Cell) -> SupervisorSpec | None:
-    return cell.actor._spec if isinstance(cell.actor, Supervisor) else None
+    view = cell.ref.view() if isinstance(cell.actor, Supervisor) else None
+    return view if isinstance(view, SupervisorSpec) else None
 
 
 def _class_of(cell: Cell | None, info: ChildInfo) -> str:
