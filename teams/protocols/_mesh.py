@@ -167,7 +167,8 @@ def mesh(
         settings = options.copy()
         settings["args"] = {"behaviour": behaviour, "until": until}
         children.append(child(name, MeshMember, **settings))
-    return supervisor(id, *children)
+    # A member hears of every change: that is no progress. What it decides may crash it all the same, again and again.
+    return supervisor(id, *children, period=60.0)
 
 
 async def rest(state: SharedStateRef, until: Callable[[Values], object]) -> dict[str, Any]:
