@@ -35,10 +35,12 @@ from actors._errors import (
 )
 from actors._events import (
     Abandoned,
+    AskFailed,
     CrashedExit,
     DeadLetter,
     EventStream,
     Exited,
+    HookFailed,
     LifecycleEvent,
     LoopBlocked,
     MessageHandled,
@@ -73,6 +75,7 @@ __all__ = [
     "ActorDeadError",
     "ActorError",
     "ActorRef",
+    "AskFailed",
     "BlockingCallError",
     "CallTimeout",
     "Clock",
@@ -89,6 +92,7 @@ __all__ = [
     "Future",
     "HandlerDefinitionError",
     "HandlerTimeout",
+    "HookFailed",
     "IgnoreStart",
     "Killed",
     "LifecycleEvent",

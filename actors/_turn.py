@@ -22,6 +22,7 @@ from actors._handlers import Dispatch
 from actors._mailbox import Queue
 from actors._messages import Continue, Timed
 from actors._reasons import ExitReason
+from actors._text import type_name
 
 if TYPE_CHECKING:
     from actors._hosts import Host
@@ -297,7 +298,7 @@ class Turn:
         now = self.runtime.now()
         seconds = now - getattr(envelope, "began", now)
         if self.trace is not None:
-            self.trace.append(Handled(now, type(envelope.message).__qualname__, seconds, outcome, self.incarnation))
+            self.trace.append(Handled(now, type_name(envelope.message), seconds, outcome, self.incarnation))
         if self.runtime.events.sinks(MessageHandled):
             sender = envelope.sender.path if envelope.sender is not None else None
             self.runtime.events.publish(
@@ -326,7 +327,7 @@ class Handled(NamedTuple):
 
 def kind_name(message: object) -> str:
     """The type of a message as people know it: a timer's wrapping is none of theirs."""
-    return type(message.message if type(message) is Timed else message).__qualname__
+    return type_name(message.message if type(message) is Timed else message)
 
 
 def settle_failure(reply: Reply, error: BaseException, path: str) -> None:

@@ -34,6 +34,7 @@ from actors._props import Props, wrong_host
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
 from actors._ref import ActorRef
 from actors._runtime import ClockFactory, LoopFactory, Runtime
+from actors._text import block, cut, described, said, shown, type_name
 from actors._turn import State, settle_failure
 
 __all__ = [
@@ -74,8 +75,14 @@ __all__ = [
     "StopOrder",
     "Subscription",
     "TimerHandle",
+    "block",
+    "cut",
+    "described",
     "handles",
     "kind_of",
+    "said",
     "settle_failure",
+    "shown",
+    "type_name",
     "wrong_host",
 ]
