@@ -36,10 +36,12 @@ from actors._errors import (
 )
 from actors._events import (
     Abandoned,
+    AskFailed,
     CrashedExit,
     DeadLetter,
     EventStream,
     Exited,
+    HookFailed,
     LifecycleEvent,
     LoopBlocked,
     MessageHandled,
@@ -75,6 +77,7 @@ __all__ = [
     "ActorDeadError",
     "ActorError",
     "ActorRef",
+    "AskFailed",
     "BlockingCallError",
     "CallTimeout",
     "Clock",
@@ -91,6 +94,7 @@ __all__ = [
     "Future",
     "HandlerDefinitionError",
     "HandlerTimeout",
+    "HookFailed",
     "IgnoreStart",
     "Killed",
     "LifecycleEvent",

@@ -30,7 +30,7 @@ from actors._errors import (
     gone,
     lost,
 )
-from actors._events import CrashedExit, Exited, Quarantined, Redelivered, Started, StartFailed
+from actors._events import CrashedExit, Exited, HookFailed, Quarantined, Redelivered, Started, StartFailed
 from actors._mailbox import BoundedQueue, make_queue, waiting_in, withdraw
 from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, Down, Exit, StopOrder
 from actors._props import Props
@@ -417,17 +417,25 @@ class Cell(Turn):
         self.host.drive_life(self, self._farewell(reason), partial(self._left, self.incarnation, reason))
 
     async def _farewell(self, reason: ExitReason) -> None:
-        actor = self.actor
-        if self.supervised and self.props.kind.carries:
-            carried = actor.carry_over(reason)
-            self.carried = await carried if type(carried) is CoroutineType else carried
-        if isinstance(reason, Crashed):
-            error = reason.exception
-            done = actor.on_failure(type(error), error, error.__traceback__)
-        else:
-            done = actor.on_stop()
-        if type(done) is CoroutineType:
-            await done
+        actor, hook = self.actor, "carry_over"
+        try:
+            if self.supervised and self.props.kind.carries:
+                carried = actor.carry_over(reason)
+                self.carried = await carried if type(carried) is CoroutineType else carried
+            if isinstance(reason, Crashed):
+                hook, error = "on_failure", reason.exception
+                done = actor.on_failure(type(error), error, error.__traceback__)
+            else:
+                hook = "on_stop"
+                done = actor.on_stop()
+            if type(done) is CoroutineType:
+                await done
+        except BaseException as raised:
+            unheard = isinstance(reason, Crashed) or self.killed  # otherwise it is the reason of the exit
+            if unheard and not isinstance(raised, asyncio.CancelledError | GeneratorExit):
+                failed = HookFailed(self.path, self.runtime.now(), self.incarnation, hook, raised)
+                self.runtime.events.publish(failed)
+            raise
 
     def _left(self, incarnation: int, reason: ExitReason, error: BaseException | None) -> None:
         """The hook for the end is done; one that raised makes the exit a crash."""
@@ -821,7 +829,7 @@ class Cell(Turn):
     def overran(self, envelope: Envelope) -> HandlerTimeout:
         """The error for a handler that passed its time limit."""
         assert self.props.handler_timeout is not None
-        return HandlerTimeout(self.path, type(envelope.message).__qualname__, self.props.handler_timeout)
+        return HandlerTimeout(self.path, kind_name(envelope.message), self.props.handler_timeout)
 
     def may_open(self) -> bool:
         return not self.suspended and self._lives()

@@ -10,7 +10,11 @@ from collections.abc import Sequence
 
 import pykka
 
-from actors._reasons import ExitReason, RuntimeLost
+from actors._reasons import ExitReason, RuntimeLost, within
+from actors._text import block, described, is_ctrl_c, shown, type_name
+
+_LONGEST = 10_000
+"""Characters of the text of an error: one may list many faults."""
 
 
 class ActorError(Exception):
@@ -29,11 +33,19 @@ class ActorError(Exception):
             setattr(self, name, value)
 
     def __str__(self) -> str:
-        return self.describe()
+        try:
+            return block(self.describe(), _LONGEST)
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
+            return f"{type_name(self)}, whose text cannot be shown"
+
+    def __repr__(self) -> str:
+        return f"{type_name(self)}({', '.join(map(shown, self.args))})"
 
     def describe(self) -> str:
-        """The error as a sentence for a person."""
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.fields)
+        """The error as a sentence for a person. `str` cuts it and makes it printable."""
+        return ", ".join(f"{name}={shown(getattr(self, name))}" for name in self.fields)
 
 
 class ActorDeadError(ActorError, pykka.ActorDeadError):
@@ -53,7 +65,8 @@ class ActorDeadError(ActorError, pykka.ActorDeadError):
             self.__cause__ = lost(reason)
 
     def describe(self) -> str:
-        return f"{self.path} is gone ({self.reason}); the message of type {_kind(self.undelivered)} is in .undelivered"
+        kind = type_name(self.undelivered)
+        return f"{self.path} is gone ({within(self.reason)}); the message of type {kind} is in .undelivered"
 
 
 class ActorCrashed(ActorError):
@@ -68,7 +81,7 @@ class ActorCrashed(ActorError):
     cause: BaseException
 
     def describe(self) -> str:
-        return f"{self.path} crashed: {type(self.cause).__name__}({self.cause})"
+        return f"{self.path} crashed: {described(self.cause)}"
 
 
 class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
@@ -119,7 +132,7 @@ class MailboxFull(ActorError):
     def describe(self) -> str:
         return (
             f"the mailbox of {self.path} is full ({self.capacity} messages wait); "
-            f"the message of type {_kind(self.undelivered)} is in .undelivered"
+            f"the message of type {type_name(self.undelivered)} is in .undelivered"
         )
 
 
@@ -146,7 +159,7 @@ class StartError(ActorError):
     reason: ExitReason
 
     def describe(self) -> str:
-        return f"{self.path} did not start: {self.reason}"
+        return f"{self.path} did not start: {within(self.reason)}"
 
 
 class StartDeclined(ActorError):
@@ -193,7 +206,7 @@ class LinkedExit(ActorError):
     reason: ExitReason
 
     def describe(self) -> str:
-        return f"linked to {self.path}, which ended: {self.reason}"
+        return f"linked to {self.path}, which ended: {within(self.reason)}"
 
 
 class NoSuchActor(ActorError, LookupError):
@@ -331,7 +344,3 @@ class TransitionRefused(ActorError, RuntimeError):
 
     def describe(self) -> str:
         return f"{self.machine}: {self.what} has no meaning {self.where}; do it while a message is handled"
-
-
-def _kind(message: object) -> str:
-    return type(message).__qualname__

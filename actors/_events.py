@@ -10,13 +10,18 @@ from types import FunctionType, MethodType
 from typing import ClassVar, TypeVar
 
 from actors._interrupts import hand_on
-from actors._reasons import ExitReason
+from actors._reasons import Crashed, ExitReason
 from actors._reporting import report
+from actors._text import fields_shown, same
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LifecycleEvent:
-    """Something that happened to an actor. `at` is the runtime's monotonic clock, in seconds."""
+    """Something that happened to an actor. `at` is the runtime's monotonic clock, in seconds.
+
+    Events compare by value. They hold messages and errors of the user's: what those raise when they are compared or
+    shown does not leave the event (_text.py).
+    """
 
     level: ClassVar[str] = "debug"
     """How loud a log should be about it: debug, info, warning or error."""
@@ -24,20 +29,43 @@ class LifecycleEvent:
     path: str
     at: float
 
+    def __init_subclass__(cls) -> None:
+        # `dataclass` would write these for each class, and call the user's code unguarded.
+        for name in ("__eq__", "__hash__", "__repr__"):
+            if name not in vars(cls):
+                setattr(cls, name, getattr(LifecycleEvent, name))
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(same(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.at))
+
+    def __repr__(self) -> str:
+        return fields_shown(self)
+
     @property
     def name(self) -> str:
         """The event in one word, as logs show it."""
         text = type(self).__name__
         return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in text).lstrip("_")
 
-    @property
-    def exception(self) -> BaseException | None:
-        """The exception whose traceback a log should show with the event, if there is one."""
-        return None
-
     def as_dict(self) -> dict[str, object]:
         """The fields of the event."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The exception that this event is the first to tell of. A log shows its traceback."""
+        return None
+
+    def after_exit(self) -> str | None:
+        """What the event adds to the end of an incarnation just before it at the same path, in words: `restart 1 in
+        0.2 s`. A log adds that to the line of the end. None: the event is news of its own.
+        """
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +85,11 @@ class StartFailed(LifecycleEvent):
     incarnation: int
     reason: ExitReason
 
+    @property
+    def exception(self) -> BaseException | None:
+        """The exception that failed the start."""
+        return self.reason.exception if isinstance(self.reason, Crashed) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Exited(LifecycleEvent):
@@ -73,6 +106,43 @@ class CrashedExit(Exited):
 
     level: ClassVar[str] = "error"
     message_type: str | None = None
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The exception that ended the incarnation."""
+        return self.reason.exception if isinstance(self.reason, Crashed) else None
+
+
+@dataclass(frozen=True, slots=True)
+class HookFailed(LifecycleEvent):
+    """A hook for the end raised, and what it raised decides nothing: `on_failure` or `carry_over` after a crash, or any
+    of an incarnation that was killed meanwhile. Otherwise what `on_stop` raises is the reason of the exit.
+    """
+
+    level: ClassVar[str] = "error"
+    incarnation: int
+    hook: str
+    error: BaseException
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What the hook raised."""
+        return self.error
+
+
+@dataclass(frozen=True, slots=True)
+class AskFailed(LifecycleEvent):
+    """A plain pykka actor raised over a question: the asker has the exception, the actor lives (pykka's contract)."""
+
+    level: ClassVar[str] = "info"
+    incarnation: int
+    message_type: str
+    error: BaseException
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What the asker has got."""
+        return self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +182,14 @@ class Redelivered(LifecycleEvent):
 
 @dataclass(frozen=True, slots=True)
 class LoopBlocked(LifecycleEvent):
-    """One turn of the actor holds the event loop; `stack` shows where."""
+    """One turn of the actor holds the event loop. `where` is the line of the user's own code that does, `stack` how it
+    came there.
+    """
 
     level: ClassVar[str] = "warning"
     seconds: float
     stack: str
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

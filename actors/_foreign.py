@@ -19,11 +19,12 @@ from pykka.messages import _ActorStop
 
 from actors._current import current_cell
 from actors._envelope import Envelope
+from actors._events import AskFailed
 from actors._handlers import Dispatch
 from actors._kind import Kind
 from actors._messages import Timed
 from actors._ref import ActorRef
-from actors._turn import settle_failure
+from actors._turn import kind_name, settle_failure
 
 if TYPE_CHECKING:
     from actors._cell import Cell
@@ -68,14 +69,17 @@ class ForeignKind(Kind):
 
 
 def _receive(actor: Any, message: object) -> object:
-    envelope = actor._cell.envelope
+    cell: Cell = actor._cell
+    envelope = cell.envelope
     if envelope is None or envelope.reply is None:
         return actor._handle_receive(message)
     try:
         return actor._handle_receive(message)
     except Exception as error:  # noqa: BLE001 - pykka's contract: a failed ask is answered with the exception
-        settle_failure(envelope.reply, error, actor._cell.path)
+        settle_failure(envelope.reply, error, cell.path)
         envelope.reply = None
+        failed = AskFailed(cell.path, cell.runtime.now(), cell.incarnation, kind_name(message), error)
+        cell.runtime.events.publish(failed)
         return None
 
 

@@ -23,6 +23,7 @@ from actors._interrupts import hand_on
 from actors._mailbox import Queue
 from actors._messages import Continue, Down, Exit, Timed
 from actors._reasons import ExitReason
+from actors._text import type_name
 
 if TYPE_CHECKING:
     from actors._hosts import Host
@@ -310,7 +311,7 @@ class Turn:
         now = self.runtime.now()
         seconds = now - getattr(envelope, "began", now)
         if self.trace is not None:
-            self.trace.append(Handled(now, type(envelope.message).__qualname__, seconds, outcome, self.incarnation))
+            self.trace.append(Handled(now, type_name(envelope.message), seconds, outcome, self.incarnation))
         if self.runtime.events.sinks(MessageHandled):
             sender = envelope.sender.path if envelope.sender is not None else None
             self.runtime.events.publish(
@@ -343,7 +344,7 @@ class Handled(NamedTuple):
 
 def kind_name(message: object) -> str:
     """The type of a message as people know it: a timer's wrapping is none of theirs."""
-    return type(message.message if type(message) is Timed else message).__qualname__
+    return type_name(message.message if type(message) is Timed else message)
 
 
 def settle_failure(reply: Reply, error: BaseException, path: str) -> None:

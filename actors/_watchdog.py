@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
-import traceback
 from typing import TYPE_CHECKING
 
+from actors._account import users_frame, users_stack
 from actors._events import LoopBlocked
 from actors._reporting import contain
 
@@ -50,5 +50,5 @@ class Watchdog:
         elif not self._reported and now - self._since >= self._limit:
             self._reported = True
             frame = sys._current_frames().get(self._loop_thread)
-            stack = "".join(traceback.format_stack(frame)[-6:]) if frame is not None else ""
-            self._runtime.events.publish(LoopBlocked(cell.path, now, now - self._since, stack))
+            blocked = LoopBlocked(cell.path, now, now - self._since, users_stack(frame), users_frame(frame))
+            self._runtime.events.publish(blocked)

@@ -35,6 +35,7 @@ from actors._props import Props, wrong_host
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, RuntimeLost, Shutdown
 from actors._ref import ActorRef
 from actors._runtime import ClockFactory, Runtime
+from actors._text import block, cut, described, said, shown, type_name
 from actors._turn import State, settle_failure
 
 __all__ = [
@@ -76,10 +77,16 @@ __all__ = [
     "StopOrder",
     "Subscription",
     "TimerHandle",
+    "block",
+    "cut",
+    "described",
     "gone",
     "handles",
     "kind_of",
     "lost",
+    "said",
     "settle_failure",
+    "shown",
+    "type_name",
     "wrong_host",
 ]

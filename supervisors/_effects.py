@@ -37,6 +37,10 @@ class BackingOff(SupervisionEvent):
     delay: float
     until: float
 
+    def after_exit(self) -> str:
+        """When it is started again."""
+        return f"restart {self.attempt} in {self.delay:.3g} s" if self.delay else f"restart {self.attempt} now"
+
 
 @dataclass(frozen=True, slots=True)
 class Restarting(SupervisionEvent):
@@ -46,11 +50,16 @@ class Restarting(SupervisionEvent):
     incarnation: int
     attempt: int
 
+    def after_exit(self) -> str:
+        """That it is started again."""
+        return f"restart {self.attempt} now"
+
 
 @dataclass(frozen=True, slots=True)
 class Restarted(SupervisionEvent):
-    """A restart succeeded: the child is up again."""
+    """A restart succeeded: the child is up again. The log of the crash said that this was to come."""
 
+    level: ClassVar[str] = "debug"
     incarnation: int
     attempt: int
 
@@ -63,6 +72,10 @@ class RestartFailed(SupervisionEvent):
     incarnation: int
     cause: ExitReason
     attempt: int
+
+    def after_exit(self) -> str:
+        """Which attempt it was."""
+        return f"attempt {self.attempt} failed" if self.attempt else "the first start failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,10 @@ class Dropped(SupervisionEvent):
 
     level: ClassVar[str] = "debug"
     reason: ExitReason
+
+    def after_exit(self) -> str:
+        """That nothing follows."""
+        return "not restarted"
 
 
 @dataclass(frozen=True, slots=True)

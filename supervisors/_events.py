@@ -16,6 +16,11 @@ class CallbackFailed(LifecycleEvent):
     callback: str
     error: BaseException
 
+    @property
+    def exception(self) -> BaseException | None:
+        """What the callback raised."""
+        return self.error
+
 
 @dataclass(frozen=True, slots=True)
 class Concluded(LifecycleEvent):

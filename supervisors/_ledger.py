@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from supervisors._actors import Crashed, ExitReason
+from supervisors._actors import Crashed, ExitReason, type_name
 from supervisors._effects import BackingOff, GaveUp, Restarting, SupervisionEvent
 
 LENGTH = 1000
@@ -102,8 +102,8 @@ class _Record:
     def __init__(self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, at: float) -> None:
         self.child = child
         self.incarnation = incarnation
-        self.cause = type(reason.exception).__name__ if isinstance(reason, Crashed) else reason.kind
-        self.reason = _in_words(reason)
+        self.cause = type_name(reason.exception) if isinstance(reason, Crashed) else reason.kind
+        self.reason = str(reason)
         self.message_type = message_type
         self.attempt = 0
         self.delay = 0.0
@@ -124,13 +124,6 @@ class _Record:
             self.outcome,
             self.settled_at,
         )
-
-
-def _in_words(reason: ExitReason) -> str:
-    try:
-        return str(reason)
-    except Exception:  # noqa: BLE001 - the user's exception may fail even to say what it is
-        return reason.kind
 
 
 class LastLedger:
