@@ -16,6 +16,7 @@ from teams._pattern import Pattern, pattern_faults, whoms
 from teams._role import Role
 from teams._run import Goal, Run
 from teams._supervisors import (
+    MAX_RESTARTS,
     CommonOptions,
     Fault,
     OwnBudget,
@@ -41,6 +42,10 @@ RUN_RESTARTS = 100
 """How often a run may crash within the period of the team before it fails: what is done is kept, so that few would do
 but for runs that are killed on purpose.
 """
+OWN_RESTARTS, OWN_PERIOD = 5, 60.0
+"""The budget of what a team is made of besides its members (the goal, the coordinator): restarts within seconds. All
+count, since the messages that it handles are no progress of its own.
+"""
 
 
 class Team(Supervisor):
@@ -54,7 +59,7 @@ class TeamOptions(CommonOptions, total=False):
     """What a team may say as a supervisor; meaning and defaults stand at `supervisors.SupervisorSpec`."""
 
     max_restarts: int | None
-    period: float
+    period: float | None
     own_budget: OwnBudget | None
     on_failure: Callable[..., object] | None
     on_give_up: Callable[..., object] | None
@@ -101,9 +106,11 @@ def team(
         goal: what it exists for; None: it runs until it is stopped
         max_hops: how often one piece of work may be handed on
         ageing: seconds of waiting that count as much as one level of priority
-        options: those of `supervisors.supervisor`, for the team as a child. `max_restarts` (5) within `period` (60 s)
-            is the budget of the members (supervision rule 8). When it is spent they are all started anew, once; when
-            it is spent again within `period`, the team gives up.
+        options: those of `supervisors.supervisor`, for the team as a child. `max_restarts`, in a row without progress
+            unless there is a `period`, is the budget of each member (supervision rule 8). A member that spends it is
+            given up alone, so that it costs no other its work. With `on_limit="escalate"` all members are started
+            anew, once; when it is spent again without progress, or within `period`, the team gives up. The goal has 5
+            restarts within 60 s, or these numbers.
 
     Raises:
         SpecError: every fault
@@ -129,18 +136,18 @@ def team(
         *children,
         supervisor_class=Team,
         auto_shutdown="never" if goal is None else "any_significant",
-        **options,
+        **{**options, "max_restarts": options.get("max_restarts", OWN_RESTARTS), "period": _period(options)},
     )
 
 
 def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
     """What a team is made of, in start order. Takes what is meant for the members out of the options."""
-    period = options.get("period", 60.0)
+    period = options.get("period")
     yield supervisor(
         "members",
         *(spec for each in charter.members for spec in each.specs),
         strategy=strategy,
-        max_restarts=options.get("max_restarts", 5),
+        max_restarts=options.get("max_restarts", MAX_RESTARTS),
         period=period,
         own_budget=budget(1, period=period),
         on_failure=options.pop("on_failure", None),
@@ -155,13 +162,17 @@ def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: 
         backoff=exponential(0.01, cap=1.0),
         shutdown="brutal_kill",
         max_restarts=RUN_RESTARTS,
-        period=period,
+        period=_period(options),
         on_limit="drop",
     )
     yield dynamic_supervisor("runs", run, max_restarts=None, backoff=None)
     if goal is not None:
         args = (goal.pattern, goal.value)
         yield child("goal", Goal, args=args, restart="transient", significant=True, shutdown="brutal_kill")
+
+
+def _period(options: TeamOptions) -> float:
+    return options.get("period") or OWN_PERIOD
 
 
 def _goal_faults(id: str, members: Sequence[Member], roles: Sequence[Role], goal: GoalSpec | None) -> Iterator[Fault]:
