@@ -131,12 +131,14 @@ def team(
         raise SpecError(faults)
     charter = Charter(id, members, roles, tuple(handoffs), max_hops, float(ageing), tuple(choreographies))
     children = list(_children(charter, strategy, options, goal))
+    options.setdefault("max_restarts", OWN_RESTARTS)
+    options["period"] = _period(options)
     return supervisor(
         id,
         *children,
         supervisor_class=Team,
         auto_shutdown="never" if goal is None else "any_significant",
-        **{**options, "max_restarts": options.get("max_restarts", OWN_RESTARTS), "period": _period(options)},
+        **options,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors._cell import Cell
-from supervisors import child, constant, dynamic_supervisor, supervisor
+from supervisors import child, constant, dynamic_supervisor, linear, supervisor
 from supervisors._child import Child
 from supervisors._moves import Moves
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
@@ -41,7 +41,7 @@ def test_a_budget_without_a_period_is_spent_in_a_row_only(monkeypatch: pytest.Mo
 
 def test_the_delay_after_a_message_that_was_handled_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards the model of rule 11: a supervisor that counts on is accused."""
-    a = child("a", Puppet, backoff={"kind": "linear", "initial": 0.125, "jitter": "none"})
+    a = child("a", Puppet, backoff=linear(0.125, jitter="none"))
     trial = Trial(supervisor("root", a), WORKED + CRASHES)
     assert accused(monkeypatch, trial, Cell, "progress", lambda _: 0) == 11
 
