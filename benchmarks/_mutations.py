@@ -386,7 +386,7 @@ MUTATIONS = (
         "if sum(each.stalled for each in self._roster) >= most:",
     ),
     Mutation(
-        "a message that was handled is no progress",
+        "a handled message is not progress",
         8,
         _CHILD,
         "            if handled or stable:\n",
@@ -919,7 +919,7 @@ MUTATIONS = (
         '_INSIDE = ("max_restarts", "period", "strategy", "auto_shutdown", "max_children", "name",',
     ),
     Mutation(
-        "adopted settings reach nobody",
+        "adopted settings do not reach the supervisor",
         23,
         _SUPERVISOR,
         "                    self._cells[id].put_urgent(Adopted(spec))\n",

@@ -248,7 +248,7 @@ async def test_on_failure_hears_of_each_restart_that_fails_in_its_start(strategy
 
 
 @in_loop
-async def test_on_failure_hears_of_a_first_start_that_fails_and_of_a_class_that_is_not_there() -> None:
+async def test_on_failure_hears_of_a_first_start_and_of_a_class_not_found() -> None:
     """Whatever it says then, the start has failed (rules 1 and 2)."""
     told: list[Failure] = []
     play = Play()
@@ -291,7 +291,7 @@ async def test_on_failure_may_end_the_attempts_of_a_restart(strategy: Any, resta
 
 
 @in_loop
-async def test_on_failure_that_ends_the_attempts_of_a_significant_child_ends_the_supervisor() -> None:
+async def test_on_failure_may_end_a_significant_child_and_so_the_supervisor() -> None:
     """Rule 21: it will not come back, so it counts."""
     play = Play()
     significant = worker(play, "a", restart="transient", significant=True)

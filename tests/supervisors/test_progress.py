@@ -281,7 +281,7 @@ def progress(spec: Any, meanwhile: Callable[[Simulation, ActorRef[Any]], object]
 class TestTheLimit:
     """Whose end it is, and what OTP's window makes of progress."""
 
-    def test_on_limit_drop_gives_up_the_child_alone_by_the_budget_of_its_supervisor(self) -> None:
+    def test_on_limit_drop_gives_up_the_child_alone_in_either_kind_of_budget(self) -> None:
         """Rule 9: no budget of its own is needed, and its siblings never hear of it."""
         for options in ({"max_restarts": 2}, {"max_restarts": 2, "period": 60.0}):
             with simulation() as sim:
