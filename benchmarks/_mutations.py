@@ -43,6 +43,7 @@ _MOVES = "supervisors/_moves.py"
 _OPERATION = "supervisors/_restart.py"
 _REQUESTS = "supervisors/_requests.py"
 _ROSTER = "supervisors/_roster.py"
+_SPEC = "supervisors/_spec.py"
 _STRATEGY = "supervisors/_strategy.py"
 _SUPERVISOR = "supervisors/_supervisor.py"
 _TURN = "actors/_turn.py"
@@ -67,21 +68,21 @@ MUTATIONS = (
         "a failed first start is tried again unasked",
         2,
         _ENGINE,
-        "elif self._phase is Phase.STARTING and not child.ever_up and not child.spec.retry_start:",
-        "elif self._phase is Phase.STARTING and child.ever_up and not child.spec.retry_start:",
+        "elif self._phase is Phase.STARTING and not child.ever_up and not retries:",
+        "elif self._phase is Phase.STARTING and child.ever_up and not retries:",
     ),
     Mutation(
         "retry_start ignored",
         2,
         _ENGINE,
-        "elif self._phase is Phase.STARTING and not child.ever_up and not child.spec.retry_start:",
+        "elif self._phase is Phase.STARTING and not child.ever_up and not retries:",
         "elif self._phase is Phase.STARTING and not child.ever_up:",
     ),
     Mutation(
         "retry_start ignored by start_child",
         2,
         _ENGINE,
-        "if child.starter is not None and not child.spec.retry_start:",
+        "if child.starter is not None and not retries:",
         "if child.starter is not None:",
     ),
     Mutation(
@@ -301,7 +302,9 @@ MUTATIONS = (
         8,
         _ENGINE,
         "            # What is to be forgotten anyway stays so",
-        "            self._window.grant(each.clock, now)\n            # What is to be forgotten anyway stays so",
+        "            each.stalled += 1\n"
+        "            _ = self._window is None or self._window.grant(each.clock, now)\n"
+        "            # What is to be forgotten anyway stays so",
     ),
     Mutation(
         "a failed attempt is not counted",
@@ -323,29 +326,120 @@ MUTATIONS = (
     ),
     # Budgets of their own, and the limit
     Mutation(
-        "a budget of its own ignored", 9, _MOVES, "window = child.window or self._window", "window = self._window"
+        "a budget of its own ignored",
+        9,
+        _MOVES,
+        "budget = self._spec if own is None else own",
+        "budget = self._spec",
+    ),
+    Mutation(
+        "a window of its own ignored",
+        9,
+        _MOVES,
+        "window = child.window or self._window",
+        "window = self._window or child.window",
     ),
     Mutation(
         "a spent budget of its own always escalates",
         9,
         _MOVES,
-        'dropped = own is not None and own.on_limit == "drop"',
-        "dropped = own is not None and not window",
+        "dropped = child.spec.dropped_at_limit",
+        "dropped = False",
     ),
     Mutation(
         "a spent budget of its own never escalates",
         9,
         _MOVES,
-        'dropped = own is not None and own.on_limit == "drop"',
+        "dropped = child.spec.dropped_at_limit",
         "dropped = own is not None",
     ),
     Mutation(
         "a spent budget counts in the supervisor's window, too",
         9,
         _MOVES,
-        "        if window.grant(child.clock, now):\n            return True",
-        "        if window.grant(child.clock, now) and (own is None or self._window.grant(child.clock, now)):\n"
-        "            return True",
+        "        if most is None or self._grants(child, most, period, now):\n",
+        "        also = self._window if own is not None else None\n"
+        "        if (most is None or self._grants(child, most, period, now)) and (\n"
+        "            also is None or also.grant(child.clock, now)\n"
+        "        ):\n",
+    ),
+    # Progress
+    Mutation(
+        "restarts without progress are not counted",
+        8,
+        _MOVES,
+        "        child.stalled += 1\n",
+        "",
+    ),
+    Mutation(
+        "one restart in a row more than allowed",
+        8,
+        _MOVES,
+        "if child.stalled >= most:",
+        "if child.stalled > most:",
+    ),
+    Mutation(
+        "siblings share a budget without a period",
+        9,
+        _MOVES,
+        "if child.stalled >= most:",
+        "if sum(each.stalled for each in self._roster) >= most:",
+    ),
+    Mutation(
+        "a handled message is not progress",
+        8,
+        _CHILD,
+        "            if handled or stable:\n",
+        "            if stable:\n",
+    ),
+    Mutation(
+        "a message that crashes is progress",
+        8,
+        _TURN,
+        "            self.unproductive += 1\n        if self.watched():",
+        "            pass\n        if self.watched():",
+    ),
+    Mutation(
+        "what was handled before the last restart is progress",
+        8,
+        _CELL,
+        "        self.unproductive = self.handled + len(self.urgent or ())\n",
+        "",
+    ),
+    Mutation(
+        "a stop by message is progress",
+        8,
+        _CELL,
+        "        self.unproductive += 1\n        self.open = False\n",
+        "        self.open = False\n",
+    ),
+    Mutation(
+        "a supervisor that gave up has made progress by being up",
+        8,
+        _CHILD,
+        " and not isinstance(reason, RestartLimitExceeded)\n",
+        "\n",
+    ),
+    Mutation(
+        "a supervisor that gave up has always made progress",
+        8,
+        _MOVES,
+        "self._made_progress = child.productive",
+        "self._made_progress = True",
+    ),
+    Mutation(
+        "a supervisor that gave up has never made progress",
+        8,
+        _MOVES,
+        "self._made_progress = child.productive",
+        "self._made_progress = False",
+    ),
+    Mutation(
+        "restarts in a row are never forgotten",
+        8,
+        _CHILD,
+        "self.attempt, self.delay, self.stalled = 0, None, 0",
+        "self.attempt, self.delay = 0, None",
     ),
     Mutation(
         "the end by the limit is an orderly one",
@@ -410,21 +504,21 @@ MUTATIONS = (
         "attempts never forgotten",
         11,
         _CHILD,
-        "(backoff is None or now - self.up_since >= backoff.stable_after)",
-        "(backoff is None or self.up_since > now)",
+        "            if handled or stable:\n",
+        "            if False:\n",
     ),
     Mutation(
         "attempts not forgotten at the edge",
         11,
         _CHILD,
-        "now - self.up_since >= backoff.stable_after",
-        "now - self.up_since > backoff.stable_after",
+        "now - self.up_since >= stable_after",
+        "now - self.up_since > stable_after",
     ),
     Mutation(
         "attempts forgotten at once",
         11,
         _CHILD,
-        "now - self.up_since >= backoff.stable_after",
+        "now - self.up_since >= stable_after",
         "now >= self.up_since",
     ),
     Mutation(
@@ -596,8 +690,8 @@ MUTATIONS = (
         "timers of a killed supervisor go on",
         18,
         _SUPERVISOR,
-        "for timer in (*self._timers.values(), *self._graces):",
-        "for timer in self._graces:",
+        "for timer in (*self._timers.values(), *self._graces.values()):",
+        "for timer in self._graces.values():",
     ),
     Mutation(
         "the children of a killed supervisor are asked",
@@ -793,8 +887,8 @@ MUTATIONS = (
         "a changed budget of its own begins with what was counted",
         23,
         _ROSTER,
-        "        if spec.own_restarts != child.spec.own_restarts:\n            child.window = own_window(spec)\n",
-        "        if child.window is None or spec.own_restarts is None:\n            child.window = own_window(spec)\n",
+        "        if spec.own_restarts != child.spec.own_restarts:\n",
+        "        if child.window is None or spec.own_restarts is None or spec.own_restarts.period is None:\n",
     ),
     Mutation(
         "update_specs is answered before it is done",
@@ -816,6 +910,48 @@ MUTATIONS = (
         _REQUESTS,
         "            self._template = specs[0]\n",
         "",
+    ),
+    Mutation(
+        "settings that change restart what is below",
+        23,
+        _SPEC,
+        '_INSIDE = ("name",',
+        '_INSIDE = ("max_restarts", "period", "strategy", "auto_shutdown", "max_children", "name",',
+    ),
+    Mutation(
+        "adopted settings do not reach the supervisor",
+        23,
+        _SUPERVISOR,
+        "                    self._cells[id].put_urgent(Adopted(spec))\n",
+        "                    pass\n",
+    ),
+    Mutation(
+        "a changed strategy is ignored",
+        23,
+        _MOVES,
+        "self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})",
+        'self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ if name != "strategy"})',
+    ),
+    Mutation(
+        "a changed max_children is ignored",
+        25,
+        _MOVES,
+        "self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})",
+        'self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ if name != "max_children"})',
+    ),
+    Mutation(
+        "a changed window begins empty",
+        23,
+        _MOVES,
+        "            self._window.change(spec.max_restarts, spec.period, now)\n",
+        "            self._window = Window(spec.max_restarts, spec.period)\n",
+    ),
+    Mutation(
+        "a changed budget is ignored",
+        8,
+        _MOVES,
+        "            self._window.change(spec.max_restarts, spec.period, now)\n",
+        "            pass\n",
     ),
     # What a restart keeps
     Mutation(

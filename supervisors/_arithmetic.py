@@ -16,8 +16,8 @@ the budget does not allow ends the supervisor. The supervisor in turn lives `r' 
 its own, and so on up to the root, which lives once. So a leaf is started at most `(r1 + 1) * (r2 + 1) * ...
 * (rn + 1)` times, and *restarted* once less: with 3 at each of two levels, 15 times and not 6. That is the
 most of one burst: a restart leaves its window after `period` seconds of running, or when its child makes progress, and
-makes room for the next. A child of a dynamic supervisor lives in one life of it only, for nobody starts it again after
-that; a temporary child is never restarted on its own account.
+makes room for the next. A child of a dynamic supervisor lives in one life of it only, since it is not started again
+after that; a temporary child is never restarted on its own account.
 
 **Stopping.** Children of an ordered supervisor stop one after another, so their times add up; those of a
 dynamic one stop in parallel, so the longest counts. A worker takes its `shutdown`, and if it has to be

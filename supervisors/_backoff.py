@@ -30,8 +30,9 @@ class _Backoff(BaseModel):
     """No delay is longer, jitter included."""
     jitter: Jitter = "full"
     reset_after: Seconds | None = None
-    """How long a child must stay up for its attempts to be forgotten, though it has handled no message. None means the
-    cap. A message that it handles is progress, too, and makes them forgotten at its next failure.
+    """Seconds that a child must stay up, without any message handled, for its failures to be forgotten. None means the
+    cap. A handled message makes them forgotten, too: `reset_after` matters for a child that seldom gets a message, or
+    that fails without one.
     """
 
     @model_validator(mode="after")

@@ -80,7 +80,7 @@ class Window:
         if self.max_restarts is None:
             return True
         if len(self._entries) >= self.max_restarts:
-            self._entries = [entry for entry in self._entries if entry.age(now) <= self.period]
+            self._forget_old(now)
         if len(self._entries) >= self.max_restarts:
             return False
         self._entries.append(Entry(clock, now, clock.down(now)))
@@ -88,8 +88,11 @@ class Window:
 
     def change(self, max_restarts: int | None, period: float, now: float) -> None:
         """Another limit from now on. What is inside the window stays so until it is older than the new period."""
-        self._entries = [entry for entry in self._entries if entry.age(now) <= self.period]
+        self._forget_old(now)
         self.max_restarts, self.period = max_restarts, period
+
+    def _forget_old(self, now: float) -> None:
+        self._entries = [entry for entry in self._entries if entry.age(now) <= self.period]
 
     def count(self, now: float) -> int:
         """How many granted restarts are inside the window now. Always 0 without a limit, which keeps no

@@ -43,20 +43,27 @@ def _encoded(key: object) -> bytes:
         return _tagged(b"s", key.encode("utf-8", "surrogatepass"))
     for kinds, encode in _ENCODERS:
         if isinstance(key, kinds):
-            if not any(type(key).__eq__ is kind.__eq__ for kind in kinds):
+            if not any(_has_equality_of(kind, key) for kind in kinds):
                 break
             return encode(key)
-    if isinstance(key, Enum) and type(key).__eq__ is object.__eq__:
-        return _tagged(b"e", _name(type(key)), _encoded(key.name if key.name is not None else key.value))
-    if isinstance(key, type) and type(key).__eq__ is type.__eq__:
+    if isinstance(key, Enum) and _has_equality_of(object, key):
+        name: str | None = key.name  # of flags together there may be none
+        return _tagged(b"e", _name(type(key)), _encoded(key.value if name is None else name))
+    if isinstance(key, type) and _has_equality_of(type, key):
         return _tagged(b"c", _name(key))
-    if isinstance(key, BaseModel) and type(key).__eq__ is BaseModel.__eq__:
+    if isinstance(key, BaseModel) and _has_equality_of(BaseModel, key):
         values = {name: getattr(key, name) for name in type(key).model_fields}
         return _tagged(b"m", *map(_encoded, (_origin(key), values, key.__pydantic_private__, key.__pydantic_extra__)))
     if dataclasses.is_dataclass(key) and _compares_fields(type(key)):
         fields = [getattr(key, field.name) for field in dataclasses.fields(key) if field.compare]
         return _tagged(b"o", _name(type(key)), *map(_encoded, fields))
     raise NotCanonical(f"{type(key).__qualname__} has no canonical form")
+
+
+def _has_equality_of(kind: type, key: object) -> bool:
+    """Whether the key is compared as its built-in kind compares, and not as its own class says."""
+    ours: object = type(key).__eq__
+    return ours is kind.__eq__
 
 
 def _tagged(tag: bytes, *parts: bytes) -> bytes:

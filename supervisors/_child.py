@@ -163,10 +163,10 @@ class Child:
             self.clock.resume(now)
 
     def down(self, now: float, handled: int, reason: ExitReason) -> None:
-        """It is not up any more, whoever ended it. Its failures are forgotten if it made progress (rules 8 and 11).
+        """An incarnation that was up has ended. Its failures are forgotten if it made progress (rules 8 and 11).
 
-        Progress is a message handled without failure, or a stable run. A supervisor that gave up was busy restarting,
-        so that the time it was up says nothing: `handled` says whether the child that ended it had made progress.
+        Progress is a message handled without failure, or a stable run. For a supervisor that gave up the time does not
+        count, because it spent that time on restarts; its `handled` is 1 if the child that ended it had made progress.
         """
         backoff = self.spec.backoff
         if self.up_since is not None:

@@ -85,9 +85,7 @@ class Engine(Requests):
     def start_failed(
         self, id: str, incarnation: int, reason: ExitReason, now: float, verdict: Verdict | None = None
     ) -> list[Effect]:
-        """The incarnation did not come up (rules 2, 4, 14 and 15). With a `verdict` of "stop" there is no further
-        attempt.
-        """
+        """The incarnation did not come up (rules 2, 4, 14 and 15). A `verdict` of "stop" ends the attempts."""
         child = self._current(id, incarnation)
         if child is not None and child.state is not ChildState.RUNNING:
             self._down(child, reason, verdict, now)

@@ -19,13 +19,13 @@ class SharedGrace:
         self._cells[cell.id] = cell, incarnation
 
     def leave(self, id: str) -> None:
-        """This child is gone; with the last one the timer goes."""
+        """This child is gone. The last one takes the timer with it."""
         self._cells.pop(id, None)
         if not self._cells:
             self.cancel()
 
     def begin(self, clock: Clock, at: float) -> None:
-        """Kills at this time who is still there. Without children there is nothing to wait for."""
+        """Kills the children that are still there at this time. Without children there is no timer."""
         if self._cells:
             self._timer = clock.call_at(at, self._kill_late)
 

@@ -25,7 +25,7 @@ class LedgerEntry:
     """The exit in words. Not the exception: its traceback would keep its frames alive, and the message in them."""
     message_type: str | None
     attempt: int
-    """Counts from 1 since the child was last up for long enough."""
+    """Counts from 1 since the child last made progress."""
     delay: float
     at: float
     outcome: str

@@ -154,9 +154,9 @@ class ChildSpec(BaseSpec):
     progress between.
     """
     on_limit: OnLimit | None = None
-    """What happens when it is to be restarted more often than its budget allows, be that its own or its supervisor's:
-    the child alone is given up ("drop"), or the supervisor ("escalate"). None means "escalate": a child never goes
-    missing unless its spec says so.
+    """What happens when a restart would exceed the budget, its own or that of its supervisor: "drop" gives up this
+    child alone, "escalate" ends the supervisor. None means "escalate": a child never goes missing unless its spec says
+    so.
     """
 
     @model_validator(mode="after")
@@ -257,12 +257,13 @@ class SupervisorSpec(BaseSpec):
     """
     strategy: Strategy = "one_for_one"
     max_restarts: Count | None = MAX_RESTARTS
-    """How often each child may be restarted in a row without progress; with a `period`, how often all children together
-    may be restarted within it (supervision rule 8). 0: the first crash is fatal; None: for ever.
+    """Without a `period`: restarts of one child in a row without progress. With one: restarts of all children together
+    within it (supervision rule 8). 0: the first crash is fatal; None: no limit.
     """
     period: Seconds | None = None
-    """Seconds of running within which all restarts count, as in OTP. None, the default, counts only crash loops: a
-    restart counts until its child has handled a message or was up for the `reset_after` of its backoff.
+    """Seconds of running within which every restart counts, as in OTP. None, the default: a restart counts until its
+    child has handled a message, or was up for the `reset_after` of its backoff, so that only crash loops spend the
+    budget.
     """
     auto_shutdown: AutoShutdown = "never"
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = "infinity"
@@ -278,7 +279,7 @@ class SupervisorSpec(BaseSpec):
     """A subclass of `Supervisor` to run it; None: `Supervisor` itself."""
     on_failure: Callback = None
     """Called with each failure of a child: each abnormal exit, and each start that fails. May answer "restart" or
-    "stop" in place of the table; after a start that failed, "stop" means that there is no further attempt.
+    "stop" in place of the table; after a failed start, "stop" ends the attempts.
     """
     on_give_up: Callback = None
     """Called when the supervisor gives up."""

@@ -79,7 +79,9 @@ def member(
             parameter is annotated so. Of several seats each hears of it.
         on_timeout: what becomes of a member whose work is not wanted any more: a function is cancelled where it waits;
             with "kill" the incarnation is killed and restarted by its policy
-        options: those of `supervisors.child`, such as `restart`, `backoff`, `host`, `args`, `mailbox`
+        options: those of `supervisors.child`, such as `restart`, `backoff`, `host`, `args`, `mailbox`. A member that is
+            to be restarted more often than its budget allows is given up alone (`on_limit="drop"`), so that it costs no
+            other member its work; "escalate" makes it the business of the team.
 
     Raises:
         SpecError: every fault
@@ -135,6 +137,7 @@ def _start(
     options: ChildOptions,
 ) -> tuple[type, ChildOptions]:
     """The class of the child and its options."""
+    options = {"on_limit": "drop", **options}
     if isinstance(found, type):
         return found, options
     blocks, takes = not is_async(found), found

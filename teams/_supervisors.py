@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from supervisors._api import CountChildren, DeleteChild, RestartChild, StartChild, TerminateChild, WhichChild
 from supervisors._backoff import Backoff, Constant, Exponential, Linear, constant, exponential, linear
+from supervisors._budget import MAX_RESTARTS
 from supervisors._builders import (
     ChildOptions,
     CommonOptions,
@@ -25,6 +26,7 @@ from supervisors._supervisor import Supervisor
 
 __all__ = [
     "ALIVE",
+    "MAX_RESTARTS",
     "Backoff",
     "ChildInfo",
     "ChildOptions",

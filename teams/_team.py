@@ -54,6 +54,10 @@ RUN_RESTARTS = 100
 """How often a run may crash within the period of the team before it fails: what is done is kept, so that few would do
 but for runs that are killed on purpose.
 """
+OWN_RESTARTS, OWN_PERIOD = 5, 60.0
+"""The budget of what a team is made of besides its members (the goal, the coordinator): restarts within seconds. All
+count, since the messages that it handles are no progress of its own.
+"""
 
 
 class Team(Supervisor):
@@ -127,7 +131,7 @@ class TeamOptions(CommonOptions, total=False):
     """What a team may say as a supervisor; meaning and defaults stand at `supervisors.SupervisorSpec`."""
 
     max_restarts: int | None
-    period: float
+    period: float | None
     own_budget: OwnBudget | None
     on_failure: Callable[..., object] | None
     on_give_up: Callable[..., object] | None
@@ -217,6 +221,8 @@ def team(
         options.get("period"),
     )
     children = list(_children(charter, strategy, options, goal))
+    options.setdefault("max_restarts", OWN_RESTARTS)
+    options["period"] = _period(options)
     return supervisor(
         id,
         *children,
@@ -248,13 +254,17 @@ def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: 
         backoff=exponential(0.01, cap=1.0),
         shutdown="brutal_kill",
         max_restarts=RUN_RESTARTS,
-        period=options.get("period"),
+        period=_period(options),
         on_limit="drop",
     )
     yield dynamic_supervisor("runs", run, max_restarts=None, backoff=None)
     if goal is not None:
         args = (goal.pattern, goal.value)
         yield child("goal", Goal, args=args, restart="transient", significant=True, shutdown="brutal_kill")
+
+
+def _period(options: TeamOptions) -> float:
+    return options.get("period") or OWN_PERIOD
 
 
 def _goal_faults(id: str, members: Sequence[Member], roles: Sequence[Role], goal: GoalSpec | None) -> Iterator[Fault]:

@@ -141,6 +141,15 @@ class Noticed(NamedTuple):
     """Of an exit, a failed start or an order to stop."""
 
 
+class Adopted(NamedTuple):
+    """A supervisor begins to handle the word of its own supervisor that it has this spec from now on."""
+
+    at: float
+    step: int
+    path: str
+    spec: object
+
+
 class ApiRequest(NamedTuple):
     """A supervisor begins to handle a request of its API; `request` is the message (`StartChild`, `TerminateChild`,
     ...).
@@ -296,6 +305,7 @@ Observation = (
     | Closed
     | Abandoned
     | Noticed
+    | Adopted
     | ApiRequest
     | ApiAnswer
     | BackedOff

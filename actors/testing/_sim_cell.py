@@ -310,6 +310,9 @@ def _notice(cell: SimCell, message: object) -> None:
             name, reason = "stop_order", message.reason
         case _ if type(message).__name__ == "Due":
             name = "due"
+        case _ if type(message).__name__ == "Adopted":
+            cell.runtime.journal.note(seen.Adopted, cell.path, message.spec)  # type: ignore[attr-defined]
+            return
         case _:
             return
     cell.runtime.journal.note(seen.Noticed, cell.path, name, child, incarnation, reason)

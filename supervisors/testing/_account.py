@@ -64,15 +64,24 @@ class Account:
         """The account of a budget that has a period."""
         return None if budget is None or budget.period is None else cls(budget.max_restarts, budget.period)
 
+    def change(self, max_restarts: int | None, period: float, now: float) -> bool:
+        """Another limit from now on, for what is inside the window now. False: that is not certain, for a rounding."""
+        ages = [clock.at(now) - then for clock, then in self._entries]
+        certain = not any(self._doubts(entry, age, now) for entry, age in zip(self._entries, ages, strict=True))
+        self._entries = [entry for entry, age in zip(self._entries, ages, strict=True) if age <= self.period]
+        self.max_restarts, self.period = max_restarts, Fraction(period)
+        return certain
+
+    def _doubts(self, entry: tuple[UpTime, Fraction], age: Fraction, now: float) -> bool:
+        """Whether the entry may be on either side of the edge."""
+        return abs(age - self.period) < ROUNDING and (age != self.period or entry[0].rounds or _rounds(now))
+
     def charge(self, child: UpTime, now: float) -> Verdict:
         """Counts a restart of this child, if it is allowed."""
         if self.max_restarts is None:
             return Verdict.ALLOWED
         ages = [clock.at(now) - then for clock, then in self._entries]
-        doubtful = [
-            abs(age - self.period) < ROUNDING and (age != self.period or clock.rounds or _rounds(now))
-            for (clock, _), age in zip(self._entries, ages, strict=True)
-        ]
+        doubtful = [self._doubts(entry, age, now) for entry, age in zip(self._entries, ages, strict=True)]
         verdict = self._judge(ages, doubtful)
         self._entries = [entry for entry, age in zip(self._entries, ages, strict=True) if age <= self.period + ROUNDING]
         self._entries.append((child, child.at(now)))

@@ -9,6 +9,7 @@ from actors.testing import _faults as faults
 from actors.testing._errors import InjectedCrash, OracleFailure, SimulationError, StaleReplay
 from actors.testing._faults import Fault, FaultPlan, matches
 from actors.testing._observations import (
+    Adopted,
     ApiAnswer,
     ApiRequest,
     BackedOff,
@@ -37,6 +38,7 @@ from actors.testing._strategies import schedules
 
 __all__ = [
     "MOVES",
+    "Adopted",
     "ApiAnswer",
     "ApiRequest",
     "BackedOff",

@@ -437,7 +437,7 @@ class SupervisorModel:
         """Whether it has made progress, for sure; `None`: if it was up for long enough (rule 8)."""
         if handled is None:
             if member.attempt or member.stalled or not member.productive:
-                self.give_in("what a supervisor below has achieved that is no longer judged")
+                self.give_in("whether a supervisor below made progress that is no longer judged")
             return True
         if handled:
             return True

@@ -18,6 +18,7 @@ from supervisors.testing._member import Life, Member
 from supervisors.testing._model import Mode, SupervisorModel
 from supervisors.testing._promptness import settle
 from supervisors.testing._requests import heard, shown
+from supervisors.testing._settings import adopted
 
 
 class Reference:
@@ -284,6 +285,12 @@ class Reference:
             case "stop_order":
                 model.told_to_stop(reason)
 
+    def _adopted(self, one: seen.Adopted) -> None:
+        model = self.models.get(one.path)
+        if model is not None and model.mode is not Mode.OVER and isinstance(one.spec, SupervisorSpec):
+            self.judged["settings"] += 1
+            adopted(model, one.spec)
+
     def _backed_off(self, one: seen.BackedOff) -> None:
         model = self.models.get(one.path)
         if model is not None and model.mode is not Mode.OVER:
@@ -346,6 +353,7 @@ _LOOKS: dict[type[Any], Callable[[Reference, Any], None]] = {
     seen.DeadLettered: Reference._dead_letter,
     seen.Handled: Reference._done,
     seen.Noticed: Reference._noticed,
+    seen.Adopted: Reference._adopted,
     seen.BackedOff: Reference._backed_off,
     seen.Sent: Reference._sent,
     seen.ApiRequest: Reference._request,

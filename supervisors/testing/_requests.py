@@ -11,6 +11,7 @@ from supervisors._api import (
     RestartChild,
     StartChild,
     TerminateChild,
+    UpdateSettings,
     UpdateSpecs,
     WhichChildren,
 )
@@ -18,6 +19,7 @@ from supervisors._child import ChildCounts, ChildInfo
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._member import LIVE, Life, Member, Want
 from supervisors.testing._model import Mode, SupervisorModel
+from supervisors.testing._settings import settings_asked
 from supervisors.testing._updating import WHAT, update
 
 
@@ -46,6 +48,8 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
             model.asks.add(number, WHAT, 24, "SpecError")
         case UpdateSpecs(specs=specs):
             update(model, number, specs)
+        case UpdateSettings(settings=settings):
+            settings_asked(model, number, settings)
         case _:
             model.asks.add(number, type(request).__name__, 23, "*")
 

@@ -157,6 +157,25 @@ def _bounded(max_restarts: int | None, children: Sequence[Spec]) -> int | None:
     return 5 if max_restarts is None and any(child.backoff is None for child in children) else max_restarts
 
 
+@st.composite
+def settings_specs(draw: st.DrawFn, *, dynamic: bool) -> SupervisorSpec:
+    """Supervisors that stand for the settings they have: of dynamic ones, or of others."""
+    values: dict[str, Any] = {
+        "id": "settings",
+        "max_restarts": draw(st.sampled_from([0, 1, 2, 3, 5])),
+        "period": draw(st.sampled_from([None, None, 0.5, 2.0, 60.0])),
+    }
+    if dynamic:
+        template = ChildSpec(id="t", start=Puppet)
+        values |= {"kind": "dynamic", "strategy": "simple_one_for_one", "template": template}
+        return SupervisorSpec(**values, max_children=draw(st.sampled_from([None, 1, 2, 3])))
+    return SupervisorSpec(
+        **values,
+        strategy=draw(st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"])),
+        auto_shutdown=draw(st.sampled_from(["never", "any_significant", "all_significant", "all_significant"])),
+    )
+
+
 def trees(*, depth: int = 2, width: int = 4, start: Any = Puppet) -> st.SearchStrategy[SupervisorSpec]:
     """Whole trees with the root `root`."""
     return supervisor_specs("root", depth=depth, width=width, start=start)
@@ -200,6 +219,8 @@ SUPERVISOR_DEEDS: Sequence[Deed] = (
     "which_children",
     "count_children",
     "update_specs",
+    "update_settings",
+    "adopt_settings",
 )
 
 
@@ -230,6 +251,9 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: flo
             continue
         path, spec = draw(st.sampled_from(supervisors))
         deed = draw(st.sampled_from(SUPERVISOR_DEEDS if path == tree.id else (*SUPERVISOR_DEEDS, "kill")))
+        if deed in ("update_settings", "adopt_settings"):
+            lines.append(Line(at, path, deed, draw(settings_specs(dynamic=spec.is_dynamic))))
+            continue
         takes_spec = deed == "update_specs" or (deed == "start_child" and not spec.is_dynamic)
         # What hangs while it stops may run already: a new spec must not give it for ever.
         given = child_specs(significant=draw(st.booleans())).filter(lambda given: given.shutdown != "infinity")

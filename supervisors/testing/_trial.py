@@ -4,6 +4,7 @@ A value.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +16,7 @@ from supervisors._actors import Future
 from supervisors._errors import SpecError
 from supervisors._props import props_for
 from supervisors._ref import SupervisorRef
+from supervisors._settings import Settings
 from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._actors import (
     FaultPlan,
@@ -35,9 +37,9 @@ from supervisors.testing._errors import ReferenceDisagreement
 from supervisors.testing._puppet import Play
 from supervisors.testing._reference import Reference
 
-VERSION = 3
-"""Of the blobs; those of version 1 were not of plain values, and in those of version 2 `update_specs` put a new child
-last.
+VERSION = 4
+"""Of the blobs; those of version 1 were not of plain values, in those of version 2 `update_specs` put a new child last,
+and in those of version 3 a budget without a period had one of 60 s.
 """
 
 Deed = Literal[
@@ -57,6 +59,8 @@ Deed = Literal[
     "count_children",
     "get_child_spec",
     "update_specs",
+    "update_settings",
+    "adopt_settings",
 ]
 """What the script does: to a worker (the first seven), or of a supervisor, about one of its children."""
 
@@ -68,9 +72,11 @@ class Line:
     at: float
     path: str
     deed: Deed
-    spec: ChildSpec | None = None
+    spec: Spec | None = None
     """The child to start, for `start_child` of a static supervisor. For `update_specs`: the child that takes the place
-    of the one with its id, or comes first where the last one goes; for a dynamic supervisor the template.
+    of the one with its id, or comes first where the last one goes; for a dynamic supervisor the template. For
+    `update_settings` of a supervisor, and for `adopt_settings`, by way of its own supervisor: one that has these
+    settings.
     """
 
 
@@ -144,7 +150,7 @@ class Trial:
         values = unpack(VERSION, blob)
         try:
             tree, lines, plan, schedule, search, seed, until = _SHAPE.validate_python(values)
-            script = tuple(Line(at, path, deed, _worker(spec)) for at, path, deed, spec in lines)
+            script = tuple(Line(at, path, deed, _given(deed, spec)) for at, path, deed, spec in lines)
             return cls(
                 _root(tree), script, FaultPlan.from_json(plan), Schedule.from_json(schedule), search, seed, until
             )
@@ -181,10 +187,11 @@ def _root(values: _Values) -> SupervisorSpec:
     return spec
 
 
-def _worker(values: _Values | None) -> ChildSpec | None:
+def _given(deed: Deed, values: _Values | None) -> Spec | None:
     spec = None if values is None else spec_from_json(values, str(values.get("id")))
-    if spec is not None and not isinstance(spec, ChildSpec):
-        raise StaleReplay(f"stale: a script starts workers, and {spec.id} is a supervisor")
+    wanted, what = (SupervisorSpec, "supervisor") if deed in _SETTING else (ChildSpec, "worker")
+    if spec is not None and not isinstance(spec, wanted):
+        raise StaleReplay(f"stale: {deed} takes a {what}, and {spec.id} is none")
     return spec
 
 
@@ -237,6 +244,40 @@ def _updated(tree: SupervisorSpec, path: str, spec: ChildSpec) -> tuple[Spec, ..
     return tuple(spec if each.id == spec.id else each for each in found.children)
 
 
+_SETTING: Sequence[Deed] = ("update_settings", "adopt_settings")
+
+
+def settings_of(spec: SupervisorSpec) -> Settings:
+    """What of a spec changes in place; not the callbacks, which a blob cannot hold."""
+    settings = Settings(max_restarts=spec.max_restarts, period=spec.period)
+    if spec.is_dynamic:
+        return Settings(**settings, max_children=spec.max_children)
+    return Settings(**settings, strategy=spec.strategy, auto_shutdown=spec.auto_shutdown)
+
+
+def _with_settings(tree: SupervisorSpec, path: str, given: SupervisorSpec) -> tuple[Spec, ...]:
+    """The children of the supervisor above this path, of which that one has these settings; none where it cannot."""
+    *above, id = path.split("/")
+    found: Spec | None = tree
+    for step in above[1:]:
+        children = found.children if isinstance(found, SupervisorSpec) else ()
+        found = next((each for each in children if each.id == step), None)
+    if not isinstance(found, SupervisorSpec) or found.is_dynamic:
+        return ()
+    changed = [_changed(each, given) if each.id == id else each for each in found.children]
+    return () if any(each is None for each in changed) else tuple(each for each in changed if each is not None)
+
+
+def _changed(spec: Spec, given: SupervisorSpec) -> Spec | None:
+    if not isinstance(spec, SupervisorSpec) or spec.is_dynamic != given.is_dynamic:
+        return None
+    values = {name: getattr(spec, name) for name in type(spec).model_fields}
+    try:
+        return SupervisorSpec(**{**values, **settings_of(given)})
+    except (SpecError, ValidationError):
+        return None
+
+
 def _perform(sim: Simulation, tree: SupervisorSpec, line: Line) -> None:
     """Does what the line says, if there is anybody to do it to."""
     path = next((path for path in sorted(sim.runtime.cells) if matches(line.path, path)), line.path)
@@ -254,8 +295,13 @@ def _perform(sim: Simulation, tree: SupervisorSpec, line: Line) -> None:
             ref.kill()
         case "start_child" if isinstance(ref, SupervisorRef):
             _ignore(ref.start_child(line.spec if line.spec is not None else ()))
-        case "update_specs" if isinstance(ref, SupervisorRef) and line.spec is not None:
+        case "update_specs" if isinstance(ref, SupervisorRef) and isinstance(line.spec, ChildSpec):
             _ignore(ref.update_specs(*_updated(tree, line.path, line.spec)))
+        case "update_settings" if isinstance(ref, SupervisorRef) and isinstance(line.spec, SupervisorSpec):
+            _ignore(ref.update_settings(**settings_of(line.spec)))
+        case "adopt_settings" if isinstance(above, SupervisorRef) and isinstance(line.spec, SupervisorSpec):
+            if specs := _with_settings(tree, line.path, line.spec):
+                _ignore(above.update_specs(*specs))
         case "which_children" | "count_children" if isinstance(ref, SupervisorRef):
             _ignore(getattr(ref, line.deed)())
         case "start_again" if isinstance(above, SupervisorRef):

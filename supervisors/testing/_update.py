@@ -12,10 +12,8 @@ from supervisors.testing._member import Life, Member, Want
 _PROGRAM = ("start", "args", "host", "name")
 """What a worker runs; the rest of its spec is policy."""
 
-_AS_A_CHILD = frozenset(
-    {"id", "restart", "shutdown", "backoff", "significant", "start_timeout", "retry_start", "own_budget"}
-)
-"""The policy in the spec of a supervisor. The rest is the tree that it runs."""
+_TREE = ("name", "kind", "children", "partitions", "supervisor_class")
+"""What a supervisor runs; the rest of its spec is policy, and settings that change in place."""
 
 
 def runs_the_same(old: Spec, new: Spec) -> bool:
@@ -23,7 +21,10 @@ def runs_the_same(old: Spec, new: Spec) -> bool:
     if isinstance(old, ChildSpec) and isinstance(new, ChildSpec):
         return all(getattr(old, name) == getattr(new, name) for name in _PROGRAM)
     if isinstance(old, SupervisorSpec) and isinstance(new, SupervisorSpec):
-        return all(value == getattr(new, name) for name, value in old if name not in _AS_A_CHILD)
+        dynamic = old.strategy == "simple_one_for_one"
+        if dynamic != (new.strategy == "simple_one_for_one") or (not dynamic and old.template != new.template):
+            return False
+        return all(getattr(old, name) == getattr(new, name) for name in _TREE)
     return False
 
 

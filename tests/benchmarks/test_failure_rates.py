@@ -11,7 +11,7 @@ from benchmarks.failure_rates import DEFAULT, MINUTE, POLICIES, Course, always, 
 from supervisors._budget import MAX_RESTARTS
 
 
-def test_the_default_serves_what_can_be_served_of_a_worker_that_fails_now_and_then() -> None:
+def test_the_default_serves_a_worker_that_fails_now_and_then() -> None:
     """Guards the table: nine of ten good calls at up to two failures of five, where time alone serves one of ten."""
     for percent, least in ((1, 0.99), (25, 0.99), (40, 0.8)):
         good = sum(not independent(percent, 1)(number, 0.0) for number in range(1201))

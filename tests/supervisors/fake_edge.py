@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pykka
 
@@ -24,6 +24,7 @@ from supervisors._effects import (
     Start,
     StartFailedSelf,
     Stop,
+    Verdict,
 )
 from supervisors._engine import Engine
 from supervisors._errors import SupervisionError
@@ -72,10 +73,10 @@ class Edge:
         self.run(self.engine.start(self.now))
         return self
 
-    def crash(self, id: str, reason: ExitReason = BOOM, **said: str) -> None:
+    def crash(self, id: str, reason: ExitReason = BOOM, *, verdict: Verdict | None = None, handled: int = 0) -> None:
         """The running child exits."""
         number = self.up.pop(id)
-        self.run(self.engine.exited(id, number, reason, self.now, **said))  # type: ignore[arg-type]
+        self.run(self.engine.exited(id, number, reason, self.now, verdict, handled))
 
     def come_up(self, id: str) -> None:
         """The start of the child succeeds."""
@@ -83,10 +84,10 @@ class Edge:
         self.up[id] = number
         self.run(self.engine.started(id, number, self.now, f"ref of {id}"))
 
-    def fail(self, id: str, reason: ExitReason = BOOM) -> None:
+    def fail(self, id: str, reason: ExitReason = BOOM, *, verdict: Verdict | None = None) -> None:
         """The start of the child fails."""
         number = self.starting.pop(id)
-        self.run(self.engine.start_failed(id, number, reason, self.now))
+        self.run(self.engine.start_failed(id, number, reason, self.now, verdict))
 
     def decline(self, id: str) -> None:
         """The child declines to start."""
@@ -130,6 +131,10 @@ class Edge:
     def update(self, specs: Sequence[Spec], request: object = "update") -> object:
         """Asks for other specs."""
         return self._ask(request, lambda: self.engine.update_specs(specs, request, self.now))
+
+    def update_settings(self, given: Mapping[str, object], request: object = "settings") -> object:
+        """Asks for other settings."""
+        return self._ask(request, lambda: self.engine.update_settings(given, request, self.now))
 
     # What a test looks at
 

@@ -19,6 +19,7 @@ from supervisors._effects import (
     Restarted,
     RestartFailed,
     StartFailedSelf,
+    Verdict,
 )
 from supervisors._errors import (
     AlreadyPresent,
@@ -737,7 +738,7 @@ def test_tasks_run_functions_and_are_not_restarted() -> None:
 
 
 @pytest.mark.parametrize("said", ["restart", "stop"])
-def test_an_on_failure_callback_may_overrule_the_table(said: str) -> None:
+def test_an_on_failure_callback_may_overrule_the_table(said: Verdict) -> None:
     """With "stop" the spec is kept and the child stopped."""
     edge = edge_of("a", worker("t", restart="temporary"))
     edge.crash("a", verdict=said)

@@ -10,12 +10,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from supervisors._backoff import constant, exponential
 from supervisors._builders import child, dynamic_supervisor, supervisor
-from supervisors._child import ChildState
+from supervisors._child import Child, ChildState
+from supervisors._effects import Verdict
 from supervisors._spec import ChildSpec, Spec
 from supervisors._strategy import Restart
 from tests.supervisors.fake_edge import BOOM, Edge, Killed, Normal, Other, Worker
 
 REASONS = st.sampled_from([BOOM, Killed(), Normal()])
+SAID: st.SearchStrategy[Verdict | None] = st.sampled_from([None, None, None, "stop", "restart"])
+AUTO = st.sampled_from(["any_significant", "all_significant"])
 IDS = st.sampled_from(["a", "b", "c", "d", "e"])
 LIVE = {ChildState.STARTING, ChildState.RUNNING, ChildState.RESTARTING, ChildState.STOPPING}
 AT_REST = {ChildState.STOPPED, ChildState.DECLINED}
@@ -53,29 +56,40 @@ class EngineMachine(RuleBasedStateMachine):
         listed=specs(),
         strategy=st.sampled_from(["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"]),
         budget=st.sampled_from([0, 3, 1_000, None]),
-        auto=st.sampled_from(["any_significant", "all_significant"]),
+        period=st.sampled_from([20.0, None]),
+        auto=AUTO,
         seed=st.integers(0, 9),
         data=st.data(),
     )
     def begin(
-        self, listed: list[Spec], strategy: str, budget: int | None, auto: str, seed: int, data: st.DataObject
+        self,
+        listed: list[Spec],
+        strategy: str,
+        budget: int | None,
+        period: float | None,
+        auto: str,
+        seed: int,
+        data: st.DataObject,
     ) -> None:
         if strategy == "simple_one_for_one":
             template = data.draw(children("template", significant=False))
-            spec = dynamic_supervisor("root", template, max_restarts=budget, period=20, max_children=4)
+            spec = dynamic_supervisor("root", template, max_restarts=budget, period=period, max_children=4)
         else:
             spec = supervisor(
                 "root",
                 *listed,
                 strategy=strategy,  # type: ignore[arg-type]
                 max_restarts=budget,
-                period=20,
+                period=period,
                 auto_shutdown=auto,  # type: ignore[arg-type]
             )
         self.edge = Edge(spec, seed, automatic=False)
         self.requests = 0
         self.old: list[tuple[str, int]] = []
         self.edge.start()
+
+    def _children(self) -> list[Child]:
+        return list(self.edge.engine._roster)
 
     def _request(self) -> str:
         self.requests += 1
@@ -87,10 +101,14 @@ class EngineMachine(RuleBasedStateMachine):
         return id
 
     @precondition(lambda self: self.edge.up)
-    @rule(data=st.data(), reason=REASONS, said=st.sampled_from([None, None, None, "stop", "restart"]))
-    def a_child_exits(self, data: st.DataObject, reason: Killed, said: str | None) -> None:
-        id = self._pick(data, self.edge.up)
-        self.edge.crash(id, reason, **({} if said is None else {"verdict": said}))
+    @rule(data=st.data(), reason=REASONS, said=SAID, handled=st.integers(0, 1))
+    def a_child_exits(self, data: st.DataObject, reason: Killed, said: Verdict | None, handled: int) -> None:
+        self.edge.crash(self._pick(data, self.edge.up), reason, verdict=said, handled=handled)
+
+    @rule(strategy=st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"]), auto=AUTO)
+    def its_settings_change(self, strategy: str, auto: str) -> None:
+        given = {} if self.edge.spec.is_dynamic else {"strategy": strategy, "auto_shutdown": auto}
+        self.edge.update_settings(given, self._request())
 
     @precondition(lambda self: self.edge.starting)
     @rule(data=st.data())
@@ -98,9 +116,9 @@ class EngineMachine(RuleBasedStateMachine):
         self.edge.come_up(data.draw(st.sampled_from(sorted(self.edge.starting))))
 
     @precondition(lambda self: self.edge.starting)
-    @rule(data=st.data())
-    def a_start_fails(self, data: st.DataObject) -> None:
-        self.edge.fail(self._pick(data, self.edge.starting))
+    @rule(data=st.data(), said=SAID)
+    def a_start_fails(self, data: st.DataObject, said: Verdict | None) -> None:
+        self.edge.fail(self._pick(data, self.edge.starting), verdict=said)
 
     @precondition(lambda self: self.edge.starting)
     @rule(data=st.data())
@@ -184,8 +202,9 @@ class EngineMachine(RuleBasedStateMachine):
     @invariant()
     def the_window_is_not_exceeded(self) -> None:
         """Never more granted restarts inside the window than the spec allows."""
-        limit = self.edge.spec.max_restarts
-        assert limit is None or self.edge.engine._window.count(self.edge.now) <= limit
+        limit, window = self.edge.spec.max_restarts, self.edge.engine._window
+        assert limit is None or window is None or window.count(self.edge.now) <= limit
+        assert limit is None or window is not None or all(each.stalled <= max(limit, 2) for each in self._children())
 
     @invariant()
     def nothing_is_left_after_the_end(self) -> None:

@@ -125,7 +125,7 @@ async def test_instances_that_stop_together_share_one_timer() -> None:
 
 @in_loop
 async def test_a_killed_supervisor_leaves_no_timer_of_its_instances() -> None:
-    """Rule 20: nothing is to be killed late that is gone."""
+    """Rule 20: what is gone is not killed late."""
     play = Play()
     play.stops["1"] = deaf
     tree = supervisor("root", dynamic_supervisor("pool", worker(play, "t"), backoff=None))

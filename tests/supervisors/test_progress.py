@@ -165,7 +165,7 @@ class TestWhatIsProgress:
     """A message of the queue that is handled without failure."""
 
     @pytest.mark.parametrize("host", ["loop", "thread"])
-    def test_a_message_that_fails_is_none(self, host: str) -> None:
+    def test_a_message_that_fails_is_none(self, host: Any) -> None:
         """Neither the one that crashes it nor those beside it."""
         assert progress(child("a", Worker, host=host), lambda sim, a: None) is False
         assert progress(child("a", Worker, host=host), lambda sim, a: a.tell(fine)) is True
@@ -182,7 +182,12 @@ class TestWhatIsProgress:
                 await asyncio.sleep(message if isinstance(message, float) else 0.0)
 
         assert progress(child("a", Two), lambda sim, a: a.tell(5.0)) is False
-        assert progress(child("a", Two), lambda sim, a: (a.tell(5.0), a.tell(0.5), sim.advance(1))) is True
+
+        def one_is_done(sim: Simulation, a: ActorRef[Any]) -> None:
+            tell(sim, a, 5.0, 0.5)
+            sim.advance(1)
+
+        assert progress(child("a", Two), one_is_done) is True
 
     def test_a_message_that_is_stashed_is_none(self) -> None:
         """It has not been handled yet."""
@@ -219,7 +224,12 @@ class TestWhatIsProgress:
                 return heard.append(message) if isinstance(message, Down) else super().on_receive(message)
 
         heard: list[Down] = []
-        assert progress(child("a", Watching, host="thread"), lambda sim, a: (others[-1].kill(), sim.settle())) is False
+
+        def end_the_other(sim: Simulation, _: ActorRef[Any]) -> None:
+            others[-1].kill()
+            sim.settle()
+
+        assert progress(child("a", Watching, host="thread"), end_the_other) is False
         assert len(heard) == 1
 
     def test_a_permanent_child_that_only_stops_itself_makes_none(self) -> None:
@@ -271,7 +281,7 @@ def progress(spec: Any, meanwhile: Callable[[Simulation, ActorRef[Any]], object]
 class TestTheLimit:
     """Whose end it is, and what OTP's window makes of progress."""
 
-    def test_on_limit_drop_gives_up_the_child_alone_by_the_budget_of_its_supervisor(self) -> None:
+    def test_on_limit_drop_gives_up_the_child_alone_in_either_kind_of_budget(self) -> None:
         """Rule 9: no budget of its own is needed, and its siblings never hear of it."""
         for options in ({"max_restarts": 2}, {"max_restarts": 2, "period": 60.0}):
             with simulation() as sim:

@@ -149,7 +149,7 @@ async def test_rule_21_a_changed_auto_shutdown_counts_from_the_next_end(change: 
 
 @either_way
 @in_loop
-async def test_rule_25_a_changed_max_children_stops_nobody(change: Any) -> None:
+async def test_rule_25_a_changed_max_children_stops_no_child(change: Any) -> None:
     """Rules 23 and 25: it counts for the next."""
     play = Play()
     async with running(supervisor("root", dynamic_supervisor("s", worker(play, "t")))) as (w, root):

@@ -247,7 +247,7 @@ def test_only_a_changed_program_needs_a_restart() -> None:
     assert not supervisor("s", spec).runs_like(supervisor("s"))
 
 
-def test_a_supervisor_is_restarted_for_what_it_runs_and_not_for_its_settings() -> None:
+def test_a_supervisor_is_restarted_for_what_it_runs_not_its_settings() -> None:
     """Guards rule 23: the settings change in place, as does the template of a dynamic supervisor."""
 
     class Other(Supervisor):

@@ -51,7 +51,10 @@ def test_what_runs_and_what_is_policy() -> None:
     assert not runs_the_same(A, child("a", Puppet, backoff=None, name="a"))
     assert not runs_the_same(A, supervisor("a"))
     assert runs_the_same(supervisor("s", A), supervisor("s", A, restart="transient", own_budget=budget(1)))
-    assert not runs_the_same(supervisor("s", A), supervisor("s", A, max_restarts=1))
+    assert runs_the_same(supervisor("s", A), supervisor("s", A, max_restarts=1, strategy="one_for_all"))
+    assert not runs_the_same(supervisor("s", A), supervisor("s", A, B))
+    assert not runs_the_same(supervisor("s", A), dynamic_supervisor("s", A))
+    assert runs_the_same(dynamic_supervisor("s", A), dynamic_supervisor("s", B, max_children=1))
 
 
 def test_the_difference_is_in_the_order_of_the_specs() -> None:
