@@ -137,7 +137,6 @@ def _start(
     options: ChildOptions,
 ) -> tuple[type, ChildOptions]:
     """The class of the child and its options."""
-    options = {"on_limit": "drop", **options}
     if isinstance(found, type):
         return found, options
     blocks, takes = not is_async(found), found
