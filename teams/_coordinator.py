@@ -173,7 +173,7 @@ class Coordinator(Dispatcher):
         change = Change("join", member, take_reply(self))
         change.left = len(member.specs)
         self.book.changes.append(change)
-        roster.add(member, capacity, joining=True)
+        roster.add(member, capacity, self.members.incarnation, joining=True)
         for spec in member.specs:
             self.send("start", spec.id, change, StartChild(self.charter.budgeted(spec)), self.members)
 
@@ -315,19 +315,6 @@ class Coordinator(Dispatcher):
 
     # Errands
 
-    @property
-    def supervisor(self) -> ActorRef[Any]:
-        """The supervisor of the team."""
-        found = self.runtime.find(self.team)
-        assert found is not None
-        return found
-
-    @property
-    def members(self) -> ActorRef[Any]:
-        """The supervisor of the members."""
-        found = self.runtime.find(f"{self.team}/members")
-        return found if found is not None else self.supervisor
-
     def send(self, what: str, child: str, change: Change, order: object, to: ActorRef[Any]) -> None:
         """Asks a supervisor for something; the answer comes back as `Returned`."""
         errand = Errand(self.ref, what, child, change)
@@ -354,6 +341,11 @@ class Coordinator(Dispatcher):
             return
         if errand.what == "inquire":
             self.heard_of(errand.child, outcome)
+            return
+        if errand.what == "rejoin":
+            seat = book.roster.seats.get(errand.child)
+            if outcome.error is not None and seat is not None and seat.ref is None and book.halted is None:
+                self.missed(seat)  # otherwise `MemberUp` has told
             return
         error = outcome.error
         if error is not None and not isinstance(error, SO_ALREADY.get(errand.what, ())):
@@ -395,14 +387,22 @@ class Coordinator(Dispatcher):
             return
         info = outcome.value
         at_rest = isinstance(info, ChildInfo) and info.state not in ALIVE
-        if at_rest or isinstance(outcome.error, NotFound):
-            roster.remove(seat)
+        if isinstance(outcome.error, NotFound) and seat.born != self.members.incarnation and not seat.leaving:
+            # The supervisor has been started anew, and knows only the members that the team was made with.
+            spec = next(spec for spec in seat.member.specs if spec.id == id)
+            self.send("rejoin", id, Change("rejoin", None, None), StartChild(self.charter.budgeted(spec)), self.members)
+        elif at_rest or isinstance(outcome.error, NotFound):
             if at_rest and isinstance(self.members, SupervisorRef):
                 self.members.delete_child(id)  # so that one of this id may join
-            self.tell_event(MemberLost if not seat.leaving else MemberLeft, id)
-            self.fail_stranded(seat.groups)
+            self.missed(seat)
         elif not self.back(seat) and outcome.error is not None:
             self.look_later(id)  # of a member that is being started, `MemberUp` tells
+
+    def missed(self, seat: Seat) -> None:
+        """The member has terminated, and its seat with it."""
+        self.book.roster.remove(seat)
+        self.tell_event(MemberLost if not seat.leaving else MemberLeft, seat.id)
+        self.fail_stranded(seat.groups)
 
     def back(self, seat: Seat) -> bool:
         """Has the seat get work if its member is there again. Returns whether it is."""

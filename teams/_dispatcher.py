@@ -114,7 +114,7 @@ class Dispatcher(Actor):
             book.open = True
             book.roster = Roster(self.charter.roles, up, book.view)
             for member in self.charter.members:
-                book.roster.add(member, capacity_of(self, member))
+                book.roster.add(member, capacity_of(self, member), self.members.incarnation)
             when_gone(self, partial(abandon, book, self.team))
         self.publish_view(book.view)
         self.find_seats(book.roster.seats.values())
@@ -141,9 +141,22 @@ class Dispatcher(Actor):
             elif not seat.joining:
                 ref = self.runtime.find(self.place_of(seat.id))
                 if ref is not None:
-                    self.book.roster.joined(seat, ref)
+                    self.book.roster.joined(seat, ref, self.members.incarnation)
                     when_terminated(ref, partial(_tell_gone, self.ref, seat.id, ref))
                     found.append(seat)
+        return found
+
+    @property
+    def members(self) -> ActorRef[Any]:
+        """The supervisor of the members; while it is not there, that of the team."""
+        found = self.runtime.find(f"{self.team}/members")
+        return found if found is not None else self.supervisor
+
+    @property
+    def supervisor(self) -> ActorRef[Any]:
+        """The supervisor of the team."""
+        found = self.runtime.find(self.team)
+        assert found is not None
         return found
 
     def place_of(self, id: str) -> str:

@@ -26,6 +26,7 @@ class Seat:
 
     __slots__ = (
         "benches",
+        "born",
         "capabilities",
         "capacity",
         "groups",
@@ -52,6 +53,8 @@ class Seat:
         self.number = number
         self.ref: ActorRef[Any] | None = None
         """None while its member is being started for the first time, or anew with all others."""
+        self.born = 0
+        """The incarnation of the supervisor that started its member."""
         self.up = False
         """Whether its member was up when that was last looked at or heard of. It is verified before it gets work."""
         self.joining = False
@@ -232,15 +235,17 @@ class Roster:
         """By the id of a member, how many of its seats have another role than one of the same name."""
         self._numbers = 0
 
-    def add(self, member: Member, capacity: int, *, joining: bool = False) -> list[Seat]:
-        """Seats for a new member, who gets work once it has joined (`joined`)."""
+    def add(self, member: Member, capacity: int, born: int = 1, *, joining: bool = False) -> list[Seat]:
+        """Seats for a new member, who gets work once it has joined (`joined`). `born` is the incarnation of the
+        supervisor that starts it.
+        """
         role = self.roles.get(member.role) if member.role is not None else None
         capabilities = member.capabilities | (role.capabilities if role is not None else frozenset())
         made = []
         for spec in member.specs:
             self._numbers += 1
             seat = self.seats[spec.id] = Seat(spec.id, member, capabilities, capacity, self._numbers)
-            seat.joining = joining
+            seat.born, seat.joining = born, joining
             seat.benches = tuple(self._benches.setdefault(group, Bench()) for group in seat.groups)
             for bench in seat.benches:
                 bench.add(seat)
@@ -250,9 +255,9 @@ class Roster:
             made.append(seat)
         return made
 
-    def joined(self, seat: Seat, ref: ActorRef[Any]) -> None:
-        """The seat is taken: it may get work."""
-        seat.ref, seat.joining = ref, False
+    def joined(self, seat: Seat, ref: ActorRef[Any], born: int = 1) -> None:
+        """The seat is taken: it may get work. `born` is the incarnation of the supervisor that started its member."""
+        seat.ref, seat.born, seat.joining = ref, born, False
         seat.up = self._is_up(seat)
         self._moved(seat)
 

@@ -139,6 +139,28 @@ def test_a_member_that_is_lost_while_another_joins_is_missed_too() -> None:
         assert seats_of(crew) == ["b", "slow"]
 
 
+@pytest.mark.parametrize("how", ["halt and reset", "members are started anew"])
+def test_members_that_have_joined_come_back_with_all_others(how: str) -> None:
+    """Guards members that were not there when the team was made: the team does not lose them when it starts anew."""
+    lost: list[MemberLost] = []
+    with simulation() as sim:
+        sim.runtime.events.subscribe(lost.append, MemberLost)
+        crew: Any = sim.start(team("crew", member("a", who)))
+        crew.join(member("new", who, count=2, role="r")).get()
+        if how == "halt and reset":
+            crew.halt().get()
+            crew.reset().get()
+        else:
+            crew.child("members").kill()
+        asked = [crew.assign(number, name) for number, name in enumerate(("a", "new-1", "new-2"))]
+        sim.advance(5.0)
+        assert [each.get() for each in asked] == ["a", "new-1", "new-2"]
+        assert seats_of(crew) == ["a", "new-1", "new-2"]
+        assert lost == []
+        crew.leave("new").get()
+        assert seats_of(crew) == ["a"]
+
+
 def test_a_member_that_terminates_while_others_of_it_join_is_no_seat_of_the_team() -> None:
     """Guards the seats of a member that comes in: one is up and has ended before the last is up."""
 

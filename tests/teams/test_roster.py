@@ -228,7 +228,8 @@ KEYS = range(400)
 @given(changes=st.lists(st.integers(0, 30), min_size=1, max_size=30))
 def test_a_bucket_moves_only_its_own_keys(changes: list[int]) -> None:
     """Guards consistent hashing whatever comes and goes: 0 adds a bucket, another number removes one."""
-    buckets, there = Buckets(), set()
+    buckets = Buckets()
+    there: set[int | None] = set()
     for change in changes:
         before = {key: buckets.find(hashed(key)) for key in KEYS}
         if change == 0 or not there:
