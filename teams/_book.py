@@ -76,6 +76,8 @@ class Book:
         self.errands: dict[Errand, None] = {}
         self.looks: dict[str, TimerHandle] = {}
         """Members that are being started and are looked for again."""
+        self.left: set[str] = set()
+        """Members that the team was made with and that left."""
         self.paused = False
         self.halted: str | None = None
         """Why the kill switch was thrown."""

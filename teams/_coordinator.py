@@ -173,6 +173,7 @@ class Coordinator(Dispatcher):
         change = Change("join", member, take_reply(self))
         change.left = len(member.specs)
         self.book.changes.append(change)
+        self.book.left.difference_update(spec.id for spec in member.specs)
         roster.add(member, capacity, self.members.incarnation, joining=True)
         for spec in member.specs:
             self.send("start", spec.id, change, StartChild(self.charter.budgeted(spec)), self.members)
@@ -415,7 +416,21 @@ class Coordinator(Dispatcher):
     def came_up(self, message: MemberUp) -> None:
         """A member has been started, for the first time or anew."""
         seat = self.book.roster.seats.get(message.member)
-        if seat is not None and not seat.joining and self.book.halted is None:
+        if seat is None:
+            self.started_without_a_seat(message.member)
+        elif not seat.joining and self.book.halted is None:
+            self.back(seat)
+
+    def started_without_a_seat(self, id: str) -> None:
+        """A member of those that the team was made with has been started with all others, and is in the team no more:
+        one that was lost has its seat again, one that left is stopped.
+        """
+        member = self.charter.seats.get(id)
+        if id in self.book.left:
+            self.undo_start(id)
+        elif member is not None:
+            (seat,) = self.book.roster.add(member, capacity_of(self, member), self.members.incarnation, only=id)
+            self.tell_event(MemberJoined, id)
             self.back(seat)
 
     def look_later(self, id: str) -> None:
@@ -433,7 +448,9 @@ class Coordinator(Dispatcher):
             self.inquire(message.member)
 
     def departed(self, id: str) -> None:
-        """A member has left for good."""
+        """A member has left the team."""
+        if id in self.charter.seats:
+            self.book.left.add(id)
         seat = self.book.roster.seats.get(id)
         if seat is not None:
             self.book.roster.remove(seat)

@@ -6,9 +6,9 @@ was told and did not get to before a crash is found again when it starts: outcom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from teams._actors import (
@@ -69,7 +69,7 @@ OFFER_AGAIN = 0.2
 """Seconds until a receiver that crashed over an offer is asked again; it is restarted meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Charter:
     """What a team is made of, and its rules."""
 
@@ -84,6 +84,11 @@ class Charter:
     """The budget of each member that says none of its own; None: it is never given up."""
     period: float | None = None
     """The seconds in which these restarts count; None: as for any child."""
+
+    @cached_property
+    def seats(self) -> Mapping[str, Member]:
+        """The member of each seat that the team is made with, by the id of the seat."""
+        return {spec.id: member for member in self.members for spec in member.specs}
 
     def budgeted(self, spec: ChildSpec) -> ChildSpec:
         """The spec of a member, with a budget of its own. When that is spent the member alone is given up, unless it

@@ -235,14 +235,18 @@ class Roster:
         """By the id of a member, how many of its seats have another role than one of the same name."""
         self._numbers = 0
 
-    def add(self, member: Member, capacity: int, born: int = 1, *, joining: bool = False) -> list[Seat]:
-        """Seats for a new member, who gets work once it has joined (`joined`). `born` is the incarnation of the
-        supervisor that starts it.
+    def add(
+        self, member: Member, capacity: int, born: int = 1, *, joining: bool = False, only: str | None = None
+    ) -> list[Seat]:
+        """Seats for a new member, or `only` one of them, who gets work once it has joined (`joined`). `born` is the
+        incarnation of the supervisor that starts it.
         """
         role = self.roles.get(member.role) if member.role is not None else None
         capabilities = member.capabilities | (role.capabilities if role is not None else frozenset())
         made = []
         for spec in member.specs:
+            if only not in (None, spec.id):
+                continue
             self._numbers += 1
             seat = self.seats[spec.id] = Seat(spec.id, member, capabilities, capacity, self._numbers)
             seat.born, seat.joining = born, joining

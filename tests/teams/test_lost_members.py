@@ -161,6 +161,28 @@ def test_members_that_have_joined_come_back_with_all_others(how: str) -> None:
         assert seats_of(crew) == ["a"]
 
 
+@pytest.mark.parametrize("how", ["halt and reset", "members are started anew"])
+def test_who_was_lost_comes_back_with_all_others_and_who_left_does_not(how: str) -> None:
+    """Guards the roster when all members are started anew, which starts all that the team was made with."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("w", who, count=3, role="r", restart="temporary")))
+        crew.leave("w-1").get()
+        crew.member("w-2").kill()
+        sim.settle()
+        assert seats_of(crew) == ["w-3"]
+        if how == "halt and reset":
+            crew.halt().get()
+            crew.reset().get()
+        else:
+            crew.child("members").kill()
+        sim.advance(5.0)
+        assert sorted(seats_of(crew)) == ["w-2", "w-3"]
+        assert crew.runtime.find("crew/members/w-1") is None
+        assert crew.assign(1, "w-2").get() == "w-2"
+        crew.join(member("w-1", who)).get()
+        assert crew.assign(1, "w-1").get() == "w-1"
+
+
 def test_a_member_that_terminates_while_others_of_it_join_is_no_seat_of_the_team() -> None:
     """Guards the seats of a member that comes in: one is up and has ended before the last is up."""
 
