@@ -308,7 +308,7 @@ class Dispatcher(Actor):
         """The member did its part: a result, or a handoff."""
         wrong = answer_fault(result)
         if wrong is not None:
-            error = BadAnswer(self.team, work.id, seat.id, *wrong)
+            error = BadAnswer(self.place_of(seat.id), work.id, *wrong)
             self.end(work, Outcome(error=WorkFailed(self.team, work.id, seat.id, work.attempt, error)))
             return
         try:
