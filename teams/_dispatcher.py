@@ -589,4 +589,4 @@ def abandon(book: Book, team: str, reason: ExitReason) -> None:
         timer.cancel()
     for change in book.changes:
         for reply in change.replies:
-            settle_failure(reply, ActorDeadError(team, reason, change.member), team)
+            settle_failure(reply, ActorDeadError(team, reason, change.about), team)

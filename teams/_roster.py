@@ -259,6 +259,10 @@ class Roster:
             made.append(seat)
         return made
 
+    def came_in(self, seat: Seat) -> None:
+        """No `join` waits for the seat any more."""
+        seat.joining = False
+
     def joined(self, seat: Seat, ref: ActorRef[Any], born: int = 1) -> None:
         """The seat is taken: it may get work. `born` is the incarnation of the supervisor that started its member."""
         seat.ref, seat.born, seat.joining = ref, born, False
