@@ -199,7 +199,9 @@ class Bench:
         self._bucket_of[seat] = bucket
 
     def _drop(self, seat: Seat) -> None:
-        """Takes a seat out of those that are ready. Who has had its turn in this round, and who has not, stays so."""
+        """Takes a seat out of those that are ready. Each of the others has had its turn in this round, or not, as
+        before.
+        """
         hole = self._places.pop(seat, None)
         if hole is None:
             return
@@ -238,8 +240,8 @@ class Roster:
     def add(
         self, member: Member, capacity: int, born: int = 1, *, joining: bool = False, only: str | None = None
     ) -> list[Seat]:
-        """Seats for a new member, or `only` one of them, who gets work once it has joined (`joined`). `born` is the
-        incarnation of the supervisor that starts it.
+        """Makes the seats of a new member, or `only` one of them. They get work from `joined` on. `born` is the
+        incarnation of the supervisor that starts the member.
         """
         role = self.roles.get(member.role) if member.role is not None else None
         capabilities = member.capabilities | (role.capabilities if role is not None else frozenset())
@@ -373,7 +375,7 @@ class Roster:
         return role.max_members if self._played[role.name] + more > role.max_members else None
 
     def free(self, whom: str | Can, wanted: Callable[[Seat], bool]) -> Seat | None:
-        """Who gets work addressed so: free, `wanted` and up."""
+        """The seat that gets work addressed so: free, `wanted` and up; the least loaded of these."""
         bench = self._benches.get(whom)
         return None if bench is None else bench.least_loaded(lambda seat: wanted(seat) and self.runs(seat))
 
@@ -387,8 +389,8 @@ class Roster:
         return False
 
     def routed(self, whom: Whom, value: object, random: Random) -> str | Can:
-        """Whom work is addressed to: for a pool that does not look at the load, one seat of it, chosen now. Where none
-        is up, the first that is up again will do.
+        """The target of work: for a pool that does not look at the load, one seat of it, chosen now. While none is up
+        it is the whole pool, of which the first that is up again takes the work.
         """
         if not isinstance(whom, Pool):
             return whom

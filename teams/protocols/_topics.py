@@ -634,7 +634,7 @@ class Topics(Actor):
 
 
 def bad_answer(path: str, delivery: Delivery) -> BadAnswer | None:
-    """What is wrong with what a subscriber answered; None: nothing. To answer so again would help nobody."""
+    """The error of a subscriber's answer that is not a result; None: it is one."""
     wrong = answer_fault(delivery.result)
     if isinstance(delivery.result, Handoff):
         wrong = "a Handoff", "an event belongs to no member that could hand it on: return Emit(topic, payload)"

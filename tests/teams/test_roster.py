@@ -142,7 +142,7 @@ def test_when_no_member_is_up_the_first_that_is_will_do(route: Any) -> None:
 
 
 class Turns(RuleBasedStateMachine):
-    """Round robin while members come, go, fall and rise: nobody is left out, and nobody is ahead."""
+    """Round robin while members come, go, fall and rise: no member is left out, and none is ahead."""
 
     def __init__(self) -> None:
         super().__init__()
