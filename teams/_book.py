@@ -5,7 +5,7 @@ Nothing here waits, sends or starts anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
@@ -18,15 +18,23 @@ from teams._work import Receipt, Report, Work, WorkState
 
 
 class Errand(Report):
-    """Something a supervisor was asked to do for the team: start, stop or forget a child."""
+    """Something a supervisor, or the topics, were asked to do for the team."""
 
-    __slots__ = ("change", "child", "what")
+    __slots__ = ("change", "child", "then")
 
-    def __init__(self, coordinator: ActorRef[Any], what: str, child: str, change: Change) -> None:
+    def __init__(
+        self,
+        coordinator: ActorRef[Any],
+        then: Callable[[Any, Errand], object],
+        child: str,
+        change: Change | None = None,
+    ) -> None:
         super().__init__(coordinator)
-        self.what = what
+        self.then = then
+        """What the coordinator does when it is answered: a function of its class, which any incarnation can call."""
         self.child = child
         self.change = change
+        """What it is a part of."""
 
     @property
     def message(self) -> Returned:
@@ -41,23 +49,50 @@ class Returned(NamedTuple):
 
 
 class Change:
-    """A change of the team under way: somebody joins or leaves, everything halts or is reset."""
+    """A change of the team under way. It is complete when the last of its errands has come back."""
 
-    __slots__ = ("error", "left", "member", "reason", "replies", "seats", "sent", "what")
+    __slots__ = ("about", "error", "left", "replies")
 
-    def __init__(self, what: str, member: Member | None, reply: Reply | None, reason: str = "") -> None:
-        self.what = what
-        self.member = member
-        self.reason = reason
-        """Why the kill switch was thrown."""
+    def __init__(self, reply: Reply | None, about: object, left: int = 0) -> None:
+        self.about = about
+        """What is given back when the team terminates first."""
         self.replies = [reply] if reply is not None else []
-        self.left = 0
+        self.left = left
         """Errands that are still to come back."""
         self.error: BaseException | None = None
-        self.seats: list[str] = []
-        """Those that leave."""
+
+
+class Joining(Change):
+    """A member comes in."""
+
+    __slots__ = ("member",)
+
+    def __init__(self, reply: Reply | None, member: Member) -> None:
+        super().__init__(reply, member, len(member.specs))
+        self.member = member
+
+
+class Leaving(Change):
+    """Members leave."""
+
+    __slots__ = ("seats", "sent")
+
+    def __init__(self, reply: Reply | None, seats: Sequence[str]) -> None:
+        super().__init__(reply, tuple(seats), len(seats))
+        self.seats = tuple(seats)
         self.sent: set[str] = set()
         """Those of them whose end is under way."""
+
+
+class Switching(Change):
+    """The kill switch is thrown, or put back."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reply: Reply | None, reason: str | None) -> None:
+        super().__init__(reply, reason)
+        self.reason = reason
+        """Why it is thrown; None: it is put back."""
 
 
 class Book:
@@ -76,6 +111,8 @@ class Book:
         self.errands: dict[Errand, None] = {}
         self.looks: dict[str, TimerHandle] = {}
         """Members that are being started and are looked for again."""
+        self.left: set[str] = set()
+        """Members that the team was made with and that left."""
         self.paused = False
         self.halted: str | None = None
         """Why the kill switch was thrown."""
@@ -89,9 +126,9 @@ class Book:
         """How much work has not ended."""
         self._waiting: dict[str | Can, list[tuple[float, int, Work]]] = {}
 
-    def throw(self) -> Change | None:
+    def throw(self) -> Switching | None:
         """The halt or reset whose turn it is: they are done one after another."""
-        return next((change for change in self.changes if change.what in ("halt", "reset")), None)
+        return next((change for change in self.changes if isinstance(change, Switching)), None)
 
     def next_arrival(self) -> int:
         """A number that grows with each piece of work."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from teams._actors import ActorRef, DeadLetter, answer, handles, is_up, post, settle_failure, sleep, take_reply
-from teams._book import Change, Errand, Returned
+from teams._book import Change, Errand, Joining, Leaving, Returned, Switching
 from teams._broadcast import Broadcast, BroadcastTo
 from teams._dispatcher import Dispatcher, capacity_of, named, tell
 from teams._errors import AlreadyMember, NoCapableAgent, RoleFull, TeamHalted, UnknownMember, UnknownRole
@@ -41,7 +41,6 @@ from teams._supervisors import (
     WhichChild,
 )
 from teams._target import Can
-from teams._work import Outcome
 from teams.protocols._subscriber import Terms
 from teams.protocols._topics_ref import Choreograph, Subscribe
 
@@ -50,8 +49,6 @@ PARTS = ("members", "topics", "runs", "goal")
 
 
 TOPICS = "topics"
-SO_ALREADY = {"terminate": SupervisionError, "delete": SupervisionError, "restart": ChildRunning}
-"""The answers to errands that say that there was nothing to do."""
 ASKED = 20
 """How often members are looked for, and the topics told of them, before a start of the coordinator goes on without."""
 LOOK_AGAIN = 0.1
@@ -170,12 +167,13 @@ class Coordinator(Dispatcher):
         if limit is not None:
             raise RoleFull(self.team, str(member.role), limit)
         capacity = capacity_of(self, member)
-        change = Change("join", member, take_reply(self))
-        change.left = len(member.specs)
+        change = Joining(take_reply(self), member)
         self.book.changes.append(change)
-        roster.add(member, capacity, joining=True)
+        self.book.left.difference_update(spec.id for spec in member.specs)
+        roster.add(member, capacity, self.members.incarnation, joining=True)
         for spec in member.specs:
-            self.send("start", spec.id, change, StartChild(self.charter.budgeted(spec)), self.members)
+            start = StartChild(self.charter.budgeted(spec))
+            self.send(Coordinator.step_done, spec.id, start, self.members, change)
 
     @handles
     def let_go(self, request: Leave) -> None:
@@ -184,10 +182,7 @@ class Coordinator(Dispatcher):
         seats = roster.of_name(request.id)
         if not seats:
             raise UnknownMember(self.team, request.id, tuple(roster.seats))
-        change = Change("leave", seats[0].member, take_reply(self))
-        change.seats = [seat.id for seat in seats]
-        change.left = len(seats)
-        self.book.changes.append(change)
+        self.book.changes.append(Leaving(take_reply(self), [seat.id for seat in seats]))
         for seat in seats:
             roster.leave(seat)
         self.fail_stranded(groups_of(seats))
@@ -199,59 +194,78 @@ class Coordinator(Dispatcher):
         super().go_on(seat)
         if seat.leaving and seat.reserved == 0:
             for change in self.book.changes:
-                if change.what == "leave" and seat.id in change.seats and seat.id not in change.sent:
+                if isinstance(change, Leaving) and seat.id in change.seats and seat.id not in change.sent:
                     change.sent.add(seat.id)
-                    self.send("terminate", seat.id, change, TerminateChild(seat.id), self.members)
+                    self.send(Coordinator.departed, seat.id, TerminateChild(seat.id), self.members, change)
+
+    def departed(self, errand: Errand) -> None:
+        """A member that leaves has been stopped."""
+        id, change = errand.child, errand.change
+        assert change is not None
+        self.note_error(errand, SupervisionError)
+        if id in self.charter.seats:
+            self.book.left.add(id)
+        seat = self.book.roster.seats.get(id)
+        if seat is not None:
+            self.book.roster.remove(seat)
+            self.tell_event(MemberLeft, id)
+        self.send(Coordinator.stopped, id, DeleteChild(id), self.members, change)
 
     # The kill switch
 
     @handles
     def halt(self, request: Halt) -> None:
         """Stops everything: work fails, members are killed and stay down."""
-        self.switch(Change("halt", None, take_reply(self), request.reason))
+        self.switch(Switching(take_reply(self), request.reason))
 
     @handles
     def reset(self, _: ResetTeam) -> None:
         """Works again after a halt; answers when everybody is up."""
-        self.switch(Change("reset", None, take_reply(self)))
+        self.switch(Switching(take_reply(self), None))
 
-    def switch(self, change: Change) -> None:
+    def switch(self, change: Switching) -> None:
         """Halts or resets, once what was asked for before is complete."""
         self.book.changes.append(change)
         if self.book.throw() is change:
             self.flip(change)
 
-    def flip(self, change: Change) -> None:
+    def flip(self, change: Switching) -> None:
         """Begins a halt or a reset."""
-        if (change.what == "halt") == (self.book.halted is not None):
+        if (change.reason is None) == (self.book.halted is None):
             self.changed(change)  # it is so already
-        elif change.what == "halt":
-            self.take_down(change)
+        elif change.reason is not None:
+            self.take_down(change, change.reason)
         else:
             self.bring_up(change)
 
-    def take_down(self, change: Change) -> None:
+    def take_down(self, change: Switching, reason: str) -> None:
         """Ends all work, and has everybody killed."""
         book = self.book
-        book.halted = change.reason
-        book.view.halt(change.reason)
-        self.tell_event(Halted, change.reason)
+        book.halted = reason
+        book.view.halt(reason)
+        self.tell_event(Halted, reason)
         for work in list(book.works.values()):
             if work.state != "ended":
-                self.call_off(work, TeamHalted(self.team, change.reason))
+                self.call_off(work, TeamHalted(self.team, reason))
         book.down = [part for part in PARTS if self.runtime.find(f"{self.team}/{part}") is not None]
         change.left = len(book.down)
         for part in reversed(book.down):
-            self.send("terminate", part, change, TerminateChild(part), self.supervisor)
+            self.send(Coordinator.stopped, part, TerminateChild(part), self.supervisor, change)
             # Answered once the order before it was taken up: from then on a kill is no failure to restart from.
-            self.send("kill", part, change, CountChildren(), self.supervisor)
+            self.send(Coordinator.kill, part, CountChildren(), self.supervisor)
 
-    def bring_up(self, change: Change) -> None:
+    def kill(self, errand: Errand) -> None:
+        """Kills a part that has been told to stop."""
+        part = self.runtime.find(f"{self.team}/{errand.child}")
+        if part is not None and self.book.halted is not None:
+            part.kill()
+
+    def bring_up(self, change: Switching) -> None:
         """Has everybody started again."""
         book = self.book
         change.left = len(book.down)
         for part in book.down:
-            self.send("restart", part, change, RestartChild(part), self.supervisor)
+            self.send(Coordinator.restarted, part, RestartChild(part), self.supervisor, change)
 
     # Topics
 
@@ -298,7 +312,13 @@ class Coordinator(Dispatcher):
         if topics is None:
             return
         for order in self.orders(seats):
-            self.send("wire", TOPICS, Change("wire", None, None), order, topics)
+            self.send(Coordinator.wiring_done, TOPICS, order, topics)
+
+    def wiring_done(self, errand: Errand) -> None:
+        """The topics have been told, or crashed over it."""
+        error = errand.result.error
+        if error is not None and not isinstance(error, SpecError):
+            self.look_later(TOPICS)
 
     def orders(self, seats: Iterable[Seat]) -> list[object]:
         """What the topics have to be told about these members, those there are, and about choreographies."""
@@ -315,56 +335,52 @@ class Coordinator(Dispatcher):
 
     # Errands
 
-    @property
-    def supervisor(self) -> ActorRef[Any]:
-        """The supervisor of the team."""
-        found = self.runtime.find(self.team)
-        assert found is not None
-        return found
-
-    @property
-    def members(self) -> ActorRef[Any]:
-        """The supervisor of the members."""
-        found = self.runtime.find(f"{self.team}/members")
-        return found if found is not None else self.supervisor
-
-    def send(self, what: str, child: str, change: Change, order: object, to: ActorRef[Any]) -> None:
-        """Asks a supervisor for something; the answer comes back as `Returned`."""
-        errand = Errand(self.ref, what, child, change)
+    def send(
+        self,
+        then: Callable[[Coordinator, Errand], object],
+        child: str,
+        order: object,
+        to: ActorRef[Any],
+        change: Change | None = None,
+    ) -> None:
+        """Asks for something; `then` is called with the errand when it is answered."""
+        errand = Errand(self.ref, then, child, change)
         self.book.errands[errand] = None
         post(to, order, errand)
 
     @handles
     def came_back(self, message: Returned) -> None:
-        """A supervisor has answered."""
-        errand, book = message.errand, self.book
-        if errand not in book.errands:
-            return
-        del book.errands[errand]
-        change, outcome = errand.change, errand.outcome
-        assert outcome is not None
-        if errand.what == "kill":
-            ref = self.runtime.find(f"{self.team}/{errand.child}")
-            if ref is not None and book.halted is not None:
-                ref.kill()
-            return
-        if errand.what == "wire":
-            if outcome.error is not None and not isinstance(outcome.error, SpecError):
-                self.look_later(TOPICS)
-            return
-        if errand.what == "inquire":
-            self.heard_of(errand.child, outcome)
-            return
-        error = outcome.error
-        if error is not None and not isinstance(error, SO_ALREADY.get(errand.what, ())):
-            change.error = change.error or error
-        if change.what == "leave" and errand.what == "terminate":
-            self.departed(errand.child)
-            self.send("delete", errand.child, change, DeleteChild(errand.child), self.members)
-            return
+        """An errand has been answered."""
+        errand = message.errand
+        if errand in self.book.errands:
+            del self.book.errands[errand]
+            errand.then(self, errand)
+
+    def step_done(self, errand: Errand, *so_already: type[BaseException]) -> None:
+        """One step of a change is done, or has failed; errors of these classes say that there was nothing to do."""
+        change = errand.change
+        assert change is not None
+        self.note_error(errand, *so_already)
         change.left -= 1
         if change.left == 0:
             self.changed(change)
+
+    def stopped(self, errand: Errand) -> None:
+        """A child has been stopped, or its spec deleted."""
+        self.step_done(errand, SupervisionError)
+
+    def restarted(self, errand: Errand) -> None:
+        """A part has been started again."""
+        self.step_done(errand, ChildRunning)
+
+    @staticmethod
+    def note_error(errand: Errand, *so_already: type[BaseException]) -> None:
+        """The first error of a change is its outcome."""
+        error, change = errand.result.error, errand.change
+        if change is not None and error is not None and not isinstance(error, so_already):
+            change.error = change.error or error
+
+    # Members that are lost, and found again
 
     @handles
     def gone(self, message: MemberGone) -> None:
@@ -377,32 +393,48 @@ class Coordinator(Dispatcher):
         """The member's place has ended: it is terminated, or all members are started anew. Their supervisor knows."""
         if self.book.halted is None and self.book.roster.seats.get(seat.id) is seat:
             self.book.roster.vacated(seat)
-            self.inquire(seat.id)
+            if not seat.leaving:
+                self.inquire(seat.id)
 
     def inquire(self, id: str) -> None:
         """Asks the supervisor of the members what became of one."""
         members = self.runtime.find(f"{self.team}/members")
         if members is not None:
-            self.send("inquire", id, Change("inquire", None, None), WhichChild(id), members)
+            self.send(Coordinator.heard_of, id, WhichChild(id), members)
         else:
             self.look_later(id)
 
-    def heard_of(self, id: str, outcome: Outcome) -> None:
+    def heard_of(self, errand: Errand) -> None:
         """The supervisor of the members has said what became of one, or is being restarted itself."""
-        roster = self.book.roster
-        seat = roster.seats.get(id)
-        if seat is None or seat.ref is not None or self.book.halted is not None:
+        id, outcome = errand.child, errand.result
+        seat = self.book.roster.seats.get(id)
+        if seat is None or seat.ref is not None or seat.leaving or self.book.halted is not None:
             return
-        info = outcome.value
-        at_rest = isinstance(info, ChildInfo) and info.state not in ALIVE
-        if at_rest or isinstance(outcome.error, NotFound):
-            roster.remove(seat)
-            if at_rest and isinstance(self.members, SupervisorRef):
+        info, unknown = outcome.value, isinstance(outcome.error, NotFound)
+        if unknown and seat.born != self.members.incarnation:
+            # The supervisor has been started anew, and knows only the members that the team was made with.
+            spec = next(spec for spec in seat.member.specs if spec.id == id)
+            self.send(Coordinator.rejoined, id, StartChild(self.charter.budgeted(spec)), self.members)
+        elif unknown:
+            self.missed(seat)
+        elif isinstance(info, ChildInfo) and info.state not in ALIVE:
+            if isinstance(self.members, SupervisorRef):
                 self.members.delete_child(id)  # so that one of this id may join
-            self.tell_event(MemberLost if not seat.leaving else MemberLeft, id)
-            self.fail_stranded(seat.groups)
+            self.missed(seat)
         elif not self.back(seat) and outcome.error is not None:
             self.look_later(id)  # of a member that is being started, `MemberUp` tells
+
+    def rejoined(self, errand: Errand) -> None:
+        """A member could not be started in a supervisor that did not know it; of one that was, `MemberUp` has told."""
+        seat = self.book.roster.seats.get(errand.child)
+        if errand.result.error is not None and seat is not None and seat.ref is None and self.book.halted is None:
+            self.missed(seat)
+
+    def missed(self, seat: Seat) -> None:
+        """The member has terminated, and its seat with it."""
+        self.book.roster.remove(seat)
+        self.tell_event(MemberLost, seat.id)
+        self.fail_stranded(seat.groups)
 
     def back(self, seat: Seat) -> bool:
         """Has the seat get work if its member is there again. Returns whether it is."""
@@ -415,7 +447,21 @@ class Coordinator(Dispatcher):
     def came_up(self, message: MemberUp) -> None:
         """A member has been started, for the first time or anew."""
         seat = self.book.roster.seats.get(message.member)
-        if seat is not None and not seat.joining and self.book.halted is None:
+        if seat is None:
+            self.started_without_a_seat(message.member)
+        elif not seat.joining and self.book.halted is None:
+            self.back(seat)
+
+    def started_without_a_seat(self, id: str) -> None:
+        """A member of those that the team was made with has been started with all others, and is in the team no more:
+        one that was lost has its seat again, one that left is stopped.
+        """
+        member = self.charter.seats.get(id)
+        if id in self.book.left:
+            self.undo_start(id)
+        elif member is not None:
+            (seat,) = self.book.roster.add(member, capacity_of(self, member), self.members.incarnation, only=id)
+            self.tell_event(MemberJoined, id)
             self.back(seat)
 
     def look_later(self, id: str) -> None:
@@ -432,36 +478,31 @@ class Coordinator(Dispatcher):
         else:
             self.inquire(message.member)
 
-    def departed(self, id: str) -> None:
-        """A member has left for good."""
-        seat = self.book.roster.seats.get(id)
-        if seat is not None:
-            self.book.roster.remove(seat)
-            self.tell_event(MemberLeft, id)
+    # Changes that are complete
 
     def changed(self, change: Change) -> None:
         """A change is complete, or has failed."""
         book = self.book
         book.changes.remove(change)
         result: object = None
-        if change.what == "join":
-            result = self.joined(change)
-        elif change.what == "leave":
-            result = tuple(change.seats)
-        elif change.what == "reset" and change.error is None and book.halted is not None:
-            self.up_again()
+        match change:
+            case Joining():
+                result = self.joined(change)
+            case Leaving():
+                result = change.seats
+            case Switching(reason=None, error=None) if book.halted is not None:
+                self.up_again()
         for reply in change.replies:
             if change.error is not None:
                 settle_failure(reply, change.error, self.path)
             else:
                 answer(reply, result)
         following = book.throw()
-        if change.what in ("halt", "reset") and following is not None:
+        if isinstance(change, Switching) and following is not None:
             self.flip(following)
 
-    def joined(self, change: Change) -> tuple[str, ...]:
+    def joined(self, change: Joining) -> tuple[str, ...]:
         """New seats get work, or are taken back if one of them did not come up."""
-        assert change.member is not None
         roster = self.book.roster
         ids = tuple(spec.id for spec in change.member.specs)
         seats = [roster.seats[id] for id in ids if id in roster.seats]
@@ -473,7 +514,7 @@ class Coordinator(Dispatcher):
             self.fail_stranded(groups_of(seats))
             return ()
         for seat in seats:
-            seat.joining = False
+            roster.came_in(seat)
         self.wire(self.find_seats(seats))
         for id in ids:
             self.tell_event(MemberJoined, id)

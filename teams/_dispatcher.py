@@ -6,9 +6,9 @@ was told and did not get to before a crash is found again when it starts: outcom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from teams._actors import (
@@ -69,7 +69,7 @@ OFFER_AGAIN = 0.2
 """Seconds until a receiver that crashed over an offer is asked again; it is restarted meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Charter:
     """What a team is made of, and its rules."""
 
@@ -84,6 +84,11 @@ class Charter:
     """The budget of each member that says none of its own; None: it is never given up."""
     period: float | None = None
     """The seconds in which these restarts count; None: as for any child."""
+
+    @cached_property
+    def seats(self) -> Mapping[str, Member]:
+        """The member of each seat that the team is made with, by the id of the seat."""
+        return {spec.id: member for member in self.members for spec in member.specs}
 
     def budgeted(self, spec: ChildSpec) -> ChildSpec:
         """The spec of a member, with a budget of its own. When that is spent the member alone is given up, unless it
@@ -114,7 +119,7 @@ class Dispatcher(Actor):
             book.open = True
             book.roster = Roster(self.charter.roles, up, book.view)
             for member in self.charter.members:
-                book.roster.add(member, capacity_of(self, member))
+                book.roster.add(member, capacity_of(self, member), self.members.incarnation)
             when_gone(self, partial(abandon, book, self.team))
         self.publish_view(book.view)
         self.find_seats(book.roster.seats.values())
@@ -141,9 +146,22 @@ class Dispatcher(Actor):
             elif not seat.joining:
                 ref = self.runtime.find(self.place_of(seat.id))
                 if ref is not None:
-                    self.book.roster.joined(seat, ref)
+                    self.book.roster.joined(seat, ref, self.members.incarnation)
                     when_terminated(ref, partial(_tell_gone, self.ref, seat.id, ref))
                     found.append(seat)
+        return found
+
+    @property
+    def members(self) -> ActorRef[Any]:
+        """The supervisor of the members; while it is not there, that of the team."""
+        found = self.runtime.find(f"{self.team}/members")
+        return found if found is not None else self.supervisor
+
+    @property
+    def supervisor(self) -> ActorRef[Any]:
+        """The supervisor of the team."""
+        found = self.runtime.find(self.team)
+        assert found is not None
         return found
 
     def place_of(self, id: str) -> str:
@@ -290,7 +308,7 @@ class Dispatcher(Actor):
         """The member did its part: a result, or a handoff."""
         wrong = answer_fault(result)
         if wrong is not None:
-            error = BadAnswer(self.team, work.id, seat.id, *wrong)
+            error = BadAnswer(self.place_of(seat.id), work.id, *wrong)
             self.end(work, Outcome(error=WorkFailed(self.team, work.id, seat.id, work.attempt, error)))
             return
         try:
@@ -571,4 +589,4 @@ def abandon(book: Book, team: str, reason: ExitReason) -> None:
         timer.cancel()
     for change in book.changes:
         for reply in change.replies:
-            settle_failure(reply, ActorDeadError(team, reason, change.member), team)
+            settle_failure(reply, ActorDeadError(team, reason, change.about), team)

@@ -53,19 +53,18 @@ class WorkFailed(TeamError):
 
 
 class BadAnswer(TeamError):
-    """A member answered with what cannot be the result of a piece of work; `instead` says what to return."""
+    """A member answered a piece of work or an event with what is not a result; `instead` says what to return."""
 
-    fields = ("team", "work", "member", "got", "instead")
-    team: str
+    fields = ("path", "work", "got", "instead")
+    path: str
+    """The member."""
     work: str
-    member: str
+    """The piece of work, or the topic of the event."""
     got: str
     instead: str
 
     def describe(self) -> str:
-        return (
-            f"{self.team}/members/{self.member}: the answer to {self.work} is no result, got {self.got}; {self.instead}"
-        )
+        return f"{self.path}: the answer to {self.work} is not a result, got {self.got}; {self.instead}"
 
 
 class WorkTimeout(TeamError, TimeoutError):

@@ -26,6 +26,7 @@ class Seat:
 
     __slots__ = (
         "benches",
+        "born",
         "capabilities",
         "capacity",
         "groups",
@@ -52,6 +53,8 @@ class Seat:
         self.number = number
         self.ref: ActorRef[Any] | None = None
         """None while its member is being started for the first time, or anew with all others."""
+        self.born = 0
+        """The incarnation of the supervisor that started its member."""
         self.up = False
         """Whether its member was up when that was last looked at or heard of. It is verified before it gets work."""
         self.joining = False
@@ -196,7 +199,9 @@ class Bench:
         self._bucket_of[seat] = bucket
 
     def _drop(self, seat: Seat) -> None:
-        """Takes a seat out of those that are ready. Who has had its turn in this round, and who has not, stays so."""
+        """Takes a seat out of those that are ready. Each of the others has had its turn in this round, or not, as
+        before.
+        """
         hole = self._places.pop(seat, None)
         if hole is None:
             return
@@ -232,15 +237,21 @@ class Roster:
         """By the id of a member, how many of its seats have another role than one of the same name."""
         self._numbers = 0
 
-    def add(self, member: Member, capacity: int, *, joining: bool = False) -> list[Seat]:
-        """Seats for a new member, who gets work once it has joined (`joined`)."""
+    def add(
+        self, member: Member, capacity: int, born: int = 1, *, joining: bool = False, only: str | None = None
+    ) -> list[Seat]:
+        """Makes the seats of a new member, or `only` one of them. They get work from `joined` on. `born` is the
+        incarnation of the supervisor that starts the member.
+        """
         role = self.roles.get(member.role) if member.role is not None else None
         capabilities = member.capabilities | (role.capabilities if role is not None else frozenset())
         made = []
         for spec in member.specs:
+            if only not in (None, spec.id):
+                continue
             self._numbers += 1
             seat = self.seats[spec.id] = Seat(spec.id, member, capabilities, capacity, self._numbers)
-            seat.joining = joining
+            seat.born, seat.joining = born, joining
             seat.benches = tuple(self._benches.setdefault(group, Bench()) for group in seat.groups)
             for bench in seat.benches:
                 bench.add(seat)
@@ -250,9 +261,13 @@ class Roster:
             made.append(seat)
         return made
 
-    def joined(self, seat: Seat, ref: ActorRef[Any]) -> None:
-        """The seat is taken: it may get work."""
-        seat.ref, seat.joining = ref, False
+    def came_in(self, seat: Seat) -> None:
+        """No `join` waits for the seat any more."""
+        seat.joining = False
+
+    def joined(self, seat: Seat, ref: ActorRef[Any], born: int = 1) -> None:
+        """The seat is taken: it may get work. `born` is the incarnation of the supervisor that started its member."""
+        seat.ref, seat.born, seat.joining = ref, born, False
         seat.up = self._is_up(seat)
         self._moved(seat)
 
@@ -360,7 +375,7 @@ class Roster:
         return role.max_members if self._played[role.name] + more > role.max_members else None
 
     def free(self, whom: str | Can, wanted: Callable[[Seat], bool]) -> Seat | None:
-        """Who gets work addressed so: free, `wanted` and up."""
+        """The seat that gets work addressed so: free, `wanted` and up; the least loaded of these."""
         bench = self._benches.get(whom)
         return None if bench is None else bench.least_loaded(lambda seat: wanted(seat) and self.runs(seat))
 
@@ -374,8 +389,8 @@ class Roster:
         return False
 
     def routed(self, whom: Whom, value: object, random: Random) -> str | Can:
-        """Whom work is addressed to: for a pool that does not look at the load, one seat of it, chosen now. Where none
-        is up, the first that is up again will do.
+        """The target of work: for a pool that does not look at the load, one seat of it, chosen now. While none is up
+        it is the whole pool, of which the first that is up again takes the work.
         """
         if not isinstance(whom, Pool):
             return whom

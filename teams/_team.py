@@ -95,7 +95,7 @@ class Team(Supervisor):
 
 
 class _Callers:
-    """Who waits for which part of a team. Kept through a crash of the team."""
+    """Callers that wait for a part of a team. Kept through a crash of the team."""
 
     def __init__(self) -> None:
         self.open = False

@@ -34,7 +34,7 @@ class TeamView:
     def __init__(self) -> None:
         self._seats: dict[str, SeatView] = {}
         self._able: dict[str | Can, int] = {}
-        """How many seats that are not leaving can do what is addressed so. What is not in it is nobody."""
+        """How many seats that are not leaving can do what is addressed so; no entry where there is none."""
         self._halted: str | None = None
         self._works = (0, 0)
 

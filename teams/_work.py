@@ -60,6 +60,12 @@ class Report:
         """What the coordinator is told."""
         raise NotImplementedError
 
+    @property
+    def result(self) -> Outcome:
+        """The outcome, of one that the coordinator was told of."""
+        assert self.outcome is not None
+        return self.outcome
+
     def done(self) -> bool:
         """Whether the outcome is there."""
         return self.outcome is not None

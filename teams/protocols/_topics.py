@@ -55,9 +55,17 @@ from teams._actors import (
     take_reply,
     when_gone,
 )
-from teams._errors import Fatal, NoAcknowledgement, NobodyHears, SubscriberInQuarantine, TooManyWaiting, UnknownChain
+from teams._errors import (
+    BadAnswer,
+    Fatal,
+    NoAcknowledgement,
+    NobodyHears,
+    SubscriberInQuarantine,
+    TooManyWaiting,
+    UnknownChain,
+)
 from teams._events import EventUndelivered, EventUnheard, SubscriberQuarantined
-from teams._results import Emit
+from teams._results import Emit, Handoff, answer_fault
 from teams._supervisors import Fault, SpecError
 from teams.protocols._board import Board
 from teams.protocols._chain import Chain, ChainFailure, ChainOutcome
@@ -291,12 +299,15 @@ class Topics(Actor):
         del subscriber.out[delivery]
         if delivery.timer is not None:
             delivery.timer.cancel()
-        if delivery.error is None:
+        error = delivery.error
+        if error is None and delivery.result is not None:
+            error = bad_answer(subscriber.path, delivery)
+        if error is None:
             subscriber.spent = 0
             if delivery.result is not None or delivery.publication is not None:
                 self._handled(delivery)
         else:
-            self._failed(delivery, delivery.error)
+            self._failed(delivery, error)
         if subscriber.waiting or not subscriber.subscriptions:
             self._pump(subscriber)
 
@@ -331,7 +342,7 @@ class Topics(Actor):
         if not subscriber.ref.is_alive():
             self._undelivered(delivery, "gone", error)
             self._forget(subscriber)
-        elif isinstance(error, Fatal | UnhandledMessage):
+        elif isinstance(error, Fatal | UnhandledMessage | BadAnswer):
             delivery.failures += 1
             self._undelivered(delivery, "fatal", error)
         elif interrupted or is_interruption(error, subscriber.ref):
@@ -620,6 +631,14 @@ class Topics(Actor):
         subscriber = subscribers.get(dead.subscriber)
         heard = subscriber.heard(dead.event.topic) if subscriber is not None else None
         return [heard] if heard is not None else []
+
+
+def bad_answer(path: str, delivery: Delivery) -> BadAnswer | None:
+    """The error of a subscriber's answer that is not a result; None: it is one."""
+    wrong = answer_fault(delivery.result)
+    if isinstance(delivery.result, Handoff):
+        wrong = "a Handoff", "an event belongs to no member that could hand it on: return Emit(topic, payload)"
+    return None if wrong is None else BadAnswer(path, delivery.event.topic, *wrong)
 
 
 def emitted(result: object) -> tuple[Emit, ...]:

@@ -18,6 +18,7 @@ from supervisors import start
 from teams import BadAnswer, Done, Emit, Handoff, RunFailed, WorkFailed, handoff, member, team
 from teams._results import answer_fault
 from teams.patterns import sequential
+from teams.protocols import EventUndelivered
 
 
 async def fetch(value: object = None) -> object:
@@ -91,7 +92,7 @@ def test_an_answer_that_is_no_result_is_an_error_that_says_so(kind: str, make: A
             crew.assign(1, kind, attempts=3).get()
         error = caught.value.error
         assert isinstance(error, BadAnswer)
-        assert (error.team, error.member) == ("crew", kind)
+        assert error.path == f"crew/members/{kind}"
         assert str(pickle.loads(pickle.dumps(error))) == str(error)
         assert caught.value.attempts == 1
         assert crew.assign(1, "b").get() == 1
@@ -111,6 +112,31 @@ def test_a_pykka_actor_may_not_answer_so_either(name: str) -> None:
         crew: Any = root
         with pytest.raises(WorkFailed, match=told):
             crew.assign(1, "old").get(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [*ANSWERS.values(), (lambda: Handoff("b"), r"a Handoff; .*return Emit\(topic, payload\)")],
+    ids=[*ANSWERS, "hand-off"],
+)
+def test_an_event_that_is_answered_so_is_undelivered_and_not_tried_again(make: Any, told: str) -> None:
+    """Guards subscribers: what they ask for in vain is not passed over in silence."""
+    heard: list[object] = []
+    undelivered: list[EventUndelivered] = []
+
+    async def hear(value: object) -> object:
+        heard.append(value)
+        return make()
+
+    with simulation() as sim:
+        sim.runtime.events.subscribe(undelivered.append, EventUndelivered)
+        crew: Any = sim.start(team("crew", member("ear", hear, subscribes=["news"])))
+        crew.topics.publish("news", 1)
+        sim.advance(60.0)
+        assert heard == [1]
+        assert [(each.subscriber, each.reason) for each in undelivered] == [("crew/members/ear", "fatal")]
+        with pytest.raises(BadAnswer, match=told):
+            raise undelivered[0].error  # type: ignore[misc]
 
 
 def test_a_function_that_makes_an_async_generator_is_told_what_to_return() -> None:

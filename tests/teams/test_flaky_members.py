@@ -244,7 +244,7 @@ def test_a_member_that_is_vital_takes_the_others_along_and_all_come_back() -> No
 
 
 @pytest.mark.parametrize("part", ["coordinator", "topics", "members", "goal"])
-def test_a_team_gives_up_when_a_part_without_which_it_is_none_keeps_crashing(part: str) -> None:
+def test_a_team_gives_up_when_a_part_it_cannot_be_without_keeps_crashing(part: str) -> None:
     """Guards the end of a team: it ends for what it cannot be without, and says which."""
     with simulation() as sim:
         aim = goal(sequential("healthy"), 1) if part == "goal" else None

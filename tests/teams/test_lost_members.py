@@ -76,7 +76,7 @@ def test_work_for_a_pool_never_goes_to_a_member_that_has_terminated(work: Any, r
 
 @pytest.mark.parametrize("route", ROUTES)
 @KINDS
-def test_when_every_member_has_terminated_nobody_is_able(work: Any, route: Any) -> None:
+def test_when_every_member_has_terminated_no_agent_is_capable(work: Any, route: Any) -> None:
     """Guards the error: `NoCapableAgent`, for work that comes and for work that waits."""
     with simulation() as sim:
         crew: Any = sim.start(team("crew", member("w", work, count=2, role="r", restart="temporary")))
@@ -121,7 +121,7 @@ def _registry() -> Any:
 
 
 def test_a_member_that_is_lost_while_another_joins_is_missed_too() -> None:
-    """Guards the roster against a loss that nobody looks at because a join is under way."""
+    """Guards the roster against a loss that is not looked at while a join is under way."""
 
     class Slow(Actor):
         async def on_start(self) -> None:  # type: ignore[override]
@@ -139,7 +139,51 @@ def test_a_member_that_is_lost_while_another_joins_is_missed_too() -> None:
         assert seats_of(crew) == ["b", "slow"]
 
 
-def test_a_member_that_terminates_while_others_of_it_join_is_no_seat_of_the_team() -> None:
+@pytest.mark.parametrize("how", ["halt and reset", "members are started anew"])
+def test_members_that_have_joined_come_back_with_all_others(how: str) -> None:
+    """Guards members that were not there when the team was made: the team does not lose them when it starts anew."""
+    lost: list[MemberLost] = []
+    with simulation() as sim:
+        sim.runtime.events.subscribe(lost.append, MemberLost)
+        crew: Any = sim.start(team("crew", member("a", who)))
+        crew.join(member("new", who, count=2, role="r")).get()
+        if how == "halt and reset":
+            crew.halt().get()
+            crew.reset().get()
+        else:
+            crew.child("members").kill()
+        asked = [crew.assign(number, name) for number, name in enumerate(("a", "new-1", "new-2"))]
+        sim.advance(5.0)
+        assert [each.get() for each in asked] == ["a", "new-1", "new-2"]
+        assert seats_of(crew) == ["a", "new-1", "new-2"]
+        assert lost == []
+        crew.leave("new").get()
+        assert seats_of(crew) == ["a"]
+
+
+@pytest.mark.parametrize("how", ["halt and reset", "members are started anew"])
+def test_a_lost_member_comes_back_with_all_others_and_one_that_left_not(how: str) -> None:
+    """Guards the roster when all members are started anew, which starts all that the team was made with."""
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("w", who, count=3, role="r", restart="temporary")))
+        crew.leave("w-1").get()
+        crew.member("w-2").kill()
+        sim.settle()
+        assert seats_of(crew) == ["w-3"]
+        if how == "halt and reset":
+            crew.halt().get()
+            crew.reset().get()
+        else:
+            crew.child("members").kill()
+        sim.advance(5.0)
+        assert sorted(seats_of(crew)) == ["w-2", "w-3"]
+        assert crew.runtime.find("crew/members/w-1") is None
+        assert crew.assign(1, "w-2").get() == "w-2"
+        crew.join(member("w-1", who)).get()
+        assert crew.assign(1, "w-1").get() == "w-1"
+
+
+def test_a_seat_that_ends_while_the_others_of_its_member_join_is_missed() -> None:
     """Guards the seats of a member that comes in: one is up and has ended before the last is up."""
 
     class Short(Actor):
@@ -160,7 +204,7 @@ def test_a_member_that_terminates_while_others_of_it_join_is_no_seat_of_the_team
 @pytest.mark.parametrize("route", ROUTES)
 @KINDS
 def test_work_waits_for_no_member_that_is_being_restarted(work: Any, route: Any) -> None:
-    """Guards work for a pool: while one backs off, it is done by another, and by nobody that is given up meanwhile."""
+    """Guards work for a pool: while one backs off, another member does it at once."""
     with simulation() as sim:
         crew: Any = sim.start(team("crew", member("w", work, count=2, role="r", backoff=constant(30.0))))
         key = next(key for key in range(100) if crew.assign(key, pool("r", route)).get() == "w-2")
@@ -251,7 +295,7 @@ def test_work_never_fails_while_a_working_member_of_the_role_is_there(
 def test_work_that_may_be_tried_once_fails_only_when_it_had_begun(
     sim: Simulation, plan: FaultPlan, route: Any, restart: Any
 ) -> None:
-    """Guards at most once for every route: no work is begun twice, and none fails that nobody began."""
+    """Guards at most once for every route: no work is begun twice, and none fails that was not begun."""
     tries: Counter[int] = Counter()
     crew = begun(sim, crew_of(tries, restart))
     if crew is None:
@@ -264,7 +308,7 @@ def test_work_that_may_be_tried_once_fails_only_when_it_had_begun(
     assert all(isinstance(error, WorkFailed) for error in work.errors.values())
 
 
-def test_a_step_of_a_pattern_says_that_nobody_is_left() -> None:
+def test_a_step_of_a_pattern_says_that_no_member_is_left() -> None:
     """Guards patterns: the run fails with the same error."""
     with simulation() as sim:
         crew: Any = sim.start(team("crew", member("w", who, capabilities={"dig"}, restart="temporary")))

@@ -142,7 +142,7 @@ def test_a_run_of_a_halted_team_fails_at_once_for_every_caller() -> None:
         assert crew.play(sequential("a"), 1).get() == "a"
 
 
-def test_the_figures_of_a_team_are_those_of_now_whatever_becomes_of_its_coordinator() -> None:
+def test_the_figures_of_a_team_outlive_a_crash_of_its_coordinator() -> None:
     """Guards the view through a crash of the coordinator, and what is shown of seats and work."""
     registry = CollectorRegistry()
     with simulation() as sim, TeamMetrics(sim.runtime, registry) as metrics:
@@ -214,7 +214,7 @@ def test_a_team_keeps_no_caller_that_does_not_wait_any_more() -> None:
 
 
 def test_no_module_of_teams_but_its_seam_reaches_into_an_actors_place() -> None:
-    """Guards the wall: what is behind a ref is for the runtime, and nobody else reads or writes it."""
+    """Guards the wall: what is behind a ref is read and written by the runtime alone."""
     found = [
         f"{path.name}:{number}"
         for path in sorted(Path(HERE).rglob("*.py"))
