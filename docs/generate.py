@@ -226,8 +226,10 @@ MEANINGS: Mapping[str, str] = {
     "priority": "A function of the message; the smallest value is handled first.",
     "on_restart": "`keep` or `drop` what waits ([rule 26](supervision-rules.md#rule-26)).",
     "name": "A name to register under, besides the path.",
-    "size": "How much there is.",
-    "per": "Seconds in which a rate counts.",
+    "teams.role.name": "What members name as their `role`.",
+    "teams.role.description": "For people.",
+    "teams.role.capabilities": "What every member of the role can do.",
+    "teams.role.max_members": "How many members the role may have. None: no limit.",
 }
 
 HIDDEN = {
@@ -265,9 +267,8 @@ def model_options(word: str) -> Iterator[str]:
 
 def linked(text: str) -> str:
     """Mentions of a rule as links."""
-    return re.sub(
-        r"(?:supervision )?\brule\s+(\d+)", r"[rule \1](supervision-rules.md#rule-\1)", " ".join(text.split())
-    )
+    flat = " ".join(text.split())
+    return re.sub(r"(?:supervision )?(?<!\[)\brule (\d+)", r"[rule \1](supervision-rules.md#rule-\1)", flat)
 
 
 def shown_default(value: object) -> str:
@@ -308,7 +309,7 @@ def parameters(word: str) -> Iterator[str]:
         if each.kind is each.VAR_KEYWORD and key not in meanings:
             continue
         default = "" if each.default is each.empty else f"`{cell(shown_default(each.default))}`"
-        yield f"| `{key}` | {default} | {cell(linked(meanings[key]))} |"
+        yield f"| `{key}` | {default} | {cell(linked(meanings.get(key) or MEANINGS[f'{word}.{key}']))} |"
 
 
 def arguments(doc: str) -> dict[str, str]:
@@ -418,12 +419,16 @@ def metrics(word: str) -> Iterator[str]:
 # Command line
 
 
+def entry_points_of_ours() -> list[importlib.metadata.EntryPoint]:
+    """The console script, of which there is one."""
+    scripts = importlib.metadata.entry_points(group="console_scripts")
+    return [each for each in scripts if each.value.partition(".")[0] in PACKAGES]
+
+
 def command_line() -> Any:
     """The command as click's object, wherever in the packages it is."""
-    scripts = importlib.metadata.entry_points(group="console_scripts")
-    (entry,) = [each for each in scripts if each.dist is not None and each.value.partition(".")[0] in PACKAGES]
-    package = entry.module
-    app = importlib.import_module(f"{package}._app").app
+    (entry,) = entry_points_of_ours()
+    app = importlib.import_module(f"{entry.module}._app").app
     return importlib.import_module("typer.main").get_command(app)
 
 
