@@ -464,8 +464,7 @@ class Graph:
 
     def __init__(self, name: str, skip: Iterable[str] = ()) -> None:
         self.name = name
-        self.rooms: dict[str, int] = {}
-        """Room -> lines."""
+        self.rooms: set[str] = set()
         self.arrows: set[tuple[str, str]] = set()
         self.late: set[tuple[str, str]] = set()
         """For annotations, or inside functions."""
@@ -476,9 +475,8 @@ class Graph:
             room = self.room(module)
             if room is None or f"{name}.{room}" in skipped:
                 continue
-            text = path.read_text(encoding="utf-8")
-            self.rooms[room] = self.rooms.get(room, 0) + text.count("\n")
-            for target, late in imports(ast.parse(text)):
+            self.rooms.add(room)
+            for target, late in imports(ast.parse(path.read_text(encoding="utf-8"))):
                 other = self.room(target)
                 if other is not None and other != room and f"{name}.{other}" not in skipped:
                     (self.late if late else self.arrows).add((room, other))
@@ -553,12 +551,11 @@ def graphs() -> tuple[Graph, ...]:
 
 def rooms() -> Iterator[str]:
     """The figures of all pictures."""
-    yield "| package | rooms | lines | arrows | arrows back | floors |"
-    yield "|---|---|---|---|---|---|"
+    yield "| package | rooms | arrows | arrows back | floors |"
+    yield "|---|---|---|---|---|"
     for graph in graphs():
         numbers = (
             len(graph.rooms),
-            sum(graph.rooms.values()),
             len(graph.arrows),
             len(graph.back),
             max(graph.floor.values()) + 1,
