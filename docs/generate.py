@@ -18,7 +18,7 @@ import textwrap
 import tokenize
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -129,8 +129,10 @@ def quotes() -> dict[int, dict[str, list[str]]]:
 def quotes_in(path: Path) -> dict[int, list[str]]:
     """Rule -> the functions and classes of a file whose name, docstring or comment quotes it; "" is the file itself."""
     text = path.read_text(encoding="utf-8")
-    spans = list(definitions(ast.parse(text)))
     found: dict[int, list[str]] = {}
+    if not re.search(r"\brules?[\s_]", text) and "test_rule_" not in text:
+        return found
+    spans = list(definitions(ast.parse(text)))
     for _, _, name in spans:
         if match := re.fullmatch(r"(?:\w+\.)?test_rule_(\d+)_\w+", name):
             found.setdefault(int(match[1]), []).append(name)
@@ -138,12 +140,13 @@ def quotes_in(path: Path) -> dict[int, list[str]]:
         if token.type not in (tokenize.STRING, tokenize.COMMENT):
             continue
         numbers = quoted(token.string)
+        if not 0 < len(numbers) < WIDE:
+            continue
         inside = [span for span in spans if span[0] <= token.start[0] <= span[1]]
         name = max(inside)[2] if inside else ""
         name = re.sub(r"(\btest_\w+)\..*", r"\1", name)  # a function inside of a test is the test's
-        if len(numbers) < WIDE:
-            for number in numbers:
-                found.setdefault(number, []).append(name)
+        for number in numbers:
+            found.setdefault(number, []).append(name)
     return found
 
 
@@ -396,10 +399,11 @@ def events_of(facade: str) -> Iterator[str]:
     yield "| event | in logs | level | fields | meaning |"
     yield "|---|---|---|---|---|"
     for home, name, value in exported():
-        if home == facade and isinstance(value, type) and issubclass(value, base) and is_dataclass(value):
-            names = ", ".join(f"`{each.name}`" for each in fields(value) if each.name not in ("path", "at"))
-            word = value.name.fget(object.__new__(value))
-            yield f"| `{name}` | `{word}` | {value.level} | {names} | {cell(first_sentence(value.__doc__))} |"
+        if home == facade and isinstance(value, type) and issubclass(value, base):
+            event: Any = value
+            names = ", ".join(f"`{each.name}`" for each in fields(event) if each.name not in ("path", "at"))
+            word = event.name.fget(object.__new__(value))
+            yield f"| `{name}` | `{word}` | {event.level} | {names} | {cell(first_sentence(value.__doc__))} |"
 
 
 def metrics(word: str) -> Iterator[str]:
@@ -460,7 +464,7 @@ def is_argument(parameter: Any) -> bool:
 
 
 class Graph:
-    """The rooms of a package and who imports whom, at run time and at the top of modules."""
+    """The rooms of a package and their imports, at run time and at the top of modules."""
 
     def __init__(self, name: str, skip: Iterable[str] = ()) -> None:
         self.name = name
@@ -482,6 +486,7 @@ class Graph:
                     (self.late if late else self.arrows).add((room, other))
         self.arrows = {arrow for arrow in self.arrows if arrow[1] in self.rooms}
         self.late = {arrow for arrow in self.late - self.arrows if arrow[1] in self.rooms}
+        self.below = self.closure()
         self.floor = self.floors()
 
     def room(self, module: str) -> str | None:
@@ -492,22 +497,23 @@ class Graph:
     def floors(self) -> dict[str, int]:
         """The lowest floor on which a room stands above all that it imports; rooms of a circle share one."""
         floor = dict.fromkeys(self.rooms, 0)
+        down = [(room, other) for room, other in self.arrows if room not in self.below[other]]
         for _ in self.rooms:
-            for room, other in self.arrows:
-                if not self.reaches(other, room):
-                    floor[room] = max(floor[room], floor[other] + 1)
+            for room, other in down:
+                floor[room] = max(floor[room], floor[other] + 1)
         return floor
 
-    def reaches(self, start: str, end: str) -> bool:
-        seen, todo = set(), [start]
-        while todo:
-            here = todo.pop()
-            if here == end:
-                return True
-            if here not in seen:
-                seen.add(here)
-                todo += [other for room, other in self.arrows if room == here]
-        return False
+    def closure(self) -> dict[str, set[str]]:
+        """Room -> everything it imports, directly or not."""
+        below: dict[str, set[str]] = {room: set() for room in self.rooms}
+        for room in self.rooms:
+            todo = [other for here, other in self.arrows if here == room]
+            while todo:
+                here = todo.pop()
+                if here not in below[room]:
+                    below[room].add(here)
+                    todo += [other for start, other in self.arrows if start == here]
+        return below
 
     @property
     def back(self) -> list[tuple[str, str]]:
@@ -517,13 +523,11 @@ class Graph:
     @property
     def reduced(self) -> set[tuple[str, str]]:
         """The arrows without those that a longer way says already."""
-        below: dict[str, set[str]] = {}
-        for room, other in self.arrows:
-            below.setdefault(room, set()).add(other)
+        direct = {room: {other for here, other in self.arrows if here == room} for room in self.rooms}
         return {
             (room, other)
             for room, other in self.arrows
-            if not any(other != each and self.reaches(each, other) for each in below[room])
+            if not any(each != other and other in self.below[each] for each in direct[room])
         }
 
 
@@ -566,7 +570,7 @@ def rooms() -> Iterator[str]:
 def rooms_of(name: str) -> Iterator[str]:
     """The rooms of one package from the top floor to the lowest, each with what it imports."""
     (graph,) = (each for each in graphs() if each.name == name)
-    yield f"![who imports whom in {name}](rooms-{name}.svg)"
+    yield f"![imports between the rooms of {name}](rooms-{name}.svg)"
     yield ""
     yield "| floor | room | what it is | imports |"
     yield "|---|---|---|---|"
@@ -606,7 +610,7 @@ def picture(graph: Graph) -> str:
     box = f'viewBox="0 0 {total:.0f} {height}" width="{total:.0f}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="monospace" font-size="11">',
-        f"<title>Who imports whom in {graph.name}</title>",
+        f"<title>Imports between the rooms of {graph.name}</title>",
         '<rect width="100%" height="100%" fill="#ffffff"/>',
     ]
     for room, other in sorted(graph.reduced):

@@ -56,7 +56,8 @@ def blocks(page: Path) -> Iterator[tuple[str, str, int]]:
 def generator() -> ModuleType:
     """`docs/generate.py` as a module."""
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["generate"] = module
     spec.loader.exec_module(module)
@@ -167,9 +168,7 @@ def test_every_place_in_the_code_that_a_page_names_exists(page: Path) -> None:
     text = text_of(page)
     gone = [file for file in FILE.findall(text) if not (ROOT / file).exists()]
     gone += [
-        f"{file}::{name}"
-        for file, name in PLACE.findall(text)
-        if (ROOT / file).exists() and name not in names_in(file)
+        f"{file}::{name}" for file, name in PLACE.findall(text) if (ROOT / file).exists() and name not in names_in(file)
     ]
     assert not gone
 
@@ -181,9 +180,7 @@ def test_every_page_that_a_page_links_to_exists(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", without_code(text_of(page))):
         path, _, anchor = target.partition("#")
         other = (page.parent / path).resolve() if path else page
-        if not other.exists():
-            gone.append(target)
-        elif anchor and anchor not in anchors(other):
+        if not other.exists() or (anchor and anchor not in anchors(other)):
             gone.append(target)
     assert not gone
 
@@ -310,6 +307,11 @@ def test_the_readme_needs_no_other_page_to_be_tried(tmp_path: Path) -> None:
             script = tmp_path / f"block{number}.py"
             script.write_text(text, encoding="utf-8")
             done = subprocess.run(
-                [sys.executable, "-P", str(script)], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False
+                [sys.executable, "-P", str(script)],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                cwd=tmp_path,
+                check=False,
             )
             assert done.returncode == 0, done.stderr

@@ -22,7 +22,8 @@ from pydantic import BaseModel
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.ext.napoleon import Config, GoogleDocstring
+from sphinx.ext.napoleon import Config
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.pycode import ModuleAnalyzer
 
 FACADES = (
@@ -40,7 +41,7 @@ EXTERNAL = ("pykka", "pydantic", "pydantic_core", "annotated_types", "prometheus
 """Libraries whose types stand in signatures. They have no inventory here, so that a build needs no network."""
 
 ROOT = Path(__file__).parents[2]
-NAPOLEON = Config(napoleon_custom_sections=[("Raises, from the future", "raises_style")])
+NAPOLEON: Any = Config(napoleon_custom_sections=[("Raises, from the future", "raises_style")])
 public: dict[str, str] = {}
 """Public name -> its full name, for names that one facade exports."""
 
@@ -81,7 +82,7 @@ def defining(facade: ModuleType) -> Iterator[str]:
     """The modules that define a class the facade exports."""
     for name, module in sorted(sys.modules.items()):
         if name != facade.__name__ and name.partition(".")[0] in TOPS and getattr(module, "__file__", None):
-            defined = classes_of(module.__file__)
+            defined = classes_of(str(module.__file__))
             if any(getattr(facade, each, None) is vars(module).get(each, module) for each in defined):
                 yield name
 
@@ -94,7 +95,7 @@ def classes_of(file: str) -> list[str]:
 # Docstrings
 
 
-def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+def process(app: Sphinx, what: Any, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Google's sections, Markdown's tables, and code that is indented and nothing else."""
     if what == "module":  # it is written for those who work on the package
         lines.clear()
@@ -177,7 +178,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nod
     if last in public and (target == last or target.partition(".")[0] in TOPS):
         domain = env.domains["py"]
         at = public[last]
-        link = domain.resolve_xref(env, node["refdoc"], app.builder, "obj", at, node, content)  # type: ignore[arg-type]
+        link = domain.resolve_xref(env, node["refdoc"], app.builder, "obj", at, node, content)
         return link or content  # a union, such as `Spec`, has no page
     return content if is_known(target) else None
 
