@@ -1,7 +1,7 @@
 # All a checkout needs is Python 3.11 or later (with venv), make and git. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test soak mutants bench format clean
+.PHONY: help run test docs soak mutants bench format clean
 
 # A pyenv shim answers `command -v` and then fails, so every candidate is run, not merely looked for.
 ifndef PYTHON
@@ -46,8 +46,15 @@ test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run eve
 	@$(TEST)/bin/mypy
 	$(STAGE) "lint-imports"
 	@$(TEST)/bin/lint-imports --no-logo
+	$(STAGE) "pages"
+	@$(TEST)/bin/python -P -m sphinx -q -n -W --keep-going -E -j auto docs docs/_build/check
 	$(STAGE) "pytest"
 	@UNDERSTUDY_INSTALLED=1 $(TEST)/bin/python -P -m pytest -n auto --dist worksteal $(ARGS)
+
+docs: $(TEST)/.stamp ## Build the pages into docs/_build/html, after writing what comes from the code
+	@PYTHONPATH=. $(TEST)/bin/python docs/generate.py
+	@$(TEST)/bin/python -m sphinx -q -n -W --keep-going -j auto docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 soak: $(TEST)/.stamp ## Run generated trees under faults for MINUTES=10 (SEED=n repeats a campaign)
 	@$(TEST)/bin/python -m benchmarks.soak --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
@@ -63,7 +70,7 @@ format: $(TEST)/.stamp ## Mend what ruff can mend, and format
 	@$(TEST)/bin/ruff format
 
 clean: ## Remove the environments, the wheel and the caches
-	rm -rf $(RUN) $(TEST) $(BENCH) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(RUN) $(TEST) $(BENCH) dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The packages are on the path as they stand in the checkout, so an edit needs no new installation.
@@ -82,7 +89,7 @@ $(TEST)/.stamp: pyproject.toml
 	@rm -rf $(TEST)
 	@"$(PYTHON)" -m venv $(TEST)
 	@$(TEST)/bin/python $(PIP) --upgrade 'pip>=25.1'
-	@$(TEST)/bin/python $(PIP) --group build --group dev '.[cli,testing,yaml]'
+	@$(TEST)/bin/python $(PIP) --group build --group dev --group docs '.[cli,testing,yaml]'
 	@touch $@
 
 # A peer that does not install on this Python is a row that says so, not the end of the run.
