@@ -177,7 +177,9 @@ def test_a_killed_tree_leaves_the_file_free(tmp_path: Path) -> None:
     with (
         Runtime(log=False) as runtime,
         start(
-            supervisor("root", owner(EventSourced, "a", FileStore(path)).model_copy(update={"host": "thread"})), runtime
+            supervisor("root", owner(EventSourced, "a", FileStore(path)).model_copy(update={"host": "thread"})),
+            runtime,
+            on_give_up="ignore",
         ) as root,
     ):
         change(root.child("a"), 1)
