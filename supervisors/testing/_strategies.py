@@ -19,7 +19,7 @@ from supervisors.testing._trial import Deed, Line, Trial
 
 seconds = st.sampled_from([0.25, 0.5, 1.0, 2.0])
 jitters = st.sampled_from(["none", "none", "full", "equal", "decorrelated"])
-resets = st.sampled_from([None, 0.5, 2.0])
+resets = st.sampled_from([None, 0.5, 2.0, 60.0])
 
 
 def backoffs() -> st.SearchStrategy[Backoff | None]:
@@ -236,6 +236,10 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: flo
     for path, spec in supervisors:
         if spec.is_dynamic:
             lines.extend([Line(0.25, path, "start_child")] * draw(st.integers(0, 3)))
+    if workers and draw(st.booleans()):
+        # A crash loop, which may take its supervisors along.
+        worker, step = draw(st.sampled_from(workers)), draw(st.sampled_from([0.5, 1.0, 2.0]))
+        lines.extend(Line(0.5 + step * number, worker, "crash") for number in range(draw(st.integers(3, 8))))
     moments = st.integers(1, max(1, int(4 * until))).map(lambda quarter: quarter / 4)
     for at in sorted(draw(st.lists(moments, min_size=most // 3, max_size=most))):
         if workers and draw(st.integers(0, 3)) > 0:
@@ -253,6 +257,13 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: flo
         deed = draw(st.sampled_from(SUPERVISOR_DEEDS if path == tree.id else (*SUPERVISOR_DEEDS, "kill")))
         if deed in ("update_settings", "adopt_settings"):
             lines.append(Line(at, path, deed, draw(settings_specs(dynamic=spec.is_dynamic))))
+            below = [worker for worker in workers if worker.startswith(f"{path}/")]
+            if below:
+                # What was counted before still counts, and what comes then is judged by the new settings.
+                worker = draw(st.sampled_from(below))
+                lines += [
+                    Line(max(0.25, at + when), worker, "crash") for when in (-draw(_soon), 0.25, 0.25 + draw(_soon))
+                ]
             continue
         takes_spec = deed == "update_specs" or (deed == "start_child" and not spec.is_dynamic)
         # What hangs while it stops may run already: a new spec must not give it for ever.
