@@ -7,7 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from supervisors._actors import ActorError, Crashed, ExitReason
+from supervisors._actors import ActorError, Crashed, ExitReason, block, within
+
+_LONGEST = 2000
+"""Characters of a fault: it may name a value that a file says."""
+_FAULTS = 100
+"""How many faults the text of an error lists; `faults` has all."""
 
 
 class Fault(NamedTuple):
@@ -19,7 +24,7 @@ class Fault(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
+        return block(f"{self.path}: {self.message}", _LONGEST)
 
 
 class SupervisionError(ActorError):
@@ -38,7 +43,8 @@ class SpecError(SupervisionError, ValueError):
     def describe(self) -> str:
         count = len(self.faults)
         head = "1 fault in the spec" if count == 1 else f"{count} faults in the spec"
-        return "\n  ".join([f"{head}:", *map(str, self.faults)])
+        more = [f"and {count - _FAULTS} more"] if count > _FAULTS else []
+        return "\n  ".join([f"{head}:", *map(str, self.faults[:_FAULTS]), *more])
 
 
 class AlreadyStarted(SupervisionError):
@@ -128,7 +134,7 @@ class StartFailed(SupervisionError):
             self.__cause__ = reason.exception
 
     def describe(self) -> str:
-        return f"{self.path} did not start: {self.reason}"
+        return f"{self.path} did not start: {within(self.reason)}"
 
 
 class ShuttingDown(SupervisionError):
@@ -139,14 +145,3 @@ class ShuttingDown(SupervisionError):
 
     def describe(self) -> str:
         return f"{self.supervisor} is shutting down; ask again once it has been restarted"
-
-
-class TargetError(SupervisionError, ImportError):
-    """What `understudy run`, `check` and `tree` were given leads to no tree."""
-
-    fields = ("target", "problem")
-    target: str
-    problem: str
-
-    def describe(self) -> str:
-        return f"{self.target}: {self.problem}"

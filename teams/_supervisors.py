@@ -14,10 +14,11 @@ from supervisors._builders import (
 )
 from supervisors._check import Finding
 from supervisors._child import ALIVE
+from supervisors._document import read_document
 from supervisors._errors import ChildRunning, Fault, SpecError, SupervisionError
 from supervisors._events import Concluded
 from supervisors._faults import attempt, checked, faults_of, unknown_key
-from supervisors._file import read_tree
+from supervisors._file import Format, add_format
 from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 from supervisors._strategy import Strategy
@@ -37,6 +38,7 @@ __all__ = [
     "Exponential",
     "Fault",
     "Finding",
+    "Format",
     "Linear",
     "OwnBudget",
     "RestartChild",
@@ -50,6 +52,7 @@ __all__ = [
     "SupervisorSpec",
     "TerminateChild",
     "WhichChildren",
+    "add_format",
     "attempt",
     "budget",
     "checked",
@@ -59,7 +62,7 @@ __all__ = [
     "exponential",
     "faults_of",
     "linear",
-    "read_tree",
+    "read_document",
     "supervisor",
     "unknown_key",
 ]

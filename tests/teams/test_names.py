@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from supervisors.cli._app import app
+from teams.cli._app import app
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 TABLE = README.partition("## Names in the documents\n")[2].partition("\n## ")[0]
