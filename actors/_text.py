@@ -35,6 +35,9 @@ _name_of = vars(type)["__qualname__"].__get__
 """The name of a class by `type` itself: a metaclass may have another idea of `__qualname__`."""
 args_of: Callable[[BaseException], tuple[Any, ...]] = vars(BaseException)["args"].__get__
 """The arguments of an exception by `BaseException` itself: a class may have another idea of `args`."""
+_SAYS: dict[object, str] = {BaseException.__str__: "arguments", KeyError.__str__: "key"}
+"""What exceptions say that have no text of their own."""
+_SHOW_ARGUMENTS: frozenset[object] = frozenset({BaseException.__repr__})
 _plain = str.__str__
 """A string without what a subclass of `str` says of itself."""
 
@@ -80,11 +83,16 @@ def shown(value: object, limit: int = LONGEST) -> str:
     much is looked at as is shown.
     """
     try:
-        return cut(_repr(value, limit, ()), limit)
+        text = printable(_repr(value, limit, ())[: limit + 1])
     except BaseException as error:
         if is_ctrl_c(error):
             raise
         return f"<{type_name(value)}, cannot be shown>"
+    if len(text) <= limit:
+        return text
+    if type(value) is str:
+        return f"{text[:limit]}... ({len(value)} characters)"
+    return f"{text[:limit]}... ({len(value)} bytes)" if type(value) is bytes else f"{text[:limit]}..."
 
 
 def said(value: object, limit: int = LONGEST, fit: Callable[[str, int], str] = cut) -> str:
@@ -135,14 +143,14 @@ def same(one: object, other: object) -> bool:
         return False
 
 
-def attribute(value: object, name: str) -> object:
-    """The attribute of that name; None where there is none or reading it raises."""
+def attribute(value: object, name: str, otherwise: object = None) -> object:
+    """The attribute of that name; `otherwise` where there is none or reading it raises."""
     try:
-        return getattr(value, name, None)
+        return getattr(value, name, otherwise)
     except BaseException as error:
         if is_ctrl_c(error):
             raise
-        return None
+        return otherwise
 
 
 def is_ctrl_c(error: BaseException) -> bool:
@@ -160,11 +168,10 @@ def _str(value: object, room: int) -> str:
     """`str(value)`, or the beginning of it."""
     if not isinstance(value, BaseException):
         return _repr(value, room, ()) if type(value) in _BRACKETS else str(value)
-    own: Any = type(value).__str__
-    args = args_of(value)
-    if own is KeyError.__str__ and len(args) == 1:
+    how, args = _SAYS.get(type(value).__str__), args_of(value)
+    if how == "key" and len(args) == 1:
         return _repr(args[0], room, ())
-    if own is BaseException.__str__ and args:
+    if how == "arguments" and args:
         return _str(args[0], room) if len(args) == 1 else _repr(args, room, ())
     return str(value)
 
@@ -175,8 +182,8 @@ def _repr(value: Any, room: int, around: tuple[int, ...]) -> str:
     """
     kind: type = type(value)
     if kind is str or kind is bytes or kind is bytearray:
-        return repr(value) if len(value) <= room else f"{value[:room]!r}... ({len(value)} long)"
-    is_error = isinstance(value, BaseException) and kind.__repr__ is BaseException.__repr__
+        return repr(value) if len(value) <= room else f"{value[:room]!r}..."
+    is_error = isinstance(value, BaseException) and kind.__repr__ in _SHOW_ARGUMENTS
     if not is_error and (kind not in _BRACKETS or not value):
         return repr(value)
     start, end = (f"{_name_of(kind)}(", ")") if is_error else _BRACKETS[kind]

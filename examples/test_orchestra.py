@@ -82,7 +82,7 @@ async def compiles(score: dict[str, Any]) -> Played:
 
 async def checks(score: dict[str, Any]) -> Played:
     """Execution: is the tree of an example sound?"""
-    return await run("checks", "-m", "supervisors", "check", "examples/tree_file.toml")
+    return await run("checks", "-m", "teams", "check", "examples/tree_file.toml")
 
 
 evenings = itertools.count(1)

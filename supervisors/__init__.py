@@ -3,7 +3,6 @@
 General layout: this package imports `actors`, through the seam `_actors` alone, and never `teams`. `_engine` (with
 `_moves` and `_requests`) decides, as a pure state machine; `_supervisor` is the actor that carries it out. Specs,
 backoff, budgets and strategies are values and tables of their own; everything else is one noun a file.
-`supervisors.cli` is the command line, with dependencies of its own (extra `cli`).
 """
 
 from supervisors._api import Failure
@@ -36,7 +35,6 @@ from supervisors._errors import (
     SupervisionError,
     SupervisorEnded,
     SupervisorGaveUp,
-    TargetError,
 )
 from supervisors._events import CallbackFailed, Concluded
 from supervisors._file import load_tree
@@ -91,7 +89,6 @@ __all__ = [
     "SupervisorGaveUp",
     "SupervisorRef",
     "SupervisorSpec",
-    "TargetError",
     "as_tree",
     "budget",
     "check",

@@ -32,13 +32,24 @@ from actors._mailbox import MailboxSpec
 from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, StopOrder
 from actors._metrics import Metrics
 from actors._props import Props, wrong_host
-from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, RuntimeLost, Shutdown
+from actors._reasons import (
+    Crashed,
+    ExitReason,
+    Killed,
+    NoProc,
+    Normal,
+    RestartLimitExceeded,
+    RuntimeLost,
+    Shutdown,
+    within,
+)
 from actors._ref import ActorRef
 from actors._runtime import ClockFactory, Runtime
-from actors._text import block, cut, described, said, shown, type_name
+from actors._text import TEXT, attribute, block, cut, described, said, shown, type_name
 from actors._turn import State, settle_failure
 
 __all__ = [
+    "TEXT",
     "Actor",
     "ActorDeadError",
     "ActorError",
@@ -77,6 +88,7 @@ __all__ = [
     "StopOrder",
     "Subscription",
     "TimerHandle",
+    "attribute",
     "block",
     "cut",
     "described",
@@ -88,5 +100,6 @@ __all__ = [
     "settle_failure",
     "shown",
     "type_name",
+    "within",
     "wrong_host",
 ]

@@ -10,7 +10,7 @@ from supervisors._backoff import Constant, Exponential, Linear
 from supervisors._combinations import child_combinations, supervisor_combinations
 from supervisors._errors import Fault, SpecError
 from supervisors._faults import attempt, checked
-from supervisors._fields import Args, Start
+from supervisors._fields import MOST_PARTITIONS, Args, Start
 from supervisors._spec import Callback, ChildSpec, Grace, Host, OnLimit, OwnBudget, Spec, SupervisorSpec
 from supervisors._strategy import AutoShutdown, Restart, Strategy
 
@@ -190,7 +190,7 @@ def _task_template(path: str, values: dict[str, object], faults: list[Fault]) ->
 def _partitions(values: Mapping[str, object]) -> tuple[Spec, ...]:
     """One child for each partition; none where the numbers are wrong, which the model reports."""
     template, count = values.get("template"), values.get("partitions")
-    if not isinstance(template, ChildSpec | SupervisorSpec) or isinstance(count, bool) or not isinstance(count, int):
+    if not isinstance(template, ChildSpec | SupervisorSpec) or type(count) is not int or count > MOST_PARTITIONS:
         return ()
     return tuple(template.model_copy(update={"id": str(number)}) for number in range(count))
 

@@ -7,10 +7,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from supervisors._actors import ActorError, Crashed, ExitReason, RestartLimitExceeded
+from supervisors._actors import ActorError, Crashed, ExitReason, RestartLimitExceeded, block, within
 
 if TYPE_CHECKING:
     from supervisors._ledger import LedgerEntry
+
+_LONGEST = 2000
+"""Characters of a fault: it may name a value that a file says."""
+_FAULTS = 100
+"""How many faults the text of an error lists; `faults` has all."""
 
 
 class Fault(NamedTuple):
@@ -22,7 +27,7 @@ class Fault(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
+        return block(f"{self.path}: {self.message}", _LONGEST)
 
 
 class SupervisionError(ActorError):
@@ -41,7 +46,8 @@ class SpecError(SupervisionError, ValueError):
     def describe(self) -> str:
         count = len(self.faults)
         head = "1 fault in the spec" if count == 1 else f"{count} faults in the spec"
-        return "\n  ".join([f"{head}:", *map(str, self.faults)])
+        more = [f"and {count - _FAULTS} more"] if count > _FAULTS else []
+        return "\n  ".join([f"{head}:", *map(str, self.faults[:_FAULTS]), *more])
 
 
 class AlreadyStarted(SupervisionError):
@@ -147,7 +153,7 @@ class StartFailed(SupervisionError):
             self.__cause__ = reason.exception
 
     def describe(self) -> str:
-        return f"{self.path} did not start: {self.reason}"
+        return f"{self.path} did not start: {within(self.reason)}"
 
 
 class SupervisorEnded(SupervisionError):
@@ -176,7 +182,7 @@ class SupervisorEnded(SupervisionError):
         return tuple(found)
 
     def describe(self) -> str:
-        return f"{self.supervisor} has ended: {self.reason}. Nothing below it runs"
+        return f"{self.supervisor} has ended: {within(self.reason)}. Nothing below it runs"
 
 
 class SupervisorGaveUp(SupervisorEnded):
@@ -206,7 +212,9 @@ class SupervisorGaveUp(SupervisorEnded):
             for limit in limits
             if isinstance(limit, RestartLimitExceeded)
         ]
-        return "\n  ".join([f"{self.supervisor} gave up, and nothing below it runs", *lines, f"last cause: {last}"])
+        return "\n  ".join(
+            [f"{self.supervisor} gave up, and nothing below it runs", *lines, f"last cause: {within(last)}"]
+        )
 
 
 def ended(supervisor: str, reason: ExitReason, ledger: tuple[LedgerEntry, ...] = ()) -> SupervisorEnded:
@@ -223,14 +231,3 @@ class ShuttingDown(SupervisionError):
 
     def describe(self) -> str:
         return f"{self.supervisor} is shutting down; ask again once it has been restarted"
-
-
-class TargetError(SupervisionError, ImportError):
-    """What `understudy run`, `check` and `tree` were given leads to no tree."""
-
-    fields = ("target", "problem")
-    target: str
-    problem: str
-
-    def describe(self) -> str:
-        return f"{self.target}: {self.problem}"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from supervisors._actors import cut, shown
 from supervisors._errors import Fault, SpecError
 
 M = TypeVar("M", bound=BaseModel)
@@ -22,7 +23,7 @@ def unknown_key(path: str, key: str, known: list[str]) -> Fault:
     """The fault of a key that no spec has, with the nearest that exists."""
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
-    return Fault(path, f"{key}: unknown key; {hint}")
+    return Fault(path, f"{cut(key, 60)}: unknown key; {hint}")
 
 
 def faults_of(error: ValidationError, path: str, model: type[BaseModel]) -> Iterator[Fault]:
@@ -44,7 +45,9 @@ def _fault(detail: ErrorDetails, path: str, model: type[BaseModel]) -> Fault:
     if detail["type"] == "extra_forbidden":
         known = _keys(model, raw)
         return unknown_key(path, where, known)
-    message = detail["msg"] if detail["type"] == "missing" else f"{detail['msg']}, got {_shown(detail['input'])}"
+    if detail["type"] == "invalid_key":
+        return Fault(path, f"the key {shown(detail['input'])} must be a string: quote it")
+    message = detail["msg"] if detail["type"] == "missing" else f"{detail['msg']}, got {shown(detail['input'], 60)}"
     return Fault(path, f"{where}: {message}" if where else message)
 
 
@@ -74,11 +77,6 @@ def _nested(model: type[BaseModel], field: str) -> Iterator[type[BaseModel]]:
         if isinstance(each, type) and issubclass(each, BaseModel):
             yield each
         waiting.extend(getattr(each, "__args__", ()))
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def attempt(model: type[M], path: str, values: Mapping[str, object], faults: list[Fault]) -> M | None:

@@ -16,6 +16,8 @@ from supervisors._actors import MailboxSpec
 Args = Mapping[str, object] | Sequence[object]
 Start = type | str | Callable[..., object]
 
+MOST_PARTITIONS = 100_000
+"""The most children of a partitioned supervisor: each is a spec of its own."""
 _DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 LOCATION = re.compile(f"{_DOTTED}:{_DOTTED}")
 

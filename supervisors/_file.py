@@ -1,97 +1,66 @@
 """Trees in files: TOML, and YAML with the extra `yaml`.
 
-What else may stand in such a file is said by entry points of the group `understudy.files`: the name of one is a key
-that no supervisor has, its value a function from the mapping in the file to a `SupervisorSpec`. A file with that key
-at the top is the function's. So this package reads the formats of others without knowing them.
-
-Whoever forgets that key is told so by the format itself: the group `understudy.file_signs` has the same functions
-under keys that are a sign of a format. A file without a key of the first group, and without the children of a
-supervisor, goes to the first whose sign it has.
+A package above this one may have files of its own, as `teams` has. It says so with `add_format` when it is imported:
+which key at the top marks such a file, and what reads it. So this package needs to know neither the others nor how
+they were installed.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import tomllib
-from collections.abc import Callable, Mapping, Set
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
+from supervisors._document import read_document
 from supervisors._errors import Fault, SpecError
 from supervisors._spec import SupervisorSpec
 from supervisors._tree import parse_tree
 
-FORMATS = "understudy.files"
-"""The group of entry points."""
-SIGNS = "understudy.file_signs"
-"""The group of those that only show what was meant."""
-_OF_SUPERVISORS = frozenset({"children", "template"})
-"""Whoever wrote one of these meant a supervisor, whatever else stands there."""
-
 Parser = Callable[[Mapping[str, object]], SupervisorSpec]
+
+_OF_SUPERVISORS = frozenset({"children", "template"})
+"""Keys that show that a supervisor was meant, whatever else stands there."""
+
+
+class Format(NamedTuple):
+    """A kind of file."""
+
+    key: str
+    """The key at the top that marks it; no supervisor has it."""
+    signs: frozenset[str]
+    """Keys that show that this kind was meant where `key` is missing, so that the reader can say so."""
+    parse: Parser
+
+
+_formats: dict[str, Format] = {}
+
+
+def add_format(format: Format) -> None:
+    """From now on, files with the key of this format are read by it."""
+    _formats[format.key] = format
 
 
 def load_tree(path: str | os.PathLike[str]) -> SupervisorSpec:
-    """The tree a `.toml`, `.yaml` or `.yml` file describes: a supervisor, or what an installed package knows to read,
-    as `teams` does. No module that a supervisor's file names is imported yet.
+    """The tree a `.toml`, `.yaml` or `.yml` file describes: a supervisor, or a team where `teams` is imported. No
+    module that a supervisor's file names is imported yet.
 
     Raises:
         SpecError: the file cannot be read or parsed, or the tree in it has faults; all of them, each with its place
     """
-    content = read_tree(path)
-    return _parser(content)(content)
+    return parse_content(read_document(path), str(path))
 
 
-def _parser(content: Mapping[str, object]) -> Parser:
+def parse_content(content: Mapping[str, object], path: str) -> SupervisorSpec:
+    """The tree that the content of a file describes. Raises SpecError with every fault."""
     strange = content.keys() - SupervisorSpec.model_fields.keys()
-    found = _named(FORMATS, strange)
-    if found is None and not content.keys() & _OF_SUPERVISORS:
-        found = _named(SIGNS, strange)
-    return parse_tree if found is None else found
-
-
-def _named(group: str, keys: Set[str]) -> Parser | None:
-    """The function of the first entry point whose name is among these keys."""
-    if keys:
-        for entry in importlib.metadata.entry_points(group=group):
-            if entry.name in keys:
-                parser: Parser = entry.load()
-                return parser
-    return None
-
-
-def read_tree(path: str | os.PathLike[str]) -> Mapping[str, object]:
-    """The mapping in the file, whatever it says. Raises SpecError when the file cannot be read or parsed."""
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError([Fault(str(path), f"cannot be read: {error}")]) from None
-    match file.suffix.lower():
-        case ".toml":
-            content = _toml(text, str(path))
-        case ".yaml" | ".yml":
-            content = _yaml(text, str(path))
-        case other:
-            raise SpecError([Fault(str(path), f"a tree is in a .toml, .yaml or .yml file, not {other or 'this'!r}")])
-    if not isinstance(content, dict):
-        raise SpecError([Fault(str(path), f"holds {type(content).__name__}, expected the keys of a supervisor")])
-    return content
-
-
-def _toml(text: str, path: str) -> object:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError([Fault(path, f"is not TOML: {error}")]) from None
-
-
-def _yaml(text: str, path: str) -> object:
-    try:
-        import yaml
-    except ImportError:
-        raise SpecError([Fault(path, "needs PyYAML: pip install 'understudy[yaml]'")]) from None
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SpecError([Fault(path, f"is not YAML: {error}")]) from None
+    for format in _formats.values():
+        if format.key in strange:
+            return format.parse(content)
+    if "team" in strange:
+        problem = "is a team, and `teams`, which reads teams, is not imported: import it, or use teams.load_team(path)"
+        raise SpecError([Fault(path, problem)])
+    if not content.keys() & _OF_SUPERVISORS:
+        for format in _formats.values():
+            if format.signs & strange:
+                return format.parse(content)
+    return parse_tree(content)

@@ -7,9 +7,11 @@ import traceback
 
 from pydantic_core import PydanticCustomError
 
+from supervisors._actors import TEXT, attribute, described
 from supervisors._errors import Fault
 from supervisors._fields import check_start
 
+_MISSING = object()
 _FRAMES = 3
 """Frames of the user's own code shown when an import fails: those nearest to the error say what is wrong."""
 
@@ -19,12 +21,12 @@ def resolve(path: str, location: str) -> type | Fault:
     module_name, _, name = location.partition(":")
     try:
         found: object = importlib.import_module(module_name)
-    except Exception as error:  # noqa: BLE001 - a user's module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything while it is imported
         return Fault(path, f"start: importing {module_name!r} failed with {_account(error)}")
     for step in name.split("."):
-        if not hasattr(found, step):
+        found = attribute(found, step, _MISSING)
+        if found is _MISSING:
             return Fault(path, f"start: module {module_name!r} has no {name!r}")
-        found = getattr(found, step)
     if isinstance(found, str):
         return Fault(path, f"start: {location} is a string, not an actor class")
     try:
@@ -35,12 +37,12 @@ def resolve(path: str, location: str) -> type | Fault:
     return found
 
 
-def _account(error: Exception) -> str:
+def _account(error: BaseException) -> str:
     """The error and the frames of the user's own code: neither ours nor the import system's."""
     frames = [
         f"{frame.filename}:{frame.lineno} in {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename not in (__file__, importlib.__file__) and not frame.filename.startswith("<frozen")
     ]
-    head = f"{type(error).__name__}: {error}"
+    head = described(error, TEXT)
     return "\n    at ".join([head, *frames[-_FRAMES:]])

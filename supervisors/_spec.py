@@ -28,6 +28,7 @@ from supervisors._budget import MAX_RESTARTS
 from supervisors._combinations import child_combinations, host_fault, supervisor_combinations
 from supervisors._errors import Fault, SpecError
 from supervisors._fields import (
+    MOST_PARTITIONS,
     Args,
     Start,
     check_args,
@@ -46,6 +47,7 @@ Host = Literal["loop", "thread"]
 OnLimit = Literal["drop", "escalate"]
 Count = Annotated[int, Field(strict=True, ge=0)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
+Partitions = Annotated[int, Field(strict=True, ge=1, le=MOST_PARTITIONS)]
 Id = Annotated[str, PlainValidator(check_id)]
 Grace = float | Literal["brutal_kill", "infinity"]
 Callback = Annotated[Callable[..., object] | None, PlainValidator(check_callback)]
@@ -250,7 +252,7 @@ class SupervisorSpec(BaseSpec):
     kind: Literal["static", "dynamic", "partition", "tasks"] = "static"
     children: tuple[Spec, ...] = ()
     template: ChildSpec | SupervisorSpec | None = None
-    partitions: Positive | None = None
+    partitions: Partitions | None = None
     max_children: Positive | None = None
     """The most children a dynamic supervisor holds, those that restart included (supervision rule 25). None:
     no limit.

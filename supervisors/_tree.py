@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from supervisors._actors import shown
 from supervisors._builders import TASK, make_child, make_supervisor
 from supervisors._errors import Fault, SpecError
 from supervisors._fields import LOCATION
@@ -22,6 +23,8 @@ def parse_tree(tree: Mapping[str, object]) -> SupervisorSpec:
 
     Raises SpecError with every fault of the whole tree, each with its full path.
     """
+    if not isinstance(tree, Mapping):
+        raise SpecError([Fault("root", f"must be a mapping with the keys of a supervisor, got {shown(tree)}")])
     faults: list[Fault] = []
     root = _supervisor(_id(tree, "root"), tree, faults)
     if root is None or faults:
@@ -71,7 +74,7 @@ def _id(values: Mapping[str, object], otherwise: str) -> str:
 
 def _spec(path: str, values: object, faults: list[Fault]) -> Spec | None:
     if not isinstance(values, Mapping):
-        faults.append(Fault(path, f"must be a mapping with the keys of a child, got {values!r}"))
+        faults.append(Fault(path, f"must be a mapping with the keys of a child, got {shown(values)}"))
         return None
     if "start" not in values and not any(key in values for key in _OF_A_SUPERVISOR):
         faults.append(Fault(path, "needs start (a worker) or children (a supervisor)"))

@@ -41,6 +41,7 @@ from actors._props import Props
 from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, Shutdown
 from actors._ref import ActorRef
 from actors._runtime import Runtime
+from actors._text import described, shown
 from actors._timers import Timer
 from actors._turn import State, settle_failure
 
@@ -220,6 +221,7 @@ __all__ = [
     "current_random",
     "declares",
     "deliver",
+    "described",
     "finish",
     "handler_for",
     "handles",
@@ -230,6 +232,7 @@ __all__ = [
     "post",
     "refuse_on_loop",
     "settle_failure",
+    "shown",
     "sleep",
     "take_reply",
     "when_gone",

@@ -1,6 +1,6 @@
 """A person at a terminal: shows what waits for persons (protocols/_person.py), and takes what is typed as the answer.
 
-`understudy run` finds it by the entry point group `understudy.consoles`. It prints and reads nothing itself.
+`understudy run` shows it. It prints and reads nothing itself.
 """
 
 from __future__ import annotations

@@ -36,7 +36,17 @@ from teams._names import Names
 from teams._nearest import nearest
 from teams._pattern_file import PatternReader
 from teams._role import Role, role
-from teams._supervisors import ChildOptions, Fault, SpecError, SupervisorSpec, read_tree, supervisor, unknown_key
+from teams._supervisors import (
+    ChildOptions,
+    Fault,
+    Format,
+    SpecError,
+    SupervisorSpec,
+    add_format,
+    read_document,
+    supervisor,
+    unknown_key,
+)
 from teams._team import GoalSpec, TeamOptions, goal, team
 
 T = TypeVar("T")
@@ -60,11 +70,13 @@ def load_team(path: str | os.PathLike[str]) -> SupervisorSpec:
     Raises:
         SpecError: the file cannot be read or parsed, or the team in it has faults; all of them, each with its place
     """
-    return parse_team(read_tree(path))
+    return parse_team(read_document(path))
 
 
 def parse_team(values: Mapping[str, object]) -> SupervisorSpec:
     """The team that nested mappings describe. Imports the modules they name. Raises SpecError with every fault."""
+    if not isinstance(values, Mapping):
+        raise SpecError([Fault("team", f"must be a mapping with the keys of a team, got {values!r}")])
     reader = _TeamReader(values)
     spec = reader.spec()
     if spec is None or reader.faults:
@@ -223,3 +235,7 @@ def _mappings(listed: object) -> list[Mapping[str, object]]:
     if isinstance(listed, str) or not isinstance(listed, Sequence):
         return []
     return [each for each in listed if isinstance(each, Mapping)]
+
+
+# `supervisors` reads teams in files, too, once this package is imported.
+add_format(Format("team", frozenset({"members"}), parse_team))

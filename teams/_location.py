@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from teams._actors import described
 from teams._supervisors import Fault
 
 
@@ -19,8 +20,8 @@ def located(path: str, key: str, location: str, faults: list[Fault]) -> Any:
         found: Any = importlib.import_module(module)
         for step in name.split("."):
             found = getattr(found, step)
-    except Exception as error:  # noqa: BLE001 - a user's module may raise anything while it is imported
-        faults.append(Fault(path, f"{key}: {location} cannot be found: {type(error).__name__}: {error}"))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything while it is imported
+        faults.append(Fault(path, f"{key}: {location} cannot be found: {described(error)}"))
         return None
     if found is None:
         faults.append(Fault(path, f"{key}: {location} is None"))

@@ -8,7 +8,7 @@ from typing import Any, Literal, Unpack
 
 import pykka
 
-from teams._actors import declares
+from teams._actors import declares, described
 from teams._blocking_call import in_a_thread
 from teams._coroutine import is_async
 from teams._function import call_fault, function_member
@@ -18,6 +18,8 @@ from teams._role import capability_faults, name_faults
 from teams._supervisors import ChildOptions, ChildSpec, Fault, SpecError, child
 from teams.protocols._event import pattern_fault
 
+MOST = 100_000
+"""The largest `count` of one member."""
 Work = Callable[..., Any] | type[pykka.Actor] | str
 OnTimeout = Literal["cancel", "kill"]
 
@@ -89,6 +91,8 @@ def member(
     path = f"member {id!r}"
     capabilities = tuple(capabilities) if isinstance(capabilities, Iterator) else capabilities
     faults = [*capability_faults(path, capabilities), *(name_faults(f"{path}: role", role) if role is not None else ())]
+    if not isinstance(id, str):
+        faults.append(Fault(path, f"id: must be a string, got {id!r}"))
     found = _find(path, work, faults)
     is_function = not isinstance(found, type)
     faults += [
@@ -96,6 +100,8 @@ def member(
         for name, number in (("count", count), ("concurrency", concurrency))
         if type(number) is not int or number < 1
     ]
+    if type(count) is int and count > MOST:
+        faults.append(Fault(path, f"count: must be at most {MOST}, got {count}"))
     if not is_function:
         faults += [
             Fault(path, f"{name} is for functions; {found.__name__} {instead}")
@@ -118,8 +124,9 @@ def member(
     specs: tuple[ChildSpec, ...] = ()
     try:
         if found is not None and (through is None or callable(through)):
-            start, settings = _start(found, concurrency, accepts, through, options)
-            ids = [id] if count == 1 else [f"{id}-{number}" for number in range(1, max(count, 1) + 1)]
+            start, settings = _start(path, found, concurrency, accepts, through, options)
+            seats = count if type(count) is int and 0 < count <= MOST else 1
+            ids = [id] if seats == 1 else [f"{id}-{number}" for number in range(1, seats + 1)]
             specs = tuple(child(each, start, **settings) for each in ids)
     except SpecError as error:
         faults += error.faults
@@ -130,6 +137,7 @@ def member(
 
 
 def _start(
+    path: str,
     found: Callable[..., Any] | type[pykka.Actor],
     concurrency: object,
     accepts: Callable[[Any], object] | None,
@@ -144,9 +152,12 @@ def _start(
         found, blocks = in_a_thread(found), False
         accepts = accepts if accepts is None or is_async(accepts) else in_a_thread(accepts)
     settings: Mapping[str, Any] = {"host": "thread" if blocks else "loop", **options}
-    called = found if through is None else through(found)
+    try:
+        called = found if through is None else through(found)
+    except Exception as error:
+        raise SpecError([Fault(path, f"through: raised {described(error)} when it was given the function")]) from error
     if "args" in options:
-        raise SpecError([Fault("args", "are for actor classes; bind a function's own with functools.partial")])
+        raise SpecError([Fault(path, "args: are for actor classes; bind a function's own with functools.partial")])
     start = function_member(concurrency if isinstance(concurrency, int) and concurrency > 0 else 1)
     return start, ChildOptions(**{**settings, "args": {"function": called, "accepts": accepts, "takes": takes}})  # type: ignore[typeddict-item]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from teams._member import MOST
 from teams.protocols._event import pattern_fault, topic_matcher
 
 
@@ -40,7 +41,7 @@ class Names:
         for each in members:
             id, role, count = each.get("id"), each.get("role"), each.get("count", 1)
             if isinstance(id, str):
-                numbers = range(1, count + 1) if isinstance(count, int) and count > 1 else ()
+                numbers = range(1, count + 1) if isinstance(count, int) and 1 < count <= MOST else ()
                 seats |= {f"{id}-{number}" for number in numbers} or {id}
                 people.add(id)
             subscribes = each.get("subscribes", ())

@@ -15,10 +15,11 @@ from supervisors._builders import (
 )
 from supervisors._check import Finding
 from supervisors._child import ALIVE, ChildInfo
+from supervisors._document import read_document
 from supervisors._errors import ChildRunning, Fault, NotFound, SpecError, SupervisionError
 from supervisors._events import Concluded
 from supervisors._faults import attempt, checked, faults_of, unknown_key
-from supervisors._file import read_tree
+from supervisors._file import Format, add_format
 from supervisors._ref import SupervisorRef
 from supervisors._spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 from supervisors._strategy import Strategy
@@ -40,6 +41,7 @@ __all__ = [
     "Exponential",
     "Fault",
     "Finding",
+    "Format",
     "Linear",
     "NotFound",
     "OwnBudget",
@@ -54,6 +56,7 @@ __all__ = [
     "SupervisorSpec",
     "TerminateChild",
     "WhichChild",
+    "add_format",
     "attempt",
     "budget",
     "checked",
@@ -63,7 +66,7 @@ __all__ = [
     "exponential",
     "faults_of",
     "linear",
-    "read_tree",
+    "read_document",
     "supervisor",
     "unknown_key",
 ]

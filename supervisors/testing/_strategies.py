@@ -236,9 +236,11 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: flo
     for path, spec in supervisors:
         if spec.is_dynamic:
             lines.extend([Line(0.25, path, "start_child")] * draw(st.integers(0, 3)))
-    if workers and draw(st.booleans()):
+    loops: bool = draw(st.booleans())
+    if workers and loops:
         # A crash loop, which may take its supervisors along.
-        worker, step = draw(st.sampled_from(workers)), draw(st.sampled_from([0.5, 1.0, 2.0]))
+        worker: str = draw(st.sampled_from(workers))
+        step: float = draw(st.sampled_from([0.5, 1.0, 2.0]))
         lines.extend(Line(0.5 + step * number, worker, "crash") for number in range(draw(st.integers(3, 8))))
     moments = st.integers(1, max(1, int(4 * until))).map(lambda quarter: quarter / 4)
     for at in sorted(draw(st.lists(moments, min_size=most // 3, max_size=most))):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import supervisors
-from supervisors.cli._control import is_run
+from teams.cli._control import is_run
 
 PACKAGES = str(Path(supervisors.__file__).parents[1])
 
@@ -71,7 +71,7 @@ class Program:
 
     def __init__(self, folder: Path, *args: str, apart: bool = False) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "supervisors", "run", *args, "--plain"],
+            [sys.executable, "-m", "teams", "run", *args, "--plain"],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": PACKAGES},
             stdin=subprocess.PIPE,
@@ -114,7 +114,7 @@ def programs() -> Iterator[list[Program]]:
 def command(*args: str) -> subprocess.CompletedProcess[str]:
     """An `understudy` command that ends by itself."""
     return subprocess.run(
-        [sys.executable, "-m", "supervisors", *args],
+        [sys.executable, "-m", "teams", *args],
         env={**os.environ, "PYTHONPATH": PACKAGES},
         capture_output=True,
         text=True,
@@ -182,11 +182,12 @@ def test_a_tree_that_is_still_loading_is_left_alone(folder: Path, programs: list
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["/usr/bin/python3", "-m", "supervisors", "run", "a.py"], True),
+        (["/usr/bin/python3", "-m", "teams", "run", "a.py"], True),
         (["python3.11", "-X", "dev", "/venv/bin/understudy", "run", "a.py"], True),
         (["/venv/bin/understudy", "run", "a.py"], True),
+        (["python", "understudy.pyz", "run", "a.py"], True),
         (["/venv/bin/understudy", "check", "a.py"], False),
-        (["python", "-m", "supervisors", "tree", "a.py"], False),
+        (["python", "-m", "teams", "tree", "a.py"], False),
         (["python", "understudy.py", "run"], False),
         (["vim", "understudy", "run"], False),
         (["python"], False),

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 import supervisors
-from tests.cli.entry_points import provide_entry_points
 
 PACKAGES = Path(supervisors.__file__).parents[1]
 
@@ -50,7 +49,6 @@ silent = supervisor("root", child("person", Person), child("silent", Silent, res
 def folder(tmp_path: Path) -> Path:
     """Where the script is."""
     (tmp_path / "job.py").write_text(SCRIPT)
-    provide_entry_points(tmp_path)
     return tmp_path
 
 
@@ -69,7 +67,7 @@ def begin(
 ) -> subprocess.Popen[str]:
     """An `understudy run` with a stdin of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "supervisors", "run", target, view],
+        [sys.executable, "-m", "teams", "run", target, view],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}"},
         stdin=stdin,

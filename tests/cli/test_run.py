@@ -101,7 +101,7 @@ class Program:
         settings: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
         settings.setdefault("stderr", subprocess.STDOUT)
         self.process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "supervisors", *args],
+            ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "teams", *args],
             cwd=folder,
             env=environment,
             text=True,
@@ -499,7 +499,7 @@ def test_the_seam_names_the_file_that_shadows_our_package(tmp_path: Path) -> Non
 
 def test_a_missing_extra_is_named_with_what_to_install(tmp_path: Path) -> None:
     """Guards the plain message where typer or rich is not installed."""
-    code = "import sys; sys.modules['typer'] = None\nfrom supervisors.cli import main\nmain()\n"
+    code = "import sys; sys.modules['typer'] = None\nfrom teams.cli import main\nmain()\n"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from supervisors._errors import SpecError, TargetError
-from supervisors._target import load_target
-from supervisors.cli._app import app
-from supervisors.cli._text import printable
+from actors._text import printable
+from supervisors import SpecError
+from teams.cli._app import app
+from teams.cli._target import TargetError, load_target
 
 SCRIPT = """
 from actors import Actor

@@ -21,9 +21,9 @@ from actors import Actor, Runtime
 from actors.testing import Simulation, simulation
 from actors.testing import _observations as seen
 from supervisors import SupervisorRef, SupervisorSpec, child, supervisor
-from supervisors.cli._account import Failures
-from supervisors.cli._control import KILL, PAUSE, RESUME
-from supervisors.cli._course import PATIENCE, Course, Forsaken, Over
+from teams.cli._account import Failures
+from teams.cli._control import KILL, PAUSE, RESUME
+from teams.cli._course import PATIENCE, Course, Forsaken, Over
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 

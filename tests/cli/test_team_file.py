@@ -1,4 +1,4 @@
-"""`understudy` on teams in files: the command line finds who reads them without knowing teams."""
+"""`understudy` on teams in files: from a checkout, too, where no metadata says who reads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import supervisors
-from tests.cli.entry_points import provide_entry_points
 
 PACKAGES = Path(supervisors.__file__).parents[1]
 
@@ -46,17 +45,16 @@ steps = ["triage", { agent = "answerer", timeout = "30s" }]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A team in a file, the module of its members, and our entry points where the package is not installed."""
+    """A team in a file, and the module of its members."""
     (tmp_path / "desk_work.py").write_text(WORK)
     (tmp_path / "desk.toml").write_text(FILE)
-    provide_entry_points(tmp_path)
     return tmp_path
 
 
 def understudy(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """A command, in the folder."""
     return subprocess.run(
-        [sys.executable, "-m", "supervisors", *args],
+        [sys.executable, "-m", "teams", *args],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}"},
         capture_output=True,
@@ -77,7 +75,7 @@ def test_a_team_in_a_file_is_run_until_its_goal_is_reached(folder: Path) -> None
 def test_a_team_reaches_its_goal_with_stdout_closed(folder: Path) -> None:
     """Guards `>&-`: the result goes nowhere, as what is printed does."""
     said = subprocess.run(
-        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "supervisors", "run", "desk.toml"],
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "teams", "run", "desk.toml"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{folder}"},
         capture_output=True,
@@ -150,11 +148,11 @@ def test_the_example_of_a_team_in_a_file_surveys_its_own_folder(folder: Path) ->
 
 
 def test_metrics_of_the_team_are_served_beside_those_of_its_actors(folder: Path) -> None:
-    """Guards the second group of entry points, in the process that would serve them."""
+    """Guards `--metrics-port`, in the process that would serve them."""
     program = (
         "from prometheus_client import CollectorRegistry, generate_latest\n"
         "from actors import Runtime\n"
-        "from supervisors.cli._app import _collectors\n"
+        "from teams.cli._app import _collectors\n"
         "registry = CollectorRegistry()\n"
         "with Runtime(log=False) as runtime, _collectors(runtime, registry):\n"
         "    print(generate_latest(registry).decode())\n"

@@ -115,7 +115,7 @@ def test_the_same_faults_are_told_in_both_languages(tmp_path: Path) -> None:
         ("tree.yaml", b"a: [", "is not YAML"),
         ("tree.yaml", b"- 1\n- 2\n", "expected the keys of a supervisor"),
         ("tree.yaml", b"", "expected the keys of a supervisor"),
-        ("tree.yaml", b"!!python/object/apply:os.getcwd []", "is not YAML"),
+        ("tree.yaml", b"!!python/object/apply:os.getcwd []", "the tag !!python/object/apply:os.getcwd"),
         ("tree.json", b"{}", "not '.json'"),
         ("tree", b"id = 'root'", ".toml, .yaml or .yml"),
     ],

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from actors._sinks import LONGEST, LogSink
-from supervisors.cli._logs import EventLog, send_logs_to
+from actors import Crashed, CrashedExit, LogSink, Redelivered
+from actors._text import LONGEST
 from teams import StepDone, WorkGivenUp
+from teams.cli._logs import LogFormat, send_logs_to
 
 
 class Evil:
@@ -41,26 +44,78 @@ def test_a_result_in_a_log_line_is_short_and_cannot_steer_a_terminal(result: obj
     sink = LogSink(target)
     sink(StepDone("crew", 1.0, "run-1", "triage", 2.0, result))
     (line,) = handler.lines
-    assert line.startswith("event='step_done' path='crew'")
+    assert line.startswith("step_done path=crew ")
     assert line.isprintable()
     assert len(line) < 3 * LONGEST
 
 
-@pytest.mark.parametrize("result", RESULTS)
-def test_the_command_line_shows_of_a_result_only_its_type(result: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Guards the log of `understudy run`: a result may be long, or secret."""
+@pytest.fixture
+def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collected]:
+    """A handler, and the loggers as they were afterwards."""
     ours = logging.getLogger("understudy")
     monkeypatch.setattr(structlog, "is_configured", lambda: True)
     monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler()])
     monkeypatch.setattr(ours, "handlers", [])
     monkeypatch.setattr(ours, "propagate", True)
-    monkeypatch.setattr(ours, "level", ours.level)
-    handler = Collected()
-    send_logs_to(handler, "debug")
-    EventLog()(StepDone("crew", 1.0, "run-1", "triage", 2.0, result))
-    EventLog()(WorkGivenUp("crew", 1.0, "work-1", "triage", 2.0, 1.0, ValueError("\x1b[31m" + "x" * 1000)))
-    done, failed = handler.lines
+    yield Collected()
+    ours.setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_the_command_line_shows_of_a_result_only_its_type(result: object, collected: Collected) -> None:
+    """Guards the log of `understudy run`: a result may be long, or secret."""
+    send_logs_to(collected, "debug")
+    sink = LogSink(payloads=False)
+    sink(StepDone("crew", 1.0, "run-1", "triage", 2.0, result))
+    sink(WorkGivenUp("crew", 1.0, "work-1", "triage", 2.0, 1.0, ValueError("\x1b[31m" + "x" * 1000)))
+    done, failed = collected.lines
     assert done.endswith(f"result={type(result).__qualname__}")
     assert failed.isprintable()
     assert len(failed) < 3 * LONGEST
-    ours.setLevel(logging.NOTSET)
+
+
+def crash() -> CrashedExit:
+    """A crash with an exception that was raised."""
+    try:
+        raise ValueError("\x1b[31mno luck")
+    except ValueError as error:
+        return CrashedExit("root/a", 1.0, Evil, 3, Crashed(error), "str")
+
+
+def test_a_crash_on_the_command_line_is_a_line_with_its_traceback_below(collected: Collected) -> None:
+    """Guards the plain view: the frames of the user's own code, and nothing that steers the terminal."""
+    send_logs_to(collected, "info")
+    LogSink(payloads=False)(crash())
+    (text,) = collected.lines
+    line, *below = text.splitlines()
+    said = r"crashed_exit path=root/a reason=crashed(ValueError: \x1b[31mno luck)"
+    assert f" error   {said} actor_class=Evil incarnation=3 message_type=str" in line
+    assert below[0] == "    Traceback (most recent call last):"
+    assert "in crash" in below[1]
+    assert below[-1] == r"    ValueError: \x1b[31mno luck"
+
+
+def test_a_json_line_has_each_field_by_its_name_and_the_wall_clock(collected: Collected) -> None:
+    """Guards `--log-format json`: nothing has to be read out of the text of a message."""
+    send_logs_to(collected, "debug", LogFormat.json)
+    LogSink(payloads=False)(crash())
+    LogSink(payloads=False)(Redelivered("root/a", 1.0, Evil(), 2, None))
+    logging.getLogger("understudy.mine").warning("hello %s", "you", extra={"request": 7, "time": "mine"})
+    structlog.wrap_logger(
+        logging.getLogger("understudy.theirs"),
+        processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    ).info("bound", user="ann", odd={1: object()})
+    failed, again, mine, theirs = map(json.loads, collected.lines)
+    assert failed["level"] == "error"
+    assert failed["logger"] == "understudy"
+    assert failed["time"].endswith("+00:00")
+    assert failed["understudy_event"] == "crashed_exit"
+    assert failed["understudy_path"] == "root/a"
+    assert failed["understudy_incarnation"] == 3
+    assert failed["understudy_reason"] == r"crashed(ValueError: \x1b[31mno luck)"
+    assert failed["exception"].endswith(r"ValueError: \x1b[31mno luck")
+    assert again["understudy_message"] == "Evil"
+    assert (mine["message"], mine["request"], mine["time_"]) == ("hello you", 7, "mine")
+    assert (theirs["message"], theirs["user"]) == ("bound", "ann")
+    assert all(line.isprintable() for line in collected.lines)

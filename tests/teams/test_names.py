@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from supervisors.cli._app import app
+from teams.cli._app import app
 
 TABLE = (Path(__file__).parents[2] / "docs/reference/names.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (.+) \| (.+) \|$", TABLE, re.MULTILINE)[1:]

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
-from supervisors._actors import (
-    Crashed,
-    CrashedExit,
-    ExitReason,
-    LifecycleEvent,
-    RestartLimitExceeded,
-    StartFailedEvent,
-)
-from supervisors._effects import Restarted
-from supervisors._errors import StartFailed, SupervisionError
-from supervisors._target import account
-from supervisors.cli._text import count, printable
+from actors import Crashed, CrashedExit, ExitReason, LifecycleEvent, RestartLimitExceeded
+from actors import StartFailed as StartFailedEvent
+from actors._account import account
+from actors._reasons import causes
+from actors._text import cut, printable, shown, type_name
+from supervisors import Restarted, StartFailed, SupervisionError
+from teams.cli._text import count, lines
 
 _KEPT = 1000
 """How many different failures are remembered; the later ones are then only counted."""
 _TOLD = 10
 """How many different failures are told, the most frequent first."""
+_LEVELS = 10
+"""How many supervisors are told of that gave up one after the other."""
 
 
 @dataclass(slots=True)
@@ -57,7 +55,7 @@ class Failures:
     def _note(self, path: str, how: str, reason: ExitReason, message_type: str | None) -> None:
         if _root_cause(reason) is not reason:
             return  # a supervisor that fails by its child: the child is told of
-        kind = type(reason.exception).__name__ if isinstance(reason, Crashed) else reason.kind
+        kind = type_name(reason.exception) if isinstance(reason, Crashed) else reason.kind
         key = (path, f"{how} {kind}")
         found = self._failures.get(key)
         if found is not None:
@@ -72,7 +70,7 @@ class Failures:
         """Every failure as lines, the most frequent first, each with its last traceback."""
         found = sorted(self._failures.values(), key=lambda each: -each.times)
         for each in found[:_TOLD]:
-            handling = f" (last while handling {each.message_type})" if each.message_type else ""
+            handling = f" (last while handling {cut(each.message_type)})" if each.message_type else ""
             yield f"  {each.path} {each.what} {count(each.times, 'time')}{handling}"
             yield from _indented(each.last)
         rest = self._others + sum(each.times for each in found[_TOLD:])
@@ -82,34 +80,37 @@ class Failures:
 
 def gave_up(name: str, reason: ExitReason, failures: Failures) -> str:
     """The account of a root that ended abnormally."""
-    lines = [f"{name} gave up" if isinstance(reason, RestartLimitExceeded) else f"{name} ended: {reason}"]
-    step: ExitReason = reason
-    while isinstance(step, RestartLimitExceeded):
+    told = [f"{name} gave up" if isinstance(reason, RestartLimitExceeded) else f"{name} ended: {reason}"]
+    steps = list(causes(reason))
+    limits = list(takewhile(lambda step: isinstance(step, RestartLimitExceeded), steps))
+    for number, step in enumerate(limits):
+        assert isinstance(step, RestartLimitExceeded)
+        if number == _LEVELS:
+            told.append(f"  and {count(len(limits) - _LEVELS, 'supervisor')} below")
+            break
         allowed = "none is" if step.max_restarts == 0 else f"{step.max_restarts} are"
-        span = "in a row without progress" if step.period is None else f"within {step.period:g} s of running"
-        lines.append(
-            f"  {step.path}: child {step.child!r} needed one restart more than the budget has; {allowed} allowed {span}"
+        told.append(
+            f"  {step.path}: child {shown(step.child)} needed one restart more than the budget has; "
+            f"{allowed} allowed {step.span}"
         )
-        step = step.cause
-    if step is not reason:
-        lines.append(f"  last cause: {step}")
-    lines += ["what failed:", *failures.told()]
-    return "\n".join(printable(line) for line in lines)
+    if limits:
+        told.append(f"  last cause: {steps[len(limits)]}")
+    told += ["what failed:", *failures.told()]
+    return "\n".join(printable(line) for line in told)
 
 
 def did_not_start(name: str, error: BaseException) -> str:
     """The account of a first start that failed (supervision rule 2)."""
-    lines = [f"{name} did not start; everything that had started is stopped again"]
+    told = [f"{name} did not start; everything that had started is stopped again"]
     reason = error.reason if isinstance(error, StartFailed) else None
     if isinstance(error, StartFailed) and reason is not None:
         deepest = _root_start(error)
-        lines.append(f"  {deepest.path} failed: {_root_cause(deepest.reason)}")
-        lines += _indented(deepest.reason)
-    elif isinstance(error, SupervisionError):
-        lines.append(f"  {error}")
+        told.append(printable(f"  {deepest.path} failed: {_root_cause(deepest.reason)}"))
+        told += _indented(deepest.reason)
     else:
-        lines += [f"  {line}" for line in account(error).splitlines()]
-    return "\n".join(printable(line) for line in lines)
+        text = lines(str(error)) if isinstance(error, SupervisionError) else account(error)
+        told += [f"  {line}" for line in text.splitlines()]
+    return "\n".join(told)
 
 
 def _root_start(error: StartFailed) -> StartFailed:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Protocol
 
-from supervisors._actors import Runtime
-from supervisors._ref import SupervisorRef
-from supervisors.cli._logs import LineHandler, send_logs_to
-from supervisors.cli._text import printable
+from actors import Runtime
+from actors._text import printable
+from supervisors import SupervisorRef
+from teams.cli._logs import LineHandler, LogFormat, record_of, send_logs_to
 
 
 class View(Protocol):
@@ -47,12 +47,14 @@ class PlainView:
 
     every: float | None = None
 
-    def __init__(self, level: str) -> None:
+    def __init__(self, level: str, format: LogFormat = LogFormat.text) -> None:
         self._level = level
+        self._format = format
+        self._handler = LineHandler(lambda _, line: write(line))
 
     def open(self) -> None:
         """Sends the logs to stderr."""
-        send_logs_to(LineHandler(lambda _, line: write(line)), self._level)
+        send_logs_to(self._handler, self._level, self._format)
 
     def begun(self, runtime: Runtime) -> None:
         """Nothing to do: events come as log lines."""
@@ -65,8 +67,11 @@ class PlainView:
         """Nothing to do: lines are written when something happens."""
 
     def say(self, text: str) -> None:
-        """Writes it to stderr."""
-        write(f"understudy: {text}")
+        """Writes it to stderr, at every level."""
+        if self._format is LogFormat.text or self._handler.formatter is None:
+            write(f"understudy: {text}")
+        else:
+            self._handler.handle(record_of(text))
 
     def ask(self, text: str) -> None:
         """Writes it to stderr."""

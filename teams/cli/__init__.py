@@ -2,7 +2,8 @@
 
 General layout: `_app` declares the commands; `_course` takes a tree from its start to an exit code, and `_session`
 gives it threads, signals and streams; `_live` and `_view` are its two views; `_snapshot` is what the live view shows,
-as values; `_account` says what failed; `_control` reaches a tree that another process runs; `_show` renders `check`
+as values; `_target` finds the
+tree; `_account` says what failed; `_control` reaches a tree that another process runs; `_show` renders `check`
 and `tree`. This package alone imports typer and rich (extra `cli`), reads the environment (`UNDERSTUDY_...`),
 configures logging and catches signals.
 """
@@ -17,7 +18,7 @@ _EXTRA = ("click", "rich", "typer")
 def main() -> None:
     """The script `understudy`. Exits with the code of its command."""
     try:
-        from supervisors.cli._app import app
+        from teams.cli._app import app
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise

@@ -17,14 +17,16 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from supervisors._actors import Cell, Runtime, RuntimeStopped
-from supervisors._ref import SupervisorRef
-from supervisors.cli._account import Failures
-from supervisors.cli._logs import LineHandler, send_logs_to
-from supervisors.cli._snapshot import Row, Snapshot, take
-from supervisors.cli._streams import Lines
-from supervisors.cli._text import count, printable
-from supervisors.cli._view import write
+from actors import Runtime, RuntimeStopped
+from actors._cell import Cell
+from actors._text import printable
+from supervisors import SupervisorRef
+from teams.cli._account import Failures
+from teams.cli._logs import LineHandler, send_logs_to
+from teams.cli._snapshot import Row, Snapshot, take
+from teams.cli._streams import Lines
+from teams.cli._text import count
+from teams.cli._view import write
 
 _TAIL = 6
 """How many log lines are shown."""

@@ -16,20 +16,23 @@ from prometheus_client import CollectorRegistry, start_http_server
 from rich.console import Console
 from rich.text import Text
 
-from supervisors._actors import LoopFactory, Metrics, Runtime
-from supervisors._check import check as check_tree
-from supervisors._errors import Fault, SpecError, TargetError
-from supervisors._spec import SupervisorSpec
-from supervisors._target import load_target
-from supervisors.cli._account import Failures
-from supervisors.cli._control import KILL, PAUSE, RESUME, NotOurs, send
-from supervisors.cli._course import FAILED
-from supervisors.cli._live import LiveView
-from supervisors.cli._session import REFUSED, Session
-from supervisors.cli._show import faults_of, report_of, tree_of
-from supervisors.cli._streams import discard, flush
-from supervisors.cli._text import printable, unwritable
-from supervisors.cli._view import PlainView, View
+from actors import Metrics, Runtime
+from actors._loop_thread import LoopFactory
+from actors._text import printable
+from supervisors import Fault, SpecError, SupervisorSpec
+from supervisors import check as check_tree
+from teams import TeamMetrics
+from teams.cli._account import Failures
+from teams.cli._control import KILL, PAUSE, RESUME, NotOurs, send
+from teams.cli._course import FAILED
+from teams.cli._live import LiveView
+from teams.cli._logs import LogFormat
+from teams.cli._session import REFUSED, Session
+from teams.cli._show import faults_of, report_of, tree_of
+from teams.cli._streams import discard, flush
+from teams.cli._target import TargetError, load_target
+from teams.cli._text import lines, unwritable
+from teams.cli._view import PlainView, View
 
 app = typer.Typer(
     help="Trees of actors that restart each other by policy.",
@@ -109,6 +112,12 @@ def run(
     log_level: Annotated[
         Level, typer.Option(envvar="UNDERSTUDY_LOG_LEVEL", help="From which level on there are log lines.")
     ] = Level.info,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(
+            envvar="UNDERSTUDY_LOG_FORMAT", help="How log lines are written; json has one object a line on stderr."
+        ),
+    ] = LogFormat.text,
     uvloop: Annotated[
         bool,
         typer.Option("--uvloop", envvar="UNDERSTUDY_UVLOOP", help="Run on uvloop, where it is installed."),
@@ -130,9 +139,13 @@ def run(
     factory = _uvloop() if uvloop else None
     failures = Failures()
     console = Console(highlight=False)
+    if live and log_format is LogFormat.json:
+        _refuse("--live shows no JSON: leave out one of --live and --log-format json")
     if live is None:
-        live = console.is_terminal and not console.is_dumb_terminal
-    view: View = LiveView(target, log_level.value, console, failures) if live else PlainView(log_level.value)
+        live = console.is_terminal and not console.is_dumb_terminal and log_format is LogFormat.text
+    view: View = (
+        LiveView(target, log_level.value, console, failures) if live else PlainView(log_level.value, log_format)
+    )
     with _metrics(metrics_host, metrics_port, view) as prepare:
         code = Session(spec, view, failures, prepare, factory).run()
     raise typer.Exit(code)
@@ -211,7 +224,7 @@ def _load(target: str, args: list[str] | None) -> SupervisorSpec:
     except SpecError as error:
         _refuse(faults_of(target, error.faults))
     except TargetError as error:
-        _refuse("\n".join(printable(line) for line in str(error).split("\n")))
+        _refuse(lines(str(error)))
     except KeyboardInterrupt:
         raise typer.Exit(128 + signal.SIGINT) from None
 
@@ -232,13 +245,8 @@ def _uvloop() -> LoopFactory:
 
 @contextlib.contextmanager
 def _collectors(runtime: Runtime, registry: CollectorRegistry) -> Iterator[None]:
-    """Our metrics, and those that other packages have for what they run: entry points of the group
-    `understudy.metrics`, called with the runtime and the registry.
-    """
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(Metrics(runtime, registry))
-        for entry in importlib.metadata.entry_points(group="understudy.metrics"):
-            stack.enter_context(entry.load()(runtime, registry))
+    """The metrics of actors, and of teams."""
+    with Metrics(runtime, registry), TeamMetrics(runtime, registry):
         yield
 
 

@@ -23,6 +23,8 @@ RESUME = signal.SIGUSR2
 KILL = signal.SIGQUIT
 """The kill switch: everything ends now, without an ordered stop. Ctrl-\\ in a terminal."""
 
+_NAMES = ("understudy", "understudy.pyz", "understudy.exe")
+"""What the script is called, and a zipapp of it."""
 _PROCESSES = Path("/proc")
 
 
@@ -61,8 +63,8 @@ def send(pid: int, number: signal.Signals) -> None:
 
 
 def is_run(arguments: list[str]) -> bool:
-    """Whether this command line is an `understudy run`: the script itself, or Python with it or with
-    `-m supervisors`.
+    """Whether this command line is an `understudy run`: the script itself or a zipapp of that name, or Python
+    with one of these or with `-m teams`.
     """
     if not arguments:
         return False
@@ -72,9 +74,9 @@ def is_run(arguments: list[str]) -> bool:
         rest = arguments[1:]
         while rest and rest[0].startswith("-") and rest[0] != "-m":
             rest = rest[2 if rest[0] in ("-X", "-W") else 1 :]
-        if rest[:2] == ["-m", "supervisors"]:
+        if rest[:2] == ["-m", "teams"]:
             return rest[2:3] == ["run"]
-    return bool(rest) and PurePath(rest[0]).name == "understudy" and rest[1:2] == ["run"]
+    return bool(rest) and PurePath(rest[0]).name in _NAMES and rest[1:2] == ["run"]
 
 
 @contextmanager

@@ -10,24 +10,31 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import sysconfig
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from supervisors._actors import Actor, NotAnActor
-from supervisors._errors import SpecError, TargetError
-from supervisors._file import load_tree, read_tree
-from supervisors._spec import ChildSpec, SupervisorSpec
-from supervisors._start import as_tree
+from actors import NotAnActor
+from actors._account import account
+from supervisors import ChildSpec, SpecError, SupervisionError, SupervisorSpec, as_tree
+from supervisors._document import read_document
+from supervisors._file import parse_content
 from supervisors._tree import unresolved_in
 
 _OURS = ("actors", "supervisors", "teams")
-_FRAMES = 6
-"""Frames of the user's own code shown when an import fails: those nearest to the error say what is wrong."""
 _FILES = (".toml", ".yaml", ".yml")
 _DEFAULT = "tree"
+
+
+class TargetError(SupervisionError, ImportError):
+    """What `understudy run`, `check` and `tree` were given leads to no tree."""
+
+    fields = ("target", "problem")
+    target: str
+    problem: str
+
+    def describe(self) -> str:
+        return f"{self.target}: {self.problem}"
 
 
 def load_target(target: str, args: Sequence[str] = ()) -> SupervisorSpec:
@@ -58,12 +65,13 @@ def load_target(target: str, args: Sequence[str] = ()) -> SupervisorSpec:
 
 
 def _file(path: Path) -> SupervisorSpec:
+    content = read_document(path)
     try:
-        return load_tree(path)
+        return parse_content(content, str(path))
     except SpecError as error:
         # No spec to look through: what it would have started is looked for all the same, so that all faults
         # come at once.
-        raise SpecError([*error.faults, *unresolved_in(read_tree(path))]) from None
+        raise SpecError([*error.faults, *unresolved_in(content)]) from None
 
 
 # Modules
@@ -85,7 +93,7 @@ def _find_modules_in(target: str, folder: Path) -> None:
 def _is_ours(name: str, file: Path) -> bool:
     """Whether the file is the package that runs, or belongs to a checkout of it."""
     loaded = getattr(sys.modules.get(name), "__file__", None)
-    if loaded is not None and file.samefile(loaded):
+    if loaded is not None and Path(loaded).exists() and file.samefile(loaded):  # in a zipapp it is no file of its own
         return True
     seam = file.parent.parent / "actors" / "__init__.py"
     return file.name == "__init__.py" and seam.exists() and "__understudy__" in seam.read_text(encoding="utf-8")
@@ -173,34 +181,3 @@ def _tree(target: str, value: object) -> SupervisorSpec:
         return as_tree(value)
     except NotAnActor as error:
         raise TargetError(target, str(error)) from None
-
-
-# Tracebacks
-
-
-def account(error: BaseException) -> str:
-    """A traceback with the last frames of the user's own code: neither ours nor any installed package's."""
-    told = traceback.TracebackException.from_exception(error)
-    for each in _chain(told):
-        frames = [frame for frame in each.stack if not _is_internal(frame.filename)]
-        each.stack = traceback.StackSummary.from_list(frames[-_FRAMES:])
-    return "".join(told.format()).rstrip()
-
-
-def _chain(told: traceback.TracebackException | None) -> Iterator[traceback.TracebackException]:
-    if told is not None:
-        yield told
-        yield from _chain(told.__cause__)
-        yield from _chain(told.__context__)
-        for each in getattr(told, "exceptions", None) or ():
-            yield from _chain(each)
-
-
-_HOMES = (
-    *(str(Path(each).parent) for each in (__file__, inspect.getfile(Actor))),
-    *(sysconfig.get_path(each) for each in ("stdlib", "platstdlib", "purelib", "platlib")),
-)
-
-
-def _is_internal(filename: str) -> bool:
-    return filename.startswith(("<frozen", *_HOMES))

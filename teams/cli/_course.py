@@ -17,17 +17,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-from supervisors._actors import ActorError, ExitReason, Runtime, RuntimeStopped
-from supervisors._events import Concluded
-from supervisors._ref import SupervisorRef
-from supervisors._spec import SupervisorSpec
-from supervisors._start import start
-from supervisors.cli._account import Failures, did_not_start, gave_up
-from supervisors.cli._control import KILL, PAUSE, RESUME
-from supervisors.cli._front import Front
-from supervisors.cli._logs import EventLog
-from supervisors.cli._text import printable, result_text, unwritable
-from supervisors.cli._view import View
+from actors import ActorError, ExitReason, LogSink, Runtime, RuntimeStopped
+from actors._account import account
+from actors._text import described, printable
+from supervisors import Concluded, SupervisorRef, SupervisorSpec, start
+from teams.cli._account import Failures, did_not_start, gave_up
+from teams.cli._control import KILL, PAUSE, RESUME
+from teams.cli._front import Front
+from teams.cli._text import lines, result_text, unwritable
+from teams.cli._view import View, write
 
 OK = 0
 FAILED = 1
@@ -124,6 +122,7 @@ class Course:
         self._root: SupervisorRef | None = None
         self._asked: Notice | None = None
         self._loss: OSError | None = None
+        self._broken: Exception | None = None
         self._paused = False
         self.killed: int | None = None
         """The signal that killed the tree."""
@@ -148,10 +147,12 @@ class Course:
         reason: ExitReason | None = None
         try:
             with contextlib.ExitStack() as stack:
+                log = LogSink(payloads=False)
+                stack.callback(log.detach)
                 runtime = stack.enter_context(self._make_runtime())
                 runtime.events.subscribe(self._failures)
                 runtime.events.subscribe(lambda event: self._inbox.put(Reached(event.value)), Concluded)
-                EventLog().attach(runtime)
+                log.attach(runtime.events)
                 stack.enter_context(self._prepare(runtime))
                 if self._front is not None:
                     self._front.attach(runtime, lambda text: self._inbox.put(Asked(text)))
@@ -168,76 +169,101 @@ class Course:
     # The thread that decides
 
     def follow(self) -> Over | Forsaken:
-        """Does what the notices ask for, until nothing is left of the tree or nothing can be done about it."""
+        """Does what the notices ask for, until nothing is left of the tree or nothing can be done about it. What a view
+        raises, or the stream a result goes to, stops the tree in order.
+        """
         while True:
             try:
-                notice = self._inbox.get(timeout=PATIENCE if self.killed is not None else self._view.every)
-            except queue.Empty:
+                end = self._next()
+            except Exception as error:  # noqa: BLE001 - of a view, or of a stream of the user's
+                self._broke(error)
+            else:
+                if end is not None:
+                    return end
+
+    def _next(self) -> Over | Forsaken | None:
+        """Waits for the next notice and does what it asks for; returns the end, if that is what came."""
+        every = self._view.every if self._broken is None else None
+        try:
+            notice = self._inbox.get(timeout=PATIENCE if self.killed is not None else every)
+        except queue.Empty:
+            if self.killed is not None:
+                return Forsaken(self.killed)
+            self._view.refresh()
+            return None
+        match notice:
+            case Over():
+                return notice
+            case Told(number=number) if number in (PAUSE, RESUME):
+                self._pause(number)
+            case Told(number=number) if number == HANGUP and self._asked is not None:
+                pass  # the kernel and the shell each say that a terminal is closed: no second one to kill by
+            case Told(number=number) if self.killed is not None:
+                return Forsaken(number)
+            case Begun(runtime=runtime):
+                self._runtime = runtime
+                if self._asked is not None:
+                    runtime.stop()  # nothing can be started from here on, also of what was killed before
                 if self.killed is not None:
-                    return Forsaken(self.killed)
-                self._view.refresh()
-                continue
-            match notice:
-                case Over():
-                    return notice
-                case Told(number=number) if number in (PAUSE, RESUME):
-                    self._pause(number)
-                case Told(number=number) if number == HANGUP and self._asked is not None:
-                    pass  # the kernel and the shell each say that a terminal is closed: no second one to kill by
-                case Told(number=number) if self.killed is not None:
-                    return Forsaken(number)
-                case Begun(runtime=runtime):
-                    self._runtime = runtime
-                    if self._asked is not None:
-                        runtime.stop()  # nothing can be started from here on, also of what was killed before
-                    if self.killed is not None:
-                        runtime.kill()
-                case Up(root=root):
-                    self._root = root
-                    self._view.up(root)
-                    if self._paused:
-                        self._hold(root, paused=True)
-                case Reached(value=value):
-                    if sys.stdout is not None:
-                        sys.stdout.write(f"{result_text(value)}\n")
-                case Asked(text=text):
-                    self._ask(text)
-                case Typed(line=line):
-                    assert self._front is not None
-                    self._front.heard(line)
-                case Told(number=number) if number == KILL:
-                    self._asked = notice
-                    self._kill(number)
-                case Told(number=number) if self._asked is not None:
-                    self._kill(number)
-                case Told(number=number):
-                    name = signal.Signals(number).name
-                    self._stop(notice, f"{name}: stopping {self._name} in order; once more kills it")
-                case Lost(error=error):
-                    if self._asked is None:
-                        self._stop(notice, f"{_said(error)}; stopping {self._name} in order")
+                    runtime.kill()
+            case Up(root=root):
+                self._root = root
+                self._view.up(root)
+                if self._paused:
+                    self._hold(root, paused=True)
+            case Reached(value=value):
+                if sys.stdout is not None:
+                    sys.stdout.write(f"{result_text(value)}\n")
+            case Asked(text=text):
+                self._ask(text)
+            case Typed(line=line):
+                assert self._front is not None
+                self._front.heard(line)
+            case Told(number=number) if number == KILL:
+                self._asked = notice
+                self._kill(number)
+            case Told(number=number) if self._asked is not None:
+                self._kill(number)
+            case Told(number=number):
+                name = signal.Signals(number).name
+                self._stop(notice, f"{name}: stopping {self._name} in order; once more kills it")
+            case Lost(error=error):
+                if self._asked is None:
+                    self._stop(notice, f"{_said(error)}; stopping {self._name} in order")
+        return None
+
+    def _broke(self, error: Exception) -> None:
+        """Something that shows the tree has failed: the tree is stopped, and the end is no success."""
+        if self._broken is not None:
+            return  # the stop is under way, and has been told of
+        self._broken = error
+        write(f"understudy: the output failed; stopping {self._name} in order\n{account(error)}")
+        if self._asked is None:
+            self._asked = Lost(OSError(described(error)))
+        if self._runtime is not None:
+            self._runtime.stop()
 
     def _ask(self, text: str | None) -> None:
         if text is None:
             self._view.answered()
             return
         assert self._front is not None
-        self._view.ask("\n".join(printable(line) for line in text.split("\n")))
+        self._view.ask(lines(text))
         if not self._front.listen(lambda line: self._inbox.put(Typed(line))):
             self._view.say("it cannot be answered here: there is no input, or this is in the background (fg)")
 
     def _stop(self, why: Notice, text: str) -> None:
         self._asked = why
-        self._view.say(text)
         if self._runtime is not None:
             self._runtime.stop()
+        self._view.say(text)
 
     def _pause(self, number: int) -> None:
         name, self._paused = signal.Signals(number).name, number == PAUSE
         how = f"begins nothing new until {RESUME.name} (understudy resume {os.getpid()})" if self._paused else "goes on"
-        self._view.say(f"{name}: {self._name} {how}")
         if self._root is not None:
             self._hold(self._root, paused=self._paused)
+        self._view.say(f"{name}: {self._name} {how}")
 
     def _hold(self, root: SupervisorRef, *, paused: bool) -> None:
         with contextlib.suppress(RuntimeStopped):  # it has just stopped by itself
@@ -245,11 +271,11 @@ class Course:
 
     def _kill(self, number: int) -> None:
         self.killed = number
-        again = "" if number == KILL else " again"
-        self._view.say(f"{signal.Signals(number).name}{again}: killing {self._name}")
         if self._runtime is not None:
             with contextlib.suppress(RuntimeStopped):  # it has just stopped by itself
                 self._runtime.kill()
+        again = "" if number == KILL else " again"
+        self._view.say(f"{signal.Signals(number).name}{again}: killing {self._name}")
 
     def conclude(self, end: Over | Forsaken) -> int:
         """Says how it ended, and returns the exit code: 0, 1, or 128 and the number of the signal that killed it, or
@@ -261,8 +287,10 @@ class Course:
         if self.killed is not None:
             self._view.say(f"{self._name} is killed")
             return 128 + self.killed
+        if self._broken is not None:
+            return FAILED
         if end.error is not None and not isinstance(end.error, ActorError):
-            self._view.say(printable(f"{type(end.error).__name__}: {end.error}"))
+            self._view.say(described(end.error))
         if isinstance(self._asked, Told):
             self._view.say(f"{self._name} has stopped")
             return OK

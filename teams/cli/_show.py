@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from supervisors._check import Finding, Report
-from supervisors._errors import Fault
-from supervisors._spec import ChildSpec, Spec, SupervisorSpec
-from supervisors.cli._live import guides
-from supervisors.cli._text import count, kind_text, printable
+from actors._text import printable
+from supervisors import ChildSpec, Fault, Finding, Report, Spec, SupervisorSpec
+from teams.cli._live import guides
+from teams.cli._text import count, kind_text, lines
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _SOME = 5
@@ -21,7 +20,7 @@ _SOME = 5
 def faults_of(target: str, faults: Sequence[Fault]) -> str:
     """Every fault with its place."""
     head = f"{count(len(faults), 'fault')} in {printable(target)}"
-    return "\n".join([head, *(f"  {_lines(str(fault))}" for fault in faults)])
+    return "\n".join([head, *(f"  {lines(str(fault))}" for fault in faults)])
 
 
 def report_of(spec: SupervisorSpec, report: Report) -> Iterator[Text]:
@@ -38,7 +37,7 @@ def report_of(spec: SupervisorSpec, report: Report) -> Iterator[Text]:
 def _finding(finding: Finding) -> Text:
     return Text.assemble(
         (finding.severity, _STYLES[finding.severity]),
-        f": {printable(finding.path)}: {_lines(finding.message)}",
+        f": {printable(finding.path)}: {lines(finding.message)}",
     )
 
 
@@ -126,7 +125,3 @@ def _class_of(spec: ChildSpec) -> str:
     if spec.start is None:
         return "a function each"
     return kind_text(spec.start, spec.args.values() if isinstance(spec.args, Mapping) else spec.args)
-
-
-def _lines(text: str) -> str:
-    return "\n".join(printable(line) for line in text.split("\n"))

@@ -1,41 +1,26 @@
-"""The person in front of a running tree: what asks them, and what they type.
-
-What asks is found by entry points of the group `understudy.consoles`: classes called with the runtime and with a
-function that shows a question (None: nothing is left to answer), in any thread.
-"""
+"""The person in front of a running tree: what asks them, and what they type."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
-from supervisors._actors import Runtime
-
-CONSOLES = "understudy.consoles"
-
-
-class Console(Protocol):
-    """Knows what a person is asked."""
-
-    def heard(self, line: str) -> None:
-        """The person has typed this."""
+from actors import Runtime
+from teams._console import Console
 
 
 class Front:
-    """All consoles of a session, and its stdin."""
+    """The questions of a session, and its stdin."""
 
     def __init__(self) -> None:
-        self._consoles: list[Console] = []
+        self._console: Console | None = None
         self._typed: TypedLines | None = None
 
     def attach(self, runtime: Runtime, show: Callable[[str | None], object]) -> None:
-        """Questions of this runtime are shown from now on."""
-        for entry in importlib.metadata.entry_points(group=CONSOLES):
-            self._consoles.append(entry.load()(runtime, show))
+        """Questions of this runtime are shown from now on, with None when nothing is left to answer. In any thread."""
+        self._console = Console(runtime, show)
 
     def listen(self, hand: Callable[[str], object]) -> bool:
         """Hands what is typed to `hand` from now on. False: nothing can be typed."""
@@ -45,8 +30,8 @@ class Front:
 
     def heard(self, line: str) -> None:
         """The person has typed this."""
-        for console in self._consoles:
-            console.heard(line)
+        if self._console is not None:
+            self._console.heard(line)
 
 
 class TypedLines:

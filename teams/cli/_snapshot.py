@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from supervisors._actors import Cell, Runtime, State
+from actors import Runtime
+from actors._cell import Cell
+from actors._turn import State
+from supervisors import ChildInfo, Supervisor, SupervisorSpec
 from supervisors._api import WhichChildren
-from supervisors._child import ChildInfo
-from supervisors._spec import SupervisorSpec
-from supervisors._supervisor import Supervisor
-from supervisors.cli._text import kind_text
+from teams.cli._text import kind_text
 
 INSTANCES = 8
 """How many children of one dynamic supervisor are shown; their number is said."""

@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
 
-from supervisors._actors import LoopFactory, Runtime
-from supervisors._spec import SupervisorSpec
-from supervisors.cli._account import Failures
-from supervisors.cli._control import KILL, PAUSE, RESUME
-from supervisors.cli._course import HANGUP, Course, Forsaken
-from supervisors.cli._front import Front
-from supervisors.cli._streams import flush, guarded
-from supervisors.cli._view import View
+from actors import Runtime
+from actors._loop_thread import LoopFactory
+from supervisors import SupervisorSpec
+from teams.cli._account import Failures
+from teams.cli._control import KILL, PAUSE, RESUME
+from teams.cli._course import HANGUP, Course, Forsaken
+from teams.cli._front import Front
+from teams.cli._streams import flush, guarded
+from teams.cli._view import View
 
 REFUSED = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, KILL, PAUSE, RESUME)

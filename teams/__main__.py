@@ -1,0 +1,6 @@
+"""`python -m teams`, for where the script `understudy` is not on the path."""
+
+from teams.cli import main
+
+if __name__ == "__main__":
+    main()
