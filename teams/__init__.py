@@ -5,8 +5,8 @@ module each, `teams._actors` and `teams._supervisors`, and nowhere else; `lint-i
 
 General layout: `_team` is the tree of a team. `_coordinator` (on `_dispatcher`) gives work to members, by the `_roster`
 and with everything promised in its `_book`, and shows it to other threads as a `_team_view`; `_handoff` and `_gather`
-are the protocols at its heart. `_run` plays a `_pattern` through a `_scope`, with its `_record`. `protocols` holds the exchanges between members, `patterns` what they
-make together, `resilience` the policies around single calls.
+are the protocols at its heart. `_run` plays a `_pattern` through a `_scope`, with its `_record`. `protocols` holds the
+exchanges between members, `patterns` what they make together, `resilience` the policies around single calls.
 """
 
 from teams._context import Cancellation, Context, Refusal
