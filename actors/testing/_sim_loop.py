@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from contextvars import Context
 from enum import Enum
-from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
+from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from actors._current import current_cell
 from actors._turn import Turn
@@ -311,10 +311,10 @@ class SimLoop(asyncio.BaseEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        return self.in_thread(func, *args)
+        return self.in_thread(self, func, *args)
 
-    def in_thread(self, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        """Runs `func` where it may block; the runtime puts its own way here."""
+    def in_thread(self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """Runs `func` where it may block, for a coroutine of `loop`; the runtime puts its own way here."""
         self.refuse("run_in_executor()", "start the runtime first")
 
     def refuse(self, call: str, instead: str) -> NoReturn:
@@ -374,15 +374,13 @@ def _no_host(_: object) -> None:
     raise SimulationError("the simulation has no runtime yet")
 
 
-def _refusal(name: str) -> Callable[..., NoReturn]:
-    def refuse(self: SimLoop, *_: object, **__: object) -> NoReturn:
-        self.refuse(f"loop.{name}()", "put a double in its place")
+class Refusing(Protocol):
+    """A loop with fences around it."""
 
-    refuse.__name__ = name
-    return refuse
+    def refuse(self, call: str, instead: str, /) -> NoReturn: ...
 
 
-for _name in (
+REFUSED = (
     "add_reader",
     "add_signal_handler",
     "add_writer",
@@ -408,5 +406,22 @@ for _name in (
     "start_tls",
     "subprocess_exec",
     "subprocess_shell",
-):
-    setattr(SimLoop, _name, _refusal(_name))
+)
+"""The methods of an event loop that reach outside."""
+
+
+def refuse_outside(loop_class: type[asyncio.BaseEventLoop]) -> None:
+    """Has every method of the class that reaches outside raise `FenceError`."""
+    for name in REFUSED:
+        setattr(loop_class, name, _refusal(name))
+
+
+def _refusal(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: Refusing, *_: object, **__: object) -> NoReturn:
+        self.refuse(f"loop.{name}()", "put a double in its place")
+
+    refuse.__name__ = name
+    return refuse
+
+
+refuse_outside(SimLoop)

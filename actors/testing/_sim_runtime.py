@@ -81,7 +81,7 @@ class SimRuntime(Runtime):
             _set_running_loop(None)
         self.observed = True
         self.events.subscribe(self._heard)
-        loop.in_thread = self._in_thread  # type: ignore[method-assign]
+        loop.in_thread = self.in_thread  # type: ignore[method-assign]
         self.injector.set_timers(self)
 
     def make_hosts(self) -> None:
@@ -126,18 +126,18 @@ class SimRuntime(Runtime):
         self._strand_numbers += 1
         return f"{name}-{self._strand_numbers}"
 
-    def _in_thread(self, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        """What `asyncio.to_thread` asks for."""
-        future: asyncio.Future[Any] = self.loop.create_future()
+    def in_thread(self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """What `asyncio.to_thread` asks for, in a coroutine of `loop`."""
+        future: asyncio.Future[Any] = loop.create_future()
         context = copy_context()
 
         def work() -> None:
             try:
                 result = context.run(func, *args)
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
-                self.loop.call_soon(_settle, future, None, error, context=context)
+                loop.call_soon_threadsafe(_settle, future, None, error, context=context)
             else:
-                self.loop.call_soon(_settle, future, result, None, context=context)
+                loop.call_soon_threadsafe(_settle, future, result, None, context=context)
 
         self.start_strand(work, self.numbered("thread"), outside=False)
         return future
