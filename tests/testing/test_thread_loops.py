@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Actor, ActorRef, Runtime
+from actors import Actor, ActorRef, Future, Runtime
 from actors.testing import DeadlockFailure, FenceError, portfolio, simulation
 from supervisors import child, supervisor, tasks
 from tests.testing.cast import Counter, Echo, Sleepy
@@ -51,8 +51,8 @@ async def ask_another(actor: OnThread, other: Any) -> object:
     return other.ask("x")
 
 
-async def wait_for_another(actor: OnThread, other: Any) -> object:
-    return other.ask("x", block=False).get(timeout=5)
+async def wait_for_a_future(actor: OnThread, other: Any) -> object:
+    return Future[object]().get(timeout=5)
 
 
 async def await_another(actor: OnThread, other: Any) -> object:
@@ -82,7 +82,7 @@ BODIES = (
     call_itself,
     call_another,
     ask_another,
-    wait_for_another,
+    wait_for_a_future,
     await_another,
     block_in_a_thread,
     several_at_once,
