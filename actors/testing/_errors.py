@@ -98,6 +98,10 @@ class MessageLost(OracleFailure):
     """A message is nowhere: not handled, not waiting, no dead letter."""
 
 
+class HandledTwice(OracleFailure):
+    """A message was handled again, or was handled although it had been refused, and was not put back."""
+
+
 class OutOfOrder(OracleFailure):
     """Two messages of one sender were handled in another order than sent (supervision rule 33)."""
 

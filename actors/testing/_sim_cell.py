@@ -49,7 +49,7 @@ Handler = Callable[[Any, Any], object]
 class SimCell(Cell):
     """A cell that tells the journal of everything that happens to it. It decides nothing that the real one does not."""
 
-    __slots__ = ("_table", "aimed", "lane", "supervisor", "took")
+    __slots__ = ("_table", "aimed", "disposed_of", "lane", "supervisor", "took")
 
     runtime: SimRuntime
 
@@ -57,7 +57,9 @@ class SimCell(Cell):
         self.lane: Lane = runtime.loop.lane(path)
         self.supervisor = props.kind.governs
         self.took: SimEnvelope | None = None
-        """The message whose handler was looked up last: a timer's message is looked up twice."""
+        """The message whose handler was looked up last and is not done: a timer's message is looked up twice."""
+        self.disposed_of: Envelope | None = None
+        """The message that crashed the incarnation, while its fate is decided."""
         injector = runtime.injector
         self.aimed = {kind: injector.aimed_at(path, kind) for kind in AIMS} if injector.plan else NOTHING_AIMED
         super().__init__(runtime, props, path, parent, supervised=supervised)
@@ -154,6 +156,7 @@ class SimCell(Cell):
 
     def note(self, envelope: Envelope, outcome: str) -> None:
         if type(envelope) is SimEnvelope:
+            self.took = None
             self.runtime.journal.handled(self, envelope, outcome)
         if self.trace is not None or self.runtime.wants_messages:
             super().note(envelope, outcome)
@@ -207,6 +210,11 @@ class SimCell(Cell):
             case ChildStartFailed(incarnation=incarnation, reason=reason):
                 journal.note(seen.StartFailed, self.path, incarnation, reason)
         super()._tell_parent(notice)
+
+    def _dispose_of(self, culprit: Envelope | None, reason: ExitReason) -> None:
+        self.disposed_of = culprit
+        super()._dispose_of(culprit, reason)
+        self.disposed_of = None
 
     def _publish_exit(self, reason: ExitReason, culprit: Envelope | None) -> None:
         kind = type(culprit.message).__qualname__ if culprit is not None else None

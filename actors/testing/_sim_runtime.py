@@ -151,9 +151,9 @@ class SimRuntime(Runtime):
             case Abandoned(path=path, incarnation=incarnation, what=what):
                 journal.note(seen.Abandoned, path, incarnation, what)
             case Quarantined(path=path, message=message):
-                journal.note(seen.DeadLettered, path, None, type(message).__qualname__, "quarantined")
-                for number in [number for number, each in journal.open.items() if each.message is message]:
-                    del journal.open[number]
+                cell = self.cells[path]
+                assert isinstance(cell, SimCell)
+                journal.refused(path, message, "quarantined", cell.disposed_of)
         child = getattr(event, "child", None)
         if child is not None:
             self._supervision(event, child)
