@@ -32,6 +32,7 @@ from actors.testing._errors import (
     InjectedCrash,
     InvariantBroken,
     LivelockFailure,
+    LoopEnded,
     LoopFailure,
     MessageLost,
     NeverHappened,
@@ -60,6 +61,7 @@ from actors.testing._faults import (
     Hang,
     Kill,
     KillDuringRestart,
+    Raise,
     Slow,
 )
 from actors.testing._replay import Replay
@@ -104,6 +106,7 @@ __all__ = [
     "Kill",
     "KillDuringRestart",
     "LivelockFailure",
+    "LoopEnded",
     "LoopFailure",
     "ManualClock",
     "MessageLost",
@@ -116,6 +119,7 @@ __all__ = [
     "OutOfOrder",
     "Probe",
     "Promote",
+    "Raise",
     "Replay",
     "RepliedTwice",
     "Schedule",

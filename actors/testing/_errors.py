@@ -130,6 +130,12 @@ class LoopFailure(OracleFailure):
     """A callback raised on the loop, where nobody hears it."""
 
 
+class LoopEnded(OracleFailure):
+    """A task or callback raised what asyncio lets through, or a life-cycle step did: it ends the event loop of every
+    actor.
+    """
+
+
 class FaultNotFired(OracleFailure):
     """A fault that was required to fire did not: what was shown survives less than it says."""
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from actors._current import current_cell
 from actors._turn import Turn
-from actors.testing._errors import LivelockFailure, SimulationError
+from actors.testing._errors import LivelockFailure, LoopEnded, SimulationError
 from actors.testing._lanes import OUTSIDE, Item, Lane, Scheduler, current_lane
 from actors.testing._place import fence
 
@@ -153,9 +153,12 @@ class SimLoop(asyncio.BaseEventLoop):
         _set_running_loop(self)
         try:
             while True:
-                while control:
-                    function, args = control.popleft()
-                    function(*args)
+                try:
+                    while control:
+                        function, args = control.popleft()
+                        function(*args)
+                except (SystemExit, KeyboardInterrupt) as error:
+                    self.escaped(None, error)
                 if self.failure is not None:
                     self._fail()
                 if done is not None and done():
@@ -173,10 +176,13 @@ class SimLoop(asyncio.BaseEventLoop):
                 self.steps += 1
                 lane.steps += 1
                 trace.append(lane.path)
-                if handle is None:
-                    turn_of(item)
-                else:
-                    handle._run()
+                try:
+                    if handle is None:
+                        turn_of(item)
+                    else:
+                        handle._run()
+                except (SystemExit, KeyboardInterrupt) as error:
+                    self.escaped(handle, error)
                 for check in self.after_step:
                     check()
                 if not self.steps % COLLECT:
@@ -186,6 +192,26 @@ class SimLoop(asyncio.BaseEventLoop):
         finally:
             self._running = False
             _set_running_loop(None)
+
+    def escaped(self, handle: Handle | None, error: BaseException) -> None:
+        """A step raised what ends a real event loop, which is a finding. Ctrl-C ends the run as itself.
+
+        `handle` is the callback; `None`: a turn, or what the runtime does between turns.
+        """
+        cell: Any = None if handle is None else handle._context.get(current_cell)  # type: ignore[attr-defined]
+        of = "the runtime" if handle is None else "the test" if cell is None else cell.path
+        self._ended(f"a step of {of} raised {type(error).__name__}", error)
+
+    def stop(self) -> None:
+        """Something calls `loop.stop()`, which ends a real event loop."""
+        cell = current_cell.get()
+        self._ended(f"{'something' if cell is None else cell.path} called loop.stop()", None)
+
+    def _ended(self, what: str, error: BaseException | None) -> None:
+        """The run ends with `LoopEnded` after the present step, unless it ends already."""
+        if self.failure is None:
+            self.failure = LoopEnded(self._now, f"{what}, which ends the event loop of every actor")
+            self.failure.__cause__ = error
 
     def _fail(self) -> NoReturn:
         failure, self.failure = self.failure, None

@@ -15,7 +15,7 @@ from actors._events import Abandoned, LifecycleEvent, MessageHandled, Quarantine
 from actors._future import Future
 from actors._runtime import Runtime, _running
 from actors.testing import _observations as seen
-from actors.testing._faults import FaultPlan
+from actors.testing._faults import FaultPlan, Raise
 from actors.testing._greenlet_host import GreenletHost
 from actors.testing._injector import Injector
 from actors.testing._journal import Journal
@@ -81,6 +81,8 @@ class SimRuntime(Runtime):
             _set_running_loop(None)
         self.observed = True
         self.events.subscribe(self._heard)
+        if any(isinstance(fault, Raise) and fault.place == "sink" for fault in plan.faults):
+            self.events.subscribe(self._raise_in_sink)
         loop.in_thread = self.in_thread  # type: ignore[method-assign]
         self.injector.set_timers(self)
 
@@ -141,6 +143,13 @@ class SimRuntime(Runtime):
 
         self.start_strand(work, self.numbered("thread"), outside=False)
         return future
+
+    def _raise_in_sink(self, event: LifecycleEvent) -> None:
+        """A sink of the test's, where the plan wants it to raise."""
+        armed = self.injector.raising_at(event.path).get("sink")
+        error = None if armed is None else self.injector.to_raise(armed, event.path, None)
+        if error is not None:
+            raise error
 
     # What the stream says
 

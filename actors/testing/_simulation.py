@@ -299,10 +299,13 @@ class Simulation:
         fired = bool(self.fired)
         rushed = any(isinstance(move, TimerFirst) for move in self._schedule.moves)
         cause: BaseException | None = error
-        while cause is not None:
+        seen: list[BaseException] = []
+        while cause is not None and not any(each is cause for each in seen):
             killed = fired and isinstance(getattr(cause, "reason", None), Killed)
-            if killed or isinstance(cause, InjectedCrash) or (isinstance(cause, StartTimeout) and (fired or rushed)):
+            injected = isinstance(cause, InjectedCrash) or self.runtime.injector.made(cause)
+            if killed or injected or (isinstance(cause, StartTimeout) and (fired or rushed)):
                 return True
+            seen.append(cause)
             cause = cause.__cause__
         return False
 

@@ -29,6 +29,7 @@ from actors.testing import (
     InjectedCrash,
     Kill,
     KillDuringRestart,
+    Raise,
     Simulation,
     SimulationError,
     Slow,
