@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from actors._current import current_cell
 from actors._turn import Turn
-from actors.testing._errors import LivelockFailure, LoopEnded, SimulationError
+from actors.testing._errors import LivelockFailure, LoopEnded, LoopFailure, OracleFailure, SimulationError
 from actors.testing._lanes import OUTSIDE, Item, Lane, Scheduler, current_lane
 from actors.testing._place import fence
 
@@ -157,7 +157,7 @@ class SimLoop(asyncio.BaseEventLoop):
                     while control:
                         function, args = control.popleft()
                         function(*args)
-                except (SystemExit, KeyboardInterrupt) as error:
+                except BaseException as error:  # noqa: BLE001 - an exception is raised again
                     self.escaped(None, error)
                 if self.failure is not None:
                     self._fail()
@@ -181,7 +181,7 @@ class SimLoop(asyncio.BaseEventLoop):
                         turn_of(item)
                     else:
                         handle._run()
-                except (SystemExit, KeyboardInterrupt) as error:
+                except BaseException as error:  # noqa: BLE001 - an exception is raised again
                     self.escaped(handle, error)
                 for check in self.after_step:
                     check()
@@ -194,24 +194,32 @@ class SimLoop(asyncio.BaseEventLoop):
             _set_running_loop(None)
 
     def escaped(self, handle: Handle | None, error: BaseException) -> None:
-        """A step raised what ends a real event loop, which is a finding. Ctrl-C ends the run as itself.
+        """A step raised what no task and no callback keeps: the run ends after it. Ctrl-C ends the run as itself.
 
-        `handle` is the callback; `None`: a turn, or what the runtime does between turns.
+        `handle` is the callback; `None`: a turn, or what the runtime does between turns. Raises `error` again where it
+        is an `Exception`.
         """
+        if isinstance(error, Exception):
+            raise error
         cell: Any = None if handle is None else handle._context.get(current_cell)  # type: ignore[attr-defined]
         of = "the runtime" if handle is None else "the test" if cell is None else cell.path
-        self._ended(f"a step of {of} raised {type(error).__name__}", error)
+        what = f"a step of {of} raised {type(error).__name__}"
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            self._end(LoopEnded(self._now, f"{what}, which ends the event loop of every actor"), error)
+        else:
+            self._end(LoopFailure(self._now, what), error)
 
     def stop(self) -> None:
-        """Something calls `loop.stop()`, which ends a real event loop."""
+        """Something calls `loop.stop()`."""
         cell = current_cell.get()
-        self._ended(f"{'something' if cell is None else cell.path} called loop.stop()", None)
+        who = "something" if cell is None else cell.path
+        self._end(LoopEnded(self._now, f"{who} called loop.stop(), which ends the event loop of every actor"), None)
 
-    def _ended(self, what: str, error: BaseException | None) -> None:
-        """The run ends with `LoopEnded` after the present step, unless it ends already."""
+    def _end(self, failure: OracleFailure, cause: BaseException | None) -> None:
+        """The run ends after the present step, unless it ends already."""
         if self.failure is None:
-            self.failure = LoopEnded(self._now, f"{what}, which ends the event loop of every actor")
-            self.failure.__cause__ = error
+            failure.__cause__ = cause
+            self.failure = failure
 
     def _fail(self) -> NoReturn:
         failure, self.failure = self.failure, None

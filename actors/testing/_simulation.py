@@ -26,6 +26,7 @@ from actors.testing._errors import (
     InjectedCrash,
     InvariantBroken,
     NeverHappened,
+    OracleFailure,
     OrphanLeft,
     SimulationError,
     failing,
@@ -296,6 +297,8 @@ class Simulation:
 
     def _by_plan(self, error: BaseException) -> bool:
         """Whether a start has failed by a fault, or by a move that lets a timer be faster."""
+        if isinstance(error, OracleFailure):
+            return False
         fired = bool(self.fired)
         rushed = any(isinstance(move, TimerFirst) for move in self._schedule.moves)
         cause: BaseException | None = error

@@ -29,7 +29,6 @@ from actors.testing import (
     InjectedCrash,
     Kill,
     KillDuringRestart,
-    Raise,
     Simulation,
     SimulationError,
     Slow,
