@@ -86,6 +86,16 @@ EXCEPTIONS = ("Exception", *_MAKERS)
 """The names, the simplest first."""
 
 
+def is_injected(error: object) -> bool:
+    """Whether `make_exception` made it, or the cause that it was raised from, as Python does with a `StopIteration`."""
+    for each in (error, getattr(error, "__cause__", None)):
+        if isinstance(each, InjectedCrash):
+            return True
+        if isinstance(each, BaseException) and any("injected into" in arg for arg in each.args if isinstance(arg, str)):
+            return True
+    return False
+
+
 def make_exception(name: str, path: str, where: str) -> BaseException:
     """A fresh exception of this name, which says into what it was injected. `Exception` is an `InjectedCrash`."""
     if name == "Exception":

@@ -68,11 +68,13 @@ class GreenletWorker(Worker):
             while self.take_turn():
                 self._await_ring()
         finally:
-            if self._runner is not None:
-                self._runner.close()
-            self._finishing.pop(self, None)
-            if self._strand is not None:
-                del self._host.workers[self._strand]
+            try:
+                if self._runner is not None:
+                    self._runner.close()
+            finally:
+                self._finishing.pop(self, None)
+                if self._strand is not None:
+                    del self._host.workers[self._strand]
 
     def _await_ring(self) -> None:
         if self._rings:

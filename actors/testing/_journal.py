@@ -169,6 +169,11 @@ class Journal:
         if number is not None:
             self.open.pop(number, None)
 
+    def given_back(self, envelope: SimEnvelope) -> None:
+        """Its sender was told that it was not sent."""
+        self.open.pop(envelope.number, None)
+        self.asks.pop(envelope.number, None)
+
     def back(self, envelope: SimEnvelope) -> None:
         """It goes back to the front of the queue, and is open again."""
         envelope.loose = True

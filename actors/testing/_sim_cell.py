@@ -366,13 +366,19 @@ class WatchedPriorityQueue(PriorityQueue):
         cell = self.cell
         sim = cell.runtime.journal.arrived(cell, envelope)
         sim.loose = True
-        if cell.aimed[ON_THE_WAY] and cell.is_user_message(sim):
-            cell.tampered(sim, super().append)
-        else:
-            super().append(sim)
+        try:
+            if cell.aimed[ON_THE_WAY] and cell.is_user_message(sim):
+                cell.tampered(sim, super().append)
+            else:
+                super().append(sim)
+        except BaseException:  # the user's function: the sender hears of it, and has its message back
+            cell.runtime.journal.given_back(sim)
+            raise
 
     def force(self, envelope: Envelope) -> None:
-        super().force(self.cell.runtime.journal.arrived(self.cell, envelope))
+        # `append` forces an order to stop, which has arrived by then.
+        has_come = type(envelope) is SimEnvelope
+        super().force(envelope if has_come else self.cell.runtime.journal.arrived(self.cell, envelope))
 
     def appendleft(self, envelope: Envelope) -> None:
         _back(self.cell, envelope)
@@ -383,7 +389,7 @@ def _back(cell: SimCell, envelope: Envelope) -> None:
     cell.took = None
     if isinstance(envelope, SimEnvelope):
         cell.runtime.journal.back(envelope)
-        if cell.state is State.STOPPING:  # the stash comes back while it runs, or once it is down
+        if envelope is cell.disposed_of:  # else it was stashed, or an order to stop that others overtook
             cell.runtime.journal.note(seen.Redelivered, cell.path, envelope.number, envelope.crashes)
 
 

@@ -7,7 +7,7 @@ import hashlib
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
@@ -183,8 +183,9 @@ class Simulation:
     def _annotate(self, error: BaseException) -> None:
         self._freeze()
         if not getattr(error, "__simulation__", False):
-            error.__simulation__ = True  # type: ignore[attr-defined]
-            error.add_note(report(self, error, self.passing))
+            with suppress(Exception):  # one of the user's that takes no attributes, and no notes either
+                error.__simulation__ = True  # type: ignore[attr-defined]
+                error.add_note(report(self, error, self.passing))
 
     def _freeze(self) -> None:
         if self._record is None:
