@@ -5,12 +5,12 @@ the simulation: the clock, the randomness, and the choice of who runs next. Need
 
 General layout: `_simulation` is one run, and `_simulate` the search over many, `_attempt` by `_attempt`. A run stands
 on `_sim_runtime` with its `_sim_loop`, `_sim_host`, `_sim_cell` and, for actors that block, `_greenlet_host` on
-`_strands`, which are `_threads` to Python; `_fences` keep the world out. What varies is values: `_faults`, done by
-`_injector`, and `_schedule`, done by `_schedulers`; `_strategies` draws them and `_shrink` makes them small. `_journal`
-writes `_observations` down, `_oracles` judge them, `_report` and `_replay` tell people. `_plugin` and
-`_hypothesis_entry` are found by pytest and by Hypothesis, whose own decorators are refused by `_foreign`, and whose
-calls work everywhere by `_inside`. `_doubles` need no simulation. No other package of the project imports this one but
-through a seam.
+`_strands`, which are `_threads` to Python, each with a `_strand_loop`; `_fences` keep the world out. What varies is
+values: `_faults`, done by `_injector`, and `_schedule`, done by `_schedulers`; `_strategies` draws them and `_shrink`
+makes them small. `_journal` writes `_observations` down, `_oracles` judge them, `_report` and `_replay` tell people.
+`_plugin` and `_hypothesis_entry` are found by pytest and by Hypothesis, whose own decorators are refused by `_foreign`,
+and whose calls work everywhere by `_inside`. `_doubles` need no simulation. No other package of the project imports
+this one but through a seam.
 
 Importing it imports neither greenlet, Hypothesis nor pytest: the plugin is loaded in every test run, used or not.
 """
@@ -28,9 +28,11 @@ from actors.testing._errors import (
     EventMismatch,
     FaultNotFired,
     FenceError,
+    HandledTwice,
     InjectedCrash,
     InvariantBroken,
     LivelockFailure,
+    LoopEnded,
     LoopFailure,
     MessageLost,
     NeverHappened,
@@ -59,6 +61,7 @@ from actors.testing._faults import (
     Hang,
     Kill,
     KillDuringRestart,
+    Raise,
     Slow,
 )
 from actors.testing._replay import Replay
@@ -95,6 +98,7 @@ __all__ = [
     "FaultPlan",
     "FenceError",
     "Fired",
+    "HandledTwice",
     "Hang",
     "Inbox",
     "InjectedCrash",
@@ -102,6 +106,7 @@ __all__ = [
     "Kill",
     "KillDuringRestart",
     "LivelockFailure",
+    "LoopEnded",
     "LoopFailure",
     "ManualClock",
     "MessageLost",
@@ -114,6 +119,7 @@ __all__ = [
     "OutOfOrder",
     "Probe",
     "Promote",
+    "Raise",
     "Replay",
     "RepliedTwice",
     "Schedule",

@@ -102,6 +102,10 @@ class MessageLost(OracleFailure):
     """A message is nowhere: not handled, not waiting, no dead letter."""
 
 
+class HandledTwice(OracleFailure):
+    """A message was handled again, or was handled although it had been refused, and was not put back."""
+
+
 class OutOfOrder(OracleFailure):
     """Two messages of one sender were handled in another order than sent (supervision rule 33)."""
 
@@ -128,6 +132,12 @@ class EventMismatch(OracleFailure):
 
 class LoopFailure(OracleFailure):
     """A callback raised on the loop, where nobody hears it."""
+
+
+class LoopEnded(OracleFailure):
+    """A task or callback raised what asyncio lets through, or a life-cycle step did: it ends the event loop of every
+    actor.
+    """
 
 
 class FaultNotFired(OracleFailure):

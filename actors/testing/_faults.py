@@ -13,8 +13,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from typing import Literal, get_args
 
 from actors.testing._errors import BadPlan
+from actors.testing._exceptions import EXCEPTIONS
 
 
 @lru_cache(maxsize=1024)
@@ -163,6 +165,62 @@ class ClockJump(Fault):
     seconds: float = 60.0
 
 
+Place = Literal[
+    "handler",
+    "end_of_handler",
+    "task",
+    "forgotten_task",
+    "call_soon",
+    "call_later",
+    "timer",
+    "init",
+    "on_start",
+    "on_continue",
+    "on_restore",
+    "carry_over",
+    "on_stop",
+    "on_failure",
+    "sink",
+]
+"""Where code of the user's is called from."""
+PLACES: tuple[Place, ...] = get_args(Place)
+
+
+@dataclass(frozen=True, slots=True)
+class Raise(Fault):
+    """The code of an actor raises `exception` at `place`, the `nth` time that it comes there.
+
+    Places, each with what counts:
+
+    - `handler`: in place of handling a message
+    - `end_of_handler`: when a message was handled, and after a wait for a moment where there is an event loop
+    - `task`: a task raises that the handler awaits
+    - `forgotten_task`: a task raises that the handler started; the message is handled
+    - `call_soon`, `call_later`: a callback of the event loop raises, the latter after a second; the message is handled
+    - `timer`: in place of handling what a timer of the actor's own sends
+    - `init`, `on_start`, `on_continue`, `on_restore`, `carry_over`, `on_stop`, `on_failure`: `init`, `on_restore` and
+      `on_continue` raise in place of what they do, `carry_over` too, and the others after it
+    - `sink`: an event sink raises at an event about the actor
+
+    An actor on a thread comes to the tasks and callbacks by its `async` handlers alone: a plain one has no event loop.
+
+    `exception` is a name of `faults.EXCEPTIONS`. `Exception` is an `InjectedCrash`; the others are of the types that
+    they name, or break what is done with them: `Unprintable`, `Incomparable`, `Frozen`, `LongCause` (1,500 causes),
+    `CyclicContext`, `HugeText` (a million characters), `Surrogates`.
+    """
+
+    place: Place = "handler"
+    exception: str = "Exception"
+    nth: int = 1
+    times: int = 1
+
+    def _wrong(self) -> Iterator[str]:
+        yield from Fault._wrong(self)
+        for name, known in (("place", PLACES), ("exception", EXCEPTIONS)):
+            if getattr(self, name) not in known:
+                yield f"knows no such {name}: give one of {', '.join(known)}"
+
+
 KINDS: Mapping[str, type[Fault]] = {
     kind.__name__: kind
     for kind in (
@@ -177,6 +235,7 @@ KINDS: Mapping[str, type[Fault]] = {
         Hang,
         Kill,
         KillDuringRestart,
+        Raise,
         Slow,
     )
 }

@@ -32,6 +32,7 @@ from actors.testing._errors import SimulationError
 from actors.testing._imported import Name, imported
 from actors.testing._place import parking
 from actors.testing._sim_runtime import SimRuntime
+from actors.testing._strand_loop import loop_patches
 from actors.testing._threads import LOCAL, simulated_local, thread_patches
 from actors.testing._watch import watch
 
@@ -172,6 +173,7 @@ class Fences:
         patches = [
             *blocking_patches(runtime.strands, loop.time),
             *thread_patches(runtime.strands),
+            *loop_patches(runtime),
             (time, "sleep", sleep),
             *((time, name, self._virtual(time, name, loop.time)) for name in ("monotonic", "perf_counter")),
             (time, "time", self._virtual(time, "time", clock.wall)),

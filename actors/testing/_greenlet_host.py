@@ -1,17 +1,16 @@
 """The thread host of a simulation: each incarnation on a greenlet, so that what blocks lets virtual time pass.
 
-To Python each is a thread (`_threads`). To C code all are the one they run in: what it keeps for each thread, such as a
-`threading.local` that was made before the simulation and is no global name of the user's, they share.
+To Python each is a thread (`_threads`), and its coroutines run on an event loop of its own (`_strand_loop`). To C code
+all are the one they run in: what it keeps for each thread, such as a `threading.local` that was made before the
+simulation and is no global name of the user's, they share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from actors._thread_host import ThreadHost, Worker
-from actors.testing._strands import Sleeper, Strand, Strands
+from actors.testing._strands import Strand, Strands
 
 if TYPE_CHECKING:
     from actors._cell import Cell
@@ -69,9 +68,13 @@ class GreenletWorker(Worker):
             while self.take_turn():
                 self._await_ring()
         finally:
-            self._finishing.pop(self, None)
-            if self._strand is not None:
-                del self._host.workers[self._strand]
+            try:
+                if self._runner is not None:
+                    self._runner.close()
+            finally:
+                self._finishing.pop(self, None)
+                if self._strand is not None:
+                    del self._host.workers[self._strand]
 
     def _await_ring(self) -> None:
         if self._rings:
@@ -82,14 +85,3 @@ class GreenletWorker(Worker):
             self._waits = True
         self._strands.leave()
         self._rings -= 1
-
-    def run(self, coroutine: Coroutine[Any, Any, object]) -> object:
-        """Runs a coroutine to its end on the simulation's own loop, while the greenlet waits."""
-        if self.cell.props.kind.plain:
-            return super().run(coroutine)
-        loop = self._strands.loop
-        task = loop.create_task(coroutine, context=copy_context())
-        sleeper = Sleeper(f"a coroutine of {self.cell.path}")
-        task.add_done_callback(lambda _: self._strands.wake(sleeper))
-        self._strands.block(sleeper, None)
-        return task.result()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import TimerHandle
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors._future import Future
 from actors._reasons import Killed
+from actors.testing._exceptions import make_exception
 from actors.testing._faults import (
     AskTimeout,
     ClockJump,
@@ -18,6 +20,8 @@ from actors.testing._faults import (
     FaultPlan,
     Hang,
     Kill,
+    Place,
+    Raise,
     Slow,
     matches,
 )
@@ -53,9 +57,12 @@ class Injector:
         self.fired: list[Fired] = []
         self.named: set[int] = set()
         """The places of the faults whose pattern some actor matched."""
+        self.raised: list[BaseException] = []
+        """What faults made: an error that is one of these is ours, whatever it says of itself."""
         self.healed = False
         self._hung: list[Future[None]] = []
         self._timers: list[TimerHandle] = []
+        self._forgotten: list[asyncio.Task[object]] = []
         self._journal = journal
         self._counts = [0] * len(plan)
 
@@ -68,6 +75,35 @@ class Injector:
                 if not (isinstance(fault, Kill) and fault.at is not None):
                     found.append((index, fault))
         return tuple(found)
+
+    def raising_at(self, path: str) -> dict[Place, Armed]:
+        """The faults that raise in the code of the actor at this path, by their places."""
+        found: dict[Place, Armed] = {}
+        for index, fault in self.aimed_at(path, (Raise,)):
+            assert isinstance(fault, Raise)
+            found[fault.place] = (*found.get(fault.place, ()), (index, fault))
+        return found
+
+    def to_raise(self, armed: Armed, path: str, number: int | None) -> BaseException | None:
+        """Counts one more event for these faults; returns what the first of those that happen now raises."""
+        for fault in self.due(armed, path, number):
+            assert isinstance(fault, Raise)
+            where = f"at {fault.place}" if number is None else f"at {fault.place}, message {number}"
+            self.raised.append(make_exception(fault.exception, path, where))
+            return self.raised[-1]
+        return None
+
+    def keep(self, timer: TimerHandle) -> None:
+        """A timer of a fault's: the end of the run takes it back."""
+        self._timers.append(timer)
+
+    def remember(self, task: asyncio.Task[Any]) -> None:
+        """A task that a fault started and forgot: asyncio itself keeps none alive."""
+        self._forgotten.append(task)
+
+    def made(self, error: BaseException | None) -> bool:
+        """Whether a fault made this very error."""
+        return any(each is error for each in self.raised)
 
     def due(self, armed: Armed, path: str, number: int | None) -> list[Fault]:
         """Counts one more event for these faults; returns those that happen now."""

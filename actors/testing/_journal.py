@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from actors._envelope import Envelope, Reply
-from actors.testing._errors import OutOfOrder, RepliedTwice
+from actors.testing._errors import HandledTwice, OutOfOrder, RepliedTwice
 from actors.testing._observations import (
     ApiAnswer,
     ApiRequest,
@@ -83,7 +83,7 @@ class Journal:
         self.loop = loop
         self.observations: list[Observation] = []
         self.open: dict[int, SimEnvelope] = {}
-        """Messages that are neither handled nor refused."""
+        """Messages that are neither handled nor refused, each in the one envelope that may still be handled."""
         self.asks: dict[int, SimReply] = {}
         """Questions that were not answered by their receiver."""
         self.delayed: dict[int, TimerHandle] = {}
@@ -128,6 +128,13 @@ class Journal:
         self.observations.append(_record(Taken, (loop._now, loop.steps, cell.path, number, cell.incarnation)))
         if cell.supervisor and cell.is_user_message(envelope):
             self.note(ApiRequest, cell.path, number, envelope.message)
+        if self.open.get(number) is not envelope:
+            kind = type(envelope.message).__qualname__
+            self.fail(
+                HandledTwice(
+                    loop._now, f"{cell.path} handles message {number} ({kind}), which was handled or refused before"
+                )
+            )
         if envelope.loose:
             return
         way = (None if sender is None else sender.path, cell.path)
@@ -163,6 +170,11 @@ class Journal:
         self.note(DeadLettered, path, number, type(message).__qualname__, why)
         if number is not None:
             self.open.pop(number, None)
+
+    def given_back(self, envelope: SimEnvelope) -> None:
+        """Its sender was told that it was not sent."""
+        self.open.pop(envelope.number, None)
+        self.asks.pop(envelope.number, None)
 
     def back(self, envelope: SimEnvelope) -> None:
         """It goes back to the front of the queue, and is open again."""

@@ -53,7 +53,7 @@ def _again(sim: Simulation, failure: BaseException) -> list[str]:
     if not sim.recorded:
         return [f"to run it again: the same seed with search={sim.search!r} and record=True, which names the moves"]
     replay = Replay(sim.plan, sim.schedule, sim.seed, type(failure).__name__, sim.trace_hash)
-    given = "".join(f", {name}={shown(value)}" for name, value in sim.given.items())
+    given = "".join(f", {name}={shown(value, None)}" for name, value in sim.given.items())
     lines = [
         "to run it again, above the test:",
         f"  @example(plan={sim.plan!r}, schedule={sim.schedule!r}, seed={sim.seed}{given})",

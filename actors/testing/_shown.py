@@ -1,19 +1,27 @@
-"""Values of the user's as text. One that cannot show itself must not break the report of what it did."""
+"""Values of the user's as text. Whatever one says of itself, it must not break the report of what it did."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 
-def shown(value: object) -> str:
-    """`repr(value)`; where that raises, its class."""
-    try:
-        return repr(value)
-    except Exception:  # noqa: BLE001 - the user's own
-        return f"{type(value).__name__}(it cannot be shown)"
+LONGEST = 2_000
+"""How many characters of a value a report shows."""
+
+
+def shown(value: object, longest: int | None = LONGEST) -> str:
+    """`repr(value)`, cut to length and fit for a terminal; where that raises, its class."""
+    return _text(repr, value, longest)
 
 
 def told(value: object) -> str:
-    """`str(value)`; where that raises, its class."""
+    """`str(value)`, cut to length and fit for a terminal; where that raises, its class."""
+    return _text(str, value, LONGEST)
+
+
+def _text(say: Callable[[object], str], value: object, longest: int | None) -> str:
     try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - the user's own
+        text = say(value)
+    except BaseException:  # noqa: BLE001 - the user's own, and a report is made whatever it is
         return f"{type(value).__name__}(it cannot be shown)"
+    cut = text if longest is None or len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"
+    return cut.encode("utf-8", "backslashreplace").decode()

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from pykka.messages import _ActorStop
 
-from actors._cell import Cell
+from actors._cell import _NOTHING, Cell
 from actors._envelope import Envelope
 from actors._errors import ActorDeadError
 from actors._future import Future
 from actors._handlers import Dispatch
 from actors._mailbox import BoundedQueue, PriorityQueue, Queue
-from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, StopOrder, Timed
+from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, StopOrder, Timed
 from actors._props import Props
-from actors._reasons import ExitReason, Killed
+from actors._reasons import Crashed, ExitReason, Killed
 from actors._turn import State
 from actors.testing import _observations as seen
 from actors.testing._errors import InjectedCrash
@@ -39,17 +39,16 @@ from actors.testing._faults import (
 from actors.testing._injector import IN_HANDLER, ON_THE_WAY
 from actors.testing._journal import SimEnvelope
 from actors.testing._lanes import Lane
+from actors.testing._raising import Handler, Raising
 
 if TYPE_CHECKING:
     from actors.testing._sim_runtime import SimRuntime
-
-Handler = Callable[[Any, Any], object]
 
 
 class SimCell(Cell):
     """A cell that tells the journal of everything that happens to it. It decides nothing that the real one does not."""
 
-    __slots__ = ("_table", "aimed", "lane", "supervisor", "took")
+    __slots__ = ("_table", "aimed", "disposed_of", "lane", "raising", "supervisor", "took")
 
     runtime: SimRuntime
 
@@ -66,9 +65,13 @@ class SimCell(Cell):
         self.lane: Lane = runtime.loop.lane(path)
         self.supervisor = props.kind.governs
         self.took: SimEnvelope | None = None
-        """The message whose handler was looked up last: a timer's message is looked up twice."""
+        """The message whose handler was looked up last and is not done: a timer's message is looked up twice."""
+        self.disposed_of: Envelope | None = None
+        """The message that crashed the incarnation, while its fate is decided."""
         injector = runtime.injector
         self.aimed = {kind: injector.aimed_at(path, kind) for kind in AIMS} if injector.plan else NOTHING_AIMED
+        raises = injector.raising_at(path) if injector.plan else None
+        self.raising = Raising(self, raises) if raises else None
         super().__init__(runtime, props, path, parent, supervised=supervised, placed=placed)
         self.queue = _watched(self, self.queue)
         runtime.journal.note(seen.Made, path, parent.path if parent is not None else None, supervised, self.supervisor)
@@ -101,6 +104,16 @@ class SimCell(Cell):
                     handler = self._late(handler, partial(self.runtime.injector.pause, self.runtime, seconds))
                 case Hang():
                     handler = self._late(handler, partial(self.runtime.injector.hang, self.runtime))
+        return handler
+
+    def with_raising(self, handler: Handler, envelope: SimEnvelope) -> Handler:
+        """The handler with what faults raise in it."""
+        assert self.raising is not None
+        if self.is_user_message(envelope):
+            return self.raising.around(handler, envelope.number)
+        timed = envelope.message
+        if isinstance(timed, Timed) and timed.incarnation == self.incarnation:
+            return self.raising.instead("timer", handler, envelope.number)
         return handler
 
     def _late(self, handler: Handler, wait: Callable[[], Future[None]]) -> Handler:
@@ -163,6 +176,7 @@ class SimCell(Cell):
 
     def note(self, envelope: Envelope, outcome: str) -> None:
         if type(envelope) is SimEnvelope:
+            self.took = None
             self.runtime.journal.handled(self, envelope, outcome)
         if self.trace is not None or self.runtime.wants_messages:
             super().note(envelope, outcome)
@@ -199,12 +213,29 @@ class SimCell(Cell):
     async def _come_up(self) -> None:
         if self.aimed[STARTS] and self.runtime.injector.due(self.aimed[STARTS], self.path, None):
             raise InjectedCrash(self.path, f"at start {self.incarnation}")
+        raising = self.raising
+        if raising is None:
+            return await super()._come_up()
+        raising.at("init")
+        if self.carried is not _NOTHING:
+            error = raising.error("on_restore")
+            if error is not None:
+                self.carried = _NOTHING
+                self.actor = self.props.construct(self)
+                raise error
         await super()._come_up()
+        raising.at("on_start")
 
     async def _farewell(self, reason: ExitReason) -> None:
         if self.aimed[STOPS] and self.runtime.injector.due(self.aimed[STOPS], self.path, None):
             raise InjectedCrash(self.path, f"at the end of incarnation {self.incarnation}")
+        raising = self.raising
+        if raising is None:
+            return await super()._farewell(reason)
+        if self.supervised and self.props.kind.carries:
+            raising.at("carry_over")
         await super()._farewell(reason)
+        raising.at("on_failure" if isinstance(reason, Crashed) else "on_stop")
 
     def _tell_parent(self, notice: object) -> None:
         journal = self.runtime.journal
@@ -216,6 +247,11 @@ class SimCell(Cell):
             case ChildStartFailed(incarnation=incarnation, reason=reason):
                 journal.note(seen.StartFailed, self.path, incarnation, reason)
         super()._tell_parent(notice)
+
+    def _dispose_of(self, culprit: Envelope | None, reason: ExitReason) -> None:
+        self.disposed_of = culprit
+        super()._dispose_of(culprit, reason)
+        self.disposed_of = None
 
     def _publish_exit(self, reason: ExitReason, culprit: Envelope | None) -> None:
         kind = type(culprit.message).__qualname__ if culprit is not None else None
@@ -281,6 +317,8 @@ class _WatchedTable(Dispatch):
         if type(envelope) is not SimEnvelope:
             if cell.supervisor and envelope is not None:
                 _notice(cell, envelope.message)
+            if cell.raising is not None and kind is Continue:
+                return cell.raising.instead("on_continue", handler)
             return handler
         if envelope is cell.took:
             return handler
@@ -290,8 +328,8 @@ class _WatchedTable(Dispatch):
         if armed and cell.is_user_message(envelope):
             faults = cell.runtime.injector.due(armed, cell.path, envelope.number)
             if faults:
-                return cell.faulty(handler, envelope, faults)
-        return handler
+                handler = cell.faulty(handler, envelope, faults)
+        return handler if cell.raising is None else cell.with_raising(handler, envelope)
 
 
 def _notice(cell: SimCell, message: object) -> None:
@@ -345,10 +383,14 @@ class WatchedPriorityQueue(PriorityQueue):
         cell = self.cell
         sim = cell.runtime.journal.arrived(cell, envelope)
         sim.loose = True
-        if cell.aimed[ON_THE_WAY] and cell.is_user_message(sim):
-            cell.tampered(sim, super().append)
-        else:
-            super().append(sim)
+        try:
+            if cell.aimed[ON_THE_WAY] and cell.is_user_message(sim):
+                cell.tampered(sim, super().append)
+            else:
+                super().append(sim)
+        except BaseException:  # the user's function: the sender hears of it, and has its message back
+            cell.runtime.journal.given_back(sim)
+            raise
 
     def force(self, envelope: Envelope) -> None:
         known = isinstance(envelope, SimEnvelope)  # `append` hands a stop on to this
@@ -363,7 +405,7 @@ def _back(cell: SimCell, envelope: Envelope) -> None:
     cell.took = None
     if isinstance(envelope, SimEnvelope):
         cell.runtime.journal.back(envelope)
-        if cell.state is State.STOPPING:  # the stash comes back while it runs, or once it is down
+        if envelope is cell.disposed_of:  # else it was stashed, or an order to stop that others overtook
             cell.runtime.journal.note(seen.Redelivered, cell.path, envelope.number, envelope.crashes)
 
 

@@ -13,14 +13,14 @@ from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from contextvars import Context
 from enum import Enum
-from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
+from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from actors._current import current_cell
 from actors._errors import LoopStopRefused
 from actors._interrupts import is_interrupt
 from actors._task_guard import Exits, owner_in
 from actors._turn import Turn
-from actors.testing._errors import LivelockFailure, SimulationError
+from actors.testing._errors import LivelockFailure, LoopEnded, LoopFailure, OracleFailure, SimulationError
 from actors.testing._lanes import OUTSIDE, Item, Lane, Scheduler, current_lane
 from actors.testing._place import fence
 
@@ -159,9 +159,12 @@ class SimLoop(asyncio.BaseEventLoop):
         _set_running_loop(self)
         try:
             while True:
-                while control:
-                    function, args = control.popleft()
-                    function(*args)
+                try:
+                    while control:
+                        function, args = control.popleft()
+                        function(*args)
+                except BaseException as error:  # noqa: BLE001 - an exception is raised again
+                    self.escaped(None, error)
                 if self.failure is not None:
                     self._fail()
                 if done is not None and done():
@@ -179,15 +182,15 @@ class SimLoop(asyncio.BaseEventLoop):
                 self.steps += 1
                 lane.steps += 1
                 trace.append(lane.path)
-                if handle is None:
-                    turn_of(item)
-                else:
-                    try:
+                try:
+                    if handle is None:
+                        turn_of(item)
+                    else:
                         handle._run()
-                    except Exits as error:
-                        if is_interrupt(error):
-                            raise
-                        self.escaped(error, *owner_in(handle._context), "a callback of the event loop")  # type: ignore[attr-defined]
+                except BaseException as error:
+                    if is_interrupt(error):
+                        raise
+                    self._step_raised(handle, error)
                 for check in self.after_step:
                     check()
                 if not self.steps % COLLECT:
@@ -197,6 +200,30 @@ class SimLoop(asyncio.BaseEventLoop):
         finally:
             self._running = False
             _set_running_loop(None)
+
+    def _step_raised(self, handle: Handle | None, error: BaseException) -> None:
+        """A step raised what no task and no callback keeps. An exit in a callback of an actor is the crash of that
+        actor; any other one ends the run. Raises `error` again where it is an `Exception`.
+
+        `handle` is the callback; `None`: a turn, or what the runtime does between turns.
+        """
+        if isinstance(error, Exception):
+            raise error
+        cell, incarnation = (None, 0) if handle is None else owner_in(handle._context)  # type: ignore[attr-defined]
+        if cell is not None and isinstance(error, Exits):
+            self.escaped(error, cell, incarnation, "a callback of the event loop")
+            return
+        what = f"a step of {'the runtime' if handle is None else 'the test'} raised {type(error).__name__}"
+        if isinstance(error, Exits):
+            self._end(LoopEnded(self._now, f"{what}, which ends the event loop of every actor"), error)
+        else:
+            self._end(LoopFailure(self._now, what), error)
+
+    def _end(self, failure: OracleFailure, cause: BaseException | None) -> None:
+        """The run ends after the present step, unless it ends already."""
+        if self.failure is None:
+            failure.__cause__ = cause
+            self.failure = failure
 
     def _fail(self) -> NoReturn:
         failure, self.failure = self.failure, None
@@ -326,10 +353,10 @@ class SimLoop(asyncio.BaseEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        return self.in_thread(func, *args)
+        return self.in_thread(self, func, *args)
 
-    def in_thread(self, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        """Runs `func` where it may block; the runtime puts its own way here."""
+    def in_thread(self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """Runs `func` where it may block, for a coroutine of `loop`; the runtime puts its own way here."""
         self.refuse("run_in_executor()", "start the runtime first")
 
     def refuse(self, call: str, instead: str) -> NoReturn:
@@ -338,9 +365,11 @@ class SimLoop(asyncio.BaseEventLoop):
         raise self.failure
 
     def stop(self) -> None:
-        """Refused, as on the loop of a real runtime."""
+        """Refused to an actor, as on the loop of a real runtime. The test itself would end every actor."""
         cell = current_cell.get()
-        raise LoopStopRefused(cell.path if cell is not None else "", "simulation")
+        if cell is not None:
+            raise LoopStopRefused(cell.path, "simulation")
+        self._end(LoopEnded(self._now, "the test called loop.stop(), which ends the event loop of every actor"), None)
 
     def is_running(self) -> bool:
         return self._running
@@ -398,15 +427,13 @@ def _no_host(_: object) -> None:
     raise SimulationError("the simulation has no runtime yet")
 
 
-def _refusal(name: str) -> Callable[..., NoReturn]:
-    def refuse(self: SimLoop, *_: object, **__: object) -> NoReturn:
-        self.refuse(f"loop.{name}()", "put a double in its place")
+class Refusing(Protocol):
+    """A loop with fences around it."""
 
-    refuse.__name__ = name
-    return refuse
+    def refuse(self, call: str, instead: str, /) -> NoReturn: ...
 
 
-for _name in (
+REFUSED = (
     "add_reader",
     "add_signal_handler",
     "add_writer",
@@ -432,5 +459,22 @@ for _name in (
     "start_tls",
     "subprocess_exec",
     "subprocess_shell",
-):
-    setattr(SimLoop, _name, _refusal(_name))
+)
+"""The methods of an event loop that reach outside."""
+
+
+def refuse_outside(loop_class: type[asyncio.BaseEventLoop]) -> None:
+    """Has every method of the class that reaches outside raise `FenceError`."""
+    for name in REFUSED:
+        setattr(loop_class, name, _refusal(name))
+
+
+def _refusal(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: Refusing, *_: object, **__: object) -> NoReturn:
+        self.refuse(f"loop.{name}()", "put a double in its place")
+
+    refuse.__name__ = name
+    return refuse
+
+
+refuse_outside(SimLoop)

@@ -16,7 +16,7 @@ from actors._future import Future
 from actors._runtime import Runtime, _running
 from actors.testing import _observations as seen
 from actors.testing._errors import LoopFailure
-from actors.testing._faults import FaultPlan
+from actors.testing._faults import FaultPlan, Raise
 from actors.testing._greenlet_host import GreenletHost
 from actors.testing._injector import Injector
 from actors.testing._journal import Journal
@@ -83,7 +83,9 @@ class SimRuntime(Runtime):
             _set_running_loop(None)
         self.observed = True
         self.events.subscribe(self._heard)
-        loop.in_thread = self._in_thread  # type: ignore[method-assign]
+        if any(isinstance(fault, Raise) and fault.place == "sink" for fault in plan.faults):
+            self.events.subscribe(self._raise_in_sink)
+        loop.in_thread = self.in_thread  # type: ignore[method-assign]
         loop.escaped = self.escaped
         self.injector.set_timers(self)
 
@@ -129,21 +131,28 @@ class SimRuntime(Runtime):
         self._strand_numbers += 1
         return f"{name}-{self._strand_numbers}"
 
-    def _in_thread(self, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        """What `asyncio.to_thread` asks for."""
-        future: asyncio.Future[Any] = self.loop.create_future()
+    def in_thread(self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """What `asyncio.to_thread` asks for, in a coroutine of `loop`."""
+        future: asyncio.Future[Any] = loop.create_future()
         context = copy_context()
 
         def work() -> None:
             try:
                 result = context.run(func, *args)
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
-                self.loop.call_soon(_settle, future, None, error, context=context)
+                loop.call_soon_threadsafe(_settle, future, None, error, context=context)
             else:
-                self.loop.call_soon(_settle, future, result, None, context=context)
+                loop.call_soon_threadsafe(_settle, future, result, None, context=context)
 
         self.start_strand(work, self.numbered("thread"), outside=False)
         return future
+
+    def _raise_in_sink(self, event: LifecycleEvent) -> None:
+        """A sink of the test's, where the plan wants it to raise."""
+        armed = self.injector.raising_at(event.path).get("sink")
+        error = None if armed is None else self.injector.to_raise(armed, event.path, None)
+        if error is not None:
+            raise error
 
     # What the stream says
 
@@ -158,9 +167,9 @@ class SimRuntime(Runtime):
                 failure.__cause__ = error
                 self.loop.failure = failure
             case Quarantined(path=path, message=message):
-                journal.note(seen.DeadLettered, path, None, type(message).__qualname__, "quarantined")
-                for number in [number for number, each in journal.open.items() if each.message is message]:
-                    del journal.open[number]
+                cell = self.cells[path]
+                assert isinstance(cell, SimCell)
+                journal.refused(path, message, "quarantined", cell.disposed_of)
         child = getattr(event, "child", None)
         if child is not None:
             self._supervision(event, child)

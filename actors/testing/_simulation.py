@@ -7,7 +7,7 @@ import hashlib
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
@@ -26,6 +26,7 @@ from actors.testing._errors import (
     InjectedCrash,
     InvariantBroken,
     NeverHappened,
+    OracleFailure,
     OrphanLeft,
     SimulationError,
     failing,
@@ -182,8 +183,9 @@ class Simulation:
     def _annotate(self, error: BaseException) -> None:
         self._freeze()
         if not getattr(error, "__simulation__", False):
-            error.__simulation__ = True  # type: ignore[attr-defined]
-            error.add_note(report(self, error, self.passing))
+            with suppress(Exception):  # one of the user's that takes no attributes, and no notes either
+                error.__simulation__ = True  # type: ignore[attr-defined]
+                error.add_note(report(self, error, self.passing))
 
     def _freeze(self) -> None:
         if self._record is None:
@@ -296,13 +298,18 @@ class Simulation:
 
     def _by_plan(self, error: BaseException) -> bool:
         """Whether a start has failed by a fault, or by a move that lets a timer be faster."""
+        if isinstance(error, OracleFailure):
+            return False
         fired = bool(self.fired)
         rushed = any(isinstance(move, TimerFirst) for move in self._schedule.moves)
         cause: BaseException | None = error
-        while cause is not None:
+        seen: list[BaseException] = []
+        while cause is not None and not any(each is cause for each in seen):
             killed = fired and isinstance(getattr(cause, "reason", None), Killed)
-            if killed or isinstance(cause, InjectedCrash) or (isinstance(cause, StartTimeout) and (fired or rushed)):
+            injected = isinstance(cause, InjectedCrash) or self.runtime.injector.made(cause)
+            if killed or injected or (isinstance(cause, StartTimeout) and (fired or rushed)):
                 return True
+            seen.append(cause)
             cause = cause.__cause__
         return False
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextvars import Context
 from itertools import count
 from threading import Thread, get_ident
+from typing import Protocol
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -18,6 +19,12 @@ from actors.testing._sim_loop import SimLoop, Why
 
 PATIENCE = 1_000_000
 """How many steps others may take while the test itself waits without a limit: a timer that repeats never ends."""
+
+
+class RunsInStrand(Protocol):
+    """An event loop inside a strand."""
+
+    def step_aside(self) -> Callable[[], None]: ...
 
 
 class Sleeper:
@@ -48,6 +55,8 @@ class Strand(greenlet):  # type: ignore[misc]
         self.thread: Thread | None = None
         """What `threading.current_thread()` is in it, once it was asked."""
         self.sleeper: Sleeper | None = None
+        self.running: RunsInStrand | None = None
+        """The event loop that runs in it."""
         self._strands = strands
         self._task = work
 
@@ -108,7 +117,12 @@ class Strands:
         """The running strand gives way until somebody resumes it."""
         strand = self.current
         assert strand is not None
-        self.hub.switch()
+        back = None if strand.running is None else strand.running.step_aside()
+        try:
+            self.hub.switch()
+        finally:
+            if back is not None:
+                back()
         if self.closing:
             raise GreenletExit
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from actors.testing._errors import BadPlan, BadSchedule
-from actors.testing._faults import KINDS, ClockJump, DelayMessage, Fault, FaultPlan, Kill, Slow
+from actors.testing._exceptions import EXCEPTIONS
+from actors.testing._faults import KINDS, PLACES, ClockJump, DelayMessage, Fault, FaultPlan, Kill, Raise, Slow
 from actors.testing._schedule import After, Demote, Move, Promote, Schedule, TimerFirst
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ REAL: tuple[type[Fault], ...] = tuple(
 SECONDS = (0.1, 1.0, 5.0, 30.0, 60.0)
 """Spans of time that programs are written with: what coincides shows more than what nearly does."""
 
+ORDINARY = ("Exception",)
+"""What `Raise` raises where nothing else is said."""
+
 OFTEN = 3
 """How many places a kill at a moment has among all sorts of faults: nothing else reaches who has nothing to do."""
 
@@ -37,6 +41,7 @@ def plans(
     times: int = 1,
     until: float = 30.0,
     seconds: Sequence[float] = SECONDS,
+    exceptions: Sequence[str] = ORDINARY,
 ) -> SearchStrategy[FaultPlan]:
     """Fault plans. Which kinds are on is drawn first, so that a kind that is off cannot hide what another would show.
 
@@ -49,15 +54,17 @@ def plans(
         times: how often one fault fires at most; a supervisor's budget bears only so many crashes
         until: the last moment, in virtual seconds, of the faults that come at a time
         seconds: the spans of time that `Slow` and `DelayMessage` may take
+        exceptions: the names of what `Raise` may raise; an ordinary exception by default, `faults.EXCEPTIONS` for
+            whatever Python can raise
 
     Raises:
-        BadPlan: an empty pattern, no kind or an unknown one, a number below one, or a time that is negative or without
-            an end; all that is wrong, at once
+        BadPlan: an empty pattern, no kind or no exception or an unknown one, a number below one, or a time that is
+            negative or without an end; all that is wrong, at once
     """
     from hypothesis import strategies as st
 
     targets = paths or ("**",)
-    chosen, spans = _several(kinds), _several(seconds)
+    chosen, spans, raised = _several(kinds), _several(seconds), _several(exceptions)
     _refuse(
         "plans",
         [
@@ -65,13 +72,14 @@ def plans(
             *_wrong_paths(targets),
             *_wrong_counts(max_faults=max_faults, most=most, times=times),
             *_wrong_spans(until, spans, seconds),
+            *_wrong_exceptions(raised, exceptions),
         ],
     )
 
     sorts = [
         sort
         for kind in chosen
-        for sort in _sorts(kind, targets, most=most, times=times, until=float(until), seconds=spans)
+        for sort in _sorts(kind, targets, most=most, times=times, until=float(until), seconds=spans, exceptions=raised)
     ]
 
     @st.composite
@@ -94,11 +102,12 @@ def faults(
     times: int = 1,
     until: float = 30.0,
     seconds: Sequence[float] = SECONDS,
+    exceptions: Sequence[str] = ORDINARY,
 ) -> SearchStrategy[Fault]:
     """Faults of one kind; the other arguments, and the errors, are those of `plans`."""
     from hypothesis import strategies as st
 
-    spans = _several(seconds)
+    spans, raised = _several(seconds), _several(exceptions)
     _refuse(
         "faults.of_kind",
         [
@@ -106,13 +115,21 @@ def faults(
             *(_wrong_paths(paths) if not isinstance(paths, str) else [f"paths={paths!r}: give several, as a list"]),
             *_wrong_counts(most=most, times=times),
             *_wrong_spans(until, spans, seconds),
+            *_wrong_exceptions(raised, exceptions),
         ],
     )
-    return st.one_of(*_sorts(kind, paths, most=most, times=times, until=float(until), seconds=spans))
+    return st.one_of(*_sorts(kind, paths, most=most, times=times, until=float(until), seconds=spans, exceptions=raised))
 
 
 def _sorts(
-    kind: type[Fault], paths: Sequence[str], *, most: int, times: int, until: float, seconds: Sequence[float]
+    kind: type[Fault],
+    paths: Sequence[str],
+    *,
+    most: int,
+    times: int,
+    until: float,
+    seconds: Sequence[float],
+    exceptions: Sequence[str],
 ) -> list[SearchStrategy[Fault]]:
     """The faults of one kind, in as many sorts as there are ways to time them.
 
@@ -127,6 +144,9 @@ def _sorts(
     where = st.sampled_from(tuple(paths))
     if kind is Kill:
         return [st.builds(Kill, where, nth=nth), *[st.builds(Kill, where, nth=nth, at=at)] * OFTEN]
+    if kind is Raise:
+        place, exception = st.sampled_from(PLACES), st.sampled_from(tuple(exceptions))
+        return [st.builds(Raise, where, place=place, exception=exception, nth=nth, times=st.integers(1, times))]
     if kind in (Slow, DelayMessage):
         return [st.builds(kind, where, nth=nth, seconds=st.sampled_from(tuple(seconds)))]
     return [st.builds(kind, where, nth=nth, times=st.integers(1, times))]
@@ -164,6 +184,11 @@ def _wrong_spans(until: object, spans: Sequence[object], given: object) -> Itera
         yield f"until={until!r}: seconds are a finite number from 0"
     if not spans or not all(map(_is_span, spans)):
         yield f"seconds={given!r}: give a list of seconds, each a finite number from 0"
+
+
+def _wrong_exceptions(exceptions: Sequence[object], given: object) -> Iterator[str]:
+    if not exceptions or any(each not in EXCEPTIONS for each in exceptions):
+        yield f"exceptions={given!r}: give a list of some of {', '.join(EXCEPTIONS)}"
 
 
 def _is_span(value: object) -> bool:

@@ -1,6 +1,8 @@
 """Every kind of fault, and strategies that draw whole plans: `faults.plans("team/**", max_faults=3)`."""
 
+from actors.testing._exceptions import EXCEPTIONS
 from actors.testing._faults import (
+    PLACES,
     AskTimeout,
     ClockJump,
     Crash,
@@ -14,12 +16,16 @@ from actors.testing._faults import (
     Hang,
     Kill,
     KillDuringRestart,
+    Place,
+    Raise,
     Slow,
 )
 from actors.testing._strategies import faults as of_kind
 from actors.testing._strategies import plans
 
 __all__ = [
+    "EXCEPTIONS",
+    "PLACES",
     "AskTimeout",
     "ClockJump",
     "Crash",
@@ -33,6 +39,8 @@ __all__ = [
     "Hang",
     "Kill",
     "KillDuringRestart",
+    "Place",
+    "Raise",
     "Slow",
     "of_kind",
     "plans",

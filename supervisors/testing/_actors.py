@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 from actors._errors import IgnoreStart, StartTimeout
+from actors._mailbox import bounded, prioritized
+from actors._sinks import LogSink
+from actors._sinks import logger as library_logger
 from actors.testing import _faults as faults
+from actors.testing import hostile
 from actors.testing._errors import InjectedCrash, OracleFailure, SimulationError, StaleReplay
 from actors.testing._faults import Fault, FaultPlan, matches
 from actors.testing._observations import (
@@ -53,6 +57,7 @@ __all__ = [
     "IgnoreStart",
     "InjectedCrash",
     "KillOrdered",
+    "LogSink",
     "Made",
     "Move",
     "Noticed",
@@ -70,10 +75,14 @@ __all__ = [
     "StopOrdered",
     "Strategy",
     "TimerFirst",
+    "bounded",
     "faults",
     "fewer_moves",
+    "hostile",
+    "library_logger",
     "matches",
     "pack",
+    "prioritized",
     "schedules",
     "simulation",
     "unpack",

@@ -29,3 +29,14 @@ class ReferenceDisagreement(OracleFailure):
             f"at {self.at:g} s, step {self.step}: {self.supervisor} disagrees with supervision rule {self.rule}: "
             f"expected {self.expected}; observed {self.observed}"
         )
+
+
+class NotContained(OracleFailure):
+    """Code of a hostile world that raised did harm beyond the actor it belongs to."""
+
+    fields = ("at", "promise", "what")
+    promise: str
+    """What does not hold, in a word: calm, settles, refused, heard, text, observers."""
+
+    def describe(self) -> str:
+        return f"at {self.at:.12g} s: {self.promise}: {self.what}"

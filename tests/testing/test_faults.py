@@ -29,6 +29,7 @@ from actors.testing import (
     InjectedCrash,
     Kill,
     KillDuringRestart,
+    Raise,
     Simulation,
     SimulationError,
     Slow,
@@ -90,6 +91,7 @@ def test_patterns_name_paths(pattern: str, path: str, expected: bool) -> None:
         (lambda: Slow("a", seconds=math.nan), "seconds must be at least 0 and finite"),
         (lambda: Kill("a", at=math.inf), "at must be at least 0 and finite"),
         (lambda: ClockJump(seconds=math.inf), "seconds must be finite"),
+        (lambda: Raise("a", "nowhere"), "knows no such place"),  # type: ignore[arg-type]
         (lambda: Slow("", nth=0, seconds=-1.0), "names no actor.*; .*nth.*; .*seconds"),
         (lambda: FaultPlan([Crash("a")]), r"one after another, not \[Crash"),  # type: ignore[arg-type]
         (lambda: Simulation(Crash("a")), "takes a plan such as"),  # type: ignore[arg-type]

@@ -9,12 +9,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from actors import Actor, ActorRef
+from actors import Actor, ActorDeadError, ActorRef, Killed, MailboxSpec, bounded, prioritized
 from actors._envelope import Envelope
 from actors._events import Started
 from actors.testing import (
     EventMismatch,
+    HandledTwice,
     InvariantBroken,
     LivelockFailure,
     LoopFailure,
@@ -68,6 +71,76 @@ def test_messages_in_every_place_are_accounted_for() -> None:
                 ref.tell(number)
         gone.stop(block=False)
         sim.run(until=1.5)
+
+    run(body)
+
+
+@pytest.mark.parametrize("mailbox", [None, bounded(9), prioritized(lambda _: 0.0)])
+def test_a_message_that_is_handled_twice_is_found(mailbox: MailboxSpec | None) -> None:
+    """One that stands in a mailbox twice, as after a stash that keeps it twice, with its number and its type."""
+
+    def twice(sim: Simulation) -> None:
+        ref = sim.spawn(Echo, name="echo", mailbox=mailbox)
+        ref.suspend()
+        ref.tell("x")
+        sim.settle()
+        waits = ref._cell.queue.popleft()
+        for _ in range(2):
+            ref._cell.queue.appendleft(waits)
+        ref.resume()
+        sim.settle()
+
+    with pytest.raises(HandledTwice, match=r"echo handles message 1 \(str\), which was handled or refused before"):
+        run(twice)
+
+
+def test_a_message_that_is_refused_and_handled_all_the_same_is_found() -> None:
+    """A dead letter is the end of a message."""
+
+    def both(sim: Simulation) -> None:
+        cell = sim.spawn(Echo, name="echo")._cell
+        cell.suspend(True)
+        cell.ref.tell("x")
+        cell.refuse(next(iter(cell.queue)), "killed", ActorDeadError("echo", Killed(), "x"))  # type: ignore[call-overload]
+        cell.suspend(False)
+        sim.settle()
+
+    with pytest.raises(HandledTwice, match="echo handles message 1"):
+        run(both)
+
+
+@given(
+    st.lists(st.sampled_from(["stash", "unstash", "crash", "keep", "unheard", "fail"]), max_size=12), st.integers(0, 2)
+)
+def test_what_goes_back_and_comes_again_is_not_taken_for_handled_twice(words: list[str], redeliver: int) -> None:
+    """Stashed, put back, given to the next incarnation, put in quarantine or answered with an error: each once."""
+
+    class Moody(Actor):
+        answers = (KeyError,)
+
+        def on_receive(self, message: object) -> object:
+            match message:
+                case "stash" if self.incarnation < 3:
+                    self.stash()
+                case "unstash":
+                    self.unstash()
+                case "crash":
+                    raise ZeroDivisionError
+                case "unheard":
+                    self._cell.unhandled()
+                case "fail":
+                    raise KeyError
+            return message
+
+    def body(sim: Simulation) -> None:
+        one = child("moody", Moody, backoff=None, redeliver=redeliver)
+        ref = sim.start(supervisor("root", one, max_restarts=None)).child("moody")
+        for word in words:
+            ref.tell(word)
+        sim.settle()
+        for word in words:
+            ref.ask(word, block=False)
+        sim.settle()
 
     run(body)
 

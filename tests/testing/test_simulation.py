@@ -156,7 +156,7 @@ def test_work_given_to_a_thread_pool_is_simulated() -> None:
 
 
 def test_an_async_handler_on_a_thread_host_runs_to_its_end() -> None:
-    """A coroutine of a thread-hosted actor waits on the simulation's own loop."""
+    """A coroutine of a thread-hosted actor waits on the loop of its thread, in virtual time."""
     with simulation() as sim:
         assert sim.spawn(Sleepy, host="thread").ask("x") == "x"
         assert sim.now == 1.0
