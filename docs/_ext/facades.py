@@ -57,16 +57,13 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 def publish(facade: ModuleType) -> None:
     """Has every public object of a facade say that it belongs to it, and its attributes' docstrings be found there."""
-    homes = set()
     for name in facade.__all__:
         value = getattr(facade, name)
         public.setdefault(name, f"{facade.__name__}.{name}")
         if isinstance(value, type | FunctionType) and value.__module__.partition(".")[0] in TOPS:
-            homes.add(value.__module__)
+            if isinstance(value, type) and issubclass(value, BaseModel):
+                plain_types(value)
             if value.__module__ not in FACADES:
-                if isinstance(value, type) and issubclass(value, BaseModel):
-                    types = get_type_hints(value)  # without what pydantic checks beyond the type
-                    value.__annotations__ = {key: types[key] for key in value.__annotations__}
                 value.__module__ = facade.__name__
     merged = ModuleAnalyzer.for_module(facade.__name__)
     merged.analyze()
@@ -76,6 +73,12 @@ def publish(facade: ModuleType) -> None:
         merged.attr_docs.update(part.attr_docs)
         merged.annotations.update(part.annotations)
         merged.overloads.update(part.overloads)
+
+
+def plain_types(model: type[BaseModel]) -> None:
+    """Has the fields of a model show their types without what pydantic checks beyond them."""
+    types = get_type_hints(model)
+    model.__annotations__ = {key: types.get(key, hint) for key, hint in model.__annotations__.items()}
 
 
 def defining(facade: ModuleType) -> Iterator[str]:
