@@ -492,12 +492,12 @@ def test_a_clock_that_jumps_right_after_a_start_was_ordered_may_come_before_its_
     between the order and the first step of the actor, with which the time begins.
     """
     Trial.decode(
-        "eNqtVU2P2jAQ_SvIxxVKIXxJe6t666l3hCzjGPDi2JE92e0K8d_rGYeQZNlo1fYCZub5vZnnsdkuppMLC5WS7HnCQl0p_6qD82w6"
-        "YXshz-5wiAlbGxMD8qRN4ZWNke19E0URL_wxxMCFFVoCLQIIDykGdWUUbmQHoQ3C6wo_g3FvbHe9XnuCF6atBi1MXOfZDLVFFddL"
-        "Wr9oAOVR2zqrkMWroICLQwo35Z61LRBktFWCOgqgkGWWrVBOU1ak_eDfOZUbY-BrRej088KkESH0DQoZqADaHjNe1VWl4PkXfbHr"
-        "bScHXSpXAwluUPHLRqfK9piLOO2KVDQxewHq-I752DTwg_McTejRt0fyCbNsPGsaZJHUBq0ssL9v-3EBH2ZicNC9sop_kd-1NN45"
-        "GG_w7mG0jiwUxqCF222yGSm-kUtW4JhimVGgmxWj2X3KSy_CqYOYt4i2VX7z6os3yuEEp0s05iUVX4rfvHEBefIpNsyNLjW5ooIU"
-        "JlrRm7P1jO7Yfx7-fvPJ2nhZS22jfmvB3aZN3-ehj-lNaJzeP0bkw8NonPiglg_V-qe6uGtR9qgaCk7n1QXmfZ4358-9fJsuxupZ"
-        "ZOPNLzr1Fo8Ay3vFckxoNSjokwNB6CVOXG1oan4YJ88_65Ke70rACYNPTzSvCFil-VHS2QLnZp7NromidK_4F8C-0zvd2d15m-dr"
-        "HFI4pff9dlMowFsI8qVpX2zW63w5neRxand_AB24GGo="
+        "eNqtVU2P2jAQ_SvIxxVKIXxJe6t666l3hCzjGPDi2JE92e0K8d_rGYeQZNlo1fYCZub5zczzs9kup5MLC5WS7HnCQl0p_6qD82w6YXsh"
+        "z-5wiAlbGxMD8qRN4ZWNke19E0URL_wxxMCFFVoCLQIIDykGdWUUbmQHoQ3C6wo_g3FvbHe9XnsFL0xbDVqYuM6zGdYWVVwvaf2iAZTH"
+        "2tZZhSxeBQVcHFK4afesbYEgo60SNFEAhSyzbIXlNGVF2g_-nVO7MQa-VoROPy9MGhFCX6CQgQqg7THjVV1VCp5_0Re73nZy0KVyNVDB"
+        "DVb8stCpsz3mIk67IjVNzF6AOr5jPg4N_OA8RxF69O2RfMIsG82aAVkktUErC-zvx37cwAdPDA6611bxL-V3LY13DsYHvGsYpSMJhTEo"
+        "4XabZEaKb6SSFWhTbDMW6GbFaHaf8tKLcOog5i2iHZXftPrijXLo4HSJxrSk5kvxmzcqIE8-xYG50aUmVVSQwkQpej5bz-iO_Wfz94dP"
+        "0sbLWmob67cS3GXa9HUe6pjehEbp_WNEPjyMRokP1fJhtf6pLu61KHtUDQWn8-oC8z7Pm_PnXr5NF2P9LLLx4RedfotHgOW9YzlWaDVo"
+        "6JMDQeglOq425Jofxsnzz7qk57sScMLg0xP5FQGr5B8lnS3QN_Nsdk0UpXvFvwD2nd7pzu7O2zxfo0nhlN73202hAG8hyJfcvtis13n8"
+        "D8uja3d_ACSEGGs="
     ).run()
