@@ -1,7 +1,7 @@
 # All a checkout needs is Python 3.11 or later (with venv), make and git. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test docs soak mutants bench format clean
+.PHONY: help run test docs soak hostile mutants bench format clean
 
 # A pyenv shim answers `command -v` and then fails, so every candidate is run, not merely looked for.
 ifndef PYTHON
@@ -10,6 +10,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 endif
 
 MINUTES ?= 10
+SCHEDULES ?= 100000
 
 RUN := .venv
 TEST := .venv-test
@@ -58,6 +59,9 @@ docs: $(TEST)/.stamp ## Build the pages into docs/_build/html, after writing wha
 
 soak: $(TEST)/.stamp ## Run generated trees under faults for MINUTES=10 (SEED=n repeats a campaign)
 	@$(TEST)/bin/python -m benchmarks.soak --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
+
+hostile: $(TEST)/.stamp ## Run trees whose code raises everywhere, SCHEDULES=100000 times (SEED=n repeats a campaign)
+	@$(TEST)/bin/python -m benchmarks.hostile --schedules "$(SCHEDULES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
 
 mutants: $(TEST)/.stamp ## Check that generated trees notice a supervisor that breaks a rule (ARGS="--list")
 	@$(TEST)/bin/python -m benchmarks.mutants $(ARGS)

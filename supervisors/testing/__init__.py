@@ -4,7 +4,9 @@
 General layout: this package imports `actors.testing` through its seam `_actors` alone. `_model`, `_requests`,
 `_updating` and `_promptness` are the model of one supervisor, written from the rules and not from the engine;
 `_reference` is the oracle over a whole tree; `_trial` is one run of a tree of puppets as a value, `_encoding` writes it
-down, and `_strategies` generates it. `_hypothesis_entry` is found by Hypothesis.
+down, and `_strategies` generates it. `_hostile` is one run of a tree whose code raises whatever it can, as a value;
+`_hostile_cast` are its actors, and `_hostile_worlds` generates such and makes them small. `_hypothesis_entry` is found
+by Hypothesis.
 `import supervisors` imports none of it, and importing this package imports a module of it only when a name is used:
 Hypothesis loads it in every test run.
 """
@@ -13,15 +15,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from supervisors.testing._errors import NotEncodable, ReferenceDisagreement
+    from supervisors.testing._errors import NotContained, NotEncodable, ReferenceDisagreement
+    from supervisors.testing._hostile import HostileWorld
+    from supervisors.testing._hostile_worlds import Palette, hostile_world, smallest
     from supervisors.testing._puppet import Play, Puppet, PuppetBroke
     from supervisors.testing._reference import Reference
     from supervisors.testing._strategies import backoffs, child_specs, own_budgets, supervisor_specs, trees, trials
     from supervisors.testing._trial import Line, Trial, watch
 
 __all__ = [
+    "HostileWorld",
     "Line",
+    "NotContained",
     "NotEncodable",
+    "Palette",
     "Play",
     "Puppet",
     "PuppetBroke",
@@ -30,7 +37,9 @@ __all__ = [
     "Trial",
     "backoffs",
     "child_specs",
+    "hostile_world",
     "own_budgets",
+    "smallest",
     "supervisor_specs",
     "trees",
     "trials",
@@ -38,8 +47,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "HostileWorld": "_hostile",
     "Line": "_trial",
+    "NotContained": "_errors",
     "NotEncodable": "_errors",
+    "Palette": "_hostile_worlds",
     "Play": "_puppet",
     "Puppet": "_puppet",
     "PuppetBroke": "_puppet",
@@ -48,7 +60,9 @@ _HOMES = {
     "Trial": "_trial",
     "backoffs": "_strategies",
     "child_specs": "_strategies",
+    "hostile_world": "_hostile_worlds",
     "own_budgets": "_strategies",
+    "smallest": "_hostile_worlds",
     "supervisor_specs": "_strategies",
     "trees": "_strategies",
     "trials": "_strategies",

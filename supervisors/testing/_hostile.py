@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -51,7 +51,7 @@ VERSION = 1
 """Of the blobs."""
 HEALED = 60.0
 """Virtual seconds without faults in the end."""
-ENDLESS = 4.0
+ENDLESS = 2.0
 """Seconds of processor time that a whole run may take: hundreds of times what one takes."""
 MANY = 20_000
 """How many observations of a run that does not end are kept."""
@@ -238,17 +238,17 @@ class HostileWorld:
         calm = supervisor("calm", child("loop", Calm), child("thread", Calm, host="thread"))
         return supervisor("root", calm, *(each.spec() for each in self.groups), max_restarts=None)
 
-    def run(self) -> Played:
+    def run(self, *, texts: bool = True) -> Played:
         """Runs it and judges it: whatever is raised, it is contained.
 
         Every question and every future settles; leaving the simulation ends, and nothing is left; the calm actors
         answer and never end; every message is handled, given back to its sender or a dead letter; every sink that does
-        not raise hears of every event; and every text that the library makes of it can be read.
+        not raise hears of every event; and, with `texts`, every text that the library makes of it can be read.
 
         Raises:
             NotContained, OracleFailure: it does not hold
         """
-        return self._play(self._simulation())
+        return self._play(self._simulation(), texts=texts)
 
     def as_moves(self) -> HostileWorld:
         """The same run, with what its search did written down as moves."""
@@ -256,14 +256,16 @@ class HostileWorld:
             return self
         sim = self._simulation(record=True)
         with suppress(Exception):
-            self._play(sim)
+            self._play(sim, texts=False)
         return replace(self, schedule=sim.schedule, search=None)
 
     def _simulation(self, *, record: bool = False) -> Simulation:
         search = None if self.search is None else Strategy(*self.search)
-        return simulation(self.plan, self.schedule, self.seed, search=search, strict=False, record=record)
+        sim = simulation(self.plan, self.schedule, self.seed, search=search, strict=False, record=record)
+        sim.replays = False  # a world is more than its plan and its schedule: it has a blob of its own
+        return sim
 
-    def _play(self, sim: Simulation) -> Played:
+    def _play(self, sim: Simulation, *, texts: bool) -> Played:
         with _quiet(collect=any("del" in line.looks for line in self.script)):
             run = _Run(sim)
             with ExitStack() as observers, _endless(sim), sim:
@@ -281,6 +283,8 @@ class HostileWorld:
                 run.judge_living()
                 sim.finish()
                 run.judge()
+                if texts:
+                    run.judge_texts()
         return run.played(self)
 
     # As text
@@ -547,28 +551,35 @@ class _Run:
             future.get()
 
     def judge(self) -> None:
-        """After the end: every future is settled, and every text can be read."""
+        """After the end: every future is settled, every event was heard of, and no supervisor has crashed."""
         for what, future in self._futures:
             if not future.done():
                 self._fail("settles", f"{what} was never settled")
+        events = self._events()
+        if len(self._heard) != len(events):
+            self._fail("heard", f"a sink that raises nothing heard of {len(self._heard)} events, not of {len(events)}")
+        for event in events:
+            if isinstance(event, DeadLetter) and any(event.message is each for each in self._refused):
+                self._fail("refused", "a message was given back to its sender, and is a dead letter all the same")
+        self._judge_supervisors()
+
+    def judge_texts(self) -> None:
+        """Every text that the library makes can be read."""
+        for _, future in self._futures:
             try:
                 future.get()
             except BaseException as error:  # noqa: BLE001 - whatever it is; its text is looked at
                 if isinstance(error, ActorError):
                     self._read(error)
-        events = self._sim.runtime.lifecycle[self._unheard :]
-        if len(self._heard) != len(events):
-            self._fail("heard", f"a sink that raises nothing heard of {len(self._heard)} events, not of {len(events)}")
-        for event in events:
+        for event in self._events():
             self._read(event)
-            reason = getattr(event, "reason", None)
-            self._read(reason)
-            if isinstance(event, DeadLetter) and any(event.message is each for each in self._refused):
-                self._fail("refused", "a message was given back to its sender, and is a dead letter all the same")
-        self._judge_supervisors()
+            self._read(getattr(event, "reason", None))
         for text in self._records:
             if len(text) > LONGEST:
                 self._fail("text", f"a line of the log has {len(text)} characters")
+
+    def _events(self) -> Sequence[LifecycleEvent]:
+        return self._sim.runtime.lifecycle[self._unheard :]
 
     def _judge_supervisors(self) -> None:
         """No code of a user's is a supervisor's own: nothing that it raises is the crash of one."""

@@ -1,0 +1,278 @@
+"""Whatever user code raises, and wherever it is called from: it is contained.
+
+`WAITING_FOR` lists what does not hold yet, by the fault that it waits for. A test that is listed and passes fails: its
+line is to be taken out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import pytest
+
+from actors.testing import FaultPlan, Raise, StaleReplay, faults, hostile
+from supervisors.testing import HostileWorld, hostile_world, smallest
+from supervisors.testing._hostile import Act, Group, Line, Observer, Observing, Worker
+from supervisors.testing._hostile_cast import RANKS, WAYS
+
+WAITING_FOR: dict[str, str] = {
+    **{
+        f"{each}-loop-exits": "B1: it ends the event loop of every actor"
+        for each in (
+            "place-task",
+            "place-forgotten_task",
+            "place-call_*",
+            "way-task",
+            "way-gather",
+            "way-gather_all",
+            "way-task_group",
+            "way-wait_for",
+            "way-wait",
+            "way-shield",
+            "way-forgotten",
+            "way-call_soon",
+            "way-call_later",
+            "way-done_callback",
+        )
+    },
+    "place-sink-*-exits": "B2: a sink that raises disturbs a life-cycle step",
+    "place-sink-loop-no_exceptions": "B2: the same",
+    "observer-sink-exits": "B2: the same",
+    "observer-sink-no_exceptions": "B2: the same",
+    "observer-log*": "B2: so does a handler, filter or formatter of the library's logger, and a repr in a log line",
+    "rank-none": "B3: a priority that cannot be compared",
+    "rank-text": "B3: the same",
+    "rank-hostile": "B3: the same",
+    "rank-complex": "B3: the same",
+    "text-Unprintable": "B7: the text of an event or an error fails over what it is about",
+    "text-start-Unprintable": "B7: the same",
+    "text-HugeText": "B7: it is not cut",
+    "text-start-HugeText": "B7: the same",
+    "text-look-repr": "B7: the same, over a message",
+    "way-cancel_itself_and_wait-loop-*": "B9: InvalidStateError in the host",
+    "found-a_subscriber_whose_mailbox_is_full": "H3: each overflow is a dead letter for the same mailbox",
+    "found-stashed_and_redelivered": "M6: what was stashed and crashes its actor is handled twice",
+    "way-gather-thread-exits": "S1: an exit in a task that is left ends the worker with a traceback",
+    "found-an_exit_in_what_is_left_of_a_threads_loop": "S1: the same",
+    "found-raised_again_after_a_time_limit_on_a_thread": "S2: the second failure is swallowed, and the message lost",
+    "found-a_thread_left_behind_takes_a_name": "S3: it registers names for an actor that is gone",
+    "generated-*": "several of these",
+}
+"""By the id of a case, or a pattern of such: the id of the fault, and in a word what is wrong."""
+
+EXITS = ("SystemExit", "KeyboardInterrupt")
+NO_EXCEPTIONS = ("GeneratorExit", "CancelledError", "BaseException", "BaseExceptionGroup")
+"""What is no `Exception`, and ends nothing."""
+ORDINARY = tuple(each for each in faults.EXCEPTIONS if each not in EXITS and each not in NO_EXCEPTIONS)
+CLASSES = {"exits": EXITS, "no_exceptions": NO_EXCEPTIONS, "ordinary": ORDINARY}
+
+HOSTS: tuple[Literal["loop", "thread"], ...] = ("loop", "thread")
+Deeds = tuple[float, Act, str]
+"""When, what is done, and in which way."""
+
+
+@pytest.fixture(autouse=True)
+def what_is_dropped_is_not_warned_of() -> Iterator[None]:
+    """Coroutines that are never awaited and generators that do not end belong to a hostile world."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def cases() -> Iterator[tuple[str, HostileWorld]]:
+    """Every case, by its id."""
+    for kind, exceptions in CLASSES.items():
+        for host in HOSTS if kind != "no_exceptions" else HOSTS[:1]:
+            for place in faults.PLACES:
+                yield f"place-{place}-{host}-{kind}", at_place(place, host, exceptions)
+            for way in WAYS:
+                yield f"way-{way}-{host}-{kind}", by_way(way, host, exceptions)
+        for observing in Observing.__args__:  # type: ignore[attr-defined]
+            yield f"observer-{observing}-{kind}", observed(observing, exceptions)
+        for callback in ("on_failure", "on_give_up"):
+            yield f"callback-{callback}-{kind}", with_callbacks(callback, exceptions)
+        for act in ("run", "run_async", "partition"):
+            yield f"group-{act}-{kind}", asked(act, exceptions)
+    for callback in ("on_failure", "on_give_up"):
+        for what in ("answer", "wait"):
+            yield f"callback-{callback}-{what}", with_callbacks(callback, (what,))
+    for exception in faults.EXCEPTIONS:
+        yield f"text-{exception}", by_way("at_once", "loop", (exception,))
+        yield f"text-start-{exception}", at_place("on_start", "loop", (exception,))
+    for look in hostile.LOOKS:
+        yield f"look-{look}", looked_at(look)
+        yield f"text-look-{look}", looked_at(look)
+    for rank in (*RANKS, "raise"):
+        yield f"rank-{rank or 'ordinary'}", ranked(rank)
+    yield from FOUND.items()
+
+
+def at_place(place: faults.Place, host: Literal["loop", "thread"], exceptions: tuple[str, ...]) -> HostileWorld:
+    """An actor for each exception, in which it is raised at this place."""
+    workers = tuple(Worker(each, "Keen", host) for each in exceptions)
+    plan = FaultPlan(*(Raise(f"root/g0/{each}", place, each) for each in exceptions))
+    deeds: tuple[Deeds, ...] = ((1.0, "tell", "timer"), (2.0, "ask", "nap"), (3.0, "tell", "at_once"))
+    script = [Line(at, f"g0/{each}", act, way) for each in exceptions for at, act, way in deeds]
+    return HostileWorld((Group("g0", workers, max_restarts=99),), tuple(script), plan=plan)
+
+
+def by_way(way: str, host: Literal["loop", "thread"], exceptions: tuple[str, ...]) -> HostileWorld:
+    """An actor for each exception, which raises it in this way, told and asked, with others that wait behind."""
+    workers = tuple(Worker(each, host=host, backoff=0.25) for each in exceptions)
+    deeds: tuple[Deeds, ...] = ((1.0, "tell", way), (1.0, "ask", "nap"), (3.0, "ask", way), (3.0, "tell", "nothing"))
+    script = [Line(at, f"g0/{each}", act, do, each) for each in exceptions for at, act, do in deeds]
+    return HostileWorld((Group("g0", workers, max_restarts=99),), tuple(script))
+
+
+def observed(observing: Observing, exceptions: tuple[str, ...]) -> HostileWorld:
+    """Everything that an actor's life has, under the eyes of an observer that raises."""
+    observers = tuple(Observer(observing, each) for each in exceptions)
+    script = (
+        Line(1.0, "g0/w0", "tell", "at_once"),
+        Line(2.0, "g0/w0", "ask", "answer"),
+        Line(2.0, "g0/w0", "tell", "finish"),
+        Line(3.0, "g0/w0", "ask", "at_once", "SystemExit", ("repr", "str")),
+        Line(4.0, "g0/w0", "kill"),
+    )
+    return HostileWorld((Group("g0", (Worker("w0"),), max_restarts=99),), script, observers)
+
+
+def with_callbacks(callback: str, exceptions: tuple[str, ...]) -> HostileWorld:
+    """A group for each exception, whose callback raises it."""
+    max_restarts = 99 if callback == "on_failure" else 0
+    groups = tuple(
+        Group(each, (Worker("w0"),), max_restarts=max_restarts, **{callback: each})  # type: ignore[arg-type]
+        for each in exceptions
+    )
+    script = [Line(at, f"{each}/w0") for each in exceptions for at in (1.0, 3.0)]
+    return HostileWorld(groups, tuple(script))
+
+
+def asked(act: Literal["run", "run_async", "partition"], exceptions: tuple[str, ...]) -> HostileWorld:
+    """A group of tasks or of partitions, asked with a function or a key that raises."""
+    group = Group("g0", kind="partition" if act == "partition" else "tasks", max_restarts=99)
+    return HostileWorld((group,), tuple(Line(1.0, "g0", act, exception=each, looks=("repr",)) for each in exceptions))
+
+
+def looked_at(look: hostile.Look) -> HostileWorld:
+    """Messages that raise when they are looked at, and end in every way that a message has."""
+    workers = (Worker("w0", redeliver=1), Worker("w1", mailbox="drop_oldest"), Worker("w2", mailbox="drop_newest"))
+    deeds: tuple[Deeds, ...] = (
+        (1.0, "tell", "nap"),
+        (1.0, "ask", "answer"),
+        (2.0, "tell", "at_once"),
+        (3.0, "stop", "nap"),
+    )
+    script = [
+        Line(at, f"g0/{worker.id}", act, way, exception, (look,))
+        for worker in workers
+        for at, act, way in deeds
+        for exception in ("Exception", "SystemExit")
+    ]
+    return HostileWorld((Group("g0", workers, max_restarts=99),), tuple(script))
+
+
+def ranked(rank: str) -> HostileWorld:
+    """Messages of a rank that means nothing, among others that wait in the same mailbox."""
+    workers = (Worker("w0", mailbox="priority"), Worker("w1", mailbox="priority_bounded"))
+    told: tuple[tuple[Act, str, str], ...] = (
+        ("tell", "nap", ""),
+        ("tell", "nothing", "low"),
+        ("ask", "nothing", rank),
+        ("tell", "nothing", rank),
+        ("ask", "nothing", ""),
+    )
+    script = [Line(1.0, f"g0/{worker.id}", act, way, rank=each) for worker in workers for act, way, each in told]
+    return HostileWorld((Group("g0", workers, max_restarts=99),), tuple(script))
+
+
+def one(worker: Worker, *script: Line, plan: FaultPlan | None = None, max_restarts: int = 99) -> HostileWorld:
+    """A world with one actor."""
+    return HostileWorld((Group("g0", (worker,), max_restarts=max_restarts),), script, plan=plan or FaultPlan())
+
+
+FOUND = {
+    "found-stashed_and_redelivered": one(Worker("w0", redeliver=1), Line(1.0, "g0/w0", way="stash_and_raise")),
+    "found-raised_again_after_a_time_limit_on_a_thread": one(
+        Worker("w0", "Plain", redeliver=1, handler_timeout=0.5),
+        Line(1.0, "g0/w0"),
+        plan=FaultPlan(faults.Hang("root/g0/w0")),
+    ),
+    "found-a_thread_left_behind_takes_a_name": one(
+        Worker("w0", host="thread", handler_timeout=0.5),
+        Line(1.0, "g0/w0", way="register"),
+        plan=FaultPlan(faults.Hang("root/g0/w0")),
+        max_restarts=0,
+    ),
+    "found-an_exit_in_what_is_left_of_a_threads_loop": one(
+        Worker("w0", host="thread"), Line(1.0, "g0/w0", way="gather", exception="SystemExit")
+    ),
+    "found-a_subscriber_whose_mailbox_is_full": one(
+        Worker("w0", mailbox="drop_oldest"),
+        Line(1.0, "g0/w0", way="subscribe"),
+        Line(2.0, "g0", "pause_work"),
+        *(Line(3.0, "g0/w0", way="nothing") for _ in range(3)),
+    ),
+}
+"""What generated worlds have found (`python -m benchmarks.hostile`), made small."""
+
+
+def waits_for(case: str) -> str | None:
+    """The fault that a case waits for."""
+    return next((why for pattern, why in WAITING_FOR.items() if fnmatchcase(case, pattern)), None)
+
+
+CASES = dict(cases())
+
+
+BATCH = 15
+"""How many generated worlds make a case."""
+GENERATED = {f"generated-{number}": range(number * BATCH, (number + 1) * BATCH) for number in range(4)}
+
+
+@pytest.mark.parametrize("case", [*CASES, *GENERATED])
+def test_what_user_code_raises_is_contained(case: str) -> None:
+    """Every future settles, the end ends, nothing is left, the others are unharmed, and no message is lost."""
+    worlds = [CASES[case]] if case in CASES else [hostile_world(seed) for seed in GENERATED[case]]
+    texts, why = case.startswith(("text-", "generated-")), waits_for(case)
+    try:
+        for world in worlds:
+            world.run(texts=texts)
+    except BaseException:
+        if why is None:
+            raise
+    else:
+        assert why is None, f"{case} holds, and is listed in WAITING_FOR ({why}): take its line out"
+
+
+def test_nothing_is_waited_for_that_is_no_case() -> None:
+    """A pattern that names no case is a mistake."""
+    known = [*CASES, *GENERATED]
+    assert [each for each in WAITING_FOR if not any(fnmatchcase(case, each) for case in known)] == []
+
+
+def test_a_world_is_the_same_for_the_same_number_and_goes_through_a_blob() -> None:
+    """A blob is read again as the very world, and says "stale" when it is none."""
+    for seed in range(50):
+        world = hostile_world(seed)
+        assert world == hostile_world(seed)
+        assert HostileWorld.decode(world.encode()) == world
+    with pytest.raises(StaleReplay):
+        HostileWorld.decode("nonsense")
+
+
+def test_a_world_that_fails_is_made_small() -> None:
+    """Nothing can be left out of it, and its parts are as plain as they can be."""
+
+    def fails(world: HostileWorld) -> bool:
+        return any(line.exception == "SystemExit" and line.act == "tell" for line in world.script)
+
+    seed = next(seed for seed in range(1_000) if fails(hostile_world(seed)))
+    found = smallest(hostile_world(seed), fails)
+    (line,) = found.script
+    assert (line.act, line.exception, line.looks, line.rank, line.way) == ("tell", "SystemExit", (), "", "at_once")
+    assert (found.groups, found.observers, found.plan, len(found.schedule)) == ((), (), FaultPlan(), 0)
+    assert "SystemExit" in found.described()
