@@ -20,6 +20,7 @@ from pykka.messages import _ActorStop
 from actors._current import current_cell
 from actors._envelope import Envelope
 from actors._events import AskFailed
+from actors._future import Future
 from actors._handlers import Dispatch
 from actors._kind import Kind
 from actors._messages import Timed
@@ -53,6 +54,7 @@ class ForeignKind(Kind):
                 "__module__": self.actor_class.__module__,
                 "__qualname__": self.actor_class.__qualname__,
                 "_create_actor_inbox": staticmethod(lambda: CellInbox(cell)),
+                "_create_future": staticmethod(lambda: Future(cell.runtime.park, cell)),
                 "_cell": cell,
                 "answers": (),
             },

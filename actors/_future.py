@@ -10,13 +10,17 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import pykka
 
 from actors._errors import BlockingCallError, lost
 from actors._reasons import ExitReason, RuntimeLost
 from actors._reporting import contain
+from actors._waits import Wait, Wanted, begin_wait
+
+if TYPE_CHECKING:
+    from actors._cell import Cell
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -45,11 +49,18 @@ class Future(pykka.Future[T], Generic[T]):
 
     `get()` blocks the calling thread and raises `BlockingCallError` at once on a thread that runs an event loop;
     `await` suspends the coroutine, on whichever loop it runs. Settling it twice raises `queue.Full`, as in pykka.
+
+    A handler that waits for it, in either way, while the actor that it is `about` waits for the handler's own gets a
+    `DeadlockError` at once.
     """
 
-    def __init__(self, park: Parking = park_thread) -> None:
+    def __init__(
+        self, park: Parking = park_thread, about: Cell | None = None, wanted: Wanted = Wanted.ANSWER
+    ) -> None:
         super().__init__()
         self._park = park
+        self._about = about
+        self._wanted = wanted
         self._lock = threading.Lock()
         self._done = False
         self._cancelled = False
@@ -114,6 +125,7 @@ class Future(pykka.Future[T], Generic[T]):
 
         Raises:
             BlockingCallError: on a thread that runs an event loop
+            DeadlockError: what settles it waits, directly or not, for the handler that calls this
             pykka.Timeout: when the time is up
             BaseException: the exception the future was settled with
         """
@@ -121,9 +133,21 @@ class Future(pykka.Future[T], Generic[T]):
             return super().get(timeout=timeout)
         if not self._done:
             refuse_on_loop("future.get()", "`await future`")
-            if not self._park(self, timeout):
-                raise pykka.Timeout(f"{timeout} seconds")
+            wait = self._begin_wait()
+            try:
+                if not self._park(self, timeout):
+                    raise pykka.Timeout(f"{timeout} seconds")
+            finally:
+                if wait is not None:
+                    wait.end()
         return self._outcome()
+
+    def _begin_wait(self) -> Wait | None:
+        wait = None if self._about is None else begin_wait(self._about, self._wanted)
+        if wait is not None:
+            # First of all: who hears of the outcome next may ask the one who waited.
+            self.add_done_callback(wait.end)
+        return wait
 
     def _outcome(self) -> T:
         if self._exception is not None:
@@ -138,8 +162,13 @@ class Future(pykka.Future[T], Generic[T]):
             return (yield from loop.run_in_executor(None, self.get).__await__())
         if not self._done:
             waiter: asyncio.Future[None] = loop.create_future()
+            wait = self._begin_wait()
             self.add_done_callback(lambda _: _wake(loop, waiter))
-            yield from waiter
+            try:
+                yield from waiter
+            finally:
+                if wait is not None:
+                    wait.end()
         return self._outcome()
 
     __iter__ = __await__

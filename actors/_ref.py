@@ -14,13 +14,14 @@ from pykka.messages import _ActorStop
 from actors._current import current_cell
 from actors._deadlines import expire
 from actors._envelope import Envelope
-from actors._errors import CallTimeout, DeadlockError, RuntimeStopped
+from actors._errors import CallTimeout, RuntimeStopped
 from actors._future import Future, conclude, refuse_on_loop
 from actors._introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._mailbox import BoundedQueue
 from actors._messages import Down
 from actors._reasons import ExitReason, Killed, NoProc, Shutdown
 from actors._turn import Handled, State
+from actors._waits import Wanted, note_wait
 
 if TYPE_CHECKING:
     from threading import Event
@@ -112,7 +113,7 @@ class ActorRef(pykka.ActorRef[A]):
         waits = False
         if correlation_id is not None or caller is not None:
             envelope.correlation_id = _inherit(caller, correlation_id)
-            waits = _waits(caller, cell)
+            waits = note_wait(caller, cell)
         entry = None if deadline is None else runtime.deadlines.add(deadline, (reply, cell.path, message))
         try:
             cell.put(envelope)
@@ -130,7 +131,7 @@ class ActorRef(pykka.ActorRef[A]):
         """A call from another loop than the runtime's: that loop keeps the deadline."""
         cell = self._cell
         reply: Future[Any] = Future(cell.runtime.park)
-        waits = _waits(caller, cell)
+        waits = note_wait(caller, cell)
         seconds = None if deadline is None else deadline - cell.runtime.now()
         try:
             cell.put(Envelope(message, caller, reply, deadline, _inherit(caller, correlation_id)))
@@ -172,11 +173,11 @@ class ActorRef(pykka.ActorRef[A]):
         runtime = cell.runtime
         caller = current_cell.get()
         deadline = _deadline(cell, caller, timeout)
-        future: Future[Any] = Future(runtime.park)
+        future: Future[Any] = Future(runtime.park, None if block else cell)
         if cell.closed:
             future.set_exception(cell.gone(message))
             return future.get() if block else future
-        waits = block and _waits(caller, cell)
+        waits = block and note_wait(caller, cell)
         try:
             cell.put(Envelope(message, caller, future, deadline, _inherit(caller, correlation_id)))
             if not block:
@@ -227,12 +228,14 @@ class ActorRef(pykka.ActorRef[A]):
 
         Raises:
             BlockingCallError: `block` on a thread that runs an event loop
+            DeadlockError: what waits is a handler of the actor itself or of one below it, or one that it waits for
             pykka.Timeout: it did not stop within `timeout` seconds
         """
         if block:
             refuse_on_loop("stop()", "`await ref.stop(block=False)`")
         cell = self._cell
-        future: Future[bool] = Future(cell.runtime.park)
+        forced = not drain and cell.props.shutdown is not None
+        future: Future[bool] = Future(cell.runtime.park, cell, Wanted.FORCED_END if forced else Wanted.END)
         if cell.closed:
             future.set(False)
         else:
@@ -254,14 +257,14 @@ class ActorRef(pykka.ActorRef[A]):
         seconds passed.
         """
         refuse_on_loop("wait()", "`await ref.ended()`")
-        future = self.ended()
-        if not future.done() and not self._cell.runtime.park(future, timeout):
+        try:
+            return self.ended().get(timeout=timeout)
+        except pykka.Timeout:
             return None
-        return future.get()
 
     def ended(self) -> Future[ExitReason]:
         """A future of the last exit reason: it settles when the actor is gone for good, not when it restarts."""
-        future: Future[ExitReason] = Future(self._cell.runtime.park)
+        future: Future[ExitReason] = Future(self._cell.runtime.park, self._cell, Wanted.END)
         cell = self._cell
 
         def ended(reason: ExitReason) -> None:
@@ -278,7 +281,7 @@ class ActorRef(pykka.ActorRef[A]):
         instead.
         """
         runtime = self._cell.runtime
-        future: Future[Down] = Future(runtime.park)
+        future: Future[Down] = Future(runtime.park, self._cell, Wanted.END)
         if self._cell.closed:
             conclude(future, self._cell.reason, Down(self, NoProc(), runtime.next_number()))
             return future
@@ -403,29 +406,6 @@ def _deadline(cell: Cell, caller: Cell | None, timeout: float | None) -> float |
     if inherited is None or caller is None or caller.runtime is not runtime:
         return deadline
     return inherited if deadline is None else min(deadline, inherited)
-
-
-def _waits(caller: Cell | None, target: Cell) -> bool:
-    """Notes that `caller`'s handler waits for `target`; raises `DeadlockError` when `target` waits for `caller`
-    already.
-
-    Only what the handler itself awaits counts: a task it started may go on without it. The note is written before the
-    chain is read, so that of two threads that close a cycle at once, one at least sees it.
-    """
-    if caller is None or caller.concurrency > 1 or not caller.runtime.on_turn_of(caller):
-        return False
-    caller.waiting = target
-    chain = [caller.path]
-    node: Cell | None = target
-    while node is not None:
-        chain.append(node.path)
-        if node is caller:
-            caller.waiting = None
-            raise DeadlockError(tuple(chain))
-        if len(chain) > 1000:
-            break
-        node = node.waiting
-    return True
 
 
 def _watch_deadline(future: Future[Any], cell: Cell, deadline: float, message: object) -> None:

@@ -481,7 +481,7 @@ class Runtime:
         self.refuse_if_stopped()
         id_ = id_ or props.name or f"{props.kind.actor_class.__name__}-{next(self._counter)}"
         cell = self.make_cell(props, id_, parent, supervised=False)
-        future: Future[ActorRef[Any]] = Future(self.park)
+        future: Future[ActorRef[Any]] = Future(self.park, cell)
         self._starting[cell] = future
         self.on_loop(cell.begin_below)
         return future, cell.ref
