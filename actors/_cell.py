@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from actors._ref import ActorRef
     from actors._runtime import Runtime
     from actors._timers import Timer
+    from actors._waits import Link
 
 _NOTHING = object()
 _NORMAL = Normal()
@@ -93,8 +94,8 @@ class Cell(Turn):
     subscriptions: list[Subscription] | None
     view: object
     """What the actor published last (`Actor.publish_view`); None: nothing."""
-    waiting: Cell | None
-    """The cell whose answer the running handler waits for."""
+    waiting: Link | None
+    """What the running handler or hook waits for."""
 
     parked: dict[str, Cell] | None
     """By id, the cells of children whose supervisor, this cell, has ended and may be started again."""

@@ -98,14 +98,16 @@ class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
 
 
 class DeadlockError(ActorError):
-    """The call would close a cycle of actors that wait for each other; `chain` names them in order of the calls."""
+    """The wait would close a cycle of actors that wait for each other; `chain` names them, each before what it waits
+    for.
+    """
 
     fields = ("chain",)
     chain: Sequence[str]
 
     def describe(self) -> str:
         return (
-            f"this call would never be answered, each waits for the next: {' -> '.join(self.chain)}; "
+            f"this wait would never end, each waits for the next: {' -> '.join(self.chain)}; do not wait here, "
             "use tell() and answer with a message, or let one of them allow concurrency > 1"
         )
 

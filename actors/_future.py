@@ -10,17 +10,14 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import pykka
 
 from actors._errors import BlockingCallError, lost
 from actors._reasons import ExitReason, RuntimeLost
 from actors._reporting import contain
-from actors._waits import Wait, Wanted, begin_wait
-
-if TYPE_CHECKING:
-    from actors._cell import Cell
+from actors._waits import Link, Wait, Wanted, begin_wait
 
 T = TypeVar("T")
 M = TypeVar("M")
@@ -54,13 +51,12 @@ class Future(pykka.Future[T], Generic[T]):
     `DeadlockError` at once.
     """
 
-    def __init__(
-        self, park: Parking = park_thread, about: Cell | None = None, wanted: Wanted = Wanted.ANSWER
-    ) -> None:
+    def __init__(self, park: Parking = park_thread, about: Link | None = None, wanted: Wanted = Wanted.ANSWER) -> None:
         super().__init__()
         self._park = park
         self._about = about
         self._wanted = wanted
+        self._wait: Wait | None = None
         self._lock = threading.Lock()
         self._done = False
         self._cancelled = False
@@ -142,9 +138,19 @@ class Future(pykka.Future[T], Generic[T]):
                     wait.end()
         return self._outcome()
 
+    def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
+        """Says what settles it, where that is known only later than the future. A handler that waits for it already then
+        waits for that.
+        """
+        self._about, self._wanted = link, wanted
+        wait = self._wait
+        if wait is not None:
+            wait.turn_to(link)
+
     def _begin_wait(self) -> Wait | None:
         wait = None if self._about is None else begin_wait(self._about, self._wanted)
         if wait is not None:
+            self._wait = wait
             # First of all: who hears of the outcome next may ask the one who waited.
             self.add_done_callback(wait.end)
         return wait

@@ -7,13 +7,25 @@ that it started may go on without it.
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from actors._current import current_cell
 from actors._errors import DeadlockError
 
 if TYPE_CHECKING:
     from actors._cell import Cell
+
+
+class Link(Protocol):
+    """What may be waited for: a cell, or what stands between two of them."""
+
+    @property
+    def path(self) -> str:
+        """What an error calls it."""
+
+    @property
+    def waiting(self) -> Link | None:
+        """What it waits for itself."""
 
 
 class Wanted(Enum):
@@ -27,15 +39,28 @@ class Wanted(Enum):
     """Its end within a grace period: that waits for no other actor, but an actor that ends never hears of it."""
 
 
+@runtime_checkable
+class Awaited(Protocol):
+    """A future that can be told later what settles it."""
+
+    def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
+        """From now on `link` settles it."""
+
+
 class Wait:
     """A handler that waits for a future: an edge, from its beginning to its end."""
 
     __slots__ = ("_open", "_target", "_waiter")
 
-    def __init__(self, waiter: Cell, target: Cell) -> None:
+    def __init__(self, waiter: Cell, target: Link) -> None:
         self._waiter = waiter
         self._target = target
         self._open = True
+
+    def turn_to(self, target: Link) -> None:
+        """It has come out whose turn it is to go on: the edge leads there."""
+        if self._open and self._waiter.waiting is self._target:
+            self._target = self._waiter.waiting = target
 
     def end(self, _: object = None) -> None:
         """Takes the edge back, once: when the future settles, or when the handler no longer waits."""
@@ -45,7 +70,7 @@ class Wait:
                 self._waiter.waiting = None
 
 
-def begin_wait(target: Cell, wanted: Wanted) -> Wait | None:
+def begin_wait(target: Link, wanted: Wanted) -> Wait | None:
     """Notes that the running handler waits for `target`; None where no handler or hook itself waits.
 
     Raises `DeadlockError` when `target` waits for that handler already, directly or not.
@@ -64,7 +89,7 @@ def begin_wait(target: Cell, wanted: Wanted) -> Wait | None:
     return Wait(waiter, target)
 
 
-def note_wait(waiter: Cell | None, target: Cell) -> bool:
+def note_wait(waiter: Cell | None, target: Link) -> bool:
     """Notes that the handler of `waiter` waits for `target`; raises `DeadlockError` when `target` waits for `waiter`
     already.
 
@@ -75,7 +100,7 @@ def note_wait(waiter: Cell | None, target: Cell) -> bool:
         return False
     waiter.waiting = target
     chain = [waiter.path]
-    node: Cell | None = target
+    node: Link | None = target
     while node is not None:
         chain.append(node.path)
         if node is waiter:
@@ -87,7 +112,7 @@ def note_wait(waiter: Cell | None, target: Cell) -> bool:
     return True
 
 
-def _is_within(cell: Cell | None, above: Cell) -> bool:
+def _is_within(cell: Cell | None, above: Link) -> bool:
     """Whether `cell` is `above`, or below it: then `above` cannot end before it."""
     while cell is not None:
         if cell is above:

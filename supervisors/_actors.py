@@ -20,6 +20,7 @@ if not getattr(actors, "__understudy__", False):
 from actors._actor import Actor
 from actors._cell import Cell
 from actors._clock import Clock, TimerHandle
+from actors._current import current_cell
 from actors._envelope import Reply
 from actors._errors import ActorDeadError, ActorError, NotAnActor, RuntimeStopped, StartError, gone, lost
 from actors._events import CrashedExit, DeadLetter, EventStream, LifecycleEvent, Subscription
@@ -47,6 +48,7 @@ from actors._ref import ActorRef
 from actors._runtime import ClockFactory, Runtime
 from actors._text import TEXT, attribute, block, cut, described, said, shown, type_name
 from actors._turn import State, settle_failure
+from actors._waits import Awaited, Wanted
 
 __all__ = [
     "TEXT",
@@ -54,6 +56,7 @@ __all__ = [
     "ActorDeadError",
     "ActorError",
     "ActorRef",
+    "Awaited",
     "Cell",
     "ChildDeclined",
     "ChildExited",
@@ -88,8 +91,10 @@ __all__ = [
     "StopOrder",
     "Subscription",
     "TimerHandle",
+    "Wanted",
     "attribute",
     "block",
+    "current_cell",
     "cut",
     "described",
     "gone",

@@ -7,7 +7,17 @@ import zlib
 from collections.abc import Callable
 from typing import Any, Unpack
 
-from supervisors._actors import ActorDeadError, ActorRef, Future, RuntimeLost, RuntimeStopped, lost
+from supervisors._actors import (
+    ActorDeadError,
+    ActorRef,
+    Cell,
+    Future,
+    RuntimeLost,
+    RuntimeStopped,
+    Wanted,
+    current_cell,
+    lost,
+)
 from supervisors._api import (
     CountChildren,
     DeleteChild,
@@ -31,6 +41,7 @@ from supervisors._reconcile import Reconciliation
 from supervisors._settings import Settings
 from supervisors._spec import Spec, SupervisorSpec, TaskCall
 from supervisors._task import Promise
+from supervisors._waits import Turn
 
 
 class SupervisorRef(ActorRef[Any]):
@@ -38,7 +49,8 @@ class SupervisorRef(ActorRef[Any]):
     in a thread.
 
     A future raises the typed error of its operation (`NotFound`, `AlreadyStarted`, ..., supervision rule 23), or
-    `ActorDeadError` when the supervisor goes first.
+    `ActorDeadError` when the supervisor goes first. A handler or hook that waits for one which the supervisor can only
+    serve after it, such as the `start_child` of a sibling in the first `on_start`, gets `DeadlockError` at once.
     """
 
     __slots__ = ()
@@ -74,14 +86,16 @@ class SupervisorRef(ActorRef[Any]):
         """Starts one more child: a spec for a static supervisor, extra arguments for a dynamic one. The future
         settles when it is up.
         """
-        return self._ask(StartChild(what))
+        future = self._ask(StartChild(what))
+        future.concerns(Turn(self._cell, lambda engine: engine.start_waits(what)))
+        return future
 
     def run(self, function: Callable[..., object], *args: object, **kwargs: object) -> Future[Any]:
         """Runs a function under a task supervisor: `async` functions on the loop, plain ones in a thread of their own.
 
         A future of what it returns, or raises the last time it is tried.
         """
-        promise = Promise(Future(self._cell.runtime.park), function, args, kwargs)
+        promise = Promise(Future(self._cell.runtime.park, self._cell), function, args, kwargs)
         started: Future[Any] = self._ask(StartChild(TaskCall(promise)))
         started.add_done_callback(promise.refused)
         return promise.future
@@ -90,11 +104,17 @@ class SupervisorRef(ActorRef[Any]):
         """Stops a child for good, or cancels its restart. Its spec is kept, except that of a temporary or dynamic
         child.
         """
-        return self._ask(TerminateChild(id))
+        child = self._cell.runtime.find(f"{self.path}/{id}")
+        future = self._ask(TerminateChild(id))
+        if child is not None:
+            future.concerns(child._cell, Wanted.END if child._cell.props.shutdown is None else Wanted.FORCED_END)
+        return future
 
     def restart_child(self, id: str) -> Future[ActorRef[Any]]:
         """Starts a child that is stopped or declined."""
-        return self._ask(RestartChild(id))
+        future = self._ask(RestartChild(id))
+        future.concerns(Turn(self._cell, lambda engine: engine.restart_waits(id)))
+        return future
 
     def delete_child(self, id: str) -> Future[None]:
         """Forgets the spec of a child that is stopped or declined."""
@@ -124,7 +144,14 @@ class SupervisorRef(ActorRef[Any]):
         it has, as long as it has its place. A supervisor below whose settings alone differ adopts them; it is restarted
         for another name, class, kind, number of partitions, or other children.
         """
-        return self._ask(UpdateSpecs(specs))
+        branch, actor = self._branch_of_caller(), self._cell.actor
+        stops = branch is not None and actor is not None and actor.asks(lambda at: at.update_stops(branch.id, specs))
+        future = self._ask(UpdateSpecs(specs))
+        if branch is not None and stops:
+            future.concerns(branch, Wanted.FORCED_END)
+        else:
+            future.concerns(Turn(self._cell, lambda engine: engine.update_waits(specs)))
+        return future
 
     def update_settings(self, **settings: Unpack[Settings]) -> Future[tuple[str, ...]]:
         """Changes settings of the running supervisor itself, and restarts nothing: `strategy`, `max_restarts`,
@@ -176,6 +203,13 @@ class SupervisorRef(ActorRef[Any]):
         if spec.partitions is None:
             raise NotFound(self.path, str(key))
         return self.child(str(number % spec.partitions))
+
+    def _branch_of_caller(self) -> Cell | None:
+        """The child that the running code is in, or is below."""
+        cell = current_cell.get()
+        while cell is not None and cell.parent is not self._cell:
+            cell = cell.parent
+        return cell
 
     def _ask(self, message: object) -> Future[Any]:
         # No deadline: a start may take as long as its spec allows, and the end of the supervisor settles every request.

@@ -135,6 +135,50 @@ class Requests(Moves):
             self._answer(request, self._take_settings(spec, now))
         return self._take()
 
+    # Which requests wait for the start that is under way. What runs in that start may ask, in any thread.
+
+    @property
+    def starting(self) -> str | None:
+        """The child whose start the operation under way waits for."""
+        operation = self._operation
+        child = None if operation is None else operation.starting
+        return None if child is None else child.id
+
+    def start_waits(self, what: object) -> bool:
+        """Whether a request to start this child is served in its turn, rather than at once or not at all: it waits
+        already, or has not come yet.
+        """
+        if self._spec.is_dynamic or not isinstance(what, ChildSpec | SupervisorSpec):
+            return False
+        return self._waits_for_its_start(what.id) or self._why_no_child(what) is None
+
+    def restart_waits(self, id: str) -> bool:
+        """Whether a request to start this child again is served in its turn."""
+        child = self._roster.get(id)
+        if child is None or self._spec.is_dynamic:
+            return False
+        return self._waits_for_its_start(id) or child.state in (ChildState.STOPPED, ChildState.DECLINED)
+
+    def update_waits(self, specs: Sequence[Spec]) -> bool:
+        """Whether `update_specs` is answered after what is under way, rather than at once."""
+        return not self._spec.is_dynamic and not update_faults(self._spec, self._path, specs)
+
+    def update_stops(self, id: str, specs: Sequence[Spec]) -> bool:
+        """Whether `update_specs` stops this child."""
+        child = self._roster.get(id)
+        if child is None or not self.update_waits(specs):
+            return False
+        return not any(spec.id == id and child.spec.runs_like(spec) for spec in specs)
+
+    def starter(self, id: str) -> object | None:
+        """The request that this child is started for."""
+        child = self._roster.get(id)
+        return None if child is None else child.starter
+
+    def _waits_for_its_start(self, id: str) -> bool:
+        child = self._roster.get(id)
+        return child is not None and child.starter is not None and not child.live
+
     def adopt(self, spec: SupervisorSpec, now: float) -> list[Effect]:
         """Its own supervisor has given it a spec in which settings differ, or the template of a dynamic supervisor."""
         self._take_settings(spec, now)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 from supervisors._actors import (
     Actor,
     ActorRef,
+    Awaited,
     Cell,
     ChildDeclined,
     ChildExited,
@@ -79,6 +80,7 @@ from supervisors._props import props_for
 from supervisors._ref import SupervisorRef, when_all
 from supervisors._spec import Grace, Spec, SupervisorSpec
 from supervisors._task import Promise
+from supervisors._waits import StartOf
 
 
 class Supervisor(Actor):
@@ -141,6 +143,16 @@ class Supervisor(Actor):
         made progress before.
         """
         return self._engine.made_progress
+
+    def starting(self) -> Cell | None:
+        """The child whose start everything else waits for, while that runs. Any thread."""
+        id = self._engine.starting
+        cell = None if id is None else self._cells.get(id)
+        return cell if cell is not None and cell.state is State.STARTING else None
+
+    def asks(self, question: Callable[[Engine], bool]) -> bool:
+        """What the engine says to a question that changes nothing. Any thread."""
+        return question(self._engine)
 
     # Notices
 
@@ -333,6 +345,9 @@ class Supervisor(Actor):
             self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, verdict))
             return
         cell.incarnation = effect.incarnation - 1
+        starter = self._engine.starter(effect.id)
+        if isinstance(starter, Awaited):
+            starter.concerns(StartOf(cell))
         cell.begin()
 
     def _props_for(self, effect: Start) -> Props:
@@ -344,6 +359,7 @@ class Supervisor(Actor):
     def _keep_promise(self, cell: Cell, props: Props) -> None:
         promise = props.args[0] if self._spec.kind == "tasks" and props.args else None
         if isinstance(promise, Promise):
+            promise.future.concerns(cell)
             self.runtime.when_closed(cell, lambda reason: promise.broken(cell.path, reason))
 
     def _stop_child(self, cell: Cell, incarnation: int, grace: Grace) -> None:

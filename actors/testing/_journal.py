@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from actors._envelope import Envelope, Reply
+from actors._waits import Awaited, Link, Wanted
 from actors.testing._errors import HandledTwice, OutOfOrder, RepliedTwice
 from actors.testing._observations import (
     ApiAnswer,
@@ -74,6 +75,10 @@ class SimReply:
         else:
             self.inner.set_exception(exception)
         self._journal.replied(self, None, exception)
+
+    def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
+        if isinstance(self.inner, Awaited):
+            self.inner.concerns(link, wanted)
 
 
 class Journal:

@@ -1,0 +1,64 @@
+"""What a request to a supervisor waits for: the links in a chain of waits that are no handlers.
+
+A supervisor answers between messages, whatever its children do. Some requests it serves only after a start that is
+under way, so that what runs in that start must not wait for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from supervisors._actors import Cell, State
+
+if TYPE_CHECKING:
+    from supervisors._engine import Engine
+    from supervisors._supervisor import Supervisor
+
+
+class Turn:
+    """A request that the supervisor serves after the start that is under way, while `waits` says so."""
+
+    __slots__ = ("_cell", "_waits")
+
+    def __init__(self, cell: Cell, waits: Callable[[Engine], bool]) -> None:
+        self._cell = cell
+        self._waits = waits
+
+    @property
+    def path(self) -> str:
+        """The place of the supervisor."""
+        return self._cell.path
+
+    @property
+    def waiting(self) -> Cell | None:
+        """The child in whose start the code runs that the supervisor waits for; that of a supervisor below it, where
+        one starts.
+        """
+        supervisor: Supervisor | None = self._cell.actor
+        if supervisor is None or not supervisor.asks(self._waits):
+            return None
+        cell: Cell | None = supervisor.starting()
+        while cell is not None and cell.props.kind.governs:
+            supervisor = cell.actor
+            cell = None if supervisor is None else supervisor.starting()
+        return cell
+
+
+class StartOf:
+    """The start of a child, as long as it lasts."""
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    @property
+    def path(self) -> str:
+        """The place of the child."""
+        return self._cell.path
+
+    @property
+    def waiting(self) -> Cell | None:
+        """The child, while its `on_start` runs."""
+        return self._cell if self._cell.state is State.STARTING else None
