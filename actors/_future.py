@@ -139,9 +139,7 @@ class Future(pykka.Future[T], Generic[T]):
         return self._outcome()
 
     def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
-        """Says what settles it, where that is known only later than the future. A handler that waits for it already then
-        waits for that.
-        """
+        """Says what settles it, where that comes out later than the future. What waits already then waits for that."""
         self._about, self._wanted = link, wanted
         wait = self._wait
         if wait is not None:

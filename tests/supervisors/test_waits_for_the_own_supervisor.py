@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ import pytest
 from actors import Actor, DeadlockError
 from actors.testing import simulation
 from supervisors import AlreadyStarted, child, dynamic_supervisor, supervisor, tasks
-from tests.actors.cast import AsyncPlayer, Player, Starter
+from tests.actors.cast import AsyncPlayer, Host, Player, Starter
 
-HOSTS = ["loop", "thread"]
+HOSTS: list[Host] = ["loop", "thread"]
 
 
 class Idle(Actor):
@@ -23,7 +24,7 @@ def parent_of(self: Any) -> Any:
     return self.runtime.find(self.path.rpartition("/")[0])
 
 
-def waiting(host: str, wait: Callable[[Any], Any], found: list[Any]) -> Callable[[Any], Any]:
+def waiting(host: Host, wait: Callable[[Any], Any], found: list[Any]) -> Callable[[Any], Any]:
     """A message or hook that waits for what `wait` makes, and notes what comes of it and when."""
 
     async def on_loop(self: Any) -> None:
@@ -41,7 +42,7 @@ def waiting(host: str, wait: Callable[[Any], Any], found: list[Any]) -> Callable
     return on_loop if host == "loop" else in_thread
 
 
-def player(host: str) -> Any:
+def player(host: Host) -> Any:
     return child("a", AsyncPlayer if host == "loop" else Player, host=host)
 
 
@@ -53,7 +54,7 @@ AFTER_THE_START: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("kind", AFTER_THE_START)
-def test_a_first_on_start_that_waits_for_a_later_start_fails_at_once(kind: str, host: str) -> None:
+def test_a_first_on_start_that_waits_for_a_later_start_fails_at_once(kind: str, host: Host) -> None:
     found: list[Any] = []
     act = waiting(host, lambda self: AFTER_THE_START[kind](parent_of(self)), found)
     with simulation() as sim:
@@ -65,7 +66,7 @@ def test_a_first_on_start_that_waits_for_a_later_start_fails_at_once(kind: str, 
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_the_start_of_a_grandchild_that_waits_for_the_root_fails_at_once(host: str) -> None:
+def test_the_start_of_a_grandchild_that_waits_for_the_root_fails_at_once(host: Host) -> None:
     found: list[Any] = []
     act = waiting(host, lambda self: self.runtime.find("root").start_child(child("b", Idle)), found)
     with simulation() as sim:
@@ -74,7 +75,7 @@ def test_the_start_of_a_grandchild_that_waits_for_the_root_fails_at_once(host: s
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_restart_child_of_a_stopped_sibling_in_a_group_start_fails_at_once(host: str) -> None:
+def test_restart_child_of_a_stopped_sibling_in_a_group_start_fails_at_once(host: Host) -> None:
     found: list[Any] = []
     starts: list[int] = []
 
@@ -99,21 +100,25 @@ def test_restart_child_of_a_stopped_sibling_in_a_group_start_fails_at_once(host:
         assert found[0][1] - began < 5
 
 
+def terminate(owner: Any, id: str, _: Any) -> Any:
+    return owner.terminate_child(id)
+
+
 @pytest.mark.parametrize("host", HOSTS)
-def test_terminating_oneself_or_what_is_above_fails_at_once(host: str) -> None:
+def test_terminating_oneself_or_what_is_above_fails_at_once(host: Host) -> None:
     for id in ("a", "mid"):
         found: list[Any] = []
         with simulation() as sim:
             root = sim.start(supervisor("root", supervisor("mid", player(host))))
             owner = root if id == "mid" else root.supervisor("mid")
-            root.child("mid/a").tell(waiting(host, lambda _, o=owner, i=id: o.terminate_child(i), found))
+            root.child("mid/a").tell(waiting(host, partial(terminate, owner, id), found))
             sim.settle()
             assert [(type(error), at) for error, at in found] == [(DeadlockError, 0.0)]
 
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("kind", ["removed", "replaced"])
-def test_an_update_that_stops_the_one_that_waits_for_it_fails_at_once(kind: str, host: str) -> None:
+def test_an_update_that_stops_the_one_that_waits_for_it_fails_at_once(kind: str, host: Host) -> None:
     found: list[Any] = []
     specs = [child("b", Idle)] if kind == "removed" else [child("a", Idle)]
     with simulation() as sim:
@@ -125,12 +130,13 @@ def test_an_update_that_stops_the_one_that_waits_for_it_fails_at_once(kind: str,
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("kind", ["simple_one_for_one", "one_for_one"])
-def test_a_start_that_calls_the_one_that_waits_for_it_fails_at_once(kind: str, host: str) -> None:
+def test_a_start_that_calls_the_one_that_waits_for_it_fails_at_once(kind: str, host: Host) -> None:
     found: list[Any] = []
     with simulation() as sim:
         asker = sim.spawn(AsyncPlayer)
         act = waiting(host, lambda _: asker.ask("x", block=False), found)
         spec = child("w", Starter, args={"on_start": act}, host=host, restart="temporary")
+        what: Any
         if kind == "one_for_one":
             root, what = sim.start(supervisor("root", child("a", Idle))), spec
         else:
@@ -181,7 +187,7 @@ AT_ONCE = [kind for kind in SERVED if kind not in ("start_child", "restart_child
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("kind", SERVED)
-def test_a_handler_may_wait_for_its_own_supervisor(kind: str, host: str) -> None:
+def test_a_handler_may_wait_for_its_own_supervisor(kind: str, host: Host) -> None:
     found: list[Any] = []
     with simulation() as sim:
         root = sim.start(supervisor("root", player(host), child("b", Idle), child("stopped", Idle)))
@@ -194,7 +200,7 @@ def test_a_handler_may_wait_for_its_own_supervisor(kind: str, host: str) -> None
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("kind", AT_ONCE)
-def test_a_first_on_start_may_wait_for_what_is_answered_at_once(kind: str, host: str) -> None:
+def test_a_first_on_start_may_wait_for_what_is_answered_at_once(kind: str, host: Host) -> None:
     found: list[Any] = []
     act = waiting(host, lambda self: SERVED[kind](parent_of(self)), found)
     with simulation() as sim:
@@ -204,7 +210,7 @@ def test_a_first_on_start_may_wait_for_what_is_answered_at_once(kind: str, host:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_an_on_start_may_wait_for_a_request_that_is_refused(host: str) -> None:
+def test_an_on_start_may_wait_for_a_request_that_is_refused(host: Host) -> None:
     found: list[Any] = []
     act = waiting(host, lambda self: parent_of(self).start_child(child("b", Idle)), found)
     with simulation() as sim:
@@ -213,7 +219,7 @@ def test_an_on_start_may_wait_for_a_request_that_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_an_on_start_of_a_restart_alone_may_wait_for_start_child(host: str) -> None:
+def test_an_on_start_of_a_restart_alone_may_wait_for_start_child(host: Host) -> None:
     found: list[Any] = []
     starts: list[int] = []
 
@@ -230,7 +236,7 @@ def test_an_on_start_of_a_restart_alone_may_wait_for_start_child(host: str) -> N
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_an_on_start_under_a_dynamic_supervisor_may_wait_for_start_child(host: str) -> None:
+def test_an_on_start_under_a_dynamic_supervisor_may_wait_for_start_child(host: Host) -> None:
     found: list[Any] = []
     with simulation() as sim:
         starts: list[int] = []
