@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from actors._ref import ActorRef
     from actors._runtime import Runtime
     from actors._timers import Timer
-    from actors._waits import Link
+    from actors._waits import Edge
 
 _NOTHING = object()
 _NORMAL = Normal()
@@ -94,7 +94,7 @@ class Cell(Turn):
     subscriptions: list[Subscription] | None
     view: object
     """What the actor published last (`Actor.publish_view`); None: nothing."""
-    waiting: Link | None
+    waiting: Edge | None
     """What the running handler or hook waits for."""
 
     parked: dict[str, Cell] | None

@@ -146,11 +146,7 @@ class Future(pykka.Future[T], Generic[T]):
             wait.turn_to(link)
 
     def _begin_wait(self) -> Wait | None:
-        wait = None if self._about is None else begin_wait(self._about, self._wanted)
-        if wait is not None:
-            self._wait = wait
-            # First of all: who hears of the outcome next may ask the one who waited.
-            self.add_done_callback(wait.end)
+        wait = self._wait = None if self._about is None else begin_wait(self._about, self._wanted, self)
         return wait
 
     def _outcome(self) -> T:

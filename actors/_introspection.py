@@ -60,7 +60,7 @@ def status_of(cell: Cell) -> Status:
         incarnation=cell.incarnation,
         suspended=cell.suspended,
         handling=type(envelope.message).__qualname__ if envelope is not None else None,
-        waiting_for=waiting.path if waiting is not None else None,
+        waiting_for=waiting[0].path if waiting is not None else None,
         queued=len(cell.queue) + len(cell.urgent or ()),
         stashed=len(cell.stash or ()),
         links=links,

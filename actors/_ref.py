@@ -113,7 +113,7 @@ class ActorRef(pykka.ActorRef[A]):
         waits = False
         if correlation_id is not None or caller is not None:
             envelope.correlation_id = _inherit(caller, correlation_id)
-            waits = note_wait(caller, cell)
+            waits = note_wait(caller, cell, reply)
         entry = None if deadline is None else runtime.deadlines.add(deadline, (reply, cell.path, message))
         try:
             cell.put(envelope)
@@ -131,7 +131,7 @@ class ActorRef(pykka.ActorRef[A]):
         """A call from another loop than the runtime's: that loop keeps the deadline."""
         cell = self._cell
         reply: Future[Any] = Future(cell.runtime.park)
-        waits = note_wait(caller, cell)
+        waits = note_wait(caller, cell, reply)
         seconds = None if deadline is None else deadline - cell.runtime.now()
         try:
             cell.put(Envelope(message, caller, reply, deadline, _inherit(caller, correlation_id)))
@@ -177,7 +177,7 @@ class ActorRef(pykka.ActorRef[A]):
         if cell.closed:
             future.set_exception(cell.gone(message))
             return future.get() if block else future
-        waits = block and note_wait(caller, cell)
+        waits = block and note_wait(caller, cell, future)
         try:
             cell.put(Envelope(message, caller, future, deadline, _inherit(caller, correlation_id)))
             if not block:

@@ -24,8 +24,18 @@ class Link(Protocol):
         """What an error calls it."""
 
     @property
-    def waiting(self) -> Link | None:
+    def waiting(self) -> Edge | None:
         """What it waits for itself."""
+
+
+class Question(Protocol):
+    """What is waited for: once it is done, the edge leads nowhere, even if the one who waits has not gone on yet."""
+
+    def done(self) -> bool: ...
+
+
+Edge = tuple[Link, Question]
+"""Who has to go on first, and with what."""
 
 
 class Wanted(Enum):
@@ -50,27 +60,24 @@ class Awaited(Protocol):
 class Wait:
     """A handler that waits for a future: an edge, from its beginning to its end."""
 
-    __slots__ = ("_open", "_target", "_waiter")
+    __slots__ = ("_edge", "_waiter")
 
-    def __init__(self, waiter: Cell, target: Link) -> None:
+    def __init__(self, waiter: Cell, edge: Edge) -> None:
         self._waiter = waiter
-        self._target = target
-        self._open = True
+        self._edge = waiter.waiting = edge
 
     def turn_to(self, target: Link) -> None:
         """It has come out whose turn it is to go on: the edge leads there."""
-        if self._open and self._waiter.waiting is self._target:
-            self._target = self._waiter.waiting = target
+        if self._waiter.waiting is self._edge:
+            self._edge = self._waiter.waiting = (target, self._edge[1])
 
-    def end(self, _: object = None) -> None:
-        """Takes the edge back, once: when the future settles, or when the handler no longer waits."""
-        if self._open:
-            self._open = False
-            if self._waiter.waiting is self._target:
-                self._waiter.waiting = None
+    def end(self) -> None:
+        """Takes the edge back."""
+        if self._waiter.waiting is self._edge:
+            self._waiter.waiting = None
 
 
-def begin_wait(target: Link, wanted: Wanted) -> Wait | None:
+def begin_wait(target: Link, wanted: Wanted, question: Question) -> Wait | None:
     """Notes that the running handler waits for `target`; None where no handler or hook itself waits.
 
     Raises `DeadlockError` when `target` waits for that handler already, directly or not.
@@ -83,13 +90,12 @@ def begin_wait(target: Link, wanted: Wanted) -> Wait | None:
     if wanted is Wanted.FORCED_END:
         if waiter.concurrency > 1 or not waiter.runtime.on_turn_of(waiter):
             return None
-        waiter.waiting = target
-    elif not note_wait(waiter, target):
+    elif not note_wait(waiter, target, question):
         return None
-    return Wait(waiter, target)
+    return Wait(waiter, (target, question))
 
 
-def note_wait(waiter: Cell | None, target: Link) -> bool:
+def note_wait(waiter: Cell | None, target: Link, question: Question) -> bool:
     """Notes that the handler of `waiter` waits for `target`; raises `DeadlockError` when `target` waits for `waiter`
     already.
 
@@ -98,18 +104,18 @@ def note_wait(waiter: Cell | None, target: Link) -> bool:
     """
     if waiter is None or waiter.concurrency > 1 or not waiter.runtime.on_turn_of(waiter):
         return False
-    waiter.waiting = target
+    waiter.waiting = (target, question)
     chain = [waiter.path]
-    node: Link | None = target
-    while node is not None:
+    node = target
+    while True:
         chain.append(node.path)
         if node is waiter:
             waiter.waiting = None
             raise DeadlockError(tuple(chain))
-        if len(chain) > 1000:
-            break
-        node = node.waiting
-    return True
+        edge = node.waiting
+        if edge is None or edge[1].done() or len(chain) > 1000:
+            return True
+        node = edge[0]
 
 
 def _is_within(cell: Cell | None, above: Link) -> bool:

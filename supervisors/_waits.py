@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from supervisors._supervisor import Supervisor
 
 
+class Open:
+    """A question that has no answer as long as it is put."""
+
+    __slots__ = ()
+
+    def done(self) -> bool:
+        """No: what is done is not put any more."""
+        return False
+
+
+OPEN = Open()
+
+
 class Turn:
     """A request that the supervisor serves after the start that is under way, while `waits` says so."""
 
@@ -31,7 +44,7 @@ class Turn:
         return self._cell.path
 
     @property
-    def waiting(self) -> Cell | None:
+    def waiting(self) -> tuple[Cell, Open] | None:
         """The child in whose start the code runs that the supervisor waits for; that of a supervisor below it, where
         one starts.
         """
@@ -42,7 +55,7 @@ class Turn:
         while cell is not None and cell.props.kind.governs:
             supervisor = cell.actor
             cell = None if supervisor is None else supervisor.starting()
-        return cell
+        return None if cell is None else (cell, OPEN)
 
 
 class StartOf:
@@ -59,6 +72,6 @@ class StartOf:
         return self._cell.path
 
     @property
-    def waiting(self) -> Cell | None:
+    def waiting(self) -> tuple[Cell, Open] | None:
         """The child, while its `on_start` runs."""
-        return self._cell if self._cell.state is State.STARTING else None
+        return (self._cell, OPEN) if self._cell.state is State.STARTING else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from actors import ActorRef, DeadlockError
 from actors.testing import simulation
-from tests.actors.cast import AsyncPlayer, Player, Starter
+from tests.actors.cast import AsyncPlayer, Player, Starter, stage
+from tests.support import in_loop
 
 HOSTS = ["loop", "thread"]
 Ask = Callable[[ActorRef[Any]], Any]
@@ -264,3 +266,34 @@ def test_a_forced_end_of_one_that_waits_for_the_stopper_ends() -> None:
 
         assert one.ask(stop) is True
         assert sim.runtime.now() == 3.0
+
+
+@pytest.mark.parametrize("kind", ["call", "ask"])
+@pytest.mark.parametrize("host", HOSTS)
+@in_loop
+async def test_one_that_has_answered_may_ask_before_the_asker_goes_on(host: str, kind: str) -> None:
+    """Guards the moment between an answer and the step of the one that gets it."""
+    async with stage() as w:
+        one, other = await w.runtime.spawn(AsyncPlayer), await w.runtime.spawn(AsyncPlayer, host=host)
+        begun, go = asyncio.Event(), threading.Event()
+
+        async def hold(_: Any) -> None:
+            w.runtime.loop.call_soon_threadsafe(begun.set)
+            while not go.is_set():
+                await asyncio.sleep(0)
+
+        async def ask(_: Any) -> Any:
+            return await (other.call("x") if kind == "call" else other.ask("x", block=False))
+
+        async def back(_: Any) -> Any:
+            return await one.call("y")
+
+        other.tell(hold)
+        await begun.wait()
+        asked = one.ask(ask, block=False)
+        while other.status().queued == 0:
+            await asyncio.sleep(0)
+        called_back = other.ask(back, block=False)
+        go.set()
+        assert await called_back == "y"
+        assert await asked == "x"
