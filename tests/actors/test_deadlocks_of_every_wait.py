@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pykka
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from actors import ActorRef, DeadlockError
 from actors.testing import simulation
@@ -297,3 +300,24 @@ async def test_one_that_has_answered_may_ask_before_the_asker_goes_on(host: str,
         go.set()
         assert await called_back == "y"
         assert await asked == "x"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from(HOSTS), min_size=1, max_size=5),
+    st.data(),
+)
+def test_any_ring_of_waits_gets_exactly_one_error_that_names_it(hosts: list[str], data: st.DataObject) -> None:
+    """Whoever closes the ring hears of it, whatever each of them waits for and wherever it runs."""
+    kinds = [data.draw(st.sampled_from(sorted(CYCLES))) for _ in hosts]
+    with simulation() as sim:
+        ring = [sim.spawn(ProxiedAsync if host == "loop" else Proxied, host=host) for host in hosts]
+        found: list[Any] = []
+        for number, ref in enumerate(ring):
+            wait = partial(CYCLES[kinds[number]], ring[(number + 1) % len(ring)])
+            ref.tell(waiting(hosts[number], lambda _, wait=wait: wait(), found, sim.runtime.now))
+        sim.settle()
+        errors = [each for each in found if type(each) is tuple]
+        assert len(errors) == 1
+        assert errors[0][1] == 0.0
+        assert set(errors[0][0]) == {ref.path for ref in ring}
