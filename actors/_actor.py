@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 import pykka
 
 from actors._current import current_cell
+from actors._deliveries import Delivery
 from actors._errors import NoSuchActor, NotInRuntime
 from actors._events import LifecycleEvent, Subscription
 from actors._future import Future
@@ -249,9 +250,13 @@ class Actor(pykka.Actor):
         """Has lifecycle events of these classes sent to this actor as messages, until this incarnation ends.
 
         Events come from many threads and must not wait: with a bounded mailbox, what does not fit is reported and lost.
+        `drop_oldest` drops what has waited longest; with every other policy the new event is the one that is lost.
+
+        Events about an event that was sent to an actor are not sent to actors: that it was handled, or lost. The log
+        and other sinks that are functions hear of them, and `events.dead_letters` counts them.
         """
         cell = self._cell
-        subscription = cell.runtime.events.subscribe(cell.ref.tell, *types)
+        subscription = cell.runtime.events.subscribe_actor(Delivery(cell), *types)
         cell.subscriptions = [*(cell.subscriptions or ()), subscription]
         return subscription
 

@@ -34,7 +34,7 @@ from actors._errors import (
     StartError,
     lost,
 )
-from actors._events import Abandoned, EventStream, MessageHandled, UncaughtException
+from actors._events import Abandoned, EventStream, UncaughtException
 from actors._future import Future, Parking, refuse_on_loop
 from actors._hosts import Host
 from actors._interrupts import hand_on
@@ -630,7 +630,7 @@ class Runtime:
 
     def watch_messages(self) -> None:
         """Looks again whether anybody wants single messages."""
-        self.observed = bool(self.events.sinks(MessageHandled))
+        self.observed = self.events.wants_messages()
 
     def refuse_if_stopped(self) -> None:
         """Raises `RuntimeStopped` or `NotInRuntime` unless the runtime runs."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from actors._clock import TimerHandle
 from actors._envelope import Envelope
+from actors._errors import BlockingCallError, MailboxFull
+from actors._interrupts import hand_on
 from actors._messages import Timed
 
 if TYPE_CHECKING:
@@ -52,8 +54,11 @@ class Timer:
         envelope = Envelope(Timed(self._incarnation, self._message, self), cell)
         try:
             self._put(envelope)
-        except BaseException as error:  # noqa: BLE001 - a bounded mailbox refused it, and nobody is there to take it back
+        except (MailboxFull, BlockingCallError) as error:
             cell.dead_letter(self._message, "overflow", envelope, error)
+        except BaseException as error:  # noqa: BLE001 - of the user's priority function; there is no sender to tell
+            hand_on(error)
+            cell.dead_letter(self._message, "refused", envelope, error)
 
     def _put(self, envelope: Envelope) -> None:
         self._cell.put(envelope)

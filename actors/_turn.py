@@ -300,7 +300,8 @@ class Turn:
         sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
         if type(message) is Timed:
             message = message.message
-        self.runtime.events.publish(DeadLetter(self.path, self.runtime.now(), message, why, sender, error))
+        letter = DeadLetter(self.path, self.runtime.now(), message, why, sender, error)
+        self.runtime.events.publish(letter, quiet=getattr(envelope, "quiet", False))
 
     def watched(self) -> bool:
         """Whether somebody watches single messages of this cell."""
@@ -323,7 +324,8 @@ class Turn:
                     seconds,
                     outcome,
                     envelope.correlation_id,
-                )
+                ),
+                quiet=getattr(envelope, "quiet", False),
             )
 
 

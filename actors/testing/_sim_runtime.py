@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from actors._cell import Cell
 from actors._clock import TimerHandle
-from actors._events import Abandoned, LifecycleEvent, MessageHandled, Quarantined, UncaughtException
+from actors._events import Abandoned, LifecycleEvent, Quarantined, UncaughtException
 from actors._future import Future
 from actors._runtime import Runtime, _running
 from actors.testing import _observations as seen
@@ -112,7 +112,7 @@ class SimRuntime(Runtime):
         return self.thread_host.is_current(cell)
 
     def watch_messages(self) -> None:
-        self.wants_messages = bool(self.events.sinks(MessageHandled))
+        self.wants_messages = self.events.wants_messages()
 
     # Waiting
 
