@@ -217,7 +217,9 @@ class Actor(pykka.Actor):
         self._cell.runtime.on_loop(lambda: self._cell.watch().remove_link(ref._cell))
 
     def stash(self) -> None:
-        """Puts the message being handled aside until `unstash`. A crash does not lose it."""
+        """Puts the message being handled aside until `unstash`, once: a second call for the same message does nothing.
+        A crash does not lose it.
+        """
         cell = self._cell
         if cell.envelope is not None:
             cell.put_aside(cell.envelope)
