@@ -119,8 +119,15 @@ class SimRuntime(Runtime):
     def _block(self, future: Future[Any], timeout: float | None) -> bool:
         """Blocks a greenlet, or the test itself, until the future settles."""
         sleeper = Sleeper("a future")
-        future.add_done_callback(lambda _: self.strands.wake(sleeper))
-        return self.strands.block(sleeper, timeout)
+
+        def wake(_: Future[Any]) -> None:
+            self.strands.wake(sleeper)
+
+        future.add_done_callback(wake)
+        try:
+            return self.strands.block(sleeper, timeout)
+        finally:
+            future.remove_done_callback(wake)
 
     def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> None:
         """Begins a simulated thread that is no actor of ours; the name is also that of its lane."""
