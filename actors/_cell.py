@@ -584,7 +584,7 @@ class Cell(Turn):
         """Gives up what belongs to the incarnation: timers, groups, the names it took itself, the instance."""
         self._disarm_grace()
         for timer in list(self.timers or ()):
-            timer.cancel()
+            timer.end()
         self.timers = None
         for group in self.groups or ():
             self.runtime.registry.leave(group, self)

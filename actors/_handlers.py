@@ -92,10 +92,24 @@ def dispatch_for(actor_class: type, fallback: Handler) -> Dispatch:
     return Dispatch({**declared, **SYSTEM}, fallback)
 
 
-def _timed(actor: Any, timed: Timed) -> object:
+def comes(actor: Any, timed: Timed) -> bool:
+    """Whether the message of a timer is to be handled. It has come then: to cancel its timer does not take it back."""
     cell = actor._cell
+    if timed.cancelled:
+        cell.skipped()
+        return False
     if timed.incarnation != cell.incarnation:
         cell.dead_letter(timed.message, "stale_timer", cell.envelope)
+        return False
+    envelope = cell.envelope
+    if envelope is not None and envelope.message is timed:
+        envelope.message = Timed(timed.incarnation, timed.message)
+    return True
+
+
+def _timed(actor: Any, timed: Timed) -> object:
+    cell = actor._cell
+    if not comes(actor, timed):
         return None
     return cell.table[type(timed.message)](actor, timed.message)
 

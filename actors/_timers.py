@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Timer:
     """A message that comes later. It ends with the incarnation that set it."""
 
-    __slots__ = ("_cell", "_due", "_handle", "_incarnation", "_interval", "_message", "active")
+    __slots__ = ("_cell", "_due", "_handle", "_incarnation", "_interval", "_message", "active", "cancelled")
 
     def __init__(self, cell: Cell, due: float, interval: float | None, message: object) -> None:
         self._cell = cell
@@ -28,6 +28,8 @@ class Timer:
         self._handle: TimerHandle | None = None
         self.active = True
         """Whether a message is still to come."""
+        self.cancelled = False
+        """Whether `cancel` was called: not even a message that waits already is handled."""
         cell.runtime.on_loop(self._arm)
 
     def _arm(self) -> None:
@@ -64,8 +66,15 @@ class Timer:
         self._cell.put(envelope)
 
     def cancel(self) -> None:
-        """The message does not come, unless it waits in the mailbox already. May be called twice, and from any
-        thread.
+        """The message does not come, even if it waits in the mailbox already. One that the actor has stashed or
+        postponed has come. May be called twice, and from any thread.
+        """
+        self.cancelled = True
+        self.end()
+
+    def end(self) -> None:
+        """No further message is sent. One that waits already is left: the end of an incarnation makes it a dead letter
+        (`stale_timer`).
         """
         if self.active:
             self.active = False

@@ -112,7 +112,7 @@ class SimCell(Cell):
         if self.is_user_message(envelope):
             return self.raising.around(handler, envelope.number)
         timed = envelope.message
-        if isinstance(timed, Timed) and timed.incarnation == self.incarnation:
+        if isinstance(timed, Timed) and timed.incarnation == self.incarnation and not timed.cancelled:
             return self.raising.instead("timer", handler, envelope.number)
         return handler
 
