@@ -13,7 +13,7 @@ from actors._deliveries import Delivery
 from actors._errors import NoSuchActor, NotInRuntime
 from actors._events import LifecycleEvent, Subscription
 from actors._future import Future
-from actors._handlers import Dispatch, dispatch_for
+from actors._handlers import Dispatch, dispatch_for, refuse_doubles
 from actors._mailbox import MailboxSpec
 from actors._props import Props, host_for
 from actors._reasons import ExitReason
@@ -71,6 +71,12 @@ class Actor(pykka.Actor):
     """
 
     _cell: Cell
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Raises `HandlerDefinitionError` when the class body has two handlers for one class of messages."""
+        super().__init_subclass__(**kwargs)
+        if cls._dispatch.__func__ is Actor._dispatch.__func__:  # type: ignore[attr-defined]
+            refuse_doubles(cls)
 
     def __init__(self) -> None:
         """Runs on the actor's host, with `self.ref` and `self.path` in place. Raising fails the start."""
