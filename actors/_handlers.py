@@ -70,11 +70,11 @@ def message_types(method: Callable[..., object], frame: types.FrameType) -> tupl
             where, f"its annotation cannot be resolved ({error}); define the type before the class"
         ) from None
     kinds: list[type] = []
-    for each in _alternatives(annotation):
-        kind = object if each is Any else typing.get_origin(each) or each
+    for member in _alternatives(annotation):
+        kind = object if member is Any else typing.get_origin(member) or member
         if not isinstance(kind, type):
             raise HandlerDefinitionError(
-                where, f"the parameter {name!r} needs the class of the message as its annotation{_why_not(each)}"
+                where, f"the parameter {name!r} needs the class of the message as its annotation{_why_not(member)}"
             )
         problem = _never_matches(kind)
         if problem:
@@ -90,7 +90,7 @@ def _alternatives(annotation: object) -> list[object]:
         return [each for member in typing.get_args(annotation) for each in _alternatives(member)]
     alias = getattr(typing, "TypeAliasType", None)  # Python 3.12
     if alias is not None and isinstance(annotation, alias):
-        return _alternatives(annotation.__value__)  # type: ignore[attr-defined]
+        return _alternatives(annotation.__value__)
     return [annotation]
 
 

@@ -78,6 +78,8 @@ async def test_a_tick_that_is_being_handled_has_come() -> None:
 @in_loop
 async def test_a_tick_that_was_stashed_has_come() -> None:
     class Later(Player):
+        timer: Any
+
         def on_receive(self, message: Any) -> Any:
             if message == "tick" and not self.seen:
                 self.seen.append("stashed")

@@ -81,7 +81,7 @@ def takes(annotation: Any) -> Callable[[], type[Any]]:
     return define
 
 
-MATCHES = [
+MATCHES: list[tuple[Any, object]] = [
     (Any, 5),
     (Any, None),
     (object, Base()),
@@ -101,7 +101,7 @@ MATCHES = [
     (Implements, Implements()),
     (int, True),
 ]
-NEVER = [
+NEVER: list[Any] = [
     Structural,
     Checkable,
     Fields,
@@ -195,7 +195,7 @@ def test_two_handlers_of_one_name_in_one_body_are_refused() -> None:
             @handles
             def handle(self, message: int) -> None: ...
 
-            @handles
+            @handles  # type: ignore[no-redef]
             def handle(self, message: str) -> None: ...  # noqa: F811
 
 

@@ -182,6 +182,11 @@ def test_a_queue_that_drops_its_oldest_agrees_with_a_plain_list(steps: list[tupl
     queue = PriorityQueue(lambda message: message[0], "a")
     front: deque[Envelope] = deque()
     model: list[Envelope] = []
+
+    def rank(envelope: Envelope) -> int:
+        message: Any = envelope.message
+        return int(message[0])
+
     for number, (step, value) in enumerate(steps):
         match step:
             case "put":
@@ -194,7 +199,7 @@ def test_a_queue_that_drops_its_oldest_agrees_with_a_plain_list(steps: list[tupl
                 with pytest.raises(IndexError):
                     queue.popleft() if step == "pop" else queue.pop_oldest()
             case "pop":
-                expected = front[0] if front else min(model, key=lambda each: each.message[0])
+                expected = front[0] if front else min(model, key=rank)
                 assert queue.popleft() is expected
                 front.popleft() if front else model.remove(expected)
             case "oldest":
