@@ -33,7 +33,7 @@ async def tick_waits(w: World, mailbox: Any, set_timer: Set) -> tuple[Any, Any]:
     return ref, made[0]
 
 
-@pytest.mark.parametrize("mailbox", MAILBOXES, ids=str)
+@pytest.mark.parametrize("mailbox", MAILBOXES, ids=["plain", "bounded", "priority", "both"])
 @pytest.mark.parametrize("set_timer", TIMERS)
 @in_loop
 async def test_a_tick_that_waits_is_not_handled_once_its_timer_is_cancelled(set_timer: Set, mailbox: Any) -> None:

@@ -115,12 +115,12 @@ NEVER: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "message"), MATCHES, ids=repr)
+@pytest.mark.parametrize(("annotation", "message"), MATCHES, ids=lambda value: type(value).__name__)
 def test_a_handler_that_is_accepted_matches(annotation: Any, message: object) -> None:
     assert matches(takes(annotation)(), message) == "taken"
 
 
-@pytest.mark.parametrize("annotation", NEVER, ids=repr)
+@pytest.mark.parametrize("annotation", NEVER, ids=lambda value: getattr(value, "__name__", type(value).__name__))
 def test_a_handler_that_could_never_match_is_refused_with_its_class(annotation: Any) -> None:
     with pytest.raises((HandlerDefinitionError, SyntaxError)):
         takes(annotation)()
