@@ -75,7 +75,7 @@ class Actor(pykka.Actor):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Raises `HandlerDefinitionError` when the class body has two handlers for one class of messages."""
         super().__init_subclass__(**kwargs)
-        if cls._dispatch.__func__ is Actor._dispatch.__func__:  # type: ignore[attr-defined]
+        if getattr(cls._dispatch, "__func__", None) is Actor._dispatch.__func__:  # type: ignore[attr-defined]
             refuse_doubles(cls)
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from actors import Actor, DeadLetter, Exited, LifecycleEvent, MailboxSpec, MessageHandled, Started, bounded, handles
 from actors._mailbox import Policy
+from actors.testing import simulation
 from supervisors import child, start, supervisor
 from tests.actors.cast import Player, seen_by, stage
 from tests.support import in_loop
@@ -178,3 +179,20 @@ async def test_subscriptions_end_one_by_one_and_keep_their_order() -> None:
         third.cancel()
         await w.runtime.spawn(Actor)
         assert heard == [1, 2, 3, 1, 3]
+
+
+@pytest.mark.parametrize("mailbox", [bounded(2, "drop_oldest"), MailboxSpec(capacity=2, priority=lambda _: 0.0)])
+def test_events_that_are_lost_are_no_lost_messages_in_a_simulation(mailbox: MailboxSpec) -> None:
+    """Guards the journal: the mark stays with the message, and each loss is accounted for."""
+    with simulation() as sim:
+        office = sim.spawn(Listener, args=(DeadLetter,), mailbox=mailbox)
+        deaf = sim.spawn(Actor)
+        office.suspend()
+        sim.settle()
+        for n in range(4):
+            deaf.tell(n)
+        sim.settle()
+        office.resume()
+        sim.settle()
+        assert len(seen_by(office)) == 2
+        assert sim.runtime.events.dead_letters == {"unhandled": 4, "overflow": 2}
