@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from actors._cell import Cell
 from actors._clock import TimerHandle
-from actors._events import Abandoned, LifecycleEvent, MessageHandled, Quarantined, UncaughtException
+from actors._events import Abandoned, LifecycleEvent, Quarantined, UncaughtException
 from actors._future import Future
 from actors._runtime import Runtime, _running
 from actors.testing import _observations as seen
@@ -112,15 +112,22 @@ class SimRuntime(Runtime):
         return self.thread_host.is_current(cell)
 
     def watch_messages(self) -> None:
-        self.wants_messages = bool(self.events.sinks(MessageHandled))
+        self.wants_messages = self.events.wants_messages()
 
     # Waiting
 
     def _block(self, future: Future[Any], timeout: float | None) -> bool:
         """Blocks a greenlet, or the test itself, until the future settles."""
         sleeper = Sleeper("a future")
-        future.add_done_callback(lambda _: self.strands.wake(sleeper))
-        return self.strands.block(sleeper, timeout)
+
+        def wake(_: Future[Any]) -> None:
+            self.strands.wake(sleeper)
+
+        future.add_done_callback(wake)
+        try:
+            return self.strands.block(sleeper, timeout)
+        finally:
+            future.remove_done_callback(wake)
 
     def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> None:
         """Begins a simulated thread that is no actor of ours; the name is also that of its lane."""
