@@ -6,6 +6,8 @@ line is to be taken out.
 
 from __future__ import annotations
 
+import gc
+import sys
 import warnings
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -74,12 +76,16 @@ Deeds = tuple[float, Act, str]
 """When, what is done, and in which way."""
 
 
-@pytest.fixture(autouse=True)
-def what_is_dropped_is_not_warned_of() -> Iterator[None]:
+@pytest.fixture(autouse=True, scope="module")
+def what_is_dropped_is_not_heard_of_in_another_test() -> Iterator[None]:
     """Coroutines that are never awaited and generators that do not end belong to a hostile world."""
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+        gc.collect()
+    sys.unraisablehook = hook
 
 
 def cases() -> Iterator[tuple[str, HostileWorld]]:
@@ -225,6 +231,7 @@ def waits_for(case: str) -> str | None:
     return next((why for pattern, why in WAITING_FOR.items() if fnmatchcase(case, pattern)), None)
 
 
+pytestmark = pytest.mark.filterwarnings("ignore")
 CASES = dict(cases())
 
 
