@@ -618,6 +618,8 @@ class Cell(Turn):
         """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
         if culprit is None or type(culprit.message) in (Continue, StopOrder):
             return
+        if getattr(culprit, "aside", False) and not self.recall(culprit):
+            return  # its handler took it back from the stash already: it waits in the queue
         error = (
             reason.exception
             if isinstance(reason, Crashed)
@@ -799,6 +801,18 @@ class Cell(Turn):
             aside.quiet = True
         self.stash.append(aside)
         envelope.reply = None
+
+    def recall(self, envelope: Envelope) -> bool:
+        """Takes a message out of the stash whose own handler put it there and then crashed: the crash decides what
+        becomes of it. False where it is not there any more.
+        """
+        for aside in self.stash or ():
+            if aside.message is envelope.message:
+                assert self.stash is not None
+                self.stash.remove(aside)
+                envelope.reply, envelope.aside = aside.reply, False
+                return True
+        return False
 
     def take_back(self) -> None:
         """Puts the stashed messages to the front of the queue."""

@@ -187,6 +187,12 @@ class SimCell(Cell):
         self.runtime.journal.refused(self.path, message, why, envelope)
         super().dead_letter(message, why, envelope, error)
 
+    def recall(self, envelope: Envelope) -> bool:
+        found = super().recall(envelope)
+        if found and isinstance(envelope, SimEnvelope):
+            self.runtime.journal.open[envelope.number] = envelope
+        return found
+
     def put_aside(self, envelope: Envelope) -> None:
         again = getattr(envelope, "aside", False)
         super().put_aside(envelope)
