@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 import pykka
 
 from actors._current import current_cell
+from actors._deliveries import Delivery
 from actors._errors import NoSuchActor, NotInRuntime
 from actors._events import LifecycleEvent, Subscription
 from actors._future import Future
-from actors._handlers import Dispatch, dispatch_for
+from actors._handlers import Dispatch, dispatch_for, refuse_doubles
 from actors._mailbox import MailboxSpec
 from actors._props import Props, host_for
 from actors._reasons import ExitReason
@@ -70,6 +71,12 @@ class Actor(pykka.Actor):
     """
 
     _cell: Cell
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Raises `HandlerDefinitionError` when the class body has two handlers for one class of messages."""
+        super().__init_subclass__(**kwargs)
+        if getattr(cls._dispatch, "__func__", None) is Actor._dispatch.__func__:  # type: ignore[attr-defined]
+            refuse_doubles(cls)
 
     def __init__(self) -> None:
         """Runs on the actor's host, with `self.ref` and `self.path` in place. Raising fails the start."""
@@ -216,7 +223,9 @@ class Actor(pykka.Actor):
         self._cell.runtime.on_loop(lambda: self._cell.watch().remove_link(ref._cell))
 
     def stash(self) -> None:
-        """Puts the message being handled aside until `unstash`. A crash does not lose it."""
+        """Puts the message being handled aside until `unstash`, once: a second call for the same message does nothing.
+        A crash does not lose it.
+        """
         cell = self._cell
         if cell.envelope is not None:
             cell.put_aside(cell.envelope)
@@ -249,9 +258,13 @@ class Actor(pykka.Actor):
         """Has lifecycle events of these classes sent to this actor as messages, until this incarnation ends.
 
         Events come from many threads and must not wait: with a bounded mailbox, what does not fit is reported and lost.
+        `drop_oldest` drops what has waited longest; with every other policy the new event is the one that is lost.
+
+        Events about an event that was sent to an actor are not sent to actors: that it was handled, or lost. The log
+        and other sinks that are functions hear of them, and `events.dead_letters` counts them.
         """
         cell = self._cell
-        subscription = cell.runtime.events.subscribe(cell.ref.tell, *types)
+        subscription = cell.runtime.events.subscribe_actor(Delivery(cell), *types)
         cell.subscriptions = [*(cell.subscriptions or ()), subscription]
         return subscription
 

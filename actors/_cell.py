@@ -585,7 +585,7 @@ class Cell(Turn):
         """Gives up what belongs to the incarnation: timers, groups, the names it took itself, the instance."""
         self._disarm_grace()
         for timer in list(self.timers or ()):
-            timer.cancel()
+            timer.end()
         self.timers = None
         for group in self.groups or ():
             self.runtime.registry.leave(group, self)
@@ -619,6 +619,8 @@ class Cell(Turn):
         """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
         if culprit is None or type(culprit.message) in (Continue, StopOrder):
             return
+        if getattr(culprit, "aside", False) and not self.recall(culprit):
+            return  # its handler took it back from the stash already: it waits in the queue
         error = (
             reason.exception
             if isinstance(reason, Crashed)
@@ -629,12 +631,14 @@ class Cell(Turn):
             self.refuse(culprit, "crashed" if isinstance(reason, Crashed) else "killed", error)
             return
         culprit.crashes = getattr(culprit, "crashes", 0) + 1
-        now = self.runtime.now()
+        now, quiet = self.runtime.now(), getattr(culprit, "quiet", False)
         if culprit.crashes <= self.props.redeliver and self.supervised:
-            self.runtime.events.publish(Redelivered(self.path, now, culprit.message, culprit.crashes, error))
+            redelivered = Redelivered(self.path, now, culprit.message, culprit.crashes, error)
+            self.runtime.events.publish(redelivered, quiet=quiet)
             self.queue.appendleft(culprit)
         elif self.props.redeliver:
-            self.runtime.events.publish(Quarantined(self.path, now, culprit.message, culprit.crashes, error))
+            quarantined = Quarantined(self.path, now, culprit.message, culprit.crashes, error)
+            self.runtime.events.publish(quarantined, quiet=quiet)
         else:
             self.dead_letter(culprit.message, "crashed", culprit, error)
 
@@ -783,14 +787,33 @@ class Cell(Turn):
     # The stash
 
     def put_aside(self, envelope: Envelope) -> None:
-        """The message being handled waits until `take_back`; what its handler returns is no answer to it."""
+        """The message being handled waits until `take_back`; what its handler returns is no answer to it. Once for each
+        message: a second call does nothing.
+        """
+        if getattr(envelope, "aside", False):
+            return
+        envelope.aside = True
         self.unproductive += 1
         if self.stash is None:
             self.stash = deque()
         aside = Envelope(envelope.message, envelope.sender, envelope.reply, envelope.deadline, envelope.correlation_id)
         aside.crashes = getattr(envelope, "crashes", 0)
+        if getattr(envelope, "quiet", False):
+            aside.quiet = True
         self.stash.append(aside)
         envelope.reply = None
+
+    def recall(self, envelope: Envelope) -> bool:
+        """Takes a message out of the stash whose own handler put it there and then crashed: the crash decides what
+        becomes of it. False where it is not there any more.
+        """
+        for aside in self.stash or ():
+            if aside.message is envelope.message:
+                assert self.stash is not None
+                self.stash.remove(aside)
+                envelope.reply, envelope.aside = aside.reply, False
+                return True
+        return False
 
     def take_back(self) -> None:
         """Puts the stashed messages to the front of the queue."""

@@ -23,12 +23,28 @@ class Envelope:
     never watched and never crash.
     """
 
-    __slots__ = ("began", "correlation_id", "crashes", "deadline", "message", "reply", "sender", "settled")
+    __slots__ = (
+        "aside",
+        "began",
+        "correlation_id",
+        "crashes",
+        "deadline",
+        "message",
+        "quiet",
+        "reply",
+        "sender",
+        "settled",
+    )
+
+    aside: bool
+    """A copy of it is in the stash, or was: this one only stands for the handler that put it there."""
 
     began: float
     """When its handling began, for those who watch single messages."""
     crashes: int
     """How many incarnations it has crashed."""
+    quiet: bool
+    """It is an event that was sent to a subscriber, or gave way to one: no event about it is sent to an actor."""
     settled: bool
     """What becomes of it was decided while its handler was still running: how that ends no longer matters."""
 

@@ -138,6 +138,25 @@ class MailboxFull(ActorError):
         )
 
 
+class InvalidPriority(ActorError, ValueError):
+    """The `priority` function of a mailbox returned what cannot be ordered: NaN, or something that is not a number.
+
+    The message was not sent and is given back as `undelivered`.
+    """
+
+    fields = ("path", "value", "undelivered")
+    path: str
+    value: object
+    undelivered: object
+
+    def describe(self) -> str:
+        return (
+            f"the mailbox of {self.path}: the priority of a message must be a number and not NaN, got "
+            f"{shown(self.value)} for a message of type {type_name(self.undelivered)}. The message is in .undelivered; "
+            "return a number from `priority`"
+        )
+
+
 class UnhandledMessage(ActorError):
     """The actor has neither a handler for the type of the message nor an `on_receive` of its own."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -149,7 +150,7 @@ class AskFailed(LifecycleEvent):
 class DeadLetter(LifecycleEvent):
     """A message that no actor handled, or an answer nobody took.
 
-    `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, dropped,
+    `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, refused, dropped,
     stale_timer.
     """
 
@@ -239,11 +240,20 @@ class Subscription:
     """A sink in a stream; `cancel` takes it out."""
 
     def __init__(
-        self, stream: EventStream, sink: Sink[LifecycleEvent], types: tuple[type[LifecycleEvent], ...]
+        self,
+        stream: EventStream,
+        sink: Sink[LifecycleEvent],
+        types: tuple[type[LifecycleEvent], ...],
+        number: int,
+        to_actor: bool,
     ) -> None:
         self._stream = stream
         self.sink = sink
         self.types = types
+        self.number = number
+        """Sinks are told in the order of these numbers."""
+        self.to_actor = to_actor
+        """Whether the sink sends the events to an actor, as messages."""
 
     def takes(self, kind: type[LifecycleEvent]) -> bool:
         """Whether the sink is told of events of this class."""
@@ -267,11 +277,15 @@ class EventStream:
     def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
         """`changed` is called after every change of the subscriptions."""
         self._changed = changed
-        self._subscriptions: tuple[Subscription, ...] = ()
-        self._sinks: dict[type[LifecycleEvent], tuple[Sink[LifecycleEvent], ...]] = {}
+        self._numbers = itertools.count(1)
+        self._subscriptions: dict[int, Subscription] = {}
+        self._by_type: dict[type[LifecycleEvent], dict[int, Subscription]] = {}
+        """The subscriptions that name a class."""
+        self._takers: dict[type[LifecycleEvent], tuple[Subscription, ...]] = {}
+        """Who takes events of a class, for the classes that were asked for since that changed."""
         self._lock = threading.Lock()
         self._reported: dict[int, set[type[BaseException]]] = {}
-        """What each sink, by its id, was reported for."""
+        """What the sink of each subscription, by its number, was reported for."""
         self.dead_letters: Counter[str] = Counter()
         """How many dead letters there were, by reason. Only grows."""
 
@@ -280,50 +294,91 @@ class EventStream:
 
         `MessageHandled` reaches only those who name it. Raises TypeError when one of `types` is not a class of events.
         """
+        return self._add(sink, types, to_actor=False)  # type: ignore[arg-type]
+
+    def subscribe_actor(self, sink: Sink[LifecycleEvent], *types: type[LifecycleEvent]) -> Subscription:
+        """The same for a sink that sends the events to an actor as messages: it hears of no event that is published as
+        `quiet`.
+        """
+        return self._add(sink, types, to_actor=True)
+
+    def _add(
+        self, sink: Sink[LifecycleEvent], types: tuple[type[LifecycleEvent], ...], *, to_actor: bool
+    ) -> Subscription:
         given: tuple[object, ...] = types
         for kind in given:
             if not (isinstance(kind, type) and issubclass(kind, LifecycleEvent)):
                 raise TypeError(f"subscribe(): types must be subclasses of LifecycleEvent, got {kind!r}")
-        subscription = Subscription(self, sink, types or (LifecycleEvent,))  # type: ignore[arg-type]
+        types = types or (LifecycleEvent,)
+        subscription = Subscription(self, sink, types, next(self._numbers), to_actor)
         with self._lock:
-            self._subscriptions = (*self._subscriptions, subscription)
-            self._sinks = {}
+            self._subscriptions[subscription.number] = subscription
+            for kind in types:
+                self._by_type.setdefault(kind, {})[subscription.number] = subscription
+            self._forget_takers(subscription)
         self._changed()
         return subscription
 
     def _remove(self, subscription: Subscription) -> None:
         with self._lock:
-            self._subscriptions = tuple(each for each in self._subscriptions if each is not subscription)
-            self._sinks = {}
-            self._reported.pop(id(subscription.sink), None)
+            if self._subscriptions.pop(subscription.number, None) is None:
+                return
+            for kind in set(subscription.types):
+                named = self._by_type[kind]
+                del named[subscription.number]
+                if not named:
+                    del self._by_type[kind]
+            self._reported.pop(subscription.number, None)
+            self._forget_takers(subscription)
         self._changed()
 
-    def sinks(self, kind: type[LifecycleEvent]) -> tuple[Sink[LifecycleEvent], ...]:
+    def _forget_takers(self, subscription: Subscription) -> None:
+        for kind in [kind for kind in self._takers if subscription.takes(kind)]:
+            del self._takers[kind]
+
+    def sinks(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
         """Who wants events of this class. Ask before building an event where building it costs."""
-        found = self._sinks.get(kind)
+        found = self._takers.get(kind)
         if found is None:
             with self._lock:
-                found = tuple(each.sink for each in self._subscriptions if each.takes(kind))
-                self._sinks[kind] = found
+                found = self._takers[kind] = self._find_takers(kind)
         return found
 
-    def publish(self, event: LifecycleEvent) -> None:
-        """Tells every sink that subscribed to the class of the event."""
+    def _find_takers(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
+        named = (kind,) if kind is MessageHandled else kind.__mro__
+        groups = [self._by_type[each] for each in named if each in self._by_type]
+        if len(groups) < 2:
+            return tuple(groups[0].values()) if groups else ()
+        found = {number: each for group in groups for number, each in group.items()}
+        return tuple(found[number] for number in sorted(found))
+
+    def wants_messages(self) -> bool:
+        """Whether a sink wants to hear of single messages."""
+        return MessageHandled in self._by_type
+
+    def publish(self, event: LifecycleEvent, *, quiet: bool = False) -> None:
+        """Tells every sink that subscribed to the class of the event.
+
+        `quiet`: the event came about because an event was sent to an actor. The sinks of actors do not hear of it, for
+        each could cause the next one for ever.
+        """
         if type(event) is DeadLetter:
             with self._lock:
                 self.dead_letters[event.reason] += 1
-        for sink in self.sinks(type(event)):
+        for each in self.sinks(type(event)):
+            if quiet and each.to_actor:
+                continue
             try:
-                sink(event)
+                each.sink(event)
             except BaseException as error:  # noqa: BLE001 - code that observes must not disturb what it observes
                 hand_on(error)
-                self._report(sink, event, error)
+                self._report(each, event, error)
 
-    def _report(self, sink: Sink[LifecycleEvent], event: LifecycleEvent, error: BaseException) -> None:
+    def _report(self, subscription: Subscription, event: LifecycleEvent, error: BaseException) -> None:
         """Reports the first failure of each class that a sink shows: more would drown the log."""
-        kind = type(error)
+        kind, sink = type(error), subscription.sink
         with self._lock:
-            known = self._reported.setdefault(id(sink), set())
+            known = self._reported.setdefault(subscription.number, set())
             if kind in known:
                 return
             known.add(kind)

@@ -8,6 +8,7 @@ import functools
 import queue
 import sys
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -37,8 +38,15 @@ def park_thread(future: Future[Any], timeout: float | None) -> bool:
     """Blocks the calling thread until `future` is done or `timeout` seconds have passed; returns whether it is done."""
     bell = threading.Lock()
     bell.acquire()
-    future.add_done_callback(lambda _: bell.release())
-    return bell.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+
+    def ring(_: Future[Any]) -> None:
+        bell.release()
+
+    future.add_done_callback(ring)
+    rung = bell.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+    if not rung:
+        future.remove_done_callback(ring)
+    return rung
 
 
 class Future(pykka.Future[T], Generic[T]):
@@ -50,6 +58,9 @@ class Future(pykka.Future[T], Generic[T]):
     A handler that waits for it, in either way, while the actor that it is `about` waits for the handler's own gets a
     `DeadlockError` at once.
     """
+
+    _pending: Pending[T] | None = None
+    """What an actor holds of this future, if the future waits for its end."""
 
     def __init__(self, park: Parking = park_thread, about: Link | None = None, wanted: Wanted = Wanted.ANSWER) -> None:
         super().__init__()
@@ -77,6 +88,9 @@ class Future(pykka.Future[T], Generic[T]):
             self._exception = exception
             self._done = True
             callbacks, self._callbacks = self._callbacks, []
+            if self._pending is not None:
+                self._pending.hold(None)
+                self._pending = None
         for callback in callbacks:
             contain("a callback of a future failed", callback, self)
 
@@ -105,8 +119,17 @@ class Future(pykka.Future[T], Generic[T]):
         with self._lock:
             if not self._done:
                 self._callbacks.append(callback)
+                if self._pending is not None:
+                    self._pending.hold(self)
                 return
         callback(self)
+
+    def remove_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
+        """Takes a callback back; one that is not there is no error."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._callbacks.remove(callback)
+            if self._pending is not None and not self._callbacks:
+                self._pending.hold(None)
 
     def set_get_hook(self, func: Callable[[float | None], T]) -> None:
         """Lets `get()` call `func(timeout)` for the value, as in pykka. Awaiting such a future calls it in a worker
@@ -163,9 +186,16 @@ class Future(pykka.Future[T], Generic[T]):
         if not self._done:
             waiter: asyncio.Future[None] = loop.create_future()
             wait = self._begin_wait()
-            self.add_done_callback(lambda _: _wake(loop, waiter))
+
+            def wake(_: Future[T]) -> None:
+                _wake(loop, waiter)
+
+            self.add_done_callback(wake)
             try:
                 yield from waiter
+            except BaseException:  # it is awaited no longer
+                self.remove_done_callback(wake)
+                raise
             finally:
                 if wait is not None:
                     wait.end()
@@ -207,6 +237,43 @@ class Future(pykka.Future[T], Generic[T]):
     def __repr__(self) -> str:
         state = "pending" if not self._done else "failed" if self._exception is not None else "done"
         return f"<actors.Future {state}>"
+
+
+class Pending(Generic[T]):
+    """What an actor holds of a future of its end: the future itself only while a callback waits for it.
+
+    So a future that is dropped, whose wait timed out or was cancelled, leaves nothing with an actor that lives on.
+    """
+
+    __slots__ = ("_dropped", "_future", "_held")
+
+    def __init__(self, future: Future[T]) -> None:
+        self._future = weakref.ref(future, self._is_dropped)
+        self._held: Future[T] | None = None
+        self._dropped: Callable[[], object] | None = None
+        future._pending = self
+
+    def hold(self, future: Future[T] | None) -> None:
+        """Keeps the future alive, or no longer. The future calls this."""
+        self._held = future
+
+    def when_dropped(self, then: Callable[[], object]) -> None:
+        """Calls `then` when the future is no more; in any thread, whenever the interpreter finds out. At once if it
+        has.
+        """
+        self._dropped = then
+        if self._future() is None:
+            then()
+
+    def conclude(self, reason: ExitReason, value: T) -> None:
+        """Settles the future, if there is still one."""
+        future = self._future()
+        if future is not None:
+            conclude(future, reason, value)
+
+    def _is_dropped(self, _: object) -> None:
+        if self._dropped is not None:
+            self._dropped()
 
 
 def _wake(loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None]) -> None:

@@ -13,14 +13,15 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable
-from functools import partial
+from decimal import Decimal
+from numbers import Real
 from typing import Any, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 from pykka.messages import _ActorStop
 
 from actors._envelope import Envelope
-from actors._errors import MailboxFull
+from actors._errors import InvalidPriority, MailboxFull
 from actors._future import Future, Parking, refuse_on_loop
 from actors._messages import Timed
 
@@ -42,8 +43,9 @@ class MailboxSpec(BaseModel):
     """
 
     priority: Callable[[Any], float] | None = None
-    """Messages with a smaller value are handled first, equal ones in the order they came. Runs in the sender's
-    thread; what it raises reaches the sender.
+    """Messages with a smaller value are handled first, equal ones in the order they came. Called once for each
+    message, in the sender's thread; what it raises reaches the sender, and so does `InvalidPriority` when it returns
+    NaN or what is not a number.
     """
 
     on_restart: Literal["keep", "drop"] = "keep"
@@ -77,21 +79,49 @@ class Queue(Protocol):
 
 
 class PriorityQueue:
-    """A queue ordered by priority, then by arrival. What is put back at the front goes before everything."""
+    """A queue ordered by priority, then by arrival. What is put back at the front goes before everything.
 
-    def __init__(self, priority: Callable[[Any], float]) -> None:
+    A message that is taken out of the middle leaves its number in the heap, where it is passed over; when such numbers
+    are the most of it, the heap is made anew. So each operation but `withdraw` is logarithmic, on average.
+    """
+
+    def __init__(self, priority: Callable[[Any], float], path: str) -> None:
         self._priority = priority
-        self._heap: list[tuple[float, int, Envelope]] = []
+        self._path = path
+        self._heap: list[tuple[float, int]] = []
+        """The rank and number of each message, and of some that do not wait any more."""
+        self._waiting: dict[int, Envelope] = {}
+        """The messages that wait, by number."""
+        self._requests: dict[int, Envelope] = {}
+        """The orders to stop that wait, by number."""
         self._front: deque[Envelope] = deque()
         self._arrived = 0
+        self._oldest = 1
+        """No message with a smaller number waits."""
         self._lock = threading.Lock()
 
-    def append(self, envelope: Envelope) -> None:
+    def rank(self, envelope: Envelope) -> float:
+        """The priority of a message.
+
+        Raises:
+            InvalidPriority: the user's function returned what is not a number, or NaN
+            Exception: what it raised
+        """
         message = envelope.message
         if type(message) is _ActorStop:  # no business of the user's function
-            self.force(envelope)
-            return
-        self._push(self._priority(message.message if type(message) is Timed else message), envelope)
+            return math.inf
+        message = message.message if type(message) is Timed else message
+        value = self._priority(message)
+        rank = value if type(value) is float or type(value) is int else _number(value)
+        if rank is None or rank != rank:  # NaN
+            raise InvalidPriority(self._path, value, message)
+        return rank
+
+    def append(self, envelope: Envelope, rank: float | None = None) -> None:
+        """Puts a message; `rank`: what `rank(envelope)` returned, where that was asked already. Raises as it does, and
+        then changes nothing.
+        """
+        self._push(self.rank(envelope) if rank is None else rank, envelope)
 
     def force(self, envelope: Envelope) -> None:
         """Puts a request of the runtime's own behind everything that waits."""
@@ -100,44 +130,76 @@ class PriorityQueue:
     def _push(self, rank: float, envelope: Envelope) -> None:
         with self._lock:
             self._arrived += 1
-            heapq.heappush(self._heap, (rank, self._arrived, envelope))
+            (self._requests if type(envelope.message) is _ActorStop else self._waiting)[self._arrived] = envelope
+            heapq.heappush(self._heap, (rank, self._arrived))
 
     def appendleft(self, envelope: Envelope) -> None:
         self._front.appendleft(envelope)
 
     def pop_oldest(self) -> Envelope:
         """Takes out what has waited longest, requests of the runtime's own excepted. Raises IndexError."""
-        if self._front:
-            return self._front.popleft()
         with self._lock:
-            waiting = [each for each in self._heap if type(each[2].message) is not _ActorStop]
-            if not waiting:
+            for place, envelope in enumerate(self._front):
+                if type(envelope.message) is not _ActorStop:
+                    del self._front[place]
+                    return envelope
+            if not self._waiting:
                 raise IndexError
-            entry = min(waiting, key=lambda each: each[1])
-            self._heap.remove(entry)
-            heapq.heapify(self._heap)
-            return entry[2]
+            while self._oldest not in self._waiting:
+                self._oldest += 1
+            envelope = self._waiting.pop(self._oldest)
+            self._tidy()
+            return envelope
 
     def popleft(self) -> Envelope:
-        if self._front:
-            return self._front.popleft()
         with self._lock:
-            return heapq.heappop(self._heap)[2]
+            if self._front:
+                return self._front.popleft()
+            while True:
+                number = heapq.heappop(self._heap)[1]
+                envelope = self._waiting.pop(number, None) or self._requests.pop(number, None)
+                if envelope is not None:
+                    return envelope
 
     def waiting(self) -> list[Envelope]:
         """What waits, in no promised order."""
         with self._lock:
-            return [*self._front, *(entry[2] for entry in self._heap)]
+            return [*self._front, *self._waiting.values(), *self._requests.values()]
 
     def withdraw(self, envelope: Envelope) -> None:
         """Takes a waiting message out, if it is there. Linear in what waits."""
         with self._lock:
             self._front = deque(each for each in self._front if each is not envelope)
-            self._heap = [entry for entry in self._heap if entry[2] is not envelope]
+            for group in (self._waiting, self._requests):
+                for number in [number for number, each in group.items() if each is envelope]:
+                    del group[number]
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Makes the heap anew when most of it does not wait any more."""
+        if len(self._heap) > 2 * (len(self._waiting) + len(self._requests)) + _SPARE:
+            self._heap = [each for each in self._heap if each[1] in self._waiting or each[1] in self._requests]
             heapq.heapify(self._heap)
 
     def __len__(self) -> int:
-        return len(self._front) + len(self._heap)
+        return len(self._front) + len(self._waiting) + len(self._requests)
+
+
+_SPARE = 16
+"""Numbers that a heap may hold in vain before it is made anew."""
+
+
+def _number(value: object) -> float | None:
+    """A priority that is neither a `float` nor an `int` itself, as one of these; None: it is not a number.
+
+    What is compared in the queue must not be the user's: a comparison that raises would spoil the queue for everyone.
+    """
+    if isinstance(value, int):
+        return int.__add__(value, 0)
+    try:
+        return float(value) if isinstance(value, Real | Decimal) else None
+    except Exception:  # noqa: BLE001 - it says that it is a number, and is not one
+        return None
 
 
 class BoundedQueue:
@@ -159,7 +221,7 @@ class BoundedQueue:
         self._drop = drop
         self._park = park
         self._lock = threading.Lock()
-        self._outside: deque[tuple[Future[None], Envelope]] = deque()
+        self._outside: deque[tuple[Future[None], Envelope, float | None]] = deque()
         """Senders that wait for room, with what they send: first come, first let in."""
         self._requests = 0
         """How many of those that wait are orders to stop: the bound is not for them (supervision rule 34)."""
@@ -174,18 +236,48 @@ class BoundedQueue:
         """Whether a message would fit."""
         return len(self._inner) - self._requests < self._capacity or self._closed
 
+    def _rank(self, envelope: Envelope) -> float | None:
+        """The priority of the message, where there are priorities: asked before anything changes, and without the lock,
+        for that runs code of the user's.
+        """
+        inner = self._inner
+        return inner.rank(envelope) if isinstance(inner, PriorityQueue) else None
+
+    def _put(self, envelope: Envelope, rank: float | None) -> None:
+        if rank is None:
+            self._inner.append(envelope)
+        else:
+            cast("PriorityQueue", self._inner).append(envelope, rank)
+
     def offer(self, envelope: Envelope) -> bool:
-        """Puts the message if there is room."""
+        """Puts the message if there is room. Raises what its priority raises."""
+        return self._offer(envelope, self._rank(envelope))
+
+    def _offer(self, envelope: Envelope, rank: float | None) -> bool:
         with self._lock:
             if type(envelope.message) is _ActorStop:
                 self._requests += 1
             elif not self.has_room():
                 return False
-            self._inner.append(envelope)
+            self._put(envelope, rank)
             return True
 
+    def put_now(self, envelope: Envelope) -> list[Envelope]:
+        """Puts a message that has no sender who could wait or take it back. Returns what is lost for that: the message
+        itself, or with `drop_oldest` what waited longest. Raises what its priority raises.
+        """
+        rank, lost = self._rank(envelope), []
+        while not self._offer(envelope, rank):
+            if self._policy != "drop_oldest":
+                return [envelope]
+            oldest = self._take_oldest()
+            if oldest is not None:
+                lost.append(oldest)
+        return lost
+
     def append(self, envelope: Envelope) -> None:
-        while not self.offer(envelope):
+        rank = self._rank(envelope)
+        while not self._offer(envelope, rank):
             match self._policy:
                 case "reject":
                     raise MailboxFull(self._path, self._capacity, envelope.message)
@@ -198,28 +290,29 @@ class BoundedQueue:
                         self._drop(oldest)
                 case "block":
                     refuse_on_loop(f"tell() to the full mailbox of {self._path}", "`await ref.send(message)`")
-                    entered = self._wait_outside(envelope)
+                    entered = self._wait_outside(envelope, rank)
                     self._park(entered, None)
                     entered.get()
                     return
 
     async def admit(self, envelope: Envelope) -> None:
-        """Puts the message as soon as there is room."""
-        if self.offer(envelope):
+        """Puts the message as soon as there is room. Raises what its priority raises."""
+        rank = self._rank(envelope)
+        if self._offer(envelope, rank):
             return
-        entered = self._wait_outside(envelope)
+        entered = self._wait_outside(envelope, rank)
         try:
             await entered
         except asyncio.CancelledError:
             with self._lock, contextlib.suppress(ValueError):  # it is in already
-                self._outside.remove((entered, envelope))
+                self._outside.remove((entered, envelope, rank))
             raise
 
-    def _wait_outside(self, envelope: Envelope) -> Future[None]:
+    def _wait_outside(self, envelope: Envelope, rank: float | None) -> Future[None]:
         """A future that settles when the message has been let in."""
         entered: Future[None] = Future(self._park)
         with self._lock:
-            self._outside.append((entered, envelope))
+            self._outside.append((entered, envelope, rank))
             let_in = self._let_in()
         let_in()
         return entered
@@ -228,13 +321,9 @@ class BoundedQueue:
         """Lets in whom there is room for. Returns what tells them, which is to be called without the lock."""
         told: list[Callable[[], None]] = []
         while self._outside and self.has_room():
-            entered, envelope = self._outside.popleft()
-            try:
-                self._inner.append(envelope)
-            except BaseException as error:  # noqa: BLE001 - the priority of the message cannot be told; that is its sender's to hear
-                told.append(partial(entered.set_exception, error))
-            else:
-                told.append(entered.set)
+            entered, envelope, rank = self._outside.popleft()
+            self._put(envelope, rank)
+            told.append(entered.set)
 
         def tell() -> None:
             for each in told:
@@ -307,8 +396,16 @@ class BoundedQueue:
 
 def make_queue(spec: MailboxSpec, path: str, drop: Callable[[Envelope], None], park: Parking) -> Queue:
     """The queue that `spec` asks for."""
-    queue: Queue = deque() if spec.priority is None else PriorityQueue(spec.priority)
+    queue: Queue = deque() if spec.priority is None else PriorityQueue(spec.priority, path)
     return queue if spec.capacity is None else BoundedQueue(spec, queue, path, drop, park)
+
+
+def put_now(queue: Queue, envelope: Envelope) -> list[Envelope]:
+    """Puts a message that has no sender who could wait or take it back. Returns what is lost for that."""
+    if isinstance(queue, BoundedQueue):
+        return queue.put_now(envelope)
+    queue.append(envelope)
+    return []
 
 
 def waiting_in(queue: Queue) -> list[Envelope]:

@@ -46,6 +46,11 @@ class Timed(NamedTuple):
     timer: Timer | None = None
     """The timer that sent it; `None` once it no longer matters whether that one was cancelled."""
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether its timer was cancelled since: then it is neither handled nor a dead letter."""
+        return self.timer is not None and self.timer.cancelled
+
 
 class Continue(NamedTuple):
     """Asks the actor to run `on_continue`, before any message that waits."""

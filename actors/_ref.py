@@ -15,7 +15,7 @@ from actors._current import current_cell
 from actors._deadlines import expire
 from actors._envelope import Envelope
 from actors._errors import CallTimeout, RuntimeStopped
-from actors._future import Future, conclude, refuse_on_loop
+from actors._future import Future, Pending, conclude, refuse_on_loop
 from actors._introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._mailbox import BoundedQueue
 from actors._messages import Down
@@ -264,16 +264,12 @@ class ActorRef(pykka.ActorRef[A]):
 
     def ended(self) -> Future[ExitReason]:
         """A future of the last exit reason: it settles when the actor is gone for good, not when it restarts."""
-        future: Future[ExitReason] = Future(self._cell.runtime.park, self._cell, Wanted.END)
         cell = self._cell
-
-        def ended(reason: ExitReason) -> None:
-            conclude(future, reason, reason)
-
+        future: Future[ExitReason] = Future(cell.runtime.park, cell, Wanted.END)
         if cell.closed:  # its runtime may have stopped since, and answers no more
-            ended(cell.reason)
+            conclude(future, cell.reason, cell.reason)
         else:
-            cell.runtime.on_loop(partial(cell.runtime.when_closed, cell, ended))
+            cell.runtime.on_loop(partial(_add_ended, cell, Pending(future)))
         return future
 
     def monitor(self) -> Future[Down]:
@@ -285,7 +281,8 @@ class ActorRef(pykka.ActorRef[A]):
         if self._cell.closed:
             conclude(future, self._cell.reason, Down(self, NoProc(), runtime.next_number()))
             return future
-        runtime.on_loop(lambda: self._cell.watch().add_monitor(runtime.next_number(), future))
+        pending = Pending(future)
+        runtime.on_loop(lambda: self._cell.watch().add_monitor(runtime.next_number(), pending))
         return future
 
     def link(self, other: ActorRef[Any]) -> None:
@@ -385,6 +382,12 @@ class ActorRef(pykka.ActorRef[A]):
 
     def __repr__(self) -> str:
         return f"<ActorRef {self._cell.path} #{self._cell.incarnation}>"
+
+
+def _add_ended(cell: Cell, pending: Pending[ExitReason]) -> None:
+    """The future settles when the cell closes, and is forgotten if it is dropped before."""
+    forget = cell.runtime.when_closed(cell, lambda reason: pending.conclude(reason, reason))
+    pending.when_dropped(forget)
 
 
 def _inherit(caller: Cell | None, correlation_id: str | None) -> str | None:

@@ -13,6 +13,7 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context, copy_context
+from functools import partial
 from threading import get_ident  # by its own name: a simulation puts another one into `threading`
 from time import monotonic
 from types import TracebackType
@@ -34,7 +35,7 @@ from actors._errors import (
     StartError,
     lost,
 )
-from actors._events import Abandoned, EventStream, MessageHandled, UncaughtException
+from actors._events import Abandoned, EventStream, UncaughtException
 from actors._future import Future, Parking, refuse_on_loop
 from actors._hosts import Host
 from actors._interrupts import hand_on
@@ -122,7 +123,7 @@ class Runtime:
         self._counter = itertools.count(1)
         self._childless: dict[Cell, Callable[[], object]] = {}
         self._starting: dict[Cell, Future[ActorRef[Any]]] = {}
-        self._closing: dict[Cell, list[Callable[[ExitReason], object]]] = {}
+        self._closing: dict[Cell, dict[int, Callable[[ExitReason], object]]] = {}
         self._looked_after: dict[asyncio.Task[None], None] = {}
         self._why_not = "it was not started: use it as `with Runtime()` or `async with Runtime()`"
         self._thread: LoopThread | None = None
@@ -408,13 +409,18 @@ class Runtime:
         """
         bell = threading.Lock()
         bell.acquire()
-        future.add_done_callback(lambda _: bell.release())
+
+        def ring(_: Future[Any]) -> None:
+            bell.release()
+
+        future.add_done_callback(ring)
         until = None if timeout is None else monotonic() + timeout
         while True:
             left = LOOK if until is None else min(LOOK, until - monotonic())
             if bell.acquire(timeout=max(0.0, left)):
                 return True
             if until is not None and monotonic() >= until:
+                future.remove_done_callback(ring)
                 return False
             if self.is_over():
                 with contextlib.suppress(queue.Full):
@@ -595,12 +601,16 @@ class Runtime:
         if then is not None:
             self.control_call(then)
 
-    def when_closed(self, cell: Cell, then: Callable[[ExitReason], object]) -> None:
-        """Calls `then` with the last exit reason when the cell is gone for good; at once if it is."""
+    def when_closed(self, cell: Cell, then: Callable[[ExitReason], object]) -> Callable[[], object]:
+        """Calls `then` with the last exit reason when the cell is gone for good; at once if it is. Returns what takes
+        that back: to be called in any thread, and as often as one likes.
+        """
+        number = next(self._counter)
         if cell.closed:
             then(cell.reason)
         else:
-            self._closing.setdefault(cell, []).append(then)
+            self._closing.setdefault(cell, {})[number] = then
+        return partial(self._closing.get(cell, {}).pop, number, None)
 
     def forget(self, cell: Cell) -> None:
         """The cell is gone for good."""
@@ -610,7 +620,7 @@ class Runtime:
         totals["handled"] += cell.handled
         totals["seconds"] += cell.seconds  # type: ignore[assignment]
         self.started(cell, cell.reason)  # killed while it was told to stop in its start: nobody else says so
-        for then in self._closing.pop(cell, ()):
+        for then in list(self._closing.pop(cell, {}).values()):
             self.attempt(cell.path, "a callback of its end", then, cell.reason)
 
     def look_after(self, work: Awaitable[object], failed: Callable[[BaseException], object]) -> None:
@@ -630,7 +640,7 @@ class Runtime:
 
     def watch_messages(self) -> None:
         """Looks again whether anybody wants single messages."""
-        self.observed = bool(self.events.sinks(MessageHandled))
+        self.observed = self.events.wants_messages()
 
     def refuse_if_stopped(self) -> None:
         """Raises `RuntimeStopped` or `NotInRuntime` unless the runtime runs."""

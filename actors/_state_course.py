@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from actors._errors import TransitionRefused
 from actors._handlers import Handler
 from actors._mailbox import BoundedQueue
-from actors._messages import Timed
 from actors._state_definition import MachineState, StateDefinition
 from actors._timers import Timer
 
@@ -181,8 +180,6 @@ class Course:
         cell = self.machine._cell
         envelope = cell.envelope
         assert envelope is not None
-        if type(envelope.message) is Timed:
-            envelope.message = envelope.message._replace(timer=None)  # it has come: nothing ends it any more
         cell.put_aside(envelope)
 
     def _start_state_timeout(self) -> None:
@@ -231,12 +228,10 @@ class Course:
         if timeout is not None:
             timeout.cancel()
 
-    def take(self, timeout: Timeout) -> bool:
-        """Whether a timeout that comes is still waited for. It is not any more then."""
-        waited_for = self.timeouts.get(timeout.key) is timeout
-        if waited_for:
+    def take(self, timeout: Timeout) -> None:
+        """The timeout has come: it is not waited for any more."""
+        if self.timeouts.get(timeout.key) is timeout:
             del self.timeouts[timeout.key]
-        return waited_for
 
 
 async def _answer_after(entry: Coroutine[Any, Any, None], answer: object) -> object:

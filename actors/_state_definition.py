@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from actors._errors import HandlerDefinitionError, StateMachineDefinitionError, UnknownState
-from actors._handlers import Handler, message_types
+from actors._handlers import MARK, Handler, best_match, message_types
 
 MachineState: TypeAlias = Enum | str
 """A state: a member of the machine's Enum, or one of the strings it lists."""
@@ -91,9 +91,8 @@ class StateDefinition:
         """Who handles the type `kind`: a handler of the state, one for every state, or `on_receive`."""
         found = self._found.get((state, kind))
         if found is None:
-            levels = (self.own[state], self.common)
-            candidates = (level[base] for level in levels for base in kind.__mro__ if base in level)
-            found = self._found[state, kind] = next(candidates, self.fallback)
+            found = best_match(self.own[state], kind) or best_match(self.common, kind) or self.fallback
+            self._found[state, kind] = found
         return found
 
     def resolve(self, target: object) -> MachineState:
@@ -236,7 +235,7 @@ def _marked(machine: type[Any]) -> list[_Marks]:
     found: dict[str, _Marks] = {}
     for base in machine.__mro__:
         for name, member in vars(base).items():
-            handled: tuple[type, ...] = getattr(member, "__understudy_handles__", ())
+            handled: tuple[type, ...] = getattr(member, MARK, ())
             within: _During | None = getattr(member, "__understudy_during__", None)
             entered: tuple[MachineState, ...] | None = getattr(member, "__understudy_entering__", None)
             if handled or within is not None or entered is not None:

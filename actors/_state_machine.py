@@ -55,7 +55,7 @@ from typing import Any, ClassVar, Self
 from pykka.messages import ProxyCall
 
 from actors._actor import Actor
-from actors._handlers import SYSTEM, Dispatch, Handler
+from actors._handlers import SYSTEM, Dispatch, Handler, comes
 from actors._messages import Continue, Timed
 from actors._state_course import Course, EventTimeout, NamedTimeout, Only, Phase, Timeout
 from actors._state_definition import MachineState, StateDefinition, define
@@ -178,10 +178,10 @@ def _continue(machine: Any, message: Continue) -> object:
 
 def _timed(machine: Any, timed: Timed) -> object:
     course: Course = machine._course
-    if timed.incarnation != machine.incarnation:
-        return SYSTEM[Timed](machine, timed)
-    if isinstance(timed.timer, Timeout) and not course.take(timed.timer):
+    if not comes(machine, timed):
         return None
+    if isinstance(timed.timer, Timeout):
+        course.take(timed.timer)
     return course.handle(timed.message)
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from actors._clock import TimerHandle
 from actors._envelope import Envelope
+from actors._errors import BlockingCallError, MailboxFull
+from actors._interrupts import hand_on
 from actors._messages import Timed
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 class Timer:
     """A message that comes later. It ends with the incarnation that set it."""
 
-    __slots__ = ("_cell", "_due", "_handle", "_incarnation", "_interval", "_message", "active")
+    __slots__ = ("_cell", "_due", "_handle", "_incarnation", "_interval", "_message", "active", "cancelled")
 
     def __init__(self, cell: Cell, due: float, interval: float | None, message: object) -> None:
         self._cell = cell
@@ -26,6 +28,8 @@ class Timer:
         self._handle: TimerHandle | None = None
         self.active = True
         """Whether a message is still to come."""
+        self.cancelled = False
+        """Whether `cancel` was called: not even a message that waits already is handled."""
         cell.runtime.on_loop(self._arm)
 
     def _arm(self) -> None:
@@ -52,15 +56,25 @@ class Timer:
         envelope = Envelope(Timed(self._incarnation, self._message, self), cell)
         try:
             self._put(envelope)
-        except BaseException as error:  # noqa: BLE001 - a bounded mailbox refused it, and nobody is there to take it back
+        except (MailboxFull, BlockingCallError) as error:
             cell.dead_letter(self._message, "overflow", envelope, error)
+        except BaseException as error:  # noqa: BLE001 - of the user's priority function; there is no sender to tell
+            hand_on(error)
+            cell.dead_letter(self._message, "refused", envelope, error)
 
     def _put(self, envelope: Envelope) -> None:
         self._cell.put(envelope)
 
     def cancel(self) -> None:
-        """The message does not come, unless it waits in the mailbox already. May be called twice, and from any
-        thread.
+        """The message does not come, even if it waits in the mailbox already. One that the actor has stashed or
+        postponed has come. May be called twice, and from any thread.
+        """
+        self.cancelled = True
+        self.end()
+
+    def end(self) -> None:
+        """No further message is sent. One that waits already is left: the end of an incarnation makes it a dead letter
+        (`stale_timer`).
         """
         if self.active:
             self.active = False

@@ -281,6 +281,10 @@ class Turn:
             envelope.reply = None  # what on_receive returns is not an answer
         self.dead_letter(envelope.message, "unhandled", envelope)
 
+    def skipped(self) -> None:
+        """The message being handled was the tick of a timer that is cancelled: it is not handled, and no progress."""
+        self.unproductive += 1
+
     def refuse(self, envelope: Envelope, why: str, error: BaseException) -> None:
         """Nobody will handle the message: its asker is told, and it is a dead letter."""
         if type(envelope.message) is Continue:
@@ -299,8 +303,11 @@ class Turn:
         """Publishes a message that nobody handled."""
         sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
         if type(message) is Timed:
+            if message.cancelled:
+                return
             message = message.message
-        self.runtime.events.publish(DeadLetter(self.path, self.runtime.now(), message, why, sender, error))
+        letter = DeadLetter(self.path, self.runtime.now(), message, why, sender, error)
+        self.runtime.events.publish(letter, quiet=getattr(envelope, "quiet", False))
 
     def watched(self) -> bool:
         """Whether somebody watches single messages of this cell."""
@@ -323,7 +330,8 @@ class Turn:
                     seconds,
                     outcome,
                     envelope.correlation_id,
-                )
+                ),
+                quiet=getattr(envelope, "quiet", False),
             )
 
 

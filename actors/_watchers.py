@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from actors._future import Future, conclude
+from actors._future import Pending
 from actors._messages import Down, Exit
 from actors._reasons import ExitReason, NoProc
 
@@ -19,7 +20,7 @@ class Watchers:
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
-        self._monitors: dict[int, Cell | Future[Down]] = {}
+        self._monitors: dict[int, Cell | Pending[Down]] = {}
         self._links: dict[Cell, None] = {}
         self._watched: dict[int, Cell] = {}
 
@@ -28,16 +29,22 @@ class Watchers:
         """How many links there are, and how many monitors on this cell."""
         return len(self._links), len(self._monitors)
 
-    def add_monitor(self, number: int, watcher: Cell | Future[Down]) -> None:
+    def add_monitor(self, number: int, watcher: Cell | Pending[Down]) -> None:
         """`watcher` is told once when the incarnation ends; between two incarnations, when the next one ends; at once,
-        with `noproc`, when the cell is closed.
+        with `noproc`, when the cell is closed. A future that is dropped before is forgotten.
         """
         if self._cell.closed:
             self._tell_one(number, watcher, NoProc())
             return
         self._monitors[number] = watcher
-        if not isinstance(watcher, Future):
+        if isinstance(watcher, Pending):
+            watcher.when_dropped(partial(self._drop, number))
+        else:
             watcher.watch()._watched[number] = self._cell
+
+    def _drop(self, number: int) -> None:
+        # In any thread: one step of the interpreter, and no code of a user's.
+        self._monitors.pop(number, None)
 
     def remove_monitor(self, number: int) -> None:
         """The incarnation of this cell no longer wants to hear of what it monitors under this number."""
@@ -72,7 +79,7 @@ class Watchers:
         monitors, self._monitors = self._monitors, {}
         links, self._links = self._links, {}
         for number, watcher in monitors.items():
-            if not isinstance(watcher, Future) and watcher.watchers is not None:
+            if not isinstance(watcher, Pending) and watcher.watchers is not None:
                 watcher.watchers._watched.pop(number, None)
             self._tell_one(number, watcher, reason)
         for other in links:
@@ -80,10 +87,10 @@ class Watchers:
                 other.watchers._links.pop(self._cell, None)
             self._share(self._cell, other, reason)
 
-    def _tell_one(self, number: int, watcher: Cell | Future[Down], reason: ExitReason) -> None:
+    def _tell_one(self, number: int, watcher: Cell | Pending[Down], reason: ExitReason) -> None:
         down = Down(self._cell.ref, reason, number)
-        if isinstance(watcher, Future):
-            conclude(watcher, self._cell.reason, down)
+        if isinstance(watcher, Pending):
+            watcher.conclude(self._cell.reason, down)
         else:
             watcher.put_urgent(down)
 

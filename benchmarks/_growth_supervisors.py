@@ -1,6 +1,6 @@
-"""What an operation of a supervisor costs beside how many siblings: it must not grow with them.
+"""How an operation of a supervisor grows with its number of children: seconds for one operation, at a size.
 
-Each function takes a number of siblings and returns seconds per operation, the median of many.
+Each figure is the median of many.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from supervisors import SupervisorRef, child, start, supervisor
 from supervisors._strategy import Strategy
 
 ROUNDS = 200
-SIZES = (10, 1_000, 10_000)
 
 
 class Echo(Actor):
@@ -55,8 +54,3 @@ ROWS: Mapping[str, Callable[[int], float]] = {
     "restart, one_for_one": lambda siblings: _crash_to_answer("one_for_one", siblings),
     "restart of the last, rest_for_one": lambda siblings: _crash_to_answer("rest_for_one", siblings),
 }
-
-
-if __name__ == "__main__":
-    for name, row in ROWS.items():
-        print(name, *(f"{size:,}: {row(size) * 1e6:.0f} us" for size in SIZES), sep="  ")

@@ -1,7 +1,6 @@
 """How what a team does grows with its number of members: seconds for one operation, at a size.
 
-`ROWS` has a function for each row; called with a number of seats it returns the seconds that one operation takes among
-so many. The choices are measured on the roster alone, everything else on a team that runs.
+The choices are measured on the roster alone, everything else on a team that runs.
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from teams._roster import Roster, Seat
 from teams._target import Route
 from teams._team_view import TeamView
 
-SIZES = (10, 1_000, 10_000)
-"""The sizes at which each row is measured."""
 CHOICES = 2_000
 """How many choices one measurement makes."""
 CHANGES = 40

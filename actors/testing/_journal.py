@@ -33,11 +33,9 @@ _record: Callable[[type[Observation], tuple[object, ...]], Observation] = tuple.
 class SimEnvelope(Envelope):
     """A message with a number of its own."""
 
-    __slots__ = ("aside", "loose", "number")
+    __slots__ = ("loose", "number")
 
     number: int
-    aside: bool
-    """It waits in the stash now; this envelope only stands for the handler that put it there."""
     loose: bool
     """Its order is not promised any more: stashed, redelivered, delayed by a fault, or in a queue with priorities."""
 
@@ -116,6 +114,8 @@ class Journal:
         sim = SimEnvelope(envelope.message, sender, watched, envelope.deadline, envelope.correlation_id)
         sim.number = number
         sim.aside = sim.loose = False
+        if getattr(envelope, "quiet", False):
+            sim.quiet = True
         self.open[number] = sim
         if watched is not None:
             self.asks[number] = watched
@@ -175,11 +175,6 @@ class Journal:
         self.note(DeadLettered, path, number, type(message).__qualname__, why)
         if number is not None:
             self.open.pop(number, None)
-
-    def given_back(self, envelope: SimEnvelope) -> None:
-        """Its sender was told that it was not sent."""
-        self.open.pop(envelope.number, None)
-        self.asks.pop(envelope.number, None)
 
     def back(self, envelope: SimEnvelope) -> None:
         """It goes back to the front of the queue, and is open again."""

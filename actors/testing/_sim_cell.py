@@ -15,7 +15,7 @@ from actors._envelope import Envelope
 from actors._errors import ActorDeadError
 from actors._future import Future
 from actors._handlers import Dispatch
-from actors._mailbox import BoundedQueue, PriorityQueue, Queue
+from actors._mailbox import BoundedQueue, PriorityQueue, Queue, waiting_in
 from actors._messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, StopOrder, Timed
 from actors._props import Props
 from actors._reasons import Crashed, ExitReason, Killed
@@ -112,7 +112,7 @@ class SimCell(Cell):
         if self.is_user_message(envelope):
             return self.raising.around(handler, envelope.number)
         timed = envelope.message
-        if isinstance(timed, Timed) and timed.incarnation == self.incarnation:
+        if isinstance(timed, Timed) and timed.incarnation == self.incarnation and not timed.cancelled:
             return self.raising.instead("timer", handler, envelope.number)
         return handler
 
@@ -187,13 +187,21 @@ class SimCell(Cell):
         self.runtime.journal.refused(self.path, message, why, envelope)
         super().dead_letter(message, why, envelope, error)
 
+    def recall(self, envelope: Envelope) -> bool:
+        found = super().recall(envelope)
+        if found and isinstance(envelope, SimEnvelope):
+            self.runtime.journal.open[envelope.number] = envelope
+        return found
+
     def put_aside(self, envelope: Envelope) -> None:
+        again = getattr(envelope, "aside", False)
         super().put_aside(envelope)
-        if isinstance(envelope, SimEnvelope) and self.stash is not None:
+        if isinstance(envelope, SimEnvelope) and self.stash and not again:
             aside = self.stash[-1]
             kept = SimEnvelope(aside.message, aside.sender, aside.reply, aside.deadline, aside.correlation_id)
             kept.crashes, kept.number, kept.aside, kept.loose = aside.crashes, envelope.number, False, True
-            envelope.aside = True
+            if getattr(aside, "quiet", False):
+                kept.quiet = True
             self.stash[-1] = self.runtime.journal.open[envelope.number] = kept
 
     # Life
@@ -287,11 +295,7 @@ class SimCell(Cell):
 
     def waiting_messages(self) -> list[Envelope]:
         """Every message that is in the mailbox, in the stash or being handled."""
-        queue = self.queue._inner if isinstance(self.queue, BoundedQueue) else self.queue
-        found = list(queue) if isinstance(queue, deque) else []
-        if isinstance(queue, PriorityQueue):
-            found = [*queue._front, *(entry[2] for entry in queue._heap)]
-        return [*found, *(self.stash or ())]
+        return [*waiting_in(self.queue), *(self.stash or ())]
 
 
 RESTARTS, STARTS, STOPS = (KillDuringRestart,), (CrashInStart,), (CrashInStop,)
@@ -379,22 +383,18 @@ class WatchedPriorityQueue(PriorityQueue):
 
     cell: SimCell
 
-    def append(self, envelope: Envelope) -> None:
+    def append(self, envelope: Envelope, rank: float | None = None) -> None:
         cell = self.cell
+        rank = self.rank(envelope) if rank is None else rank
         sim = cell.runtime.journal.arrived(cell, envelope)
         sim.loose = True
-        try:
-            if cell.aimed[ON_THE_WAY] and cell.is_user_message(sim):
-                cell.tampered(sim, super().append)
-            else:
-                super().append(sim)
-        except BaseException:  # the user's function: the sender hears of it, and has its message back
-            cell.runtime.journal.given_back(sim)
-            raise
+        if cell.aimed[ON_THE_WAY] and cell.is_user_message(sim):
+            cell.tampered(sim, partial(self._push, rank))
+        else:
+            self._push(rank, sim)
 
     def force(self, envelope: Envelope) -> None:
-        known = isinstance(envelope, SimEnvelope)  # `append` hands a stop on to this
-        super().force(envelope if known else self.cell.runtime.journal.arrived(self.cell, envelope))
+        super().force(self.cell.runtime.journal.arrived(self.cell, envelope))
 
     def appendleft(self, envelope: Envelope) -> None:
         _back(self.cell, envelope)
@@ -414,6 +414,6 @@ def _watched(cell: SimCell, queue: Queue) -> Queue:
         queue._inner = _watched(cell, queue._inner)
         return queue
     watched: WatchedQueue | WatchedPriorityQueue
-    watched = WatchedPriorityQueue(queue._priority) if isinstance(queue, PriorityQueue) else WatchedQueue()
+    watched = WatchedPriorityQueue(queue._priority, cell.path) if isinstance(queue, PriorityQueue) else WatchedQueue()
     watched.cell = cell
     return watched

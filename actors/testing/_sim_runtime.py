@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from actors._cell import Cell
 from actors._clock import TimerHandle
-from actors._events import Abandoned, LifecycleEvent, MessageHandled, Quarantined, UncaughtException
+from actors._events import Abandoned, LifecycleEvent, Quarantined, UncaughtException
 from actors._future import Future
 from actors._runtime import Runtime, _running
 from actors.testing import _observations as seen
@@ -112,15 +112,22 @@ class SimRuntime(Runtime):
         return self.thread_host.is_current(cell)
 
     def watch_messages(self) -> None:
-        self.wants_messages = bool(self.events.sinks(MessageHandled))
+        self.wants_messages = self.events.wants_messages()
 
     # Waiting
 
     def _block(self, future: Future[Any], timeout: float | None) -> bool:
         """Blocks a greenlet, or the test itself, until the future settles."""
         sleeper = Sleeper("a future")
-        future.add_done_callback(lambda _: self.strands.wake(sleeper))
-        return self.strands.block(sleeper, timeout)
+
+        def wake(_: Future[Any]) -> None:
+            self.strands.wake(sleeper)
+
+        future.add_done_callback(wake)
+        try:
+            return self.strands.block(sleeper, timeout)
+        finally:
+            future.remove_done_callback(wake)
 
     def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> None:
         """Begins a simulated thread that is no actor of ours; the name is also that of its lane."""
@@ -162,7 +169,7 @@ class SimRuntime(Runtime):
         match event:
             case Abandoned(path=path, incarnation=incarnation, what=what):
                 journal.note(seen.Abandoned, path, incarnation, what)
-            case UncaughtException(path=path, where=where, error=error) if self.loop.failure is None:
+            case UncaughtException(path=path, where=where, error=error) if not self._is_left_over(path, where, error):
                 failure = LoopFailure(event.at, f"{where} of {path} raised {shown(error)}")
                 failure.__cause__ = error
                 self.loop.failure = failure
@@ -173,6 +180,11 @@ class SimRuntime(Runtime):
         child = getattr(event, "child", None)
         if child is not None:
             self._supervision(event, child)
+
+    def _is_left_over(self, path: str, where: str, error: BaseException) -> bool:
+        """Whether a task or callback of an incarnation that has ended exits: reported, and no fault of the runtime."""
+        of_an_actor = path != self.name and isinstance(error, SystemExit | KeyboardInterrupt)
+        return self.loop.failure is not None or (of_an_actor and where.startswith(("task ", "a callback ")))
 
     def _supervision(self, event: Any, child: str) -> None:
         """An event of a supervisor, whose types this package must not know: it is told by its shape."""

@@ -4,11 +4,11 @@ observers that raise too; and what must hold of it all the same.
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import sys
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -266,25 +266,24 @@ class HostileWorld:
         return sim
 
     def _play(self, sim: Simulation, *, texts: bool) -> Played:
-        with _quiet(collect=any("del" in line.looks for line in self.script)):
-            run = _Run(sim)
-            with ExitStack() as observers, _endless(sim), sim:
-                observers.enter_context(hostile.logging_to(library_logger.name, handlers=(logging.NullHandler(),)))
-                for observer in self.observers:
-                    run.observe(observer, observers)
-                run.listen()
-                # Not `sim.start`, which waits: a tree that a fault keeps from coming up is one of the cases.
-                sim.runtime.spawn_nowait(props_for(self.tree(), sim.runtime, "root"), None, "root")
-                for line in sorted(self.script, key=lambda line: line.at):
-                    sim.run(max(line.at, sim.now))
-                    run.perform(line)
-                sim.run(max(8.0, sim.now))
-                run.heal()
-                run.judge_living()
-                sim.finish()
-                run.judge()
-                if texts:
-                    run.judge_texts()
+        run = _Run(sim)
+        with _quiet(), run.armed(), ExitStack() as observers, _endless(sim), sim:
+            observers.enter_context(hostile.logging_to(library_logger.name, handlers=(logging.NullHandler(),)))
+            for observer in self.observers:
+                run.observe(observer, observers)
+            run.listen()
+            # Not `sim.start`, which waits: a tree that a fault keeps from coming up is one of the cases.
+            sim.runtime.spawn_nowait(props_for(self.tree(), sim.runtime, "root"), None, "root")
+            for line in sorted(self.script, key=lambda line: line.at):
+                sim.run(max(line.at, sim.now))
+                run.perform(line)
+            sim.run(max(8.0, sim.now))
+            run.heal()
+            run.judge_living()
+            sim.finish()
+            run.judge()
+            if texts:
+                run.judge_texts()
         return run.played(self)
 
     # As text
@@ -342,17 +341,13 @@ def _shortly(part: object) -> str:
 
 
 @contextmanager
-def _quiet(*, collect: bool) -> Iterator[None]:
-    """What raises where nobody can hear it, in a `__del__` or in a handler of `logging`, is not printed. With
-    `collect`, everything that is left is dropped before the end.
-    """
+def _quiet() -> Iterator[None]:
+    """What raises where no code can catch it, in a `__del__` or in a handler of `logging`, is not printed."""
     hook, raises = sys.unraisablehook, logging.raiseExceptions
     sys.unraisablehook, logging.raiseExceptions = lambda _: None, False
     try:
         yield
     finally:
-        if collect:
-            gc.collect()
         sys.unraisablehook, logging.raiseExceptions = hook, raises
 
 
@@ -418,12 +413,24 @@ class _Run:
         self._calm: list[Future[Any]] = []
         self._refused: list[Deed] = []
         """The messages whose senders were told that they were not sent."""
+        self._deeds: list[weakref.ref[Deed]] = []
         self._heard: list[LifecycleEvent] = []
         self._unheard = 0
         """How many events there were before anybody listened."""
         self._looks_in: list[Callable[[], object]] = []
         self._raised: Counter[str] = Counter()
         self._records: list[str] = []
+
+    @contextmanager
+    def armed(self) -> Iterator[None]:
+        """After the block no message of the run raises any more, whatever still holds it."""
+        try:
+            yield
+        finally:
+            for each in self._deeds:
+                deed = each()
+                if deed is not None:
+                    deed.disarm()
 
     # What is done
 
@@ -479,6 +486,7 @@ class _Run:
         ref = self._sim.runtime.find(path)
         above = self._sim.runtime.find(path.rpartition("/")[0])
         deed = line.deed()
+        self._deeds.append(weakref.ref(deed))
         try:
             future = self._do(line, ref, above, deed)
         except _Endless:

@@ -23,7 +23,7 @@ async def test_a_busy_actor_answers_for_its_status_state_and_statistics() -> Non
         ref.tell(lambda _: other.call(forever, timeout=None))
         ref.tell("waits")
         ref.link(other)
-        ref.monitor()
+        down = ref.monitor()
         await w.settle()
         status = ref.status()
         assert (status.path, status.state, status.incarnation) == (ref.path, "running", 1)
@@ -32,6 +32,7 @@ async def test_a_busy_actor_answers_for_its_status_state_and_statistics() -> Non
         assert ref.state() == {"seen": ["before"]}
         assert ref.statistics().handled == 2
         ref.kill()
+        await down
 
 
 @in_loop

@@ -88,10 +88,6 @@ def outcome_of(future: Any) -> type:
         return type(error)
 
 
-@pytest.mark.skipif(
-    SupervisorSpec.model_fields["period"].default is not None,
-    reason="a budget that counts seconds gives up a member that fails often, whatever it does in between",
-)
 @pytest.mark.parametrize("backoff", [None, constant(0.1)])
 def test_a_member_that_works_between_its_failures_is_never_given_up(backoff: Any) -> None:
     """Guards the defaults: 100 failures in a minute, with results between them."""

@@ -218,7 +218,7 @@ def test_no_module_of_teams_but_its_seam_reaches_into_an_actors_place() -> None:
     found = [
         f"{path.name}:{number}"
         for path in sorted(Path(HERE).rglob("*.py"))
-        if path.name != "_actors.py"
+        if path.name != "_actors.py" and path.parent.name != "cli"  # its view is taken on the loop thread
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if "._cell" in line
     ]

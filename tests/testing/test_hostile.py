@@ -6,6 +6,8 @@ line is to be taken out.
 
 from __future__ import annotations
 
+import gc
+import sys
 import warnings
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -19,47 +21,7 @@ from supervisors.testing._hostile import Act, Group, Line, Observer, Observing, 
 from supervisors.testing._hostile_cast import RANKS, WAYS
 
 WAITING_FOR: dict[str, str] = {
-    **{
-        f"{each}-loop-exits": "B1: it ends the event loop of every actor"
-        for each in (
-            "place-task",
-            "place-forgotten_task",
-            "place-call_*",
-            "way-task",
-            "way-gather",
-            "way-gather_all",
-            "way-task_group",
-            "way-wait_for",
-            "way-wait",
-            "way-shield",
-            "way-forgotten",
-            "way-call_soon",
-            "way-call_later",
-            "way-done_callback",
-        )
-    },
-    "place-sink-*-exits": "B2: a sink that raises disturbs a life-cycle step",
-    "place-sink-loop-no_exceptions": "B2: the same",
-    "observer-sink-exits": "B2: the same",
-    "observer-sink-no_exceptions": "B2: the same",
-    "observer-log*": "B2: so does a handler, filter or formatter of the library's logger, and a repr in a log line",
-    "rank-none": "B3: a priority that cannot be compared",
-    "rank-text": "B3: the same",
-    "rank-hostile": "B3: the same",
-    "rank-complex": "B3: the same",
-    "text-Unprintable": "B7: the text of an event or an error fails over what it is about",
-    "text-start-Unprintable": "B7: the same",
-    "text-HugeText": "B7: it is not cut",
-    "text-start-HugeText": "B7: the same",
-    "text-look-repr": "B7: the same, over a message",
-    "way-cancel_itself_and_wait-loop-*": "B9: InvalidStateError in the host",
-    "found-a_subscriber_whose_mailbox_is_full": "H3: each overflow is a dead letter for the same mailbox",
-    "found-stashed_and_redelivered": "M6: what was stashed and crashes its actor is handled twice",
-    "way-gather-thread-exits": "S1: an exit in a task that is left ends the worker with a traceback",
-    "found-an_exit_in_what_is_left_of_a_threads_loop": "S1: the same",
     "found-raised_again_after_a_time_limit_on_a_thread": "S2: the second failure is swallowed, and the message lost",
-    "found-a_thread_left_behind_takes_a_name": "S3: it registers names for an actor that is gone",
-    "generated-*": "several of these",
 }
 """By the id of a case, or a pattern of such: the id of the fault, and in a word what is wrong."""
 
@@ -74,12 +36,16 @@ Deeds = tuple[float, Act, str]
 """When, what is done, and in which way."""
 
 
-@pytest.fixture(autouse=True)
-def what_is_dropped_is_not_warned_of() -> Iterator[None]:
+@pytest.fixture(autouse=True, scope="module")
+def what_is_dropped_is_not_heard_of_in_another_test() -> Iterator[None]:
     """Coroutines that are never awaited and generators that do not end belong to a hostile world."""
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+        gc.collect()
+    sys.unraisablehook = hook
 
 
 def cases() -> Iterator[tuple[str, HostileWorld]]:
@@ -225,6 +191,7 @@ def waits_for(case: str) -> str | None:
     return next((why for pattern, why in WAITING_FOR.items() if fnmatchcase(case, pattern)), None)
 
 
+pytestmark = pytest.mark.filterwarnings("ignore")
 CASES = dict(cases())
 
 
