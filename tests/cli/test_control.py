@@ -88,6 +88,16 @@ class Program:
                 return line
         raise AssertionError(f"{text!r} never came")
 
+    def until_all(self, *texts: str) -> list[str]:
+        """Reads until there was a line with each of these texts, in any order; returns those lines."""
+        assert self.process.stdout is not None
+        found: dict[str, str] = {}
+        for line in self.process.stdout:
+            found |= {text: line for text in texts if text in line}
+            if len(found) == len(texts):
+                return [found[text] for text in texts]
+        raise AssertionError(f"{sorted({*texts} - {*found})} never came")
+
     def end(self) -> tuple[int, str, str]:
         """Exit code, the rest of stdout, stderr."""
         out, err = self.process.communicate(timeout=60)
@@ -130,13 +140,11 @@ def test_pause_and_resume_reach_a_running_tree(folder: Path, programs: list[Prog
     pid = str(program.process.pid)
     said = command("pause", pid)
     assert (said.returncode, said.stderr) == (0, f"understudy: sent SIGUSR1 to process {pid}\n")
-    assert "begins nothing new until SIGUSR2" in program.until("SIGUSR1: ")
-    if target == "job.py:waiting":
-        program.until("paused path=crew")
+    logged = target == "job.py:waiting"
+    heard = program.until_all("SIGUSR1: ", *["paused path=crew"] * logged)
+    assert "begins nothing new until SIGUSR2" in heard[0]
     assert command("resume", pid).returncode == 0
-    assert "goes on" in program.until("SIGUSR2: ")
-    if target == "job.py:waiting":
-        program.until("resumed path=crew")
+    assert "goes on" in program.until_all("SIGUSR2: ", *["resumed path=crew"] * logged)[0]
     program.process.send_signal(signal.SIGINT)
     assert program.end()[0] == 0
 
