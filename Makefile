@@ -20,7 +20,7 @@ STAGE := @printf '==> %s\n'
 
 define need_python
 @if [ -z "$(PYTHON)" ]; then \
-	echo "understudy needs Python 3.11 or later with the venv module, and found none on the PATH." >&2; \
+	echo "letitcrash needs Python 3.11 or later with the venv module, and found none on the PATH." >&2; \
 	echo "Install one (on Debian and Ubuntu: python3 and python3-venv), or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; \
 	exit 1; fi
 @"$(PYTHON)" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -32,7 +32,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 run: $(RUN)/.stamp ## Set up .venv and run the example examples/source_audit.py
-	@$(RUN)/bin/understudy run examples/source_audit.py
+	@$(RUN)/bin/letitcrash run examples/source_audit.py
 
 test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run every check against it
 	$(STAGE) "wheel"
@@ -50,7 +50,7 @@ test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run eve
 	$(STAGE) "pages"
 	@$(TEST)/bin/python -P -m sphinx -q -n -W --keep-going -E -j auto docs docs/_build/check
 	$(STAGE) "pytest"
-	@UNDERSTUDY_INSTALLED=1 $(TEST)/bin/python -P -m pytest -n auto --dist worksteal $(ARGS)
+	@LETITCRASH_INSTALLED=1 $(TEST)/bin/python -P -m pytest -n auto --dist worksteal $(ARGS)
 
 docs: $(TEST)/.stamp ## Build the pages into docs/_build/html, after writing what comes from the code
 	@PYTHONPATH=. $(TEST)/bin/python docs/generate.py

@@ -1,74 +1,80 @@
 """One actor: its mailbox, its ref, its life, and the runtime that runs it.
 
 General layout: this package imports neither `supervisors` nor `teams`. `supervisors` (trees of actors that restart
-each other) imports this one, `teams` (actors that work together) imports both. Within the package, `_turn` is the
-core loop, `_cell` the life of an actor, `_runtime` what actors share; `_hosts` says how a cell is run, `_loop_host`
-and `_thread_host` run it; everything else is one noun a file.
+each other) imports this one, `teams` (actors that work together) imports both. Within the package, `_core.loop` is the
+core loop, `_core.cell` the life of an actor, `_runtime.runtime` what actors share; `_hosts.host` says how a cell is
+run, `_hosts.loop` and `_hosts.thread` run it; everything else is one noun a file.
 """
 
-from actors._actor import Actor
-from actors._clock import Clock, LoopClock, ManualClock, TimerHandle
-from actors._errors import (
-    ActorCrashed,
-    ActorDeadError,
-    ActorError,
-    BlockingCallError,
-    CallTimeout,
-    DeadlockError,
-    HandlerDefinitionError,
-    HandlerTimeout,
-    IgnoreStart,
-    InvalidPriority,
-    LinkedExit,
-    LoopStopRefused,
-    MailboxFull,
-    NameTaken,
-    NoSuchActor,
-    NotAnActor,
-    NotInRuntime,
-    RuntimeStopped,
-    StartDeclined,
-    StartError,
-    StartTimeout,
-    StateMachineDefinitionError,
-    TransitionRefused,
-    UnhandledMessage,
-    UnknownState,
-)
-from actors._events import (
-    Abandoned,
-    AskFailed,
-    CrashedExit,
-    DeadLetter,
-    EventStream,
-    Exited,
-    HookFailed,
-    LifecycleEvent,
-    LoopBlocked,
-    MessageHandled,
-    Quarantined,
-    Redelivered,
-    Started,
-    StartFailed,
-    Subscription,
-    UncaughtException,
-)
-from actors._future import Future
-from actors._handlers import handles
-from actors._introspection import Statistics, Status
-from actors._mailbox import MailboxSpec, bounded, prioritized
-from actors._messages import Down, Exit, Message
-from actors._metrics import Metrics
-from actors._reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, RuntimeLost, Shutdown
-from actors._ref import ActorRef
-from actors._runtime import Runtime
-from actors._sinks import LogSink
-from actors._state_course import EventTimeout, NamedTimeout, StateTimeout
-from actors._state_definition import MachineState, during, entering
-from actors._state_machine import StateMachine
-from actors._timers import Timer
+from typing import TYPE_CHECKING
 
-__understudy__ = True
+from actors._facade import facade
+
+if TYPE_CHECKING:
+    from actors._core.actor import Actor
+    from actors._core.clock import Clock, LoopClock, ManualClock, TimerHandle
+    from actors._core.future import Future
+    from actors._core.handlers import handles
+    from actors._core.introspection import Statistics, Status
+    from actors._core.mailbox import MailboxSpec, bounded, prioritized
+    from actors._core.messages import Down, Exit, Message
+    from actors._core.ref import ActorRef
+    from actors._core.timers import Timer
+    from actors._observe.metrics import Metrics
+    from actors._observe.sinks import LogSink
+    from actors._runtime.runtime import Runtime
+    from actors._state_machine.course import EventTimeout, NamedTimeout, StateTimeout
+    from actors._state_machine.definition import MachineState, during, entering
+    from actors._state_machine.machine import StateMachine
+    from actors.errors import (
+        ActorCrashed,
+        ActorDeadError,
+        ActorError,
+        BlockingCallError,
+        CallTimeout,
+        DeadlockError,
+        HandlerDefinitionError,
+        HandlerTimeout,
+        IgnoreStart,
+        InvalidPriority,
+        LinkedExit,
+        LoopStopRefused,
+        MailboxFull,
+        NameTaken,
+        NoSuchActor,
+        NotAnActor,
+        NotInRuntime,
+        RuntimeStopped,
+        StartDeclined,
+        StartError,
+        StartTimeout,
+        StateMachineDefinitionError,
+        TransitionRefused,
+        UnhandledMessage,
+        UnknownState,
+    )
+    from actors.events import (
+        Abandoned,
+        AskFailed,
+        CrashedExit,
+        DeadLetter,
+        EventStream,
+        Exited,
+        HookFailed,
+        LifecycleEvent,
+        LoopBlocked,
+        MessageHandled,
+        Quarantined,
+        Redelivered,
+        Started,
+        StartFailed,
+        Subscription,
+        UncaughtException,
+    )
+    from actors.reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, RuntimeLost, Shutdown
+    from actors.spi import sleep
+
+__letitcrash__ = True
 """Tells our package from a module of the user's that happens to have its name."""
 
 __all__ = [
@@ -148,4 +154,83 @@ __all__ = [
     "entering",
     "handles",
     "prioritized",
+    "sleep",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = facade(
+        __name__,
+        {
+            "actors._core.actor": ["Actor"],
+            "actors._core.clock": ["Clock", "LoopClock", "ManualClock", "TimerHandle"],
+            "actors._core.future": ["Future"],
+            "actors._core.handlers": ["handles"],
+            "actors._core.introspection": ["Statistics", "Status"],
+            "actors._core.mailbox": ["MailboxSpec", "bounded", "prioritized"],
+            "actors._core.messages": ["Down", "Exit", "Message"],
+            "actors._core.ref": ["ActorRef"],
+            "actors._core.timers": ["Timer"],
+            "actors._observe.metrics": ["Metrics"],
+            "actors._observe.sinks": ["LogSink"],
+            "actors._runtime.runtime": ["Runtime"],
+            "actors._state_machine.course": ["EventTimeout", "NamedTimeout", "StateTimeout"],
+            "actors._state_machine.definition": ["MachineState", "during", "entering"],
+            "actors._state_machine.machine": ["StateMachine"],
+            "actors.errors": [
+                "ActorCrashed",
+                "ActorDeadError",
+                "ActorError",
+                "BlockingCallError",
+                "CallTimeout",
+                "DeadlockError",
+                "HandlerDefinitionError",
+                "HandlerTimeout",
+                "IgnoreStart",
+                "InvalidPriority",
+                "LinkedExit",
+                "LoopStopRefused",
+                "MailboxFull",
+                "NameTaken",
+                "NoSuchActor",
+                "NotAnActor",
+                "NotInRuntime",
+                "RuntimeStopped",
+                "StartDeclined",
+                "StartError",
+                "StartTimeout",
+                "StateMachineDefinitionError",
+                "TransitionRefused",
+                "UnhandledMessage",
+                "UnknownState",
+            ],
+            "actors.events": [
+                "Abandoned",
+                "AskFailed",
+                "CrashedExit",
+                "DeadLetter",
+                "EventStream",
+                "Exited",
+                "HookFailed",
+                "LifecycleEvent",
+                "LoopBlocked",
+                "MessageHandled",
+                "Quarantined",
+                "Redelivered",
+                "StartFailed",
+                "Started",
+                "Subscription",
+                "UncaughtException",
+            ],
+            "actors.reasons": [
+                "Crashed",
+                "ExitReason",
+                "Killed",
+                "NoProc",
+                "Normal",
+                "RestartLimitExceeded",
+                "RuntimeLost",
+                "Shutdown",
+            ],
+            "actors.spi": ["sleep"],
+        },
+    )

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from actors import EventStream, Exited, LifecycleEvent, MessageHandled, Started, prioritized
-from actors._envelope import Envelope
-from actors._future import park_thread
-from actors._mailbox import make_queue
+from actors._core.envelope import Envelope
+from actors._core.future import park_thread
+from actors._core.mailbox import make_queue
 
 TIMES = 2_000
 """How many operations one measurement makes."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from actors import Actor, Runtime
 from supervisors import SupervisorRef, child, start, supervisor
-from supervisors._strategy import Strategy
+from supervisors._specs.fields import Strategy
 
 ROUNDS = 200
 

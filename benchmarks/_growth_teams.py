@@ -13,9 +13,9 @@ from random import Random
 
 from supervisors import start
 from teams import TeamRef, member, pool, team
-from teams._roster import Roster, Seat
-from teams._target import Route
-from teams._team_view import TeamView
+from teams._dispatch.roster import Roster, Slot
+from teams._dispatch.view import TeamView
+from teams._members.target import Route
 
 CHOICES = 2_000
 """How many choices one measurement makes."""
@@ -40,7 +40,7 @@ def _chosen(route: Route) -> Callable[[int], float]:
             if route != "least_loaded":
                 roster.routed(target, key, random)
                 return
-            seat: Seat | None = roster.free("r", lambda seat: True)
+            seat: Slot | None = roster.free("r", lambda seat: True)
             assert seat is not None
             roster.reserve(seat, None)
             roster.release(seat, None)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import supervisors
+from actors._facade import load_everything
 from actors.testing import OracleFailure
 from supervisors.testing import ReferenceDisagreement, Trial
 
@@ -37,6 +38,7 @@ def main(trials: str) -> None:
     assert supervisors.__file__ is not None
     if not Path(supervisors.__file__).resolve().is_relative_to(here):
         raise SystemExit(f"the packages of {here} were to be tested, and {supervisors.__file__} was imported")
+    load_everything()
     logging.disable(logging.CRITICAL)
     with os.fdopen(os.dup(1), "w") as told:
         with Path(os.devnull).open("w") as nowhere:

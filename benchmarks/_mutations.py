@@ -34,19 +34,19 @@ class Mutation:
         file.write_text(file.read_text(encoding="utf-8").replace(self.old, self.new), encoding="utf-8")
 
 
-_BACKOFF = "supervisors/_backoff.py"
-_BUDGET = "supervisors/_budget.py"
-_CELL = "actors/_cell.py"
-_CHILD = "supervisors/_child.py"
-_ENGINE = "supervisors/_engine.py"
-_MOVES = "supervisors/_moves.py"
-_OPERATION = "supervisors/_restart.py"
-_REQUESTS = "supervisors/_requests.py"
-_ROSTER = "supervisors/_roster.py"
-_SPEC = "supervisors/_spec.py"
-_STRATEGY = "supervisors/_strategy.py"
-_SUPERVISOR = "supervisors/_supervisor.py"
-_TURN = "actors/_turn.py"
+_BACKOFF = "supervisors/_specs/backoff.py"
+_BUDGET = "supervisors/_engine/budget.py"
+_CELL = "actors/_core/cell.py"
+_CHILD = "supervisors/_engine/child.py"
+_ENGINE = "supervisors/_engine/decisions.py"
+_MOVES = "supervisors/_engine/state.py"
+_OPERATION = "supervisors/_engine/operation.py"
+_REQUESTS = "supervisors/_engine/requests.py"
+_ROSTER = "supervisors/_engine/children.py"
+_SPEC = "supervisors/_specs/spec.py"
+_STRATEGY = "supervisors/_engine/strategy.py"
+_SUPERVISOR = "supervisors/_supervisor/actor.py"
+_TURN = "actors/_core/loop.py"
 
 MUTATIONS = (
     # Starts
@@ -210,16 +210,16 @@ MUTATIONS = (
         "a temporary bystander comes back",
         6,
         _ENGINE,
-        'dropped = each.spec.restart == "temporary" or each.goal is Goal.DROP',
-        "dropped = each.goal is Goal.DROP",
+        'dropped = each.spec.restart == "temporary" or each.goal is DesiredState.DROP',
+        "dropped = each.goal is DesiredState.DROP",
     ),
     Mutation(
         "an exit during a group restart starts a second one",
         7,
         _ENGINE,
-        """        elif wanted and goal is Goal.RESTART:
+        """        elif wanted and goal is DesiredState.RESTART:
             self._join(child, reason, now)""",
-        """        elif wanted and goal is Goal.RESTART:
+        """        elif wanted and goal is DesiredState.RESTART:
             self._restart(child, reason, now)""",
     ),
     Mutation(
@@ -783,9 +783,19 @@ MUTATIONS = (
         '            self._remove(child, Shutdown("delete_child"), now)\n',
         "",
     ),
-    Mutation("a failed start_child leaves the spec", 23, _REQUESTS, "child.undo = Goal.DROP", "child.undo = Goal.REST"),
     Mutation(
-        "a failed restart_child drops the spec", 23, _REQUESTS, "child.undo = Goal.REST", "child.undo = Goal.DROP"
+        "a failed start_child leaves the spec",
+        23,
+        _REQUESTS,
+        "child.undo = DesiredState.DROP",
+        "child.undo = DesiredState.REST",
+    ),
+    Mutation(
+        "a failed restart_child drops the spec",
+        23,
+        _REQUESTS,
+        "child.undo = DesiredState.REST",
+        "child.undo = DesiredState.DROP",
     ),
     Mutation(
         "start_child is answered before the child is up",

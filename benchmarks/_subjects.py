@@ -80,7 +80,7 @@ def _ours(name: str, entry: str, lacks: str, *, module: str = "actors", install:
         lacks=lacks,
         sizes=_OURS_SIZES if entry == "WORKS" else {work: n for work, n in _OURS_SIZES.items() if work != "ask"},
         module=module,
-        distribution="understudy",
+        distribution="letitcrash",
         install=install,
     )
 
@@ -122,8 +122,8 @@ SUBJECTS: Mapping[str, Subject] = {
             lacks="the runtime in `actors.testing`, one thread, virtual time",
             sizes={"sim-messages": 40_000, "sim-worlds": 300, "sim-time": 100_000, "sim-determinism": 1_000},
             module="greenlet",
-            distribution="understudy",
-            install="pip install 'understudy[testing]'",
+            distribution="letitcrash",
+            install="pip install 'letitcrash[testing]'",
         ),
         Subject(
             name="teams",
@@ -140,7 +140,7 @@ SUBJECTS: Mapping[str, Subject] = {
                 }
             ),
             module="teams",
-            distribution="understudy",
+            distribution="letitcrash",
             install="pip install -e .",
         ),
         Subject(
@@ -150,7 +150,7 @@ SUBJECTS: Mapping[str, Subject] = {
             lacks="as teams, each piece of work for the next member in turn, whatever its load",
             sizes={"team-pool": 1_000},
             module="teams",
-            distribution="understudy",
+            distribution="letitcrash",
             install="pip install -e .",
         ),
         _pip(

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
-from actors.testing._shown import told
+from actors.testing._sim.shown import told
 from supervisors.testing import HostileWorld, hostile_world, smallest
 
 SCHEDULES = 100_000

@@ -112,7 +112,7 @@ def packages() -> Path:
 @contextlib.contextmanager
 def mutant(mutation: Mutation | None) -> Iterator[Path]:
     """A folder with the packages and the mutation in them."""
-    with tempfile.TemporaryDirectory(prefix="understudy-mutant-") as folder:
+    with tempfile.TemporaryDirectory(prefix="letitcrash-mutant-") as folder:
         root, home = Path(folder), packages()
         for name in ("actors", "supervisors"):
             shutil.copytree(home / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(table(("mutant", "rule", "file"), [(one.name, str(one.rule), one.file) for one in options.mutations]))
         return 0
     _tell(f"drawing {options.trees} trees from seed {options.seed} ...")
-    with tempfile.TemporaryDirectory(prefix="understudy-trials-") as folder:
+    with tempfile.TemporaryDirectory(prefix="letitcrash-trials-") as folder:
         blobs = Path(folder, "trials.json")
         drawn = [trial.encode() for trial in draw(options.trees, options.seed)]
         blobs.write_text(json.dumps(drawn), encoding="utf-8")

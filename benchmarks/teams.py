@@ -13,7 +13,7 @@ from benchmarks import _measure
 from benchmarks._works import AUDIENCE, CHAIN, POOL, STAGES, Figures, Measure
 from supervisors import SupervisorSpec, start
 from teams import Context, Handoff, TeamRef, member, pool, team
-from teams._target import Route
+from teams._members.target import Route
 from teams.patterns import pipeline, stage
 from teams.protocols import Event
 

@@ -1,6 +1,6 @@
 """An adaptive mesh: crawlers without a leader share a site, its pages and a rate-limited line to it.
 
-    understudy run examples/adaptive_mesh.py
+    letitcrash run examples/adaptive_mesh.py
 
 Every crawler looks at what is known of the site and decides for itself which page to read next. It announces that to
 its peers and waits for objections, so that no page is read by two at a time. Reading a page takes a place on the line:
@@ -18,8 +18,8 @@ from typing import Any
 from actors import Actor
 from supervisors import child, constant, supervisor
 from teams import SharedStateRef
-from teams.protocols import Behaviour, Move, mesh, rest
-from teams.resilience import Pool, Resources, resources
+from teams.protocols import Behaviour, MeshMove, mesh, rest
+from teams.resilience import ResourcePool, Resources, resources
 
 SITE = {f"/{number}": [f"/{2 * number}", f"/{2 * number + 1}"] if number < 15 else [] for number in range(1, 30)}
 """What links to what."""
@@ -43,10 +43,10 @@ def decide(name: str) -> Any:
     """How one crawler decides: its own share first, whatever there is otherwise."""
     place = CRAWLERS.index(name)
 
-    def next_page(values: Mapping[str, Any]) -> Move | None:
+    def next_page(values: Mapping[str, Any]) -> MeshMove | None:
         pages = unread(values)
         own = [page for page in pages if int(page[1:]) % len(CRAWLERS) == place]
-        return Move("read", (own or pages)[0]) if pages else None
+        return MeshMove("read", (own or pages)[0]) if pages else None
 
     return next_page
 
@@ -54,7 +54,7 @@ def decide(name: str) -> Any:
 def read(name: str) -> Any:
     """How one crawler reads a page."""
 
-    async def act(move: Move, state: SharedStateRef) -> None:
+    async def act(move: MeshMove, state: SharedStateRef) -> None:
         line = state.runtime.whereis("line")
         assert line is not None
         async with resources(line).acquire({"requests": 1, "places": 1}):
@@ -96,7 +96,7 @@ tree = supervisor(
         "line",
         Resources,
         name="line",
-        args={"pools": {"places": Pool.count(2), "requests": Pool.rate(30, per=1.0)}},
+        args={"pools": {"places": ResourcePool.count(2), "requests": ResourcePool.rate(30, per=1.0)}},
     ),
     mesh(
         "mesh",

@@ -1,6 +1,6 @@
 """Orders by choreography: members hear of each other's events, nobody conducts, and what fails is undone in reverse.
 
-    understudy run examples/order_choreography.py
+    letitcrash run examples/order_choreography.py
 
 received -> validated -> reserved -> paid -> shipped. The shipper has a lorry for every order but those to the moon; by
 then the goods are reserved and the money is taken, so the money goes back first and then the goods. The bank crashes

@@ -1,7 +1,7 @@
 """A review team: a writer, three reviewers and a gate, at work on this repository's own files.
 
-    understudy run examples/review_team.py
-    understudy run examples/review_team.py -- path/to/module.py ...
+    letitcrash run examples/review_team.py
+    letitcrash run examples/review_team.py -- path/to/module.py ...
 
 The writer writes a page of documentation for each module from its syntax tree. Three reviewers look at the page, each
 for one thing: whether every public name is there, whether lines are short enough, whether the page is about the module.

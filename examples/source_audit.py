@@ -1,7 +1,7 @@
 """Audits a tree of Python sources with a tree of actors that real files really crash.
 
-    understudy run examples/source_audit.py
-    understudy run examples/source_audit.py -- PATH --json report.json
+    letitcrash run examples/source_audit.py
+    letitcrash run examples/source_audit.py -- PATH --json report.json
     python examples/source_audit.py PATH
 
     finder -> readers -> parsers -> metrics -> collector -> reporter

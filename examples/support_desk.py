@@ -1,6 +1,6 @@
 """A support desk: tickets are handed from triage to specialists, one of whom is flaky, and every customer is answered.
 
-    understudy run examples/support_desk.py
+    letitcrash run examples/support_desk.py
 
 Triage hands each ticket to whoever can do it. Billing loses its connection every third time and crashes with it: it is
 restarted, and has its ticket again. It declines what is above its limit; triage learns that and gives such tickets to

@@ -1,6 +1,6 @@
 """The members of the team in team_file.toml: they survey the Python files of a folder.
 
-Run it with: understudy run examples/team_file.toml
+Run it with: letitcrash run examples/team_file.toml
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 No ordinary run shows it. In a simulation the same actors run on virtual time under generated faults and schedules; what
 is found is made as small as it gets, and run again. The mended team then stands the same search. Run by pytest, the
-team as it was written fails. Needs the extra `understudy[testing]`.
+team as it was written fails. Needs the extra `letitcrash[testing]`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A test orchestra: a conductor plans, section leaders delegate, and players run real commands.
 
-    understudy run examples/test_orchestra.py
+    letitcrash run examples/test_orchestra.py
 
 The conductor asks three sections one after another: preparation in order, execution at the same time on a bounded
 number of processes, analysis in order. Every player runs a command of the Python at hand: the compiler over the

@@ -1,8 +1,8 @@
 """A tree in a file: the classes that tree_file.toml names.
 
     python examples/tree_file.py
-    understudy check examples/tree_file.toml
-    understudy run examples/tree_file.toml
+    letitcrash check examples/tree_file.toml
+    letitcrash run examples/tree_file.toml
 
 The sensor sends a reading every 20 ms. One that is no number crashes it; it begins again after that one.
 With the last reading it ends, and, being significant, so does the tree.

@@ -1,50 +1,57 @@
 """Trees of actors that restart each other by policy.
 
-General layout: this package imports `actors`, through the seam `_actors` alone, and never `teams`. `_engine` (with
-`_moves` and `_requests`) decides, as a pure state machine; `_supervisor` is the actor that carries it out. Specs,
-backoff, budgets and strategies are values and tables of their own; everything else is one noun a file.
+General layout: this package imports `actors`, through the seam `actors.spi` alone, and never `teams`.
+`_engine.decisions` (with `_engine.state` and `_engine.requests`) decides, as a pure state machine; `_supervisor.actor`
+is the actor that carries it out. Specs, backoff, budgets and strategies are values and tables of their own; everything
+else is one noun a file.
 """
 
-from supervisors._api import Failure
-from supervisors._backoff import Backoff, Constant, Exponential, Linear, constant, exponential, linear
-from supervisors._builders import budget, child, dynamic_supervisor, partition_supervisor, supervisor, tasks
-from supervisors._check import Finding, Report, check
-from supervisors._child import ChildCounts, ChildInfo, ChildState
-from supervisors._effects import (
-    AutoShutdown,
-    BackingOff,
-    Dropped,
-    GaveUp,
-    Restarted,
-    RestartFailed,
-    Restarting,
-    SupervisionEvent,
-)
-from supervisors._errors import (
-    AlreadyPresent,
-    AlreadyStarted,
-    ChildRestarting,
-    ChildRunning,
-    Fault,
-    MaxChildren,
-    NotFound,
-    PartitionKeyError,
-    ShuttingDown,
-    SpecError,
-    StartFailed,
-    SupervisionError,
-    SupervisorEnded,
-    SupervisorGaveUp,
-)
-from supervisors._events import CallbackFailed, Concluded
-from supervisors._file import load_tree
-from supervisors._ledger import LedgerEntry
-from supervisors._reconcile import Reconciliation
-from supervisors._ref import SupervisorRef
-from supervisors._spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
-from supervisors._start import as_tree, start
-from supervisors._supervisor import Supervisor
-from supervisors._tree import parse_tree
+from typing import TYPE_CHECKING
+
+from supervisors._guard import facade
+
+if TYPE_CHECKING:
+    from supervisors._check.check import Finding, Report, check
+    from supervisors._engine.child import ChildCounts, ChildInfo, ChildState
+    from supervisors._engine.reconcile import Reconciliation
+    from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, constant, exponential, linear
+    from supervisors._specs.builders import budget, child, dynamic_supervisor, partition_supervisor, supervisor, tasks
+    from supervisors._specs.file import load_tree
+    from supervisors._specs.spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
+    from supervisors._specs.tree import parse_tree
+    from supervisors._supervisor.actor import Supervisor
+    from supervisors._supervisor.ledger import LedgerEntry
+    from supervisors._supervisor.messages import Failure
+    from supervisors._supervisor.ref import SupervisorRef
+    from supervisors._supervisor.start import as_tree, start
+    from supervisors.errors import (
+        AlreadyPresent,
+        AlreadyStarted,
+        ChildRestarting,
+        ChildRunning,
+        ChildStartError,
+        MaxChildren,
+        NotFound,
+        PartitionKeyError,
+        ShuttingDown,
+        SpecError,
+        SpecFault,
+        SupervisionError,
+        SupervisorEnded,
+        SupervisorGaveUp,
+    )
+    from supervisors.events import (
+        AutoShutdown,
+        BackingOff,
+        CallbackFailed,
+        Concluded,
+        Dropped,
+        GaveUp,
+        Restarted,
+        RestartFailed,
+        Restarting,
+        SupervisionEvent,
+    )
 
 __all__ = [
     "AlreadyPresent",
@@ -58,13 +65,13 @@ __all__ = [
     "ChildRestarting",
     "ChildRunning",
     "ChildSpec",
+    "ChildStartError",
     "ChildState",
     "Concluded",
     "Constant",
     "Dropped",
     "Exponential",
     "Failure",
-    "Fault",
     "Finding",
     "GaveUp",
     "LedgerEntry",
@@ -81,7 +88,7 @@ __all__ = [
     "ShuttingDown",
     "Spec",
     "SpecError",
-    "StartFailed",
+    "SpecFault",
     "SupervisionError",
     "SupervisionEvent",
     "Supervisor",
@@ -104,3 +111,66 @@ __all__ = [
     "supervisor",
     "tasks",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = facade(
+        __name__,
+        {
+            "supervisors._check.check": ["Finding", "Report", "check"],
+            "supervisors._engine.child": ["ChildCounts", "ChildInfo", "ChildState"],
+            "supervisors._engine.reconcile": ["Reconciliation"],
+            "supervisors._specs.backoff": [
+                "Backoff",
+                "Constant",
+                "Exponential",
+                "Linear",
+                "constant",
+                "exponential",
+                "linear",
+            ],
+            "supervisors._specs.builders": [
+                "budget",
+                "child",
+                "dynamic_supervisor",
+                "partition_supervisor",
+                "supervisor",
+                "tasks",
+            ],
+            "supervisors._specs.file": ["load_tree"],
+            "supervisors._specs.spec": ["ChildSpec", "OwnBudget", "Spec", "SupervisorSpec"],
+            "supervisors._specs.tree": ["parse_tree"],
+            "supervisors._supervisor.actor": ["Supervisor"],
+            "supervisors._supervisor.ledger": ["LedgerEntry"],
+            "supervisors._supervisor.messages": ["Failure"],
+            "supervisors._supervisor.ref": ["SupervisorRef"],
+            "supervisors._supervisor.start": ["as_tree", "start"],
+            "supervisors.errors": [
+                "AlreadyPresent",
+                "AlreadyStarted",
+                "ChildRestarting",
+                "ChildRunning",
+                "ChildStartError",
+                "MaxChildren",
+                "NotFound",
+                "PartitionKeyError",
+                "ShuttingDown",
+                "SpecError",
+                "SpecFault",
+                "SupervisionError",
+                "SupervisorEnded",
+                "SupervisorGaveUp",
+            ],
+            "supervisors.events": [
+                "AutoShutdown",
+                "BackingOff",
+                "CallbackFailed",
+                "Concluded",
+                "Dropped",
+                "GaveUp",
+                "RestartFailed",
+                "Restarted",
+                "Restarting",
+                "SupervisionEvent",
+            ],
+        },
+    )

@@ -1,4 +1,4 @@
-"""`python -m teams`, for where the script `understudy` is not on the path."""
+"""`python -m teams`, for where the script `letitcrash` is not on the path."""
 
 from teams.cli import main
 

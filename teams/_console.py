@@ -1,6 +1,6 @@
 """A person at a terminal: shows what waits for persons (protocols/_person.py), and takes what is typed as the answer.
 
-`understudy run` shows it. It prints and reads nothing itself.
+`letitcrash run` shows it. It prints and reads nothing itself.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from teams._actors import Future, Runtime
-from teams._events import QuestionAnswered, QuestionAsked, TeamEvent
+from actors.spi import Future, Runtime
+from teams.events import TeamEvent
 from teams.protocols._person import PersonRef
+from teams.protocols.events import QuestionAnswered, QuestionAsked
 
 
 class Console:

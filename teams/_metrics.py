@@ -1,6 +1,6 @@
 """The metrics sink of teams: their events, and what their coordinators know, as Prometheus metrics.
 
-| what the documents name | metric, with `understudy_team_` before it |
+| what the documents name | metric, with `letitcrash_team_` before it |
 |---|---|
 | utilisation | `busy_seconds_total` by member, over `seats` |
 | waiting time | `waiting_seconds` (histogram) |
@@ -14,7 +14,7 @@
 | all else | `events_total` by the name of the event |
 
 Counters and histograms only grow, and begin when the sink is made; who wants a rate subtracts. Nothing is sampled: what
-an event tells is counted when it happens, what a coordinator shows (`_team_view`) is read at each scrape.
+an event tells is counted when it happens, what a coordinator shows (`_dispatch.view`) is read at each scrape.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from teams._actors import Crashed, DeadlockError, Exited, LifecycleEvent, MessageHandled, Runtime, Started
-from teams._coordinator import Coordinator
-from teams._errors import RunCancelled
-from teams._events import (
-    ConflictResolved,
+from actors.spi import NAME, Crashed, DeadlockError, Exited, LifecycleEvent, MessageHandled, Runtime, Started
+from teams._dispatch.coordinator import Coordinator
+from teams._dispatch.view import TeamView
+from teams._team_ref import TeamRef
+from teams.errors import RunCancelled
+from teams.events import (
     HandedOff,
     HandoffReturned,
     MemberLeft,
     MemberLost,
-    ResourcesGranted,
     RunEnded,
     TeamEvent,
     WorkBegan,
@@ -46,8 +46,8 @@ from teams._events import (
     WorkGivenUp,
     WorkRetried,
 )
-from teams._team_ref import TeamRef
-from teams._team_view import TeamView
+from teams.protocols.events import ConflictResolved
+from teams.resilience.events import ResourcesGranted
 
 BUCKETS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the histograms, in seconds: from a function that answers at once to an agent that thinks."""
@@ -131,7 +131,7 @@ class TeamMetrics(Collector):
         runtime: Runtime,
         registry: CollectorRegistry,
         *,
-        namespace: str = "understudy",
+        namespace: str = NAME,
         events: bool = False,
     ) -> None:
         """Registers with `registry` and begins to count.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, TypeVar, Unpack
 
-from teams._actors import (
+from actors.spi import (
     ActorDeadError,
     ActorRef,
     ChildStarted,
@@ -21,20 +21,12 @@ from teams._actors import (
     take_reply,
     when_gone,
 )
-from teams._coordinator import Coordinator
-from teams._dispatcher import Charter
-from teams._handoff import HandoffRule
-from teams._member import Member
-from teams._pattern import Pattern, pattern_faults, whoms
-from teams._requests import AwaitPart, MemberUp
-from teams._role import Role
-from teams._run import Goal, Run
-from teams._supervisors import (
+from supervisors.spi import (
     CommonOptions,
-    Fault,
     OwnBudget,
     Spec,
     SpecError,
+    SpecFault,
     Strategy,
     Supervisor,
     SupervisorSpec,
@@ -43,10 +35,18 @@ from teams._supervisors import (
     exponential,
     supervisor,
 )
-from teams._target import Can
+from teams._dispatch.coordinator import Coordinator
+from teams._dispatch.dispatcher import TeamSpec
+from teams._dispatch.messages import AwaitPart, MemberUp
+from teams._members.handoff import HandoffRule
+from teams._members.member import Member
+from teams._members.role import Role
+from teams._members.target import Can
+from teams._runs.pattern import Pattern, pattern_faults, whoms
+from teams._runs.run import GoalRun, Run
 from teams._team_ref import TeamRef
-from teams.protocols._choreography import Choreography
-from teams.protocols._topics import Topics
+from teams.protocols._topics.choreography import Choreography
+from teams.protocols._topics.topics import Topics
 
 T = TypeVar("T")
 
@@ -199,17 +199,21 @@ def team(
     roles = tuple(each for each in people if isinstance(each, Role))
     given: tuple[object, ...] = people
     strangers = [each for each in given if not isinstance(each, Member | Role)]
-    faults = [Fault(id, f"is made of members and roles, got {each!r}: write member() around it") for each in strangers]
+    faults = [
+        SpecFault(id, f"is made of members and roles, got {each!r}: write member() around it") for each in strangers
+    ]
     faults += _option_faults(id, strategy, options)
     handoffs = _only(id, "handoffs", HandoffRule, "handoff()", handoffs, faults)
     choreographies = _only(id, "choreographies", Choreography, "choreography()", choreographies, faults)
     faults += [*_people_faults(id, members, roles), *_rule_faults(id, members, roles, handoffs)]
     seats = [spec.id for each in members for spec in each.specs]
-    faults += [Fault(f"{id}/{fault.path}", fault.message) for made in choreographies for fault in made.unknown(seats)]
+    faults += [
+        SpecFault(f"{id}/{fault.path}", fault.message) for made in choreographies for fault in made.unknown(seats)
+    ]
     faults += [*_goal_faults(id, members, roles, goal), *_number_faults(id, max_hops, ageing)]
     if faults:
         raise SpecError(faults)
-    charter = Charter(
+    charter = TeamSpec(
         id,
         members,
         roles,
@@ -233,7 +237,7 @@ def team(
     )
 
 
-def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
+def _children(charter: TeamSpec, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
     """What a team is made of, in start order. Takes what is meant for the members out of the options."""
     yield supervisor(
         "members",
@@ -260,26 +264,28 @@ def _children(charter: Charter, strategy: Strategy, options: TeamOptions, goal: 
     yield dynamic_supervisor("runs", run, max_restarts=None, backoff=None)
     if goal is not None:
         args = (goal.pattern, goal.value)
-        yield child("goal", Goal, args=args, restart="transient", significant=True, shutdown="brutal_kill")
+        yield child("goal", GoalRun, args=args, restart="transient", significant=True, shutdown="brutal_kill")
 
 
 def _period(options: TeamOptions) -> float:
     return options.get("period") or OWN_PERIOD
 
 
-def _goal_faults(id: str, members: Sequence[Member], roles: Sequence[Role], goal: GoalSpec | None) -> Iterator[Fault]:
+def _goal_faults(
+    id: str, members: Sequence[Member], roles: Sequence[Role], goal: GoalSpec | None
+) -> Iterator[SpecFault]:
     given: object = goal
     if goal is not None and isinstance(given, GoalSpec):
-        yield from (Fault(f"{id}/goal", f"nobody is {whom}") for whom in unknown(members, roles, goal.pattern))
+        yield from (SpecFault(f"{id}/goal", f"nobody is {whom}") for whom in unknown(members, roles, goal.pattern))
     elif given is not None:
-        yield Fault(id, f"goal: must be made by goal(), got {given!r}")
+        yield SpecFault(id, f"goal: must be made by goal(), got {given!r}")
 
 
-def _number_faults(id: str, max_hops: int, ageing: float) -> Iterator[Fault]:
+def _number_faults(id: str, max_hops: int, ageing: float) -> Iterator[SpecFault]:
     if type(max_hops) is not int or max_hops < 0:
-        yield Fault(id, f"max_hops: must be a whole number from 0, got {max_hops!r}")
+        yield SpecFault(id, f"max_hops: must be a whole number from 0, got {max_hops!r}")
     if type(ageing) not in (int, float) or not ageing > 0:
-        yield Fault(id, f"ageing: must be more than 0 seconds, got {ageing!r}")
+        yield SpecFault(id, f"ageing: must be more than 0 seconds, got {ageing!r}")
 
 
 def unknown(members: Sequence[Member], roles: Sequence[Role], pattern: Pattern) -> Iterator[str]:
@@ -299,7 +305,7 @@ def _known(members: Sequence[Member], roles: Sequence[Role]) -> set[str | Can]:
     return known
 
 
-def _option_faults(id: str, strategy: Strategy, options: TeamOptions) -> Sequence[Fault]:
+def _option_faults(id: str, strategy: Strategy, options: TeamOptions) -> Sequence[SpecFault]:
     """What is wrong with what a team says as a supervisor."""
     try:
         supervisor(id, strategy=strategy, **options)
@@ -308,36 +314,38 @@ def _option_faults(id: str, strategy: Strategy, options: TeamOptions) -> Sequenc
     return ()
 
 
-def _only(id: str, name: str, kind: type[T], maker: str, given: object, faults: list[Fault]) -> tuple[T, ...]:
+def _only(id: str, name: str, kind: type[T], maker: str, given: object, faults: list[SpecFault]) -> tuple[T, ...]:
     """What of `given` is of this kind; the rest goes to the faults."""
     if not isinstance(given, Sequence) or isinstance(given, str):
-        faults.append(Fault(id, f"{name}: must be a list of what {maker} makes, got {given!r}"))
+        faults.append(SpecFault(id, f"{name}: must be a list of what {maker} makes, got {given!r}"))
         return ()
     faults += [
-        Fault(id, f"{name}: must be made by {maker}, got {each!r}") for each in given if not isinstance(each, kind)
+        SpecFault(id, f"{name}: must be made by {maker}, got {each!r}") for each in given if not isinstance(each, kind)
     ]
     return tuple(each for each in given if isinstance(each, kind))
 
 
-def _people_faults(id: str, members: Sequence[Member], roles: Sequence[Role]) -> Iterator[Fault]:
+def _people_faults(id: str, members: Sequence[Member], roles: Sequence[Role]) -> Iterator[SpecFault]:
     names = Counter(role.name for role in roles)
     seats = Counter(spec.id for each in members for spec in each.specs)
-    yield from (Fault(id, f"role {name!r} is declared {count} times") for name, count in names.items() if count > 1)
+    yield from (SpecFault(id, f"role {name!r} is declared {count} times") for name, count in names.items() if count > 1)
     yield from (
-        Fault(f"{id}/{seat}", f"id: {count} members have it; ids must be unique in a team")
+        SpecFault(f"{id}/{seat}", f"id: {count} members have it; ids must be unique in a team")
         for seat, count in seats.items()
         if count > 1
     )
     for each in members:
         if each.role is not None and roles and each.role not in names:
-            yield Fault(f"{id}/{each.id}", f"role: {each.role!r} is not declared; there is {', '.join(names)}")
+            yield SpecFault(f"{id}/{each.id}", f"role: {each.role!r} is not declared; there is {', '.join(names)}")
     for role in roles:
         taken = sum(each.count for each in members if each.role == role.name)
         if role.max_members is not None and taken > role.max_members:
-            yield Fault(f"{id}/{role.name}", f"max_members is {role.max_members}, and {taken} members have the role")
+            yield SpecFault(
+                f"{id}/{role.name}", f"max_members is {role.max_members}, and {taken} members have the role"
+            )
     played = {each.role for each in members} | set(names)
     yield from (
-        Fault(f"{id}/{each.id}", "id: a role has the same name, and work for it could mean either")
+        SpecFault(f"{id}/{each.id}", "id: a role has the same name, and work for it could mean either")
         for each in members
         if each.id in played and each.role != each.id
     )
@@ -345,9 +353,9 @@ def _people_faults(id: str, members: Sequence[Member], roles: Sequence[Role]) ->
 
 def _rule_faults(
     id: str, members: Sequence[Member], roles: Sequence[Role], rules: Sequence[HandoffRule]
-) -> Iterator[Fault]:
+) -> Iterator[SpecFault]:
     known = {each for each in _known(members, roles) if isinstance(each, str)} | {role.name for role in roles}
     for rule in rules:
         for side, name in (("from_role", rule.from_role), ("to_role", rule.to_role)):
             if name not in known:
-                yield Fault(f"{id}/handoffs", f"{side}: there is neither a role nor a member {name!r}")
+                yield SpecFault(f"{id}/handoffs", f"{side}: there is neither a role nor a member {name!r}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
-from teams._actors import (
+from actors.spi import (
     ActorDeadError,
     ActorRef,
     CallTimeout,
@@ -17,20 +17,21 @@ from teams._actors import (
     last_reason,
     when_terminated,
 )
-from teams._broadcast import BroadcastTo
-from teams._errors import RunFailed, TeamError, TeamHalted, WorkTimeout
-from teams._gather import Gathered, GatherPolicy, collect
-from teams._member import Member
-from teams._pattern import Pattern, pattern_faults, whoms
-from teams._record import Record, RunHandle
-from teams._requests import AwaitPart, EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SeatInfo
-from teams._run import broken
-from teams._step import count_faults, priority_faults, seconds_faults
-from teams._supervisors import Fault, SpecError, SupervisionError, SupervisorRef
-from teams._target import Can, Pool, Whom, whom_faults
-from teams._team_view import TeamView
-from teams._work import Assign, Outcome
-from teams.protocols._topics_ref import TopicsRef
+from supervisors.spi import SpecError, SpecFault, SupervisionError, SupervisorRef
+from teams._checks.fields import count_faults, priority_faults, seconds_faults
+from teams._dispatch.broadcast import BroadcastTo
+from teams._dispatch.gather import Gathered, GatherPolicy, collect
+from teams._dispatch.messages import AwaitPart, EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SlotInfo
+from teams._dispatch.view import TeamView
+from teams._dispatch.work import Assign
+from teams._members.member import Member
+from teams._members.results import Outcome
+from teams._members.target import Can, Pool, WorkTarget, work_target_faults
+from teams._runs.pattern import Pattern, pattern_faults, whoms
+from teams._runs.run import broken
+from teams._runs.state import RunHandle, RunState
+from teams.errors import RunFailed, TeamError, TeamHalted, WorkTimeout
+from teams.protocols._topics.ref import TopicsRef
 
 ASKED = 5
 """How often the coordinator is asked that crashes over being asked."""
@@ -49,7 +50,7 @@ class TeamRef(SupervisorRef):
     def assign(
         self,
         work: object,
-        to: Whom,
+        to: WorkTarget,
         *,
         timeout: float | None = None,
         priority: int = 0,
@@ -76,7 +77,7 @@ class TeamRef(SupervisorRef):
         """
         path, urgency = f"{self.path}.assign()", cast("object", priority)
         _refuse(
-            *(whom_faults(path, to) if not isinstance(to, Pool) else ()),
+            *(work_target_faults(path, to) if not isinstance(to, Pool) else ()),
             *seconds_faults(path, "timeout", timeout),
             *(_wrong(path, "priority", "a whole number", None) if urgency is None else priority_faults(path, urgency)),
             *count_faults(path, "attempts", attempts),
@@ -89,23 +90,23 @@ class TeamRef(SupervisorRef):
         """
         _refuse(*pattern_faults(f"{self.path}.play()", pattern))
         runtime = self.runtime
-        record = Record(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
+        record = RunState(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
         handle = RunHandle(record, partial(self._cancel, record))
         self._start(record, STARTS)
         return handle
 
-    def _start(self, record: Record, tries: int) -> None:
+    def _start(self, record: RunState, tries: int) -> None:
         view = self._view
         if view is not None and view.halted is not None:
             record.settle(Outcome(error=RunFailed(record.id, TeamHalted(self.path, view.halted), {})))
         else:
             self._reach("runs", partial(self._begin, record, tries), partial(self._broken, record))
 
-    def _begin(self, record: Record, tries: int, runs: ActorRef[Any]) -> None:
+    def _begin(self, record: RunState, tries: int, runs: ActorRef[Any]) -> None:
         assert isinstance(runs, SupervisorRef)
         runs.start_child({"record": record}).add_done_callback(partial(self._started, record, tries - 1))
 
-    def _started(self, record: Record, tries: int, started: Future[ActorRef[Any]]) -> None:
+    def _started(self, record: RunState, tries: int, started: Future[ActorRef[Any]]) -> None:
         try:
             run = started.get()
         except Exception as error:  # noqa: BLE001 - whatever kept the run from starting is its outcome
@@ -116,16 +117,16 @@ class TeamRef(SupervisorRef):
             return
         when_terminated(run, partial(self._run_gone, record, run.path))
 
-    def _broken(self, record: Record, error: Exception) -> None:
+    def _broken(self, record: RunState, error: Exception) -> None:
         broken(record, self.path, error.reason if isinstance(error, ActorDeadError) else Crashed(error))
 
-    def _run_gone(self, record: Record, path: str, reason: ExitReason) -> None:
+    def _run_gone(self, record: RunState, path: str, reason: ExitReason) -> None:
         broken(record, path, reason)
         coordinator = self.runtime.find(f"{self.path}/coordinator")
         if coordinator is not None and coordinator.is_alive():
             coordinator.tell(EndRun(record.id, "its run is gone"))
 
-    def _cancel(self, record: Record, reason: str) -> None:
+    def _cancel(self, record: RunState, reason: str) -> None:
         def cancel() -> None:
             if record.cancelled is None and not record.future.done():
                 record.cancelled = reason
@@ -151,7 +152,7 @@ class TeamRef(SupervisorRef):
         path = f"{self.path}.broadcast()"
         given: object = policy
         _refuse(
-            *(whom_faults(path, to) if to is not None else ()),
+            *(work_target_faults(path, to) if to is not None else ()),
             *seconds_faults(path, "within", within),
             *(
                 _wrong(path, "policy", "collect(), fail_fast(), quorum(n) or first()", given)
@@ -169,7 +170,7 @@ class TeamRef(SupervisorRef):
             SpecError: `to` is neither
             ActorDeadError: the team has terminated
         """
-        _refuse(*(whom_faults(f"{self.path}.tell_all()", to) if to is not None else ()))
+        _refuse(*(work_target_faults(f"{self.path}.tell_all()", to) if to is not None else ()))
         if not self.is_alive():
             raise ActorDeadError(self.path, last_reason(self), message)
 
@@ -188,7 +189,7 @@ class TeamRef(SupervisorRef):
         """The run of the goal of the team; None when it has none, or is only starting."""
         found = self.runtime.find(f"{self.path}/goal")
         record = found.view() if found is not None else None
-        return RunHandle(record, partial(self._cancel, record)) if isinstance(record, Record) else None
+        return RunHandle(record, partial(self._cancel, record)) if isinstance(record, RunState) else None
 
     def member(self, id: str) -> ActorRef[Any]:
         """The ref of one seat, stable across restarts. Raises `NotFound`."""
@@ -201,7 +202,7 @@ class TeamRef(SupervisorRef):
         assert isinstance(found, TopicsRef)
         return found
 
-    def roster(self) -> Future[tuple[SeatInfo, ...]]:
+    def roster(self) -> Future[tuple[SlotInfo, ...]]:
         """Who is in the team, and how much each has to do."""
         return self._coordinate(GetRoster())
 
@@ -323,11 +324,11 @@ class TeamRef(SupervisorRef):
             future.set(answer)
 
 
-def _refuse(*faults: Fault) -> None:
+def _refuse(*faults: SpecFault) -> None:
     """Refuses arguments, if anything is wrong with them. Raises SpecError."""
     if faults:
         raise SpecError(faults)
 
 
-def _wrong(path: str, name: str, wanted: str, value: object) -> Iterator[Fault]:
-    yield Fault(path, f"{name}: must be {wanted}, got {value!r}")
+def _wrong(path: str, name: str, wanted: str, value: object) -> Iterator[SpecFault]:
+    yield SpecFault(path, f"{name}: must be {wanted}, got {value!r}")

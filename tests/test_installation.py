@@ -16,7 +16,7 @@ PACKAGES = ("actors", "supervisors", "teams")
 EXTRAS = ("greenlet", "hypothesis", "opentelemetry", "pytest", "ray", "rich", "typer", "uvloop", "yaml")
 
 installed = pytest.mark.skipif(
-    os.environ.get("CI") != "true" and os.environ.get("UNDERSTUDY_INSTALLED") != "1",
+    os.environ.get("CI") != "true" and os.environ.get("LETITCRASH_INSTALLED") != "1",
     reason="needs the installed wheel; `make test` runs it",
 )
 
@@ -33,7 +33,7 @@ def test_the_installed_package_is_tested_and_not_the_checkout(package: str) -> N
 @installed
 def test_the_wheel_contains_three_packages_and_nothing_else() -> None:
     """Guards the users' namespace: no `tests`, `examples` or `benchmarks` becomes importable."""
-    files = metadata.files("understudy")
+    files = metadata.files("letitcrash")
     assert files is not None
     tops = {file.parts[0] for file in files if file.parts[0] != ".."}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
@@ -43,15 +43,15 @@ def test_the_wheel_contains_three_packages_and_nothing_else() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_package_is_marked_as_typed(package: str) -> None:
     """Guards the users' type checker, which ignores the annotations of an unmarked package."""
-    files = metadata.files("understudy")
+    files = metadata.files("letitcrash")
     assert files is not None
     assert PurePosixPath(package, "py.typed") in files
 
 
 @installed
-def test_the_command_understudy_points_at_something_that_can_be_called() -> None:
+def test_the_command_letitcrash_points_at_something_that_can_be_called() -> None:
     """Guards the console script, which nothing resolves before a user runs it."""
-    (script,) = metadata.entry_points(group="console_scripts", name="understudy")
+    (script,) = metadata.entry_points(group="console_scripts", name="letitcrash")
     assert callable(script.load())
 
 
@@ -59,7 +59,7 @@ def test_the_command_understudy_points_at_something_that_can_be_called() -> None
 def test_hypothesis_finds_the_strategies_of_both_packages() -> None:
     """Guards the entry points: a wrong one makes `import hypothesis` fail for every user."""
     entries = metadata.entry_points(group="hypothesis")
-    ours = {entry.value: entry.load() for entry in entries if entry.name.startswith("understudy")}
+    ours = {entry.value: entry.load() for entry in entries if entry.name.startswith("letitcrash")}
     assert {value.partition(".")[0] for value in ours} == {"actors", "supervisors"}
     assert all(map(callable, ours.values()))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from actors._actor import Actor
-from actors._events import EventStream, LifecycleEvent
-from actors._future import Future
-from actors._runtime import Runtime
-from actors.testing._place import parking
+from actors._core.actor import Actor
+from actors._core.future import Future
+from actors._runtime.runtime import Runtime
+from actors.events import EventStream, LifecycleEvent
+from actors.testing._sim.place import parking
 
 E = TypeVar("E", bound=LifecycleEvent)
 Answers = Callable[[Any], object] | Mapping[type, object]

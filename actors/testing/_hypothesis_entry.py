@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from actors.testing._faults import KINDS, Fault, FaultPlan
-from actors.testing._schedule import MOVES, Move, Schedule
-from actors.testing._strategies import ANYBODY, faults, moves, plans, schedules
+from actors.testing._faults.plan import KINDS, Fault, FaultPlan
+from actors.testing._faults.schedule import MOVES, Move, Schedule
+from actors.testing._faults.strategies import ANYBODY, faults, moves, plans, schedules
 
 
 def register() -> None:

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors.testing._errors import StaleReplay, WrongUse
-from actors.testing._foreign import SIMULATED, refuse_foreign
-from actors.testing._options import Options, options
-from actors.testing._replay import Replay
+from actors._name import NAME
+from actors.testing._report.replay import Replay
+from actors.testing._search.foreign import SIMULATED, refuse_foreign
+from actors.testing._search.options import Options, options
+from actors.testing.errors import StaleReplay, WrongUse
 
 if TYPE_CHECKING:
     from actors.testing._simulation import Simulation
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("understudy", "simulations (understudy)")
+    group = parser.getgroup(NAME, f"simulations ({NAME})")
     group.addoption("--sim-replay", metavar="BLOB", help="run simulated tests exactly as this replay blob says")
     group.addoption("--sim-determinism", action="store_true", help="run every simulation twice and compare the runs")
     group.addoption("--sim-schedules", metavar="N", type=int, help="schedules for each example of @simulate")
@@ -101,7 +102,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 def _again(item: Any, first: Simulation) -> None:
     """Runs the test once more, and compares. Raises `NotDeterministic`, `WrongUse`."""
-    from actors.testing._attempt import Outcome
+    from actors.testing._search.attempt import Outcome
 
     for name, definitions in item._fixtureinfo.name2fixturedefs.items():
         if name != "sim" and any("sim" in each.argnames for each in definitions):

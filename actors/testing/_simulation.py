@@ -13,14 +13,29 @@ from typing import Any, Literal, NamedTuple, Self
 
 import pykka
 
-from actors._errors import StartTimeout
-from actors._future import Future
-from actors._reasons import Crashed, ExitReason, Killed
-from actors._ref import ActorRef
-from actors.testing import _observations as seen
-from actors.testing import _oracles as oracles
-from actors.testing._errors import (
-    BadPlan,
+from actors._core.future import Future
+from actors._core.ref import ActorRef
+from actors.errors import StartTimeout
+from actors.reasons import Crashed, ExitReason, Killed
+from actors.testing._faults.plan import Fault, FaultPlan, matches
+from actors.testing._faults.schedule import Move, Schedule, TimerFirst
+from actors.testing._report import oracles
+from actors.testing._report.report import report
+from actors.testing._sim import observations as seen
+from actors.testing._sim.fences import Fences, refuse_nesting
+from actors.testing._sim.injector import Fired
+from actors.testing._sim.lanes import Scheduler
+from actors.testing._sim.loop import SimLoop, Why
+from actors.testing._sim.observations import Observation
+from actors.testing._sim.place import raised_at
+from actors.testing._sim.runtime import SimRuntime
+from actors.testing._sim.schedulers import Fifo, Moved, Recorder, Strategy
+from actors.testing._sim.shown import shown
+from actors.testing._sim.strands import Strands
+from actors.testing._sim.trees import start_tree
+from actors.testing._sim.workload import Workload
+from actors.testing.errors import (
+    BadFaultPlan,
     BadSchedule,
     FaultNotFired,
     InjectedCrash,
@@ -31,21 +46,6 @@ from actors.testing._errors import (
     SimulationError,
     failing,
 )
-from actors.testing._faults import Fault, FaultPlan, matches
-from actors.testing._fences import Fences, refuse_nesting
-from actors.testing._injector import Fired
-from actors.testing._lanes import Scheduler
-from actors.testing._observations import Observation
-from actors.testing._place import raised_at
-from actors.testing._report import report
-from actors.testing._schedule import Move, Schedule, TimerFirst
-from actors.testing._schedulers import Fifo, Moved, Recorder, Strategy
-from actors.testing._shown import shown
-from actors.testing._sim_loop import SimLoop, Why
-from actors.testing._sim_runtime import SimRuntime
-from actors.testing._strands import Strands
-from actors.testing._trees import start_tree
-from actors.testing._workload import Workload
 
 Predicate = Callable[[], object]
 Strictness = bool | Literal["names"]
@@ -86,7 +86,7 @@ class Simulation:
         self.plan = plan if plan is not None else FaultPlan()
         self.seed = seed
         if not isinstance(self.plan, FaultPlan):
-            raise BadPlan(f"a simulation takes a plan such as FaultPlan(Crash('a')), not {plan!r}")
+            raise BadFaultPlan(f"a simulation takes a plan such as FaultPlan(Crash('a')), not {plan!r}")
         if not isinstance(schedule, Schedule | None):
             raise BadSchedule(f"a simulation takes a schedule such as Schedule(Demote('a', 1)), not {schedule!r}")
         if not isinstance(search, Strategy | None):
@@ -255,7 +255,7 @@ class Simulation:
             if steps == 0 or self._strict is True
         ]
         if nameless or never:
-            raise (BadPlan if nameless else BadSchedule)("; ".join([*nameless, *never]))
+            raise (BadFaultPlan if nameless else BadSchedule)("; ".join([*nameless, *never]))
 
     def _tear_down(self) -> None:
         """Ends what is left, whatever state it is in. Nothing of one run reaches the next."""

@@ -1,7 +1,7 @@
 """Every kind of fault, and strategies that draw whole plans: `faults.plans("team/**", max_faults=3)`."""
 
-from actors.testing._exceptions import EXCEPTIONS
-from actors.testing._faults import (
+from actors.testing._faults.exceptions import EXCEPTIONS
+from actors.testing._faults.plan import (
     PLACES,
     AskTimeout,
     ClockJump,
@@ -20,8 +20,8 @@ from actors.testing._faults import (
     Raise,
     Slow,
 )
-from actors.testing._strategies import faults as of_kind
-from actors.testing._strategies import plans
+from actors.testing._faults.strategies import faults as of_kind
+from actors.testing._faults.strategies import plans
 
 __all__ = [
     "EXCEPTIONS",

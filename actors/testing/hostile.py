@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, get_args
 
-from actors.testing._errors import BadPlan
-from actors.testing._exceptions import EXCEPTIONS, Frozen, Incomparable, Unprintable, make_exception
+from actors.testing._faults.exceptions import EXCEPTIONS, Frozen, Incomparable, Unprintable, make_exception
+from actors.testing.errors import BadFaultPlan
 
 __all__ = [
     "EXCEPTIONS",
@@ -40,9 +40,9 @@ LOOKS: tuple[Look, ...] = get_args(Look)
 
 
 def raising(exception: str, where: str) -> BaseException:
-    """A fresh exception of this name. Raises `BadPlan` for an unknown one."""
+    """A fresh exception of this name. Raises `BadFaultPlan` for an unknown one."""
     if exception not in EXCEPTIONS:
-        raise BadPlan(f"no exception has the name {exception!r}: give one of {', '.join(EXCEPTIONS)}")
+        raise BadFaultPlan(f"no exception has the name {exception!r}: give one of {', '.join(EXCEPTIONS)}")
     return make_exception(exception, "hostile", where)
 
 
@@ -84,7 +84,7 @@ class Hostile:
         """`looks`: where none is named, all of them but `class`, with which hardly anything works, and `del`."""
         unknown = [each for each in looks if each not in LOOKS]
         if unknown:
-            raise BadPlan(f"no look has the name {unknown[0]!r}: give some of {', '.join(LOOKS)}")
+            raise BadFaultPlan(f"no look has the name {unknown[0]!r}: give some of {', '.join(LOOKS)}")
         raising(exception, "")
         self._looks = looks or tuple(each for each in LOOKS if each not in ("class", "del"))
         self._exception = exception

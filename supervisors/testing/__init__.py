@@ -1,18 +1,19 @@
 """Testing your own tree: the reference model of a supervisor, and strategies for specs and whole trees. Needs
-`understudy[testing]`.
+`letitcrash[testing]`.
 
-General layout: this package imports `actors.testing` through its seam `_actors` alone. `_model`, `_requests`,
-`_updating` and `_promptness` are the model of one supervisor, written from the rules and not from the engine;
-`_reference` is the oracle over a whole tree; `_trial` is one run of a tree of puppets as a value, `_encoding` writes it
-down, and `_strategies` generates it. `_hostile` is one run of a tree whose code raises whatever it can, as a value;
-`_hostile_cast` are its actors, and `_hostile_worlds` generates such and makes them small. `_hypothesis_entry` is found
-by Hypothesis.
+General layout: this package imports `actors.testing` through its seam `actors.testing.spi` alone. `_model`,
+`_requests`, `_updating` and `_promptness` are the model of one supervisor, written from the rules and not from the
+engine; `_reference` is the oracle over a whole tree; `_trial` is one run of a tree of puppets as a value, `_encoding`
+writes it down, and `_strategies` generates it. `_hostile` is one run of a tree whose code raises whatever it can, as a
+value; `_hostile_cast` are its actors, and `_hostile_worlds` generates such and makes them small. `_hypothesis_entry` is
+found by Hypothesis.
 `import supervisors` imports none of it, and importing this package imports a module of it only when a name is used:
 Hypothesis loads it in every test run.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from supervisors._guard import facade
 
 if TYPE_CHECKING:
     from supervisors.testing._errors import NotContained, NotEncodable, ReferenceDisagreement
@@ -46,31 +47,23 @@ __all__ = [
     "watch",
 ]
 
-_HOMES = {
-    "HostileWorld": "_hostile",
-    "Line": "_trial",
-    "NotContained": "_errors",
-    "NotEncodable": "_errors",
-    "Palette": "_hostile_worlds",
-    "Play": "_puppet",
-    "Puppet": "_puppet",
-    "PuppetBroke": "_puppet",
-    "Reference": "_reference",
-    "ReferenceDisagreement": "_errors",
-    "Trial": "_trial",
-    "backoffs": "_strategies",
-    "child_specs": "_strategies",
-    "hostile_world": "_hostile_worlds",
-    "own_budgets": "_strategies",
-    "smallest": "_hostile_worlds",
-    "supervisor_specs": "_strategies",
-    "trees": "_strategies",
-    "trials": "_strategies",
-    "watch": "_trial",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = facade(
+        __name__,
+        {
+            "supervisors.testing._errors": ["NotContained", "NotEncodable", "ReferenceDisagreement"],
+            "supervisors.testing._hostile": ["HostileWorld"],
+            "supervisors.testing._hostile_worlds": ["Palette", "hostile_world", "smallest"],
+            "supervisors.testing._puppet": ["Play", "Puppet", "PuppetBroke"],
+            "supervisors.testing._reference": ["Reference"],
+            "supervisors.testing._strategies": [
+                "backoffs",
+                "child_specs",
+                "own_budgets",
+                "supervisor_specs",
+                "trees",
+                "trials",
+            ],
+            "supervisors.testing._trial": ["Line", "Trial", "watch"],
+        },
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from fractions import Fraction
 
-from supervisors._spec import OwnBudget, SupervisorSpec
+from supervisors._specs.spec import OwnBudget, SupervisorSpec
 
 ROUNDING = Fraction(1, 10**11)
 """Seconds within which an age may be on either side of the period in floating point."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from supervisors._actors import ActorRef
-from supervisors._errors import AlreadyStarted
+from actors.spi import ActorRef
+from supervisors.errors import AlreadyStarted
 
 Disagree = Callable[[int, str, str], None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from supervisors._backoff import Backoff, Constant, Exponential, Linear
+from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear
 
 ROUNDING = 1e-9
 """Seconds that two ways to add the same times may differ by."""

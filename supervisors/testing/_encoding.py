@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from supervisors._errors import Fault, SpecError
-from supervisors._faults import checked
-from supervisors._fields import LOCATION
-from supervisors._resolve import resolve
-from supervisors._spec import ChildSpec, Spec, SupervisorSpec
+from supervisors._specs.faults import checked
+from supervisors._specs.fields import LOCATION
+from supervisors._specs.resolve import resolve
+from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+from supervisors.errors import SpecError, SpecFault
 from supervisors.testing._errors import NotEncodable
 
 Json = Mapping[str, object]
@@ -76,7 +76,7 @@ def spec_from_json(values: Json, path: str = "root") -> Spec:
     """
     model = _SPECS.get(str(values.get("spec")))
     if model is None:
-        raise SpecError([Fault(path, f"spec: {values.get('spec')!r} is neither of {', '.join(_SPECS)}")])
+        raise SpecError([SpecFault(path, f"spec: {values.get('spec')!r} is neither of {', '.join(_SPECS)}")])
     given = {name: _value(name, value, path) for name, value in values.items() if name != "spec"}
     return checked(model, path, given)
 
@@ -91,7 +91,7 @@ def _value(name: str, value: object, path: str) -> object:
             return _from_json(value, path)
         case _, {"class": str() as location}:
             found = resolve(path, location)
-            if isinstance(found, Fault):
+            if isinstance(found, SpecFault):
                 raise SpecError([found])
             return found
         case _:
@@ -100,7 +100,7 @@ def _value(name: str, value: object, path: str) -> object:
 
 def _below(value: object, path: str) -> Spec:
     if not isinstance(value, Mapping):
-        raise SpecError([Fault(path, f"must be the values of a spec, got {value!r}")])
+        raise SpecError([SpecFault(path, f"must be the values of a spec, got {value!r}")])
     return spec_from_json(value, f"{path}/{value.get('id')}")
 
 
@@ -115,4 +115,4 @@ def _from_json(value: object, path: str) -> object:
         case None | bool() | int() | float() | str():
             return value
         case _:
-            raise SpecError([Fault(path, f"args: {value!r} is no value of a blob")])
+            raise SpecError([SpecFault(path, f"args: {value!r} is no value of a blob")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervisors.testing._actors import OracleFailure, SimulationError
+from actors.testing.spi import OracleFailure, SimulationError
 
 
 class NotEncodable(SimulationError, TypeError):

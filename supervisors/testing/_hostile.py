@@ -20,13 +20,9 @@ from typing import Any, Literal, NoReturn, cast
 from prometheus_client import CollectorRegistry
 from pydantic import TypeAdapter, ValidationError
 
-from supervisors._actors import ActorError, ActorRef, Crashed, DeadLetter, Future, LifecycleEvent, MailboxSpec, Metrics
-from supervisors._backoff import constant
-from supervisors._builders import child, dynamic_supervisor, partition_supervisor, supervisor, tasks
-from supervisors._props import props_for
-from supervisors._ref import SupervisorRef
-from supervisors._spec import ChildSpec, SupervisorSpec
-from supervisors.testing._actors import (
+from actors import Metrics
+from actors.spi import ActorError, ActorRef, Crashed, DeadLetter, Future, LifecycleEvent, MailboxSpec
+from actors.testing.spi import (
     Exited,
     FaultPlan,
     LogSink,
@@ -44,6 +40,11 @@ from supervisors.testing._actors import (
     simulation,
     unpack,
 )
+from supervisors._specs.backoff import constant
+from supervisors._specs.builders import child, dynamic_supervisor, partition_supervisor, supervisor, tasks
+from supervisors._specs.spec import ChildSpec, SupervisorSpec
+from supervisors._supervisor.props import props_for
+from supervisors._supervisor.ref import SupervisorRef
 from supervisors.testing._errors import NotContained
 from supervisors.testing._hostile_cast import CLASSES, NAP, Calm, Deed, Listener, do_in_plain_code, do_later, priority
 

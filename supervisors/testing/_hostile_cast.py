@@ -11,8 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
-from supervisors._actors import Actor, DeadLetter, ExitReason, LifecycleEvent
-from supervisors.testing._actors import hostile
+from actors.spi import Actor, DeadLetter, ExitReason, LifecycleEvent
+from actors.testing.spi import hostile
 
 NAP = 0.25
 """Virtual seconds that whatever takes time takes."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, get_args
 
-from supervisors.testing._actors import FaultPlan, Schedule, faults, fewer_moves, hostile
+from actors.testing.spi import FaultPlan, Schedule, faults, fewer_moves, hostile
 from supervisors.testing._hostile import Act, Group, GroupKind, HostileWorld, Line, Mailbox, Observer, Observing, Worker
 from supervisors.testing._hostile_cast import CLASSES, RANKS, WAYS
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from supervisors._backoff import Constant, Exponential, Linear
-from supervisors._spec import ChildSpec, OwnBudget, SupervisorSpec
+from supervisors._specs.backoff import Constant, Exponential, Linear
+from supervisors._specs.spec import ChildSpec, OwnBudget, SupervisorSpec
 
 
 def register() -> None:

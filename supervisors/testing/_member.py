@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from supervisors._actors import ExitReason, Killed, Shutdown
-from supervisors._spec import Spec
+from actors.spi import ExitReason, Killed, Shutdown
+from supervisors._specs.spec import Spec
 from supervisors.testing._account import Account, UpTime
 from supervisors.testing._delays import AT_ONCE, Span, delay_span, stable_after
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from supervisors._actors import Crashed, ExitReason, RestartLimitExceeded, Shutdown
-from supervisors._errors import StartFailed as ChildStartFailed
-from supervisors._spec import ChildSpec, Spec, SupervisorSpec
+from actors.spi import Crashed, ExitReason, RestartLimitExceeded, Shutdown
+from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+from supervisors.errors import ChildStartError as ChildStartFailed
 from supervisors.testing._account import Account, UpTime, Verdict
 from supervisors.testing._asks import Asks
 from supervisors.testing._delays import AT_ONCE, ROUNDING, Span
@@ -392,7 +392,7 @@ class SupervisorModel:
         if member.spec.retry_start and first:
             self._retry_first(member)
         elif requested:
-            self._answer(member, "StartFailed")
+            self._answer(member, "ChildStartError")
             self.settle_down(member, Want.REST if member.kept and not self.drops(member) else Want.DROP)
         elif first and self.mode is Mode.STARTING:
             member.want = Want.REST
@@ -605,7 +605,7 @@ class SupervisorModel:
         if verdict is not Verdict.EXCEEDED:
             return True
         if _dropped_at_limit(member.spec):
-            self._answer(member, "StartFailed")
+            self._answer(member, "ChildStartError")
             self.settle_down(member, Want.DROP)
             return False
         self.productive = member.productive

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from supervisors._actors import Actor, handles
-from supervisors.testing._actors import IgnoreStart
+from actors.spi import Actor, handles
+from actors.testing.spi import IgnoreStart
 
 Act = Literal["work", "nap", "crash", "finish"]
 Start = Literal["up", "fail", "decline", "slow"]

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from supervisors._errors import SpecError
-from supervisors._spec import ChildSpec, Spec, SupervisorSpec
-from supervisors.testing._actors import fewer_moves
+from actors.testing.spi import fewer_moves
+from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+from supervisors.errors import SpecError
 from supervisors.testing._trial import Trial
 
 SPARE = (

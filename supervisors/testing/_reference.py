@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from supervisors._actors import Crashed, ExitReason, Killed, Shutdown
-from supervisors._api import CountChildren, WhichChildren
-from supervisors._errors import StartFailed
-from supervisors._spec import ChildSpec, SupervisorSpec
-from supervisors.testing import _actors as seen
-from supervisors.testing._actors import StartTimeout
+from actors.spi import Crashed, ExitReason, Killed, Shutdown
+from actors.testing import spi as seen
+from actors.testing.spi import StartTimeout
+from supervisors._specs.spec import ChildSpec, SupervisorSpec
+from supervisors._supervisor.messages import CountChildren, WhichChildren
+from supervisors.errors import ChildStartError
 from supervisors.testing._delays import ROUNDING
 from supervisors.testing._errors import ReferenceDisagreement
 from supervisors.testing._member import Life, Member
@@ -178,7 +178,7 @@ class Reference:
         reason = one.reason
         error = reason.exception if isinstance(reason, Crashed) else None
         excused = isinstance(error, seen.InjectedCrash)
-        if error is not None and not isinstance(error, seen.InjectedCrash | StartFailed):
+        if error is not None and not isinstance(error, seen.InjectedCrash | ChildStartError):
             self._wrong(one, 18, "an end by the rules", f"the supervisor itself broke: {error!r}")
         if model.mode is not Mode.UNBORN:
             model.left(reason, excused=excused)

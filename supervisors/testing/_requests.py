@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from supervisors._api import (
+from supervisors._engine.child import ChildCounts, ChildInfo
+from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+from supervisors._supervisor.messages import (
     CountChildren,
     DeleteChild,
     GetChildSpec,
@@ -15,8 +17,6 @@ from supervisors._api import (
     UpdateSpecs,
     WhichChildren,
 )
-from supervisors._child import ChildCounts, ChildInfo
-from supervisors._spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._member import LIVE, Life, Member, Want
 from supervisors.testing._model import Mode, SupervisorModel
 from supervisors.testing._settings import settings_asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from supervisors._spec import SupervisorSpec
+from supervisors._specs.spec import SupervisorSpec
 from supervisors.testing._account import Account
 from supervisors.testing._member import Life, Member, Want
 from supervisors.testing._model import Mode, SupervisorModel

@@ -11,9 +11,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from supervisors._backoff import Backoff, Constant, Exponential, Linear
-from supervisors._spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
-from supervisors.testing._actors import Fault, FaultPlan, Schedule, faults, schedules
+from actors.testing.spi import Fault, FaultPlan, Schedule, faults, schedules
+from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear
+from supervisors._specs.spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 from supervisors.testing._puppet import Puppet
 from supervisors.testing._trial import Deed, Line, Trial
 

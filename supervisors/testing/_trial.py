@@ -12,13 +12,8 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from supervisors._actors import Future
-from supervisors._errors import SpecError
-from supervisors._props import props_for
-from supervisors._ref import SupervisorRef
-from supervisors._settings import Settings
-from supervisors._spec import ChildSpec, Spec, SupervisorSpec
-from supervisors.testing._actors import (
+from actors.spi import Future
+from actors.testing.spi import (
     FaultPlan,
     OracleFailure,
     Schedule,
@@ -32,6 +27,11 @@ from supervisors.testing._actors import (
     simulation,
     unpack,
 )
+from supervisors._engine.settings import Settings
+from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+from supervisors._supervisor.props import props_for
+from supervisors._supervisor.ref import SupervisorRef
+from supervisors.errors import SpecError
 from supervisors.testing._encoding import spec_as_json, spec_from_json
 from supervisors.testing._errors import ReferenceDisagreement
 from supervisors.testing._puppet import Play

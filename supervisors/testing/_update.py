@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from supervisors._reconcile import Reconciliation
-from supervisors._spec import ChildSpec, Spec, SupervisorSpec
+from supervisors._engine.reconcile import Reconciliation
+from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._member import Life, Member, Want
 
 _PROGRAM = ("start", "args", "host", "name")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from supervisors._reconcile import Reconciliation
-from supervisors._spec import Spec
+from supervisors._engine.reconcile import Reconciliation
+from supervisors._specs.spec import Spec
 from supervisors.testing._account import Account
 from supervisors.testing._delays import AT_ONCE
 from supervisors.testing._member import LIVE, Life, Member, Want

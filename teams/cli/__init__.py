@@ -1,14 +1,16 @@
-"""The command line: `understudy run`, `check` and `tree`; `pause`, `resume` and `kill`.
+"""The command line: `letitcrash run`, `check` and `tree`; `pause`, `resume` and `kill`.
 
 General layout: `_app` declares the commands; `_course` takes a tree from its start to an exit code, and `_session`
 gives it threads, signals and streams; `_live` and `_view` are its two views; `_snapshot` is what the live view shows,
 as values; `_target` finds the
 tree; `_account` says what failed; `_control` reaches a tree that another process runs; `_show` renders `check`
-and `tree`. This package alone imports typer and rich (extra `cli`), reads the environment (`UNDERSTUDY_...`),
+and `tree`. This package alone imports typer and rich (extra `cli`), reads the environment (`LETITCRASH_...`),
 configures logging and catches signals.
 """
 
 import sys
+
+from actors.spi import NAME
 
 __all__ = ["main"]
 
@@ -16,12 +18,12 @@ _EXTRA = ("click", "rich", "typer")
 
 
 def main() -> None:
-    """The script `understudy`. Exits with the code of its command."""
+    """The script `letitcrash`. Exits with the code of its command."""
     try:
         from teams.cli._app import app
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
-        sys.stderr.write(f"understudy: the command line needs {error.name}: pip install 'understudy[cli]'\n")
+        sys.stderr.write(f"{NAME}: the command line needs {error.name}: pip install '{NAME}[cli]'\n")
         sys.exit(2)
-    app(prog_name="understudy")
+    app(prog_name=NAME)

@@ -8,10 +8,10 @@ from itertools import takewhile
 
 from actors import Crashed, CrashedExit, ExitReason, LifecycleEvent, RestartLimitExceeded
 from actors import StartFailed as StartFailedEvent
-from actors._account import account
-from actors._reasons import causes
-from actors._text import cut, printable, shown, type_name
-from supervisors import Restarted, StartFailed, SupervisionError
+from actors._user_code.account import account
+from actors._user_code.text import cut, printable, shown, type_name
+from actors.reasons import causes
+from supervisors import ChildStartError, Restarted, SupervisionError
 from teams.cli._text import count, lines
 
 _KEPT = 1000
@@ -102,8 +102,8 @@ def gave_up(name: str, reason: ExitReason, failures: Failures) -> str:
 def did_not_start(name: str, error: BaseException) -> str:
     """The account of a first start that failed (supervision rule 2)."""
     told = [f"{name} did not start; everything that had started is stopped again"]
-    reason = error.reason if isinstance(error, StartFailed) else None
-    if isinstance(error, StartFailed) and reason is not None:
+    reason = error.reason if isinstance(error, ChildStartError) else None
+    if isinstance(error, ChildStartError) and reason is not None:
         deepest = _root_start(error)
         told.append(printable(f"  {deepest.path} failed: {_root_cause(deepest.reason)}"))
         told += _indented(deepest.reason)
@@ -113,10 +113,10 @@ def did_not_start(name: str, error: BaseException) -> str:
     return "\n".join(told)
 
 
-def _root_start(error: StartFailed) -> StartFailed:
+def _root_start(error: ChildStartError) -> ChildStartError:
     """The start at the bottom: a supervisor's own fails because a child's does."""
     reason = error.reason
-    while isinstance(reason, Crashed) and isinstance(reason.exception, StartFailed):
+    while isinstance(reason, Crashed) and isinstance(reason.exception, ChildStartError):
         error = reason.exception
         reason = error.reason
     return error
@@ -126,7 +126,7 @@ def _root_cause(reason: ExitReason) -> ExitReason:
     while True:
         if isinstance(reason, RestartLimitExceeded):
             reason = reason.cause
-        elif isinstance(reason, Crashed) and isinstance(reason.exception, StartFailed):
+        elif isinstance(reason, Crashed) and isinstance(reason.exception, ChildStartError):
             reason = reason.exception.reason
         else:
             return reason

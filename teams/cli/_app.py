@@ -1,4 +1,4 @@
-"""The commands of `understudy`."""
+"""The commands of `letitcrash`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from rich.console import Console
 from rich.text import Text
 
 from actors import Metrics, Runtime
-from actors._loop_thread import LoopFactory
-from actors._text import printable
-from supervisors import Fault, SpecError, SupervisorSpec
+from actors._runtime.loop_thread import LoopFactory
+from actors._user_code.text import printable
+from actors.spi import ENVIRONMENT, NAME
+from supervisors import SpecError, SpecFault, SupervisorSpec
 from supervisors import check as check_tree
 from teams import TeamMetrics
 from teams.cli._account import Failures
@@ -46,7 +47,7 @@ Target = Annotated[
     str,
     typer.Argument(metavar="TARGET", help="module:attribute, path/to/file.py[:attribute], or a .toml or .yaml tree."),
 ]
-Pid = Annotated[int, typer.Argument(metavar="PID", min=1, help="The process id of an `understudy run`.")]
+Pid = Annotated[int, typer.Argument(metavar="PID", min=1, help=f"The process id of a `{NAME} run`.")]
 Args = Annotated[
     list[str] | None,
     typer.Argument(metavar="ARGS", help="What the target finds in sys.argv; put -- before them."),
@@ -65,15 +66,15 @@ class Level(StrEnum):
 def _version(wanted: bool) -> None:
     if wanted:
         try:
-            number = importlib.metadata.version("understudy")
+            number = importlib.metadata.version(NAME)
         except importlib.metadata.PackageNotFoundError:
             number = "(a checkout that is not installed)"
-        typer.echo(f"understudy {number}")
+        typer.echo(f"{NAME} {number}")
         raise typer.Exit
 
 
 @app.callback()
-def understudy(
+def letitcrash(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -93,41 +94,41 @@ def run(
         typer.Option(
             min=0,
             max=65535,
-            envvar="UNDERSTUDY_METRICS_PORT",
+            envvar=f"{ENVIRONMENT}METRICS_PORT",
             help="Serve Prometheus metrics; 0: on a free port.",
         ),
     ] = None,
     metrics_host: Annotated[
-        str, typer.Option(envvar="UNDERSTUDY_METRICS_HOST", help="The address to serve them on.")
+        str, typer.Option(envvar=f"{ENVIRONMENT}METRICS_HOST", help="The address to serve them on.")
     ] = "127.0.0.1",
     live: Annotated[
         bool | None,
         typer.Option(
             "--live/--plain",
-            envvar="UNDERSTUDY_LIVE",
+            envvar=f"{ENVIRONMENT}LIVE",
             help="The tree, redrawn in place, or log lines. [default: live on a terminal]",
             show_default=False,
         ),
     ] = None,
     log_level: Annotated[
-        Level, typer.Option(envvar="UNDERSTUDY_LOG_LEVEL", help="From which level on there are log lines.")
+        Level, typer.Option(envvar=f"{ENVIRONMENT}LOG_LEVEL", help="From which level on there are log lines.")
     ] = Level.info,
     log_format: Annotated[
         LogFormat,
         typer.Option(
-            envvar="UNDERSTUDY_LOG_FORMAT", help="How log lines are written; json has one object a line on stderr."
+            envvar=f"{ENVIRONMENT}LOG_FORMAT", help="How log lines are written; json has one object a line on stderr."
         ),
     ] = LogFormat.text,
     uvloop: Annotated[
         bool,
-        typer.Option("--uvloop", envvar="UNDERSTUDY_UVLOOP", help="Run on uvloop, where it is installed."),
+        typer.Option("--uvloop", envvar=f"{ENVIRONMENT}UVLOOP", help="Run on uvloop, where it is installed."),
     ] = False,
 ) -> None:
     r"""Runs a tree until it ends, and prints the result of a team that has a goal.
 
     The first SIGINT (Ctrl-C) or SIGTERM stops it in order, a second one kills it. SIGHUP (the terminal is closed) stops
     it in order, too, and never kills; where it is ignored, as under nohup, it stays so. SIGUSR1 pauses the tree,
-    SIGUSR2 resumes it, SIGQUIT (Ctrl-\) kills it at once; so do `understudy pause`, `resume` and `kill`.
+    SIGUSR2 resumes it, SIGQUIT (Ctrl-\) kills it at once; so do `letitcrash pause`, `resume` and `kill`.
     Exits with 0 when the tree ended or was stopped, 1 when it did not start or gave up, or when its output cannot be
     written, 2 when there is nothing sound to start, 130, 131 or 143 when it was killed, 141 when nobody reads its
     output any more.
@@ -135,7 +136,7 @@ def run(
     spec = _load(target, args)
     report = check_tree(spec)
     if report.errors:
-        _refuse(faults_of(target, [Fault(each.path, each.message) for each in report.errors]))
+        _refuse(faults_of(target, [SpecFault(each.path, each.message) for each in report.errors]))
     factory = _uvloop() if uvloop else None
     failures = Failures()
     console = Console(highlight=False)
@@ -175,7 +176,7 @@ def tree(target: Target, args: Args = None) -> None:
 def pause(pid: Pid) -> None:
     """Has a running tree begin nothing new; what it is doing goes on.
 
-    Sends SIGUSR1. Exits with 2 when the process is no `understudy run` of this user.
+    Sends SIGUSR1. Exits with 2 when the process is no `letitcrash run` of this user.
     """
     _send(pid, PAUSE)
 
@@ -184,7 +185,7 @@ def pause(pid: Pid) -> None:
 def resume(pid: Pid) -> None:
     """Has a paused tree go on.
 
-    Sends SIGUSR2. Exits with 2 when the process is no `understudy run` of this user.
+    Sends SIGUSR2. Exits with 2 when the process is no `letitcrash run` of this user.
     """
     _send(pid, RESUME)
 
@@ -193,7 +194,7 @@ def resume(pid: Pid) -> None:
 def kill(pid: Pid) -> None:
     """The kill switch: ends a running tree at once, without an ordered stop.
 
-    Sends SIGQUIT. Exits with 2 when the process is no `understudy run` of this user.
+    Sends SIGQUIT. Exits with 2 when the process is no `letitcrash run` of this user.
     """
     _send(pid, KILL)
 
@@ -203,7 +204,7 @@ def _send(pid: int, number: signal.Signals) -> None:
         send(pid, number)
     except NotOurs as error:
         _refuse(printable(str(error)))
-    typer.echo(f"understudy: sent {number.name} to process {pid}", err=True)
+    typer.echo(f"{NAME}: sent {number.name} to process {pid}", err=True)
 
 
 def _print(lines: Iterable[Text]) -> None:
@@ -214,7 +215,7 @@ def _print(lines: Iterable[Text]) -> None:
         flush()
     except OSError as error:  # of a closed pipe rich has taken care
         discard(sys.stdout)
-        typer.echo(f"understudy: {unwritable(error)}", err=True)
+        typer.echo(f"{NAME}: {unwritable(error)}", err=True)
         raise typer.Exit(FAILED) from None
 
 
@@ -230,7 +231,7 @@ def _load(target: str, args: list[str] | None) -> SupervisorSpec:
 
 
 def _refuse(text: str) -> NoReturn:
-    typer.echo(f"understudy: {text}", err=True)
+    typer.echo(f"{NAME}: {text}", err=True)
     raise typer.Exit(REFUSED)
 
 
@@ -238,7 +239,7 @@ def _uvloop() -> LoopFactory:
     try:
         import uvloop
     except ImportError:
-        _refuse("--uvloop needs uvloop: pip install 'understudy[uvloop]'")
+        _refuse(f"--uvloop needs uvloop: pip install '{NAME}[uvloop]'")
     factory: LoopFactory = uvloop.new_event_loop
     return factory
 

@@ -1,7 +1,7 @@
-"""`understudy pause`, `resume` and `kill`: a signal to a running `understudy run`, and to nothing else.
+"""`letitcrash pause`, `resume` and `kill`: a signal to a running `letitcrash run`, and to nothing else.
 
 A process id may belong to anybody by the time it is typed, and what does not catch a signal is ended by it. So the
-process is looked at first: it has to be this user's, to be an `understudy run`, and to be far enough to catch the
+process is looked at first: it has to be this user's, to be a `letitcrash run`, and to be far enough to catch the
 signal. Where the system has them, all of that is done through a descriptor of the process, which a reused id cannot
 deceive.
 """
@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from actors.spi import NAME
+
 PAUSE = signal.SIGUSR1
 """The tree begins nothing new (`SupervisorRef.pause_work`)."""
 RESUME = signal.SIGUSR2
@@ -23,7 +25,7 @@ RESUME = signal.SIGUSR2
 KILL = signal.SIGQUIT
 """The kill switch: everything ends now, without an ordered stop. Ctrl-\\ in a terminal."""
 
-_NAMES = ("understudy", "understudy.pyz", "understudy.exe")
+_NAMES = (NAME, f"{NAME}.pyz", f"{NAME}.exe")
 """What the script is called, and a zipapp of it."""
 _PROCESSES = Path("/proc")
 
@@ -42,13 +44,13 @@ class _Process(NamedTuple):
 
 
 def send(pid: int, number: signal.Signals) -> None:
-    """Sends the signal to the `understudy run` of this process id. Raises NotOurs."""
+    """Sends the signal to the `letitcrash run` of this process id. Raises NotOurs."""
     with _held(pid) as descriptor:
         process = _look(pid, number)
         if process.user != os.geteuid():
             raise NotOurs(f"process {pid} belongs to another user")
         if not is_run(process.arguments):
-            raise NotOurs(f"process {pid} is no `understudy run`: {' '.join(process.arguments) or 'it has no command'}")
+            raise NotOurs(f"process {pid} is no `{NAME} run`: {' '.join(process.arguments) or 'it has no command'}")
         if process.catches is False:
             raise NotOurs(
                 f"process {pid} is still loading its tree, and {number.name} would end it: wait until it is up"
@@ -63,7 +65,7 @@ def send(pid: int, number: signal.Signals) -> None:
 
 
 def is_run(arguments: list[str]) -> bool:
-    """Whether this command line is an `understudy run`: the script itself or a zipapp of that name, or Python
+    """Whether this command line is a `letitcrash run`: the script itself or a zipapp of that name, or Python
     with one of these or with `-m teams`.
     """
     if not arguments:

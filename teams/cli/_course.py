@@ -18,8 +18,9 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from actors import ActorError, ExitReason, LogSink, Runtime, RuntimeStopped
-from actors._account import account
-from actors._text import described, printable
+from actors._user_code.account import account
+from actors._user_code.text import described, printable
+from actors.spi import NAME
 from supervisors import Concluded, SupervisorRef, SupervisorSpec, start
 from teams.cli._account import Failures, did_not_start, gave_up
 from teams.cli._control import KILL, PAUSE, RESUME
@@ -237,7 +238,7 @@ class Course:
         if self._broken is not None:
             return  # the stop is under way, and has been told of
         self._broken = error
-        write(f"understudy: the output failed; stopping {self._name} in order\n{account(error)}")
+        write(f"{NAME}: the output failed; stopping {self._name} in order\n{account(error)}")
         if self._asked is None:
             self._asked = Lost(OSError(described(error)))
         if self._runtime is not None:
@@ -260,7 +261,7 @@ class Course:
 
     def _pause(self, number: int) -> None:
         name, self._paused = signal.Signals(number).name, number == PAUSE
-        how = f"begins nothing new until {RESUME.name} (understudy resume {os.getpid()})" if self._paused else "goes on"
+        how = f"begins nothing new until {RESUME.name} ({NAME} resume {os.getpid()})" if self._paused else "goes on"
         if self._root is not None:
             self._hold(self._root, paused=self._paused)
         self._view.say(f"{name}: {self._name} {how}")

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from actors import Runtime
+from actors.spi import NAME
 from teams._console import Console
 
 
@@ -55,7 +56,7 @@ class TypedLines:
             return False
         if _belongs_to_others(file):
             return False
-        self._thread = threading.Thread(target=self._read, args=[file], name="understudy-stdin", daemon=True)
+        self._thread = threading.Thread(target=self._read, args=[file], name=f"{NAME}-stdin", daemon=True)
         self._thread.start()
         return True
 

@@ -18,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from actors import Runtime, RuntimeStopped
-from actors._cell import Cell
-from actors._text import printable
+from actors._core.cell import Cell
+from actors._user_code.text import printable
+from actors.spi import NAME
 from supervisors import SupervisorRef
 from teams.cli._account import Failures
 from teams.cli._logs import LineHandler, send_logs_to
@@ -119,9 +120,9 @@ class LiveView:
     def say(self, text: str) -> None:
         """Shows it above the tree, where it stays."""
         if self._live is None:
-            write(f"understudy: {text}")
+            write(f"{NAME}: {text}")
         else:
-            self._print(Text(f"understudy: {text}"))
+            self._print(Text(f"{NAME}: {text}"))
 
     def _print(self, text: Text) -> None:
         # Folded here: a line the terminal itself folds would leave the picture one line higher than it is

@@ -16,12 +16,13 @@ from typing import Any
 
 import structlog
 
-from actors._account import account
-from actors._sinks import LEVELS
-from actors._text import said
+from actors._observe.sinks import LEVELS
+from actors._user_code.account import account
+from actors._user_code.text import said
+from actors.spi import NAME
 from teams.cli._text import json_line, lines
 
-_OURS = logging.getLogger("understudy")
+_OURS = logging.getLogger(NAME)
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 """Attributes that every record has."""
 _OF_STRUCTLOG = frozenset({"event", "exc_info", "stack_info", "_record", "_from_structlog"})
@@ -70,7 +71,7 @@ def record_of(text: str) -> logging.LogRecord:
 def _text(_: object, __: str, entry: MutableMapping[str, Any]) -> str:
     record: logging.LogRecord = entry["_record"]
     pairs = "".join(f" {name}={said(value)}" for name, value in entry.items() if name not in _OF_STRUCTLOG)
-    name = "" if record.name in ("understudy", "root") else f" [{record.name}]"
+    name = "" if record.name in (NAME, "root") else f" [{record.name}]"
     time = _times.formatTime(record, "%H:%M:%S")
     line = f"{time} {record.levelname.lower():<7} {lines(str(entry.get('event', '')))}{pairs}{name}"
     return "\n".join([line, *(f"{_OFFSET}{each}" for each in _below(entry).splitlines())])

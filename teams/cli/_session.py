@@ -14,7 +14,8 @@ from functools import partial
 from types import FrameType
 
 from actors import Runtime
-from actors._loop_thread import LoopFactory
+from actors._runtime.loop_thread import LoopFactory
+from actors.spi import NAME
 from supervisors import SupervisorSpec
 from teams.cli._account import Failures
 from teams.cli._control import KILL, PAUSE, RESUME
@@ -48,7 +49,7 @@ class Session:
         with 128 and its number.
         """
         course = self._course
-        thread = threading.Thread(target=course.work, name="understudy-session", daemon=True)
+        thread = threading.Thread(target=course.work, name=f"{NAME}-session", daemon=True)
         with _signals_to(course.told), guarded(course.lost):
             self._view.open()
             try:

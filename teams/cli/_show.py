@@ -1,4 +1,4 @@
-"""What `understudy check` and `understudy tree` print."""
+"""What `letitcrash check` and `letitcrash tree` print."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from actors._text import printable
-from supervisors import ChildSpec, Fault, Finding, Report, Spec, SupervisorSpec
+from actors._user_code.text import printable
+from supervisors import ChildSpec, Finding, Report, Spec, SpecFault, SupervisorSpec
 from teams.cli._live import guides
 from teams.cli._text import count, kind_text, lines
 
@@ -17,7 +17,7 @@ _SOME = 5
 """How many paths are named where many could be."""
 
 
-def faults_of(target: str, faults: Sequence[Fault]) -> str:
+def faults_of(target: str, faults: Sequence[SpecFault]) -> str:
     """Every fault with its place."""
     head = f"{count(len(faults), 'fault')} in {printable(target)}"
     return "\n".join([head, *(f"  {lines(str(fault))}" for fault in faults)])

@@ -7,10 +7,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from actors import Runtime
-from actors._cell import Cell
-from actors._turn import State
+from actors._core.cell import Cell
+from actors._core.loop import State
 from supervisors import ChildInfo, Supervisor, SupervisorSpec
-from supervisors._api import WhichChildren
+from supervisors._supervisor.messages import WhichChildren
 from teams.cli._text import kind_text
 
 INSTANCES = 8

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import ModuleType
 
 from actors import NotAnActor
-from actors._account import account
+from actors._user_code.account import account
+from actors.spi import NAME
 from supervisors import ChildSpec, SpecError, SupervisionError, SupervisorSpec, as_tree
-from supervisors._document import read_document
-from supervisors._file import parse_content
-from supervisors._tree import unresolved_in
+from supervisors._specs.document import read_document
+from supervisors._specs.file import parse_content
+from supervisors._specs.tree import unresolved_in
 
 _OURS = ("actors", "supervisors", "teams")
 _FILES = (".toml", ".yaml", ".yml")
@@ -27,7 +28,7 @@ _DEFAULT = "tree"
 
 
 class TargetError(SupervisionError, ImportError):
-    """What `understudy run`, `check` and `tree` were given leads to no tree."""
+    """What `letitcrash run`, `check` and `tree` were given leads to no tree."""
 
     fields = ("target", "problem")
     target: str
@@ -83,9 +84,7 @@ def _find_modules_in(target: str, folder: Path) -> None:
     for name in _OURS:
         for shadow in (folder / f"{name}.py", folder / name / "__init__.py"):
             if shadow.exists() and not _is_ours(name, shadow):
-                raise TargetError(
-                    target, f"{shadow} shadows understudy's own package {name!r}: rename that file or folder"
-                )
+                raise TargetError(target, f"{shadow} shadows {NAME}'s own package {name!r}: rename that file or folder")
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
@@ -96,7 +95,7 @@ def _is_ours(name: str, file: Path) -> bool:
     if loaded is not None and Path(loaded).exists() and file.samefile(loaded):  # in a zipapp it is no file of its own
         return True
     seam = file.parent.parent / "actors" / "__init__.py"
-    return file.name == "__init__.py" and seam.exists() and "__understudy__" in seam.read_text(encoding="utf-8")
+    return file.name == "__init__.py" and seam.exists() and "__letitcrash__" in seam.read_text(encoding="utf-8")
 
 
 def _script(target: str, path: Path) -> ModuleType:
@@ -107,7 +106,7 @@ def _script(target: str, path: Path) -> ModuleType:
     _find_modules_in(target, path.parent)
     # Under its own name, so that what it defines can be pickled and another module may import it; not as
     # __main__, whose block would run.
-    name = path.stem if path.stem not in sys.modules else f"understudy_target_{path.stem}"
+    name = path.stem if path.stem not in sys.modules else f"{NAME}_target_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     assert spec is not None
     assert spec.loader is not None

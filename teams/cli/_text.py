@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from actors._text import TEXT, attribute, block, is_ctrl_c, printable, shown
+from actors._user_code.text import TEXT, attribute, block, is_ctrl_c, printable, shown
 
 _VALUES = 10_000_000
 """How many values a result may have that is printed as JSON."""

@@ -6,7 +6,8 @@ import sys
 from typing import Protocol
 
 from actors import Runtime
-from actors._text import printable
+from actors._user_code.text import printable
+from actors.spi import NAME
 from supervisors import SupervisorRef
 from teams.cli._logs import LineHandler, LogFormat, record_of, send_logs_to
 
@@ -69,7 +70,7 @@ class PlainView:
     def say(self, text: str) -> None:
         """Writes it to stderr, at every level."""
         if self._format is LogFormat.text or self._handler.formatter is None:
-            write(f"understudy: {text}")
+            write(f"{NAME}: {text}")
         else:
             self._handler.handle(record_of(text))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from teams._gather import GatherPolicy, collect
-from teams._pattern import Pattern, Target, target_faults
-from teams._scope import Scope
-from teams._supervisors import Fault, SpecError
-from teams._target import Can
+from supervisors.spi import SpecError, SpecFault
+from teams._dispatch.gather import GatherPolicy, collect
+from teams._members.target import Can
+from teams._runs.context import RunContext
+from teams._runs.pattern import Pattern, Target, target_faults
 from teams.patterns._hierarchical import MOST
 from teams.patterns._parallel import gather_faults, settled
 
@@ -25,7 +25,7 @@ class BroadcastTo(Pattern):
     def parts(self) -> Iterator[Target]:
         yield self.whom
 
-    async def play(self, run: Scope, value: object) -> object:
+    async def play(self, run: RunContext, value: object) -> object:
         seats = await run.able(self.whom)
         branches: dict[str, tuple[Target, object]] = {seat: (seat, value) for seat in seats}
         gathered = await run.gather(branches, self.policy, within=self.within)
@@ -45,7 +45,7 @@ def broadcast_to(whom: str | Can, *, policy: GatherPolicy | None = None, within:
     """
     faults = [*target_faults("broadcast_to", whom), *gather_faults("broadcast_to", policy, within, MOST)]
     if not isinstance(whom, str | Can):
-        faults.append(Fault("broadcast_to", f"must be a role, a member or can(...), got {whom!r}"))
+        faults.append(SpecFault("broadcast_to", f"must be a role, a member or can(...), got {whom!r}"))
     if faults:
         raise SpecError(faults)
     return BroadcastTo(whom, policy or collect(), within)

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from teams._supervisors import Fault, SpecError
+from supervisors.spi import SpecError, SpecFault
 
 PatternName = Literal["sequential", "parallel", "choreography", "hierarchical", "mesh"]
 
@@ -77,5 +77,5 @@ OTHERWISE = Choice("sequential", "nothing asks for more: start with sequential, 
 def choose(situation: Situation) -> Choice:
     """The pattern that fits, and why: the first rule that applies. Raises SpecError for what is no situation."""
     if not isinstance(situation, Situation):
-        raise SpecError([Fault("choose()", f"situation: must be a Situation(...), got {situation!r}")])
+        raise SpecError([SpecFault("choose()", f"situation: must be a Situation(...), got {situation!r}")])
     return next((rule.choice for rule in RULES if rule.applies(situation)), OTHERWISE)

@@ -5,7 +5,7 @@
 | the input | pattern | a member | is it yours? |
 | a result | member | pattern | done |
 | `Decline` | member | pattern | not mine: the next is asked, nobody twice |
-| `Handoff` | member | the team | not mine, but I know whose (teams/_handoff.py) |
+| `Handoff` | member | the team | not mine, but I know whose (teams/_members/handoff.py) |
 
 There is no loop: everybody is asked once at most, and handoffs refuse loops themselves. When nobody takes it, that is
 `NobodyTook`, with what everybody said.
@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from teams._errors import NobodyTook
-from teams._handoff import Decline
-from teams._pattern import Pattern, Target, label, members_faults
-from teams._scope import Scope
-from teams._supervisors import Fault, SpecError
+from supervisors.spi import SpecError, SpecFault
+from teams._members.handoff import Decline
+from teams._runs.context import RunContext
+from teams._runs.pattern import Pattern, Target, label, members_faults
+from teams.errors import NobodyTook
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Delegate(Pattern):
     def parts(self) -> Iterator[Target]:
         yield from self.members
 
-    async def play(self, run: Scope, value: object) -> object:
+    async def play(self, run: RunContext, value: object) -> object:
         reasons: dict[str, str] = {}
         for each in self.members:
             said = await run.do(each, value)
@@ -52,9 +52,9 @@ def delegate(*members: Target) -> Delegate:
     """
     faults = list(members_faults("delegate", members))
     if not members:
-        faults.append(Fault("delegate", "has no members"))
+        faults.append(SpecFault("delegate", "has no members"))
     faults += [
-        Fault("delegate", f"{label(each)} is named twice")
+        SpecFault("delegate", f"{label(each)} is named twice")
         for number, each in enumerate(members)
         if each in members[:number]
     ]

@@ -6,7 +6,7 @@
 | `ChainOutcome` | topics | pattern | how the chain ended: the result, unless nobody heard how it began |
 
 The event has the same id however often the pattern is played, so that a crash of the run begins no second chain. What
-the chain promises stands in `teams.protocols._topics`.
+the chain promises stands in `teams.protocols._topics.topics`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from teams._pattern import Pattern, Target
-from teams._scope import Scope
-from teams._step import seconds_faults
-from teams._supervisors import Fault, SpecError
-from teams.protocols._chain import ChainOutcome
-from teams.protocols._event import topic_fault
+from supervisors.spi import SpecError, SpecFault
+from teams._checks.fields import seconds_faults
+from teams._runs.context import RunContext
+from teams._runs.pattern import Pattern, Target
+from teams.protocols._topics.chain import ChainOutcome
+from teams.protocols._topics.event import topic_fault
 
 ATTEMPTS = 5
 """How often the topics are asked that crash over being asked."""
@@ -35,7 +35,7 @@ class EventDriven(Pattern):
     def parts(self) -> Iterator[Target]:
         yield from ()
 
-    async def play(self, run: Scope, value: object) -> object:
+    async def play(self, run: RunContext, value: object) -> object:
         id = f"{run.run}:{run.path}:{self.topic}"
 
         async def chain(payload: object) -> ChainOutcome:
@@ -56,7 +56,7 @@ def event_driven(topic: str, *, deadline: float | None = None) -> EventDriven:
     when nobody hears of `topic`. `deadline` is in seconds; by default that of the choreography. Raises SpecError with
     every fault.
     """
-    faults = [Fault("event_driven", fault) for fault in (topic_fault(topic),) if fault is not None]
+    faults = [SpecFault("event_driven", fault) for fault in (topic_fault(topic),) if fault is not None]
     faults += seconds_faults("event_driven", "deadline", deadline)
     if faults:
         raise SpecError(faults)

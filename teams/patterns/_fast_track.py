@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from teams._errors import GatherFailed, NotApproved
-from teams._gather import fail_fast
-from teams._pattern import Pattern, Target, target_faults
-from teams._priority import Priority
-from teams._scope import Scope
-from teams._step import priority_faults, seconds_faults
-from teams._supervisors import SpecError
+from supervisors.spi import SpecError
+from teams._checks.fields import priority_faults, seconds_faults
+from teams._dispatch.gather import fail_fast
+from teams._members.priority import Priority
+from teams._runs.context import RunContext
+from teams._runs.pattern import Pattern, Target, target_faults
+from teams.errors import GatherFailed, NotApproved
 from teams.patterns._verdict import Rejected, verdict
 
 
@@ -47,7 +47,7 @@ class FastTrack(Pattern):
         if self.deploy is not None:
             yield self.deploy
 
-    async def play(self, run: Scope, value: object) -> FastTracked:
+    async def play(self, run: RunContext, value: object) -> FastTracked:
         urgent = run.at("emergency", priority=self.priority)
         both = {"analysis": (self.analysis, value), "fix": (self.fix, value)}
         gathered = await urgent.gather(both, fail_fast(), within=self.within, name="now")

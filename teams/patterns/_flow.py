@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from teams._errors import SourceFailed, SourceLost
-from teams._gather import Failed
-from teams._interrupt import is_interrupt
-from teams._scope import Scope
+from teams._dispatch.gather import Failed
+from teams._runs.context import RunContext
+from teams._runs.interrupt import is_interrupt
+from teams.errors import SourceFailed, SourceLost
 
 END = object()
 """Comes after the last item."""
@@ -60,7 +60,7 @@ class Flow:
             return self.results[0]
         return [self.results[index] for index in range(self.read)]
 
-    async def next(self, run: Scope) -> Item | None:
+    async def next(self, run: RunContext) -> Item | None:
         """Reads an item; None: that was all. Raises SourceLost, SourceFailed."""
         if self._iterator is None or self._reading:
             await self._begin(run)
@@ -83,7 +83,7 @@ class Flow:
         self.read += 1
         return item
 
-    async def _begin(self, run: Scope) -> None:
+    async def _begin(self, run: RunContext) -> None:
         """Begins to read, for the first time, or anew when the last reading was cut off."""
         again, task = self._iterator is not None, asyncio.current_task()
         try:

@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from teams._errors import BadPlan, DelegationLoop, GatherFailed
-from teams._gather import GatherPolicy, collect
-from teams._pattern import Inline, Pattern, Target, label, several_faults, target_faults
-from teams._scope import Scope
-from teams._step import count_faults
-from teams._supervisors import Fault, SpecError
+from supervisors.spi import SpecError, SpecFault
+from teams._checks.fields import count_faults
+from teams._dispatch.gather import GatherPolicy, collect
+from teams._runs.context import RunContext
+from teams._runs.pattern import Inline, Pattern, Target, label, several_faults, target_faults
+from teams.errors import BadPlan, DelegationLoop, GatherFailed
 from teams.patterns._delegate import delegate
 from teams.patterns._parallel import gather_faults, named
 from teams.patterns._plan import Plan, Synthesis, named_subtasks
@@ -61,7 +61,7 @@ class Hierarchical(Pattern):
             yield from rule.children
         yield from (each for each in (self.synthesize, self.anybody) if each is not None)
 
-    async def play(self, run: Scope, value: object) -> object:
+    async def play(self, run: RunContext, value: object) -> object:
         return await Led(self, self.root, ()).take(run, value)
 
 
@@ -73,7 +73,9 @@ class Led(Inline):
     leader: Target
     above: tuple[Target, ...]
 
-    async def take(self, run: Scope, value: object, name: str | None = None, priority: int | None = None) -> object:
+    async def take(
+        self, run: RunContext, value: object, name: str | None = None, priority: int | None = None
+    ) -> object:
         name = name or label(self.leader)
         if self.leader in self.above:
             raise self.loop(run)
@@ -98,11 +100,11 @@ class Led(Inline):
         maker = self.whole.synthesize if self.whole.synthesize is not None and not self.above else self.leader
         return await run.do(maker, synthesis, name=f"{name} synthesis", priority=priority)
 
-    def loop(self, run: Scope) -> DelegationLoop:
+    def loop(self, run: RunContext) -> DelegationLoop:
         """The error of one that is too far down."""
         return DelegationLoop(run.run, tuple(map(label, (*self.above, self.leader))), self.whole.max_depth)
 
-    def orders(self, run: Scope, name: str, said: object) -> dict[str, tuple[Target, object]] | None:
+    def orders(self, run: RunContext, name: str, said: object) -> dict[str, tuple[Target, object]] | None:
         """Who is to do what now; None: what the leader said is the result. Raises BadPlan."""
         if isinstance(said, Plan):
             try:
@@ -170,11 +172,11 @@ def delegation(
     each: tuple[Target, ...] = tuple(children) if several else (children,)  # type: ignore[arg-type, assignment]
     faults = [*target_faults("delegation/parent", parent)]
     if not each:
-        faults.append(Fault("delegation", f"{label(parent)} has no children"))
+        faults.append(SpecFault("delegation", f"{label(parent)} has no children"))
     for target in each:
         faults += target_faults("delegation/children", target)
     if when is not None and not callable(when):
-        faults.append(Fault("delegation", f"when: must be a predicate of what the parent answers, got {when!r}"))
+        faults.append(SpecFault("delegation", f"when: must be a predicate of what the parent answers, got {when!r}"))
     if faults:
         raise SpecError(faults)
     return Delegation(parent, each, when)
@@ -195,12 +197,12 @@ def command(
     """
     given: object = squads
     if not isinstance(given, Mapping):
-        raise SpecError([Fault("command", f"squads: must be a mapping {{leader: workers}}, got {squads!r}")])
-    faults = [] if squads else [Fault("command", "has no squads")]
+        raise SpecError([SpecFault("command", f"squads: must be a mapping {{leader: workers}}, got {squads!r}")])
+    faults = [] if squads else [SpecFault("command", "has no squads")]
     faults += [
         fault for leader, each in squads.items() for fault in several_faults(f"command/{leader}", "workers", each)
     ]
-    faults += [Fault(f"command/{leader}", "has no workers") for leader, workers in squads.items() if not workers]
+    faults += [SpecFault(f"command/{leader}", "has no workers") for leader, workers in squads.items() if not workers]
     if faults:
         raise SpecError(faults)
     rules = [delegation(commander, list(squads)), *(delegation(leader, list(each)) for leader, each in squads.items())]
@@ -242,12 +244,12 @@ MOST = 1_000_000
 """How many children a leader may have is known when it is played."""
 
 
-def rule_faults(root: Target, rules: Sequence[Delegation]) -> Iterator[Fault]:
+def rule_faults(root: Target, rules: Sequence[Delegation]) -> Iterator[SpecFault]:
     """What is wrong with rules: loops, and parents that nobody delegates to."""
     path = "hierarchical/rules"
     given: Sequence[object] = rules
     good = [rule for rule in given if isinstance(rule, Delegation)]
-    yield from (Fault(path, f"must be made by delegation(), got {rule!r}") for rule in given if rule not in good)
+    yield from (SpecFault(path, f"must be made by delegation(), got {rule!r}") for rule in given if rule not in good)
     reached = {label(root)}
     waiting: list[tuple[Target, tuple[str, ...]]] = [(root, (label(root),))]
     looped = set()
@@ -260,7 +262,9 @@ def rule_faults(root: Target, rules: Sequence[Delegation]) -> Iterator[Fault]:
                 continue
             reached.add(name)
             waiting.append((child, (*chain, name)))
-    yield from (Fault(path, f"it is a loop: {way}") for way in sorted(looped))
+    yield from (SpecFault(path, f"it is a loop: {way}") for way in sorted(looped))
     for rule in good:
         if label(rule.parent) not in reached:
-            yield Fault(path, f"nobody delegates to {label(rule.parent)}, who is a parent; the root is {label(root)}")
+            yield SpecFault(
+                path, f"nobody delegates to {label(rule.parent)}, who is a parent; the root is {label(root)}"
+            )

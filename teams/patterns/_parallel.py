@@ -1,7 +1,7 @@
 """Parallel: several steps at once on the same input, and what is made of their results.
 
 Promise: a result that is there is not lost because another step failed or was killed; a failure is a value. How many
-results are enough is a gather policy (_gather.py); what is not needed any more is called off.
+results are enough is a gather policy (_dispatch/gather.py); what is not needed any more is called off.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from teams._errors import GatherFailed, StepTimeout
-from teams._gather import Failed, Gathered, GatherPolicy, collect
-from teams._pattern import Pattern, Target, label, target_faults
-from teams._scope import Scope
-from teams._step import Step, seconds_faults, step_name_faults
-from teams._supervisors import Fault, SpecError
+from supervisors.spi import SpecError, SpecFault
+from teams._checks.fields import seconds_faults, step_name_faults
+from teams._dispatch.gather import Failed, Gathered, GatherPolicy, collect
+from teams._runs.context import RunContext
+from teams._runs.pattern import Pattern, Target, label, target_faults
+from teams._runs.step import Step
+from teams.errors import GatherFailed, StepTimeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Parallel(Pattern):
         if self.merge is not None:
             yield self.merge
 
-    async def play(self, run: Scope, value: object) -> object:
+    async def play(self, run: RunContext, value: object) -> object:
         branches = {name: (target, value) for name, target in self.branches}
         gathered = await run.gather(branches, self.policy, within=self.within)
         results = settled(run, "gather", gathered, [name for name, _ in self.branches], self.policy)
@@ -58,7 +59,7 @@ def parallel(
         GatherFailed: when it is played: there are fewer results than the policy wants. Those there are stand in it.
     """
     branches = list(named(targets))
-    faults = [] if branches else [Fault("parallel", "has no branches")]
+    faults = [] if branches else [SpecFault("parallel", "has no branches")]
     faults += branch_faults("parallel", branches)
     if merge is not None:
         faults += target_faults("parallel/merge", merge)
@@ -80,29 +81,31 @@ def named(targets: Iterable[Target | Mapping[str, Target]]) -> Iterator[tuple[st
         yield (name if used[name] == 1 else f"{name}#{used[name]}"), each
 
 
-def branch_faults(path: str, branches: list[tuple[str, Target]]) -> Iterator[Fault]:
+def branch_faults(path: str, branches: list[tuple[str, Target]]) -> Iterator[SpecFault]:
     """What is wrong with named targets."""
     seen: set[str] = set()
     for name, target in branches:
         yield from step_name_faults(f"{path}/{name}", name)
         yield from target_faults(f"{path}/{name}", target)
         if name in seen:
-            yield Fault(f"{path}/{name}", "there are two branches of this name")
+            yield SpecFault(f"{path}/{name}", "there are two branches of this name")
         seen.add(name)
 
 
-def gather_faults(path: str, policy: object, within: object, branches: int) -> Iterator[Fault]:
+def gather_faults(path: str, policy: object, within: object, branches: int) -> Iterator[SpecFault]:
     """What is wrong with the policy of a gathering of so many branches."""
     yield from seconds_faults(path, "within", within)
     if policy is None:
         return
     if not isinstance(policy, GatherPolicy):
-        yield Fault(path, f"policy: must be collect(), fail_fast(), quorum(n) or first(), got {policy!r}")
+        yield SpecFault(path, f"policy: must be collect(), fail_fast(), quorum(n) or first(), got {policy!r}")
     elif policy.kind == "quorum" and policy.n > branches:
-        yield Fault(path, f"policy: a quorum of {policy.n} can never be reached by {branches}")
+        yield SpecFault(path, f"policy: a quorum of {policy.n} can never be reached by {branches}")
 
 
-def settled(run: Scope, name: str, gathered: Gathered, order: list[str], policy: GatherPolicy) -> dict[str, object]:
+def settled(
+    run: RunContext, name: str, gathered: Gathered, order: list[str], policy: GatherPolicy
+) -> dict[str, object]:
     """The results of a gathering by name, with failures as values. Raises GatherFailed."""
     if not gathered.satisfied:
         raise GatherFailed(run.run, run.key(name), gathered)

@@ -13,13 +13,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from teams._errors import RunError
-from teams._events import StepPassedOver, StepSkipped
-from teams._gather import Failed
-from teams._pattern import Pattern, Target, label, target_faults
-from teams._scope import Scope, end_all
-from teams._step import Step
-from teams._supervisors import Fault, SpecError
+from supervisors.spi import SpecError, SpecFault
+from teams._dispatch.gather import Failed
+from teams._runs.context import RunContext, end_all
+from teams._runs.pattern import Pattern, Target, label, target_faults
+from teams._runs.step import Step
+from teams.errors import RunError
+from teams.events import StepPassedOver, StepSkipped
 from teams.patterns._flow import END, Flow, Item
 from teams.patterns._stage import Stage
 
@@ -33,7 +33,7 @@ class Pipeline(Pattern):
     def parts(self) -> Iterator[Target]:
         yield from self.stages
 
-    async def play(self, run: Scope, value: object) -> object:
+    async def play(self, run: RunContext, value: object) -> object:
         flow = run.kept("items", lambda: Flow(value))
         await Line(run, self.stages, flow).work()
         return flow.result()
@@ -42,7 +42,7 @@ class Pipeline(Pattern):
 class Line:
     """The stages at work: some tasks for each, with a queue before it."""
 
-    def __init__(self, run: Scope, stages: tuple[Stage, ...], flow: Flow) -> None:
+    def __init__(self, run: RunContext, stages: tuple[Stage, ...], flow: Flow) -> None:
         self._run = run
         self._stages = stages
         self._flow = flow
@@ -131,7 +131,7 @@ def pipeline(*stages: Stage | Target) -> Pipeline:
             that came out by then are in `RunFailed.partial`.
         SourceFailed, SourceLost: when it is played: the items could not be read
     """
-    made, faults = [], [] if stages else [Fault("pipeline", "has no stages")]
+    made, faults = [], [] if stages else [SpecFault("pipeline", "has no stages")]
     for number, each in enumerate(stages, 1):
         wrong = list(target_faults(f"pipeline/{number}", each))
         faults += wrong
@@ -139,7 +139,7 @@ def pipeline(*stages: Stage | Target) -> Pipeline:
             made.append(staged(each))
     names = [each.label for each in made]
     faults += [
-        Fault(f"pipeline/{number}", f"there is a stage {name!r} before it; give them different names")
+        SpecFault(f"pipeline/{number}", f"there is a stage {name!r} before it; give them different names")
         for number, name in enumerate(names, 1)
         if name in names[: number - 1]
     ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from teams._gather import Failed
-from teams._pattern import Target, label, target_faults
-from teams._supervisors import Fault, SpecError
+from supervisors.spi import SpecError, SpecFault
+from teams._dispatch.gather import Failed
+from teams._runs.pattern import Target, label, target_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class Synthesis:
 
 def named_subtasks(plan: Plan, anybody: Target | None) -> dict[str, tuple[Target, object]]:
     """The subtasks by name, with who does each. Raises SpecError with every fault."""
-    faults: list[Fault] = []
+    faults: list[SpecFault] = []
     found: dict[str, tuple[Target, object]] = {}
     used: dict[str, int] = {}
     for number, each in enumerate(plan.subtasks, 1):
         if not isinstance(each, Subtask):
-            faults.append(Fault(f"subtask {number}", f"must be a Subtask, got {each!r}"))
+            faults.append(SpecFault(f"subtask {number}", f"must be a Subtask, got {each!r}"))
             continue
         to = anybody if each.to is None else each.to
         if to is None:
-            faults.append(Fault(f"subtask {number}", "names nobody to do it"))
+            faults.append(SpecFault(f"subtask {number}", "names nobody to do it"))
             continue
         faults += target_faults(f"subtask {number}", to)
         name = (each.name or label(to)).replace("/", "_")

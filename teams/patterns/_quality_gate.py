@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from teams._errors import NotApproved
-from teams._pattern import Pattern, Target, target_faults
-from teams._scope import Scope
-from teams._step import count_faults
-from teams._supervisors import SpecError
+from supervisors.spi import SpecError
+from teams._checks.fields import count_faults
+from teams._runs.context import RunContext
+from teams._runs.pattern import Pattern, Target, target_faults
+from teams.errors import NotApproved
 from teams.patterns._verdict import Approved, Revision, verdict
 
 
@@ -35,7 +35,7 @@ class QualityGate(Pattern):
         yield self.producer
         yield self.gate
 
-    async def play(self, run: Scope, value: object) -> object:
+    async def play(self, run: RunContext, value: object) -> object:
         feedback: list[object] = []
         asked, result = value, None
         for round in range(1, self.max_rounds + 1):

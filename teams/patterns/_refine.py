@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from teams._pattern import Pattern, Target, target_faults
-from teams._scope import Scope
-from teams._step import count_faults
-from teams._supervisors import SpecError
+from supervisors.spi import SpecError
+from teams._checks.fields import count_faults
+from teams._runs.context import RunContext
+from teams._runs.pattern import Pattern, Target, target_faults
 from teams.patterns._verdict import Approved, Revision, verdict
 
 
@@ -39,7 +39,7 @@ class Refine(Pattern):
         yield self.producer
         yield self.reviewer
 
-    async def play(self, run: Scope, value: object) -> Refined:
+    async def play(self, run: RunContext, value: object) -> Refined:
         feedback: list[object] = []
         asked, result = value, None
         for iteration in range(1, self.max_iterations + 1):

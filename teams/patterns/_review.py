@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from teams._errors import GatherFailed
-from teams._gather import GatherPolicy, collect
-from teams._pattern import Pattern, Target, several_faults, target_faults
-from teams._scope import Scope
-from teams._supervisors import Fault, SpecError
+from supervisors.spi import SpecError, SpecFault
+from teams._dispatch.gather import GatherPolicy, collect
+from teams._runs.context import RunContext
+from teams._runs.pattern import Pattern, Target, several_faults, target_faults
+from teams.errors import GatherFailed
 from teams.patterns._parallel import branch_faults, gather_faults, named
 from teams.patterns._verdict import Approved, Rejected, Reviews, Verdict, verdict
 
@@ -36,7 +36,7 @@ class MultiStageReview(Pattern):
         if self.approval is not None:
             yield self.approval
 
-    async def play(self, run: Scope, value: object) -> Verdict:
+    async def play(self, run: RunContext, value: object) -> Verdict:
         branches = {name: (target, value) for name, target in self.reviewers}
         gathered = await run.gather(branches, self.policy, within=self.within, name="review")
         if not gathered.satisfied:
@@ -73,7 +73,7 @@ def multi_stage_review(
     given = (reviewers,) if isinstance(reviewers, Mapping) else () if faults else tuple(reviewers)
     branches = list(named(given))
     if not branches and not faults:
-        faults.append(Fault("multi_stage_review", "has no reviewers"))
+        faults.append(SpecFault("multi_stage_review", "has no reviewers"))
     faults += branch_faults("multi_stage_review", branches)
     if approval is not None:
         faults += target_faults("multi_stage_review/approval", approval)

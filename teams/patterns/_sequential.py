@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from teams._pattern import Pattern, Target, members_faults
-from teams._scope import Scope
-from teams._supervisors import Fault, SpecError
+from supervisors.spi import SpecError, SpecFault
+from teams._runs.context import RunContext
+from teams._runs.pattern import Pattern, Target, members_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Sequential(Pattern):
     def parts(self) -> Iterator[Target]:
         yield from self.steps
 
-    async def play(self, run: Scope, value: object) -> object:
+    async def play(self, run: RunContext, value: object) -> object:
         for each in self.steps:
             value = await run.do(each, value)
         return value
@@ -37,7 +37,7 @@ def sequential(*steps: Target) -> Sequential:
     """
     faults = list(members_faults("sequential", steps))
     if not steps:
-        faults.append(Fault("sequential", "has no steps"))
+        faults.append(SpecFault("sequential", "has no steps"))
     if faults:
         raise SpecError(faults)
     return Sequential(steps)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from teams._pattern import Target, several_faults
-from teams._step import OnFailure, Step, count_faults, step_faults
-from teams._supervisors import SpecError
+from supervisors.spi import SpecError
+from teams._checks.fields import count_faults
+from teams._runs.pattern import Target, several_faults
+from teams._runs.step import OnFailure, Step, step_faults
 
 
 @dataclass(frozen=True, slots=True)

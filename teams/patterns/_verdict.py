@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from teams._errors import BadVerdict
-from teams._gather import Failed
-from teams._scope import Scope
+from teams._dispatch.gather import Failed
+from teams._runs.context import RunContext
+from teams.errors import BadVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Reviews:
     """Reviewers that were called off, because there were enough or the time was up."""
 
 
-def verdict(run: Scope, step: str, said: object) -> Verdict:
+def verdict(run: RunContext, step: str, said: object) -> Verdict:
     """What was said, if it is a verdict. Raises BadVerdict."""
     if not isinstance(said, Verdict):
         raise BadVerdict(run.run, run.key(step), said)

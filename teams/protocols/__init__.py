@@ -1,70 +1,84 @@
 """Protocols: exchanges of typed messages between actors, each with a promise it keeps through crashes."""
 
-from teams._errors import NobodyHears, NoSuchChoice, NoSuchQuestion
-from teams._events import (
-    ChainEnded,
-    CompensationFailed,
-    ConflictResolved,
-    EventUndelivered,
-    EventUnheard,
-    IntentionActed,
-    IntentionAnnounced,
-    IntentionEvent,
-    IntentionFailed,
-    IntentionYielded,
-    LeaderElected,
-    LeaderResigned,
-    QuestionAnswered,
-    QuestionAsked,
-    StandsForNobody,
-    StepUndone,
-    SubscriberQuarantined,
-)
-from teams.protocols._chain import ChainFailure, ChainOutcome, ChainStep, NotUndone, Undo
-from teams.protocols._choreography import Choreography, On, choreography, on
-from teams.protocols._conflict import (
-    Claim,
-    Contention,
-    Contradiction,
-    Disagreement,
-    Escalated,
-    Finding,
-    Position,
-    Resolved,
-    resolve,
-    settle,
-)
-from teams.protocols._courier import Acknowledged, Courier, CourierRef, GaveUp, Receiver
-from teams.protocols._decision import (
-    Abstain,
-    Decided,
-    Decision,
-    NoQuorum,
-    Poll,
-    Rule,
-    Ruling,
-    Tied,
-    Undecided,
-    decision,
-    first_past,
-    majority,
-    tally,
-    unanimity,
-    weighted,
-)
-from teams.protocols._delivery import DeadEvent, Published, Undelivered
-from teams.protocols._discussion import Discussion, Missed, Pass, Said, Transcript, Turn, consensus, discussion
-from teams.protocols._election import Candidate, CandidateRef, Leadership, Standing
-from teams.protocols._electorate import electorate
-from teams.protocols._event import Event
-from teams.protocols._intention import Acted, ActFailed, Intend, Intention, Yielded
-from teams.protocols._mesh import Behaviour, MeshMember, Move, mesh, rest
-from teams.protocols._peer import FunctionPeer, Peer, PeerRef
-from teams.protocols._person import Answered, Defaulted, Person, PersonRef, Question
-from teams.protocols._subscriber import SubscriberInfo
-from teams.protocols._topics import Topics
-from teams.protocols._topics_ref import TopicsRef
-from teams.protocols._vocabulary import Alert, Complete, Discovery, Help, Notice, Request
+from typing import TYPE_CHECKING
+
+from supervisors._guard import facade
+
+if TYPE_CHECKING:
+    from teams.protocols._agreement.conflict import (
+        Claim,
+        Contention,
+        Contradiction,
+        Disagreement,
+        Escalated,
+        Position,
+        Resolved,
+        Statement,
+        resolve,
+        settle,
+    )
+    from teams.protocols._agreement.decision import (
+        Abstain,
+        Decided,
+        Decision,
+        NoQuorum,
+        Poll,
+        Rule,
+        Ruling,
+        Tied,
+        Undecided,
+        decision,
+        first_past,
+        majority,
+        tally,
+        unanimity,
+        weighted,
+    )
+    from teams.protocols._agreement.discussion import (
+        Discussion,
+        Missed,
+        Pass,
+        Said,
+        Transcript,
+        Turn,
+        consensus,
+        discussion,
+    )
+    from teams.protocols._courier import Acknowledged, Courier, CourierRef, Receiver, Unacknowledged
+    from teams.protocols._election.candidate import Candidate, CandidateRef, Leadership, Standing
+    from teams.protocols._election.electorate import electorate
+    from teams.protocols._mesh.intention import Acted, ActFailed, Intend, Intention, Yielded
+    from teams.protocols._mesh.mesh import Behaviour, MeshMember, MeshMove, mesh, rest
+    from teams.protocols._mesh.peer import FunctionPeer, Peer, PeerRef
+    from teams.protocols._person import Answered, Defaulted, Person, PersonRef, Question
+    from teams.protocols._topics.chain import ChainFailure, ChainOutcome, ChainStep, NotUndone, Undo
+    from teams.protocols._topics.choreography import Choreography, On, choreography, on
+    from teams.protocols._topics.delivery import DeadEvent, Published, Undelivered
+    from teams.protocols._topics.event import Event
+    from teams.protocols._topics.ref import TopicsRef
+    from teams.protocols._topics.subscriber import SubscriberInfo
+    from teams.protocols._topics.topics import Topics
+    from teams.protocols._vocabulary import Alert, Complete, Discovery, Help, Notice, Request
+    from teams.protocols.errors import NobodyHears, NoSuchChoice, NoSuchQuestion
+    from teams.protocols.events import (
+        ChainEnded,
+        CompensationFailed,
+        ConflictResolved,
+        EventUndelivered,
+        EventUnheard,
+        IntentionActed,
+        IntentionAnnounced,
+        IntentionEvent,
+        IntentionFailed,
+        IntentionYielded,
+        LeaderElected,
+        LeaderResigned,
+        QuestionAnswered,
+        QuestionAsked,
+        StandsForNobody,
+        StepUndone,
+        SubscriberQuarantined,
+    )
 
 __all__ = [
     "Abstain",
@@ -100,9 +114,7 @@ __all__ = [
     "Event",
     "EventUndelivered",
     "EventUnheard",
-    "Finding",
     "FunctionPeer",
-    "GaveUp",
     "Help",
     "Intend",
     "Intention",
@@ -115,8 +127,8 @@ __all__ = [
     "LeaderResigned",
     "Leadership",
     "MeshMember",
+    "MeshMove",
     "Missed",
-    "Move",
     "NoQuorum",
     "NoSuchChoice",
     "NoSuchQuestion",
@@ -143,6 +155,7 @@ __all__ = [
     "Said",
     "Standing",
     "StandsForNobody",
+    "Statement",
     "StepUndone",
     "SubscriberInfo",
     "SubscriberQuarantined",
@@ -151,6 +164,7 @@ __all__ = [
     "TopicsRef",
     "Transcript",
     "Turn",
+    "Unacknowledged",
     "Undecided",
     "Undelivered",
     "Undo",
@@ -171,3 +185,84 @@ __all__ = [
     "unanimity",
     "weighted",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = facade(
+        __name__,
+        {
+            "teams.protocols._agreement.conflict": [
+                "Claim",
+                "Contention",
+                "Contradiction",
+                "Disagreement",
+                "Escalated",
+                "Position",
+                "Resolved",
+                "Statement",
+                "resolve",
+                "settle",
+            ],
+            "teams.protocols._agreement.decision": [
+                "Abstain",
+                "Decided",
+                "Decision",
+                "NoQuorum",
+                "Poll",
+                "Rule",
+                "Ruling",
+                "Tied",
+                "Undecided",
+                "decision",
+                "first_past",
+                "majority",
+                "tally",
+                "unanimity",
+                "weighted",
+            ],
+            "teams.protocols._agreement.discussion": [
+                "Discussion",
+                "Missed",
+                "Pass",
+                "Said",
+                "Transcript",
+                "Turn",
+                "consensus",
+                "discussion",
+            ],
+            "teams.protocols._courier": ["Acknowledged", "Courier", "CourierRef", "Receiver", "Unacknowledged"],
+            "teams.protocols._election.candidate": ["Candidate", "CandidateRef", "Leadership", "Standing"],
+            "teams.protocols._election.electorate": ["electorate"],
+            "teams.protocols._mesh.intention": ["ActFailed", "Acted", "Intend", "Intention", "Yielded"],
+            "teams.protocols._mesh.mesh": ["Behaviour", "MeshMember", "MeshMove", "mesh", "rest"],
+            "teams.protocols._mesh.peer": ["FunctionPeer", "Peer", "PeerRef"],
+            "teams.protocols._person": ["Answered", "Defaulted", "Person", "PersonRef", "Question"],
+            "teams.protocols._topics.chain": ["ChainFailure", "ChainOutcome", "ChainStep", "NotUndone", "Undo"],
+            "teams.protocols._topics.choreography": ["Choreography", "On", "choreography", "on"],
+            "teams.protocols._topics.delivery": ["DeadEvent", "Published", "Undelivered"],
+            "teams.protocols._topics.event": ["Event"],
+            "teams.protocols._topics.ref": ["TopicsRef"],
+            "teams.protocols._topics.subscriber": ["SubscriberInfo"],
+            "teams.protocols._topics.topics": ["Topics"],
+            "teams.protocols._vocabulary": ["Alert", "Complete", "Discovery", "Help", "Notice", "Request"],
+            "teams.protocols.errors": ["NoSuchChoice", "NoSuchQuestion", "NobodyHears"],
+            "teams.protocols.events": [
+                "ChainEnded",
+                "CompensationFailed",
+                "ConflictResolved",
+                "EventUndelivered",
+                "EventUnheard",
+                "IntentionActed",
+                "IntentionAnnounced",
+                "IntentionEvent",
+                "IntentionFailed",
+                "IntentionYielded",
+                "LeaderElected",
+                "LeaderResigned",
+                "QuestionAnswered",
+                "QuestionAsked",
+                "StandsForNobody",
+                "StepUndone",
+                "SubscriberQuarantined",
+            ],
+        },
+    )

@@ -2,7 +2,7 @@
 
 | message | from | to | meaning |
 |---|---|---|---|
-| `Send` | anybody | courier | bring this; answered with `Acknowledged` or `GaveUp` |
+| `Send` | anybody | courier | bring this; answered with `Acknowledged` or `Unacknowledged` |
 | the message itself | courier | any receiver | what its handler returns is the acknowledgement |
 | `Parcel` | courier | a `Receiver` | the message with its correlation id: handled unless it has been |
 
@@ -14,7 +14,7 @@ late on their way to the receiver:
 - `at_least_once`: acknowledged means that the handler has returned, at least once. The message is sent again when it
   raised, was interrupted, or did not return within `timeout`.
 - `at_most_once`: it is sent once. Given up means that nobody knows whether it was handled.
-- Every send ends in `Acknowledged` or `GaveUp`, which says why.
+- Every send ends in `Acknowledged` or `Unacknowledged`, which says why.
 - Two sends of one correlation id are one: the second gets the outcome of the first, for as long as that is among the
   last `remember` of the courier.
 - A receiver that is a `Receiver` completes the handling of a message once, however often it comes, for as long as its
@@ -32,7 +32,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from teams._actors import (
+from actors.spi import (
     Actor,
     ActorDeadError,
     ActorRef,
@@ -48,15 +48,16 @@ from teams._actors import (
     take_reply,
     when_gone,
 )
-from teams._errors import Fatal, NoAcknowledgement
-from teams._step import seconds_faults
-from teams._supervisors import Backoff, Fault, SpecError
-from teams.protocols._choreography import terms_faults
-from teams.protocols._delivery import is_interruption
-from teams.protocols._event import new_id
+from supervisors.spi import Backoff, SpecError, SpecFault
+from teams._checks.fields import seconds_faults
+from teams.errors import NoAcknowledgement
 from teams.protocols._given import id_faults, ref_faults
-from teams.protocols._receipt import Receipt, Settled, Tray
-from teams.protocols._subscriber import BACKOFF, Terms
+from teams.protocols._topics.choreography import terms_faults
+from teams.protocols._topics.delivery import is_interruption
+from teams.protocols._topics.event import new_id
+from teams.protocols._topics.receipt import Receipt, Settled, Tray
+from teams.protocols._topics.subscriber import BACKOFF, Terms
+from teams.resilience.errors import Fatal
 
 Guarantee = Literal["at_least_once", "at_most_once"]
 
@@ -73,7 +74,7 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
-class GaveUp:
+class Unacknowledged:
     """The courier does not try any more, and has no acknowledgement."""
 
     correlation_id: str
@@ -135,7 +136,7 @@ class Attempt(Receipt):
         self.timer: Timer | None = None
 
 
-class Due(NamedTuple):
+class AttemptDue(NamedTuple):
     """A timer has fired: an attempt is to be made or has taken too long, or the deadline of a send has come."""
 
     what: Attempt | Sending
@@ -147,7 +148,7 @@ class Sends(Tray[Attempt]):
     def __init__(self) -> None:
         super().__init__()
         self.open: dict[str, Sending] = {}
-        self.ended: dict[str, Acknowledged | GaveUp] = {}
+        self.ended: dict[str, Acknowledged | Unacknowledged] = {}
 
     def gone(self, reason: ExitReason) -> None:
         """The courier is gone for good: whoever waits hears of it."""
@@ -175,7 +176,7 @@ class CourierRef(ActorRef[Any]):
         backoff: Backoff = BACKOFF,
         timeout: float | None = 30.0,
         deadline: float | None = None,
-    ) -> Future[Acknowledged | GaveUp]:
+    ) -> Future[Acknowledged | Unacknowledged]:
         """Sends a message reliably. A future of the outcome: `await` it or `.get()` it.
 
         Args:
@@ -212,7 +213,7 @@ class Courier(Actor):
             SpecError: it is below one
         """
         if type(remember) is not int or remember < 1:
-            raise SpecError([Fault(self.path, f"remember: must be a whole number from 1, got {remember!r}")])
+            raise SpecError([SpecFault(self.path, f"remember: must be a whole number from 1, got {remember!r}")])
         self._remember = remember
         self._sends = self.kept(Sends)
 
@@ -227,7 +228,7 @@ class Courier(Actor):
         self._settle_all()
 
     @handles
-    def send(self, order: Send) -> Acknowledged | GaveUp | None:
+    def send(self, order: Send) -> Acknowledged | Unacknowledged | None:
         """Begins a send, or joins the one there is."""
         sends, id = self._sends, order.correlation_id
         faults = [
@@ -237,7 +238,7 @@ class Courier(Actor):
             *seconds_faults(self.path, "deadline", order.deadline),
         ]
         if order.guarantee not in ("at_least_once", "at_most_once"):
-            faults.append(Fault(self.path, f"guarantee: at_least_once or at_most_once, not {order.guarantee!r}"))
+            faults.append(SpecFault(self.path, f"guarantee: at_least_once or at_most_once, not {order.guarantee!r}"))
         if faults:
             raise SpecError(faults)
         if id in sends.ended:
@@ -308,9 +309,9 @@ class Courier(Actor):
             return
         else:
             reason = "spent"
-        self._end(sending, GaveUp(order.correlation_id, reason, error, sent))
+        self._end(sending, Unacknowledged(order.correlation_id, reason, error, sent))
 
-    def _end(self, sending: Sending, outcome: Acknowledged | GaveUp) -> None:
+    def _end(self, sending: Sending, outcome: Acknowledged | Unacknowledged) -> None:
         sends = self._sends
         for timer in (sending.timer, sending.attempt.timer):
             if timer is not None:
@@ -323,7 +324,7 @@ class Courier(Actor):
             answer(reply, outcome)
 
     @handles
-    def due(self, due: Due) -> None:
+    def due(self, due: AttemptDue) -> None:
         """Tries again, or gives up waiting."""
         what = due.what
         sending = what if isinstance(what, Sending) else what.sending
@@ -333,7 +334,7 @@ class Courier(Actor):
         if what is sending:
             assert order.deadline is not None
             error = NoAcknowledgement(order.receiver.path, type(order.message).__qualname__, order.deadline)
-            self._end(sending, GaveUp(order.correlation_id, "deadline", error, attempt.tries + attempt.posted))
+            self._end(sending, Unacknowledged(order.correlation_id, "deadline", error, attempt.tries + attempt.posted))
         elif attempt.settled:
             self._settle_all()
         elif what is attempt:
@@ -347,7 +348,7 @@ class Courier(Actor):
 
     def _arm(self, what: Attempt | Sending) -> None:
         if what.due is not None:
-            what.timer = self.tell_after(max(0.0, what.due - self.runtime.now()), Due(what))
+            what.timer = self.tell_after(max(0.0, what.due - self.runtime.now()), AttemptDue(what))
 
 
 class Handled:

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from teams._actors import ActorRef
-from teams._supervisors import Fault
+from actors.spi import ActorRef
+from supervisors.spi import SpecFault
 
 
-def ref_faults(place: str, name: str, ref: object) -> Iterator[Fault]:
+def ref_faults(place: str, name: str, ref: object) -> Iterator[SpecFault]:
     """What is wrong with a ref."""
     if not isinstance(ref, ActorRef):
-        yield Fault(place, f"{name}: must be the ref of an actor, such as root.child('id'), got {ref!r}")
+        yield SpecFault(place, f"{name}: must be the ref of an actor, such as root.child('id'), got {ref!r}")
 
 
-def id_faults(place: str, name: str, id: object) -> Iterator[Fault]:
+def id_faults(place: str, name: str, id: object) -> Iterator[SpecFault]:
     """What is wrong with an id that may be None."""
     if id is not None and not (isinstance(id, str) and id):
-        yield Fault(place, f"{name}: must be a text, or None, got {id!r}")
+        yield SpecFault(place, f"{name}: must be a text, or None, got {id!r}")

@@ -24,24 +24,13 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
-from teams._actors import (
-    Actor,
-    ActorRef,
-    EventStream,
-    ExitReason,
-    Future,
-    Reply,
-    answer,
-    handles,
-    take_reply,
-    when_gone,
-)
-from teams._errors import NoSuchChoice, NoSuchQuestion
-from teams._events import QuestionAnswered, QuestionAsked
-from teams._pattern import several_faults
-from teams._step import seconds_faults
-from teams._supervisors import SpecError
+from actors.spi import Actor, ActorRef, EventStream, ExitReason, Future, Reply, answer, handles, take_reply, when_gone
+from supervisors.spi import SpecError
+from teams._checks.fields import seconds_faults
+from teams._runs.pattern import several_faults
 from teams.protocols._given import id_faults
+from teams.protocols.errors import NoSuchChoice, NoSuchQuestion
+from teams.protocols.events import QuestionAnswered, QuestionAsked
 
 REMEMBERED = 1000
 """How many answers are remembered for those who ask again."""
@@ -72,7 +61,7 @@ class GetQuestions(NamedTuple):
     """What waits for the person?"""
 
 
-class Due(NamedTuple):
+class AnswerDue(NamedTuple):
     """The deadline of a question has passed."""
 
     id: str
@@ -238,14 +227,14 @@ class Person(Actor):
         return tuple(question for question, _ in self._desk.open.values())
 
     @handles
-    def due(self, message: Due) -> None:
+    def due(self, message: AnswerDue) -> None:
         if message.id in self._desk.open:
             question, _ = self._desk.open[message.id]
             self._close(Defaulted(question, question.default, "nobody answered in time"))
 
     def _arm(self, question: Question) -> None:
         if question.deadline is not None:
-            self.tell_after(max(0.0, question.deadline - self.runtime.now()), Due(question.id))
+            self.tell_after(max(0.0, question.deadline - self.runtime.now()), AnswerDue(question.id))
 
     def _close(self, outcome: Answered | Defaulted) -> None:
         self._desk.close(outcome, self.path, self.runtime.now(), self.runtime.events)

@@ -19,8 +19,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from teams._actors import Message, current_cell, current_clock, current_correlation_id, current_random
-from teams.protocols._event import new_id
+from actors.spi import Message, current_cell, current_clock, current_correlation_id, current_random
+from teams.protocols._topics.event import new_id
 
 
 class Notice(Message):

@@ -6,12 +6,12 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Collection, Mapping, Set
 
-from teams._actors import Clock, TimerHandle
-from teams._errors import BatchMismatch, WrongCall
-from teams._supervisors import checked
+from actors.spi import Clock, TimerHandle
+from supervisors.spi import checked
 from teams.resilience._fields import Delay, Positive
 from teams.resilience._local import Local
 from teams.resilience._policy import Batching, Call, Guard, Options
+from teams.resilience.errors import BatchMismatch, WrongCall
 
 Key = tuple[Callable[..., object], tuple[Guard, ...]]
 

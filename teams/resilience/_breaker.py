@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from teams._actors import Clock
-from teams._errors import CircuitOpen, Refused
-from teams._events import CallRefused, CircuitClosed, CircuitHalfOpened, CircuitOpened
-from teams._supervisors import checked
+from actors.spi import Clock
+from supervisors.spi import checked
 from teams.resilience._circuit import Circuit, CircuitState
 from teams.resilience._fields import Positive, Seconds
 from teams.resilience._local import Local
 from teams.resilience._policy import Call, Options, Policy
 from teams.resilience._which import Exceptions, Which, is_meant
+from teams.resilience.errors import CircuitOpen, Refused
+from teams.resilience.events import CallRefused, CircuitClosed, CircuitHalfOpened, CircuitOpened
 
 
 class BreakerOptions(Options):

@@ -6,13 +6,13 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from teams._errors import BulkheadFull, CallsItself
-from teams._events import CallRefused
-from teams._supervisors import checked
+from supervisors.spi import checked
 from teams.resilience._fields import Count, Positive
 from teams.resilience._line import Line
 from teams.resilience._local import Local
 from teams.resilience._policy import Call, Options, Policy
+from teams.resilience.errors import BulkheadFull, CallsItself
+from teams.resilience.events import CallRefused
 
 
 class BulkheadOptions(Options):

@@ -17,12 +17,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-from teams._actors import Clock
-from teams._errors import CallsItself, WrongCall
-from teams._supervisors import checked
+from actors.spi import Clock
+from supervisors.spi import checked
 from teams.resilience._fields import Function, Positive, Seconds
 from teams.resilience._local import Local
 from teams.resilience._policy import Call, Options, Policy
+from teams.resilience.errors import CallsItself, WrongCall
 
 _NOTHING = object()
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from numbers import Real
 
-from teams._errors import WrongCall
-from teams._events import DegradationEnded, Degraded
-from teams._supervisors import Fault, SpecError, checked
+from supervisors.spi import SpecError, SpecFault, checked
 from teams.resilience._fields import Amount, Function, Positive
 from teams.resilience._local import Local
 from teams.resilience._policy import Call, Options, Policy
+from teams.resilience.errors import WrongCall
+from teams.resilience.events import DegradationEnded, Degraded
 
 
 class DegradeOptions(Options):
@@ -103,10 +103,10 @@ def degrade(
     options = checked(DegradeOptions, "degrade()", values)
     faults = []
     if (load is None) == (limit is None):
-        faults.append(Fault("degrade()", "give either `load` or `limit`: one of them says what the load is"))
+        faults.append(SpecFault("degrade()", "give either `load` or `limit`: one of them says what the load is"))
     if options.until is not None and options.until > options.threshold:
         faults.append(
-            Fault("degrade()", f"until={until} is above threshold={threshold}: the service would end as it begins")
+            SpecFault("degrade()", f"until={until} is above threshold={threshold}: the service would end as it begins")
         )
     if faults:
         raise SpecError(faults)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from teams._errors import AllFailed
-from teams._events import FellBack
-from teams._supervisors import Fault, SpecError, checked
+from supervisors.spi import SpecError, SpecFault, checked
 from teams.resilience._fields import Function
 from teams.resilience._policy import Call, Options, Policy, name_of
 from teams.resilience._which import Exceptions, Which, is_meant
+from teams.resilience.errors import AllFailed
+from teams.resilience.events import FellBack
 
 _NOTHING = object()
 
@@ -65,5 +65,5 @@ def fallback(*others: Callable[..., object], value: object = _NOTHING, on: Which
         AllFailed: from the call, with every cause
     """
     if not others and value is _NOTHING:
-        raise SpecError([Fault("fallback()", "give something to fall back to: functions, a value, or both")])
+        raise SpecError([SpecFault("fallback()", "give something to fall back to: functions, a value, or both")])
     return Fallback(checked(FallbackOptions, "fallback()", {"others": others, "value": value, "on": on}))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from teams._coroutine import is_generator
+from teams._checks.coroutine import is_generator
 
 
 def _without_yield(function: Callable[..., Any]) -> Callable[..., Any]:

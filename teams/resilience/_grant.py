@@ -8,13 +8,13 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StrictInt
 
-from teams._actors import ActorRef, CallTimeout, Future, current_cell, post, refuse_on_loop
-from teams._errors import ResourceTimeout, ResourceUnavailable, WrongCall
-from teams._supervisors import Fault, SpecError, checked
+from actors.spi import ActorRef, CallTimeout, Future, current_cell, post, refuse_on_loop
+from supervisors.spi import SpecError, SpecFault, checked
 from teams.resilience._fields import Amount, Delay
 from teams.resilience._ledger import Claim, PoolUsage
 from teams.resilience._policy import Call, Options, Policy
 from teams.resilience._resources import GiveBack, Inspect, Resources, Take
+from teams.resilience.errors import ResourceTimeout, ResourceUnavailable, WrongCall
 
 
 class _Returned:
@@ -196,7 +196,7 @@ def _of_resources(what: str, ref: ActorRef[Resources]) -> ActorRef[Resources]:
     """The ref, if it is one of `Resources`: any other would crash over each question, and be asked again."""
     given: object = ref
     if not isinstance(given, ActorRef) or not issubclass(given.actor_class, Resources):
-        raise SpecError([Fault(what, f"ref: must be the ref of a Resources actor, got {ref!r}")])
+        raise SpecError([SpecFault(what, f"ref: must be the ref of a Resources actor, got {ref!r}")])
     return ref
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from teams._errors import SwitchThrown
-from teams._events import CallRefused
 from teams.resilience._policy import Call, Policy
+from teams.resilience.errors import SwitchThrown
+from teams.resilience.events import CallRefused
 
 
 class KillSwitch(Policy):

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import pykka
 
-from teams._actors import ActorRef, Reply
-from teams._supervisors import Fault, unknown_key
-from teams.resilience._pool import Pool
+from actors.spi import ActorRef, Reply
+from supervisors.spi import SpecFault, unknown_key
+from teams.resilience._pool import ResourcePool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,7 @@ class Ledger:
     """What is held and who waits. Times are seconds, passed in."""
 
     def __init__(self) -> None:
-        self.pools: Mapping[str, Pool] = {}
+        self.pools: Mapping[str, ResourcePool] = {}
         self.held: dict[Claim, float] = {}
         """Since when each claim is granted."""
         self.waiting: dict[Claim, Waiting] = {}
@@ -80,7 +80,7 @@ class Ledger:
         """Everybody who holds or waits."""
         return [*self.held, *self.waiting]
 
-    def faults(self, path: str, wants: Mapping[str, float]) -> list[Fault]:
+    def faults(self, path: str, wants: Mapping[str, float]) -> list[SpecFault]:
         """Why this can never be granted."""
         found = []
         for name, amount in wants.items():
@@ -88,7 +88,7 @@ class Ledger:
             if pool is None:
                 found.append(unknown_key(path, name, list(self.pools)))
             elif (problem := pool.problem(amount)) is not None:
-                found.append(Fault(path, f"{name}: {problem}"))
+                found.append(SpecFault(path, f"{name}: {problem}"))
         return found
 
     def join(self, claim: Claim, reply: Reply, now: float, ageing: float) -> None:

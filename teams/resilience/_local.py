@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from teams._actors import Clock, current_clock
-from teams._errors import PolicyInUse
+from actors.spi import Clock, current_clock
+from teams.resilience.errors import PolicyInUse
 
 S = TypeVar("S")
 

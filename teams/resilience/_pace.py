@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import Protocol
 
-from teams._actors import Clock, TimerHandle
+from actors.spi import Clock, TimerHandle
 from teams.resilience._line import Line
 
 

@@ -25,10 +25,10 @@ from typing import Any, ClassVar, ParamSpec, TypeVar, cast, overload
 
 from pydantic import BaseModel, ConfigDict
 
-from teams._actors import ActorRef, current_cell
-from teams._errors import WrongCall
-from teams._events import TeamEvent
-from teams._supervisors import Fault, SpecError
+from actors.spi import ActorRef, current_cell
+from supervisors.spi import SpecError, SpecFault
+from teams.events import TeamEvent
+from teams.resilience.errors import WrongCall
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -200,7 +200,9 @@ class _Chain(Guard):
         if twice:
             raise SpecError(
                 [
-                    Fault(repr(each), "is around itself, and would wait for itself or count each call twice; make two")
+                    SpecFault(
+                        repr(each), "is around itself, and would wait for itself or count each call twice; make two"
+                    )
                     for each in dict.fromkeys(twice)
                 ]
             )

@@ -7,11 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from teams._supervisors import SpecError, faults_of
+from supervisors.spi import SpecError, faults_of
 from teams.resilience._fields import Amount, Seconds
 
 
-class Pool(BaseModel):
+class ResourcePool(BaseModel):
     """So much of one resource. A tree in a file writes it as a table, such as `{kind = "rate", size = 1000, per = 60}`.
 
     | kind     | is | comes back |
@@ -32,10 +32,10 @@ class Pool(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SpecError(tuple(faults_of(error, "Pool()", Pool))) from None
+            raise SpecError(tuple(faults_of(error, "ResourcePool()", ResourcePool))) from None
 
     @model_validator(mode="after")
-    def _fits_its_kind(self) -> Pool:
+    def _fits_its_kind(self) -> ResourcePool:
         if self.kind != "amount" and self.size != int(self.size):
             raise PydanticCustomError(
                 "pool", "a {kind} is of whole pieces, and {size} is not", {"kind": self.kind, "size": self.size}
@@ -45,17 +45,17 @@ class Pool(BaseModel):
         return self
 
     @classmethod
-    def count(cls, size: int) -> Pool:
+    def count(cls, size: int) -> ResourcePool:
         """So many pieces. Raises SpecError."""
         return cls(kind="count", size=size)
 
     @classmethod
-    def amount(cls, size: float) -> Pool:
+    def amount(cls, size: float) -> ResourcePool:
         """So much. Raises SpecError."""
         return cls(kind="amount", size=size)
 
     @classmethod
-    def rate(cls, size: int, *, per: float = 1.0) -> Pool:
+    def rate(cls, size: int, *, per: float = 1.0) -> ResourcePool:
         """So many within any `per` seconds. Raises SpecError."""
         return cls(kind="rate", size=size, per=per)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import StrictBool
 
-from teams._errors import RateLimited
-from teams._events import CallRefused
-from teams._supervisors import checked
+from supervisors.spi import checked
 from teams.resilience._fields import Positive, Seconds
 from teams.resilience._local import Local
 from teams.resilience._pace import Pacer, TokenBucket
 from teams.resilience._policy import Call, Options, Policy
+from teams.resilience.errors import RateLimited
+from teams.resilience.events import CallRefused
 
 
 class RateLimitOptions(Options):

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import pykka
 
-from teams._actors import (
+from actors.spi import (
     Actor,
     ActorDeadError,
     ActorRef,
@@ -40,11 +40,11 @@ from teams._actors import (
     take_reply,
     when_gone,
 )
-from teams._errors import ResourceUnavailable
-from teams._events import ResourcesGranted, ResourcesReleased
-from teams._supervisors import Fault, SpecError
+from supervisors.spi import SpecError, SpecFault
 from teams.resilience._ledger import Claim, Ledger, PoolUsage, Waiting
-from teams.resilience._pool import Pool
+from teams.resilience._pool import ResourcePool
+from teams.resilience.errors import ResourceUnavailable
+from teams.resilience.events import ResourcesGranted, ResourcesReleased
 
 
 class Take(NamedTuple):
@@ -83,35 +83,35 @@ class Resources(Actor):
     only_host = "loop"
     answers = (ResourceUnavailable,)
 
-    def __init__(self, pools: Mapping[str, Pool | Mapping[str, object]], ageing: float = 10.0) -> None:
+    def __init__(self, pools: Mapping[str, ResourcePool | Mapping[str, object]], ageing: float = 10.0) -> None:
         """Checks the pools.
 
         Args:
-            pools: the resources by name, as `Pool` or as its fields
+            pools: the resources by name, as `ResourcePool` or as its fields
             ageing: seconds of waiting that are worth one step of priority
 
         Raises:
             SpecError: everything that is wrong with them
         """
-        faults: list[Fault] = []
-        self._pools: dict[str, Pool] = {}
+        faults: list[SpecFault] = []
+        self._pools: dict[str, ResourcePool] = {}
         listed: object = pools
         if not isinstance(listed, Mapping):
-            faults.append(Fault(self.path, f"pools: must be a mapping {{name: Pool}}, got {pools!r}"))
+            faults.append(SpecFault(self.path, f"pools: must be a mapping {{name: ResourcePool}}, got {pools!r}"))
             pools = {}
         elif not pools:
-            faults.append(Fault(self.path, "pools: give at least one"))
+            faults.append(SpecFault(self.path, "pools: give at least one"))
         for name, given in pools.items():
-            if not isinstance(given, Pool | Mapping):
-                faults.append(Fault(f"{self.path}/{name}", f"must be a Pool, or its fields, got {given!r}"))
+            if not isinstance(given, ResourcePool | Mapping):
+                faults.append(SpecFault(f"{self.path}/{name}", f"must be a ResourcePool, or its fields, got {given!r}"))
                 continue
             try:
                 self._pools[name] = _pool(given)
             except SpecError as error:
-                faults += [Fault(f"{self.path}/{name}", fault.message) for fault in error.faults]
+                faults += [SpecFault(f"{self.path}/{name}", fault.message) for fault in error.faults]
         seconds: object = ageing
         if not isinstance(seconds, int | float) or not seconds > 0:
-            faults.append(Fault(self.path, f"ageing: must be more than 0 seconds, got {ageing!r}"))
+            faults.append(SpecFault(self.path, f"ageing: must be more than 0 seconds, got {ageing!r}"))
         if faults:
             raise SpecError(faults)
         self._ageing = ageing
@@ -203,7 +203,7 @@ class Resources(Actor):
 
     def _orphaned(self, holder: ActorRef[pykka.Actor]) -> ResourceUnavailable:
         """For code of an actor that goes on although its incarnation has ended."""
-        return ResourceUnavailable(self.path, (Fault(self.path, f"{holder.path}, whose code asks, has ended"),))
+        return ResourceUnavailable(self.path, (SpecFault(self.path, f"{holder.path}, whose code asks, has ended"),))
 
     def _unwatch(self, holder: tuple[ActorRef[pykka.Actor], int], claim: Claim) -> None:
         """Takes the monitor back when nothing is left of the holder."""
@@ -241,6 +241,8 @@ def _refuse_all(path: str, ledger: Ledger, reason: ExitReason) -> None:
         settle_failure(each.reply, ActorDeadError(path, reason, Take(each.claim)), path)
 
 
-def _pool(given: Pool | Mapping[str, object]) -> Pool:
+def _pool(given: ResourcePool | Mapping[str, object]) -> ResourcePool:
     """A pool, given as such or as its fields. Raises SpecError."""
-    return given if isinstance(given, Pool) else Pool(**{str(key): value for key, value in given.items()})
+    return (
+        given if isinstance(given, ResourcePool) else ResourcePool(**{str(key): value for key, value in given.items()})
+    )

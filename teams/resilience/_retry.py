@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import re
 
-from teams._actors import current_clock, current_random, sleep
-from teams._errors import Fatal, Recoverable, Refused, TimedOut
-from teams._events import CallGivenUp, CallTimedOut, Retried
-from teams._supervisors import Backoff, checked, exponential
+from actors.spi import current_clock, current_random, sleep
+from supervisors.spi import Backoff, checked, exponential
 from teams.resilience._fields import Count, Seconds
 from teams.resilience._policy import Call, Options, Policy
 from teams.resilience._which import Exceptions, Which, is_meant
+from teams.resilience.errors import Fatal, Recoverable, Refused, TimedOut
+from teams.resilience.events import CallGivenUp, CallTimedOut, Retried
 
 
 class RetryOptions(Options):

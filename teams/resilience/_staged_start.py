@@ -6,8 +6,8 @@ but without a pause: each begins to work while the next one starts.
 
 from __future__ import annotations
 
-from teams._actors import Actor, sleep
-from teams._supervisors import ChildSpec, Fault, Spec, SpecError, SupervisorSpec, attempt, checked, child
+from actors.spi import Actor, sleep
+from supervisors.spi import ChildSpec, Spec, SpecError, SpecFault, SupervisorSpec, attempt, checked, child
 from teams.resilience._fields import Positive, Seconds
 from teams.resilience._local import Local
 from teams.resilience._pace import Pacer, SlidingWindow
@@ -67,7 +67,7 @@ def staged(*children: Spec, at_once: int, every: float) -> tuple[Spec, ...]:
     """
     given: tuple[object, ...] = children
     faults = [
-        Fault("staged()", f"child {number}: must be made by child(), supervisor() or the like, got {each!r}")
+        SpecFault("staged()", f"child {number}: must be made by child(), supervisor() or the like, got {each!r}")
         for number, each in enumerate(given, 1)
         if not isinstance(each, ChildSpec | SupervisorSpec)
     ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from teams._errors import TimedOut
-from teams._events import CallTimedOut
-from teams._supervisors import checked
+from supervisors.spi import checked
 from teams.resilience._fields import Seconds
 from teams.resilience._policy import Call, Options, Policy
+from teams.resilience.errors import TimedOut
+from teams.resilience.events import CallTimedOut
 
 
 class TimeoutOptions(Options):

@@ -164,7 +164,7 @@ def own_threads(runtime: Runtime) -> list[threading.Thread]:
     return [
         thread
         for thread in threading.enumerate()
-        if thread is not here and thread.name.startswith(("understudy:", runtime.name))
+        if thread is not here and thread.name.startswith(("letitcrash:", runtime.name))
     ]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors import Actor, ActorDeadError, ActorRef, DeadLetter, Down, Future, NameTaken, bounded, prioritized
 from actors.testing import Simulation, simulation
-from supervisors import StartFailed, child, constant, supervisor
+from supervisors import ChildStartError, child, constant, supervisor
 from tests.actors.cast import Player, stage
 from tests.support import in_loop
 
@@ -90,7 +90,7 @@ def test_a_child_whose_path_is_taken_is_refused_and_the_tree_goes_on() -> None:
     with simulation() as sim:
         root = sim.start(supervisor("root"))
         sim.spawn(Actor, name="x", parent=root)
-        with pytest.raises(StartFailed, match="root/x") as failed:
+        with pytest.raises(ChildStartError, match="root/x") as failed:
             root.start_child(child("x", Actor)).get()
         assert isinstance(failed.value.__cause__, NameTaken)
         assert root.start_child(child("y", Actor)).get().is_alive()
@@ -100,7 +100,7 @@ def test_a_tree_whose_path_is_taken_does_not_start() -> None:
     """Guards the start of a tree beside an actor of the same path."""
     with simulation() as sim:
         sim.spawn(Actor, name="root/w")
-        with pytest.raises(StartFailed, match="root/w"):
+        with pytest.raises(ChildStartError, match="root/w"):
             sim.start(supervisor("root", child("w", Actor)))
 
 

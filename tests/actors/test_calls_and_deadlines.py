@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import ActorDeadError, ActorRef, BlockingCallError, CallTimeout, Runtime
-from actors._cell import Cell
-from actors._envelope import Envelope
+from actors._core.cell import Cell
+from actors._core.envelope import Envelope
 from supervisors import child, start, supervisor
 from tests.actors.cast import (
     PATIENCE,

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from actors import Exited, Future, LogSink, Metrics, Started
-from actors._reporting import contain, report
+from actors._user_code.reporting import contain, report
 from supervisors import child, start, supervisor
 from tests.actors.cast import PATIENCE, Host, Player, crash, script
 
@@ -45,7 +45,7 @@ class Raising(logging.Handler):
 @contextmanager
 def logging_by(handler: logging.Handler) -> Iterator[None]:
     """The library's logger with this handler, at the most talkative level."""
-    logger = logging.getLogger("understudy")
+    logger = logging.getLogger("letitcrash")
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
@@ -202,9 +202,9 @@ def test_a_report_that_the_logger_refuses_is_written_to_stderr(capsys: pytest.Ca
         report("and again", Unshown())
         assert contain("nothing failed", lambda: 1)
     told = capsys.readouterr().err
-    assert "understudy: something failed\nTraceback (most recent call last)" in told
+    assert "letitcrash: something failed\nTraceback (most recent call last)" in told
     assert "ZeroDivisionError" in told
-    assert "understudy: and again" in told
+    assert "letitcrash: and again" in told
     assert "Unshown" in told
     assert "nothing failed" not in told
 
@@ -218,7 +218,7 @@ class Unrepresentable:
 
 def test_a_message_whose_repr_exits_is_logged_by_its_class(caplog: pytest.LogCaptureFixture) -> None:
     """The line is written: a dead letter must not get lost by its content."""
-    with caplog.at_level(logging.DEBUG, logger="understudy"), script() as runtime:
+    with caplog.at_level(logging.DEBUG, logger="letitcrash"), script() as runtime:
         sink = LogSink()
         sink.attach(runtime.events)
         ref = runtime.spawn(Player).get(timeout=PATIENCE)

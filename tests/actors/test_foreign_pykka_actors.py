@@ -55,7 +55,7 @@ def test_a_pykka_actor_runs_unchanged_in_a_thread_of_its_own() -> None:
         ref = runtime.spawn(Plain, args={"greeting": "hi"}).get()
         assert ref.ask("Ada") == "hi Ada"
         assert ref.proxy().greet("Bob").get() == "hi Bob"
-        assert ref.proxy().thread.get().startswith("understudy:")
+        assert ref.proxy().thread.get().startswith("letitcrash:")
         assert ref.stop()
         assert Plain.log == ["start", "stop"]
 

@@ -11,7 +11,7 @@ import pytest
 from pykka.messages import ProxyCall
 
 from actors import Actor, HandlerDefinitionError, Message, StateMachine, StateMachineDefinitionError, during, handles
-from actors._handlers import SYSTEM, dispatch_for
+from actors._core.handlers import SYSTEM, dispatch_for
 from tests.actors.cast import stage
 from tests.support import in_loop
 

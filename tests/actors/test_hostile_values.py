@@ -32,9 +32,9 @@ from actors import (
     Shutdown,
     StartError,
 )
-from actors._account import account
-from actors._sinks import PREFIX
-from actors._text import described, said, shown
+from actors._observe.sinks import PREFIX
+from actors._user_code.account import account
+from actors._user_code.text import described, said, shown
 from supervisors import LedgerEntry, child, start, supervisor
 from tests.actors.hostile import (
     EXCEPTIONS,
@@ -279,7 +279,7 @@ class Victim(Actor):
 )
 def test_an_actor_is_restarted_whatever_its_exception_says_of_itself(make: Callable[[], Any]) -> None:
     """Guards the life-cycle step, its log lines and the ledger, all on the event loop."""
-    quiet = logging.getLogger("understudy")
+    quiet = logging.getLogger("letitcrash")
     handler = Records()
     quiet.addHandler(handler)
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actors import Actor, Shutdown
-from actors._loop_host import PASS
+from actors._hosts.loop import PASS
 from tests.actors.cast import PATIENCE, AsyncPlayer, Player, ends, join_threads, left_behind, own_threads, script, stage
 from tests.support import in_loop
 

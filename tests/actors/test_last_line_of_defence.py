@@ -17,7 +17,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-import actors._runtime
+import actors._runtime.runtime
 from actors import (
     Abandoned,
     Actor,
@@ -29,7 +29,7 @@ from actors import (
     RuntimeStopped,
     UncaughtException,
 )
-from actors._cell import Cell
+from actors._core.cell import Cell
 from supervisors import child, start, supervisor
 from tests.actors.cast import (
     PATIENCE,
@@ -51,7 +51,7 @@ QUIET: dict[str, Any] = {"log": False, "watchdog": None, "kill_grace": 0.1}
 def threads_look_often() -> Iterator[None]:
     """Threads that wait look every 10 ms whether their runtime still runs, instead of every second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(actors._runtime, "LOOK", 0.01)
+        patch.setattr(actors._runtime.runtime, "LOOK", 0.01)
         yield
 
 
@@ -175,7 +175,7 @@ def test_a_lost_loop_settles_everything_and_leaving_says_why(
     assert set(later) == {"RuntimeStopped by Broken"}
     assert not runtime.running
     join_threads(runtime)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("understudy:", runtime.name))]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("letitcrash:", runtime.name))]
     assert list(runtime.cells) == []
 
 
@@ -600,7 +600,7 @@ class RaisingHandler(logging.Handler):
 @contextlib.contextmanager
 def observed(where: str, error: type[BaseException]) -> Iterator[None]:
     """Log handlers that raise, and no reports of what `__del__` raises: Python makes them, and pytest fails by them."""
-    logger, hook = logging.getLogger("understudy"), sys.unraisablehook
+    logger, hook = logging.getLogger("letitcrash"), sys.unraisablehook
     handler = RaisingHandler(where, error)
     logger.addHandler(handler)
     level, logger.level = logger.level, logging.DEBUG

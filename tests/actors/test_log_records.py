@@ -18,8 +18,8 @@ import pykka
 import pytest
 
 from actors import Actor, AskFailed, Crashed, CrashedExit, DeadLetter, HookFailed, LifecycleEvent, LogSink, Runtime
-from actors._account import users_frame, users_stack
-from actors._sinks import PREFIX
+from actors._observe.sinks import PREFIX
+from actors._user_code.account import users_frame, users_stack
 from supervisors import child, constant, start, supervisor
 from tests.actors.cast import stage
 from tests.support import in_loop
@@ -52,7 +52,7 @@ def field(record: logging.LogRecord, name: str) -> Any:
 @pytest.fixture
 def records() -> Iterator[Records]:
     """What reaches the logger of the library at the level that logging has in production."""
-    handler, ours = Records(), logging.getLogger("understudy")
+    handler, ours = Records(), logging.getLogger("letitcrash")
     level = ours.level
     ours.addHandler(handler)
     ours.setLevel(logging.INFO)

@@ -37,12 +37,12 @@ class Broken(Actor):
 
 def metric(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
     """One sample."""
-    return registry.get_sample_value(f"understudy_{name}", labels)
+    return registry.get_sample_value(f"letitcrash_{name}", labels)
 
 
 @in_loop
 async def test_exits_are_counted_by_actor_class_and_reason() -> None:
-    """Guards understudy_exits_total: one series for each class of actor and of reason."""
+    """Guards letitcrash_exits_total: one series for each class of actor and of reason."""
     registry = CollectorRegistry()
     async with world() as w:
         with Metrics(w.runtime, registry):
@@ -71,7 +71,7 @@ async def test_a_failed_start_is_counted_apart_from_exits() -> None:
 
 @in_loop
 async def test_incarnations_after_the_first_are_restarts() -> None:
-    """Guards understudy_restarts_total, which needs no word from a supervisor."""
+    """Guards letitcrash_restarts_total, which needs no word from a supervisor."""
     registry = CollectorRegistry()
     async with world() as w:
         with Metrics(w.runtime, registry):
@@ -170,7 +170,7 @@ def test_counters_never_fall_between_two_scrapes(steps: list[str]) -> None:
 
 @in_loop
 async def test_dead_letters_are_counted_by_reason() -> None:
-    """Guards understudy_dead_letters_total."""
+    """Guards letitcrash_dead_letters_total."""
     registry = CollectorRegistry()
     async with world() as w:
         with Metrics(w.runtime, registry):
@@ -187,7 +187,7 @@ async def test_close_takes_every_series_out_and_ends_the_subscription() -> None:
     async with world() as w:
         metrics = Metrics(w.runtime, registry)
         await w.runtime.spawn(Worker)
-        assert b"understudy_" in generate_latest(registry)
+        assert b"letitcrash_" in generate_latest(registry)
         metrics.close()
         metrics.close()
         assert generate_latest(registry) == b""
@@ -218,7 +218,7 @@ async def test_the_global_registry_is_left_alone() -> None:
     async with world() as w:
         with Metrics(w.runtime, CollectorRegistry()):
             await w.runtime.spawn(Worker)
-            assert b"understudy" not in generate_latest(prometheus_client.REGISTRY)
+            assert b"letitcrash" not in generate_latest(prometheus_client.REGISTRY)
 
 
 @in_loop

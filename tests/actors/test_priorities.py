@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import ActorRef, InvalidPriority, MailboxSpec, prioritized
-from actors._envelope import Envelope
-from actors._future import park_thread
-from actors._mailbox import BoundedQueue, Policy, PriorityQueue, make_queue, waiting_in, withdraw
+from actors._core.envelope import Envelope
+from actors._core.future import park_thread
+from actors._core.mailbox import BoundedQueue, Policy, PriorityQueue, make_queue, waiting_in, withdraw
 from actors.testing import simulation
 from tests.actors.cast import Player, seen_by, stage
 from tests.support import in_loop

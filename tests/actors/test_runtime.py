@@ -276,7 +276,7 @@ def test_importing_starts_no_thread_and_touches_no_logging() -> None:
         "import actors\n"
         "assert threading.active_count() == 1\n"
         "assert (logging.root.handlers[:], logging.root.level) == before\n"
-        "assert logging.getLogger('understudy').handlers == []\n"
+        "assert logging.getLogger('letitcrash').handlers == []\n"
     )
     assert done.returncode == 0, done.stderr
 

@@ -1,4 +1,4 @@
-"""State machines: one test for each sentence of the rules in `actors/_state_machine.py`."""
+"""State machines: one test for each sentence of the rules in `actors/_state_machine/machine.py`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors import Actor, DeadLetter, Exited, LifecycleEvent, MailboxSpec, MessageHandled, Started, bounded, handles
-from actors._mailbox import Policy
+from actors._core.mailbox import Policy
 from actors.testing import simulation
 from supervisors import child, start, supervisor
 from tests.actors.cast import Player, seen_by, stage

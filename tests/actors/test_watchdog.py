@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 from actors import LoopBlocked, ManualClock, Runtime
-from actors._watchdog import Watchdog
+from actors._runtime.watchdog import Watchdog
 from tests.actors.cast import Player, events_of, forever, left_behind, manual, stage
 from tests.support import in_loop
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import failure_rates
 from benchmarks.failure_rates import DEFAULT, MINUTE, POLICIES, Course, always, independent, main, markdown, outage, run
-from supervisors._budget import MAX_RESTARTS
+from supervisors._specs.fields import MAX_RESTARTS
 
 
 def test_the_default_serves_a_worker_that_fails_now_and_then() -> None:

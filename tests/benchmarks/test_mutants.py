@@ -62,7 +62,7 @@ def test_a_mutant_that_does_not_end_is_killed_by_its_time(blobs: Path) -> None:
 
 def test_a_mutant_that_does_not_even_import_is_an_error_and_no_kill(blobs: Path) -> None:
     """Guards the rate: broken syntax is noticed without any test."""
-    broken = Mutation("broken", 1, "supervisors/_strategy.py", "_TABLE: dict", "_TABLE dict")
+    broken = Mutation("broken", 1, "supervisors/_engine/strategy.py", "_TABLE: dict", "_TABLE dict")
     with pytest.raises(CannotCheck, match="broken: the mutant does not run at all.*SyntaxError"):
         check(broken, blobs)
 
@@ -74,7 +74,7 @@ def test_packages_that_fail_without_a_mutation_are_an_error(monkeypatch: pytest.
         check_all(MUTATIONS, tmp_path, print)
 
 
-@pytest.mark.parametrize(("file", "old"), [("supervisors/_gone.py", "x"), ("supervisors/_budget.py", "self")])
+@pytest.mark.parametrize(("file", "old"), [("supervisors/_gone.py", "x"), ("supervisors/_engine/budget.py", "self")])
 def test_an_old_text_that_is_not_there_once_is_an_error(
     file: str, old: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""`understudy pause`, `resume` and `kill`, on processes of their own and with real signals."""
+"""`letitcrash pause`, `resume` and `kill`, on processes of their own and with real signals."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ waiting = team("crew", member("adder", adder))
 
 
 class Program:
-    """An `understudy run` whose output is read line by line."""
+    """A `letitcrash run` whose output is read line by line."""
 
     def __init__(self, folder: Path, *args: str, apart: bool = False) -> None:
         self.process = subprocess.Popen(
@@ -122,7 +122,7 @@ def programs() -> Iterator[list[Program]]:
 
 
 def command(*args: str) -> subprocess.CompletedProcess[str]:
-    """An `understudy` command that ends by itself."""
+    """A `letitcrash` command that ends by itself."""
     return subprocess.run(
         [sys.executable, "-m", "teams", *args],
         env={**os.environ, "PYTHONPATH": PACKAGES},
@@ -139,7 +139,7 @@ def test_pause_and_resume_reach_a_running_tree(folder: Path, programs: list[Prog
     program.until("is up")
     pid = str(program.process.pid)
     said = command("pause", pid)
-    assert (said.returncode, said.stderr) == (0, f"understudy: sent SIGUSR1 to process {pid}\n")
+    assert (said.returncode, said.stderr) == (0, f"letitcrash: sent SIGUSR1 to process {pid}\n")
     logged = target == "job.py:waiting"
     heard = program.until_all("SIGUSR1: ", *["paused path=crew"] * logged)
     assert "begins nothing new until SIGUSR2" in heard[0]
@@ -160,13 +160,13 @@ def test_kill_ends_a_running_tree_at_once(folder: Path, programs: list[Program])
     assert "stopping" not in output
 
 
-def test_a_process_that_is_no_understudy_run_gets_no_signal(programs: list[Program]) -> None:
+def test_a_process_that_is_no_letitcrash_run_gets_no_signal(programs: list[Program]) -> None:
     """Guards everybody else's processes: SIGQUIT would end this one."""
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True)
     try:
         said = command("kill", str(stranger.pid))
         assert said.returncode == 2
-        assert f"process {stranger.pid} is no `understudy run`" in said.stderr
+        assert f"process {stranger.pid} is no `letitcrash run`" in said.stderr
     finally:
         stranger.communicate("\n")
     assert stranger.returncode == 0
@@ -191,13 +191,13 @@ def test_a_tree_that_is_still_loading_is_left_alone(folder: Path, programs: list
     ("arguments", "expected"),
     [
         (["/usr/bin/python3", "-m", "teams", "run", "a.py"], True),
-        (["python3.11", "-X", "dev", "/venv/bin/understudy", "run", "a.py"], True),
-        (["/venv/bin/understudy", "run", "a.py"], True),
-        (["python", "understudy.pyz", "run", "a.py"], True),
-        (["/venv/bin/understudy", "check", "a.py"], False),
+        (["python3.11", "-X", "dev", "/venv/bin/letitcrash", "run", "a.py"], True),
+        (["/venv/bin/letitcrash", "run", "a.py"], True),
+        (["python", "letitcrash.pyz", "run", "a.py"], True),
+        (["/venv/bin/letitcrash", "check", "a.py"], False),
         (["python", "-m", "teams", "tree", "a.py"], False),
-        (["python", "understudy.py", "run"], False),
-        (["vim", "understudy", "run"], False),
+        (["python", "letitcrash.py", "run"], False),
+        (["vim", "letitcrash", "run"], False),
         (["python"], False),
         ([], False),
     ],
@@ -208,7 +208,7 @@ def test_only_the_command_line_of_a_run_is_one(arguments: list[str], expected: b
 
 
 def test_the_result_of_a_goal_is_printed_as_json_and_is_all_of_stdout(folder: Path, programs: list[Program]) -> None:
-    """Guards `understudy run team > result`: logs go elsewhere, and a goal that is reached exits with 0."""
+    """Guards `letitcrash run team > result`: logs go elsewhere, and a goal that is reached exits with 0."""
     programs.append(program := Program(folder, "job.py:reaching", apart=True))
     code, output, errors = program.end()
     assert code == 0, errors

@@ -1,4 +1,4 @@
-"""A person at the terminal of `understudy run` is asked, and what is typed is the answer."""
+"""A person at the terminal of `letitcrash run` is asked, and what is typed is the answer."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def programs() -> Iterator[list[subprocess.Popen[str]]]:
 def begin(
     folder: Path, target: str, view: str = "--plain", stdin: int = subprocess.PIPE, stdout: int = subprocess.PIPE
 ) -> subprocess.Popen[str]:
-    """An `understudy run` with a stdin of its own."""
+    """A `letitcrash run` with a stdin of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "teams", "run", target, view],
         cwd=folder,

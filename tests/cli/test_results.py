@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from typer.testing import CliRunner
 
 from actors import Actor
-from actors.testing import _observations as seen
+from actors.testing._sim import observations as seen
 from supervisors import Concluded, SupervisorSpec, child, supervisor
 from teams.cli._text import json_line, result_text
 from tests.actors.hostile import VALUES, hostile_values, off_the_main_thread
@@ -150,7 +150,7 @@ tree = supervisor("root", child("job", Job, restart="transient", significant=Tru
 
 
 def test_the_command_prints_what_it_can_of_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Guards `understudy run` as a whole, with a list that holds itself and what exits when it is shown."""
+    """Guards `letitcrash run` as a whole, with a list that holds itself and what exits when it is shown."""
     from teams.cli._app import app
 
     (tmp_path / "job_with_odd_result.py").write_text(SCRIPT)
@@ -161,4 +161,4 @@ def test_the_command_prints_what_it_can_of_a_result(tmp_path: Path, monkeypatch:
     assert "stopped in order\n" in said.stdout
     assert "<list, cannot be shown>\n" in said.stdout
     assert '"message":"root has ended: shutdown(auto_shutdown)"' in said.stderr
-    assert all(json.loads(line)["logger"] == "understudy" for line in said.stderr.splitlines())
+    assert all(json.loads(line)["logger"] == "letitcrash" for line in said.stderr.splitlines())

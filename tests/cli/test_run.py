@@ -1,4 +1,4 @@
-"""`understudy run` in a process of its own, with real signals. A test waits for a line of output, never for time."""
+"""`letitcrash run` in a process of its own, with real signals. A test waits for a line of output, never for time."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Program:
 
     def __init__(self, folder: Path, *args: str, closed: str = "", **options: object) -> None:
         environment = {**os.environ, "PYTHONPATH": PACKAGES, "PYTHONFAULTHANDLER": "1"}
-        environment.pop("UNDERSTUDY_LIVE", None)
+        environment.pop("LETITCRASH_LIVE", None)
         settings: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **options}
         settings.setdefault("stderr", subprocess.STDOUT)
         self.process = subprocess.Popen(
@@ -150,7 +150,7 @@ Run = Callable[..., Program]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    """Starts `understudy run` on one of the script's trees."""
+    """Starts `letitcrash run` on one of the script's trees."""
     (tmp_path / "job.py").write_text(SCRIPT)
     programs: list[Program] = []
 
@@ -339,7 +339,7 @@ def test_metrics_are_served_on_a_free_port_that_is_said(run: Run) -> None:
     program.until("root is up")
     with urllib.request.urlopen(address) as answer:
         text = answer.read().decode()
-    assert 'understudy_actors{actor="Worker",state="running"} 2.0' in text
+    assert 'letitcrash_actors{actor="Worker",state="running"} 2.0' in text
     program.signal(signal.SIGINT)
     assert program.end()[0] == 0
 
@@ -392,7 +392,7 @@ def test_output_that_cannot_be_written_stops_the_tree_in_order(run: Run) -> None
     with FULL.open("w") as full:
         code, errors = _errors_of(run("job.py:chatty", stdout=full, stderr=subprocess.PIPE))
     assert code == 1
-    assert errors.count("understudy: the output cannot be written: No space left on device; stopping root") == 1
+    assert errors.count("letitcrash: the output cannot be written: No space left on device; stopping root") == 1
     assert "crashed" not in errors
     assert "Traceback" not in errors
 
@@ -418,7 +418,7 @@ def test_an_account_that_cannot_be_written_is_said_in_one_line(run: Run, tmp_pat
         program = Program(tmp_path, command, "job.py", stdout=full, stderr=subprocess.PIPE)
         code, errors = _errors_of(program)
     assert code == 1
-    assert errors == "understudy: the output cannot be written: No space left on device\n"
+    assert errors == "letitcrash: the output cannot be written: No space left on device\n"
 
 
 def _errors_of(program: Program) -> tuple[int, str]:
@@ -437,8 +437,8 @@ def test_output_to_a_pipe_has_neither_colours_nor_cursor_movements(run: Run) -> 
 
 
 def test_the_log_level_is_read_from_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Guards the prefix UNDERSTUDY_: what an option says, the environment may."""
-    monkeypatch.setenv("UNDERSTUDY_LOG_LEVEL", "error")
+    """Guards the prefix LETITCRASH_: what an option says, the environment may."""
+    monkeypatch.setenv("LETITCRASH_LOG_LEVEL", "error")
     code, output = run("job.py:crashing").end()
     assert code == 1
     assert "crashed_exit path" in output
@@ -493,7 +493,7 @@ def test_the_seam_names_the_file_that_shadows_our_package(tmp_path: Path) -> Non
         check=False,
     )
     assert done.returncode == 1
-    assert "ImportError: understudy needs its own package 'actors'" in done.stderr
+    assert "ImportError: letitcrash needs its own package 'actors'" in done.stderr
     assert str(tmp_path / "actors.py") in done.stderr
 
 
@@ -509,4 +509,4 @@ def test_a_missing_extra_is_named_with_what_to_install(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr == "understudy: the command line needs typer: pip install 'understudy[cli]'\n"
+    assert done.stderr == "letitcrash: the command line needs typer: pip install 'letitcrash[cli]'\n"

@@ -1,4 +1,4 @@
-"""`understudy check` and `understudy tree`, and how a target is found."""
+"""`letitcrash check` and `letitcrash tree`, and how a target is found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from actors._text import printable
+from actors._user_code.text import printable
 from supervisors import SpecError
 from teams.cli._app import app
 from teams.cli._target import TargetError, load_target
@@ -45,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def understudy(folder: Path) -> Callable[..., tuple[int, str]]:
+def letitcrash(folder: Path) -> Callable[..., tuple[int, str]]:
     """Runs a command in this process: its exit code and output."""
 
     def invoke(*args: str) -> tuple[int, str]:
@@ -55,13 +55,13 @@ def understudy(folder: Path) -> Callable[..., tuple[int, str]]:
     return invoke
 
 
-Understudy = Callable[..., tuple[int, str]]
+LetItCrash = Callable[..., tuple[int, str]]
 
 
-def test_tree_shows_every_child_and_the_policy_it_lives_by(folder: Path, understudy: Understudy) -> None:
-    """Guards `understudy tree`: one line a child, with the most restarts it can see."""
+def test_tree_shows_every_child_and_the_policy_it_lives_by(folder: Path, letitcrash: LetItCrash) -> None:
+    """Guards `letitcrash tree`: one line a child, with the most restarts it can see."""
     (folder / "job.py").write_text(SCRIPT)
-    code, output = understudy("tree", "job.py")
+    code, output = letitcrash("tree", "job.py")
     assert code == 0
     assert output.splitlines() == [
         "root  one_for_one, 1 restart in 60 s",
@@ -73,61 +73,61 @@ def test_tree_shows_every_child_and_the_policy_it_lives_by(folder: Path, underst
     ]
 
 
-def test_tree_names_the_function_that_an_actor_was_given(folder: Path, understudy: Understudy) -> None:
-    """Guards `understudy tree` of teams: a class that plays any function says nothing of what a child does."""
+def test_tree_names_the_function_that_an_actor_was_given(folder: Path, letitcrash: LetItCrash) -> None:
+    """Guards `letitcrash tree` of teams: a class that plays any function says nothing of what a child does."""
     (folder / "job.py").write_text(
         "from actors import Actor\nfrom supervisors import child, supervisor\n"
         "class Player(Actor):\n    def __init__(self, play, times=1): pass\n"
         "def chess(board): pass\n"
         "tree = supervisor('root', child('a', Player, args={'play': chess}), child('b', Player, args=(chess, 1)))"
     )
-    code, output = understudy("tree", "job.py")
+    code, output = letitcrash("tree", "job.py")
     assert code == 0
     assert output.count("Player(chess), permanent") == 2
 
 
-def test_check_says_what_the_arithmetic_comes_to(folder: Path, understudy: Understudy) -> None:
-    """Guards `understudy check` of a sound tree: exit 0, with the two figures."""
+def test_check_says_what_the_arithmetic_comes_to(folder: Path, letitcrash: LetItCrash) -> None:
+    """Guards `letitcrash check` of a sound tree: exit 0, with the two figures."""
     (folder / "job.py").write_text(SCRIPT)
-    code, output = understudy("check", "job.py")
+    code, output = letitcrash("check", "job.py")
     assert code == 0
     assert "root: nothing to remark" in output
     assert "most restarts of one worker in one burst: 7 (root/b/c)" in output
     assert "longest shutdown: 18 s" in output
 
 
-def test_check_exits_with_2_for_a_tree_that_cannot_work(folder: Path, understudy: Understudy) -> None:
+def test_check_exits_with_2_for_a_tree_that_cannot_work(folder: Path, letitcrash: LetItCrash) -> None:
     """Guards the exit code, and that the place stands with each fault."""
     (folder / "tree.toml").write_text('id = "root"\n[[children]]\nid = "a"\nstart = "nosuchmodule:A"\n')
-    code, output = understudy("check", "tree.toml")
+    code, output = letitcrash("check", "tree.toml")
     assert code == 2
     assert "error: root/a: start: importing 'nosuchmodule' failed" in output
 
 
-def test_check_of_a_warning_exits_with_0(folder: Path, understudy: Understudy) -> None:
+def test_check_of_a_warning_exits_with_0(folder: Path, letitcrash: LetItCrash) -> None:
     """Guards that a surprise is told and refuses nothing."""
     (folder / "job.py").write_text(SCRIPT.replace("max_restarts=1", "auto_shutdown='any_significant'"))
-    code, output = understudy("check", "job.py")
+    code, output = letitcrash("check", "job.py")
     assert code == 0
     assert "warning: root: auto_shutdown" in output
 
 
-def test_version_is_shown(understudy: Understudy) -> None:
+def test_version_is_shown(letitcrash: LetItCrash) -> None:
     """Guards --version."""
-    code, output = understudy("--version")
+    code, output = letitcrash("--version")
     assert code == 0
-    assert output.startswith("understudy ")
+    assert output.startswith("letitcrash ")
 
 
 def test_uvloop_that_is_not_installed_is_named(
-    folder: Path, understudy: Understudy, monkeypatch: pytest.MonkeyPatch
+    folder: Path, letitcrash: LetItCrash, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Guards --uvloop: what is asked for and cannot be had is refused, not passed over."""
     (folder / "job.py").write_text(SCRIPT)
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    code, output = understudy("run", "job.py", "--uvloop")
+    code, output = letitcrash("run", "job.py", "--uvloop")
     assert code == 2
-    assert "pip install 'understudy[uvloop]'" in output
+    assert "pip install 'letitcrash[uvloop]'" in output
 
 
 # Targets

@@ -19,7 +19,7 @@ import pytest
 
 from actors import Actor, Runtime
 from actors.testing import Simulation, simulation
-from actors.testing import _observations as seen
+from actors.testing._sim import observations as seen
 from supervisors import SupervisorRef, SupervisorSpec, child, supervisor
 from teams.cli._account import Failures
 from teams.cli._control import KILL, PAUSE, RESUME

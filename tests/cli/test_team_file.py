@@ -1,4 +1,4 @@
-"""`understudy` on teams in files: from a checkout, too, where no metadata says who reads them."""
+"""`letitcrash` on teams in files: from a checkout, too, where no metadata says who reads them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def understudy(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def letitcrash(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """A command, in the folder."""
     return subprocess.run(
         [sys.executable, "-m", "teams", *args],
@@ -65,8 +65,8 @@ def understudy(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_team_in_a_file_is_run_until_its_goal_is_reached(folder: Path) -> None:
-    """Guards `understudy run team.toml`: the result on stdout, exit code 0."""
-    said = understudy(folder, "run", "desk.toml", "--plain")
+    """Guards `letitcrash run team.toml`: the result on stdout, exit code 0."""
+    said = letitcrash(folder, "run", "desk.toml", "--plain")
     assert said.returncode == 0, said.stderr
     assert said.stdout == '{"answer":"HELLO"}\n'
     assert "desk has ended" in said.stderr
@@ -90,7 +90,7 @@ def test_a_team_reaches_its_goal_with_stdout_closed(folder: Path) -> None:
 def test_a_team_in_a_file_that_does_not_reach_its_goal_exits_with_1(folder: Path) -> None:
     """Guards the exit code, and that the account names the member and its own error."""
     (folder / "desk.toml").write_text(FILE.replace("hello", "bomb"))
-    said = understudy(folder, "run", "desk.toml", "--plain")
+    said = letitcrash(folder, "run", "desk.toml", "--plain")
     assert said.returncode == 1
     assert said.stdout == ""
     assert "desk/members/answerer crashed" in said.stderr
@@ -99,9 +99,9 @@ def test_a_team_in_a_file_that_does_not_reach_its_goal_exits_with_1(folder: Path
 
 def test_a_team_in_a_file_is_checked_and_shown_without_starting_it(folder: Path) -> None:
     """Guards `check` and `tree`."""
-    checked = understudy(folder, "check", "desk.toml")
+    checked = letitcrash(folder, "check", "desk.toml")
     assert checked.returncode == 0, checked.stderr
-    shown = understudy(folder, "tree", "desk.toml")
+    shown = letitcrash(folder, "tree", "desk.toml")
     assert shown.returncode == 0
     for part in ("desk", "members", "triage", "answerer", "coordinator", "goal"):
         assert part in shown.stdout
@@ -110,7 +110,7 @@ def test_a_team_in_a_file_is_checked_and_shown_without_starting_it(folder: Path)
 def test_a_bad_team_in_a_file_is_told_with_every_fault(folder: Path) -> None:
     """Guards the account of a bad file: exit code 2, each fault with its place."""
     (folder / "desk.toml").write_text(FILE.replace('["triage"', '["traige"').replace("work:triage", "work:traige"))
-    said = understudy(folder, "run", "desk.toml")
+    said = letitcrash(folder, "run", "desk.toml")
     assert said.returncode == 2
     assert "2 faults in desk.toml" in said.stderr
     assert "desk/goal/steps/traige: 'traige' is nobody here; did you mean 'triage'?" in said.stderr
@@ -121,7 +121,7 @@ def test_a_bad_team_in_a_file_is_told_with_every_fault(folder: Path) -> None:
 def test_members_without_a_team_are_told_first_which_key_is_missing(folder: Path, instead: str) -> None:
     """Guards against a broken supervisor with a list of its keys, where a team was meant."""
     (folder / "desk.toml").write_text(FILE.replace('team = "desk"', instead).replace('["triage"', '["traige"'))
-    said = understudy(folder, "check", "desk.toml")
+    said = letitcrash(folder, "check", "desk.toml")
     assert said.returncode == 2
     faults = said.stderr.splitlines()[1:]
     assert faults[0] == '  team: a team needs the key team = "name"'
@@ -132,7 +132,7 @@ def test_members_without_a_team_are_told_first_which_key_is_missing(folder: Path
 def test_a_supervisor_with_members_and_children_stays_a_supervisor(folder: Path) -> None:
     """Guards the other way: a stray key does not make it a team."""
     (folder / "tree.toml").write_text('id = "root"\nchildren = []\nmembers = []\n')
-    said = understudy(folder, "check", "tree.toml")
+    said = letitcrash(folder, "check", "tree.toml")
     assert said.returncode == 2
     assert "root: members: unknown key" in said.stderr
     assert "team" not in said.stderr
@@ -141,7 +141,7 @@ def test_a_supervisor_with_members_and_children_stays_a_supervisor(folder: Path)
 def test_the_example_of_a_team_in_a_file_surveys_its_own_folder(folder: Path) -> None:
     """Guards examples/team_file.toml: members that crash, branches, an aggregator, and a result."""
     example = Path(__file__).parents[2] / "examples" / "team_file.toml"
-    said = understudy(folder, "run", str(example), "--plain")
+    said = letitcrash(folder, "run", str(example), "--plain")
     assert said.returncode == 0, said.stderr
     assert re.fullmatch(r"\d+ lines, the longest definition is \w+, \d+ files define nothing\n", said.stdout)
     assert "crashed_exit path=survey/members/counter" in said.stderr
@@ -166,5 +166,5 @@ def test_metrics_of_the_team_are_served_beside_those_of_its_actors(folder: Path)
         timeout=120,
     )
     assert said.returncode == 0, said.stderr
-    assert "understudy_team_work_total" in said.stdout
-    assert "understudy_starts_total" in said.stdout
+    assert "letitcrash_team_work_total" in said.stdout
+    assert "letitcrash_starts_total" in said.stdout

@@ -25,7 +25,7 @@ def dependencies(tmp_path: Path) -> Path:
     folder.mkdir()
     for place in {Path(each) for each in sys.path if "site-packages" in each}:
         for found in place.iterdir():
-            ours = found.name in OURS or "understudy" in found.name or found.suffix == ".pth"
+            ours = found.name in OURS or "letitcrash" in found.name or found.suffix == ".pth"
             if not ours and not (folder / found.name).exists():
                 (folder / found.name).symlink_to(found)
     return folder
@@ -50,13 +50,13 @@ def archive(tmp_path: Path) -> Path:
     source = tmp_path / "source"
     for name in OURS:
         shutil.copytree(PACKAGES / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    zipapp.create_archive(source, tmp_path / "understudy.pyz", main="teams.cli:main")
-    return tmp_path / "understudy.pyz"
+    zipapp.create_archive(source, tmp_path / "letitcrash.pyz", main="teams.cli:main")
+    return tmp_path / "letitcrash.pyz"
 
 
 def test_no_metadata_of_ours_is_found_here(dependencies: Path) -> None:
     """Guards the tests below: they would prove nothing."""
-    said = python([CHECKOUT, dependencies], "-c", "import importlib.metadata; importlib.metadata.version('understudy')")
+    said = python([CHECKOUT, dependencies], "-c", "import importlib.metadata; importlib.metadata.version('letitcrash')")
     assert "PackageNotFoundError" in said.stderr
 
 
@@ -76,7 +76,7 @@ def test_a_zipapp_reads_a_team_in_a_file_and_runs_it(archive: Path, dependencies
     assert said.returncode == 0, said.stderr
     assert "files define nothing" in said.stdout
     said = python([dependencies], str(archive), "--version")
-    assert said.stdout == "understudy (a checkout that is not installed)\n"
+    assert said.stdout == "letitcrash (a checkout that is not installed)\n"
 
 
 def test_a_zipapp_is_not_taken_for_a_shadow_of_itself(archive: Path, dependencies: Path) -> None:

@@ -18,7 +18,7 @@ def run_example(name: str, *arguments: str | Path) -> subprocess.CompletedProces
 
 
 def run_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """The command `understudy`, finished, with what it printed."""
+    """The command `letitcrash`, finished, with what it printed."""
     return _run("-c", "from teams.cli import main; main()", *arguments)
 
 

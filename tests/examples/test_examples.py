@@ -62,7 +62,7 @@ RUNS = {
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_team_reaches_its_goal_under_the_command(name: str) -> None:
-    """Guards the teams: `understudy run` plays the goal, prints its result and ends with exit code 0."""
+    """Guards the teams: `letitcrash run` plays the goal, prints its result and ends with exit code 0."""
     process = run_command("run", EXAMPLES / name)
     assert process.returncode == 0, process.stderr
     for line in RUNS[name]:

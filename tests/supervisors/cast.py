@@ -185,7 +185,7 @@ def _held(runtime: Runtime) -> dict[str, object]:
         "waits for children": list(runtime._childless),
         "under way": list(runtime.loop_host._under_way),
         "workers": list(runtime.thread_host._workers),
-        "threads": [each.name for each in threading.enumerate() if each.name.startswith("understudy:")],
+        "threads": [each.name for each in threading.enumerate() if each.name.startswith("letitcrash:")],
     }
 
 

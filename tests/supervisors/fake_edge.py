@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import pykka
 
-from supervisors._actors import Crashed, ExitReason, Killed, Normal, Shutdown
-from supervisors._child import ChildState
-from supervisors._effects import (
+from actors import Crashed, ExitReason, Killed, Normal, Shutdown
+from supervisors import ChildState, Spec, SupervisionError, SupervisorSpec
+from supervisors._engine.decisions import Engine
+from supervisors._engine.effects import (
     Adopt,
     Answer,
     Arm,
@@ -26,10 +27,8 @@ from supervisors._effects import (
     Stop,
     Verdict,
 )
-from supervisors._engine import Engine
-from supervisors._errors import SupervisionError
-from supervisors._fields import Args
-from supervisors._spec import Spec, SupervisorSpec, TaskCall
+from supervisors._specs.fields import Args
+from supervisors._specs.spec import TaskCall
 
 BOOM = Crashed(ValueError("boom"))
 

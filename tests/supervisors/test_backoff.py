@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisors._backoff import Constant, Exponential, Jitter, Linear, constant, exponential, linear
-from supervisors._errors import SpecError
+from supervisors import Constant, Exponential, Linear, SpecError, constant, exponential, linear
+from supervisors._specs.backoff import Jitter
 
 JITTERS: list[Jitter] = ["none", "full", "equal", "decorrelated"]
 BACKOFFS = st.builds(

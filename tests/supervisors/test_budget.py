@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisors._budget import UpClock, Window
+from supervisors._engine.budget import UpClock, Window
 
 
 def running(now: float) -> UpClock:

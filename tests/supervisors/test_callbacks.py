@@ -10,10 +10,10 @@ import pytest
 from actors import Crashed, Killed
 from supervisors import (
     CallbackFailed,
+    ChildStartError,
     Failure,
     GaveUp,
     SpecError,
-    StartFailed,
     budget,
     child,
     constant,
@@ -254,7 +254,7 @@ async def test_on_failure_hears_of_a_first_start_and_of_a_class_not_found() -> N
     play = Play()
     play.starts["a"] = boom
     async with empty_stage() as w:
-        with pytest.raises(StartFailed):
+        with pytest.raises(ChildStartError):
             await start(supervisor("root", worker(play, "a"), on_failure=told.append), runtime=w.runtime).__aenter__()
     assert [(each.child, each.incarnation) for each in told] == [("a", 1)]
 
@@ -263,7 +263,7 @@ async def test_on_failure_hears_of_a_first_start_and_of_a_class_not_found() -> N
         return "restart"
 
     async with running(supervisor("root", on_failure=again)) as (_, root):
-        with pytest.raises(StartFailed):
+        with pytest.raises(ChildStartError):
             await root.start_child(child("b", "no_such_module:B"))
     assert [(each.child, each.incarnation) for each in told] == [("a", 1), ("b", 1)]
 
@@ -321,6 +321,6 @@ async def test_on_failure_may_end_the_attempts_of_retry_start() -> None:
 
     tree = supervisor("root", worker(play, "a", retry_start=True), on_failure=stop_at_three)
     async with empty_stage() as w:
-        with pytest.raises(StartFailed):
+        with pytest.raises(ChildStartError):
             await start(tree, runtime=w.runtime).__aenter__()
     assert len(told) == 3

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from actors import Actor, Started
 from supervisors import (
+    Report,
     Supervisor,
     SupervisorSpec,
     budget,
+    check,
     child,
     constant,
     dynamic_supervisor,
@@ -24,8 +26,7 @@ from supervisors import (
     supervisor,
     tasks,
 )
-from supervisors._arithmetic import longest_wait, stop_time
-from supervisors._check import Report, check
+from supervisors._check.arithmetic import longest_wait, stop_time
 from tests.support import in_loop, world
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from supervisors import (
     ChildSpec,
+    ChildStartError,
     MaxChildren,
     NotFound,
     SpecError,
-    StartFailed,
     child,
     constant,
     dynamic_supervisor,
@@ -77,7 +77,7 @@ async def test_rule_25_a_start_that_failed_gives_its_place_free() -> None:
     play = Play()
     async with running(dynamic_supervisor("root", worker(play, "t"), max_children=1)) as (_, root):
         play.starts["1"] = boom
-        with pytest.raises(StartFailed):
+        with pytest.raises(ChildStartError):
             await root.start_child()
         second = await root.start_child()
         await root.terminate_child("2")
@@ -135,7 +135,7 @@ async def test_a_name_in_a_template_fits_one_child_only() -> None:
     play = Play()
     async with running(dynamic_supervisor("root", worker(play, "t", name="one"))) as (w, root):
         first = await root.start_child()
-        with pytest.raises(StartFailed):
+        with pytest.raises(ChildStartError):
             await root.start_child()
         assert w.runtime.whereis("one") is first
 

@@ -7,33 +7,33 @@ from typing import Any
 
 import pytest
 
-from supervisors._actors import RestartLimitExceeded, Shutdown
-from supervisors._backoff import constant
-from supervisors._builders import child, dynamic_supervisor, supervisor, tasks
-from supervisors._child import ChildState
-from supervisors._effects import (
-    AutoShutdown,
-    BackingOff,
-    Exit,
-    GaveUp,
-    Restarted,
-    RestartFailed,
-    StartFailedSelf,
-    Verdict,
-)
-from supervisors._errors import (
+from actors import RestartLimitExceeded, Shutdown
+from supervisors import (
     AlreadyPresent,
     AlreadyStarted,
+    AutoShutdown,
+    BackingOff,
     ChildRestarting,
     ChildRunning,
+    ChildSpec,
+    ChildStartError,
+    ChildState,
+    GaveUp,
     MaxChildren,
     NotFound,
+    Reconciliation,
+    Restarted,
+    RestartFailed,
     ShuttingDown,
     SpecError,
-    StartFailed,
+    child,
+    constant,
+    dynamic_supervisor,
+    supervisor,
+    tasks,
 )
-from supervisors._reconcile import Reconciliation
-from supervisors._spec import ChildSpec, TaskCall
+from supervisors._engine.effects import Exit, StartFailedSelf, Verdict
+from supervisors._specs.spec import TaskCall
 from tests.supervisors.fake_edge import BOOM, Edge, Killed, Normal, Other, Worker
 
 
@@ -651,7 +651,7 @@ def test_rule_23_a_failing_start_child_leaves_nothing_behind_and_costs_no_budget
     edge.start_child(worker("b"))
     edge.fail("b")
     error = edge.errors["start"]
-    assert isinstance(error, StartFailed)
+    assert isinstance(error, ChildStartError)
     assert error.path == "/root/b"
     assert edge.states() == {"a": "running"}
     assert edge.ended is None
@@ -664,7 +664,7 @@ def test_rule_23_a_failing_restart_child_keeps_the_spec() -> None:
     edge.automatic = False
     edge.restart("a")
     edge.fail("a")
-    assert isinstance(edge.errors["restart"], StartFailed)
+    assert isinstance(edge.errors["restart"], ChildStartError)
     assert edge.states() == {"a": "stopped"}
 
 

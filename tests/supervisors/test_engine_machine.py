@@ -8,12 +8,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from supervisors._backoff import constant, exponential
-from supervisors._builders import child, dynamic_supervisor, supervisor
-from supervisors._child import Child, ChildState
-from supervisors._effects import Verdict
-from supervisors._spec import ChildSpec, Spec
-from supervisors._strategy import Restart
+from supervisors import ChildSpec, ChildState, Spec, child, constant, dynamic_supervisor, exponential, supervisor
+from supervisors._engine.child import Child
+from supervisors._engine.effects import Verdict
+from supervisors._specs.fields import Restart
 from tests.supervisors.fake_edge import BOOM, Edge, Killed, Normal, Other, Worker
 
 REASONS = st.sampled_from([BOOM, Killed(), Normal()])

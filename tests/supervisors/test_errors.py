@@ -6,18 +6,18 @@ import pickle
 
 import pytest
 
-from supervisors import _errors as errors
-from supervisors._actors import Crashed
+from actors import Crashed
+from supervisors import errors
 
 SAMPLES = [
-    errors.SpecError([errors.Fault("root/w", "restart: bad"), errors.Fault("root", "period: bad")]),
+    errors.SpecError([errors.SpecFault("root/w", "restart: bad"), errors.SpecFault("root", "period: bad")]),
     errors.AlreadyStarted("/root", "w", "a ref"),
     errors.AlreadyPresent("/root", "w"),
     errors.ChildRunning("/root", "w"),
     errors.ChildRestarting("/root", "w"),
     errors.NotFound("/root", "w"),
     errors.MaxChildren("/root", 3),
-    errors.StartFailed("/root/w", Crashed(ValueError("no database"))),
+    errors.ChildStartError("/root/w", Crashed(ValueError("no database"))),
     errors.ShuttingDown("/root"),
 ]
 
@@ -47,7 +47,7 @@ def test_the_text_of_a_spec_error_lists_every_fault() -> None:
 
 def test_a_failed_start_carries_its_cause() -> None:
     """Rule 2: the error names the child and carries its cause, as `__cause__` for the traceback."""
-    failed = errors.StartFailed("/root/w", Crashed(ValueError("no database")))
+    failed = errors.ChildStartError("/root/w", Crashed(ValueError("no database")))
     assert isinstance(failed.__cause__, ValueError)
     assert "/root/w" in str(failed)
     assert "no database" in str(failed)

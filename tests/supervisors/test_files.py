@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from supervisors import SpecError, load_tree, start
-from supervisors._tree import unresolved
+from supervisors._specs.tree import unresolved
 
 BAD_TOML = """
 id = "root"

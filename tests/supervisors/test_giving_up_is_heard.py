@@ -273,7 +273,7 @@ def test_a_root_that_stopped_in_order_says_so() -> None:
 def test_the_log_has_the_traceback_of_what_made_the_root_give_up(caplog: pytest.LogCaptureFixture) -> None:
     """With the default log the cause can be found; with `log=False` the error is the account."""
     with (
-        caplog.at_level(logging.INFO, logger="understudy"),
+        caplog.at_level(logging.INFO, logger="letitcrash"),
         pytest.raises(SupervisorGaveUp),
         start(fragile(Play()), watchdog=None) as root,
     ):

@@ -10,7 +10,7 @@ import pykka
 import pytest
 
 from actors import IgnoreStart
-from supervisors import ChildSpec, StartFailed, child, constant, start, supervisor
+from supervisors import ChildSpec, ChildStartError, child, constant, start, supervisor
 from tests.supervisors.cast import Play, boom, empty_stage, failing, leave, running, states, worker
 from tests.support import World, in_loop
 
@@ -131,7 +131,7 @@ async def test_rule_2_holds_on_every_host(kind: Any) -> None:
     play = Play()
     play.starts["c"] = boom
     async with empty_stage() as w:
-        with pytest.raises(StartFailed) as caught:
+        with pytest.raises(ChildStartError) as caught:
             await start(supervisor("root", *[kind(play, id) for id in "abc"]), runtime=w.runtime).__aenter__()
         assert isinstance(caught.value.__cause__, ValueError)
         assert play.take() == "+a +b -b -a"
@@ -228,7 +228,7 @@ async def test_rule_17_a_thread_that_blocks_in_its_stop_is_left_behind_after_its
             assert w.runtime.abandoned == 1
             free.set()
             for thread in threading.enumerate():
-                if thread.name.startswith("understudy:"):
+                if thread.name.startswith("letitcrash:"):
                     await asyncio.to_thread(thread.join, 10)
     finally:
         free.set()
@@ -254,11 +254,11 @@ async def test_rule_4_a_thread_that_hangs_in_its_start_fails_it_in_time() -> Non
             await asyncio.to_thread(entered.wait)
             await w.advance(3)
             await w.advance(1)
-            with pytest.raises(StartFailed, match="still starting"):
+            with pytest.raises(ChildStartError, match="still starting"):
                 await coming
             free.set()
             for thread in threading.enumerate():
-                if thread.name.startswith("understudy:"):
+                if thread.name.startswith("letitcrash:"):
                     await asyncio.to_thread(thread.join, 10)
     finally:
         free.set()

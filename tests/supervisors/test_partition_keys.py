@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from actors import Actor, Message
 from actors.testing import simulation
 from supervisors import PartitionKeyError, child, partition_supervisor
-from supervisors._canonical import NotCanonical, canonical
+from supervisors._supervisor.canonical import NotCanonical, canonical
 
 
 class Colour(enum.Enum):
@@ -262,7 +262,7 @@ def test_an_integer_is_taken_modulo_the_number_of_partitions() -> None:
 
 PROGRAM = """
 import enum, uuid
-from supervisors._canonical import canonical
+from supervisors._supervisor.canonical import canonical
 class Colour(enum.Enum):
     RED = object()
 keys = [{"a", "b", "c"}, {"x": {1, 2}, "y": None}, frozenset({("a", 1), ("b", 2)}), Colour.RED, uuid.UUID(int=7), int]

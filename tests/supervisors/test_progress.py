@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from actors import Actor, ActorRef, Down, RestartLimitExceeded
 from actors.testing import Simulation, simulation
 from supervisors import BackingOff, GaveUp, child, constant, exponential, start, supervisor
-from supervisors._budget import MAX_RESTARTS
+from supervisors._specs.fields import MAX_RESTARTS
 
 
 class Worker(Actor):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from supervisors import constant, supervisor
-from supervisors._ledger import LENGTH
+from supervisors._supervisor.ledger import LENGTH
 from tests.supervisors.cast import Play, boom, failing, leave, running, tell, worker
 from tests.support import in_loop
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisors import child
-from supervisors._roster import Roster
+from supervisors._engine.children import Children
 from tests.supervisors.cast import Worker
 
 steps = st.lists(
@@ -17,7 +17,7 @@ steps = st.lists(
 @given(steps)
 def test_the_place_of_a_child_is_where_it_stands_in_the_start_order(steps: list[tuple[str, int]]) -> None:
     """Whatever comes, goes and is put in another order; and what comes or goes does not make the order anew."""
-    roster, spec, made = Roster(), child("a", Worker), 0
+    roster, spec, made = Children(), child("a", Worker), 0
     for step, number in steps:
         ids = [each.id for each in roster]
         match step:

@@ -30,7 +30,7 @@ def test_a_foreign_module_called_actors_is_named_in_the_error(tmp_path: Path, na
     done = python("import supervisors", tmp_path)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1
-    assert last.startswith("ImportError: understudy needs its own package 'actors'")
+    assert last.startswith("ImportError: letitcrash needs its own package 'actors'")
     assert str(foreign) in last
     assert "rename" in last
 
@@ -39,7 +39,7 @@ def test_a_foreign_actors_that_was_imported_before_is_found_out_too(tmp_path: Pa
     """Wherever it came from."""
     code = "import types; sys.modules['actors'] = types.ModuleType('actors')\nimport supervisors"
     done = python(code, tmp_path)
-    assert "ImportError: understudy needs its own package 'actors'" in done.stderr
+    assert "ImportError: letitcrash needs its own package 'actors'" in done.stderr
 
 
 def test_a_folder_called_actors_without_code_is_in_nobodys_way(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_importing_starts_and_configures_nothing(tmp_path: Path) -> None:
         "before = signal.getsignal(signal.SIGINT)\n"
         "import actors, supervisors\n"
         "assert threading.active_count() == 1\n"
-        "assert logging.getLogger().handlers == [] and logging.getLogger('understudy').handlers == []\n"
+        "assert logging.getLogger().handlers == [] and logging.getLogger('letitcrash').handlers == []\n"
         "assert signal.getsignal(signal.SIGINT) is before\n"
         "assert 'typer' not in sys.modules and 'yaml' not in sys.modules\n"
     )

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from actors import Actor, ActorDeadError, CallTimeout, DeadlockError
 from actors.testing import FaultPlan, InjectedCrash, Simulation, faults, simulate, simulation
-from actors.testing._faults import KINDS
+from actors.testing._faults.plan import KINDS
 from supervisors import SupervisorSpec, child, supervisor
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]

@@ -11,13 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisors._actors import Actor, MailboxSpec
-from supervisors._backoff import Exponential, constant
-from supervisors._builders import budget, child, dynamic_supervisor, partition_supervisor, supervisor, tasks
-from supervisors._errors import SpecError
-from supervisors._spec import ChildSpec, SupervisorSpec, TaskCall
-from supervisors._supervisor import Supervisor
-from supervisors._tree import parse_tree, unresolved
+from actors import Actor, MailboxSpec
+from supervisors import (
+    ChildSpec,
+    Exponential,
+    SpecError,
+    Supervisor,
+    SupervisorSpec,
+    budget,
+    child,
+    constant,
+    dynamic_supervisor,
+    parse_tree,
+    partition_supervisor,
+    supervisor,
+    tasks,
+)
+from supervisors._specs.spec import TaskCall
+from supervisors._specs.tree import unresolved
 
 
 class Worker(pykka.ThreadingActor):
@@ -374,7 +385,7 @@ def test_a_class_is_found_when_it_is_asked_for_and_not_before(tmp_path: Path, mo
 
 
 def test_everything_that_cannot_be_found_is_reported_at_once() -> None:
-    """`understudy check` shows all of it."""
+    """`letitcrash check` shows all of it."""
     tree = parse_tree(
         {
             "id": "root",

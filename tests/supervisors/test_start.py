@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors import Actor, Crashed, IgnoreStart, RestartLimitExceeded, StartTimeout
-from supervisors import AlreadyPresent, StartFailed, constant, start, supervisor
+from supervisors import AlreadyPresent, ChildStartError, constant, start, supervisor
 from tests.supervisors.cast import (
     Play,
     Worker,
@@ -93,7 +93,7 @@ async def test_rule_2_a_failed_first_start_undoes_the_others_in_reverse_and_fail
     play.starts["c"] = boom
     children = [worker(play, id, name=f"name of {id}") for id in "abcd"]
     async with empty_stage() as w:
-        with pytest.raises(StartFailed, match="root/c") as caught:
+        with pytest.raises(ChildStartError, match="root/c") as caught:
             await start(supervisor("root", *children), runtime=w.runtime).__aenter__()
         assert isinstance(caught.value.__cause__, ValueError)
         assert play.take() == "+a +b -b -a"
@@ -109,10 +109,10 @@ async def test_rule_2_a_failed_start_deep_down_undoes_the_whole_tree() -> None:
     play.starts["y"] = boom
     inner = supervisor("s", worker(play, "x"), worker(play, "y"))
     async with empty_stage() as w:
-        with pytest.raises(StartFailed) as caught:
+        with pytest.raises(ChildStartError) as caught:
             await start(supervisor("root", worker(play, "a"), inner), runtime=w.runtime).__aenter__()
         cause = caught.value.__cause__
-        assert isinstance(cause, StartFailed)
+        assert isinstance(cause, ChildStartError)
         assert (caught.value.path, cause.path) == ("root/s", "root/s/y")
         assert play.take() == "+a +x -x -a"
         assert not w.runtime.cells
@@ -129,10 +129,10 @@ async def test_rule_2_a_constructor_that_raises_is_a_failed_start_too() -> None:
     async with empty_stage() as w:
         for error in (ValueError("x"), SystemExit(3), KeyboardInterrupt()):
             spec = supervisor("root", worker(Play(), "w").model_copy(update={"start": Wrong, "args": (error,)}))
-            with pytest.raises(StartFailed) as caught:
+            with pytest.raises(ChildStartError) as caught:
                 await start(spec, runtime=w.runtime).__aenter__()
             assert caught.value.reason == Crashed(error)
-        with pytest.raises(StartFailed):
+        with pytest.raises(ChildStartError):
             await start(supervisor("root", worker(Play(), "w", args=())), runtime=w.runtime).__aenter__()
         assert not w.runtime.cells
 
@@ -143,7 +143,7 @@ async def test_rule_2_a_name_that_is_taken_fails_the_start_and_stays_with_its_ow
     play = Play()
     async with running(supervisor("first", worker(play, "a", name="one"))) as (w, first):
         second = supervisor("second", worker(play, "b"), worker(play, "c", name="one"))
-        with pytest.raises(StartFailed, match="second/c"):
+        with pytest.raises(ChildStartError, match="second/c"):
             await start(second, runtime=w.runtime).__aenter__()
         assert w.runtime.whereis("one") is first.child("a")
         assert play.take() == "+a +b -b"
@@ -177,7 +177,7 @@ async def test_rule_2_retry_start_is_bounded_by_the_budget() -> None:
         coming = asyncio.ensure_future(start(tree, runtime=w.runtime).__aenter__())
         await w.advance(1)
         await w.advance(1)
-        with pytest.raises(StartFailed) as caught:
+        with pytest.raises(ChildStartError) as caught:
             await coming
         assert isinstance(caught.value.reason, RestartLimitExceeded)
         assert play.begun == ["db"] * 3
@@ -204,7 +204,7 @@ async def test_rule_2_a_failed_start_child_leaves_no_trace() -> None:
     play = Play()
     play.starts["b"] = failing(1)
     async with running(supervisor("root", worker(play, "a"))) as (w, root):
-        with pytest.raises(StartFailed, match="root/b"):
+        with pytest.raises(ChildStartError, match="root/b"):
             await root.start_child(worker(play, "b", name="bee"))
         assert w.runtime.whereis("bee") is None
         assert await states(root) == {"a": "running"}
@@ -259,7 +259,7 @@ async def test_rule_4_a_start_that_passes_its_time_limit_has_failed() -> None:
         await w.advance(2.9)
         assert not coming.done()
         await w.advance(0.1)
-        with pytest.raises(StartFailed) as caught:
+        with pytest.raises(ChildStartError) as caught:
             await coming
         assert isinstance(caught.value.__cause__, StartTimeout)
         assert play.take() == "+a -a"
@@ -347,7 +347,7 @@ async def test_rule_2_a_start_that_fails_with_all_it_started_itself() -> None:
 
     play.starts["a"] = spawns
     async with empty_stage() as w:
-        with pytest.raises(StartFailed):
+        with pytest.raises(ChildStartError):
             await start(supervisor("root", worker(play, "a")), runtime=w.runtime).__aenter__()
         assert not w.runtime.cells
         assert w.runtime.whereis("inner") is None

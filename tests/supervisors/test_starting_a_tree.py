@@ -13,7 +13,7 @@ import pykka
 import pytest
 
 from actors import Actor, Killed, NotAnActor, Runtime, RuntimeStopped, Shutdown
-from supervisors import SpecError, StartFailed, SupervisorRef, as_tree, child, start, supervisor
+from supervisors import ChildStartError, SpecError, SupervisorRef, as_tree, child, start, supervisor
 from tests.supervisors.cast import Play, boom, empty_stage, leave, states, worker
 from tests.support import in_loop
 
@@ -34,7 +34,7 @@ class OldEcho(pykka.ThreadingActor):
 
 def runtime_threads() -> list[str]:
     """The threads that runtimes have at this moment."""
-    return [each.name for each in threading.enumerate() if each.name.startswith("understudy")]
+    return [each.name for each in threading.enumerate() if each.name.startswith("letitcrash")]
 
 
 def test_with_starts_a_tree_and_leaving_the_block_stops_it_in_order() -> None:
@@ -110,7 +110,7 @@ def test_a_failing_start_raises_when_the_block_is_entered_and_leaves_nothing() -
     play = Play()
     play.starts["b"] = boom
     with (
-        pytest.raises(StartFailed, match="root/b") as caught,
+        pytest.raises(ChildStartError, match="root/b") as caught,
         start(supervisor("root", worker(play, "a"), worker(play, "b")), log=False),
     ):
         raise AssertionError("never entered")

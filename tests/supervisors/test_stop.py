@@ -285,7 +285,7 @@ async def test_rule_18_a_thread_that_ignores_everything_is_left_behind_and_said_
 async def threads_end() -> None:
     """Returns when the threads of actors that were let go have ended."""
     for thread in threading.enumerate():
-        if thread.name.startswith("understudy:"):
+        if thread.name.startswith("letitcrash:"):
             await asyncio.to_thread(thread.join, PATIENCE)
 
 

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from supervisors._actors import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
-from supervisors._strategy import (
-    AutoShutdown,
-    Restart,
-    Strategy,
-    Verdict,
-    group,
-    is_group,
-    shuts_down,
-    verdict,
-)
+from actors import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
+from supervisors._engine.strategy import Verdict, group, is_group, shuts_down, verdict
+from supervisors._specs.fields import AutoShutdown, Restart, Strategy
 
 EXPECTED: list[ExitReason] = [Normal(), Shutdown(), Shutdown("detail")]
 ABNORMAL: list[ExitReason] = [

@@ -11,7 +11,7 @@ import pytest
 
 from actors import ActorCrashed, ActorDeadError, Killed
 from supervisors import MaxChildren, constant, start, supervisor, tasks
-from supervisors._spec import TaskCall
+from supervisors._specs.spec import TaskCall
 from tests.supervisors.cast import failing, hang, running, states
 from tests.support import in_loop
 
@@ -62,7 +62,7 @@ async def test_a_plain_function_runs_in_a_thread_of_its_own() -> None:
     async with running(tasks("root")) as (_, root):
         result, thread = await root.run(triple, 4)
         assert result == 12
-        assert thread.startswith("understudy:root/")
+        assert thread.startswith("letitcrash:root/")
 
 
 @in_loop

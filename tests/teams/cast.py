@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.testing import Simulation
-from supervisors import StartFailed, SupervisorSpec
+from supervisors import ChildStartError, SupervisorSpec
 from teams import TeamRef
 
 
@@ -11,7 +11,7 @@ def begun(sim: Simulation, spec: SupervisorSpec) -> TeamRef | None:
     """The team, up; None when a fault kept it from starting, which is an answer, too."""
     try:
         root = sim.start(spec)
-    except StartFailed:
+    except ChildStartError:
         return None
     assert isinstance(root, TeamRef)
     return root

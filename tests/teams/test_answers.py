@@ -16,7 +16,7 @@ from actors import Actor
 from actors.testing import simulation
 from supervisors import start
 from teams import BadAnswer, Done, Emit, Handoff, RunFailed, WorkFailed, handoff, member, team
-from teams._results import answer_fault
+from teams._members.results import answer_fault
 from teams.patterns import sequential
 from teams.protocols import EventUndelivered
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from actors import ActorCrashed, ActorDeadError, Crashed, Killed
 from actors.testing import Crash, FaultPlan, Kill, Simulation, Slow, faults, simulate, simulation
 from supervisors import constant
-from teams import NoCapableAgent, collect, fail_fast, first, member, quorum, team
-from teams._gather import Gathering, GatherPolicy
+from teams import GatherPolicy, NoCapableAgent, collect, fail_fast, first, member, quorum, team
+from teams._dispatch.gather import Gathering
 from tests.teams.cast import begun
 
 policies = st.one_of(st.sampled_from([collect(), fail_fast(), first()]), st.integers(1, 6).map(quorum))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from teams._condition import OPS, Condition
+from teams._files.condition import OPS, Condition
 
 ORDER = {"total": 120, "tags": ["new", "urgent"], "customer": SimpleNamespace(name="Ada", _secret=1), "empty": ""}
 

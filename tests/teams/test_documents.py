@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from supervisors import SpecError, check
 from teams import load_team, parse_pattern, parse_team
-from teams._file import _OF_MEMBERS, _OF_SUPERVISORS, _OF_TEAMS
+from teams._files.team import _OF_MEMBERS, _OF_SUPERVISORS, _OF_TEAMS
 from tests.documents import as_yaml, changed, damaged
 
 STEPS: list[Any] = [

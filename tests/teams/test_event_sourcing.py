@@ -15,11 +15,18 @@ from pydantic import BaseModel
 from actors import ActorError
 from actors.testing import FaultPlan, InjectedCrash, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, Kill, KillDuringRestart, Slow
-from supervisors import SpecError, StartFailed, SupervisorSpec, child, supervisor
-from teams._errors import StoreDamaged
-from teams._event_sourcing import EventSourced, EventSourcedRef, Recorded
-from teams._event_store import EventStore, FileStore, MemoryStore
-from teams._events import SnapshotFailed, StoreRepaired
+from supervisors import ChildStartError, SpecError, SupervisorSpec, child, supervisor
+from teams import (
+    EventSourced,
+    EventSourcedRef,
+    EventStore,
+    FileStore,
+    MemoryStore,
+    Recorded,
+    SnapshotFailed,
+    StoreDamaged,
+    StoreRepaired,
+)
 
 OFTEN = 1000
 
@@ -167,7 +174,7 @@ def test_a_damaged_snapshot_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_an_owner_of_a_damaged_store_does_not_start(tmp_path: Path) -> None:
     """Guards that the error reaches whoever starts the tree."""
     (tmp_path / "events").write_bytes(b"rubbish\nrubbish\n")
-    with simulation() as sim, pytest.raises(StartFailed, match="mend the file"):
+    with simulation() as sim, pytest.raises(ChildStartError, match="mend the file"):
         owner(sim, FileStore(tmp_path / "events"))
 
 
@@ -246,7 +253,7 @@ def test_what_is_written_to_a_store_that_was_not_loaded_comes_after_what_it_hold
 
 def test_a_bad_interval_of_snapshots_is_named() -> None:
     """Guards the arguments."""
-    with simulation() as sim, pytest.raises(StartFailed, match="snapshot_every: must be a whole number") as caught:
+    with simulation() as sim, pytest.raises(ChildStartError, match="snapshot_every: must be a whole number") as caught:
         owner(sim, every=0)
     assert isinstance(caught.value.__cause__, SpecError) or "SpecError" in str(caught.value)
 
@@ -286,7 +293,7 @@ async def later(state: Any, event: Any = None) -> Any:
 def test_what_cannot_apply_events_is_refused_before_anything_is_stored(apply: Any) -> None:
     """Guards against a coroutine that is acknowledged as the state."""
     spec = supervisor("sourced", child("owner", EventSourced, args=[apply]))
-    with simulation() as sim, pytest.raises(StartFailed, match="apply: .*must be a"):
+    with simulation() as sim, pytest.raises(ChildStartError, match="apply: .*must be a"):
         sim.start(spec)
 
 

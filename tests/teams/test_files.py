@@ -30,9 +30,9 @@ from teams import (
     step,
     team,
 )
-from teams._condition import Condition
-from teams._pattern_file import PatternReader
-from teams._seconds import seconds
+from teams._files.condition import Condition
+from teams._files.pattern import PatternReader
+from teams._files.seconds import seconds
 from teams.patterns import (
     command,
     delegation,

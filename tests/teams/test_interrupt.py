@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from teams._interrupt import is_interrupt
+from teams._runs.interrupt import is_interrupt
 from tests.support import in_loop
 
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from actors import Crashed, CrashedExit, LogSink, Redelivered
-from actors._text import LONGEST
+from actors._user_code.text import LONGEST
 from teams import StepDone, WorkGivenUp
 from teams.cli._logs import LogFormat, send_logs_to
 
@@ -52,7 +52,7 @@ def test_a_result_in_a_log_line_is_short_and_cannot_steer_a_terminal(result: obj
 @pytest.fixture
 def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collected]:
     """A handler, and the loggers as they were afterwards."""
-    ours = logging.getLogger("understudy")
+    ours = logging.getLogger("letitcrash")
     monkeypatch.setattr(structlog, "is_configured", lambda: True)
     monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler()])
     monkeypatch.setattr(ours, "handlers", [])
@@ -63,7 +63,7 @@ def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collected]:
 
 @pytest.mark.parametrize("result", RESULTS)
 def test_the_command_line_shows_of_a_result_only_its_type(result: object, collected: Collected) -> None:
-    """Guards the log of `understudy run`: a result may be long, or secret."""
+    """Guards the log of `letitcrash run`: a result may be long, or secret."""
     send_logs_to(collected, "debug")
     sink = LogSink(payloads=False)
     sink(StepDone("crew", 1.0, "run-1", "triage", 2.0, result))
@@ -100,22 +100,22 @@ def test_a_json_line_has_each_field_by_its_name_and_the_wall_clock(collected: Co
     send_logs_to(collected, "debug", LogFormat.json)
     LogSink(payloads=False)(crash())
     LogSink(payloads=False)(Redelivered("root/a", 1.0, Evil(), 2, None))
-    logging.getLogger("understudy.mine").warning("hello %s", "you", extra={"request": 7, "time": "mine"})
+    logging.getLogger("letitcrash.mine").warning("hello %s", "you", extra={"request": 7, "time": "mine"})
     structlog.wrap_logger(
-        logging.getLogger("understudy.theirs"),
+        logging.getLogger("letitcrash.theirs"),
         processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
     ).info("bound", user="ann", odd={1: object()})
     failed, again, mine, theirs = map(json.loads, collected.lines)
     assert failed["level"] == "error"
-    assert failed["logger"] == "understudy"
+    assert failed["logger"] == "letitcrash"
     assert failed["time"].endswith("+00:00")
-    assert failed["understudy_event"] == "crashed_exit"
-    assert failed["understudy_path"] == "root/a"
-    assert failed["understudy_incarnation"] == 3
-    assert failed["understudy_reason"] == r"crashed(ValueError: \x1b[31mno luck)"
+    assert failed["letitcrash_event"] == "crashed_exit"
+    assert failed["letitcrash_path"] == "root/a"
+    assert failed["letitcrash_incarnation"] == 3
+    assert failed["letitcrash_reason"] == r"crashed(ValueError: \x1b[31mno luck)"
     assert failed["exception"].endswith(r"ValueError: \x1b[31mno luck")
-    assert again["understudy_message"] == "Evil"
+    assert again["letitcrash_message"] == "Evil"
     assert (mine["message"], mine["request"], mine["time_"]) == ("hello you", 7, "mine")
     assert (theirs["message"], theirs["user"]) == ("bound", "ann")
     assert all(line.isprintable() for line in collected.lines)

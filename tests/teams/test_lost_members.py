@@ -18,7 +18,7 @@ from teams import (
     MemberLost,
     NoCapableAgent,
     RunFailed,
-    SeatInfo,
+    SlotInfo,
     TeamMetrics,
     WorkFailed,
     can,
@@ -55,7 +55,7 @@ KINDS = pytest.mark.parametrize("work", [who, who_blocks, Worker], ids=["async",
 
 def seats_of(crew: Any) -> list[str]:
     """The ids in the roster."""
-    seats: tuple[SeatInfo, ...] = crew.roster().get()
+    seats: tuple[SlotInfo, ...] = crew.roster().get()
     return [each.id for each in seats]
 
 

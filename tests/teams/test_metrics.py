@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from actors import Actor
 from actors.testing import Simulation, simulation
 from supervisors import SupervisorSpec, constant
-from teams import Handoff, Health, Pattern, Scope, TeamMetrics, TeamRef, member, team
-from teams._events import ConflictResolved, ResourcesGranted
+from teams import Handoff, Health, Pattern, RunContext, TeamMetrics, TeamRef, member, team
+from teams.protocols import ConflictResolved
+from teams.resilience import ResourcesGranted
 
 
 async def slow(seconds: Any) -> Any:
@@ -53,7 +54,7 @@ class Once(Pattern):
     def parts(self) -> Iterator[Any]:
         yield "worker"
 
-    async def play(self, run: Scope, value: object) -> object:
+    async def play(self, run: RunContext, value: object) -> object:
         return await run.do("worker", value)
 
 
@@ -79,7 +80,7 @@ def measured(**options: Any) -> Iterator[tuple[Simulation, TeamRef, TeamMetrics,
 
 def metric(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
     """One sample."""
-    return registry.get_sample_value(f"understudy_team_{name}", labels)
+    return registry.get_sample_value(f"letitcrash_team_{name}", labels)
 
 
 def test_busy_seconds_grow_while_the_work_goes_on() -> None:
@@ -205,7 +206,7 @@ def test_every_series_leaves_the_registry_when_the_sink_is_closed() -> None:
     with measured() as (sim, crew, metrics, registry):
         crew.assign(1.0, to="worker")
         sim.advance(5)
-        assert b"understudy_team_work_total" in generate_latest(registry)
+        assert b"letitcrash_team_work_total" in generate_latest(registry)
         metrics.close()
         metrics.close()
         assert generate_latest(registry) == b""

@@ -153,7 +153,7 @@ def test_the_figures_of_a_team_outlive_a_crash_of_its_coordinator() -> None:
         def figures() -> list[float | None]:
             labels = {"team": "crew", "member": "slow"}
             names = ("seats", "seats_reserved", "busy_seconds_total")
-            return [registry.get_sample_value(f"understudy_team_{name}", labels) for name in names]
+            return [registry.get_sample_value(f"letitcrash_team_{name}", labels) for name in names]
 
         assert figures() == [2.0, 2.0, pytest.approx(8.0)]
         assert (metrics.health("crew").active, metrics.health("crew").waiting) == (2, 3)

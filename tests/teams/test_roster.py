@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from actors.testing import simulation
 from teams import Member, can, member, pool, role, team
-from teams._consistent_hash import Buckets, hashed, jump
-from teams._roster import Roster, Seat
-from teams._team_view import TeamView
+from teams._dispatch.roster import Roster, Slot
+from teams._dispatch.view import TeamView
+from teams._members.consistent_hash import Buckets, hashed, jump
 
 ROUTES: Any = ("least_loaded", "round_robin", "random", "consistent_hash")
 
@@ -38,7 +38,7 @@ class Crew:
         for each in members:
             self.join(each)
 
-    def join(self, new: Member) -> list[Seat]:
+    def join(self, new: Member) -> list[Slot]:
         seats = self.roster.add(new, 1)
         for seat in seats:
             self.roster.joined(seat, self)  # type: ignore[arg-type]

@@ -12,12 +12,20 @@ from hypothesis import strategies as st
 from actors import Actor, ActorError, Runtime
 from actors.testing import FaultPlan, InjectedCrash, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart, Slow
-from supervisors import SpecError, StartFailed, SupervisorSpec, child, supervisor
-from teams._errors import VersionConflict, WatchOverrun
-from teams._event_store import EventStore, FileStore, MemoryStore
-from teams._events import UpdateConflict
-from teams._shared_state import Entry, SharedState, SharedStateRef
-from teams._watch import Change, Watch
+from supervisors import ChildStartError, SpecError, SupervisorSpec, child, supervisor
+from teams import (
+    Change,
+    Entry,
+    EventStore,
+    FileStore,
+    MemoryStore,
+    SharedState,
+    SharedStateRef,
+    UpdateConflict,
+    VersionConflict,
+    Watch,
+    WatchOverrun,
+)
 
 OFTEN = 1000
 """Restarts that no plan uses up."""
@@ -267,7 +275,7 @@ def test_a_bad_argument_is_refused_at_once_and_does_not_crash_the_state(ask: Any
 @pytest.mark.parametrize("initial", [[1], {1: 2}])
 def test_bad_initial_entries_are_named(initial: Any) -> None:
     """Guards against keys that a store could not give back."""
-    with simulation() as sim, pytest.raises(StartFailed, match="initial: .*1"):
+    with simulation() as sim, pytest.raises(ChildStartError, match="initial: .*1"):
         state_of(sim, initial=initial)
 
 

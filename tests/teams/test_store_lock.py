@@ -18,9 +18,9 @@ import teams
 from actors import Actor, Runtime
 from actors.testing import FaultPlan, Simulation, simulation
 from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart
-from supervisors import ChildSpec, StartFailed, child, start, supervisor
-from teams import EventSourced, FileStore, MemoryStore, SharedState, StoreInUse, _file_lock
-from teams._event_store import EventStore
+from supervisors import ChildSpec, ChildStartError, child, start, supervisor
+from teams import EventSourced, EventStore, FileStore, MemoryStore, SharedState, StoreInUse
+from teams._state import file_lock as _file_lock
 
 PACKAGES = str(Path(teams.__file__).parents[1])
 OFTEN = 1000
@@ -74,7 +74,7 @@ def test_the_second_owner_of_a_file_is_refused_by_name_and_the_first_goes_on(
     with simulation() as sim:
         root = sim.start(supervisor("root", owner(kind, "a", stores[0])))
         change(root.child("a"), 1)
-        with pytest.raises(StartFailed, match=f"{path} is {REFUSED}"):
+        with pytest.raises(ChildStartError, match=f"{path} is {REFUSED}"):
             root.start_child(owner(kind, "b", stores[1])).get()
         change(root.child("a"), 2)
         root.terminate_child("a").get()
@@ -88,7 +88,7 @@ def test_a_store_in_memory_has_one_owner_too(kind: type[Actor]) -> None:
     store = MemoryStore()
     with simulation() as sim:
         root = sim.start(supervisor("root", owner(kind, "a", store)))
-        with pytest.raises(StartFailed, match=f"MemoryStore is {REFUSED}"):
+        with pytest.raises(ChildStartError, match=f"MemoryStore is {REFUSED}"):
             root.start_child(owner(kind, "b", store)).get()
 
 
@@ -147,7 +147,7 @@ def test_a_start_that_failed_leaves_the_file_free(tmp_path: Path, kind: type[Act
     path.write_bytes(b'[1,["a"]]\nrubbish\n[2,["b"]]\n')
     with simulation() as sim:
         root = sim.start(supervisor("root"))
-        with pytest.raises(StartFailed, match="mend the file"):
+        with pytest.raises(ChildStartError, match="mend the file"):
             root.start_child(owner(kind, "a", FileStore(path))).get()
         assert path.read_bytes() == b'[1,["a"]]\nrubbish\n[2,["b"]]\n'
         path.write_bytes(b"")
@@ -165,7 +165,7 @@ def test_a_rule_that_refuses_what_is_stored_leaves_the_file_free(tmp_path: Path)
         raise ValueError("not that")
 
     with simulation() as sim:
-        with pytest.raises(StartFailed, match="not that"):
+        with pytest.raises(ChildStartError, match="not that"):
             sim.start(supervisor("root", child("a", EventSourced, args={"apply": picky, "store": store})))
         assert is_free(tmp_path / "events")
 
@@ -230,7 +230,7 @@ def test_another_process_keeps_the_file_until_it_is_killed(tmp_path: Path) -> No
     """Guards two processes on one file, and that `kill -9` leaves no lock behind."""
     path = tmp_path / "events"
     with holder(path) as process:
-        with simulation() as sim, pytest.raises(StartFailed, match=REFUSED):
+        with simulation() as sim, pytest.raises(ChildStartError, match=REFUSED):
             try_to_own(sim, path)
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -12,8 +12,7 @@ import pytest
 
 from actors import Actor, handles
 from actors.testing import simulation
-from supervisors import SpecError, StartFailed, constant, start
-from supervisors._check import check
+from supervisors import ChildStartError, SpecError, check, constant, start
 from teams import (
     Accept,
     AlreadyMember,
@@ -579,7 +578,7 @@ def test_a_reset_that_failed_may_be_tried_again() -> None:
     with simulation() as sim:
         crew: Any = sim.start(team("crew", member("moody", Moody), member("slow", slow)))
         crew.halt().get()
-        with pytest.raises(StartFailed, match="not today"):
+        with pytest.raises(ChildStartError, match="not today"):
             crew.reset().get()
         with pytest.raises(TeamHalted):
             crew.assign(1, "slow").get()
@@ -642,7 +641,7 @@ def test_when_nobody_is_left_to_try_again_the_last_failure_is_the_cause() -> Non
 
 @pytest.mark.parametrize("max_restarts", [5, 0, None])
 def test_check_remarks_on_nothing_a_team_is_made_of_that_nobody_wrote(max_restarts: int | None) -> None:
-    """Guards `understudy check`: what it says of a team is about its members and its options."""
+    """Guards `letitcrash check`: what it says of a team is about its members and its options."""
     for aim in (None, goal(sequential("echo"))):
         assert check(team("crew", member("echo", echo), goal=aim, max_restarts=max_restarts)).findings == ()
     busy = team("crew", member("echo", echo, backoff=None), max_restarts=None)

@@ -94,7 +94,7 @@ def test_a_blob_with_values_of_other_types_is_refused() -> None:
 
 def test_a_blob_of_another_version_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not guessed what it may have meant."""
-    monkeypatch.setattr("actors.testing._replay.VERSION", 99)
+    monkeypatch.setattr("actors.testing._report.replay.VERSION", 99)
     blob = Replay(FaultPlan(), Schedule(), 0, "MessageLost", "abc").encode()
     monkeypatch.undo()
     with pytest.raises(StaleReplay, match="version 99"):

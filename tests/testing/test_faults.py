@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from actors import ActorDeadError, CallTimeout
 from actors.testing import (
     AskTimeout,
-    BadPlan,
+    BadFaultPlan,
     ClockJump,
     Crash,
     CrashInStart,
@@ -35,10 +35,10 @@ from actors.testing import (
     Slow,
     simulation,
 )
-from actors.testing import _observations as seen
-from actors.testing._faults import KINDS as FAULTS
-from actors.testing._faults import matches
-from supervisors import StartFailed, SupervisorSpec, child, supervisor
+from actors.testing._faults.plan import KINDS as FAULTS
+from actors.testing._faults.plan import matches
+from actors.testing._sim import observations as seen
+from supervisors import ChildStartError, SupervisorSpec, child, supervisor
 from tests.testing.cast import Blocking, Counter, counters
 
 KINDS = st.sampled_from(sorted(FAULTS.values(), key=lambda kind: kind.__name__))
@@ -101,14 +101,17 @@ def test_patterns_name_paths(pattern: str, path: str, expected: bool) -> None:
 )
 def test_a_plan_that_says_nothing_is_refused(make: Any, text: str) -> None:
     """Each fault of a plan is named."""
-    with pytest.raises(BadPlan, match=text):
+    with pytest.raises(BadFaultPlan, match=text):
         make()
 
 
 def test_a_fault_that_names_no_actor_is_an_error() -> None:
     """A typo in a pattern would show a system that survives everything; the actors there were are listed."""
     plan = FaultPlan(Crash("rot/*"))
-    with pytest.raises(BadPlan, match=r"'rot/\*'.* names no actor; there were: root, root/a"), simulation(plan) as sim:
+    with (
+        pytest.raises(BadFaultPlan, match=r"'rot/\*'.* names no actor; there were: root, root/a"),
+        simulation(plan) as sim,
+    ):
         sim.start(counters("a"))
 
 
@@ -140,7 +143,7 @@ def test_a_fault_may_happen_several_times_in_a_row() -> None:
 
 def test_a_crash_in_start_fails_the_first_start_of_the_tree() -> None:
     """Supervision rule 2, from a plan."""
-    with simulation(FaultPlan(CrashInStart("root/b"))) as sim, pytest.raises(StartFailed, match="root/b"):
+    with simulation(FaultPlan(CrashInStart("root/b"))) as sim, pytest.raises(ChildStartError, match="root/b"):
         sim.start(tree())
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from actors import Actor
 from actors.testing import FenceError, SimulationError, simulation
-from actors.testing._watch import watch
+from actors.testing._sim.watch import watch
 from supervisors import child, supervisor
 
 LOCK = Lock()

@@ -10,7 +10,7 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from actors import Crashed
 from actors.testing import InjectedCrash, InvariantBroken, SimulationError, SimulationMachine, WrongUse, simulation
-from actors.testing._observations import Exited
+from actors.testing._sim.observations import Exited
 from supervisors import child, supervisor
 from tests.testing.cast import Counter, counters
 

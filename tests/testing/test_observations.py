@@ -6,7 +6,7 @@ from typing import Any
 
 from actors import Actor, IgnoreStart
 from actors.testing import Crash, FaultPlan, Simulation, simulation
-from actors.testing import _observations as seen
+from actors.testing._sim import observations as seen
 from supervisors import child, supervisor
 from tests.testing.cast import Counter, Echo, counters
 

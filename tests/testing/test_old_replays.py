@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 
 from actors.testing import Raise, Replay, Simulation, StaleReplay
-from actors.testing._replay import VERSION, pack
-from actors.testing._simulate import run_blob
+from actors.testing._report.replay import VERSION, pack
+from actors.testing._search.simulate import run_blob
 from supervisors import child, supervisor
 from tests.testing.cast import Counter, Sleepy
 

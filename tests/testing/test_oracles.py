@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Actor, ActorDeadError, ActorRef, Killed, MailboxSpec, bounded, prioritized
-from actors._envelope import Envelope
-from actors._events import Started
+from actors import Actor, ActorDeadError, ActorRef, Killed, MailboxSpec, Started, bounded, prioritized
+from actors._core.envelope import Envelope
 from actors.testing import (
     EventMismatch,
     HandledTwice,

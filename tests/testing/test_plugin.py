@@ -36,7 +36,7 @@ WITH_FIXTURE = """
         ref = sim.spawn(Counter, name="a")
         assert ref.ask("x") == {count}
 """
-NO_ENTRY = ("-p", "no:understudy", "-p", "actors.testing._plugin", "-p", "no:cacheprovider")
+NO_ENTRY = ("-p", "no:letitcrash", "-p", "actors.testing._plugin", "-p", "no:cacheprovider")
 
 
 def run(pytester: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
@@ -153,7 +153,7 @@ def test_what_is_loaded_in_every_test_run_is_light(module: str) -> None:
     """Neither Hypothesis nor the simulation is imported before somebody uses it."""
     code = (
         f"import sys; import {module}; "
-        "print(sorted({'hypothesis', 'actors.testing._strands', 'actors.testing._simulation'} & set(sys.modules)))"
+        "print(sorted({'hypothesis', 'actors.testing._sim.strands', 'actors.testing._simulation'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from actors import Actor, ActorCrashed, Crashed, ExitReason
 from actors.testing import (
-    BadPlan,
+    BadFaultPlan,
     FaultNotFired,
     FaultPlan,
     InjectedCrash,
@@ -27,9 +27,9 @@ from actors.testing import (
     simulate,
     simulation,
 )
-from actors.testing import _observations as seen
-from actors.testing._exceptions import make_exception
-from supervisors import StartFailed, child, supervisor
+from actors.testing._faults.exceptions import make_exception
+from actors.testing._sim import observations as seen
+from supervisors import ChildStartError, child, supervisor
 from tests.testing.cast import Counter
 
 HOSTS: tuple[Literal["loop", "thread"], ...] = ("loop", "thread")
@@ -95,7 +95,7 @@ def test_every_place_is_reached_and_leaves_evidence(place: faults.Place, host: L
     """On either host; what it shows says the actor, the place and the moment."""
     with simulation(FaultPlan(Raise("root/a", place))) as sim:
         if place in ("init", "on_start"):
-            with pytest.raises(StartFailed, match="root/a"):
+            with pytest.raises(ChildStartError, match="root/a"):
                 sim.start(tree(host))
         else:
             play(sim, host)
@@ -181,7 +181,7 @@ def test_a_callback_of_the_users_own_that_raises_is_found() -> None:
 def test_a_start_that_a_fault_undid_is_told_from_one_that_failed(place: faults.Place, exception: str) -> None:
     """Whatever it raised, and whatever that says of itself."""
     with simulation(FaultPlan(Raise("root/a", place, exception))) as sim:
-        with pytest.raises(StartFailed) as caught:
+        with pytest.raises(ChildStartError) as caught:
             sim.start(tree("loop"))
         assert sim.undone is caught.value
 
@@ -209,7 +209,7 @@ def test_a_fault_that_raises_is_a_plain_value(fault: Raise) -> None:
 )
 def test_a_fault_that_raises_nothing_known_is_refused(make: Any, text: str) -> None:
     """What there is, is listed."""
-    with pytest.raises(BadPlan, match=text):
+    with pytest.raises(BadFaultPlan, match=text):
         make()
 
 

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from actors import Shutdown
-from actors._cell import Cell
+from actors._core.cell import Cell
 from supervisors import child, constant, supervisor
-from supervisors._moves import Moves
-from supervisors._restart import Operation
-from supervisors.testing import Puppet, Reference, ReferenceDisagreement, Trial, trials
-from supervisors.testing._trial import Line
+from supervisors._engine.operation import Operation
+from supervisors._engine.state import EngineState
+from supervisors.testing import Line, Puppet, Reference, ReferenceDisagreement, Trial, trials
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
@@ -38,7 +37,7 @@ def test_the_model_judges_what_happens() -> None:
 
 def test_a_supervisor_that_breaks_a_rule_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards the model: a group that leaves its bystanders running is no one_for_all."""
-    monkeypatch.setattr("supervisors._engine.group", lambda strategy, order, place: (order[place],))
+    monkeypatch.setattr("supervisors._engine.decisions.group", lambda strategy, order, place: (order[place],))
     tree = supervisor("root", child("a", Puppet, backoff=None), child("b", Puppet), strategy="one_for_all")
     with pytest.raises(ReferenceDisagreement, match="rule"):
         Trial(tree, (Line(1.0, "root/a", "crash"),)).run()
@@ -65,7 +64,7 @@ def test_a_time_limit_that_passes_between_two_events_is_missed_all_the_same(monk
     """Guards rule 4 in the model: nothing happens at the moment when the limit is over but what has to happen."""
     slow = child("a", Puppet, args={"starts": ("slow",)}, start_timeout=0.125)
     trial = Trial(supervisor("root", slow))
-    assert accused(monkeypatch, "actors._cell.Cell._start_overdue", lambda self: None, trial) == 4
+    assert accused(monkeypatch, "actors._core.cell.Cell._start_overdue", lambda self: None, trial) == 4
 
 
 def test_who_is_told_to_stop_when_its_supervisor_is_killed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,13 +79,13 @@ def test_who_is_told_to_stop_when_its_supervisor_is_killed_is_noticed(monkeypatc
                 each.stop(Shutdown("its parent ended"), 5.0)
         return []
 
-    assert accused(monkeypatch, "actors._cell.Cell.orphan_children", ask, trial) == 20
+    assert accused(monkeypatch, "actors._core.cell.Cell.orphan_children", ask, trial) == 20
 
 
 def test_a_restart_that_empties_the_mailbox_unasked_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards rule 26 in the model: a dead letter is no loss, but what waits is kept unless the spec says otherwise."""
     trial = Trial(supervisor("root", child("a", Puppet)), (*CRASHED, Line(1.0, "root/a", "work")))
-    empty = "actors._cell.Cell.settle_exit"
+    empty = "actors._core.cell.Cell.settle_exit"
     assert accused(monkeypatch, empty, lambda self: self._drop_waiting("dropped"), trial) == 26
 
 
@@ -95,7 +94,7 @@ def test_a_request_that_waits_for_the_delay_of_a_group_is_noticed(monkeypatch: p
     tree = supervisor("root", child("a", Puppet, backoff=constant(4.0)), strategy="one_for_all")
     trial = Trial(tree, (*CRASHED, Line(2.0, "root", "start_child", child("b", Puppet))))
 
-    def wait(self: Moves, operation: Operation, until: float, now: float) -> None:
+    def wait(self: EngineState, operation: Operation, until: float, now: float) -> None:
         operation.token = self._arm(operation, max(0.0, until - now))
 
-    assert accused(monkeypatch, "supervisors._engine.Engine._wait_together", wait, trial) == 23
+    assert accused(monkeypatch, "supervisors._engine.decisions.Engine._wait_together", wait, trial) == 23

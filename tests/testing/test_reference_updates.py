@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from supervisors import budget, child, constant, dynamic_supervisor, supervisor
-from supervisors._moves import Moves
-from supervisors._reconcile import Reconciliation
-from supervisors._requests import Requests
-from supervisors._roster import Roster
-from supervisors._spec import Spec, SupervisorSpec
+from supervisors import Reconciliation, Spec, SupervisorSpec, budget, child, constant, dynamic_supervisor, supervisor
+from supervisors._engine.children import Children
+from supervisors._engine.requests import EngineRequests
+from supervisors._engine.state import EngineState
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
 from supervisors.testing._update import difference, runs_the_same
 
@@ -102,26 +100,26 @@ def test_who_restarts_what_is_adopted_is_accused(monkeypatch: pytest.MonkeyPatch
     """Guards rule 23 in the model."""
     trial = judged(TREE, update(child("a", Puppet, shutdown=1.0)))
 
-    def restart(self: Requests, child: object, spec: Spec) -> None:
+    def restart(self: EngineRequests, child: object, spec: Spec) -> None:
         stop: list[object] = []
         self._replace(child, spec, stop, [], 1.0)  # type: ignore[arg-type]
         self._under_way().add(stop=stop)  # type: ignore[arg-type]
 
-    assert accused(monkeypatch, trial, Requests, "_adopt", restart) in (5, 23)
+    assert accused(monkeypatch, trial, EngineRequests, "_adopt", restart) in (5, 23)
 
 
 def test_who_ignores_the_new_order_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards rule 23 in the model: what came first in the new order is left alone by a crash after it."""
     trial = judged(TREE, update(NEW), CRASH)
-    assert accused(monkeypatch, trial, Roster, "reorder", lambda self, ids: None) == 5
+    assert accused(monkeypatch, trial, Children, "reorder", lambda self, ids: None) == 5
 
 
 def test_who_answers_something_else_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards rule 23 in the model: the answer is what was done."""
     trial = judged(TREE, update(NEW))
-    answer = Moves._answer
+    answer = EngineState._answer
 
-    def lie(self: Moves, request: object, value: object) -> None:
+    def lie(self: EngineState, request: object, value: object) -> None:
         answer(self, request, Reconciliation((), (), (), ()) if isinstance(value, Reconciliation) else value)
 
-    assert accused(monkeypatch, trial, Moves, "_answer", lie) == 23
+    assert accused(monkeypatch, trial, EngineState, "_answer", lie) == 23

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from actors import Actor
 from actors.testing import (
-    BadPlan,
+    BadFaultPlan,
     BadSchedule,
     Crash,
     CrashInStart,
@@ -47,10 +47,10 @@ from actors.testing import (
     shrink,
     simulate,
 )
-from actors.testing import _simulate as module
-from actors.testing._options import Options, options
-from actors.testing._strategies import REAL
-from supervisors import StartFailed, SupervisorSpec, child, supervisor
+from actors.testing._faults.strategies import REAL
+from actors.testing._search import simulate as module
+from actors.testing._search.options import Options, options
+from supervisors import ChildStartError, SupervisorSpec, child, supervisor
 from tests.testing.cast import Account, Blocking, Counter, counters
 
 
@@ -227,7 +227,7 @@ def test_an_example_that_names_nobody_is_an_error() -> None:
         deposits(sim)
 
     assert isinstance(failure_of(moved), BadSchedule)
-    assert isinstance(failure_of(planned), BadPlan)
+    assert isinstance(failure_of(planned), BadFaultPlan)
 
 
 def test_a_plan_that_names_no_actor_is_an_error_with_the_actors_there_were() -> None:
@@ -238,7 +238,7 @@ def test_a_plan_that_names_no_actor_is_an_error_with_the_actors_there_were() -> 
         deposits(sim, CarefulTeller)
 
     failure = failure_of(test)
-    assert isinstance(failure, BadPlan)
+    assert isinstance(failure, BadFaultPlan)
     assert str(failure).endswith("names no actor; there were: bank, bank/account, bank/ann, bank/bob")
 
 
@@ -434,7 +434,7 @@ def test_a_tree_that_a_fault_keeps_from_coming_up_is_passed_over() -> None:
     def catching(sim: Simulation, plan: FaultPlan) -> None:
         try:
             sim.start(counters("a"))
-        except StartFailed:
+        except ChildStartError:
             raise KeyError("the test's own") from None
 
     assert isinstance(failure_of(catching), KeyError)
@@ -655,7 +655,7 @@ def test_an_error_of_use_is_told_once() -> None:
         sim.start(bank())
 
     failure = failure_of(test)
-    assert isinstance(failure, BadPlan)
+    assert isinstance(failure, BadFaultPlan)
     names = [frame.f_code.co_name for frame, _ in walk_tb(failure.__traceback__)]
     assert names.count("_try_each") == 1
     assert not getattr(failure, "__notes__", [])
@@ -727,13 +727,13 @@ def test_who_has_nothing_to_do_is_killed_late_and_the_kill_becomes_one_fault() -
 )
 def test_a_strategy_for_plans_that_say_nothing_is_refused(make: Callable[[], object]) -> None:
     """The error comes where the strategy is made, and not from the middle of a search."""
-    with pytest.raises(BadPlan):
+    with pytest.raises(BadFaultPlan):
         make()
 
 
 def test_all_that_is_wrong_with_plans_is_told_at_once() -> None:
     """Nobody mends one number to read about the next."""
-    with pytest.raises(BadPlan) as caught:
+    with pytest.raises(BadFaultPlan) as caught:
         plans("", kinds=[int], max_faults="3", most=0, until=math.nan, seconds=[-1])  # type: ignore[list-item,arg-type]
     assert all(name in str(caught.value) for name in ("''", "kinds=", "max_faults='3'", "most=0", "until=nan", "[-1]"))
 

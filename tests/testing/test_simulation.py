@@ -18,7 +18,7 @@ import pytest
 
 from actors import Actor, ActorRef, BlockingCallError, CallTimeout
 from actors.testing import (
-    BadPlan,
+    BadFaultPlan,
     Crash,
     DeadlockFailure,
     Demote,
@@ -33,7 +33,7 @@ from actors.testing import (
     portfolio,
     simulation,
 )
-from supervisors import StartFailed, child, supervisor
+from supervisors import ChildStartError, child, supervisor
 from tests.testing.cast import (
     Blocking,
     Counter,
@@ -78,7 +78,7 @@ def test_a_tree_that_does_not_start_raises_what_start_raises() -> None:
         def on_start(self) -> None:
             raise RuntimeError("no database")
 
-    with simulation() as sim, pytest.raises(StartFailed, match="no database"):
+    with simulation() as sim, pytest.raises(ChildStartError, match="no database"):
         sim.start(supervisor("root", child("broken", Broken)))
 
 
@@ -309,7 +309,7 @@ def test_a_test_that_waits_for_what_cannot_come_is_a_deadlock() -> None:
 
 def test_a_test_that_waits_for_ever_while_a_timer_repeats_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A heartbeat keeps time moving, so that nothing ever looks like a deadlock."""
-    monkeypatch.setattr("actors.testing._strands.PATIENCE", 100)
+    monkeypatch.setattr("actors.testing._sim.strands.PATIENCE", 100)
 
     class Beating(Echo):
         def on_start(self) -> None:
@@ -375,7 +375,7 @@ def test_everything_that_says_nothing_is_told_at_once() -> None:
     """All faults and all moves, in one error."""
     plan, schedule = FaultPlan(Crash("x"), Crash("y")), Schedule(Demote("z", 1))
     texts = r"'x'.* names no actor.*'y'.* names no actor.*'z'.* names a step"
-    with pytest.raises(BadPlan, match=texts), simulation(plan, schedule) as sim:
+    with pytest.raises(BadFaultPlan, match=texts), simulation(plan, schedule) as sim:
         sim.spawn(Echo)
 
 

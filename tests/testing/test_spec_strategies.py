@@ -46,7 +46,7 @@ def test_a_union_of_them_has_one_too(union: object) -> None:
 
 def test_registering_imports_neither_the_simulation_nor_the_strategies() -> None:
     """Guards `import hypothesis`, which calls this in every test run of every user."""
-    heavy = {"actors.testing._strands", "actors.testing._simulation"}
+    heavy = {"actors.testing._sim.strands", "actors.testing._simulation"}
     heavy |= {"supervisors.testing._strategies", "supervisors.testing._model"}
     code = (
         "import sys; from supervisors.testing._hypothesis_entry import register; "

@@ -45,7 +45,7 @@ def test_lists_tuples_and_mappings_in_arguments_come_back_as_what_they_were() ->
 
 def test_a_blob_holds_a_class_by_its_name_and_no_code() -> None:
     """Guards against pickle, which runs what it reads."""
-    assert values_of(SMALL.encode())[1]["children"][0]["start"] == {"class": "supervisors.testing._puppet:Puppet"}
+    assert values_of(SMALL.encode())[1]["children"][0]["start"] == {"class": "supervisors.testing:Puppet"}
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from actors import Actor, ActorDeadError, Future, handles
+from actors import Actor, ActorDeadError, Future, handles, sleep
 from actors.testing import InjectedCrash
 from supervisors import ChildSpec, SupervisorSpec, child, constant, supervisor
-from teams._actors import sleep
 from teams.protocols import Event, Topics, TopicsRef
 
 T = TypeVar("T")

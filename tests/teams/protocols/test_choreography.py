@@ -7,14 +7,25 @@ from typing import Any
 
 import pytest
 
-from actors import Actor, ActorDeadError, ActorRef, handles
+from actors import Actor, ActorDeadError, ActorRef, handles, sleep
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
 from supervisors import SpecError, child, constant
-from teams._actors import sleep
-from teams._errors import ChainTimeout, Fatal, UnknownChain
-from teams._events import ChainEnded, CompensationFailed, StepUndone
-from teams._results import Emit
-from teams.protocols import ChainOutcome, Choreography, Event, NobodyHears, TopicsRef, Undo, choreography, on
+from teams import Emit
+from teams.errors import ChainTimeout, UnknownChain
+from teams.protocols import (
+    ChainEnded,
+    ChainOutcome,
+    Choreography,
+    CompensationFailed,
+    Event,
+    NobodyHears,
+    StepUndone,
+    TopicsRef,
+    Undo,
+    choreography,
+    on,
+)
+from teams.resilience import Fatal
 from tests.teams.protocols.hearers import SOON, bus_of, hearer, insist, tree
 from tests.teams.protocols.test_topics import TROUBLE, watch
 

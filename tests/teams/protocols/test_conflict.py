@@ -12,20 +12,21 @@ from hypothesis import strategies as st
 from actors import Actor
 from actors.testing import simulation
 from supervisors import SpecError, child, supervisor
-from teams._events import ConflictResolved
-from teams.protocols._conflict import (
+from teams.protocols import (
     Claim,
+    ConflictResolved,
     Contention,
     Contradiction,
     Disagreement,
     Escalated,
-    Finding,
+    Person,
+    PersonRef,
     Position,
     Resolved,
+    Statement,
     resolve,
     settle,
 )
-from teams.protocols._person import Person, PersonRef
 
 claims = st.lists(st.builds(Claim, st.text(), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6)
 
@@ -40,9 +41,11 @@ def test_contention_goes_to_the_highest_priority_and_then_to_the_first(claims: l
 
 
 @given(
-    findings=st.lists(st.builds(Finding, st.text(), st.sampled_from("xyz"), st.integers(0, 5)), min_size=1, max_size=6)
+    findings=st.lists(
+        st.builds(Statement, st.text(), st.sampled_from("xyz"), st.integers(0, 5)), min_size=1, max_size=6
+    )
 )
-def test_a_contradiction_goes_to_the_strongest_evidence_or_to_a_person(findings: list[Finding]) -> None:
+def test_a_contradiction_goes_to_the_strongest_evidence_or_to_a_person(findings: list[Statement]) -> None:
     """Guards that evidence of one statement adds up, and that a tie is escalated."""
     weights: dict[object, float] = {}
     for finding in findings:
@@ -58,11 +61,11 @@ def test_a_contradiction_goes_to_the_strongest_evidence_or_to_a_person(findings:
 
 def test_evidence_is_added_up_as_it_is_written() -> None:
     """Guards against a tie that is missed: ten floats of 0.1 are less than 1.0."""
-    parts = tuple(Finding("a", "x", 0.1) for _ in range(10))
-    tied = resolve(Contradiction("the cause", (*parts, Finding("b", "y", 1.0))))
+    parts = tuple(Statement("a", "x", 0.1) for _ in range(10))
+    tied = resolve(Contradiction("the cause", (*parts, Statement("b", "y", 1.0))))
     assert isinstance(tied, Escalated)
     assert tied.why == "the evidence is equally strong: 1"
-    certain = resolve(Contradiction("the cause", (*parts, Finding("b", "y", float("inf")))))
+    certain = resolve(Contradiction("the cause", (*parts, Statement("b", "y", float("inf")))))
     assert (certain.why, getattr(certain, "winner", None)) == ("its evidence is the strongest: inf", "y")
 
 
@@ -125,7 +128,9 @@ def test_settling_takes_the_default_when_nobody_answers() -> None:
     with simulation() as sim:
         person = sim.start(supervisor("court", child("boss", Person))).child("boss")
         assert isinstance(person, PersonRef)
-        conflict = Contradiction("the cause", (Finding("a", "x"), Finding("b", "y")), default="unknown", within=60.0)
+        conflict = Contradiction(
+            "the cause", (Statement("a", "x"), Statement("b", "y")), default="unknown", within=60.0
+        )
         resolution = sim.call(settle(conflict, person))
         assert resolution.winner == "unknown"
         assert "nobody answered in time" in resolution.why
@@ -138,9 +143,9 @@ def test_settling_takes_the_default_when_nobody_answers() -> None:
         lambda: Contention("disk", (Claim("a", "high"),)),  # type: ignore[arg-type]
         lambda: Contention("disk", ("ann",)),  # type: ignore[arg-type]
         lambda: Contention("disk", (Claim(each) for each in "ab")),  # type: ignore[arg-type]
-        lambda: Contradiction("it", (Finding("a", "x", float("nan")),)),
-        lambda: Contradiction("it", (Finding("a", "x", -1),)),
-        lambda: Contradiction("it", (Finding("a", ["x"]),)),  # type: ignore[arg-type]
+        lambda: Contradiction("it", (Statement("a", "x", float("nan")),)),
+        lambda: Contradiction("it", (Statement("a", "x", -1),)),
+        lambda: Contradiction("it", (Statement("a", ["x"]),)),  # type: ignore[arg-type]
         lambda: Disagreement("it", (Position("a", {"x": 1}),)),  # type: ignore[arg-type]
         lambda: Disagreement("it", (Position("a", 1), Position("b", 2)), within=-1),
         lambda: resolve("a conflict"),  # type: ignore[arg-type]

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from actors import Actor, ActorDeadError, bounded, handles
+from actors import Actor, ActorDeadError, bounded, handles, sleep
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
 from supervisors import SpecError, SupervisorSpec, child, constant, supervisor
-from teams._actors import sleep
-from teams._errors import Fatal, NoAcknowledgement
-from teams.protocols import Acknowledged, Courier, CourierRef, GaveUp, Receiver
+from teams.errors import NoAcknowledgement
+from teams.protocols import Acknowledged, Courier, CourierRef, Receiver, Unacknowledged
+from teams.resilience import Fatal
 from tests.teams.protocols.hearers import SOON, insist
 
 LOSSY = [
@@ -114,7 +114,7 @@ def test_no_crash_of_the_courier_loses_a_send(sim: Simulation, plan: FaultPlan) 
     courier, job = courier_of(root), root.child("job")
     sim.always("none twice", lambda: len(log) == len(set(log)))
 
-    def send(number: int) -> Acknowledged | GaveUp:
+    def send(number: int) -> Acknowledged | Unacknowledged:
         return insist(
             lambda: courier.reliable_send(
                 job, number, correlation_id=f"c{number}", attempts=20, timeout=None, backoff=SOON
@@ -147,7 +147,7 @@ def test_at_most_once_is_never_sent_twice(sim: Simulation, plan: FaultPlan) -> N
     sim.advance(10)
     sim.heal()
     sim.eventually("ended", lambda: work.done == 4, within=60)
-    assert all(isinstance(each, GaveUp) or number in log for number, each in work.results.items())
+    assert all(isinstance(each, Unacknowledged) or number in log for number, each in work.results.items())
     assert all(each.attempts == 1 for each in work.results.values())
     sim.advance(80)
 
@@ -168,7 +168,7 @@ def test_a_receiver_that_fails_as_often_as_it_may_is_given_up() -> None:
         root = sim.start(tree(Job, log))
         poison = ValueError("always")
         outcome = courier_of(root).reliable_send(root.child("job"), poison, attempts=3, backoff=SOON).get()
-        assert isinstance(outcome, GaveUp)
+        assert isinstance(outcome, Unacknowledged)
         assert (outcome.reason, outcome.error, outcome.attempts) == ("spent", poison, 3)
         assert len(log) == 3
 
@@ -179,10 +179,10 @@ def test_a_fatal_failure_or_nobody_who_takes_the_message_ends_a_send_at_once() -
         root = sim.start(tree(SureJob, []))
         courier, job = courier_of(root), root.child("job")
         unhandled = courier.reliable_send(job, 1.5).get()
-        assert isinstance(unhandled, GaveUp)
+        assert isinstance(unhandled, Unacknowledged)
         assert (unhandled.reason, unhandled.attempts) == ("fatal", 1)
         fatal = courier.reliable_send(sim.start(tree(Job, []).renamed("other")).child("job"), Fatal("no")).get()
-        assert isinstance(fatal, GaveUp)
+        assert isinstance(fatal, Unacknowledged)
         assert fatal.reason == "fatal"
 
 
@@ -192,12 +192,12 @@ def test_a_receiver_that_hangs_is_given_up_in_time() -> None:
         root = sim.start(tree(Job, [], 1e6, shutdown="brutal_kill"))
         courier, job = courier_of(root), root.child("job")
         outcome = courier.reliable_send(job, 1, attempts=2, timeout=3.0, backoff=SOON).get()
-        assert isinstance(outcome, GaveUp)
+        assert isinstance(outcome, Unacknowledged)
         assert isinstance(outcome.error, NoAcknowledgement)
         assert (outcome.reason, outcome.attempts) == ("spent", 2)
         assert sim.now == pytest.approx(6.1)
         outcome = courier.reliable_send(job, 1, timeout=None, deadline=5.0).get()
-        assert isinstance(outcome, GaveUp)
+        assert isinstance(outcome, Unacknowledged)
         assert outcome.reason == "deadline"
         assert sim.now == pytest.approx(11.1)
 
@@ -223,10 +223,10 @@ def test_a_courier_that_is_killed_keeps_its_rests_and_its_deadlines() -> None:
         ending = courier.reliable_send(sim.spawn(Job, args=[[], 1e6], shutdown=0.0), 1, timeout=None, deadline=8.0)
         sim.advance(1)
         courier.kill()
-        assert isinstance(resting.get(), GaveUp)
+        assert isinstance(resting.get(), Unacknowledged)
         assert log == [poison, poison]
         outcome = ending.get()
-        assert isinstance(outcome, GaveUp)
+        assert isinstance(outcome, Unacknowledged)
         assert outcome.reason == "deadline"
         assert sim.now == pytest.approx(8.0)
 

@@ -8,29 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors import sleep
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, Kill, Slow
 from supervisors import SpecError
 from teams import TeamRef, can, member, team
-from teams._actors import sleep
-from teams.protocols._decision import (
+from teams.protocols import (
     Abstain,
     Decided,
     NoQuorum,
     Poll,
     Rule,
     Ruling,
-    Tally,
     Tied,
     Undecided,
     decision,
+    discussion,
     first_past,
     majority,
     tally,
     unanimity,
     weighted,
 )
-from teams.protocols._discussion import discussion
+from teams.protocols._agreement.decision import Tally
 from tests.teams.cast import begun
 
 Votes = dict[str, str | None]

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from actors import sleep
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, Kill, Slow
 from supervisors import SpecError
 from teams import member, team
-from teams._actors import sleep
-from teams.protocols._discussion import Missed, Pass, Said, Transcript, Turn, consensus, discussion
+from teams.protocols import Missed, Pass, Said, Transcript, Turn, consensus, discussion
 from tests.teams.cast import begun
 
 CREW = ("crew/members/*", "crew/runs/*", "crew/coordinator")

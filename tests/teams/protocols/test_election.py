@@ -21,9 +21,17 @@ from actors.testing.faults import (
     Slow,
 )
 from supervisors import SpecError, SupervisorRef, child, constant, start, supervisor
-from teams._events import LeaderElected, LeaderResigned, StandsForNobody
-from teams.protocols._election import Candidate, CandidateRef, Leadership, RequestVote, Standing, Vote
-from teams.protocols._electorate import electorate
+from teams.protocols import (
+    Candidate,
+    CandidateRef,
+    LeaderElected,
+    LeaderResigned,
+    Leadership,
+    Standing,
+    StandsForNobody,
+    electorate,
+)
+from teams.protocols._election.candidate import RequestVote, Vote
 
 OFTEN = 1000
 NAMES = ("ann", "bob", "cid")

@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from actors import Runtime
+from actors import Runtime, sleep
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, Kill, KillDuringRestart, Slow
 from supervisors import SpecError, constant, start, supervisor
-from teams._actors import sleep
-from teams._shared_state import SharedStateRef
-from teams.protocols._mesh import Behaviour, Move, Values, mesh, rest
+from teams import SharedStateRef
+from teams.protocols import Behaviour, MeshMove, mesh, rest
+from teams.protocols._mesh.mesh import Values
 
 OFTEN = 1000
 TASKS = 6
 
 
-def first_open(values: Values) -> Move | None:
+def first_open(values: Values) -> MeshMove | None:
     """The next task, whoever takes it."""
     left = [task for task in range(TASKS) if task not in values["done"]]
-    return Move(left[0], "the list") if left else None
+    return MeshMove(left[0], "the list") if left else None
 
 
 def finished(values: Values) -> bool:
@@ -39,7 +39,7 @@ class World:
         self.at_once = 0
         self.most = 0
 
-    async def act(self, move: Move, state: SharedStateRef) -> None:
+    async def act(self, move: MeshMove, state: SharedStateRef) -> None:
         """A second of work, and then the state is told."""
         self.began.append(move.action)
         self.at_once += 1
@@ -92,7 +92,7 @@ def test_an_action_that_changes_nothing_is_not_repeated_until_something_changes(
     """Guards against running in a circle without time passing."""
     tried: list[object] = []
     with simulation() as sim:
-        behaviour = Behaviour(lambda values: Move("x", "y"), lambda move, state: tried.append(move.action))
+        behaviour = Behaviour(lambda values: MeshMove("x", "y"), lambda move, state: tried.append(move.action))
         state = state_of(sim.start(mesh("mesh", {"ann": behaviour}, until=lambda values: False, initial={"a": 1})))
         sim.advance(10)
         assert tried == ["x"]
@@ -144,7 +144,7 @@ def test_under_faults_every_task_is_done_once(sim: Simulation, plan: FaultPlan) 
 
 def test_a_member_whose_move_cannot_be_ends_the_mesh_and_does_not_stop_in_silence() -> None:
     """Guards against a member that waits for the end of an intention that never began."""
-    wrong: Any = Move("it", "r", priority="high")  # type: ignore[arg-type]
+    wrong: Any = MeshMove("it", "r", priority="high")  # type: ignore[arg-type]
     behaviour = Behaviour(lambda values: wrong, lambda move, state: None)
     with simulation() as sim:
         root = sim.start(

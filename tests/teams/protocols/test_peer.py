@@ -8,14 +8,26 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from actors import ActorDeadError, ActorError, Runtime
+from actors import ActorDeadError, ActorError, Runtime, sleep
+from actors.spi import notice
 from actors.testing import FaultPlan, InjectedCrash, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart, Slow
 from supervisors import SpecError, SupervisorSpec, child, constant, start, supervisor
-from teams._actors import notice, sleep
-from teams._events import IntentionActed, IntentionAnnounced, IntentionFailed, IntentionYielded
-from teams.protocols._intention import Acted, ActFailed, Intend, Intention, PeerEnded, Yielded
-from teams.protocols._peer import FunctionPeer, Peer, PeerRef
+from teams.protocols import (
+    Acted,
+    ActFailed,
+    FunctionPeer,
+    Intend,
+    Intention,
+    IntentionActed,
+    IntentionAnnounced,
+    IntentionFailed,
+    IntentionYielded,
+    Peer,
+    PeerRef,
+    Yielded,
+)
+from teams.protocols._mesh.intention import PeerEnded
 
 OFTEN = 1000
 NAMES = ("ann", "bob", "cid")

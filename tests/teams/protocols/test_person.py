@@ -11,9 +11,16 @@ from actors import ActorDeadError
 from actors.testing import FaultPlan, InjectedCrash, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart, Slow
 from supervisors import SpecError, SupervisorRef, SupervisorSpec, child, constant, supervisor
-from teams._errors import NoSuchChoice, NoSuchQuestion
-from teams._events import QuestionAnswered, QuestionAsked
-from teams.protocols._person import Answered, Defaulted, Person, PersonRef
+from teams.protocols import (
+    Answered,
+    Defaulted,
+    NoSuchChoice,
+    NoSuchQuestion,
+    Person,
+    PersonRef,
+    QuestionAnswered,
+    QuestionAsked,
+)
 
 OFTEN = 1000
 

@@ -13,11 +13,20 @@ from hypothesis import strategies as st
 from actors import Actor, ActorDeadError, Runtime, bounded, handles
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
 from supervisors import SpecError, child, constant
-from teams._errors import Fatal, NoAcknowledgement, SubscriberInQuarantine, TooManyWaiting
-from teams._events import EventUndelivered, EventUnheard, SubscriberQuarantined, TeamEvent
-from teams._results import Emit
-from teams.protocols import Event, Topics, TopicsRef, choreography, on
-from teams.protocols._event import pattern_fault, topic_fault, topic_matcher
+from teams import Emit, TeamEvent
+from teams.errors import NoAcknowledgement, SubscriberInQuarantine, TooManyWaiting
+from teams.protocols import (
+    Event,
+    EventUndelivered,
+    EventUnheard,
+    SubscriberQuarantined,
+    Topics,
+    TopicsRef,
+    choreography,
+    on,
+)
+from teams.protocols._topics.event import pattern_fault, topic_fault, topic_matcher
+from teams.resilience import Fatal
 from tests.support import in_loop
 from tests.teams.protocols.hearers import SOON, Hearer, bus_of, hearer, insist, refuser, tree
 

@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from actors import Actor, LifecycleEvent
+from actors import Actor, LifecycleEvent, sleep
 from actors.testing import Simulation, simulation
-from teams._actors import sleep
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teams._actors import sleep
+from actors import sleep
 from teams.resilience import BatchMismatch, Retried, WrongCall, batch, retry
 from tests.teams.resilience.cast import VISITS, Broken, Visit, crowd, play
 

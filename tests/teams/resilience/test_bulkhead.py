@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teams._actors import sleep
+from actors import sleep
 from teams.resilience import BulkheadFull, CallRefused, CallsItself, bulkhead, retry
 from tests.teams.resilience.cast import VISITS, Broken, Service, Visit, crowd, play
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teams._actors import sleep
+from actors import sleep
 from teams.resilience import CallsItself, WrongCall, cache, retry
 from teams.resilience._cache import Answers
 from tests.teams.resilience.cast import VISITS, Broken, Service, Visit, crowd, play

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from teams._actors import sleep
+from actors import sleep
 from teams.resilience import (
     BulkheadFull,
     CallRefused,

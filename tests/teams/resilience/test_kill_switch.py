@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors import sleep
 from actors.testing import simulation
-from teams._actors import sleep
 from teams.resilience import CallRefused, Fatal, SwitchThrown, fallback, kill_switch, retry
 from tests.support import in_loop
 from tests.teams.resilience.cast import QUARTERS, VISITS, Broken, Service, Stage, Visit, crowd, play

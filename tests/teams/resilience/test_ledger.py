@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from actors import Future
 from supervisors import SpecError
-from teams.resilience import Pool
+from teams.resilience import ResourcePool
 from teams.resilience._ledger import Claim, Ledger
 
-POOLS = {"db": Pool.count(3), "memory": Pool.amount(1.0), "api": Pool.rate(2, per=10.0)}
+POOLS = {"db": ResourcePool.count(3), "memory": ResourcePool.amount(1.0), "api": ResourcePool.rate(2, per=10.0)}
 AMOUNTS = {"db": st.integers(1, 3), "memory": st.sampled_from([0.1, 0.2, 0.3, 0.7, 1.0]), "api": st.integers(1, 2)}
 WANTS = st.sets(st.sampled_from(sorted(AMOUNTS)), min_size=1).flatmap(
     lambda names: st.fixed_dictionaries({name: AMOUNTS[name] for name in sorted(names)})
@@ -27,7 +27,7 @@ def claim(priority: int = 0, **wants: float) -> Claim:
     return Claim(wants, priority, None, 0)
 
 
-def ledger(**pools: Pool) -> Ledger:
+def ledger(**pools: ResourcePool) -> Ledger:
     """A ledger of these pools."""
     made = Ledger()
     made.pools = pools
@@ -47,7 +47,7 @@ def granted(made: Ledger, now: float = 0.0) -> list[Claim]:
 
 def test_all_is_granted_or_nothing() -> None:
     """Guards against two that each hold half of what both need."""
-    made = ledger(db=Pool.count(2), api=Pool.count(1))
+    made = ledger(db=ResourcePool.count(2), api=ResourcePool.count(1))
     first, second = claim(db=2), claim(db=1, api=1)
     waiting(made, first, second)
     assert granted(made) == [first]
@@ -58,7 +58,7 @@ def test_all_is_granted_or_nothing() -> None:
 
 def test_higher_priority_comes_first_and_waiting_makes_it_grow() -> None:
     """Guards the order: one step of priority is worth `ageing` seconds."""
-    made = ledger(db=Pool.count(1))
+    made = ledger(db=ResourcePool.count(1))
     held, old, new, urgent = claim(db=1), claim(db=1), claim(1, db=1), claim(5, db=1)
     waiting(made, held)
     assert granted(made) == [held]
@@ -74,7 +74,7 @@ def test_higher_priority_comes_first_and_waiting_makes_it_grow() -> None:
 
 def test_small_claims_do_not_starve_a_big_one_and_others_pass() -> None:
     """Guards the head of the line: nobody behind it takes of what it waits for."""
-    made = ledger(db=Pool.count(3), cpu=Pool.count(1))
+    made = ledger(db=ResourcePool.count(3), cpu=ResourcePool.count(1))
     held, big, small, other = claim(db=1), claim(db=3), claim(db=1), claim(cpu=1)
     waiting(made, held, big, small, other)
     assert granted(made) == [held, other]
@@ -84,7 +84,7 @@ def test_small_claims_do_not_starve_a_big_one_and_others_pass() -> None:
 
 def test_a_rate_comes_back_by_time_and_not_by_release() -> None:
     """Guards the rate: at most so many in any period, at its very edge."""
-    made = ledger(api=Pool.rate(2, per=10.0))
+    made = ledger(api=ResourcePool.rate(2, per=10.0))
     first, second, third = claim(api=1), claim(api=1), claim(api=2)
     waiting(made, first)
     assert granted(made, 1.0) == [first]
@@ -100,7 +100,7 @@ def test_a_rate_comes_back_by_time_and_not_by_release() -> None:
 
 def test_asking_again_keeps_the_place() -> None:
     """Guards the question that is asked again after a crash."""
-    made = ledger(db=Pool.count(1))
+    made = ledger(db=ResourcePool.count(1))
     first, second, reply = claim(db=1), claim(db=1), Future[Any]()
     waiting(made, first, second)
     made.join(first, reply, 50.0, 10.0)
@@ -123,10 +123,10 @@ def test_what_can_never_be_granted_is_named_with_the_nearest_pool() -> None:
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda: Pool.count(0), "size"),
-        (lambda: Pool.amount(math.inf), "size"),
-        (lambda: Pool.rate(1, per=0), "per"),
-        (lambda: Pool.count(1.5), "whole pieces"),  # type: ignore[arg-type]
+        (lambda: ResourcePool.count(0), "size"),
+        (lambda: ResourcePool.amount(math.inf), "size"),
+        (lambda: ResourcePool.rate(1, per=0), "per"),
+        (lambda: ResourcePool.count(1.5), "whole pieces"),  # type: ignore[arg-type]
     ],
 )
 def test_a_pool_that_cannot_work_is_refused(make: Any, problem: str) -> None:
@@ -220,7 +220,7 @@ TestLedger.settings = settings(max_examples=50, stateful_step_count=25)
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
 def test_nobody_waits_behind_more_than_ageing_allows(priorities: list[int]) -> None:
     """Guards against starvation: whoever is later by `ageing` seconds for each step of priority comes later."""
-    made = ledger(db=Pool.count(1))
+    made = ledger(db=ResourcePool.count(1))
     low, held = claim(-3, db=1), claim(db=1)
     waiting(made, held)
     granted(made)

@@ -12,21 +12,20 @@ import pytest
 
 from actors import Actor
 from actors.testing import simulation
-from supervisors import SpecError
-from teams import resilience
-from teams._errors import TeamError
-from teams._supervisors import constant
+from supervisors import SpecError, constant
+from teams import TeamError, resilience
 from teams.resilience import (
     AllFailed,
     BatchMismatch,
     BulkheadFull,
+    Call,
     CircuitOpen,
     Fatal,
     Policy,
     PolicyInUse,
-    Pool,
     RateLimited,
     Recoverable,
+    ResourcePool,
     ResourceTimeout,
     SwitchThrown,
     TimedOut,
@@ -43,7 +42,6 @@ from teams.resilience import (
     staged_start,
     timeout,
 )
-from teams.resilience._policy import Call
 from tests.support import in_loop
 from tests.teams.resilience.cast import play
 
@@ -249,7 +247,7 @@ def test_a_policy_shows_how_it_was_made() -> None:
         (lambda: staged_start(10**400, 1.0), ["at_once"]),
         (lambda: staged(at_once=0, every=0), ["at_once", "every"]),
         (lambda: staged("a", Echo, at_once=1, every=1.0), ["child 1", "'a'", "child 2"]),  # type: ignore[arg-type]
-        (lambda: Pool(kind="x", sise=3), ["Pool()", "kind", "did you mean 'size'?"]),
+        (lambda: ResourcePool(kind="x", sise=3), ["ResourcePool()", "kind", "did you mean 'size'?"]),
     ],
 )
 def test_bad_arguments_are_refused_at_once_with_every_fault(make: Callable[[], object], problems: list[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teams._actors import sleep
+from actors import sleep
 from teams.resilience import CallRefused, RateLimited, rate_limit
 from tests.teams.resilience.cast import VISITS, Service, Visit, crowd, play
 

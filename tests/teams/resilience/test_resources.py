@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from actors import Actor, ActorDeadError, BlockingCallError, Message, Runtime
+from actors import Actor, ActorDeadError, BlockingCallError, Message, Runtime, sleep
 from actors.testing import (
     AskTimeout,
     ClockJump,
@@ -26,10 +26,9 @@ from actors.testing import (
     simulate,
     simulation,
 )
-from supervisors import SpecError, StartFailed, SupervisorSpec, child, constant, supervisor
-from teams._actors import sleep
+from supervisors import ChildStartError, SpecError, SupervisorSpec, child, constant, supervisor
 from teams.resilience import (
-    Pool,
+    ResourcePool,
     Resources,
     ResourcesGranted,
     ResourcesReleased,
@@ -42,7 +41,7 @@ from teams.resilience import (
 )
 from tests.support import in_loop
 
-POOLS = {"db": Pool.count(2), "memory": Pool.amount(1.0), "api": Pool.rate(3, per=10.0)}
+POOLS = {"db": ResourcePool.count(2), "memory": ResourcePool.amount(1.0), "api": ResourcePool.rate(3, per=10.0)}
 NAMES = ("ann", "bob", "cid")
 
 
@@ -276,7 +275,7 @@ def test_what_can_never_be_granted_is_refused_at_once_with_every_fault() -> None
 )
 def test_pools_that_cannot_work_fail_the_start(args: dict[str, Any], problem: str) -> None:
     """Guards the arguments, those from a file among them."""
-    with simulation() as sim, pytest.raises(StartFailed, match=problem):
+    with simulation() as sim, pytest.raises(ChildStartError, match=problem):
         sim.start(supervisor("team", child("resources", Resources, args=args)))
 
 

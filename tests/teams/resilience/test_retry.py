@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from teams._actors import sleep
-from teams._supervisors import constant, exponential, linear
+from actors import sleep
+from supervisors import constant, exponential, linear
 from teams.resilience import (
     BulkheadFull,
     CallGivenUp,

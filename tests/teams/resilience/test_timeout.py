@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from hypothesis import given
 
-from teams._actors import sleep
+from actors import sleep
 from teams.resilience import CallTimedOut, TimedOut, timeout
 from tests.teams.resilience.cast import VISITS, Broken, Service, Visit, crowd, play
 

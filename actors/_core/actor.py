@@ -1,0 +1,338 @@
+"""The class users derive their actors from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
+
+import pykka
+
+from actors._core.current import current_cell
+from actors._core.deliveries import Delivery
+from actors._core.future import Future
+from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
+from actors._core.mailbox import MailboxSpec
+from actors._core.props import Props, host_for
+from actors._core.ref import ActorRef
+from actors._core.stopped import StoppedFlag
+from actors._core.timers import Timer
+from actors.errors import NoSuchActor, NotInRuntime
+from actors.events import LifecycleEvent, Subscription
+from actors.reasons import ExitReason
+
+if TYPE_CHECKING:
+    from pykka._actor import ActorInbox
+
+    from actors._core.cell import Cell
+    from actors._runtime.runtime import Runtime
+
+
+T = TypeVar("T")
+
+
+class Actor(pykka.Actor):
+    """An actor: state of its own, a mailbox, and one message at a time.
+
+    Messages go to the method marked `@handles` whose annotation fits, the rest to `on_receive`. Handlers and hooks
+    may be plain or `async`. They run on the actor's host: the runtime's event loop, or a thread of the actor's own
+    (`host = "thread"`), which is where code that blocks belongs.
+
+    Any exception a handler does not catch is the exit of this incarnation, `SystemExit` and `KeyboardInterrupt`
+    included; whoever asked gets it too. Exceptions of the classes in `answers` are answers instead.
+    """
+
+    answers: ClassVar[tuple[type[BaseException], ...]] = ()
+    """Exceptions that are answers to the asker and leave the actor alive."""
+
+    concurrency: ClassVar[int] = 1
+    """How many `async` handlers may be waiting at once. Beyond 1 the state of the actor is its own care."""
+
+    host: ClassVar[Literal["loop", "thread"]] = "loop"
+    """Where incarnations run, unless the spec says otherwise."""
+
+    only_host: ClassVar[Literal["loop", "thread"] | None] = None
+    """The one host its code is made for: a spec or a `spawn` that says another is refused. `None`: either."""
+
+    mailbox: ClassVar[MailboxSpec | None] = None
+    """The mailbox, unless the spec says otherwise; `None`: no bound, first come first served."""
+
+    ref_type: ClassVar[type[ActorRef[Any]]] = ActorRef
+    """The class of the refs to such actors."""
+
+    trap_exits: bool = False
+    """Whether the exit of a linked actor comes as an `Exit` message instead of ending this one. Set it on the class
+    or on `self`.
+    """
+
+    manages_lifecycle: ClassVar[bool] = False
+    """For supervisors: the actor itself reports when it has started and when it ends, and a `StopOrder` comes as a
+    message.
+    """
+
+    _cell: Cell
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Raises `HandlerDefinitionError` when the class body has two handlers for one class of messages."""
+        super().__init_subclass__(**kwargs)
+        if getattr(cls._dispatch, "__func__", None) is Actor._dispatch.__func__:  # type: ignore[attr-defined]
+            refuse_doubles(cls)
+
+    def __init__(self) -> None:
+        """Runs on the actor's host, with `self.ref` and `self.path` in place. Raising fails the start."""
+
+    # What the subclass fills in
+
+    def on_start(self) -> Awaitable[None] | None:  # type: ignore[override]
+        """Runs before the first message. The starter waits for it; raising fails the start, `IgnoreStart` declines
+        it.
+        """
+        return None
+
+    def on_continue(self) -> Awaitable[None] | None:
+        """Runs after the start is reported and before any message that waits: work that would make a start long.
+        Raising is a crash.
+        """
+        return None
+
+    def on_receive(self, message: Any) -> Any:
+        """Handles what no marked handler takes. As it stands: an event, a dead letter, and `UnhandledMessage` for the
+        asker.
+        """
+        self._cell.unhandled()
+
+    def on_stop(self) -> Awaitable[None] | None:  # type: ignore[override]
+        """Runs when the actor ends in an orderly way, after its last message. Raising makes the exit a crash."""
+        return None
+
+    def on_failure(  # type: ignore[override]
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Awaitable[None] | None:
+        """Runs after a crash in place of `on_stop`. What it raises itself is dropped in favour of the first
+        exception.
+        """
+        return None
+
+    def carry_over(self, reason: ExitReason) -> object:
+        """What the next incarnation shall begin from; runs at the end of a supervised one, after a crash too
+        (supervision rule 29).
+
+        Raising skips `on_stop` or `on_failure`, and nothing is carried over.
+        """
+        return None
+
+    def on_restore(self, carried: Any) -> Awaitable[None] | None:
+        """Begins from what `carry_over` of the last incarnation returned; runs before `on_start`.
+
+        Raising fails the start; the next attempt begins with nothing.
+        """
+        return None
+
+    # What it can use
+
+    def kept(self, make: Callable[[], T]) -> T:
+        """What `make` returned the first time this actor asked for it: made once, the same object in every later
+        incarnation.
+
+        Like the mailbox it belongs to the actor's place and not to the incarnation: it outlives a crash and, unlike
+        what `carry_over` saves, a kill, and is gone when the actor is gone for good. It is for what an actor has
+        promised to others (whom it voted for, which answers it owes); whatever a crash may have left half done begins
+        afresh in `__init__`.
+        """
+        cell = self._cell
+        if cell.kept is None:
+            cell.kept = {}
+        if make not in cell.kept:
+            cell.kept[make] = make()
+        found: T = cell.kept[make]
+        return found
+
+    def publish_view(self, view: object) -> None:
+        """Shows a value to every thread: `ref.view()` returns it until the next call replaces it.
+
+        It is how others read what an actor knows without reading the actor's memory. `view` must be safe to read in any
+        thread while the actor goes on: as a rule an immutable value. Like the mailbox it belongs to the actor's place:
+        it stays through a restart, until the next incarnation publishes another one, and ends with the place.
+        """
+        self._cell.view = view
+
+    @property
+    def ref(self) -> ActorRef[Self]:
+        """The ref of this actor, the same for all its incarnations."""
+        return self._cell.ref
+
+    @property
+    def path(self) -> str:
+        """The place in the tree, such as `root/workers/w1`."""
+        return self._cell.path
+
+    @property
+    def incarnation(self) -> int:
+        """1 for the first start, one more with each restart."""
+        return self._cell.incarnation
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime this actor lives in."""
+        return self._cell.runtime
+
+    @property
+    def sender(self) -> ActorRef[Any] | None:
+        """The actor that sent the message being handled; `None` when it came from outside any actor."""
+        envelope = self._cell.envelope
+        return envelope.sender.ref if envelope is not None and envelope.sender is not None else None
+
+    @property
+    def correlation_id(self) -> str | None:
+        """The correlation id of the message being handled. What is sent meanwhile inherits it."""
+        envelope = self._cell.envelope
+        return envelope.correlation_id if envelope is not None else None
+
+    def tell_after(self, delay: float, message: object) -> Timer:
+        """Sends `message` to this actor in `delay` seconds. The timer ends with this incarnation."""
+        return Timer(self._cell, self._cell.runtime.now() + delay, None, message)
+
+    def tell_every(self, interval: float, message: object) -> Timer:
+        """Sends `message` to this actor every `interval` seconds, the first time after one interval."""
+        if not interval > 0:
+            raise ValueError(f"an interval must be longer than 0 s, not {interval!r}")
+        return Timer(self._cell, self._cell.runtime.now() + interval, interval, message)
+
+    def monitor(self, ref: ActorRef[Any]) -> int:
+        """Asks for one `Down` message when `ref`'s incarnation ends; at once with `noproc` if it is gone. Returns the
+        monitor's number.
+        """
+        runtime = self._cell.runtime
+        number = runtime.next_number()
+        runtime.on_loop(lambda: ref._cell.watch().add_monitor(number, self._cell))
+        return number
+
+    def demonitor(self, number: int) -> None:
+        """Takes a monitor back."""
+        self._cell.runtime.on_loop(lambda: self._cell.watch().remove_monitor(number))
+
+    def link(self, ref: ActorRef[Any]) -> None:
+        """Shares fate with `ref`: an abnormal exit of either ends the other, unless it traps exits."""
+        self._cell.runtime.on_loop(lambda: self._cell.watch().add_link(ref._cell))
+
+    def unlink(self, ref: ActorRef[Any]) -> None:
+        """Takes a link back."""
+        self._cell.runtime.on_loop(lambda: self._cell.watch().remove_link(ref._cell))
+
+    def stash(self) -> None:
+        """Puts the message being handled aside until `unstash`, once: a second call for the same message does nothing.
+        A crash does not lose it.
+        """
+        cell = self._cell
+        if cell.envelope is not None:
+            cell.put_aside(cell.envelope)
+
+    def unstash(self) -> None:
+        """Puts everything that was stashed back to the front of the queue, in the order it came."""
+        self._cell.take_back()
+
+    def spawn(self, actor_class: type[pykka.Actor], **options: Any) -> Future[ActorRef[Any]]:
+        """Starts an actor below this one; it ends when this one does. Options as for `Runtime.spawn`."""
+        return self._cell.runtime.spawn(actor_class, parent=self._cell.ref, **options)
+
+    def register(self, name: str) -> None:
+        """Takes a name until this incarnation ends. Raises `NameTaken`."""
+        cell = self._cell
+        cell.runtime.registry.register(name, cell)
+        cell.names = [*(cell.names or ()), name]
+
+    def join(self, group: str) -> None:
+        """Becomes a member of a group until this incarnation ends."""
+        cell = self._cell
+        cell.runtime.registry.join(group, cell)
+        cell.groups = [*(cell.groups or ()), group]
+
+    def leave(self, group: str) -> None:
+        """Leaves a group."""
+        self._cell.runtime.registry.leave(group, self._cell)
+
+    def subscribe(self, *types: type[LifecycleEvent]) -> Subscription:
+        """Has lifecycle events of these classes sent to this actor as messages, until this incarnation ends.
+
+        Events come from many threads and must not wait: with a bounded mailbox, what does not fit is reported and lost.
+        `drop_oldest` drops what has waited longest; with every other policy the new event is the one that is lost.
+
+        Events about an event that was sent to an actor are not sent to actors: that it was handled, or lost. The log
+        and other sinks that are functions hear of them, and `events.dead_letters` counts them.
+        """
+        cell = self._cell
+        subscription = cell.runtime.events.subscribe_actor(Delivery(cell), *types)
+        cell.subscriptions = [*(cell.subscriptions or ()), subscription]
+        return subscription
+
+    def sibling(self, id: str) -> ActorRef[Any]:
+        """The ref of another child of this actor's supervisor, by its id. Raises `NoSuchActor`."""
+        parent = self._cell.parent
+        path = id if parent is None else f"{parent.path}/{id}"
+        found = self._cell.runtime.find(path)
+        if found is None:
+            raise NoSuchActor(path)
+        return found
+
+    def stop(self) -> None:
+        """Ends this actor with reason `normal`, after the messages that wait already, as in pykka."""
+        self._cell.ref.stop(block=False)
+
+    # pykka's names, and the extension points it offers to new kinds of actor
+
+    @classmethod
+    def start(cls, *args: Any, **kwargs: Any) -> ActorRef[Self]:
+        """Starts an actor next to the current one and returns its ref at once, without waiting for `on_start`, as in
+        pykka.
+
+        Raises:
+            NotInRuntime: no actor is running this code; use `Runtime.spawn` or a supervisor
+            ValueError: the class says a `host` other than its `only_host`
+        """
+        cell = current_cell.get()
+        if cell is None:
+            raise NotInRuntime(f"{cls.__qualname__}.start()", f"use runtime.spawn({cls.__qualname__}) or a supervisor")
+        kind = cell.runtime.kind(cls)
+        return cell.runtime.spawn_nowait(Props(kind, args, kwargs, host_for(kind)), None)[1]
+
+    @classmethod
+    def _dispatch(cls) -> Dispatch:
+        """Which handler gets which message. A class with rules of its own, such as a state machine, makes its own."""
+        return dispatch_for(cls, cls.on_receive)
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]
+        """Pykka's name for the identity of an actor."""
+        return self._cell.ref.actor_urn
+
+    @property
+    def actor_inbox(self) -> ActorInbox:  # type: ignore[override]
+        """Pykka's name for the mailbox."""
+        return self._cell.ref.actor_inbox
+
+    @property
+    def actor_stopped(self) -> StoppedFlag:  # type: ignore[override]
+        """Pykka's flag of an actor that is gone for good."""
+        return StoppedFlag(self._cell)
+
+    @property
+    def _actor_ref(self) -> ActorRef[Any]:  # type: ignore[override]
+        return self._cell.ref
+
+    @staticmethod
+    def _create_actor_inbox() -> ActorInbox:
+        raise NotInRuntime("the inbox of an actor", "it belongs to the cell: start the actor with a runtime")
+
+    @staticmethod
+    def _create_future() -> Future[Any]:
+        return Future()
+
+    def _start_actor_loop(self) -> None:
+        raise NotInRuntime("the loop of an actor", "start the actor with a runtime")
+
+    def __str__(self) -> str:
+        cell = getattr(self, "_cell", None)
+        return f"{type(self).__name__} ({cell.path if cell is not None else 'not started'})"

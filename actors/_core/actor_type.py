@@ -1,0 +1,106 @@
+"""What the runtime needs to know about an actor class, found out once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pykka
+
+from actors._core.handlers import Dispatch
+from actors._core.mailbox import MailboxSpec
+from actors.errors import NotAnActor
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+    from actors._core.ref import ActorRef
+
+
+class ActorType:
+    """An actor class of ours, seen by the runtime."""
+
+    def __init__(self, actor_class: type[Any]) -> None:
+        from actors._core.actor import Actor
+
+        missing = sorted(getattr(actor_class, "__abstractmethods__", ()))
+        if missing:
+            raise NotAnActor(actor_class.__qualname__, f"it is abstract: {', '.join(missing)} not implemented")
+        self.actor_class = actor_class
+        self.table: Dispatch = actor_class._dispatch()
+        self.concurrency: int = actor_class.concurrency
+        if type(self.concurrency) is not int or self.concurrency < 1:
+            raise NotAnActor(
+                actor_class.__qualname__,
+                f"concurrency must be a whole number from 1, not {self.concurrency!r}",
+            )
+        _check_attributes(actor_class)
+        self.ref_type: type[ActorRef[Any]] = actor_class.ref_type
+        self.continues: bool = actor_class.on_continue is not Actor.on_continue
+        self.carries: bool = actor_class.carry_over is not Actor.carry_over
+        self.manages_lifecycle: bool = actor_class.manages_lifecycle
+        """Whether instances report their own start and end, and take the order to stop as a message. Supervisors do:
+        they go on hearing of their children while they start and stop.
+        """
+        self.host: str = actor_class.host
+        self.mailbox: MailboxSpec | None = actor_class.mailbox
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether no method is a coroutine function, so that a thread needs no event loop for it."""
+        kind = self.actor_class
+        return not any(inspect.iscoroutinefunction(inspect.getattr_static(kind, name)) for name in dir(kind))
+
+    def construct(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
+        """Makes the instance. It has its cell before `__init__` runs, so that `self.ref` works there."""
+        new: Any = self.actor_class.__new__
+        actor = new(self.actor_class) if new is object.__new__ else new(self.actor_class, *args, **kwargs)
+        actor._cell = cell
+        actor.__init__(*args, **kwargs)
+        return actor
+
+    def dispose(self, actor: Any) -> None:
+        """The instance is no longer used."""
+        if self.manages_lifecycle:
+            actor.on_gone()
+
+
+_HOOKS = ("on_start", "on_continue", "on_receive", "on_stop", "on_failure", "carry_over", "on_restore")
+
+
+def _check_attributes(actor_class: type[Any]) -> None:
+    """Refuses what would otherwise show as a strange failure long after the start."""
+    from actors._core.ref import ActorRef
+
+    name = actor_class.__qualname__
+    answers = actor_class.answers
+    if not isinstance(answers, tuple) or not all(
+        isinstance(each, type) and issubclass(each, BaseException) for each in answers
+    ):
+        raise NotAnActor(name, f"answers must be a tuple of exception classes, not {answers!r}")
+    for hook in _HOOKS:
+        if not callable(getattr(actor_class, hook)):
+            raise NotAnActor(name, f"{hook} must be a method, not {getattr(actor_class, hook)!r}")
+    if not (inspect.isclass(actor_class.ref_type) and issubclass(actor_class.ref_type, ActorRef)):
+        raise NotAnActor(name, f"ref_type must be a subclass of ActorRef, not {actor_class.ref_type!r}")
+    if actor_class.host not in ("loop", "thread"):
+        raise NotAnActor(name, f"host must be 'loop' or 'thread', not {actor_class.host!r}")
+    if actor_class.mailbox is not None and not isinstance(actor_class.mailbox, MailboxSpec):
+        raise NotAnActor(
+            name, f"mailbox must be a MailboxSpec such as bounded(100), or None, not {actor_class.mailbox!r}"
+        )
+
+
+def actor_type_of(actor_class: object) -> ActorType:
+    """The kind of `actor_class`. Raises `NotAnActor` for anything that is not an actor class."""
+    from actors._core.actor import Actor
+    from actors._pykka.foreign import ForeignActorType
+
+    if not inspect.isclass(actor_class):
+        raise NotAnActor(repr(actor_class), "expected a subclass of actors.Actor or pykka.ThreadingActor")
+    if issubclass(actor_class, Actor):
+        return ActorType(actor_class)
+    if issubclass(actor_class, pykka.ThreadingActor):
+        return ForeignActorType(actor_class)
+    raise NotAnActor(actor_class.__qualname__, "expected a subclass of actors.Actor or pykka.ThreadingActor")

@@ -1,0 +1,47 @@
+"""Lifecycle events as messages of an actor (`Actor.subscribe`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors._core.envelope import Envelope
+from actors._core.mailbox import put_now
+from actors._user_code.interrupts import hand_on
+from actors.errors import ActorDeadError
+from actors.events import LifecycleEvent
+from actors.reasons import Normal
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+
+
+class Delivery:
+    """A sink that sends events to one actor. Never waits; may be called in any thread.
+
+    What becomes of such a message, and of a message whose place it takes in a full mailbox, is quiet: an event about it
+    reaches functions, such as the log, but no actor. Otherwise an actor would be sent events about its own handling of
+    events, for ever.
+    """
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    def __call__(self, event: LifecycleEvent) -> None:
+        cell = self._cell
+        if cell.closed:
+            return
+        envelope = Envelope(event)
+        envelope.quiet = True
+        try:
+            lost = put_now(cell.queue, envelope)
+        except BaseException as error:  # noqa: BLE001 - the user's priority function; there is no sender to tell
+            hand_on(error)
+            cell.dead_letter(event, "refused", envelope, error)
+            return
+        for each in lost:
+            each.quiet = True
+            cell.refuse(each, "overflow", ActorDeadError(cell.path, Normal(), each.message))
+        if cell.idle:
+            cell.wake()

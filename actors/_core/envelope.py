@@ -1,0 +1,66 @@
+"""The envelope: a message on its way, with who sent it, who waits for the answer, and until when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+
+
+class Reply(Protocol):
+    """Where an answer goes: an `asyncio.Future` on the runtime's own loop, or an `actors.Future` from anywhere else."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: object, /) -> None: ...
+
+    def set_exception(self, exception: BaseException, /) -> None: ...
+
+
+class Envelope:
+    """One message in a mailbox. What is not set in the constructor is set only where it is needed: most messages are
+    never watched and never crash.
+    """
+
+    __slots__ = (
+        "aside",
+        "began",
+        "correlation_id",
+        "crashes",
+        "deadline",
+        "message",
+        "quiet",
+        "reply",
+        "sender",
+        "settled",
+    )
+
+    aside: bool
+    """A copy of it is in the stash, or was: this one only stands for the handler that put it there."""
+
+    began: float
+    """When its handling began, for those who watch single messages."""
+    crashes: int
+    """How many incarnations it has crashed."""
+    quiet: bool
+    """It is an event that was sent to a subscriber, or gave way to one: no event about it is sent to an actor."""
+    settled: bool
+    """What becomes of it was decided while its handler was still running: how that ends no longer matters."""
+
+    def __init__(
+        self,
+        message: object,
+        sender: Cell | None = None,
+        reply: Reply | None = None,
+        deadline: float | None = None,
+        correlation_id: str | None = None,
+    ) -> None:
+        self.message = message
+        self.sender = sender
+        self.reply = reply
+        self.deadline = deadline
+        self.correlation_id = correlation_id
+
+    def __repr__(self) -> str:
+        return f"<Envelope {type(self.message).__qualname__} from {self.sender.path if self.sender else 'outside'}>"

@@ -1,0 +1,305 @@
+"""A future that can be awaited on any loop and waited for in any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import queue
+import sys
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import pykka
+
+from actors._core.waits import Link, Wait, Wanted, begin_wait
+from actors._user_code.reporting import contain
+from actors.errors import BlockingCallError, lost
+from actors.reasons import ExitReason, RuntimeLost
+
+T = TypeVar("T")
+M = TypeVar("M")
+J = TypeVar("J")
+R = TypeVar("R")
+
+ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+
+class Parking(Protocol):
+    """Blocks the calling thread until a future settles; the simulation has its own."""
+
+    def __call__(self, future: Future[Any], timeout: float | None, /) -> bool: ...
+
+
+def park_thread(future: Future[Any], timeout: float | None) -> bool:
+    """Blocks the calling thread until `future` is done or `timeout` seconds have passed; returns whether it is done."""
+    bell = threading.Lock()
+    bell.acquire()
+
+    def ring(_: Future[Any]) -> None:
+        bell.release()
+
+    future.add_done_callback(ring)
+    rung = bell.acquire(timeout=-1 if timeout is None else max(0.0, timeout))
+    if not rung:
+        future.remove_done_callback(ring)
+    return rung
+
+
+class Future(pykka.Future[T], Generic[T]):
+    """A pykka future that does not block the event loop when awaited.
+
+    `get()` blocks the calling thread and raises `BlockingCallError` at once on a thread that runs an event loop;
+    `await` suspends the coroutine, on whichever loop it runs. Settling it twice raises `queue.Full`, as in pykka.
+
+    A handler that waits for it, in either way, while the actor that it is `about` waits for the handler's own gets a
+    `DeadlockError` at once.
+    """
+
+    _pending: Pending[T] | None = None
+    """What an actor holds of this future, if the future waits for its end."""
+
+    def __init__(self, park: Parking = park_thread, about: Link | None = None, wanted: Wanted = Wanted.ANSWER) -> None:
+        super().__init__()
+        self._park = park
+        self._about = about
+        self._wanted = wanted
+        self._wait: Wait | None = None
+        self._lock = threading.Lock()
+        self._done = False
+        self._cancelled = False
+        self._value: T | None = None
+        self._exception: BaseException | None = None
+        self._callbacks: list[Callable[[Future[T]], object]] = []
+        self._awaitable: Callable[[], Awaitable[T]] | None = None
+
+    def done(self) -> bool:
+        """Whether there is a value or an exception."""
+        return self._done
+
+    def _settle(self, value: T | None, exception: BaseException | None) -> None:
+        with self._lock:
+            if self._done or self._get_hook is not None:
+                raise queue.Full
+            self._value = value
+            self._exception = exception
+            self._done = True
+            callbacks, self._callbacks = self._callbacks, []
+            if self._pending is not None:
+                self._pending.hold(None)
+                self._pending = None
+        for callback in callbacks:
+            contain("a callback of a future failed", callback, self)
+
+    def set(self, value: T | None = None) -> None:
+        """Settles the future with a value."""
+        self._settle(value, None)
+
+    def set_result(self, result: T) -> None:
+        """Settles the future with a value, under asyncio's name for it."""
+        self._settle(result, None)
+
+    def set_exception(self, exc_info: ExcInfo | BaseException | None = None) -> None:
+        """Settles the future with an exception: one, a `sys.exc_info()` triple, or the one being handled."""
+        if isinstance(exc_info, BaseException):
+            self._settle(None, exc_info)
+            return
+        kind, value, traceback = exc_info or sys.exc_info()
+        if value is None:
+            if kind is None:
+                raise TypeError("set_exception() without an exception needs to be called while one is handled")
+            value = kind()
+        self._settle(None, value.with_traceback(traceback))
+
+    def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
+        """Calls `callback(self)` once: at once if done, otherwise in the thread that settles the future."""
+        with self._lock:
+            if not self._done:
+                self._callbacks.append(callback)
+                if self._pending is not None:
+                    self._pending.hold(self)
+                return
+        callback(self)
+
+    def remove_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
+        """Takes a callback back; one that is not there is no error."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._callbacks.remove(callback)
+            if self._pending is not None and not self._callbacks:
+                self._pending.hold(None)
+
+    def set_get_hook(self, func: Callable[[float | None], T]) -> None:
+        """Lets `get()` call `func(timeout)` for the value, as in pykka. Awaiting such a future calls it in a worker
+        thread.
+        """
+        if self._done:
+            raise queue.Full
+        super().set_get_hook(func)
+
+    def get(self, *, timeout: float | None = None) -> T:
+        """Waits for the value, for at most `timeout` seconds (`None`: for ever).
+
+        Raises:
+            BlockingCallError: on a thread that runs an event loop
+            DeadlockError: what settles it waits, directly or not, for the handler that calls this
+            pykka.Timeout: when the time is up
+            BaseException: the exception the future was settled with
+        """
+        if self._get_hook is not None:
+            return super().get(timeout=timeout)
+        if not self._done:
+            refuse_on_loop("future.get()", "`await future`")
+            wait = self._begin_wait()
+            try:
+                if not self._park(self, timeout):
+                    raise pykka.Timeout(f"{timeout} seconds")
+            finally:
+                if wait is not None:
+                    wait.end()
+        return self._outcome()
+
+    def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
+        """Says what settles it, where that comes out later than the future. What waits already then waits for that."""
+        self._about, self._wanted = link, wanted
+        wait = self._wait
+        if wait is not None:
+            wait.turn_to(link)
+
+    def _begin_wait(self) -> Wait | None:
+        wait = self._wait = None if self._about is None else begin_wait(self._about, self._wanted, self)
+        return wait
+
+    def _outcome(self) -> T:
+        if self._exception is not None:
+            raise self._exception
+        return cast("T", self._value)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if self._awaitable is not None:
+            return (yield from self._awaitable().__await__())
+        loop = asyncio.get_running_loop()
+        if self._get_hook is not None:
+            return (yield from loop.run_in_executor(None, self.get).__await__())
+        if not self._done:
+            waiter: asyncio.Future[None] = loop.create_future()
+            wait = self._begin_wait()
+
+            def wake(_: Future[T]) -> None:
+                _wake(loop, waiter)
+
+            self.add_done_callback(wake)
+            try:
+                yield from waiter
+            except BaseException:  # it is awaited no longer
+                self.remove_done_callback(wake)
+                raise
+            finally:
+                if wait is not None:
+                    wait.end()
+        return self._outcome()
+
+    __iter__ = __await__
+
+    def _derive(self, get: Callable[[float | None], M], wait: Callable[[], Awaitable[M]]) -> Future[M]:
+        future: Future[M] = Future(self._park)
+        future.set_get_hook(get)
+        future._awaitable = wait
+        return future
+
+    def map(self, func: Callable[[T], M]) -> Future[M]:
+        """A future of `func(value)`; `func` runs where the new future is waited for."""
+
+        async def wait() -> M:
+            return func(await self)
+
+        return self._derive(lambda timeout: func(self.get(timeout=timeout)), wait)
+
+    def filter(self: Future[Iterable[J]], func: Callable[[J], bool]) -> Future[Iterable[J]]:
+        """A future of the items of the value for which `func(item)` is true."""
+        return self.map(lambda items: [item for item in items if func(item)])
+
+    def reduce(self: Future[Iterable[J]], func: Callable[[R, J], R], *args: R) -> Future[R]:
+        """A future of `functools.reduce(func, value, *args)`."""
+        return self.map(lambda items: functools.reduce(func, items, *args))
+
+    def join(self: Future[Any], *futures: pykka.Future[Any]) -> Future[Iterable[Any]]:
+        """A future of the list of the values of this future and the given ones."""
+        every = [self, *futures]
+
+        async def wait() -> Iterable[Any]:
+            return [await each for each in every]
+
+        return self._derive(lambda timeout: [each.get(timeout=timeout) for each in every], wait)
+
+    def __repr__(self) -> str:
+        state = "pending" if not self._done else "failed" if self._exception is not None else "done"
+        return f"<actors.Future {state}>"
+
+
+class Pending(Generic[T]):
+    """What an actor holds of a future of its end: the future itself only while a callback waits for it.
+
+    So a future that is dropped, whose wait timed out or was cancelled, leaves nothing with an actor that lives on.
+    """
+
+    __slots__ = ("_dropped", "_future", "_held")
+
+    def __init__(self, future: Future[T]) -> None:
+        self._future = weakref.ref(future, self._is_dropped)
+        self._held: Future[T] | None = None
+        self._dropped: Callable[[], object] | None = None
+        future._pending = self
+
+    def hold(self, future: Future[T] | None) -> None:
+        """Keeps the future alive, or no longer. The future calls this."""
+        self._held = future
+
+    def when_dropped(self, then: Callable[[], object]) -> None:
+        """Calls `then` when the future is no more; in any thread, whenever the interpreter finds out. At once if it
+        has.
+        """
+        self._dropped = then
+        if self._future() is None:
+            then()
+
+    def conclude(self, reason: ExitReason, value: T) -> None:
+        """Settles the future, if there is still one."""
+        future = self._future()
+        if future is not None:
+            conclude(future, reason, value)
+
+    def _is_dropped(self, _: object) -> None:
+        if self._dropped is not None:
+            self._dropped()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None]) -> None:
+    def settle() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    if asyncio._get_running_loop() is loop:
+        settle()
+    else:
+        with contextlib.suppress(RuntimeError):  # a loop that is closed has nobody left who waits on it
+            loop.call_soon_threadsafe(settle)
+
+
+def conclude(future: Future[T], reason: ExitReason, value: T) -> None:
+    """Settles a future of the end of an actor, unless it is settled: with the value, or, when the actor is gone with
+    its runtime, with `RuntimeStopped`.
+    """
+    with contextlib.suppress(queue.Full):
+        if isinstance(reason, RuntimeLost):
+            future.set_exception(lost(reason))
+        else:
+            future.set(value)
+
+
+def refuse_on_loop(what: str, instead: str) -> None:
+    """Raises `BlockingCallError` when this thread runs an event loop."""
+    if asyncio._get_running_loop() is not None:
+        raise BlockingCallError(what, instead)

@@ -1,0 +1,224 @@
+"""Which method handles which message."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pykka._introspection import get_attr_directly
+from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
+
+from actors._core.messages import Continue, Timed
+from actors._user_code.text import shown
+from actors.errors import HandlerDefinitionError
+
+Handler = Callable[[Any, Any], object]
+M = TypeVar("M", bound=Callable[..., object])
+MARK = "__letitcrash_handles__"
+"""The attribute of a handler that holds the classes of its messages."""
+
+
+def handles(method: M) -> M:
+    """Marks a method as the handler of the type its message parameter is annotated with; a union names several types.
+
+    Subclasses of the type are handled too, unless another handler names them; of an abstract base class, also classes
+    that are registered with it before the first such message. A base class goes before a class that is registered.
+    `Any` and `object` take every message that no other handler takes. Of a generic type the arguments do not count:
+    `list[int]` takes every list. The method may be `async`. What it returns is the answer to `ask` and `call`.
+
+    Raises:
+        HandlerDefinitionError: the method does not take exactly one message; its annotation is missing, cannot be
+            resolved, or names what no message can be told by, such as a Protocol; or the class body has another handler
+            of that name
+    """
+    frame = sys._getframe(1)
+    earlier = frame.f_locals.get(method.__name__) if "__qualname__" in frame.f_locals else None
+    if getattr(earlier, MARK, ()) and earlier is not method:
+        raise HandlerDefinitionError(
+            method.__qualname__, "another handler of this name stands above it, and would be lost; rename one of them"
+        )
+    setattr(method, MARK, message_types(method, frame))
+    return method
+
+
+def message_types(method: Callable[..., object], frame: types.FrameType) -> tuple[type, ...]:
+    """The classes that the message parameter of `method`, defined in `frame`, is annotated with. Raises
+    `HandlerDefinitionError`.
+    """
+    scope: dict[str, object] = {}
+    # Annotations may be strings naming classes that only the enclosing functions can see.
+    frames: list[types.FrameType] = []
+    outer: types.FrameType | None = frame
+    while outer is not None and outer.f_globals is frame.f_globals:
+        frames.append(outer)
+        outer = outer.f_back
+    for each in reversed(frames):
+        scope.update(each.f_locals)
+    where = method.__qualname__
+    parameters = list(inspect.signature(method).parameters.values())
+    if len(parameters) != 2:
+        raise HandlerDefinitionError(where, f"takes {len(parameters)} parameters, expected self and one message")
+    name = parameters[1].name
+    try:
+        annotation = typing.get_type_hints(method, localns=scope).get(name)
+    except NameError as error:
+        raise HandlerDefinitionError(
+            where, f"its annotation cannot be resolved ({error}); define the type before the class"
+        ) from None
+    kinds: list[type] = []
+    for member in _alternatives(annotation):
+        kind = object if member is Any else typing.get_origin(member) or member
+        if not isinstance(kind, type):
+            raise HandlerDefinitionError(
+                where, f"the parameter {name!r} needs the class of the message as its annotation{_why_not(member)}"
+            )
+        problem = _never_matches(kind)
+        if problem:
+            raise HandlerDefinitionError(where, f"the parameter {name!r} is annotated with {kind.__name__}: {problem}")
+        if kind not in kinds:
+            kinds.append(kind)
+    return tuple(kinds)
+
+
+def _alternatives(annotation: object) -> list[object]:
+    """The members of a union, also of one that has a name or stands in another one."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [each for member in typing.get_args(annotation) for each in _alternatives(member)]
+    alias = getattr(typing, "TypeAliasType", None)  # Python 3.12
+    if alias is not None and isinstance(annotation, alias):
+        return _alternatives(annotation.__value__)
+    return [annotation]
+
+
+def _why_not(annotation: object) -> str:
+    if isinstance(annotation, typing.NewType):
+        known = getattr(annotation.__supertype__, "__name__", annotation.__supertype__)
+        return f"; {annotation.__name__} is a NewType, at run time its values are of {known}"
+    return "" if annotation is None else f", got {shown(annotation)}"
+
+
+def _never_matches(kind: type) -> str:
+    """Why no message is told by this class; empty: messages can be."""
+    if getattr(kind, "_is_protocol", False):
+        return "a Protocol is no class of its members; name the classes, or use an abstract base class"
+    if typing.is_typeddict(kind):
+        return "at run time its values are plain dicts; use a dataclass or a Message"
+    if kind in SYSTEM:
+        return "the runtime handles such messages itself"
+    return ""
+
+
+def refuse_doubles(actor_class: type) -> None:
+    """Raises `HandlerDefinitionError` when the body of the class has two handlers for one class of messages."""
+    claimed: dict[type, tuple[str, object]] = {}
+    for name, member in vars(actor_class).items():
+        for kind in getattr(member, MARK, ()):
+            earlier, method = claimed.setdefault(kind, (name, member))
+            if method is not member:
+                raise HandlerDefinitionError(
+                    f"{actor_class.__qualname__}.{name}",
+                    f"{earlier} handles {kind.__qualname__} already; only a subclass may have another handler for it",
+                )
+
+
+H = TypeVar("H")
+
+
+def best_match(declared: Mapping[type, H], kind: type) -> H | None:
+    """What is declared for the class `kind` or its nearest base; else for the most special class of those it is
+    registered with, in the order in which they were declared; else for `object`.
+    """
+    for base in kind.__mro__[:-1]:
+        if base in declared:
+            return declared[base]
+    virtual = [base for base in declared if _has_hook(base) and issubclass(kind, base)]
+    for base in virtual:
+        if not any(issubclass(other, base) for other in virtual if other is not base):
+            return declared[base]
+    return declared[virtual[0]] if virtual else declared.get(object)
+
+
+def _has_hook(kind: type) -> bool:
+    """Whether the class says itself what its subclasses are, as abstract base classes do."""
+    return type(kind).__subclasscheck__ is not type.__subclasscheck__
+
+
+class Dispatch(dict[type, Handler]):
+    """The handlers of one actor class by the exact type of the message; types not seen before are looked up once."""
+
+    def __init__(self, declared: dict[type, Handler], fallback: Handler) -> None:
+        super().__init__(declared)
+        self._declared = declared
+        self._fallback = fallback
+
+    def __missing__(self, kind: type) -> Handler:
+        handler = best_match(self._declared, kind) or self._fallback
+        self[kind] = handler
+        return handler
+
+
+def dispatch_for(actor_class: type, fallback: Handler) -> Dispatch:
+    """The dispatch of `actor_class`: what it marks, what it inherits, and the runtime's own messages."""
+    declared: dict[type, Handler] = {}
+    for base in reversed(actor_class.__mro__):
+        for name, member in vars(base).items():
+            for kind in getattr(member, MARK, ()):
+                declared[kind] = getattr(actor_class, name)
+    return Dispatch({**declared, **SYSTEM}, fallback)
+
+
+def comes(actor: Any, timed: Timed) -> bool:
+    """Whether the message of a timer is to be handled. It has come then: to cancel its timer does not take it back."""
+    cell = actor._cell
+    if timed.cancelled:
+        cell.skipped()
+        return False
+    if timed.incarnation != cell.incarnation:
+        cell.dead_letter(timed.message, "stale_timer", cell.envelope)
+        return False
+    envelope = cell.envelope
+    if envelope is not None and envelope.message is timed:
+        envelope.message = Timed(timed.incarnation, timed.message)
+    return True
+
+
+def _timed(actor: Any, timed: Timed) -> object:
+    cell = actor._cell
+    if not comes(actor, timed):
+        return None
+    return cell.table[type(timed.message)](actor, timed.message)
+
+
+def _continue(actor: Any, _: Continue) -> object:
+    return actor.on_continue()
+
+
+def _stop(actor: Any, _: _ActorStop) -> None:
+    actor._cell.stop_by_message()
+
+
+def _proxy_call(actor: Any, call: ProxyCall) -> object:
+    return get_attr_directly(actor, call.attr_path)(*call.args, **call.kwargs)
+
+
+def _proxy_get(actor: Any, get: ProxyGetAttr) -> object:
+    return get_attr_directly(actor, get.attr_path)
+
+
+def _proxy_set(actor: Any, put: ProxySetAttr) -> None:
+    setattr(get_attr_directly(actor, put.attr_path[:-1]), put.attr_path[-1], put.value)
+
+
+SYSTEM: dict[type, Handler] = {
+    Timed: _timed,
+    Continue: _continue,
+    _ActorStop: _stop,
+    ProxyCall: _proxy_call,
+    ProxyGetAttr: _proxy_get,
+    ProxySetAttr: _proxy_set,
+}
+"""What becomes of the runtime's own messages."""

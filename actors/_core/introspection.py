@@ -1,0 +1,88 @@
+"""What can be seen of an actor from outside, at any time and from any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where an actor is in its life, what it does and what waits. Each field was read once, without stopping the
+    actor.
+    """
+
+    path: str
+    actor_class: type
+    host: str
+    state: str
+    """starting, running, stopping, down (between two incarnations) or stopped (gone for good)."""
+    incarnation: int
+    suspended: bool
+    handling: str | None
+    """The type of the message being handled."""
+    waiting_for: str | None
+    """The path of the actor whose answer the handler waits for."""
+    queued: int
+    stashed: int
+    links: int
+    monitors: int
+    timers: int
+    children: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counters of an actor over all its incarnations; they only grow."""
+
+    handled: int
+    """Messages a handler was given."""
+    crashes: int
+    restarts: int
+    seconds: float
+    """Time in handlers, waiting included."""
+    uptime: float
+    """Seconds since the present incarnation came up; 0 when none runs."""
+
+
+def status_of(cell: Cell) -> Status:
+    """The status of a cell."""
+    envelope, waiting, watchers = cell.envelope, cell.waiting, cell.watchers
+    links, monitors = watchers.counts if watchers is not None else (0, 0)
+    return Status(
+        path=cell.path,
+        actor_class=cell.props.kind.actor_class,
+        host=cell.props.host,
+        state=cell.state.value,
+        incarnation=cell.incarnation,
+        suspended=cell.suspended,
+        handling=type(envelope.message).__qualname__ if envelope is not None else None,
+        waiting_for=waiting[0].path if waiting is not None else None,
+        queued=len(cell.queue) + len(cell.urgent or ()),
+        stashed=len(cell.stash or ()),
+        links=links,
+        monitors=monitors,
+        timers=len(cell.timers or ()),
+        children=tuple(cell.children or ()),
+    )
+
+
+def statistics_of(cell: Cell) -> Statistics:
+    """The counters of a cell."""
+    running = cell.state.value == "running"
+    return Statistics(
+        handled=cell.handled,
+        crashes=cell.crashes,
+        restarts=max(0, cell.incarnation - 1),
+        seconds=cell.seconds,
+        uptime=cell.runtime.now() - cell.up_since if running else 0.0,
+    )
+
+
+def state_of(cell: Cell) -> dict[str, object]:
+    """The attributes of the instance that lives in a cell; empty when none does."""
+    actor = cell.actor
+    return {} if actor is None else {name: value for name, value in list(vars(actor).items()) if name != "_cell"}

@@ -1,0 +1,96 @@
+"""Messages the runtime knows: the base class of protocol messages, and what it tells actors itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from actors.reasons import ExitReason
+
+if TYPE_CHECKING:
+    from actors._core.ref import ActorRef
+    from actors._core.timers import Timer
+
+
+class Message(BaseModel):
+    """Base of protocol messages: a frozen pydantic model. Any other object may be a message too."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A monitored incarnation ended (supervision rule 31). Travels in the system lane."""
+
+    ref: ActorRef[Any]
+    reason: ExitReason
+    monitor: int
+    """The number that `monitor()` returned: two monitors are two messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A linked actor ended; told only to an actor that traps exits. Travels in the system lane."""
+
+    ref: ActorRef[Any]
+    reason: ExitReason
+
+
+class Timed(NamedTuple):
+    """A message from a timer. It is for the incarnation that set the timer and for no later one."""
+
+    incarnation: int
+    message: object
+    timer: Timer | None = None
+    """The timer that sent it; `None` once it no longer matters whether that one was cancelled."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its timer was cancelled since: then it is neither handled nor a dead letter."""
+        return self.timer is not None and self.timer.cancelled
+
+
+class Continue(NamedTuple):
+    """Asks the actor to run `on_continue`, before any message that waits."""
+
+
+class StopOrder(NamedTuple):
+    """To an actor that governs its own life: stop what you started, then leave."""
+
+    reason: ExitReason
+
+
+class ChildStarted(NamedTuple):
+    """To the parent: the incarnation runs."""
+
+    id: str
+    incarnation: int
+
+
+class ChildDeclined(NamedTuple):
+    """To the parent: the incarnation raised `IgnoreStart`."""
+
+    id: str
+    incarnation: int
+
+
+class ChildStartFailed(NamedTuple):
+    """To the parent: the incarnation did not come up, and is gone."""
+
+    id: str
+    incarnation: int
+    reason: ExitReason
+
+
+class ChildExited(NamedTuple):
+    """To the parent: the incarnation is gone, and everything below it."""
+
+    id: str
+    incarnation: int
+    reason: ExitReason
+    message_type: str | None
+    """The type of the message that was being handled, where one crashed it."""
+    handled: int = 0
+    """How many messages the incarnation handled without failure."""

@@ -1,0 +1,92 @@
+"""What a cell is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pykka
+
+from actors._core.actor_type import ActorType
+from actors._core.mailbox import MailboxSpec
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+    from actors._runtime.runtime import Runtime
+
+
+@dataclass(slots=True, eq=False)
+class Props:
+    """The recipe of an actor: its class, its arguments, and how it is hosted. Times are in seconds."""
+
+    kind: ActorType
+    args: Sequence[object] = ()
+    kwargs: Mapping[str, object] = field(default_factory=dict)
+    host: str = "loop"
+    name: str | None = None
+    mailbox: MailboxSpec | None = None
+    redeliver: int = 0
+    handler_timeout: float | None = None
+    start_timeout: float | None = None
+    shutdown: float | None = 5.0
+
+    def construct(self, cell: Cell) -> Any:
+        """A fresh instance for `cell`."""
+        return self.kind.construct(cell, self.args, self.kwargs)
+
+
+def options_to_props(
+    runtime: Runtime,
+    actor_class: type[pykka.Actor],
+    args: Mapping[str, object] | Sequence[object],
+    host: str | None,
+    name: str | None,
+    mailbox: MailboxSpec | None,
+    handler_timeout: float | None,
+    start_timeout: float | None,
+    redeliver: int = 0,
+    shutdown: float | None = 5.0,
+) -> Props:
+    """The props for a class and what its spawner says. Raises NotAnActor, TypeError and ValueError."""
+    kind = runtime.kind(actor_class)
+    if isinstance(args, str | bytes):
+        raise TypeError(f"args must be a mapping or a sequence of arguments, not {args!r}")
+    for option, seconds in (
+        ("handler_timeout", handler_timeout),
+        ("start_timeout", start_timeout),
+        ("shutdown", shutdown),
+    ):
+        if seconds is not None and (type(seconds) not in (int, float) or not seconds >= 0):
+            raise ValueError(f"{option} must be seconds from 0, or None for any time, not {seconds!r}")
+    positional, named = ((), args) if isinstance(args, Mapping) else (args, {})
+    return Props(
+        kind,
+        positional,
+        named,
+        host_for(kind, host),
+        name,
+        mailbox if mailbox is not None else kind.mailbox,
+        redeliver,
+        handler_timeout,
+        start_timeout,
+        shutdown,
+    )
+
+
+def host_for(kind: ActorType, host: str | None = None) -> str:
+    """Where actors of this kind run: on `host`, else where the class says. Raises ValueError for one that the class is
+    not made for.
+    """
+    where = host or kind.host
+    if (problem := wrong_host(kind.actor_class, where)) is not None:
+        raise ValueError(problem)
+    return where
+
+
+def wrong_host(actor_class: type, host: object) -> str | None:
+    """What is wrong with actors of this class on this host."""
+    only = getattr(actor_class, "only_host", None)
+    if only is None or host == only:
+        return None
+    return f"host: {actor_class.__qualname__} runs on the {only} only, got {host!r}"

@@ -1,0 +1,420 @@
+"""The stable reference to an actor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+
+import pykka
+from pykka.messages import _ActorStop
+
+from actors._core.current import current_cell
+from actors._core.deadlines import expire
+from actors._core.envelope import Envelope
+from actors._core.future import Future, Pending, conclude, refuse_on_loop
+from actors._core.introspection import Statistics, Status, state_of, statistics_of, status_of
+from actors._core.loop import Handled, State
+from actors._core.mailbox import BoundedQueue
+from actors._core.messages import Down
+from actors._core.waits import Wanted, note_wait
+from actors._name import NAME
+from actors.errors import CallTimeout, RuntimeStopped
+from actors.reasons import ExitReason, Killed, NoProc, Shutdown
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from pykka._actor import ActorInbox
+
+    from actors._core.cell import Cell
+    from actors._pykka.proxy import Proxy
+    from actors._runtime.runtime import Runtime
+
+A = TypeVar("A", bound=pykka.Actor)
+DEFAULT: float = -1.0
+"""Stands for the default deadline of the runtime."""
+
+
+class ActorRef(pykka.ActorRef[A]):
+    """A reference to an actor's place: the same through all restarts, until the actor is gone for good.
+
+    There is one ref object for each actor, so refs compare by identity. `tell`, `ask`, `stop` and `proxy` mean what
+    they mean in pykka. A ref may be used from any thread and any loop.
+    """
+
+    __slots__ = ("_cell",)
+
+    _cell: Cell
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+
+    # Sending
+
+    def tell(self, message: Any, *, correlation_id: str | None = None) -> None:
+        """Sends a message and does not wait.
+
+        From one sender to one receiver, messages arrive in the order sent (supervision rule 33).
+
+        Raises:
+            ActorDeadError: the actor is gone for good; the message is given back
+            MailboxFull: a bounded mailbox refused it; the message is given back
+            BlockingCallError: the mailbox is full, its policy is `block`, and this thread runs an event loop
+        """
+        cell = self._cell
+        if cell.closed:
+            raise cell.gone(message)
+        caller = current_cell.get()
+        envelope = Envelope(message, caller)
+        if correlation_id is not None or (
+            caller is not None and caller.envelope is not None and caller.envelope.correlation_id is not None
+        ):
+            envelope.correlation_id = _inherit(caller, correlation_id)
+        cell.queue.append(envelope)
+        if cell.idle:
+            cell.wake()
+
+    async def send(self, message: object, *, correlation_id: str | None = None) -> None:
+        """Like `tell`, but waits for room in a bounded mailbox whose policy is `block`."""
+        cell = self._cell
+        queue = cell.queue
+        if cell.closed or not isinstance(queue, BoundedQueue) or not queue.blocks:
+            self.tell(message, correlation_id=correlation_id)
+            return
+        caller = current_cell.get()
+        await queue.admit(Envelope(message, caller, None, None, _inherit(caller, correlation_id)))
+        if cell.idle:
+            cell.wake()
+
+    async def call(self, message: object, *, timeout: float | None = DEFAULT, correlation_id: str | None = None) -> Any:
+        """Sends a message and awaits the answer, on whichever loop this coroutine runs.
+
+        `timeout` is in seconds; the default is the runtime's, `None` waits for ever. A call made while a message is
+        being handled ends no later than the deadline of that message.
+
+        Raises:
+            ActorDeadError: the actor is gone, or goes before it answers
+            CallTimeout: no answer in time
+            DeadlockError: the actor waits, directly or not, for the one that calls
+            Exception: what the handler raised
+        """
+        cell = self._cell
+        if cell.closed:
+            raise cell.gone(message)
+        runtime = cell.runtime
+        caller = current_cell.get()
+        deadline = _deadline(cell, caller, timeout)
+        if asyncio.get_running_loop() is not runtime.loop:
+            return await self._call_from_elsewhere(message, caller, deadline, correlation_id)
+        reply: Any = runtime.loop.create_future() if cell.host is runtime.loop_host else Future(runtime.park)
+        envelope = Envelope(message, caller, reply, deadline)
+        waits = False
+        if correlation_id is not None or caller is not None:
+            envelope.correlation_id = _inherit(caller, correlation_id)
+            waits = note_wait(caller, cell, reply)
+        entry = None if deadline is None else runtime.deadlines.add(deadline, (reply, cell.path, message))
+        try:
+            cell.put(envelope)
+            runtime.loop_host.run_now()
+            return await reply
+        finally:
+            if entry is not None:
+                runtime.deadlines.discard(entry)
+            if waits and caller is not None:
+                caller.waiting = None
+
+    async def _call_from_elsewhere(
+        self, message: object, caller: Cell | None, deadline: float | None, correlation_id: str | None
+    ) -> Any:
+        """A call from another loop than the runtime's: that loop keeps the deadline."""
+        cell = self._cell
+        reply: Future[Any] = Future(cell.runtime.park)
+        waits = note_wait(caller, cell, reply)
+        seconds = None if deadline is None else deadline - cell.runtime.now()
+        try:
+            cell.put(Envelope(message, caller, reply, deadline, _inherit(caller, correlation_id)))
+            async with asyncio.timeout(seconds) as limit:
+                return await reply
+        except TimeoutError:
+            if not limit.expired():  # the handler's own
+                raise
+            raise CallTimeout(cell.path, type(message).__qualname__) from None
+        finally:
+            if waits and caller is not None:
+                caller.waiting = None
+
+    @overload
+    def ask(self, message: Any, *, block: Literal[False], timeout: float | None = ...) -> Future[Any]: ...
+
+    @overload
+    def ask(self, message: Any, *, block: Literal[True], timeout: float | None = ...) -> Any: ...
+
+    @overload
+    def ask(self, message: Any, *, block: bool = ..., timeout: float | None = ...) -> Any: ...
+
+    def ask(
+        self,
+        message: Any,
+        *,
+        block: bool = True,
+        timeout: float | None = DEFAULT,
+        correlation_id: str | None = None,
+    ) -> Any:
+        """Sends a message and blocks this thread until the answer comes; with `block=False`, returns the future of it.
+
+        Deadline and errors are those of `call`. On a thread that runs an event loop it raises `BlockingCallError` at
+        once.
+        """
+        if block:
+            refuse_on_loop("ask()", "`await ref.call(message)`")
+        cell = self._cell
+        runtime = cell.runtime
+        caller = current_cell.get()
+        deadline = _deadline(cell, caller, timeout)
+        future: Future[Any] = Future(runtime.park, None if block else cell)
+        if cell.closed:
+            future.set_exception(cell.gone(message))
+            return future.get() if block else future
+        waits = block and note_wait(caller, cell, future)
+        try:
+            cell.put(Envelope(message, caller, future, deadline, _inherit(caller, correlation_id)))
+            if not block:
+                if deadline is not None and not future.done():
+                    # A runtime that has stopped meanwhile has settled the future with everything else.
+                    with suppress(RuntimeStopped):
+                        runtime.on_loop(partial(_watch_deadline, future, cell, deadline, message))
+                return future
+            seconds = None if deadline is None else deadline - runtime.now()
+            if not future.done() and not runtime.park(future, seconds):
+                expire(future, cell.path, message)
+            return future.get()
+        finally:
+            if waits and caller is not None:
+                caller.waiting = None
+
+    # Life
+
+    @property
+    def path(self) -> str:
+        """The place in the tree, such as `root/workers/w1`."""
+        return self._cell.path
+
+    @property
+    def incarnation(self) -> int:
+        """1 for the first start, one more with each restart; 0 before the first."""
+        return self._cell.incarnation
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime the actor lives in."""
+        return self._cell.runtime
+
+    @property
+    def actor_class(self) -> type[A]:  # type: ignore[override]
+        """The class of the actor."""
+        return self._cell.props.kind.actor_class
+
+    def is_alive(self) -> bool:
+        """Whether messages are taken: true through restarts and their delays, until the actor is gone for good."""
+        return not self._cell.closed
+
+    def stop(self, *, block: bool = True, timeout: float | None = None, drain: bool = True) -> Any:
+        """Asks the actor to stop; it ends with reason `shutdown`. A supervised permanent actor is started again.
+
+        With `drain`, as in pykka, messages that wait already are handled first; without, the request goes ahead of
+        them. Returns whether the actor was alive, or a future of that with `block=False`.
+
+        Raises:
+            BlockingCallError: `block` on a thread that runs an event loop
+            DeadlockError: what waits is a handler of the actor itself or of one below it, or one that it waits for
+            pykka.Timeout: it did not stop within `timeout` seconds
+        """
+        if block:
+            refuse_on_loop("stop()", "`await ref.stop(block=False)`")
+        cell = self._cell
+        forced = not drain and cell.props.shutdown is not None
+        future: Future[bool] = Future(cell.runtime.park, cell, Wanted.FORCED_END if forced else Wanted.END)
+        if cell.closed:
+            future.set(False)
+        else:
+            self.monitor().add_done_callback(lambda _: conclude(future, cell.reason, True))
+            if drain:
+                cell.put_stop(Envelope(_ActorStop(), current_cell.get()))
+            else:
+                cell.runtime.control_call(cell.stop, Shutdown("stop() was called"), cell.props.shutdown)
+        return future.get(timeout=timeout) if block else future
+
+    def kill(self) -> None:
+        """Ends the actor, and everything below it, without asking. A supervised one is restarted where its spec says
+        so.
+        """
+        self._cell.runtime.control_call(self._cell.kill, Killed("kill() was called"))
+
+    def wait(self, timeout: float | None = None) -> ExitReason | None:
+        """Blocks this thread until the actor is gone for good; returns its last exit reason, or `None` when `timeout`
+        seconds passed.
+        """
+        refuse_on_loop("wait()", "`await ref.ended()`")
+        try:
+            return self.ended().get(timeout=timeout)
+        except pykka.Timeout:
+            return None
+
+    def ended(self) -> Future[ExitReason]:
+        """A future of the last exit reason: it settles when the actor is gone for good, not when it restarts."""
+        cell = self._cell
+        future: Future[ExitReason] = Future(cell.runtime.park, cell, Wanted.END)
+        if cell.closed:  # its runtime may have stopped since, and answers no more
+            conclude(future, cell.reason, cell.reason)
+        else:
+            cell.runtime.on_loop(partial(_add_ended, cell, Pending(future)))
+        return future
+
+    def monitor(self) -> Future[Down]:
+        """A future of the end of the present incarnation. Inside an actor, `self.monitor(ref)` sends a message
+        instead.
+        """
+        runtime = self._cell.runtime
+        future: Future[Down] = Future(runtime.park, self._cell, Wanted.END)
+        if self._cell.closed:
+            conclude(future, self._cell.reason, Down(self, NoProc(), runtime.next_number()))
+            return future
+        pending = Pending(future)
+        runtime.on_loop(lambda: self._cell.watch().add_monitor(runtime.next_number(), pending))
+        return future
+
+    def link(self, other: ActorRef[Any]) -> None:
+        """Ties the two actors together: an abnormal exit of one ends the other, unless it traps exits (supervision
+        rule 31).
+        """
+        self._cell.runtime.on_loop(lambda: self._cell.watch().add_link(other._cell))
+
+    def unlink(self, other: ActorRef[Any]) -> None:
+        """Unties the two."""
+        self._cell.runtime.on_loop(lambda: self._cell.watch().remove_link(other._cell))
+
+    # Looking in. A busy, stuck or suspended actor answers too: nothing of this goes through its mailbox.
+
+    def status(self) -> Status:
+        """Where the actor is in its life, what it does and what waits."""
+        return status_of(self._cell)
+
+    def statistics(self) -> Statistics:
+        """What the actor has done so far: counters that only grow."""
+        return statistics_of(self._cell)
+
+    def state(self) -> dict[str, object]:
+        """The attributes of the present instance, read without asking it: a busy actor may be changing them
+        meanwhile.
+        """
+        return state_of(self._cell)
+
+    def view(self) -> object:
+        """What the actor published last (`Actor.publish_view`), in any thread. None: nothing, or it has terminated."""
+        return self._cell.view
+
+    def suspend(self) -> None:
+        """Takes no further user or system message until `resume`, also through a restart; the order to stop still gets
+        through.
+        """
+        self._cell.runtime.control_call(self._cell.suspend, True)
+
+    def resume(self) -> None:
+        """Goes on after `suspend`."""
+        self._cell.runtime.control_call(self._cell.suspend, False)
+
+    def trace(self, last: int) -> None:
+        """Begins to remember the last messages handled, at most `last` of them; 0 ends it."""
+        self._cell.runtime.control_call(self._cell.keep_trace, last)
+
+    def last_messages(self) -> list[Handled]:
+        """The last messages handled since `trace` was called, oldest first."""
+        return list(self._cell.trace or ())
+
+    # pykka's other names
+
+    def proxy(self) -> Proxy[A]:
+        """Pykka's proxy: attributes and methods as futures, `async` methods included. It survives restarts.
+
+        Raises:
+            ActorDeadError: the actor is gone for good
+        """
+        from actors._pykka.proxy import Proxy
+
+        return Proxy(actor_ref=self)
+
+    @property
+    def actor_urn(self) -> str:  # type: ignore[override]
+        """Pykka's name for the identity of an actor."""
+        return f"urn:{NAME}:{self._cell.runtime.name}:{self._cell.path}"
+
+    @property
+    def actor_inbox(self) -> ActorInbox:  # type: ignore[override]
+        """Pykka's view of the mailbox."""
+        from actors._pykka.foreign import CellInbox
+
+        return CellInbox(self._cell)
+
+    @property
+    def actor_stopped(self) -> Event:  # type: ignore[override]
+        """Pykka's flag of an actor that is gone for good."""
+        from actors._core.stopped import StoppedFlag
+
+        return StoppedFlag(self._cell)
+
+    @property
+    def _actor_weakref(self) -> Callable[[], A | None]:  # type: ignore[override]
+        return lambda: self._cell.actor
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"the ref of {self.path} belongs to this process and cannot be pickled; send its path instead")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.actor_class.__name__} ({self._cell.path})"
+
+    def __repr__(self) -> str:
+        return f"<ActorRef {self._cell.path} #{self._cell.incarnation}>"
+
+
+def _add_ended(cell: Cell, pending: Pending[ExitReason]) -> None:
+    """The future settles when the cell closes, and is forgotten if it is dropped before."""
+    forget = cell.runtime.when_closed(cell, lambda reason: pending.conclude(reason, reason))
+    pending.when_dropped(forget)
+
+
+def _inherit(caller: Cell | None, correlation_id: str | None) -> str | None:
+    """The correlation id of a message: the one given, or that of the message being handled."""
+    if correlation_id is not None or caller is None or caller.envelope is None:
+        return correlation_id
+    return caller.envelope.correlation_id
+
+
+def _deadline(cell: Cell, caller: Cell | None, timeout: float | None) -> float | None:
+    runtime = cell.runtime
+    if timeout is not None:
+        if timeout is DEFAULT:
+            timeout = runtime.default_timeout
+        elif not timeout >= 0:
+            raise ValueError(f"timeout must be seconds from 0, or None to wait for ever, not {timeout!r}")
+    deadline = None if timeout is None else runtime.now() + timeout
+    inherited = caller.envelope.deadline if caller is not None and caller.envelope is not None else None
+    if inherited is None or caller is None or caller.runtime is not runtime:
+        return deadline
+    return inherited if deadline is None else min(deadline, inherited)
+
+
+def _watch_deadline(future: Future[Any], cell: Cell, deadline: float, message: object) -> None:
+    runtime = cell.runtime
+    if future.done() or cell.state is State.CLOSED:
+        return
+    entry = runtime.deadlines.add(deadline, (future, cell.path, message))
+    future.add_done_callback(lambda _: runtime.on_loop(lambda: runtime.deadlines.discard(entry)))

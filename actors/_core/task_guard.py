@@ -1,0 +1,162 @@
+"""Tasks that actors start: one that exits ends its actor, not the event loop.
+
+asyncio lets `SystemExit` and `KeyboardInterrupt` out of a task and through the loop, which ends for everyone on it. A
+task that was created by code of an actor keeps them: what awaits the task gets the exception, and if nothing awaits it,
+the actor crashes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.events import Handle
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, copy_context
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from actors._core.current import current_cell, current_incarnation
+from actors._user_code.interrupts import is_interrupt, on_its_way
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+
+Exits = (SystemExit, KeyboardInterrupt)
+"""What asyncio lets out of the loop."""
+PASSES = 4
+"""How many passes of the loop something may take to begin to wait for a task that has just ended."""
+TaskFactory = Callable[..., asyncio.Future[Any]]
+_NOT_WAITING = (set, list, dict, WeakSet, ModuleType)
+
+
+class TaskGuard:
+    """A task factory that guards the tasks of actors. All other tasks are left to the factory that was set before."""
+
+    def __init__(self, previous: TaskFactory | None) -> None:
+        self.previous = previous
+        self.users = 0
+        """How many runtimes use this loop."""
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Future[Any]:
+        context: Context | None = options.get("context")
+        cell = current_cell.get() if context is None else context.get(current_cell)
+        if cell is not None:
+            incarnation = current_incarnation.get() if context is None else context.get(current_incarnation, 0)
+            coro = _Guarded(coro, cell, incarnation)
+        if self.previous is None:
+            return asyncio.Task(coro, loop=loop, **options)
+        return self.previous(loop, coro, **options)
+
+
+def guard_tasks(loop: asyncio.AbstractEventLoop) -> TaskGuard:
+    """Guards the tasks of the loop until `unguard_tasks`. A task factory of the user's stays in use."""
+    factory: Any = loop.get_task_factory()
+    guard = factory if isinstance(factory, TaskGuard) else TaskGuard(factory)
+    if guard is not factory:
+        loop.set_task_factory(guard)
+    guard.users += 1
+    return guard
+
+
+def unguard_tasks(loop: asyncio.AbstractEventLoop, guard: TaskGuard) -> None:
+    """Takes the guard back, after the last runtime that used it, unless another factory was set on top of it."""
+    guard.users -= 1
+    if not guard.users and loop.get_task_factory() is guard:
+        loop.set_task_factory(guard.previous)
+
+
+class _Guarded(Coroutine[Any, Any, Any]):
+    """The coroutine of a task. What it exits with becomes the exception of the task, and goes no further."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], cell: Cell, incarnation: int) -> None:
+        self._coroutine = coroutine
+        self._cell = cell
+        self._incarnation = incarnation
+
+    def send(self, value: Any, /) -> Any:
+        try:
+            return self._coroutine.send(value)
+        except Exits as error:
+            return self._end(error)
+
+    def throw(self, *error: Any) -> Any:
+        try:
+            return self._coroutine.throw(*error)
+        except Exits as exit:
+            return self._end(exit)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._coroutine.__await__()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._coroutine, name)  # cr_frame and the like, for those who look at a task
+
+    def _end(self, error: BaseException) -> Any:
+        task: Any = asyncio.current_task()
+        if is_interrupt(error):
+            on_its_way(error)  # asyncio raises it through the loop
+            raise error
+        if task is None:
+            raise error
+        loop = task.get_loop()
+        if not _is_awaited(task):
+            loop.call_soon(self._judge, task, PASSES)
+        # The task is done here, with this exception; asyncio itself would raise it through the loop as well.
+        asyncio.Future.set_exception(task, error)
+        return _Never(loop)
+
+    def _judge(self, task: Any, passes: int) -> None:
+        """Nothing waited for the task when it ended. What was about to has taken its exception by now, or else the
+        actor crashes by it.
+        """
+        if not task._log_traceback:
+            return
+        if passes:
+            task.get_loop().call_soon(self._judge, task, passes - 1)
+        else:
+            where = f"task {task.get_name()!r}"
+            self._cell.runtime.escaped(task.exception(), self._cell, self._incarnation, where)
+
+
+def _is_awaited(task: Any) -> bool:
+    """Whether something waits for the task, rather than notes that it is done, as `set.discard` does."""
+    callbacks = [each[0] for each in task._callbacks or ()]
+    return any(not isinstance(getattr(each, "__self__", None), _NOT_WAITING) for each in callbacks)
+
+
+class _Never:
+    """What a task that has ended already waits for. It holds nothing, and nothing wakes the task again."""
+
+    _asyncio_future_blocking = True
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(self, callback: object, *, context: object = None) -> None:
+        """Nothing ever calls it."""
+
+    def cancel(self, msg: object = None) -> bool:
+        """It cannot be cancelled."""
+        return False
+
+
+def owner_of(error: BaseException) -> tuple[Cell | None, int]:
+    """The actor whose callback let this error out of the loop, and its incarnation."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code is Handle._run.__code__:
+            return owner_in(trace.tb_frame.f_locals["self"]._context)
+        trace = trace.tb_next
+    return None, 0
+
+
+def owner_in(context: Context | None) -> tuple[Cell | None, int]:
+    """The actor whose code runs in this context, and its incarnation."""
+    context = context if context is not None else copy_context()
+    return context.get(current_cell), context.get(current_incarnation, 0)

@@ -1,0 +1,91 @@
+"""Timers of actors: a message to oneself later, once or again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors._core.clock import TimerHandle
+from actors._core.envelope import Envelope
+from actors._core.messages import Timed
+from actors._user_code.interrupts import hand_on
+from actors.errors import BlockingCallError, MailboxFull
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+
+
+class Timer:
+    """A message that comes later. It ends with the incarnation that set it."""
+
+    __slots__ = ("_cell", "_due", "_handle", "_incarnation", "_interval", "_message", "active", "cancelled")
+
+    def __init__(self, cell: Cell, due: float, interval: float | None, message: object) -> None:
+        self._cell = cell
+        self._due = due
+        self._interval = interval
+        self._message = message
+        self._incarnation = cell.incarnation
+        self._handle: TimerHandle | None = None
+        self.active = True
+        """Whether a message is still to come."""
+        self.cancelled = False
+        """Whether `cancel` was called: not even a message that waits already is handled."""
+        cell.runtime.on_loop(self._arm)
+
+    def _arm(self) -> None:
+        cell = self._cell
+        if not self.active or cell.incarnation != self._incarnation or cell.closed:
+            self.active = False
+            return
+        if cell.timers is None:
+            cell.timers = set()
+        cell.timers.add(self)
+        self._handle = cell.runtime.clock.call_at(self._due, self._fire)
+
+    def _fire(self) -> None:
+        cell = self._cell
+        if not self.active:
+            return
+        if self._interval is None:
+            self._forget()
+        else:
+            # From the due time, not from now: an interval does not drift. Ticks that are missed are not made up for.
+            now = cell.runtime.now()
+            self._due += self._interval * max(1, -(-(now - self._due) // self._interval))
+            self._handle = cell.runtime.clock.call_at(self._due, self._fire)
+        envelope = Envelope(Timed(self._incarnation, self._message, self), cell)
+        try:
+            self._put(envelope)
+        except (MailboxFull, BlockingCallError) as error:
+            cell.dead_letter(self._message, "overflow", envelope, error)
+        except BaseException as error:  # noqa: BLE001 - of the user's priority function; there is no sender to tell
+            hand_on(error)
+            cell.dead_letter(self._message, "refused", envelope, error)
+
+    def _put(self, envelope: Envelope) -> None:
+        self._cell.put(envelope)
+
+    def cancel(self) -> None:
+        """The message does not come, even if it waits in the mailbox already. One that the actor has stashed or
+        postponed has come. May be called twice, and from any thread.
+        """
+        self.cancelled = True
+        self.end()
+
+    def end(self) -> None:
+        """No further message is sent. One that waits already is left: the end of an incarnation makes it a dead letter
+        (`stale_timer`).
+        """
+        if self.active:
+            self.active = False
+            self._cell.runtime.on_loop(self._disarm)
+
+    def _disarm(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.active = False
+        if self._cell.timers is not None:
+            self._cell.timers.discard(self)

@@ -1,0 +1,127 @@
+"""Who waits for whom: the edge that a handler adds while it waits, and the cycle that it must not close.
+
+Every kind of wait uses the same edge, `Cell.waiting`. Only what the handler or hook itself waits for counts: a task
+that it started may go on without it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from actors._core.current import current_cell
+from actors.errors import DeadlockError
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+
+
+class Link(Protocol):
+    """What may be waited for: a cell, or what stands between two of them."""
+
+    @property
+    def path(self) -> str:
+        """What an error calls it."""
+
+    @property
+    def waiting(self) -> Edge | None:
+        """What it waits for itself."""
+
+
+class Question(Protocol):
+    """What is waited for: once it is done, the edge leads nowhere, even if the one who waits has not gone on yet."""
+
+    def done(self) -> bool: ...
+
+
+Edge = tuple[Link, Question]
+"""Who has to go on first, and with what."""
+
+
+class Wanted(Enum):
+    """What a future wants from the actor that it is about."""
+
+    ANSWER = auto()
+    """The answer to a message: it comes after the handler that runs now."""
+    END = auto()
+    """Its end, of its own accord: that comes after the handler that runs now, and after the end of all below it."""
+    FORCED_END = auto()
+    """Its end within a grace period: that waits for no other actor, but an actor that ends never hears of it."""
+
+
+@runtime_checkable
+class Awaited(Protocol):
+    """A future that can be told later what settles it."""
+
+    def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
+        """From now on `link` settles it."""
+
+
+class Wait:
+    """A handler that waits for a future: an edge, from its beginning to its end."""
+
+    __slots__ = ("_edge", "_waiter")
+
+    def __init__(self, waiter: Cell, edge: Edge) -> None:
+        self._waiter = waiter
+        self._edge = waiter.waiting = edge
+
+    def turn_to(self, target: Link) -> None:
+        """It has come out whose turn it is to go on: the edge leads there."""
+        if self._waiter.waiting is self._edge:
+            self._edge = self._waiter.waiting = (target, self._edge[1])
+
+    def end(self) -> None:
+        """Takes the edge back."""
+        if self._waiter.waiting is self._edge:
+            self._waiter.waiting = None
+
+
+def begin_wait(target: Link, wanted: Wanted, question: Question) -> Wait | None:
+    """Notes that the running handler waits for `target`; None where no handler or hook itself waits.
+
+    Raises `DeadlockError` when `target` waits for that handler already, directly or not.
+    """
+    waiter = current_cell.get()
+    if waiter is None:
+        return None
+    if wanted is not Wanted.ANSWER and _is_within(waiter, target) and waiter.runtime.on_turn_of(waiter):
+        raise DeadlockError((waiter.path, target.path) if waiter is target else (waiter.path, target.path, waiter.path))
+    if wanted is Wanted.FORCED_END:
+        if waiter.concurrency > 1 or not waiter.runtime.on_turn_of(waiter):
+            return None
+    elif not note_wait(waiter, target, question):
+        return None
+    return Wait(waiter, (target, question))
+
+
+def note_wait(waiter: Cell | None, target: Link, question: Question) -> bool:
+    """Notes that the handler of `waiter` waits for `target`; raises `DeadlockError` when `target` waits for `waiter`
+    already.
+
+    The note is written before the chain is read, so that of two threads that close a cycle at once, one at least sees
+    it.
+    """
+    if waiter is None or waiter.concurrency > 1 or not waiter.runtime.on_turn_of(waiter):
+        return False
+    waiter.waiting = (target, question)
+    chain = [waiter.path]
+    node = target
+    while True:
+        chain.append(node.path)
+        if node is waiter:
+            waiter.waiting = None
+            raise DeadlockError(tuple(chain))
+        edge = node.waiting
+        if edge is None or edge[1].done() or len(chain) > 1000:
+            return True
+        node = edge[0]
+
+
+def _is_within(cell: Cell | None, above: Link) -> bool:
+    """Whether `cell` is `above`, or below it: then `above` cannot end before it."""
+    while cell is not None:
+        if cell is above:
+            return True
+        cell = cell.parent
+    return False

@@ -1,0 +1,1 @@
+"""What runs a cell: the event loop, or a thread of its own."""

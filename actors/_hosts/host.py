@@ -1,0 +1,61 @@
+"""The interface between a cell and whatever runs its incarnations.
+
+There is one loop host and one thread host in a runtime. The simulation brings its own; a process or cluster host fits
+behind the same methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from actors._core.envelope import Envelope
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+    from actors._core.loop import MessageLoop
+
+Done = Callable[[BaseException | None], object]
+
+
+class Host(Protocol):
+    """Runs the code of actors. Every method but `ready`, `drive` and `drive_life` is called on the runtime's loop
+    thread.
+    """
+
+    slice: int
+    """How many messages one turn may handle."""
+    blocks: bool
+    """Whether a turn may take time, so that its limits need a watch from outside."""
+
+    def launch(self, cell: Cell, /) -> None:
+        """An incarnation begins: gives it what it runs on, and a first turn."""
+        ...
+
+    def ready(self, cell: MessageLoop, /) -> None:
+        """Something waits for the cell: gives it a turn soon. From any thread."""
+        ...
+
+    def drive(self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object], /) -> None:
+        """Runs a handler that is a coroutine to its end and has the cell settle the message. From the cell's turn."""
+        ...
+
+    def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done, /) -> None:
+        """Runs hooks to their end, then `done(error)` on the loop thread. From the cell's turn."""
+        ...
+
+    def cut_off(self, cell: Cell, /) -> None:
+        """Cancels handlers under way, where the host can."""
+        ...
+
+    def kill(self, cell: Cell, ended: Callable[[], object], /) -> bool:
+        """Ends what runs. True: nothing ran. False: `ended` is called when it has stopped or has been abandoned."""
+        ...
+
+    def drop(self, cell: Cell, /) -> list[Envelope]:
+        """Gives up what runs, without waiting for its end. Returns the messages under way."""
+        ...
+
+    def retire(self, cell: Cell, /) -> None:
+        """The incarnation is over: takes back what it ran on."""
+        ...

@@ -1,0 +1,312 @@
+"""The loop host: many thousands of actors on one event loop.
+
+One run queue, drained by one `call_soon`. No task for a message: the first step of a coroutine runs at once, and only
+one that has to wait is handed to a carrier, a pooled task that was the current task already during that first step
+(`asyncio.timeout` and friends remember it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.tasks import _enter_task, _leave_task
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from threading import Lock, get_ident
+from typing import TYPE_CHECKING, Any, Protocol
+
+from actors._core.envelope import Envelope
+from actors._hosts.coroutine_runner import CoroutineRunner
+from actors._hosts.host import Done
+from actors._user_code.interrupts import hand_on
+from actors.errors import ActorDeadError
+from actors.events import Abandoned
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+    from actors._core.loop import MessageLoop
+    from actors._runtime.runtime import Runtime
+
+PASS = 0.01
+"""Seconds of turns before the event loop gets to look at its sockets and timers.
+
+Twice the interpreter's switch interval: the loop releases the interpreter after each pass for a moment only, and a
+thread that waits for it begins to insist only when there was no release for that interval. Shorter passes kept other
+threads waiting for seconds.
+"""
+TURNS = 16_384
+"""The most turns of a pass, for a clock that stands still."""
+IDLE_CARRIERS = 32
+"""How many idle carriers are kept for the next handler that has to wait."""
+
+
+class RunQueue(Protocol):
+    """The cells that want a turn, and the choice of who is next. A `collections.deque` chooses the first that came."""
+
+    def append(self, cell: MessageLoop, /) -> None: ...
+
+    def popleft(self) -> MessageLoop: ...
+
+    def __len__(self) -> int: ...
+
+
+class LoopHost:
+    """Runs cells on the event loop of the runtime."""
+
+    slice = 32
+    blocks = False
+
+    def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, run_queue: RunQueue | None = None) -> None:
+        self._runtime = runtime
+        self._loop = loop
+        self._thread = get_ident()
+        self._queue: RunQueue = deque() if run_queue is None else run_queue
+        self._scheduled = False
+        self._ended = False
+        self._lock = Lock()
+        self._time_due = 0.0
+        self._turns_due = 0
+        self._idle: list[CoroutineRunner] = []
+        self._carriers: dict[CoroutineRunner, None] = {}  # no sets: their order is not the same in every run
+        self._under_way: dict[Cell, list[CoroutineRunner]] = {}
+        self.stepping: MessageLoop | None = None
+        """The cell whose code runs at this moment."""
+        self.turns = 0
+
+    # Turns
+
+    def ready(self, cell: MessageLoop) -> None:
+        self._queue.append(cell)
+        if not self._scheduled:
+            self.schedule()
+
+    def run_now(self) -> None:
+        """Runs what is ready without a detour through the event loop: for a coroutine of the loop that is about to
+        wait for it.
+
+        Not from inside a turn, where it would nest, and for no longer than one pass since the loop last had its turn,
+        so that sockets and timers get theirs. The task of the caller steps aside meanwhile: handlers have one of
+        their own.
+        """
+        if self.stepping is not None or self.turns > self._turns_due or self._runtime.now() > self._time_due:
+            return
+        task = asyncio.current_task(self._loop)
+        if task is None:
+            return
+        _leave_task(self._loop, task)
+        try:
+            self._runtime.context.run(self._drain)
+        finally:
+            _enter_task(self._loop, task)
+
+    def schedule(self) -> None:
+        """Has the loop drain the run queue. From any thread.
+
+        While a pass is due or under way nobody has to: `_scheduled` is taken back only before the queue is looked at
+        for the last time.
+        """
+        # Two threads that both found nothing due would each start a chain of passes, and both chains would go on.
+        with self._lock:
+            if self._scheduled and not self._ended and not self._loop.is_closed():
+                return
+            ended, self._scheduled = self._ended, True
+        if ended:
+            raise self._runtime.stopped_error()
+        try:
+            if get_ident() == self._thread:
+                self._loop.call_soon(self._run, context=self._runtime.context)
+            else:
+                self._loop.call_soon_threadsafe(self._run, context=self._runtime.context)
+        except RuntimeError:
+            self._runtime.lose("its event loop was closed", None)
+            raise self._runtime.stopped_error() from None
+
+    def end(self) -> None:
+        """The loop is lost: no pass any more. What comes late is left where it is; its cells are closed."""
+        with self._lock:
+            self._ended = self._scheduled = True
+        while self._queue:
+            self._queue.popleft()
+
+    def _run(self) -> None:
+        self._time_due = self._runtime.now() + PASS
+        self._turns_due = self.turns + TURNS
+        try:
+            self._drain()
+        finally:
+            self._scheduled = self._ended
+            if not self._ended and (self._queue or self._runtime.control):
+                self.schedule()
+
+    def _drain(self) -> None:
+        queue, control = self._queue, self._runtime.control
+        now = self._runtime.now
+        then = now()
+        end, last = then + PASS, self.turns + TURNS
+        try:
+            while queue or control:
+                while control:
+                    function, args = control.popleft()
+                    try:
+                        function(*args)
+                    except BaseException as error:  # noqa: BLE001 - the rest of what is to be done must not be lost
+                        self._runtime.uncaught(self._runtime.name, "a step of its own", error)
+                if not queue:
+                    break
+                cell = queue.popleft()
+                self.stepping = cell
+                try:
+                    cell.context.run(cell.turn)
+                except BaseException as error:  # noqa: BLE001 - the end of one actor, not of the loop of all
+                    self._runtime.turn_failed(cell, error)  # type: ignore[arg-type]
+                self.turns += 1
+                before, then = then, now()
+                cell.seconds += then - before
+                if then > end or self.turns > last:
+                    break
+        finally:
+            self.stepping = None
+
+    # Coroutines
+
+    def drive(self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object]) -> None:
+        carrier = self._first_step(handler)
+        if carrier.suspended:
+            cell.busy()
+            incarnation = cell.incarnation
+            timeout = cell.props.handler_timeout  # type: ignore[attr-defined]
+            carrier.carry(
+                cell,
+                envelope,
+                lambda result, error: cell.finished(envelope, result, error, incarnation),
+                timeout,
+            )
+        else:
+            result, error = carrier.give_back()
+            cell.settle(envelope, result, error, cell.incarnation)
+
+    def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done) -> None:
+        def ended(_: object, error: BaseException | None) -> None:
+            if error is not None:
+                hand_on(error)
+            done(error)
+
+        carrier = self._first_step(hook)
+        if carrier.suspended:
+            carrier.carry(cell, None, ended, None)
+        else:
+            ended(*carrier.give_back())
+
+    def drop(self, cell: Cell) -> list[Envelope]:
+        under_way = []
+        for carrier in self._under_way.pop(cell, ()):
+            carrier.on_end = _ignore
+            carrier.relax()
+            if carrier.envelope is not None:
+                under_way.append(carrier.envelope)
+            with suppress(RuntimeError):  # the loop is closed
+                carrier.task.cancel()
+        return under_way
+
+    def _first_step(self, coroutine: Coroutine[Any, Any, object]) -> CoroutineRunner:
+        carrier = self.take_carrier()
+        _enter_task(self._loop, carrier.task)
+        try:
+            carrier.yielded = coroutine.send(None)
+        except StopIteration as stop:
+            carrier.outcome = stop.value, None
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
+            carrier.outcome = None, error
+        else:
+            carrier.coroutine = coroutine
+            carrier.suspended = True
+        finally:
+            _leave_task(self._loop, carrier.task)
+        return carrier
+
+    def take_carrier(self) -> CoroutineRunner:
+        """An idle carrier, or a new one. Its task belongs to no actor."""
+        return self._idle.pop() if self._idle else self._runtime.context.copy().run(CoroutineRunner, self, self._loop)
+
+    def keep(self, carrier: CoroutineRunner) -> bool:
+        """Takes a carrier back into the pool, unless it is full."""
+        if len(self._idle) < IDLE_CARRIERS:
+            self._idle.append(carrier)
+            return True
+        return False
+
+    # Ends
+
+    def launch(self, cell: Cell) -> None:
+        self.ready(cell)
+
+    def cut_off(self, cell: Cell) -> None:
+        for carrier in self._under_way.get(cell, ()):
+            carrier.task.cancel()
+
+    def kill(self, cell: Cell, ended: Callable[[], object]) -> bool:
+        carriers = list(self._under_way.get(cell, ()))
+        if not carriers:
+            return True
+        left = dict.fromkeys(carriers)
+        clock = self._runtime.clock
+
+        def one_ended(carrier: CoroutineRunner) -> None:
+            left.pop(carrier, None)
+            self._end_of(cell, carrier, spare=cell.crashes_by_another())
+            if not left:
+                timer.cancel()
+                ended()
+
+        def abandon() -> None:
+            for carrier in list(left):
+                now = self._runtime.now()
+                self._runtime.abandoned += 1
+                self._runtime.events.publish(Abandoned(cell.path, now, "coroutine", cell.incarnation))
+                carrier.on_end = _ignore
+                carrier.relax()
+                self._end_of(cell, carrier, spare=False)  # it may still be at work on the message
+            left.clear()
+            ended()
+
+        timer = clock.call_at(self._runtime.now() + self._runtime.kill_grace, abandon)
+        for carrier in carriers:
+            carrier.on_end = partial(one_ended, carrier)
+            carrier.task.cancel()
+        return False
+
+    def _end_of(self, cell: Cell, carrier: CoroutineRunner, *, spare: bool) -> None:
+        self.forget(cell, carrier)
+        if carrier.envelope is not None and carrier.envelope is not cell.culprit:
+            if spare and cell.spare(carrier.envelope):
+                return
+            error = ActorDeadError(cell.path, cell.reason, carrier.envelope.message, begun=True)
+            cell.refuse(carrier.envelope, "killed", error)
+
+    def retire(self, cell: Cell) -> None:
+        self._under_way.pop(cell, None)
+
+    def remember(self, cell: MessageLoop, carrier: CoroutineRunner) -> None:
+        """The carrier works for the cell."""
+        self._under_way.setdefault(cell, []).append(carrier)  # type: ignore[arg-type]
+
+    def forget(self, cell: MessageLoop, carrier: CoroutineRunner) -> None:
+        """The carrier no longer works for the cell."""
+        carriers = self._under_way.get(cell)  # type: ignore[call-overload]
+        if carriers is not None and carrier in carriers:
+            carriers.remove(carrier)
+            if not carriers:
+                del self._under_way[cell]  # type: ignore[arg-type]
+
+    async def close(self) -> None:
+        """Ends every carrier."""
+        carriers = list(self._carriers)
+        for carrier in carriers:
+            carrier.task.cancel()
+        if carriers:
+            await asyncio.wait([carrier.task for carrier in carriers], timeout=self._runtime.kill_grace)
+
+
+def _ignore() -> None:
+    """What becomes of a coroutine that was left behind is nobody's business any more."""

@@ -1,0 +1,289 @@
+"""The thread host: one thread an incarnation, for code that blocks.
+
+The thread runs hooks and handlers and nothing else; what decides over a life stays on the loop thread. A thread that
+is stuck cannot be killed in Python: it is left behind, counted, and whatever it still returns is ignored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from actors._core.clock import TimerHandle
+from actors._core.envelope import Envelope
+from actors._core.task_guard import guard_tasks
+from actors._hosts.host import Done
+from actors._name import NAME
+from actors._user_code.reporting import contain
+from actors.errors import ActorDeadError, RuntimeStopped
+from actors.events import Abandoned
+from actors.reasons import Crashed, Killed
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+    from actors._core.loop import MessageLoop
+    from actors._runtime.runtime import Runtime
+
+
+class ThreadHost:
+    """Runs each incarnation in a thread of its own."""
+
+    slice = 1
+    blocks = True
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._workers: dict[MessageLoop, Worker] = {}
+        self._finishing: dict[Worker, None] = {}
+
+    def launch(self, cell: Cell) -> None:
+        worker = self._workers[cell] = self.make_worker(cell)
+        self._finishing[worker] = None
+        worker.start()
+        worker.ring()
+
+    def make_worker(self, cell: Cell) -> Worker:
+        """What runs the incarnation that begins. The simulation makes its own."""
+        return Worker(self._runtime, cell, self._finishing)
+
+    def current(self) -> Worker | None:
+        """The worker whose code runs in this thread."""
+        return getattr(_local, "worker", None)
+
+    def ready(self, cell: MessageLoop) -> None:
+        worker = self._workers.get(cell)
+        if worker is not None:
+            worker.ring()
+
+    def drive(self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object]) -> None:
+        incarnation = cell.incarnation
+        try:
+            result, error = self._here().run(handler), None
+        except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
+            result, error = None, raised
+        cell.settle(envelope, result, error, incarnation)
+
+    def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done) -> None:
+        error: BaseException | None = None
+        try:
+            self._here().run(hook)
+        except BaseException as raised:  # noqa: BLE001 - see drive
+            error = raised
+        self._runtime.control_call(done, error)
+
+    def cut_off(self, cell: Cell) -> None:
+        """Nothing to cut off: the one handler of a thread is the one that crashed."""
+
+    def kill(self, cell: Cell, ended: Callable[[], object]) -> bool:
+        worker = self._workers[cell]
+        if not worker.end(ended):
+            return True
+        worker.grace = self._runtime.clock.call_at(
+            self._runtime.now() + self._runtime.kill_grace, lambda: self._abandon(worker)
+        )
+        return False
+
+    def _abandon(self, worker: Worker) -> None:
+        ended = worker.abandon()
+        if ended is None:
+            return
+        cell = worker.cell
+        self._runtime.abandoned += 1
+        self._runtime.events.publish(Abandoned(cell.path, self._runtime.now(), "thread", worker.incarnation))
+        if cell.envelope is not None and cell.culprit is None:
+            cell.envelope.settled = True
+            error = ActorDeadError(cell.path, Killed(), cell.envelope.message, begun=True)
+            cell.refuse(cell.envelope, "killed", error)
+        ended()
+
+    def drop(self, cell: Cell) -> list[Envelope]:
+        worker = self._workers.pop(cell, None)
+        if worker is not None:
+            worker.end(None)
+            worker.abandon()
+        return []  # the one message under way is the cell's own
+
+    def retire(self, cell: Cell) -> None:
+        worker = self._workers.pop(cell, None)
+        if worker is not None:
+            worker.end(None)
+
+    def is_current(self, cell: Cell) -> bool:
+        """Whether this thread is the one of the cell's present incarnation."""
+        worker = self.current()
+        return worker is not None and worker.cell is cell and worker.incarnation == cell.incarnation
+
+    def _here(self) -> Worker:
+        worker = self.current()
+        assert worker is not None
+        return worker
+
+    def watch(self, worker: Worker, timeout: float) -> Callable[[], object]:
+        """Has the turn that begins end the incarnation after `timeout` seconds; returns what takes that back."""
+        runtime = self._runtime
+        timer: list[TimerHandle] = []
+        turn = worker.turns
+        runtime.control_call(
+            lambda: timer.append(runtime.clock.call_at(runtime.now() + timeout, lambda: worker.overran(turn)))
+        )
+        return lambda: runtime.control_call(lambda: timer[0].cancel())
+
+    def close(self) -> None:
+        """Waits for the threads that are on their way out, all together for at most the grace of a kill."""
+        until = monotonic() + self._runtime.kill_grace
+        for worker in list(self._finishing):
+            worker.join(timeout=max(0.0, until - monotonic()))
+
+
+_local = threading.local()
+
+
+class Worker:
+    """The thread of one incarnation."""
+
+    def __init__(self, runtime: Runtime, cell: Cell, finishing: dict[Worker, None]) -> None:
+        self._runtime = runtime
+        self.cell = cell
+        self.incarnation = cell.incarnation
+        self.grace: TimerHandle | None = None
+        self.turns = 0
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._over = False
+        self._busy = False
+        self._ended: Callable[[], object] | None = None
+        self._runner: asyncio.Runner | None = None
+        self._finishing = finishing
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begins to run."""
+        self._thread = threading.Thread(target=self._work, name=f"{NAME}:{self.cell.path}", daemon=True)
+        self._thread.start()
+
+    def join(self, timeout: float) -> None:
+        """Waits for the thread to end, for at most `timeout` seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def ring(self) -> None:
+        """Has the thread take a turn."""
+        self._bell.put(None)
+
+    def end(self, ended: Callable[[], object] | None) -> bool:
+        """No further turn. True when one is under way: `ended` is then called on the loop thread after it."""
+        with self._lock:
+            self._over = True
+            if self._busy:
+                self._ended = ended
+            busy = self._busy
+        self.ring()
+        return busy
+
+    def abandon(self) -> Callable[[], object] | None:
+        """Leaves the thread behind; returns what was to be called after its turn, if that is still to come."""
+        with self._lock:
+            ended, self._ended = self._ended, None
+        if ended is not None:
+            self._finishing.pop(self, None)
+        return ended
+
+    def run(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        """Runs a coroutine to its end: without a loop when it never waits, on a loop of this thread's own otherwise."""
+        if self.cell.props.kind.plain:
+            try:
+                coroutine.send(None)
+            except StopIteration as stop:
+                return stop.value
+            coroutine.close()
+            raise TypeError(
+                f"{self.cell.path}: a plain hook or handler returned an awaitable that waits; declare it `async def`"
+            )
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+            guard_tasks(self._runner.get_loop())
+        # The turn is inside the cell's context already, and a context cannot be entered twice.
+        result, error = self._runner.run(_outcome(coroutine), context=self.cell.context.copy())
+        if error is not None:
+            raise error
+        return result
+
+    def _work(self) -> None:
+        _local.worker = self
+        # A thread that was left behind may outlive its runtime, and then has nobody to report to.
+        with contextlib.suppress(RuntimeStopped):
+            try:
+                self._bell.get()
+                while self.take_turn():
+                    self._bell.get()
+            except RuntimeStopped:
+                raise
+            except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
+                self._runtime.control_call(self._turn_failed, error)
+        if self._runner is not None:
+            contain(f"the event loop of {self.cell.path} was not closed", self._runner.close)
+        self._finishing.pop(self, None)
+
+    def _turn_failed(self, error: BaseException) -> None:
+        if self.cell.incarnation == self.incarnation:
+            self._runtime.turn_failed(self.cell, error)
+
+    def take_turn(self) -> bool:
+        """One turn of the cell, in the worker's own thread; returns whether there may be another one."""
+        with self._lock:
+            if self._over:
+                return False
+            self._busy = True
+        try:
+            self._turn(self.cell)
+        finally:
+            with self._lock:
+                self._busy = False
+                ended, self._ended = self._ended, None
+            if ended is not None:
+                self._runtime.control_call(self._ended_late, ended)
+        return True
+
+    def _turn(self, cell: Cell) -> None:
+        now = self._runtime.now
+        began = now()
+        handled = cell.handled
+        timeout = cell.props.handler_timeout
+        self.turns += 1
+        limit = self._runtime.thread_host.watch(self, timeout) if timeout is not None else None
+        cell.context.run(cell.turn)
+        if limit is not None:
+            limit()
+        if handled != cell.handled:
+            cell.seconds += now() - began
+
+    def overran(self, turn: int) -> None:
+        """The handler of that turn passed its time limit: the incarnation ends, the thread is left behind. On the
+        loop thread.
+        """
+        cell = self.cell
+        if turn != self.turns:
+            return  # it is done, and the word of it crossed with the timer
+        if cell.incarnation == self.incarnation and cell.envelope is not None and not self._over:
+            error = cell.overran(cell.envelope)
+            cell.envelope.settled = True
+            cell.culprit = cell.envelope
+            cell.kill(Crashed(error))
+
+    def _ended_late(self, ended: Callable[[], object]) -> None:
+        if self.grace is not None:
+            self.grace.cancel()
+        ended()
+
+
+async def _outcome(coroutine: Coroutine[Any, Any, object]) -> tuple[object, BaseException | None]:
+    """What the coroutine returns or raises, as a value: asyncio lets an exit out of a task and through its loop."""
+    try:
+        return await coroutine, None
+    except BaseException as error:  # noqa: BLE001 - it is raised again outside of the loop
+        return None, error

@@ -1,0 +1,1 @@
+"""Everything that touches pykka's privates: its actors in our cells, and its proxy."""

@@ -1,0 +1,1 @@
+"""What actors share: the runtime, its names and groups, and its watchdog."""

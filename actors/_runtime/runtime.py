@@ -1,0 +1,689 @@
+"""The runtime: what a set of actors shares, and the loop they run on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import queue
+import random as random_module
+import threading
+import weakref
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context, copy_context
+from functools import partial
+from threading import get_ident  # by its own name: a simulation puts another one into `threading`
+from time import monotonic
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import pykka
+
+from actors._core.actor_type import ActorType, actor_type_of
+from actors._core.cell import Cell
+from actors._core.clock import Clock, LoopClock
+from actors._core.current import current_cell
+from actors._core.deadlines import Deadlines
+from actors._core.future import Future, Parking, refuse_on_loop
+from actors._core.loop import settle_failure
+from actors._core.mailbox import MailboxSpec
+from actors._core.props import Props, options_to_props
+from actors._core.ref import ActorRef
+from actors._core.task_guard import TaskGuard, guard_tasks, unguard_tasks
+from actors._hosts.host import Host
+from actors._hosts.loop import LoopHost
+from actors._hosts.thread import ThreadHost
+from actors._name import NAME
+from actors._observe.log import log_sink
+from actors._runtime.loop_thread import LoopFactory, LoopThread
+from actors._runtime.registry import Registry
+from actors._runtime.watchdog import Watchdog
+from actors._user_code.interrupts import hand_on
+from actors._user_code.reporting import contain
+from actors.errors import (
+    ActorDeadError,
+    IgnoreStart,
+    NameTaken,
+    NotInRuntime,
+    RuntimeStopped,
+    StartDeclined,
+    StartError,
+    lost,
+)
+from actors.events import Abandoned, EventStream, UncaughtException
+from actors.reasons import Crashed, ExitReason, Killed, RuntimeLost, Shutdown
+
+_numbers = itertools.count(1)
+
+ClockFactory = Callable[[asyncio.AbstractEventLoop], Clock]
+LOOK = 1.0
+"""Seconds after which a thread that waits looks whether the runtime still runs."""
+PATIENCE = 5.0
+"""Seconds that the thread of the loop may take for what has a limit of its own already."""
+
+
+class Runtime:
+    """Owns the loop, the clock, the randomness, the names and the events of its actors. Several may live in one
+    process.
+
+    In a script, `with Runtime() as runtime:` runs an event loop in a background thread. In an application, `async
+    with Runtime() as runtime:` uses the running loop. Leaving the block stops every actor in order; nothing is left
+    behind.
+    """
+
+    cell_type: ClassVar[type[Cell]] = Cell
+    """What an actor lives in. The simulation watches its own kind."""
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        default_timeout: float | None = 30.0,
+        watchdog: float | None = 1.0,
+        kill_grace: float = 1.0,
+        random: random_module.Random | None = None,
+        clock: ClockFactory = LoopClock,
+        loop_factory: LoopFactory | None = None,
+        log: bool = True,
+    ) -> None:
+        """Prepares a runtime; nothing runs yet. Times are in seconds.
+
+        Args:
+            name: for logs and thread names
+            default_timeout: the deadline of `ask` and `call` where the caller gives none; `None`: for ever
+            watchdog: how long one turn may hold the loop before a `LoopBlocked` event says who does; `None`: not
+                watched
+            kill_grace: how long a cancelled coroutine or a running thread may take to end before it is abandoned
+            random: the source of jitter and of every other random choice; seeded from the system unless given
+            clock: makes the clock for a loop
+            loop_factory: makes the loop of a script, such as `uvloop.new_event_loop`
+            log: whether lifecycle events go to the standard logger `letitcrash`
+        """
+        self.name = name if name is not None else f"{NAME}-{next(_numbers)}"
+        self.default_timeout = default_timeout
+        self.kill_grace = kill_grace
+        self.random = random if random is not None else random_module.Random()
+        self.events = EventStream(self.watch_messages)
+        self.registry = Registry()
+        self.park: Parking = self.wait_in_thread
+        self.cells: dict[str, Cell] = {}
+        self.control: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self.totals: dict[type, Counter[str]] = {}
+        self.abandoned = 0
+        """How many threads and coroutines were left behind because they did not end when killed."""
+        self.observed = False
+        """Whether somebody subscribed to single messages."""
+        self._clock_factory = clock
+        self._loop_factory = loop_factory
+        self._watchdog_limit = watchdog
+        self._watchdog: Watchdog | None = None
+        self._log = log_sink() if log else None
+        self._kinds: dict[object, ActorType] = {}
+        self._counter = itertools.count(1)
+        self._childless: dict[Cell, Callable[[], object]] = {}
+        self._starting: dict[Cell, Future[ActorRef[Any]]] = {}
+        self._closing: dict[Cell, dict[int, Callable[[ExitReason], object]]] = {}
+        self._looked_after: dict[asyncio.Task[None], None] = {}
+        self._why_not = "it was not started: use it as `with Runtime()` or `async with Runtime()`"
+        self._thread: LoopThread | None = None
+        self._thread_id = 0
+        self._guard: TaskGuard
+        self._guest: asyncio.Task[None] | None = None
+        self._lost: RuntimeLost | None = None
+        self._holder = ""
+        """The actor whose turn held the loop until the runtime was given up."""
+        self._ending = threading.Lock()
+        self._stopped: Future[None] | None = None
+        self.context: Context
+        """What the context of every incarnation is copied from: not that of whoever caused the start."""
+        self.loop: asyncio.AbstractEventLoop
+        self.clock: Clock
+        self.now: Callable[[], float]
+        self.deadlines: Deadlines
+        self.loop_host: LoopHost
+        self.thread_host: ThreadHost
+
+    # Life
+
+    def __enter__(self) -> Self:
+        refuse_on_loop("`with runtime`", "`async with runtime`")
+        self._thread = LoopThread(self, self._loop_factory)
+        self._thread.start(self._begin_in_thread)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stops the runtime in order.
+
+        Raises:
+            RuntimeStopped: the runtime has lost its event loop; not in place of an exit, nor of the same error
+        """
+        try:
+            self._await_stop()
+        except KeyboardInterrupt:  # a second Ctrl-C: no more patience
+            self.kill()
+            with contextlib.suppress(RuntimeStopped, pykka.Timeout):
+                self.stop().get(timeout=self.kill_grace + PATIENCE)
+            raise
+        except RuntimeStopped as loss:
+            if not self._is_told(error):
+                raise loss from loss.__cause__
+        finally:
+            patience = 0 if self._holder else 3 * self.kill_grace + PATIENCE
+            if self._thread is not None and not self._thread.join(patience):
+                self.abandoned += 1
+                self.events.publish(Abandoned(self.name, self.now(), "thread", 0))
+
+    def _await_stop(self) -> None:
+        """Waits for the orderly stop. Its limits are kept by the loop: a turn that holds the loop is given the time to
+        stop that its actor has, and then the runtime is lost, and its thread left behind.
+        """
+        stopped, turn, since = self.stop(), -1, monotonic()
+        while True:
+            with contextlib.suppress(pykka.Timeout):
+                return stopped.get(timeout=LOOK)
+            cell: Any = self.loop_host.stepping
+            if cell is None or self.loop_host.turns != turn:
+                turn, since = self.loop_host.turns, monotonic()
+            elif cell.props.shutdown is not None and monotonic() > since + cell.props.shutdown + self.kill_grace:
+                self._holder = cell.path
+                self.lose(f"{cell.path} holds its event loop", None)
+
+    async def _begin_in_thread(self) -> None:
+        self._begin()
+        thread = self._thread
+        assert self._stopped is not None
+        assert thread is not None
+        self._stopped.add_done_callback(lambda _: thread.end())
+
+    async def __aenter__(self) -> Self:
+        self._begin()
+        self._guest = self.loop.create_task(self._be_guest(), name=f"{self.name}-guest")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stops the runtime in order. Raises as `__exit__` does."""
+        try:
+            await self.stop()
+        except RuntimeStopped as loss:
+            if not self._is_told(error):
+                raise loss from loss.__cause__
+
+    def _is_told(self, error: BaseException | None) -> bool:
+        """Whether the error that leaves the block says enough: an exit, a cancellation, that this runtime is lost."""
+        if isinstance(error, RuntimeStopped):
+            return error.name == self.name
+        return error is not None and not isinstance(error, Exception)
+
+    async def _be_guest(self) -> None:
+        """Stands for the runtime among the tasks of the user's loop: cancelled, as `asyncio.run` does with what is left
+        at its end, or destroyed with the loop, it takes the runtime along.
+        """
+        stopped = self._stopped
+        assert stopped is not None
+        try:
+            await stopped
+        except asyncio.CancelledError:
+            self.stop()
+            with contextlib.suppress(RuntimeStopped):
+                await stopped
+            raise
+        except GeneratorExit:
+            self.lose("its event loop was closed", None)
+            raise
+        except RuntimeStopped:
+            pass  # those who wait for the stop are told
+
+    def _begin(self) -> None:
+        """Starts on the running loop."""
+        self.loop = asyncio.get_running_loop()
+        self._thread_id = get_ident()
+        self.context = copy_context()
+        self.context.run(current_cell.set, None)
+        self.clock = self._clock_factory(self.loop)
+        self.now = self.clock.now
+        self.deadlines = Deadlines(self.clock)
+        self.make_hosts()
+        self._stopped = Future(self.park)
+        self._guard = guard_tasks(self.loop)
+        self._why_not = ""
+        if self._log is not None:
+            self._log.attach(self.events)
+        if self._watchdog_limit is not None:
+            self._watchdog = Watchdog(self, self._watchdog_limit)
+            self._watchdog.start()
+        _watch_forks(self)
+
+    def make_hosts(self) -> None:
+        """Makes what runs the cells. The simulation makes its own."""
+        self.loop_host = LoopHost(self, self.loop)
+        self.thread_host = ThreadHost(self)
+
+    @property
+    def running(self) -> bool:
+        """Whether actors can be started."""
+        return not self._why_not
+
+    def stop(self) -> Future[None]:
+        """Stops every actor in order, the youngest tree first, and then the runtime. A future: `await` it or `.get()`
+        it.
+        """
+        if self._stopped is None:
+            done: Future[None] = Future()
+            done.set(None)
+            return done
+        if not self._why_not:
+            self._why_not = "it is stopping"
+            with contextlib.suppress(RuntimeStopped):  # it has lost its loop, which the future says
+                self.control_call(self._stop)
+        return self._stopped
+
+    def kill(self) -> None:
+        """Kills every actor without asking; a `stop` that waits goes on from there."""
+        if self._stopped is not None and not self._stopped.done():
+            with contextlib.suppress(RuntimeStopped):
+                self.control_call(self._kill_all)
+
+    def _stop(self) -> None:
+        if self._lost is None:
+            self._stopping = self.loop.create_task(self._shut_down(), name=f"{self.name}-stop")
+
+    async def _shut_down(self) -> None:
+        """Stops everything in order. Cancelled, or failing, it leaves the rest to `lose`."""
+        try:
+            await self._stop_all()
+        except asyncio.CancelledError as error:
+            self.lose("its stop was cancelled", error)
+            raise
+        except GeneratorExit:
+            self.lose("its event loop was closed", None)
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever keeps it from stopping in order ends it all the same
+            self.lose("its stop failed", error)
+        else:
+            self._finish("it has stopped")
+            assert self._stopped is not None
+            self._stopped.set(None)
+
+    async def _stop_all(self) -> None:
+        for cell in reversed([cell for cell in list(self.cells.values()) if cell.parent is None]):
+            gone = cell.ref.ended()
+            cell.stop(Shutdown("the runtime stops"), cell.props.shutdown)
+            await gone
+        for task in list(self._looked_after):
+            task.cancel()
+        if self._looked_after:
+            await asyncio.wait(list(self._looked_after), timeout=self.kill_grace)
+        self.deadlines.close()
+        await self.loop_host.close()
+        self.thread_host.close()
+
+    def _finish(self, why_not: str) -> None:
+        """Takes back what the runtime has put elsewhere."""
+        self._why_not = why_not
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        if self._log is not None:
+            self._log.detach()
+        contain("the task factory of the loop was not taken back", unguard_tasks, self.loop, self._guard)
+        _running.discard(self)
+
+    # The last line of defence
+
+    def lose(self, why: str, cause: BaseException | None) -> None:
+        """The loop has ended, or cannot go on: everything that waits is settled with `RuntimeStopped`, every actor is
+        gone. Does nothing where the runtime has stopped. In the thread that notices it, which may be any.
+        """
+        stopped = self._stopped
+        with self._ending:
+            if stopped is None or stopped.done() or self._lost is not None:
+                return
+            self._lost = RuntimeLost(self.name, why, cause)
+        self._why_not = why
+        self._thread_id = get_ident()
+        self.loop_host.end()
+        error = self.stopped_error()
+        self.events.publish(UncaughtException(self.name, self.now(), why, cause if cause is not None else error))
+        self._childless.clear()
+        for cell in reversed(list(self.cells.values())):  # those below first
+            cell.lose(self._lost)
+        while self.control:
+            function, args = self.control.popleft()
+            self.attempt(self.name, "what was still to be done", function, *args)
+        for reply in self.deadlines.waiting():
+            self.attempt(self.name, "an answer", settle_failure, reply, self.stopped_error(), self.name)
+        for task in list(self._looked_after):
+            self.attempt(self.name, "the end of a callback", task.cancel)
+        self.attempt(self.name, "its timers", self.deadlines.close)
+        self.attempt(self.name, "its end", self._finish, why)
+        stopped.set_exception(error)
+
+    def attempt(self, path: str, where: str, function: Callable[..., object], *args: object) -> None:
+        """Calls a step of the runtime's own; what it raises is an `UncaughtException` event, and goes no further."""
+        try:
+            function(*args)
+        except BaseException as error:  # noqa: BLE001 - one step that fails must not take the others along
+            if self._lost is None or not isinstance(error, RuntimeStopped):  # it says itself what it was refused for
+                self.uncaught(path, where, error)
+
+    def uncaught(self, path: str, where: str, error: BaseException) -> None:
+        """Publishes what was raised where no handler is. A Ctrl-C goes on to the program."""
+        hand_on(error)
+        self.events.publish(UncaughtException(path, self.now(), where, error))
+
+    def escaped(self, error: BaseException, cell: Cell | None, incarnation: int, where: str) -> None:
+        """A task or callback has raised an exit. If it belongs to an incarnation that is there, that crashes. From any
+        thread.
+        """
+
+        def crash() -> None:
+            if cell is None or not cell.crash_by_task(incarnation, error):
+                self.uncaught(cell.path if cell is not None else self.name, where, error)
+
+        try:
+            (self if cell is None else cell.runtime).on_loop(crash)
+        except RuntimeStopped:
+            self.uncaught(cell.path if cell is not None else self.name, where, error)
+
+    def turn_failed(self, cell: Cell, error: BaseException) -> None:
+        """A turn has raised outside of its handler or hook: its incarnation is killed by that. What fails again on its
+        way out cannot be ended in order, and then the runtime is lost. On the loop thread.
+        """
+        self.uncaught(cell.path, "its turn", error)
+        try:
+            ends = cell.break_off(error)
+        except BaseException as again:  # noqa: BLE001 - the end of one actor, which no longer can be an orderly one
+            error, ends = again, False
+        if not ends:
+            self.lose(f"{cell.path} could not be ended", error)
+
+    # Waiting
+
+    def wait_in_thread(self, future: Future[Any], timeout: float | None) -> bool:
+        """Blocks the calling thread until `future` is done or `timeout` seconds have passed; returns whether it is
+        done. It is at the latest when the runtime is over: with `RuntimeStopped`, if nothing else settled it.
+        """
+        bell = threading.Lock()
+        bell.acquire()
+
+        def ring(_: Future[Any]) -> None:
+            bell.release()
+
+        future.add_done_callback(ring)
+        until = None if timeout is None else monotonic() + timeout
+        while True:
+            left = LOOK if until is None else min(LOOK, until - monotonic())
+            if bell.acquire(timeout=max(0.0, left)):
+                return True
+            if until is not None and monotonic() >= until:
+                future.remove_done_callback(ring)
+                return False
+            if self.is_over():
+                with contextlib.suppress(queue.Full):
+                    future.set_exception(self.stopped_error())
+
+    def is_over(self) -> bool:
+        """Whether the runtime runs no more. One that has lost its loop unnoticed is noticed here."""
+        if self._stopped is None:
+            return False
+        if not self._stopped.done():
+            if self._thread is not None and not self._thread.is_alive():
+                self.lose("its thread ended", None)
+            elif self.loop.is_closed():
+                self.lose("its event loop was closed", None)
+        return self._stopped.done()
+
+    def _kill_all(self) -> None:
+        for cell in [cell for cell in list(self.cells.values()) if cell.parent is None]:
+            cell.kill(Killed("the runtime was told to kill"))
+
+    # Actors
+
+    def spawn(
+        self,
+        actor_class: type[pykka.Actor],
+        *,
+        args: Mapping[str, object] | Sequence[object] = (),
+        host: str | None = None,
+        name: str | None = None,
+        mailbox: MailboxSpec | None = None,
+        handler_timeout: float | None = None,
+        start_timeout: float | None = None,
+        shutdown: float | None = 5.0,
+        parent: ActorRef[Any] | None = None,
+    ) -> Future[ActorRef[Any]]:
+        """Starts an actor nobody restarts. A future of its ref, which settles when `on_start` has returned: `await`
+        it or `.get()` it.
+
+        Args:
+            actor_class: a subclass of `actors.Actor` or of `pykka.ThreadingActor`
+            args: keyword arguments (a mapping) or positional ones (a sequence) for its constructor
+            host: `loop` or `thread`; the default is the class's
+            name: a name to register until the actor is gone
+            mailbox: the default is the class's
+            handler_timeout: seconds a handler may take, waiting included; `None`: any time
+            start_timeout: seconds construction and `on_start` may take; `None`: any time
+            shutdown: seconds to stop in before it is killed; `None`: any time
+            parent: the actor it ends with
+
+        Raises:
+            NotAnActor, NameTaken, RuntimeStopped, TypeError, ValueError: at once
+            ActorDeadError: at once, `parent` is gone
+            StartError, StartDeclined: from the future
+        """
+        props = options_to_props(
+            self, actor_class, args, host, name, mailbox, handler_timeout, start_timeout, shutdown=shutdown
+        )
+        return self.spawn_nowait(props, parent._cell if parent is not None else None)[0]
+
+    def spawn_nowait(
+        self, props: Props, parent: Cell | None, id_: str | None = None
+    ) -> tuple[Future[ActorRef[Any]], ActorRef[Any]]:
+        """Makes a cell for `props` and has it start. Returns the future of the start, and the ref at once."""
+        self.refuse_if_stopped()
+        id_ = id_ or props.name or f"{props.kind.actor_class.__name__}-{next(self._counter)}"
+        cell = self.make_cell(props, id_, parent, supervised=False)
+        future: Future[ActorRef[Any]] = Future(self.park, cell)
+        self._starting[cell] = future
+        self.on_loop(cell.begin_below)
+        return future, cell.ref
+
+    def make_cell(self, props: Props, id_: str, parent: Cell | None, *, supervised: bool, placed: bool = False) -> Cell:
+        """A cell that does not run yet, under its parent's path: for a supervised child the one that waits for it since
+        the last incarnation of its supervisor, where there is one. Raises `NameTaken`, and `ActorDeadError` when the
+        parent is gone.
+        """
+        if parent is not None and parent.is_absent:
+            raise ActorDeadError(parent.path, parent.reason, props.kind.actor_class)
+        path = wanted = id_ if parent is None else f"{parent.path}/{id_}"
+        if supervised and parent is not None and (kept := parent.claim(id_, props)) is not None:
+            return kept
+        while path in self.cells:
+            if supervised:  # its supervisor knows it by its id
+                raise NameTaken(path, path)
+            path = f"{wanted}-{next(self._counter)}"
+        cell = self.cell_type(self, props, path, parent, supervised=supervised, placed=placed)
+        if props.name is not None:
+            try:
+                self.registry.register(props.name, cell)
+            except Exception:
+                cell.discard()
+                raise
+        return cell
+
+    def started(self, cell: Cell, failure: ExitReason | IgnoreStart | None) -> None:
+        """An unsupervised start has ended."""
+        future = self._starting.pop(cell, None)
+        if future is None:
+            return
+        if failure is None:
+            future.set(cell.ref)
+        elif isinstance(failure, IgnoreStart):
+            future.set_exception(StartDeclined(cell.path))
+        elif isinstance(failure, RuntimeLost):
+            future.set_exception(lost(failure))
+        else:
+            error = StartError(cell.path, failure)
+            error.__cause__ = failure.exception if isinstance(failure, Crashed) else None
+            future.set_exception(error)
+
+    def find(self, path: str) -> ActorRef[Any] | None:
+        """The ref of the actor at this path."""
+        cell = self.cells.get(path)
+        return cell.ref if cell is not None else None
+
+    def whereis(self, name: str) -> ActorRef[Any] | None:
+        """The ref of the actor of this name."""
+        cell = self.registry.whereis(name)
+        return cell.ref if cell is not None else None
+
+    def members(self, group: str) -> list[ActorRef[Any]]:
+        """The refs of the members of a group, in the order in which they joined."""
+        return [cell.ref for cell in self.registry.members(group)]
+
+    def kind(self, actor_class: type[pykka.Actor]) -> ActorType:
+        """What is known of an actor class. Raises `NotAnActor`."""
+        found = self._kinds.get(actor_class)
+        if found is None:
+            found = self._kinds[actor_class] = actor_type_of(actor_class)
+        return found
+
+    # Services to cells
+
+    def host(self, name: str) -> Host:
+        """The host of that name. Raises ValueError."""
+        match name:
+            case "loop":
+                return self.loop_host
+            case "thread":
+                return self.thread_host
+        raise ValueError(f"host must be 'loop' or 'thread', not {name!r}")
+
+    def next_number(self) -> int:
+        """A number not used before in this runtime."""
+        return next(self._counter)
+
+    @property
+    def on_loop_thread(self) -> bool:
+        """Whether the code that asks runs on the loop thread."""
+        return get_ident() == self._thread_id
+
+    def on_loop(self, function: Callable[[], object]) -> None:
+        """Calls `function` on the loop thread: at once if this is it, soon otherwise."""
+        if get_ident() == self._thread_id:
+            function()
+        else:
+            self.control_call(function)
+
+    def control_call(self, function: Callable[..., object], *args: object) -> None:
+        """Has `function` called on the loop thread, between turns and ahead of them."""
+        self.refuse_if_forked()
+        self.control.append((function, args))
+        self.loop_host.schedule()
+
+    def on_turn_of(self, cell: Cell) -> bool:
+        """Whether the code that asks is a handler or hook of `cell` itself, not a task or thread it started."""
+        if get_ident() == self._thread_id:
+            return self.loop_host.stepping is cell
+        return self.thread_host.is_current(cell)
+
+    def when_childless(self, cell: Cell, then: Callable[[], object]) -> None:
+        """Calls `then` when the last child of the cell is gone."""
+        self._childless[cell] = then
+
+    def childless(self, cell: Cell) -> None:
+        """The last child of the cell is gone."""
+        then = self._childless.pop(cell, None)
+        if then is not None:
+            self.control_call(then)
+
+    def when_closed(self, cell: Cell, then: Callable[[ExitReason], object]) -> Callable[[], object]:
+        """Calls `then` with the last exit reason when the cell is gone for good; at once if it is. Returns what takes
+        that back: to be called in any thread, and as often as one likes.
+        """
+        number = next(self._counter)
+        if cell.closed:
+            then(cell.reason)
+        else:
+            self._closing.setdefault(cell, {})[number] = then
+        return partial(self._closing.get(cell, {}).pop, number, None)
+
+    def forget(self, cell: Cell) -> None:
+        """The cell is gone for good."""
+        if self.cells.get(cell.path) is cell:
+            del self.cells[cell.path]
+        totals = self.totals.setdefault(cell.props.kind.actor_class, Counter())
+        totals["handled"] += cell.handled
+        totals["seconds"] += cell.seconds  # type: ignore[assignment]
+        self.started(cell, cell.reason)  # killed while it was told to stop in its start: nobody else says so
+        for then in list(self._closing.pop(cell, {}).values()):
+            self.attempt(cell.path, "a callback of its end", then, cell.reason)
+
+    def look_after(self, work: Awaitable[object], failed: Callable[[BaseException], object]) -> None:
+        """Runs an awaitable beside the actors; what it raises goes to `failed`. On the loop thread."""
+
+        async def run() -> None:
+            try:
+                await work
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a SystemExit would end the loop with every actor on it
+                self.attempt(self.name, "a callback", failed, error)
+
+        task = self.loop.create_task(run())
+        self._looked_after[task] = None
+        task.add_done_callback(lambda task: self._looked_after.pop(task, None))
+
+    def watch_messages(self) -> None:
+        """Looks again whether anybody wants single messages."""
+        self.observed = self.events.wants_messages()
+
+    def refuse_if_stopped(self) -> None:
+        """Raises `RuntimeStopped` or `NotInRuntime` unless the runtime runs."""
+        if self._stopped is None:
+            raise NotInRuntime("starting an actor", self._why_not)
+        if self._why_not:
+            raise self.stopped_error()
+
+    def stopped_error(self) -> RuntimeStopped:
+        """The error for those who want something of a runtime that runs no more: a fresh one for each."""
+        return lost(self._lost if self._lost is not None else RuntimeLost(self.name, self._why_not))
+
+    def refuse_if_forked(self) -> None:
+        """Raises `RuntimeStopped` in a process that was forked from the runtime's own."""
+        if self._why_not == _FORKED:
+            raise self.stopped_error()
+
+    def forked(self) -> None:
+        """This process is a fork of the runtime's: its loop and threads are not here."""
+        self._why_not = _FORKED
+        for cell in self.cells.values():
+            cell.reason = Killed(_FORKED)
+            cell.closed = True
+        # Leaving the block of the runtime has nothing to wait for here.
+        self._thread = None
+        self._stopped = Future()
+        self._stopped.set(None)
+
+
+_FORKED = "this process was forked from the one it runs in; start a runtime of its own here"
+_running: weakref.WeakSet[Runtime] = weakref.WeakSet()
+_fork_hook: list[bool] = []
+
+
+def _watch_forks(runtime: Runtime) -> None:
+    """Remembers a running runtime for the fork hook, which is set with the first one: importing sets nothing."""
+    if not _fork_hook:
+        _fork_hook.append(True)
+        os.register_at_fork(after_in_child=_after_fork)
+    _running.add(runtime)
+
+
+def _after_fork() -> None:
+    for runtime in list(_running):
+        runtime.forked()

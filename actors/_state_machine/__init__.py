@@ -1,0 +1,1 @@
+"""State machines with the semantics of OTP's gen_statem."""

@@ -1,0 +1,1 @@
+"""What code of the user's may do to us: how it is shown, reported and contained."""

@@ -1,0 +1,367 @@
+"""Every error the `actors` package raises.
+
+Each error keeps what it is about as attributes, builds its text from them and survives pickling. Errors that stand for
+pykka's keep pykka's type as a base, so that code written for pykka catches them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pykka
+
+from actors._user_code.text import block, described, is_ctrl_c, shown, type_name
+from actors.reasons import ExitReason, RuntimeLost, within
+
+_LONGEST = 10_000
+"""Characters of the text of an error: one may list many faults."""
+
+
+class ActorError(Exception):
+    """Base of all errors of the runtime.
+
+    Positional arguments are the fields of the error, in order: that is what makes it picklable without further code.
+    """
+
+    fields: tuple[str, ...] = ()
+
+    def __init__(self, *values: object) -> None:
+        super().__init__(*values)
+        if len(values) != len(self.fields):
+            raise TypeError(f"{type(self).__name__} takes {len(self.fields)} fields, got {len(values)}")
+        for name, value in zip(self.fields, values, strict=True):
+            setattr(self, name, value)
+
+    def __str__(self) -> str:
+        try:
+            return block(self.describe(), _LONGEST)
+        except BaseException as error:
+            if is_ctrl_c(error):
+                raise
+            return f"{type_name(self)}, whose text cannot be shown"
+
+    def __repr__(self) -> str:
+        return f"{type_name(self)}({', '.join(map(shown, self.args))})"
+
+    def describe(self) -> str:
+        """The error as a sentence for a person. `str` cuts it and makes it printable."""
+        return ", ".join(f"{name}={shown(getattr(self, name))}" for name in self.fields)
+
+
+class ActorDeadError(ActorError, pykka.ActorDeadError):
+    """The actor is gone for good; the refused message is given back as `undelivered`."""
+
+    fields = ("path", "reason", "undelivered")
+    path: str
+    reason: ExitReason
+    undelivered: object
+    begun: bool
+    """Whether a handler had begun with the message when the actor ended. False: no handler has seen it."""
+
+    def __init__(self, path: str, reason: ExitReason, undelivered: object, *, begun: bool = False) -> None:
+        super().__init__(path, reason, undelivered)
+        self.begun = begun
+        if isinstance(reason, RuntimeLost):
+            self.__cause__ = lost(reason)
+
+    def describe(self) -> str:
+        kind = type_name(self.undelivered)
+        return f"{self.path} is gone ({within(self.reason)}); the message of type {kind} is in .undelivered"
+
+
+class ActorCrashed(ActorError):
+    """Handling the message crashed the actor with something an asker must not have raised at it.
+
+    `SystemExit`, `KeyboardInterrupt` and `CancelledError` would end the asker too; it gets this instead. `cause` is
+    the original.
+    """
+
+    fields = ("path", "cause")
+    path: str
+    cause: BaseException
+
+    def describe(self) -> str:
+        return f"{self.path} crashed: {described(self.cause)}"
+
+
+class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
+    """No answer came in time. The message may still be handled, unless it waits: then it becomes a dead letter
+    (`expired`).
+    """
+
+    fields = ("path", "message_type")
+    path: str
+    message_type: str
+
+    def describe(self) -> str:
+        return f"{self.path} did not answer {self.message_type} before its deadline"
+
+
+class DeadlockError(ActorError):
+    """The wait would close a cycle of actors that wait for each other; `chain` names them, each before what it waits
+    for.
+    """
+
+    fields = ("chain",)
+    chain: Sequence[str]
+
+    def describe(self) -> str:
+        return (
+            f"this wait would never end, each waits for the next: {' -> '.join(self.chain)}; do not wait here, "
+            "use tell() and answer with a message, or let one of them allow concurrency > 1"
+        )
+
+
+class BlockingCallError(ActorError):
+    """Something that blocks its thread was asked for on an event loop; `instead` says what to write."""
+
+    fields = ("what", "instead")
+    what: str
+    instead: str
+
+    def describe(self) -> str:
+        return f"{self.what} would block the event loop of this thread; write {self.instead} instead"
+
+
+class MailboxFull(ActorError):
+    """A bounded mailbox refused the message, which is given back as `undelivered`."""
+
+    fields = ("path", "capacity", "undelivered")
+    path: str
+    capacity: int
+    undelivered: object
+
+    def describe(self) -> str:
+        return (
+            f"the mailbox of {self.path} is full ({self.capacity} messages wait); "
+            f"the message of type {type_name(self.undelivered)} is in .undelivered"
+        )
+
+
+class InvalidPriority(ActorError, ValueError):
+    """The `priority` function of a mailbox returned what cannot be ordered: NaN, or something that is not a number.
+
+    The message was not sent and is given back as `undelivered`.
+    """
+
+    fields = ("path", "value", "undelivered")
+    path: str
+    value: object
+    undelivered: object
+
+    def describe(self) -> str:
+        return (
+            f"the mailbox of {self.path}: the priority of a message must be a number and not NaN, got "
+            f"{shown(self.value)} for a message of type {type_name(self.undelivered)}. The message is in .undelivered; "
+            "return a number from `priority`"
+        )
+
+
+class UnhandledMessage(ActorError):
+    """The actor has neither a handler for the type of the message nor an `on_receive` of its own."""
+
+    fields = ("path", "message_type")
+    path: str
+    message_type: str
+
+    def describe(self) -> str:
+        return f"{self.path} has no handler for {self.message_type}: add a method marked @handles, or on_receive"
+
+
+class IgnoreStart(Exception):
+    """Raised in `__init__` or `on_start`: this actor declines to start (supervision rule 3)."""
+
+
+class StartError(ActorError):
+    """An actor did not start; `reason` says why and its exception is the `__cause__` where it was raised."""
+
+    fields = ("path", "reason")
+    path: str
+    reason: ExitReason
+
+    def describe(self) -> str:
+        return f"{self.path} did not start: {within(self.reason)}"
+
+
+class StartDeclined(ActorError):
+    """The actor raised `IgnoreStart`."""
+
+    fields = ("path",)
+    path: str
+
+    def describe(self) -> str:
+        return f"{self.path} declined to start (IgnoreStart)"
+
+
+class StartTimeout(ActorError, TimeoutError):
+    """Construction and `on_start` did not end within the time limit of the start (supervision rule 4)."""
+
+    fields = ("path", "seconds")
+    path: str
+    seconds: float
+
+    def describe(self) -> str:
+        return (
+            f"{self.path} was still starting after {self.seconds:g} s; "
+            "move long work to on_continue or raise start_timeout"
+        )
+
+
+class HandlerTimeout(ActorError, TimeoutError):
+    """A handler passed the time limit of its actor, which crashed for it."""
+
+    fields = ("path", "message_type", "seconds")
+    path: str
+    message_type: str
+    seconds: float
+
+    def describe(self) -> str:
+        return f"{self.path} handled {self.message_type} for more than {self.seconds:g} s"
+
+
+class LinkedExit(ActorError):
+    """The exit of a linked actor took this one along."""
+
+    fields = ("path", "reason")
+    path: str
+    reason: ExitReason
+
+    def describe(self) -> str:
+        return f"linked to {self.path}, which ended: {within(self.reason)}"
+
+
+class NoSuchActor(ActorError, LookupError):
+    """There is no actor at this path, or it is gone for good."""
+
+    fields = ("path",)
+    path: str
+
+    def describe(self) -> str:
+        return f"there is no actor at {self.path}: it was never started, or is gone for good"
+
+
+class NameTaken(ActorError):
+    """The name belongs to another live actor."""
+
+    fields = ("name", "owner")
+    name: str
+    owner: str
+
+    def describe(self) -> str:
+        return f"the name {self.name!r} belongs to {self.owner}; stop that one first or choose another name"
+
+
+class NotAnActor(ActorError, TypeError):
+    """The class to be started is not an actor class this runtime can host."""
+
+    fields = ("what", "problem")
+    what: str
+    problem: str
+
+    def describe(self) -> str:
+        return f"{self.what} cannot be started as an actor: {self.problem}"
+
+
+class NotInRuntime(ActorError):
+    """Something that needs a running runtime was asked for outside of one."""
+
+    fields = ("what", "instead")
+    what: str
+    instead: str
+
+    def describe(self) -> str:
+        return f"{self.what} needs a running runtime; {self.instead}"
+
+
+class RuntimeStopped(ActorError, pykka.ActorDeadError):
+    """The runtime has stopped, has lost its event loop, or its process was forked away from it.
+
+    Whatever waits when a runtime loses its loop is settled with this error, and leaving the block of the runtime raises
+    it. The `__cause__` is the exception that ended the loop, if there was one.
+    """
+
+    fields = ("name", "why")
+    name: str
+    why: str
+
+    def describe(self) -> str:
+        return f"runtime {self.name!r} does not run: {self.why}"
+
+
+def gone(path: str, reason: ExitReason, undelivered: object) -> ActorDeadError | RuntimeStopped:
+    """What a caller gets whose actor is gone for this reason: alone, or with the whole runtime."""
+    if not isinstance(reason, RuntimeLost):
+        return ActorDeadError(path, reason, undelivered)
+    return lost(reason)
+
+
+def lost(reason: RuntimeLost) -> RuntimeStopped:
+    """What a caller gets whose runtime has lost its loop. Each gets an error of its own: a traceback is written into
+    it.
+    """
+    error = RuntimeStopped(reason.runtime, reason.why)
+    error.__cause__ = reason.cause
+    return error
+
+
+class LoopStopRefused(ActorError, RuntimeError):
+    """`loop.stop()` was called on the event loop of a runtime, which everything in the runtime shares."""
+
+    fields = ("path", "name")
+    path: str
+    """The actor that called; empty: none did."""
+    name: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.path or 'code of no actor'}: loop.stop() would end the event loop of runtime {self.name!r}, which "
+            "every actor shares. Stop the actor (self.stop()) or the runtime (runtime.stop())"
+        )
+
+
+class HandlerDefinitionError(ActorError, TypeError):
+    """A method marked @handles cannot be used as a handler."""
+
+    fields = ("where", "problem")
+    where: str
+    problem: str
+
+    def describe(self) -> str:
+        return f"@handles on {self.where}: {self.problem}"
+
+
+class StateMachineDefinitionError(ActorError, TypeError):
+    """A state machine class that cannot work; `faults` holds everything that is wrong with it, a sentence each."""
+
+    fields = ("machine", "faults")
+    machine: str
+    faults: Sequence[str]
+
+    def describe(self) -> str:
+        return f"the state machine {self.machine} cannot work:" + "".join(f"\n- {fault}" for fault in self.faults)
+
+
+class UnknownState(ActorError, ValueError):
+    """A state machine was told to go to a state it does not have; `known` names those it has."""
+
+    fields = ("machine", "target", "known")
+    machine: str
+    target: str
+    known: Sequence[str]
+
+    def describe(self) -> str:
+        return f"{self.machine} has no state {self.target}; it has {', '.join(self.known)}"
+
+
+class TransitionRefused(ActorError, RuntimeError):
+    """Something a state machine does in its handlers was done where it has no meaning, such as `goto` in an enter
+    action.
+    """
+
+    fields = ("machine", "what", "where")
+    machine: str
+    what: str
+    where: str
+
+    def describe(self) -> str:
+        return f"{self.machine}: {self.what} has no meaning {self.where}; do it while a message is handled"

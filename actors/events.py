@@ -1,0 +1,390 @@
+"""The stream of lifecycle events. Logs, metrics, traces and views are sinks of it and know nothing of each other."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from types import FunctionType, MethodType
+from typing import ClassVar, TypeVar
+
+from actors._user_code.interrupts import hand_on
+from actors._user_code.reporting import report
+from actors._user_code.text import fields_shown, same
+from actors.reasons import Crashed, ExitReason
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LifecycleEvent:
+    """Something that happened to an actor. `at` is the runtime's monotonic clock, in seconds.
+
+    Events compare by value. They hold messages and errors of the user's: what those raise when they are compared or
+    shown does not leave the event (_user_code/text.py).
+    """
+
+    level: ClassVar[str] = "debug"
+    """How loud a log should be about it: debug, info, warning or error."""
+
+    path: str
+    at: float
+
+    def __init_subclass__(cls) -> None:
+        # `dataclass` would write these for each class, and call the user's code unguarded.
+        for name in ("__eq__", "__hash__", "__repr__"):
+            if name not in vars(cls):
+                setattr(cls, name, getattr(LifecycleEvent, name))
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(same(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.at))
+
+    def __repr__(self) -> str:
+        return fields_shown(self)
+
+    @property
+    def name(self) -> str:
+        """The event in one word, as logs show it."""
+        text = type(self).__name__
+        return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in text).lstrip("_")
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields of the event."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The exception that this event is the first to tell of. A log shows its traceback."""
+        return None
+
+    def after_exit(self) -> str | None:
+        """What the event adds to the end of an incarnation just before it at the same path, in words: `restart 1 in
+        0.2 s`. A log adds that to the line of the end. None: the event is news of its own.
+        """
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Started(LifecycleEvent):
+    """An incarnation runs."""
+
+    actor_class: type
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed(LifecycleEvent):
+    """An incarnation did not come up."""
+
+    level: ClassVar[str] = "error"
+    actor_class: type
+    incarnation: int
+    reason: ExitReason
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The exception that failed the start."""
+        return self.reason.exception if isinstance(self.reason, Crashed) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Exited(LifecycleEvent):
+    """An incarnation is gone. Crashes have an event of their own type, so that a log can be loud about them alone."""
+
+    actor_class: type
+    incarnation: int
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class CrashedExit(Exited):
+    """An incarnation is gone by an exception nobody handled."""
+
+    level: ClassVar[str] = "error"
+    message_type: str | None = None
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The exception that ended the incarnation."""
+        return self.reason.exception if isinstance(self.reason, Crashed) else None
+
+
+@dataclass(frozen=True, slots=True)
+class HookFailed(LifecycleEvent):
+    """A hook for the end raised, and what it raised decides nothing: `on_failure` or `carry_over` after a crash, or any
+    of an incarnation that was killed meanwhile. Otherwise what `on_stop` raises is the reason of the exit.
+    """
+
+    level: ClassVar[str] = "error"
+    incarnation: int
+    hook: str
+    error: BaseException
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What the hook raised."""
+        return self.error
+
+
+@dataclass(frozen=True, slots=True)
+class AskFailed(LifecycleEvent):
+    """A plain pykka actor raised over a question: the asker has the exception, the actor lives (pykka's contract)."""
+
+    level: ClassVar[str] = "info"
+    incarnation: int
+    message_type: str
+    error: BaseException
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What the asker has got."""
+        return self.error
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter(LifecycleEvent):
+    """A message that no actor handled, or an answer nobody took.
+
+    `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, refused, dropped,
+    stale_timer.
+    """
+
+    level: ClassVar[str] = "warning"
+    message: object
+    reason: str
+    sender: str | None = None
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined(LifecycleEvent):
+    """A message crashed its actor as often as its spec allows and is put aside (supervision rule 27)."""
+
+    level: ClassVar[str] = "error"
+    message: object
+    crashes: int
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redelivered(LifecycleEvent):
+    """A message that crashed its actor goes to the next incarnation."""
+
+    level: ClassVar[str] = "info"
+    message: object
+    crashes: int
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBlocked(LifecycleEvent):
+    """One turn of the actor holds the event loop. `where` is the line of the user's own code that does, `stack` how it
+    came there.
+    """
+
+    level: ClassVar[str] = "warning"
+    seconds: float
+    stack: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned(LifecycleEvent):
+    """A thread or coroutine did not end when it was killed. It is left behind, its result is ignored."""
+
+    level: ClassVar[str] = "error"
+    what: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class UncaughtException(LifecycleEvent):
+    """An exception that no handler or hook raised was contained; the rest goes on.
+
+    It came out of code that an actor or a stranger left on the event loop, such as a callback that calls `sys.exit`, or
+    out of the runtime itself. `path` is that of the actor the code belongs to, or else the name of the runtime.
+    """
+
+    level: ClassVar[str] = "error"
+    where: str
+    """What raised it, such as `task 'Task-7'`."""
+    error: BaseException
+
+    @property
+    def exception(self) -> BaseException:
+        return self.error
+
+
+@dataclass(frozen=True, slots=True)
+class MessageHandled(LifecycleEvent):
+    """A handler is done. Published only while somebody subscribes to this very type: it is on the hot path."""
+
+    message: object
+    sender: str | None
+    seconds: float
+    outcome: str
+    """done or failed."""
+    correlation_id: str | None = None
+
+
+E = TypeVar("E", bound=LifecycleEvent)
+Sink = Callable[[E], object]
+
+
+class Subscription:
+    """A sink in a stream; `cancel` takes it out."""
+
+    def __init__(
+        self,
+        stream: EventStream,
+        sink: Sink[LifecycleEvent],
+        types: tuple[type[LifecycleEvent], ...],
+        number: int,
+        to_actor: bool,
+    ) -> None:
+        self._stream = stream
+        self.sink = sink
+        self.types = types
+        self.number = number
+        """Sinks are told in the order of these numbers."""
+        self.to_actor = to_actor
+        """Whether the sink sends the events to an actor, as messages."""
+
+    def takes(self, kind: type[LifecycleEvent]) -> bool:
+        """Whether the sink is told of events of this class."""
+        if kind is MessageHandled:
+            return MessageHandled in self.types
+        return issubclass(kind, self.types)
+
+    def cancel(self) -> None:
+        """No further event reaches the sink. May be called twice."""
+        self._stream._remove(self)
+
+
+class EventStream:
+    """Publishes events to sinks.
+
+    A sink runs in the thread that publishes: the runtime's loop for most events, an actor's own thread for some. A
+    sink that raises, whatever it raises, stays subscribed, and the publisher and the other sinks go on. Its first
+    failure of each class is reported to the logger `letitcrash`, or to stderr where the logger fails too.
+    """
+
+    def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
+        """`changed` is called after every change of the subscriptions."""
+        self._changed = changed
+        self._numbers = itertools.count(1)
+        self._subscriptions: dict[int, Subscription] = {}
+        self._by_type: dict[type[LifecycleEvent], dict[int, Subscription]] = {}
+        """The subscriptions that name a class."""
+        self._takers: dict[type[LifecycleEvent], tuple[Subscription, ...]] = {}
+        """Who takes events of a class, for the classes that were asked for since that changed."""
+        self._lock = threading.Lock()
+        self._reported: dict[int, set[type[BaseException]]] = {}
+        """What the sink of each subscription, by its number, was reported for."""
+        self.dead_letters: Counter[str] = Counter()
+        """How many dead letters there were, by reason. Only grows."""
+
+    def subscribe(self, sink: Callable[[E], object], *types: type[E]) -> Subscription:
+        """Calls `sink(event)` for every event of these classes and their subclasses; of all classes when none is named.
+
+        `MessageHandled` reaches only those who name it. Raises TypeError when one of `types` is not a class of events.
+        """
+        return self._add(sink, types, to_actor=False)  # type: ignore[arg-type]
+
+    def subscribe_actor(self, sink: Sink[LifecycleEvent], *types: type[LifecycleEvent]) -> Subscription:
+        """The same for a sink that sends the events to an actor as messages: it hears of no event that is published as
+        `quiet`.
+        """
+        return self._add(sink, types, to_actor=True)
+
+    def _add(
+        self, sink: Sink[LifecycleEvent], types: tuple[type[LifecycleEvent], ...], *, to_actor: bool
+    ) -> Subscription:
+        given: tuple[object, ...] = types
+        for kind in given:
+            if not (isinstance(kind, type) and issubclass(kind, LifecycleEvent)):
+                raise TypeError(f"subscribe(): types must be subclasses of LifecycleEvent, got {kind!r}")
+        types = types or (LifecycleEvent,)
+        subscription = Subscription(self, sink, types, next(self._numbers), to_actor)
+        with self._lock:
+            self._subscriptions[subscription.number] = subscription
+            for kind in types:
+                self._by_type.setdefault(kind, {})[subscription.number] = subscription
+            self._forget_takers(subscription)
+        self._changed()
+        return subscription
+
+    def _remove(self, subscription: Subscription) -> None:
+        with self._lock:
+            if self._subscriptions.pop(subscription.number, None) is None:
+                return
+            for kind in set(subscription.types):
+                named = self._by_type[kind]
+                del named[subscription.number]
+                if not named:
+                    del self._by_type[kind]
+            self._reported.pop(subscription.number, None)
+            self._forget_takers(subscription)
+        self._changed()
+
+    def _forget_takers(self, subscription: Subscription) -> None:
+        for kind in [kind for kind in self._takers if subscription.takes(kind)]:
+            del self._takers[kind]
+
+    def sinks(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
+        """Who wants events of this class. Ask before building an event where building it costs."""
+        found = self._takers.get(kind)
+        if found is None:
+            with self._lock:
+                found = self._takers[kind] = self._find_takers(kind)
+        return found
+
+    def _find_takers(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
+        named = (kind,) if kind is MessageHandled else kind.__mro__
+        groups = [self._by_type[each] for each in named if each in self._by_type]
+        if len(groups) < 2:
+            return tuple(groups[0].values()) if groups else ()
+        found = {number: each for group in groups for number, each in group.items()}
+        return tuple(found[number] for number in sorted(found))
+
+    def wants_messages(self) -> bool:
+        """Whether a sink wants to hear of single messages."""
+        return MessageHandled in self._by_type
+
+    def publish(self, event: LifecycleEvent, *, quiet: bool = False) -> None:
+        """Tells every sink that subscribed to the class of the event.
+
+        `quiet`: the event came about because an event was sent to an actor. The sinks of actors do not hear of it, for
+        each could cause the next one for ever.
+        """
+        if type(event) is DeadLetter:
+            with self._lock:
+                self.dead_letters[event.reason] += 1
+        for each in self.sinks(type(event)):
+            if quiet and each.to_actor:
+                continue
+            try:
+                each.sink(event)
+            except BaseException as error:  # noqa: BLE001 - code that observes must not disturb what it observes
+                hand_on(error)
+                self._report(each, event, error)
+
+    def _report(self, subscription: Subscription, event: LifecycleEvent, error: BaseException) -> None:
+        """Reports the first failure of each class that a sink shows: more would drown the log."""
+        kind, sink = type(error), subscription.sink
+        with self._lock:
+            known = self._reported.setdefault(subscription.number, set())
+            if kind in known:
+                return
+            known.add(kind)
+        of = sink if isinstance(sink, FunctionType | MethodType) else type(sink)
+        report(
+            f"event sink {of.__qualname__} failed on {type(event).__name__} of {event.path}; its further failures by "
+            f"{kind.__qualname__} are not reported",
+            error,
+        )

@@ -1,0 +1,190 @@
+"""Exit reasons: why an incarnation ended, as values.
+
+`Normal`, `Shutdown` are *expected*; `Killed`, `Crashed`, `NoProc`, `RuntimeLost` and `RestartLimitExceeded` are
+*abnormal* (supervision.md, "Exit reasons"). Reasons compare by value and survive pickling.
+
+A reason holds what users wrote. Whatever that does, `str`, `repr`, `==` and `hash` of a reason end with a value: a text
+is cut (_user_code/text.py), and of a reason that came from another, and that one from a third, the middle is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import ClassVar
+
+from actors._user_code.text import TEXT, args_of, attribute, cut, described, fields_shown, key_of, said, shown
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ExitReason:
+    """Base of all exit reasons."""
+
+    expected: ClassVar[bool] = False
+    """Whether a transient child that exits so is left alone."""
+
+    @property
+    def kind(self) -> str:
+        """The class of the reason in one word, as used for metric labels."""
+        return type(self).__name__.lower()
+
+    @property
+    def came_from(self) -> ExitReason | None:
+        """The reason of another exit that this one came from."""
+        return None
+
+    def in_words(self) -> str:
+        """What `str` shows, before it is cut."""
+        return self.kind
+
+    def __str__(self) -> str:
+        return cut(self.in_words(), TEXT)
+
+    def __repr__(self) -> str:
+        return fields_shown(self)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Normal(ExitReason):
+    """The actor asked to stop."""
+
+    expected: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Shutdown(ExitReason):
+    """The actor was told to stop; `detail` says why, where anybody said so."""
+
+    expected: ClassVar[bool] = True
+    detail: str | None = None
+
+    def in_words(self) -> str:
+        return "shutdown" if self.detail is None else f"shutdown({said(self.detail, TEXT)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Killed(ExitReason):
+    """The actor had no say."""
+
+    detail: str | None = None
+
+    def in_words(self) -> str:
+        return "killed" if self.detail is None else f"killed({said(self.detail, TEXT)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NoProc(ExitReason):
+    """Asked about an actor that does not exist (any more)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Crashed(ExitReason):
+    """An exception nobody handled, `SystemExit` and `KeyboardInterrupt` included.
+
+    Two crashes are equal when their exceptions have the same type and arguments that show themselves alike: an
+    exception compares by identity, which a value that was pickled, or that two incarnations raised alike, would fail.
+    """
+
+    exception: BaseException
+
+    @property
+    def came_from(self) -> ExitReason | None:
+        found = attribute(self.exception, "reason")
+        return found if isinstance(found, ExitReason) else None
+
+    def _key(self) -> tuple[object, ...]:
+        return (id(type(self.exception)), *map(key_of, args_of(self.exception)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Crashed) and (self.exception is other.exception or self._key() == other._key())
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def in_words(self) -> str:
+        return f"crashed({described(self.exception, TEXT)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RuntimeLost(ExitReason):
+    """The event loop of the runtime ended, or could not go on, while the actor was there. `why` says what happened."""
+
+    runtime: str
+    why: str
+    cause: BaseException | None = field(default=None, compare=False)
+
+    @property
+    def kind(self) -> str:
+        return "runtime_lost"
+
+    def in_words(self) -> str:
+        return f"runtime_lost({said(self.runtime)}: {said(self.why)})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RestartLimitExceeded(ExitReason):
+    """A supervisor gave up: `child` was to be restarted more than `max_restarts` times within `period` seconds of
+    running; with a `period` of None: more than `max_restarts` times in a row without progress.
+
+    OTP exits with `shutdown` here, which a transient supervisor's own supervisor takes for a wish; ours is abnormal.
+    """
+
+    path: str
+    child: str
+    max_restarts: int
+    period: float | None
+    cause: ExitReason
+
+    @property
+    def kind(self) -> str:
+        return "restart_limit_exceeded"
+
+    @property
+    def span(self) -> str:
+        """How the restarts were counted, in words."""
+        return "in a row without progress" if self.period is None else f"within {self.period:g} s of running"
+
+    @property
+    def came_from(self) -> ExitReason | None:
+        return self.cause
+
+    def _steps(self) -> Iterator[object]:
+        """What it consists of, level by level: a supervisor may give up because of one that gave up, and so on."""
+        step: ExitReason = self
+        while isinstance(step, RestartLimitExceeded):
+            yield step.path, step.child, step.max_restarts, step.period
+            step = step.cause
+        yield step
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RestartLimitExceeded) and all(
+            one == two for one, two in zip_longest(self._steps(), other._steps())
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.child, self.max_restarts))
+
+    def in_words(self) -> str:
+        return (
+            f"restart_limit_exceeded({said(self.path)}: child {shown(self.child)} needed more than "
+            f"{said(self.max_restarts)} restarts {self.span}; last cause: {within(self.cause)})"
+        )
+
+
+def causes(reason: ExitReason) -> Iterator[ExitReason]:
+    """The reason, the one it came from, and so on to the first of all."""
+    seen: set[int] = set()
+    step: ExitReason | None = reason
+    while step is not None and id(step) not in seen:
+        seen.add(id(step))
+        yield step
+        step = step.came_from
+
+
+def within(reason: ExitReason) -> str:
+    """A reason as part of a longer text. Of a long line of causes it is the last two: they say what began it."""
+    steps = list(causes(reason))
+    if len(steps) <= 2:
+        return said(reason, TEXT)
+    return f"{said(steps[-2], TEXT)} ({len(steps) - 2} between)"

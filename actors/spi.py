@@ -1,0 +1,297 @@
+"""What the layers above need of actors and users do not: the seam for `supervisors` and `teams`.
+
+The only module of `actors`, besides its facade, that they import. No promise of stability.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pykka
+
+from actors._core.actor import Actor
+from actors._core.actor_type import actor_type_of
+from actors._core.cell import Cell
+from actors._core.clock import Clock, LoopClock, TimerHandle
+from actors._core.current import current_cell
+from actors._core.envelope import Envelope, Reply
+from actors._core.future import Future, Parking, refuse_on_loop
+from actors._core.handlers import Handler, handles
+from actors._core.loop import State, settle_failure
+from actors._core.mailbox import MailboxSpec
+from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
+from actors._core.props import Props, wrong_host
+from actors._core.ref import ActorRef
+from actors._core.timers import Timer
+from actors._core.waits import Awaited, Wanted
+from actors._name import ENVIRONMENT, NAME
+from actors._runtime.loop_thread import LoopFactory
+from actors._runtime.runtime import ClockFactory, Runtime
+from actors._user_code.text import TEXT, attribute, block, cut, described, said, shown, type_name
+from actors.errors import (
+    ActorCrashed,
+    ActorDeadError,
+    ActorError,
+    CallTimeout,
+    DeadlockError,
+    NotAnActor,
+    NotInRuntime,
+    RuntimeStopped,
+    StartError,
+    UnhandledMessage,
+    gone,
+    lost,
+)
+from actors.events import (
+    CrashedExit,
+    DeadLetter,
+    EventStream,
+    Exited,
+    LifecycleEvent,
+    MessageHandled,
+    Started,
+    StartFailed,
+    Subscription,
+)
+from actors.reasons import (
+    Crashed,
+    ExitReason,
+    Killed,
+    NoProc,
+    Normal,
+    RestartLimitExceeded,
+    RuntimeLost,
+    Shutdown,
+    within,
+)
+
+ANYWHERE = random.Random()
+"""The randomness of code that runs outside of any actor."""
+
+
+def current_clock() -> Clock:
+    """The clock of the actor whose code this is; outside of any actor, that of the running event loop.
+
+    On the loop of a thread of its own, too: the timers of a clock are set on the clock's loop only.
+    """
+    cell = current_cell.get()
+    loop = asyncio._get_running_loop()
+    if cell is not None and (loop is None or loop is cell.runtime.loop):
+        return cell.runtime.clock
+    return LoopClock(asyncio.get_running_loop())
+
+
+def current_random() -> random.Random:
+    """The randomness of the runtime of the actor whose code this is, so that a simulation can repeat it."""
+    cell = current_cell.get()
+    return cell.runtime.random if cell is not None else ANYWHERE
+
+
+async def sleep(seconds: float) -> None:
+    """Waits by the clock of whoever's code this is."""
+    woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    clock = current_clock()
+    timer = clock.call_at(clock.now() + seconds, lambda: None if woken.done() else woken.set_result(None))
+    try:
+        await woken
+    finally:
+        timer.cancel()
+
+
+def post(
+    ref: ActorRef[pykka.Actor],
+    message: object,
+    receipt: Reply,
+    deadline: float | None = None,
+    correlation_id: str | None = None,
+) -> None:
+    """Sends a message whose answer, exception or refusal goes to `receipt`: a `call` without a future.
+
+    `receipt` is settled once, on the loop thread for an actor hosted there and in its own thread for another. Without a
+    correlation id the message has that of the message being handled.
+    """
+    cell = ref._cell
+    if cell.closed:
+        receipt.set_exception(ActorDeadError(cell.path, cell.reason, message))
+        return
+    caller = current_cell.get()
+    if correlation_id is None and caller is not None and caller.envelope is not None:
+        correlation_id = caller.envelope.correlation_id
+    cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
+
+
+def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None:
+    """`post`, where what the mailbox refuses with goes to the receipt, too: that it is full, or what a priority
+    function of the user's raised.
+    """
+    try:
+        post(ref, message, receipt)
+    except Exception as error:  # noqa: BLE001 - it is the receipt's
+        receipt.set_exception(error)
+
+
+def take_reply(actor: Actor) -> Reply | None:
+    """Takes the duty to answer the message being handled: whoever holds the reply answers later. None: nobody asked."""
+    return actor._cell.take_reply()
+
+
+def answer(reply: Reply, value: object) -> None:
+    """Gives an answer that `take_reply` took the duty for. One who no longer waits for it does not get it."""
+    if not reply.done():
+        with contextlib.suppress(queue.Full):  # settled in another thread meanwhile
+            reply.set_result(value)
+
+
+def current_correlation_id() -> str | None:
+    """The correlation id of the message whose handler this code is."""
+    cell = current_cell.get()
+    return cell.envelope.correlation_id if cell is not None and cell.envelope is not None else None
+
+
+def handler_for(actor: Actor, message: object) -> Handler:
+    """The handler of the actor's class that takes this message: call it as `handler(actor, message)`."""
+    return actor._cell.table[type(message)]
+
+
+def is_up(ref: ActorRef[pykka.Actor]) -> bool:
+    """Whether an incarnation runs now; one that is being restarted takes messages, but will be late."""
+    return ref._cell.state is State.RUNNING
+
+
+def declares(actor_class: type, message: type) -> bool:
+    """Whether an actor class has a handler for this class of messages."""
+    members = (member for base in actor_class.__mro__ for member in vars(base).values())
+    return any(message in getattr(member, "__letitcrash_handles__", ()) for member in members)
+
+
+def finish(actor: Actor) -> None:
+    """Ends the actor with `normal` as soon as its handler has returned, whatever waits."""
+    actor._cell.finish()
+
+
+def has_ended(ref: ActorRef[pykka.Actor], incarnation: int) -> bool:
+    """Whether this incarnation has ended; one that starts or stops has not."""
+    cell = ref._cell
+    return cell.incarnation != incarnation or cell.state in (State.DOWN, State.CLOSED)
+
+
+def notice(ref: ActorRef[pykka.Actor], message: object) -> None:
+    """Puts a message into the system lane: ahead of every user message, for the present incarnation. To one that is
+    gone for good it says nothing. On the loop thread only.
+    """
+    ref._cell.put_urgent(message)
+
+
+def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
+    """Calls `then` with the last exit reason when the actor is gone for good, killed or not. On the loop thread."""
+    when_terminated(actor.ref, then)
+
+
+def when_terminated(ref: ActorRef[Any], then: Callable[[ExitReason], object]) -> None:
+    """Calls `then` with the last exit reason when the actor has terminated; at once if it has. On the loop thread."""
+    ref.runtime.on_loop(lambda: ref.runtime.when_closed(ref._cell, then))
+
+
+def last_reason(ref: ActorRef[Any]) -> ExitReason:
+    """Why the last incarnation of the actor ended."""
+    return ref._cell.reason
+
+
+__all__ = [
+    "ANYWHERE",
+    "ENVIRONMENT",
+    "NAME",
+    "TEXT",
+    "Actor",
+    "ActorCrashed",
+    "ActorDeadError",
+    "ActorError",
+    "ActorRef",
+    "Awaited",
+    "CallTimeout",
+    "Cell",
+    "ChildDeclined",
+    "ChildExited",
+    "ChildStartFailed",
+    "ChildStarted",
+    "Clock",
+    "ClockFactory",
+    "Crashed",
+    "CrashedExit",
+    "DeadLetter",
+    "DeadlockError",
+    "Down",
+    "Envelope",
+    "EventStream",
+    "ExitReason",
+    "Exited",
+    "Future",
+    "Handler",
+    "Killed",
+    "LifecycleEvent",
+    "LoopClock",
+    "LoopFactory",
+    "MailboxSpec",
+    "Message",
+    "MessageHandled",
+    "NoProc",
+    "Normal",
+    "NotAnActor",
+    "NotInRuntime",
+    "Parking",
+    "Props",
+    "Reply",
+    "RestartLimitExceeded",
+    "Runtime",
+    "RuntimeLost",
+    "RuntimeStopped",
+    "Shutdown",
+    "StartError",
+    "StartFailed",
+    "Started",
+    "State",
+    "StopOrder",
+    "Subscription",
+    "Timer",
+    "TimerHandle",
+    "UnhandledMessage",
+    "Wanted",
+    "actor_type_of",
+    "answer",
+    "attribute",
+    "block",
+    "current_cell",
+    "current_clock",
+    "current_correlation_id",
+    "current_random",
+    "cut",
+    "declares",
+    "deliver",
+    "described",
+    "finish",
+    "gone",
+    "handler_for",
+    "handles",
+    "has_ended",
+    "is_up",
+    "last_reason",
+    "lost",
+    "notice",
+    "post",
+    "refuse_on_loop",
+    "said",
+    "settle_failure",
+    "shown",
+    "sleep",
+    "take_reply",
+    "type_name",
+    "when_gone",
+    "when_terminated",
+    "within",
+    "wrong_host",
+]

@@ -1,0 +1,1 @@
+"""Fault plans and schedules as values, and how they are drawn."""

@@ -1,0 +1,1 @@
+"""The search over many simulations: drawing, running and shrinking them."""

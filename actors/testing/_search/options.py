@@ -1,0 +1,22 @@
+"""What the command line says about simulations. Without the pytest plugin: nothing."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import NamedTuple
+
+from actors._name import NAME
+
+
+class Options(NamedTuple):
+    """The options of the pytest plugin."""
+
+    replay: str | None = None
+    """Run exactly this blob."""
+    determinism: bool = False
+    """Run everything twice and compare."""
+    schedules: int | None = None
+    """How many schedules to try for each generated example."""
+
+
+options: ContextVar[Options] = ContextVar(f"{NAME}_simulation_options", default=Options())  # noqa: B039 - frozen

@@ -1,0 +1,1 @@
+"""The simulated world: loop, clock, hosts, threads, and the fences around them."""

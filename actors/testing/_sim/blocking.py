@@ -1,0 +1,177 @@
+"""Locks, events and queues that park a greenlet instead of blocking the process.
+
+Only the lock itself is ours: the rest of `threading` and `queue` is the standard library's own Python code on top of
+it.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Literal
+
+from actors.testing._sim.strands import Sleeper, Strands
+from actors.testing.errors import SimulationError
+
+
+class SimLock:
+    """`threading.Lock`. Waiters get it in the order they came.
+
+    With `yields`, a simulated thread may be overtaken right before it takes the lock: that is where the races of real
+    threads are.
+    """
+
+    __slots__ = ("_held", "_strands", "_waiters", "_yields")
+
+    def __init__(self, strands: Strands, *, yields: bool) -> None:
+        self._strands = strands
+        self._yields = yields
+        self._held = False
+        self._waiters: deque[Sleeper] = deque()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if self._yields:
+            self._strands.give_way()
+        if not self._held:
+            self._held = True
+            return True
+        if not blocking:
+            return False
+        sleeper = Sleeper("a lock, event, condition or queue")
+        self._waiters.append(sleeper)
+        if self._strands.block(sleeper, None if timeout < 0 else timeout):
+            return True  # whoever released it handed it over
+        self._waiters.remove(sleeper)
+        return False
+
+    def release(self) -> None:
+        if not self._held:
+            raise RuntimeError("release unlocked lock")
+        while self._waiters:
+            sleeper = self._waiters.popleft()
+            if not sleeper.over:
+                self._strands.wake(sleeper)
+                return
+        self._held = False
+
+    def locked(self) -> bool:
+        return self._held
+
+    # What threading.Condition asks of a lock. It would try to take it, and be overtaken while it holds it: a `put` of a
+    # `SimpleQueue` then had to wait, which a signal handler must not.
+
+    def _is_owned(self) -> bool:
+        return self._held
+
+    def __enter__(self) -> Literal[True]:
+        self.acquire()
+        return True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._waiters:
+            self.release()
+        else:
+            self._held = False
+
+
+class SimRLock:
+    """`threading.RLock`: its owner is a greenlet, or whatever runs on the loop."""
+
+    def __init__(self, strands: Strands) -> None:
+        self._strands = strands
+        self._lock = SimLock(strands, yields=True)
+        self._owner: object = None
+        self._count = 0
+
+    def _me(self) -> object:
+        return self._strands.current or self._strands
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        me = self._me()
+        if self._owner is not me:
+            if not self._lock.acquire(blocking, timeout):
+                return False
+            self._owner = me
+        self._count += 1
+        return True
+
+    def release(self) -> None:
+        if self._owner is not self._me():
+            raise RuntimeError("cannot release un-acquired lock")
+        self._count -= 1
+        if not self._count:
+            self._owner = None
+            self._lock.release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+    # What threading.Condition asks of a reentrant lock
+
+    def _release_save(self) -> tuple[int, object]:
+        saved = self._count, self._owner
+        self._count, self._owner = 0, None
+        self._lock.release()
+        return saved
+
+    def _acquire_restore(self, saved: tuple[int, object]) -> None:
+        self._lock.acquire()
+        self._count, self._owner = saved
+
+    def _is_owned(self) -> bool:
+        return self._owner is self._me()
+
+
+def simulated_lock(strands: Strands, real: Any) -> SimLock | SimRLock:
+    """What stands for a lock that was made before the simulation."""
+    return SimLock(strands, yields=True) if type(real) is _PLAIN else SimRLock(strands)
+
+
+_PLAIN = type(threading.Lock())
+
+
+def outlives(maker: FrameType) -> bool:
+    """Whether the lock, or the `threading.local`, that this code makes has to be a real one.
+
+    The runtime's own critical sections never block, so that its locks are never contended here; and a module that is
+    imported while a simulation runs keeps its locks when it is over.
+    """
+    ours = str(maker.f_globals.get("__name__", "")).startswith("actors._")
+    return ours or maker.f_code.co_name == "<module>"
+
+
+def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[Any, str, object]]:
+    """What to put in place of the standard library's own while a simulation runs: module, name, replacement."""
+    real, real_rlock = threading.Lock, threading.RLock
+
+    def make_lock() -> Any:
+        return real() if outlives(sys._getframe(1)) else SimLock(strands, yields=True)
+
+    def make_waiter() -> SimLock:
+        return SimLock(strands, yields=False)
+
+    def make_rlock() -> Any:
+        return real_rlock() if outlives(sys._getframe(1)) else SimRLock(strands)
+
+    python_queue = getattr(queue, "_PySimpleQueue", None)
+    if python_queue is None:
+        raise SimulationError("this Python has no queue._PySimpleQueue; simulations need CPython")
+    return [
+        (threading, "Lock", make_lock),
+        (threading, "_allocate_lock", make_waiter),
+        (threading, "RLock", make_rlock),
+        (threading, "_time", now),
+        (queue, "time", now),
+        (queue, "SimpleQueue", python_queue),
+    ]

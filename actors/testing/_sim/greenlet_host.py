@@ -1,0 +1,87 @@
+"""The thread host of a simulation: each incarnation on a greenlet, so that what blocks lets virtual time pass.
+
+To Python each is a thread (`_sim.threads`), and its coroutines run on an event loop of its own (`_sim.strand_loop`). To
+C code all are the one they run in: what it keeps for each thread, such as a `threading.local` that was made before the
+simulation and is no global name of the user's, they share.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from actors._hosts.thread import ThreadHost, Worker
+from actors.testing._sim.strands import Strand, Strands
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+    from actors.testing._sim.cell import SimCell
+    from actors.testing._sim.runtime import SimRuntime
+
+
+class GreenletHost(ThreadHost):
+    """Runs each incarnation on a greenlet of its own."""
+
+    def __init__(self, runtime: SimRuntime, strands: Strands) -> None:
+        super().__init__(runtime)
+        self._strands = strands
+        self.workers: dict[Strand, GreenletWorker] = {}
+
+    def make_worker(self, cell: Cell) -> Worker:
+        return GreenletWorker(self, self._strands, cast("SimCell", cell), self._finishing)
+
+    def current(self) -> Worker | None:
+        strand = self._strands.current
+        return self.workers.get(strand) if strand is not None else None
+
+    def close(self) -> None:
+        """What is left is ended by the simulation, which counts it first."""
+
+
+class GreenletWorker(Worker):
+    """The greenlet of one incarnation. It takes one turn, and gives way."""
+
+    def __init__(self, host: GreenletHost, strands: Strands, cell: SimCell, finishing: dict[Worker, None]) -> None:
+        super().__init__(cell.runtime, cell, finishing)
+        self._host = host
+        self._strands = strands
+        self._lane = cell.lane
+        self._strand: Strand | None = None
+        self._rings = 0
+        self._waits = False
+
+    def start(self) -> None:
+        self._strand = self._strands.start(self._work, self._lane, f"{self.cell.path} #{self.incarnation}")
+        self._host.workers[self._strand] = self
+
+    def ring(self) -> None:
+        self._rings += 1
+        if self._waits and self._strand is not None:
+            self._waits = False
+            self._strands.resume(self._strand)
+
+    def join(self, timeout: float) -> None:
+        """A greenlet ends when its lane is chosen; nobody waits for it."""
+
+    def _work(self) -> None:
+        try:
+            self._await_ring()
+            while self.take_turn():
+                self._await_ring()
+        finally:
+            try:
+                if self._runner is not None:
+                    self._runner.close()
+            finally:
+                self._finishing.pop(self, None)
+                if self._strand is not None:
+                    del self._host.workers[self._strand]
+
+    def _await_ring(self) -> None:
+        if self._rings:
+            # More turns wait: they go behind what became ready meanwhile.
+            assert self._strand is not None
+            self._strands.resume(self._strand)
+        else:
+            self._waits = True
+        self._strands.leave()
+        self._rings -= 1

@@ -1,0 +1,480 @@
+"""The event loop of a simulation: virtual time, one thread, and a scheduler that chooses what runs next."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import heapq
+import math
+from asyncio import Handle, TimerHandle
+from asyncio.events import _get_running_loop, _set_running_loop
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Executor
+from contextvars import Context
+from enum import Enum
+from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
+
+from actors._core.current import current_cell
+from actors._core.loop import MessageLoop
+from actors._core.task_guard import Exits, owner_in
+from actors._user_code.interrupts import is_interrupt
+from actors.errors import LoopStopRefused
+from actors.testing._sim.lanes import OUTSIDE, Item, Lane, Scheduler, current_lane
+from actors.testing._sim.place import fence
+from actors.testing.errors import LivelockFailure, LoopEnded, LoopFailure, OracleFailure, SimulationError
+
+INSTANT = 100_000
+"""How many steps may be taken without time moving before it counts as a livelock."""
+COLLECT = 20_000
+"""How many steps lie between two collections of garbage."""
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Why(Enum):
+    """Why `run` has returned."""
+
+    DONE = "done"
+    TIME = "time"
+    IDLE = "idle"
+    """Nothing can run, and no timer is set."""
+
+
+class SimLoop(asyncio.BaseEventLoop):
+    """An event loop without selector, sockets and threads. Time moves to the next timer when nothing can run.
+
+    Before every step it runs what the runtime wants done (`control`), in order; a step is one callback or one turn of
+    one actor.
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.control: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        """The runtime's own work; the runtime puts its own queue here."""
+        self.turn_of: Callable[[Any], None] = _no_host
+        """Runs one turn of a cell; the host puts itself here."""
+        self.escaped: Callable[..., None] = _no_runtime
+        """What becomes of an exit that a callback raised; the runtime puts its own way here."""
+        self.after_step: list[Callable[[], None]] = []
+        """Called after every step; what they raise ends `run`."""
+        self.failure: BaseException | None = None
+        """Raised from `run` after the step that set it: for failures found where an actor would swallow them."""
+        self.errors: list[dict[str, Any]] = []
+        """What callbacks raised, and other complaints of asyncio."""
+        self.steps = 0
+        self.trace: list[str] = []
+        """The path of the lane of every step."""
+        self.instant = INSTANT
+        self.outside = Lane(OUTSIDE)
+        self.lanes: dict[str, Lane] = {OUTSIDE: self.outside}
+        self._scheduler = scheduler
+        self._plain = scheduler.plain
+        self._fifo: deque[tuple[Lane, Item]] = deque()
+        self._waiting: list[Lane] = []
+        self._arrived = 0
+        self._now = 0.0
+        self._moved_at = 0
+        self._timers: list[tuple[float, int, TimerHandle, Lane | None]] = []
+        self._cancelled = 0
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._tasks_due = 64
+        self._running = False
+        self._closed = False
+        self._task_factory: Callable[..., asyncio.Task[Any]] | None = None
+
+    def __del__(self) -> None:
+        """Nothing is open, so nothing needs closing."""
+
+    # Lanes and steps
+
+    def lane(self, path: str) -> Lane:
+        """The lane of the actor at this path."""
+        lane = self.lanes.get(path)
+        if lane is None:
+            lane = self.lanes[path] = Lane(path)
+        return lane
+
+    def push(self, lane: Lane, item: Item) -> None:
+        """The item wants to run."""
+        if self._plain:
+            self._fifo.append((lane, item))
+            return
+        self._arrived += 1
+        if not lane.queue:
+            self._waiting.append(lane)
+        lane.queue.append((self._arrived, item))
+
+    def take_back(self, lane: Lane) -> Item:
+        """What was pushed last, in this lane, does not run after all: whoever takes it runs it himself."""
+        if self._plain:
+            return self._fifo.pop()[1]
+        item = lane.queue.pop()[1]
+        if not lane.queue:
+            self._waiting.remove(lane)
+        return item
+
+    def reschedule(self, scheduler: Scheduler) -> None:
+        """From here on this scheduler chooses. What waits keeps its order."""
+        waiting = [(number, lane, item) for lane in self._waiting for number, item in lane.queue]
+        waiting.sort(key=lambda each: each[0])
+        ready = [*self._fifo, *((lane, item) for _, lane, item in waiting)]
+        for lane in self._waiting:
+            lane.queue.clear()
+        self._fifo.clear()
+        self._waiting.clear()
+        for lane in self.lanes.values():
+            lane.level, lane.rank, lane.ranked = 0, 0.0, 0
+        self._scheduler, self._plain = scheduler, scheduler.plain
+        for lane, item in ready:
+            self.push(lane, item)
+
+    def _next(self) -> tuple[Lane, Item] | None:
+        """What the scheduler wants to run; `None`: nothing can, or time has to move first."""
+        if self._plain:
+            return self._fifo.popleft() if self._fifo else None
+        if not self._waiting:
+            return None
+        lane = self._scheduler.pick(self._waiting)
+        if lane is None:
+            return None
+        item = lane.queue.popleft()[1]
+        if not lane.queue:
+            self._waiting.remove(lane)
+        return lane, item
+
+    def run(self, until: float | None = None, done: Callable[[], bool] | None = None) -> Why:
+        """Takes steps until `done()`, until virtual time would pass `until`, or until nothing is left to do.
+
+        Raises:
+            SimulationError: it runs already
+            LivelockFailure: very many steps without time moving
+            BaseException: what `after_step` raises, and `failure`
+        """
+        if self._running or _get_running_loop() is not None:
+            raise SimulationError("the simulation runs already, or another event loop does in this thread")
+        control, trace, turn_of = self.control, self.trace, self.turn_of
+        self._moved_at = self.steps
+        self._running = True
+        _set_running_loop(self)
+        try:
+            while True:
+                try:
+                    while control:
+                        function, args = control.popleft()
+                        function(*args)
+                except BaseException as error:  # noqa: BLE001 - an exception is raised again
+                    self.escaped(None, error)
+                if self.failure is not None:
+                    self._fail()
+                if done is not None and done():
+                    return Why.DONE
+                chosen = self._next()
+                if chosen is None:
+                    why = self._move_time(until)
+                    if why is not None:
+                        return why
+                    continue
+                lane, item = chosen
+                handle = None if isinstance(item, MessageLoop) else item
+                if handle is not None and handle._cancelled:
+                    continue
+                self.steps += 1
+                lane.steps += 1
+                trace.append(lane.path)
+                try:
+                    if handle is None:
+                        turn_of(item)
+                    else:
+                        handle._run()
+                except BaseException as error:
+                    if is_interrupt(error):
+                        raise
+                    self._step_raised(handle, error)
+                for check in self.after_step:
+                    check()
+                if not self.steps % COLLECT:
+                    gc.collect(1)
+                if self.steps - self._moved_at > self.instant:
+                    raise LivelockFailure(self._now, self.steps - self._moved_at, trace[-12:])
+        finally:
+            self._running = False
+            _set_running_loop(None)
+
+    def _step_raised(self, handle: Handle | None, error: BaseException) -> None:
+        """A step raised what no task and no callback keeps. An exit in a callback of an actor is the crash of that
+        actor; any other one ends the run. Raises `error` again where it is an `Exception`.
+
+        `handle` is the callback; `None`: a turn, or what the runtime does between turns.
+        """
+        if isinstance(error, Exception):
+            raise error
+        cell, incarnation = (None, 0) if handle is None else owner_in(handle._context)  # type: ignore[attr-defined]
+        if cell is not None and isinstance(error, Exits):
+            self.escaped(error, cell, incarnation, "a callback of the event loop")
+            return
+        what = f"a step of {'the runtime' if handle is None else 'the test'} raised {type(error).__name__}"
+        if isinstance(error, Exits):
+            self._end(LoopEnded(self._now, f"{what}, which ends the event loop of every actor"), error)
+        else:
+            self._end(LoopFailure(self._now, what), error)
+
+    def _end(self, failure: OracleFailure, cause: BaseException | None) -> None:
+        """The run ends after the present step, unless it ends already."""
+        if self.failure is None:
+            failure.__cause__ = cause
+            self.failure = failure
+
+    def _fail(self) -> NoReturn:
+        failure, self.failure = self.failure, None
+        assert failure is not None
+        raise failure
+
+    # Time
+
+    def time(self) -> float:
+        """Virtual seconds since the simulation began."""
+        return self._now
+
+    @property
+    def timers(self) -> list[TimerHandle]:
+        """The timers that are set."""
+        return [each[2] for each in sorted(self._timers, key=lambda each: each[:2]) if not each[2]._cancelled]
+
+    def _move_time(self, until: float | None) -> Why | None:
+        """Moves time to the next timer and makes everything due at that time ready."""
+        timers = self._timers
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+            self._cancelled -= 1
+        if not timers or timers[0][0] == math.inf or (until is not None and timers[0][0] > until):
+            if self._waiting:
+                return None  # a scheduler asked for time to move, and it cannot
+            if until is not None and until > self._now:
+                self._now = until
+            return Why.TIME if timers and timers[0][0] < math.inf else Why.IDLE
+        if timers[0][0] > self._now:
+            self._now = timers[0][0]
+            self._moved_at = self.steps
+        self._ring()
+        return None
+
+    def _ring(self) -> None:
+        timers, now = self._timers, self._now
+        while timers and timers[0][0] <= now:
+            _, _, timer, lane = heapq.heappop(timers)
+            if timer._cancelled:
+                self._cancelled -= 1
+            else:
+                self.push(lane or self._owner(timer._context), timer)  # type: ignore[attr-defined]
+
+    def jump(self, seconds: float) -> None:
+        """Time moves while work is waiting, as after a suspended machine: everything that falls due meanwhile is ready
+        at once.
+        """
+        self._now += seconds
+        self._moved_at = self.steps
+        self._ring()
+
+    def call_soon(self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None) -> Handle:
+        handle = Handle(callback, args, self, context)
+        cell: Any = current_cell.get() if context is None else context.get(current_cell)
+        self.push(self._owner(handle._context) if cell is None else cell.lane, handle)  # type: ignore[attr-defined]
+        return handle
+
+    call_soon_threadsafe = call_soon
+
+    def call_at(
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> TimerHandle:
+        return self._set(TimerHandle(when, callback, args, self, context), None)
+
+    def clock_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        """A timer of the runtime on behalf of an actor, such as the grace of a stop. It races with the actor: its lane
+        is `path:clock`.
+        """
+        cell = current_cell.get()
+        return self._set(
+            TimerHandle(when, callback, (), self), self.outside if cell is None else self.lane(f"{cell.path}:clock")
+        )
+
+    def _set(self, timer: TimerHandle, lane: Lane | None) -> TimerHandle:
+        self._arrived += 1
+        heapq.heappush(self._timers, (timer.when(), self._arrived, timer, lane))
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
+
+    def call_later(
+        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> TimerHandle:
+        return self.call_at(self._now + max(0.0, delay), callback, *args, context=context)
+
+    def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
+        self._cancelled += 1
+        if self._cancelled > 64 and self._cancelled > len(self._timers) // 2:
+            self._timers = [each for each in self._timers if not each[2]._cancelled]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
+
+    def _owner(self, context: Context) -> Lane:
+        owner: Any = context.get(current_cell) or context.get(current_lane)
+        lane: Lane | None = owner.lane if owner is not None else None
+        return self.outside if lane is None else lane
+
+    # What asyncio needs
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[T]:
+        name = str(name or "task")
+        if self._task_factory is None:
+            task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
+        else:
+            task = self._task_factory(self, coro, name=name, context=context, **options)
+        self._tasks.append(task)
+        if len(self._tasks) > self._tasks_due:
+            self._tasks = [each for each in self._tasks if not each.done()]
+            self._tasks_due = 2 * len(self._tasks) + 64
+        return task
+
+    @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """The tasks that are not done, in the order in which they were made."""
+        return [task for task in self._tasks if not task.done()]
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        return self.in_thread(self, func, *args)
+
+    def in_thread(self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """Runs `func` where it may block, for a coroutine of `loop`; the runtime puts its own way here."""
+        self.refuse("run_in_executor()", "start the runtime first")
+
+    def refuse(self, call: str, instead: str) -> NoReturn:
+        """Raises `FenceError` here and, because an actor's supervisor would make a restart of it, out of `run` too."""
+        self.failure = fence(call, instead)
+        raise self.failure
+
+    def stop(self) -> None:
+        """Refused to an actor, as on the loop of a real runtime. The test itself would end every actor."""
+        cell = current_cell.get()
+        if cell is not None:
+            raise LoopStopRefused(cell.path, "simulation")
+        self._end(LoopEnded(self._now, "the test called loop.stop(), which ends the event loop of every actor"), None)
+
+    def is_running(self) -> bool:
+        return self._running
+
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def drain(self) -> None:
+        """Runs what can run without time passing, whoever asks and whatever it raises: for taking a run down."""
+        steps = self.steps
+        while self.steps - steps < 10_000:
+            try:
+                self.run(self._now)
+            except Exception as error:  # noqa: BLE001 - the run is over, and what it had to say was said
+                self.errors.append({"message": "while taking the simulation down", "exception": error})
+            else:
+                return
+
+    def close(self) -> None:
+        """Forgets everything that waits. Raises `RuntimeError` inside."""
+        if self._running:
+            raise RuntimeError("Cannot close a running event loop")
+        self._closed = True
+        self._fifo.clear()
+        self._waiting.clear()
+        self._timers.clear()
+        self.control.clear()
+
+    def get_debug(self) -> bool:
+        return False
+
+    def set_debug(self, enabled: bool) -> None:
+        """Debugging asyncio costs time and shows nothing here."""
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.errors.append(context)
+
+    default_exception_handler = call_exception_handler
+
+    def get_exception_handler(self) -> None:
+        return None
+
+    async def shutdown_asyncgens(self) -> None:
+        """Nothing to shut down."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Nothing to shut down."""
+
+
+def _no_runtime(error: BaseException, *_: object) -> NoReturn:
+    raise error
+
+
+def _no_host(_: object) -> None:
+    raise SimulationError("the simulation has no runtime yet")
+
+
+class Refusing(Protocol):
+    """A loop with fences around it."""
+
+    def refuse(self, call: str, instead: str, /) -> NoReturn: ...
+
+
+REFUSED = (
+    "add_reader",
+    "add_signal_handler",
+    "add_writer",
+    "connect_accepted_socket",
+    "connect_read_pipe",
+    "connect_write_pipe",
+    "create_connection",
+    "create_datagram_endpoint",
+    "create_server",
+    "create_unix_connection",
+    "create_unix_server",
+    "getaddrinfo",
+    "getnameinfo",
+    "sendfile",
+    "sock_accept",
+    "sock_connect",
+    "sock_recv",
+    "sock_recv_into",
+    "sock_recvfrom",
+    "sock_sendall",
+    "sock_sendfile",
+    "sock_sendto",
+    "start_tls",
+    "subprocess_exec",
+    "subprocess_shell",
+)
+"""The methods of an event loop that reach outside."""
+
+
+def refuse_outside(loop_class: type[asyncio.BaseEventLoop]) -> None:
+    """Has every method of the class that reaches outside raise `FenceError`."""
+    for name in REFUSED:
+        setattr(loop_class, name, _refusal(name))
+
+
+def _refusal(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: Refusing, *_: object, **__: object) -> NoReturn:
+        self.refuse(f"loop.{name}()", "put a double in its place")
+
+    refuse.__name__ = name
+    return refuse
+
+
+refuse_outside(SimLoop)

@@ -1,0 +1,206 @@
+"""The runtime of a simulation: the real one on virtual time, with everything in one thread."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from asyncio.events import _set_running_loop
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any, ClassVar
+
+from actors._core.cell import Cell
+from actors._core.clock import TimerHandle
+from actors._core.future import Future
+from actors._runtime.runtime import Runtime, _running
+from actors.events import Abandoned, LifecycleEvent, Quarantined, UncaughtException
+from actors.testing._faults.plan import FaultPlan, Raise
+from actors.testing._sim import observations as seen
+from actors.testing._sim.cell import SimCell
+from actors.testing._sim.greenlet_host import GreenletHost
+from actors.testing._sim.host import SimLoopHost
+from actors.testing._sim.injector import Injector
+from actors.testing._sim.journal import Journal
+from actors.testing._sim.loop import SimLoop
+from actors.testing._sim.shown import shown
+from actors.testing._sim.strands import Sleeper, Strands
+from actors.testing.errors import LoopFailure
+
+EPOCH = 1_700_000_000.0
+"""What the wall clock of every simulation begins at, in seconds since 1970."""
+
+
+class SimClock:
+    """Virtual time. Its wall clock begins at the same moment in every run."""
+
+    def __init__(self, loop: SimLoop, offset: Callable[[], float]) -> None:
+        self.now: Callable[[], float] = loop.time
+        self._loop = loop
+        self._offset = offset
+
+    def wall(self) -> float:
+        return EPOCH + self._loop.time() + self._offset()
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        return self._loop.clock_at(when, callback)
+
+
+class SimRuntime(Runtime):
+    """A runtime inside a simulation. Begins when it is made."""
+
+    cell_type: ClassVar[type[Cell]] = SimCell
+    loop: SimLoop
+    loop_host: SimLoopHost
+    thread_host: GreenletHost
+
+    def __init__(
+        self, loop: SimLoop, strands: Strands, plan: FaultPlan, seed: int, default_timeout: float | None
+    ) -> None:
+        super().__init__(
+            "simulation",
+            default_timeout=default_timeout,
+            watchdog=None,
+            random=random.Random(seed),
+            clock=lambda _: SimClock(loop, lambda: self.wall_offset),
+            log=False,
+        )
+        self.strands = strands
+        self.journal = Journal(loop)
+        self.injector = Injector(plan, self.journal)
+        self.ids = random.Random(seed)
+        """For identifiers; apart from `random`, so that a name more is not a delay more."""
+        self.wall_offset = 0.0
+        self.wants_messages = False
+        """Whether a sink wants single messages; the journal hears of them anyway."""
+        self.park = self._block
+        self.lifecycle: list[LifecycleEvent] = []
+        """Every event of the stream, in order."""
+        self._strand_numbers = 0
+        _set_running_loop(loop)
+        try:
+            self._begin()
+        finally:
+            _set_running_loop(None)
+        self.observed = True
+        self.events.subscribe(self._heard)
+        if any(isinstance(fault, Raise) and fault.place == "sink" for fault in plan.faults):
+            self.events.subscribe(self._raise_in_sink)
+        loop.in_thread = self.in_thread  # type: ignore[method-assign]
+        loop.escaped = self.escaped
+        self.injector.set_timers(self)
+
+    def make_hosts(self) -> None:
+        self.loop_host = SimLoopHost(self, self.loop)
+        self.thread_host = GreenletHost(self, self.strands)
+
+    def abort(self) -> None:
+        """Is over, in whatever state; nobody may start anything any more."""
+        _running.discard(self)
+        self._why_not = "its simulation is over"
+
+    # Where code runs: one thread, but a greenlet is not the loop
+
+    def on_loop(self, function: Callable[[], object]) -> None:
+        if self.strands.current is None and self.loop.is_running():
+            function()
+        else:
+            self.control_call(function)
+
+    def on_turn_of(self, cell: Cell) -> bool:
+        if self.strands.current is None:
+            return self.loop_host.stepping is cell
+        return self.thread_host.is_current(cell)
+
+    def watch_messages(self) -> None:
+        self.wants_messages = self.events.wants_messages()
+
+    # Waiting
+
+    def _block(self, future: Future[Any], timeout: float | None) -> bool:
+        """Blocks a greenlet, or the test itself, until the future settles."""
+        sleeper = Sleeper("a future")
+
+        def wake(_: Future[Any]) -> None:
+            self.strands.wake(sleeper)
+
+        future.add_done_callback(wake)
+        try:
+            return self.strands.block(sleeper, timeout)
+        finally:
+            future.remove_done_callback(wake)
+
+    def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> None:
+        """Begins a simulated thread that is no actor of ours; the name is also that of its lane."""
+        self.strands.start(work, self.loop.lane(name), name, outside=outside)
+
+    def numbered(self, name: str) -> str:
+        """The name with a number that nobody else has."""
+        self._strand_numbers += 1
+        return f"{name}-{self._strand_numbers}"
+
+    def in_thread(self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """What `asyncio.to_thread` asks for, in a coroutine of `loop`."""
+        future: asyncio.Future[Any] = loop.create_future()
+        context = copy_context()
+
+        def work() -> None:
+            try:
+                result = context.run(func, *args)
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
+                loop.call_soon_threadsafe(_settle, future, None, error, context=context)
+            else:
+                loop.call_soon_threadsafe(_settle, future, result, None, context=context)
+
+        self.start_strand(work, self.numbered("thread"), outside=False)
+        return future
+
+    def _raise_in_sink(self, event: LifecycleEvent) -> None:
+        """A sink of the test's, where the plan wants it to raise."""
+        armed = self.injector.raising_at(event.path).get("sink")
+        error = None if armed is None else self.injector.to_raise(armed, event.path, None)
+        if error is not None:
+            raise error
+
+    # What the stream says
+
+    def _heard(self, event: LifecycleEvent) -> None:
+        self.lifecycle.append(event)
+        journal = self.journal
+        match event:
+            case Abandoned(path=path, incarnation=incarnation, what=what):
+                journal.note(seen.Abandoned, path, incarnation, what)
+            case UncaughtException(path=path, where=where, error=error) if not self._is_left_over(path, where, error):
+                failure = LoopFailure(event.at, f"{where} of {path} raised {shown(error)}")
+                failure.__cause__ = error
+                self.loop.failure = failure
+            case Quarantined(path=path, message=message):
+                cell = self.cells[path]
+                assert isinstance(cell, SimCell)
+                journal.refused(path, message, "quarantined", cell.disposed_of)
+        child = getattr(event, "child", None)
+        if child is not None:
+            self._supervision(event, child)
+
+    def _is_left_over(self, path: str, where: str, error: BaseException) -> bool:
+        """Whether a task or callback of an incarnation that has ended exits: reported, and no fault of the runtime."""
+        of_an_actor = path != self.name and isinstance(error, SystemExit | KeyboardInterrupt)
+        return self.loop.failure is not None or (of_an_actor and where.startswith(("task ", "a callback ")))
+
+    def _supervision(self, event: Any, child: str) -> None:
+        """An event of a supervisor, whose types this package must not know: it is told by its shape."""
+        supervisor = event.path.rpartition("/")[0] if event.path.endswith(f"/{child}") else event.path
+        if type(event).__name__ == "BackingOff":
+            self.journal.note(
+                seen.BackedOff, supervisor, child, event.incarnation, event.attempt, event.delay, event.until
+            )
+        else:
+            self.journal.note(seen.Noted, supervisor, type(event).__name__, child, event)
+
+
+def _settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

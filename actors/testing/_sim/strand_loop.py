@@ -1,0 +1,183 @@
+"""The event loop of a simulated thread: asyncio's own, which parks a strand where a real one blocks a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import runners
+from asyncio.events import _set_running_loop
+from asyncio.tasks import _enter_task, _leave_task
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, Unpack
+from weakref import WeakKeyDictionary
+
+from actors.testing._sim.loop import refuse_outside
+from actors.testing._sim.strands import Sleeper
+
+if TYPE_CHECKING:
+    from actors.testing._sim.runtime import SimRuntime
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class StrandLoop(asyncio.BaseEventLoop):
+    """The loop that `asyncio.run` and an `async` handler run on inside a simulated thread.
+
+    Time is virtual. While nothing is ready the strand waits, and the rest of the simulation goes on; before each pass
+    over what is ready the strand may be overtaken. A callback that blocks holds up this loop alone.
+    """
+
+    def __init__(self, runtime: SimRuntime) -> None:
+        self._runtime = runtime
+        self._strands = runtime.strands
+        self._sleeper: Sleeper | None = None
+        self._made: list[asyncio.Task[Any]] = []
+        self._made_due = 64
+        super().__init__()
+        self._selector = _Selector(self)
+        # asyncio's own are sets of weak references, whose order is not the same in every run.
+        self._asyncgens = _Generators()
+
+    def __del__(self, _warn: object = None) -> None:
+        """Nothing is open, so nothing needs closing."""
+
+    def time(self) -> float:
+        return self._strands.loop.time()
+
+    def refuse(self, call: str, instead: str) -> NoReturn:
+        """Raises `FenceError`, as the simulation's own loop does."""
+        self._strands.loop.refuse(call, instead)
+
+    def run_forever(self) -> None:
+        strand = self._strands.current
+        if strand is None:
+            raise RuntimeError("the event loop of a simulated thread runs in one")
+        strand.running = self
+        try:
+            super().run_forever()
+        finally:
+            strand.running = None
+
+    # Waiting, which a real loop does by its selector
+
+    def wait(self, seconds: float | None) -> None:
+        """Lets the others go on: for so long, until something becomes ready (`None`), or for a moment (0)."""
+        if seconds == 0:
+            self._strands.give_way()
+            return
+        sleeper = self._sleeper = Sleeper("its event loop")
+        try:
+            self._strands.block(sleeper, seconds)
+        finally:
+            self._sleeper = None
+
+    def _write_to_self(self) -> None:
+        if self._sleeper is not None:
+            self._strands.wake(self._sleeper)
+
+    def _process_events(self, event_list: object) -> None:
+        """There are no sockets."""
+
+    def step_aside(self) -> Callable[[], None]:
+        """What the thread knows of this loop is put away while its strand waits; returns what puts it back."""
+        task = asyncio.current_task(self)
+        hooks = sys.get_asyncgen_hooks()
+        if task is not None:
+            _leave_task(self, task)
+        sys.set_asyncgen_hooks(None, None)
+
+        def back() -> None:
+            _set_running_loop(self)
+            sys.set_asyncgen_hooks(*hooks)
+            if task is not None:
+                _enter_task(self, task)
+
+        return back
+
+    # Tasks, generators and threads
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = super().create_task(coro, **options)
+        self._made.append(task)
+        if len(self._made) > self._made_due:
+            self._made = [each for each in self._made if not each.done()]
+            self._made_due = 2 * len(self._made) + 64
+        return task
+
+    def cancel_all(self) -> None:
+        """Cancels the tasks that are left, in the order in which they were made."""
+        for task in self._made:
+            task.cancel()
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        return self._runtime.in_thread(self, func, *args)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self._strands.loop.call_exception_handler(context)
+
+
+class _Selector:
+    """What asyncio's loop waits by."""
+
+    def __init__(self, loop: StrandLoop) -> None:
+        self._loop = loop
+
+    def select(self, timeout: float | None) -> list[object]:
+        self._loop.wait(timeout)
+        return []
+
+
+class _Generators:
+    """The asynchronous generators of a loop that are not exhausted, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self._begun: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
+
+    def add(self, generator: Any) -> None:
+        self._begun[generator] = None
+
+    def discard(self, generator: Any) -> None:
+        self._begun.pop(generator, None)
+
+    def clear(self) -> None:
+        self._begun.clear()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(list(self._begun))
+
+    def __len__(self) -> int:
+        return len(self._begun)
+
+
+refuse_outside(StrandLoop)
+
+
+def loop_patches(runtime: SimRuntime) -> list[tuple[Any, str, object]]:
+    """What to put in place of asyncio's own while a simulation runs: module, name, replacement."""
+    strands = runtime.strands
+    real_new, real_set = asyncio.new_event_loop, asyncio.set_event_loop
+    real_cancel: Callable[[asyncio.AbstractEventLoop], None] = runners._cancel_all_tasks  # type: ignore[attr-defined]
+
+    def new_event_loop() -> asyncio.AbstractEventLoop:
+        return real_new() if strands.mine is None else StrandLoop(runtime)
+
+    def set_event_loop(loop: asyncio.AbstractEventLoop | None) -> None:
+        if strands.mine is None:  # a thread that is simulated has no other way to its loop than to run it
+            real_set(loop)
+
+    def cancel_all_tasks(loop: asyncio.AbstractEventLoop) -> None:
+        if isinstance(loop, StrandLoop):
+            loop.cancel_all()
+        real_cancel(loop)
+
+    return [
+        (asyncio, "new_event_loop", new_event_loop),
+        (asyncio.events, "new_event_loop", new_event_loop),
+        (asyncio, "set_event_loop", set_event_loop),
+        (asyncio.events, "set_event_loop", set_event_loop),
+        (runners, "_cancel_all_tasks", cancel_all_tasks),
+    ]

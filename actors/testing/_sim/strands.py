@@ -1,0 +1,215 @@
+"""Strands: simulated threads. Each is a greenlet; when it blocks, the loop goes on and virtual time may pass."""
+
+from __future__ import annotations
+
+import math
+from asyncio import Handle, TimerHandle
+from asyncio.events import _set_running_loop
+from collections.abc import Callable
+from contextvars import Context
+from itertools import count
+from threading import Thread, get_ident
+from typing import Protocol
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from actors.testing._sim.lanes import Lane
+from actors.testing._sim.loop import SimLoop, Why
+from actors.testing.errors import DeadlockFailure, NeverHappened
+
+PATIENCE = 1_000_000
+"""How many steps others may take while the test itself waits without a limit: a timer that repeats never ends."""
+
+
+class RunsInStrand(Protocol):
+    """An event loop inside a strand."""
+
+    def step_aside(self) -> Callable[[], None]: ...
+
+
+class Sleeper:
+    """One wait of one strand, or of the test itself."""
+
+    __slots__ = ("over", "strand", "timer", "what", "woken")
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        """What it waits for, for people."""
+        self.woken = False
+        """Whether what it waits for has come."""
+        self.over = False
+        self.strand: Strand | None = None
+        self.timer: TimerHandle | None = None
+
+
+class Strand(greenlet):  # type: ignore[misc]
+    """A simulated thread. Its steps belong to a lane, like those of everything else."""
+
+    def __init__(self, strands: Strands, work: Callable[[], object], lane: Lane, name: str, *, outside: bool) -> None:
+        super().__init__(self._work, strands.hub)
+        self.outside = outside
+        """Whether it belongs to the test, or to pykka's own, and not to the tree under test."""
+        self.lane = lane
+        self.name = name
+        self.number = strands.number()
+        self.thread: Thread | None = None
+        """What `threading.current_thread()` is in it, once it was asked."""
+        self.sleeper: Sleeper | None = None
+        self.running: RunsInStrand | None = None
+        """The event loop that runs in it."""
+        self._strands = strands
+        self._task = work
+
+    def _work(self) -> None:
+        try:
+            self._task()
+        except GreenletExit:
+            return
+        except BaseException as error:  # noqa: BLE001 - a real thread would end alone, with a note nobody reads
+            self._strands.loop.call_exception_handler({"message": f"thread {self.name}", "exception": error})
+        finally:
+            self._strands.alive.pop(self, None)
+
+
+class Strands:
+    """The simulated threads of one simulation."""
+
+    def __init__(self, loop: SimLoop) -> None:
+        self.loop = loop
+        self.hub = getcurrent()
+        """The greenlet the loop and the test run in."""
+        self.alive: dict[Strand, None] = {}
+        self.current: Strand | None = None
+        """The strand that runs at this moment."""
+        self.closing = False
+        self.number = count(1).__next__
+        self._context = Context()
+        self._home = get_ident()
+
+    @property
+    def mine(self) -> Strand | None:
+        """The strand that asks; none outside of strands, and none for any other thread of the machine."""
+        return self.current if self.current is not None and get_ident() == self._home else None
+
+    def start(self, work: Callable[[], object], lane: Lane, name: str, *, outside: bool = False) -> Strand:
+        """Begins a simulated thread; it takes its first step when its lane is chosen."""
+        strand = Strand(self, work, lane, name, outside=outside)
+        self.alive[strand] = None
+        self.resume(strand)
+        return strand
+
+    def resume(self, strand: Strand) -> None:
+        """The strand wants to go on."""
+        self.loop.push(strand.lane, Handle(self._switch, (strand,), self.loop, self._context))
+
+    def _switch(self, strand: Strand) -> None:
+        if strand.dead:
+            return
+        _set_running_loop(None)
+        self.current = strand
+        try:
+            strand.switch()
+        finally:
+            self.current = None
+            _set_running_loop(self.loop)
+
+    def leave(self) -> None:
+        """The running strand gives way until somebody resumes it."""
+        strand = self.current
+        assert strand is not None
+        back = None if strand.running is None else strand.running.step_aside()
+        try:
+            self.hub.switch()
+        finally:
+            if back is not None:
+                back()
+        if self.closing:
+            raise GreenletExit
+
+    def give_way(self) -> None:
+        """A point at which the running strand may be overtaken. Nothing outside of strands."""
+        if self.current is not None and not self.closing:
+            self.resume(self.current)
+            self.leave()
+
+    # Waiting
+
+    def block(self, sleeper: Sleeper, seconds: float | None) -> bool:
+        """Blocks whoever calls until the sleeper is woken, or for `seconds`; returns whether it was woken.
+
+        In a strand the rest goes on meanwhile. In the test's own code, outside of everything, the simulation runs until
+        then.
+
+        Raises:
+            FenceError: on the loop, where nothing may block
+            DeadlockFailure: nobody can wake it any more
+            NeverHappened: the test waits without a limit, and others go on and on
+        """
+        if sleeper.woken:
+            return True
+        strand = self.current
+        if strand is not None:
+            sleeper.strand = strand
+            if seconds is not None:
+                sleeper.timer = self.loop.call_later(seconds, self._end, sleeper, context=self._context)
+            strand.sleeper = sleeper
+            try:
+                self.leave()
+            finally:
+                strand.sleeper = None
+                sleeper.over = True
+                if sleeper.timer is not None:
+                    sleeper.timer.cancel()
+        elif self.loop.is_running():
+            self.loop.refuse(
+                sleeper.what,
+                'an actor on the event loop must not block: await, or give the actor `host="thread"`',
+            )
+        else:
+            until = None if seconds is None else self.loop.time() + seconds
+            last = math.inf if until is not None else self.loop.steps + PATIENCE
+            why = self.loop.run(until, lambda: sleeper.woken or self.loop.steps > last)
+            if self.loop.steps > last:
+                raise NeverHappened(
+                    self.loop.time(), f"the test still waits for {sleeper.what}, after {PATIENCE} steps of others"
+                )
+            if why is Why.IDLE and seconds is None:
+                raise DeadlockFailure(self.loop.time(), [f"the test waits for {sleeper.what}", *self.waiting()])
+        return sleeper.woken
+
+    def wake(self, sleeper: Sleeper) -> None:
+        """What it waits for has come."""
+        if not sleeper.woken and not sleeper.over:
+            sleeper.woken = True
+            self._end(sleeper)
+
+    def _end(self, sleeper: Sleeper) -> None:
+        if sleeper.over:
+            return
+        sleeper.over = True
+        if sleeper.strand is not None:
+            self.resume(sleeper.strand)
+
+    def sleep(self, seconds: float) -> None:
+        """Blocks for that long, in virtual time."""
+        self.block(Sleeper(f"time.sleep({seconds:.12g})"), max(0.0, seconds))
+
+    def waiting(self) -> list[str]:
+        """Which strands wait, and for what."""
+        return [f"{each.name} waits for {each.sleeper.what}" for each in self.alive if each.sleeper is not None]
+
+    def close(self) -> None:
+        """Ends every strand that is left."""
+        self.closing = True
+        for _ in range(8):
+            for strand in list(self.alive):
+                if not strand.dead:
+                    self.current = strand
+                    try:
+                        strand.throw(GreenletExit)
+                    finally:
+                        self.current = None
+                if strand.dead:
+                    self.alive.pop(strand, None)
+            if not self.alive:
+                return

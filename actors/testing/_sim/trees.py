@@ -1,0 +1,15 @@
+"""Starting trees. The layer above is looked up when a tree is started, and only then: `actors` does not import
+`supervisors`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from actors.testing._sim.runtime import SimRuntime
+
+
+def start_tree(tree: Any, runtime: SimRuntime) -> Any:
+    """Starts a tree in the runtime and returns the ref of its root. Raises what `supervisors.start` raises."""
+    return import_module("supervisors").start(tree, runtime=runtime).__enter__()

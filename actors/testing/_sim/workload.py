@@ -1,0 +1,95 @@
+"""Load on a simulated tree: many calls from outside, each a client of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, NamedTuple
+
+import pykka
+
+from actors.testing._sim.lanes import Lane, current_lane
+from actors.testing._sim.runtime import SimRuntime
+
+
+class Client(NamedTuple):
+    """Whoever makes one call."""
+
+    lane: Lane
+
+
+class Workload:
+    """`n` calls, one every so often. A call is done when it has an answer, be it an exception."""
+
+    def __init__(self, runtime: SimRuntime, name: str, call: Callable[[int], object], n: int, every: float) -> None:
+        self.name = name
+        self.n = n
+        self.results: dict[int, Any] = {}
+        """What the calls returned, by their number (from 0)."""
+        self.errors: dict[int, BaseException] = {}
+        """What the calls raised."""
+        self._runtime = runtime
+        self._call = call
+        self._begun: list[int] = []
+        self._tasks: list[asyncio.Task[object]] = []
+        self._timers = [
+            runtime.loop.call_later(number * every, self._begin, number, context=Context()) for number in range(n)
+        ]
+
+    @property
+    def done(self) -> int:
+        """How many calls have ended, well or not."""
+        return len(self.results) + len(self.errors)
+
+    @property
+    def under_way(self) -> list[int]:
+        """The numbers of the calls that have begun and have no answer."""
+        return [number for number in self._begun if number not in self.results and number not in self.errors]
+
+    def close(self) -> None:
+        """No further call is begun: at the end of a run its timers are nobody's orphans."""
+        for timer in self._timers:
+            timer.cancel()
+
+    def leave(self) -> None:
+        """Clients that still do something of their own are called off: they are the test's, and nobody's orphans."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _begin(self, number: int) -> None:
+        self._begun.append(number)
+        self._runtime.start_strand(lambda: self._run(number), f"{self.name}-{number}", outside=True)
+
+    def _run(self, number: int) -> None:
+        """The client's own strand: it may block. What it returns is awaited where it can be."""
+        context = Context()
+        context.run(current_lane.set, Client(self._runtime.loop.lane(f"{self.name}-{number}")))
+        try:
+            answer = context.run(self._call, number)
+            if isinstance(answer, pykka.Future):
+                answer = context.run(answer.get)
+            elif inspect.isawaitable(answer):
+                task = self._runtime.loop.create_task(_awaited(answer), context=context)
+                self._tasks.append(task)
+                task.add_done_callback(lambda task: self._settle(number, task), context=context)
+                return
+        except Exception as error:  # noqa: BLE001 - a failed call is a result of the workload
+            self.errors[number] = error
+        else:
+            self.results[number] = answer
+
+    def _settle(self, number: int, task: Any) -> None:
+        error = RuntimeError("cancelled") if task.cancelled() else task.exception()
+        if error is None:
+            self.results[number] = task.result()
+        else:
+            self.errors[number] = error
+
+    def __repr__(self) -> str:
+        return f"<Workload {self.name}: {self.done} of {self.n} done, {len(self.errors)} with an exception>"
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer

@@ -1,0 +1,1 @@
+"""What a sound spec can still surprise with."""

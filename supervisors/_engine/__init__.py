@@ -1,0 +1,1 @@
+"""The engine: a supervisor as a pure state machine. It decides and has no effects."""

@@ -1,0 +1,195 @@
+"""A supervisor's record of one child, and the child's visible state (rule 13)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+from actors.spi import ExitReason, RestartLimitExceeded
+from supervisors._engine.budget import UpClock, Window
+from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+
+
+class ChildState(StrEnum):
+    """Where a child is. It is always in exactly one of these (rule 13)."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKING_OFF = "backing_off"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    DECLINED = "declined"
+
+    # Enum hashes a name in Python code; states are keys on the path of every restart.
+    __hash__ = str.__hash__
+
+
+ALIVE = frozenset(set(ChildState) - {ChildState.STOPPED, ChildState.DECLINED})
+"""States of a child that is up or will be: it counts as alive for automatic shutdown (rule 21)."""
+
+WAITING = frozenset({ChildState.BACKING_OFF, ChildState.RESTARTING})
+"""States in which a child waits for its next attempt or is in the middle of it (rule 16)."""
+
+STABLE_AFTER = 30.0
+"""How long a child without a backoff must stay up for its attempts to be forgotten: as with the default backoff."""
+
+_DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})
+"""States that do not count as up (rule 8). A child at rest is not among them: its entries age by the wall."""
+
+
+NOBODY = object()
+"""Stands for a request that wants no answer, where None means that there was no request."""
+
+
+class DesiredState(Enum):
+    """What becomes of a child once it has been stopped."""
+
+    REST = "rest"
+    RESTART = "restart"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildInfo:
+    """One child as `which_children` shows it. `until` is when a child that backs off is due, by the monotonic
+    clock.
+    """
+
+    id: str
+    state: ChildState
+    until: float | None
+    incarnation: int
+    restarts: int
+    is_supervisor: bool
+    spec: ChildSpec | SupervisorSpec
+    ref: object | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCounts:
+    """How many children there are, as OTP counts them. `active` are those that run."""
+
+    specs: int
+    active: int
+    supervisors: int
+    workers: int
+    states: dict[ChildState, int]
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """One child. The engine owns it; nobody else changes it."""
+
+    id: str
+    """Its id within the supervisor. Children of one template share its spec, which has the template's."""
+    spec: Spec
+    position: int
+    """Its place in the start order."""
+    clock: UpClock
+    window: Window | None
+    incarnation: int
+    """The number of its latest start. A notice that carries another number is stale."""
+    lives_by: Spec
+    """The spec of its latest incarnation: not `spec` from an update of what it runs until it is replaced."""
+    state: ChildState = ChildState.STARTING
+    live: bool = False
+    """The edge has an incarnation that it has not reported gone."""
+    has_cell: bool = False
+    ever_up: bool = False
+    queued: bool = False
+    """The operation under way is to start it."""
+    missed: bool = False
+    """It was gone before the order to stop could reach it."""
+    goal: DesiredState | None = None
+    """Set while it is to be stopped, or is being stopped."""
+    due: float | None = None
+    """When its own delay is over."""
+    until: float | None = None
+    """When it will be started, as others see it: in a group not before the longest delay (rule 12)."""
+    attempt: int = 0
+    delay: float | None = None
+    stalled: int = 0
+    """Its restarts in a row without progress (rule 8)."""
+    productive: bool = False
+    """Whether one of its incarnations has made progress."""
+    up_since: float | None = None
+    restarts: int = 0
+    token: int | None = None
+    """The timer of its own wait, outside of an operation."""
+    ref: object | None = None
+    starter: object | None = None
+    """The request that waits for its start."""
+    undo: DesiredState = DesiredState.REST
+    """What becomes of it when the start that a request asked for fails."""
+    stoppers: list[object] = field(default_factory=list)
+    """Requests that wait until it has stopped."""
+
+    @property
+    def coming(self) -> ChildState:
+        """How its next start shows: as a restart if it was up before and no request asks for the start."""
+        return ChildState.RESTARTING if self.ever_up and self.starter is None else ChildState.STARTING
+
+    @property
+    def info(self) -> ChildInfo:
+        """It as others may see it."""
+        until = self.until if self.state is ChildState.BACKING_OFF else None
+        is_supervisor = self.spec.is_supervisor
+        return ChildInfo(
+            self.id,
+            self.state,
+            until,
+            self.incarnation,
+            self.restarts,
+            is_supervisor,
+            self.own_spec,
+            self.ref,
+        )
+
+    @property
+    def own_spec(self) -> Spec:
+        """Its spec, with its own id."""
+        return self.spec if self.spec.id == self.id else self.spec.renamed(self.id)
+
+    def enter(self, state: ChildState, now: float) -> None:
+        """Changes the state, and lets its clock run or stand still accordingly (rule 8): one that is told to stop while
+        it starts has not been up.
+        """
+        self.state = state
+        if state in _DOWN or (state is ChildState.STOPPING and self.up_since is None):
+            self.clock.pause(now)
+        else:
+            self.clock.resume(now)
+
+    def down(self, now: float, handled: int, reason: ExitReason) -> None:
+        """An incarnation that was up has ended. Its failures are forgotten if it made progress (rules 8 and 11).
+
+        Progress is a message handled without failure, or a stable run. For a supervisor that gave up the time does not
+        count, because it spent that time on restarts; its `handled` is 1 if the child that ended it had made progress.
+        """
+        backoff = self.spec.backoff
+        if self.up_since is not None:
+            stable_after = STABLE_AFTER if backoff is None else backoff.stable_after
+            stable = now - self.up_since >= stable_after and not isinstance(reason, RestartLimitExceeded)
+            if handled or stable:
+                self.productive = True
+                self.forget_failures()
+        self.up_since = None
+
+    def forget_failures(self) -> None:
+        """The attempts count from one again, and none of its restarts counts as one without progress."""
+        self.attempt, self.delay, self.stalled = 0, None, 0
+
+    def fail(self, random: random.Random) -> float:
+        """Counts a failure and draws the delay before the next attempt (rule 11), which is returned."""
+        backoff = self.spec.backoff
+        self.attempt += 1
+        self.delay = 0.0 if backoff is None else backoff.delay(self.attempt, self.delay, random)
+        return self.delay
+
+
+def own_window(spec: Spec) -> Window | None:
+    """The window of a child that has a budget of its own within a period (rule 9)."""
+    own = spec.own_restarts
+    return None if own is None or own.period is None else Window(own.max_restarts, own.period)

@@ -1,0 +1,135 @@
+"""The children of one supervisor in start order, with what is asked of all of them kept up to date as they
+change.
+
+No operation on one child looks at the others: a dynamic supervisor may have 100,000.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+
+from supervisors._engine.budget import UpClock
+from supervisors._engine.child import ALIVE, Child, ChildCounts, ChildState, own_window
+from supervisors._specs.spec import Spec
+
+
+class Children:
+    """Children by id, in start order."""
+
+    def __init__(self, numbers: Mapping[str, int] | None = None) -> None:
+        """`numbers` are those of incarnations before, by id: the next one of each counts on."""
+        self._numbers = numbers or {}
+        self._children: dict[str, Child] = {}
+        self._states: Counter[ChildState] = Counter()
+        self._supervisors = 0
+        self._significant: set[str] = set()
+        self._next_position = 0
+        self._retired = 0
+        self._order: list[Child] | None = None
+        """The start order as a list, from when it was first asked for. The order of `_children` is the same."""
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def __iter__(self) -> Iterator[Child]:
+        return iter(self._children.values())
+
+    def order(self) -> Sequence[Child]:
+        """The start order. It must not be changed, and is not the order any more once a child comes or goes."""
+        if self._order is None:
+            self._order = list(self._children.values())
+        return self._order
+
+    def place(self, child: Child) -> int:
+        """Where the child stands in the start order. Costs the logarithm of how many there are."""
+        return bisect_left(self.order(), child.position, key=attrgetter("position"))
+
+    def get(self, id: object) -> Child | None:
+        """The child of this id. What is no string is nobody's, whatever a request holds."""
+        return self._children.get(id) if isinstance(id, str) else None
+
+    def add(self, id: str, spec: Spec, now: float, *, fresh_id: bool = False) -> Child:
+        """A new child at the end of the order, not started yet.
+
+        Its incarnations are numbered from 1, or, since an id may be used again after its child was deleted,
+        from above those of every child removed so far: a late notice of the old child must not be taken for
+        one of the new. `fresh_id` says that the id was never used.
+        """
+        number = 0 if fresh_id else max(self._retired, self._numbers.get(id, 0))
+        child = Child(id, spec, self._position(), UpClock(now), own_window(spec), number, spec)
+        self._children[id] = child
+        if self._order is not None:
+            self._order.append(child)
+        self._count(child, +1)
+        return child
+
+    def remove(self, child: Child, now: float, *, fresh_id: bool = False) -> None:
+        """Forgets the child. Its entries in the window age by the wall from here on (rule 8)."""
+        self._count(child, -1)
+        if self._order is not None:
+            del self._order[self.place(child)]
+        del self._children[child.id]
+        child.clock.resume(now)
+        if not fresh_id:
+            self._retired = max(self._retired, child.incarnation)
+
+    def enter(self, child: Child, state: ChildState, now: float) -> None:
+        """Moves a child into another visible state."""
+        self._states[child.state] -= 1
+        child.enter(state, now)
+        self._states[state] += 1
+        if child.spec.significant:
+            self._watch(child)
+
+    def adopt(self, child: Child, spec: Spec) -> None:
+        """Gives a child another spec of the same id. A changed budget of its own begins empty."""
+        self._count(child, -1)
+        if spec.own_restarts != child.spec.own_restarts:
+            child.window, child.stalled = own_window(spec), 0
+        child.spec = spec
+        self._count(child, +1)
+
+    def reorder(self, ids: Iterable[str]) -> None:
+        """Makes this the start order. Children not named are on their way out and come before the others."""
+        named = [self._children[id] for id in ids]
+        staying = set(named)
+        leaving = {child.id: child for child in self if child not in staying}
+        for child in named:
+            child.position = self._position()
+        self._children = leaving | {child.id: child for child in named}
+        self._order = None
+
+    def significant_alive(self) -> int:
+        """How many significant children run or will run again (rule 21)."""
+        return len(self._significant)
+
+    def counts(self) -> ChildCounts:
+        """The children counted."""
+        return ChildCounts(
+            specs=len(self),
+            active=self._states[ChildState.RUNNING],
+            supervisors=self._supervisors,
+            workers=len(self) - self._supervisors,
+            states={state: self._states[state] for state in ChildState},
+        )
+
+    def _position(self) -> int:
+        self._next_position += 1
+        return self._next_position
+
+    def _count(self, child: Child, step: int) -> None:
+        self._states[child.state] += step
+        self._supervisors += step * child.spec.is_supervisor
+        if child.spec.significant and step > 0:
+            self._watch(child)
+        else:
+            self._significant.discard(child.id)
+
+    def _watch(self, child: Child) -> None:
+        if child.state in ALIVE:
+            self._significant.add(child.id)
+        else:
+            self._significant.discard(child.id)

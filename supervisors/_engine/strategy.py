@@ -1,0 +1,65 @@
+"""Restart decisions as tables and pure functions (supervision, "When a child exits", rules 5, 6, 21)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeVar
+
+from actors.spi import ExitReason
+from supervisors._specs.fields import AutoShutdown, Restart, Strategy
+
+Verdict = Literal["restart", "keep", "drop"]
+
+
+T = TypeVar("T")
+
+
+_TABLE: dict[tuple[Restart, bool], Verdict] = {
+    # (restart type, the exit was expected): what happens to the child
+    ("permanent", True): "restart",
+    ("permanent", False): "restart",
+    ("transient", True): "keep",
+    ("transient", False): "restart",
+    ("temporary", True): "drop",
+    ("temporary", False): "drop",
+}
+
+
+def verdict(restart: Restart, reason: ExitReason) -> Verdict:
+    """What an exit asks for: `restart` the child, `keep` its spec without restarting, or `drop` the spec."""
+    return _TABLE[restart, reason.expected]
+
+
+def is_group(strategy: Strategy) -> bool:
+    """Whether one child's restart takes siblings along."""
+    return strategy in ("one_for_all", "rest_for_one")
+
+
+def group(strategy: Strategy, order: Sequence[T], place: int) -> Sequence[T]:
+    """Who restarts when the one at this place of the start order does, that one included, in start order (rule 6). They
+    stop in the reverse of it.
+    """
+    match strategy:
+        case "one_for_one" | "simple_one_for_one":
+            return (order[place],)
+        case "one_for_all":
+            return order
+        case "rest_for_one":
+            return order[place:]
+
+
+def shuts_down(auto_shutdown: AutoShutdown, *, significant: bool, others_alive: int) -> bool:
+    """Whether a child that ended for good, of its own accord, ends its supervisor (rule 21).
+
+    `others_alive` counts the other significant children that run or will run again: one that waits for a
+    restart is alive.
+    """
+    if not significant:
+        return False
+    match auto_shutdown:
+        case "never":
+            return False
+        case "any_significant":
+            return True
+        case "all_significant":
+            return others_alive == 0

@@ -1,0 +1,21 @@
+"""The guard of the package names, which are generic: a user's own `actors.py` may stand in front of ours.
+
+Gives an ImportError that names the file, instead of an AttributeError somewhere later. Every package above `actors`
+takes its `facade` from here, so that the guard comes first.
+"""
+
+from __future__ import annotations
+
+import actors
+
+if not getattr(actors, "__letitcrash__", False):
+    where = getattr(actors, "__file__", None) or list(getattr(actors, "__path__", []))
+    raise ImportError(
+        f"letitcrash needs its own package 'actors', but Python found {where} first: "
+        "rename that file or folder, or take its directory off sys.path"
+    )
+
+# A foreign `actors` has no such submodule, and its ModuleNotFoundError would hide why.
+from actors._facade import facade
+
+__all__ = ["facade"]

@@ -1,0 +1,1 @@
+"""Specs: what a tree is made of, as values, from code, mappings and files."""

@@ -1,0 +1,156 @@
+"""Backoff: how long a failed child waits before its next start (supervision rule 11).
+
+The jitter formulas (full, equal, decorrelated) are those of the AWS Architecture Blog, "Exponential Backoff
+And Jitter" (Marc Brooker, 2015). Randomness is passed in; no delay ever exceeds the cap.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from supervisors._specs.faults import checked
+
+Jitter = Literal["none", "full", "equal", "decorrelated"]
+Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+
+
+class _Backoff(BaseModel):
+    """What the three kinds share. All times are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    initial: Seconds = 0.1
+    """The delay before the first restart, before jitter."""
+    cap: Seconds = 30.0
+    """No delay is longer, jitter included."""
+    jitter: Jitter = "full"
+    reset_after: Seconds | None = None
+    """Seconds that a child must stay up, without any message handled, for its failures to be forgotten. None means the
+    cap. A handled message makes them forgotten, too: `reset_after` matters for a child that seldom gets a message, or
+    that fails without one.
+    """
+
+    @model_validator(mode="after")
+    def _cap_is_not_below_initial(self) -> _Backoff:
+        if self.cap < self.initial:
+            raise PydanticCustomError(
+                "cap_below_initial",
+                "cap={cap} is below initial={initial}: the first delay could never be reached",
+                {"cap": self.cap, "initial": self.initial},
+            )
+        return self
+
+    @property
+    def stable_after(self) -> float:
+        """The seconds of running after which attempts count from one again, without any message handled."""
+        return self.cap if self.reset_after is None else self.reset_after
+
+    def base(self, attempt: int) -> float:
+        """The delay before restart number `attempt` (from 1), without jitter and not above the cap."""
+        raise NotImplementedError
+
+    def delay(self, attempt: int, previous: float | None, random: random.Random) -> float:
+        """The seconds to wait before restart number `attempt` (from 1).
+
+        `previous` is the delay of the attempt before, which only decorrelated jitter looks at; None for the
+        first.
+        """
+        base = self.base(attempt)
+        match self.jitter:
+            case "none":
+                return base
+            case "full":
+                drawn = random.uniform(0.0, base)
+            case "equal":
+                drawn = base / 2 + random.uniform(0.0, base / 2)
+            case "decorrelated":
+                drawn = random.uniform(self.initial, 3 * (self.initial if previous is None else previous))
+        return min(self.cap, drawn)
+
+
+class Constant(_Backoff):
+    """The same delay every time."""
+
+    kind: Literal["constant"] = "constant"
+    jitter: Jitter = "none"
+
+    def base(self, attempt: int) -> float:
+        """`initial`, whatever the attempt."""
+        return self.initial
+
+
+class Linear(_Backoff):
+    """`initial`, and `step` seconds more with each attempt."""
+
+    kind: Literal["linear"] = "linear"
+    step: Seconds | None = None
+    """None means `initial`."""
+
+    def base(self, attempt: int) -> float:
+        """`initial + step * (attempt - 1)`, not above the cap."""
+        step = self.initial if self.step is None else self.step
+        return min(self.cap, self.initial + step * (attempt - 1))
+
+
+class Exponential(_Backoff):
+    """`initial`, and `factor` times as long with each attempt. A child's default (supervision rule 11)."""
+
+    kind: Literal["exponential"] = "exponential"
+    factor: Annotated[float, Field(strict=True, ge=1, allow_inf_nan=False)] = 2.0
+
+    def base(self, attempt: int) -> float:
+        """`initial * factor ** (attempt - 1)`, not above the cap."""
+        # Compared as logarithms: factor ** 10_000 overflows long after the cap has made it irrelevant.
+        if (attempt - 1) * math.log(self.factor) >= math.log(self.cap / self.initial):
+            return self.cap if self.factor > 1 else self.initial
+        return min(self.cap, self.initial * self.factor ** (attempt - 1))
+
+
+Backoff = Annotated[Constant | Linear | Exponential, Field(discriminator="kind")]
+
+
+def constant(delay: float, *, jitter: Jitter = "none", reset_after: float | None = None) -> Constant:
+    """Wait `delay` seconds before every restart. `delay` is the cap, too.
+
+    Raises SpecError on a bad value.
+    """
+    values = {"initial": delay, "cap": delay, "jitter": jitter, "reset_after": reset_after}
+    return checked(Constant, "constant()", values)
+
+
+def linear(
+    initial: float = 1.0,
+    *,
+    step: float | None = None,
+    cap: float = 30.0,
+    jitter: Jitter = "full",
+    reset_after: float | None = None,
+) -> Linear:
+    """Wait `initial` seconds, then `step` (default: `initial`) seconds longer each time, at most `cap`.
+
+    Raises SpecError on a bad value.
+    """
+    values = {"initial": initial, "step": step, "cap": cap, "jitter": jitter, "reset_after": reset_after}
+    return checked(Linear, "linear()", values)
+
+
+def exponential(
+    initial: float = 0.1,
+    *,
+    cap: float = 30.0,
+    factor: float = 2.0,
+    jitter: Jitter = "full",
+    reset_after: float | None = None,
+) -> Exponential:
+    """Wait `initial` seconds, then `factor` times as long each time, at most `cap`. Without arguments: the
+    default.
+
+    Raises SpecError on a bad value.
+    """
+    values = {"initial": initial, "cap": cap, "factor": factor, "jitter": jitter, "reset_after": reset_after}
+    return checked(Exponential, "exponential()", values)

@@ -1,0 +1,106 @@
+"""Combinations of fields that can never work (supervision rule 22). Each fault names both sides.
+
+These look at raw values, as given and perhaps wrong in themselves, so that they are reported together with
+whatever is wrong with single fields. The path of a fault is relative: empty for the spec itself, `/id` for a
+child of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from actors.spi import wrong_host
+from supervisors.errors import SpecFault
+
+
+def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
+    """What cannot go together in a worker's spec."""
+    faults = _significant_permanent(values)
+    if values.get("max_restarts") is None and values.get("period") is not None:
+        faults.append(SpecFault("", "period without max_restarts: it belongs to a budget of the child's own"))
+    if (problem := host_fault(values.get("start"), values.get("host"))) is not None:
+        faults.append(SpecFault("", problem))
+    return faults
+
+
+def host_fault(start: object, host: object) -> str | None:
+    """What is wrong with what is started on this host; None of a host is that of the class."""
+    where = getattr(start, "host", None) if host is None else host
+    return wrong_host(start, where) if isinstance(start, type) and where in ("loop", "thread") else None
+
+
+def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
+    """What cannot go together in a supervisor's spec, its children included."""
+    return [
+        *_significant_permanent(values),
+        *_shape(values),
+        *_duplicates(values),
+        *_significant_children(values),
+    ]
+
+
+def significant_under_never(child: object, auto_shutdown: object) -> str | None:
+    """What is wrong with a significant child here; also asked of each child given to a running supervisor."""
+    if getattr(child, "significant", False) is True and auto_shutdown == "never":
+        return "significant=True under auto_shutdown='never' has no effect: change one of the two"
+    return None
+
+
+def _significant_permanent(values: Mapping[str, object]) -> list[SpecFault]:
+    if values.get("significant") is not True or values.get("restart", "permanent") != "permanent":
+        return []
+    return [
+        SpecFault(
+            "",
+            "significant=True with restart='permanent': it always restarts, so its end never comes",
+        )
+    ]
+
+
+def _shape(values: Mapping[str, object]) -> list[SpecFault]:
+    """Strategy, kind, template and children have to be of one kind of supervisor."""
+    simple = values.get("strategy") == "simple_one_for_one"
+    children, template = values.get("children"), values.get("template")
+    partitioned = values.get("partitions") is not None
+    checks = {
+        "strategy='simple_one_for_one' without a template: use dynamic_supervisor or tasks": simple
+        and template is None,
+        "strategy='simple_one_for_one' with children: its children come from the template": simple and bool(children),
+        "partitions with strategy='simple_one_for_one': partitions are a fixed set of children": simple and partitioned,
+        "template without strategy='simple_one_for_one' or partitions: it would never be started": (
+            template is not None and not simple and not partitioned
+        ),
+        "partitions without a template: there is nothing to start in them": partitioned and template is None,
+        "max_children without strategy='simple_one_for_one': only a dynamic supervisor has such a limit": (
+            values.get("max_children") is not None and not simple
+        ),
+        f"auto_shutdown={values.get('auto_shutdown')!r} with strategy='simple_one_for_one': "
+        "instances of a template have no significance of their own": (
+            simple and values.get("auto_shutdown", "never") != "never"
+        ),
+    }
+    return [SpecFault("", message) for message, wrong in checks.items() if wrong]
+
+
+def _children(values: Mapping[str, object]) -> list[object]:
+    children = values.get("children")
+    return list(children) if isinstance(children, tuple | list) else []
+
+
+def _duplicates(values: Mapping[str, object]) -> list[SpecFault]:
+    counts = Counter(str(getattr(child, "id", None)) for child in _children(values))
+    return [
+        SpecFault(f"/{id}", f"id: {count} children of one supervisor have it; ids must be unique there")
+        for id, count in counts.items()
+        if count > 1
+    ]
+
+
+def _significant_children(values: Mapping[str, object]) -> list[SpecFault]:
+    members = [*_children(values), values.get("template")]
+    return [
+        SpecFault(f"/{getattr(child, 'id', '?')}", message)
+        for child in members
+        if (message := significant_under_never(child, values.get("auto_shutdown", "never"))) is not None
+    ]

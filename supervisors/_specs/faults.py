@@ -1,0 +1,97 @@
+"""Turns what pydantic says of a spec into faults with a readable path (supervision rule 24)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from actors.spi import cut, shown
+from supervisors.errors import SpecError, SpecFault
+
+M = TypeVar("M", bound=BaseModel)
+
+_TAGS = frozenset({"constant", "linear", "exponential"})
+"""Names that pydantic puts into a location to say which member of a union it tried; no user wrote them there.
+"""
+
+
+def unknown_key(path: str, key: str, known: list[str]) -> SpecFault:
+    """The fault of a key that no spec has, with the nearest that exists."""
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+    return SpecFault(path, f"{cut(key, 60)}: unknown key; {hint}")
+
+
+def faults_of(error: ValidationError, path: str, model: type[BaseModel]) -> Iterator[SpecFault]:
+    """Every fault in `error`, one for each place that is wrong."""
+    for detail in error.errors(include_url=False):
+        inner = detail.get("ctx", {}).get("error")
+        if isinstance(inner, SpecError):
+            # A model's own check of combinations: its faults carry their place below this one.
+            where = _where(detail["loc"])
+            prefix = f"{where}: " if where else ""
+            yield from (SpecFault(path + fault.path, prefix + fault.message) for fault in inner.faults)
+        else:
+            yield _fault(detail, path, model)
+
+
+def _fault(detail: ErrorDetails, path: str, model: type[BaseModel]) -> SpecFault:
+    raw = detail["loc"]
+    where = _where(raw)
+    if detail["type"] == "extra_forbidden":
+        known = _keys(model, raw)
+        return unknown_key(path, where, known)
+    if detail["type"] == "invalid_key":
+        return SpecFault(path, f"the key {shown(detail['input'])} must be a string: quote it")
+    message = detail["msg"] if detail["type"] == "missing" else f"{detail['msg']}, got {shown(detail['input'], 60)}"
+    return SpecFault(path, f"{where}: {message}" if where else message)
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(step) for step in location if step not in _TAGS)
+
+
+def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that exist where the unknown one stands; those of a nested model are found through the model's
+    fields.
+    """
+    found = list(model.model_fields)
+    if len(location) == 1:
+        return found
+    for candidate in _nested(model, str(location[0])):
+        tag = candidate.model_fields.get("kind")
+        if tag is None or tag.default in location:
+            found = list(candidate.model_fields)
+    return [".".join([str(location[0]), key]) for key in found]
+
+
+def _nested(model: type[BaseModel], field: str) -> Iterator[type[BaseModel]]:
+    """The models a field may hold."""
+    waiting: list[Any] = [model.model_fields[field].annotation] if field in model.model_fields else []
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            yield each
+        waiting.extend(getattr(each, "__args__", ()))
+
+
+def attempt(model: type[M], path: str, values: Mapping[str, object], faults: list[SpecFault]) -> M | None:
+    """The model, or None with everything that is wrong appended to `faults`."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        faults.extend(faults_of(error, path, model))
+        return None
+
+
+def checked(model: type[M], path: str, values: Mapping[str, object]) -> M:
+    """The model. Raises SpecError with every fault."""
+    faults: list[SpecFault] = []
+    made = attempt(model, path, values, faults)
+    if made is None:
+        raise SpecError(faults)
+    return made

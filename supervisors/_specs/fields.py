@@ -1,0 +1,142 @@
+"""Checks of single fields of a spec, with messages that say what to write instead (supervision rule 24)."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import pykka
+from pydantic_core import PydanticCustomError
+
+from actors.spi import MailboxSpec
+
+MAX_RESTARTS = 15
+"""The default budget: restarts of one child in a row without progress. `python -m benchmarks.failure_rates` prints the
+table it was chosen by.
+"""
+
+
+Restart = Literal["permanent", "transient", "temporary"]
+
+
+Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"]
+
+
+AutoShutdown = Literal["never", "any_significant", "all_significant"]
+
+
+Args = Mapping[str, object] | Sequence[object]
+
+
+Start = type | str | Callable[..., object]
+
+
+MOST_PARTITIONS = 100_000
+"""The most children of a partitioned supervisor: each is a spec of its own."""
+
+
+_DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+
+
+LOCATION = re.compile(f"{_DOTTED}:{_DOTTED}")
+
+
+def _fault(message: str) -> PydanticCustomError:
+    return PydanticCustomError("spec", "{message}", {"message": message})
+
+
+def check_id(value: object) -> str:
+    """An id is one step of a path."""
+    if not isinstance(value, str):
+        raise _fault("must be a string")
+    if not value:
+        raise _fault("must not be empty")
+    if "/" in value:
+        raise _fault("must not contain '/', which separates the steps of a path")
+    if not value.isprintable() or value != value.strip():
+        raise _fault("must be printable, without spaces around it")
+    return value
+
+
+def check_name(value: object) -> str | None:
+    """A registered name is any string a person can read."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise _fault("must be a printable string that is not empty")
+    return value
+
+
+def check_start(value: object) -> Start | None:
+    """An actor class, or where to find one. Functions are for task supervisors, which take them with each
+    task.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if LOCATION.fullmatch(value) is None:
+            raise _fault("must have the form 'module:Class'")
+        return value
+    if isinstance(value, type):
+        if not issubclass(value, pykka.Actor):
+            raise _fault("is no actor class: it derives neither from actors.Actor nor from a pykka actor")
+        return value
+    if inspect.isroutine(value):
+        raise _fault("is a function, and a child is an actor class; only a task supervisor (tasks) runs functions")
+    raise _fault("must be an actor class or 'module:Class'")
+
+
+def check_args(value: object) -> Args:
+    """Keyword arguments as a mapping, or positional ones as a sequence; copied, so that a spec stays as it
+    was built.
+    """
+    if isinstance(value, Mapping):
+        if wrong := [key for key in value if not isinstance(key, str)]:
+            raise _fault(f"keyword arguments need strings as keys, not {wrong[0]!r}")
+        return dict(value)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return tuple(value)
+    raise _fault("must be a mapping (keyword arguments) or a sequence (positional arguments)")
+
+
+def check_shutdown(value: object) -> float | Literal["brutal_kill", "infinity"]:
+    """Seconds of grace, or one of the two words (supervision rule 17)."""
+    if value in ("brutal_kill", "infinity"):
+        return "brutal_kill" if value == "brutal_kill" else "infinity"
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        raise _fault("must be seconds, 'infinity' or 'brutal_kill'")
+    if value == 0:
+        raise _fault("0 leaves no time to stop: say 'brutal_kill'")
+    if value < 0:
+        raise _fault("must be more than 0 seconds, 'infinity' or 'brutal_kill'")
+    if math.isinf(value):
+        raise _fault("must be finite: say 'infinity'")
+    return float(value)
+
+
+def check_mailbox(value: object) -> object:
+    """The short forms name what a restart does with the queue; a mapping is left to pydantic."""
+    if value == "keep" or value == "drop":
+        return MailboxSpec(on_restart="keep" if value == "keep" else "drop")
+    if isinstance(value, MailboxSpec | Mapping):
+        return value
+    raise _fault("must be 'keep', 'drop' or a MailboxSpec")
+
+
+def check_callback(value: object) -> Callable[..., object] | None:
+    """Something to call, or nothing."""
+    if value is not None and not callable(value):
+        raise _fault("must be callable")
+    return value
+
+
+def check_supervisor_class(value: object) -> type | None:
+    """A class that governs the life of children."""
+    if value is None:
+        return None
+    if not isinstance(value, type) or not getattr(value, "manages_lifecycle", False):
+        raise _fault("must be a subclass of supervisors.Supervisor")
+    return value

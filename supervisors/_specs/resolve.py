@@ -1,0 +1,48 @@
+"""Finds the actor class that a spec names as "module:Class"."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+
+from pydantic_core import PydanticCustomError
+
+from actors.spi import TEXT, attribute, described
+from supervisors._specs.fields import check_start
+from supervisors.errors import SpecFault
+
+_MISSING = object()
+_FRAMES = 3
+"""Frames of the user's own code shown when an import fails: those nearest to the error say what is wrong."""
+
+
+def resolve(path: str, location: str) -> type | SpecFault:
+    """The class at `location`, or the fault that keeps it from being found. Imports the module."""
+    module_name, _, name = location.partition(":")
+    try:
+        found: object = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything while it is imported
+        return SpecFault(path, f"start: importing {module_name!r} failed with {_account(error)}")
+    for step in name.split("."):
+        found = attribute(found, step, _MISSING)
+        if found is _MISSING:
+            return SpecFault(path, f"start: module {module_name!r} has no {name!r}")
+    if isinstance(found, str):
+        return SpecFault(path, f"start: {location} is a string, not an actor class")
+    try:
+        check_start(found)
+    except PydanticCustomError as error:
+        return SpecFault(path, f"start: {location} {error.message()}")
+    assert isinstance(found, type)
+    return found
+
+
+def _account(error: BaseException) -> str:
+    """The error and the frames of the user's own code: neither ours nor the import system's."""
+    frames = [
+        f"{frame.filename}:{frame.lineno} in {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename not in (__file__, importlib.__file__) and not frame.filename.startswith("<frozen")
+    ]
+    head = described(error, TEXT)
+    return "\n    at ".join([head, *frames[-_FRAMES:]])

@@ -1,0 +1,333 @@
+"""Specs: what a tree is made of, as frozen values, and the builders that make them (supervision rules 22 and
+24).
+
+A builder raises SpecError with *all* faults of what it was given. Nothing runs and nothing is imported: a
+"module:Class" string is resolved when it is asked for (`resolve`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictBool,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from actors.spi import MailboxSpec
+from supervisors._specs.backoff import Backoff, Exponential, Seconds
+from supervisors._specs.combinations import child_combinations, host_fault, supervisor_combinations
+from supervisors._specs.fields import (
+    MAX_RESTARTS,
+    MOST_PARTITIONS,
+    Args,
+    AutoShutdown,
+    Restart,
+    Start,
+    Strategy,
+    check_args,
+    check_callback,
+    check_id,
+    check_mailbox,
+    check_name,
+    check_shutdown,
+    check_start,
+    check_supervisor_class,
+)
+from supervisors._specs.resolve import resolve
+from supervisors.errors import SpecError, SpecFault
+
+Host = Literal["loop", "thread"]
+OnLimit = Literal["drop", "escalate"]
+Count = Annotated[int, Field(strict=True, ge=0)]
+Positive = Annotated[int, Field(strict=True, ge=1)]
+Partitions = Annotated[int, Field(strict=True, ge=1, le=MOST_PARTITIONS)]
+Id = Annotated[str, PlainValidator(check_id)]
+Grace = float | Literal["brutal_kill", "infinity"]
+Callback = Annotated[Callable[..., object] | None, PlainValidator(check_callback)]
+
+
+DEFAULT_MAILBOX = MailboxSpec()
+
+
+class OwnBudget(BaseModel):
+    """A child's own restart budget (supervision rule 9): its restarts do not count in its supervisor's
+    window.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_restarts: Count
+    period: Seconds | None = None
+    """Seconds of running within which restarts count. None, the default: in a row, without progress between."""
+    on_limit: OnLimit = "escalate"
+    """What happens when it is spent: give up this child alone (`drop`), or the supervisor (`escalate`, the
+    default).
+    """
+
+
+class BaseSpec(BaseModel):
+    """What every child has, a worker as well as a supervisor. Times are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    is_supervisor: ClassVar[bool] = False
+    """Whether it is a supervisor's: cheaper to ask than `isinstance`, which pydantic's classes answer in Python code.
+    """
+
+    id: Id
+    restart: Restart = "permanent"
+    shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = 5.0
+    """Grace between the order to stop and the kill: seconds, "infinity" or "brutal_kill" (supervision rule
+    17).
+    """
+    backoff: Backoff | None = Exponential()
+    """None restarts at once, as OTP does (supervision rule 11)."""
+    significant: StrictBool = False
+    name: Annotated[str | None, PlainValidator(check_name)] = None
+    """A name to register the child under, besides its path."""
+    start_timeout: Seconds | None = 30.0
+    """The time limit of a start (supervision rule 4). None is no limit."""
+    retry_start: StrictBool = False
+    """Puts a first start under the backoff of a restart instead of failing it (supervision rule 2)."""
+
+    @property
+    def own_restarts(self) -> OwnBudget | None:
+        """The budget of this child's own, if it has one (supervision rule 9)."""
+        raise NotImplementedError
+
+    @property
+    def dropped_at_limit(self) -> bool:
+        """Whether it alone is given up when the budget is spent, and not its supervisor (supervision rule 9)."""
+        raise NotImplementedError
+
+    def renamed(self, id: str) -> Self:
+        """The same under another id."""
+        return self.changed(id=id)
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with values that are valid already. `model_copy` would copy every container in it, for each child of
+        a template.
+        """
+        copy = object.__new__(type(self))
+        object.__setattr__(copy, "__dict__", {**self.__dict__, **values})
+        for name in ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+            object.__setattr__(copy, name, getattr(self, name))
+        return copy
+
+    def _extra(self, extra: Args) -> Args:
+        """Extra arguments for a template, as given to a running supervisor. Raises SpecError when they are none."""
+        try:
+            return check_args(extra)
+        except PydanticCustomError as error:
+            raise SpecError([SpecFault(self.id, f"args: {error.message()}, got {type(extra).__name__}")]) from None
+
+    def runs_like(self, other: Spec) -> bool:
+        """Whether `other` differs in policy only, so that `update_specs` may adopt it without a restart."""
+        raise NotImplementedError
+
+
+class ChildSpec(BaseSpec):
+    """One worker."""
+
+    start: Annotated[Start | None, PlainValidator(check_start)]
+    """An actor class, or "module:Class". None only in the template of `tasks`, which is told with each task.
+    """
+    args: Annotated[Args, PlainValidator(check_args)] = ()
+    host: Host | None = None
+    """Where it runs; None lets the class decide: a `pykka.ThreadingActor` on a thread, anything else on the
+    loop.
+    """
+    mailbox: Annotated[MailboxSpec, BeforeValidator(check_mailbox)] = DEFAULT_MAILBOX
+    """A MailboxSpec, or "keep" or "drop" for its `on_restart` (supervision rule 26)."""
+    redeliver: Count = 0
+    """How often a message that crashed the actor is handed to it again (supervision rule 27)."""
+    handler_timeout: Seconds | None = None
+    max_restarts: Count | None = None
+    """A budget of its own (supervision rule 9). None: it has the budget that its supervisor gives."""
+    period: Seconds | None = None
+    """The seconds of running within which the restarts of the own budget count. None, the default: in a row, without
+    progress between.
+    """
+    on_limit: OnLimit | None = None
+    """What happens when a restart would exceed the budget, its own or that of its supervisor: "drop" gives up this
+    child alone, "escalate" ends the supervisor. None means "escalate": a child never goes missing unless its spec says
+    so.
+    """
+
+    @model_validator(mode="after")
+    def _works(self) -> ChildSpec:
+        if faults := child_combinations(self.__dict__):
+            raise SpecError(faults)
+        return self
+
+    @property
+    def own_restarts(self) -> OwnBudget | None:
+        """The budget of this child's own, if it has one (supervision rule 9)."""
+        if self.max_restarts is None:
+            return None
+        return OwnBudget(max_restarts=self.max_restarts, period=self.period, on_limit=self.on_limit or "escalate")
+
+    @property
+    def dropped_at_limit(self) -> bool:
+        """Whether it alone is given up when the budget is spent (supervision rule 9)."""
+        return self.on_limit == "drop"
+
+    def runs_like(self, other: Spec) -> bool:
+        """The same class with the same arguments on the same host, under the same name."""
+        return isinstance(other, ChildSpec) and (self.start, self.args, self.host, self.name) == (
+            other.start,
+            other.args,
+            other.host,
+            other.name,
+        )
+
+    def resolve(self, path: str) -> type | Callable[..., object]:
+        """The actor class (for a task: the function) to start. Imports the module of a "module:Class".
+
+        Raises SpecError naming `path`, the child's place in the tree, when there is no such actor class.
+        """
+        if self.start is None:
+            raise SpecError([SpecFault(path, "start: the template of a task supervisor runs nothing by itself")])
+        if not isinstance(self.start, str):
+            return self.start
+        found = resolve(path, self.start)
+        if isinstance(found, SpecFault):
+            raise SpecError([found])
+        if (problem := host_fault(found, self.host)) is not None:
+            raise SpecError([SpecFault(path, problem)])
+        return found
+
+    def instance(self, extra: Args | TaskCall) -> ChildSpec:
+        """This template as the spec of one child: itself, or with extra arguments (supervision rule 6).
+
+        A mapping of extra arguments is laid over the template's, a sequence follows them.
+        Raises SpecError when one of the two is a mapping and the other a sequence.
+        """
+        if isinstance(extra, TaskCall) != (self.start is None):
+            wanted = "a TaskCall" if self.start is None else "extra arguments for the template"
+            raise SpecError([SpecFault(self.id, f"start_child takes {wanted} here, got {type(extra).__name__}")])
+        if isinstance(extra, TaskCall):
+            return self.changed(start=extra.function, args=check_args(extra.args))
+        more = self._extra(extra)
+        if not more:
+            return self
+        if isinstance(self.args, Mapping) and isinstance(more, Mapping):
+            return self.changed(args={**self.args, **more})
+        if isinstance(self.args, Sequence) and isinstance(more, Sequence):
+            return self.changed(args=(*self.args, *more))
+        if not self.args:
+            return self.changed(args=more)
+        raise SpecError(
+            [
+                SpecFault(
+                    self.id,
+                    "args: the template's and the extra arguments must both be mappings or both be sequences",
+                )
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCall:
+    """What a task supervisor is asked to run: a function, plain or async, with its arguments."""
+
+    function: Callable[..., object]
+    args: Args = ()
+
+
+class SupervisorSpec(BaseSpec):
+    """A supervisor: of children in an order, or of any number of children of one template
+    (`simple_one_for_one`).
+    """
+
+    is_supervisor: ClassVar[bool] = True
+
+    kind: Literal["static", "dynamic", "partition", "tasks"] = "static"
+    children: tuple[Spec, ...] = ()
+    template: ChildSpec | SupervisorSpec | None = None
+    partitions: Partitions | None = None
+    max_children: Positive | None = None
+    """The most children a dynamic supervisor holds, those that restart included (supervision rule 25). None:
+    no limit.
+    """
+    strategy: Strategy = "one_for_one"
+    max_restarts: Count | None = MAX_RESTARTS
+    """Without a `period`: restarts of one child in a row without progress. With one: restarts of all children together
+    within it (supervision rule 8). 0: the first crash is fatal; None: no limit.
+    """
+    period: Seconds | None = None
+    """Seconds of running within which every restart counts, as in OTP. None, the default: a restart counts until its
+    child has handled a message, or was up for the `reset_after` of its backoff, so that only crash loops spend the
+    budget.
+    """
+    auto_shutdown: AutoShutdown = "never"
+    shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = "infinity"
+    start_timeout: Seconds | None = None
+    """The time limit of its start with all below it. None, the default, leaves that to the limits of its children."""
+    own_budget: OwnBudget | None = None
+    """Its budget as a child of its own supervisor (supervision rule 9)."""
+    keep_children: bool = True
+    """What a restart of this supervisor itself keeps: true, the ref, name and queue of every child in `children` whose
+    class is the same then; false, as in OTP, nothing: the refs end, and what waits becomes dead letters.
+    """
+    supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None
+    """A subclass of `Supervisor` to run it; None: `Supervisor` itself."""
+    on_failure: Callback = None
+    """Called with each failure of a child: each abnormal exit, and each start that fails. May answer "restart" or
+    "stop" in place of the table; after a failed start, "stop" ends the attempts.
+    """
+    on_give_up: Callback = None
+    """Called when the supervisor gives up."""
+
+    @model_validator(mode="after")
+    def _works(self) -> SupervisorSpec:
+        if faults := supervisor_combinations(self.__dict__):
+            raise SpecError(faults)
+        return self
+
+    @property
+    def own_restarts(self) -> OwnBudget | None:
+        """The budget of this supervisor as a child, if it has one (supervision rule 9)."""
+        return self.own_budget
+
+    @property
+    def dropped_at_limit(self) -> bool:
+        """Whether it alone is given up when its own budget is spent (supervision rule 9)."""
+        return self.own_budget is not None and self.own_budget.on_limit == "drop"
+
+    def runs_like(self, other: Spec) -> bool:
+        """The same class and the same tree below, under the same name. Its settings change in place, as does the
+        template of a dynamic supervisor.
+        """
+        if not isinstance(other, SupervisorSpec) or self.is_dynamic != other.is_dynamic:
+            return False
+        same = _INSIDE if self.is_dynamic else (*_INSIDE, "template")
+        return all(getattr(self, field) == getattr(other, field) for field in same)
+
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether its children are unordered instances of one template (`simple_one_for_one`)."""
+        return self.strategy == "simple_one_for_one"
+
+    def instance(self, extra: Args | TaskCall) -> SupervisorSpec:
+        """This template as the spec of one child. Raises SpecError for extra arguments: a tree takes none."""
+        if isinstance(extra, TaskCall) or self._extra(extra):
+            raise SpecError([SpecFault(self.id, "args: the template is a supervisor, which takes no arguments")])
+        return self
+
+
+Spec = ChildSpec | SupervisorSpec
+
+_INSIDE = ("name", "kind", "children", "partitions", "keep_children", "supervisor_class")
+"""What of a supervisor's spec its running actor was built from, and its name."""
+
+SupervisorSpec.model_rebuild()

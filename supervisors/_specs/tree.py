@@ -1,0 +1,133 @@
+"""Trees from nested mappings, as a TOML, YAML or JSON file gives them: all faults of the whole tree at once
+(rule 24).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from actors.spi import shown
+from supervisors._specs.builders import TASK, make_child, make_supervisor
+from supervisors._specs.fields import LOCATION
+from supervisors._specs.resolve import resolve
+from supervisors._specs.spec import Spec, SupervisorSpec
+from supervisors.errors import SpecError, SpecFault
+
+_OF_A_SUPERVISOR = ("children", "template", "strategy", "partitions", "kind", "max_children", "auto_shutdown")
+"""Keys only a supervisor has: a mapping with one of them, or without `start`, is read as a supervisor."""
+
+
+def parse_tree(tree: Mapping[str, object]) -> SupervisorSpec:
+    """The tree that nested mappings describe; the outermost is a supervisor. Imports nothing.
+
+    Raises SpecError with every fault of the whole tree, each with its full path.
+    """
+    if not isinstance(tree, Mapping):
+        raise SpecError([SpecFault("root", f"must be a mapping with the keys of a supervisor, got {shown(tree)}")])
+    faults: list[SpecFault] = []
+    root = _supervisor(_id(tree, "root"), tree, faults)
+    if root is None or faults:
+        raise SpecError(faults)
+    return root
+
+
+def unresolved(spec: Spec, path: str | None = None) -> tuple[SpecFault, ...]:
+    """Every "module:Class" of the tree that cannot be found, or cannot run there. Imports the modules named in it."""
+    return tuple(_unresolved(spec, spec.id if path is None else path))
+
+
+def _unresolved(spec: Spec, path: str) -> Iterator[SpecFault]:
+    if isinstance(spec, SupervisorSpec):
+        # A partitioned supervisor holds its template once for each partition: one of them speaks for all.
+        below = spec.children if spec.template is None else (spec.template,)
+        for each in below:
+            yield from _unresolved(each, f"{path}/{each.id}")
+    elif isinstance(spec.start, str):
+        try:
+            spec.resolve(path)
+        except SpecError as error:
+            yield from error.faults
+
+
+def unresolved_in(values: Mapping[str, object], path: str = "") -> Iterator[SpecFault]:
+    """The same of nested mappings with other faults; what is no "module:Class" is left to `parse_tree`."""
+    path = path or _id(values, "root")
+    start = values.get("start")
+    if isinstance(start, str) and LOCATION.fullmatch(start):
+        found = resolve(path, start)
+        if isinstance(found, SpecFault):
+            yield found
+    listed, template = values.get("children"), values.get("template")
+    children = list(listed) if isinstance(listed, Sequence) and not isinstance(listed, str) else []
+    for index, each in enumerate(children):
+        if isinstance(each, Mapping):
+            yield from unresolved_in(each, f"{path}/{_id(each, f'[{index}]')}")
+    if isinstance(template, Mapping):
+        yield from unresolved_in(template, f"{path}/{_id(template, 'template')}")
+
+
+def _id(values: Mapping[str, object], otherwise: str) -> str:
+    id = values.get("id")
+    return id if isinstance(id, str) and id else otherwise
+
+
+def _spec(path: str, values: object, faults: list[SpecFault]) -> Spec | None:
+    if not isinstance(values, Mapping):
+        faults.append(SpecFault(path, f"must be a mapping with the keys of a child, got {shown(values)}"))
+        return None
+    if "start" not in values and not any(key in values for key in _OF_A_SUPERVISOR):
+        faults.append(SpecFault(path, "needs start (a worker) or children (a supervisor)"))
+        return None
+    if "start" in values:
+        return make_child(path, values, faults)
+    return _supervisor(path, values, faults)
+
+
+def _supervisor(path: str, values: Mapping[str, object], faults: list[SpecFault]) -> SupervisorSpec | None:
+    """A supervisor and all below it. A fault below does not hide one here."""
+    given = {"kind": _kind(values), **values}
+    if given["kind"] in ("dynamic", "tasks"):
+        given.setdefault("strategy", "simple_one_for_one")
+    before = len(faults)
+    if "template" in values:
+        given["template"] = _template(path, values["template"], faults) or TASK
+    listed = values.get("children", ())
+    if isinstance(listed, Sequence) and not isinstance(listed, str):
+        given["children"] = _children(path, listed, faults)
+    below = faults[before:]
+    spec = make_supervisor(path, given, faults)
+    return None if below else spec
+
+
+def _kind(values: Mapping[str, object]) -> str:
+    if "partitions" in values:
+        return "partition"
+    return "dynamic" if "template" in values else "static"
+
+
+def _template(path: str, values: object, faults: list[SpecFault]) -> Spec | None:
+    """The template; it may leave its id out, for its instances have ids of their own."""
+    if isinstance(values, Mapping):
+        values = {"id": "template", **values}
+        return _spec(f"{path}/{_id(values, 'template')}", values, faults)
+    return _spec(f"{path}/template", values, faults)
+
+
+def _children(path: str, listed: Sequence[object], faults: list[SpecFault]) -> tuple[Spec, ...]:
+    """The children that are sound, in order. Repeated ids are found here: children with other faults are not
+    handed on.
+    """
+    ids = [_id(each, f"[{index}]") if isinstance(each, Mapping) else f"[{index}]" for index, each in enumerate(listed)]
+    made = [_spec(f"{path}/{id}", each, faults) for id, each in zip(ids, listed, strict=True)]
+    sound = [spec for spec in made if spec is not None]
+    repeated = {id for id, count in Counter(ids).items() if count > 1}
+    shown = {id for id, count in Counter(spec.id for spec in sound).items() if count > 1}
+    faults += [
+        SpecFault(
+            f"{path}/{id}",
+            f"id: {ids.count(id)} children of one supervisor have it; ids must be unique there",
+        )
+        for id in sorted(repeated - shown)
+    ]
+    return tuple(sound)

@@ -1,0 +1,461 @@
+"""The supervisor actor: it carries out what the engine decides."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+from actors.spi import (
+    Actor,
+    ActorRef,
+    Awaited,
+    Cell,
+    ChildDeclined,
+    ChildExited,
+    ChildStarted,
+    ChildStartFailed,
+    Crashed,
+    ExitReason,
+    Future,
+    Killed,
+    NotAnActor,
+    Props,
+    Reply,
+    RuntimeLost,
+    Shutdown,
+    State,
+    StopOrder,
+    TimerHandle,
+    gone,
+    handles,
+    settle_failure,
+)
+from supervisors._engine.child import ChildCounts, ChildInfo
+from supervisors._engine.decisions import Engine
+from supervisors._engine.effects import (
+    Adopt,
+    Answer,
+    Arm,
+    Close,
+    Disarm,
+    Drop,
+    Effect,
+    Exit,
+    Note,
+    Ready,
+    Refuse,
+    Start,
+    StartFailedSelf,
+    Stop,
+    Verdict,
+)
+from supervisors._specs.spec import Grace, Spec, SupervisorSpec
+from supervisors._supervisor.grace import SharedGrace
+from supervisors._supervisor.ledger import LastLedger, Ledger, LedgerEntry
+from supervisors._supervisor.messages import (
+    Adopted,
+    CountChildren,
+    DeleteChild,
+    Due,
+    Failure,
+    GetChildSpec,
+    GetLedger,
+    PauseWork,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    UpdateSettings,
+    UpdateSpecs,
+    WhichChild,
+    WhichChildren,
+)
+from supervisors._supervisor.props import props_for
+from supervisors._supervisor.ref import SupervisorRef, when_all
+from supervisors._supervisor.task import Promise
+from supervisors._supervisor.waits import StartOf
+from supervisors.errors import SpecError, SpecFault, SupervisionError
+from supervisors.events import BackingOff, CallbackFailed, GaveUp, Restarting, SupervisionEvent
+
+
+class Supervisor(Actor):
+    """A supervisor. Every input goes to the engine; what comes back is done in order.
+
+    It never waits inside a turn: a start, a stop or a delay ends with a message to itself, so that its API and the
+    order to stop are served in between (supervision rule 14).
+    """
+
+    manages_lifecycle = True
+    answers = (SupervisionError,)
+    ref_type: ClassVar[type[ActorRef[Any]]] = SupervisorRef
+    own_children: ClassVar[bool] = False
+    """Whether what is directly below comes with the class, so that whoever writes the tree cannot set how it is
+    restarted: `check` then does not remark on that.
+    """
+
+    @classmethod
+    def tree(cls) -> SupervisorSpec:
+        """The spec of a subclass that is started as a class: `start(MySupervisor)`."""
+        raise NotAnActor(cls.__qualname__, "a supervisor class that is started by itself needs a classmethod tree()")
+
+    def __init__(self, spec: SupervisorSpec) -> None:
+        self._places = frozenset(each.id for each in spec.children) if spec.keep_children else frozenset()
+        numbers = self._cell.close_parked(but=self._places)
+        self._engine = Engine(spec, self.path, self.runtime.random, numbers)
+        self.publish_view(spec)
+        self._ledger = Ledger()
+        self._cells: dict[str, Cell] = {}
+        self._timers: dict[int, TimerHandle] = {}
+        self._recipe: tuple[Spec, Props] | None = None
+        self._in_grace: dict[float, SharedGrace] = {}
+        """By their grace, the children that the effects under way tell to stop."""
+        self._graces: dict[str, SharedGrace] = {}
+        """Of each unordered child that was told to stop, by id, what it shares its time with."""
+        self._inputs: deque[Callable[[], list[Effect]]] = deque()
+        self._working = False
+
+    @property
+    def _spec(self) -> SupervisorSpec:
+        return self._engine.spec
+
+    def on_start(self) -> None:
+        self._feed(lambda: self._engine.start(self._now()))
+
+    def on_gone(self) -> None:
+        """The incarnation is gone, killed or not: no timer of its is left, and nobody waits for its answer."""
+        self.kept(LastLedger).ledger = self._ledger
+        for timer in (*self._timers.values(), *self._graces.values()):
+            timer.cancel()
+        reason = self._cell.reason
+        for effect in self._engine.abandon():
+            if isinstance(effect, Refuse) and isinstance(reason, RuntimeLost):
+                settle_failure(cast("Reply", effect.request), gone(self.path, reason, None), self.path)
+            else:
+                self._do(effect)
+
+    def made_progress(self) -> bool:
+        """Whether this life was progress, in the eyes of its own supervisor: it gave up because of a child that had
+        made progress before.
+        """
+        return self._engine.made_progress
+
+    def starting(self) -> Cell | None:
+        """The child whose start everything else waits for, while that runs. Any thread."""
+        id = self._engine.starting
+        cell = None if id is None else self._cells.get(id)
+        return cell if cell is not None and cell.state is State.STARTING else None
+
+    def asks(self, question: Callable[[Engine], bool]) -> bool:
+        """What the engine says to a question that changes nothing. Any thread."""
+        return question(self._engine)
+
+    # Notices
+
+    @handles
+    def child_started(self, notice: ChildStarted) -> None:
+        cell = self._cells.get(notice.id)
+        ref = cell.ref if cell is not None else None
+        self._ledger.started(notice.id, self._now())
+        self._feed(lambda: self._engine.started(notice.id, notice.incarnation, self._now(), ref))
+
+    @handles
+    def child_declined(self, notice: ChildDeclined) -> None:
+        self._feed(lambda: self._engine.declined(notice.id, notice.incarnation, self._now()))
+
+    @handles
+    def child_start_failed(self, notice: ChildStartFailed) -> None:
+        now = self._now()
+        verdict: Verdict | None = None
+        if self._is_news(notice):
+            verdict = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
+        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now, verdict))
+        self._settle_exit(notice.id)
+
+    @handles
+    def child_exited(self, notice: ChildExited) -> None:
+        now = self._now()
+        verdict: Verdict | None = None
+        if self._is_news(notice) and not notice.reason.expected:
+            verdict = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
+        self._feed(
+            lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, verdict, notice.handled)
+        )
+        self._settle_exit(notice.id)
+
+    def _settle_exit(self, id: str) -> None:
+        """The child waits for its next incarnation: those who watched the last one are told now."""
+        cell = self._cells.get(id)
+        if cell is not None and not cell.settled and cell.state is State.DOWN:
+            cell.settle_exit()
+
+    def _is_news(self, notice: ChildExited | ChildStartFailed) -> bool:
+        cell = self._cells.get(notice.id)
+        return cell is not None and cell.incarnation == notice.incarnation and cell.told_to_stop is None
+
+    @handles
+    def due(self, due: Due) -> None:
+        self._timers.pop(due.token, None)
+        self._feed(lambda: self._engine.due(due.token, self._now()))
+
+    @handles
+    def adopted(self, notice: Adopted) -> None:
+        self._feed(lambda: self._engine.adopt(notice.spec, self._now()))
+
+    @handles
+    def stop_order(self, order: StopOrder) -> None:
+        self._feed(lambda: self._engine.shutdown(order.reason, self._now()))
+
+    # API
+
+    @handles
+    def start_child(self, request: StartChild) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.start_child(request.what, reply, self._now()))
+
+    @handles
+    def terminate_child(self, request: TerminateChild) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.terminate_child(request.id, reply, self._now()))
+
+    @handles
+    def restart_child(self, request: RestartChild) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.restart_child(request.id, reply, self._now()))
+
+    @handles
+    def delete_child(self, request: DeleteChild) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.delete_child(request.id, reply, self._now()))
+
+    @handles
+    def update_specs(self, request: UpdateSpecs) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.update_specs(request.specs, reply, self._now()))
+
+    @handles
+    def update_settings(self, request: UpdateSettings) -> None:
+        reply = self._cell.take_reply()
+        self._feed(lambda: self._engine.update_settings(request.settings, reply, self._now()))
+
+    @handles
+    def which_children(self, _: WhichChildren) -> tuple[ChildInfo, ...]:
+        return self._engine.which_children()
+
+    @handles
+    def which_child(self, request: WhichChild) -> ChildInfo:
+        return self._engine.which_child(request.id)
+
+    @handles
+    def count_children(self, _: CountChildren) -> ChildCounts:
+        return self._engine.count_children()
+
+    @handles
+    def get_child_spec(self, request: GetChildSpec) -> Spec:
+        return self._engine.get_child_spec(request.id)
+
+    @handles
+    def ledger(self, _: GetLedger) -> tuple[LedgerEntry, ...]:
+        return self._ledger.entries()
+
+    @handles
+    def pause_work(self, request: PauseWork) -> None:
+        reply, paused, news = self._cell.take_reply(), request.paused, False
+        below: list[Future[bool]] = []
+        for cell in self._cells.values():
+            if isinstance(cell.ref, SupervisorRef):
+                below.append(cell.ref.pause_work() if paused else cell.ref.resume_work())
+            elif cell.suspended != paused:
+                cell.suspend(paused)
+                news = True
+        when_all(below, lambda told: None if reply is None or reply.done() else reply.set_result(news or told))
+
+    # Effects
+
+    def _now(self) -> float:
+        return self.runtime.now()
+
+    def _feed(self, work: Callable[[], list[Effect]]) -> None:
+        """Gives the engine an input and does what it asks for; an effect may bring the next input."""
+        self._inputs.append(work)
+        if self._working:
+            return
+        self._working = True
+        try:
+            while self._inputs:
+                for effect in self._inputs.popleft()():
+                    self._do(effect)
+                if self._in_grace:
+                    self._time_graces()
+        finally:
+            self._working = False
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Start():
+                self._start_child(effect)
+            case Stop(id=id, incarnation=incarnation, grace=grace):
+                self._stop_child(self._cells[id], incarnation, grace)
+            case Adopt(id=id, spec=spec):
+                self._cells[id].take_props(props_for(spec, self.runtime, f"{self.path}/{id}"))
+                if isinstance(spec, SupervisorSpec):
+                    self._cells[id].put_urgent(Adopted(spec))
+            case Close(id=id) | Drop(id=id):
+                self._close(id)
+            case Arm(token=token, delay=delay):
+                self._arm(token, delay)
+            case Disarm(token=token):
+                timer = self._timers.pop(token, None)
+                if timer is not None:
+                    timer.cancel()
+            case Answer(request=request, value=value):
+                reply = cast("Reply", request)
+                if not reply.done():
+                    reply.set_result(value)
+            case Refuse(request=request, error=error):
+                settle_failure(cast("Reply", request), error, self.path)
+            case Ready():
+                self._cell.running()
+            case StartFailedSelf(error=error):
+                self._cell.start_failed(Crashed(error))
+            case Exit(reason=reason):
+                self._cell.leave(reason)
+            case Note(event=event):
+                self._note(event)
+
+    def _start_child(self, effect: Start) -> None:
+        try:
+            props = self._props_for(effect)
+            cell = self._cells.get(effect.id)
+            if cell is None:
+                placed = effect.id in self._places
+                cell = self.runtime.make_cell(props, effect.id, self._cell, supervised=True, placed=placed)
+                self._cells[effect.id] = cell
+                self._keep_promise(cell, props)
+            elif cell.props is not props:
+                cell.take_props(props)
+        except Exception as error:  # noqa: BLE001 - a class that is not found, a name that is taken: a start that failed
+            reason = Crashed(error)
+            now = self._now()
+            verdict = self._failed(effect.id, effect.incarnation, reason, None, now)
+            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, verdict))
+            return
+        cell.incarnation = effect.incarnation - 1
+        starter = self._engine.starter(effect.id)
+        if isinstance(starter, Awaited):
+            starter.concerns(StartOf(cell))
+        cell.begin()
+
+    def _props_for(self, effect: Start) -> Props:
+        """Children of one template share their props, as they share its spec."""
+        if self._recipe is None or self._recipe[0] is not effect.spec:
+            self._recipe = (effect.spec, props_for(effect.spec, self.runtime, f"{self.path}/{effect.id}"))
+        return self._recipe[1]
+
+    def _keep_promise(self, cell: Cell, props: Props) -> None:
+        promise = props.args[0] if self._spec.kind == "tasks" and props.args else None
+        if isinstance(promise, Promise):
+            promise.future.concerns(cell)
+            self.runtime.when_closed(cell, lambda reason: promise.broken(cell.path, reason))
+
+    def _stop_child(self, cell: Cell, incarnation: int, grace: Grace) -> None:
+        if cell.incarnation != incarnation or cell.state is State.DOWN:
+            self._inputs.append(lambda: self._engine.missed(cell.id, incarnation))  # the notice is on its way
+            return
+        if grace == "brutal_kill":
+            cell.told_to_stop = Killed("brutal_kill")
+            cell.kill(Killed("brutal_kill"))
+        elif grace == "infinity":
+            cell.stop(Shutdown(), None)
+        elif self._spec.is_dynamic:
+            cell.stop(Shutdown(), None)
+            shared = self._graces[cell.id] = self._in_grace.setdefault(float(grace), SharedGrace())
+            shared.add(cell, incarnation)
+        else:
+            cell.stop(Shutdown(), float(grace))
+
+    def _time_graces(self) -> None:
+        """Unordered children that were told to stop together share one timer (supervision rule 6)."""
+        for grace, shared in self._in_grace.items():
+            shared.begin(self.runtime.clock, self._now() + grace)
+        self._in_grace.clear()
+
+    def _close(self, id: str) -> None:
+        cell = self._cells.pop(id, None)
+        if cell is not None and not cell.closed:
+            if self._engine.is_ending:
+                cell.close_or_park(cell.reason)
+            else:
+                cell.close(cell.reason)
+        if (shared := self._graces.pop(id, None)) is not None:
+            shared.leave(id)
+        if self._recipe is not None and self._recipe[0] is not self._engine.template:
+            self._recipe = None  # it may be this child's, with its arguments
+        self._ledger.cancel(id, self._now())
+
+    def _arm(self, token: int, delay: float) -> None:
+        if delay <= 0:
+            self._cell.put_urgent(Due(token))
+        else:
+            self._timers[token] = self.runtime.clock.call_at(
+                self._now() + delay, lambda: self._cell.put_urgent(Due(token))
+            )
+
+    # What others hear
+
+    def _note(self, event: SupervisionEvent) -> None:
+        if isinstance(event, BackingOff | Restarting) and not self._ledger.has_open(event.child):
+            # Restarted although its exit was no failure: a permanent child that ended, a bystander of a group restart.
+            ended = event.incarnation - isinstance(event, Restarting)
+            self._ledger.exited(event.child, ended, self._cells[event.child].reason, None, event.at)
+        self._ledger.note(event)
+        self.runtime.events.publish(event)
+        if isinstance(event, GaveUp) and self._spec.on_give_up is not None:
+            self._call_back("on_give_up", self._spec.on_give_up, event)
+
+    def _failed(
+        self, id: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float
+    ) -> Verdict | None:
+        """A child has failed: for the ledger and for `on_failure`, which may decide what follows."""
+        self._ledger.exited(id, incarnation, reason, message_type, now)
+        if self._spec.on_failure is None:
+            return None
+        failure = Failure(self.path, id, f"{self.path}/{id}", incarnation, reason, message_type)
+        match self._call_back("on_failure", self._spec.on_failure, failure):
+            case True | "restart":
+                return "restart"
+            case False | "stop":
+                return "stop"
+            case _:
+                return None
+
+    def _call_back(self, name: str, callback: Callable[..., object], told: object) -> object:
+        """A callback of the user's: what it raises is an event, and decides nothing."""
+        try:
+            said = callback(told)
+            if hasattr(said, "__await__"):
+                self.runtime.look_after(cast("Any", said), lambda error: self._callback_failed(name, error))
+                return None
+            return said
+        except BaseException as error:  # noqa: BLE001 - the supervisor outlives a callback of the user's
+            self._callback_failed(name, error)
+            return None
+
+    def _callback_failed(self, name: str, error: BaseException) -> None:
+        self.runtime.events.publish(CallbackFailed(self.path, self._now(), name, error))
+
+
+def tree_of(supervisor_class: type[Supervisor]) -> SupervisorSpec:
+    """The spec of a supervisor class that is started by itself: what its `tree()` says, run by this class.
+
+    Raises:
+        SpecError: `tree()` returned something else than the spec of a supervisor
+        NotAnActor: the class has no `tree()` of its own
+    """
+    spec: object = supervisor_class.tree()
+    if not isinstance(spec, SupervisorSpec):
+        if inspect.iscoroutine(spec):
+            spec.close()
+        problem = f"tree() must return the spec of a supervisor, got {spec!r}"
+        raise SpecError([SpecFault(supervisor_class.__qualname__, f"{problem}. Build one with supervisor()")])
+    return spec.model_copy(update={"supervisor_class": supervisor_class})

@@ -1,0 +1,133 @@
+"""The restart ledger: what was restarted, why, and how it went (supervision rule 30)."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from actors.spi import Crashed, ExitReason, type_name
+from supervisors.events import BackingOff, GaveUp, Restarting, SupervisionEvent
+
+LENGTH = 1000
+"""How many entries are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One restart, from the exit that caused it to its outcome. Times are the runtime's monotonic clock, in seconds."""
+
+    child: str
+    incarnation: int
+    """The incarnation that ended."""
+    cause: str
+    """The class of the exit: the exception's for a crash, the reason's kind otherwise."""
+    reason: str
+    """The exit in words. Not the exception: its traceback would keep its frames alive, and the message in them."""
+    message_type: str | None
+    attempt: int
+    """Counts from 1 since the child last made progress."""
+    delay: float
+    at: float
+    outcome: str
+    """pending, restarted, failed, gave_up or cancelled."""
+    settled_at: float | None = None
+
+
+class Ledger:
+    """The last restarts of one supervisor, oldest first. Adding is constant time."""
+
+    def __init__(self, length: int = LENGTH) -> None:
+        self._records: deque[_Record] = deque(maxlen=length)
+        self._open: dict[str, _Record] = {}
+
+    def exited(self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float) -> None:
+        """A child is gone, or did not come up."""
+        self._settle(child, "failed", now)
+        record = _Record(child, incarnation, reason, message_type, now)
+        self._records.append(record)
+        self._open[child] = record
+
+    def has_open(self, child: str) -> bool:
+        """Whether there is an entry of this child whose outcome is not known yet."""
+        return child in self._open
+
+    def started(self, child: str, now: float) -> None:
+        """A child is up."""
+        self._settle(child, "restarted", now)
+
+    def note(self, event: SupervisionEvent) -> None:
+        """The supervisor decided something about the child, or its decision came to an end."""
+        match event:
+            case BackingOff(child=child, attempt=attempt, delay=delay):
+                if (record := self._open.get(child)) is not None:
+                    record.attempt, record.delay = attempt, delay
+            case Restarting(child=child, attempt=attempt):
+                if (record := self._open.get(child)) is not None:
+                    record.attempt = attempt
+            case GaveUp(child=child, at=at):
+                self._settle(child, "gave_up", at)
+            case _:
+                pass
+
+    def cancel(self, child: str, now: float) -> None:
+        """The child will not be restarted after all."""
+        self._settle(child, "cancelled", now)
+
+    def entries(self) -> tuple[LedgerEntry, ...]:
+        """Everything that is kept, oldest first."""
+        return tuple(record.entry() for record in self._records)
+
+    def _settle(self, child: str, outcome: str, now: float) -> None:
+        record = self._open.pop(child, None)
+        if record is not None:
+            record.outcome, record.settled_at = outcome, now
+
+
+class _Record:
+    """An entry while it may still change."""
+
+    __slots__ = (
+        "at",
+        "attempt",
+        "cause",
+        "child",
+        "delay",
+        "incarnation",
+        "message_type",
+        "outcome",
+        "reason",
+        "settled_at",
+    )
+
+    def __init__(self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, at: float) -> None:
+        self.child = child
+        self.incarnation = incarnation
+        self.cause = type_name(reason.exception) if isinstance(reason, Crashed) else reason.kind
+        self.reason = str(reason)
+        self.message_type = message_type
+        self.attempt = 0
+        self.delay = 0.0
+        self.at = at
+        self.outcome = "pending"
+        self.settled_at: float | None = None
+
+    def entry(self) -> LedgerEntry:
+        return LedgerEntry(
+            self.child,
+            self.incarnation,
+            self.cause,
+            self.reason,
+            self.message_type,
+            self.attempt,
+            self.delay,
+            self.at,
+            self.outcome,
+            self.settled_at,
+        )
+
+
+class LastLedger:
+    """What the place of a supervisor keeps of its last incarnation, for those who ask why it is gone."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger(0)

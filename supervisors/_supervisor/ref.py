@@ -1,0 +1,233 @@
+"""The ref of a supervisor: its API as methods."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Callable
+from typing import Any, Unpack
+
+from actors.spi import ActorDeadError, ActorRef, Cell, Future, RuntimeLost, RuntimeStopped, Wanted, current_cell, lost
+from supervisors._engine.child import ChildCounts, ChildInfo
+from supervisors._engine.reconcile import Reconciliation
+from supervisors._engine.settings import Settings
+from supervisors._specs.fields import Args
+from supervisors._specs.spec import Spec, SupervisorSpec, TaskCall
+from supervisors._supervisor.canonical import NotCanonical, canonical
+from supervisors._supervisor.ledger import LastLedger, LedgerEntry
+from supervisors._supervisor.messages import (
+    CountChildren,
+    DeleteChild,
+    GetChildSpec,
+    GetLedger,
+    PauseWork,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    UpdateSettings,
+    UpdateSpecs,
+    WhichChild,
+    WhichChildren,
+)
+from supervisors._supervisor.task import Promise
+from supervisors._supervisor.waits import Turn
+from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, ended
+
+
+class SupervisorRef(ActorRef[Any]):
+    """A supervisor, from outside. Every operation returns a future: `await` it in a coroutine, `.get(timeout=...)` it
+    in a thread.
+
+    A future raises the typed error of its operation (`NotFound`, `AlreadyStarted`, ..., supervision rule 23), or
+    `ActorDeadError` when the supervisor goes first. A handler or hook that waits for one which the supervisor can only
+    serve after it, such as the `start_child` of a sibling in the first `on_start`, gets `DeadlockError` at once.
+    """
+
+    __slots__ = ()
+
+    def child(self, path: str) -> ActorRef[Any]:
+        """The ref of a child by id, or of a descendant by its path below this one (`workers/w1`). Stable across
+        restarts.
+
+        Raises:
+            NotFound: there is no such child, or it does not run and is not going to
+            SupervisorGaveUp, SupervisorEnded: this supervisor itself is gone
+        """
+        found = self._cell.runtime.find(f"{self.path}/{path}")
+        if found is None:
+            raise NotFound(self.path, path) if self.is_alive() else self.ended_error()
+        return found
+
+    def ended_error(self) -> SupervisorEnded | RuntimeStopped:
+        """Why this supervisor is gone, as an error. Use it on one that is not alive."""
+        reason, kept = self._cell.reason, (self._cell.kept or {}).get(LastLedger)
+        if isinstance(reason, RuntimeLost):
+            return lost(reason)
+        return ended(self.path, reason, kept.ledger.entries() if kept is not None else ())
+
+    def supervisor(self, path: str) -> SupervisorRef:
+        """Like `child`, for a child that is a supervisor. Raises `NotFound` for a worker too."""
+        found = self.child(path)
+        if not isinstance(found, SupervisorRef):
+            raise NotFound(self.path, path)
+        return found
+
+    def start_child(self, what: Spec | Args = ()) -> Future[ActorRef[Any]]:
+        """Starts one more child: a spec for a static supervisor, extra arguments for a dynamic one. The future
+        settles when it is up.
+        """
+        future = self._ask(StartChild(what))
+        future.concerns(Turn(self._cell, lambda engine: engine.start_waits(what)))
+        return future
+
+    def run(self, function: Callable[..., object], *args: object, **kwargs: object) -> Future[Any]:
+        """Runs a function under a task supervisor: `async` functions on the loop, plain ones in a thread of their own.
+
+        A future of what it returns, or raises the last time it is tried.
+        """
+        promise = Promise(Future(self._cell.runtime.park, self._cell), function, args, kwargs)
+        started: Future[Any] = self._ask(StartChild(TaskCall(promise)))
+        started.add_done_callback(promise.refused)
+        return promise.future
+
+    def terminate_child(self, id: str) -> Future[None]:
+        """Stops a child for good, or cancels its restart. Its spec is kept, except that of a temporary or dynamic
+        child.
+        """
+        child = self._cell.runtime.find(f"{self.path}/{id}")
+        future = self._ask(TerminateChild(id))
+        if child is not None:
+            future.concerns(child._cell, Wanted.END if child._cell.props.shutdown is None else Wanted.FORCED_END)
+        return future
+
+    def restart_child(self, id: str) -> Future[ActorRef[Any]]:
+        """Starts a child that is stopped or declined."""
+        future = self._ask(RestartChild(id))
+        future.concerns(Turn(self._cell, lambda engine: engine.restart_waits(id)))
+        return future
+
+    def delete_child(self, id: str) -> Future[None]:
+        """Forgets the spec of a child that is stopped or declined."""
+        return self._ask(DeleteChild(id))
+
+    def which_children(self) -> Future[tuple[ChildInfo, ...]]:
+        """All children in start order, each with its state."""
+        return self._ask(WhichChildren())
+
+    def which_child(self, id: str) -> Future[ChildInfo]:
+        """One child with its state, at a cost that does not grow with the others. `NotFound` or `ShuttingDown` from the
+        future.
+        """
+        return self._ask(WhichChild(id))
+
+    def count_children(self) -> Future[ChildCounts]:
+        """How many children there are, in all and by state."""
+        return self._ask(CountChildren())
+
+    def get_child_spec(self, id: str) -> Future[Spec]:
+        """The spec of a child."""
+        return self._ask(GetChildSpec(id))
+
+    def update_specs(self, *specs: Spec) -> Future[Reconciliation]:
+        """Makes these the specs of the running supervisor: stops, starts, restarts and adopts what differs, and says
+        which. What is adopted counts at once, but for the bounds of a mailbox: a child keeps its queue, with the bounds
+        it has, as long as it has its place. A supervisor below whose settings alone differ adopts them; it is restarted
+        for another name, class, kind, number of partitions, or other children.
+        """
+        branch, actor = self._branch_of_caller(), self._cell.actor
+        stops = branch is not None and actor is not None and actor.asks(lambda at: at.update_stops(branch.id, specs))
+        future = self._ask(UpdateSpecs(specs))
+        if branch is not None and stops:
+            future.concerns(branch, Wanted.FORCED_END)
+        else:
+            future.concerns(Turn(self._cell, lambda engine: engine.update_waits(specs)))
+        return future
+
+    def update_settings(self, **settings: Unpack[Settings]) -> Future[tuple[str, ...]]:
+        """Changes settings of the running supervisor itself, and restarts nothing: `strategy`, `max_restarts`,
+        `period`, `auto_shutdown`, `max_children`, `on_failure`, `on_give_up`. They count from then on; what is in the
+        restart window stays there, and a group restart under way ends as it began. A future of the names of those that
+        differ.
+
+        A supervisor that is restarted begins with the spec that its own supervisor has: to change that one, too, give
+        the new spec to the `update_specs` of its supervisor, which does not restart it for settings alone.
+
+        The future raises `SpecError` when the supervisor cannot have them with the children that it has.
+        """
+        return self._ask(UpdateSettings(settings))
+
+    def ledger(self) -> Future[tuple[LedgerEntry, ...]]:
+        """The last restarts, oldest first (supervision rule 30)."""
+        return self._ask(GetLedger())
+
+    def pause_work(self) -> Future[bool]:
+        """Suspends every worker below: what it is handling goes on, everything else waits, also through a restart.
+        What pauses in a way of its own, such as a team, does that. A child that is added meanwhile is not paused.
+
+        A future of whether that was news to anybody.
+        """
+        return self._ask(PauseWork(True))
+
+    def resume_work(self) -> Future[bool]:
+        """Goes on after `pause_work`. A future of whether that was news to anybody."""
+        return self._ask(PauseWork(False))
+
+    def partition(self, key: object) -> ActorRef[Any]:
+        """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys of one type,
+        in every process. The child may be waiting for its restart.
+
+        An integer is taken modulo the number of partitions, anything else by the CRC-32 of a canonical encoding. There
+        is one for None, numbers, strings, bytes, tuples, lists, sets, dictionaries, enums, UUIDs, dates and times,
+        paths, classes, dataclasses and pydantic models, unless the class of one defines `__eq__` itself.
+
+        Raises:
+            PartitionKeyError: the key, or something in it, has no canonical encoding
+            NotFound: this is not a partitioned supervisor, or the child does not run and is not going to
+        """
+        try:
+            number = key if isinstance(key, int) else zlib.crc32(canonical(key))
+        except NotCanonical as error:
+            raise PartitionKeyError(self.path, str(error), _shown(key)) from None
+        spec = self._cell.props.args[0]
+        assert isinstance(spec, SupervisorSpec)
+        if spec.partitions is None:
+            raise NotFound(self.path, str(key))
+        return self.child(str(number % spec.partitions))
+
+    def _branch_of_caller(self) -> Cell | None:
+        """The child that the running code is in, or is below."""
+        cell = current_cell.get()
+        while cell is not None and cell.parent is not self._cell:
+            cell = cell.parent
+        return cell
+
+    def _ask(self, message: object) -> Future[Any]:
+        # No deadline: a start may take as long as its spec allows, and the end of the supervisor settles every request.
+        return self.ask(message, block=False, timeout=None)
+
+
+def _shown(key: object) -> str:
+    try:
+        text = repr(key)
+    except Exception:  # noqa: BLE001 - an object of the user's may fail even to say what it is
+        text = f"<{type(key).__qualname__} that cannot be shown>"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def when_all(futures: list[Future[bool]], then: Callable[[bool], object]) -> None:
+    """Calls `then` when all have settled, with whether one is true. What is gone by then was not."""
+    left = len(futures)
+    news = False
+
+    def settled(future: Future[bool]) -> None:
+        nonlocal left, news
+        left -= 1
+        with contextlib.suppress(ActorDeadError, RuntimeStopped):
+            news = future.get() or news
+        if left == 0:
+            then(news)
+
+    for future in futures:
+        future.add_done_callback(settled)
+    if not futures:
+        then(False)

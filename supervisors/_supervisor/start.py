@@ -1,0 +1,265 @@
+"""Starting a tree: from a script, from a coroutine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import traceback as traceback_module
+from functools import partial
+from types import TracebackType
+from typing import Literal, TypedDict, Unpack
+
+from actors.spi import (
+    ClockFactory,
+    Crashed,
+    ExitReason,
+    Future,
+    LoopFactory,
+    Runtime,
+    Shutdown,
+    StartError,
+    actor_type_of,
+)
+from supervisors._specs.builders import child, supervisor
+from supervisors._specs.file import load_tree
+from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+from supervisors._supervisor.actor import Supervisor, tree_of
+from supervisors._supervisor.props import props_for
+from supervisors._supervisor.ref import SupervisorRef
+from supervisors.errors import SpecError, SpecFault, SupervisionError, SupervisorEnded
+
+Tree = Spec | type | str | os.PathLike[str]
+"""What can be started: a spec, an actor class, or the path of a tree in a file."""
+
+
+OnGiveUp = Literal["raise", "ignore"]
+"""What a block does when its root ends abnormally."""
+
+
+class RuntimeOptions(TypedDict, total=False):
+    """The options of the runtime a tree gets of its own; meaning and defaults stand at `actors.Runtime`."""
+
+    name: str
+    default_timeout: float | None
+    watchdog: float | None
+    kill_grace: float
+    clock: ClockFactory
+    loop_factory: LoopFactory
+    log: bool
+
+
+def as_tree(tree: Tree) -> SupervisorSpec:
+    """The spec of the root supervisor for what somebody wants started.
+
+    A supervisor's spec is taken as it is, and so is the `tree()` of a subclass of `Supervisor`. A child's spec or an
+    actor class becomes the only child of a supervisor `root`, which ends when that child ends for good. A string or
+    path is a file (`.toml`, `.yaml`).
+
+    Raises:
+        SpecError: every fault of a file or spec; or what is given is none of these
+        NotAnActor: the class is none
+    """
+    if isinstance(tree, SupervisorSpec):
+        return tree
+    if isinstance(tree, str | os.PathLike):
+        return load_tree(tree)
+    if isinstance(tree, type) and issubclass(tree, Supervisor):
+        return tree_of(tree)
+    if isinstance(tree, type):
+        actor_type_of(tree)
+        tree = child(tree.__name__.lower(), tree)
+    if not isinstance(tree, ChildSpec):
+        problem = "not a tree: a tree is a spec, an actor class, or the path of a file"
+        raise SpecError(
+            [SpecFault(repr(tree), f"{problem}; what builds one is called first" if callable(tree) else problem)]
+        )
+    if tree.restart == "permanent":
+        return supervisor("root", tree)
+    return supervisor("root", tree.model_copy(update={"significant": True}), auto_shutdown="any_significant")
+
+
+def start(
+    tree: Tree,
+    runtime: Runtime | None = None,
+    *,
+    on_give_up: OnGiveUp = "raise",
+    **options: Unpack[RuntimeOptions],
+) -> Start:
+    """Brings a tree up: in a `with` block on a loop in a background thread, in `async with` on the running one.
+
+    `with start(tree) as root:` gives the ref of the root supervisor.
+
+    Leaving the block stops the tree in order: last started, first stopped. The tree gets a runtime of its own, made
+    with `options`, unless `runtime` is one that runs already. In a script, Ctrl-C during the block stops the tree in
+    order, a second one kills it.
+
+    A root that ends abnormally during the block is an error of the block, as a task that fails is one of
+    `asyncio.TaskGroup`: it gives up, crashes or is killed. `async with` cancels the body; a script's `with` raises when
+    it is left. An exit, a cancellation from outside and an orderly end of the tree (`auto_shutdown`, `stop()`) go
+    their way. What else the body raised becomes the `__context__` of the error.
+
+    Args:
+        tree: a spec, an actor class, or the path of a file
+        runtime: the runtime to use; by default the tree gets its own
+        on_give_up: `raise`, or `ignore`: the block goes on without its tree, and nothing is raised
+        options: those of `actors.Runtime`
+
+    Raises:
+        SpecError: the tree cannot work, with all faults
+        StartFailed: a child did not come up (supervision rule 2); entering the block raises it, and nothing is left
+        SupervisorGaveUp, SupervisorEnded: from the block: the root ended abnormally
+        RuntimeStopped: from the block: the runtime has lost its event loop
+    """
+    if on_give_up not in ("raise", "ignore"):
+        raise SpecError([SpecFault("start()", f"on_give_up: must be 'raise' or 'ignore', got {on_give_up!r}")])
+    return Start(as_tree(tree), runtime, options, on_give_up)
+
+
+class Start:
+    """A tree that is to be started; what `start` returns. Use it for one block."""
+
+    def __init__(
+        self, spec: SupervisorSpec, runtime: Runtime | None, options: RuntimeOptions, on_give_up: OnGiveUp = "raise"
+    ) -> None:
+        self.spec = spec
+        self._own = runtime is None
+        self.runtime = runtime if runtime is not None else Runtime(**options)
+        self._on_give_up = on_give_up
+        self._root: SupervisorRef | None = None
+        self._body: _Body | None = None
+
+    def _spawn(self) -> Future[SupervisorRef]:
+        props = props_for(self.spec, self.runtime, self.spec.id)
+        future, ref = self.runtime.spawn_nowait(props, None, self.spec.id)
+        assert isinstance(ref, SupervisorRef)
+        self._root = ref
+        return future  # type: ignore[return-value]
+
+    def _stop_root(self) -> None:
+        if self._root is not None and self._root.is_alive():
+            cell = self._root._cell
+            self.runtime.control_call(cell.stop, Shutdown("left its block"), cell.props.shutdown)
+
+    def _raise_end(self, error: BaseException | None) -> None:
+        """Raises why the root is gone, if that was no orderly end and `error`, which leaves the block, does not say so
+        itself.
+        """
+        root = self._root
+        if root is None or root.is_alive() or root._cell.reason.expected or self._on_give_up == "ignore":
+            return
+        end = root.ended_error()
+        if isinstance(error, SupervisorEnded) and error.reason is root._cell.reason:
+            return
+        if error is not None:
+            if not isinstance(error, Exception):
+                return
+            end.add_note(f"The block itself raised {_in_words(error)}; it is the __context__ of this error")
+        raise end from end.__cause__
+
+    def __enter__(self) -> SupervisorRef:
+        if self._own:
+            self.runtime.__enter__()
+        try:
+            return self._spawn().get()
+        except BaseException as error:  # noqa: BLE001 - whatever it was, what has started is stopped first
+            self._leave(type(error), error, error.__traceback__)
+            account = _account(error)
+            raise account from account.__cause__
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leave(kind, error, traceback)
+        self._raise_end(error)
+
+    def _leave(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._own:
+            self.runtime.__exit__(kind, error, traceback)
+        elif self._root is not None:
+            self._stop_root()
+            self._root.wait()
+
+    async def __aenter__(self) -> SupervisorRef:
+        if self._own:
+            await self.runtime.__aenter__()
+        try:
+            root = await self._spawn()
+        except BaseException as error:  # noqa: BLE001 - whatever it was, what has started is stopped first
+            await self._leave_async(type(error), error, error.__traceback__)
+            account = _account(error)
+            raise account from account.__cause__
+        if self._on_give_up == "raise":
+            self._body = _Body()
+            cell = root._cell
+            self.runtime.on_loop(partial(self.runtime.when_closed, cell, self._body.root_ended))
+        return root
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._body is not None and self._body.left(error):
+            kind = error = traceback = None  # the cancellation was ours, and has done its work
+        await self._leave_async(kind, error, traceback)
+        self._raise_end(error)
+
+    async def _leave_async(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._own:
+            await self.runtime.__aexit__(kind, error, traceback)
+        elif self._root is not None:
+            self._stop_root()
+            await self._root.ended()
+
+
+class _Body:
+    """The task that runs the body of an `async with` block. It is cancelled when the root ends abnormally."""
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._loop = asyncio.get_running_loop()
+        self._cancellations = task.cancelling()
+        self._interrupted = False
+        self._over = False
+
+    def root_ended(self, reason: ExitReason) -> None:
+        """The root is gone. On the loop thread of the runtime, which may be another one."""
+        if not reason.expected:
+            with contextlib.suppress(RuntimeError):  # the loop of the body is closed
+                # Later, also on the same loop: a task that cancels itself hears of it at some later `await` only.
+                self._loop.call_soon_threadsafe(self._interrupt)
+
+    def _interrupt(self) -> None:
+        if not self._over:
+            self._interrupted = self._task.cancel()
+
+    def left(self, error: BaseException | None) -> bool:
+        """The body is left with this error. Returns whether that is our cancellation, and no other one's."""
+        self._over = True
+        if not self._interrupted:
+            return False
+        left = self._task.uncancel()
+        return isinstance(error, asyncio.CancelledError) and left <= self._cancellations
+
+
+def _in_words(error: BaseException) -> str:
+    """An exception in one line, with the place it came from."""
+    places = traceback_module.extract_tb(error.__traceback__)
+    where = f" at {places[-1].filename}:{places[-1].lineno}" if places else ""
+    try:
+        return f"{traceback_module.format_exception_only(error)[-1].strip()}{where}"
+    except BaseException:  # noqa: BLE001 - an exception of the user's may fail even to say what it is
+        return f"{type(error).__qualname__}{where}"
+
+
+def _account(error: BaseException) -> BaseException:
+    """The supervisor's own account of a failed start, where there is one: it names the child."""
+    reason = error.reason if isinstance(error, StartError) else None
+    if isinstance(reason, Crashed) and isinstance(reason.exception, SupervisionError):
+        return reason.exception
+    return error

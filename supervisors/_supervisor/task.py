@@ -1,0 +1,73 @@
+"""Tasks: one function each, run as a child."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import CoroutineType
+from typing import Any
+
+from actors.spi import Actor, Crashed, ExitReason, Future, gone, settle_failure
+from supervisors._specs.spec import TaskCall
+
+
+class Promise:
+    """A function on its way to its result. It outlives the incarnations that try it."""
+
+    def __init__(
+        self,
+        future: Future[Any],
+        function: Callable[..., object],
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+    ) -> None:
+        self.future = future
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+
+    @property
+    def host(self) -> str:
+        """Where it belongs: a coroutine function waits on the loop, anything else may block."""
+        return "loop" if inspect.iscoroutinefunction(inspect.unwrap(self.function)) else "thread"
+
+    def __call__(self) -> object:
+        return self.function(*self.args, **self.kwargs)
+
+    def keep(self, result: object) -> None:
+        """The function has returned."""
+        if not self.future.done():
+            self.future.set(result)
+
+    def broken(self, path: str, reason: ExitReason) -> None:
+        """The task will not be tried again; without a result, its last exit is the answer. An exception that would
+        end who waits for it, as `SystemExit` would, is the cause of an `ActorCrashed`.
+        """
+        if isinstance(reason, Crashed):
+            settle_failure(self.future, reason.exception, path)
+        elif not self.future.done():
+            function = partial(self.function, **self.kwargs) if self.kwargs else self.function
+            self.future.set_exception(gone(path, reason, TaskCall(function, self.args)))
+
+    def refused(self, started: Future[Any]) -> None:
+        """The supervisor has answered; if it refused to start the task, that is the answer."""
+        try:
+            started.get()
+        except Exception as error:  # noqa: BLE001 - whatever it was, it belongs to whoever waits for the result
+            if not self.future.done():
+                self.future.set_exception(error)
+
+
+class Task(Actor):
+    """The actor around a task. Its start is done at once; the function runs before any message and ends it."""
+
+    def __init__(self, promise: Promise) -> None:
+        self.promise = promise
+
+    async def on_continue(self) -> None:
+        result = self.promise()
+        if type(result) is CoroutineType:
+            result = await result
+        self.promise.keep(result)
+        self._cell.finish()

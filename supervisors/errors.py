@@ -1,0 +1,233 @@
+"""Every error the `supervisors` package raises: typed, picklable, with the place in the tree and what to do
+about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from actors.spi import ActorError, Crashed, ExitReason, RestartLimitExceeded, block, within
+
+if TYPE_CHECKING:
+    from supervisors._supervisor.ledger import LedgerEntry
+
+_LONGEST = 2000
+"""Characters of a fault: it may name a value that a file says."""
+_FAULTS = 100
+"""How many faults the text of an error lists; `faults` has all."""
+
+
+class SpecFault(NamedTuple):
+    """One thing wrong with a spec: `path` is the place in the tree (`root/workers/w1`), `message` says what
+    and why.
+    """
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return block(f"{self.path}: {self.message}", _LONGEST)
+
+
+class SupervisionError(ActorError):
+    """Base of all errors of supervision. Positional arguments are the fields, in order."""
+
+
+class SpecError(SupervisionError, ValueError):
+    """A spec cannot work. `faults` holds everything wrong with it at once (supervision rule 24)."""
+
+    fields = ("faults",)
+    faults: tuple[SpecFault, ...]
+
+    def __init__(self, faults: Sequence[SpecFault]) -> None:
+        super().__init__(tuple(faults))
+
+    def describe(self) -> str:
+        count = len(self.faults)
+        head = "1 fault in the spec" if count == 1 else f"{count} faults in the spec"
+        more = [f"and {count - _FAULTS} more"] if count > _FAULTS else []
+        return "\n  ".join([f"{head}:", *map(str, self.faults[:_FAULTS]), *more])
+
+
+class AlreadyStarted(SupervisionError):
+    """`start_child` with the id of a child that runs; `ref` is that child (supervision rule 23)."""
+
+    fields = ("supervisor", "id", "ref")
+    supervisor: str
+    id: str
+    ref: object
+
+    def describe(self) -> str:
+        return f"{self.supervisor} already runs a child {self.id!r}; use its ref (.ref) or choose another id"
+
+
+class AlreadyPresent(SupervisionError):
+    """`start_child` with the id of a child that has a spec but does not run (supervision rules 16 and 23)."""
+
+    fields = ("supervisor", "id")
+    supervisor: str
+    id: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.supervisor} already has a spec for {self.id!r}, which is not running now; "
+            "use restart_child, or delete_child and start_child again"
+        )
+
+
+class ChildRunning(SupervisionError):
+    """`restart_child` or `delete_child` of a child that runs (supervision rule 23)."""
+
+    fields = ("supervisor", "id")
+    supervisor: str
+    id: str
+
+    def describe(self) -> str:
+        return f"child {self.id!r} of {self.supervisor} is running; call terminate_child first"
+
+
+class ChildRestarting(SupervisionError):
+    """`restart_child` or `delete_child` of a child that waits for its next start attempt (supervision rule
+    16).
+    """
+
+    fields = ("supervisor", "id")
+    supervisor: str
+    id: str
+
+    def describe(self) -> str:
+        return f"child {self.id!r} of {self.supervisor} is being restarted; terminate_child cancels that"
+
+
+class NotFound(SupervisionError):
+    """The supervisor has no child of this id (supervision rule 23)."""
+
+    fields = ("supervisor", "id")
+    supervisor: str
+    id: str
+
+    def describe(self) -> str:
+        return f"{self.supervisor} has no child {self.id!r}; which_children() lists those it has"
+
+
+class PartitionKeyError(SupervisionError, TypeError):
+    """A key has no canonical encoding, so that equal keys could go to different partitions."""
+
+    fields = ("supervisor", "problem", "key")
+    supervisor: str
+    problem: str
+    key: str
+    """The key as it is shown."""
+
+    def describe(self) -> str:
+        return (
+            f"{self.supervisor}: the key of a partition: {self.problem}, got {self.key}. "
+            "Use what identifies it: a string, a number, or a tuple of these"
+        )
+
+
+class MaxChildren(SupervisionError):
+    """A dynamic supervisor holds as many children as it may, those that restart included (supervision rule
+    25).
+    """
+
+    fields = ("supervisor", "limit")
+    supervisor: str
+    limit: int
+
+    def describe(self) -> str:
+        return f"{self.supervisor} has its max_children={self.limit} already; terminate one or raise the limit"
+
+
+class ChildStartError(SupervisionError):
+    """The child at `path` did not come up; `reason` says why (supervision rules 1 and 2)."""
+
+    fields = ("path", "reason")
+    path: str
+    reason: ExitReason
+
+    def __init__(self, path: str, reason: ExitReason) -> None:
+        super().__init__(path, reason)
+        if isinstance(reason, Crashed):
+            self.__cause__ = reason.exception
+
+    def describe(self) -> str:
+        return f"{self.path} did not start: {within(self.reason)}"
+
+
+class SupervisorEnded(SupervisionError):
+    """The supervisor has ended, and with it everything below it; `reason` says why.
+
+    The block of `start` raises it when the root ended abnormally. `ledger` holds the last restarts of the supervisor.
+    """
+
+    fields = ("supervisor", "reason", "ledger")
+    supervisor: str
+    reason: ExitReason
+    ledger: tuple[LedgerEntry, ...]
+
+    def __init__(self, supervisor: str, reason: ExitReason, ledger: tuple[LedgerEntry, ...] = ()) -> None:
+        super().__init__(supervisor, reason, ledger)
+        last = self.causes[-1]
+        if isinstance(last, Crashed):
+            self.__cause__ = last.exception
+
+    @property
+    def causes(self) -> tuple[ExitReason, ...]:
+        """The reason, what caused it, and so on down to the exit it began with."""
+        found = [self.reason]
+        while isinstance(found[-1], RestartLimitExceeded):
+            found.append(found[-1].cause)
+        return tuple(found)
+
+    def describe(self) -> str:
+        return f"{self.supervisor} has ended: {within(self.reason)}. Nothing below it runs"
+
+
+class SupervisorGaveUp(SupervisorEnded):
+    """The supervisor gave up: a child needed more restarts than its budget allows (supervision rule 10)."""
+
+    reason: RestartLimitExceeded
+
+    @property
+    def child(self) -> str:
+        """The id of the child that spent the budget."""
+        return self.reason.child
+
+    @property
+    def max_restarts(self) -> int:
+        """How many restarts were allowed within `period`."""
+        return self.reason.max_restarts
+
+    @property
+    def period(self) -> float | None:
+        """Seconds of running in which the restarts are counted; `None`: in a row without progress."""
+        return self.reason.period
+
+    def describe(self) -> str:
+        *limits, last = self.causes
+        lines = [
+            f"{limit.path}: child {limit.child!r} needed more than {limit.max_restarts} restarts {limit.span}"
+            for limit in limits
+            if isinstance(limit, RestartLimitExceeded)
+        ]
+        return "\n  ".join(
+            [f"{self.supervisor} gave up, and nothing below it runs", *lines, f"last cause: {within(last)}"]
+        )
+
+
+def ended(supervisor: str, reason: ExitReason, ledger: tuple[LedgerEntry, ...] = ()) -> SupervisorEnded:
+    """The error that says why a supervisor is gone."""
+    kind = SupervisorGaveUp if isinstance(reason, RestartLimitExceeded) else SupervisorEnded
+    return kind(supervisor, reason, ledger)
+
+
+class ShuttingDown(SupervisionError):
+    """The supervisor is on its way out and serves no more requests."""
+
+    fields = ("supervisor",)
+    supervisor: str
+
+    def describe(self) -> str:
+        return f"{self.supervisor} is shutting down; ask again once it has been restarted"

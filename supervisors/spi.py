@@ -1,0 +1,71 @@
+"""What the layer above needs of supervisors and users do not: the seam for `teams`.
+
+The only module of `supervisors`, besides its facade, that `teams` imports. No promise of stability.
+"""
+
+from __future__ import annotations
+
+from supervisors._check.check import Finding
+from supervisors._engine.child import ALIVE, ChildInfo
+from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, constant, exponential, linear
+from supervisors._specs.builders import ChildOptions, CommonOptions, budget, child, dynamic_supervisor, supervisor
+from supervisors._specs.document import read_document
+from supervisors._specs.faults import attempt, checked, faults_of, unknown_key
+from supervisors._specs.fields import MAX_RESTARTS, Strategy
+from supervisors._specs.spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
+from supervisors._supervisor.actor import Supervisor
+from supervisors._supervisor.messages import (
+    CountChildren,
+    DeleteChild,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    WhichChild,
+)
+from supervisors._supervisor.ref import SupervisorRef
+from supervisors.errors import ChildRunning, NotFound, SpecError, SpecFault, SupervisionError
+from supervisors.events import Concluded
+
+__all__ = [
+    "ALIVE",
+    "MAX_RESTARTS",
+    "Backoff",
+    "ChildInfo",
+    "ChildOptions",
+    "ChildRunning",
+    "ChildSpec",
+    "CommonOptions",
+    "Concluded",
+    "Constant",
+    "CountChildren",
+    "DeleteChild",
+    "Exponential",
+    "Finding",
+    "Linear",
+    "NotFound",
+    "OwnBudget",
+    "RestartChild",
+    "Spec",
+    "SpecError",
+    "SpecFault",
+    "StartChild",
+    "Strategy",
+    "SupervisionError",
+    "Supervisor",
+    "SupervisorRef",
+    "SupervisorSpec",
+    "TerminateChild",
+    "WhichChild",
+    "attempt",
+    "budget",
+    "checked",
+    "child",
+    "constant",
+    "dynamic_supervisor",
+    "exponential",
+    "faults_of",
+    "linear",
+    "read_document",
+    "supervisor",
+    "unknown_key",
+]

@@ -1,0 +1,49 @@
+"""Whether calling something makes a coroutine, or a generator, of which nothing has run yet."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+
+from supervisors.spi import SpecFault
+
+
+def is_async(called: object) -> bool:
+    """Whether this is an `async` function, or wraps one, binds the arguments of one or has one for its call."""
+    if isinstance(called, functools.partial):
+        return is_async(called.func)
+    if not callable(called):
+        return False
+    return inspect.iscoroutinefunction(inspect.unwrap(called)) or inspect.iscoroutinefunction(type(called).__call__)
+
+
+def async_faults(path: str, **functions: object) -> Iterator[SpecFault]:
+    """What is wrong with functions that are not awaited: those that are `async`, of which a coroutine, and so the
+    truth, would be all that is ever seen.
+    """
+    for name, function in functions.items():
+        if is_async(function):
+            yield SpecFault(path, f"{name}: is asked at once and must be a plain function, {function!r} is async")
+
+
+def is_generator(called: object) -> bool:
+    """Whether this is a generator function, `async` or not, or binds the arguments of one or has one for its call.
+
+    Of one that wraps a generator function nothing is known: it may well run what it wraps.
+    """
+    if isinstance(called, functools.partial):
+        return is_generator(called.func)
+    if not callable(called):
+        return False
+    calls = (called, type(called).__call__)
+    return any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in calls)
+
+
+def generator_faults(path: str, **functions: object) -> Iterator[SpecFault]:
+    """What is wrong with functions that have one result: those that yield, of which nothing would ever run."""
+    for name, function in functions.items():
+        if is_generator(function):
+            yield SpecFault(
+                path, f"{name}: has one result and must not yield, {function!r} is a generator: return a list"
+            )

@@ -1,0 +1,1 @@
+"""The coordinator: how work finds a member, and comes back."""

@@ -1,0 +1,1 @@
+"""Teams, patterns and choreographies in files."""

@@ -1,0 +1,69 @@
+"""The names a file may use for whom it means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from teams._members.member import MOST
+from teams.protocols._topics.event import pattern_fault, topic_matcher
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Who there is in a team, by what its file says, sound or not: so that one fault does not bring others along."""
+
+    seats: frozenset[str]
+    """Single members: of one with a `count`, each by its number."""
+    people: frozenset[str]
+    """Members, their seats, and the roles they play."""
+    capabilities: frozenset[str]
+    """What somebody can."""
+    topics: frozenset[str]
+    """Topics and patterns of topics that somebody hears of."""
+    declared: frozenset[str]
+    """The roles that are declared; empty: members play what they like."""
+
+    @classmethod
+    def of(
+        cls,
+        members: Sequence[Mapping[str, object]],
+        roles: Sequence[Mapping[str, object]],
+        choreographies: Sequence[Mapping[str, object]] = (),
+    ) -> Names:
+        """The names in a team of these."""
+        handlers = [each.get("event_handlers") for each in choreographies]
+        topics = {str(topic) for each in handlers if isinstance(each, Mapping) for topic in each}
+        declared = {name: each for each in roles if isinstance(name := each.get("name"), str)}
+        seats: set[str] = set()
+        people: set[str] = set()
+        can: set[str] = set()
+        for each in members:
+            id, role, count = each.get("id"), each.get("role"), each.get("count", 1)
+            if isinstance(id, str):
+                numbers = range(1, count + 1) if isinstance(count, int) and 1 < count <= MOST else ()
+                seats |= {f"{id}-{number}" for number in numbers} or {id}
+                people.add(id)
+            subscribes = each.get("subscribes", ())
+            topics |= {subscribes} if isinstance(subscribes, str) else set(_texts(subscribes))
+            if isinstance(role, str):
+                people.add(role)
+                can |= set(_texts(declared.get(role, {}).get("capabilities")))
+            can |= set(_texts(each.get("capabilities")))
+        return cls(frozenset(seats), frozenset(people | seats), frozenset(can), frozenset(topics), frozenset(declared))
+
+    def hears(self, topic: str) -> bool:
+        """Whether anybody is told of this topic. A pattern that is none is told of nothing."""
+        patterns = [each for each in self.topics if pattern_fault(each) is None]
+        return any(topic_matcher(each).fullmatch(topic) for each in patterns)
+
+    @property
+    def sides(self) -> frozenset[str]:
+        """Who may hand work on, or get it: members and roles, those that nobody plays yet included."""
+        return self.people | self.declared
+
+
+def _texts(values: object) -> Iterable[str]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        return ()
+    return [each for each in values if isinstance(each, str)]

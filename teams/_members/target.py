@@ -1,0 +1,86 @@
+"""Targets: who is to do a piece of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from supervisors.spi import SpecError, SpecFault
+from teams._checks.coroutine import async_faults
+
+Route = Literal["least_loaded", "round_robin", "random", "consistent_hash"]
+ROUTES: tuple[Route, ...] = ("least_loaded", "round_robin", "random", "consistent_hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Can:
+    """Whoever has this capability."""
+
+    capability: str
+
+    def __str__(self) -> str:
+        return f"can({self.capability!r})"
+
+
+def can(capability: str) -> Can:
+    """Work for whoever has this capability. Raises SpecError when it is not the name of one."""
+    made = Can(capability)
+    faults = list(work_target_faults("can()", made))
+    if faults:
+        raise SpecError(faults)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The members of a role, or those with a capability, and how one of them is chosen for each piece of work."""
+
+    whom: str | Can
+    route: Route = "least_loaded"
+    key: Callable[[object], object] | None = None
+    """What of the work decides, for `consistent_hash`; None: the work itself."""
+
+    def __str__(self) -> str:
+        return f"{self.whom} ({self.route})"
+
+
+def pool(whom: str | Can, route: Route = "least_loaded", *, key: Callable[[object], object] | None = None) -> Pool:
+    """Work for one of several, chosen by `route`.
+
+    `least_loaded` takes the member with the fewest pieces of work reserved, `round_robin` one after another, `random`
+    any with equal chance; of these three, members that are being restarted get nothing until they are up, and the first
+    that is up gets what came while none was. `consistent_hash` takes the same member for the same key for as long as it
+    is in the team, and waits for it while it is being restarted. When a member leaves or terminates, only its own keys
+    move; when one joins, it takes 1 / n of the keys, n being the number of members then, and no key moves between the
+    others. A key is known by its `repr`: strings and numbers are good keys, an object without a `__repr__` of its own
+    is another one each time.
+
+    What a choice costs does not grow with the number of members (`round_robin`, `random`), or with its logarithm.
+
+    Raises:
+        SpecError: every fault
+    """
+    faults = list(work_target_faults("pool()", whom, "whom"))
+    if route not in ROUTES:
+        faults.append(SpecFault("pool()", f"route: must be one of {', '.join(ROUTES)}, got {route!r}"))
+    if key is not None and not callable(key):
+        faults.append(SpecFault("pool()", f"key: must be a function of the work, got {key!r}"))
+    faults += async_faults("pool()", key=key)
+    if faults:
+        raise SpecError(faults)
+    return Pool(whom, route, key)
+
+
+WorkTarget = str | Can | Pool
+"""One of a team: a member by id or else the members of a role, those with a capability, a pool of either."""
+
+
+def work_target_faults(path: str, whom: object, name: str = "to") -> Iterator[SpecFault]:
+    """What is wrong with something that is to be a member, a role or a capability."""
+    if isinstance(whom, Can):
+        capability: object = whom.capability
+        if not isinstance(capability, str) or not capability.strip():
+            yield SpecFault(path, f"{name}: a capability must have a name, got {capability!r}")
+    elif not isinstance(whom, str) or not whom.strip():
+        yield SpecFault(path, f"{name}: must be the name of a member or a role, or can(...), got {whom!r}")

@@ -1,0 +1,1 @@
+"""Runs: how a pattern is played, step by step, and remembered."""

@@ -1,0 +1,391 @@
+"""What a pattern plays through: steps that are remembered, time, randomness and events of its run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from actors.spi import Actor, ActorDeadError, ActorRef, NoProc, post, sleep
+from teams._dispatch.gather import Gathered, Gathering, GatherPolicy, collect
+from teams._dispatch.messages import CancelWork, GetRoster
+from teams._dispatch.work import Assign
+from teams._members.results import Outcome
+from teams._members.target import Can, Pool
+from teams._runs.interrupt import is_interrupt
+from teams._runs.pattern import Inline, Pattern, Target, label
+from teams._runs.state import BEGAN, Answer, Journal, RunState
+from teams.errors import NoCapableAgent, RunError, StepFailed, StepTimeout, TeamError, WorkFailed
+from teams.events import RunEvent, StepBegan, StepBroke, StepDone, StepSkipped
+from teams.protocols._topics.ref import TopicsRef
+
+T = TypeVar("T")
+
+ASKED = 5
+"""How often the coordinator is asked for the same when it crashes over it."""
+
+
+class RunContext:
+    """A run, or a named part of one. Steps are named by where they stand in the pattern, so that the same step has the
+    same name when the pattern is played again.
+    """
+
+    __slots__ = ("_actor", "_coordinator", "_journal", "_path", "_priority", "_record", "_used")
+
+    def __init__(
+        self,
+        actor: Actor,
+        record: RunState,
+        coordinator: ActorRef[Any],
+        path: str = "",
+        priority: int = 0,
+        journal: Journal | None = None,
+    ) -> None:
+        self._actor = actor
+        self._record = record
+        self._coordinator = coordinator
+        self._path = path
+        self._priority = priority
+        self._journal = record.journal if journal is None else journal
+        self._used: dict[str, int] = {}
+
+    @property
+    def run(self) -> str:
+        """The name of the run."""
+        return self._record.id
+
+    @property
+    def path(self) -> str:
+        """The part of the run that this is; empty for the whole."""
+        return self._path
+
+    @property
+    def random(self) -> random.Random:
+        """The randomness of the runtime."""
+        return self._actor.runtime.random
+
+    def now(self) -> float:
+        """The runtime's clock, in seconds."""
+        return self._actor.runtime.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+        await sleep(seconds)
+
+    # Parts
+
+    def key(self, name: str) -> str:
+        """The full name of a step or part of this one."""
+        return f"{self._path}/{name}" if self._path else name
+
+    def _numbered(self, name: str) -> str:
+        count = self._used[name] = self._used.get(name, 0) + 1
+        return self.key(name) if count == 1 else self.key(f"{name}#{count}")
+
+    def _at(self, key: str, priority: int | None = None) -> RunContext:
+        return RunContext(
+            self._actor,
+            self._record,
+            self._coordinator,
+            key,
+            self._priority if priority is None else priority,
+            self._journal,
+        )
+
+    def at(self, name: str, *, priority: int | None = None) -> RunContext:
+        """A part of this one, with names of its own. `priority` is that of its steps, where they say none."""
+        return self._at(self._numbered(name), priority)
+
+    def apart(self, name: str) -> RunContext:
+        """A part under exactly this name, one of very many: it has a journal of its own, which can be forgotten. What
+        has to outlive that, its result for instance, the pattern keeps itself (`kept`).
+        """
+        key = self.key(name)
+        journal = self._record.parts.setdefault(key, {})
+        return RunContext(self._actor, self._record, self._coordinator, key, self._priority, journal)
+
+    def close(self) -> None:
+        """A part made by `apart` has ended."""
+        self._record.parts.pop(self._path, None)
+
+    def kept(self, name: str, make: Callable[[], T]) -> T:
+        """What `make` returned when this part asked for it for the first time, however often the pattern is played:
+        for what a pattern must remember besides the outcomes of its steps.
+        """
+        key = self.key(name)
+        kept = self._record.kept
+        if key not in kept:
+            kept[key] = make()
+        found: T = kept[key]
+        return found
+
+    # Events
+
+    def emit(self, event: RunEvent) -> None:
+        """Publishes an event of this run, once, however often the pattern is played. Path, time and run are filled in
+        here.
+        """
+        key = self._numbered(f"({event.name})")
+        if key not in self._record.emitted:
+            self._record.emitted.add(key)
+            own = [each.name for each in fields(event)][len(fields(RunEvent)) :]
+            self._tell(type(event), self.now(), *(getattr(event, each) for each in own))
+
+    def _tell(self, kind: type[RunEvent], at: float, *values: object) -> None:
+        actor = self._actor
+        self._record.publish(actor.runtime.events, kind, actor.path, at, *values)
+
+    # Steps
+
+    async def do(
+        self,
+        target: Target,
+        value: object,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        priority: int | None = None,
+        attempts: int = 1,
+    ) -> Any:
+        """One step: has `target` work on `value` and returns the result.
+
+        Args:
+            target: one of the team (a member, a role, a capability, a pool), a pattern, or a function that is called
+                here
+            name: what the step is called in events and partial results; by default the target
+            timeout: seconds for all attempts together
+            priority: more is sooner, where work has to wait for somebody to be free; None: that of this part of the
+                run. Steps of a pattern have it, too.
+            attempts: how often it may be tried when whoever does it crashes
+
+        Raises:
+            StepTimeout: it was not done in time
+            StepFailed: every attempt failed; `error` is the last failure
+            RunError: a pattern has ended with this error
+        """
+        if isinstance(target, Inline) and timeout is None and attempts == 1:
+            return await target.take(self, value, name, priority)
+        key = self._numbered(name or label(target))
+        known = self._journal.get(key)
+        if known is None:
+            record = self._record
+            began = record.under_way.get(key)
+            if began is None:
+                began = record.under_way[key] = self.now()
+                self._tell(StepBegan, began, key, label(target))
+            left = None if timeout is None else began + timeout - self.now()
+            if isinstance(target, str | Can | Pool):
+                urgency = self._priority if priority is None else priority
+                known = await self._assigned(
+                    key, Assign(value, target, f"{record.id}:{key}", record.id, urgency, left, attempts)
+                )
+            else:
+                known = await self._played(key, target, value, left, priority, attempts)
+            record.end(self._journal, key, known)
+            now = self.now()
+            if known.error is None:
+                self._tell(StepDone, now, key, now - began, known.value)
+            else:
+                self._tell(StepBroke, now, key, now - began, known.error)
+        if known.error is not None:
+            raise known.error
+        return known.value
+
+    async def _played(
+        self, key: str, target: Target, value: object, timeout: float | None, priority: int | None, attempts: int
+    ) -> Outcome:
+        limit, task = asyncio.timeout(timeout), asyncio.current_task()
+        try:
+            async with limit:
+                return Outcome(await self._here(key, target, value, priority, attempts))
+        except RunError as error:
+            failure = error
+        except BaseException as error:  # whatever a step raises is the outcome of that step
+            if is_interrupt(error, task):
+                raise
+            kind = StepTimeout if limit.expired() else StepFailed
+            failure = kind(self.run, key, error)
+        self._call_off(key, "its time is up" if limit.expired() else "what it is part of has failed")
+        return Outcome(error=failure)
+
+    async def _assigned(self, key: str, request: Assign) -> Outcome:
+        """A step of the team. What was asked before a crash of this actor is not asked again."""
+        outcome = await self._asked(key, request)
+        error = outcome.error
+        if error is None:
+            return outcome
+        if isinstance(error, TimeoutError):
+            return Outcome(error=StepTimeout(self.run, key, error))
+        return Outcome(error=StepFailed(self.run, key, error.error if isinstance(error, WorkFailed) else error))
+
+    async def _asked(self, key: str, request: object) -> Outcome:
+        """What the coordinator answers. What it was asked when it crashed is asked again: it knows work by its id."""
+        answers = self._record.answers
+        outcome = None
+        for _ in range(ASKED):
+            answer = answers.get(key)
+            if answer is None:
+                answer = answers[key] = Answer()
+                post(self._coordinator, request, answer)
+            if answer.outcome is None:
+                answer.waiter = asyncio.get_running_loop().create_future()
+                await answer.waiter
+            outcome = answer.outcome
+            answers.pop(key, None)
+            assert outcome is not None
+            if outcome.error is None or isinstance(outcome.error, TeamError) or not self._coordinator.is_alive():
+                break
+        assert outcome is not None
+        return outcome
+
+    async def _here(self, key: str, target: Any, value: object, priority: int | None, attempts: int) -> object:
+        """A pattern, or a function, in the actor of the run."""
+        for attempt in range(1, attempts):
+            with suppress(Exception):
+                return await self._once(key if attempt == 1 else f"{key}~{attempt}", target, value, priority)
+        return await self._once(key if attempts == 1 else f"{key}~{attempts}", target, value, priority)
+
+    async def _once(self, key: str, target: Any, value: object, priority: int | None) -> object:
+        if isinstance(target, Pattern):
+            return await target.play(self._at(key, priority), value)
+        result = target(value)
+        return await result if inspect.isawaitable(result) else result
+
+    def _call_off(self, key: str, why: str) -> None:
+        """A step is not wanted any more, and neither is what goes on inside it."""
+        record = self._record
+        for each in record.below(key):
+            if record.answers.pop(each, None) is not None and self._coordinator.is_alive():
+                self._coordinator.tell(CancelWork(f"{self.run}:{each}", why))
+            if each != key:
+                del record.under_way[each]
+                self._tell(StepSkipped, self.now(), each, f"called off, {why}")
+
+    # Several at once
+
+    async def gather(
+        self,
+        branches: Mapping[str, tuple[Target, object]],
+        policy: GatherPolicy | None = None,
+        *,
+        within: float | None = None,
+        name: str = "gather",
+        priority: int | None = None,
+        attempts: int = 1,
+    ) -> Gathered:
+        """Several steps at once, each with a name: (target, input). Ends as `policy` says (by default `collect()`), or
+        after `within` seconds; what has not ended by then is called off. Failures are values of the result.
+        """
+        scope = self.at(name, priority=priority)
+        known = self._record.kept.get(scope.path)
+        if isinstance(known, Gathered):
+            return known
+        began: float = scope.kept(BEGAN, self.now)
+        return await scope._gathered(branches, policy or collect(), within, began, attempts)
+
+    async def _gathered(
+        self,
+        branches: Mapping[str, tuple[Target, object]],
+        policy: GatherPolicy,
+        within: float | None,
+        began: float,
+        attempts: int,
+    ) -> Gathered:
+        gathering = Gathering(branches, policy)
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def branch(name: str, target: Target, value: object) -> None:
+            task = asyncio.current_task()
+            try:
+                result = await self.do(target, value, name=name, attempts=attempts)
+            except BaseException as error:  # the failure of a branch is a value of the gathering
+                if is_interrupt(error, task):
+                    raise
+                if not over.done():
+                    gathering.failed(name, error)
+            else:
+                if not over.done():
+                    gathering.done(name, result)
+            if gathering.over and not over.done():
+                over.set_result(None)
+
+        if gathering.over:
+            return self._settled(gathering)
+        tasks = [asyncio.ensure_future(branch(name, target, value)) for name, (target, value) in branches.items()]
+        try:
+            left = None if within is None else max(0.0, began + within - self.now())
+            await asyncio.wait([over], timeout=left)
+            gathered = self._settled(gathering)  # before anything is called off, and before this may be killed
+            why = "the others are enough or failed" if over.done() else "its time is up"
+            if not over.done():
+                over.set_result(None)
+            for name in gathered.unanswered:
+                self._end_off(self.key(name), why)
+            return gathered
+        finally:
+            await end_all(tasks)
+
+    def _settled(self, gathering: Gathering) -> Gathered:
+        """What came of the gathering that this part is, now and whenever the pattern is played."""
+        gathered = self._record.kept[self._path] = gathering.gathered()
+        return gathered
+
+    def _end_off(self, key: str, why: str) -> None:
+        self._call_off(key, why)
+        if self._record.under_way.pop(key, None) is not None:
+            self._tell(StepSkipped, self.now(), key, f"called off, {why}")
+
+    # The team
+
+    async def able(self, whom: str | Can) -> tuple[str, ...]:
+        """The seats of all that can do what is addressed so, as they were when this part asked for the first time.
+
+        Raises:
+            StepFailed: nobody can (`NoCapableAgent`), or the team is gone
+        """
+        key = self._numbered(f"who is {whom}")
+        kept = self._record.kept
+        if key not in kept:
+            outcome = await self._asked(key, GetRoster())
+            if outcome.error is not None:
+                raise StepFailed(self.run, key, outcome.error) from outcome.error
+            seats: Any = outcome.value
+            able = [
+                seat.id
+                for seat in seats
+                if not seat.leaving
+                and (whom.capability in seat.capabilities if isinstance(whom, Can) else whom in seat[:3])
+            ]
+            kept[key] = tuple(able), tuple(seat.id for seat in seats)
+        found: tuple[str, ...]
+        found, there = kept[key]
+        if not found:
+            raise StepFailed(self.run, key, NoCapableAgent(self.team, str(whom), there))
+        return found
+
+    @property
+    def team(self) -> str:
+        """The path of the team."""
+        return self._coordinator.path.rpartition("/")[0]
+
+    @property
+    def topics(self) -> TopicsRef:
+        """The topics of the team. Raises ActorDeadError when they are gone."""
+        path = f"{self.team}/topics"
+        found = self._actor.runtime.find(path)
+        if not isinstance(found, TopicsRef):
+            raise ActorDeadError(path, NoProc(), None)
+        return found
+
+
+async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Ends tasks, and waits until they have."""
+    left = [task for task in tasks if not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)

@@ -1,0 +1,107 @@
+"""Patterns: what a team does with a piece of work, as values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from supervisors.spi import SpecFault
+from teams._checks.coroutine import is_generator
+from teams._members.target import Can, Pool
+
+if TYPE_CHECKING:
+    from teams._runs.context import RunContext
+
+Function = Callable[[Any], object | Awaitable[object]]
+Target: TypeAlias = "str | Can | Pool | Pattern | Function"
+"""What a step may be: one of the team, a pattern, or a function that is called where the pattern is played."""
+
+
+class Pattern:
+    """Base of all patterns: a frozen value that says how steps follow each other. A pattern may be a step of another.
+
+    `play` runs inside an actor of its own (a child of the team). When that actor is restarted after a crash, `play` is
+    called again from the beginning: steps that have ended answer at once. So all that it does to the world, and all
+    that may differ between two calls, has to go through `run`.
+    """
+
+    __slots__ = ()
+
+    async def play(self, run: RunContext, value: object) -> object:
+        """Does the pattern with this input and returns its result. Raises `StepFailed` and others of `RunError`."""
+        raise NotImplementedError
+
+    def parts(self) -> Iterator[Target]:
+        """All targets named in it, so that an unknown one is found before anything starts."""
+        raise NotImplementedError
+
+
+class Inline(Pattern):
+    """A pattern that is no step of its own: its steps are steps of whoever plays it, under the name it is given."""
+
+    __slots__ = ()
+
+    async def play(self, run: RunContext, value: object) -> object:
+        return await self.take(run, value)
+
+    async def take(
+        self, run: RunContext, value: object, name: str | None = None, priority: int | None = None
+    ) -> object:
+        """Does it as part of `run`, under this name, with this priority where it says none of its own."""
+        raise NotImplementedError
+
+
+def target_faults(path: str, target: object) -> Iterator[SpecFault]:
+    """What is wrong with something that is to be a target."""
+    if isinstance(target, str):
+        if not target.strip():
+            yield SpecFault(path, f"names nobody: {target!r}")
+    elif isinstance(target, type) and target.__module__ != "builtins":
+        yield SpecFault(path, f"{target.__name__} is a class: make it a member of the team, and name that")
+    elif not isinstance(target, Can | Pool | Pattern) and not callable(target):
+        yield SpecFault(path, f"must be a member, a role, can(...), a pool, a pattern or a function, got {target!r}")
+    elif is_generator(target):
+        yield SpecFault(path, f"{label(target)} is a generator, and a step has one result: return a list")
+
+
+def pattern_faults(path: str, pattern: object) -> Iterator[SpecFault]:
+    """What is wrong with something that is to be a pattern."""
+    if not isinstance(pattern, Pattern):
+        yield SpecFault(path, f"pattern: must be one, such as sequential(...), got {pattern!r}")
+
+
+def members_faults(path: str, targets: Iterable[object]) -> Iterator[SpecFault]:
+    """What is wrong with several targets, each called by its place."""
+    for number, target in enumerate(targets, 1):
+        yield from target_faults(f"{path}/{number}", target)
+
+
+def several_faults(place: str, name: str, several: object) -> Iterator[SpecFault]:
+    """What is wrong with several of something; a text is several of nothing, though it has letters."""
+    if isinstance(several, str | bytes) or not isinstance(several, Iterable):
+        yield SpecFault(place, f"{name}: must be a list or the like, got {several!r}")
+
+
+def whoms(target: Target) -> Iterator[str | Can]:
+    """The members, roles and capabilities that a target names, those of patterns inside included."""
+    if isinstance(target, Pattern):
+        for part in target.parts():
+            yield from whoms(part)
+    elif isinstance(target, Pool):
+        yield target.whom
+    elif isinstance(target, str | Can):
+        yield target
+
+
+def label(target: Target) -> str:
+    """The target in a word, as the name of a step."""
+    if isinstance(target, str):
+        return target
+    if isinstance(target, Can):
+        return target.capability
+    if isinstance(target, Pool):
+        return label(target.whom)
+    if isinstance(target, Pattern):
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(target).__name__).lower()
+    return getattr(target, "__name__", type(target).__name__)

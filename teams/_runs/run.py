@@ -1,0 +1,119 @@
+"""A run: the actor that plays a pattern. A child of the team, restarted after a crash until the pattern has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from actors.spi import Actor, ActorDeadError, ActorRef, ExitReason, Future, finish, when_gone
+from supervisors.spi import Concluded
+from teams._dispatch.messages import EndRun
+from teams._members.results import Outcome
+from teams._runs.context import RunContext
+from teams._runs.interrupt import is_interrupt
+from teams._runs.pattern import Pattern, label
+from teams._runs.state import RunState, cancelled
+from teams.errors import RunCancelled, RunError, RunFailed
+from teams.events import RunBegan, RunEnded, RunEvent
+
+
+class Run(Actor):
+    """Plays the pattern of a record before any message, and ends when the pattern has."""
+
+    def __init__(self, record: RunState) -> None:
+        self.record = record
+
+    async def on_continue(self) -> None:
+        await self.play()
+        finish(self)
+
+    async def play(self) -> Outcome:
+        """Plays the pattern from its beginning, and settles the record."""
+        record = self.record
+        coordinator = self.coordinator
+        task = record.task = asyncio.current_task()
+        if record.began is None:
+            record.began = self.runtime.now()
+            self.tell(RunBegan, record.began, label(record.pattern))
+        try:
+            if record.cancelled is not None:
+                raise cancelled(record)
+            result = await record.pattern.play(RunContext(self, record, coordinator), record.value)
+            outcome = Outcome(result)
+        except (RunCancelled, RunFailed) as error:
+            outcome = Outcome(error=error)
+        except BaseException as error:  # what fails in a pattern would fail again
+            if not is_interrupt(error, task):
+                outcome = Outcome(error=RunFailed(record.id, error, record.partial))
+            elif isinstance(error, asyncio.CancelledError) and record.cancelled is not None and task is not None:
+                task.uncancel()
+                outcome = Outcome(error=cancelled(record))
+            else:
+                raise
+        finally:
+            record.task = None
+        if coordinator.is_alive():
+            coordinator.tell(EndRun(record.id, "its run has ended"))
+        now = self.runtime.now()
+        self.tell(RunEnded, now, now - record.began, outcome.error)
+        record.settle(outcome)
+        return outcome
+
+    def tell(self, kind: type[RunEvent], at: float, *values: object) -> None:
+        """Publishes an event of the run."""
+        self.record.publish(self.runtime.events, kind, self.path, at, *values)
+
+    @property
+    def team(self) -> str:
+        """The path of the team."""
+        return self.path.rpartition("/runs/")[0]
+
+    @property
+    def coordinator(self) -> ActorRef[Any]:
+        """The coordinator of the team. Raises RunError."""
+        found = self.runtime.find(f"{self.team}/coordinator")
+        if found is None:
+            raise RunError()
+        return found
+
+
+class GoalRun(Run):
+    """The run a team exists for. When it has its result, the team has ended; a failure is a crash of this actor, which
+    its policy restarts: what was done stays done, what failed is tried again.
+    """
+
+    def __init__(self, pattern: Pattern, value: object) -> None:
+        record = self.kept(_Kept)
+        if record.record is None:
+            future: Future[Any] = Future(self.runtime.park)
+            record.record = RunState(f"goal-{self.runtime.next_number()}", pattern, value, future, self.runtime.park)
+            when_gone(self, partial(broken, record.record, self.path))
+        super().__init__(record.record)
+        self.publish_view(record.record)
+
+    async def on_continue(self) -> None:
+        self.record.forgive()
+        outcome = await self.play()
+        if isinstance(outcome.error, RunFailed):
+            raise outcome.error
+        if outcome.error is None:
+            self.runtime.events.publish(Concluded(self.path, self.runtime.now(), outcome.value))
+        finish(self)
+
+    @property
+    def team(self) -> str:
+        return self.path.rpartition("/")[0]
+
+
+class _Kept:
+    def __init__(self) -> None:
+        self.record: RunState | None = None
+
+
+def broken(record: RunState, path: str, reason: ExitReason) -> None:
+    """The run is gone for good without a result."""
+    if record.cancelled is not None:
+        record.settle(Outcome(error=cancelled(record)))
+    else:
+        record.settle(Outcome(error=RunFailed(record.id, ActorDeadError(path, reason, record.value), record.partial)))

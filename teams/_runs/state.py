@@ -1,0 +1,263 @@
+"""The record of a run: its journal, its events and its result. It outlives the actor that plays the pattern."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from actors.spi import EventStream, Future, Parking
+from teams._dispatch.gather import Gathered
+from teams._members.results import Outcome
+from teams._runs.pattern import Pattern
+from teams.errors import RunCancelled
+from teams.events import RunEvent
+
+EVENTS = 1_000
+"""How many of the last events a record keeps for those who come late."""
+
+BEGAN = "(began)"
+"""The part under which a gathering keeps when it began."""
+
+Journal = dict[str, Outcome]
+"""How each step that has ended did so, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: steps, those of patterns inside included."""
+
+    done: int
+    failed: int
+    under_way: tuple[str, ...]
+
+
+class Answer:
+    """Takes the outcome of a step that was given to the team. It belongs to the record, so that the outcome is there
+    when the actor of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
+    """
+
+    __slots__ = ("outcome", "waiter")
+
+    def __init__(self) -> None:
+        self.outcome: Outcome | None = None
+        self.waiter: asyncio.Future[None] | None = None
+        """Settled when the outcome is there."""
+
+    def done(self) -> bool:
+        """Whether the outcome is there."""
+        return self.outcome is not None
+
+    def set_result(self, result: object, /) -> None:
+        """The step is done."""
+        self._settle(Outcome(result))
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """It has failed."""
+        self._settle(Outcome(error=exception))
+
+    def _settle(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """Something a pattern keeps in the record that has results to show before the pattern has ended."""
+
+    def partial(self) -> Mapping[str, object]:
+        """The results there are, by name."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class RunState:
+    """All there is to know of a run."""
+
+    id: str
+    pattern: Pattern
+    value: object
+    future: Future[Any]
+    park: Parking
+    journal: Journal = field(default_factory=dict)
+    parts: dict[str, Journal] = field(default_factory=dict)
+    """Journals of parts that are forgotten as soon as the part has ended."""
+    answers: dict[str, Answer] = field(default_factory=dict)
+    """Steps that were given to the team and have not ended."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What patterns keep through crashes, by where they stand."""
+    emitted: set[str] = field(default_factory=set)
+    under_way: dict[str, float] = field(default_factory=dict)
+    """Steps that have begun, and when."""
+    done: int = 0
+    failed: int = 0
+    began: float | None = None
+    cancelled: str | None = None
+    """Why nobody wants the result any more."""
+    task: asyncio.Task[Any] | None = None
+    ended: bool = False
+    _events: deque[tuple[type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
+    _count: int = 0
+    _waiters: list[Future[None]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def partial(self) -> dict[str, object]:
+        """The results of the steps that are done, by name."""
+        found: dict[str, object] = {}
+        for journal in (self.journal, *list(self.parts.values())):
+            found.update((name, each.value) for name, each in list(journal.items()) if each.error is None)
+        for name, kept in list(self.kept.items()):
+            if isinstance(kept, Keeps):
+                found.update((f"{name}/{part}" if name else part, value) for part, value in kept.partial().items())
+        return found
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return Progress(self.done, self.failed, tuple(self.under_way))
+
+    def end(self, journal: Journal, name: str, outcome: Outcome) -> None:
+        """A step has ended."""
+        journal[name] = outcome
+        self.under_way.pop(name, None)
+        self.answers.pop(name, None)
+        if outcome.error is None:
+            self.done += 1
+        else:
+            self.failed += 1
+
+    def forgive(self) -> None:
+        """What has failed may be tried again when the pattern is played again; what is done stays done."""
+        for journal in (self.journal, *self.parts.values()):
+            for name in [name for name, outcome in journal.items() if outcome.error is not None]:
+                del journal[name]
+        for name, kept in list(self.kept.items()):
+            if isinstance(kept, Gathered) and (kept.failures or not kept.satisfied):
+                del self.kept[name]
+                self.kept.pop(f"{name}/{BEGAN}", None)
+        self.answers.clear()
+        self.under_way.clear()
+        self.failed = 0
+
+    def below(self, name: str) -> list[str]:
+        """This step, if it is under way, and those inside it that are."""
+        return [each for each in self.under_way if each == name or each.startswith(f"{name}/")]
+
+    def publish(self, stream: EventStream, kind: type[RunEvent], path: str, at: float, *values: object) -> None:
+        """Something happened in the run. The event is made when somebody looks. On the loop thread."""
+        fields: tuple[Any, ...] = (path, at, self.id, *values)
+        if stream.sinks(kind):
+            stream.publish(kind(*fields))
+        with self._lock:
+            self._events.append((kind, fields))
+            self._count += 1
+            if not self._waiters:
+                return
+        self._wake()
+
+    def settle(self, outcome: Outcome) -> None:
+        """The run has ended. The first outcome counts."""
+        if self.future.done():
+            return
+        self.ended = True
+        if outcome.error is not None:
+            self.future.set_exception(outcome.error)
+        else:
+            self.future.set(outcome.value)
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
+            waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.set(None)
+
+    def since(self, index: int) -> tuple[list[RunEvent], int, Future[None] | None]:
+        """The events from `index` on that are still kept, the next index, and what to wait for if there are none."""
+        with self._lock:
+            oldest = self._count - len(self._events)
+            new = list(self._events)[max(0, index - oldest) :]
+            if new or self.ended:
+                return [kind(*values) for kind, values in new], self._count, None
+            waiter: Future[None] = Future(self.park)
+            self._waiters.append(waiter)
+            return [], self._count, waiter
+
+
+class RunHandle:
+    """A run, for whoever asked for it: await it for the result, or `.get(timeout=...)` in a thread.
+
+    Raises `RunFailed` or `RunCancelled`, which have what was done by then, or `ActorDeadError` when the team is gone.
+    """
+
+    def __init__(self, record: RunState, cancel: Callable[[str], None]) -> None:
+        self._record = record
+        self._cancel = cancel
+
+    @property
+    def id(self) -> str:
+        """The name of the run, as its events have it."""
+        return self._record.id
+
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self._record.future.done()
+
+    @property
+    def partial(self) -> dict[str, object]:
+        """The results of the steps that are done by now, by name."""
+        return self._record.partial
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._record.progress
+
+    def get(self, *, timeout: float | None = None) -> Any:
+        """Waits for the result in a thread, for at most `timeout` seconds. Raises `pykka.Timeout` after that."""
+        return self._record.future.get(timeout=timeout)
+
+    def __await__(self) -> Any:
+        return self._record.future.__await__()
+
+    def cancel(self, reason: str = "cancel() was called") -> None:
+        """Ends the run and calls off all that it started."""
+        self._cancel(reason)
+
+    async def events(self) -> AsyncIterator[RunEvent]:
+        """What happens in the run, from its beginning until it has ended. At most the last 1,000 events wait for one
+        who is late.
+        """
+        index = 0
+        while True:
+            new, index, waiter = self._record.since(index)
+            for event in new:
+                yield event
+            if waiter is not None:
+                await waiter
+            elif not new:
+                return
+
+    def stream(self) -> Iterator[RunEvent]:
+        """The same in a thread, which blocks meanwhile."""
+        index = 0
+        while True:
+            new, index, waiter = self._record.since(index)
+            yield from new
+            if waiter is not None:
+                waiter.get()
+            elif not new:
+                return
+
+    def __repr__(self) -> str:
+        return f"<RunHandle {self.id}: {self.progress}>"
+
+
+def cancelled(record: RunState) -> RunCancelled:
+    """The error of a run that was cancelled."""
+    return RunCancelled(record.id, record.cancelled or "", record.partial)

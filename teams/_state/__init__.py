@@ -1,0 +1,1 @@
+"""State that outlives its actor: shared state, event sourcing, and stores."""

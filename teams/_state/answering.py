@@ -1,0 +1,20 @@
+"""Errors that are answers: what somebody else's function or disk raised is the asker's, and no crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from actors.spi import Actor, take_reply
+
+
+@contextmanager
+def errors_as_answers(actor: Actor) -> Iterator[None]:
+    """What the block raises is the answer to the message being handled. Where nobody asked, it is a crash."""
+    try:
+        yield
+    except Exception as error:
+        reply = take_reply(actor)
+        if reply is None:
+            raise
+        reply.set_exception(error)

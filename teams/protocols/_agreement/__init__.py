@@ -1,0 +1,1 @@
+"""How several agree: decisions, discussions, conflicts."""

@@ -1,0 +1,234 @@
+"""Conflicts between members, and how they end.
+
+    conflict         goes to                                    a tie
+    Contention       the higher priority                        whoever claimed first
+    Contradiction    the statement with the stronger evidence   a person
+    Disagreement     a person, with a deadline and a default    -
+
+`resolve` is pure: it decides, or says that a person has to, with what to ask. `settle` has the person asked where it
+must be, and publishes a `ConflictResolved`. Findings that state the same add their evidence up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from actors.spi import current_cell
+from supervisors.spi import SpecError, SpecFault
+from teams._checks.fields import seconds_faults
+from teams.protocols._agreement.exact import Exact, exact, plain
+from teams.protocols._given import id_faults
+from teams.protocols._person import Answered, PersonRef
+from teams.protocols.events import ConflictResolved
+
+T = TypeVar("T")
+
+
+class Claim(NamedTuple):
+    """A member wants a resource."""
+
+    by: str
+    priority: float = 0
+    """More goes first."""
+    at: float = 0
+    """When it was claimed, in seconds of any one clock."""
+
+
+class Statement(NamedTuple):
+    """A member says how something is."""
+
+    by: str
+    statement: Hashable
+    evidence: float = 1
+    """How strong the evidence is, from 0; of equal statements it is added up."""
+
+
+class Position(NamedTuple):
+    """A member wants it done this way."""
+
+    by: str
+    choice: Hashable
+
+
+Party = Claim | Statement | Position
+
+
+@dataclass(frozen=True, slots=True)
+class Contention:
+    """Several want what only one can have."""
+
+    resource: str
+    claims: tuple[Claim, ...]
+
+    def __post_init__(self) -> None:
+        _check(f"contention for {self.resource!r}", "claims", self.claims, Claim)
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Several say different things of one matter. `default` and `within` (seconds) are for the person, if it comes to
+    that.
+    """
+
+    about: str
+    findings: tuple[Statement, ...]
+    default: Hashable = None
+    within: float | None = None
+
+    def __post_init__(self) -> None:
+        _check(f"contradiction about {self.about!r}", "findings", self.findings, Statement, self.within)
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Several want different things. `default` takes effect when the person has not answered within `within` seconds;
+    None: any time.
+    """
+
+    about: str
+    positions: tuple[Position, ...]
+    default: Hashable = None
+    within: float | None = None
+
+    def __post_init__(self) -> None:
+        _check(f"disagreement about {self.about!r}", "positions", self.positions, Position, self.within)
+
+
+Conflict = Contention | Contradiction | Disagreement
+
+
+class Resolved(NamedTuple):
+    """The conflict is over."""
+
+    winner: Any
+    """The claim, the statement or the choice that prevails."""
+    why: str
+
+
+class Escalated(NamedTuple):
+    """A person has to decide."""
+
+    question: str
+    options: tuple[Hashable, ...]
+    default: Hashable
+    within: float | None
+    why: str
+
+
+def resolve(conflict: Conflict) -> Resolved | Escalated:
+    """Decides a conflict, or says what to ask a person. Raises SpecError for what is no conflict."""
+    match conflict:
+        case Contention(_, claims):
+            most = max(claim.priority for claim in claims)
+            first = [claim for claim in claims if claim.priority == most]
+            winner = min(first, key=lambda claim: claim.at)
+            if len(first) == 1:
+                return Resolved(winner, f"priority {most:g} is the highest")
+            return Resolved(winner, f"of {len(first)} claims with priority {most:g} it was the first")
+        case Contradiction(about, findings):
+            return _weigh(about, findings, conflict)
+        case Disagreement(about, positions):
+            choices = _distinct(position.choice for position in positions)
+            if len(choices) == 1:
+                return Resolved(choices[0], "all want the same")
+            return _escalated(f"{about}: what shall be done?", choices, conflict, "members want different things")
+        case _:
+            raise SpecError(
+                [SpecFault("resolve()", f"must be a Contention, a Contradiction or a Disagreement, got {conflict!r}")]
+            )
+
+
+def _weigh(about: str, findings: tuple[Statement, ...], conflict: Contradiction) -> Resolved | Escalated:
+    weights: dict[Hashable, Exact] = {}
+    for finding in findings:
+        weights[finding.statement] = weights.get(finding.statement, 0) + exact(finding.evidence)
+    most = max(weights.values())
+    strongest = tuple(statement for statement, weight in weights.items() if weight == most)
+    if len(strongest) == 1:
+        return Resolved(strongest[0], f"its evidence is the strongest: {plain(most):g}")
+    return _escalated(
+        f"{about}: what is true?", strongest, conflict, f"the evidence is equally strong: {plain(most):g}"
+    )
+
+
+def _escalated(
+    question: str, options: tuple[Hashable, ...], conflict: Contradiction | Disagreement, why: str
+) -> Escalated:
+    return Escalated(question, options, conflict.default, conflict.within, why)
+
+
+async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None) -> Resolved:
+    """Resolves a conflict, if need be by asking the person, from the code of an actor.
+
+    Args:
+        conflict: what is to be resolved
+        person: whom to ask
+        id: give one where it may be settled again after a crash: the person is asked once
+
+    Raises:
+        SpecError: it is no conflict, no person or no id
+        ActorDeadError: the person was gone before it was asked
+    """
+    faults = [*_person_faults(person), *id_faults("settle()", "id", id)]
+    if faults:
+        raise SpecError(faults)
+    resolution = resolve(conflict)
+    if isinstance(resolution, Escalated):
+        answer = await person.consult(
+            resolution.question, resolution.options, default=resolution.default, within=resolution.within, id=id
+        )
+        why = "a person decided" if isinstance(answer, Answered) else answer.why
+        resolution = Resolved(answer.choice, f"{resolution.why}; {why}")
+    cell = current_cell.get()
+    path = cell.path if cell is not None else person.path
+    about = conflict.resource if isinstance(conflict, Contention) else conflict.about
+    kind = type(conflict).__name__.lower()
+    runtime = person.runtime
+    runtime.events.publish(ConflictResolved(path, runtime.now(), kind, about, resolution.winner, resolution.why))
+    return resolution
+
+
+def _person_faults(person: object) -> Iterator[SpecFault]:
+    if not isinstance(person, PersonRef):
+        yield SpecFault("settle()", f"person: must be the ref of a Person, such as root.child('id'), got {person!r}")
+
+
+def _distinct(values: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _check(what: str, name: str, parties: object, kind: type[Party], within: float | None = None) -> None:
+    """Refuses a conflict that nobody could decide, with all its faults."""
+    faults = list(seconds_faults(what, "within", within))
+    if not isinstance(parties, Sequence) or not parties:
+        faults.append(SpecFault(what, f"{name}: must be a tuple of at least one {kind.__name__}, got {parties!r}"))
+    else:
+        for number, party in enumerate(parties, 1):
+            faults += _party_faults(f"{what}/{number}", party, kind)
+    if faults:
+        raise SpecError(faults)
+
+
+def _party_faults(place: str, party: object, kind: type[Party]) -> Iterator[SpecFault]:
+    if not isinstance(party, kind):
+        yield SpecFault(place, f"must be a {kind.__name__}, got {party!r}")
+    elif isinstance(party, Claim):
+        for name, number in (("priority", party.priority), ("at", party.at)):
+            if not _orders(number):
+                yield SpecFault(place, f"{name}: must be a number, got {number!r}")
+    else:
+        if isinstance(party, Statement) and not (_orders(party.evidence) and party.evidence >= 0):
+            yield SpecFault(place, f"evidence: must be a number from 0, got {party.evidence!r}")
+        name, value = ("statement", party.statement) if isinstance(party, Statement) else ("choice", party.choice)
+        try:
+            hash(value)
+        except TypeError:
+            yield SpecFault(place, f"{name}: must be hashable, to be told from others, got {value!r}")
+
+
+def _orders(number: object) -> bool:
+    """Whether it can be compared: of NaN nothing is the most."""
+    return isinstance(number, int | float) and not math.isnan(number)

@@ -1,0 +1,1 @@
+"""Peers without a leader: intentions, and the adaptive mesh."""

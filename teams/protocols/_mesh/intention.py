@@ -1,0 +1,114 @@
+"""Intentions: what peers tell each other of what they will do, and what becomes of it. The protocol is in
+`_mesh.peer`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from actors.spi import ActorRef, ExitReason
+
+
+class Intention(NamedTuple):
+    """What a peer will do."""
+
+    id: str
+    by: str
+    """The path of the peer."""
+    action: Any
+    resource: str
+    priority: int
+    """More goes first."""
+    at: float
+    """When it was announced, by the runtime's clock in seconds."""
+
+    @property
+    def precedence(self) -> tuple[int, float, str, str]:
+        """Of two that conflict the smaller goes first."""
+        return -self.priority, self.at, self.by, self.id
+
+
+class Acted(NamedTuple):
+    """The action is done."""
+
+    intention: Intention
+    result: Any
+
+
+class Yielded(NamedTuple):
+    """The peer does not act."""
+
+    intention: Intention
+    to: tuple[str, ...]
+    """Who objected, or had not consented in time."""
+    why: str
+    objected: bool
+    """Whether somebody did, rather than the time being up."""
+
+
+class ActFailed(NamedTuple):
+    """The peer crashed, was killed or is gone; how far the action came, nobody knows."""
+
+    intention: Intention
+    reason: ExitReason
+
+
+Outcome = Acted | Yielded | ActFailed
+
+
+class Intend(NamedTuple):
+    """Do this, unless a peer objects."""
+
+    action: object
+    resource: str
+    priority: int = 0
+    within: float | None = None
+    """Seconds for the consent of all; None: what the peer's class says."""
+
+
+class Announcement(NamedTuple):
+    """A peer will do this: does anybody object?"""
+
+    intention: Intention
+    by: ActorRef[Any]
+    round: int
+    """How often this peer was asked before, and once more."""
+
+
+class Consent(NamedTuple):
+    """Go ahead."""
+
+
+class Objection(NamedTuple):
+    """Do not."""
+
+    by: str
+    why: str
+
+
+class Reaction(NamedTuple):
+    """A peer's answer to an announcement, an exception where it could not give one."""
+
+    id: str
+    peer: ActorRef[Any]
+    round: int
+    outcome: object
+
+
+class Go(NamedTuple):
+    """Everybody has consented."""
+
+    id: str
+
+
+class PeerEnded(NamedTuple):
+    """The incarnation of a peer has ended."""
+
+    path: str
+    incarnation: int
+
+
+class Overdue(NamedTuple):
+    """Not everybody has consented in time."""
+
+    id: str

@@ -1,0 +1,1 @@
+"""Topics: events, subscriptions, deliveries, and choreographies with compensation."""

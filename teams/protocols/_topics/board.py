@@ -1,0 +1,93 @@
+"""What the topics keep through crashes and kills: who subscribes, what waits, what was published, what came back."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from actors.spi import ActorDeadError, ActorRef, ExitReason, Reply
+from teams.protocols._topics.chain import Chain, ChainOutcome, Undoing
+from teams.protocols._topics.delivery import DeadEvent, Delivery, Publication
+from teams.protocols._topics.receipt import Tray
+from teams.protocols._topics.subscriber import Subscriber, Subscription
+
+ROUTES = 4_096
+"""For how many topics it is remembered who hears of them."""
+ENDED = 1_000
+"""Of how many chains that ended the outcome is remembered."""
+
+
+class Route(NamedTuple):
+    """Who hears of a topic."""
+
+    subscriptions: tuple[Subscription, ...]
+    steps: bool
+    """Whether a step of a choreography is among them."""
+    vacant: tuple[Subscription, ...] = ()
+    """Steps of choreographies that nobody takes any more: whoever did is gone for good."""
+
+
+class Board(Tray[Delivery | Undoing]):
+    """One for each place of topics in the tree."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.subscribers: dict[ActorRef[Any], Subscriber] = {}
+        self.choreographies: dict[str, frozenset[str]] = {}
+        """The topics with which a choreography ends, by its name."""
+        self.vacant: dict[str, list[Subscription]] = {}
+        """The steps whose member is gone for good, by the name of the choreography, until it is told anew."""
+        self.routes: dict[str, Route] = {}
+        self.seen: dict[str, Publication | int] = {}
+        """The events that were published last, by id: the publication while somebody waits for it, else how many heard
+        of it.
+        """
+        self.dead: deque[DeadEvent] = deque()
+        self.chains: dict[str, Chain] = {}
+        """The chains under way, by correlation id."""
+        self.active: dict[Chain, None] = {}
+        """The chains with something left to do: besides those under way, those that ended with a step unfinished."""
+        self.ended: dict[str, ChainOutcome] = {}
+
+    def route(self, topic: str) -> Route:
+        """Who hears of a topic, in the order in which they subscribed."""
+        found = self.routes.get(topic)
+        if found is None:
+            heard = (each.heard(topic) for each in self.subscribers.values())
+            subscriptions = tuple(each for each in heard if each is not None)
+            steps = any(each.step is not None for each in subscriptions)
+            lost = (each for vacant in self.vacant.values() for each in vacant)
+            vacant = tuple(each for each in lost if each.matches.fullmatch(topic))
+            found = Route(subscriptions, steps or bool(vacant), vacant)
+            if len(self.routes) >= ROUTES:
+                self.routes.clear()
+            self.routes[topic] = found
+        return found
+
+    def ends_with(self, topic: str) -> bool:
+        """Whether some choreography ends with this topic, so that nobody needs to hear of it."""
+        return any(topic in ends for ends in self.choreographies.values())
+
+    def patterns(self) -> tuple[str, ...]:
+        """What is subscribed to, by anybody."""
+        subscriptions = (each for subscriber in self.subscribers.values() for each in subscriber.subscriptions)
+        return tuple(sorted({each.pattern for each in subscriptions}))
+
+    def remember_end(self, outcome: ChainOutcome) -> None:
+        """Keeps the outcome of a chain for those who ask later."""
+        self.ended.pop(outcome.correlation_id, None)
+        self.ended[outcome.correlation_id] = outcome
+        if len(self.ended) > ENDED:
+            del self.ended[next(iter(self.ended))]
+
+    def gone(self, reason: ExitReason) -> None:
+        """The topics are gone for good: whoever waits hears of it."""
+        assert self.ref is not None
+        publications = (each for each in self.seen.values() if isinstance(each, Publication))
+        waiting: list[Reply] = [reply for each in publications for reply in each.replies]
+        waiting += [reply for chain in self.active for reply in chain.replies]
+        for reply in waiting:
+            if not reply.done():
+                with suppress(Exception):  # settled in another thread meanwhile
+                    reply.set_exception(ActorDeadError(self.ref.path, reason, None))

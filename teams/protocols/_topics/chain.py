@@ -1,0 +1,211 @@
+"""Chains: the events of one correlation id that go through the steps of a choreography, and how they are undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from actors.spi import Reply, Timer
+from teams.protocols._topics.delivery import Delivery, Reason
+from teams.protocols._topics.event import Event
+from teams.protocols._topics.receipt import Receipt, Tray
+
+if TYPE_CHECKING:
+    from teams.protocols._topics.subscriber import StepTerms, Subscriber
+
+Status = Literal["completed", "compensated", "compensation_failed", "unheard"]
+"""How a chain ended: all of its steps are done; they are undone; some could not be undone; it had none, for nobody
+heard the event it began with.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStep:
+    """A step that was completed: one subscriber has handled one event."""
+
+    topic: str
+    subscriber: str
+    event_id: str
+    result: object
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFailure:
+    """What made a chain fail."""
+
+    topic: str
+    subscriber: str | None
+    """None: no single step, but the deadline of the chain, or that nobody heard how it began."""
+    reason: Reason | Literal["deadline"]
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotUndone:
+    """A completed step that could not be undone: it stays done."""
+
+    step: ChainStep
+    error: BaseException
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainOutcome:
+    """How a chain ended."""
+
+    correlation_id: str
+    status: Status
+    steps: tuple[ChainStep, ...]
+    """The completed steps, in the order in which they were completed."""
+    failure: ChainFailure | None = None
+    """What made it fail; None: it was completed."""
+    undone: tuple[ChainStep, ...] = ()
+    """The steps that were undone, in the order in which they were: the reverse."""
+    not_undone: tuple[NotUndone, ...] = ()
+    under_way: tuple[str, ...] = ()
+    """Who had not finished by the deadline. A step that is completed after it is undone then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """To whoever undoes a step: take it back. May come again when it was not acknowledged, with the same id."""
+
+    id: str
+    event: Event
+    """The event that was handled."""
+    result: object
+    """What its handler returned."""
+    correlation_id: str
+    failure: ChainFailure
+    """Why the chain failed."""
+
+
+class Completed(NamedTuple):
+    """A completed step, and what undoes it."""
+
+    step: ChainStep
+    event: Event
+    terms: StepTerms
+
+
+class Undoing(Receipt):
+    """One attempt to undo one step."""
+
+    __slots__ = ("chain", "completed", "due", "failures", "posted", "timer", "tries")
+
+    def __init__(
+        self,
+        tray: Tray[Any],
+        chain: Chain,
+        completed: Completed,
+        tries: int = 0,
+        failures: int = 0,
+        due: float | None = None,
+    ) -> None:
+        super().__init__(tray)
+        self.chain = chain
+        self.completed = completed
+        self.tries = tries
+        self.failures = failures
+        self.posted = False
+        self.due = due
+        """While it rests: when it is to be posted. While it is under way: until when it has to be acknowledged."""
+        self.timer: Timer | None = None
+
+    def again(self, failures: int, due: float) -> Undoing:
+        """The next attempt."""
+        return Undoing(self._tray, self.chain, self.completed, self.tries + 1, failures, due)
+
+
+class Chain:
+    """What is known of one chain.
+
+    *under way* - *failed* (steps that have begun may end) - *undoing* - *ended*. It is under way until nothing of it is
+    open; it fails with the first step that fails for good, or at its deadline.
+    """
+
+    __slots__ = (
+        "abandoned",
+        "correlation_id",
+        "due",
+        "failure",
+        "not_undone",
+        "open",
+        "outcome",
+        "replies",
+        "seconds",
+        "steps",
+        "timer",
+        "to_undo",
+        "undoing",
+        "undone",
+    )
+
+    def __init__(self, correlation_id: str, seconds: float | None, now: float) -> None:
+        self.correlation_id = correlation_id
+        self.seconds = seconds
+        self.due = None if seconds is None else now + seconds
+        self.timer: Timer | None = None
+        self.replies: list[Reply] = []
+        self.open: dict[tuple[str, Subscriber], Delivery] = {}
+        """The steps that have not ended, by event and subscriber."""
+        self.steps: list[ChainStep] = []
+        self.to_undo: list[Completed] = []
+        self.failure: ChainFailure | None = None
+        self.abandoned = False
+        """Whether its deadline has passed: what has begun is no longer waited for."""
+        self.undoing: Undoing | None = None
+        self.undone: list[ChainStep] = []
+        self.not_undone: list[NotUndone] = []
+        self.outcome: ChainOutcome | None = None
+
+    def complete(self, delivery: Delivery, terms: StepTerms) -> None:
+        """A step is done."""
+        event, path = delivery.event, delivery.subscription.subscriber.path
+        step = ChainStep(event.topic, path, event.id, delivery.result)
+        self.steps.append(step)
+        if terms.undo is not None:
+            self.to_undo.append(Completed(step, event, terms))
+
+    def fail(self, failure: ChainFailure) -> list[Delivery]:
+        """The chain has failed, unless it had before. Returns the steps that have not begun, and now will not."""
+        if self.failure is not None:
+            return []
+        self.failure = failure
+        withdrawn = [each for each in self.open.values() if not each.posted]
+        for each in withdrawn:
+            del self.open[each.event.id, each.subscription.subscriber]
+        return withdrawn
+
+    @property
+    def unheard(self) -> bool:
+        """Whether nobody heard the event it began with. One that somebody emits further on is not told here."""
+        return self.failure is not None and self.failure.reason == "unheard" and self.failure.subscriber is None
+
+    @property
+    def may_undo(self) -> bool:
+        """Whether the next step may be undone: one at a time, and only when no other may still be completed."""
+        return self.failure is not None and self.undoing is None and (self.abandoned or not self.open)
+
+    def end(self) -> ChainOutcome:
+        """The outcome of a chain in which nothing is left to do."""
+        status: Status = "completed"
+        if self.unheard:
+            status = "unheard"
+        elif self.failure is not None:
+            status = "compensation_failed" if self.not_undone else "compensated"
+        self.outcome = ChainOutcome(
+            self.correlation_id,
+            status,
+            tuple(self.steps),
+            self.failure,
+            tuple(self.undone),
+            tuple(self.not_undone),
+            self.under_way,
+        )
+        return self.outcome
+
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """Who has not finished."""
+        return tuple(dict.fromkeys(subscriber.path for _, subscriber in self.open))

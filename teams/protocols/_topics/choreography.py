@@ -1,0 +1,200 @@
+"""Choreographies: members that hear of each other's events, and nobody who conducts them.
+
+    order = choreography(
+        "order",
+        on("order.received", "validator", emits="order.validated"),
+        on("order.validated", "inventory", emits="inventory.confirmed", undo="restock"),
+        on("inventory.confirmed", "payment", emits="payment.processed", undo="refund"),
+        starts="order.received",
+        ends="payment.processed",
+    )
+
+A step is one member that hears of one topic, or of many by a pattern. A member goes on with the chain by returning
+`Emit(topic, payload)`, or a list of them. How chains run, fail and are undone stands in `protocols/_topics/topics.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from supervisors.spi import Backoff, Finding, SpecError, SpecFault
+from teams._checks.fields import seconds_faults
+from teams.protocols._topics.event import pattern_fault, topic_fault, topic_matcher
+from teams.protocols._topics.subscriber import BACKOFF, Terms
+
+DEADLINE = 300.0
+"""Seconds a chain may take unless its choreography says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """One step: a member that hears of a topic."""
+
+    topic: str
+    member: str
+    undo: str | None
+    emits: tuple[str, ...] | None
+    terms: Terms
+    undo_terms: Terms
+
+    def hears(self, topic: str) -> bool:
+        """Whether an event on this topic is for this step."""
+        return topic_matcher(self.topic).fullmatch(topic) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Choreography:
+    """Steps that belong together."""
+
+    name: str
+    steps: tuple[On, ...]
+    starts: tuple[str, ...] | None
+    ends: tuple[str, ...]
+    deadline: float | None
+
+    def unknown(self, members: Collection[str]) -> list[SpecFault]:
+        """Every member and compensation that is not among these."""
+        found = []
+        for step in self.steps:
+            for what, name in (("member", step.member), ("undo", step.undo)):
+                if name is not None and name not in members:
+                    near = difflib.get_close_matches(name, members, n=1)
+                    hint = (
+                        f"did you mean {near[0]!r}?" if near else f"there is {', '.join(sorted(members)) or 'nobody'}"
+                    )
+                    found.append(SpecFault(f"{self.name}/{step.topic}", f"{what}: nobody is called {name!r}; {hint}"))
+        return found
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Events that nobody emits or nobody hears, as far as `starts`, `ends` and the steps' `emits` tell."""
+        return tuple(self._findings())
+
+    def _findings(self) -> Iterator[Finding]:
+        said = [(step.topic, topic) for step in self.steps for topic in step.emits or ()]
+        begun = [("starts", topic) for topic in self.starts or ()]
+        for where, topic in [*begun, *said]:
+            if topic not in self.ends and not any(step.hears(topic) for step in self.steps):
+                yield Finding("warning", f"{self.name}/{where}", f"nobody hears {topic!r}; say so with ends={topic!r}")
+        if self.starts is None or any(step.emits is None for step in self.steps):
+            return  # somebody may emit anything
+        known = [topic for _, topic in [*begun, *said]]
+        for step in self.steps:
+            if not any(step.hears(topic) for topic in known):
+                yield Finding("warning", f"{self.name}/{step.topic}", f"nobody emits what {step.member!r} waits for")
+        for topic in self.ends:
+            if topic not in known:
+                yield Finding("warning", f"{self.name}/ends", f"nobody emits {topic!r}")
+
+
+def on(
+    topic: str,
+    member: str,
+    *,
+    undo: str | None = None,
+    emits: str | Iterable[str] | None = None,
+    attempts: int = 3,
+    backoff: Backoff = BACKOFF,
+    timeout: float | None = None,
+    undo_attempts: int = 5,
+    undo_timeout: float | None = 30.0,
+) -> On:
+    """A step of a choreography. Nothing is checked before `choreography` is given all of them.
+
+    Args:
+        topic: what the member hears of: a topic or a pattern
+        member: who handles it
+        undo: the member that gets `Undo` when the step is completed and the chain fails; None: nothing has to be undone
+        emits: the topics it goes on with, for `findings`; None: not said
+        attempts: how often the member may fail over one event before the chain fails
+        backoff: how long it, or who undoes, is left alone after each failure
+        timeout: seconds each attempt may take; None: until the deadline of the chain
+        undo_attempts: how often undoing may fail
+        undo_timeout: seconds each attempt to undo may take; None: any time
+    """
+    emitted = None if emits is None else _several(emits)
+    return On(
+        topic, member, undo, emitted, Terms(attempts, backoff, timeout), Terms(undo_attempts, backoff, undo_timeout)
+    )
+
+
+def choreography(
+    name: str,
+    *steps: On,
+    starts: str | Iterable[str] | None = None,
+    ends: str | Iterable[str] = (),
+    deadline: float | None = DEADLINE,
+) -> Choreography:
+    """A choreography of these steps.
+
+    Args:
+        name: what it is called; topics know one of each name
+        steps: each made by `on`
+        starts: the topics that begin a chain, for `findings`; None: not said
+        ends: the topics that end it: nobody needs to hear of them
+        deadline: seconds a chain may take before it fails; None: any time
+
+    Raises:
+        SpecError: with everything that is wrong
+    """
+    began = None if starts is None else _several(starts)
+    made = Choreography(name, steps, began, _several(ends), deadline)
+    faults = list(_faults(made))
+    if faults:
+        raise SpecError(faults)
+    return made
+
+
+def _several(topics: str | Iterable[str]) -> tuple[str, ...]:
+    """One topic or many; what is neither is a topic that `choreography` finds fault with."""
+    given: Any = topics
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+
+
+def terms_faults(place: str, terms: Terms) -> Iterator[SpecFault]:
+    """What is wrong with the terms of a delivery."""
+    if type(terms.attempts) is not int or terms.attempts < 1:
+        yield SpecFault(place, f"attempts: must be a whole number from 1, got {terms.attempts!r}")
+    if not hasattr(terms.backoff, "delay"):
+        yield SpecFault(place, f"backoff: must be constant(), linear() or exponential(), got {terms.backoff!r}")
+    yield from seconds_faults(place, "timeout", terms.timeout)
+
+
+def _faults(made: Choreography) -> Iterator[SpecFault]:
+    name: object = made.name
+    named = isinstance(name, str) and name != ""
+    where = str(name) if named else "choreography"
+    if not named:
+        yield SpecFault(where, f"name: must be a name, got {name!r}")
+    if not made.steps:
+        yield SpecFault(where, "has no steps; give some, each made by on()")
+    yield from seconds_faults(where, "deadline", made.deadline)
+    for what, topics in (("starts", made.starts or ()), ("ends", made.ends)):
+        yield from _topic_faults(f"{where}/{what}", topics)
+    seen: set[tuple[object, object]] = set()
+    for number, step in enumerate(made.steps, start=1):
+        if not isinstance(step, On):
+            yield SpecFault(f"{where}/step {number}", f"must be made by on(), got {step!r}")
+            continue
+        place = f"{where}/{step.topic}"
+        fault = pattern_fault(step.topic)
+        if fault is not None:
+            yield SpecFault(place, fault)
+        for name, value in (("member", step.member), ("undo", step.undo)):
+            if not (isinstance(value, str) and value) and not (name == "undo" and value is None):
+                yield SpecFault(place, f"{name}: must be the id of a member, got {value!r}")
+        if (step.topic, step.member) in seen:
+            yield SpecFault(place, f"{step.member!r} hears of it twice; leave one of the two steps out")
+        seen.add((step.topic, step.member))
+        yield from _topic_faults(place, step.emits or ())
+        yield from terms_faults(place, step.terms)
+        yield from (SpecFault(each.path, f"undo_{each.message}") for each in terms_faults(place, step.undo_terms))
+
+
+def _topic_faults(place: str, topics: Iterable[object]) -> Iterator[SpecFault]:
+    for topic in topics:
+        fault = topic_fault(topic)
+        if fault is not None:
+            yield SpecFault(place, fault)

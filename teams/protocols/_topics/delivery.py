@@ -1,0 +1,125 @@
+"""Deliveries: one event on its way to one subscriber, and what the publisher hears of it."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from actors.spi import ActorCrashed, ActorDeadError, ActorRef, Reply, Timer
+from teams.protocols._topics.event import Event
+from teams.protocols._topics.receipt import Receipt, Tray
+
+if TYPE_CHECKING:
+    from teams.protocols._topics.chain import Chain
+    from teams.protocols._topics.subscriber import Subscription
+
+Reason = Literal["spent", "fatal", "overflow", "quarantined", "gone", "unheard", "withdrawn"]
+"""Why an event was not handled: its attempts are spent; the subscriber said that no attempt would help; too many wait
+for it; it is in quarantine; it is gone for good; there is none; the chain failed before its turn came.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A subscriber did not handle an event, and will not get it again unless it is redelivered."""
+
+    reason: Reason
+    error: BaseException | None
+    attempts: int
+    """How often the subscriber failed over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of an event that was published."""
+
+    event_id: str
+    subscribers: int
+    """How many subscribe to its topic."""
+    handled: Mapping[str, object] = field(default_factory=dict)
+    """What the subscribers returned, by path; filled for `publish(wait=True)` alone."""
+    undelivered: Mapping[str, Undelivered] = field(default_factory=dict)
+    """Who did not handle it, by path. Without `wait`: whom it was refused for at once."""
+    duplicate: bool = False
+    """It had been published before, and nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadEvent:
+    """An event that was not handled, kept to be looked at and redelivered."""
+
+    event: Event
+    subscriber: str | None
+    """The path of whoever should have handled it; None: nobody subscribed."""
+    reason: Reason
+    error: BaseException | None
+    attempts: int
+    at: float
+    """When it was given up, in seconds of the runtime's clock."""
+
+
+class Publication:
+    """An event somebody waits for, or that belongs to a chain: who has not dealt with it, and what the others did."""
+
+    __slots__ = ("chain", "event", "handled", "pending", "replies", "subscribers", "undelivered")
+
+    def __init__(self, event: Event, subscribers: int, chain: Chain | None) -> None:
+        self.event = event
+        self.subscribers = subscribers
+        self.chain = chain
+        self.pending = 0
+        self.handled: dict[str, object] = {}
+        self.undelivered: dict[str, Undelivered] = {}
+        self.replies: list[Reply] = []
+
+    def report(self, *, duplicate: bool = False) -> Published:
+        """What is known so far."""
+        return Published(self.event.id, self.subscribers, dict(self.handled), dict(self.undelivered), duplicate)
+
+
+class Delivery(Receipt):
+    """One attempt to have one subscriber handle one event. The next attempt is another object: what comes late of an
+    earlier one is told apart.
+    """
+
+    __slots__ = ("due", "event", "failures", "posted", "publication", "subscription", "timer", "tries")
+
+    def __init__(
+        self,
+        tray: Tray[Any],
+        subscription: Subscription,
+        event: Event,
+        publication: Publication | None = None,
+        tries: int = 0,
+        failures: int = 0,
+        due: float | None = None,
+    ) -> None:
+        self._tray = tray
+        self.settled = False
+        self.error = None
+        self.subscription = subscription
+        self.event = event
+        self.publication = publication
+        self.tries = tries
+        """How often it was posted before; what interrupted it is no failure."""
+        self.failures = failures
+        """How often the subscriber failed over it."""
+        self.posted = False
+        self.due = due
+        """While it rests: when it is to be posted. While it is under way: until when it has to be acknowledged."""
+        self.timer: Timer | None = None
+
+    def again(self, failures: int, due: float) -> Delivery:
+        """The next attempt."""
+        return Delivery(self._tray, self.subscription, self.event, self.publication, self.tries + 1, failures, due)
+
+
+def is_interruption(error: BaseException, ref: ActorRef[Any]) -> bool:
+    """Whether this says that `ref` was stopped by others while it handled a message, or before: no fault of the
+    message.
+    """
+    if isinstance(error, ActorDeadError):
+        return error.path == ref.path and ref.is_alive()
+    return isinstance(error, ActorCrashed) and isinstance(error.cause, CancelledError)

@@ -1,0 +1,111 @@
+"""Subscribers: who hears of which topics, on which terms, and what waits for them."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from actors.spi import ActorRef
+from supervisors.spi import Backoff, exponential
+from teams.protocols._topics.delivery import Delivery
+
+BACKOFF = exponential()
+"""How long a subscriber that failed is left alone, unless it says otherwise: 0.1 s, doubling to 30 s, full jitter."""
+
+
+class Terms(NamedTuple):
+    """How events are delivered. Times are seconds."""
+
+    attempts: int = 3
+    """How often a subscriber may fail over one event."""
+    backoff: Backoff = BACKOFF
+    """How long it is left alone after each failure."""
+    timeout: float | None = None
+    """Until when an event has to be handled, from the moment it is delivered; beyond, the attempt has failed."""
+
+
+class StepTerms(NamedTuple):
+    """What a subscription is to a choreography."""
+
+    choreography: str
+    deadline: float | None
+    undo: ActorRef[Any] | None
+    """Who undoes the step; None: nothing has to be undone."""
+    undo_terms: Terms
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subscription:
+    """One subscriber's wish to hear of one topic, or of many."""
+
+    pattern: str
+    matches: re.Pattern[str]
+    subscriber: Subscriber
+    terms: Terms
+    step: StepTerms | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberInfo:
+    """A subscriber as others see it."""
+
+    path: str
+    patterns: tuple[str, ...]
+    waiting: int
+    """How many events wait for their turn."""
+    under_way: int
+    """How many it has been given, or gets again after a while."""
+    quarantined: bool
+
+
+class Subscriber:
+    """One actor that hears of events: each in the order of publication, `concurrency` at a time."""
+
+    __slots__ = (
+        "concurrency",
+        "max_waiting",
+        "monitor",
+        "out",
+        "quarantined",
+        "ref",
+        "spent",
+        "subscriptions",
+        "waiting",
+    )
+
+    def __init__(self, ref: ActorRef[Any]) -> None:
+        self.ref = ref
+        self.concurrency = 1
+        self.max_waiting = 10_000
+        self.subscriptions: list[Subscription] = []
+        self.waiting: deque[Delivery] = deque()
+        self.out: dict[Delivery, None] = {}
+        """What it has been given, and what it gets again after a while."""
+        self.spent = 0
+        """Over how many events, one after another, it failed as often as it may."""
+        self.quarantined = False
+        self.monitor = 0
+
+    @property
+    def path(self) -> str:
+        return self.ref.path
+
+    @property
+    def idle(self) -> bool:
+        return not self.out and not self.waiting
+
+    def heard(self, topic: str) -> Subscription | None:
+        """By which subscription it hears of a topic: a step of a choreography goes first, then the oldest."""
+        found = [each for each in self.subscriptions if each.matches.fullmatch(topic)]
+        return next((each for each in found if each.step is not None), found[0] if found else None)
+
+    def allowed(self, terms: Terms) -> int:
+        """How often it may fail over its next event: once only while it is on probation."""
+        return 1 if self.spent else terms.attempts
+
+    def info(self) -> SubscriberInfo:
+        """What others may know of it."""
+        patterns = tuple(each.pattern for each in self.subscriptions)
+        return SubscriberInfo(self.path, patterns, len(self.waiting), len(self.out), self.quarantined)
