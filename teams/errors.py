@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from actors.spi import ActorError, described
+from actors.spi import TEXT, ActorError, described
 
 if TYPE_CHECKING:
     from teams._dispatch.gather import Gathered
@@ -46,7 +46,7 @@ class WorkFailed(TeamError):
 
     def describe(self) -> str:
         times = "once" if self.attempts == 1 else f"{self.attempts} times"
-        return f"{self.work} of {self.team} failed, tried {times}, last by {self.member}: {described(self.error)}"
+        return f"{self.work} of {self.team} failed, tried {times}, last by {self.member}: {described(self.error, TEXT)}"
 
 
 class BadAnswer(TeamError):
@@ -181,7 +181,7 @@ class StepFailed(RunError):
         self.__cause__ = error
 
     def describe(self) -> str:
-        return f"step {self.step} of {self.run} failed: {described(self.error)}"
+        return f"step {self.step} of {self.run} failed: {described(self.error, TEXT)}"
 
 
 class StepTimeout(StepFailed, TimeoutError):
@@ -202,7 +202,7 @@ class RunFailed(RunError):
 
     def describe(self) -> str:
         done = f"; done by then: {', '.join(self.partial)}" if self.partial else ""
-        return f"{self.run} failed: {described(self.error)}{done}"
+        return f"{self.run} failed: {described(self.error, TEXT)}{done}"
 
 
 class RunCancelled(RunError):
@@ -233,7 +233,7 @@ class RoutingFailed(TeamError):
         self.__cause__ = error
 
     def describe(self) -> str:
-        return f"{self.team} cannot choose one of {self.target}, its key function failed: {described(self.error)}"
+        return f"{self.team} cannot choose one of {self.target}, its key function failed: {described(self.error, TEXT)}"
 
 
 class GatherFailed(RunError):
@@ -245,7 +245,7 @@ class GatherFailed(RunError):
     gathered: Gathered
 
     def describe(self) -> str:
-        failed = (f"{name}: {described(each.error)}" for name, each in self.gathered.failures.items())
+        failed = (f"{name}: {described(each.error, TEXT)}" for name, each in self.gathered.failures.items())
         called_off = (f"{name}: called off" for name in self.gathered.unanswered)
         what = "; ".join([*failed, *called_off])
         done = ", ".join(self.gathered.results) or "nothing"
@@ -345,7 +345,7 @@ class SourceFailed(RunError):
 
     def describe(self) -> str:
         where = f"{self.step or 'the pipeline'} of {self.run}"
-        return f"the source of {where} failed after {self.items} items: {described(self.error)}"
+        return f"the source of {where} failed after {self.items} items: {described(self.error, TEXT)}"
 
 
 # Shared state

@@ -172,6 +172,7 @@ def test_a_signal_stops_the_tree_in_order_and_exits_with_0(run: Run, number: sig
     code, output = program.end()
     assert code == 0
     assert f"{number.name}: stopping root in order" in output
+    assert [text for text in ("down root/b", "down root/a", "root has stopped") if text not in output] == [], output
     assert output.index("down root/b") < output.index("down root/a") < output.index("root has stopped")
 
 
