@@ -29,9 +29,9 @@ from supervisors import child, constant, supervisor
 
 class Worker(Actor):
     def on_start(self):
-        print("up", self.path, sys.argv, flush=True)
+        print(f"up {self.path} {sys.argv}", flush=True)
     def on_stop(self):
-        print("down", self.path, flush=True)
+        print(f"down {self.path}", flush=True)
 
 class Chatty(Actor):
     def on_start(self):
