@@ -155,7 +155,7 @@ def test_an_exception_that_cannot_be_shown_does_not_hide_which_work_failed() -> 
 
     with simulation() as sim:
         crew: Any = sim.start(team("crew", member("worker", fails)))
-        with pytest.raises(WorkFailed, match="last by worker: .*Mute"):
+        with pytest.raises(WorkFailed, match="last by worker: .*Mute, cannot be shown"):
             crew.assign(1, "worker").get()
 
 
