@@ -18,7 +18,7 @@ from actors._core.actor import Actor
 from actors._core.actor_type import actor_type_of
 from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
-from actors._core.current import current_cell
+from actors._core.current import current_cell, message_of
 from actors._core.envelope import Envelope, Reply
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import Handler, handles
@@ -79,7 +79,7 @@ def current_clock() -> Clock:
 
     On the loop of a thread of its own, too: the timers of a clock are set on the clock's loop only.
     """
-    cell = current_cell.get()
+    cell = current_cell()
     loop = asyncio._get_running_loop()
     if cell is not None and (loop is None or loop is cell.runtime.loop):
         return cell.runtime.clock
@@ -88,7 +88,7 @@ def current_clock() -> Clock:
 
 def current_random() -> random.Random:
     """The randomness of the runtime of the actor whose code this is, so that a simulation can repeat it."""
-    cell = current_cell.get()
+    cell = current_cell()
     return cell.runtime.random if cell is not None else ANYWHERE
 
 
@@ -119,9 +119,9 @@ def post(
     if cell.closed:
         receipt.set_exception(ActorDeadError(cell.path, cell.reason, message))
         return
-    caller = current_cell.get()
-    if correlation_id is None and caller is not None and caller.envelope is not None:
-        correlation_id = caller.envelope.correlation_id
+    caller = current_cell()
+    if correlation_id is None:
+        correlation_id = current_correlation_id()
     cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
 
 
@@ -148,9 +148,10 @@ def answer(reply: Reply, value: object) -> None:
 
 
 def current_correlation_id() -> str | None:
-    """The correlation id of the message whose handler this code is."""
-    cell = current_cell.get()
-    return cell.envelope.correlation_id if cell is not None and cell.envelope is not None else None
+    """The correlation id of the message in whose handler this code began."""
+    cell = current_cell()
+    message = None if cell is None else message_of(cell)
+    return None if message is None else message.correlation_id
 
 
 def handler_for(actor: Actor, message: object) -> Handler:

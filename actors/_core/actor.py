@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 import pykka
 
-from actors._core.current import current_cell
+from actors._core.current import Begun, current, current_cell, message_of
 from actors._core.deliveries import Delivery
 from actors._core.future import Future
 from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
@@ -181,14 +181,18 @@ class Actor(pykka.Actor):
 
     @property
     def sender(self) -> ActorRef[Any] | None:
-        """The actor that sent the message being handled; `None` when it came from outside any actor."""
-        envelope = self._cell.envelope
+        """The actor that sent the message being handled; `None` when it came from outside any actor. In a task, that of
+        the message in whose handler the task began.
+        """
+        envelope = message_of(self._cell)
         return envelope.sender.ref if envelope is not None and envelope.sender is not None else None
 
     @property
     def correlation_id(self) -> str | None:
-        """The correlation id of the message being handled. What is sent meanwhile inherits it."""
-        envelope = self._cell.envelope
+        """The correlation id of the message being handled; in a task, of the message in whose handler the task began.
+        What this code sends inherits it.
+        """
+        envelope = message_of(self._cell)
         return envelope.correlation_id if envelope is not None else None
 
     def tell_after(self, delay: float, message: object) -> Timer:
@@ -226,8 +230,8 @@ class Actor(pykka.Actor):
         """Puts the message being handled aside until `unstash`, once: a second call for the same message does nothing.
         A crash does not lose it.
         """
-        cell = self._cell
-        if cell.envelope is not None:
+        cell, here = self._cell, current.get()
+        if cell.envelope is not None and (type(here) is not Begun or here.message is cell.envelope):
             cell.put_aside(cell.envelope)
 
     def unstash(self) -> None:
@@ -292,7 +296,7 @@ class Actor(pykka.Actor):
             NotInRuntime: no actor is running this code; use `Runtime.spawn` or a supervisor
             ValueError: the class says a `host` other than its `only_host`
         """
-        cell = current_cell.get()
+        cell = current_cell()
         if cell is None:
             raise NotInRuntime(f"{cls.__qualname__}.start()", f"use runtime.spawn({cls.__qualname__}) or a supervisor")
         kind = cell.runtime.kind(cls)

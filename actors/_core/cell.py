@@ -646,7 +646,8 @@ class Cell(MessageLoop):
         if culprit.crashes <= self.props.redeliver and self.supervised:
             redelivered = Redelivered(self.path, now, culprit.message, culprit.crashes, error)
             self.runtime.events.publish(redelivered, quiet=quiet)
-            self.queue.appendleft(culprit)
+            # A thread that was left behind may still hold the envelope whose fate is decided.
+            self.queue.appendleft(culprit.again() if getattr(culprit, "settled", False) else culprit)
         elif self.props.redeliver:
             quarantined = Quarantined(self.path, now, culprit.message, culprit.crashes, error)
             self.runtime.events.publish(quarantined, quiet=quiet)
@@ -812,7 +813,8 @@ class Cell(MessageLoop):
         if getattr(envelope, "quiet", False):
             aside.quiet = True
         self.stash.append(aside)
-        envelope.reply = None
+        if envelope.reply is not None:
+            envelope.reply = None
 
     def recall(self, envelope: Envelope) -> bool:
         """Takes a message out of the stash whose own handler put it there and then crashed: the crash decides what
@@ -874,7 +876,9 @@ class Cell(MessageLoop):
         envelope = self.envelope
         if envelope is None:
             return None
-        reply, envelope.reply = envelope.reply, None
+        reply = envelope.reply
+        if reply is not None:
+            envelope.reply = None
         return reply
 
     def _overflowed(self, envelope: Envelope) -> None:

@@ -1,25 +1,68 @@
-"""Which actor the running code belongs to.
+"""Which actor the running code belongs to, and in the handler of which message it began.
 
-A context variable, so that tasks and threads an actor starts itself (`asyncio.gather`, `asyncio.to_thread`) still
-count as its own.
+A context variable, so that tasks and threads an actor starts itself (`asyncio.gather`, `asyncio.to_thread`) still count
+as its own. A handler runs in a copy of its incarnation's context: what it sets there ends with its message, on every
+host. Hooks run in the incarnation's context itself: what `on_start` sets, every handler of the incarnation sees.
 """
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING
 
 from actors._name import NAME
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._core.envelope import Envelope
 
-current_cell: ContextVar[Cell | None] = ContextVar(f"{NAME}_current_cell", default=None)
+
+class Begun:
+    """Code that began in the handler of a message and may outlast its turn: a coroutine or a task."""
+
+    __slots__ = ("cell", "message")
+
+    def __init__(self, cell: Cell, message: Envelope) -> None:
+        self.cell = cell
+        self.message = message
+
+
+current: ContextVar[Cell | Begun | None] = ContextVar(f"{NAME}_current", default=None)
+"""The actor that the running code belongs to. A plain handler runs within one turn, so its message is the one that the
+cell handles.
+"""
 current_incarnation: ContextVar[int] = ContextVar(f"{NAME}_current_incarnation", default=0)
 """Which incarnation of that actor the running code belongs to."""
 
 
 def enter(cell: Cell) -> None:
     """The context in which this runs is that of the incarnation which begins in `cell`."""
-    current_cell.set(cell)
+    current.set(cell)
     current_incarnation.set(cell.incarnation)
+
+
+def current_cell() -> Cell | None:
+    """The actor that the running code belongs to."""
+    here = current.get()
+    return here.cell if type(here) is Begun else here  # type: ignore[return-value]
+
+
+def cell_in(context: Context) -> Cell | None:
+    """The actor that code in this context belongs to."""
+    here = context.get(current)
+    return here.cell if type(here) is Begun else here  # type: ignore[return-value]
+
+
+def message_of(cell: Cell) -> Envelope | None:
+    """The message in whose handler the running code of `cell` began; None: in the handler of none."""
+    here = current.get()
+    if type(here) is Begun and here.cell is cell:
+        return here.message
+    message = cell.envelope
+    return message if message is not None and cell.runtime.on_turn_of(cell) else None
+
+
+def begin_in(context: Context, cell: Cell, message: Envelope) -> None:
+    """What runs in this context from now on began in the handler of this message."""
+    if message.sender is not None or message.deadline is not None or message.correlation_id is not None:
+        context.run(current.set, Begun(cell, message))

@@ -16,7 +16,7 @@ from enum import Enum
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from actors._core.envelope import Envelope, Reply
+from actors._core.envelope import BareEnvelope, Envelope, Reply
 from actors._core.handlers import Dispatch
 from actors._core.mailbox import Queue
 from actors._core.messages import Continue, Down, Exit, Timed
@@ -151,22 +151,24 @@ class MessageLoop:
             except IndexError:
                 break
             left -= 1
-            if envelope.deadline is not None and envelope.deadline <= runtime.now():
+            bare = type(envelope) is BareEnvelope
+            if not bare and envelope.deadline is not None and envelope.deadline <= runtime.now():
                 self.expire(envelope)
                 continue
             self.envelope = envelope
             message = envelope.message
             if observed:
                 envelope.began = runtime.now()
+            own = self.context.copy()  # what the handler sets there ends with the message
             try:
-                result = table[type(message)](actor, message)
+                result = own.run(table[type(message)], actor, message)
             except BaseException as error:  # noqa: BLE001 - any exception, SystemExit included, ends this actor alone
                 self.failed(envelope, error, incarnation)
             else:
                 if type(result) is CoroutineType:
-                    self.host.drive(self, envelope, result)
+                    self.host.drive(self, envelope, result, own)
                 else:
-                    if envelope.reply is not None:
+                    if not bare and envelope.reply is not None:
                         self.answer(envelope, result)
                     if observed:
                         self.note(envelope, "done")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 import pykka
 from pykka.messages import _ActorStop
 
-from actors._core.current import current_cell
+from actors._core.current import Begun, current, current_cell, message_of
 from actors._core.deadlines import expire
-from actors._core.envelope import Envelope
+from actors._core.envelope import BareEnvelope, Envelope
 from actors._core.future import Future, Pending, conclude, refuse_on_loop
 from actors._core.introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._core.loop import Handled, State
@@ -67,13 +67,19 @@ class ActorRef(pykka.ActorRef[A]):
         cell = self._cell
         if cell.closed:
             raise cell.gone(message)
-        caller = current_cell.get()
-        envelope = Envelope(message, caller)
-        if correlation_id is not None or (
-            caller is not None and caller.envelope is not None and caller.envelope.correlation_id is not None
-        ):
-            envelope.correlation_id = _inherit(caller, correlation_id)
-        cell.queue.append(envelope)
+        caller: Any = current.get()
+        if caller is not None:
+            if type(caller) is Begun:
+                begun: Envelope | None = caller.message
+                caller = caller.cell
+            else:
+                begun = caller.envelope
+            if correlation_id is None and begun is not None and begun.correlation_id is not None:
+                correlation_id = _inherit(caller, None)
+        if correlation_id is None:
+            cell.queue.append(BareEnvelope(message, caller))
+        else:
+            cell.queue.append(Envelope(message, caller, None, None, correlation_id))
         if cell.idle:
             cell.wake()
 
@@ -84,7 +90,7 @@ class ActorRef(pykka.ActorRef[A]):
         if cell.closed or not isinstance(queue, BoundedQueue) or not queue.blocks:
             self.tell(message, correlation_id=correlation_id)
             return
-        caller = current_cell.get()
+        caller = current_cell()
         await queue.admit(Envelope(message, caller, None, None, _inherit(caller, correlation_id)))
         if cell.idle:
             cell.wake()
@@ -105,7 +111,7 @@ class ActorRef(pykka.ActorRef[A]):
         if cell.closed:
             raise cell.gone(message)
         runtime = cell.runtime
-        caller = current_cell.get()
+        caller = current_cell()
         deadline = _deadline(cell, caller, timeout)
         if asyncio.get_running_loop() is not runtime.loop:
             return await self._call_from_elsewhere(message, caller, deadline, correlation_id)
@@ -172,7 +178,7 @@ class ActorRef(pykka.ActorRef[A]):
             refuse_on_loop("ask()", "`await ref.call(message)`")
         cell = self._cell
         runtime = cell.runtime
-        caller = current_cell.get()
+        caller = current_cell()
         deadline = _deadline(cell, caller, timeout)
         future: Future[Any] = Future(runtime.park, None if block else cell)
         if cell.closed:
@@ -242,7 +248,7 @@ class ActorRef(pykka.ActorRef[A]):
         else:
             self.monitor().add_done_callback(lambda _: conclude(future, cell.reason, True))
             if drain:
-                cell.put_stop(Envelope(_ActorStop(), current_cell.get()))
+                cell.put_stop(Envelope(_ActorStop(), current_cell()))
             else:
                 cell.runtime.control_call(cell.stop, Shutdown("stop() was called"), cell.props.shutdown)
         return future.get(timeout=timeout) if block else future
@@ -392,10 +398,11 @@ def _add_ended(cell: Cell, pending: Pending[ExitReason]) -> None:
 
 
 def _inherit(caller: Cell | None, correlation_id: str | None) -> str | None:
-    """The correlation id of a message: the one given, or that of the message being handled."""
-    if correlation_id is not None or caller is None or caller.envelope is None:
+    """The correlation id of a message: the one given, or that of the message in whose handler this code began."""
+    if correlation_id is not None or caller is None:
         return correlation_id
-    return caller.envelope.correlation_id
+    begun = message_of(caller)
+    return None if begun is None else begun.correlation_id
 
 
 def _deadline(cell: Cell, caller: Cell | None, timeout: float | None) -> float | None:
@@ -406,8 +413,9 @@ def _deadline(cell: Cell, caller: Cell | None, timeout: float | None) -> float |
         elif not timeout >= 0:
             raise ValueError(f"timeout must be seconds from 0, or None to wait for ever, not {timeout!r}")
     deadline = None if timeout is None else runtime.now() + timeout
-    inherited = caller.envelope.deadline if caller is not None and caller.envelope is not None else None
-    if inherited is None or caller is None or caller.runtime is not runtime:
+    begun = message_of(caller) if caller is not None and caller.runtime is runtime else None
+    inherited = None if begun is None else begun.deadline
+    if inherited is None:
         return deadline
     return inherited if deadline is None else min(deadline, inherited)
 

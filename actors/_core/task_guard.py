@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from actors._core.current import current_cell, current_incarnation
+from actors._core.current import Begun, begin_in, cell_in, current, current_cell, current_incarnation, message_of
 from actors._user_code.interrupts import is_interrupt, on_its_way
 
 if TYPE_CHECKING:
@@ -39,10 +39,18 @@ class TaskGuard:
 
     def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Future[Any]:
         context: Context | None = options.get("context")
-        cell = current_cell.get() if context is None else context.get(current_cell)
+        cell = current_cell() if context is None else cell_in(context)
         if cell is not None:
             incarnation = current_incarnation.get() if context is None else context.get(current_incarnation, 0)
             coro = _Guarded(coro, cell, incarnation)
+            if context is None and type(current.get()) is not Begun and (message := message_of(cell)) is not None:
+                # A plain handler has no context of its own for the message: the task must know where it began.
+                context = copy_context()
+                begin_in(context, cell, message)
+                return context.run(self._make, loop, coro, options)
+        return self._make(loop, coro, options)
+
+    def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, options: dict[str, Any]) -> asyncio.Future[Any]:
         if self.previous is None:
             return asyncio.Task(coro, loop=loop, **options)
         return self.previous(loop, coro, **options)
@@ -159,4 +167,4 @@ def owner_of(error: BaseException) -> tuple[Cell | None, int]:
 def owner_in(context: Context | None) -> tuple[Cell | None, int]:
     """The actor whose code runs in this context, and its incarnation."""
     context = context if context is not None else copy_context()
-    return context.get(current_cell), context.get(current_incarnation, 0)
+    return cell_in(context), context.get(current_incarnation, 0)

@@ -82,7 +82,7 @@ def begin_wait(target: Link, wanted: Wanted, question: Question) -> Wait | None:
 
     Raises `DeadlockError` when `target` waits for that handler already, directly or not.
     """
-    waiter = current_cell.get()
+    waiter = current_cell()
     if waiter is None:
         return None
     if wanted is not Wanted.ANSWER and _is_within(waiter, target) and waiter.runtime.on_turn_of(waiter):

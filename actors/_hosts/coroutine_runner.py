@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from actors._core.envelope import Envelope
@@ -42,6 +43,7 @@ class CoroutineRunner:
         self.outcome: tuple[object, BaseException | None] = (None, None)
         self.cell: MessageLoop | None = None
         self.envelope: Envelope | None = None
+        self._context: Context | None = None
         self._done: Callable[[object, BaseException | None], object] | None = None
         self.on_end: Callable[[], object] | None = None
         self._overran = False
@@ -59,11 +61,12 @@ class CoroutineRunner:
         self,
         cell: MessageLoop,
         envelope: Envelope | None,
+        context: Context,
         done: Callable[[object, BaseException | None], object],
         timeout: float | None,
     ) -> None:
-        """Takes the coroutine from its first wait to its end, within `timeout` seconds."""
-        self.cell, self.envelope, self._done = cell, envelope, done
+        """Takes the coroutine from its first wait to its end, in `context`, within `timeout` seconds."""
+        self.cell, self.envelope, self._context, self._done = cell, envelope, context, done
         self._host.remember(cell, self)
         self._limit = None
         runtime = cell.runtime
@@ -124,7 +127,8 @@ class CoroutineRunner:
         host, cell, coroutine, envelope = self._host, self.cell, self.coroutine, self.envelope
         assert cell is not None
         assert coroutine is not None
-        run = cell.context.run
+        assert self._context is not None
+        run = self._context.run
         yielded = self.yielded
         if cancelled is not None:
             # It came before the first wait, and belongs to that: what is waited for is cancelled too, as in any task.
@@ -163,7 +167,7 @@ class CoroutineRunner:
                 done(result, failure)
         except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
             cell.runtime.turn_failed(cell, error)  # type: ignore[arg-type]
-        self.cell = self.envelope = self.coroutine = self._done = self.on_end = None
+        self.cell = self.envelope = self.coroutine = self._context = self._done = self.on_end = None
         self.yielded = None
         self.suspended = self._overran = False
         self._gate = self._loop.create_future()

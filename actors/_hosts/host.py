@@ -7,6 +7,7 @@ behind the same methods.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._core.envelope import Envelope
@@ -36,12 +37,18 @@ class Host(Protocol):
         """Something waits for the cell: gives it a turn soon. From any thread."""
         ...
 
-    def drive(self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object], /) -> None:
-        """Runs a handler that is a coroutine to its end and has the cell settle the message. From the cell's turn."""
+    def drive(
+        self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context, /
+    ) -> None:
+        """Runs a handler that is a coroutine to its end, in `context`, and has the cell settle the message. From the
+        cell's turn.
+        """
         ...
 
     def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done, /) -> None:
-        """Runs hooks to their end, then `done(error)` on the loop thread. From the cell's turn."""
+        """Runs hooks to their end, in the context of the incarnation, then `done(error)` on the loop thread. From the
+        cell's turn.
+        """
         ...
 
     def cut_off(self, cell: Cell, /) -> None:

@@ -12,10 +12,12 @@ from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from contextvars import Context
 from functools import partial
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
+from actors._core.current import begin_in
 from actors._core.envelope import Envelope
 from actors._hosts.coroutine_runner import CoroutineRunner
 from actors._hosts.host import Done
@@ -157,7 +159,7 @@ class LoopHost:
                 cell = queue.popleft()
                 self.stepping = cell
                 try:
-                    cell.context.run(cell.turn)
+                    cell.turn()
                 except BaseException as error:  # noqa: BLE001 - the end of one actor, not of the loop of all
                     self._runtime.turn_failed(cell, error)  # type: ignore[arg-type]
                 self.turns += 1
@@ -170,8 +172,11 @@ class LoopHost:
 
     # Coroutines
 
-    def drive(self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object]) -> None:
-        carrier = self._first_step(handler)
+    def drive(
+        self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context
+    ) -> None:
+        begin_in(context, cell, envelope)  # type: ignore[arg-type]
+        carrier = self._first_step(handler, context)
         if carrier.suspended:
             cell.busy()
             incarnation = cell.incarnation
@@ -179,6 +184,7 @@ class LoopHost:
             carrier.carry(
                 cell,
                 envelope,
+                context,
                 lambda result, error: cell.finished(envelope, result, error, incarnation),
                 timeout,
             )
@@ -192,9 +198,9 @@ class LoopHost:
                 hand_on(error)
             done(error)
 
-        carrier = self._first_step(hook)
+        carrier = self._first_step(hook, cell.context)
         if carrier.suspended:
-            carrier.carry(cell, None, ended, None)
+            carrier.carry(cell, None, cell.context, ended, None)
         else:
             ended(*carrier.give_back())
 
@@ -209,11 +215,11 @@ class LoopHost:
                 carrier.task.cancel()
         return under_way
 
-    def _first_step(self, coroutine: Coroutine[Any, Any, object]) -> CoroutineRunner:
+    def _first_step(self, coroutine: Coroutine[Any, Any, object], context: Context) -> CoroutineRunner:
         carrier = self.take_carrier()
         _enter_task(self._loop, carrier.task)
         try:
-            carrier.yielded = coroutine.send(None)
+            carrier.yielded = context.run(coroutine.send, None)
         except StopIteration as stop:
             carrier.outcome = stop.value, None
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone

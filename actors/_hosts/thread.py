@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from actors._core.clock import TimerHandle
+from actors._core.current import begin_in
 from actors._core.envelope import Envelope
 from actors._core.task_guard import guard_tasks
 from actors._hosts.host import Done
@@ -60,10 +62,13 @@ class ThreadHost:
         if worker is not None:
             worker.ring()
 
-    def drive(self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object]) -> None:
+    def drive(
+        self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context
+    ) -> None:
         incarnation = cell.incarnation
+        begin_in(context, cell, envelope)  # type: ignore[arg-type]
         try:
-            result, error = self._here().run(handler), None
+            result, error = self._here().run(handler, context), None
         except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
             result, error = None, raised
         cell.settle(envelope, result, error, incarnation)
@@ -71,7 +76,7 @@ class ThreadHost:
     def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done) -> None:
         error: BaseException | None = None
         try:
-            self._here().run(hook)
+            self._here().run(hook, cell.context)
         except BaseException as raised:  # noqa: BLE001 - see drive
             error = raised
         self._runtime.control_call(done, error)
@@ -193,11 +198,13 @@ class Worker:
             self._finishing.pop(self, None)
         return ended
 
-    def run(self, coroutine: Coroutine[Any, Any, object]) -> object:
-        """Runs a coroutine to its end: without a loop when it never waits, on a loop of this thread's own otherwise."""
+    def run(self, coroutine: Coroutine[Any, Any, object], context: Context) -> object:
+        """Runs a coroutine to its end, in `context`: without a loop when it never waits, on a loop of this thread's own
+        otherwise.
+        """
         if self.cell.props.kind.plain:
             try:
-                coroutine.send(None)
+                context.run(coroutine.send, None)
             except StopIteration as stop:
                 return stop.value
             coroutine.close()
@@ -207,8 +214,7 @@ class Worker:
         if self._runner is None:
             self._runner = asyncio.Runner()
             guard_tasks(self._runner.get_loop())
-        # The turn is inside the cell's context already, and a context cannot be entered twice.
-        result, error = self._runner.run(_outcome(coroutine), context=self.cell.context.copy())
+        result, error = self._runner.run(_outcome(coroutine), context=context)
         if error is not None:
             raise error
         return result
@@ -256,7 +262,7 @@ class Worker:
         timeout = cell.props.handler_timeout
         self.turns += 1
         limit = self._runtime.thread_host.watch(self, timeout) if timeout is not None else None
-        cell.context.run(cell.turn)
+        cell.turn()
         if limit is not None:
             limit()
         if handled != cell.handled:

@@ -103,7 +103,7 @@ class CellInbox:
         """Takes an envelope of pykka's."""
         reply = PykkaReply(envelope.reply_to) if envelope.reply_to is not None else None
         if not isinstance(envelope.message, _ActorStop):
-            self._cell.put(Envelope(envelope.message, current_cell.get(), reply))
+            self._cell.put(Envelope(envelope.message, current_cell(), reply))
             return
         ended = self._cell.ref.stop(block=False)
         if reply is not None:

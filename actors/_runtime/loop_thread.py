@@ -94,7 +94,7 @@ class LoopThread:
                 self._runtime.escaped(error, *owner_of(error), "a callback of the event loop")
 
     def _refuse_stop(self) -> None:
-        cell = current_cell.get()
+        cell = current_cell()
         raise LoopStopRefused(cell.path if cell is not None else "", self._runtime.name)
 
     def _halt(self) -> None:

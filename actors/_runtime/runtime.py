@@ -24,7 +24,7 @@ import pykka
 from actors._core.actor_type import ActorType, actor_type_of
 from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock
-from actors._core.current import current_cell
+from actors._core.current import current
 from actors._core.deadlines import Deadlines
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.loop import settle_failure
@@ -244,7 +244,7 @@ class Runtime:
         self.loop = asyncio.get_running_loop()
         self._thread_id = get_ident()
         self.context = copy_context()
-        self.context.run(current_cell.set, None)
+        self.context.run(current.set, None)
         self.clock = self._clock_factory(self.loop)
         self.now = self.clock.now
         self.deadlines = Deadlines(self.clock)

@@ -196,7 +196,7 @@ class SupervisorRef(ActorRef[Any]):
 
     def _branch_of_caller(self) -> Cell | None:
         """The child that the running code is in, or is below."""
-        cell = current_cell.get()
+        cell = current_cell()
         while cell is not None and cell.parent is not self._cell:
             cell = cell.parent
         return cell

@@ -71,7 +71,7 @@ def in_a_thread(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, An
 
     @functools.wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
-        member = current_cell.get()
+        member = current_cell()
         assert member is not None
         runtime = member.runtime
         visit = Visit(function, args, kwargs, Future(runtime.park))

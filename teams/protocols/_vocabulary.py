@@ -46,7 +46,7 @@ class Notice(Message):
             pydantic.ValidationError: a value is missing or wrong
             RuntimeError: outside of any actor and of any event loop, and no `at` given
         """
-        cell = current_cell.get()
+        cell = current_cell()
         values.setdefault("sender", cell.path if cell is not None else None)
         if "correlation_id" not in values:
             values["correlation_id"] = current_correlation_id() or new_id(current_random())

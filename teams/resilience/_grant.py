@@ -105,7 +105,7 @@ class Grant:
     def _begin(self) -> tuple[Claim, float | None]:
         if self._claim is not None:
             raise WrongCall(f"acquire({self.wants})", "the block is entered already; make one grant for each block")
-        cell = current_cell.get()
+        cell = current_cell()
         holder, incarnation = (None, 0) if cell is None else (cell.ref, cell.incarnation)
         self._claim = Claim(self.wants, self._options.priority, holder, incarnation)
         timeout = self._options.timeout

@@ -82,7 +82,7 @@ class Call:
             return await answer
         if inspect.isgenerator(answer) or inspect.isasyncgen(answer):
             raise WrongCall(self.label, "it returned a generator, of which nothing has run yet; have it return a list")
-        cell = current_cell.get()
+        cell = current_cell()
         if cell is not None and cell.host.blocks:
             return answer
         raise WrongCall(
@@ -104,12 +104,12 @@ class Call:
     @property
     def label(self) -> str:
         """What is called, and in which actor the call is made, if in any."""
-        cell = current_cell.get()
+        cell = current_cell()
         return self.name if cell is None else f"{self.name} (called in {cell.path})"
 
     def tell(self, event: Callable[..., TeamEvent], *values: object) -> None:
         """Publishes an event of the call to the runtime of the actor that makes it. Outside of actors: nothing."""
-        cell = current_cell.get()
+        cell = current_cell()
         if cell is not None:
             cell.runtime.events.publish(event(cell.path, cell.runtime.now(), self.name, *values))
 

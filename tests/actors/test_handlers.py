@@ -223,7 +223,7 @@ async def test_context_variables_do_not_leak_from_actor_to_actor_or_to_the_next_
             return await other
 
         below = await one.call(set_and_start)
-        assert await one.call(lambda _: variable.get()) == "still mine"
+        assert await one.call(lambda _: variable.get()) == "unset"
         assert await below.call(lambda _: variable.get()) == "unset"
         variable.set("outside")
         assert await (await w.runtime.spawn(Player)).call(lambda _: variable.get()) == "unset"

@@ -20,9 +20,7 @@ from supervisors.testing import HostileWorld, hostile_world, smallest
 from supervisors.testing._hostile import Act, Group, Line, Observer, Observing, Worker
 from supervisors.testing._hostile_cast import RANKS, WAYS
 
-WAITING_FOR: dict[str, str] = {
-    "found-raised_again_after_a_time_limit_on_a_thread": "S2: the second failure is swallowed, and the message lost",
-}
+WAITING_FOR: dict[str, str] = {}
 """By the id of a case, or a pattern of such: the id of the fault, and in a word what is wrong."""
 
 EXITS = ("SystemExit", "KeyboardInterrupt")

@@ -405,7 +405,10 @@ def _back(cell: SimCell, envelope: Envelope) -> None:
     cell.took = None
     if isinstance(envelope, SimEnvelope):
         cell.runtime.journal.back(envelope)
-        if envelope is cell.disposed_of:  # else it was stashed, or an order to stop that others overtook
+        disposed = cell.disposed_of
+        if (
+            isinstance(disposed, SimEnvelope) and disposed.number == envelope.number
+        ):  # else it was stashed, or an order to stop that others overtook
             cell.runtime.journal.note(seen.Redelivered, cell.path, envelope.number, envelope.crashes)
 
 

@@ -68,7 +68,7 @@ class SimLoopHost(LoopHost):
         """One turn of the cell: one message."""
         self.stepping = cell
         try:
-            cell.context.run(cell.turn)
+            cell.turn()
         finally:
             self.stepping = None
         self.turns += 1

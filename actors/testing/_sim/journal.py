@@ -39,6 +39,12 @@ class SimEnvelope(Envelope):
     loose: bool
     """Its order is not promised any more: stashed, redelivered, delayed by a fault, or in a queue with priorities."""
 
+    def again(self) -> Envelope:
+        copy = super().again()
+        assert isinstance(copy, SimEnvelope)
+        copy.number, copy.aside, copy.loose = self.number, False, True
+        return copy
+
 
 class SimReply:
     """Where an answer goes, watched."""

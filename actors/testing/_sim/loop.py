@@ -15,7 +15,7 @@ from contextvars import Context
 from enum import Enum
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
-from actors._core.current import current_cell
+from actors._core.current import cell_in, current_cell
 from actors._core.loop import MessageLoop
 from actors._core.task_guard import Exits, owner_in
 from actors._user_code.interrupts import is_interrupt
@@ -278,7 +278,7 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def call_soon(self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None) -> Handle:
         handle = Handle(callback, args, self, context)
-        cell: Any = current_cell.get() if context is None else context.get(current_cell)
+        cell: Any = current_cell() if context is None else cell_in(context)
         self.push(self._owner(handle._context) if cell is None else cell.lane, handle)  # type: ignore[attr-defined]
         return handle
 
@@ -293,7 +293,7 @@ class SimLoop(asyncio.BaseEventLoop):
         """A timer of the runtime on behalf of an actor, such as the grace of a stop. It races with the actor: its lane
         is `path:clock`.
         """
-        cell = current_cell.get()
+        cell = current_cell()
         return self._set(
             TimerHandle(when, callback, (), self), self.outside if cell is None else self.lane(f"{cell.path}:clock")
         )
@@ -317,7 +317,7 @@ class SimLoop(asyncio.BaseEventLoop):
             self._cancelled = 0
 
     def _owner(self, context: Context) -> Lane:
-        owner: Any = context.get(current_cell) or context.get(current_lane)
+        owner: Any = cell_in(context) or context.get(current_lane)
         lane: Lane | None = owner.lane if owner is not None else None
         return self.outside if lane is None else lane
 
@@ -366,7 +366,7 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def stop(self) -> None:
         """Refused to an actor, as on the loop of a real runtime. The test itself would end every actor."""
-        cell = current_cell.get()
+        cell = current_cell()
         if cell is not None:
             raise LoopStopRefused(cell.path, "simulation")
         self._end(LoopEnded(self._now, "the test called loop.stop(), which ends the event loop of every actor"), None)

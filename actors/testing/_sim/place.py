@@ -49,5 +49,5 @@ def raised_at(error: BaseException) -> str:
 
 def fence(call: str, instead: str) -> FenceError:
     """The error for a call that may not be made inside a simulation."""
-    cell = current_cell.get()
+    cell = current_cell()
     return FenceError(call, place(), cell.path if cell is not None else "", instead)

@@ -182,7 +182,7 @@ async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None
         )
         why = "a person decided" if isinstance(answer, Answered) else answer.why
         resolution = Resolved(answer.choice, f"{resolution.why}; {why}")
-    cell = current_cell.get()
+    cell = current_cell()
     path = cell.path if cell is not None else person.path
     about = conflict.resource if isinstance(conflict, Contention) else conflict.about
     kind = type(conflict).__name__.lower()

@@ -210,7 +210,7 @@ class TopicsRef(ActorRef[Any]):
             *faults,
         ]
         _given(found)
-        cell = current_cell.get()
+        cell = current_cell()
         id = id if id is not None else new_id(self.runtime.random)
         if correlation_id is None and inherit:
             correlation_id = current_correlation_id()
