@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from types import CoroutineType
 from typing import Any
@@ -65,9 +65,17 @@ class Task(Actor):
     def __init__(self, promise: Promise) -> None:
         self.promise = promise
 
-    async def on_continue(self) -> None:
+    def on_continue(self) -> Awaitable[None] | None:
+        # A plain function in a thread may block, and may ask: no event loop runs around it.
         result = self.promise()
         if type(result) is CoroutineType:
-            result = await result
+            return self._end_with(result)
+        self._end(result)
+        return None
+
+    async def _end_with(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._end(await work)
+
+    def _end(self, result: Any) -> None:
         self.promise.keep(result)
         self._cell.finish()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors import ActorCrashed, ActorDeadError, Killed
+from actors import Actor, ActorCrashed, ActorDeadError, Killed
 from supervisors import MaxChildren, constant, start, supervisor, tasks
 from supervisors._specs.spec import TaskCall
 from tests.supervisors.cast import failing, hang, running, states
@@ -213,3 +213,21 @@ async def test_a_task_that_is_killed_gives_its_call_back() -> None:
         call = caught.value.undelivered
         assert isinstance(call, TaskCall)
         assert call.args == (7,)
+
+
+def asks(ref: Any) -> object:
+    """A plain function that blocks on an answer."""
+    return ref.ask("which", timeout=5)
+
+
+class Answers(Actor):
+    def on_receive(self, message: object) -> object:
+        return message
+
+
+@in_loop
+async def test_a_plain_function_may_ask() -> None:
+    """It runs in a thread, so it may block."""
+    async with running(tasks("root")) as (w, root):
+        ref = await w.runtime.spawn(Answers)
+        assert await root.run(asks, ref) == "which"
