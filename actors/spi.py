@@ -16,15 +16,15 @@ import pykka
 
 from actors._core.actor import Actor
 from actors._core.actor_type import actor_type_of
-from actors._core.cell import Cell
+from actors._core.cell import Cell, State
 from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import current_cell, message_of
 from actors._core.envelope import Envelope, Reply
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import Handler, handles
-from actors._core.loop import State, settle_failure
 from actors._core.mailbox import MailboxSpec
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
+from actors._core.outcomes import settle_failure
 from actors._core.props import Props, wrong_host
 from actors._core.ref import ActorRef
 from actors._core.timers import Timer

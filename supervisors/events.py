@@ -22,6 +22,7 @@ class BackingOff(SupervisionEvent):
     progress.
     """
 
+    observed_as: ClassVar[str] = "backed_off"
     level: ClassVar[str] = "debug"
     incarnation: int
     cause: ExitReason

@@ -142,12 +142,7 @@ class Actor(pykka.Actor):
         promised to others (whom it voted for, which answers it owes); whatever a crash may have left half done begins
         afresh in `__init__`.
         """
-        cell = self._cell
-        if cell.kept is None:
-            cell.kept = {}
-        if make not in cell.kept:
-            cell.kept[make] = make()
-        found: T = cell.kept[make]
+        found: T = self._cell.kept_by(make)
         return found
 
     def publish_view(self, view: object) -> None:
@@ -157,7 +152,7 @@ class Actor(pykka.Actor):
         thread while the actor goes on: as a rule an immutable value. Like the mailbox it belongs to the actor's place:
         it stays through a restart, until the next incarnation publishes another one, and ends with the place.
         """
-        self._cell.view = view
+        self._cell.publish_view(view)
 
     @property
     def ref(self) -> ActorRef[Self]:
@@ -244,15 +239,11 @@ class Actor(pykka.Actor):
 
     def register(self, name: str) -> None:
         """Takes a name until this incarnation ends. Raises `NameTaken`."""
-        cell = self._cell
-        cell.runtime.registry.register(name, cell)
-        cell.names = [*(cell.names or ()), name]
+        self._cell.take_name(name)
 
     def join(self, group: str) -> None:
         """Becomes a member of a group until this incarnation ends."""
-        cell = self._cell
-        cell.runtime.registry.join(group, cell)
-        cell.groups = [*(cell.groups or ()), group]
+        self._cell.join_group(group)
 
     def leave(self, group: str) -> None:
         """Leaves a group."""
@@ -269,7 +260,7 @@ class Actor(pykka.Actor):
         """
         cell = self._cell
         subscription = cell.runtime.events.subscribe_actor(Delivery(cell), *types)
-        cell.subscriptions = [*(cell.subscriptions or ()), subscription]
+        cell.keep_subscription(subscription)
         return subscription
 
     def sibling(self, id: str) -> ActorRef[Any]:

@@ -1,8 +1,12 @@
-"""A cell: one actor's place in the tree, and the lives of the incarnations that live in it.
+"""A cell: one actor's place in the tree, its mailbox, and the lives of the incarnations that live in it.
 
-A restart replaces the instance, not the cell: path, ref, name and queue stay (supervision rule 26). Everything here
-that changes a life runs on the runtime's loop thread, as *control*, between turns; only hooks and handlers run on the
-cell's host.
+A restart replaces the instance, not the cell: path, ref, name and queue stay (supervision rule 26). What follows an
+event in a life is decided by a table (`life.py`); this class feeds it and carries out its effects. All of that runs on
+the runtime's loop thread, as *control*, between turns; only turns, with their hooks and handlers, run on the cell's
+host. No code outside of this file writes into a cell.
+
+To avoid lost wake-ups a sender enqueues first and looks at `idle` second; a turn sets `idle` first and looks at the
+queue again second.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Container
+from contextvars import Context
+from enum import Enum
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -19,9 +25,10 @@ from pykka.messages import _ActorStop
 
 from actors._core.clock import TimerHandle
 from actors._core.current import enter
-from actors._core.envelope import Envelope, Reply
-from actors._core.loop import MessageLoop, State, kind_name, settle_failure
-from actors._core.mailbox import BoundedQueue, make_queue, waiting_in, withdraw
+from actors._core.envelope import BareEnvelope, Envelope, Reply
+from actors._core.handlers import Dispatch
+from actors._core.life import A_SUPERVISOR_TAKES_MESSAGES, ABSENT, TABLES, Effect, Event, Phase, shown
+from actors._core.mailbox import BoundedQueue, Queue, make_queue, waiting_in, withdraw
 from actors._core.messages import (
     ChildDeclined,
     ChildExited,
@@ -32,8 +39,21 @@ from actors._core.messages import (
     Exit,
     StopOrder,
 )
+from actors._core.observer import Moment
+from actors._core.outcomes import (
+    Handled,
+    answer,
+    dead_letter,
+    expire,
+    kind_name,
+    publish_handled,
+    refuse,
+    settle_failure,
+)
 from actors._core.props import Props
 from actors._core.watchers import Watchers
+from actors._user_code.interrupts import hand_on
+from actors._user_code.text import type_name
 from actors.errors import (
     ActorDeadError,
     HandlerTimeout,
@@ -41,6 +61,7 @@ from actors.errors import (
     LinkedExit,
     RuntimeStopped,
     StartTimeout,
+    UnhandledMessage,
     gone,
     lost,
 )
@@ -51,73 +72,177 @@ if TYPE_CHECKING:
     from actors._core.ref import ActorRef
     from actors._core.timers import Timer
     from actors._core.waits import Edge
+    from actors._hosts.host import Host
     from actors._runtime.runtime import Runtime
     from actors.events import Subscription
 
 _NOTHING = object()
 _NORMAL = Normal()
+_OF_THE_SYSTEM_LANE = (Continue, Down, Exit)
+"""Messages that are no progress, handled or failed."""
 
 
-class Cell(MessageLoop):
-    """The whole of a cell. Created on the runtime's loop thread."""
+class State(Enum):
+    """The phase of a life, as it is shown."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    DOWN = "down"
+    """The incarnation is gone; whether there will be another one is the parent's decision."""
+    CLOSED = "stopped"
+
+
+_STATES = tuple(State(shown(phase)) for phase in Phase)
+
+
+class Cell:
+    """The whole of an actor but its instance. Created on the runtime's loop thread."""
 
     __slots__ = (
         "__weakref__",
+        "active",
+        "actor",
+        "attached",
         "carried",
         "children",
+        "closed",
+        "concurrency",
+        "context",
         "crashes",
         "culprit",
+        "envelope",
         "grace",
         "groups",
+        "handled",
+        "host",
         "id",
+        "idle",
+        "incarnation",
         "kept",
-        "killed",
-        "leaving",
         "names",
+        "open",
         "parent",
         "parked",
+        "path",
+        "pending",
+        "phase",
         "placed",
         "props",
-        "settled",
+        "queue",
+        "reason",
+        "ref",
+        "runtime",
+        "seconds",
         "spared",
+        "stash",
         "stop_next",
         "subscriptions",
         "supervised",
+        "suspended",
+        "table",
         "timers",
         "told_to_stop",
+        "trace",
+        "unproductive",
         "up_since",
+        "urgent",
         "view",
         "waiting",
         "watchers",
     )
 
+    runtime: Runtime
+    props: Props
+    path: str
+    ref: ActorRef[Any]
+    host: Host
+    table: Dispatch
+    concurrency: int
+    context: Context
+    """The context of the incarnation."""
+    attached: Any
+    """What the observer of the runtime keeps of this cell."""
+
+    # The tree
+
+    parent: Cell | None
     children: dict[str, Cell] | None
+    parked: dict[str, Cell] | None
+    """By id, the cells of children whose supervisor, this cell, has ended and may be started again."""
+    supervised: bool
+    """Whether the parent decides what follows an exit; otherwise the first exit is the last."""
+    placed: bool
+    """Whether its place is there again, with the same id and class, when its supervisor is started again."""
+
+    # The life
+
+    phase: Phase
+    closed: bool
+    """Whether the phase is `CLOSED`; read by every sender."""
+    incarnation: int
+    actor: Any
+    reason: ExitReason
+    """Why the incarnation ends, or why the last one ended."""
+    told_to_stop: ExitReason | None
+    stop_next: ExitReason | None
+    """The order to stop that came between two incarnations: the next one leaves as soon as it is up."""
+    culprit: Envelope | None
+    """The message that crashed the incarnation, until its fate is decided."""
+    grace: TimerHandle | None
+    up_since: float
+    carried: object
+    kept: dict[object, Any] | None
+
+    # The mailbox
+
+    queue: Queue
+    urgent: deque[Envelope] | None
+    """The system lane: notices of exits and the like, handled before any user message."""
+    stash: deque[Envelope] | None
+    spared: list[Envelope] | None
+    """The messages whose handlers were cut off by the crash of another, in the order in which they ended."""
+    open: bool
+    """Whether the next message may be taken."""
+    idle: bool
+    """Whether a sender has to wake the host."""
+    suspended: bool
+
+    # The turn
+
+    envelope: Envelope | None
+    """The message being handled."""
+    pending: Callable[[], object] | None
+    """What the next turn does first, once no handler is under way: start or leave."""
+    active: int
+    """How many handlers wait for something."""
+    waiting: Edge | None
+    """What the running handler or hook waits for."""
+
+    # What belongs to the incarnation
+
     watchers: Watchers | None
     timers: set[Timer] | None
-    killed: bool
-    """Whether the incarnation is being killed: once is enough, and the first reason counts."""
-    culprit: Envelope | None
-    """The message that crashed the incarnation, while its last hook runs."""
     names: list[str] | None
     groups: list[str] | None
     subscriptions: list[Subscription] | None
     view: object
-    """What the actor published last (`Actor.publish_view`); None: nothing."""
-    waiting: Edge | None
-    """What the running handler or hook waits for."""
+    """What the actor published last (`Actor.publish_view`); None: nothing. It belongs to the place."""
 
-    parked: dict[str, Cell] | None
-    """By id, the cells of children whose supervisor, this cell, has ended and may be started again."""
+    # Counters, over all incarnations
+
+    handled: int
+    """How many messages a handler was given."""
+    unproductive: int
+    """How many of those are no progress of the present incarnation: all of the incarnations before, those of the system
+    lane, and messages that failed, were stashed, or that no handler takes.
+    """
+    crashes: int
+    seconds: float
+    trace: deque[Handled] | None
 
     def __init__(
-        self,
-        runtime: Runtime,
-        props: Props,
-        path: str,
-        parent: Cell | None,
-        *,
-        supervised: bool,
-        placed: bool = False,
+        self, runtime: Runtime, props: Props, path: str, parent: Cell | None, *, supervised: bool, placed: bool = False
     ) -> None:
         self.runtime = runtime
         self.props = props
@@ -125,49 +250,57 @@ class Cell(MessageLoop):
         self.id = path.rpartition("/")[2]
         self.parent = parent
         self.supervised = supervised
-        """Whether the parent decides what follows an exit; otherwise the first exit is the last."""
         self.placed = placed
-        """Whether its place is there again, with the same id and class, when its supervisor is started again."""
         self.host = runtime.host(props.host)
         self.actor = None
         self.table = props.kind.table
         self.concurrency = props.kind.concurrency
-        self.queue = (
-            deque() if props.mailbox is None else make_queue(props.mailbox, path, self._overflowed, runtime.park)
-        )
-        self.urgent = self.stash = self.envelope = self.pending = self.trace = self.culprit = None
-        self.open = self.idle = self.closed = self.suspended = self.leaving = self.killed = False
+        self.urgent = self.stash = self.envelope = self.pending = self.trace = self.culprit = self.view = None
+        self.open = self.idle = self.closed = self.suspended = False
         self.active = self.incarnation = self.handled = self.unproductive = self.crashes = 0
-        self.seconds = 0.0
-        self.state = State.DOWN
+        self.seconds = self.up_since = 0.0
+        self.phase = Phase.NEW
         self.reason = _NORMAL
-        self.carried: object = _NOTHING
-        self.kept: dict[object, Any] | None = None
+        self.carried, self.kept = _NOTHING, None
         self.children = self.watchers = self.timers = self.names = self.groups = self.waiting = self.subscriptions = (
             self.parked
-        ) = None
-        self.spared: list[Envelope] | None = None
-        """The messages whose handlers were cut off by the crash of another, in the order in which they ended."""
-        self.grace: TimerHandle | None = None
-        self.told_to_stop: ExitReason | None = None
-        self.stop_next: ExitReason | None = None
-        """The order to stop that came between two incarnations: the next one leaves as soon as it is up."""
-        self.settled = True
-        """Whether the watchers of the last incarnation have been told of its end."""
-        self.view = None
-        self.up_since = 0.0
-        self.ref: ActorRef[Any] = props.kind.ref_type(self)
+        ) = self.spared = self.grace = self.told_to_stop = self.stop_next = self.attached = None
+        self.ref = props.kind.ref_type(self)
+        observer = runtime.observer
+        if observer is not None:
+            observer.made(self)
+        if observer is None and props.mailbox is None:
+            self.queue = deque()
+        else:
+            inner = None if observer is None else partial(observer.queue, self)
+            self.queue = make_queue(props.mailbox, path, self._overflowed, runtime.park, inner)
         runtime.cells[path] = self
         if parent is not None:
-            if parent.children is None:
-                parent.children = {}
-            parent.children[self.id] = self
+            parent.adopt(self)
 
-    # Start
+    def attach(self, value: object) -> None:
+        """Keeps something for the observer of the runtime."""
+        self.attached = value
+
+    def adopt(self, child: Cell) -> None:
+        """The cell has its place below this one."""
+        if self.children is None:
+            self.children = {}
+        self.children[child.id] = child
+
+    @property
+    def state(self) -> State:
+        """Where the incarnation is in its life, as it is shown."""
+        return _STATES[self.phase]
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the last incarnation is gone and there is no other one, now or ever."""
+        return self.phase in ABSENT and self.phase is not Phase.NEW
 
     def take_props(self, props: Props) -> None:
-        """The recipe of the incarnations to come; its times and limits count at once. Raises `NameTaken`, and then
-        changes nothing.
+        """Replaces the props. Timeouts apply at once, class and arguments from the next incarnation. If the name is
+        taken, raises `NameTaken` and changes nothing.
         """
         old = self.props.name
         if props.name != old:
@@ -179,6 +312,368 @@ class Cell(MessageLoop):
         if type(self.ref) is not props.kind.ref_type:
             self.ref = props.kind.ref_type(self)  # more can be asked of it, and the old ref reaches it, too
 
+    # The mailbox
+
+    def put(self, envelope: Envelope) -> None:
+        """Takes a message into the mailbox. From any thread."""
+        self.queue.append(envelope)
+        if self.idle:
+            self.wake()
+
+    def put_urgent(self, message: object) -> None:
+        """Takes a message into the system lane. On the runtime's loop thread only."""
+        if self.closed:
+            return
+        if self.urgent is None:
+            self.urgent = deque()
+        self.urgent.append(Envelope(message))
+        self.unproductive += 1
+        if self.idle:
+            self.wake()
+
+    def put_stop(self, envelope: Envelope) -> None:
+        """Takes a stop that waits its turn like any message. From any thread."""
+        self.put(envelope)
+        if self.suspended:
+            self.runtime.control_call(self._stop_suspended)
+
+    def wake(self) -> None:
+        """Has the host give the cell a turn. From any thread."""
+        self.idle = False
+        if self.closed:
+            self._refuse_waiting()
+        else:
+            self.host.ready(self)
+
+    def reopen(self) -> None:
+        """Lets the next message in, if nothing stands against it, and has the host give a turn."""
+        self.open = self.active < self.concurrency and not self.suspended and self.takes_messages
+        if self.open or self.pending is not None:
+            self.idle = False
+            self.host.ready(self)
+
+    @property
+    def takes_messages(self) -> bool:
+        """Whether the incarnation is in the part of its life in which it takes messages."""
+        if self.props.kind.manages_lifecycle:
+            return self.phase in A_SUPERVISOR_TAKES_MESSAGES and self.actor is not None
+        return self.phase is Phase.RUNNING
+
+    def withdraw(self, envelope: Envelope) -> None:
+        """Takes a message that waits out of the mailbox."""
+        withdraw(self.queue, envelope)
+        if self.runtime.observer is not None:
+            self.runtime.observer.withdrawn(self, envelope)
+
+    def waiting_messages(self) -> list[Envelope]:
+        """Every message that is in the mailbox or in the stash."""
+        return [*waiting_in(self.queue), *(self.stash or ())]
+
+    def _overflowed(self, envelope: Envelope) -> None:
+        refuse(self, envelope, "overflow", ActorDeadError(self.path, Normal(), envelope.message))
+
+    def _refuse_waiting(self) -> None:
+        """Empties the mailbox of a cell that is closed."""
+        if isinstance(self.queue, BoundedQueue):
+            self.queue.close()
+        self._drop_waiting("closed")
+
+    def _drop_waiting(self, why: str) -> None:
+        observer = self.runtime.observer
+        while True:
+            try:
+                envelope = self.queue.popleft()
+            except IndexError:
+                return
+            if type(envelope.message) is not _ActorStop:
+                refuse(self, envelope, why, gone(self.path, self.reason, envelope.message))
+            elif observer is not None:
+                observer.withdrawn(self, envelope)  # a request of the runtime's own, and it has come true
+
+    # The turn. On the cell's host.
+
+    def turn(self, began: float) -> float:
+        """Handles what waits: the system lane, then user messages, at most one slice of them. `began` is the time on
+        the runtime's clock; returns the time at the end.
+        """
+        pending = self.pending  # read once: a kill takes it back from another thread
+        if pending is not None and not self.active:
+            self.pending = None
+            pending()
+        runtime = self.runtime
+        queue, table, actor, incarnation = self.queue, self.table, self.actor, self.incarnation
+        take, control, observed = queue.popleft, runtime.control, runtime.observed or self.trace is not None
+        left = limit = self.host.slice
+        while left and self.open:
+            try:
+                envelope = self.urgent.popleft() if self.urgent else take()
+            except IndexError:
+                break
+            left -= 1
+            bare = type(envelope) is BareEnvelope
+            if not bare and envelope.deadline is not None and envelope.deadline <= runtime.now():
+                self.handled -= 1
+                expire(self, envelope)
+                continue
+            self.envelope = envelope
+            message = envelope.message
+            own = self.context.copy()  # what the handler sets there ends with the message
+            try:
+                if observed:
+                    result = own.run(self._observed_handler(envelope, table), actor, message)
+                else:
+                    result = own.run(table[type(message)], actor, message)
+            except BaseException as error:  # noqa: BLE001 - any exception, SystemExit included, ends this actor alone
+                self._failed(envelope, error, incarnation)
+            else:
+                if type(result) is CoroutineType:
+                    self.host.drive(self, envelope, result, own)
+                else:
+                    if not bare and envelope.reply is not None:
+                        answer(self, envelope, result)
+                    if observed:
+                        self._note(envelope, "done")
+            if control:
+                break
+        self.handled += limit - left
+        ended = runtime.now()
+        self.seconds += ended - began
+        if incarnation != self.incarnation:
+            self.unproductive += limit - left  # a thread that was left behind has come back
+            return ended
+        if not self.active:
+            self.envelope = None
+        if self.open:
+            self.idle = True
+            if queue or self.urgent:
+                self.idle = False
+                self.host.ready(self)
+        return ended
+
+    def _observed_handler(self, envelope: Envelope, table: Dispatch) -> Callable[[Any, Any], object]:
+        envelope.began = self.runtime.now()
+        handler, observer = table[type(envelope.message)], self.runtime.observer
+        return handler if observer is None else observer.taken(self, envelope, handler)
+
+    def busy(self) -> None:
+        """A handler waits for something: no further message while as many wait as the class allows."""
+        self.active += 1
+        if self.active >= self.concurrency:
+            self.open = False
+
+    def step(self, envelope: Envelope) -> None:
+        """A handler that had to wait goes on with its message."""
+        self.envelope = envelope
+
+    def spent(self, seconds: float) -> None:
+        """So long a handler has waited."""
+        self.seconds += seconds
+
+    def finished(self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
+        """A handler that had to wait is done."""
+        if incarnation != self.incarnation:
+            return
+        self.active -= 1
+        self.settle(envelope, result, error, incarnation)
+        if not self.active:
+            self.envelope = None
+        self.reopen()
+
+    def settle(self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
+        """The coroutine of a handler has ended, one way or the other."""
+        if error is not None:
+            self._failed(envelope, error, incarnation)
+            return
+        if envelope.reply is not None:
+            answer(self, envelope, result)
+        if self.trace is not None or self.runtime.observed:
+            self._note(envelope, "done")
+
+    def _failed(self, envelope: Envelope, error: BaseException, incarnation: int) -> None:
+        """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program."""
+        hand_on(error)
+        if getattr(envelope, "settled", False):
+            return
+        if incarnation == self.incarnation and type(envelope.message) not in _OF_THE_SYSTEM_LANE:
+            self.unproductive += 1
+        if self.trace is not None or self.runtime.observed:
+            self._note(envelope, "failed")
+        if isinstance(error, self._answers(envelope)):
+            if envelope.reply is None:
+                dead_letter(self, envelope.message, "unheard", envelope, error)
+            else:
+                settle_failure(envelope.reply, error, self.path)
+        elif incarnation == self.incarnation:
+            self.crash(envelope, error)
+        else:
+            refuse(self, envelope, "killed", error)
+
+    def _answers(self, envelope: Envelope) -> tuple[type[BaseException], ...]:
+        """The exceptions that are answers to this message."""
+        found: tuple[type[BaseException], ...] = self.actor.answers if self.actor is not None else ()
+        return found
+
+    def _note(self, envelope: Envelope, outcome: str) -> None:
+        """A message that is observed has been handled: to the trace of the cell, and to those who look on."""
+        runtime = self.runtime
+        if runtime.observer is not None:
+            runtime.observer.handled(self, envelope, outcome)
+        now = runtime.now()
+        seconds = now - getattr(envelope, "began", now)
+        if self.trace is not None:
+            self.trace.append(Handled(now, type_name(envelope.message), seconds, outcome, self.incarnation))
+        publish_handled(self, envelope, seconds, outcome)
+
+    # What a handler says of its message
+
+    def unhandled(self) -> None:
+        """Nothing in the class takes the message being handled."""
+        envelope = self.envelope
+        if envelope is None:
+            return
+        self.unproductive += 1
+        error = UnhandledMessage(self.path, kind_name(envelope.message))
+        if envelope.reply is not None:
+            settle_failure(envelope.reply, error, self.path)
+            envelope.reply = None  # what on_receive returns is not an answer
+        dead_letter(self, envelope.message, "unhandled", envelope)
+
+    def skipped(self) -> None:
+        """The message being handled was the tick of a timer that is cancelled: it is not handled, and no progress."""
+        self.unproductive += 1
+
+    def take_reply(self) -> Reply | None:
+        """Takes the duty to answer the message being handled from its handler."""
+        envelope = self.envelope
+        if envelope is None:
+            return None
+        reply = envelope.reply
+        if reply is not None:
+            envelope.reply = None
+        return reply
+
+    def put_aside(self, envelope: Envelope) -> None:
+        """The message being handled waits until `take_back`; what its handler returns is no answer to it. Once for each
+        message: a second call does nothing.
+        """
+        if getattr(envelope, "aside", False):
+            return
+        envelope.aside = True
+        self.unproductive += 1
+        if self.stash is None:
+            self.stash = deque()
+        aside = Envelope(envelope.message, envelope.sender, envelope.reply, envelope.deadline, envelope.correlation_id)
+        aside.crashes = getattr(envelope, "crashes", 0)
+        if getattr(envelope, "quiet", False):
+            aside.quiet = True
+        if self.runtime.observer is not None:
+            aside = self.runtime.observer.stashed(self, envelope, aside)
+        self.stash.append(aside)
+        if envelope.reply is not None:
+            envelope.reply = None
+
+    def take_back(self) -> None:
+        """Puts the stashed messages to the front of the queue."""
+        while self.stash:
+            self.queue.appendleft(self.stash.pop())
+
+    def _recall(self, envelope: Envelope) -> bool:
+        """Takes a message out of the stash whose own handler put it there and then crashed: the crash decides what
+        becomes of it. False where it is not there any more.
+        """
+        for aside in self.stash or ():
+            if aside.message is envelope.message:
+                assert self.stash is not None
+                self.stash.remove(aside)
+                envelope.aside = False
+                if aside.reply is not None:
+                    envelope.reply = aside.reply
+                if self.runtime.observer is not None:
+                    self.runtime.observer.recalled(self, envelope)
+                return True
+        return False
+
+    # What the incarnation has
+
+    def take_name(self, name: str) -> None:
+        """Registers a name until the incarnation ends. Raises `NameTaken`."""
+        self.runtime.registry.register(name, self)
+        self.names = [*(self.names or ()), name]
+
+    def join_group(self, group: str) -> None:
+        """Is a member of the group until the incarnation ends."""
+        self.runtime.registry.join(group, self)
+        self.groups = [*(self.groups or ()), group]
+
+    def keep_subscription(self, subscription: Subscription) -> None:
+        """The subscription ends with the incarnation."""
+        self.subscriptions = [*(self.subscriptions or ()), subscription]
+
+    def keep_timer(self, timer: Timer) -> None:
+        """The timer ends with the incarnation."""
+        if self.timers is None:
+            self.timers = set()
+        self.timers.add(timer)
+
+    def forget_timer(self, timer: Timer) -> None:
+        """The timer has ended."""
+        if self.timers is not None:
+            self.timers.discard(timer)
+
+    def kept_by(self, make: Callable[[], Any]) -> Any:
+        """What `make` returned the first time; it belongs to the place."""
+        if self.kept is None:
+            self.kept = {}
+        if make not in self.kept:
+            self.kept[make] = make()
+        return self.kept[make]
+
+    def publish_view(self, view: object) -> None:
+        """Shows a value to every thread."""
+        self.view = view
+
+    def watch(self) -> Watchers:
+        """The monitors and links of the cell."""
+        if self.watchers is None:
+            self.watchers = Watchers(self)
+        return self.watchers
+
+    def wait_for(self, edge: Edge | None) -> None:
+        """Notes what the running handler or hook waits for."""
+        self.waiting = edge
+
+    def suspend(self, suspended: bool) -> None:
+        """Stops or goes on taking messages."""
+        self.suspended = suspended
+        self._stop_suspended()
+        self.reopen()
+
+    def keep_trace(self, last: int) -> None:
+        """Remembers the last messages handled; 0: no longer."""
+        self.trace = deque(self.trace or (), maxlen=last) if last else None
+
+    # Events of the life. On the loop thread, unless a method says otherwise.
+
+    def _feed(
+        self,
+        event: Event,
+        reason: ExitReason | None = None,
+        grace: float | None = None,
+        culprit: Envelope | None = None,
+    ) -> bool:
+        """Has the table decide, and carries out its effects. Returns whether what runs must be halted now."""
+        found = TABLES[self.props.kind.manages_lifecycle][self.phase][event]
+        if found is None:
+            return False
+        halt = False
+        self.phase, effects = found
+        for effect in effects:
+            if effect is Effect.HALT:
+                halt = True
+            else:
+                _CARRY_OUT[effect](self, reason, grace, culprit)
+        return halt
+
     def begin_below(self) -> None:
         """Starts the one incarnation of a spawned actor. Its parent may have ended since it was spawned."""
         parent = self.parent
@@ -187,157 +682,62 @@ class Cell(MessageLoop):
             return
         self.begin()
 
-    def begin(self) -> None:
-        """Starts the next incarnation."""
+    def begin(self, number: int | None = None) -> None:
+        """Starts the next incarnation, with this number where its supervisor counts them."""
         if self.closed:
             return  # before it began
-        if not self.settled:
-            self.settle_exit()
-        self.incarnation += 1
-        self.unproductive = self.handled + len(self.urgent or ())
-        self.state = State.STARTING
-        self.up_since = math.inf
-        self.told_to_stop = None
-        self.leaving = self.killed = False
-        kind = self.props.kind  # an updated spec may have brought another class
-        self.host, self.table, self.concurrency = self.runtime.host(self.props.host), kind.table, kind.concurrency
-        self.context = self.runtime.context.copy()
-        self.context.run(enter, self)
-        self.pending = self._start
-        if self.host.blocks:
-            self._time_start()
-        self.host.launch(self)
+        if number is not None:
+            self.incarnation = number - 1
+        if self.runtime.observer is not None:
+            self.runtime.observer.lived(self, Moment.BEGINS)
+        self._feed(Event.BEGIN)
         order, self.stop_next = self.stop_next, None
         if order is not None:
             self.stop(order, self.props.shutdown)
 
-    def _start(self) -> None:
-        self.host.drive_life(self, self._come_up(), partial(self._came_up, self.incarnation))
-        if self.state is State.STARTING and not self.host.blocks and self.grace is None:
-            self._time_start()  # only a start that has to wait needs a timer, unless its time to stop runs already
+    def ready(self) -> None:
+        """A supervisor says that its start is complete."""
+        self._feed(Event.READY)
 
-    def _time_start(self) -> None:
-        if self.props.start_timeout is not None:
-            self._arm_grace(self.props.start_timeout, self._start_overdue)
+    def fail_start(self, reason: ExitReason) -> None:
+        """A supervisor says that its start has failed."""
+        self._feed(Event.FAILED, reason)
 
-    async def _come_up(self) -> None:
-        actor = self.actor = self.props.construct(self)
-        if self.carried is not _NOTHING:
-            carried, self.carried = self.carried, _NOTHING
-            restored = actor.on_restore(carried)
-            if type(restored) is CoroutineType:
-                await restored
-        started = actor.on_start()
-        if type(started) is CoroutineType:
-            await started
-
-    def _came_up(self, incarnation: int, error: BaseException | None) -> None:
-        if incarnation != self.incarnation or self.leaving or self.state not in (State.STARTING, State.STOPPING):
-            return
-        if isinstance(error, IgnoreStart):
-            self._declined()
-        elif error is not None:
-            self.start_failed(Crashed(error))
-        elif self.props.kind.manages_lifecycle:
-            self.reopen()
-        else:
-            self.running()
-
-    def running(self) -> None:
-        """The start is complete. A class that governs its own life says so itself."""
-        kind, told = self.props.kind, self.told_to_stop
-        if told is None:
-            self._disarm_grace()  # otherwise it may be the time it was given to stop in
-        if told is None or not kind.manages_lifecycle:
-            self.state = State.RUNNING
-        self.up_since = self.runtime.now()
-        if self.runtime.events.sinks(Started):
-            self.runtime.events.publish(Started(self.path, self.up_since, kind.actor_class, self.incarnation))
-        self._tell_parent(ChildStarted(self.id, self.incarnation))
-        if not self.supervised:
-            self.runtime.started(self, None)
-        if kind.continues:
-            self.put_urgent(Continue())
-        if told is not None and not kind.manages_lifecycle:
-            self.leave(told)
-        else:
-            # One that governs its own life finds the order to stop in its mailbox, and what it started stops first.
-            self.reopen()
-
-    def _declined(self) -> None:
-        if self._end_children(Normal()):
-            self.open = False
-            self.state = State.STOPPING
-            self.runtime.when_childless(self, self._declined)
-            return
-        self._clear()
-        self._tell_parent(ChildDeclined(self.id, self.incarnation))
-        if not self.supervised:
-            self.runtime.started(self, IgnoreStart())
-            self.close_or_park(Normal())
-
-    def start_failed(self, reason: ExitReason) -> None:
-        """The start has failed; what it started itself goes first."""
-        if self._end_children(reason):
-            self.open = False
-            self.state = State.STOPPING
-            self.runtime.when_childless(self, partial(self.start_failed, reason))
-            return
-        self._clear()
-        self.reason = reason
-        self.settled = False
-        self.runtime.events.publish(
-            StartFailed(self.path, self.runtime.now(), self.props.kind.actor_class, self.incarnation, reason)
-        )
-        self._tell_parent(ChildStartFailed(self.id, self.incarnation, reason))
-        if not self.supervised:
-            self.runtime.started(self, reason)
-            self.close_or_park(reason)
-
-    def _start_overdue(self) -> None:
-        assert self.props.start_timeout is not None
-        if self.up_since < math.inf:
-            return  # it came up in time, and has been told to stop since
-        reason = Crashed(StartTimeout(self.path, self.props.start_timeout))
-        self.kill(reason)
-
-    # End
+    def done(self, reason: ExitReason) -> None:
+        """A supervisor has stopped its children, and ends."""
+        self._feed(Event.DONE, reason)
 
     def stop(self, reason: ExitReason, grace: float | None) -> None:
         """Tells the incarnation to leave, and kills it when it is still there after `grace` seconds (`None`: never).
 
         Travels as control, ahead of every message (supervision rule 19).
         """
-        if self.state in (State.DOWN, State.CLOSED):
-            self.stop_next = reason
-            return
-        self.told_to_stop = reason
-        if self.props.kind.manages_lifecycle and self.state in (State.STARTING, State.RUNNING):
-            self.state = State.STOPPING
-            self.put_urgent(StopOrder(reason))
-            if self.actor is not None:
-                self.reopen()
-        elif self.state is State.RUNNING:
-            self.leave(reason)
-        if self.state in (State.STARTING, State.STOPPING) and grace is not None:
-            self._arm_grace(grace, partial(self.kill, Killed("did not stop in time")))
+        if self.runtime.observer is not None:
+            self.runtime.observer.lived(self, Moment.STOP_ORDERED, reason, grace)
+        self._feed(Event.STOP, reason, grace)
 
     def stop_by_message(self) -> None:
-        """A stop that waited in the queue like any message, as pykka's does."""
+        """A stop that waited in the queue like any message, as pykka's does. On the host."""
         sender = self.envelope.sender if self.envelope is not None else None
         self.unproductive += 1
-        self.open = False
-        self.runtime.control_call(
-            self._leave_if_running,
-            self.incarnation,
-            Normal() if sender is self else Shutdown("stop() was called"),
-        )
+        self._ask_to_leave(Normal() if sender is self else Shutdown("stop() was called"))
 
-    def put_stop(self, envelope: Envelope) -> None:
-        """Takes a stop that waits its turn like any message. From any thread."""
-        self.put(envelope)
-        if self.suspended:
-            self.runtime.control_call(self._stop_suspended)
+    def finish(self) -> None:
+        """Its work is done: the incarnation ends with `normal`, whatever waits. On the host."""
+        self._ask_to_leave(Normal())
+
+    def _ask_to_leave(self, reason: ExitReason) -> None:
+        self.open = False
+        self.runtime.control_call(self._leave_if_running, self.incarnation, reason)
+
+    def _leave_if_running(self, incarnation: int, reason: ExitReason) -> None:
+        if incarnation != self.incarnation:
+            return
+        supervisor = self.props.kind.manages_lifecycle
+        if self.phase is Phase.RUNNING or (supervisor and self.phase is Phase.STARTING):
+            self.stop(reason, self.props.shutdown)
+        elif supervisor:
+            self.reopen()  # it is stopping already, and has to hear of its children until it is done
 
     def _stop_suspended(self) -> None:
         """While the cell is suspended no message is handled: a stop that waits among them counts at once."""
@@ -349,26 +749,8 @@ class Cell(MessageLoop):
         if stops:
             self.stop(Shutdown("stop() was called"), self.props.shutdown)
 
-    def withdraw(self, envelope: Envelope) -> None:
-        """Takes a message that waits out of the mailbox."""
-        withdraw(self.queue, envelope)
-
-    def finish(self) -> None:
-        """Its work is done: the incarnation ends with `normal`, whatever waits."""
-        self.open = False
-        self.runtime.control_call(self._leave_if_running, self.incarnation, Normal())
-
-    def _leave_if_running(self, incarnation: int, reason: ExitReason) -> None:
-        if incarnation != self.incarnation:
-            return
-        manages_lifecycle = self.props.kind.manages_lifecycle
-        if self.state is State.RUNNING or (manages_lifecycle and self.state is State.STARTING):
-            self.stop(reason, self.props.shutdown)
-        elif manages_lifecycle:
-            self.reopen()  # it is stopping already, and has to hear of its children until it is done
-
     def crash(self, envelope: Envelope | None, error: BaseException) -> None:
-        """The incarnation ends by `error`. Called on the host; the rest of the handlers under way are cut off."""
+        """The incarnation ends by `error`; the rest of the handlers under way are cut off. On the host."""
         self.open = False
         if envelope is not None and isinstance(error, asyncio.CancelledError) and self.crashes_by_another():
             if self.spare(envelope):
@@ -378,9 +760,15 @@ class Cell(MessageLoop):
             settle_failure(envelope.reply, error, self.path)
         self.runtime.control_call(self._crashed, self.incarnation, envelope, error)
 
+    def _crashed(self, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:
+        if incarnation == self.incarnation:
+            self._end_at_once(Event.CRASH, Crashed(error), envelope)
+        elif envelope is not None:
+            refuse(self, envelope, "killed", error)
+
     def crashes_by_another(self) -> bool:
         """Whether the incarnation ends by a crash, which cuts off the handlers beside the one that raised."""
-        return self.leaving and isinstance(self.reason, Crashed)
+        return self.phase in _ON_ITS_WAY_OUT and isinstance(self.reason, Crashed)
 
     def spare(self, envelope: Envelope) -> bool:
         """Keeps a message whose handler was cut off by the crash of another for the next incarnation, which handles it
@@ -394,44 +782,163 @@ class Cell(MessageLoop):
         self.spared.append(envelope)
         return True
 
-    def _crashed(self, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:
-        if incarnation != self.incarnation or not self._lives():
-            if envelope is not None:
-                self.refuse(envelope, "killed", error)
-            return
-        if self.state is State.STARTING:
-            self.start_failed(Crashed(error))
-            return
-        self.host.cut_off(self)
-        if self.props.shutdown is not None:
-            # A hook, or a handler beside the one that crashed, may never end: that must not keep the crash from being
-            # heard of.
-            self._arm_grace(self.props.shutdown, partial(self.kill, Crashed(error)))
-        self.leave(Crashed(error), envelope)
+    def crash_by_task(self, incarnation: int, error: BaseException) -> bool:
+        """A task or callback of the incarnation has raised an exit: it crashes. Returns False, and does nothing, when
+        the incarnation is not there, or is a supervisor, which no callback of the user's may end.
+        """
+        if incarnation != self.incarnation or self.props.kind.manages_lifecycle or self.phase not in _CAN_CRASH:
+            return False
+        self.crash(None, error)
+        return True
 
-    def _lives(self) -> bool:
-        """Whether the incarnation is in the part of its life that a crash can end."""
-        return self.state is State.RUNNING or (
-            self.props.kind.manages_lifecycle and self.actor is not None and not self.leaving
-        )
+    def linked_exit(self, source: Cell, reason: ExitReason) -> None:
+        """A linked actor ended abnormally and this one does not trap exits: it shares the fate."""
+        if self.phase in _CAN_CRASH:
+            self._end_at_once(Event.CRASH, Crashed(LinkedExit(source.path, reason)))
 
-    def leave(self, reason: ExitReason, culprit: Envelope | None = None) -> None:
-        """Runs the hook for the end as soon as no handler is under way."""
-        self.state = State.STOPPING
-        self.open = False
-        self.leaving = True
+    def kill(self, reason: ExitReason) -> None:
+        """Ends the incarnation without asking it, and everything below it (supervision rule 20)."""
+        self._end_at_once(Event.KILL, reason)
+
+    def kill_ordered(self, reason: ExitReason) -> None:
+        """A supervisor stops this child by a kill: its exit is that of the stop."""
+        self.told_to_stop = reason
+        self.kill(reason)
+
+    def kill_by(self, envelope: Envelope | None, error: BaseException, *, settled: bool = False) -> None:
+        """The handler of this message passed its limits: the incarnation is killed by that. `settled`: the handler may
+        go on, and how it ends no longer matters.
+        """
+        if settled and envelope is not None:
+            envelope.settled = True
+        self.culprit = envelope
+        self.kill(Crashed(error))
+
+    def break_off(self, error: BaseException) -> bool:
+        """Kills the incarnation because a turn failed outside of its handler. Returns False, and does nothing, when it
+        is on its way out already.
+        """
+        if self.phase in ABSENT or self.phase in _BEING_KILLED:
+            return False
+        if self.culprit is None:
+            self.culprit = self.envelope
+        self.kill(Crashed(error))
+        return True
+
+    def _end_at_once(self, event: Event, reason: ExitReason, culprit: Envelope | None = None) -> None:
+        """A loop and not a recursion: a chain of actors may be deeper than the interpreter's stack. What is below ends
+        first.
+        """
+        doomed: list[Cell] = []
+        below: list[tuple[Cell, Event, ExitReason]] = [(self, event, reason)]
+        while below:
+            cell, event, reason = below.pop()
+            observer = cell.runtime.observer
+            if observer is not None and event is Event.KILL and cell.phase not in ABSENT:
+                observer.lived(cell, Moment.KILL_ORDERED, reason)
+            if cell._feed(event, reason, None, culprit if cell is self else None):
+                doomed.append(cell)
+                below += [(child, Event.KILL, Killed("its parent ended")) for child in cell._orphans()]
+        for cell in reversed(doomed):
+            halted = partial(cell._halted, cell.incarnation)
+            if cell.host.kill(cell, halted):
+                halted()
+
+    def _halted(self, incarnation: int) -> None:
+        """Nothing of the incarnation runs any more."""
+        if incarnation == self.incarnation:
+            self._feed(Event.HALTED)
+
+    def _orphans(self) -> list[Cell]:
+        """The children that live; those between two incarnations end here. None of them is restarted."""
+        living = []
+        for child in list((self.children or {}).values()):
+            child.supervised = False
+            if child.phase in ABSENT:
+                child.close_or_park(Killed("its parent ended"))
+            else:
+                living.append(child)
+        return living
+
+    def lose(self, reason: RuntimeLost) -> None:
+        """The runtime has lost its loop: the cell closes, whatever phase it is in, and every question has an answer. No
+        code of the actor runs, and a step that fails does not keep the others from being taken.
+        """
+        if self.closed:
+            return
         self.reason = reason
-        self.culprit = culprit
-        self.pending = partial(self._leave, reason)
-        self.host.ready(self)
+        self.phase, self.open, self.pending = Phase.HALTING, False, None
+        attempt = self.runtime.attempt
+        under_way = {id(each): each for each in (self.envelope, self.culprit) if each is not None}
+        attempt(self.path, "its end", lambda: under_way.update((id(each), each) for each in self.host.drop(self)))
+        for envelope in under_way.values():
+            if not getattr(envelope, "settled", False):
+                envelope.settled = True
+                attempt(self.path, "its end", refuse, self, envelope, "killed", lost(reason))
+        attempt(self.path, "its end", self._clear)
+        self.phase = Phase.ENDED
+        attempt(self.path, "its end", self.close, reason)
+
+    def forked(self, reason: ExitReason) -> None:
+        """This process is a fork of the one in which the cell lives."""
+        self.reason, self.closed = reason, True
+
+    # The hooks of a life. On the host.
+
+    def _start(self) -> None:
+        self.host.drive_life(self, self._come_up(), partial(self._came_up, self.incarnation))
+        if self.phase in (Phase.STARTING, Phase.RECALLED) and not self.host.blocks and self.grace is None:
+            self._time_start()  # only a start that has to wait needs a timer, unless its time to stop runs already
+
+    async def _come_up(self) -> None:
+        hook = self._observed_hook
+        if hook is not None:
+            hook("init")
+        actor = self.actor = self.props.construct(self)
+        if self.carried is not _NOTHING:
+            carried, self.carried = self.carried, _NOTHING
+            if hook is not None:
+                hook("on_restore")
+            restored = actor.on_restore(carried)
+            if type(restored) is CoroutineType:
+                await restored
+        started = actor.on_start()
+        if type(started) is CoroutineType:
+            await started
+        if hook is not None:
+            hook("on_start")
+
+    def _came_up(self, incarnation: int, error: BaseException | None) -> None:
+        """Constructor and hooks of the start have ended. On the loop thread."""
+        if incarnation != self.incarnation:
+            return
+        if error is None:
+            self._feed(Event.BUILT)
+        elif isinstance(error, IgnoreStart):
+            self._feed(Event.DECLINED, Normal())
+        else:
+            self._feed(Event.FAILED, Crashed(error))
+
+    def _time_start(self) -> None:
+        if self.props.start_timeout is not None:
+            self._arm_grace(self.props.start_timeout, self._start_overdue)
+
+    def _start_overdue(self) -> None:
+        assert self.props.start_timeout is not None
+        if self.up_since == math.inf:  # otherwise it came up in time, and has been told to stop since
+            self.kill(Crashed(StartTimeout(self.path, self.props.start_timeout)))
 
     def _leave(self, reason: ExitReason) -> None:
         self.host.drive_life(self, self._farewell(reason), partial(self._left, self.incarnation, reason))
 
     async def _farewell(self, reason: ExitReason) -> None:
-        actor, hook = self.actor, "carry_over"
+        actor, hook, observed = self.actor, "carry_over", self._observed_hook
+        if observed is not None:
+            observed("end")
         try:
             if self.supervised and self.props.kind.carries:
+                if observed is not None:
+                    observed(hook)
                 carried = actor.carry_over(reason)
                 self.carried = await carried if type(carried) is CoroutineType else carried
             if isinstance(reason, Crashed):
@@ -442,132 +949,198 @@ class Cell(MessageLoop):
                 done = actor.on_stop()
             if type(done) is CoroutineType:
                 await done
+            if observed is not None:
+                observed(hook)
         except BaseException as raised:
-            unheard = isinstance(reason, Crashed) or self.killed  # otherwise it is the reason of the exit
+            # Otherwise it is the reason of the exit.
+            unheard = isinstance(reason, Crashed) or self.phase in _BEING_KILLED
             if unheard and not isinstance(raised, asyncio.CancelledError | GeneratorExit):
                 failed = HookFailed(self.path, self.runtime.now(), self.incarnation, hook, raised)
                 self.runtime.events.publish(failed)
             raise
 
     def _left(self, incarnation: int, reason: ExitReason, error: BaseException | None) -> None:
-        """The hook for the end is done; one that raised makes the exit a crash."""
-        if error is not None and not isinstance(reason, Crashed):
-            reason = Crashed(error)
-        self._gone(incarnation, reason)
+        """The hook for the end is done; one that raised makes the exit a crash. On the loop thread."""
+        if incarnation == self.incarnation:
+            crashed = error is not None and not isinstance(reason, Crashed)
+            self._feed(Event.LEFT, Crashed(error) if crashed else reason)  # type: ignore[arg-type]
 
-    def kill(self, reason: ExitReason) -> None:
-        """Ends the incarnation without asking it, and everything below it (supervision rule 20).
+    @property
+    def _observed_hook(self) -> Callable[[str], None] | None:
+        observer = self.runtime.observer
+        return None if observer is None else partial(observer.hook, self)
 
-        A loop and not a recursion: a chain of actors may be deeper than the interpreter's stack. What is below ends
-        first.
-        """
-        doomed: list[tuple[Cell, Callable[[], object]]] = []
-        below: list[tuple[Cell, ExitReason]] = [(self, reason)]
-        while below:
-            cell, why = below.pop()
-            end = cell.doom(why)
-            if end is not None:
-                doomed.append((cell, end))
-                below += [(child, Killed("its parent ended")) for child in cell.orphan_children()]
-        for cell, end in reversed(doomed):
-            if cell.host.kill(cell, end):
-                end()
+    # The effects
 
-    def doom(self, reason: ExitReason) -> Callable[[], object] | None:
-        """Takes no further message and forgets what was to come. Returns what to call when nothing of the incarnation
-        runs any more; `None` when there is nothing to kill.
-        """
-        if self.killed or self.state in (State.DOWN, State.CLOSED):
-            return None
-        self.killed = True
-        starting = self.state is State.STARTING and self.told_to_stop is None
-        self.state = State.STOPPING
+    def _launch(self, *_: object) -> None:
+        self.incarnation += 1
+        self.unproductive = self.handled + len(self.urgent or ())
+        self.up_since = math.inf
+        self.told_to_stop = None
+        kind = self.props.kind  # an updated spec may have brought another class
+        self.host, self.table, self.concurrency = self.runtime.host(self.props.host), kind.table, kind.concurrency
+        self.context = self.runtime.context.copy()
+        self.context.run(enter, self)
+        self.pending = self._start
+        if self.host.blocks:
+            self._time_start()
+        self.host.launch(self)
+
+    def _open(self, *_: object) -> None:
+        self.reopen()
+
+    def _shut(self, reason: ExitReason | None, *_: object) -> None:
+        assert reason is not None
         self.open = False
-        self.leaving = True
         self.reason = reason
         self.pending = None
         self._disarm_grace()
-        return partial(self._start_killed if starting else self._gone, self.incarnation, reason)
 
-    def orphan_children(self) -> list[Cell]:
-        """The children that live; those between two incarnations end here. None of them is restarted."""
-        living = []
-        for child in list((self.children or {}).values()):
-            child.supervised = False
-            if child.state is State.DOWN:
-                child.close_or_park(Killed("its parent ended"))
-            else:
-                living.append(child)
-        return living
+    def _report_up(self, *_: object) -> None:
+        runtime, kind = self.runtime, self.props.kind
+        self.up_since = runtime.now()
+        if runtime.observer is not None:
+            runtime.observer.lived(self, Moment.UP)
+        if runtime.events.sinks(Started):
+            runtime.events.publish(Started(self.path, self.up_since, kind.actor_class, self.incarnation))
+        self._tell_parent(ChildStarted(self.id, self.incarnation))
+        if not self.supervised:
+            runtime.started(self, None)
+        if kind.continues:
+            self.put_urgent(Continue())
 
-    def break_off(self, error: BaseException) -> bool:
-        """Kills the incarnation because a turn failed outside of its handler. Returns False, and does nothing, when it
-        is on its way out already.
-        """
-        if self.killed or self.state in (State.DOWN, State.CLOSED):
-            return False
-        if self.culprit is None:
-            self.culprit = self.envelope
-        self.kill(Crashed(error))
-        return True
+    def _untime(self, *_: object) -> None:
+        self._disarm_grace()
 
-    def crash_by_task(self, incarnation: int, error: BaseException) -> bool:
-        """A task or callback of the incarnation has raised an exit: it crashes. Returns False, and does nothing, when
-        it is not there, or is a supervisor, which no callback of the user's may end.
-        """
-        if incarnation != self.incarnation or self.props.kind.manages_lifecycle:
-            return False
-        if self.state is not State.STARTING and not self._lives():
-            return False
-        self.crash(None, error)
-        return True
+    def _keep_order(self, reason: ExitReason | None, *_: object) -> None:
+        self.stop_next = reason
 
-    def lose(self, reason: RuntimeLost) -> None:
-        """The runtime has lost its loop: the cell closes, whatever state it is in, and every question has an answer. No
-        code of the actor runs, and a step that fails does not keep the others from being taken.
-        """
-        if self.closed:
-            return
+    def _note_order(self, reason: ExitReason | None, *_: object) -> None:
+        self.told_to_stop = reason
+
+    def _time_order(self, _: ExitReason | None, grace: float | None, *__: object) -> None:
+        if grace is not None:
+            self._arm_grace(grace, partial(self.kill, Killed("did not stop in time")))
+
+    def _order(self, reason: ExitReason | None, *_: object) -> None:
+        assert reason is not None
+        self.put_urgent(StopOrder(reason))
+
+    def _cut(self, *_: object) -> None:
+        self.host.cut_off(self)
+
+    def _time_crash(self, reason: ExitReason | None, *_: object) -> None:
+        if self.props.shutdown is not None:
+            assert reason is not None
+            self._arm_grace(self.props.shutdown, partial(self.kill, reason))
+
+    def _say_farewell(self, reason: ExitReason | None, _: float | None = None, culprit: Envelope | None = None) -> None:
+        reason = reason if reason is not None else self.told_to_stop
+        assert reason is not None
+        self.open = False
         self.reason = reason
-        self.state, self.killed, self.leaving, self.open, self.pending = State.STOPPING, True, True, False, None
-        attempt = self.runtime.attempt
-        under_way = {id(each): each for each in (self.envelope, self.culprit) if each is not None}
-        attempt(self.path, "its end", lambda: under_way.update((id(each), each) for each in self.host.drop(self)))
-        for envelope in under_way.values():
-            if not getattr(envelope, "settled", False):
-                envelope.settled = True
-                attempt(self.path, "its end", self.refuse, envelope, "killed", lost(reason))
-        attempt(self.path, "its end", self._clear)
-        self.state = State.DOWN
-        attempt(self.path, "its end", self.close, reason)
+        self.culprit = culprit
+        self.pending = partial(self._leave, reason)
+        self.host.ready(self)
 
-    def _start_killed(self, incarnation: int, reason: ExitReason) -> None:
-        if incarnation == self.incarnation and self.state is State.STOPPING:
-            self.start_failed(reason)
+    def _refuse_culprit(self, reason: ExitReason | None, _: float | None, culprit: Envelope | None) -> None:
+        if culprit is not None:
+            assert isinstance(reason, Crashed)
+            refuse(self, culprit, "killed", reason.exception)
 
-    def _gone(self, incarnation: int, reason: ExitReason) -> None:
-        """Nothing of the incarnation runs any more; its descendants go before anyone hears of it (supervision rule
-        18).
-        """
-        if incarnation != self.incarnation or self.state is not State.STOPPING:
-            return
-        self.reason = reason
-        if self._end_children(reason):
-            self.runtime.when_childless(self, partial(self._gone, incarnation, reason))
-            return
-        culprit, self.culprit = self.culprit, None
-        progress = self.progress()
+    def _end_below(self, reason: ExitReason | None = None, *_: object) -> None:
+        """In an orderly way after an orderly end, at once after any other (supervision rule 18)."""
+        if reason is not None:
+            self.reason = reason
+        self.open = False
+        if self.reason.expected:
+            for child in list((self.children or {}).values()):
+                child.supervised = False
+                if child.phase in ABSENT:
+                    child.close_or_park(Shutdown("its parent ended"))
+                elif child.told_to_stop is None:
+                    child.stop(Shutdown("its parent ended"), child.props.shutdown)
+        else:
+            for child in self._orphans():
+                child.kill(Killed("its parent ended"))
+        if self.children:
+            self.runtime.when_childless(self, partial(self._childless, self.incarnation))
+        else:
+            self._feed(Event.CHILDLESS)
+
+    def _childless(self, incarnation: int) -> None:
+        if incarnation == self.incarnation:
+            self._feed(Event.CHILDLESS)
+
+    def _report_exit(self, *_: object) -> None:
+        reason, culprit, runtime = self.reason, self.culprit, self.runtime
+        progress = self._progress()
         self._dispose_of(culprit, reason)
         self._clear()
-        self.settled = False
-        self._publish_exit(reason, culprit)
+        message_type = kind_name(culprit.message) if culprit is not None else None
+        if runtime.observer is not None:
+            runtime.observer.lived(self, Moment.EXITED, reason, None, message_type)
+        kind, now = self.props.kind.actor_class, runtime.now()
+        if isinstance(reason, Crashed):
+            runtime.events.publish(CrashedExit(self.path, now, kind, self.incarnation, reason, message_type))
+        elif runtime.events.sinks(Exited):
+            runtime.events.publish(Exited(self.path, now, kind, self.incarnation, reason))
         if self.supervised and self.parent is not None and not self.parent.closed:
-            kind = kind_name(culprit.message) if culprit is not None else None
-            self._tell_parent(ChildExited(self.id, self.incarnation, reason, kind, progress))
+            self._tell_parent(ChildExited(self.id, self.incarnation, reason, message_type, progress))
         else:
             self.close_or_park(reason)
 
-    def progress(self) -> int:
+    def _report_failed(self, *_: object) -> None:
+        reason, runtime = self.reason, self.runtime
+        self._clear()
+        kind = self.props.kind.actor_class
+        runtime.events.publish(StartFailed(self.path, runtime.now(), kind, self.incarnation, reason))
+        if runtime.observer is not None:
+            runtime.observer.lived(self, Moment.START_FAILED, reason)
+        self._tell_parent(ChildStartFailed(self.id, self.incarnation, reason))
+        if not self.supervised:
+            runtime.started(self, reason)
+            self.close_or_park(reason)
+
+    def _report_declined(self, *_: object) -> None:
+        self._clear()
+        if self.runtime.observer is not None:
+            self.runtime.observer.lived(self, Moment.DECLINED)
+        self._tell_parent(ChildDeclined(self.id, self.incarnation))
+        if not self.supervised:
+            self.runtime.started(self, IgnoreStart())
+            self.close_or_park(Normal())
+
+    def _tell_watchers(self, *_: object) -> None:
+        """Only those who watched the last incarnation. A watcher that comes later hears of the next end."""
+        if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":
+            self._drop_waiting("dropped")
+        if self.watchers is not None:
+            watchers, self.watchers = self.watchers, None
+            watchers.tell(self.reason)
+
+    def _shut_down(self, reason: ExitReason | None, *_: object) -> None:
+        """Names go first, then everyone is told (supervision rule 32)."""
+        assert reason is not None
+        runtime, parent = self.runtime, self.parent
+        self.reason = reason
+        if self.props.name is not None:
+            runtime.registry.unregister(self.props.name, self)
+        self.closed = self.idle = True
+        self.view = None
+        runtime.attempt(self.path, "its mailbox", self._refuse_waiting)
+        for child in [*(self.children or {}).values(), *(self.parked or {}).values()]:
+            child.close(Killed("its parent ended"))
+        runtime.forget(self)
+        if parent is not None:
+            parent.remove(self)
+        if self.watchers is not None:
+            watchers, self.watchers = self.watchers, None
+            watchers.tell(reason)
+
+    # What the effects share
+
+    def _progress(self) -> int:
         """How many messages the incarnation has handled without failure: what tells one that fails now and then from
         one that always fails. A supervisor says itself what it has achieved.
         """
@@ -576,21 +1149,33 @@ class Cell(MessageLoop):
         unproductive = self.unproductive - len(self.urgent or ())  # what still waits there was not handled
         return max(0, self.handled - unproductive - self.active)
 
-    def _end_children(self, reason: ExitReason) -> bool:
-        """Ends what lives below: in an orderly way after an orderly end, at once after any other. Returns whether
-        anything is left to wait for.
-        """
-        if not reason.expected:
-            for child in self.orphan_children():
-                child.kill(Killed("its parent ended"))
-            return bool(self.children)
-        for child in list((self.children or {}).values()):
-            child.supervised = False
-            if child.state is State.DOWN:
-                child.close_or_park(Shutdown("its parent ended"))
-            elif child.told_to_stop is None:
-                child.stop(Shutdown("its parent ended"), child.props.shutdown)
-        return bool(self.children)
+    def _dispose_of(self, culprit: Envelope | None, reason: ExitReason) -> None:
+        """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
+        if culprit is None or type(culprit.message) in (Continue, StopOrder):
+            return
+        if getattr(culprit, "aside", False) and not self._recall(culprit):
+            return  # its handler took it back from the stash already: it waits in the queue
+        error = (
+            reason.exception
+            if isinstance(reason, Crashed)
+            else ActorDeadError(self.path, reason, culprit.message, begun=True)
+        )
+        self.crashes += isinstance(reason, Crashed)
+        if culprit.reply is not None or not isinstance(reason, Crashed):
+            refuse(self, culprit, "crashed" if isinstance(reason, Crashed) else "killed", error)
+            return
+        culprit.crashes = getattr(culprit, "crashes", 0) + 1
+        now, quiet = self.runtime.now(), getattr(culprit, "quiet", False)
+        if culprit.crashes <= self.props.redeliver and self.supervised:
+            redelivered = Redelivered(self.path, now, culprit.message, culprit.crashes, error)
+            self.runtime.events.publish(redelivered, quiet=quiet)
+            # A thread that was left behind may still hold the envelope whose fate is decided.
+            self.queue.appendleft(culprit.again() if getattr(culprit, "settled", False) else culprit)
+        elif self.props.redeliver:
+            quarantined = Quarantined(self.path, now, culprit.message, culprit.crashes, error)
+            self.runtime.events.publish(quarantined, quiet=quiet)
+        else:
+            dead_letter(self, culprit.message, "crashed", culprit, error)
 
     def _clear(self) -> None:
         """Gives up what belongs to the incarnation: timers, groups, the names it took itself, the instance."""
@@ -611,12 +1196,10 @@ class Cell(MessageLoop):
         urgent, self.urgent = self.urgent, None
         for envelope in urgent or ():
             if isinstance(envelope.message, Down | Exit):  # the rest is the runtime's own bookkeeping
-                self.dead_letter(envelope.message, "dropped", envelope)
-        self.envelope = self.pending = self.culprit = None
+                dead_letter(self, envelope.message, "dropped", envelope)
+        self.envelope = self.pending = self.culprit = self.waiting = None
         self.open = False
         self.active = 0
-        self.waiting = None
-        self.state = State.DOWN
         if self.watchers is not None:
             self.watchers.forget_watched()
         spared, self.spared = self.spared, None
@@ -626,55 +1209,33 @@ class Cell(MessageLoop):
         self.stash = None
         self.host.retire(self)
 
-    def _dispose_of(self, culprit: Envelope | None, reason: ExitReason) -> None:
-        """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
-        if culprit is None or type(culprit.message) in (Continue, StopOrder):
-            return
-        if getattr(culprit, "aside", False) and not self.recall(culprit):
-            return  # its handler took it back from the stash already: it waits in the queue
-        error = (
-            reason.exception
-            if isinstance(reason, Crashed)
-            else ActorDeadError(self.path, reason, culprit.message, begun=True)
-        )
-        self.crashes += isinstance(reason, Crashed)
-        if culprit.reply is not None or not isinstance(reason, Crashed):
-            self.refuse(culprit, "crashed" if isinstance(reason, Crashed) else "killed", error)
-            return
-        culprit.crashes = getattr(culprit, "crashes", 0) + 1
-        now, quiet = self.runtime.now(), getattr(culprit, "quiet", False)
-        if culprit.crashes <= self.props.redeliver and self.supervised:
-            redelivered = Redelivered(self.path, now, culprit.message, culprit.crashes, error)
-            self.runtime.events.publish(redelivered, quiet=quiet)
-            # A thread that was left behind may still hold the envelope whose fate is decided.
-            self.queue.appendleft(culprit.again() if getattr(culprit, "settled", False) else culprit)
-        elif self.props.redeliver:
-            quarantined = Quarantined(self.path, now, culprit.message, culprit.crashes, error)
-            self.runtime.events.publish(quarantined, quiet=quiet)
-        else:
-            self.dead_letter(culprit.message, "crashed", culprit, error)
+    def _tell_parent(self, notice: object) -> None:
+        if self.supervised and self.parent is not None:
+            self.parent.put_urgent(notice)
 
-    def _publish_exit(self, reason: ExitReason, culprit: Envelope | None) -> None:
-        kind, now = self.props.kind.actor_class, self.runtime.now()
-        events = self.runtime.events
-        if isinstance(reason, Crashed):
-            message_type = kind_name(culprit.message) if culprit is not None else None
-            events.publish(CrashedExit(self.path, now, kind, self.incarnation, reason, message_type))
-        elif events.sinks(Exited):
-            events.publish(Exited(self.path, now, kind, self.incarnation, reason))
+    def _arm_grace(self, seconds: float, then: Callable[[], object]) -> None:
+        self._disarm_grace()
+        self.grace = self.runtime.clock.call_at(self.runtime.now() + seconds, then)
+
+    def _disarm_grace(self) -> None:
+        if self.grace is not None:
+            self.grace.cancel()
+            self.grace = None
 
     # After the end: what the parent decides
 
     def settle_exit(self) -> None:
-        """There may be another incarnation: those who watched the last one are told now, and only they. A watcher that
-        comes later hears of the next end.
-        """
-        self.settled = True
-        if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":
-            self._drop_waiting("dropped")
-        if self.watchers is not None:
-            watchers, self.watchers = self.watchers, None
-            watchers.tell(self.reason)
+        """There may be another incarnation: those who watched the last one are told now."""
+        self._feed(Event.SETTLE)
+
+    def close(self, reason: ExitReason) -> None:
+        """The actor terminates."""
+        if self.closed:
+            return
+        assert self.phase in ABSENT, f"{self.path} was closed while {self.phase.name}"
+        if self.runtime.observer is not None:
+            self.runtime.observer.lived(self, Moment.CLOSED, reason)
+        self._feed(Event.CLOSE, reason)
 
     def close_or_park(self, reason: ExitReason) -> None:
         """The supervisor of this place has ended. Where it may be started again, and has this place again then, the
@@ -684,12 +1245,24 @@ class Cell(MessageLoop):
         if parent is None or not self.placed or not parent.may_return():
             self.close(reason)
             return
-        if parent.parked is None:
-            parent.parked = {}
-        parent.parked[self.id] = self
-        if not self.settled:
-            self.settle_exit()
-        self._leave_parent(parent)
+        parent.park(self)
+        self.settle_exit()
+        parent.remove(self)
+
+    def park(self, child: Cell) -> None:
+        """The cell of a child waits for the next incarnation of this supervisor."""
+        if self.parked is None:
+            self.parked = {}
+        self.parked[child.id] = child
+
+    def remove(self, child: Cell) -> None:
+        """The child does not live here any more."""
+        if child.closed and self.parked is not None and self.parked.get(child.id) is child:
+            del self.parked[child.id]
+        if self.children is not None and self.children.get(child.id) is child:
+            del self.children[child.id]
+            if not self.children:
+                self.runtime.childless(self)
 
     def may_return(self) -> bool:
         """Whether another incarnation may follow at this place: its supervisor decides on that, or the supervisor has
@@ -706,7 +1279,7 @@ class Cell(MessageLoop):
 
     def claim(self, id: str, props: Props) -> Cell | None:
         """The cell that waited for a child of this id since the last incarnation of this supervisor. One of another
-        class is closed. Raises `NameTaken`, and then changes nothing.
+        class is closed. If the name is taken, raises `NameTaken` and changes nothing.
         """
         cell = self.parked.get(id) if self.parked else None
         if cell is None:
@@ -717,9 +1290,7 @@ class Cell(MessageLoop):
             return None
         cell.take_props(props)
         del self.parked[id]
-        if self.children is None:
-            self.children = {}
-        self.children[id] = cell
+        self.adopt(cell)
         cell.supervised = True
         return cell
 
@@ -731,126 +1302,7 @@ class Cell(MessageLoop):
             cell.close(Shutdown("its place is not there any more"))
         return {cell.id: cell.incarnation for cell in (self.parked or {}).values()}
 
-    def _leave_parent(self, parent: Cell) -> None:
-        if parent.children is not None and parent.children.get(self.id) is self:
-            del parent.children[self.id]
-            if not parent.children:
-                self.runtime.childless(parent)
-
-    def close(self, reason: ExitReason) -> None:
-        """The end of the cell: names go first, then everyone is told (supervision rule 32)."""
-        if self.closed:
-            return
-        assert self.state is State.DOWN, f"{self.path} was closed while {self.state.value}"
-        self.state = State.CLOSED
-        self.reason = reason
-        if self.props.name is not None:
-            self.runtime.registry.unregister(self.props.name, self)
-        self.closed = True
-        self.idle = True
-        self.view = None
-        self.runtime.attempt(self.path, "its mailbox", self.refuse_waiting)
-        for child in [*(self.children or {}).values(), *(self.parked or {}).values()]:
-            child.close(Killed("its parent ended"))
-        self.runtime.forget(self)
-        parent = self.parent
-        if parent is not None:
-            if parent.parked is not None and parent.parked.get(self.id) is self:
-                del parent.parked[self.id]
-            self._leave_parent(parent)
-        if self.watchers is not None:
-            watchers, self.watchers = self.watchers, None
-            watchers.tell(reason)
-
-    def discard(self) -> None:
-        """A cell that never began is taken back."""
-        self.close(Normal())
-
-    def refuse_waiting(self) -> None:
-        if isinstance(self.queue, BoundedQueue):
-            self.queue.close()
-        self._drop_waiting("closed")
-
-    def _drop_waiting(self, why: str) -> None:
-        while True:
-            try:
-                envelope = self.queue.popleft()
-            except IndexError:
-                return
-            if type(envelope.message) is _ActorStop:
-                continue  # a request of the runtime's own, and it has come true
-            self.refuse(envelope, why, gone(self.path, self.reason, envelope.message))
-
-    # Links
-
-    def linked_exit(self, source: Cell, reason: ExitReason) -> None:
-        """A linked actor ended abnormally and this one does not trap exits: it shares the fate."""
-        if self.state is State.STARTING:
-            self.kill(Crashed(LinkedExit(source.path, reason)))
-        elif self.state is State.RUNNING:
-            self._crashed(self.incarnation, None, LinkedExit(source.path, reason))
-
-    def watch(self) -> Watchers:
-        """Who is to hear of the end of the incarnation."""
-        if self.watchers is None:
-            self.watchers = Watchers(self)
-        return self.watchers
-
-    # The stash
-
-    def put_aside(self, envelope: Envelope) -> None:
-        """The message being handled waits until `take_back`; what its handler returns is no answer to it. Once for each
-        message: a second call does nothing.
-        """
-        if getattr(envelope, "aside", False):
-            return
-        envelope.aside = True
-        self.unproductive += 1
-        if self.stash is None:
-            self.stash = deque()
-        aside = Envelope(envelope.message, envelope.sender, envelope.reply, envelope.deadline, envelope.correlation_id)
-        aside.crashes = getattr(envelope, "crashes", 0)
-        if getattr(envelope, "quiet", False):
-            aside.quiet = True
-        self.stash.append(aside)
-        if envelope.reply is not None:
-            envelope.reply = None
-
-    def recall(self, envelope: Envelope) -> bool:
-        """Takes a message out of the stash whose own handler put it there and then crashed: the crash decides what
-        becomes of it. False where it is not there any more.
-        """
-        for aside in self.stash or ():
-            if aside.message is envelope.message:
-                assert self.stash is not None
-                self.stash.remove(aside)
-                envelope.reply, envelope.aside = aside.reply, False
-                return True
-        return False
-
-    def take_back(self) -> None:
-        """Puts the stashed messages to the front of the queue."""
-        while self.stash:
-            self.queue.appendleft(self.stash.pop())
-
-    @property
-    def is_absent(self) -> bool:
-        """Whether the last incarnation is gone and there is no other one, now or ever."""
-        return self.closed or (self.state is State.DOWN and self.incarnation > 0)
-
-    # What introspection asks for
-
-    def suspend(self, suspended: bool) -> None:
-        """Stops or goes on taking messages."""
-        self.suspended = suspended
-        self._stop_suspended()
-        self.reopen()
-
-    def keep_trace(self, last: int) -> None:
-        """Remembers the last messages handled; 0: no longer."""
-        self.trace = deque(self.trace or (), maxlen=last) if last else None
-
-    # Little things
+    # Errors about the cell
 
     def gone(self, message: object) -> ActorDeadError | RuntimeStopped:
         """The error for one who sends to the closed cell. It says what took the actor along, if it was told to end
@@ -868,34 +1320,36 @@ class Cell(MessageLoop):
         assert self.props.handler_timeout is not None
         return HandlerTimeout(self.path, kind_name(envelope.message), self.props.handler_timeout)
 
-    def may_open(self) -> bool:
-        return not self.suspended and self._lives()
-
-    def take_reply(self) -> Reply | None:
-        """Takes the duty to answer the message being handled from its handler."""
-        envelope = self.envelope
-        if envelope is None:
-            return None
-        reply = envelope.reply
-        if reply is not None:
-            envelope.reply = None
-        return reply
-
-    def _overflowed(self, envelope: Envelope) -> None:
-        self.refuse(envelope, "overflow", ActorDeadError(self.path, Normal(), envelope.message))
-
-    def _tell_parent(self, notice: object) -> None:
-        if self.supervised and self.parent is not None:
-            self.parent.put_urgent(notice)
-
-    def _arm_grace(self, seconds: float, then: Callable[[], object]) -> None:
-        self._disarm_grace()
-        self.grace = self.runtime.clock.call_at(self.runtime.now() + seconds, then)
-
-    def _disarm_grace(self) -> None:
-        if self.grace is not None:
-            self.grace.cancel()
-            self.grace = None
-
     def __repr__(self) -> str:
-        return f"<Cell {self.path} #{self.incarnation} {self.state.value}>"
+        return f"<Cell {self.path} #{self.incarnation} {self.phase.name.lower()}>"
+
+
+_CAN_CRASH = frozenset({Phase.STARTING, Phase.RECALLED, Phase.RUNNING})
+_BEING_KILLED = frozenset({Phase.HALTING, Phase.ABORTING})
+_ON_ITS_WAY_OUT = frozenset(
+    {Phase.LEAVING, Phase.HALTING, Phase.ABORTING, Phase.ENDING, Phase.FAILING, Phase.DECLINING}
+)
+
+_CARRIED_OUT: dict[Effect, Callable[..., None]] = {
+    Effect.LAUNCH: Cell._launch,
+    Effect.OPEN: Cell._open,
+    Effect.SHUT: Cell._shut,
+    Effect.REPORT_UP: Cell._report_up,
+    Effect.UNTIME: Cell._untime,
+    Effect.KEEP: Cell._keep_order,
+    Effect.NOTE: Cell._note_order,
+    Effect.TIME: Cell._time_order,
+    Effect.ORDER: Cell._order,
+    Effect.CUT: Cell._cut,
+    Effect.TIME_CRASH: Cell._time_crash,
+    Effect.FAREWELL: Cell._say_farewell,
+    Effect.REFUSE: Cell._refuse_culprit,
+    Effect.END_BELOW: Cell._end_below,
+    Effect.REPORT_EXIT: Cell._report_exit,
+    Effect.REPORT_FAILED: Cell._report_failed,
+    Effect.REPORT_DECLINED: Cell._report_declined,
+    Effect.TELL: Cell._tell_watchers,
+    Effect.SHUT_DOWN: Cell._shut_down,
+}
+_CARRY_OUT = tuple(_CARRIED_OUT.get(effect, Cell._open) for effect in Effect)
+"""What carries out each effect, by its number; `HALT` is carried out by `_end_at_once`."""

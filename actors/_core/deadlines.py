@@ -6,7 +6,7 @@ import math
 
 from actors._core.clock import Clock, TimerHandle
 from actors._core.envelope import Reply
-from actors._core.loop import settle_failure
+from actors._core.outcomes import settle_failure
 from actors.errors import CallTimeout
 
 TICK = 1 / 64

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from actors._core.envelope import Envelope
 from actors._core.mailbox import put_now
+from actors._core.outcomes import dead_letter, refuse
 from actors._user_code.interrupts import hand_on
 from actors.errors import ActorDeadError
 from actors.events import LifecycleEvent
@@ -38,10 +39,10 @@ class Delivery:
             lost = put_now(cell.queue, envelope)
         except BaseException as error:  # noqa: BLE001 - the user's priority function; there is no sender to tell
             hand_on(error)
-            cell.dead_letter(event, "refused", envelope, error)
+            dead_letter(cell, event, "refused", envelope, error)
             return
         for each in lost:
             each.quiet = True
-            cell.refuse(each, "overflow", ActorDeadError(cell.path, Normal(), each.message))
+            refuse(cell, each, "overflow", ActorDeadError(cell.path, Normal(), each.message))
         if cell.idle:
             cell.wake()

@@ -13,6 +13,7 @@ from pykka._introspection import get_attr_directly
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from actors._core.messages import Continue, Timed
+from actors._core.outcomes import dead_letter
 from actors._user_code.text import shown
 from actors.errors import HandlerDefinitionError
 
@@ -178,7 +179,7 @@ def comes(actor: Any, timed: Timed) -> bool:
         cell.skipped()
         return False
     if timed.incarnation != cell.incarnation:
-        cell.dead_letter(timed.message, "stale_timer", cell.envelope)
+        dead_letter(cell, timed.message, "stale_timer", cell.envelope)
         return False
     envelope = cell.envelope
     if envelope is not None and envelope.message is timed:

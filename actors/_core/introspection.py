@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from actors._core.life import Phase
+
 if TYPE_CHECKING:
     from actors._core.cell import Cell
 
@@ -72,7 +74,7 @@ def status_of(cell: Cell) -> Status:
 
 def statistics_of(cell: Cell) -> Statistics:
     """The counters of a cell."""
-    running = cell.state.value == "running"
+    running = cell.phase is Phase.RUNNING
     return Statistics(
         handled=cell.handled,
         crashes=cell.crashes,

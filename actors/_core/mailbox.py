@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from numbers import Real
 from typing import Any, Literal, Protocol, cast
 
@@ -394,10 +395,25 @@ class BoundedQueue:
         return len(self._inner)
 
 
-def make_queue(spec: MailboxSpec, path: str, drop: Callable[[Envelope], None], park: Parking) -> Queue:
-    """The queue that `spec` asks for."""
-    queue: Queue = deque() if spec.priority is None else PriorityQueue(spec.priority, path)
-    return queue if spec.capacity is None else BoundedQueue(spec, queue, path, drop, park)
+Priority = Callable[[Any], float]
+
+
+def _make_inner(path: str, priority: Priority | None) -> Queue:
+    return deque() if priority is None else PriorityQueue(priority, path)
+
+
+def make_queue(
+    spec: MailboxSpec | None,
+    path: str,
+    drop: Callable[[Envelope], None],
+    park: Parking,
+    inner: Callable[[Priority | None], Queue] | None = None,
+) -> Queue:
+    """The queue that `spec` asks for; None: no bound. An observer makes the `inner` one, which orders the messages."""
+    priority = None if spec is None else spec.priority
+    make = inner or partial(_make_inner, path)
+    queue = make(priority)
+    return queue if spec is None or spec.capacity is None else BoundedQueue(spec, queue, path, drop, park)
 
 
 def put_now(queue: Queue, envelope: Envelope) -> list[Envelope]:

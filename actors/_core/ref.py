@@ -16,9 +16,9 @@ from actors._core.deadlines import expire
 from actors._core.envelope import BareEnvelope, Envelope
 from actors._core.future import Future, Pending, conclude, refuse_on_loop
 from actors._core.introspection import Statistics, Status, state_of, statistics_of, status_of
-from actors._core.loop import Handled, State
 from actors._core.mailbox import BoundedQueue
 from actors._core.messages import Down
+from actors._core.outcomes import Handled
 from actors._core.waits import Wanted, note_wait
 from actors._name import NAME
 from actors.errors import CallTimeout, RuntimeStopped
@@ -130,7 +130,7 @@ class ActorRef(pykka.ActorRef[A]):
             if entry is not None:
                 runtime.deadlines.discard(entry)
             if waits and caller is not None:
-                caller.waiting = None
+                caller.wait_for(None)
 
     async def _call_from_elsewhere(
         self, message: object, caller: Cell | None, deadline: float | None, correlation_id: str | None
@@ -150,7 +150,7 @@ class ActorRef(pykka.ActorRef[A]):
             raise CallTimeout(cell.path, type(message).__qualname__) from None
         finally:
             if waits and caller is not None:
-                caller.waiting = None
+                caller.wait_for(None)
 
     @overload
     def ask(self, message: Any, *, block: Literal[False], timeout: float | None = ...) -> Future[Any]: ...
@@ -199,7 +199,7 @@ class ActorRef(pykka.ActorRef[A]):
             return future.get()
         finally:
             if waits and caller is not None:
-                caller.waiting = None
+                caller.wait_for(None)
 
     # Life
 
@@ -422,7 +422,7 @@ def _deadline(cell: Cell, caller: Cell | None, timeout: float | None) -> float |
 
 def _watch_deadline(future: Future[Any], cell: Cell, deadline: float, message: object) -> None:
     runtime = cell.runtime
-    if future.done() or cell.state is State.CLOSED:
+    if future.done() or cell.closed:
         return
     entry = runtime.deadlines.add(deadline, (future, cell.path, message))
     future.add_done_callback(lambda _: runtime.on_loop(lambda: runtime.deadlines.discard(entry)))

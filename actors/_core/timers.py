@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from actors._core.clock import TimerHandle
 from actors._core.envelope import Envelope
 from actors._core.messages import Timed
+from actors._core.outcomes import dead_letter
 from actors._user_code.interrupts import hand_on
 from actors.errors import BlockingCallError, MailboxFull
 
@@ -37,9 +38,7 @@ class Timer:
         if not self.active or cell.incarnation != self._incarnation or cell.closed:
             self.active = False
             return
-        if cell.timers is None:
-            cell.timers = set()
-        cell.timers.add(self)
+        cell.keep_timer(self)
         self._handle = cell.runtime.clock.call_at(self._due, self._fire)
 
     def _fire(self) -> None:
@@ -57,10 +56,10 @@ class Timer:
         try:
             self._put(envelope)
         except (MailboxFull, BlockingCallError) as error:
-            cell.dead_letter(self._message, "overflow", envelope, error)
+            dead_letter(cell, self._message, "overflow", envelope, error)
         except BaseException as error:  # noqa: BLE001 - of the user's priority function; there is no sender to tell
             hand_on(error)
-            cell.dead_letter(self._message, "refused", envelope, error)
+            dead_letter(cell, self._message, "refused", envelope, error)
 
     def _put(self, envelope: Envelope) -> None:
         self._cell.put(envelope)
@@ -87,5 +86,4 @@ class Timer:
 
     def _forget(self) -> None:
         self.active = False
-        if self._cell.timers is not None:
-            self._cell.timers.discard(self)
+        self._cell.forget_timer(self)

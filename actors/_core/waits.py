@@ -64,17 +64,19 @@ class Wait:
 
     def __init__(self, waiter: Cell, edge: Edge) -> None:
         self._waiter = waiter
-        self._edge = waiter.waiting = edge
+        self._edge = edge
+        waiter.wait_for(edge)
 
     def turn_to(self, target: Link) -> None:
         """It has come out whose turn it is to go on: the edge leads there."""
         if self._waiter.waiting is self._edge:
-            self._edge = self._waiter.waiting = (target, self._edge[1])
+            self._edge = (target, self._edge[1])
+            self._waiter.wait_for(self._edge)
 
     def end(self) -> None:
         """Takes the edge back."""
         if self._waiter.waiting is self._edge:
-            self._waiter.waiting = None
+            self._waiter.wait_for(None)
 
 
 def begin_wait(target: Link, wanted: Wanted, question: Question) -> Wait | None:
@@ -104,13 +106,13 @@ def note_wait(waiter: Cell | None, target: Link, question: Question) -> bool:
     """
     if waiter is None or waiter.concurrency > 1 or not waiter.runtime.on_turn_of(waiter):
         return False
-    waiter.waiting = (target, question)
+    waiter.wait_for((target, question))
     chain = [waiter.path]
     node = target
     while True:
         chain.append(node.path)
         if node is waiter:
-            waiter.waiting = None
+            waiter.wait_for(None)
             raise DeadlockError(tuple(chain))
         edge = node.waiting
         if edge is None or edge[1].done() or len(chain) > 1000:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from actors._core.envelope import Envelope
 from actors._name import NAME
-from actors.reasons import Crashed
 
 if TYPE_CHECKING:
-    from actors._core.loop import MessageLoop
+    from actors._core.cell import Cell
     from actors._hosts.loop import LoopHost
 
 
@@ -41,7 +40,7 @@ class CoroutineRunner:
         self.suspended = False
         self.yielded: object = None
         self.outcome: tuple[object, BaseException | None] = (None, None)
-        self.cell: MessageLoop | None = None
+        self.cell: Cell | None = None
         self.envelope: Envelope | None = None
         self._context: Context | None = None
         self._done: Callable[[object, BaseException | None], object] | None = None
@@ -59,7 +58,7 @@ class CoroutineRunner:
 
     def carry(
         self,
-        cell: MessageLoop,
+        cell: Cell,
         envelope: Envelope | None,
         context: Context,
         done: Callable[[object, BaseException | None], object],
@@ -90,9 +89,10 @@ class CoroutineRunner:
 
     def _insist(self) -> None:
         """The handler goes on in spite of its cancellation: the incarnation ends without it."""
-        cell: Any = self.cell
-        cell.culprit = self.envelope
-        cell.kill(Crashed(cell.overran(self.envelope)))
+        cell, envelope = self.cell, self.envelope
+        assert cell is not None
+        assert envelope is not None
+        cell.kill_by(envelope, cell.overran(envelope))
 
     async def _work(self) -> None:
         begun: Awaitable[None] | None = _step()
@@ -143,7 +143,7 @@ class CoroutineRunner:
             host.stepping = cell
             host.turns += 1
             if envelope is not None:
-                cell.envelope = envelope
+                cell.step(envelope)
             try:
                 yielded = run(coroutine.send, value) if error is None else run(coroutine.throw, error)
             except StopIteration as stop:
@@ -157,8 +157,9 @@ class CoroutineRunner:
         assert done is not None
         self.relax()
         if self._overran and failure is not None:
-            failure = cell.overran(envelope)  # type: ignore[attr-defined]
-        cell.seconds += cell.runtime.now() - self._began
+            assert envelope is not None
+            failure = cell.overran(envelope)
+        cell.spent(cell.runtime.now() - self._began)
         try:
             if on_end is not None:
                 on_end()
@@ -166,7 +167,7 @@ class CoroutineRunner:
                 self._host.forget(cell, self)
                 done(result, failure)
         except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
-            cell.runtime.turn_failed(cell, error)  # type: ignore[arg-type]
+            cell.runtime.turn_failed(cell, error)
         self.cell = self.envelope = self.coroutine = self._context = self._done = self.on_end = None
         self.yielded = None
         self.suspended = self._overran = False

@@ -14,7 +14,6 @@ from actors._core.envelope import Envelope
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
-    from actors._core.loop import MessageLoop
 
 Done = Callable[[BaseException | None], object]
 
@@ -33,13 +32,11 @@ class Host(Protocol):
         """An incarnation begins: gives it what it runs on, and a first turn."""
         ...
 
-    def ready(self, cell: MessageLoop, /) -> None:
+    def ready(self, cell: Cell, /) -> None:
         """Something waits for the cell: gives it a turn soon. From any thread."""
         ...
 
-    def drive(
-        self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context, /
-    ) -> None:
+    def drive(self, cell: Cell, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context, /) -> None:
         """Runs a handler that is a coroutine to its end, in `context`, and has the cell settle the message. From the
         cell's turn.
         """

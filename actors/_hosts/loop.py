@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._core.current import begin_in
 from actors._core.envelope import Envelope
+from actors._core.outcomes import refuse
 from actors._hosts.coroutine_runner import CoroutineRunner
 from actors._hosts.host import Done
 from actors._user_code.interrupts import hand_on
@@ -27,7 +28,6 @@ from actors.events import Abandoned
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
-    from actors._core.loop import MessageLoop
     from actors._runtime.runtime import Runtime
 
 PASS = 0.01
@@ -46,9 +46,9 @@ IDLE_CARRIERS = 32
 class RunQueue(Protocol):
     """The cells that want a turn, and the choice of who is next. A `collections.deque` chooses the first that came."""
 
-    def append(self, cell: MessageLoop, /) -> None: ...
+    def append(self, cell: Cell, /) -> None: ...
 
-    def popleft(self) -> MessageLoop: ...
+    def popleft(self) -> Cell: ...
 
     def __len__(self) -> int: ...
 
@@ -72,13 +72,13 @@ class LoopHost:
         self._idle: list[CoroutineRunner] = []
         self._carriers: dict[CoroutineRunner, None] = {}  # no sets: their order is not the same in every run
         self._under_way: dict[Cell, list[CoroutineRunner]] = {}
-        self.stepping: MessageLoop | None = None
+        self.stepping: Cell | None = None
         """The cell whose code runs at this moment."""
         self.turns = 0
 
     # Turns
 
-    def ready(self, cell: MessageLoop) -> None:
+    def ready(self, cell: Cell) -> None:
         self._queue.append(cell)
         if not self._scheduled:
             self.schedule()
@@ -159,12 +159,11 @@ class LoopHost:
                 cell = queue.popleft()
                 self.stepping = cell
                 try:
-                    cell.turn()
+                    then = cell.turn(then)
                 except BaseException as error:  # noqa: BLE001 - the end of one actor, not of the loop of all
-                    self._runtime.turn_failed(cell, error)  # type: ignore[arg-type]
+                    self._runtime.turn_failed(cell, error)
+                    then = now()
                 self.turns += 1
-                before, then = then, now()
-                cell.seconds += then - before
                 if then > end or self.turns > last:
                     break
         finally:
@@ -172,15 +171,13 @@ class LoopHost:
 
     # Coroutines
 
-    def drive(
-        self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context
-    ) -> None:
-        begin_in(context, cell, envelope)  # type: ignore[arg-type]
+    def drive(self, cell: Cell, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context) -> None:
+        begin_in(context, cell, envelope)
         carrier = self._first_step(handler, context)
         if carrier.suspended:
             cell.busy()
             incarnation = cell.incarnation
-            timeout = cell.props.handler_timeout  # type: ignore[attr-defined]
+            timeout = cell.props.handler_timeout
             carrier.carry(
                 cell,
                 envelope,
@@ -288,22 +285,22 @@ class LoopHost:
             if spare and cell.spare(carrier.envelope):
                 return
             error = ActorDeadError(cell.path, cell.reason, carrier.envelope.message, begun=True)
-            cell.refuse(carrier.envelope, "killed", error)
+            refuse(cell, carrier.envelope, "killed", error)
 
     def retire(self, cell: Cell) -> None:
         self._under_way.pop(cell, None)
 
-    def remember(self, cell: MessageLoop, carrier: CoroutineRunner) -> None:
+    def remember(self, cell: Cell, carrier: CoroutineRunner) -> None:
         """The carrier works for the cell."""
-        self._under_way.setdefault(cell, []).append(carrier)  # type: ignore[arg-type]
+        self._under_way.setdefault(cell, []).append(carrier)
 
-    def forget(self, cell: MessageLoop, carrier: CoroutineRunner) -> None:
+    def forget(self, cell: Cell, carrier: CoroutineRunner) -> None:
         """The carrier no longer works for the cell."""
-        carriers = self._under_way.get(cell)  # type: ignore[call-overload]
+        carriers = self._under_way.get(cell)
         if carriers is not None and carrier in carriers:
             carriers.remove(carrier)
             if not carriers:
-                del self._under_way[cell]  # type: ignore[arg-type]
+                del self._under_way[cell]
 
     async def close(self) -> None:
         """Ends every carrier."""

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any
 from actors._core.clock import TimerHandle
 from actors._core.current import begin_in
 from actors._core.envelope import Envelope
+from actors._core.outcomes import refuse
 from actors._core.task_guard import guard_tasks
 from actors._hosts.host import Done
 from actors._name import NAME
 from actors._user_code.reporting import contain
 from actors.errors import ActorDeadError, RuntimeStopped
 from actors.events import Abandoned
-from actors.reasons import Crashed, Killed
+from actors.reasons import Killed
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
-    from actors._core.loop import MessageLoop
     from actors._runtime.runtime import Runtime
 
 
@@ -40,7 +40,7 @@ class ThreadHost:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._workers: dict[MessageLoop, Worker] = {}
+        self._workers: dict[Cell, Worker] = {}
         self._finishing: dict[Worker, None] = {}
 
     def launch(self, cell: Cell) -> None:
@@ -57,16 +57,14 @@ class ThreadHost:
         """The worker whose code runs in this thread."""
         return getattr(_local, "worker", None)
 
-    def ready(self, cell: MessageLoop) -> None:
+    def ready(self, cell: Cell) -> None:
         worker = self._workers.get(cell)
         if worker is not None:
             worker.ring()
 
-    def drive(
-        self, cell: MessageLoop, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context
-    ) -> None:
+    def drive(self, cell: Cell, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context) -> None:
         incarnation = cell.incarnation
-        begin_in(context, cell, envelope)  # type: ignore[arg-type]
+        begin_in(context, cell, envelope)
         try:
             result, error = self._here().run(handler, context), None
         except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
@@ -100,10 +98,11 @@ class ThreadHost:
         cell = worker.cell
         self._runtime.abandoned += 1
         self._runtime.events.publish(Abandoned(cell.path, self._runtime.now(), "thread", worker.incarnation))
-        if cell.envelope is not None and cell.culprit is None:
-            cell.envelope.settled = True
-            error = ActorDeadError(cell.path, Killed(), cell.envelope.message, begun=True)
-            cell.refuse(cell.envelope, "killed", error)
+        envelope = cell.envelope
+        if envelope is not None and cell.culprit is None:
+            envelope.settled = True
+            error = ActorDeadError(cell.path, Killed(), envelope.message, begun=True)
+            refuse(cell, envelope, "killed", error)
         ended()
 
     def drop(self, cell: Cell) -> list[Envelope]:
@@ -231,9 +230,15 @@ class Worker:
                 raise
             except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
                 self._runtime.control_call(self._turn_failed, error)
+        self.close_loop()
+        self._finishing.pop(self, None)
+
+    def close_loop(self) -> None:
+        """Closes the loop of the thread, if there is one. What a callback of the actor's raises there goes no further:
+        its incarnation is over.
+        """
         if self._runner is not None:
             contain(f"the event loop of {self.cell.path} was not closed", self._runner.close)
-        self._finishing.pop(self, None)
 
     def _turn_failed(self, error: BaseException) -> None:
         if self.cell.incarnation == self.incarnation:
@@ -256,17 +261,12 @@ class Worker:
         return True
 
     def _turn(self, cell: Cell) -> None:
-        now = self._runtime.now
-        began = now()
-        handled = cell.handled
         timeout = cell.props.handler_timeout
         self.turns += 1
         limit = self._runtime.thread_host.watch(self, timeout) if timeout is not None else None
-        cell.turn()
+        cell.turn(self._runtime.now())
         if limit is not None:
             limit()
-        if handled != cell.handled:
-            cell.seconds += now() - began
 
     def overran(self, turn: int) -> None:
         """The handler of that turn passed its time limit: the incarnation ends, the thread is left behind. On the
@@ -276,10 +276,7 @@ class Worker:
         if turn != self.turns:
             return  # it is done, and the word of it crossed with the timer
         if cell.incarnation == self.incarnation and cell.envelope is not None and not self._over:
-            error = cell.overran(cell.envelope)
-            cell.envelope.settled = True
-            cell.culprit = cell.envelope
-            cell.kill(Crashed(error))
+            cell.kill_by(cell.envelope, cell.overran(cell.envelope), settled=True)
 
     def _ended_late(self, ended: Callable[[], object]) -> None:
         if self.grace is not None:

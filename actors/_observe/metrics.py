@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from actors._core.loop import State
+from actors._core.cell import State
 from actors._name import NAME
 from actors.events import Abandoned, Exited, LifecycleEvent, LoopBlocked, Quarantined, Started, StartFailed
 

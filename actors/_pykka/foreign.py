@@ -22,8 +22,8 @@ from actors._core.current import current_cell
 from actors._core.envelope import Envelope
 from actors._core.future import Future
 from actors._core.handlers import Dispatch
-from actors._core.loop import kind_name, settle_failure
 from actors._core.messages import Timed
+from actors._core.outcomes import kind_name, settle_failure
 from actors._core.ref import ActorRef
 from actors.events import AskFailed
 

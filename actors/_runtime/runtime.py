@@ -17,7 +17,7 @@ from functools import partial
 from threading import get_ident  # by its own name: a simulation puts another one into `threading`
 from time import monotonic
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import pykka
 
@@ -27,8 +27,9 @@ from actors._core.clock import Clock, LoopClock
 from actors._core.current import current
 from actors._core.deadlines import Deadlines
 from actors._core.future import Future, Parking, refuse_on_loop
-from actors._core.loop import settle_failure
 from actors._core.mailbox import MailboxSpec
+from actors._core.observer import Observer
+from actors._core.outcomes import settle_failure
 from actors._core.props import Props, options_to_props
 from actors._core.ref import ActorRef
 from actors._core.task_guard import TaskGuard, guard_tasks, unguard_tasks
@@ -53,7 +54,7 @@ from actors.errors import (
     lost,
 )
 from actors.events import Abandoned, EventStream, UncaughtException
-from actors.reasons import Crashed, ExitReason, Killed, RuntimeLost, Shutdown
+from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost, Shutdown
 
 _numbers = itertools.count(1)
 
@@ -73,8 +74,8 @@ class Runtime:
     behind.
     """
 
-    cell_type: ClassVar[type[Cell]] = Cell
-    """What an actor lives in. The simulation watches its own kind."""
+    observer: Observer | None = None
+    """Sees every step of every actor. Set before the first actor is made."""
 
     def __init__(
         self,
@@ -507,12 +508,12 @@ class Runtime:
             if supervised:  # its supervisor knows it by its id
                 raise NameTaken(path, path)
             path = f"{wanted}-{next(self._counter)}"
-        cell = self.cell_type(self, props, path, parent, supervised=supervised, placed=placed)
+        cell = Cell(self, props, path, parent, supervised=supervised, placed=placed)
         if props.name is not None:
             try:
                 self.registry.register(props.name, cell)
             except Exception:
-                cell.discard()
+                cell.close(Normal())
                 raise
         return cell
 
@@ -641,7 +642,7 @@ class Runtime:
 
     def watch_messages(self) -> None:
         """Looks again whether anybody wants single messages."""
-        self.observed = self.events.wants_messages()
+        self.observed = self.observer is not None or self.events.wants_messages()
 
     def refuse_if_stopped(self) -> None:
         """Raises `RuntimeStopped` or `NotInRuntime` unless the runtime runs."""
@@ -663,8 +664,7 @@ class Runtime:
         """This process is a fork of the runtime's: its loop and threads are not here."""
         self._why_not = _FORKED
         for cell in self.cells.values():
-            cell.reason = Killed(_FORKED)
-            cell.closed = True
+            cell.forked(Killed(_FORKED))
         # Leaving the block of the runtime has nothing to wait for here.
         self._thread = None
         self._stopped = Future()

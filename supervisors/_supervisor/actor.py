@@ -186,7 +186,7 @@ class Supervisor(Actor):
     def _settle_exit(self, id: str) -> None:
         """The child waits for its next incarnation: those who watched the last one are told now."""
         cell = self._cells.get(id)
-        if cell is not None and not cell.settled and cell.state is State.DOWN:
+        if cell is not None:
             cell.settle_exit()
 
     def _is_news(self, notice: ChildExited | ChildStartFailed) -> bool:
@@ -315,11 +315,11 @@ class Supervisor(Actor):
             case Refuse(request=request, error=error):
                 settle_failure(cast("Reply", request), error, self.path)
             case Ready():
-                self._cell.running()
+                self._cell.ready()
             case StartFailedSelf(error=error):
-                self._cell.start_failed(Crashed(error))
+                self._cell.fail_start(Crashed(error))
             case Exit(reason=reason):
-                self._cell.leave(reason)
+                self._cell.done(reason)
             case Note(event=event):
                 self._note(event)
 
@@ -340,11 +340,10 @@ class Supervisor(Actor):
             verdict = self._failed(effect.id, effect.incarnation, reason, None, now)
             self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, verdict))
             return
-        cell.incarnation = effect.incarnation - 1
         starter = self._engine.starter(effect.id)
         if isinstance(starter, Awaited):
             starter.concerns(StartOf(cell))
-        cell.begin()
+        cell.begin(effect.incarnation)
 
     def _props_for(self, effect: Start) -> Props:
         """Children of one template share their props, as they share its spec."""
@@ -363,8 +362,7 @@ class Supervisor(Actor):
             self._inputs.append(lambda: self._engine.missed(cell.id, incarnation))  # the notice is on its way
             return
         if grace == "brutal_kill":
-            cell.told_to_stop = Killed("brutal_kill")
-            cell.kill(Killed("brutal_kill"))
+            cell.kill_ordered(Killed("brutal_kill"))
         elif grace == "infinity":
             cell.stop(Shutdown(), None)
         elif self._spec.is_dynamic:

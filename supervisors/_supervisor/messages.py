@@ -52,6 +52,11 @@ class Adopted(NamedTuple):
 
     spec: SupervisorSpec
 
+    @property
+    def observed_as(self) -> str:
+        """The name under which a simulation notes it."""
+        return "adopted"
+
 
 class WhichChildren(NamedTuple):
     """List the children."""
@@ -87,6 +92,11 @@ class Due(NamedTuple):
     """A timer of the engine has fired."""
 
     token: int
+
+    @property
+    def observed_as(self) -> str:
+        """The name under which a simulation notes it."""
+        return "due"
 
 
 @dataclass(frozen=True, slots=True)

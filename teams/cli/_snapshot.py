@@ -7,8 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from actors import Runtime
-from actors._core.cell import Cell
-from actors._core.loop import State
+from actors._core.cell import Cell, State
 from supervisors import ChildInfo, Supervisor, SupervisorSpec
 from supervisors._supervisor.messages import WhichChildren
 from teams.cli._text import kind_text

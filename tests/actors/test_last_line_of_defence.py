@@ -207,7 +207,7 @@ def test_the_end_of_an_actor_that_cannot_be_carried_through_loses_the_runtime(mo
     with pytest.raises(RuntimeStopped, match="could not be ended") as left, Runtime(**QUIET) as runtime:
         victim = runtime.spawn(Player).get(timeout=PATIENCE)
         ended = victim.ended()
-        monkeypatch.setattr(Cell, "_publish_exit", no_more)
+        monkeypatch.setattr(Cell, "_dispose_of", no_more)
         victim.tell(crash(ValueError()))
         error = outcome_of(lambda: ended.get(timeout=PATIENCE))
     assert isinstance(left.value.__cause__, Broken)
@@ -235,7 +235,7 @@ def test_a_turn_that_raises_ends_its_incarnation_and_no_other(monkeypatch: pytes
     with start(supervisor("root", child("a", Player, backoff=None), child("b", Player)), **QUIET) as root:
         events = events_of(root.runtime)
         with monkeypatch.context() as patch:
-            patch.setattr(Cell, "answer", no_more)
+            patch.setattr("actors._core.cell.answer", no_more)
             with pytest.raises(Broken):
                 root.child("a").ask(1, timeout=PATIENCE)
         assert root.child("a").ask(2, timeout=PATIENCE) == 2

@@ -260,7 +260,7 @@ class TestWhatIsProgress:
             gate.set()
             stuck[0].join(60)
             assert a.incarnation == 2
-            assert a._cell.progress() == 1
+            assert a._cell._progress() == 1
 
 
 def progress(spec: Any, meanwhile: Callable[[Simulation, ActorRef[Any]], object]) -> bool:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from actors import Actor, ActorDeadError, ActorRef, Killed, MailboxSpec, Started, bounded, prioritized
 from actors._core.envelope import Envelope
+from actors._core.outcomes import refuse
 from actors.testing import (
     EventMismatch,
     HandledTwice,
@@ -100,7 +101,7 @@ def test_a_message_that_is_refused_and_handled_all_the_same_is_found() -> None:
         cell = sim.spawn(Echo, name="echo")._cell
         cell.suspend(True)
         cell.ref.tell("x")
-        cell.refuse(next(iter(cell.queue)), "killed", ActorDeadError("echo", Killed(), "x"))  # type: ignore[call-overload]
+        refuse(cell, next(iter(cell.queue)), "killed", ActorDeadError("echo", Killed(), "x"))  # type: ignore[call-overload]
         cell.suspend(False)
         sim.settle()
 

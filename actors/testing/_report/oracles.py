@@ -15,7 +15,6 @@ from actors._core.cell import Cell
 from actors.events import CrashedExit, Exited, LifecycleEvent, Started, StartFailed
 from actors.testing._faults.exceptions import is_injected
 from actors.testing._sim import observations as seen
-from actors.testing._sim.cell import SimCell
 from actors.testing._sim.journal import SimEnvelope, SimReply
 from actors.testing._sim.observations import Observation
 from actors.testing._sim.runtime import SimRuntime
@@ -55,7 +54,6 @@ def conservation(runtime: SimRuntime) -> None:
         return
     present = set(journal.delayed)
     for cell in runtime.cells.values():
-        assert isinstance(cell, SimCell)
         waiting = [*cell.waiting_messages(), cell.envelope, cell.culprit]
         present.update(each.number for each in waiting if isinstance(each, SimEnvelope))
     carried = (carrier.envelope for carrier in runtime.loop_host.carriers)

@@ -7,14 +7,13 @@ simulation and is no global name of the user's, they share.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from actors._hosts.thread import ThreadHost, Worker
 from actors.testing._sim.strands import Strand, Strands
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
-    from actors.testing._sim.cell import SimCell
     from actors.testing._sim.runtime import SimRuntime
 
 
@@ -27,7 +26,7 @@ class GreenletHost(ThreadHost):
         self.workers: dict[Strand, GreenletWorker] = {}
 
     def make_worker(self, cell: Cell) -> Worker:
-        return GreenletWorker(self, self._strands, cast("SimCell", cell), self._finishing)
+        return GreenletWorker(self, self._strands, cell, self._finishing)
 
     def current(self) -> Worker | None:
         strand = self._strands.current
@@ -40,11 +39,11 @@ class GreenletHost(ThreadHost):
 class GreenletWorker(Worker):
     """The greenlet of one incarnation. It takes one turn, and gives way."""
 
-    def __init__(self, host: GreenletHost, strands: Strands, cell: SimCell, finishing: dict[Worker, None]) -> None:
+    def __init__(self, host: GreenletHost, strands: Strands, cell: Cell, finishing: dict[Worker, None]) -> None:
         super().__init__(cell.runtime, cell, finishing)
         self._host = host
         self._strands = strands
-        self._lane = cell.lane
+        self._lane = cell.attached.lane
         self._strand: Strand | None = None
         self._rings = 0
         self._waits = False
@@ -69,8 +68,7 @@ class GreenletWorker(Worker):
                 self._await_ring()
         finally:
             try:
-                if self._runner is not None:
-                    self._runner.close()
+                self.close_loop()
             finally:
                 self._finishing.pop(self, None)
                 if self._strand is not None:

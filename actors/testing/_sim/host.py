@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from actors._core.loop import MessageLoop
+from actors._core.cell import Cell
 from actors._hosts.coroutine_runner import CoroutineRunner
 from actors._hosts.loop import LoopHost
 from actors.testing._sim.lanes import Lane, current_lane
 
 if TYPE_CHECKING:
-    from actors.testing._sim.cell import SimCell
     from actors.testing._sim.loop import SimLoop
     from actors.testing._sim.runtime import SimRuntime
 
@@ -27,7 +26,7 @@ class Errand:
     @property
     def lane(self) -> Lane | None:
         cell = self.carrier.cell if self.carrier is not None else None
-        return None if cell is None else cast("SimCell", cell).lane
+        return None if cell is None else cell.attached.lane
 
 
 class SimLoopHost(LoopHost):
@@ -45,16 +44,16 @@ class SimLoopHost(LoopHost):
         loop.control = runtime.control
         loop.turn_of = self.turn_of
 
-    def ready(self, cell: MessageLoop) -> None:
+    def ready(self, cell: Cell) -> None:
         if cell.pending is not None or cell.queue or cell.urgent:
-            self._sim.push(cell.lane, cell)  # type: ignore[attr-defined]
+            self._sim.push(cell.attached.lane, cell)
         else:
             self._runtime.control.append((self._look, (cell,)))
 
-    def _look(self, cell: MessageLoop) -> None:
+    def _look(self, cell: Cell) -> None:
         """A turn with nothing to do runs no code of the user's: it is no step, and nothing to choose."""
         if cell.pending is not None or cell.queue or cell.urgent:
-            self._sim.push(cell.lane, cell)  # type: ignore[attr-defined]
+            self._sim.push(cell.attached.lane, cell)
         else:
             self.turn_of(cell)
 
@@ -68,7 +67,7 @@ class SimLoopHost(LoopHost):
         """One turn of the cell: one message."""
         self.stepping = cell
         try:
-            cell.turn()
+            cell.turn(self._runtime.now())
         finally:
             self.stepping = None
         self.turns += 1

@@ -6,7 +6,10 @@ from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pykka.messages import _ActorStop
+
 from actors._core.envelope import Envelope, Reply
+from actors._core.messages import Timed
 from actors._core.waits import Awaited, Link, Wanted
 from actors.testing._sim.loop import SimLoop
 from actors.testing._sim.observations import (
@@ -23,7 +26,6 @@ from actors.testing.errors import HandledTwice, OutOfOrder, RepliedTwice
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
-    from actors.testing._sim.cell import SimCell
 
 
 _record: Callable[[type[Observation], tuple[object, ...]], Observation] = tuple.__new__
@@ -51,7 +53,7 @@ class SimReply:
 
     __slots__ = ("_journal", "_swallowed", "asker", "cell", "inner", "muted", "number")
 
-    def __init__(self, journal: Journal, cell: SimCell, number: int, inner: Reply, asker: Cell | None) -> None:
+    def __init__(self, journal: Journal, cell: Cell, number: int, inner: Reply, asker: Cell | None) -> None:
         self._journal = journal
         self.asker = asker
         """Who asks; `None`: somebody outside."""
@@ -112,7 +114,7 @@ class Journal:
 
     # Messages
 
-    def arrived(self, cell: SimCell, envelope: Envelope) -> SimEnvelope:
+    def arrived(self, cell: Cell, envelope: Envelope) -> SimEnvelope:
         """A message comes into a mailbox: it gets its number."""
         self.messages = number = self.messages + 1
         reply, sender = envelope.reply, envelope.sender
@@ -133,11 +135,11 @@ class Journal:
         )
         return sim
 
-    def taken(self, cell: SimCell, envelope: SimEnvelope) -> None:
+    def taken(self, cell: Cell, envelope: SimEnvelope) -> None:
         """A handler begins with it."""
         loop, number, sender = self.loop, envelope.number, envelope.sender
         self.observations.append(_record(Taken, (loop._now, loop.steps, cell.path, number, cell.incarnation)))
-        if cell.supervisor and cell.is_user_message(envelope):
+        if cell.props.kind.manages_lifecycle and not isinstance(envelope.message, Timed | _ActorStop):
             self.note(ApiRequest, cell.path, number, envelope.message)
         if self.open.get(number) is not envelope:
             kind = type(envelope.message).__qualname__
@@ -160,7 +162,7 @@ class Journal:
             )
         self._last[way] = number
 
-    def handled(self, cell: SimCell, envelope: SimEnvelope, outcome: str) -> None:
+    def handled(self, cell: Cell, envelope: SimEnvelope, outcome: str) -> None:
         """A handler is done with it."""
         loop, number = self.loop, envelope.number
         self.observations.append(
@@ -193,5 +195,5 @@ class Journal:
         if self.asks.pop(number, None) is None:
             self.fail(RepliedTwice(loop._now, f"{cell.path} answers question {number} a second time"))
         self.observations.append(_record(Replied, (loop._now, loop.steps, cell.path, number, error is not None)))
-        if cell.supervisor:
+        if cell.props.kind.manages_lifecycle:
             self.note(ApiAnswer, cell.path, number, value, error)

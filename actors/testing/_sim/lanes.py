@@ -7,10 +7,10 @@ from collections import deque
 from contextvars import ContextVar
 from typing import Protocol
 
-from actors._core.loop import MessageLoop
+from actors._core.cell import Cell
 from actors._name import NAME
 
-Item = Handle | MessageLoop
+Item = Handle | Cell
 """What can run next: a callback of the loop, or a turn of an actor."""
 
 OUTSIDE = ""

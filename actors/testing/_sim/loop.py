@@ -15,8 +15,8 @@ from contextvars import Context
 from enum import Enum
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
+from actors._core.cell import Cell
 from actors._core.current import cell_in, current_cell
-from actors._core.loop import MessageLoop
 from actors._core.task_guard import Exits, owner_in
 from actors._user_code.interrupts import is_interrupt
 from actors.errors import LoopStopRefused
@@ -164,7 +164,7 @@ class SimLoop(asyncio.BaseEventLoop):
                         function, args = control.popleft()
                         function(*args)
                 except BaseException as error:  # noqa: BLE001 - an exception is raised again
-                    self.escaped(None, error)
+                    self._step_raised(None, error)
                 if self.failure is not None:
                     self._fail()
                 if done is not None and done():
@@ -176,7 +176,7 @@ class SimLoop(asyncio.BaseEventLoop):
                         return why
                     continue
                 lane, item = chosen
-                handle = None if isinstance(item, MessageLoop) else item
+                handle = None if isinstance(item, Cell) else item
                 if handle is not None and handle._cancelled:
                     continue
                 self.steps += 1
@@ -279,7 +279,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def call_soon(self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None) -> Handle:
         handle = Handle(callback, args, self, context)
         cell: Any = current_cell() if context is None else cell_in(context)
-        self.push(self._owner(handle._context) if cell is None else cell.lane, handle)  # type: ignore[attr-defined]
+        self.push(self._owner(handle._context) if cell is None else cell.attached.lane, handle)  # type: ignore[attr-defined]
         return handle
 
     call_soon_threadsafe = call_soon
@@ -317,7 +317,8 @@ class SimLoop(asyncio.BaseEventLoop):
             self._cancelled = 0
 
     def _owner(self, context: Context) -> Lane:
-        owner: Any = cell_in(context) or context.get(current_lane)
+        cell = cell_in(context)
+        owner = context.get(current_lane) if cell is None else cell.attached
         lane: Lane | None = owner.lane if owner is not None else None
         return self.outside if lane is None else lane
 

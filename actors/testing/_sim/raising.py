@@ -11,7 +11,7 @@ from actors.testing._faults.plan import Place
 from actors.testing._sim.injector import Armed, Injector
 
 if TYPE_CHECKING:
-    from actors.testing._sim.cell import SimCell
+    from actors._core.cell import Cell
 
 Handler = Callable[[Any, Any], object]
 LATER = 1.0
@@ -21,26 +21,23 @@ LATER = 1.0
 class Raising:
     """What the code of one actor raises. Made only where a fault of the plan names the actor."""
 
-    def __init__(self, cell: SimCell, armed: dict[Place, Armed]) -> None:
+    def __init__(self, cell: Cell, injector: Injector, armed: dict[Place, Armed]) -> None:
         self._cell = cell
-        self._armed = armed
+        self._injector = injector
+        self._armed: dict[str, Armed] = {place: each for place, each in armed.items()}
 
-    @property
-    def _injector(self) -> Injector:
-        return self._cell.runtime.injector
-
-    def error(self, place: Place, number: int | None = None) -> BaseException | None:
+    def error(self, place: str, number: int | None = None) -> BaseException | None:
         """The code comes to this place: what it raises there, if anything."""
         armed = self._armed.get(place)
         return None if armed is None else self._injector.to_raise(armed, self._cell.path, number)
 
-    def at(self, place: Place) -> None:
+    def at(self, place: str) -> None:
         """The code comes to this place, and raises there where a fault says so."""
         error = self.error(place)
         if error is not None:
             raise error
 
-    def instead(self, place: Place, handler: Handler, number: int | None = None) -> Handler:
+    def instead(self, place: str, handler: Handler, number: int | None = None) -> Handler:
         """The handler, or what raises in its place."""
         error = self.error(place, number)
         return handler if error is None else _raises(error)

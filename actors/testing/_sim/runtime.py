@@ -7,7 +7,7 @@ import random
 from asyncio.events import _set_running_loop
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, ClassVar
+from typing import Any
 
 from actors._core.cell import Cell
 from actors._core.clock import TimerHandle
@@ -16,12 +16,12 @@ from actors._runtime.runtime import Runtime, _running
 from actors.events import Abandoned, LifecycleEvent, Quarantined, UncaughtException
 from actors.testing._faults.plan import FaultPlan, Raise
 from actors.testing._sim import observations as seen
-from actors.testing._sim.cell import SimCell
 from actors.testing._sim.greenlet_host import GreenletHost
 from actors.testing._sim.host import SimLoopHost
 from actors.testing._sim.injector import Injector
 from actors.testing._sim.journal import Journal
 from actors.testing._sim.loop import SimLoop
+from actors.testing._sim.observer import SimObserver
 from actors.testing._sim.shown import shown
 from actors.testing._sim.strands import Sleeper, Strands
 from actors.testing.errors import LoopFailure
@@ -48,7 +48,6 @@ class SimClock:
 class SimRuntime(Runtime):
     """A runtime inside a simulation. Begins when it is made."""
 
-    cell_type: ClassVar[type[Cell]] = SimCell
     loop: SimLoop
     loop_host: SimLoopHost
     thread_host: GreenletHost
@@ -70,8 +69,6 @@ class SimRuntime(Runtime):
         self.ids = random.Random(seed)
         """For identifiers; apart from `random`, so that a name more is not a delay more."""
         self.wall_offset = 0.0
-        self.wants_messages = False
-        """Whether a sink wants single messages; the journal hears of them anyway."""
         self.park = self._block
         self.lifecycle: list[LifecycleEvent] = []
         """Every event of the stream, in order."""
@@ -81,7 +78,8 @@ class SimRuntime(Runtime):
             self._begin()
         finally:
             _set_running_loop(None)
-        self.observed = True
+        self.observer = SimObserver(self)
+        self.watch_messages()
         self.events.subscribe(self._heard)
         if any(isinstance(fault, Raise) and fault.place == "sink" for fault in plan.faults):
             self.events.subscribe(self._raise_in_sink)
@@ -110,9 +108,6 @@ class SimRuntime(Runtime):
         if self.strands.current is None:
             return self.loop_host.stepping is cell
         return self.thread_host.is_current(cell)
-
-    def watch_messages(self) -> None:
-        self.wants_messages = self.events.wants_messages()
 
     # Waiting
 
@@ -174,9 +169,7 @@ class SimRuntime(Runtime):
                 failure.__cause__ = error
                 self.loop.failure = failure
             case Quarantined(path=path, message=message):
-                cell = self.cells[path]
-                assert isinstance(cell, SimCell)
-                journal.refused(path, message, "quarantined", cell.disposed_of)
+                journal.refused(path, message, "quarantined", self.cells[path].culprit)
         child = getattr(event, "child", None)
         if child is not None:
             self._supervision(event, child)
@@ -187,9 +180,9 @@ class SimRuntime(Runtime):
         return self.loop.failure is not None or (of_an_actor and where.startswith(("task ", "a callback ")))
 
     def _supervision(self, event: Any, child: str) -> None:
-        """An event of a supervisor, whose types this package must not know: it is told by its shape."""
+        """An event of a supervisor, whose types this package does not know: one that says how it is observed."""
         supervisor = event.path.rpartition("/")[0] if event.path.endswith(f"/{child}") else event.path
-        if type(event).__name__ == "BackingOff":
+        if getattr(event, "observed_as", "") == "backed_off":
             self.journal.note(
                 seen.BackedOff, supervisor, child, event.incarnation, event.attempt, event.delay, event.until
             )
