@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -29,9 +30,16 @@ def processor() -> str:
 
 def pinning() -> int | None:
     """The processor that measurements are pinned to: the last this process may use. None: the platform cannot pin."""
-    if not hasattr(os, "sched_setaffinity"):
+    if sys.platform != "linux":
         return None
     return max(os.sched_getaffinity(0))
+
+
+def where() -> str:
+    """A sentence for the head of a table: the build, the processor, and how measurements are pinned."""
+    one = pinning()
+    pinned = "not pinned: this platform cannot" if one is None else f"each subject pinned to processor {one}"
+    return f"{build()}; {processor()}, {pinned}."
 
 
 def pin() -> None:
@@ -40,6 +48,5 @@ def pin() -> None:
     Threads that hand over to each other do so several times faster on one processor than on two, and on a busy machine
     ratios between subjects moved by ten.
     """
-    processor = pinning()
-    if processor is not None:
-        os.sched_setaffinity(0, {processor})
+    if sys.platform == "linux" and (one := pinning()) is not None:
+        os.sched_setaffinity(0, {one})
