@@ -75,14 +75,14 @@ def why_no_instructions() -> str | None:
 def measure(names: Sequence[str], *, instructions: bool) -> dict[str, Cost]:
     """The cost of each flow. Raises RuntimeError with the output of a process that failed."""
     flows = [name for name in names if name != IMPORT]
-    seconds = _import_seconds() if IMPORT in names else None  # before there is anything else to do
     with tempfile.TemporaryDirectory() as folder:
-        counting = _Callgrind(Path(folder), names) if instructions else None
-        found = (
-            {line["flow"]: line for line in _lines(_child("-m", "benchmarks._count", ",".join(flows)))} if flows else {}
-        )
+        child = _Children(Path(folder))
+        seconds = child.seconds(STATEMENT) - child.seconds("pass") if IMPORT in names else None
+        counting = _Callgrind(child, names) if instructions else None
+        lines = _lines(child("-m", "benchmarks._count", ",".join(flows))) if flows else []
+        found: dict[str, dict[str, Any]] = {line["flow"]: line for line in lines}
         if IMPORT in names:
-            found[IMPORT] = {**_lines(_child("-m", "benchmarks._count", IMPORT))[0], "seconds": seconds}
+            found[IMPORT] = {**_lines(child("-m", "benchmarks._count", IMPORT))[0], "seconds": seconds}
         for name, line in found.items():
             del line["flow"]
             if counting is not None:
@@ -90,19 +90,36 @@ def measure(names: Sequence[str], *, instructions: bool) -> dict[str, Cost]:
     return {name: Cost(**found[name]) for name in names}
 
 
-def _child(*arguments: str, under: Sequence[str] = ()) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    if under:
-        environment["VALGRIND"] = "1"
-    return subprocess.Popen(
-        [*under, sys.executable, *arguments],
-        cwd=_ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class _Children:
+    """Starts interpreters that all hash alike and import bytecode of their own folder, as those of an installed package
+    do.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        _output(self("-c", STATEMENT))
+
+    def __call__(self, *arguments: str, under: Sequence[str] = ()) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*under, sys.executable, *arguments],
+            cwd=_ROOT,
+            env={**self._environment, "VALGRIND": "1"} if under else self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def seconds(self, statement: str) -> float:
+        """The least time in which a new interpreter has done the statement."""
+        taken = []
+        for _ in range(_IMPORTS):
+            began = time.perf_counter()
+            _output(self("-c", statement))
+            taken.append(time.perf_counter() - began)
+        return min(taken)
 
 
 def _output(process: subprocess.Popen[str]) -> str:
@@ -116,23 +133,12 @@ def _lines(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in _output(process).splitlines()]
 
 
-def _import_seconds() -> float:
-    taken = []
-    for _ in range(_IMPORTS):
-        began = time.perf_counter()
-        _output(_child("-c", STATEMENT))
-        taken.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        _output(_child("-c", "pass"))
-        taken[-1] -= time.perf_counter() - began
-    return min(taken)
-
-
 class _Callgrind:
     """The processes that count instructions, which run while the calls are counted."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self._folder = folder
+    def __init__(self, child: _Children, names: Sequence[str]) -> None:
+        self._child = child
+        self._folder = child.folder
         flows = ",".join(name for name in names if name != IMPORT)
         self._flows = self._start("flows", "-m", "benchmarks._count", flows, late=True) if flows else None
         self._imports = (
@@ -144,7 +150,7 @@ class _Callgrind:
         # Forks count in files of their own.
         out = self._folder / (f"{name}.%p" if late else name)
         under = [*_CALLGRIND, f"--callgrind-out-file={out}", f"--instr-atstart={'no' if late else 'yes'}"]
-        return _child(*arguments, under=under)
+        return self._child(*arguments, under=under)
 
     def instructions(self, name: str) -> int:
         """Waits for the processes and returns the count of a flow."""
