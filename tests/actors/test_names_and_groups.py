@@ -37,7 +37,7 @@ async def test_a_name_of_its_own_can_be_registered_twice_by_the_same_actor_only(
 
 
 @in_loop
-async def test_a_name_of_a_spec_survives_a_restart_and_one_the_incarnation_took_does_not() -> None:
+async def test_a_name_of_a_spec_survives_a_restart_and_one_taken_later_does_not() -> None:
     """Guards rule 26: the place keeps its name, the incarnation loses what it took."""
     async with stage() as w:
         tree = supervisor("root", child("a", Player, name="given", backoff=None))

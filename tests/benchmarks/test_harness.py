@@ -218,7 +218,7 @@ def test_a_goal_without_its_peer_or_at_too_small_a_size_is_not_judged() -> None:
     assert judge(goal, []).verdict == "not measured"
 
 
-def test_a_goal_in_a_unit_is_a_most_where_less_is_better_and_a_least_where_more_is() -> None:
+def test_a_goal_in_a_unit_is_an_upper_bound_where_less_is_better() -> None:
     """Guards the direction of the memory, detection and million goals."""
     memory = Goal("memory", "spawn", "memory", 4)
     assert judge(memory, rows("ours", "spawn", "memory", [3.9])).verdict == "met"
@@ -228,7 +228,7 @@ def test_a_goal_in_a_unit_is_a_most_where_less_is_better_and_a_least_where_more_
 
 
 @pytest.mark.parametrize("goal", GOALS, ids=lambda goal: goal.about)
-def test_every_goal_is_about_a_metric_of_its_work_and_a_subject_that_does_it(goal: Goal) -> None:
+def test_every_goal_names_a_metric_of_its_work_and_a_subject_that_does_it(goal: Goal) -> None:
     """Guards the goals against a renamed work, metric or peer: they would be "not measured" for ever."""
     assert goal.metric in {metric.key for metric in WORKS[goal.work].metrics}
     assert goal.work in SUBJECTS[goal.subject].sizes
