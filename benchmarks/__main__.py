@@ -90,7 +90,7 @@ def _chosen(option: str, noun: str, text: str | None, known: Mapping[str, _T], f
 
 
 def listing() -> str:
-    """What can be measured, and on whom."""
+    """All works and all subjects."""
     works = [[work.name, work.peer, work.about] for work in WORKS.values()]
     subjects = [
         [

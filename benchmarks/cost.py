@@ -76,7 +76,7 @@ def measure(names: Sequence[str], *, instructions: bool) -> dict[str, Cost]:
     """The cost of each flow. Raises RuntimeError with the output of a process that failed."""
     flows = [name for name in names if name != IMPORT]
     with tempfile.TemporaryDirectory() as folder:
-        child = _Children(Path(folder))
+        child = _Children(Path(folder), compiled=IMPORT in names)
         seconds = child.seconds(STATEMENT) - child.seconds("pass") if IMPORT in names else None
         counting = _Callgrind(child, names) if instructions else None
         lines = _lines(child("-m", "benchmarks._count", ",".join(flows))) if flows else []
@@ -91,15 +91,17 @@ def measure(names: Sequence[str], *, instructions: bool) -> dict[str, Cost]:
 
 
 class _Children:
-    """Starts interpreters that all hash alike and import bytecode of their own folder, as those of an installed package
-    do.
+    """Starts interpreters that all hash alike. `compiled`: they import bytecode of their own folder, as those of an
+    installed package do, whatever the environment says.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, compiled: bool) -> None:
         self.folder = folder
-        self._environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
-        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        _output(self("-c", STATEMENT))
+        self._environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        if compiled:
+            self._environment["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
+            self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
+            _output(self("-c", STATEMENT))
 
     def __call__(self, *arguments: str, under: Sequence[str] = ()) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -97,7 +97,6 @@ async def test_names_of_two_runtimes_do_not_meet() -> None:
 
 @in_loop
 async def test_an_actor_that_registers_in_a_thread_has_the_name_at_once() -> None:
-    """Guards `register` on the thread host."""
     async with stage() as w:
         found: list[Any] = []
 

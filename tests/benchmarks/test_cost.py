@@ -22,6 +22,7 @@ def test_no_flow_makes_more_calls_than_its_ceiling(capsys: pytest.CaptureFixture
     assert cost.main(["--check", "--calls", "--only", ",".join(FLOWS)]) == 0, capsys.readouterr().err
 
 
+@pytest.mark.timeout(600)  # valgrind is fifty times as slow as the processor
 def test_no_flow_takes_more_instructions_than_its_ceiling(capsys: pytest.CaptureFixture[str]) -> None:
     if (reason := cost.why_no_instructions()) is not None:
         pytest.skip(reason)
