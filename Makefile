@@ -1,7 +1,7 @@
 # All a checkout needs is Python 3.11 or later (with venv), make and git. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test docs soak hostile mutants bench format clean
+.PHONY: help run test docs soak hostile mutants bench cost format clean
 
 # A pyenv shim answers `command -v` and then fails, so every candidate is run, not merely looked for.
 ifndef PYTHON
@@ -68,6 +68,9 @@ mutants: $(TEST)/.stamp ## Check that generated trees notice a supervisor that b
 
 bench: $(BENCH)/.stamp ## Run the benchmarks beside their peers (ARGS="--quick" passes options on)
 	@$(BENCH)/bin/python -m benchmarks $(ARGS)
+
+cost: $(TEST)/.stamp ## Count what each flow costs and compare with the ceilings (ARGS="--keep" keeps new ones)
+	@$(TEST)/bin/python -m benchmarks.cost --check $(ARGS)
 
 format: $(TEST)/.stamp ## Mend what ruff can mend, and format
 	@$(TEST)/bin/ruff check --fix --exit-zero

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from benchmarks._goals import GOALS, Judged, judge
 from benchmarks._harness import Launch, Measured, launch_child, measure
+from benchmarks._machine import build, pinning, processor, where
 from benchmarks._report import Row, rows_of
 from benchmarks._subjects import SUBJECTS, Subject
 from benchmarks._table import quantity, table
@@ -89,7 +90,7 @@ def _chosen(option: str, noun: str, text: str | None, known: Mapping[str, _T], f
 
 
 def listing() -> str:
-    """What can be measured, and on whom."""
+    """All works and all subjects."""
     works = [[work.name, work.peer, work.about] for work in WORKS.values()]
     subjects = [
         [
@@ -109,11 +110,12 @@ def listing() -> str:
 
 
 def report(rows: Sequence[Row], judged: Sequence[Judged]) -> str:
-    """The tables in the order they are read: figures, what stands behind them, goals."""
+    """What is read in turn: the machine, figures, what stands behind them, goals."""
     lines = [[*_head(row), *_figures(row)] for row in rows]
     subjects = [SUBJECTS[name] for name in dict.fromkeys(row.subject for row in rows)]
     return "\n\n".join(
         [
+            where(),
             table(
                 ["work", "metric", "subject", "isolation", "N", "median", "min - max", "times better than"],
                 lines,
@@ -150,7 +152,10 @@ def document(options: Options, rows: Sequence[Row], judged: Sequence[Judged]) ->
             "implementation": platform.python_implementation(),
             "system": platform.system(),
             "architecture": platform.machine(),
+            "build": build(),
+            "processor": processor(),
             "cpus": os.cpu_count(),
+            "pinned_to": pinning(),
         },
         "rounds": options.rounds,
         "quick": options.quick,

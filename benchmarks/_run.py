@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from benchmarks._machine import pin
 from benchmarks._outcome import Outcome
 from benchmarks._subjects import SUBJECTS
 
@@ -23,11 +24,11 @@ def measure(name: str, work: str, size: int) -> Outcome:
 
 
 def main(name: str, work: str, size: int) -> None:
-    """Measure, and write the outcome to the standard output, which nothing else reaches meanwhile.
+    """Measure on one processor, and write the outcome to the standard output, which nothing else reaches meanwhile.
 
-    Crashes are part of the work, and some peers log or print each: they would be measured by whoever reads
-    that.
+    Crashes are part of the work, and some peers log or print each: the reader of that would be measured, too.
     """
+    pin()
     logging.disable(logging.CRITICAL)
     with os.fdopen(os.dup(1), "w") as told:
         with Path(os.devnull).open("w") as nowhere:

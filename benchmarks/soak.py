@@ -72,7 +72,7 @@ class Tally:
         return [kind for kind in FAULT_KINDS if not self.fired[kind]]
 
     def line(self) -> str:
-        """One line for whoever waits."""
+        """One line for the person who waits."""
         return (
             f"{self.seconds:.0f} s: {self.trials:,} trials, {self.trials / max(self.seconds, 1e-9):.0f}/s, "
             f"{self.judged.total():,} judged, {self.fired.total():,} faults, slowest trial "

@@ -107,9 +107,10 @@ class Course:
         prepare: Callable[[Runtime], AbstractContextManager[object]],
         make_runtime: Callable[[], AbstractContextManager[Runtime]],
         front: Front | None = None,
+        when_up: Callable[[], object] = lambda: None,
     ) -> None:
         """`prepare` is entered with the runtime before anything starts in it, and left when it has stopped. `front` is
-        the person who may be asked something; None: nobody is there.
+        the person who may be asked something; None: nobody is there. `when_up` is called once, when the tree is up.
         """
         self._spec = spec
         self._name = printable(spec.id)
@@ -118,6 +119,7 @@ class Course:
         self._prepare = prepare
         self._make_runtime = make_runtime
         self._front = front
+        self._when_up = when_up
         self._inbox: queue.SimpleQueue[Notice] = queue.SimpleQueue()
         self._runtime: Runtime | None = None
         self._root: SupervisorRef | None = None
@@ -209,6 +211,7 @@ class Course:
                     runtime.kill()
             case Up(root=root):
                 self._root = root
+                self._when_up()
                 self._view.up(root)
                 if self._paused:
                     self._hold(root, paused=True)

@@ -29,7 +29,7 @@ NONSENSE: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("attributes", "named"), NONSENSE, ids=lambda value: repr(value)[:40])
 @in_loop
-async def test_a_class_with_a_nonsense_attribute_is_refused_before_anything_starts(
+async def test_a_class_with_a_bad_attribute_is_refused_before_anything_starts(
     attributes: dict[str, Any], named: str
 ) -> None:
     """Guards against a strange failure long after the start: the error names class, attribute and value."""
@@ -54,7 +54,7 @@ async def test_an_abstract_class_is_refused_and_what_is_missing_is_named() -> No
 
 
 @in_loop
-async def test_wrong_constructor_arguments_fail_the_start_with_the_constructors_own_error() -> None:
+async def test_wrong_constructor_arguments_fail_the_start_with_their_own_error() -> None:
     """Guards the starter: a typo in `args` is a failed start with its TypeError, no hang."""
     async with stage() as w:
         wrong: list[Any] = [{"sen": []}, (1, 2, 3)]
@@ -90,7 +90,7 @@ class Moved(OnLoop):
 
 
 @in_loop
-async def test_an_actor_made_for_one_host_is_refused_on_the_other_without_a_spec_too() -> None:
+async def test_an_actor_of_one_host_is_refused_on_the_other_without_a_spec_too() -> None:
     """Guards what has no locks, wherever it is spawned from: the rule is that of the class and not of the spec."""
     async with stage() as w:
         for kind, host in ((OnLoop, "thread"), (Moved, None)):

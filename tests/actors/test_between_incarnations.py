@@ -120,7 +120,7 @@ def test_a_monitor_between_two_incarnations_waits_for_the_next_end() -> None:
         assert down.get().reason.kind == "killed"
 
 
-def test_a_link_between_two_incarnations_spares_the_other_until_the_next_end() -> None:
+def test_a_link_made_while_an_actor_is_down_counts_from_its_next_end() -> None:
     """Guards a healthy actor against the end that was before it was linked."""
     with simulation() as sim:
         actor, other = waiting(sim), sim.spawn(Player)

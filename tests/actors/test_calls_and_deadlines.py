@@ -36,7 +36,7 @@ from tests.support import in_loop
 
 @pytest.mark.parametrize("host", ["loop", "thread"])
 @in_loop
-async def test_an_actor_is_asked_from_a_coroutine_a_thread_another_loop_and_another_actors_thread(
+async def test_an_actor_is_asked_from_coroutines_threads_loops_and_actors(
     host: str,
 ) -> None:
     """Guards each place to ask from: the same question, the same answer."""
@@ -134,7 +134,7 @@ async def test_the_end_of_the_target_settles_every_pending_ask(end: str) -> None
 
 
 @in_loop
-async def test_an_asker_whose_message_still_waits_goes_on_waiting_through_a_restart() -> None:
+async def test_an_asker_of_a_waiting_message_waits_on_through_a_restart() -> None:
     """Guards rule 28: the crash is not the end of those behind it."""
     async with stage() as w, start(supervisor("root", child("a", Player)), runtime=w.runtime) as root:
         ref = root.child("a")
@@ -307,7 +307,7 @@ async def test_correlation_ids_are_handed_on_from_message_to_message() -> None:
 
 
 @in_loop
-async def test_the_sender_is_the_actor_that_sent_and_nobody_for_messages_from_outside() -> None:
+async def test_the_sender_is_the_actor_that_sent_or_none_from_outside() -> None:
     """Guards `self.sender`, also for what a task of the actor sends."""
     async with stage() as w:
         senders: list[Any] = []

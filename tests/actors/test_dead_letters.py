@@ -46,7 +46,7 @@ async def test_a_message_to_an_actor_that_is_gone_is_given_back() -> None:
 
 
 @in_loop
-async def test_what_waits_when_an_actor_ends_becomes_dead_letters_and_its_askers_are_told() -> None:
+async def test_what_waits_at_the_end_is_dead_letters_and_its_askers_are_told() -> None:
     """Guards pykka's silent loss, and its asker that waits for ever."""
     async with stage() as w:
         ref = await w.runtime.spawn(Player)
@@ -71,7 +71,7 @@ async def test_two_orders_to_stop_make_no_dead_letter() -> None:
 
 
 @in_loop
-async def test_a_message_nobody_handles_is_a_dead_letter_and_an_error_for_its_asker() -> None:
+async def test_a_message_without_handler_is_a_dead_letter_and_its_askers_error() -> None:
     """Guards against a message that vanishes because a handler is missing; the actor lives on."""
 
     class Deaf(Actor):
@@ -87,7 +87,7 @@ async def test_a_message_nobody_handles_is_a_dead_letter_and_an_error_for_its_as
 
 
 @in_loop
-async def test_a_declared_answer_that_nobody_asked_for_is_a_dead_letter() -> None:
+async def test_a_declared_answer_without_a_question_is_a_dead_letter() -> None:
     """Guards a told message that fails with an exception the class calls an answer."""
 
     class Careful(Player):
@@ -124,7 +124,7 @@ async def test_an_answer_that_comes_too_late_is_a_dead_letter() -> None:
 
 
 @in_loop
-async def test_a_message_whose_deadline_passed_while_it_waited_is_not_handled_late() -> None:
+async def test_a_message_whose_deadline_passed_in_the_queue_is_not_handled() -> None:
     """Guards against work nobody waits for; to the very tick of the deadline."""
     async with stage() as w:
         ref = await w.runtime.spawn(Player)
@@ -146,7 +146,7 @@ async def test_a_message_whose_deadline_passed_while_it_waited_is_not_handled_la
 
 @pytest.mark.parametrize("host", ["loop", "thread"])
 @in_loop
-async def test_the_message_that_crashed_its_actor_is_a_dead_letter_with_the_crash(host: str) -> None:
+async def test_a_message_that_crashed_its_actor_is_a_dead_letter_with_the_crash(host: str) -> None:
     """Guards rule 27: by default it is not handed out again."""
     async with stage() as w:
         ref = await w.runtime.spawn(Player, host=host)
@@ -182,7 +182,7 @@ async def test_messages_whose_handlers_are_cut_off_are_dead_letters() -> None:
 
 
 @in_loop
-async def test_a_handler_that_cancels_itself_while_its_actor_stops_has_crashed_it_alone() -> None:
+async def test_a_handler_that_cancels_itself_in_a_stop_crashes_its_actor_alone() -> None:
     """Guards the account of a cut-off: it is for those whom a crash beside them ends, not for a stop in order."""
 
     async def cancels_itself(_: object) -> None:

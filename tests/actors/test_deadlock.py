@@ -134,7 +134,7 @@ async def test_a_task_that_a_handler_started_may_call_back() -> None:
 
 
 @in_loop
-async def test_a_call_that_is_over_stands_in_nobodys_way() -> None:
+async def test_a_call_that_is_over_blocks_no_other_call() -> None:
     """Guards the bookkeeping: who has been answered, has given up or has been cancelled waits for nobody."""
     async with stage() as w:
         one, other = await w.runtime.spawn(Player), await w.runtime.spawn(Player)

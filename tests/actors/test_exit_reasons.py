@@ -85,7 +85,7 @@ def test_crashes_are_equal_when_their_exceptions_say_the_same() -> None:
 @pytest.mark.parametrize("make", [crash, wait_then_crash])
 @pytest.mark.parametrize("error", RAISED_BY_COROUTINES, ids=lambda error: type(error).__name__)
 @in_loop
-async def test_whatever_a_handler_on_the_loop_raises_is_the_crash_of_its_actor_alone(
+async def test_any_exception_of_a_handler_on_the_loop_crashes_its_actor_alone(
     error: BaseException, make: Callable[[BaseException], Any]
 ) -> None:
     """Guards the loop and the neighbours against SystemExit and its like, from plain and waiting handlers."""
@@ -101,7 +101,7 @@ async def test_whatever_a_handler_on_the_loop_raises_is_the_crash_of_its_actor_a
 @pytest.mark.parametrize("make", [crash, wait_then_crash])
 @pytest.mark.parametrize("error", RAISED_BY_COROUTINES, ids=lambda error: type(error).__name__)
 @in_loop
-async def test_whatever_a_handler_on_a_thread_raises_is_the_crash_of_its_actor_alone(
+async def test_any_exception_of_a_handler_on_a_thread_crashes_its_actor_alone(
     error: BaseException, make: Callable[[BaseException], Any]
 ) -> None:
     """Guards pykka's trap: there, SystemExit in one actor stops every actor of the process."""

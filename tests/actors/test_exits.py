@@ -251,7 +251,7 @@ def test_an_exit_of_no_actor_is_an_event_and_the_loop_goes_on() -> None:
         ]
 
 
-def test_a_callback_of_a_supervisors_own_that_exits_does_not_end_the_supervisor() -> None:
+def test_a_callback_that_exits_does_not_end_its_supervisor() -> None:
     """What `on_failure` leaves behind decides nothing."""
     left: list[Any] = []
 
@@ -372,7 +372,7 @@ async def test_tasks_of_no_actor_are_left_as_they_are() -> None:
 
 
 @in_loop
-async def test_a_task_that_is_cancelled_before_its_first_step_leaves_no_complaint() -> None:
+async def test_a_task_cancelled_before_its_first_step_leaves_no_warning() -> None:
     """A coroutine that was never awaited is a warning, and a warning fails this test."""
     async with Runtime(**SILENT) as runtime:
         ref = await runtime.spawn(Doer)

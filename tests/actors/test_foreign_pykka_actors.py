@@ -60,7 +60,7 @@ def test_a_pykka_actor_runs_unchanged_in_a_thread_of_its_own() -> None:
         assert Plain.log == ["start", "stop"]
 
 
-def test_a_failed_ask_is_answered_and_leaves_a_pykka_actor_alive_as_in_pykka() -> None:
+def test_a_failed_ask_is_answered_and_a_pykka_actor_lives_on_as_in_pykka() -> None:
     """Guards pykka's contract for actors written to it."""
     with script() as runtime:
         ref = runtime.spawn(Plain).get()
@@ -98,7 +98,7 @@ async def test_the_exit_of_a_supervised_pykka_actor_is_seen_without_polling() ->
             assert len(w.seen(CrashedExit)) == 1
 
 
-def test_a_pykka_actor_that_stops_itself_exits_normal_and_one_told_to_stop_exits_shutdown() -> None:
+def test_a_pykka_actor_exits_normal_by_itself_and_shutdown_when_stopped() -> None:
     """Guards the reasons, which decide over restarts."""
     with script() as runtime:
         ref = runtime.spawn(Plain).get()

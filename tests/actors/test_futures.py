@@ -88,7 +88,7 @@ def test_get_gives_up_after_its_timeout_with_pykkas_error() -> None:
 
 
 @in_loop
-async def test_get_on_a_thread_that_runs_a_loop_raises_at_once_and_says_what_to_write() -> None:
+async def test_get_on_the_thread_of_a_loop_raises_and_says_what_to_write() -> None:
     """Guards the loop against being blocked; pykka blocks it."""
     with pytest.raises(BlockingCallError, match="await"):
         Future[int]().get()
@@ -120,7 +120,7 @@ async def test_a_future_can_be_awaited_on_several_loops_at_once() -> None:
 
 
 @in_loop
-async def test_settling_a_future_whose_loop_has_closed_harms_nobody() -> None:
+async def test_settling_a_future_whose_loop_has_closed_does_no_harm() -> None:
     """Guards an actor that answers somebody who went away."""
     future: Future[int] = Future()
 

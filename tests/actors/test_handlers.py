@@ -60,7 +60,7 @@ class Young(Vet):
 
 @pytest.mark.parametrize("host", ["loop", "thread"])
 @in_loop
-async def test_a_message_goes_to_the_handler_of_its_nearest_class_and_the_rest_to_on_receive(
+async def test_a_message_goes_to_the_handler_of_its_nearest_class_or_on_receive(
     host: str,
 ) -> None:
     """Guards dispatch: exact class, nearest base, unions, everything else; plain and async, on both hosts."""
@@ -186,7 +186,7 @@ async def test_concurrency_n_lets_n_handlers_wait_and_no_more() -> None:
 
 
 @in_loop
-async def test_with_concurrency_each_handler_sees_its_own_sender_and_id_after_a_wait() -> None:
+async def test_concurrent_handlers_each_see_their_own_sender_and_id_after_a_wait() -> None:
     """Guards what belongs to a message while others of the same actor are handled in between."""
 
     class Wide(Player):
@@ -209,7 +209,7 @@ async def test_with_concurrency_each_handler_sees_its_own_sender_and_id_after_a_
 
 
 @in_loop
-async def test_context_variables_do_not_leak_from_actor_to_actor_or_to_the_next_incarnation() -> None:
+async def test_context_variables_leak_to_no_other_actor_or_incarnation() -> None:
     """Guards request-scoped values: what one sets, no other sees, whoever started it or woke the loop."""
     async with stage() as w:
         variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -231,7 +231,7 @@ async def test_context_variables_do_not_leak_from_actor_to_actor_or_to_the_next_
 
 
 @in_loop
-async def test_what_a_sink_sends_comes_from_nobody_or_from_the_actor_the_event_is_about() -> None:
+async def test_what_a_sink_sends_has_no_sender_or_the_actor_of_the_event() -> None:
     """Guards `self.sender` against whoever happened to have woken the loop."""
     async with stage() as w:
         senders: list[Any] = []
@@ -330,7 +330,7 @@ async def test_a_handler_may_return_without_waiting_however_it_is_written() -> N
 
 
 @in_loop
-async def test_a_plain_handler_in_a_thread_that_returns_a_coroutine_that_waits_is_told_what_to_write() -> None:
+async def test_a_plain_handler_on_a_thread_may_not_return_a_coroutine_that_waits() -> None:
     """Guards against a coroutine that nobody runs: a class without `async def` has no loop in its thread."""
 
     class Plain(Actor):

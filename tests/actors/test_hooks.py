@@ -86,7 +86,7 @@ async def test_the_hooks_run_in_their_order_around_the_messages(host: str) -> No
 
 
 @in_loop
-async def test_on_continue_runs_after_the_start_is_reported_and_before_any_message_that_waits() -> None:
+async def test_on_continue_runs_after_the_start_is_reported_before_any_message() -> None:
     """Guards short starts: the starter does not wait for the long work, the messages do."""
     async with stage() as w:
         gate = asyncio.Event()
@@ -184,7 +184,7 @@ async def test_a_start_may_be_declined(host: str) -> None:
 
 @pytest.mark.parametrize("error", [IgnoreStart(), ValueError("no")])
 @in_loop
-async def test_what_a_start_began_below_it_is_gone_when_the_start_has_failed_or_was_declined(
+async def test_a_start_that_fails_or_declines_leaves_nothing_below_it(
     error: Exception,
 ) -> None:
     """Guards against orphans of an actor that never was."""
@@ -220,7 +220,7 @@ async def _await(awaitable: Any) -> Any:
 
 
 @in_loop
-async def test_a_start_that_hangs_in_a_thread_fails_and_the_thread_is_left_behind_and_counted() -> None:
+async def test_a_start_that_hangs_in_a_thread_fails_and_its_thread_is_abandoned() -> None:
     """Guards rule 4 on a thread, which cannot be killed."""
     async with stage() as w:
         gate, entered = threading.Event(), threading.Event()
@@ -257,7 +257,7 @@ async def test_a_stop_hook_that_refuses_to_end_is_abandoned_and_counted() -> Non
 
 
 @in_loop
-async def test_a_stop_hook_that_never_returns_in_a_thread_is_abandoned_and_counted() -> None:
+async def test_a_stop_hook_that_hangs_in_a_thread_is_abandoned_and_counted() -> None:
     """Guards rule 18 where nothing can be cancelled."""
     async with stage() as w:
         gate, entered = threading.Event(), threading.Event()
@@ -278,7 +278,7 @@ async def test_a_stop_hook_that_never_returns_in_a_thread_is_abandoned_and_count
 
 
 @in_loop
-async def test_a_handler_over_its_time_limit_on_the_loop_is_cancelled_and_crashes_its_actor() -> None:
+async def test_a_handler_over_its_limit_on_the_loop_is_cancelled_as_a_crash() -> None:
     """Guards the declared limit: waiting counts, the asker is told, the next actor of the place works."""
     async with stage() as w:
         tree = supervisor("root", child("a", Player, handler_timeout=2, backoff=None))
@@ -318,7 +318,7 @@ async def test_a_handler_over_its_time_limit_that_refuses_to_end_is_abandoned() 
 
 
 @in_loop
-async def test_a_handler_over_its_time_limit_in_a_thread_is_left_behind_and_its_actor_crashes() -> None:
+async def test_a_handler_over_its_limit_in_a_thread_is_abandoned_as_a_crash() -> None:
     """Guards the limit for code that blocks: its late result or exception is ignored, and no message counts twice."""
     for late in ("returns", "raises"):
         async with stage() as w:
@@ -367,7 +367,7 @@ async def test_a_handler_within_its_time_limit_leaves_no_timer() -> None:
 
 
 @in_loop
-async def test_a_kill_ends_a_handler_that_waits_and_one_that_refuses_is_abandoned() -> None:
+async def test_a_kill_ends_a_waiting_handler_and_abandons_one_that_refuses() -> None:
     """Guards kill: cancelled at once; what swallows the cancellation is left behind after the grace, and ignored."""
     async with stage() as w:
         release = asyncio.Event()
@@ -394,7 +394,7 @@ async def test_a_kill_ends_a_handler_that_waits_and_one_that_refuses_is_abandone
 
 
 @in_loop
-async def test_a_handler_left_behind_that_ends_while_its_place_is_empty_does_no_harm() -> None:
+async def test_an_abandoned_handler_that_ends_between_incarnations_does_no_harm() -> None:
     """Guards the next incarnation: it starts although its predecessor's handler ended between the two."""
     async with stage() as w:
         release = asyncio.Event()
@@ -533,7 +533,7 @@ async def test_handlers_that_have_only_just_begun_to_wait_are_cut_off_too(how: s
 
 
 @in_loop
-async def test_a_start_that_is_continued_when_the_actor_is_killed_is_no_lost_message() -> None:
+async def test_on_continue_of_a_killed_actor_is_not_a_lost_message() -> None:
     """Guards dead letters: they are messages that somebody sent."""
 
     class Continues(Player):

@@ -209,7 +209,7 @@ def test_every_event_compares_and_shows_itself_guarded(package: Any) -> None:
                 assert getattr(kind, name) is getattr(LifecycleEvent, name), (kind, name)
 
 
-def test_events_of_messages_that_cannot_be_compared_are_equal_when_they_hold_the_same() -> None:
+def test_events_with_the_same_incomparable_message_are_equal() -> None:
     """Guards comparisons of events in users' tests."""
     message = Array()
     assert DeadLetter("root/a", 1.0, message, "closed") == DeadLetter("root/a", 1.0, message, "closed")

@@ -59,7 +59,7 @@ async def test_the_class_says_where_it_runs_unless_the_spawner_does() -> None:
         assert (await w.runtime.spawn(Blocking, host="loop")).status().host == "loop"
 
 
-def test_an_actor_that_tells_itself_for_ever_starves_neither_others_nor_the_order_to_stop() -> None:
+def test_an_endless_actor_starves_neither_other_actors_nor_its_stop() -> None:
     """Guards fairness, on either host: an endless conversation with itself is one of many, and can be ended."""
     for host in ("loop", "thread"):
         with script() as runtime:
@@ -80,7 +80,7 @@ def test_an_actor_that_tells_itself_for_ever_starves_neither_others_nor_the_orde
             assert talkers[1].is_alive()
 
 
-def test_an_actor_that_tells_itself_for_ever_starves_no_coroutine_of_the_loop() -> None:
+def test_an_endless_actor_starves_no_coroutine_of_the_loop() -> None:
     """Guards the rest of an application: sockets, timers and tasks get their turns."""
     with script() as runtime:
 
@@ -98,7 +98,7 @@ def test_an_actor_that_tells_itself_for_ever_starves_no_coroutine_of_the_loop() 
         assert asyncio.run_coroutine_threadsafe(elsewhere(), runtime.loop).result(PATIENCE) == "fine"
 
 
-def test_a_pass_of_the_loop_is_longer_than_the_interpreters_switch_interval() -> None:
+def test_a_pass_of_the_loop_is_longer_than_the_switch_interval() -> None:
     """Guards other threads: who waits for the interpreter insists only after that time without a release."""
     assert sys.getswitchinterval() * 2 <= PASS
 
@@ -122,7 +122,7 @@ async def test_two_actors_that_talk_for_ever_leave_room_for_a_caller_on_the_loop
 
 
 @in_loop
-async def test_plain_messages_in_one_actor_do_not_keep_the_others_waiting_for_its_whole_queue() -> None:
+async def test_a_long_queue_of_one_actor_does_not_keep_the_others_waiting() -> None:
     """Guards the slice: a long queue is worked off in parts, with others in between."""
     async with stage() as w:
         order: list[str] = []

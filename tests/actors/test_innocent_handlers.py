@@ -86,7 +86,7 @@ def test_a_crash_does_not_count_against_the_messages_beside_it(crashes: int, red
         assert [each.message for each in (*quarantined, *letters)] == ["bad"] * crashes
 
 
-def test_beside_a_handler_that_passes_its_limit_the_others_are_handled_again() -> None:
+def test_other_actors_go_on_when_a_handler_passes_its_limit() -> None:
     """Guards the innocents of a handler that does not even end when it is cancelled."""
 
     class Stubborn(Actor):

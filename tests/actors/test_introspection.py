@@ -163,7 +163,7 @@ async def test_statistics_only_grow_and_uptime_is_of_the_present_incarnation() -
 
 
 @in_loop
-async def test_the_children_of_an_actor_show_in_its_status_and_can_be_found_by_path() -> None:
+async def test_children_show_in_the_status_of_an_actor_and_are_found_by_path() -> None:
     """Guards the view of a tree, and that one actor has one ref."""
     async with stage() as w:
         ref = await w.runtime.spawn(Player, name="top")

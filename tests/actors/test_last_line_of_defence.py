@@ -202,7 +202,7 @@ def late_calls(runtime: Runtime, ref: ActorRef[Any]) -> tuple[Callable[[], objec
     )
 
 
-def test_the_end_of_an_actor_that_cannot_be_carried_through_loses_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_of_an_actor_that_cannot_complete_loses_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     """It must not leave its asker, its supervisor and the block waiting."""
     with pytest.raises(RuntimeStopped, match="could not be ended") as left, Runtime(**QUIET) as runtime:
         victim = runtime.spawn(Player).get(timeout=PATIENCE)
@@ -333,7 +333,7 @@ def test_a_stop_that_is_cancelled_ends_everything_at_once() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_loop_that_is_closed_under_a_runtime_is_noticed_by_those_who_wait() -> None:
+def test_a_loop_closed_under_a_runtime_is_noticed_by_waiting_callers() -> None:
     """Nobody cancelled anything, nobody left the block: a thread that waits looks by itself, and a sender is told."""
     loop = asyncio.new_event_loop()
     runtime: Runtime = loop.run_until_complete(Runtime(**QUIET).__aenter__())
@@ -405,7 +405,7 @@ def test_a_thread_of_to_thread_that_does_not_end_does_not_hold_the_block() -> No
     join_threads(runtime)
 
 
-def test_a_thread_that_waits_for_what_nobody_settles_is_told_of_the_stop() -> None:
+def test_a_thread_that_waits_for_an_unsettled_future_is_told_of_the_stop() -> None:
     """An orderly stop, too: afterwards nothing of the runtime can settle anything."""
     found = Outcomes()
     with Runtime(**QUIET) as runtime:

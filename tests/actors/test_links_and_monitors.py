@@ -118,7 +118,7 @@ async def test_a_monitor_ends_with_the_incarnation_that_asked_for_it() -> None:
 
 
 @in_loop
-async def test_those_who_watch_a_supervised_actor_hear_of_each_incarnation_they_asked_about_once() -> None:
+async def test_watchers_hear_once_of_the_end_of_each_watched_incarnation() -> None:
     """Guards a restart: the end of the incarnation is told, the restart is not an end of the actor."""
     async with (
         stage() as w,
@@ -134,7 +134,7 @@ async def test_those_who_watch_a_supervised_actor_hear_of_each_incarnation_they_
 
 
 @in_loop
-async def test_an_abnormal_exit_ends_the_linked_actor_whichever_of_the_two_it_was() -> None:
+async def test_an_abnormal_exit_ends_the_linked_actor_in_either_direction() -> None:
     """Guards that a link works both ways."""
     async with stage() as w:
         for first in (0, 1):

@@ -194,7 +194,7 @@ async def test_senders_that_wait_for_room_are_let_in_in_the_order_they_came() ->
 
 
 @in_loop
-async def test_a_waiting_message_that_nobody_can_rank_is_its_senders_error() -> None:
+async def test_a_waiting_message_that_cannot_be_ranked_is_its_senders_error() -> None:
     """Guards the receiver: it lets the message in, and must not crash for it."""
     async with stage() as w:
         ref = await suspended(w, MailboxSpec(capacity=1, policy="block", priority=lambda message: message["rank"]))
@@ -300,7 +300,7 @@ async def test_an_order_to_stop_enters_a_full_mailbox_and_is_never_dropped(polic
 
 @pytest.mark.parametrize("policy", POLICIES)
 @in_loop
-async def test_system_messages_pass_a_full_mailbox_and_never_wait_behind_user_messages(policy: Any) -> None:
+async def test_system_messages_pass_a_full_mailbox_and_all_user_messages(policy: Any) -> None:
     """Guards rule 34: the notice of a death arrives, and first, whatever the bound says."""
     async with stage() as w:
         seen: list[Any] = []
@@ -335,7 +335,7 @@ def test_a_nonsense_mailbox_is_refused_when_it_is_built(wrong: dict[str, Any]) -
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers()), max_size=20), st.sampled_from(["loop", "thread"]))
 @settings(max_examples=40)
 @in_loop
-async def test_a_priority_mailbox_hands_out_the_smallest_first_and_equals_in_the_order_they_came(
+async def test_a_priority_mailbox_is_in_order_of_priority_and_of_arrival(
     messages: list[tuple[int, int]], host: str
 ) -> None:
     """Guards the order: priority first, arrival second."""
@@ -350,7 +350,7 @@ async def test_a_priority_mailbox_hands_out_the_smallest_first_and_equals_in_the
 
 
 @in_loop
-async def test_a_priority_mailbox_that_drops_the_oldest_drops_what_has_waited_longest() -> None:
+async def test_a_priority_mailbox_with_drop_oldest_drops_what_waited_longest() -> None:
     """Guards the urgent message: it is first in the queue, not the oldest in it."""
     async with stage() as w:
         ref = await suspended(w, prioritized(lambda message: message, capacity=2, policy="drop_oldest"))
@@ -392,7 +392,7 @@ async def test_stashed_messages_come_back_to_the_front_in_the_order_they_came() 
 
 
 @in_loop
-async def test_the_asker_of_a_stashed_message_is_answered_when_it_is_handled_at_last() -> None:
+async def test_the_asker_of_a_stashed_message_is_answered_when_it_is_handled() -> None:
     """Guards askers: what the handler that stashed returns is no answer."""
     async with stage() as w:
         ref = await w.runtime.spawn(Stasher)
@@ -600,7 +600,7 @@ doings = st.lists(
     timed=st.booleans(),
 )
 @in_loop
-async def test_every_message_is_handled_refused_a_dead_letter_in_quarantine_or_waiting_and_only_one_of_them(
+async def test_every_message_has_exactly_one_fate(
     plan: list[tuple[str, str]], mailbox: MailboxSpec, redeliver: int, wide: bool, timed: bool
 ) -> None:
     """Guards conservation: sent = handled + dead-lettered + waiting under crashes, kills, restarts, bounds and

@@ -58,7 +58,6 @@ async def test_exits_are_counted_by_actor_class_and_reason() -> None:
 
 @in_loop
 async def test_a_failed_start_is_counted_apart_from_exits() -> None:
-    """Guards that a start that failed is no exit and no start."""
     registry = CollectorRegistry()
     async with world() as w:
         with Metrics(w.runtime, registry):

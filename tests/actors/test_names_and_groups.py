@@ -37,7 +37,7 @@ async def test_a_name_of_its_own_can_be_registered_twice_by_the_same_actor_only(
 
 
 @in_loop
-async def test_a_name_of_a_spec_survives_a_restart_and_one_the_incarnation_took_does_not() -> None:
+async def test_a_name_of_a_spec_survives_a_restart_and_one_taken_later_does_not() -> None:
     """Guards rule 26: the place keeps its name, the incarnation loses what it took."""
     async with stage() as w:
         tree = supervisor("root", child("a", Player, name="given", backoff=None))
@@ -97,7 +97,6 @@ async def test_names_of_two_runtimes_do_not_meet() -> None:
 
 @in_loop
 async def test_an_actor_that_registers_in_a_thread_has_the_name_at_once() -> None:
-    """Guards `register` on the thread host."""
     async with stage() as w:
         found: list[Any] = []
 

@@ -97,7 +97,7 @@ async def test_a_proxy_works_while_its_actor_is_down() -> None:
 
 
 @in_loop
-async def test_an_attribute_that_does_not_exist_is_an_error_of_the_asker_and_no_crash() -> None:
+async def test_a_missing_attribute_is_an_error_of_the_asker_and_not_a_crash() -> None:
     """Guards the actor against a typo of its caller."""
     async with stage() as w:
         ref = await w.runtime.spawn(Account)

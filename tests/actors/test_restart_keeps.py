@@ -54,9 +54,7 @@ class Keeper(Player):
     st.sampled_from(["loop", "loop", "thread"]),
 )
 @in_loop
-async def test_the_ref_path_name_and_queue_survive_and_what_waited_is_handled_in_order(
-    plan: list[Any], host: Host
-) -> None:
+async def test_ref_path_name_and_queue_survive_and_the_queue_is_handled_in_order(plan: list[Any], host: Host) -> None:
     """Guards rule 26 for any number of crashes and kills: nothing that waited is lost, doubled or out of order."""
     async with stage() as w:
         seen: list[Any] = []
@@ -154,7 +152,7 @@ async def test_a_kill_carries_nothing_over() -> None:
 
 
 @in_loop
-async def test_a_carry_over_that_raises_carries_nothing_and_keeps_the_first_reason() -> None:
+async def test_a_carry_over_that_raises_carries_nothing_and_keeps_the_reason() -> None:
     """Guards the restart: it begins afresh, and the crash that is told is the one that happened first."""
 
     async def crashes(ref: Any) -> None:
@@ -167,7 +165,7 @@ async def test_a_carry_over_that_raises_carries_nothing_and_keeps_the_first_reas
 
 
 @in_loop
-async def test_an_on_restore_that_raises_fails_the_start_and_the_next_attempt_begins_with_nothing() -> None:
+async def test_an_on_restore_that_raises_fails_the_start_and_carries_nothing_on() -> None:
     """Guards against state that breaks every incarnation that begins from it."""
 
     async def crashes(ref: Any) -> None:
@@ -182,7 +180,7 @@ async def test_an_on_restore_that_raises_fails_the_start_and_the_next_attempt_be
 @settings(max_examples=30)
 @given(redeliver=st.integers(0, 4), heals_after=st.integers(0, 6))
 @in_loop
-async def test_a_message_that_crashes_is_handed_on_at_most_redeliver_times_and_then_quarantined(
+async def test_a_crashing_message_is_redelivered_so_often_and_then_quarantined(
     redeliver: int, heals_after: int
 ) -> None:
     """Guards rule 27: a poison message cannot kill the actor for ever, and one that heals is handled once."""
@@ -213,7 +211,7 @@ async def test_a_message_that_crashes_is_handed_on_at_most_redeliver_times_and_t
 
 
 @in_loop
-async def test_a_message_somebody_waits_for_is_not_handed_on_after_a_crash() -> None:
+async def test_a_question_is_not_redelivered_after_a_crash() -> None:
     """Guards rule 28: its asker has the exception already, an answer would come too late."""
     async with (
         stage() as w,
@@ -246,7 +244,7 @@ async def test_incarnations_are_counted_from_one_and_so_are_restarts_and_crashes
 
 
 @in_loop
-async def test_messages_sent_while_an_actor_is_down_wait_for_its_next_incarnation() -> None:
+async def test_messages_to_an_actor_that_is_down_wait_for_its_next_incarnation() -> None:
     """Guards the delay of a backoff: senders notice nothing but the wait."""
     async with (
         stage(default_timeout=None) as w,
@@ -285,9 +283,7 @@ class Voter(Player):
     st.sampled_from(["loop", "thread"]),
 )
 @in_loop
-async def test_what_an_actor_keeps_outlives_crashes_and_kills_and_its_attributes_do_not(
-    plan: list[Any], host: Host
-) -> None:
+async def test_what_an_actor_keeps_outlives_crashes_and_kills_unlike_attributes(plan: list[Any], host: Host) -> None:
     """Guards `kept`: a promise given to others holds in the next incarnation, however the last one ended."""
     tree = supervisor("root", child("voter", Voter, host=host, backoff=None), max_restarts=None)
     async with start(tree, log=False) as root:

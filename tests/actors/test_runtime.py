@@ -108,7 +108,7 @@ async def test_two_runtimes_on_one_loop_do_not_meet() -> None:
 
 
 @in_loop
-async def test_the_end_of_the_runtime_stops_every_actor_in_order_the_youngest_tree_first() -> None:
+async def test_the_runtime_stops_every_actor_in_order_the_youngest_tree_first() -> None:
     """Guards an orderly shutdown: stop hooks run, later trees before earlier ones."""
     log: list[str] = []
     async with stage() as w:
@@ -262,7 +262,7 @@ print("parent fine")
 """
 
 
-def test_in_a_forked_process_the_parents_actors_are_gone_and_a_new_runtime_works() -> None:
+def test_in_a_fork_the_parents_actors_are_gone_and_a_new_runtime_works() -> None:
     """Guards forks: typed errors that say so, instead of a wait for a loop that is in another process."""
     done = run(FORK)
     assert done.returncode == 0, done.stderr

@@ -211,7 +211,7 @@ async def test_going_to_the_present_state_changes_nothing() -> None:
 
 
 @in_loop
-async def test_a_handler_of_the_state_goes_before_one_for_every_state_and_that_before_on_receive() -> None:
+async def test_handlers_of_the_state_precede_those_of_all_states_and_on_receive() -> None:
     """Guards the order of the three levels, base classes of the message included."""
 
     class Base(Message):
@@ -243,7 +243,7 @@ async def test_a_handler_of_the_state_goes_before_one_for_every_state_and_that_b
 
 
 @in_loop
-async def test_a_message_nobody_handles_in_the_state_is_an_unhandled_dead_letter() -> None:
+async def test_a_message_without_handler_in_the_state_is_a_dead_letter() -> None:
     """Guards that a message that fits another state only is not lost in silence."""
     async with world() as w:
         ref, _ = await a_door(w)
@@ -256,7 +256,7 @@ async def test_a_message_nobody_handles_in_the_state_is_an_unhandled_dead_letter
 
 
 @in_loop
-async def test_a_subclass_inherits_handlers_and_replaces_them_by_name_and_by_claim() -> None:
+async def test_a_subclass_inherits_handlers_and_replaces_them_by_name_and_claim() -> None:
     """Guards inheritance: an overriding method needs no mark, a new mark counts alone, a new claim wins."""
 
     class Sliding(Entrance):
@@ -324,7 +324,7 @@ def test_the_thread_host_runs_state_machines() -> None:
 
 
 @in_loop
-async def test_the_initial_state_is_entered_before_on_continue_and_before_any_message() -> None:
+async def test_the_initial_state_is_entered_before_on_continue_and_any_message() -> None:
     """Guards the order of start, entry, on_continue and the first message, for an async enter action too."""
     order: list[Any] = []
 
@@ -343,7 +343,7 @@ async def test_the_initial_state_is_entered_before_on_continue_and_before_any_me
 
 
 @in_loop
-async def test_the_initial_state_is_entered_before_a_system_message_that_came_first() -> None:
+async def test_the_initial_state_is_entered_before_an_earlier_system_message() -> None:
     """Guards that a message in the system lane does not find a machine that has not begun."""
 
     class Watcher(Entrance):
@@ -419,7 +419,7 @@ async def test_an_enter_action_may_neither_go_to_another_state_nor_postpone() ->
 
 
 @in_loop
-async def test_an_enter_action_that_raises_crashes_the_machine_and_the_asker_gets_the_exception() -> None:
+async def test_an_enter_action_that_raises_is_a_crash_and_the_askers_error() -> None:
     """Guards that the entry is part of handling the message that led to it."""
 
     class Jammed(Entrance):
@@ -463,7 +463,7 @@ async def test_goto_has_no_meaning_outside_of_a_handler() -> None:
 
 
 @in_loop
-async def test_a_bad_target_is_a_crash_that_names_machine_target_and_known_states() -> None:
+async def test_a_bad_target_is_a_crash_that_names_machine_target_and_states() -> None:
     """Guards the text and the fields of the error, and that it survives pickling."""
     async with world() as w:
         ref, _ = await a_door(w)
@@ -556,7 +556,7 @@ def test_states_that_make_no_sense_are_refused_when_the_class_is_made(body: dict
 
 
 @in_loop
-async def test_a_class_without_an_initial_state_is_a_base_and_refused_when_it_is_used() -> None:
+async def test_a_class_without_an_initial_state_is_a_base_and_refused_when_used() -> None:
     """Guards that shared behaviour can live in a base class, and that starting it says what is missing."""
 
     class Shared(StateMachine):
@@ -579,7 +579,7 @@ async def test_a_class_without_an_initial_state_is_a_base_and_refused_when_it_is
 
 
 @in_loop
-async def test_postponed_messages_keep_their_asker_and_are_retried_in_order_after_a_change_of_state() -> None:
+async def test_postponed_messages_are_retried_in_order_and_keep_their_askers() -> None:
     """Guards the order: postponed ones first, oldest first, ahead of what arrived later."""
     async with world() as w:
         ref, log = await a_door(w)
@@ -630,7 +630,7 @@ async def test_a_message_postponed_again_keeps_its_place() -> None:
 
 
 @in_loop
-async def test_postponing_and_leaving_in_one_handler_retries_the_message_in_the_new_state() -> None:
+async def test_a_handler_that_postpones_and_leaves_retries_in_the_new_state() -> None:
     """Guards that the two compose, and that postponing twice is postponing once."""
     async with world() as w:
         ref, _ = await a_door(w)
@@ -668,7 +668,7 @@ async def test_an_async_handler_can_postpone() -> None:
 
 
 @in_loop
-async def test_a_handler_that_raises_an_answer_neither_goes_nor_postpones_nor_sets_a_state_timeout() -> None:
+async def test_a_handler_that_raises_has_no_effect_on_state_queue_or_timeouts() -> None:
     """Guards that a machine that survives an exception is where it was."""
 
     class Patient(Entrance):
@@ -693,7 +693,7 @@ async def test_a_handler_that_raises_an_answer_neither_goes_nor_postpones_nor_se
 
 
 @in_loop
-async def test_postponed_messages_survive_a_crash_with_their_askers_and_the_culprit_is_not_kept() -> None:
+async def test_postponed_messages_survive_a_crash_and_the_crashing_one_does_not() -> None:
     """Guards supervision rule 26 for postponed messages, and rule 27 for one that postponed and crashed."""
     tree = supervisor("root", child("door", Entrance, backoff=None))
     async with world() as w, start(tree, runtime=w.runtime) as root:
@@ -826,7 +826,7 @@ async def test_the_event_timeout_ends_with_the_next_message() -> None:
 
 
 @in_loop
-async def test_a_timeout_that_was_ended_does_not_come_even_if_it_waited_in_the_mailbox() -> None:
+async def test_an_ended_timeout_does_not_come_even_from_the_mailbox() -> None:
     """Guards the race between a message that changes the state and the timeout right behind it."""
     async with world() as w:
         ref, log = await a_door(w)
@@ -976,7 +976,7 @@ async def test_a_class_that_carries_its_state_over_goes_on_where_it_crashed() ->
 
 
 @in_loop
-async def test_the_state_shows_from_outside_beside_the_users_attributes_and_nothing_else() -> None:
+async def test_a_status_shows_the_state_and_the_users_attributes_alone() -> None:
     """Guards introspection: no bookkeeping of ours in `ref.state()`, and no assignment past goto."""
     async with world() as w:
         ref, log = await a_door(w)
@@ -1082,7 +1082,7 @@ class Modelled(StateMachine):
 
 @settings(max_examples=60)
 @given(table=tables(), kinds=st.lists(st.integers(0, KINDS - 1), max_size=12), batch=st.integers(1, 5))
-def test_any_machine_handles_the_same_messages_in_the_same_order_as_the_model(
+def test_any_machine_handles_messages_in_the_order_of_the_model(
     table: dict[tuple[int, int], Move], kinds: list[int], batch: int
 ) -> None:
     """With any transitions and postpones, no message is lost, answered twice or handled out of turn."""

@@ -95,7 +95,7 @@ async def test_a_subscriber_to_everything_does_not_feed_itself() -> None:
 
 
 @in_loop
-async def test_subscribers_to_handled_messages_hear_of_messages_that_are_no_events() -> None:
+async def test_subscribers_to_handled_messages_hear_of_all_other_messages() -> None:
     async with stage() as w:
         spies = [await w.runtime.spawn(Listener, args=(MessageHandled,)) for _ in range(2)]
         heard: list[LifecycleEvent] = []

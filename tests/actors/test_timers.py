@@ -85,7 +85,7 @@ async def test_timers_end_with_the_incarnation_that_set_them(host: Host) -> None
 
 
 @in_loop
-async def test_a_timers_message_that_waits_when_its_incarnation_ends_is_a_dead_letter() -> None:
+async def test_a_timers_message_that_waits_at_the_end_is_a_dead_letter() -> None:
     """Guards the queue that survives: a tick that fell due is not for the successor, and not lost in silence."""
     async with stage() as w:
         tree = supervisor("root", child("a", Player, backoff=None))

@@ -13,7 +13,7 @@ from tests.support import in_loop
 
 
 @in_loop
-async def test_a_turn_over_the_limit_is_reported_once_with_its_actor_and_its_stack() -> None:
+async def test_a_turn_over_the_limit_is_reported_once_with_actor_and_stack() -> None:
     """Guards the search for who blocks the loop; each turn is named once, however long it lasts."""
     async with stage() as w:
         dog = Watchdog(w.runtime, 1.0)

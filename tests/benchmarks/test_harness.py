@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from benchmarks import _measure
 from benchmarks.__main__ import Options, main, parse
 from benchmarks._goals import GOALS, Goal, judge
 from benchmarks._harness import Measured, launch_child, measure, run_child, size_of
+from benchmarks._machine import build, pinning, where
 from benchmarks._outcome import Outcome
 from benchmarks._report import Row, ratio, rows_of
 from benchmarks._subjects import SUBJECTS, Subject
@@ -216,7 +218,7 @@ def test_a_goal_without_its_peer_or_at_too_small_a_size_is_not_judged() -> None:
     assert judge(goal, []).verdict == "not measured"
 
 
-def test_a_goal_in_a_unit_is_a_most_where_less_is_better_and_a_least_where_more_is() -> None:
+def test_a_goal_in_a_unit_is_an_upper_bound_where_less_is_better() -> None:
     """Guards the direction of the memory, detection and million goals."""
     memory = Goal("memory", "spawn", "memory", 4)
     assert judge(memory, rows("ours", "spawn", "memory", [3.9])).verdict == "met"
@@ -226,7 +228,7 @@ def test_a_goal_in_a_unit_is_a_most_where_less_is_better_and_a_least_where_more_
 
 
 @pytest.mark.parametrize("goal", GOALS, ids=lambda goal: goal.about)
-def test_every_goal_is_about_a_metric_of_its_work_and_a_subject_that_does_it(goal: Goal) -> None:
+def test_every_goal_names_a_metric_of_its_work_and_a_subject_that_does_it(goal: Goal) -> None:
     """Guards the goals against a renamed work, metric or peer: they would be "not measured" for ever."""
     assert goal.metric in {metric.key for metric in WORKS[goal.work].metrics}
     assert goal.work in SUBJECTS[goal.subject].sizes
@@ -293,13 +295,15 @@ def test_the_list_measures_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_json_file_holds_rows_with_their_spread_and_the_goals(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Guards the file's shape, which whoever compares two runs relies on; a missed goal is no error."""
+    """Two runs are compared by the file; a missed goal is not an error."""
     speeds = iter([30.0, 10.0, 10.0, 10.0, 20.0, 10.0])
     target = tmp_path / "figures.json"
     arguments = ["--only", "tell", "--subjects", "ours,pykka", "--rounds", "3", "--json", str(target)]
     assert main(arguments, lambda *_: ok(rate=next(speeds))) == 0
     written = json.loads(target.read_text(encoding="utf-8"))
     assert written.keys() == {"schema", "machine", "rounds", "quick", "rows", "goals", "lacks"}
+    assert written["machine"]["build"] == build()
+    assert written["machine"]["pinned_to"] == pinning()
     ours = written["rows"][0]
     assert (ours["subject"], ours["samples"], ours["median"], ours["min"], ours["max"]) == (
         "ours",
@@ -317,3 +321,19 @@ def test_the_json_file_holds_rows_with_their_spread_and_the_goals(
     printed = capsys.readouterr().out
     assert "2 x pykka" in printed
     assert "What they do not do" in printed
+    assert where() in printed
+
+
+@pytest.mark.skipif(pinning() is None, reason="this platform cannot pin")
+def test_a_measuring_process_is_pinned_to_one_processor() -> None:
+    """Threads that it starts have the same one."""
+    code = "import os; from benchmarks._machine import pin; pin(); print(os.sched_getaffinity(0))"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    ).stdout
+    assert told.strip() == str({pinning()})
+
+
+def test_the_head_says_where_measurements_cannot_be_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert "not pinned: this platform cannot" in where()

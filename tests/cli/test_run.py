@@ -23,7 +23,7 @@ GUARD = 30.0
 """Seconds after which a program that hangs is aborted: it dumps its stacks, and its test fails."""
 
 SCRIPT = """
-import sys, time, asyncio
+import gc, sys, time, asyncio
 from actors import Actor
 from supervisors import child, constant, supervisor
 
@@ -32,6 +32,10 @@ class Worker(Actor):
         print(f"up {self.path} {sys.argv}", flush=True)
     def on_stop(self):
         print(f"down {self.path}", flush=True)
+
+class Frozen(Actor):
+    def on_stop(self):
+        print(f"frozen {gc.get_freeze_count()}", flush=True)
 
 class Chatty(Actor):
     def on_start(self):
@@ -73,6 +77,7 @@ tree = supervisor("root", child("a", Worker), child("b", Worker))
 chatty = supervisor("root", child("a", Chatty))
 crashing = supervisor("root", child("good", Worker), child("bad", Crashing, backoff=None), max_restarts=2, period=60)
 failing = supervisor("root", child("good", Worker), supervisor("below", child("bad", Failing)))
+frozen = supervisor("root", child("a", Frozen))
 quick = child("quick", Quick, restart="transient")
 stuck = supervisor("root", child("a", Stuck, host="thread", shutdown="infinity"), child("b", Worker))
 holding = supervisor("root", child("a", Holding))
@@ -268,6 +273,15 @@ def test_a_tree_that_ends_by_itself_exits_with_0(run: Run) -> None:
     assert code == 0
     assert "done" in output
     assert "root has ended: shutdown(auto_shutdown)" in output
+
+
+def test_a_tree_that_is_up_is_frozen_for_the_garbage_collector(run: Run) -> None:
+    program = run("job.py:frozen")
+    program.until("root is up")
+    program.signal(signal.SIGINT)
+    _, output = program.end()
+    frozen = int(output.partition("frozen ")[2].split()[0])
+    assert frozen > 1_000
 
 
 def test_a_root_that_gave_up_says_what_failed_how_often_and_why(run: Run) -> None:

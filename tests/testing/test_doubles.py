@@ -54,7 +54,7 @@ def test_waiting_for_an_event_settles_with_the_one_that_is_meant() -> None:
         assert ended.get(timeout=10).path == "b"
 
 
-def test_a_predicate_that_raises_is_heard_by_whoever_waits() -> None:
+def test_a_predicate_that_raises_is_raised_to_the_waiting_test() -> None:
     """A mistake in the test is no hang."""
     with Runtime(log=False) as runtime:
         ended = wait_until(runtime.events, Exited, lambda event: event.nonsense)  # type: ignore[attr-defined]

@@ -305,7 +305,7 @@ def test_of_a_message_doubled_and_dropped_one_copy_arrives(order: tuple[type[Fau
 @pytest.mark.parametrize(
     "fault", [DelayMessage("a", seconds=60), Slow("a", seconds=60), Kill("a", at=60.0), ClockJump(at=60.0, seconds=1)]
 )
-def test_a_fault_whose_time_has_not_come_at_the_end_is_nobodys_orphan(fault: Fault) -> None:
+def test_a_fault_that_is_not_due_at_the_end_is_not_an_orphan(fault: Fault) -> None:
     """Timers of the kit's own are taken back; a message on its way to one who is gone is a dead letter."""
     with simulation(FaultPlan(fault)) as sim:
         ref = sim.spawn(Counter, name="a")

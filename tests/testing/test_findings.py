@@ -7,7 +7,7 @@ from supervisors import budget, child, constant, exponential, supervisor
 from supervisors.testing import Line, Puppet, Trial
 
 
-def test_an_order_to_stop_that_comes_before_the_start_began_keeps_its_grace() -> None:
+def test_an_order_to_stop_before_the_start_began_keeps_its_grace() -> None:
     """Guards rule 17: the start that began after the order took the timer of its grace, and a child that never stops
     was waited for without end.
     """
@@ -56,7 +56,7 @@ def test_a_child_that_is_told_to_stop_while_it_starts_is_not_up_meanwhile() -> N
     Trial(tree, script).run()
 
 
-def test_a_child_that_came_up_and_ended_before_its_stop_was_ordered_ends_by_the_table() -> None:
+def test_a_child_that_ended_before_its_stop_was_ordered_ends_by_the_table() -> None:
     """Guards rules 5 and 7: the supervisor had not heard yet that it was up, took its exit for a failed start, and
     restarted a transient child that had ended as expected.
     """
@@ -70,7 +70,7 @@ def test_a_child_that_came_up_and_ended_before_its_stop_was_ordered_ends_by_the_
     Trial(tree, script, schedule=Schedule(Demote("root", 2))).run()
 
 
-def test_a_failed_attempt_of_one_for_all_leaves_alone_what_a_request_has_started() -> None:
+def test_a_failed_group_attempt_spares_what_a_request_has_started() -> None:
     """Guards rule 15: it stops again what the restart has started; `restart_child` had started one of them."""
     tree = supervisor(
         "root",
@@ -112,7 +112,7 @@ def test_a_significant_child_that_is_being_stopped_is_not_gone_yet() -> None:
     Trial(tree, script).run()
 
 
-def test_a_supervisor_that_comes_in_the_place_of_a_worker_is_watched_as_one() -> None:
+def test_a_supervisor_in_the_place_of_a_worker_is_watched_as_one() -> None:
     """Guards the kit: `update_specs` puts another class into the same cell, and what it hears is seen from then on."""
     tree = supervisor(
         "root", supervisor("a", child("b", Puppet), restart="temporary"), child("c", Puppet, restart="temporary")
@@ -126,7 +126,7 @@ def test_a_supervisor_that_comes_in_the_place_of_a_worker_is_watched_as_one() ->
     Trial(tree, script).run()
 
 
-def test_a_start_that_a_request_asks_for_does_not_hold_back_the_start_of_the_supervisor() -> None:
+def test_a_requested_start_does_not_hold_back_the_start_of_the_supervisor() -> None:
     """Guards rule 1: a supervisor is up when its own children are; one that was asked for meanwhile, and that is tried
     again and again, kept it from saying so.
     """
@@ -175,7 +175,7 @@ def test_a_group_may_wait_for_a_first_start_before_it_that_is_tried_again() -> N
     Trial(tree, script).run()
 
 
-def test_a_child_that_is_asked_for_twice_while_a_group_waits_is_started_once() -> None:
+def test_a_child_requested_twice_while_a_group_waits_is_started_once() -> None:
     """Guards rule 17: what stood in line for its first start stood there still when it was asked for again."""
     tree = supervisor("root", child("a", Puppet, backoff=constant(4.0)), strategy="rest_for_one")
     script = (
@@ -213,7 +213,7 @@ def test_specs_that_are_refused_change_nothing() -> None:
     assert not Trial(tree, script).run().silent
 
 
-def test_a_first_start_that_fails_while_a_group_is_about_to_stop_it_may_hold_the_group_back() -> None:
+def test_a_failing_first_start_may_hold_back_the_group_that_stops_it() -> None:
     """Guards the model of rule 12: it said that the group waits for the one that was killed alone, which the rules
     leave open.
     """
@@ -236,7 +236,7 @@ def test_a_first_start_that_fails_while_a_group_is_about_to_stop_it_may_hold_the
     Trial(tree, script, FaultPlan(ClockJump(at=0.5, seconds=5.0)), seed=541420).run()
 
 
-def test_a_worker_that_is_asked_for_where_a_supervisor_was_is_judged_as_a_worker() -> None:
+def test_a_worker_in_the_place_of_a_supervisor_is_judged_as_a_worker() -> None:
     """Guards the model: after `update_specs` it no longer knew what was started, and took a worker for the supervisor
     that had been there.
     """
@@ -281,7 +281,7 @@ def test_a_group_restart_may_wait_for_a_start_that_was_asked_for() -> None:
     Trial(tree, script, seed=194286).run()
 
 
-def test_an_entry_as_old_as_the_period_may_count_or_not_where_its_times_round() -> None:
+def test_an_entry_as_old_as_the_period_may_count_or_not_by_rounding() -> None:
     """Guards the model of rule 8: it added up in fractions what the supervisor adds up in floating point, and wanted an
     age of exactly one second inside the window, where the supervisor had a hair more. Times without rounding are
     judged to the edge as before.
@@ -328,7 +328,7 @@ def test_an_entry_as_old_as_the_period_may_count_or_not_where_its_times_round() 
     Trial(tree, (Line(0.25, "root/a", "crash"),), seed=567273).run()
 
 
-def test_a_first_start_that_waits_does_not_wait_for_what_was_asked_for_meanwhile() -> None:
+def test_a_waiting_first_start_does_not_wait_for_later_requests() -> None:
     """Guards rules 1 and 12: a child asked for with `start_child` failed its first start while the supervisor waited to
     try one of its own again, and the supervisor's own start then waited for that child's delay, too.
     """
@@ -341,7 +341,7 @@ def test_a_first_start_that_waits_does_not_wait_for_what_was_asked_for_meanwhile
     Trial(tree, (Line(1.0, "root", "start_child", asked),)).run()
 
 
-def test_the_grace_that_is_adopted_holds_whoever_stops_the_child() -> None:
+def test_the_adopted_grace_holds_for_every_stop_of_the_child() -> None:
     """Guards rule 23: `update_specs` gave the supervisor another grace, and the running child went on with the old one,
     by which `ref.stop()` and the end of the runtime measure.
     """
@@ -409,7 +409,7 @@ def test_a_group_restart_need_not_wait_for_what_was_asked_for_and_never_up() -> 
     Trial(tree, (Line(0.5, "root", "start_child", asked), Line(0.75, "root/a", "crash"))).run()
 
 
-def test_a_child_that_waits_for_the_start_somebody_asked_for_is_neither_up_nor_gone() -> None:
+def test_a_child_that_waits_for_a_requested_start_is_neither_up_nor_gone() -> None:
     """Guards the model of rule 8: the time until `restart_child` had its turn took a restart out of the window."""
     tree = supervisor(
         "root",
@@ -475,7 +475,7 @@ def test_a_group_restart_may_wait_for_a_start_of_the_group_it_merges_into() -> N
     Trial(tree, script).run()
 
 
-def test_a_child_that_declined_and_is_terminated_while_it_waits_for_another_start_is_at_rest() -> None:
+def test_a_declined_child_terminated_while_it_waits_for_a_start_is_at_rest() -> None:
     """Guards the model of rule 13, which does not say whether such a child shows as declined or as stopped."""
     tree = supervisor("root", child("a", Puppet, args={"starts": ("decline",)}), strategy="rest_for_one")
     script = (
@@ -487,7 +487,7 @@ def test_a_child_that_declined_and_is_terminated_while_it_waits_for_another_star
     Trial(tree, script).run()
 
 
-def test_a_clock_that_jumps_right_after_a_start_was_ordered_may_come_before_its_time_began() -> None:
+def test_a_clock_may_jump_between_the_order_to_start_and_its_time_limit() -> None:
     """Guards the model of rule 4: it counted the time of a start from the order, also where a jump of the clock came
     between the order and the first step of the actor, with which the time begins.
     """

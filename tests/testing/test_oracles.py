@@ -179,7 +179,7 @@ def test_a_second_answer_is_found() -> None:
         run(body)
 
 
-def test_a_question_that_nobody_settles_is_found() -> None:
+def test_a_question_that_is_never_settled_is_found() -> None:
     """An actor that takes the duty to answer and ends without answering leaves its asker waiting."""
 
     class Taker(Actor):

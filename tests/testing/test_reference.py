@@ -60,7 +60,7 @@ def accused(patch: pytest.MonkeyPatch, target: str, put: object, trial: Trial) -
     return found.value.rule
 
 
-def test_a_time_limit_that_passes_between_two_events_is_missed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_time_limit_that_passes_between_two_events_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards rule 4 in the model: nothing happens at the moment when the limit is over but what has to happen."""
     slow = child("a", Puppet, args={"starts": ("slow",)}, start_timeout=0.125)
     trial = Trial(supervisor("root", slow))

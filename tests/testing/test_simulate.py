@@ -213,7 +213,7 @@ def test_a_mended_test_passes_with_its_example() -> None:
     test()
 
 
-def test_an_example_that_names_nobody_is_an_error() -> None:
+def test_an_example_that_names_no_actor_is_an_error() -> None:
     """A typing error in a pasted example would test nothing for ever."""
 
     @example(schedule=Schedule(Demote("bank/carl", 1)))
@@ -298,7 +298,7 @@ def test_a_blob_of_what_is_mended_is_stale() -> None:
     assert isinstance(failure_of(mended, replay="no blob"), StaleReplay)
 
 
-def test_a_blob_of_another_test_says_that_it_names_nobody() -> None:
+def test_a_blob_of_another_test_says_that_it_names_no_actor() -> None:
     """Nothing was tried, so that nothing passes; who could be meant is there to read."""
 
     @simulate()
@@ -592,7 +592,7 @@ def test_what_a_test_does_not_assume_is_no_failure() -> None:
     assert all(size % 2 for size in seen)
 
 
-def test_what_hypothesis_has_to_say_inside_of_a_test_can_be_said_in_every_run() -> None:
+def test_assume_note_and_event_of_hypothesis_work_in_every_run() -> None:
     """The first run, what was pasted, the report and a blob are run outside of Hypothesis's own."""
     runs: list[int] = []
 
@@ -689,7 +689,7 @@ def test_plans_leave_out_what_cannot_happen_in_one_process() -> None:
     assert not {faults.DropMessage, faults.DuplicateMessage, faults.DelayMessage} & set(REAL)
 
 
-def test_who_has_nothing_to_do_is_killed_late_and_the_kill_becomes_one_fault() -> None:
+def test_an_idle_actor_is_killed_late_and_the_kill_becomes_one_fault() -> None:
     """No message ever comes, so that of all kinds only a kill at a moment reaches it; the moment shrinks, too."""
 
     @simulate(plan=plans("root/a"), examples=100)
@@ -747,7 +747,7 @@ def test_kinds_and_seconds_of_plans_may_be_generators() -> None:
     assert plan == FaultPlan(Slow("a", seconds=7.0))
 
 
-def test_moves_of_nobody_are_refused() -> None:
+def test_moves_of_no_actor_are_refused() -> None:
     """The same for moves."""
     with pytest.raises(BadSchedule):
         moves({})

@@ -98,7 +98,7 @@ def test_what_a_module_has_for_each_thread_is_each_simulated_threads_own() -> No
 
 
 @pytest.mark.parametrize("make", [lambda: threading.local(), lambda: own()])
-def test_what_is_made_for_each_thread_in_the_run_is_each_simulated_threads_own(make: Callable[[], object]) -> None:
+def test_thread_locals_made_in_a_run_belong_to_each_simulated_thread(make: Callable[[], object]) -> None:
     """However `threading.local` was imported."""
     with simulation() as sim:
         session = Session(make())
@@ -141,7 +141,7 @@ def test_the_next_incarnation_begins_with_nothing_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("actor", [Asks, PlainAsks])
-def test_a_simulated_thread_is_nobody_elses(actor: Any) -> None:
+def test_a_simulated_thread_belongs_to_one_actor(actor: Any) -> None:
     """Its thread has a name and a number, which are the same in every run; it is not the main thread."""
 
     def names() -> list[tuple[str, int | None]]:

@@ -203,7 +203,7 @@ def test_a_workload_calls_on_time_and_collects_what_comes_back() -> None:
         assert isinstance(work.errors[3], CallTimeout)
 
 
-def test_calls_of_a_workload_that_were_not_begun_are_nobodys_orphans() -> None:
+def test_calls_of_a_workload_that_were_not_begun_are_not_orphans() -> None:
     """A test may end before its load does; the tree has nothing to do with that."""
     with simulation() as sim:
         ref = sim.spawn(Echo)
@@ -212,7 +212,7 @@ def test_calls_of_a_workload_that_were_not_begun_are_nobodys_orphans() -> None:
     assert (work.done, sim.now) == (3, 2.5)
 
 
-def test_a_client_of_a_workload_that_goes_on_is_nobodys_orphan() -> None:
+def test_a_client_of_a_workload_that_goes_on_is_not_an_orphan() -> None:
     """It may have something to do between its calls; the tree has nothing to do with that."""
 
     async def client(ref: ActorRef[Any]) -> None:
@@ -474,7 +474,7 @@ def test_nothing_of_a_failed_run_reaches_the_next() -> None:
         assert sim.spawn(Echo).ask("x") == "x"
 
 
-def test_a_finished_simulation_is_free_as_soon_as_nobody_holds_it() -> None:
+def test_a_finished_simulation_is_freed_without_a_collection() -> None:
     """A search drops thousands of runs with all they saw: the garbage collector must not be what frees them."""
     gc.disable()
     try:
@@ -491,7 +491,7 @@ def test_a_finished_simulation_is_free_as_soon_as_nobody_holds_it() -> None:
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_the_garbage_collector_rests_during_a_run_and_is_as_before_afterwards(before: bool) -> None:
+def test_the_garbage_collector_is_off_during_a_run_and_restored_after_it(before: bool) -> None:
     """What finalizers do must not depend on how much was allocated; a run that fails leaves it as it was, too."""
     (gc.enable if before else gc.disable)()
     try:
@@ -507,7 +507,7 @@ def test_the_garbage_collector_rests_during_a_run_and_is_as_before_afterwards(be
         gc.enable()
 
 
-def test_a_put_never_waits_for_whoever_gets() -> None:
+def test_a_put_never_waits_for_a_get() -> None:
     """As the real `SimpleQueue`, whose `put` a signal handler may call while the very same thread is inside `get`."""
     for step in range(1, 7):
         with simulation() as sim:
@@ -527,7 +527,7 @@ def test_a_put_never_waits_for_whoever_gets() -> None:
             assert got == [step]
 
 
-def test_the_timer_of_an_abandoned_thread_is_nobodys_orphan() -> None:
+def test_the_timer_of_an_abandoned_thread_is_not_an_orphan() -> None:
     """The thread is left behind and counted; what it waits for is left with it."""
 
     class Asleep(Actor):

@@ -111,7 +111,7 @@ def test_async_code_on_a_thread_does_the_same_as_without_a_simulation(body: Body
         assert sim.now == 0.0
 
 
-def test_what_blocks_in_a_coroutine_on_a_thread_holds_up_its_own_loop_alone() -> None:
+def test_a_coroutine_that_blocks_a_thread_holds_up_its_own_loop_alone() -> None:
     """Its own tasks wait for it, as in a real thread; everybody else goes on."""
 
     async def block(actor: OnThread, other: Any) -> object:
@@ -227,7 +227,7 @@ def test_a_socket_of_a_threads_own_loop_is_refused_by_name() -> None:
             sim.settle()
 
 
-def test_a_coroutine_on_a_thread_that_nobody_wakes_is_a_deadlock() -> None:
+def test_a_coroutine_on_a_thread_that_is_never_woken_is_a_deadlock() -> None:
     """Nothing can run, no timer is set, and the report says which thread waits."""
 
     async def wait(actor: OnThread, other: Any) -> None:

@@ -36,7 +36,7 @@ def test_a_trial_is_the_same_after_it_was_written_down_and_read_again(trial: Tri
     assert Trial.decode(trial.encode()) == trial
 
 
-def test_lists_tuples_and_mappings_in_arguments_come_back_as_what_they_were() -> None:
+def test_lists_tuples_and_mappings_in_arguments_keep_their_types() -> None:
     """Guards against JSON, which has one kind of sequence: an actor may look at the difference."""
     args = {"plain": [1, 2.5, None, True], "pair": ("a", ("b",)), "map": {"tuple": [1], "dict": {}}}
     trial = Trial(supervisor("root", child("a", Puppet, args=args), dynamic_supervisor("d", child("t", Puppet))))
