@@ -348,9 +348,14 @@ class Cell:
     def reopen(self) -> None:
         """Lets the next message in, if nothing stands against it, and has the host give a turn."""
         self.open = self.active < self.concurrency and not self.suspended and self.takes_messages
-        if self.open or self.pending is not None:
-            self.idle = False
-            self.host.ready(self)
+        if self.pending is None:
+            if not self.open:
+                return
+            self.idle = True
+            if not (self.queue or self.urgent):
+                return
+        self.idle = False
+        self.host.ready(self)
 
     @property
     def takes_messages(self) -> bool:
@@ -443,6 +448,10 @@ class Cell:
             return ended
         if not self.active:
             self.envelope = None
+            if self.host.goes_on and self.pending is not None:
+                pending, self.pending = self.pending, None
+                pending()  # a handler has raised: the hook for the end follows in the same turn
+                return ended
         if self.open:
             self.idle = True
             if queue or self.urgent:
@@ -690,6 +699,7 @@ class Cell:
             self.incarnation = number - 1
         if self.runtime.observer is not None:
             self.runtime.observer.lived(self, Moment.BEGINS)
+        self._feed(Event.SETTLE)
         self._feed(Event.BEGIN)
         order, self.stop_next = self.stop_next, None
         if order is not None:
@@ -758,7 +768,10 @@ class Cell:
             error = ActorDeadError(self.path, self.reason, envelope.message, begun=True)
         if envelope is not None and envelope.reply is not None:
             settle_failure(envelope.reply, error, self.path)
-        self.runtime.control_call(self._crashed, self.incarnation, envelope, error)
+        if self.host.blocks:
+            self.runtime.control_call(self._crashed, self.incarnation, envelope, error)
+        else:
+            self._crashed(self.incarnation, envelope, error)
 
     def _crashed(self, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:
         if incarnation == self.incarnation:
@@ -930,6 +943,8 @@ class Cell:
 
     def _leave(self, reason: ExitReason) -> None:
         self.host.drive_life(self, self._farewell(reason), partial(self._left, self.incarnation, reason))
+        if self.host.goes_on and self.phase is Phase.LEAVING and self.grace is None and isinstance(reason, Crashed):
+            self._time_leaving(reason)  # only a hook that has to wait needs a timer
 
     async def _farewell(self, reason: ExitReason) -> None:
         actor, hook, observed = self.actor, "carry_over", self._observed_hook
@@ -1030,8 +1045,12 @@ class Cell:
         self.host.cut_off(self)
 
     def _time_crash(self, reason: ExitReason | None, *_: object) -> None:
+        assert reason is not None
+        if not self._goes_on:
+            self._time_leaving(reason)
+
+    def _time_leaving(self, reason: ExitReason) -> None:
         if self.props.shutdown is not None:
-            assert reason is not None
             self._arm_grace(self.props.shutdown, partial(self.kill, reason))
 
     def _say_farewell(self, reason: ExitReason | None, _: float | None = None, culprit: Envelope | None = None) -> None:
@@ -1041,7 +1060,13 @@ class Cell:
         self.reason = reason
         self.culprit = culprit
         self.pending = partial(self._leave, reason)
-        self.host.ready(self)
+        if not self._goes_on:
+            self.host.ready(self)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the turn that runs now ends with what is pending."""
+        return self.host.goes_on and not self.active and self.runtime.on_turn_of(self)
 
     def _refuse_culprit(self, reason: ExitReason | None, _: float | None, culprit: Envelope | None) -> None:
         if culprit is not None:

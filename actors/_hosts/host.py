@@ -27,6 +27,8 @@ class Host(Protocol):
     """How many messages one turn may handle."""
     blocks: bool
     """Whether a turn may take time, so that its limits need a watch from outside."""
+    goes_on: bool
+    """Whether the turn in which a handler raises goes on with the hook for the end."""
 
     def launch(self, cell: Cell, /) -> None:
         """An incarnation begins: gives it what it runs on, and a first turn."""

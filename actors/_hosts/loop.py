@@ -58,6 +58,7 @@ class LoopHost:
 
     slice = 32
     blocks = False
+    goes_on = True
 
     def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, run_queue: RunQueue | None = None) -> None:
         self._runtime = runtime
@@ -149,6 +150,7 @@ class LoopHost:
         try:
             while queue or control:
                 while control:
+                    self.stepping = None
                     function, args = control.popleft()
                     try:
                         function(*args)

@@ -37,6 +37,7 @@ class ThreadHost:
 
     slice = 1
     blocks = True
+    goes_on = False
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime

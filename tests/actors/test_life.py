@@ -28,7 +28,7 @@ ABORTING   -        -        -        -        -         ABORTING -        ABORT
 ENDING     -        -        -        -        -         ENDING   -        ENDING   HALTING  -        -       ENDED     -      -
 FAILING    -        -        -        -        -         FAILING  -        FAILING  ABORTING -        -       ENDED     -      -
 DECLINING  -        -        -        -        -         DECLINING -       DECLINING ABORTING -       -       DOWN      -      -
-ENDED      STARTING -        -        -        -         ENDED    -        ENDED    -        -        -       -         DOWN   CLOSED
+ENDED      -        -        -        -        -         ENDED    -        ENDED    -        -        -       -         DOWN   CLOSED
 DOWN       STARTING -        -        -        -         DOWN     -        DOWN     -        -        -       -         -      CLOSED
 CLOSED     -        -        -        -        -         -        -        CLOSED   -        -        -       -         -      -
 """  # noqa: E501 - a table
@@ -76,7 +76,8 @@ def test_a_kill_ends_every_life_without_help_of_the_actor(supervisor: bool) -> N
     for phase in set(Phase) - ABSENT:
         if phase is Phase.ORDERED and not supervisor:
             continue  # no actor comes there
-        here, steps = phase, []
+        here = phase
+        steps: list[Effect] = []
         for event in (Event.KILL, Event.HALTED, Event.CHILDLESS):
             found = transition(here, event, supervisor=supervisor)
             if found is not None:
@@ -139,6 +140,7 @@ def test_every_effect_is_carried_out_and_every_phase_is_shown() -> None:
 @in_loop
 async def test_an_exit_of_a_task_in_the_start_fails_the_start() -> None:
     """It is not dropped because the incarnation is not up yet."""
+
     async def leave() -> None:
         raise SystemExit(3)
 
@@ -153,4 +155,3 @@ async def test_an_exit_of_a_task_in_the_start_fails_the_start() -> None:
         with pytest.raises(StartError) as refused:
             await starting
         assert isinstance(refused.value.__cause__, SystemExit)
-

@@ -37,6 +37,7 @@ class SimLoopHost(LoopHost):
     """
 
     slice = 1
+    goes_on = False  # what may happen between a crash and its hook is for the schedule to choose
 
     def __init__(self, runtime: SimRuntime, loop: SimLoop) -> None:
         super().__init__(runtime, loop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,7 +24,7 @@ class Raising:
     def __init__(self, cell: Cell, injector: Injector, armed: dict[Place, Armed]) -> None:
         self._cell = cell
         self._injector = injector
-        self._armed: dict[str, Armed] = {place: each for place, each in armed.items()}
+        self._armed: Mapping[Any, Armed] = armed
 
     def error(self, place: str, number: int | None = None) -> BaseException | None:
         """The code comes to this place: what it raises there, if anything."""
