@@ -1,7 +1,7 @@
 """Trees of actors that restart each other by policy.
 
 General layout: this package imports `actors`, through the seam `actors.spi` alone, and never `teams`.
-`_engine.decisions` (with `_engine.state` and `_engine.requests`) decides, as a pure state machine; `_supervisor.actor`
+`_engine.engine` decides, as a pure state machine; `_supervisor.actor`
 is the actor that carries it out. Specs, backoff, budgets and strategies are values and tables of their own; everything
 else is one noun a file.
 """

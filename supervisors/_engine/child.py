@@ -39,10 +39,6 @@ _DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKIN
 """States that do not count as up (rule 8). A child at rest is not among them: its entries age by the wall."""
 
 
-NOBODY = object()
-"""Stands for a request that wants no answer, where None means that there was no request."""
-
-
 class DesiredState(Enum):
     """What becomes of a child once it has been stopped."""
 

@@ -8,13 +8,13 @@ from typing import Literal, TypeVar
 from actors.spi import ExitReason
 from supervisors._specs.fields import AutoShutdown, Restart, Strategy
 
-Verdict = Literal["restart", "keep", "drop"]
+ExitAction = Literal["restart", "keep", "drop"]
 
 
 T = TypeVar("T")
 
 
-_TABLE: dict[tuple[Restart, bool], Verdict] = {
+_TABLE: dict[tuple[Restart, bool], ExitAction] = {
     # (restart type, the exit was expected): what happens to the child
     ("permanent", True): "restart",
     ("permanent", False): "restart",
@@ -25,8 +25,8 @@ _TABLE: dict[tuple[Restart, bool], Verdict] = {
 }
 
 
-def verdict(restart: Restart, reason: ExitReason) -> Verdict:
-    """What an exit asks for: `restart` the child, `keep` its spec without restarting, or `drop` the spec."""
+def exit_action(restart: Restart, reason: ExitReason) -> ExitAction:
+    """What follows an exit: `restart` the child, `keep` its spec without a restart, or `drop` the spec."""
     return _TABLE[restart, reason.expected]
 
 

@@ -33,7 +33,6 @@ from actors.spi import (
     settle_failure,
 )
 from supervisors._engine.child import ChildCounts, ChildInfo
-from supervisors._engine.decisions import Engine
 from supervisors._engine.effects import (
     Adopt,
     Answer,
@@ -43,14 +42,15 @@ from supervisors._engine.effects import (
     Drop,
     Effect,
     Exit,
+    FailureDecision,
     Note,
     Ready,
     Refuse,
     Start,
     StartFailedSelf,
     Stop,
-    Verdict,
 )
+from supervisors._engine.engine import Engine
 from supervisors._specs.spec import Grace, Spec, SupervisorSpec
 from supervisors._supervisor.grace import SharedGrace
 from supervisors._supervisor.ledger import LastLedger, Ledger, LedgerEntry
@@ -166,20 +166,20 @@ class Supervisor(Actor):
     @handles
     def child_start_failed(self, notice: ChildStartFailed) -> None:
         now = self._now()
-        verdict: Verdict | None = None
+        decision: FailureDecision | None = None
         if self._is_news(notice):
-            verdict = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
-        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now, verdict))
+            decision = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
+        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now, decision))
         self._settle_exit(notice.id)
 
     @handles
     def child_exited(self, notice: ChildExited) -> None:
         now = self._now()
-        verdict: Verdict | None = None
+        decision: FailureDecision | None = None
         if self._is_news(notice) and not notice.reason.expected:
-            verdict = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
+            decision = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
         self._feed(
-            lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, verdict, notice.handled)
+            lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, decision, notice.handled)
         )
         self._settle_exit(notice.id)
 
@@ -337,8 +337,8 @@ class Supervisor(Actor):
         except Exception as error:  # noqa: BLE001 - a class that is not found, a name that is taken: a start that failed
             reason = Crashed(error)
             now = self._now()
-            verdict = self._failed(effect.id, effect.incarnation, reason, None, now)
-            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, verdict))
+            decision = self._failed(effect.id, effect.incarnation, reason, None, now)
+            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, decision))
             return
         cell.incarnation = effect.incarnation - 1
         starter = self._engine.starter(effect.id)
@@ -415,7 +415,7 @@ class Supervisor(Actor):
 
     def _failed(
         self, id: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float
-    ) -> Verdict | None:
+    ) -> FailureDecision | None:
         """A child has failed: for the ledger and for `on_failure`, which may decide what follows."""
         self._ledger.exited(id, incarnation, reason, message_type, now)
         if self._spec.on_failure is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from actors.spi import Cell, State
 
 if TYPE_CHECKING:
-    from supervisors._engine.decisions import Engine
+    from supervisors._engine.engine import Engine
     from supervisors._supervisor.actor import Supervisor
 
 

@@ -32,7 +32,7 @@ from supervisors import (
     supervisor,
     tasks,
 )
-from supervisors._engine.effects import Exit, StartFailedSelf, Verdict
+from supervisors._engine.effects import Exit, FailureDecision, StartFailedSelf
 from supervisors._specs.spec import TaskCall
 from tests.supervisors.fake_edge import BOOM, Edge, Killed, Normal, Other, Worker
 
@@ -738,11 +738,11 @@ def test_tasks_run_functions_and_are_not_restarted() -> None:
 
 
 @pytest.mark.parametrize("said", ["restart", "stop"])
-def test_an_on_failure_callback_may_overrule_the_table(said: Verdict) -> None:
+def test_an_on_failure_callback_may_overrule_the_table(said: FailureDecision) -> None:
     """With "stop" the spec is kept and the child stopped."""
     edge = edge_of("a", worker("t", restart="temporary"))
-    edge.crash("a", verdict=said)
-    edge.crash("t", verdict=said)
+    edge.crash("a", decision=said)
+    edge.crash("t", decision=said)
     expected = {"restart": {"a": "running", "t": "running"}, "stop": {"a": "stopped"}}
     assert edge.states() == expected[said]
 

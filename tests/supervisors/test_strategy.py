@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
-from supervisors._engine.strategy import Verdict, group, is_group, shuts_down, verdict
+from supervisors._engine.strategy import ExitAction, exit_action, group, is_group, shuts_down
 from supervisors._specs.fields import AutoShutdown, Restart, Strategy
 
 EXPECTED: list[ExitReason] = [Normal(), Shutdown(), Shutdown("detail")]
@@ -21,18 +21,18 @@ ABNORMAL: list[ExitReason] = [
 @pytest.mark.parametrize(
     ("restart", "answer"), [("permanent", "restart"), ("transient", "keep"), ("temporary", "drop")]
 )
-def test_an_expected_exit(restart: Restart, reason: ExitReason, answer: Verdict) -> None:
+def test_an_expected_exit(restart: Restart, reason: ExitReason, answer: ExitAction) -> None:
     """The first two columns of the table."""
-    assert verdict(restart, reason) == answer
+    assert exit_action(restart, reason) == answer
 
 
 @pytest.mark.parametrize("reason", ABNORMAL, ids=lambda reason: reason.kind)
 @pytest.mark.parametrize(
     ("restart", "answer"), [("permanent", "restart"), ("transient", "restart"), ("temporary", "drop")]
 )
-def test_an_abnormal_exit(restart: Restart, reason: ExitReason, answer: Verdict) -> None:
+def test_an_abnormal_exit(restart: Restart, reason: ExitReason, answer: ExitAction) -> None:
     """The last column; giving up is abnormal, so a transient supervisor that did is restarted."""
-    assert verdict(restart, reason) == answer
+    assert exit_action(restart, reason) == answer
 
 
 @pytest.mark.parametrize(
