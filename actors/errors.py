@@ -1,7 +1,33 @@
 """Every error the `actors` package raises.
 
-Each error keeps what it is about as attributes, builds its text from them and survives pickling. Errors that stand for
-pykka's keep pykka's type as a base, so that code written for pykka catches them.
+An error keeps its subject as fields, builds its text from them and survives pickling. An error that stands for one of
+pykka's derives from it, so code written for pykka catches it. Other bases stand in brackets::
+
+    ActorError
+      ActorDeadError (pykka.ActorDeadError)
+      ActorCrashed
+      CallTimeout (pykka.Timeout, TimeoutError)
+      DeadlockError
+      BlockingCallError
+      MailboxFull
+      InvalidPriority (ValueError)
+      UnhandledMessage
+      StartError
+      StartDeclined
+      StartTimeout (TimeoutError)
+      HandlerTimeout (TimeoutError)
+      LinkedExit
+      NoSuchActor (LookupError)
+      NameTaken
+      NotAnActor (TypeError)
+      NotInRuntime
+      RuntimeStopped (pykka.ActorDeadError)
+      LoopStopRefused (RuntimeError)
+      HandlerDefinitionError (TypeError)
+      StateMachineDefinitionError (TypeError)
+      UnknownState (ValueError)
+      TransitionRefused (RuntimeError)
+    IgnoreStart
 """
 
 from __future__ import annotations
@@ -20,17 +46,29 @@ _LONGEST = 10_000
 class ActorError(Exception):
     """Base of all errors of the runtime.
 
-    Positional arguments are the fields of the error, in order: that is what makes it picklable without further code.
+    A field of an error is an annotation of its class, after those of its base. It is given by position or by keyword.
+    An exception in a field `cause` or `error` is the `__cause__`.
     """
 
     fields: tuple[str, ...] = ()
+    """The names of the fields, in order."""
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)
-        if len(values) != len(self.fields):
-            raise TypeError(f"{type(self).__name__} takes {len(self.fields)} fields, got {len(values)}")
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "fields" not in vars(cls):
+            own = (name for name in cls.__annotations__ if name not in cls.fields)
+            cls.fields = (*cls.fields, *own)
+
+    def __init__(self, *values: object, **named: object) -> None:
+        super().__init__()
+        values += tuple(named.pop(name) for name in self.fields[len(values) :] if name in named)
+        if named or len(values) != len(self.fields):
+            raise TypeError(f"{type(self).__name__} takes the fields ({', '.join(self.fields)}), got {len(values)}")
+        self.args = values  # the arguments of the copy that pickle makes
         for name, value in zip(self.fields, values, strict=True):
             setattr(self, name, value)
+            if name in ("cause", "error") and isinstance(value, BaseException):
+                self.__cause__ = value
 
     def __str__(self) -> str:
         try:
@@ -76,7 +114,6 @@ class ActorCrashed(ActorError):
     the original.
     """
 
-    fields = ("path", "cause")
     path: str
     cause: BaseException
 
@@ -89,7 +126,6 @@ class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
     (`expired`).
     """
 
-    fields = ("path", "message_type")
     path: str
     message_type: str
 
@@ -102,7 +138,6 @@ class DeadlockError(ActorError):
     for.
     """
 
-    fields = ("chain",)
     chain: Sequence[str]
 
     def describe(self) -> str:
@@ -115,7 +150,6 @@ class DeadlockError(ActorError):
 class BlockingCallError(ActorError):
     """Something that blocks its thread was asked for on an event loop; `instead` says what to write."""
 
-    fields = ("what", "instead")
     what: str
     instead: str
 
@@ -126,7 +160,6 @@ class BlockingCallError(ActorError):
 class MailboxFull(ActorError):
     """A bounded mailbox refused the message, which is given back as `undelivered`."""
 
-    fields = ("path", "capacity", "undelivered")
     path: str
     capacity: int
     undelivered: object
@@ -144,7 +177,6 @@ class InvalidPriority(ActorError, ValueError):
     The message was not sent and is given back as `undelivered`.
     """
 
-    fields = ("path", "value", "undelivered")
     path: str
     value: object
     undelivered: object
@@ -160,7 +192,6 @@ class InvalidPriority(ActorError, ValueError):
 class UnhandledMessage(ActorError):
     """The actor has neither a handler for the type of the message nor an `on_receive` of its own."""
 
-    fields = ("path", "message_type")
     path: str
     message_type: str
 
@@ -175,7 +206,6 @@ class IgnoreStart(Exception):
 class StartError(ActorError):
     """An actor did not start; `reason` says why and its exception is the `__cause__` where it was raised."""
 
-    fields = ("path", "reason")
     path: str
     reason: ExitReason
 
@@ -186,7 +216,6 @@ class StartError(ActorError):
 class StartDeclined(ActorError):
     """The actor raised `IgnoreStart`."""
 
-    fields = ("path",)
     path: str
 
     def describe(self) -> str:
@@ -196,7 +225,6 @@ class StartDeclined(ActorError):
 class StartTimeout(ActorError, TimeoutError):
     """Construction and `on_start` did not end within the time limit of the start (supervision rule 4)."""
 
-    fields = ("path", "seconds")
     path: str
     seconds: float
 
@@ -210,7 +238,6 @@ class StartTimeout(ActorError, TimeoutError):
 class HandlerTimeout(ActorError, TimeoutError):
     """A handler passed the time limit of its actor, which crashed for it."""
 
-    fields = ("path", "message_type", "seconds")
     path: str
     message_type: str
     seconds: float
@@ -222,7 +249,6 @@ class HandlerTimeout(ActorError, TimeoutError):
 class LinkedExit(ActorError):
     """The exit of a linked actor took this one along."""
 
-    fields = ("path", "reason")
     path: str
     reason: ExitReason
 
@@ -233,7 +259,6 @@ class LinkedExit(ActorError):
 class NoSuchActor(ActorError, LookupError):
     """There is no actor at this path, or it is gone for good."""
 
-    fields = ("path",)
     path: str
 
     def describe(self) -> str:
@@ -243,7 +268,6 @@ class NoSuchActor(ActorError, LookupError):
 class NameTaken(ActorError):
     """The name belongs to another live actor."""
 
-    fields = ("name", "owner")
     name: str
     owner: str
 
@@ -254,7 +278,6 @@ class NameTaken(ActorError):
 class NotAnActor(ActorError, TypeError):
     """The class to be started is not an actor class this runtime can host."""
 
-    fields = ("what", "problem")
     what: str
     problem: str
 
@@ -265,7 +288,6 @@ class NotAnActor(ActorError, TypeError):
 class NotInRuntime(ActorError):
     """Something that needs a running runtime was asked for outside of one."""
 
-    fields = ("what", "instead")
     what: str
     instead: str
 
@@ -280,7 +302,6 @@ class RuntimeStopped(ActorError, pykka.ActorDeadError):
     it. The `__cause__` is the exception that ended the loop, if there was one.
     """
 
-    fields = ("name", "why")
     name: str
     why: str
 
@@ -307,7 +328,6 @@ def lost(reason: RuntimeLost) -> RuntimeStopped:
 class LoopStopRefused(ActorError, RuntimeError):
     """`loop.stop()` was called on the event loop of a runtime, which everything in the runtime shares."""
 
-    fields = ("path", "name")
     path: str
     """The actor that called; empty: none did."""
     name: str
@@ -322,7 +342,6 @@ class LoopStopRefused(ActorError, RuntimeError):
 class HandlerDefinitionError(ActorError, TypeError):
     """A method marked @handles cannot be used as a handler."""
 
-    fields = ("where", "problem")
     where: str
     problem: str
 
@@ -333,7 +352,6 @@ class HandlerDefinitionError(ActorError, TypeError):
 class StateMachineDefinitionError(ActorError, TypeError):
     """A state machine class that cannot work; `faults` holds everything that is wrong with it, a sentence each."""
 
-    fields = ("machine", "faults")
     machine: str
     faults: Sequence[str]
 
@@ -344,7 +362,6 @@ class StateMachineDefinitionError(ActorError, TypeError):
 class UnknownState(ActorError, ValueError):
     """A state machine was told to go to a state it does not have; `known` names those it has."""
 
-    fields = ("machine", "target", "known")
     machine: str
     target: str
     known: Sequence[str]
@@ -358,7 +375,6 @@ class TransitionRefused(ActorError, RuntimeError):
     action.
     """
 
-    fields = ("machine", "what", "where")
     machine: str
     what: str
     where: str

@@ -1,11 +1,25 @@
-"""Every error the `supervisors` package raises: typed, picklable, with the place in the tree and what to do
-about it.
+"""Every error the `supervisors` package raises. Each is typed and picklable; its text names the place in the tree and
+says what to do. Other bases stand in brackets::
+
+    SupervisionError (ActorError)
+      SpecError (ValueError)
+      AlreadyStarted
+      AlreadyPresent
+      ChildRunning
+      ChildRestarting
+      NotFound
+      PartitionKeyError (TypeError)
+      MaxChildren
+      ChildStartError
+      SupervisorEnded
+        SupervisorGaveUp
+      ShuttingDown
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, dataclass_transform
 
 from actors.spi import ActorError, Crashed, ExitReason, RestartLimitExceeded, block, within
 
@@ -30,14 +44,14 @@ class SpecFault(NamedTuple):
         return block(f"{self.path}: {self.message}", _LONGEST)
 
 
+@dataclass_transform(eq_default=False)  # a type checker sees the fields as arguments
 class SupervisionError(ActorError):
-    """Base of all errors of supervision. Positional arguments are the fields, in order."""
+    """Base of all errors of supervision."""
 
 
 class SpecError(SupervisionError, ValueError):
     """A spec cannot work. `faults` holds everything wrong with it at once (supervision rule 24)."""
 
-    fields = ("faults",)
     faults: tuple[SpecFault, ...]
 
     def __init__(self, faults: Sequence[SpecFault]) -> None:
@@ -53,7 +67,6 @@ class SpecError(SupervisionError, ValueError):
 class AlreadyStarted(SupervisionError):
     """`start_child` with the id of a child that runs; `ref` is that child (supervision rule 23)."""
 
-    fields = ("supervisor", "id", "ref")
     supervisor: str
     id: str
     ref: object
@@ -65,7 +78,6 @@ class AlreadyStarted(SupervisionError):
 class AlreadyPresent(SupervisionError):
     """`start_child` with the id of a child that has a spec but does not run (supervision rules 16 and 23)."""
 
-    fields = ("supervisor", "id")
     supervisor: str
     id: str
 
@@ -79,7 +91,6 @@ class AlreadyPresent(SupervisionError):
 class ChildRunning(SupervisionError):
     """`restart_child` or `delete_child` of a child that runs (supervision rule 23)."""
 
-    fields = ("supervisor", "id")
     supervisor: str
     id: str
 
@@ -92,7 +103,6 @@ class ChildRestarting(SupervisionError):
     16).
     """
 
-    fields = ("supervisor", "id")
     supervisor: str
     id: str
 
@@ -103,7 +113,6 @@ class ChildRestarting(SupervisionError):
 class NotFound(SupervisionError):
     """The supervisor has no child of this id (supervision rule 23)."""
 
-    fields = ("supervisor", "id")
     supervisor: str
     id: str
 
@@ -114,7 +123,6 @@ class NotFound(SupervisionError):
 class PartitionKeyError(SupervisionError, TypeError):
     """A key has no canonical encoding, so that equal keys could go to different partitions."""
 
-    fields = ("supervisor", "problem", "key")
     supervisor: str
     problem: str
     key: str
@@ -132,7 +140,6 @@ class MaxChildren(SupervisionError):
     25).
     """
 
-    fields = ("supervisor", "limit")
     supervisor: str
     limit: int
 
@@ -143,7 +150,6 @@ class MaxChildren(SupervisionError):
 class ChildStartError(SupervisionError):
     """The child at `path` did not come up; `reason` says why (supervision rules 1 and 2)."""
 
-    fields = ("path", "reason")
     path: str
     reason: ExitReason
 
@@ -162,7 +168,6 @@ class SupervisorEnded(SupervisionError):
     The block of `start` raises it when the root ended abnormally. `ledger` holds the last restarts of the supervisor.
     """
 
-    fields = ("supervisor", "reason", "ledger")
     supervisor: str
     reason: ExitReason
     ledger: tuple[LedgerEntry, ...]
@@ -219,14 +224,14 @@ class SupervisorGaveUp(SupervisorEnded):
 
 def ended(supervisor: str, reason: ExitReason, ledger: tuple[LedgerEntry, ...] = ()) -> SupervisorEnded:
     """The error that says why a supervisor is gone."""
-    kind = SupervisorGaveUp if isinstance(reason, RestartLimitExceeded) else SupervisorEnded
-    return kind(supervisor, reason, ledger)
+    if isinstance(reason, RestartLimitExceeded):
+        return SupervisorGaveUp(supervisor, reason, ledger)
+    return SupervisorEnded(supervisor, reason, ledger)
 
 
 class ShuttingDown(SupervisionError):
     """The supervisor is on its way out and serves no more requests."""
 
-    fields = ("supervisor",)
     supervisor: str
 
     def describe(self) -> str:

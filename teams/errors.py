@@ -1,8 +1,46 @@
-"""Every error the `teams` package raises: typed, picklable, with the place in the tree and what to do about it."""
+"""Every error the `teams` package raises, except those of protocols and policies. Each is typed and picklable; its text
+names the place in the tree and says what to do. Other bases stand in brackets::
+
+    TeamError (ActorError)
+      NoCapableAgent
+      WorkFailed
+      BadAnswer
+      WorkTimeout (TimeoutError)
+      WorkCancelled
+      HandoffRefused
+      TeamHalted
+      RoleFull
+      AlreadyMember
+      UnknownMember
+      UnknownRole
+      RunError
+        StepFailed
+          StepTimeout (TimeoutError)
+        RunFailed
+        RunCancelled
+        GatherFailed
+        NotApproved
+        BadVerdict
+        BadPlan
+        DelegationLoop
+        NobodyTook
+        SourceLost
+        SourceFailed
+      RoutingFailed
+      VersionConflict
+      WatchOverrun
+      StoreDamaged
+      StoreInUse
+      NoAcknowledgement (TimeoutError)
+      SubscriberInQuarantine
+      TooManyWaiting
+      ChainTimeout (TimeoutError)
+      UnknownChain
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, dataclass_transform
 
 from actors.spi import TEXT, ActorError, described
 
@@ -10,8 +48,9 @@ if TYPE_CHECKING:
     from teams._dispatch.gather import Gathered
 
 
+@dataclass_transform(eq_default=False)  # a type checker sees the fields as arguments
 class TeamError(ActorError):
-    """Base of all errors of teams. Positional arguments are the fields, in order."""
+    """Base of all errors of teams."""
 
 
 # Work and membership
@@ -20,7 +59,6 @@ class TeamError(ActorError):
 class NoCapableAgent(TeamError):
     """Nobody in the team can do this, and nobody is about to."""
 
-    fields = ("team", "target", "members")
     team: str
     target: str
     members: tuple[str, ...]
@@ -33,16 +71,11 @@ class NoCapableAgent(TeamError):
 class WorkFailed(TeamError):
     """The work was tried as often as it may be; the last failure is `error` and the cause."""
 
-    fields = ("team", "work", "member", "attempts", "error")
     team: str
     work: str
     member: str
     attempts: int
     error: BaseException
-
-    def __init__(self, team: str, work: str, member: str, attempts: int, error: BaseException) -> None:
-        super().__init__(team, work, member, attempts, error)
-        self.__cause__ = error
 
     def describe(self) -> str:
         times = "once" if self.attempts == 1 else f"{self.attempts} times"
@@ -52,7 +85,6 @@ class WorkFailed(TeamError):
 class BadAnswer(TeamError):
     """A member answered a piece of work or an event with what is not a result; `instead` says what to return."""
 
-    fields = ("path", "work", "got", "instead")
     path: str
     """The member."""
     work: str
@@ -67,7 +99,6 @@ class BadAnswer(TeamError):
 class WorkTimeout(TeamError, TimeoutError):
     """The work was not done in time; `member` is who had it, None if nobody had been free."""
 
-    fields = ("team", "work", "seconds", "member")
     team: str
     work: str
     seconds: float
@@ -81,7 +112,6 @@ class WorkTimeout(TeamError, TimeoutError):
 class WorkCancelled(TeamError):
     """The work was called off."""
 
-    fields = ("work", "reason")
     work: str
     reason: str | None
 
@@ -92,7 +122,6 @@ class WorkCancelled(TeamError):
 class HandoffRefused(TeamError):
     """A member insists on handing its work to somebody who does not take it."""
 
-    fields = ("team", "work", "giver", "to", "why")
     team: str
     work: str
     giver: str
@@ -106,7 +135,6 @@ class HandoffRefused(TeamError):
 class TeamHalted(TeamError):
     """The kill switch of the team was thrown; `reset` ends that."""
 
-    fields = ("team", "reason")
     team: str
     reason: str
 
@@ -117,7 +145,6 @@ class TeamHalted(TeamError):
 class RoleFull(TeamError):
     """A role has as many members as it may."""
 
-    fields = ("team", "role", "limit")
     team: str
     role: str
     limit: int
@@ -129,7 +156,6 @@ class RoleFull(TeamError):
 class AlreadyMember(TeamError):
     """A member or a role of this name is in the team already."""
 
-    fields = ("team", "member")
     team: str
     member: str
 
@@ -140,7 +166,6 @@ class AlreadyMember(TeamError):
 class UnknownMember(TeamError):
     """Nobody of this id is in the team."""
 
-    fields = ("team", "member", "members")
     team: str
     member: str
     members: tuple[str, ...]
@@ -152,7 +177,6 @@ class UnknownMember(TeamError):
 class UnknownRole(TeamError):
     """The team has no such role."""
 
-    fields = ("team", "role", "roles")
     team: str
     role: str
     roles: tuple[str, ...]
@@ -171,14 +195,9 @@ class RunError(TeamError):
 class StepFailed(RunError):
     """A step of a run failed; why is `error` and the cause."""
 
-    fields = ("run", "step", "error")
     run: str
     step: str
     error: BaseException
-
-    def __init__(self, run: str, step: str, error: BaseException) -> None:
-        super().__init__(run, step, error)
-        self.__cause__ = error
 
     def describe(self) -> str:
         return f"step {self.step} of {self.run} failed: {described(self.error, TEXT)}"
@@ -191,14 +210,9 @@ class StepTimeout(StepFailed, TimeoutError):
 class RunFailed(RunError):
     """The run ended without a result; why is `error` and the cause, what was done by then is `partial`."""
 
-    fields = ("run", "error", "partial")
     run: str
     error: BaseException
     partial: dict[str, object]
-
-    def __init__(self, run: str, error: BaseException, partial: dict[str, object]) -> None:
-        super().__init__(run, error, partial)
-        self.__cause__ = error
 
     def describe(self) -> str:
         done = f"; done by then: {', '.join(self.partial)}" if self.partial else ""
@@ -208,7 +222,6 @@ class RunFailed(RunError):
 class RunCancelled(RunError):
     """The run was cancelled; what was done by then is `partial`."""
 
-    fields = ("run", "reason", "partial")
     run: str
     reason: str
     partial: dict[str, object]
@@ -223,14 +236,9 @@ class RunCancelled(RunError):
 class RoutingFailed(TeamError):
     """The key function of a pool raised; `error` is the cause."""
 
-    fields = ("team", "target", "error")
     team: str
     target: str
     error: BaseException
-
-    def __init__(self, team: str, target: str, error: BaseException) -> None:
-        super().__init__(team, target, error)
-        self.__cause__ = error
 
     def describe(self) -> str:
         return f"{self.team} cannot choose one of {self.target}, its key function failed: {described(self.error, TEXT)}"
@@ -239,7 +247,6 @@ class RoutingFailed(TeamError):
 class GatherFailed(RunError):
     """Several steps at once did not bring what their policy wants. What they did bring is in `gathered`."""
 
-    fields = ("run", "step", "gathered")
     run: str
     step: str
     gathered: Gathered
@@ -255,7 +262,6 @@ class GatherFailed(RunError):
 class NotApproved(RunError):
     """A gate did not let the work through in the rounds it had. `last` is what it saw last, `feedback` all it said."""
 
-    fields = ("run", "rounds", "last", "feedback")
     run: str
     rounds: int
     last: object
@@ -269,7 +275,6 @@ class NotApproved(RunError):
 class BadVerdict(RunError):
     """A gate or a reviewer answered with something that is no verdict."""
 
-    fields = ("run", "step", "said")
     run: str
     step: str
     said: object
@@ -281,7 +286,6 @@ class BadVerdict(RunError):
 class BadPlan(RunError):
     """A planner answered with something that cannot be carried out."""
 
-    fields = ("run", "step", "why")
     run: str
     step: str
     why: str
@@ -293,7 +297,6 @@ class BadPlan(RunError):
 class DelegationLoop(RunError):
     """Work was delegated back to one it came from, or deeper than allowed; `chain` is its way, first to last."""
 
-    fields = ("run", "chain", "limit")
     run: str
     chain: tuple[str, ...]
     limit: int
@@ -306,7 +309,6 @@ class DelegationLoop(RunError):
 class NobodyTook(RunError):
     """Everybody who was asked declined; `reasons` says why, by who."""
 
-    fields = ("run", "reasons")
     run: str
     reasons: dict[str, str]
 
@@ -318,7 +320,6 @@ class NobodyTook(RunError):
 class SourceLost(RunError):
     """The run, or what a pipeline reads, crashed in reading the next item, and it cannot be begun again."""
 
-    fields = ("run", "step", "items")
     run: str
     step: str
     items: int
@@ -333,15 +334,10 @@ class SourceLost(RunError):
 class SourceFailed(RunError):
     """The iterable that a pipeline reads raised; `error` is the cause."""
 
-    fields = ("run", "step", "items", "error")
     run: str
     step: str
     items: int
     error: BaseException
-
-    def __init__(self, run: str, step: str, items: int, error: BaseException) -> None:
-        super().__init__(run, step, items, error)
-        self.__cause__ = error
 
     def describe(self) -> str:
         where = f"{self.step or 'the pipeline'} of {self.run}"
@@ -354,7 +350,6 @@ class SourceFailed(RunError):
 class VersionConflict(TeamError):
     """The entry has changed since it was read; nothing was done. `found` is its version now, 0 if it is absent."""
 
-    fields = ("path", "key", "expected", "found")
     path: str
     key: str
     expected: int
@@ -371,7 +366,6 @@ class VersionConflict(TeamError):
 class WatchOverrun(TeamError):
     """Whoever watches did not take the changes in time; the watch has ended."""
 
-    fields = ("path", "limit")
     path: str
     limit: int
 
@@ -382,7 +376,6 @@ class WatchOverrun(TeamError):
 class StoreDamaged(TeamError):
     """What a store holds cannot be read. Nothing was changed."""
 
-    fields = ("file", "line", "why")
     file: str
     line: int
     why: str
@@ -394,7 +387,6 @@ class StoreDamaged(TeamError):
 class StoreInUse(TeamError):
     """A store has an owner already: another actor, here or in another process. Nothing was changed."""
 
-    fields = ("store",)
     store: str
     """The file; of a store without one, its class."""
 
@@ -408,7 +400,6 @@ class StoreInUse(TeamError):
 class NoAcknowledgement(TeamError, TimeoutError):
     """A receiver did not say in time that it is done."""
 
-    fields = ("receiver", "message_type", "seconds")
     receiver: str
     message_type: str
     seconds: float
@@ -420,7 +411,6 @@ class NoAcknowledgement(TeamError, TimeoutError):
 class SubscriberInQuarantine(TeamError):
     """An event was meant for a subscriber that failed over one event after another."""
 
-    fields = ("topics", "subscriber")
     topics: str
     subscriber: str
 
@@ -431,7 +421,6 @@ class SubscriberInQuarantine(TeamError):
 class TooManyWaiting(TeamError):
     """An event was meant for a subscriber that has as many waiting as it may."""
 
-    fields = ("topics", "subscriber", "limit")
     topics: str
     subscriber: str
     limit: int
@@ -446,7 +435,6 @@ class TooManyWaiting(TeamError):
 class ChainTimeout(TeamError, TimeoutError):
     """A chain of events had not come to its end by its deadline; `under_way` names who had not finished."""
 
-    fields = ("correlation_id", "seconds", "under_way")
     correlation_id: str
     seconds: float
     under_way: tuple[str, ...]
@@ -459,7 +447,6 @@ class ChainTimeout(TeamError, TimeoutError):
 class UnknownChain(TeamError):
     """No chain of this correlation id is under way, and none of the last 1,000 that ended had it."""
 
-    fields = ("topics", "correlation_id")
     topics: str
     correlation_id: str
 

@@ -67,8 +67,7 @@ def start_error(supervisor: SupervisorSpec, path: str, children: Children, what:
     """Why a running supervisor cannot start this child (rules 22, 23 and 25)."""
     if supervisor.is_dynamic:
         limit = supervisor.max_children
-        full = limit is not None and len(children) >= limit
-        return MaxChildren(path, limit) if full else None
+        return MaxChildren(path, limit) if limit is not None and len(children) >= limit else None
     if not isinstance(what, ChildSpec | SupervisorSpec):
         return SpecError([SpecFault(path, f"start_child takes a spec here, got {type(what).__name__}")])
     if (fault := child_fault(supervisor, path, what)) is not None:

@@ -1,4 +1,11 @@
-"""The errors of the protocols."""
+"""The errors of the protocols.
+
+Other bases stand in brackets::
+
+    NoSuchQuestion (TeamError, LookupError)
+    NoSuchChoice (TeamError, ValueError)
+    NobodyHears (TeamError)
+"""
 
 from __future__ import annotations
 
@@ -11,7 +18,6 @@ from teams.errors import TeamError
 class NoSuchQuestion(TeamError, LookupError):
     """A person was to answer what is not asked, or not any more."""
 
-    fields = ("path", "question", "open")
     path: str
     question: str
     open: tuple[str, ...]
@@ -24,7 +30,6 @@ class NoSuchQuestion(TeamError, LookupError):
 class NoSuchChoice(TeamError, ValueError):
     """An answer is none of those that the question offers. The question stays open."""
 
-    fields = ("path", "question", "choice", "options")
     path: str
     question: str
     choice: object
@@ -38,7 +43,6 @@ class NoSuchChoice(TeamError, ValueError):
 class NobodyHears(TeamError):
     """A chain began with an event that nobody hears; `patterns` are what is subscribed to at these topics."""
 
-    fields = ("topics", "topic", "patterns")
     topics: str
     topic: str
     patterns: tuple[str, ...]

@@ -1,4 +1,23 @@
-"""The errors of policies and resources."""
+"""The errors of policies and resources.
+
+Other bases stand in brackets::
+
+    Recoverable
+    Fatal
+    TimedOut (TeamError, TimeoutError)
+    Refused (TeamError)
+      CircuitOpen
+      BulkheadFull
+      RateLimited
+      SwitchThrown (Fatal)
+    AllFailed (TeamError)
+    BatchMismatch (TeamError)
+    WrongCall (TeamError, TypeError, Fatal)
+    CallsItself (TeamError, RuntimeError, Fatal)
+    PolicyInUse (TeamError, RuntimeError)
+    ResourceUnavailable (TeamError)
+    ResourceTimeout (TeamError, TimeoutError)
+"""
 
 from __future__ import annotations
 
@@ -21,7 +40,6 @@ class Fatal(Exception):
 class TimedOut(TeamError, TimeoutError):
     """The call was not done in time, and was cancelled."""
 
-    fields = ("call", "seconds")
     call: str
     seconds: float
 
@@ -44,7 +62,6 @@ class CircuitOpen(Refused):
     With `seconds` of 0 the circuit is half open, and the one call it lets through is under way.
     """
 
-    fields = ("call", "seconds")
     call: str
     seconds: float
 
@@ -61,7 +78,6 @@ class CircuitOpen(Refused):
 class BulkheadFull(Refused):
     """As many calls as may be are under way, and as many as may wait do."""
 
-    fields = ("call", "limit", "waiting")
     call: str
     limit: int
     waiting: int
@@ -76,7 +92,6 @@ class BulkheadFull(Refused):
 class RateLimited(Refused):
     """The rate is used up; in `seconds` the next call may begin."""
 
-    fields = ("call", "seconds")
     call: str
     seconds: float
 
@@ -91,7 +106,6 @@ class RateLimited(Refused):
 class SwitchThrown(Refused, Fatal):
     """The kill switch is thrown: the call was refused, or was cancelled while it was under way."""
 
-    fields = ("call", "reason")
     call: str
     reason: str
 
@@ -102,7 +116,6 @@ class SwitchThrown(Refused, Fatal):
 class AllFailed(TeamError):
     """The call failed, and so did every fallback. `causes` holds what each raised, in order."""
 
-    fields = ("call", "causes")
     call: str
     causes: Sequence[Exception]
 
@@ -114,7 +127,6 @@ class AllFailed(TeamError):
 class BatchMismatch(TeamError):
     """The function of a batch returned another number of results than it was given items."""
 
-    fields = ("call", "sent", "returned")
     call: str
     sent: int
     returned: int
@@ -131,7 +143,6 @@ class WrongCall(TeamError, TypeError, Fatal):
     needs. No further attempt mends that.
     """
 
-    fields = ("call", "problem")
     call: str
     problem: str
 
@@ -142,7 +153,6 @@ class WrongCall(TeamError, TypeError, Fatal):
 class CallsItself(TeamError, RuntimeError, Fatal):
     """A call would wait in a policy for what its own task holds there, and so for ever. No other attempt mends that."""
 
-    fields = ("call", "policy")
     call: str
     policy: str
 
@@ -156,7 +166,6 @@ class CallsItself(TeamError, RuntimeError, Fatal):
 class PolicyInUse(TeamError, RuntimeError):
     """A policy that remembers something was used on a second event loop while its first one still runs."""
 
-    fields = ("policy",)
     policy: str
 
     def describe(self) -> str:
@@ -166,7 +175,6 @@ class PolicyInUse(TeamError, RuntimeError):
 class ResourceUnavailable(TeamError):
     """What was asked for can never be granted; `faults` says for each resource why not."""
 
-    fields = ("path", "faults")
     path: str
     faults: Sequence[SpecFault]
 
@@ -177,7 +185,6 @@ class ResourceUnavailable(TeamError):
 class ResourceTimeout(TeamError, TimeoutError):
     """The resources were not granted in time. Nothing is held."""
 
-    fields = ("path", "wants")
     path: str
     wants: str
 
