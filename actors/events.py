@@ -6,46 +6,37 @@ import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import FunctionType, MethodType
 from typing import ClassVar, TypeVar
 
+from actors._record import Record
 from actors._user_code.interrupts import hand_on
 from actors._user_code.reporting import report
-from actors._user_code.text import fields_shown, same
 from actors.reasons import Crashed, ExitReason
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class LifecycleEvent:
-    """Something that happened to an actor. `at` is the runtime's monotonic clock, in seconds.
+class LifecycleEvent(Record):
+    """Something that happened to an actor. `at` is in seconds of the runtime's monotonic clock.
 
-    Events compare by value. They hold messages and errors of the user's: what those raise when they are compared or
-    shown does not leave the event (_user_code/text.py).
+    An event of your own: derive from this class, annotate the fields and give the level of its log line as in
+    `class Halted(LifecycleEvent, level="error")`. Events compare by value. What a message or an error in a field raises
+    when it is compared or shown does not leave the event.
     """
 
     level: ClassVar[str] = "debug"
-    """How loud a log should be about it: debug, info, warning or error."""
+    """The level of its log line: debug, info, warning or error."""
 
     path: str
     at: float
 
-    def __init_subclass__(cls) -> None:
-        # `dataclass` would write these for each class, and call the user's code unguarded.
-        for name in ("__eq__", "__hash__", "__repr__"):
-            if name not in vars(cls):
-                setattr(cls, name, getattr(LifecycleEvent, name))
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return all(same(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+    def __init_subclass__(cls, level: str | None = None) -> None:
+        super().__init_subclass__()
+        if level is not None:
+            cls.level = level
 
     def __hash__(self) -> int:
         return hash((self.path, self.at))
-
-    def __repr__(self) -> str:
-        return fields_shown(self)
 
     @property
     def name(self) -> str:
@@ -69,7 +60,6 @@ class LifecycleEvent:
         return None
 
 
-@dataclass(frozen=True, slots=True)
 class Started(LifecycleEvent):
     """An incarnation runs."""
 
@@ -77,11 +67,9 @@ class Started(LifecycleEvent):
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class StartFailed(LifecycleEvent):
+class StartFailed(LifecycleEvent, level="error"):
     """An incarnation did not come up."""
 
-    level: ClassVar[str] = "error"
     actor_class: type
     incarnation: int
     reason: ExitReason
@@ -92,7 +80,6 @@ class StartFailed(LifecycleEvent):
         return self.reason.exception if isinstance(self.reason, Crashed) else None
 
 
-@dataclass(frozen=True, slots=True)
 class Exited(LifecycleEvent):
     """An incarnation is gone. Crashes have an event of their own type, so that a log can be loud about them alone."""
 
@@ -101,11 +88,9 @@ class Exited(LifecycleEvent):
     reason: ExitReason
 
 
-@dataclass(frozen=True, slots=True)
-class CrashedExit(Exited):
+class CrashedExit(Exited, level="error"):
     """An incarnation is gone by an exception nobody handled."""
 
-    level: ClassVar[str] = "error"
     message_type: str | None = None
 
     @property
@@ -114,13 +99,11 @@ class CrashedExit(Exited):
         return self.reason.exception if isinstance(self.reason, Crashed) else None
 
 
-@dataclass(frozen=True, slots=True)
-class HookFailed(LifecycleEvent):
+class HookFailed(LifecycleEvent, level="error"):
     """A hook for the end raised, and what it raised decides nothing: `on_failure` or `carry_over` after a crash, or any
     of an incarnation that was killed meanwhile. Otherwise what `on_stop` raises is the reason of the exit.
     """
 
-    level: ClassVar[str] = "error"
     incarnation: int
     hook: str
     error: BaseException
@@ -131,11 +114,9 @@ class HookFailed(LifecycleEvent):
         return self.error
 
 
-@dataclass(frozen=True, slots=True)
-class AskFailed(LifecycleEvent):
+class AskFailed(LifecycleEvent, level="info"):
     """A plain pykka actor raised over a question: the asker has the exception, the actor lives (pykka's contract)."""
 
-    level: ClassVar[str] = "info"
     incarnation: int
     message_type: str
     error: BaseException
@@ -146,71 +127,59 @@ class AskFailed(LifecycleEvent):
         return self.error
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter(LifecycleEvent):
+class DeadLetter(LifecycleEvent, level="warning"):
     """A message that no actor handled, or an answer nobody took.
 
     `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, refused, dropped,
     stale_timer.
     """
 
-    level: ClassVar[str] = "warning"
     message: object
     reason: str
     sender: str | None = None
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined(LifecycleEvent):
+class Quarantined(LifecycleEvent, level="error"):
     """A message crashed its actor as often as its spec allows and is put aside (supervision rule 27)."""
 
-    level: ClassVar[str] = "error"
     message: object
     crashes: int
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Redelivered(LifecycleEvent):
+class Redelivered(LifecycleEvent, level="info"):
     """A message that crashed its actor goes to the next incarnation."""
 
-    level: ClassVar[str] = "info"
     message: object
     crashes: int
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LoopBlocked(LifecycleEvent):
+class LoopBlocked(LifecycleEvent, level="warning"):
     """One turn of the actor holds the event loop. `where` is the line of the user's own code that does, `stack` how it
     came there.
     """
 
-    level: ClassVar[str] = "warning"
     seconds: float
     stack: str
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Abandoned(LifecycleEvent):
+class Abandoned(LifecycleEvent, level="error"):
     """A thread or coroutine did not end when it was killed. It is left behind, its result is ignored."""
 
-    level: ClassVar[str] = "error"
     what: str
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class UncaughtException(LifecycleEvent):
+class UncaughtException(LifecycleEvent, level="error"):
     """An exception that no handler or hook raised was contained; the rest goes on.
 
     It came out of code that an actor or a stranger left on the event loop, such as a callback that calls `sys.exit`, or
     out of the runtime itself. `path` is that of the actor the code belongs to, or else the name of the runtime.
     """
 
-    level: ClassVar[str] = "error"
     where: str
     """What raised it, such as `task 'Task-7'`."""
     error: BaseException
@@ -220,7 +189,6 @@ class UncaughtException(LifecycleEvent):
         return self.error
 
 
-@dataclass(frozen=True, slots=True)
 class MessageHandled(LifecycleEvent):
     """A handler is done. Published only while somebody subscribes to this very type: it is on the hot path."""
 

@@ -10,15 +10,15 @@ is cut (_user_code/text.py), and of a reason that came from another, and that on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import zip_longest
 from typing import ClassVar
 
-from actors._user_code.text import TEXT, args_of, attribute, cut, described, fields_shown, key_of, said, shown
+from actors._record import Record
+from actors._user_code.text import TEXT, args_of, attribute, cut, described, key_of, said, shown
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ExitReason:
+class ExitReason(Record):
     """Base of all exit reasons."""
 
     expected: ClassVar[bool] = False
@@ -41,18 +41,13 @@ class ExitReason:
     def __str__(self) -> str:
         return cut(self.in_words(), TEXT)
 
-    def __repr__(self) -> str:
-        return fields_shown(self)
 
-
-@dataclass(frozen=True, slots=True, repr=False)
 class Normal(ExitReason):
     """The actor asked to stop."""
 
     expected: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Shutdown(ExitReason):
     """The actor was told to stop; `detail` says why, where anybody said so."""
 
@@ -63,7 +58,6 @@ class Shutdown(ExitReason):
         return "shutdown" if self.detail is None else f"shutdown({said(self.detail, TEXT)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Killed(ExitReason):
     """The actor had no say."""
 
@@ -73,12 +67,10 @@ class Killed(ExitReason):
         return "killed" if self.detail is None else f"killed({said(self.detail, TEXT)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class NoProc(ExitReason):
     """Asked about an actor that does not exist (any more)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Crashed(ExitReason):
     """An exception nobody handled, `SystemExit` and `KeyboardInterrupt` included.
 
@@ -106,7 +98,6 @@ class Crashed(ExitReason):
         return f"crashed({described(self.exception, TEXT)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class RuntimeLost(ExitReason):
     """The event loop of the runtime ended, or could not go on, while the actor was there. `why` says what happened."""
 
@@ -122,7 +113,6 @@ class RuntimeLost(ExitReason):
         return f"runtime_lost({said(self.runtime)}: {said(self.why)})"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RestartLimitExceeded(ExitReason):
     """A supervisor gave up: `child` was to be restarted more than `max_restarts` times within `period` seconds of
     running; with a `period` of None: more than `max_restarts` times in a row without progress.

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from actors.spi import Crashed, ExitReason, LifecycleEvent, RestartLimitExceeded
 
 
-@dataclass(frozen=True, slots=True)
-class SupervisionEvent(LifecycleEvent):
+class SupervisionEvent(LifecycleEvent, level="info"):
     """Something a supervisor decided about a child. `path` is the child's place in the tree."""
 
-    level: ClassVar[str] = "info"
     child: str
 
 
-@dataclass(frozen=True, slots=True)
-class BackingOff(SupervisionEvent):
+class BackingOff(SupervisionEvent, level="debug"):
     """A restart was granted and waits until `until` (rule 11). `attempt` counts from 1 since the child last made
     progress.
     """
 
-    level: ClassVar[str] = "debug"
     incarnation: int
     cause: ExitReason
     attempt: int
@@ -34,11 +29,9 @@ class BackingOff(SupervisionEvent):
         return f"restart {self.attempt} in {self.delay:.3g} s" if self.delay else f"restart {self.attempt} now"
 
 
-@dataclass(frozen=True, slots=True)
-class Restarting(SupervisionEvent):
+class Restarting(SupervisionEvent, level="debug"):
     """A child is started again; `incarnation` is the one that is to come."""
 
-    level: ClassVar[str] = "debug"
     incarnation: int
     attempt: int
 
@@ -47,20 +40,16 @@ class Restarting(SupervisionEvent):
         return f"restart {self.attempt} now"
 
 
-@dataclass(frozen=True, slots=True)
-class Restarted(SupervisionEvent):
+class Restarted(SupervisionEvent, level="debug"):
     """A restart succeeded: the child is up again. The log of the crash said that this was to come."""
 
-    level: ClassVar[str] = "debug"
     incarnation: int
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class RestartFailed(SupervisionEvent):
+class RestartFailed(SupervisionEvent, level="warning"):
     """A start attempt of a restart, or of a `retry_start`, failed (rule 14)."""
 
-    level: ClassVar[str] = "warning"
     incarnation: int
     cause: ExitReason
     attempt: int
@@ -70,11 +59,9 @@ class RestartFailed(SupervisionEvent):
         return f"attempt {self.attempt} failed" if self.attempt else "the first start failed"
 
 
-@dataclass(frozen=True, slots=True)
-class GaveUp(SupervisionEvent):
+class GaveUp(SupervisionEvent, level="error"):
     """A budget is spent (rules 9 and 10): the supervisor ends, or with `scope="child"` only the child is dropped."""
 
-    level: ClassVar[str] = "error"
     scope: Literal["supervisor", "child"]
     max_restarts: int
     period: float | None
@@ -89,11 +76,9 @@ class GaveUp(SupervisionEvent):
         return cause.exception if isinstance(cause, Crashed) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped(SupervisionEvent):
+class Dropped(SupervisionEvent, level="debug"):
     """A child and its spec are gone from the supervisor."""
 
-    level: ClassVar[str] = "debug"
     reason: ExitReason
 
     def after_exit(self) -> str:
@@ -101,16 +86,13 @@ class Dropped(SupervisionEvent):
         return "not restarted"
 
 
-@dataclass(frozen=True, slots=True)
 class AutoShutdown(SupervisionEvent):
     """The end of a significant child ends the supervisor (rule 21)."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackFailed(LifecycleEvent):
+class CallbackFailed(LifecycleEvent, level="error"):
     """An `on_failure` or `on_give_up` callback raised. It decided nothing; the supervisor went on as its spec says."""
 
-    level: ClassVar[str] = "error"
     callback: str
     error: BaseException
 
@@ -120,9 +102,7 @@ class CallbackFailed(LifecycleEvent):
         return self.error
 
 
-@dataclass(frozen=True, slots=True)
-class Concluded(LifecycleEvent):
+class Concluded(LifecycleEvent, level="info"):
     """Somebody has the result that a part of the tree exists for. `letitcrash run` prints it."""
 
-    level: ClassVar[str] = "info"
     value: object

@@ -5,10 +5,9 @@ The edge keeps a child's cell (ref, path, name, queue) from its first `Start` un
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
-from actors.spi import ExitReason
+from actors.spi import ExitReason, Record
 from supervisors._engine.child import Child
 from supervisors._engine.operation import Operation
 from supervisors._specs.spec import Grace, Spec
@@ -22,8 +21,7 @@ NO_ANSWER = object()
 """The request of a start that wants no answer. None means that there was no request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Record):
     """Start an incarnation, then report `started`, `start_failed`, `declined` or `exited` with its number.
 
     With `keep` it goes into the cell the child has; otherwise it gets a fresh one.
@@ -35,8 +33,7 @@ class Start:
     keep: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Record):
     """Tell it to shut down, wait `grace`, kill it, and report `exited` when it has terminated (rule 17).
 
     It may still be starting. Many of these in one answer share one timer (rule 6).
@@ -47,8 +44,7 @@ class Stop:
     grace: Grace
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(Record):
     """Put this policy in force for the running incarnation, and these settings if it is a supervisor. What it runs does
     not change (rule 23).
     """
@@ -57,72 +53,62 @@ class Adopt:
     spec: Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Record):
     """The child is at rest and its spec is kept: close its cell (dead letters, names, monitors)."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Record):
     """The child is forgotten, with its spec: its cell, if it has one, closes."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
+class Arm(Record):
     """Call `due(token, now)` after `delay` seconds; 0 is a message to itself (rule 14)."""
 
     token: int
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class Disarm:
+class Disarm(Record):
     """Cancel the timer of this token."""
 
     token: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Record):
     """The request succeeded with this value."""
 
     request: object
     value: object
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Record):
     """The request failed."""
 
     request: object
     error: SupervisionError
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Record):
     """The supervisor's own start is complete (rule 1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartFailedSelf:
+class StartFailedSelf(Record):
     """The supervisor's own start failed (rule 2). The last effect: every child has terminated."""
 
     error: ChildStartError
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Record):
     """The supervisor ends with this reason. The last effect: every child has terminated (rule 18)."""
 
     reason: ExitReason
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Record):
     """An event for the ledger and the lifecycle stream (rule 30)."""
 
     event: SupervisionEvent
