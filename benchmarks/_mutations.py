@@ -272,8 +272,8 @@ MUTATIONS = (
         "restarts are not kept in the window",
         8,
         _BUDGET,
-        "self._entries.append(Entry(clock, now, clock.down(now)))",
-        "self._entries = [Entry(clock, now, clock.down(now))]",
+        "self._entries.append(GrantedRestart(clock, now, clock.down(now)))",
+        "self._entries = [GrantedRestart(clock, now, clock.down(now))]",
     ),
     Mutation(
         "the window slides while a child waits",

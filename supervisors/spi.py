@@ -11,7 +11,7 @@ from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, c
 from supervisors._specs.builders import ChildOptions, CommonOptions, budget, child, dynamic_supervisor, supervisor
 from supervisors._specs.document import read_document
 from supervisors._specs.faults import attempt, checked, faults_of, unknown_key
-from supervisors._specs.fields import MAX_RESTARTS, Strategy
+from supervisors._specs.fields import MAX_RESTARTS, RestartStrategy
 from supervisors._specs.spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 from supervisors._supervisor.actor import Supervisor
 from supervisors._supervisor.messages import (
@@ -45,11 +45,11 @@ __all__ = [
     "NotFound",
     "OwnBudget",
     "RestartChild",
+    "RestartStrategy",
     "Spec",
     "SpecError",
     "SpecFault",
     "StartChild",
-    "Strategy",
     "SupervisionError",
     "Supervisor",
     "SupervisorRef",

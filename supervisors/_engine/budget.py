@@ -43,7 +43,7 @@ class UpClock:
         return self._down if self._since is None else self._down + (now - self._since)
 
 
-class Entry(NamedTuple):
+class GrantedRestart(NamedTuple):
     """One restart: whose time it ages by, and where both clocks stood when it was granted."""
 
     clock: UpClock
@@ -63,7 +63,7 @@ class Window:
     def __init__(self, max_restarts: int | None, period: float) -> None:
         self.max_restarts = max_restarts
         self.period = period
-        self._entries: list[Entry] = []
+        self._entries: list[GrantedRestart] = []
 
     def grant(self, clock: UpClock, now: float) -> bool:
         """Whether one more restart, of the child with this clock, is within the budget. Only a granted one is
@@ -78,7 +78,7 @@ class Window:
             self._forget_old(now)
         if len(self._entries) >= self.max_restarts:
             return False
-        self._entries.append(Entry(clock, now, clock.down(now)))
+        self._entries.append(GrantedRestart(clock, now, clock.down(now)))
         return True
 
     def change(self, max_restarts: int | None, period: float, now: float) -> None:

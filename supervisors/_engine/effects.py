@@ -102,7 +102,7 @@ class StartFailedSelf(Record):
     error: ChildStartError
 
 
-class Exit(Record):
+class ExitSelf(Record):
     """The supervisor ends with this reason. The last effect: every child has terminated (rule 18)."""
 
     reason: ExitReason
@@ -114,7 +114,9 @@ class Note(Record):
     event: SupervisionEvent
 
 
-Effect = Start | Stop | Adopt | Close | Drop | Arm | Disarm | Answer | Refuse | Ready | StartFailedSelf | Exit | Note
+Effect = (
+    Start | Stop | Adopt | Close | Drop | Arm | Disarm | Answer | Refuse | Ready | StartFailedSelf | ExitSelf | Note
+)
 
 
 class Outbox:

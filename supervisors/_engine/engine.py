@@ -28,7 +28,7 @@ from supervisors._engine.effects import (
     Close,
     Drop,
     Effect,
-    Exit,
+    ExitSelf,
     FailureDecision,
     Outbox,
     Ready,
@@ -843,7 +843,7 @@ class Engine:
         if isinstance(self._outcome, ChildStartError):
             self._out.put(StartFailedSelf(self._outcome))
         else:
-            self._out.put(Exit(self._outcome))
+            self._out.put(ExitSelf(self._outcome))
 
     # One child
 

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from supervisors._specs.combinations import supervisor_combinations
 from supervisors._specs.faults import attempt, unknown_key
-from supervisors._specs.fields import AutoShutdown, Strategy
+from supervisors._specs.fields import AutoShutdownMode, RestartStrategy
 from supervisors._specs.spec import Callback, Spec, SupervisorSpec
 from supervisors.errors import SpecError, SpecFault
 
@@ -15,10 +15,10 @@ from supervisors.errors import SpecError, SpecFault
 class Settings(TypedDict, total=False):
     """What a running supervisor may be told; meaning and defaults stand at `SupervisorSpec`."""
 
-    strategy: Strategy
+    strategy: RestartStrategy
     max_restarts: int | None
     period: float | None
-    auto_shutdown: AutoShutdown
+    auto_shutdown: AutoShutdownMode
     max_children: int | None
     on_failure: Callback
     on_give_up: Callback

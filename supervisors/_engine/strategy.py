@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 from actors.spi import ExitReason
-from supervisors._specs.fields import AutoShutdown, Restart, Strategy
+from supervisors._specs.fields import AutoShutdownMode, Restart, RestartStrategy
 
 ExitAction = Literal["restart", "keep", "drop"]
 
@@ -30,12 +30,12 @@ def exit_action(restart: Restart, reason: ExitReason) -> ExitAction:
     return _TABLE[restart, reason.expected]
 
 
-def is_group(strategy: Strategy) -> bool:
+def is_group(strategy: RestartStrategy) -> bool:
     """Whether one child's restart takes siblings along."""
     return strategy in ("one_for_all", "rest_for_one")
 
 
-def group(strategy: Strategy, order: Sequence[T], place: int) -> Sequence[T]:
+def group(strategy: RestartStrategy, order: Sequence[T], place: int) -> Sequence[T]:
     """Who restarts when the one at this place of the start order does, that one included, in start order (rule 6). They
     stop in the reverse of it.
     """
@@ -48,7 +48,7 @@ def group(strategy: Strategy, order: Sequence[T], place: int) -> Sequence[T]:
             return order[place:]
 
 
-def shuts_down(auto_shutdown: AutoShutdown, *, significant: bool, others_alive: int) -> bool:
+def shuts_down(auto_shutdown: AutoShutdownMode, *, significant: bool, others_alive: int) -> bool:
     """Whether a child that ended for good, of its own accord, ends its supervisor (rule 21).
 
     `others_alive` counts the other significant children that run or will run again: one that waits for a

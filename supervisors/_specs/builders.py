@@ -12,7 +12,7 @@ from actors.spi import MailboxSpec
 from supervisors._specs.backoff import Constant, Exponential, Linear
 from supervisors._specs.combinations import child_combinations, supervisor_combinations
 from supervisors._specs.faults import attempt, checked
-from supervisors._specs.fields import MOST_PARTITIONS, Args, AutoShutdown, Restart, Start, Strategy
+from supervisors._specs.fields import MOST_PARTITIONS, Args, AutoShutdownMode, Restart, RestartStrategy, Startable
 from supervisors._specs.spec import Callback, ChildSpec, Grace, Host, OnLimit, OwnBudget, Spec, SupervisorSpec
 from supervisors.errors import SpecError, SpecFault
 
@@ -65,8 +65,8 @@ class SharedSupervisorOptions(CommonOptions, total=False):
 class SupervisorOptions(SharedSupervisorOptions, total=False):
     """The options of `supervisor` and `partition_supervisor`."""
 
-    strategy: Strategy
-    auto_shutdown: AutoShutdown
+    strategy: RestartStrategy
+    auto_shutdown: AutoShutdownMode
 
 
 class DynamicOptions(SharedSupervisorOptions, total=False):
@@ -97,7 +97,7 @@ def budget(max_restarts: int, *, period: float | None = None, on_limit: OnLimit 
     return checked(OwnBudget, "budget()", {"max_restarts": max_restarts, "period": period, "on_limit": on_limit})
 
 
-def child(id: str, start: Start, **options: Unpack[ChildOptions]) -> ChildSpec:
+def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSpec:
     """A worker: the spec of one actor below a supervisor. Raises SpecError with all faults at once.
 
     Args:

@@ -22,16 +22,16 @@ table it was chosen by.
 Restart = Literal["permanent", "transient", "temporary"]
 
 
-Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"]
+RestartStrategy = Literal["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"]
 
 
-AutoShutdown = Literal["never", "any_significant", "all_significant"]
+AutoShutdownMode = Literal["never", "any_significant", "all_significant"]
 
 
 Args = Mapping[str, object] | Sequence[object]
 
 
-Start = type | str | Callable[..., object]
+Startable = type | str | Callable[..., object]
 
 
 MOST_PARTITIONS = 100_000
@@ -70,7 +70,7 @@ def check_name(value: object) -> str | None:
     return value
 
 
-def check_start(value: object) -> Start | None:
+def check_start(value: object) -> Startable | None:
     """An actor class, or where to find one. Functions are for task supervisors, which take them with each
     task.
     """

@@ -29,10 +29,10 @@ from supervisors._specs.fields import (
     MAX_RESTARTS,
     MOST_PARTITIONS,
     Args,
-    AutoShutdown,
+    AutoShutdownMode,
     Restart,
-    Start,
-    Strategy,
+    RestartStrategy,
+    Startable,
     check_args,
     check_callback,
     check_id,
@@ -125,7 +125,7 @@ class BaseSpec(BaseModel):
 class ChildSpec(BaseSpec):
     """The spec of a worker. `child` builds it and explains the fields."""
 
-    start: Annotated[Start | None, PlainValidator(check_start)]
+    start: Annotated[Startable | None, PlainValidator(check_start)]
     """None only in the template of `tasks`: the function comes with each task."""
     args: Annotated[Args, PlainValidator(check_args)] = ()
     host: Host | None = None
@@ -229,10 +229,10 @@ class SupervisorSpec(BaseSpec):
     template: ChildSpec | SupervisorSpec | None = None
     partitions: Partitions | None = None
     max_children: Positive | None = None
-    strategy: Strategy = "one_for_one"
+    strategy: RestartStrategy = "one_for_one"
     max_restarts: Count | None = MAX_RESTARTS
     period: Seconds | None = None
-    auto_shutdown: AutoShutdown = "never"
+    auto_shutdown: AutoShutdownMode = "never"
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = "infinity"
     start_timeout: Seconds | None = None
     own_budget: OwnBudget | None = None

@@ -41,7 +41,7 @@ from supervisors._engine.effects import (
     Disarm,
     Drop,
     Effect,
-    Exit,
+    ExitSelf,
     FailureDecision,
     Note,
     Ready,
@@ -53,7 +53,7 @@ from supervisors._engine.effects import (
 from supervisors._engine.engine import Engine
 from supervisors._specs.spec import Grace, Spec, SupervisorSpec
 from supervisors._supervisor.grace import SharedGrace
-from supervisors._supervisor.ledger import LastLedger, Ledger, LedgerEntry
+from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
 from supervisors._supervisor.messages import (
     Adopted,
     CountChildren,
@@ -104,7 +104,7 @@ class Supervisor(Actor):
         numbers = self._cell.close_parked(but=self._places)
         self._engine = Engine(spec, self.path, self.runtime.random, numbers)
         self.publish_view(spec)
-        self._ledger = Ledger()
+        self._ledger = RestartLedger()
         self._cells: dict[str, Cell] = {}
         self._timers: dict[int, TimerHandle] = {}
         self._recipe: tuple[Spec, Props] | None = None
@@ -318,7 +318,7 @@ class Supervisor(Actor):
                 self._cell.running()
             case StartFailedSelf(error=error):
                 self._cell.start_failed(Crashed(error))
-            case Exit(reason=reason):
+            case ExitSelf(reason=reason):
                 self._cell.leave(reason)
             case Note(event=event):
                 self._note(event)

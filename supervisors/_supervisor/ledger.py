@@ -33,7 +33,7 @@ class LedgerEntry:
     settled_at: float | None = None
 
 
-class Ledger:
+class RestartLedger:
     """The last restarts of one supervisor, oldest first. Adding is constant time."""
 
     def __init__(self, length: int = LENGTH) -> None:
@@ -130,4 +130,4 @@ class LastLedger:
     """What the place of a supervisor keeps of its last incarnation, for those who ask why it is gone."""
 
     def __init__(self) -> None:
-        self.ledger = Ledger(0)
+        self.ledger = RestartLedger(0)

@@ -30,7 +30,7 @@ from supervisors._supervisor.messages import (
     WhichChildren,
 )
 from supervisors._supervisor.task import Promise
-from supervisors._supervisor.waits import Turn
+from supervisors._supervisor.waits import QueuedRequest
 from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, ended
 
 
@@ -77,7 +77,7 @@ class SupervisorRef(ActorRef[Any]):
         settles when it is up.
         """
         future = self._ask(StartChild(what))
-        future.concerns(Turn(self._cell, lambda engine: engine.start_waits(what)))
+        future.concerns(QueuedRequest(self._cell, lambda engine: engine.start_waits(what)))
         return future
 
     def run(self, function: Callable[..., object], *args: object, **kwargs: object) -> Future[Any]:
@@ -103,7 +103,7 @@ class SupervisorRef(ActorRef[Any]):
     def restart_child(self, id: str) -> Future[ActorRef[Any]]:
         """Starts a child that is stopped or declined."""
         future = self._ask(RestartChild(id))
-        future.concerns(Turn(self._cell, lambda engine: engine.restart_waits(id)))
+        future.concerns(QueuedRequest(self._cell, lambda engine: engine.restart_waits(id)))
         return future
 
     def delete_child(self, id: str) -> Future[None]:
@@ -140,7 +140,7 @@ class SupervisorRef(ActorRef[Any]):
         if branch is not None and stops:
             future.concerns(branch, Wanted.FORCED_END)
         else:
-            future.concerns(Turn(self._cell, lambda engine: engine.update_waits(specs)))
+            future.concerns(QueuedRequest(self._cell, lambda engine: engine.update_waits(specs)))
         return future
 
     def update_settings(self, **settings: Unpack[Settings]) -> Future[tuple[str, ...]]:

@@ -85,7 +85,7 @@ def start(
     *,
     on_give_up: OnGiveUp = "raise",
     **options: Unpack[RuntimeOptions],
-) -> Start:
+) -> StartContext:
     """Brings a tree up: in a `with` block on a loop in a background thread, in `async with` on the running one.
 
     `with start(tree) as root:` gives the ref of the root supervisor.
@@ -113,10 +113,10 @@ def start(
     """
     if on_give_up not in ("raise", "ignore"):
         raise SpecError([SpecFault("start()", f"on_give_up: must be 'raise' or 'ignore', got {on_give_up!r}")])
-    return Start(as_tree(tree), runtime, options, on_give_up)
+    return StartContext(as_tree(tree), runtime, options, on_give_up)
 
 
-class Start:
+class StartContext:
     """A tree that is to be started; what `start` returns. Use it for one block."""
 
     def __init__(

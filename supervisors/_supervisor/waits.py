@@ -29,7 +29,7 @@ class Open:
 OPEN = Open()
 
 
-class Turn:
+class QueuedRequest:
     """A request that the supervisor serves after the start that is under way, while `waits` says so."""
 
     __slots__ = ("_cell", "_waits")

@@ -42,7 +42,7 @@ def _rounds(now: float) -> bool:
     return Fraction(now).denominator > GRAIN
 
 
-class Verdict(Enum):
+class BudgetResult(Enum):
     """Whether a restart is within the budget."""
 
     ALLOWED = "allowed"
@@ -76,10 +76,10 @@ class Account:
         """Whether the entry may be on either side of the edge."""
         return abs(age - self.period) < ROUNDING and (age != self.period or entry[0].rounds or _rounds(now))
 
-    def charge(self, child: UpTime, now: float) -> Verdict:
+    def charge(self, child: UpTime, now: float) -> BudgetResult:
         """Counts a restart of this child, if it is allowed."""
         if self.max_restarts is None:
-            return Verdict.ALLOWED
+            return BudgetResult.ALLOWED
         ages = [clock.at(now) - then for clock, then in self._entries]
         doubtful = [self._doubts(entry, age, now) for entry, age in zip(self._entries, ages, strict=True)]
         verdict = self._judge(ages, doubtful)
@@ -87,9 +87,9 @@ class Account:
         self._entries.append((child, child.at(now)))
         return verdict
 
-    def _judge(self, ages: Sequence[Fraction], doubtful: Sequence[bool]) -> Verdict:
+    def _judge(self, ages: Sequence[Fraction], doubtful: Sequence[bool]) -> BudgetResult:
         assert self.max_restarts is not None
         inside = sum(age <= self.period and not doubt for age, doubt in zip(ages, doubtful, strict=True))
         if inside + 1 > self.max_restarts:
-            return Verdict.EXCEEDED
-        return Verdict.ALLOWED if inside + sum(doubtful) + 1 <= self.max_restarts else Verdict.EITHER
+            return BudgetResult.EXCEEDED
+        return BudgetResult.ALLOWED if inside + sum(doubtful) + 1 <= self.max_restarts else BudgetResult.EITHER

@@ -18,7 +18,7 @@ from enum import Enum
 from actors.spi import Crashed, ExitReason, RestartLimitExceeded, Shutdown
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.errors import ChildStartError as ChildStartFailed
-from supervisors.testing._account import Account, UpTime, Verdict
+from supervisors.testing._account import Account, BudgetResult, UpTime
 from supervisors.testing._asks import Asks
 from supervisors.testing._delays import AT_ONCE, ROUNDING, Span
 from supervisors.testing._errors import ReferenceDisagreement
@@ -600,9 +600,9 @@ class SupervisorModel:
     def _charge(self, member: Member) -> bool:
         """Counts a restart; what happens when the budget is spent happens here (rules 8 to 10)."""
         verdict = self._within_its_budget(member)
-        if verdict is Verdict.EITHER:
+        if verdict is BudgetResult.EITHER:
             self.give_in("a restart leaves the window now, but for a rounding")
-        if verdict is not Verdict.EXCEEDED:
+        if verdict is not BudgetResult.EXCEEDED:
             return True
         if _dropped_at_limit(member.spec):
             self._answer(member, "ChildStartError")
@@ -614,7 +614,7 @@ class SupervisorModel:
         self._end(10, "restart_limit_exceeded", lambda why: isinstance(why, RestartLimitExceeded) or _names(why, path))
         return False
 
-    def _within_its_budget(self, member: Member) -> Verdict:
+    def _within_its_budget(self, member: Member) -> BudgetResult:
         """Whether one more restart is allowed: within a period, of all that draw on one budget; without, of each child
         alone, in a row and without progress.
         """
@@ -624,9 +624,9 @@ class SupervisorModel:
             assert account is not None
             return account.charge(member.uptime, self.now)
         if budget.max_restarts is None:
-            return Verdict.ALLOWED
+            return BudgetResult.ALLOWED
         member.stalled += 1
-        return Verdict.EXCEEDED if member.stalled > budget.max_restarts else Verdict.ALLOWED
+        return BudgetResult.EXCEEDED if member.stalled > budget.max_restarts else BudgetResult.ALLOWED
 
     # The end
 

@@ -17,7 +17,7 @@ from supervisors._engine.effects import (
     Disarm,
     Drop,
     Effect,
-    Exit,
+    ExitSelf,
     FailureDecision,
     Note,
     Ready,
@@ -225,7 +225,7 @@ class Edge:
                 self.errors[request] = error
             case Ready():
                 self.log.append("ready")
-            case Exit() | StartFailedSelf():
+            case ExitSelf() | StartFailedSelf():
                 self.log.append("end")
                 self.ended = effect
             case Note(event=event):

@@ -6,7 +6,7 @@ import pytest
 
 from actors import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, Shutdown
 from supervisors._engine.strategy import ExitAction, exit_action, group, is_group, shuts_down
-from supervisors._specs.fields import AutoShutdown, Restart, Strategy
+from supervisors._specs.fields import AutoShutdownMode, Restart, RestartStrategy
 
 EXPECTED: list[ExitReason] = [Normal(), Shutdown(), Shutdown("detail")]
 ABNORMAL: list[ExitReason] = [
@@ -44,7 +44,7 @@ def test_an_abnormal_exit(restart: Restart, reason: ExitReason, answer: ExitActi
         ("rest_for_one", "bc", True),
     ],
 )
-def test_who_restarts_when_b_of_a_b_c_does(strategy: Strategy, members: str, is_a_group: bool) -> None:
+def test_who_restarts_when_b_of_a_b_c_does(strategy: RestartStrategy, members: str, is_a_group: bool) -> None:
     """Rule 6."""
     assert "".join(group(strategy, "abc", 1)) == members
     assert is_group(strategy) is is_a_group
@@ -53,7 +53,7 @@ def test_who_restarts_when_b_of_a_b_c_does(strategy: Strategy, members: str, is_
 @pytest.mark.parametrize("significant", [True, False])
 @pytest.mark.parametrize("others", [0, 1])
 @pytest.mark.parametrize("mode", ["never", "any_significant", "all_significant"])
-def test_when_the_end_of_a_child_ends_the_supervisor(mode: AutoShutdown, others: int, significant: bool) -> None:
+def test_when_the_end_of_a_child_ends_the_supervisor(mode: AutoShutdownMode, others: int, significant: bool) -> None:
     """Rule 21: any, or the last significant child; an insignificant one never."""
     expected = significant and (mode == "any_significant" or (mode == "all_significant" and others == 0))
     assert shuts_down(mode, significant=significant, others_alive=others) is expected
