@@ -40,7 +40,7 @@ from actors._user_code.text import block, described, is_ctrl_c, shown, type_name
 from actors.reasons import ExitReason, RuntimeLost, within
 
 _LONGEST = 10_000
-"""Characters of the text of an error: one may list many faults."""
+"""Characters of the text of an error, which may list many faults."""
 
 
 class ActorError(Exception):
@@ -87,14 +87,14 @@ class ActorError(Exception):
 
 
 class ActorDeadError(ActorError, pykka.ActorDeadError):
-    """The actor is gone for good; the refused message is given back as `undelivered`."""
+    """The actor has terminated. The refused message is in `undelivered`."""
 
     fields = ("path", "reason", "undelivered")
     path: str
     reason: ExitReason
     undelivered: object
     begun: bool
-    """Whether a handler had begun with the message when the actor ended. False: no handler has seen it."""
+    """Whether a handler had begun with the message when the actor terminated. False: no handler has seen it."""
 
     def __init__(self, path: str, reason: ExitReason, undelivered: object, *, begun: bool = False) -> None:
         super().__init__(path, reason, undelivered)
@@ -104,14 +104,13 @@ class ActorDeadError(ActorError, pykka.ActorDeadError):
 
     def describe(self) -> str:
         kind = type_name(self.undelivered)
-        return f"{self.path} is gone ({within(self.reason)}); the message of type {kind} is in .undelivered"
+        return f"{self.path} has terminated ({within(self.reason)}); the message of type {kind} is in .undelivered"
 
 
 class ActorCrashed(ActorError):
-    """Handling the message crashed the actor with something an asker must not have raised at it.
+    """The actor crashed over the message with an exception that must not be raised in the caller.
 
-    `SystemExit`, `KeyboardInterrupt` and `CancelledError` would end the asker too; it gets this instead. `cause` is
-    the original.
+    `SystemExit`, `KeyboardInterrupt` and `CancelledError` would end the caller, too. `cause` is the original.
     """
 
     path: str
@@ -122,8 +121,8 @@ class ActorCrashed(ActorError):
 
 
 class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
-    """No answer came in time. The message may still be handled, unless it waits: then it becomes a dead letter
-    (`expired`).
+    """No answer came in time. A message that still waits in the mailbox becomes a dead letter (`expired`); a handler
+    that has begun goes on.
     """
 
     path: str
@@ -134,7 +133,7 @@ class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
 
 
 class DeadlockError(ActorError):
-    """The wait would close a cycle of actors that wait for each other; `chain` names them, each before what it waits
+    """The wait would close a cycle of actors that wait for each other. `chain` names them, each before the one it waits
     for.
     """
 
@@ -148,7 +147,7 @@ class DeadlockError(ActorError):
 
 
 class BlockingCallError(ActorError):
-    """Something that blocks its thread was asked for on an event loop; `instead` says what to write."""
+    """A call that blocks its thread was made on an event loop. `instead` says what to write."""
 
     what: str
     instead: str
@@ -158,7 +157,7 @@ class BlockingCallError(ActorError):
 
 
 class MailboxFull(ActorError):
-    """A bounded mailbox refused the message, which is given back as `undelivered`."""
+    """A bounded mailbox refused the message, which is in `undelivered`."""
 
     path: str
     capacity: int
@@ -172,9 +171,9 @@ class MailboxFull(ActorError):
 
 
 class InvalidPriority(ActorError, ValueError):
-    """The `priority` function of a mailbox returned what cannot be ordered: NaN, or something that is not a number.
+    """The `priority` function of a mailbox returned NaN, or something that is not a number.
 
-    The message was not sent and is given back as `undelivered`.
+    The message was not sent and is in `undelivered`.
     """
 
     path: str
@@ -190,7 +189,7 @@ class InvalidPriority(ActorError, ValueError):
 
 
 class UnhandledMessage(ActorError):
-    """The actor has neither a handler for the type of the message nor an `on_receive` of its own."""
+    """The actor has no handler for the type of the message and no `on_receive` of its own."""
 
     path: str
     message_type: str
@@ -204,7 +203,7 @@ class IgnoreStart(Exception):
 
 
 class StartError(ActorError):
-    """An actor did not start; `reason` says why and its exception is the `__cause__` where it was raised."""
+    """An actor did not start; `reason` says why. An exception that failed the start is the `__cause__`."""
 
     path: str
     reason: ExitReason
@@ -223,7 +222,7 @@ class StartDeclined(ActorError):
 
 
 class StartTimeout(ActorError, TimeoutError):
-    """Construction and `on_start` did not end within the time limit of the start (supervision rule 4)."""
+    """The constructor and `on_start` took longer than the time limit of a start (supervision rule 4)."""
 
     path: str
     seconds: float
@@ -236,7 +235,7 @@ class StartTimeout(ActorError, TimeoutError):
 
 
 class HandlerTimeout(ActorError, TimeoutError):
-    """A handler passed the time limit of its actor, which crashed for it."""
+    """A handler exceeded the time limit of its actor, which crashed for it."""
 
     path: str
     message_type: str
@@ -247,7 +246,7 @@ class HandlerTimeout(ActorError, TimeoutError):
 
 
 class LinkedExit(ActorError):
-    """The exit of a linked actor took this one along."""
+    """The exit of a linked actor ended this one."""
 
     path: str
     reason: ExitReason
@@ -257,12 +256,12 @@ class LinkedExit(ActorError):
 
 
 class NoSuchActor(ActorError, LookupError):
-    """There is no actor at this path, or it is gone for good."""
+    """This path has no actor, or its actor has terminated."""
 
     path: str
 
     def describe(self) -> str:
-        return f"there is no actor at {self.path}: it was never started, or is gone for good"
+        return f"no actor at {self.path}: it was never started, or has terminated"
 
 
 class NameTaken(ActorError):
@@ -276,7 +275,7 @@ class NameTaken(ActorError):
 
 
 class NotAnActor(ActorError, TypeError):
-    """The class to be started is not an actor class this runtime can host."""
+    """The class is not an actor class that this runtime can start."""
 
     what: str
     problem: str
@@ -286,7 +285,7 @@ class NotAnActor(ActorError, TypeError):
 
 
 class NotInRuntime(ActorError):
-    """Something that needs a running runtime was asked for outside of one."""
+    """A call that needs a running runtime was made outside of one."""
 
     what: str
     instead: str
@@ -296,10 +295,10 @@ class NotInRuntime(ActorError):
 
 
 class RuntimeStopped(ActorError, pykka.ActorDeadError):
-    """The runtime has stopped, has lost its event loop, or its process was forked away from it.
+    """The runtime has stopped, has lost its event loop, or belongs to the process that this one was forked from.
 
-    Whatever waits when a runtime loses its loop is settled with this error, and leaving the block of the runtime raises
-    it. The `__cause__` is the exception that ended the loop, if there was one.
+    When a runtime loses its loop, every wait ends with this error, and so does the block of the runtime. The
+    `__cause__` is the exception that ended the loop, if one did.
     """
 
     name: str
@@ -310,15 +309,15 @@ class RuntimeStopped(ActorError, pykka.ActorDeadError):
 
 
 def gone(path: str, reason: ExitReason, undelivered: object) -> ActorDeadError | RuntimeStopped:
-    """What a caller gets whose actor is gone for this reason: alone, or with the whole runtime."""
+    """The error for a caller whose actor has terminated for this reason, alone or with the whole runtime."""
     if not isinstance(reason, RuntimeLost):
         return ActorDeadError(path, reason, undelivered)
     return lost(reason)
 
 
 def lost(reason: RuntimeLost) -> RuntimeStopped:
-    """What a caller gets whose runtime has lost its loop. Each gets an error of its own: a traceback is written into
-    it.
+    """The error for a caller whose runtime has lost its loop. Each caller gets an error of its own, because a traceback
+    is written into it.
     """
     error = RuntimeStopped(reason.runtime, reason.why)
     error.__cause__ = reason.cause
@@ -326,16 +325,16 @@ def lost(reason: RuntimeLost) -> RuntimeStopped:
 
 
 class LoopStopRefused(ActorError, RuntimeError):
-    """`loop.stop()` was called on the event loop of a runtime, which everything in the runtime shares."""
+    """`loop.stop()` was called on the event loop of a runtime, which every actor of the runtime shares."""
 
     path: str
-    """The actor that called; empty: none did."""
+    """The actor that called; empty outside of actors."""
     name: str
 
     def describe(self) -> str:
         return (
-            f"{self.path or 'code of no actor'}: loop.stop() would end the event loop of runtime {self.name!r}, which "
-            "every actor shares. Stop the actor (self.stop()) or the runtime (runtime.stop())"
+            f"{self.path or 'code outside of actors'}: loop.stop() would end the event loop of runtime {self.name!r}, "
+            "which every actor shares. Stop the actor (self.stop()) or the runtime (runtime.stop())"
         )
 
 
@@ -350,7 +349,7 @@ class HandlerDefinitionError(ActorError, TypeError):
 
 
 class StateMachineDefinitionError(ActorError, TypeError):
-    """A state machine class that cannot work; `faults` holds everything that is wrong with it, a sentence each."""
+    """A state machine class cannot work. `faults` holds every fault, a sentence each."""
 
     machine: str
     faults: Sequence[str]
@@ -360,7 +359,7 @@ class StateMachineDefinitionError(ActorError, TypeError):
 
 
 class UnknownState(ActorError, ValueError):
-    """A state machine was told to go to a state it does not have; `known` names those it has."""
+    """A state machine was told to go to a state that it does not have. `known` names its states."""
 
     machine: str
     target: str
@@ -371,13 +370,11 @@ class UnknownState(ActorError, ValueError):
 
 
 class TransitionRefused(ActorError, RuntimeError):
-    """Something a state machine does in its handlers was done where it has no meaning, such as `goto` in an enter
-    action.
-    """
+    """`goto`, `postpone` or a timeout was called outside of a message handler, for example in an enter action."""
 
     machine: str
     what: str
     where: str
 
     def describe(self) -> str:
-        return f"{self.machine}: {self.what} has no meaning {self.where}; do it while a message is handled"
+        return f"{self.machine}: {self.what} is not allowed {self.where}; call it from a message handler"

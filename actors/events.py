@@ -1,4 +1,4 @@
-"""The stream of lifecycle events. Logs, metrics, traces and views are sinks of it and know nothing of each other."""
+"""The stream of lifecycle events. Logs, metrics, traces and views are independent sinks of it."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class LifecycleEvent(Record):
 
     @property
     def exception(self) -> BaseException | None:
-        """The exception that this event is the first to tell of. A log shows its traceback."""
+        """The exception that this event reports first. A log shows its traceback."""
         return None
 
     def after_exit(self) -> str | None:
-        """What the event adds to the end of an incarnation just before it at the same path, in words: `restart 1 in
-        0.2 s`. A log adds that to the line of the end. None: the event is news of its own.
+        """What follows the end of an incarnation at the same path, in words: `restart 1 in 0.2 s`. A log adds it to the
+        line of that end. None: the event has a line of its own.
         """
         return None
 
@@ -81,7 +81,7 @@ class StartFailed(LifecycleEvent, level="error"):
 
 
 class Exited(LifecycleEvent):
-    """An incarnation is gone. Crashes have an event of their own type, so that a log can be loud about them alone."""
+    """An incarnation has ended. A crash has a subclass, so that a log can give it a higher level."""
 
     actor_class: type
     incarnation: int
@@ -89,7 +89,7 @@ class Exited(LifecycleEvent):
 
 
 class CrashedExit(Exited, level="error"):
-    """An incarnation is gone by an exception nobody handled."""
+    """An incarnation has ended by an unhandled exception."""
 
     message_type: str | None = None
 
@@ -100,8 +100,8 @@ class CrashedExit(Exited, level="error"):
 
 
 class HookFailed(LifecycleEvent, level="error"):
-    """A hook for the end raised, and what it raised decides nothing: `on_failure` or `carry_over` after a crash, or any
-    of an incarnation that was killed meanwhile. Otherwise what `on_stop` raises is the reason of the exit.
+    """A hook for the end raised, without effect: `on_failure` or `carry_over` after a crash, or any hook of an
+    incarnation that was killed meanwhile. Otherwise an exception of `on_stop` is the reason of the exit.
     """
 
     incarnation: int
@@ -110,12 +110,12 @@ class HookFailed(LifecycleEvent, level="error"):
 
     @property
     def exception(self) -> BaseException | None:
-        """What the hook raised."""
+        """The exception of the hook."""
         return self.error
 
 
 class AskFailed(LifecycleEvent, level="info"):
-    """A plain pykka actor raised over a question: the asker has the exception, the actor lives (pykka's contract)."""
+    """A plain pykka actor raised in an ask: the caller gets the exception, the actor lives (pykka's contract)."""
 
     incarnation: int
     message_type: str
@@ -123,12 +123,12 @@ class AskFailed(LifecycleEvent, level="info"):
 
     @property
     def exception(self) -> BaseException | None:
-        """What the asker has got."""
+        """The exception that the caller got."""
         return self.error
 
 
 class DeadLetter(LifecycleEvent, level="warning"):
-    """A message that no actor handled, or an answer nobody took.
+    """A message that no actor handled, or an answer that no caller took.
 
     `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, refused, dropped,
     stale_timer.
@@ -141,7 +141,7 @@ class DeadLetter(LifecycleEvent, level="warning"):
 
 
 class Quarantined(LifecycleEvent, level="error"):
-    """A message crashed its actor as often as its spec allows and is put aside (supervision rule 27)."""
+    """A message crashed its actor as often as its spec allows and is not delivered again (supervision rule 27)."""
 
     message: object
     crashes: int
@@ -149,7 +149,7 @@ class Quarantined(LifecycleEvent, level="error"):
 
 
 class Redelivered(LifecycleEvent, level="info"):
-    """A message that crashed its actor goes to the next incarnation."""
+    """A message that crashed its actor is delivered to the next incarnation."""
 
     message: object
     crashes: int
@@ -157,8 +157,8 @@ class Redelivered(LifecycleEvent, level="info"):
 
 
 class LoopBlocked(LifecycleEvent, level="warning"):
-    """One turn of the actor holds the event loop. `where` is the line of the user's own code that does, `stack` how it
-    came there.
+    """One handler or hook of the actor holds the event loop. `where` is the line of the user's code, `stack` the calls
+    that led to it.
     """
 
     seconds: float
@@ -167,21 +167,21 @@ class LoopBlocked(LifecycleEvent, level="warning"):
 
 
 class Abandoned(LifecycleEvent, level="error"):
-    """A thread or coroutine did not end when it was killed. It is left behind, its result is ignored."""
+    """A thread or coroutine did not end when it was killed. It runs on; its result is ignored."""
 
     what: str
     incarnation: int
 
 
 class UncaughtException(LifecycleEvent, level="error"):
-    """An exception that no handler or hook raised was contained; the rest goes on.
+    """An exception outside of handlers and hooks was contained; everything else goes on.
 
-    It came out of code that an actor or a stranger left on the event loop, such as a callback that calls `sys.exit`, or
-    out of the runtime itself. `path` is that of the actor the code belongs to, or else the name of the runtime.
+    It came from code on the event loop, such as a callback that calls `sys.exit`, or from the runtime itself. `path` is
+    that of the actor to which the code belongs, or else the name of the runtime.
     """
 
     where: str
-    """What raised it, such as `task 'Task-7'`."""
+    """The code that raised it, such as `task 'Task-7'`."""
     error: BaseException
 
     @property
@@ -190,7 +190,7 @@ class UncaughtException(LifecycleEvent, level="error"):
 
 
 class MessageHandled(LifecycleEvent):
-    """A handler is done. Published only while somebody subscribes to this very type: it is on the hot path."""
+    """A handler has ended. Published only while a sink names this very class: it is on the hot path."""
 
     message: object
     sender: str | None
@@ -219,12 +219,12 @@ class Subscription:
         self.sink = sink
         self.types = types
         self.number = number
-        """Sinks are told in the order of these numbers."""
+        """Sinks are called in the order of these numbers."""
         self.to_actor = to_actor
-        """Whether the sink sends the events to an actor, as messages."""
+        """Whether the sink sends the events to an actor as messages."""
 
     def takes(self, kind: type[LifecycleEvent]) -> bool:
-        """Whether the sink is told of events of this class."""
+        """Whether the sink gets events of this class."""
         if kind is MessageHandled:
             return MessageHandled in self.types
         return issubclass(kind, self.types)
@@ -238,8 +238,8 @@ class EventStream:
     """Publishes events to sinks.
 
     A sink runs in the thread that publishes: the runtime's loop for most events, an actor's own thread for some. A
-    sink that raises, whatever it raises, stays subscribed, and the publisher and the other sinks go on. Its first
-    failure of each class is reported to the logger `letitcrash`, or to stderr where the logger fails too.
+    sink that raises any exception stays subscribed; the publisher and the other sinks go on. Its first failure of each
+    class is reported to the logger `letitcrash`, or to stderr if the logger fails, too.
     """
 
     def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
@@ -250,22 +250,22 @@ class EventStream:
         self._by_type: dict[type[LifecycleEvent], dict[int, Subscription]] = {}
         """The subscriptions that name a class."""
         self._takers: dict[type[LifecycleEvent], tuple[Subscription, ...]] = {}
-        """Who takes events of a class, for the classes that were asked for since that changed."""
+        """The subscriptions that get events of a class: a cache, for the classes asked for since the last change."""
         self._lock = threading.Lock()
         self._reported: dict[int, set[type[BaseException]]] = {}
-        """What the sink of each subscription, by its number, was reported for."""
+        """The classes of failures already reported, by the number of the subscription."""
         self.dead_letters: Counter[str] = Counter()
-        """How many dead letters there were, by reason. Only grows."""
+        """The number of dead letters, by reason. Only grows."""
 
     def subscribe(self, sink: Callable[[E], object], *types: type[E]) -> Subscription:
-        """Calls `sink(event)` for every event of these classes and their subclasses; of all classes when none is named.
+        """Calls `sink(event)` for every event of these classes and their subclasses; without classes, for every event.
 
-        `MessageHandled` reaches only those who name it. Raises TypeError when one of `types` is not a class of events.
+        `MessageHandled` reaches only sinks that name it. Raises TypeError if one of `types` is not a class of events.
         """
         return self._add(sink, types, to_actor=False)  # type: ignore[arg-type]
 
     def subscribe_actor(self, sink: Sink[LifecycleEvent], *types: type[LifecycleEvent]) -> Subscription:
-        """The same for a sink that sends the events to an actor as messages: it hears of no event that is published as
+        """The same for a sink that sends the events to an actor as messages: it does not get events published as
         `quiet`.
         """
         return self._add(sink, types, to_actor=True)
@@ -305,7 +305,7 @@ class EventStream:
             del self._takers[kind]
 
     def sinks(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
-        """Who wants events of this class. Ask before building an event where building it costs."""
+        """The subscriptions that get events of this class. Ask before you build an event that is expensive."""
         found = self._takers.get(kind)
         if found is None:
             with self._lock:
@@ -321,14 +321,14 @@ class EventStream:
         return tuple(found[number] for number in sorted(found))
 
     def wants_messages(self) -> bool:
-        """Whether a sink wants to hear of single messages."""
+        """Whether a sink names `MessageHandled`."""
         return MessageHandled in self._by_type
 
     def publish(self, event: LifecycleEvent, *, quiet: bool = False) -> None:
-        """Tells every sink that subscribed to the class of the event.
+        """Calls every sink that subscribed to the class of the event.
 
-        `quiet`: the event came about because an event was sent to an actor. The sinks of actors do not hear of it, for
-        each could cause the next one for ever.
+        `quiet`: the event was caused by sending an event to an actor. Sinks of actors do not get it, because each event
+        could cause the next one for ever.
         """
         if type(event) is DeadLetter:
             with self._lock:
@@ -343,7 +343,7 @@ class EventStream:
                 self._report(each, event, error)
 
     def _report(self, subscription: Subscription, event: LifecycleEvent, error: BaseException) -> None:
-        """Reports the first failure of each class that a sink shows: more would drown the log."""
+        """Reports the first failure of each class of a sink: more would flood the log."""
         kind, sink = type(error), subscription.sink
         with self._lock:
             known = self._reported.setdefault(subscription.number, set())

@@ -1,4 +1,4 @@
-"""What teams tell: events of the runtime's own stream, so that logs, metrics and views are sinks of all alike."""
+"""The events of teams. They go to the runtime's own stream, so logs, metrics and views get them like all others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from actors.spi import LifecycleEvent
 
 
 class TeamEvent(LifecycleEvent):
-    """Something that happened in a team. `path` is the place of whoever tells it; `at` is in seconds of the runtime's
+    """Something that happened in a team. `path` is the actor that publishes it; `at` is in seconds of the runtime's
     clock.
     """
 
@@ -15,28 +15,28 @@ class TeamEvent(LifecycleEvent):
 
 
 class WorkBegan(TeamEvent):
-    """A member got a piece of work."""
+    """A member got work."""
 
     work: str
     member: str
     attempt: int
     waited: float
-    """Seconds since it was given to the team."""
+    """Seconds since the team got it."""
 
 
 class WorkEnded(TeamEvent):
-    """A piece of work was done."""
+    """Work was done."""
 
     work: str
     member: str | None
     seconds: float
-    """From the moment it was given to the team to its end."""
+    """Seconds from the moment the team got it to its end."""
     busy: float
-    """From the moment the last member got it to its end."""
+    """Seconds from the moment the last member got it to its end."""
 
 
 class WorkGivenUp(WorkEnded, level="warning"):
-    """A piece of work ended without a result."""
+    """Work ended without a result."""
 
     error: BaseException
 
@@ -51,7 +51,7 @@ class WorkRetried(TeamEvent, level="warning"):
 
 
 class HandedOff(TeamEvent, level="info"):
-    """A member took work over from another: from now on it is the owner."""
+    """A member took work over from another, and owns it from now on."""
 
     work: str
     giver: str
@@ -60,7 +60,7 @@ class HandedOff(TeamEvent, level="info"):
 
 
 class HandoffReturned(TeamEvent, level="warning"):
-    """Nobody took the work over; its giver has it again."""
+    """No member took the work over; its giver has it again."""
 
     work: str
     giver: str
@@ -72,19 +72,19 @@ class HandoffReturned(TeamEvent, level="warning"):
 
 
 class MemberJoined(TeamEvent, level="info"):
-    """A member came while the team ran."""
+    """A member joined while the team ran."""
 
     member: str
 
 
 class MemberLeft(TeamEvent, level="info"):
-    """A member left in good order."""
+    """A member left in order."""
 
     member: str
 
 
 class MemberLost(TeamEvent, level="error"):
-    """A member is gone for good, and did not say goodbye."""
+    """A member terminated without leaving."""
 
     member: str
 
@@ -93,21 +93,21 @@ class MemberLost(TeamEvent, level="error"):
 
 
 class Paused(TeamEvent, level="info"):
-    """The team begins nothing new."""
+    """The team starts no new work."""
 
 
 class Resumed(TeamEvent, level="info"):
-    """The team goes on."""
+    """The team starts new work again."""
 
 
 class Halted(TeamEvent, level="error"):
-    """The kill switch was thrown."""
+    """The kill switch of the team was used."""
 
     reason: str
 
 
 class Reset(TeamEvent, level="info"):
-    """The team works again after it was halted."""
+    """A halted team works again."""
 
 
 # Runs
@@ -120,7 +120,7 @@ class RunEvent(TeamEvent):
 
 
 class RunBegan(RunEvent, level="info"):
-    """A pattern is played."""
+    """The run of a pattern began."""
 
     pattern: str
 
@@ -133,7 +133,7 @@ class RunEnded(RunEvent, level="info"):
 
 
 class StepBegan(RunEvent):
-    """A step of a run was given out."""
+    """A step of a run was given to its target."""
 
     step: str
     target: str
@@ -156,14 +156,14 @@ class StepBroke(RunEvent, level="warning"):
 
 
 class StepSkipped(RunEvent, level="info"):
-    """A run goes on without this step, as its pattern says."""
+    """A run goes on without this step, as its pattern allows."""
 
     step: str
     why: str
 
 
 class StepPassedOver(StepSkipped, level="warning"):
-    """A step failed, and its input goes on in place of its result."""
+    """A step failed, and its input is passed on in place of its result."""
 
     error: BaseException
 
@@ -172,19 +172,19 @@ class StepPassedOver(StepSkipped, level="warning"):
 
 
 class StoreRepaired(TeamEvent, level="warning"):
-    """The last write to a store had not been finished when its process died, and is left out."""
+    """The last write to a store was incomplete, because its process died, and is left out."""
 
     dropped: bytes
 
 
 class SnapshotFailed(TeamEvent, level="error"):
-    """A snapshot could not be stored. The events are, so nothing is lost; the next event tries again."""
+    """A snapshot could not be stored. Nothing is lost, because the events are stored; the next event tries again."""
 
     error: Exception
 
 
 class UpdateConflict(TeamEvent):
-    """A `compare_and_set` came too late."""
+    """A `compare_and_set` was refused: the entry had changed."""
 
     key: str
     expected: int

@@ -1,4 +1,4 @@
-"""What the protocols tell, as events of the runtime's own stream."""
+"""The events of the protocols."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from teams.events import TeamEvent
 
 
 class LeaderElected(TeamEvent, level="info"):
-    """A candidate has the votes of a majority; told by the leader itself, once a term."""
+    """A candidate has the votes of a majority. The leader publishes it, once in its term."""
 
     term: int
     leader: str
 
 
 class LeaderResigned(TeamEvent, level="info"):
-    """A leader heard of a later term, or whom it stands for has ended; told by itself. One that crashes says
-    nothing.
+    """A leader heard of a later term, or the actor that it stands for has ended. The leader publishes it; a leader that
+    crashes does not.
     """
 
     term: int
@@ -25,8 +25,8 @@ class LeaderResigned(TeamEvent, level="info"):
 
 
 class StandsForNobody(TeamEvent, level="warning"):
-    """A candidate would stand, and at the path of whom it stands for there is no actor, for ten elections by now: it
-    cannot lead. Told once, until there is one.
+    """A candidate cannot lead, because the path that it stands for has had no actor for ten elections. Published once,
+    until the path has an actor.
     """
 
     stands_for: str
@@ -36,7 +36,7 @@ class StandsForNobody(TeamEvent, level="warning"):
 
 
 class IntentionEvent(TeamEvent):
-    """Something became of what a peer announced."""
+    """Something happened to the intention of a peer."""
 
     intention: str
     """The id of the intention."""
@@ -54,7 +54,7 @@ class IntentionActed(IntentionEvent):
 
 
 class IntentionYielded(IntentionEvent):
-    """The peer does not act: somebody objected, or did not agree in time."""
+    """The peer does not act: another peer objected, or did not agree in time."""
 
     to: tuple[str, ...]
     why: str
@@ -70,7 +70,7 @@ class IntentionFailed(IntentionEvent, level="warning"):
 
 
 class QuestionAsked(TeamEvent, level="info"):
-    """A person is to decide. `deadline` is when the default takes effect, by the runtime's clock in seconds."""
+    """A person was asked to decide. At `deadline`, in seconds of the runtime's clock, the default takes effect."""
 
     question: str
     """The id of the question."""
@@ -81,7 +81,7 @@ class QuestionAsked(TeamEvent, level="info"):
 
 
 class QuestionAnswered(TeamEvent, level="info"):
-    """A question has its answer. `defaulted`: nobody answered, and the default took effect."""
+    """A question has its answer. `defaulted`: it was not answered in time, and the default took effect."""
 
     question: str
     choice: object
@@ -102,7 +102,7 @@ class ConflictResolved(TeamEvent, level="info"):
 
 
 class EventUnheard(TeamEvent, level="warning"):
-    """An event was published on a topic to which nobody subscribes; it is among the dead letters of the topics."""
+    """An event was published on a topic without a subscriber; it is among the dead letters of the topics."""
 
     topic: str
     event: str
@@ -122,16 +122,16 @@ class EventUndelivered(TeamEvent, level="warning"):
 
 
 class SubscriberQuarantined(TeamEvent, level="error"):
-    """A subscriber failed over one event after another and gets none until `redeliver`."""
+    """A subscriber failed over several events in a row and gets none until `redeliver`."""
 
     subscriber: str
     events: int
-    """How many events it failed over, one after another."""
+    """How many events it failed over in a row."""
     error: BaseException
 
 
 class ChainEnded(TeamEvent, level="info"):
-    """A chain of events has come to its end."""
+    """A chain of events has ended."""
 
     correlation_id: str
     status: str
@@ -149,7 +149,7 @@ class StepUndone(TeamEvent, level="info"):
 
 
 class CompensationFailed(TeamEvent, level="error"):
-    """What should undo a completed step failed for good: the step stays done."""
+    """The undoing of a completed step failed in every attempt: the step stays done."""
 
     correlation_id: str
     topic: str

@@ -1,4 +1,4 @@
-"""What policies and resources tell, as events of the runtime's own stream."""
+"""The events of policies and resources."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from teams.events import TeamEvent
 
-# Resilience. `call` is the name of the function, or the path of the actor that was called.
+# `call` is the name of the function, or the path of the actor that was called.
 
 
 class Retried(TeamEvent, level="warning"):
-    """A call failed and is made again in `delay` seconds; `attempt` is the one that failed, from 1."""
+    """A call failed and is made again in `delay` seconds. `attempt` is the number of the failed one, >= 1."""
 
     call: str
     attempt: int
@@ -83,7 +83,7 @@ class DegradationEnded(TeamEvent, level="info"):
 
 
 class ResourcesGranted(TeamEvent):
-    """Somebody holds resources from now on; `holder` is the path of the actor, `None` for code outside of actors."""
+    """Resources were granted. `holder` is the path of the actor, `None` for code outside of actors."""
 
     holder: str | None
     wants: Mapping[str, float]
@@ -91,7 +91,7 @@ class ResourcesGranted(TeamEvent):
 
 
 class ResourcesReleased(TeamEvent):
-    """Somebody holds resources no longer, after `held` seconds. `died`: because the holder's incarnation has ended."""
+    """Resources were released after `held` seconds. `died`: because the incarnation of the holder has ended."""
 
     holder: str | None
     wants: Mapping[str, float]
