@@ -8,13 +8,13 @@ from actors.spi import Crashed, ExitReason, LifecycleEvent, RestartLimitExceeded
 
 
 class SupervisionEvent(LifecycleEvent, level="info"):
-    """Something a supervisor decided about a child. `path` is the child's place in the tree."""
+    """A decision of a supervisor about a child. `path` is the path of the child."""
 
     child: str
 
 
 class BackingOff(SupervisionEvent, level="debug"):
-    """A restart was granted and waits until `until` (rule 11). `attempt` counts from 1 since the child last made
+    """A restart was granted and waits until `until` (rule 11). `attempt` is >= 1 and counts since the child last made
     progress.
     """
 
@@ -25,23 +25,23 @@ class BackingOff(SupervisionEvent, level="debug"):
     until: float
 
     def after_exit(self) -> str:
-        """When it is started again."""
+        """When it will be restarted."""
         return f"restart {self.attempt} in {self.delay:.3g} s" if self.delay else f"restart {self.attempt} now"
 
 
 class Restarting(SupervisionEvent, level="debug"):
-    """A child is started again; `incarnation` is the one that is to come."""
+    """A child is being restarted; `incarnation` is the number of the new one."""
 
     incarnation: int
     attempt: int
 
     def after_exit(self) -> str:
-        """That it is started again."""
+        """That it is being restarted."""
         return f"restart {self.attempt} now"
 
 
 class Restarted(SupervisionEvent, level="debug"):
-    """A restart succeeded: the child is up again. The log of the crash said that this was to come."""
+    """A restart succeeded: the child is up again."""
 
     incarnation: int
     attempt: int
@@ -55,7 +55,7 @@ class RestartFailed(SupervisionEvent, level="warning"):
     attempt: int
 
     def after_exit(self) -> str:
-        """Which attempt it was."""
+        """The number of the attempt."""
         return f"attempt {self.attempt} failed" if self.attempt else "the first start failed"
 
 
@@ -65,7 +65,7 @@ class GaveUp(SupervisionEvent, level="error"):
     scope: Literal["supervisor", "child"]
     max_restarts: int
     period: float | None
-    """Seconds of running, or None: in a row without progress."""
+    """Seconds of running; None: in a row without progress."""
     cause: ExitReason
 
     @property
@@ -77,12 +77,12 @@ class GaveUp(SupervisionEvent, level="error"):
 
 
 class Dropped(SupervisionEvent, level="debug"):
-    """A child and its spec are gone from the supervisor."""
+    """The supervisor has forgotten a child and its spec."""
 
     reason: ExitReason
 
     def after_exit(self) -> str:
-        """That nothing follows."""
+        """That it is not restarted."""
         return "not restarted"
 
 
@@ -91,18 +91,18 @@ class AutoShutdown(SupervisionEvent):
 
 
 class CallbackFailed(LifecycleEvent, level="error"):
-    """An `on_failure` or `on_give_up` callback raised. It decided nothing; the supervisor went on as its spec says."""
+    """An `on_failure` or `on_give_up` callback raised. The supervisor decided as without the callback."""
 
     callback: str
     error: BaseException
 
     @property
     def exception(self) -> BaseException | None:
-        """What the callback raised."""
+        """The exception of the callback."""
         return self.error
 
 
 class Concluded(LifecycleEvent, level="info"):
-    """Somebody has the result that a part of the tree exists for. `letitcrash run` prints it."""
+    """A part of the tree has the result that it exists for. `letitcrash run` prints it."""
 
     value: object

@@ -1,4 +1,4 @@
-"""What the layer above needs of supervisors and users do not: the seam for `teams`.
+"""The part of supervisors that `teams` needs and users do not: the seam for the layer above.
 
 The only module of `supervisors`, besides its facade, that `teams` imports. No promise of stability.
 """

@@ -176,7 +176,7 @@ class Engine:
     ) -> list[Effect]:
         """The incarnation has terminated. `handled` is how many messages it handled without failure.
 
-        `decision` is what an `on_failure` callback returned in place of the table. After "stop" there is no restart:
+        `decision` is what an `on_failure` callback returned in place of the table. After "stop" it is not restarted:
         the child stays stopped and its spec is kept; the spec of a temporary child is dropped.
         """
         child = self._current(id, incarnation)

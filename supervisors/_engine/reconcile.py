@@ -17,20 +17,20 @@ from supervisors.errors import AlreadyPresent, AlreadyStarted, MaxChildren, Spec
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What `update_specs` does, by child id. It is also the answer to the request."""
+    """The effect of `update_specs`, by child id. It is also the answer to the request."""
 
     removed: tuple[str, ...]
     """Stopped in reverse order and forgotten."""
     restarted: tuple[str, ...]
-    """Class, arguments, host, name or the children below changed: restarted if they are up."""
+    """Class, arguments, host, name or the children below have changed: restarted if they are up."""
     adopted: tuple[str, ...]
-    """Only the policy changed, or the settings of a supervisor: taken over without a restart."""
+    """Only the policy has changed, or the settings of a supervisor: in force without a restart."""
     added: tuple[str, ...]
     """Started in order."""
 
 
 def reconcile(old: Mapping[str, Spec], new: Sequence[Spec]) -> Reconciliation:
-    """What it takes to come from `old` to `new`, both in start order."""
+    """The changes from `old` to `new`, both in start order."""
     wanted = {spec.id: spec for spec in new}
     both = [id for id in wanted if id in old]
     restarted = tuple(id for id in both if not old[id].runs_like(wanted[id]))

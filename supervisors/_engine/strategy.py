@@ -1,4 +1,4 @@
-"""Restart decisions as tables and pure functions (supervision, "When a child exits", rules 5, 6, 21)."""
+"""Restart decisions as tables and pure functions (supervision rules 5, 6 and 21)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 _TABLE: dict[tuple[Restart, bool], ExitAction] = {
-    # (restart type, the exit was expected): what happens to the child
+    # (restart type, whether the exit was expected): what follows
     ("permanent", True): "restart",
     ("permanent", False): "restart",
     ("transient", True): "keep",
@@ -31,13 +31,13 @@ def exit_action(restart: Restart, reason: ExitReason) -> ExitAction:
 
 
 def is_group(strategy: RestartStrategy) -> bool:
-    """Whether one child's restart takes siblings along."""
+    """Whether the restart of one child also restarts siblings."""
     return strategy in ("one_for_all", "rest_for_one")
 
 
 def group(strategy: RestartStrategy, order: Sequence[T], place: int) -> Sequence[T]:
-    """Who restarts when the one at this place of the start order does, that one included, in start order (rule 6). They
-    stop in the reverse of it.
+    """The children that restart with the one at this index of the start order, in start order (rule 6). They stop in
+    reverse order.
     """
     match strategy:
         case "one_for_one" | "simple_one_for_one":
@@ -49,10 +49,9 @@ def group(strategy: RestartStrategy, order: Sequence[T], place: int) -> Sequence
 
 
 def shuts_down(auto_shutdown: AutoShutdownMode, *, significant: bool, others_alive: int) -> bool:
-    """Whether a child that ended for good, of its own accord, ends its supervisor (rule 21).
+    """Whether a child that ended of its own accord, and will not restart, ends its supervisor (rule 21).
 
-    `others_alive` counts the other significant children that run or will run again: one that waits for a
-    restart is alive.
+    `others_alive` is the number of other significant children that run or will run again.
     """
     if not significant:
         return False

@@ -243,7 +243,7 @@ def test_every_call_to_a_root_that_gave_up_says_that_it_gave_up() -> None:
                 call().get(timeout=PATIENCE)
         with pytest.raises(ActorDeadError, match=why):
             root.ask("anything")
-        with pytest.raises(ActorDeadError, match=rf"root/b is gone \(shutdown\(root ended: .*{why}"):
+        with pytest.raises(ActorDeadError, match=rf"root/b has terminated \(shutdown\(root ended: .*{why}"):
             bystander.ask("anything")
 
 
