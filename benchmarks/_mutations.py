@@ -644,7 +644,7 @@ MUTATIONS = (
         'self._out.put(Stop(child.id, child.incarnation, "infinity"))',
     ),
     Mutation(
-        "nobody is killed who does not stop in time",
+        "a child that does not stop in time is not killed",
         17,
         _CELL,
         'self._arm_grace(grace, partial(self.kill, Killed("did not stop in time")))',
@@ -870,7 +870,7 @@ MUTATIONS = (
         "        elif not child.live:\n",
     ),
     Mutation(
-        "what is to run something else goes on waiting",
+        "a child that will run something else goes on waiting",
         23,
         _ENGINE,
         "        elif child.state in WAITING and not child.live:\n",

@@ -166,7 +166,7 @@ class ChildSpec(BaseSpec):
     def resolve(self, path: str) -> type | Callable[..., object]:
         """The actor class (for a task: the function) to start. Imports the module of a "module:Class".
 
-        Raises SpecError naming `path`, the child's place in the tree, when there is no such actor class.
+        Raises SpecError, with `path` as its place, if the class is not found or is not an actor class.
         """
         if self.start is None:
             raise SpecError([SpecFault(path, "start: the template of a task supervisor runs nothing by itself")])

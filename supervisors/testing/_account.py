@@ -12,7 +12,7 @@ ROUNDING = Fraction(1, 10**11)
 """Seconds within which an age may be on either side of the period in floating point."""
 
 GRAIN = 1024
-"""Times that are multiples of a second's 1024th part are added and subtracted without rounding."""
+"""Multiples of 1/1024 s are added and subtracted without rounding."""
 
 
 class UpTime:
@@ -29,7 +29,7 @@ class UpTime:
         return self._total + (Fraction(now) - self._since if self._since is not None else 0)
 
     def run(self, now: float, running: bool) -> None:
-        """From here on it counts, or does not."""
+        """From now on it counts, or does not."""
         self.rounds = self.rounds or _rounds(now)
         if running and self._since is None:
             self._since = Fraction(now)

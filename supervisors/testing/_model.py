@@ -1,11 +1,10 @@
-"""The reference model of one incarnation of a supervisor, written from the rules of supervision and from nothing else.
+"""The reference model of one incarnation of a supervisor, written only from the rules of supervision.
 
-It is fed with what the supervisor hears (exits, starts, requests, its order to stop) and judges what is seen of it:
-every start and every stop needs a reason by some rule, in its order and not before its delay is over (`starting`,
-`stop_ordered`), and whatever the rules demand at once is done before time moves on (`settle`). So it predicts without
-telling the supervisor how to go about it.
+Its input is what the supervisor is told: exits, starts, requests, its order to stop. It judges what the supervisor
+does. Each start and each stop needs a reason by a rule, must come in its order, and not before its delay is over
+(`starting`, `stop_ordered`). What the rules demand at once must be done before time moves on (`settle`).
 
-What the rules leave open stays open: where two readings are possible the model takes either, or says why it gives in
+What the rules leave open stays open: if two readings are possible, the model accepts both, or says why it stops judging
 (`silent`).
 """
 
@@ -27,7 +26,7 @@ from supervisors.testing._update import Update
 
 
 class Mode(Enum):
-    """Where the supervisor is in its own life."""
+    """The phase of the supervisor itself."""
 
     UNBORN = "unborn"
     """It was told to start, and has done nothing yet."""
@@ -35,7 +34,7 @@ class Mode(Enum):
     RUNNING = "running"
     ENDING = "ending"
     OVER = "over"
-    """Killed, crashed or gone: nothing is expected of it but that nothing of it is left."""
+    """Killed, crashed or terminated: the model only expects that nothing of it is left."""
 
 
 WHEN_EXITED: dict[tuple[str, bool], Want] = {
@@ -46,7 +45,7 @@ WHEN_EXITED: dict[tuple[str, bool], Want] = {
     ("temporary", True): Want.DROP,
     ("temporary", False): Want.DROP,
 }
-"""The table "When a child exits": (restart, the reason is expected) to what becomes of the child. RUN: restart."""
+"""The table "When a child exits": from (restart, whether the reason is expected) to the next `Want`. RUN: restart."""
 
 
 @dataclass
@@ -88,16 +87,16 @@ class SupervisorModel:
         self.members: dict[str, Member] = {}
         self.account = Account.of(spec)
         self.productive: bool | None = False
-        """Whether its own life is progress: it gave up because of a child that had made any. None: not known."""
+        """Whether its own life was progress: the child that made it give up had made progress. None: not known."""
         self.group: Group | None = None
         self.update: Update | None = None
         self.end: End | None = None
         self.silent: str | None = None
-        """Why the model judges this incarnation no longer, if it does not."""
+        """Why the model does not judge this incarnation any more, if so."""
         self.now = 0.0
         self.step = 0
         self.dropped: dict[str, Member] = {}
-        """Children that are gone for good and whose cell was not closed yet."""
+        """Children that have terminated and whose cell was not closed yet."""
         self.asks = Asks(self.disagree)
         self.newcomers: list[int] = []
         """The requests for one more child of the template that were not carried out yet."""
@@ -115,7 +114,7 @@ class SupervisorModel:
             raise ReferenceDisagreement(self.now, self.step, self.path, rule, expected, observed)
 
     def give_in(self, why: str) -> None:
-        """The rules leave open what happens now: from here on only what is certain in any case is judged."""
+        """The rules leave open what happens now: from now on the model judges only what is certain."""
         self.silent = self.silent or why
 
     # The children
@@ -127,7 +126,7 @@ class SupervisorModel:
 
     @property
     def grouped(self) -> bool:
-        """Whether a restart takes siblings along (rule 6)."""
+        """Whether a restart also restarts siblings (rule 6)."""
         return self.spec.strategy in ("one_for_all", "rest_for_one")
 
     def add(self, id: str, spec: Spec, request: int | None = None) -> Member:
@@ -139,7 +138,7 @@ class SupervisorModel:
         return member
 
     def reorder(self, ids: Iterable[str]) -> None:
-        """This is the start order from here on. Who is not named is on its way out."""
+        """Sets the start order. Children that are not named are being removed."""
         named = [self.members.pop(id) for id in ids]
         for each in named:
             each.position = self._place()
@@ -175,7 +174,7 @@ class SupervisorModel:
         seen = f"{id} starts as incarnation {incarnation}"
         member = self.members.get(id)
         if member is None:
-            self.disagree(23, "no start of a child that nobody asked for, or that is gone", seen)
+            self.disagree(23, "no start of a child that was not asked for, or that has terminated", seen)
             return
         if self.mode in (Mode.ENDING, Mode.OVER):
             self.disagree(17, "no further start: the supervisor ends", seen)
@@ -304,14 +303,14 @@ class SupervisorModel:
         self.disagree(rule, f"stops one by one in reverse start order: next is {who}", seen)
 
     def last_standing(self) -> Member | None:
-        """Whose turn it is to stop when the supervisor ends (rule 17)."""
+        """The child that must stop next when the supervisor ends (rule 17)."""
         live = self.find(life=LIVE)
         if not live or live[-1].life is Life.STOPPING or any(each.last_stand for each in live):
             return None
         return live[-1]
 
     def next_to_stop(self) -> Member | None:
-        """Whose turn it is to stop in a group restart (rule 6), or for `update_specs`, by the order until then."""
+        """The child that must stop next in a group restart (rule 6), or for `update_specs` by the old order."""
         if any(each.in_group for each in self.members.values()):
             return None
         line = list(self.members.values()) if self.update is None else self.update.stops
@@ -354,7 +353,7 @@ class SupervisorModel:
             member.enter(Life.UP, self.now)
             member.in_line = member.restarting = False
             if member.to_stop and member.want is Want.FIRST:
-                member.want = Want.GROUP  # the group restart is to stop it, and it is up after all
+                member.want = Want.GROUP  # the group restart will stop it, although it is up
             self._answer(member, "ok")
             self.may_be_done()
 
@@ -437,7 +436,7 @@ class SupervisorModel:
         """Whether it has made progress, for sure; `None`: if it was up for long enough (rule 8)."""
         if handled is None:
             if member.attempt or member.stalled or not member.productive:
-                self.give_in("whether a supervisor below made progress that is no longer judged")
+                self.give_in("whether a supervisor below, which is not judged any more, made progress")
             return True
         if handled:
             return True
@@ -575,7 +574,7 @@ class SupervisorModel:
                 self._take_along(each)
 
     def _doubt_the_update(self, member: Member) -> None:
-        """A child is to be started again while `update_specs` is under way: how the two go together is not said."""
+        """A child needs a restart while `update_specs` is under way. The rules do not say how the two combine."""
         if self.update is None:
             return
         if self.grouped:

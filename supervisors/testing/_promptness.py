@@ -31,7 +31,7 @@ def _overdue(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
         if member.life is Life.DOWN and member.want is Want.REST and member.incarnation and not member.closed | kept:
             yield 18, f"{member.id} closed: it is at rest"
     for member in model.dropped.values():
-        yield 18, f"{member.id} closed: it is gone for good"
+        yield 18, f"{member.id} closed: it has terminated"
     yield from _ending(model) if model.mode is Mode.ENDING else _going_on(model, passed)
 
 

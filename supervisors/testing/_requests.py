@@ -86,7 +86,7 @@ def _show_spec(model: SupervisorModel, number: int, id: str) -> None:
 
 
 def _all_refused(model: SupervisorModel) -> Sequence[str]:
-    """A supervisor that ends refuses everything, in its own words."""
+    """The answers of a supervisor that ends: it refuses every request."""
     return ["*"] if model.mode is Mode.ENDING else []
 
 

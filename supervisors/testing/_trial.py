@@ -203,7 +203,7 @@ def watch(sim: Simulation, reference: Reference) -> None:
     def look() -> None:
         nonlocal judged, failure
         if failure is not None:
-            raise failure  # the first one, however often whoever waits inside the simulation tries to go on
+            raise failure  # the first one, however often a waiter inside the simulation tries to go on
         observations = sim.observations
         try:
             while judged < len(observations):
@@ -279,7 +279,7 @@ def _changed(spec: Spec, given: SupervisorSpec) -> Spec | None:
 
 
 def _perform(sim: Simulation, tree: SupervisorSpec, line: Line) -> None:
-    """Does what the line says, if there is anybody to do it to."""
+    """Carries out the line, if its actor exists."""
     path = next((path for path in sorted(sim.runtime.cells) if matches(line.path, path)), line.path)
     ref = sim.runtime.find(path)
     place, _, id = path.rpartition("/")

@@ -59,7 +59,7 @@ class Update:
 
     @property
     def leaving(self) -> list[Member]:
-        """Those that are to be forgotten and are not gone yet."""
+        """The children that will be forgotten and have not terminated yet."""
         return [each for each in self.stops if each.want is Want.DROP and each.life is not Life.DOWN]
 
     @property

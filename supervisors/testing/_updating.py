@@ -85,7 +85,7 @@ def _remove(model: SupervisorModel, member: Member) -> None:
 
 
 def _replace(model: SupervisorModel, member: Member, spec: Spec) -> None:
-    """A child that is to run something else. What is at rest stays so; what waits for a restart waits no longer, but
+    """A child that will run something else. At rest it stays so; if it waits for a restart, it waits no longer, but
     for the others of its group: the update may be the very repair it waits for.
     """
     _take_over(member, spec)
