@@ -98,7 +98,7 @@ def test_restarts_are_without_limit_where_any_budget_above_is() -> None:
 
 
 def test_a_budget_of_its_own_stands_in_place_of_the_supervisors() -> None:
-    """Guards rule 9: the child draws on its own budget, and the supervisor's counts for nobody else here."""
+    """Guards rule 9: the child draws on its own budget, and no other child draws on that of the supervisor."""
     tree = supervisor("root", child("own", Worker, max_restarts=2), child("shared", Worker), max_restarts=7)
     assert restarts(tree) == {"root/own": 2, "root/shared": 7}
 
@@ -133,7 +133,7 @@ def test_a_supervisors_own_budget_limits_how_often_what_is_below_it_begins_anew(
 
 
 def test_instances_of_a_template_live_in_one_life_of_their_supervisor() -> None:
-    """Guards dynamic supervisors: after their own restart nobody starts the instances again."""
+    """Guards dynamic supervisors: their own restart does not bring the instances back."""
     tree = supervisor("root", dynamic_supervisor("pool", child("w", Worker), max_restarts=4), max_restarts=9)
     assert restarts(tree) == {"root/pool/w": 4}
 
@@ -312,7 +312,7 @@ class Ready(Supervisor):
 
 
 def test_children_that_come_with_a_class_are_not_remarked_on_but_what_is_below_them_is() -> None:
-    """Guards against remarks nobody can act on: how they are restarted is the class's affair."""
+    """Guards against useless findings: the class decides how they are restarted."""
     below = supervisor("below", child("w", Worker, backoff=None), max_restarts=None)
     done = child("done", Worker, restart="transient", significant=True)
     options: dict[str, Any] = {"auto_shutdown": "any_significant", "max_restarts": None}
@@ -323,7 +323,7 @@ def test_children_that_come_with_a_class_are_not_remarked_on_but_what_is_below_t
 
 
 def test_what_the_root_has_as_a_child_has_no_effect() -> None:
-    """Guards the note and the warning about a root that nobody restarts."""
+    """Guards the note and the warning about a root, which is not restarted."""
     tree = supervisor("root", child("w", Worker), restart="transient", significant=True)
     assert "restart has no effect" in messages(tree, "note", "root")
     assert "it has no supervisor" in messages(tree, "warning", "root")

@@ -198,7 +198,7 @@ def test_merge_keys_and_aliases_of_a_sound_file_are_read(tmp_path: Path) -> None
 
 
 def test_a_file_that_is_none_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
-    """Guards a pipe, which would be waited for, a folder, a file that fills the memory, and text that is no UTF-8."""
+    """Guards a pipe, which would block, a folder, a file that fills the memory, and bytes that are not UTF-8."""
     pipe = tmp_path / "pipe.toml"
     os.mkfifo(pipe)
     assert faults(pipe) == ["FILE: cannot be read: it is not a regular file"]

@@ -547,7 +547,7 @@ def test_rule_18_a_starting_child_is_stopped_too_before_the_supervisor_ends() ->
 
 
 def test_a_shutdown_refuses_the_requests_that_wait() -> None:
-    """Nobody waits for ever for a supervisor that is gone."""
+    """No caller waits for ever for a supervisor that has terminated."""
     edge = edge_of("a")
     edge.automatic = False
     edge.start_child(worker("b"), 1)
@@ -627,9 +627,9 @@ def test_rule_23_terminate_is_idempotent_and_an_unknown_id_is_not_found() -> Non
         edge.terminate("a", request)
         assert edge.answers[request] is None
     for ask in (edge.terminate, edge.restart, edge.delete):
-        assert isinstance(ask("nobody"), NotFound)
+        assert isinstance(ask("ghost"), NotFound)
     with pytest.raises(NotFound):
-        edge.engine.get_child_spec("nobody")
+        edge.engine.get_child_spec("ghost")
 
 
 def test_rule_23_a_stopped_child_restarts_in_a_fresh_cell_and_can_be_deleted() -> None:

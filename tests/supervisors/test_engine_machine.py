@@ -190,7 +190,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def something_moves_whoever_waits(self) -> None:
-        """Nobody waits for ever: the edge owes a notice, a timer is set, or all are up or at rest."""
+        """No request waits for ever: the edge owes a notice, a timer is set, or all are up or at rest."""
         edge = self.edge
         if not (edge.starting or edge.stopping or edge.timers):
             assert {info.state for info in edge.engine.which_children()} <= {ChildState.RUNNING} | AT_REST
