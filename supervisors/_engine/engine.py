@@ -50,7 +50,6 @@ from supervisors.errors import (
     NotFound,
     ShuttingDown,
     SpecError,
-    SpecFault,
     SupervisionError,
 )
 from supervisors.events import AutoShutdown, BackingOff, Dropped, GaveUp, Restarted, RestartFailed, Restarting
@@ -82,7 +81,8 @@ class Engine:
         self._phase = Phase.NEW
         self._children = Children(numbers)
         self._window = None if spec.period is None else Window(spec.max_restarts, spec.period)
-        self._made_progress = False
+        self.made_progress = False
+        """Whether this life of the supervisor was progress: the child that made it give up had made progress."""
         self._template = None if spec.template is None else Template(spec.template)
         self._operation: Operation | None = None
         self._outcome: ExitReason | ChildStartError = Shutdown()
@@ -217,10 +217,10 @@ class Engine:
             spec, id = self._instance(what)
         except SpecError as fault:
             self._out.refuse(request, fault)
-            return self._out.take()
-        child = self._add(spec, now, id)
-        child.undo = DesiredState.DROP
-        self._start_for(child, request, now)
+        else:
+            child = self._add(spec, now, id)
+            child.undo = DesiredState.DROP
+            self._start_for(child, request, now)
         return self._out.take()
 
     def terminate_child(self, id: str, request: object, now: float) -> list[Effect]:
@@ -321,11 +321,6 @@ class Engine:
         """The template for the children of a dynamic supervisor."""
         return None if self._template is None else self._template.spec
 
-    @property
-    def made_progress(self) -> bool:
-        """Whether this life of the supervisor was progress: the child that made it give up had made progress."""
-        return self._made_progress
-
     def which_children(self) -> tuple[ChildInfo, ...]:
         """All children in start order."""
         return tuple(child.info for child in self._children)
@@ -410,15 +405,12 @@ class Engine:
         return ShuttingDown(self._path) if self.is_ending else start_error(self._spec, self._path, self._children, what)
 
     def _instance(self, what: Spec | Args | TaskCall) -> tuple[Spec, str | None]:
-        """The spec of the new child, and its id if the spec has another. Raises SpecError if the template does not take
+        """The spec of a new child, and its id if the spec has another. Raises SpecError if the template does not take
         these arguments.
         """
-        if self._template is None:
-            assert isinstance(what, ChildSpec | SupervisorSpec)
-            return what, None
         if isinstance(what, ChildSpec | SupervisorSpec):
-            message = "start_child takes arguments for the template here, not a spec"
-            raise SpecError([SpecFault(self._path, message)])
+            return what, None
+        assert self._template is not None
         return self._template.instance(what)
 
     def _start_for(self, child: Child, request: object, now: float) -> None:
@@ -707,7 +699,7 @@ class Engine:
         """The supervisor ends abnormally (rule 10). Before it is up, its own start has failed (rule 2). Its life was
         progress if the child that ends it had made any.
         """
-        self._made_progress = child.productive
+        self.made_progress = child.productive
         if self._phase is Phase.STARTING:
             self._end(ChildStartError(self._path_of(child), limit), now)
         else:

@@ -67,7 +67,11 @@ def start_error(supervisor: SupervisorSpec, path: str, children: Children, what:
     """Why a running supervisor cannot start this child (rules 22, 23 and 25)."""
     if supervisor.is_dynamic:
         limit = supervisor.max_children
-        return MaxChildren(path, limit) if limit is not None and len(children) >= limit else None
+        if limit is not None and len(children) >= limit:
+            return MaxChildren(path, limit)
+        if isinstance(what, ChildSpec | SupervisorSpec):
+            return SpecError([SpecFault(path, "start_child takes arguments for the template here, not a spec")])
+        return None
     if not isinstance(what, ChildSpec | SupervisorSpec):
         return SpecError([SpecFault(path, f"start_child takes a spec here, got {type(what).__name__}")])
     if (fault := child_fault(supervisor, path, what)) is not None:
