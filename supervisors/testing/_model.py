@@ -29,7 +29,7 @@ class Mode(Enum):
     """The phase of the supervisor itself."""
 
     UNBORN = "unborn"
-    """It was told to start, and has done nothing yet."""
+    """It was told to start and has done nothing yet."""
     STARTING = "starting"
     RUNNING = "running"
     ENDING = "ending"
@@ -53,7 +53,7 @@ class Group:
     """A group restart under way."""
 
     dues: dict[str, Span] = field(default_factory=dict)
-    """When the delay of each member that failed is over (rule 12)."""
+    """When the delay of each failed member is over (rule 12)."""
 
     @property
     def due(self) -> Span:
@@ -71,7 +71,7 @@ class End:
     rule: int
     text: str
     fits: list[Callable[[ExitReason], bool]]
-    """The reasons it may give, one for each cause."""
+    """The possible reasons, one for each cause."""
 
 
 class SupervisorModel:
@@ -99,9 +99,9 @@ class SupervisorModel:
         """Children that have terminated and whose cell was not closed yet."""
         self.asks = Asks(self.disagree)
         self.newcomers: list[int] = []
-        """The requests for one more child of the template that were not carried out yet."""
+        """The requests for one more child of the template that are not carried out yet."""
         self.template: Spec | None = spec.template
-        """What the children of a dynamic supervisor are made from."""
+        """The template of the children of a dynamic supervisor."""
         self.brought: dict[str, Spec] = {}
         """What `update_specs` has brought where the model gave in."""
         self._places = 0
@@ -130,7 +130,7 @@ class SupervisorModel:
         return self.spec.strategy in ("one_for_all", "rest_for_one")
 
     def add(self, id: str, spec: Spec, request: int | None = None) -> Member:
-        """One more child, the last in order."""
+        """Adds a child at the end of the order."""
         late = self.mode is not Mode.STARTING or request is not None
         uptime = UpTime(self.now, running=False)
         member = Member(id, spec, self._place(), uptime, Account.of(spec.own_restarts), request=request, late=late)
@@ -179,7 +179,7 @@ class SupervisorModel:
         if self.mode in (Mode.ENDING, Mode.OVER):
             self.disagree(17, "no further start: the supervisor ends", seen)
         self._may_start(member, seen)
-        # Where the count of a child begins that comes later is not said: its id may have been another's before.
+        # The rules do not say where the count of a later child begins: another child may have had its id before.
         unknown = member.late if not member.incarnation else member.fresh and member.request is not None
         last = member.incarnation or before
         if incarnation != last + 1 and not unknown:
@@ -194,7 +194,7 @@ class SupervisorModel:
         member.enter(Life.STARTING, self.now)
 
     def jumped(self) -> None:
-        """The clock has jumped: whether the time of a start that was ordered in this instant began before is open."""
+        """The clock has jumped. It is open whether the time of a start ordered in this instant began before."""
         for member in self.members.values():
             if member.life is Life.STARTING and member.start_at == self.now:
                 member.start_limit = None
@@ -229,10 +229,10 @@ class SupervisorModel:
             return self.group.due
         if self.spec.strategy == "rest_for_one" and self._comes_before_the_group(self.group, member):
             return member.due
-        return member.due.maybe(self.group.due)  # whether it waits with the group is not said
+        return member.due.maybe(self.group.due)  # the rules do not say whether it waits with the group
 
     def _comes_before_the_group(self, group: Group, member: Member) -> bool:
-        """Whether all that failed were started after it."""
+        """Whether all failed members were started after it."""
         return all(self.members[id].position > member.position for id in group.dues if id in self.members)
 
     def due_with_others(self, member: Member) -> Span:
@@ -267,7 +267,7 @@ class SupervisorModel:
     # What is seen: a stop
 
     def stop_ordered(self, id: str, grace: float | None, brutal: bool) -> None:
-        """The supervisor tells a child to stop, or kills it where its spec says so."""
+        """The supervisor tells a child to stop, or kills it if its spec says so."""
         seen = f"{id} is told to stop" if not brutal else f"{id} is killed"
         member = self.members.get(id)
         if member is None:
@@ -367,9 +367,9 @@ class SupervisorModel:
         member.in_line = False
         self._answer(member, "*")
         if self.mode is not Mode.ENDING and member.want in (Want.GROUP, Want.FIRST):
-            return  # a group restart was about to stop it, and starts it with the others
+            return  # a group restart was about to stop it and starts it with the others
         self.settle_down(member, Want.DROP if self.drops(member) or member.want is Want.DROP else Want.REST)
-        # Which of the two it shows that declined while it was told to stop is not said.
+        # The rules do not say which of the two states a child shows that declined after an order to stop.
         member.at_rest = ("declined", "stopped") if told_to_stop else ("declined",)
 
     def start_failed(self, id: str, incarnation: int, reason: ExitReason) -> None:
@@ -433,7 +433,7 @@ class SupervisorModel:
             self._restart(member)
 
     def _progress(self, member: Member, reason: ExitReason, handled: bool | None) -> bool | None:
-        """Whether it has made progress, for sure; `None`: if it was up for long enough (rule 8)."""
+        """Whether it certainly made progress; `None`: only if it was up for long enough (rule 8)."""
         if handled is None:
             if member.attempt or member.stalled or not member.productive:
                 self.give_in("whether a supervisor below, which is not judged any more, made progress")
@@ -443,7 +443,7 @@ class SupervisorModel:
         return False if isinstance(reason, RestartLimitExceeded) else None
 
     def _known(self, id: str, incarnation: int) -> Member | None:
-        """The child, unless the notice is stale: of another incarnation, or of one that is gone already."""
+        """The child, unless the notice is stale: about another incarnation, or one that has terminated already."""
         member = self.members.get(id)
         if member is None or member.incarnation != incarnation or member.life is Life.DOWN:
             return None
@@ -459,7 +459,7 @@ class SupervisorModel:
                 assert self.group is not None
                 self.group.dues[member.id] = member.fail(self.now)
             else:
-                # A first start failed that the group restart was about to stop: whether it waits for that is not said.
+                # A failed first start that the group was about to stop: the rules do not say whether the group waits for it.
                 member.doubt = True
                 if self.group is not None:
                     self.group.dues[member.id] = AT_ONCE.maybe(member.next_due(self.now))
@@ -511,7 +511,7 @@ class SupervisorModel:
         if self.group is not None:
             self._group_may_be_done()
         if self.update is not None and self.update.over:
-            # Whether the answer waits for what was asked for meanwhile is not said.
+            # The rules do not say whether the answer waits for later requests.
             asked = any(each.request is not None for each in self.members.values())
             self.asks.allow(self.update.number, "*" if self.update.loose or asked else "ok")
             self.update = None
@@ -529,7 +529,7 @@ class SupervisorModel:
         member.request = None
 
     def drops(self, member: Member) -> bool:
-        """Whether nothing is kept of it once it does not run (rules 3 and 6)."""
+        """Whether its spec is dropped when it does not run (rules 3 and 6)."""
         return member.spec.restart == "temporary" or not self.ordered
 
     # Restarts
@@ -538,12 +538,12 @@ class SupervisorModel:
         """A first start that failed is tried again under the backoff of a restart (rule 2)."""
         if self._charge(member):
             member.fail(self.now)
-            # Only the supervisor's own start, and a request, wait for one that is tried again: the others are up.
+            # Only the start of the supervisor itself and a request wait for another attempt: the others are up.
             alone = self.mode is Mode.RUNNING and member.request is None and not self.grouped
             member.want = Want.AGAIN if alone else Want.FIRST
             self._doubt_the_update(member)
             if self.group is not None:
-                # Whether a group that waits anyway waits for a first start, too, is not said.
+                # The rules do not say whether a group that waits anyway waits for a first start, too.
                 self.group.dues[member.id] = AT_ONCE.maybe(member.due)
 
     def _restart(self, member: Member, *, attempt: bool = False) -> None:
@@ -630,7 +630,7 @@ class SupervisorModel:
     # The end
 
     def _after_the_end_of(self, member: Member) -> None:
-        """A child has ended of its own accord and stays ended (rule 21)."""
+        """A child has ended of its own accord and will not restart (rule 21)."""
         if not member.spec.significant or self.mode is Mode.ENDING:
             return
         match self.spec.auto_shutdown:
@@ -647,7 +647,7 @@ class SupervisorModel:
         self._end(17, f"an end with {reason}", lambda why: why == reason)
 
     def _end(self, rule: int, text: str, fits: Callable[[ExitReason], bool]) -> None:
-        """From here on children only stop; pending restarts are cancelled at once (rules 10, 12, 17, 21)."""
+        """From now on children only stop; pending restarts are cancelled at once (rules 10, 12, 17, 21)."""
         if self.end is None:
             self.end = End(rule, text, [])
         self.end.fits.append(fits)
@@ -682,7 +682,7 @@ class SupervisorModel:
         ]
 
     def left(self, reason: ExitReason, *, excused: bool) -> None:
-        """It is gone, or its start has failed. `excused`: a fault of the plan made its own end fail."""
+        """It has terminated, or its start has failed. `excused`: a fault of the plan made its own end fail."""
         if self.mode not in (Mode.ENDING, Mode.OVER):
             self.disagree(18, "the supervisor stays: nothing ends it", f"it exits with {reason}")
         live = [each.id for each in self.find(life=LIVE)]
