@@ -459,7 +459,7 @@ class SupervisorModel:
                 assert self.group is not None
                 self.group.dues[member.id] = member.fail(self.now)
             else:
-                # A failed first start that the group was about to stop: the rules do not say whether the group waits for it.
+                # The group was about to stop a first start that failed. The rules do not say whether it waits for it.
                 member.doubt = True
                 if self.group is not None:
                     self.group.dues[member.id] = AT_ONCE.maybe(member.next_due(self.now))
