@@ -1,4 +1,4 @@
-"""Plain words in the code of supervisors, and in the errors and events of all packages (CONTRIBUTING.md, "Language")."""
+"""Plain words in the code of supervisors, and in the errors and events of all packages (see CONTRIBUTING.md)."""
 
 from __future__ import annotations
 
