@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import dataclass_transform
+from typing import TYPE_CHECKING, dataclass_transform
 
 from actors._user_code.text import fields_shown, same
+
+if TYPE_CHECKING:
+    from dataclasses import Field
+    from typing import Any, ClassVar
 
 
 @dataclass_transform(frozen_default=True)
@@ -17,20 +21,23 @@ class Record:
     `dataclass` would compile them for each class.
     """
 
+    if TYPE_CHECKING:
+        __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         dataclass(eq=False, repr=False)(cls)
 
     def _values(self) -> tuple[object, ...]:
-        return tuple(getattr(self, field.name) for field in fields(self) if field.compare)  # type: ignore[arg-type]
+        return tuple(getattr(self, field.name) for field in fields(self) if field.compare)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Record) or type(other) is not type(self):
-            return NotImplemented
-        return all(map(same, self._values(), other._values()))
+        if type(other) is type(self) and isinstance(other, Record):
+            return all(map(same, self._values(), other._values()))
+        return NotImplemented
 
     def __hash__(self) -> int:
         return hash(self._values())
 
     def __repr__(self) -> str:
-        return fields_shown(self)  # type: ignore[arg-type]
+        return fields_shown(self)
