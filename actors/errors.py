@@ -1,7 +1,33 @@
 """Every error the `actors` package raises.
 
-Each error keeps what it is about as attributes, builds its text from them and survives pickling. Errors that stand for
-pykka's keep pykka's type as a base, so that code written for pykka catches them.
+An error keeps its subject as fields, builds its text from them and survives pickling. An error that stands for one of
+pykka's derives from it, so code written for pykka catches it. Other bases stand in brackets::
+
+    ActorError
+      ActorDeadError (pykka.ActorDeadError)
+      ActorCrashed
+      CallTimeout (pykka.Timeout, TimeoutError)
+      DeadlockError
+      BlockingCallError
+      MailboxFull
+      InvalidPriority (ValueError)
+      UnhandledMessage
+      StartError
+      StartDeclined
+      StartTimeout (TimeoutError)
+      HandlerTimeout (TimeoutError)
+      LinkedExit
+      NoSuchActor (LookupError)
+      NameTaken
+      NotAnActor (TypeError)
+      NotInRuntime
+      RuntimeStopped (pykka.ActorDeadError)
+      LoopStopRefused (RuntimeError)
+      HandlerDefinitionError (TypeError)
+      StateMachineDefinitionError (TypeError)
+      UnknownState (ValueError)
+      TransitionRefused (RuntimeError)
+    IgnoreStart
 """
 
 from __future__ import annotations
@@ -14,23 +40,35 @@ from actors._user_code.text import block, described, is_ctrl_c, shown, type_name
 from actors.reasons import ExitReason, RuntimeLost, within
 
 _LONGEST = 10_000
-"""Characters of the text of an error: one may list many faults."""
+"""Characters of the text of an error, which may list many faults."""
 
 
 class ActorError(Exception):
     """Base of all errors of the runtime.
 
-    Positional arguments are the fields of the error, in order: that is what makes it picklable without further code.
+    A field of an error is an annotation of its class, after those of its base. It is given by position or by keyword.
+    An exception in a field `cause` or `error` is the `__cause__`.
     """
 
     fields: tuple[str, ...] = ()
+    """The names of the fields, in order."""
 
-    def __init__(self, *values: object) -> None:
-        super().__init__(*values)
-        if len(values) != len(self.fields):
-            raise TypeError(f"{type(self).__name__} takes {len(self.fields)} fields, got {len(values)}")
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "fields" not in vars(cls):
+            own = (name for name in cls.__annotations__ if name not in cls.fields)
+            cls.fields = (*cls.fields, *own)
+
+    def __init__(self, *values: object, **named: object) -> None:
+        super().__init__()
+        values += tuple(named.pop(name) for name in self.fields[len(values) :] if name in named)
+        if named or len(values) != len(self.fields):
+            raise TypeError(f"{type(self).__name__} takes the fields ({', '.join(self.fields)}), got {len(values)}")
+        self.args = values  # the arguments of the copy that pickle makes
         for name, value in zip(self.fields, values, strict=True):
             setattr(self, name, value)
+            if name in ("cause", "error") and isinstance(value, BaseException):
+                self.__cause__ = value
 
     def __str__(self) -> str:
         try:
@@ -49,14 +87,14 @@ class ActorError(Exception):
 
 
 class ActorDeadError(ActorError, pykka.ActorDeadError):
-    """The actor is gone for good; the refused message is given back as `undelivered`."""
+    """The actor has terminated. The refused message is in `undelivered`."""
 
     fields = ("path", "reason", "undelivered")
     path: str
     reason: ExitReason
     undelivered: object
     begun: bool
-    """Whether a handler had begun with the message when the actor ended. False: no handler has seen it."""
+    """Whether a handler had begun with the message when the actor terminated. False: no handler has seen it."""
 
     def __init__(self, path: str, reason: ExitReason, undelivered: object, *, begun: bool = False) -> None:
         super().__init__(path, reason, undelivered)
@@ -66,17 +104,15 @@ class ActorDeadError(ActorError, pykka.ActorDeadError):
 
     def describe(self) -> str:
         kind = type_name(self.undelivered)
-        return f"{self.path} is gone ({within(self.reason)}); the message of type {kind} is in .undelivered"
+        return f"{self.path} has terminated ({within(self.reason)}); the message of type {kind} is in .undelivered"
 
 
 class ActorCrashed(ActorError):
-    """Handling the message crashed the actor with something an asker must not have raised at it.
+    """The actor crashed over the message with an exception that must not be raised in the caller.
 
-    `SystemExit`, `KeyboardInterrupt` and `CancelledError` would end the asker too; it gets this instead. `cause` is
-    the original.
+    `SystemExit`, `KeyboardInterrupt` and `CancelledError` would end the caller, too. `cause` is the original.
     """
 
-    fields = ("path", "cause")
     path: str
     cause: BaseException
 
@@ -85,11 +121,10 @@ class ActorCrashed(ActorError):
 
 
 class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
-    """No answer came in time. The message may still be handled, unless it waits: then it becomes a dead letter
-    (`expired`).
+    """No answer came in time. A message that still waits in the mailbox becomes a dead letter (`expired`); a handler
+    that has begun goes on.
     """
 
-    fields = ("path", "message_type")
     path: str
     message_type: str
 
@@ -98,11 +133,10 @@ class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
 
 
 class DeadlockError(ActorError):
-    """The wait would close a cycle of actors that wait for each other; `chain` names them, each before what it waits
+    """The wait would close a cycle of actors that wait for each other. `chain` names them, each before the one it waits
     for.
     """
 
-    fields = ("chain",)
     chain: Sequence[str]
 
     def describe(self) -> str:
@@ -113,9 +147,8 @@ class DeadlockError(ActorError):
 
 
 class BlockingCallError(ActorError):
-    """Something that blocks its thread was asked for on an event loop; `instead` says what to write."""
+    """A call that blocks its thread was made on an event loop. `instead` says what to write."""
 
-    fields = ("what", "instead")
     what: str
     instead: str
 
@@ -124,9 +157,8 @@ class BlockingCallError(ActorError):
 
 
 class MailboxFull(ActorError):
-    """A bounded mailbox refused the message, which is given back as `undelivered`."""
+    """A bounded mailbox refused the message, which is in `undelivered`."""
 
-    fields = ("path", "capacity", "undelivered")
     path: str
     capacity: int
     undelivered: object
@@ -139,12 +171,11 @@ class MailboxFull(ActorError):
 
 
 class InvalidPriority(ActorError, ValueError):
-    """The `priority` function of a mailbox returned what cannot be ordered: NaN, or something that is not a number.
+    """The `priority` function of a mailbox returned NaN, or something that is not a number.
 
-    The message was not sent and is given back as `undelivered`.
+    The message was not sent and is in `undelivered`.
     """
 
-    fields = ("path", "value", "undelivered")
     path: str
     value: object
     undelivered: object
@@ -158,9 +189,8 @@ class InvalidPriority(ActorError, ValueError):
 
 
 class UnhandledMessage(ActorError):
-    """The actor has neither a handler for the type of the message nor an `on_receive` of its own."""
+    """The actor has no handler for the type of the message and no `on_receive` of its own."""
 
-    fields = ("path", "message_type")
     path: str
     message_type: str
 
@@ -173,9 +203,8 @@ class IgnoreStart(Exception):
 
 
 class StartError(ActorError):
-    """An actor did not start; `reason` says why and its exception is the `__cause__` where it was raised."""
+    """An actor did not start; `reason` says why. An exception that failed the start is the `__cause__`."""
 
-    fields = ("path", "reason")
     path: str
     reason: ExitReason
 
@@ -186,7 +215,6 @@ class StartError(ActorError):
 class StartDeclined(ActorError):
     """The actor raised `IgnoreStart`."""
 
-    fields = ("path",)
     path: str
 
     def describe(self) -> str:
@@ -194,9 +222,8 @@ class StartDeclined(ActorError):
 
 
 class StartTimeout(ActorError, TimeoutError):
-    """Construction and `on_start` did not end within the time limit of the start (supervision rule 4)."""
+    """The constructor and `on_start` took longer than the time limit of a start (supervision rule 4)."""
 
-    fields = ("path", "seconds")
     path: str
     seconds: float
 
@@ -208,9 +235,8 @@ class StartTimeout(ActorError, TimeoutError):
 
 
 class HandlerTimeout(ActorError, TimeoutError):
-    """A handler passed the time limit of its actor, which crashed for it."""
+    """A handler exceeded the time limit of its actor, which crashed for it."""
 
-    fields = ("path", "message_type", "seconds")
     path: str
     message_type: str
     seconds: float
@@ -220,9 +246,8 @@ class HandlerTimeout(ActorError, TimeoutError):
 
 
 class LinkedExit(ActorError):
-    """The exit of a linked actor took this one along."""
+    """The exit of a linked actor ended this one."""
 
-    fields = ("path", "reason")
     path: str
     reason: ExitReason
 
@@ -231,19 +256,17 @@ class LinkedExit(ActorError):
 
 
 class NoSuchActor(ActorError, LookupError):
-    """There is no actor at this path, or it is gone for good."""
+    """This path has no actor, or its actor has terminated."""
 
-    fields = ("path",)
     path: str
 
     def describe(self) -> str:
-        return f"there is no actor at {self.path}: it was never started, or is gone for good"
+        return f"no actor at {self.path}: it was never started, or has terminated"
 
 
 class NameTaken(ActorError):
     """The name belongs to another live actor."""
 
-    fields = ("name", "owner")
     name: str
     owner: str
 
@@ -252,9 +275,8 @@ class NameTaken(ActorError):
 
 
 class NotAnActor(ActorError, TypeError):
-    """The class to be started is not an actor class this runtime can host."""
+    """The class is not an actor class that this runtime can start."""
 
-    fields = ("what", "problem")
     what: str
     problem: str
 
@@ -263,9 +285,8 @@ class NotAnActor(ActorError, TypeError):
 
 
 class NotInRuntime(ActorError):
-    """Something that needs a running runtime was asked for outside of one."""
+    """A call that needs a running runtime was made outside of one."""
 
-    fields = ("what", "instead")
     what: str
     instead: str
 
@@ -274,13 +295,12 @@ class NotInRuntime(ActorError):
 
 
 class RuntimeStopped(ActorError, pykka.ActorDeadError):
-    """The runtime has stopped, has lost its event loop, or its process was forked away from it.
+    """The runtime has stopped, has lost its event loop, or belongs to the process that this one was forked from.
 
-    Whatever waits when a runtime loses its loop is settled with this error, and leaving the block of the runtime raises
-    it. The `__cause__` is the exception that ended the loop, if there was one.
+    When a runtime loses its loop, every wait ends with this error, and so does the block of the runtime. The
+    `__cause__` is the exception that ended the loop, if one did.
     """
 
-    fields = ("name", "why")
     name: str
     why: str
 
@@ -289,15 +309,15 @@ class RuntimeStopped(ActorError, pykka.ActorDeadError):
 
 
 def gone(path: str, reason: ExitReason, undelivered: object) -> ActorDeadError | RuntimeStopped:
-    """What a caller gets whose actor is gone for this reason: alone, or with the whole runtime."""
+    """The error for a caller whose actor has terminated for this reason, alone or with the whole runtime."""
     if not isinstance(reason, RuntimeLost):
         return ActorDeadError(path, reason, undelivered)
     return lost(reason)
 
 
 def lost(reason: RuntimeLost) -> RuntimeStopped:
-    """What a caller gets whose runtime has lost its loop. Each gets an error of its own: a traceback is written into
-    it.
+    """The error for a caller whose runtime has lost its loop. Each caller gets an error of its own, because a traceback
+    is written into it.
     """
     error = RuntimeStopped(reason.runtime, reason.why)
     error.__cause__ = reason.cause
@@ -305,24 +325,22 @@ def lost(reason: RuntimeLost) -> RuntimeStopped:
 
 
 class LoopStopRefused(ActorError, RuntimeError):
-    """`loop.stop()` was called on the event loop of a runtime, which everything in the runtime shares."""
+    """`loop.stop()` was called on the event loop of a runtime, which every actor of the runtime shares."""
 
-    fields = ("path", "name")
     path: str
-    """The actor that called; empty: none did."""
+    """The actor that called; empty outside of actors."""
     name: str
 
     def describe(self) -> str:
         return (
-            f"{self.path or 'code of no actor'}: loop.stop() would end the event loop of runtime {self.name!r}, which "
-            "every actor shares. Stop the actor (self.stop()) or the runtime (runtime.stop())"
+            f"{self.path or 'code outside of actors'}: loop.stop() would end the event loop of runtime {self.name!r}, "
+            "which every actor shares. Stop the actor (self.stop()) or the runtime (runtime.stop())"
         )
 
 
 class HandlerDefinitionError(ActorError, TypeError):
     """A method marked @handles cannot be used as a handler."""
 
-    fields = ("where", "problem")
     where: str
     problem: str
 
@@ -331,9 +349,8 @@ class HandlerDefinitionError(ActorError, TypeError):
 
 
 class StateMachineDefinitionError(ActorError, TypeError):
-    """A state machine class that cannot work; `faults` holds everything that is wrong with it, a sentence each."""
+    """A state machine class cannot work. `faults` holds every fault, a sentence each."""
 
-    fields = ("machine", "faults")
     machine: str
     faults: Sequence[str]
 
@@ -342,9 +359,8 @@ class StateMachineDefinitionError(ActorError, TypeError):
 
 
 class UnknownState(ActorError, ValueError):
-    """A state machine was told to go to a state it does not have; `known` names those it has."""
+    """A state machine was told to go to a state that it does not have. `known` names its states."""
 
-    fields = ("machine", "target", "known")
     machine: str
     target: str
     known: Sequence[str]
@@ -354,14 +370,11 @@ class UnknownState(ActorError, ValueError):
 
 
 class TransitionRefused(ActorError, RuntimeError):
-    """Something a state machine does in its handlers was done where it has no meaning, such as `goto` in an enter
-    action.
-    """
+    """`goto`, `postpone` or a timeout was called outside of a message handler, for example in an enter action."""
 
-    fields = ("machine", "what", "where")
     machine: str
     what: str
     where: str
 
     def describe(self) -> str:
-        return f"{self.machine}: {self.what} has no meaning {self.where}; do it while a message is handled"
+        return f"{self.machine}: {self.what} is not allowed {self.where}; call it from a message handler"

@@ -1,4 +1,4 @@
-"""The stream of lifecycle events. Logs, metrics, traces and views are sinks of it and know nothing of each other."""
+"""The stream of lifecycle events. Logs, metrics, traces and views are independent sinks of it."""
 
 from __future__ import annotations
 
@@ -6,46 +6,37 @@ import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import FunctionType, MethodType
 from typing import ClassVar, TypeVar
 
+from actors._record import Record
 from actors._user_code.interrupts import hand_on
 from actors._user_code.reporting import report
-from actors._user_code.text import fields_shown, same
 from actors.reasons import Crashed, ExitReason
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class LifecycleEvent:
-    """Something that happened to an actor. `at` is the runtime's monotonic clock, in seconds.
+class LifecycleEvent(Record):
+    """Something that happened to an actor. `at` is in seconds of the runtime's monotonic clock.
 
-    Events compare by value. They hold messages and errors of the user's: what those raise when they are compared or
-    shown does not leave the event (_user_code/text.py).
+    An event of your own: derive from this class, annotate the fields and give the level of its log line as in
+    `class Halted(LifecycleEvent, level="error")`. Events compare by value. What a message or an error in a field raises
+    when it is compared or shown does not leave the event.
     """
 
     level: ClassVar[str] = "debug"
-    """How loud a log should be about it: debug, info, warning or error."""
+    """The level of its log line: debug, info, warning or error."""
 
     path: str
     at: float
 
-    def __init_subclass__(cls) -> None:
-        # `dataclass` would write these for each class, and call the user's code unguarded.
-        for name in ("__eq__", "__hash__", "__repr__"):
-            if name not in vars(cls):
-                setattr(cls, name, getattr(LifecycleEvent, name))
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return all(same(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+    def __init_subclass__(cls, level: str | None = None) -> None:
+        super().__init_subclass__()
+        if level is not None:
+            cls.level = level
 
     def __hash__(self) -> int:
         return hash((self.path, self.at))
-
-    def __repr__(self) -> str:
-        return fields_shown(self)
 
     @property
     def name(self) -> str:
@@ -59,17 +50,16 @@ class LifecycleEvent:
 
     @property
     def exception(self) -> BaseException | None:
-        """The exception that this event is the first to tell of. A log shows its traceback."""
+        """The exception that this event reports first. A log shows its traceback."""
         return None
 
     def after_exit(self) -> str | None:
-        """What the event adds to the end of an incarnation just before it at the same path, in words: `restart 1 in
-        0.2 s`. A log adds that to the line of the end. None: the event is news of its own.
+        """What follows the end of an incarnation at the same path, in words: `restart 1 in 0.2 s`. A log adds it to the
+        line of that end. None: the event has a line of its own.
         """
         return None
 
 
-@dataclass(frozen=True, slots=True)
 class Started(LifecycleEvent):
     """An incarnation runs."""
 
@@ -77,11 +67,9 @@ class Started(LifecycleEvent):
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class StartFailed(LifecycleEvent):
+class StartFailed(LifecycleEvent, level="error"):
     """An incarnation did not come up."""
 
-    level: ClassVar[str] = "error"
     actor_class: type
     incarnation: int
     reason: ExitReason
@@ -92,20 +80,17 @@ class StartFailed(LifecycleEvent):
         return self.reason.exception if isinstance(self.reason, Crashed) else None
 
 
-@dataclass(frozen=True, slots=True)
 class Exited(LifecycleEvent):
-    """An incarnation is gone. Crashes have an event of their own type, so that a log can be loud about them alone."""
+    """An incarnation has ended. A crash has a subclass, so that a log can give it a higher level."""
 
     actor_class: type
     incarnation: int
     reason: ExitReason
 
 
-@dataclass(frozen=True, slots=True)
-class CrashedExit(Exited):
-    """An incarnation is gone by an exception nobody handled."""
+class CrashedExit(Exited, level="error"):
+    """An incarnation has ended by an unhandled exception."""
 
-    level: ClassVar[str] = "error"
     message_type: str | None = None
 
     @property
@@ -114,105 +99,89 @@ class CrashedExit(Exited):
         return self.reason.exception if isinstance(self.reason, Crashed) else None
 
 
-@dataclass(frozen=True, slots=True)
-class HookFailed(LifecycleEvent):
-    """A hook for the end raised, and what it raised decides nothing: `on_failure` or `carry_over` after a crash, or any
-    of an incarnation that was killed meanwhile. Otherwise what `on_stop` raises is the reason of the exit.
+class HookFailed(LifecycleEvent, level="error"):
+    """A hook for the end raised, without effect: `on_failure` or `carry_over` after a crash, or any hook of an
+    incarnation that was killed meanwhile. Otherwise an exception of `on_stop` is the reason of the exit.
     """
 
-    level: ClassVar[str] = "error"
     incarnation: int
     hook: str
     error: BaseException
 
     @property
     def exception(self) -> BaseException | None:
-        """What the hook raised."""
+        """The exception of the hook."""
         return self.error
 
 
-@dataclass(frozen=True, slots=True)
-class AskFailed(LifecycleEvent):
-    """A plain pykka actor raised over a question: the asker has the exception, the actor lives (pykka's contract)."""
+class AskFailed(LifecycleEvent, level="info"):
+    """A plain pykka actor raised in an ask: the caller gets the exception, the actor lives (pykka's contract)."""
 
-    level: ClassVar[str] = "info"
     incarnation: int
     message_type: str
     error: BaseException
 
     @property
     def exception(self) -> BaseException | None:
-        """What the asker has got."""
+        """The exception that the caller got."""
         return self.error
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter(LifecycleEvent):
-    """A message that no actor handled, or an answer nobody took.
+class DeadLetter(LifecycleEvent, level="warning"):
+    """A message that no actor handled, or an answer that no caller took.
 
     `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, refused, dropped,
     stale_timer.
     """
 
-    level: ClassVar[str] = "warning"
     message: object
     reason: str
     sender: str | None = None
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined(LifecycleEvent):
-    """A message crashed its actor as often as its spec allows and is put aside (supervision rule 27)."""
+class Quarantined(LifecycleEvent, level="error"):
+    """A message crashed its actor as often as its spec allows and is not delivered again (supervision rule 27)."""
 
-    level: ClassVar[str] = "error"
     message: object
     crashes: int
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Redelivered(LifecycleEvent):
-    """A message that crashed its actor goes to the next incarnation."""
+class Redelivered(LifecycleEvent, level="info"):
+    """A message that crashed its actor is delivered to the next incarnation."""
 
-    level: ClassVar[str] = "info"
     message: object
     crashes: int
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LoopBlocked(LifecycleEvent):
-    """One turn of the actor holds the event loop. `where` is the line of the user's own code that does, `stack` how it
-    came there.
+class LoopBlocked(LifecycleEvent, level="warning"):
+    """One handler or hook of the actor holds the event loop. `where` is the line of the user's code, `stack` the calls
+    that led to it.
     """
 
-    level: ClassVar[str] = "warning"
     seconds: float
     stack: str
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Abandoned(LifecycleEvent):
-    """A thread or coroutine did not end when it was killed. It is left behind, its result is ignored."""
+class Abandoned(LifecycleEvent, level="error"):
+    """A thread or coroutine did not end when it was killed. It runs on; its result is ignored."""
 
-    level: ClassVar[str] = "error"
     what: str
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
-class UncaughtException(LifecycleEvent):
-    """An exception that no handler or hook raised was contained; the rest goes on.
+class UncaughtException(LifecycleEvent, level="error"):
+    """An exception outside of handlers and hooks was contained; everything else goes on.
 
-    It came out of code that an actor or a stranger left on the event loop, such as a callback that calls `sys.exit`, or
-    out of the runtime itself. `path` is that of the actor the code belongs to, or else the name of the runtime.
+    It came from code on the event loop, such as a callback that calls `sys.exit`, or from the runtime itself. `path` is
+    that of the actor to which the code belongs, or else the name of the runtime.
     """
 
-    level: ClassVar[str] = "error"
     where: str
-    """What raised it, such as `task 'Task-7'`."""
+    """The code that raised it, such as `task 'Task-7'`."""
     error: BaseException
 
     @property
@@ -220,9 +189,8 @@ class UncaughtException(LifecycleEvent):
         return self.error
 
 
-@dataclass(frozen=True, slots=True)
 class MessageHandled(LifecycleEvent):
-    """A handler is done. Published only while somebody subscribes to this very type: it is on the hot path."""
+    """A handler has ended. Published only while a sink names this very class: it is on the hot path."""
 
     message: object
     sender: str | None
@@ -251,12 +219,12 @@ class Subscription:
         self.sink = sink
         self.types = types
         self.number = number
-        """Sinks are told in the order of these numbers."""
+        """Sinks are called in the order of these numbers."""
         self.to_actor = to_actor
-        """Whether the sink sends the events to an actor, as messages."""
+        """Whether the sink sends the events to an actor as messages."""
 
     def takes(self, kind: type[LifecycleEvent]) -> bool:
-        """Whether the sink is told of events of this class."""
+        """Whether the sink gets events of this class."""
         if kind is MessageHandled:
             return MessageHandled in self.types
         return issubclass(kind, self.types)
@@ -270,8 +238,8 @@ class EventStream:
     """Publishes events to sinks.
 
     A sink runs in the thread that publishes: the runtime's loop for most events, an actor's own thread for some. A
-    sink that raises, whatever it raises, stays subscribed, and the publisher and the other sinks go on. Its first
-    failure of each class is reported to the logger `letitcrash`, or to stderr where the logger fails too.
+    sink that raises any exception stays subscribed; the publisher and the other sinks go on. Its first failure of each
+    class is reported to the logger `letitcrash`, or to stderr if the logger fails, too.
     """
 
     def __init__(self, changed: Callable[[], object] = lambda: None) -> None:
@@ -282,22 +250,22 @@ class EventStream:
         self._by_type: dict[type[LifecycleEvent], dict[int, Subscription]] = {}
         """The subscriptions that name a class."""
         self._takers: dict[type[LifecycleEvent], tuple[Subscription, ...]] = {}
-        """Who takes events of a class, for the classes that were asked for since that changed."""
+        """The subscriptions that get events of a class: a cache, for the classes asked for since the last change."""
         self._lock = threading.Lock()
         self._reported: dict[int, set[type[BaseException]]] = {}
-        """What the sink of each subscription, by its number, was reported for."""
+        """The classes of failures already reported, by the number of the subscription."""
         self.dead_letters: Counter[str] = Counter()
-        """How many dead letters there were, by reason. Only grows."""
+        """The number of dead letters, by reason. Only grows."""
 
     def subscribe(self, sink: Callable[[E], object], *types: type[E]) -> Subscription:
-        """Calls `sink(event)` for every event of these classes and their subclasses; of all classes when none is named.
+        """Calls `sink(event)` for every event of these classes and their subclasses; without classes, for every event.
 
-        `MessageHandled` reaches only those who name it. Raises TypeError when one of `types` is not a class of events.
+        `MessageHandled` reaches only sinks that name it. Raises TypeError if one of `types` is not a class of events.
         """
         return self._add(sink, types, to_actor=False)  # type: ignore[arg-type]
 
     def subscribe_actor(self, sink: Sink[LifecycleEvent], *types: type[LifecycleEvent]) -> Subscription:
-        """The same for a sink that sends the events to an actor as messages: it hears of no event that is published as
+        """The same for a sink that sends the events to an actor as messages: it does not get events published as
         `quiet`.
         """
         return self._add(sink, types, to_actor=True)
@@ -337,7 +305,7 @@ class EventStream:
             del self._takers[kind]
 
     def sinks(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
-        """Who wants events of this class. Ask before building an event where building it costs."""
+        """The subscriptions that get events of this class. Ask before you build an event that is expensive."""
         found = self._takers.get(kind)
         if found is None:
             with self._lock:
@@ -353,14 +321,14 @@ class EventStream:
         return tuple(found[number] for number in sorted(found))
 
     def wants_messages(self) -> bool:
-        """Whether a sink wants to hear of single messages."""
+        """Whether a sink names `MessageHandled`."""
         return MessageHandled in self._by_type
 
     def publish(self, event: LifecycleEvent, *, quiet: bool = False) -> None:
-        """Tells every sink that subscribed to the class of the event.
+        """Calls every sink that subscribed to the class of the event.
 
-        `quiet`: the event came about because an event was sent to an actor. The sinks of actors do not hear of it, for
-        each could cause the next one for ever.
+        `quiet`: the event was caused by sending an event to an actor. Sinks of actors do not get it, because each event
+        could cause the next one for ever.
         """
         if type(event) is DeadLetter:
             with self._lock:
@@ -375,7 +343,7 @@ class EventStream:
                 self._report(each, event, error)
 
     def _report(self, subscription: Subscription, event: LifecycleEvent, error: BaseException) -> None:
-        """Reports the first failure of each class that a sink shows: more would drown the log."""
+        """Reports the first failure of each class of a sink: more would flood the log."""
         kind, sink = type(error), subscription.sink
         with self._lock:
             known = self._reported.setdefault(subscription.number, set())

@@ -1,60 +1,55 @@
 """Exit reasons: why an incarnation ended, as values.
 
-`Normal`, `Shutdown` are *expected*; `Killed`, `Crashed`, `NoProc`, `RuntimeLost` and `RestartLimitExceeded` are
-*abnormal* (supervision.md, "Exit reasons"). Reasons compare by value and survive pickling.
+`Normal` and `Shutdown` are *expected*; `Killed`, `Crashed`, `NoProc`, `RuntimeLost` and `RestartLimitExceeded` are
+*abnormal* (supervision rules, "Exit reasons"). Reasons compare by value and survive pickling.
 
-A reason holds what users wrote. Whatever that does, `str`, `repr`, `==` and `hash` of a reason end with a value: a text
-is cut (_user_code/text.py), and of a reason that came from another, and that one from a third, the middle is left out.
+A reason may hold an exception of a user. `str`, `repr`, `==` and `hash` of a reason work even if those of the exception
+raise or do not end (_user_code/text.py). A long text is cut; in a long chain of reasons the middle is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import zip_longest
 from typing import ClassVar
 
-from actors._user_code.text import TEXT, args_of, attribute, cut, described, fields_shown, key_of, said, shown
+from actors._record import Record
+from actors._user_code.text import TEXT, args_of, attribute, cut, described, key_of, said, shown
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ExitReason:
+class ExitReason(Record):
     """Base of all exit reasons."""
 
     expected: ClassVar[bool] = False
-    """Whether a transient child that exits so is left alone."""
+    """Whether a transient child is not restarted after this exit."""
 
     @property
     def kind(self) -> str:
-        """The class of the reason in one word, as used for metric labels."""
+        """The class of the reason in one word, as in metric labels."""
         return type(self).__name__.lower()
 
     @property
     def came_from(self) -> ExitReason | None:
-        """The reason of another exit that this one came from."""
+        """The reason of another exit that caused this one."""
         return None
 
     def in_words(self) -> str:
-        """What `str` shows, before it is cut."""
+        """The text of `str`, before it is cut."""
         return self.kind
 
     def __str__(self) -> str:
         return cut(self.in_words(), TEXT)
 
-    def __repr__(self) -> str:
-        return fields_shown(self)
 
-
-@dataclass(frozen=True, slots=True, repr=False)
 class Normal(ExitReason):
     """The actor asked to stop."""
 
     expected: ClassVar[bool] = True
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Shutdown(ExitReason):
-    """The actor was told to stop; `detail` says why, where anybody said so."""
+    """The actor was told to stop; `detail` says why, if the caller gave a reason."""
 
     expected: ClassVar[bool] = True
     detail: str | None = None
@@ -63,9 +58,8 @@ class Shutdown(ExitReason):
         return "shutdown" if self.detail is None else f"shutdown({said(self.detail, TEXT)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Killed(ExitReason):
-    """The actor had no say."""
+    """The actor was killed: no handler or hook of it ran any more."""
 
     detail: str | None = None
 
@@ -73,17 +67,15 @@ class Killed(ExitReason):
         return "killed" if self.detail is None else f"killed({said(self.detail, TEXT)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class NoProc(ExitReason):
-    """Asked about an actor that does not exist (any more)."""
+    """The actor does not exist, or has terminated."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Crashed(ExitReason):
-    """An exception nobody handled, `SystemExit` and `KeyboardInterrupt` included.
+    """An unhandled exception, `SystemExit` and `KeyboardInterrupt` included.
 
-    Two crashes are equal when their exceptions have the same type and arguments that show themselves alike: an
-    exception compares by identity, which a value that was pickled, or that two incarnations raised alike, would fail.
+    Two crashes are equal if their exceptions have the same type and arguments with the same `repr`. Exceptions
+    themselves compare by identity, so a pickled copy would not be equal.
     """
 
     exception: BaseException
@@ -106,9 +98,8 @@ class Crashed(ExitReason):
         return f"crashed({described(self.exception, TEXT)})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class RuntimeLost(ExitReason):
-    """The event loop of the runtime ended, or could not go on, while the actor was there. `why` says what happened."""
+    """The event loop of the runtime ended, or could not go on, while the actor existed. `why` says what happened."""
 
     runtime: str
     why: str
@@ -122,12 +113,11 @@ class RuntimeLost(ExitReason):
         return f"runtime_lost({said(self.runtime)}: {said(self.why)})"
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RestartLimitExceeded(ExitReason):
-    """A supervisor gave up: `child` was to be restarted more than `max_restarts` times within `period` seconds of
-    running; with a `period` of None: more than `max_restarts` times in a row without progress.
+    """A supervisor gave up: `child` needed more than `max_restarts` restarts within `period` seconds of running; with a
+    `period` of None, in a row without progress.
 
-    OTP exits with `shutdown` here, which a transient supervisor's own supervisor takes for a wish; ours is abnormal.
+    OTP exits with `shutdown` here, after which a transient supervisor is not restarted. This reason is abnormal.
     """
 
     path: str
@@ -142,7 +132,7 @@ class RestartLimitExceeded(ExitReason):
 
     @property
     def span(self) -> str:
-        """How the restarts were counted, in words."""
+        """The span in which the restarts were counted, in words."""
         return "in a row without progress" if self.period is None else f"within {self.period:g} s of running"
 
     @property
@@ -150,7 +140,7 @@ class RestartLimitExceeded(ExitReason):
         return self.cause
 
     def _steps(self) -> Iterator[object]:
-        """What it consists of, level by level: a supervisor may give up because of one that gave up, and so on."""
+        """The values to compare, level by level: a supervisor may give up because one below it gave up, and so on."""
         step: ExitReason = self
         while isinstance(step, RestartLimitExceeded):
             yield step.path, step.child, step.max_restarts, step.period
@@ -173,7 +163,7 @@ class RestartLimitExceeded(ExitReason):
 
 
 def causes(reason: ExitReason) -> Iterator[ExitReason]:
-    """The reason, the one it came from, and so on to the first of all."""
+    """The reason, its cause, and so on to the first one."""
     seen: set[int] = set()
     step: ExitReason | None = reason
     while step is not None and id(step) not in seen:
@@ -183,7 +173,7 @@ def causes(reason: ExitReason) -> Iterator[ExitReason]:
 
 
 def within(reason: ExitReason) -> str:
-    """A reason as part of a longer text. Of a long line of causes it is the last two: they say what began it."""
+    """A reason as part of a longer text. Of a long chain it shows the last two causes, which say what began it."""
     steps = list(causes(reason))
     if len(steps) <= 2:
         return said(reason, TEXT)

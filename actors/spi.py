@@ -30,6 +30,7 @@ from actors._core.ref import ActorRef
 from actors._core.timers import Timer
 from actors._core.waits import Awaited, Wanted
 from actors._name import ENVIRONMENT, NAME
+from actors._record import Record
 from actors._runtime.loop_thread import LoopFactory
 from actors._runtime.runtime import ClockFactory, Runtime
 from actors._user_code.text import TEXT, attribute, block, cut, described, said, shown, type_name
@@ -246,6 +247,7 @@ __all__ = [
     "NotInRuntime",
     "Parking",
     "Props",
+    "Record",
     "Reply",
     "RestartLimitExceeded",
     "Runtime",

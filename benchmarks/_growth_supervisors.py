@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from actors import Actor, Runtime
 from supervisors import SupervisorRef, child, start, supervisor
-from supervisors._specs.fields import Strategy
+from supervisors._specs.fields import RestartStrategy
 
 ROUNDS = 200
 
@@ -27,7 +27,7 @@ class Echo(Actor):
         return message
 
 
-def _crash_to_answer(strategy: Strategy, siblings: int) -> float:
+def _crash_to_answer(strategy: RestartStrategy, siblings: int) -> float:
     """From the crash of the last child to the answer of its next incarnation, with siblings before it."""
 
     async def measure() -> float:

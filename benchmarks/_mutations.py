@@ -38,11 +38,10 @@ _BACKOFF = "supervisors/_specs/backoff.py"
 _BUDGET = "supervisors/_engine/budget.py"
 _CELL = "actors/_core/cell.py"
 _CHILD = "supervisors/_engine/child.py"
-_ENGINE = "supervisors/_engine/decisions.py"
-_MOVES = "supervisors/_engine/state.py"
+_CHILDREN = "supervisors/_engine/children.py"
+_ENGINE = "supervisors/_engine/engine.py"
 _OPERATION = "supervisors/_engine/operation.py"
-_REQUESTS = "supervisors/_engine/requests.py"
-_ROSTER = "supervisors/_engine/children.py"
+_RECONCILE = "supervisors/_engine/reconcile.py"
 _SPEC = "supervisors/_specs/spec.py"
 _STRATEGY = "supervisors/_engine/strategy.py"
 _SUPERVISOR = "supervisors/_supervisor/actor.py"
@@ -138,7 +137,7 @@ MUTATIONS = (
     Mutation(
         "temporary kept after its end",
         5,
-        _MOVES,
+        _ENGINE,
         'if child.spec.restart == "temporary" or self._spec.is_dynamic:',
         "if self._spec.is_dynamic:",
     ),
@@ -202,7 +201,7 @@ MUTATIONS = (
     Mutation(
         "a group starts before all have stopped",
         6,
-        _MOVES,
+        _ENGINE,
         "elif (child := operation.next_to_stop()) is not None:",
         "elif not operation.delayed and (child := operation.next_to_stop()) is not None:",
     ),
@@ -273,8 +272,8 @@ MUTATIONS = (
         "restarts are not kept in the window",
         8,
         _BUDGET,
-        "self._entries.append(Entry(clock, now, clock.down(now)))",
-        "self._entries = [Entry(clock, now, clock.down(now))]",
+        "self._entries.append(GrantedRestart(clock, now, clock.down(now)))",
+        "self._entries = [GrantedRestart(clock, now, clock.down(now))]",
     ),
     Mutation(
         "the window slides while a child waits",
@@ -301,10 +300,10 @@ MUTATIONS = (
         "a group restart counts once for each member",
         8,
         _ENGINE,
-        "            # What is to be forgotten anyway stays so",
+        "            # An update before this restart may",
         "            each.stalled += 1\n"
         "            _ = self._window is None or self._window.grant(each.clock, now)\n"
-        "            # What is to be forgotten anyway stays so",
+        "            # An update before this restart may",
     ),
     Mutation(
         "a failed attempt is not counted",
@@ -328,35 +327,35 @@ MUTATIONS = (
     Mutation(
         "a budget of its own ignored",
         9,
-        _MOVES,
+        _ENGINE,
         "budget = self._spec if own is None else own",
         "budget = self._spec",
     ),
     Mutation(
         "a window of its own ignored",
         9,
-        _MOVES,
+        _ENGINE,
         "window = child.window or self._window",
         "window = self._window or child.window",
     ),
     Mutation(
         "a spent budget of its own always escalates",
         9,
-        _MOVES,
+        _ENGINE,
         "dropped = child.spec.dropped_at_limit",
         "dropped = False",
     ),
     Mutation(
         "a spent budget of its own never escalates",
         9,
-        _MOVES,
+        _ENGINE,
         "dropped = child.spec.dropped_at_limit",
         "dropped = own is not None",
     ),
     Mutation(
         "a spent budget counts in the supervisor's window, too",
         9,
-        _MOVES,
+        _ENGINE,
         "        if most is None or self._grants(child, most, period, now):\n",
         "        also = self._window if own is not None else None\n"
         "        if (most is None or self._grants(child, most, period, now)) and (\n"
@@ -367,23 +366,23 @@ MUTATIONS = (
     Mutation(
         "restarts without progress are not counted",
         8,
-        _MOVES,
+        _ENGINE,
         "        child.stalled += 1\n",
         "",
     ),
     Mutation(
         "one restart in a row more than allowed",
         8,
-        _MOVES,
+        _ENGINE,
         "if child.stalled >= most:",
         "if child.stalled > most:",
     ),
     Mutation(
         "siblings share a budget without a period",
         9,
-        _MOVES,
+        _ENGINE,
         "if child.stalled >= most:",
-        "if sum(each.stalled for each in self._roster) >= most:",
+        "if sum(each.stalled for each in self._children) >= most:",
     ),
     Mutation(
         "a handled message is not progress",
@@ -423,16 +422,16 @@ MUTATIONS = (
     Mutation(
         "a supervisor that gave up has always made progress",
         8,
-        _MOVES,
-        "self._made_progress = child.productive",
-        "self._made_progress = True",
+        _ENGINE,
+        "self.made_progress = child.productive",
+        "self.made_progress = True",
     ),
     Mutation(
         "a supervisor that gave up has never made progress",
         8,
-        _MOVES,
-        "self._made_progress = child.productive",
-        "self._made_progress = False",
+        _ENGINE,
+        "self.made_progress = child.productive",
+        "self.made_progress = False",
     ),
     Mutation(
         "restarts in a row are never forgotten",
@@ -444,14 +443,14 @@ MUTATIONS = (
     Mutation(
         "the end by the limit is an orderly one",
         10,
-        _MOVES,
+        _ENGINE,
         "            self._end(limit, now)\n",
         "            self._end(Shutdown(), now)\n",
     ),
     Mutation(
         "the limit gives up the child alone",
         10,
-        _MOVES,
+        _ENGINE,
         "            self._give_up(child, limit, now)\n",
         "            self._rest(child, ChildState.STOPPED, limit, now)\n            self._again(now)\n",
     ),
@@ -545,29 +544,29 @@ MUTATIONS = (
         "return max(dues, default=None)",
         "return min(dues, default=None)",
     ),
-    Mutation("a group does not wait", 12, _MOVES, "max(0.0, until - now)", "0.0"),
+    Mutation("a group does not wait", 12, _ENGINE, "max(0.0, until - now)", "0.0"),
     Mutation(
         "the delay of a member that joins is not waited",
         12,
-        _MOVES,
-        "            self._disarm(operation)\n            self._show_due(operation)\n",
-        "            self._show_due(operation)\n",
+        _ENGINE,
+        "            self._out.disarm(operation)\n            operation.show_due()\n",
+        "            operation.show_due()\n",
     ),
     Mutation(
         "a request waits for the delay of a group",
         12,
-        _MOVES,
+        _ENGINE,
         "if child.starter is not None and child.state is ChildState.STARTING:",
         "if child.starter is not None and child.due is not None:",
     ),
     Mutation(
         "a child that waits shows as stopped",
         13,
-        _MOVES,
-        """        self._roster.enter(child, ChildState.BACKING_OFF, now)
-        child.token = self._arm(child, delay)""",
-        """        self._roster.enter(child, ChildState.STOPPED, now)
-        child.token = self._arm(child, delay)""",
+        _ENGINE,
+        """        self._children.enter(child, ChildState.BACKING_OFF, now)
+        child.token = self._out.arm(child, delay)""",
+        """        self._children.enter(child, ChildState.STOPPED, now)
+        child.token = self._out.arm(child, delay)""",
     ),
     # A restart that fails
     Mutation(
@@ -587,14 +586,14 @@ MUTATIONS = (
     Mutation(
         "the timer of a cancelled restart goes on",
         16,
-        _MOVES,
-        "        self._disarm(child)\n        child.queued, child.due",
+        _ENGINE,
+        "        self._out.disarm(child)\n        child.queued, child.due",
         "        child.queued, child.due",
     ),
     Mutation(
         "terminate_child leaves the next attempt",
         16,
-        _REQUESTS,
+        _ENGINE,
         '            self._rest(child, ChildState.STOPPED, Shutdown("terminate_child"), now)\n',
         "",
     ),
@@ -612,7 +611,7 @@ MUTATIONS = (
     Mutation(
         "restart_child takes a child that waits",
         16,
-        _REQUESTS,
+        _ENGINE,
         """        elif child.state in (ChildState.STOPPED, ChildState.DECLINED):
             return child""",
         """        elif child.state in (ChildState.STOPPED, ChildState.DECLINED, ChildState.BACKING_OFF):
@@ -622,7 +621,7 @@ MUTATIONS = (
     Mutation(
         "all stop at once when the supervisor ends",
         17,
-        _MOVES,
+        _ENGINE,
         """        if self._spec.is_dynamic:
             # Unordered""",
         """        if self._spec.children or self._spec.is_dynamic:
@@ -631,7 +630,7 @@ MUTATIONS = (
     Mutation(
         "unordered children stop one by one",
         6,
-        _MOVES,
+        _ENGINE,
         """        if self._spec.is_dynamic:
             # Unordered""",
         """        if not self._spec.children and not self._spec.is_dynamic:
@@ -640,12 +639,12 @@ MUTATIONS = (
     Mutation(
         "the time to stop is not limited",
         17,
-        _MOVES,
-        "self._emit(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
-        'self._emit(Stop(child.id, child.incarnation, "infinity"))',
+        _ENGINE,
+        "self._out.put(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
+        'self._out.put(Stop(child.id, child.incarnation, "infinity"))',
     ),
     Mutation(
-        "nobody is killed who does not stop in time",
+        "a child that does not stop in time is not killed",
         17,
         _CELL,
         'self._arm_grace(grace, partial(self.kill, Killed("did not stop in time")))',
@@ -673,9 +672,9 @@ MUTATIONS = (
         "            cell.stop(Shutdown(), 5.0)\n",
     ),
     Mutation(
-        "the supervisor ends before its last child", 18, _MOVES, "len(self._roster) > 0:", "len(self._roster) > 1:"
+        "the supervisor ends before its last child", 18, _ENGINE, "len(self._children) > 0:", "len(self._children) > 1:"
     ),
-    Mutation("a child at rest keeps its cell", 18, _MOVES, "            self._emit(Close(child.id))\n", ""),
+    Mutation("a child at rest keeps its cell", 18, _ENGINE, "            self._out.put(Close(child.id))\n", ""),
     Mutation(
         "an actor is gone before what it started",
         18,
@@ -756,59 +755,59 @@ MUTATIONS = (
     Mutation(
         "start_child takes a significant child under never",
         22,
-        _REQUESTS,
-        "if (fault := child_fault(self._spec, self._path, what)) is not None:",
-        "if (fault := child_fault(self._spec, self._path, what)) is not None and not what.significant:",
+        _RECONCILE,
+        "if (fault := child_fault(supervisor, path, what)) is not None:",
+        "if (fault := child_fault(supervisor, path, what)) is not None and not what.significant:",
     ),
     Mutation(
         "start_child takes the id of a child that is down",
         23,
-        _REQUESTS,
-        """        present = self._roster.get(what.id)
-        if present is None:""",
-        """        present = self._roster.get(what.id)
-        if present is None or not present.live:""",
+        _RECONCILE,
+        """    present = children.get(what.id)
+    if present is None:""",
+        """    present = children.get(what.id)
+    if present is None or not present.live:""",
     ),
     Mutation(
         "a child at rest is said to run",
         23,
-        _REQUESTS,
+        _RECONCILE,
         "if present.live and present.state not in WAITING:",
         "if present.state not in WAITING:",
     ),
     Mutation(
         "delete_child keeps the child",
         23,
-        _REQUESTS,
+        _ENGINE,
         '            self._remove(child, Shutdown("delete_child"), now)\n',
         "",
     ),
     Mutation(
         "a failed start_child leaves the spec",
         23,
-        _REQUESTS,
+        _ENGINE,
         "child.undo = DesiredState.DROP",
         "child.undo = DesiredState.REST",
     ),
     Mutation(
         "a failed restart_child drops the spec",
         23,
-        _REQUESTS,
+        _ENGINE,
         "child.undo = DesiredState.REST",
         "child.undo = DesiredState.DROP",
     ),
     Mutation(
         "start_child is answered before the child is up",
         1,
-        _REQUESTS,
-        "        child.starter = NOBODY if request is None else request\n",
-        "        self._answer(request, None)\n        child.starter = NOBODY\n",
+        _ENGINE,
+        "        child.starter = NO_ANSWER if request is None else request\n",
+        "        self._out.answer(request, None)\n        child.starter = NO_ANSWER\n",
     ),
     Mutation(
         "terminate_child is never answered",
         23,
-        _MOVES,
-        "        for request in child.stoppers:\n            self._answer(request, None)\n",
+        _ENGINE,
+        "        for request in child.stoppers:\n            self._out.answer(request, None)\n",
         "",
     ),
     Mutation(
@@ -821,104 +820,102 @@ MUTATIONS = (
     Mutation(
         "count_children counts those at rest as active",
         23,
-        _ROSTER,
+        _CHILDREN,
         "active=self._states[ChildState.RUNNING],",
         "active=len(self),",
     ),
-    Mutation(
-        "one child more than max_children", 25, _REQUESTS, "len(self._roster) >= limit", "len(self._roster) > limit"
-    ),
+    Mutation("one child more than max_children", 25, _RECONCILE, "len(children) >= limit", "len(children) > limit"),
     Mutation(
         "children that restart do not count for max_children",
         25,
-        _REQUESTS,
-        "len(self._roster) >= limit",
-        "sum(each.live for each in self._roster) >= limit",
+        _RECONCILE,
+        "len(children) >= limit",
+        "sum(each.live for each in children) >= limit",
     ),
     # Other specs
     Mutation(
         "an adopted child is restarted",
         23,
-        _REQUESTS,
-        "self._adopt(self._member(id), wanted[id])",
-        "self._replace(self._member(id), wanted[id], stop, start, now)",
+        _ENGINE,
+        "self._adopt(self._found(id), wanted[id])",
+        "self._replace(self._found(id), wanted[id], stop, start, now)",
     ),
     Mutation(
         "what update_specs removes is kept",
         23,
-        _REQUESTS,
-        "        for id in change.removed:\n            self._withdraw(self._member(id), stop, now)\n",
+        _ENGINE,
+        "        for id in change.removed:\n            self._withdraw(self._found(id), stop, now)\n",
         "",
     ),
     Mutation(
         "the order of the new specs is ignored",
         23,
-        _ROSTER,
+        _CHILDREN,
         "        named = [self._children[id] for id in ids]\n",
         "        named = sorted((self._children[id] for id in ids), key=lambda child: child.position)\n",
     ),
     Mutation(
         "update_specs stops in start order",
         23,
-        _REQUESTS,
+        _ENGINE,
         "        operation.add(stop=stop)\n",
-        "        self._roster.reorder([each.id for each in reversed(list(self._roster))])\n"
+        "        self._children.reorder([each.id for each in reversed(list(self._children))])\n"
         "        operation.add(stop=stop)\n",
     ),
     Mutation(
         "update_specs starts what is at rest",
         23,
-        _REQUESTS,
+        _ENGINE,
         "        elif child.state in WAITING and not child.live:\n",
         "        elif not child.live:\n",
     ),
     Mutation(
-        "what is to run something else goes on waiting",
+        "a child that will run something else goes on waiting",
         23,
-        _REQUESTS,
+        _ENGINE,
         "        elif child.state in WAITING and not child.live:\n",
         "        elif child.state in WAITING and not child.live and child.token is None:\n",
     ),
     Mutation(
         "what is replaced stops by its new grace",
         17,
-        _MOVES,
-        "self._emit(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
-        "self._emit(Stop(child.id, child.incarnation, child.spec.shutdown))",
+        _ENGINE,
+        "self._out.put(Stop(child.id, child.incarnation, child.lives_by.shutdown))",
+        "self._out.put(Stop(child.id, child.incarnation, child.spec.shutdown))",
     ),
     Mutation(
         "a grace that is adopted counts from the next start",
         23,
-        _REQUESTS,
-        "            child.lives_by = spec\n            self._emit(Adopt(child.id, spec))\n",
+        _ENGINE,
+        "            child.lives_by = spec\n            self._out.put(Adopt(child.id, spec))\n",
         "            pass\n",
     ),
     Mutation(
         "a changed budget of its own begins with what was counted",
         23,
-        _ROSTER,
+        _CHILDREN,
         "        if spec.own_restarts != child.spec.own_restarts:\n",
         "        if child.window is None or spec.own_restarts is None or spec.own_restarts.period is None:\n",
     ),
     Mutation(
         "update_specs is answered before it is done",
         23,
-        _REQUESTS,
+        _ENGINE,
         "            operation.requests.append((request, change))\n",
-        "            self._answer(request, change)\n",
+        "            self._out.answer(request, change)\n",
     ),
     Mutation(
         "what update_specs starts before a group waits with it",
         12,
-        _MOVES,
-        'return operation.next_before_the_wait() if self._spec.strategy == "rest_for_one" else None',
-        "return None",
+        _ENGINE,
+        'child = operation.next_before_the_wait() if self._spec.strategy == "rest_for_one" else None',
+        "child = None",
     ),
     Mutation(
         "another template makes nothing of it",
         23,
-        _REQUESTS,
-        "            self._template = specs[0]\n",
+        _ENGINE,
+        "            self._template.spec = specs[0]\n",
         "",
     ),
     Mutation(
@@ -938,28 +935,28 @@ MUTATIONS = (
     Mutation(
         "a changed strategy is ignored",
         23,
-        _MOVES,
+        _ENGINE,
         "self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})",
         'self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ if name != "strategy"})',
     ),
     Mutation(
         "a changed max_children is ignored",
         25,
-        _MOVES,
+        _ENGINE,
         "self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})",
         'self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ if name != "max_children"})',
     ),
     Mutation(
         "a changed window begins empty",
         23,
-        _MOVES,
+        _ENGINE,
         "            self._window.change(spec.max_restarts, spec.period, now)\n",
         "            self._window = Window(spec.max_restarts, spec.period)\n",
     ),
     Mutation(
         "a changed budget is ignored",
         8,
-        _MOVES,
+        _ENGINE,
         "            self._window.change(spec.max_restarts, spec.period, now)\n",
         "            pass\n",
     ),
@@ -967,9 +964,9 @@ MUTATIONS = (
     Mutation(
         "a restart makes a new cell",
         26,
-        _MOVES,
+        _ENGINE,
         "        if child.coming is ChildState.RESTARTING:\n",
-        "        if child.coming is ChildState.RESTARTING:\n            self._emit(Close(child.id))\n",
+        "        if child.coming is ChildState.RESTARTING:\n            self._out.put(Close(child.id))\n",
     ),
     Mutation(
         "a restart loses what waits in the mailbox",

@@ -189,7 +189,13 @@ def attribute_docs(file: str) -> dict[str, dict[str, str]]:
 
 
 def doc_of(model: type, name: str) -> str:
-    """The docstring of a field, in its class or a base of it; else what stands in `MEANINGS`."""
+    """What the builder of the model says of a field; else its docstring, in the class or a base of it; else what stands
+    in `MEANINGS`.
+    """
+    for builder in BUILDERS.get(model.__name__, ()):
+        meaning = arguments(inspect.getdoc(getattr(importlib.import_module("supervisors"), builder)) or "").get(name)
+        if meaning is not None:
+            return meaning.partition(" Default: ")[0]
     for each in model.__mro__:
         file = getattr(sys.modules.get(each.__module__), "__file__", None)
         files = [file] if file else []
@@ -207,21 +213,7 @@ def source_files(top: str) -> tuple[Path, ...]:
 
 MEANINGS: Mapping[str, str] = {
     "id": "One step of the path of the child; unique among its siblings.",
-    "restart": "When an exit is followed by a restart: `permanent`, `transient` or `temporary` (see the "
-    "[table of exits](supervision-rules.md#when-a-child-exits)).",
-    "significant": "Whether its end may end its supervisor ([rule 21](supervision-rules.md#rule-21)).",
-    "args": "What the constructor is called with: a mapping of keyword arguments or a sequence of positional ones.",
-    "handler_timeout": "Seconds a handler may take, waiting included. An actor that exceeds it crashes with "
-    "`HandlerTimeout`. None: no limit.",
     "kind": "Set by the builder: `static`, `dynamic`, `partition` or `tasks`.",
-    "children": "The children of a static supervisor, in start order.",
-    "template": "The spec that every child of a dynamic or partitioned supervisor is made from.",
-    "partitions": "How many children a partitioned supervisor has.",
-    "strategy": "Which siblings restart with a child: `one_for_one`, `one_for_all` or `rest_for_one` "
-    "([rule 6](supervision-rules.md#rule-6)).",
-    "auto_shutdown": "`never`, `any_significant` or `all_significant` ([rule 21](supervision-rules.md#rule-21)).",
-    "max_restarts": "How many restarts the budget allows.",
-    "period": "Seconds of running in which the restarts of the budget count.",
     "jitter": "`none`, `full`, `equal` or `decorrelated`. No delay is longer than `cap`.",
     "factor": "By how much each delay is longer than the one before.",
     "capacity": "How many user messages may wait. None: no limit.",
@@ -241,6 +233,11 @@ HIDDEN = {
     "Constant": {"kind", "cap"},
     "Linear": {"kind"},
     "Exponential": {"kind"},
+}
+BUILDERS = {
+    "ChildSpec": ("child",),
+    "SupervisorSpec": ("supervisor", "dynamic_supervisor", "partition_supervisor"),
+    "OwnBudget": ("budget",),
 }
 MODELS = {
     "child": ("supervisors", "ChildSpec"),

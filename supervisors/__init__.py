@@ -1,9 +1,8 @@
 """Trees of actors that restart each other by policy.
 
-General layout: this package imports `actors`, through the seam `actors.spi` alone, and never `teams`.
-`_engine.decisions` (with `_engine.state` and `_engine.requests`) decides, as a pure state machine; `_supervisor.actor`
-is the actor that carries it out. Specs, backoff, budgets and strategies are values and tables of their own; everything
-else is one noun a file.
+This package imports `actors` only through the seam `actors.spi`, and never `teams`. `_specs` has the values that a tree
+is built from, `_engine` decides as a pure state machine, `_supervisor` is the actor that carries its decisions out, and
+`_check` finds surprises in a spec.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
-"""The files that packages above this one have, as `teams` has. It imports nothing of weight.
+"""The file formats of packages above this one, such as `teams`. Its import is cheap.
 
-Such a package says so with `add_format` when it is imported: which key at the top marks a file of its own, and what
-reads it. So this package needs to know neither the others nor how they were installed.
+Such a package calls `add_format` when it is imported: it names the top-level key that marks its files, and their
+reader. So this package needs to know neither the others nor how they were installed.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Format(NamedTuple):
-    """A kind of file."""
+    """A file format."""
 
     key: str
-    """The key at the top that marks it; no supervisor has it."""
+    """The top-level key that marks a file of this format; supervisors do not have it."""
     signs: frozenset[str]
-    """Keys that show that this kind was meant where `key` is missing, so that the reader can say so."""
+    """Keys that mark a file of this format without `key`, so that its reader reports the missing key."""
     parse: Callable[[Mapping[str, object]], SupervisorSpec]
 
 
@@ -27,5 +27,5 @@ formats: dict[str, Format] = {}
 
 
 def add_format(format: Format) -> None:
-    """From now on, files with the key of this format are read by it."""
+    """Registers a format."""
     formats[format.key] = format

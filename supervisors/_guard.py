@@ -1,7 +1,7 @@
 """The guard of the package names, which are generic: a user's own `actors.py` may stand in front of ours.
 
-Gives an ImportError that names the file, instead of an AttributeError somewhere later. Every package above `actors`
-takes its `facade` from here, so that the guard comes first.
+It raises an ImportError that names the file, instead of a later AttributeError. Every package above `actors` takes its
+`facade` from here, so the guard runs first.
 """
 
 from __future__ import annotations

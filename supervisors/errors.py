@@ -1,11 +1,25 @@
-"""Every error the `supervisors` package raises: typed, picklable, with the place in the tree and what to do
-about it.
+"""Every error the `supervisors` package raises. Each is typed and picklable; its text names the place in the tree and
+says what to do. Other bases stand in brackets::
+
+    SupervisionError (ActorError)
+      SpecError (ValueError)
+      AlreadyStarted
+      AlreadyPresent
+      ChildRunning
+      ChildRestarting
+      NotFound
+      PartitionKeyError (TypeError)
+      MaxChildren
+      ChildStartError
+      SupervisorEnded
+        SupervisorGaveUp
+      ShuttingDown
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, dataclass_transform
 
 from actors.spi import ActorError, Crashed, ExitReason, RestartLimitExceeded, block, within
 
@@ -13,15 +27,13 @@ if TYPE_CHECKING:
     from supervisors._supervisor.ledger import LedgerEntry
 
 _LONGEST = 2000
-"""Characters of a fault: it may name a value that a file says."""
+"""Characters of a fault: it may name a value from a file."""
 _FAULTS = 100
-"""How many faults the text of an error lists; `faults` has all."""
+"""The most faults that the text of an error lists; `faults` has all."""
 
 
 class SpecFault(NamedTuple):
-    """One thing wrong with a spec: `path` is the place in the tree (`root/workers/w1`), `message` says what
-    and why.
-    """
+    """One fault of a spec: `path` is the place in the tree (`root/workers/w1`), `message` says what is wrong."""
 
     path: str
     message: str
@@ -30,14 +42,14 @@ class SpecFault(NamedTuple):
         return block(f"{self.path}: {self.message}", _LONGEST)
 
 
+@dataclass_transform(eq_default=False)  # a type checker sees the fields as arguments
 class SupervisionError(ActorError):
-    """Base of all errors of supervision. Positional arguments are the fields, in order."""
+    """Base of all errors of supervision."""
 
 
 class SpecError(SupervisionError, ValueError):
-    """A spec cannot work. `faults` holds everything wrong with it at once (supervision rule 24)."""
+    """A spec cannot work. `faults` holds all of its faults (supervision rule 24)."""
 
-    fields = ("faults",)
     faults: tuple[SpecFault, ...]
 
     def __init__(self, faults: Sequence[SpecFault]) -> None:
@@ -51,9 +63,8 @@ class SpecError(SupervisionError, ValueError):
 
 
 class AlreadyStarted(SupervisionError):
-    """`start_child` with the id of a child that runs; `ref` is that child (supervision rule 23)."""
+    """`start_child` with the id of a child that runs; `ref` is its ref (supervision rule 23)."""
 
-    fields = ("supervisor", "id", "ref")
     supervisor: str
     id: str
     ref: object
@@ -65,7 +76,6 @@ class AlreadyStarted(SupervisionError):
 class AlreadyPresent(SupervisionError):
     """`start_child` with the id of a child that has a spec but does not run (supervision rules 16 and 23)."""
 
-    fields = ("supervisor", "id")
     supervisor: str
     id: str
 
@@ -79,7 +89,6 @@ class AlreadyPresent(SupervisionError):
 class ChildRunning(SupervisionError):
     """`restart_child` or `delete_child` of a child that runs (supervision rule 23)."""
 
-    fields = ("supervisor", "id")
     supervisor: str
     id: str
 
@@ -88,11 +97,8 @@ class ChildRunning(SupervisionError):
 
 
 class ChildRestarting(SupervisionError):
-    """`restart_child` or `delete_child` of a child that waits for its next start attempt (supervision rule
-    16).
-    """
+    """`restart_child` or `delete_child` of a child that waits for its next start attempt (supervision rule 16)."""
 
-    fields = ("supervisor", "id")
     supervisor: str
     id: str
 
@@ -101,9 +107,8 @@ class ChildRestarting(SupervisionError):
 
 
 class NotFound(SupervisionError):
-    """The supervisor has no child of this id (supervision rule 23)."""
+    """The supervisor has no child with this id (supervision rule 23)."""
 
-    fields = ("supervisor", "id")
     supervisor: str
     id: str
 
@@ -112,13 +117,12 @@ class NotFound(SupervisionError):
 
 
 class PartitionKeyError(SupervisionError, TypeError):
-    """A key has no canonical encoding, so that equal keys could go to different partitions."""
+    """A key has no canonical encoding: equal keys could have different partitions."""
 
-    fields = ("supervisor", "problem", "key")
     supervisor: str
     problem: str
     key: str
-    """The key as it is shown."""
+    """The `repr` of the key, cut."""
 
     def describe(self) -> str:
         return (
@@ -128,22 +132,18 @@ class PartitionKeyError(SupervisionError, TypeError):
 
 
 class MaxChildren(SupervisionError):
-    """A dynamic supervisor holds as many children as it may, those that restart included (supervision rule
-    25).
-    """
+    """A dynamic supervisor has its maximum of children, those that restart included (supervision rule 25)."""
 
-    fields = ("supervisor", "limit")
     supervisor: str
     limit: int
 
     def describe(self) -> str:
-        return f"{self.supervisor} has its max_children={self.limit} already; terminate one or raise the limit"
+        return f"{self.supervisor} is full (max_children={self.limit}); terminate a child or raise max_children"
 
 
 class ChildStartError(SupervisionError):
     """The child at `path` did not come up; `reason` says why (supervision rules 1 and 2)."""
 
-    fields = ("path", "reason")
     path: str
     reason: ExitReason
 
@@ -157,12 +157,11 @@ class ChildStartError(SupervisionError):
 
 
 class SupervisorEnded(SupervisionError):
-    """The supervisor has ended, and with it everything below it; `reason` says why.
+    """The supervisor has terminated, and everything below it; `reason` says why.
 
-    The block of `start` raises it when the root ended abnormally. `ledger` holds the last restarts of the supervisor.
+    The block of `start` raises it if the root ended abnormally. `ledger` has the last restarts of the supervisor.
     """
 
-    fields = ("supervisor", "reason", "ledger")
     supervisor: str
     reason: ExitReason
     ledger: tuple[LedgerEntry, ...]
@@ -175,7 +174,7 @@ class SupervisorEnded(SupervisionError):
 
     @property
     def causes(self) -> tuple[ExitReason, ...]:
-        """The reason, what caused it, and so on down to the exit it began with."""
+        """The reason, its cause, and so on to the first exit."""
         found = [self.reason]
         while isinstance(found[-1], RestartLimitExceeded):
             found.append(found[-1].cause)
@@ -197,7 +196,7 @@ class SupervisorGaveUp(SupervisorEnded):
 
     @property
     def max_restarts(self) -> int:
-        """How many restarts were allowed within `period`."""
+        """The restarts that were allowed within `period`."""
         return self.reason.max_restarts
 
     @property
@@ -213,20 +212,24 @@ class SupervisorGaveUp(SupervisorEnded):
             if isinstance(limit, RestartLimitExceeded)
         ]
         return "\n  ".join(
-            [f"{self.supervisor} gave up, and nothing below it runs", *lines, f"last cause: {within(last)}"]
+            [
+                f"{self.supervisor} gave up, and nothing below it runs",
+                *lines,
+                f"last cause: {within(last)}",
+            ]
         )
 
 
 def ended(supervisor: str, reason: ExitReason, ledger: tuple[LedgerEntry, ...] = ()) -> SupervisorEnded:
-    """The error that says why a supervisor is gone."""
-    kind = SupervisorGaveUp if isinstance(reason, RestartLimitExceeded) else SupervisorEnded
-    return kind(supervisor, reason, ledger)
+    """The error for a supervisor that has terminated for this reason."""
+    if isinstance(reason, RestartLimitExceeded):
+        return SupervisorGaveUp(supervisor, reason, ledger)
+    return SupervisorEnded(supervisor, reason, ledger)
 
 
 class ShuttingDown(SupervisionError):
-    """The supervisor is on its way out and serves no more requests."""
+    """The supervisor is ending and serves no more requests."""
 
-    fields = ("supervisor",)
     supervisor: str
 
     def describe(self) -> str:

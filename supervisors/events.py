@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from actors.spi import Crashed, ExitReason, LifecycleEvent, RestartLimitExceeded
 
 
-@dataclass(frozen=True, slots=True)
-class SupervisionEvent(LifecycleEvent):
-    """Something a supervisor decided about a child. `path` is the child's place in the tree."""
+class SupervisionEvent(LifecycleEvent, level="info"):
+    """A decision of a supervisor about a child. `path` is the path of the child."""
 
-    level: ClassVar[str] = "info"
     child: str
 
 
-@dataclass(frozen=True, slots=True)
-class BackingOff(SupervisionEvent):
-    """A restart was granted and waits until `until` (rule 11). `attempt` counts from 1 since the child last made
+class BackingOff(SupervisionEvent, level="debug"):
+    """A restart was granted and waits until `until` (rule 11). `attempt` is >= 1 and counts since the child last made
     progress.
     """
 
     observed_as: ClassVar[str] = "backed_off"
-    level: ClassVar[str] = "debug"
     incarnation: int
     cause: ExitReason
     attempt: int
@@ -31,55 +26,47 @@ class BackingOff(SupervisionEvent):
     until: float
 
     def after_exit(self) -> str:
-        """When it is started again."""
+        """When it will be restarted."""
         return f"restart {self.attempt} in {self.delay:.3g} s" if self.delay else f"restart {self.attempt} now"
 
 
-@dataclass(frozen=True, slots=True)
-class Restarting(SupervisionEvent):
-    """A child is started again; `incarnation` is the one that is to come."""
+class Restarting(SupervisionEvent, level="debug"):
+    """A child is being restarted; `incarnation` is the number of the new one."""
 
-    level: ClassVar[str] = "debug"
     incarnation: int
     attempt: int
 
     def after_exit(self) -> str:
-        """That it is started again."""
+        """That it is being restarted."""
         return f"restart {self.attempt} now"
 
 
-@dataclass(frozen=True, slots=True)
-class Restarted(SupervisionEvent):
-    """A restart succeeded: the child is up again. The log of the crash said that this was to come."""
+class Restarted(SupervisionEvent, level="debug"):
+    """A restart succeeded: the child is up again."""
 
-    level: ClassVar[str] = "debug"
     incarnation: int
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class RestartFailed(SupervisionEvent):
+class RestartFailed(SupervisionEvent, level="warning"):
     """A start attempt of a restart, or of a `retry_start`, failed (rule 14)."""
 
-    level: ClassVar[str] = "warning"
     incarnation: int
     cause: ExitReason
     attempt: int
 
     def after_exit(self) -> str:
-        """Which attempt it was."""
+        """The number of the attempt."""
         return f"attempt {self.attempt} failed" if self.attempt else "the first start failed"
 
 
-@dataclass(frozen=True, slots=True)
-class GaveUp(SupervisionEvent):
+class GaveUp(SupervisionEvent, level="error"):
     """A budget is spent (rules 9 and 10): the supervisor ends, or with `scope="child"` only the child is dropped."""
 
-    level: ClassVar[str] = "error"
     scope: Literal["supervisor", "child"]
     max_restarts: int
     period: float | None
-    """Seconds of running, or None: in a row without progress."""
+    """Seconds of running; None: in a row without progress."""
     cause: ExitReason
 
     @property
@@ -90,40 +77,33 @@ class GaveUp(SupervisionEvent):
         return cause.exception if isinstance(cause, Crashed) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped(SupervisionEvent):
-    """A child and its spec are gone from the supervisor."""
+class Dropped(SupervisionEvent, level="debug"):
+    """The supervisor has forgotten a child and its spec."""
 
-    level: ClassVar[str] = "debug"
     reason: ExitReason
 
     def after_exit(self) -> str:
-        """That nothing follows."""
+        """That it is not restarted."""
         return "not restarted"
 
 
-@dataclass(frozen=True, slots=True)
 class AutoShutdown(SupervisionEvent):
     """The end of a significant child ends the supervisor (rule 21)."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackFailed(LifecycleEvent):
-    """An `on_failure` or `on_give_up` callback raised. It decided nothing; the supervisor went on as its spec says."""
+class CallbackFailed(LifecycleEvent, level="error"):
+    """An `on_failure` or `on_give_up` callback raised. The supervisor decided as without the callback."""
 
-    level: ClassVar[str] = "error"
     callback: str
     error: BaseException
 
     @property
     def exception(self) -> BaseException | None:
-        """What the callback raised."""
+        """The exception of the callback."""
         return self.error
 
 
-@dataclass(frozen=True, slots=True)
-class Concluded(LifecycleEvent):
-    """Somebody has the result that a part of the tree exists for. `letitcrash run` prints it."""
+class Concluded(LifecycleEvent, level="info"):
+    """A part of the tree has the result that it exists for. `letitcrash run` prints it."""
 
-    level: ClassVar[str] = "info"
     value: object

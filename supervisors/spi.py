@@ -1,4 +1,4 @@
-"""What the layer above needs of supervisors and users do not: the seam for `teams`.
+"""The part of supervisors that `teams` needs and users do not: the seam for the layer above.
 
 The only module of `supervisors`, besides its facade, that `teams` imports. No promise of stability.
 """
@@ -11,7 +11,7 @@ from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, c
 from supervisors._specs.builders import ChildOptions, CommonOptions, budget, child, dynamic_supervisor, supervisor
 from supervisors._specs.document import read_document
 from supervisors._specs.faults import attempt, checked, faults_of, unknown_key
-from supervisors._specs.fields import MAX_RESTARTS, Strategy
+from supervisors._specs.fields import MAX_RESTARTS, RestartStrategy
 from supervisors._specs.spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 from supervisors._supervisor.actor import Supervisor
 from supervisors._supervisor.messages import (
@@ -45,11 +45,11 @@ __all__ = [
     "NotFound",
     "OwnBudget",
     "RestartChild",
+    "RestartStrategy",
     "Spec",
     "SpecError",
     "SpecFault",
     "StartChild",
-    "Strategy",
     "SupervisionError",
     "Supervisor",
     "SupervisorRef",

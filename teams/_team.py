@@ -27,13 +27,15 @@ from supervisors.spi import (
     Spec,
     SpecError,
     SpecFault,
-    Strategy,
     Supervisor,
     SupervisorSpec,
     child,
     dynamic_supervisor,
     exponential,
     supervisor,
+)
+from supervisors.spi import (
+    RestartStrategy as Strategy,
 )
 from teams._dispatch.coordinator import Coordinator
 from teams._dispatch.dispatcher import TeamSpec

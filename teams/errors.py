@@ -1,48 +1,84 @@
-"""Every error the `teams` package raises: typed, picklable, with the place in the tree and what to do about it."""
+"""Every error the `teams` package raises, except those of protocols and policies. Each is typed and picklable; its text
+names the place in the tree and says what to do. Other bases stand in brackets::
+
+    TeamError (ActorError)
+      NoCapableAgent
+      WorkFailed
+      BadAnswer
+      WorkTimeout (TimeoutError)
+      WorkCancelled
+      HandoffRefused
+      TeamHalted
+      RoleFull
+      AlreadyMember
+      UnknownMember
+      UnknownRole
+      RunError
+        StepFailed
+          StepTimeout (TimeoutError)
+        RunFailed
+        RunCancelled
+        GatherFailed
+        NotApproved
+        BadVerdict
+        BadPlan
+        DelegationLoop
+        NobodyTook
+        SourceLost
+        SourceFailed
+      RoutingFailed
+      VersionConflict
+      WatchOverrun
+      StoreDamaged
+      StoreInUse
+      NoAcknowledgement (TimeoutError)
+      SubscriberInQuarantine
+      TooManyWaiting
+      ChainTimeout (TimeoutError)
+      UnknownChain
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, dataclass_transform
 
-from actors.spi import TEXT, ActorError, described
+from actors.spi import TEXT, ActorError, described, shown
 
 if TYPE_CHECKING:
     from teams._dispatch.gather import Gathered
 
 
+@dataclass_transform(eq_default=False)  # a type checker sees the fields as arguments
 class TeamError(ActorError):
-    """Base of all errors of teams. Positional arguments are the fields, in order."""
+    """Base of all errors of teams."""
 
 
 # Work and membership
 
 
 class NoCapableAgent(TeamError):
-    """Nobody in the team can do this, and nobody is about to."""
+    """The team has no member for this target, and none is starting."""
 
-    fields = ("team", "target", "members")
     team: str
     target: str
     members: tuple[str, ...]
 
     def describe(self) -> str:
-        have = ", ".join(self.members) or "nobody"
-        return f"nobody in {self.team} is {self.target}; there is {have}: let a member join that is, or name another"
+        have = ", ".join(self.members) or "none"
+        return (
+            f"no member of team {self.team!r} fits {self.target} (members: {have}). Add one with join(), or assign to "
+            "another member, role or capability"
+        )
 
 
 class WorkFailed(TeamError):
-    """The work was tried as often as it may be; the last failure is `error` and the cause."""
+    """The work failed in every attempt. `error` is the last failure, and the cause."""
 
-    fields = ("team", "work", "member", "attempts", "error")
     team: str
     work: str
     member: str
     attempts: int
     error: BaseException
-
-    def __init__(self, team: str, work: str, member: str, attempts: int, error: BaseException) -> None:
-        super().__init__(team, work, member, attempts, error)
-        self.__cause__ = error
 
     def describe(self) -> str:
         times = "once" if self.attempts == 1 else f"{self.attempts} times"
@@ -50,13 +86,12 @@ class WorkFailed(TeamError):
 
 
 class BadAnswer(TeamError):
-    """A member answered a piece of work or an event with what is not a result; `instead` says what to return."""
+    """A member answered work or an event with something that is not a result. `instead` says what to return."""
 
-    fields = ("path", "work", "got", "instead")
     path: str
     """The member."""
     work: str
-    """The piece of work, or the topic of the event."""
+    """The work, or the topic of the event."""
     got: str
     instead: str
 
@@ -65,34 +100,31 @@ class BadAnswer(TeamError):
 
 
 class WorkTimeout(TeamError, TimeoutError):
-    """The work was not done in time; `member` is who had it, None if nobody had been free."""
+    """The work was not done in time. `member` had it; None: no member was free."""
 
-    fields = ("team", "work", "seconds", "member")
     team: str
     work: str
     seconds: float
     member: str | None
 
     def describe(self) -> str:
-        who = f"{self.member} had it" if self.member is not None else "nobody was free for it"
+        who = f"{self.member} had it" if self.member is not None else "no member was free for it"
         return f"{self.work} of {self.team} was not done within {self.seconds:g} s; {who}"
 
 
 class WorkCancelled(TeamError):
-    """The work was called off."""
+    """The work was cancelled."""
 
-    fields = ("work", "reason")
     work: str
     reason: str | None
 
     def describe(self) -> str:
-        return f"{self.work} was called off" + (f": {self.reason}" if self.reason else "")
+        return f"{self.work} was cancelled" + (f": {self.reason}" if self.reason else "")
 
 
 class HandoffRefused(TeamError):
-    """A member insists on handing its work to somebody who does not take it."""
+    """A member handed its work to a target that does not take it, and insists."""
 
-    fields = ("team", "work", "giver", "to", "why")
     team: str
     work: str
     giver: str
@@ -104,9 +136,8 @@ class HandoffRefused(TeamError):
 
 
 class TeamHalted(TeamError):
-    """The kill switch of the team was thrown; `reset` ends that."""
+    """The team was halted by its kill switch; `reset` lets it work again."""
 
-    fields = ("team", "reason")
     team: str
     reason: str
 
@@ -115,32 +146,34 @@ class TeamHalted(TeamError):
 
 
 class RoleFull(TeamError):
-    """A role has as many members as it may."""
+    """A role has its maximum of members."""
 
-    fields = ("team", "role", "limit")
     team: str
     role: str
     limit: int
 
     def describe(self) -> str:
-        return f"role {self.role!r} of {self.team} has its {self.limit} members; let one leave or raise max_members"
+        return (
+            f"role {self.role!r} of team {self.team!r} is full (max_members={self.limit}); remove a member or raise "
+            "max_members"
+        )
 
 
 class AlreadyMember(TeamError):
-    """A member or a role of this name is in the team already."""
+    """The team already has a member or a role of this name."""
 
-    fields = ("team", "member")
     team: str
     member: str
 
     def describe(self) -> str:
-        return f"{self.team} already has a member or role {self.member!r}; choose another, or let that one leave first"
+        return (
+            f"{self.team} already has a member or role {self.member!r}; choose another name, or remove that one first"
+        )
 
 
 class UnknownMember(TeamError):
-    """Nobody of this id is in the team."""
+    """The team has no member of this id."""
 
-    fields = ("team", "member", "members")
     team: str
     member: str
     members: tuple[str, ...]
@@ -152,7 +185,6 @@ class UnknownMember(TeamError):
 class UnknownRole(TeamError):
     """The team has no such role."""
 
-    fields = ("team", "role", "roles")
     team: str
     role: str
     roles: tuple[str, ...]
@@ -165,20 +197,15 @@ class UnknownRole(TeamError):
 
 
 class RunError(TeamError):
-    """Base of what ends the run of a pattern without a result."""
+    """Base of the errors that end the run of a pattern without a result."""
 
 
 class StepFailed(RunError):
-    """A step of a run failed; why is `error` and the cause."""
+    """A step of a run failed. `error` says why, and is the cause."""
 
-    fields = ("run", "step", "error")
     run: str
     step: str
     error: BaseException
-
-    def __init__(self, run: str, step: str, error: BaseException) -> None:
-        super().__init__(run, step, error)
-        self.__cause__ = error
 
     def describe(self) -> str:
         return f"step {self.step} of {self.run} failed: {described(self.error, TEXT)}"
@@ -189,16 +216,11 @@ class StepTimeout(StepFailed, TimeoutError):
 
 
 class RunFailed(RunError):
-    """The run ended without a result; why is `error` and the cause, what was done by then is `partial`."""
+    """The run ended without a result. `error` says why, and is the cause. `partial` has the results until then."""
 
-    fields = ("run", "error", "partial")
     run: str
     error: BaseException
     partial: dict[str, object]
-
-    def __init__(self, run: str, error: BaseException, partial: dict[str, object]) -> None:
-        super().__init__(run, error, partial)
-        self.__cause__ = error
 
     def describe(self) -> str:
         done = f"; done by then: {', '.join(self.partial)}" if self.partial else ""
@@ -206,9 +228,8 @@ class RunFailed(RunError):
 
 
 class RunCancelled(RunError):
-    """The run was cancelled; what was done by then is `partial`."""
+    """The run was cancelled. `partial` has the results until then."""
 
-    fields = ("run", "reason", "partial")
     run: str
     reason: str
     partial: dict[str, object]
@@ -223,65 +244,59 @@ class RunCancelled(RunError):
 class RoutingFailed(TeamError):
     """The key function of a pool raised; `error` is the cause."""
 
-    fields = ("team", "target", "error")
     team: str
     target: str
     error: BaseException
-
-    def __init__(self, team: str, target: str, error: BaseException) -> None:
-        super().__init__(team, target, error)
-        self.__cause__ = error
 
     def describe(self) -> str:
         return f"{self.team} cannot choose one of {self.target}, its key function failed: {described(self.error, TEXT)}"
 
 
 class GatherFailed(RunError):
-    """Several steps at once did not bring what their policy wants. What they did bring is in `gathered`."""
+    """Concurrent steps have fewer results than their policy requires. `gathered` has the results and the failures."""
 
-    fields = ("run", "step", "gathered")
     run: str
     step: str
     gathered: Gathered
 
     def describe(self) -> str:
         failed = (f"{name}: {described(each.error, TEXT)}" for name, each in self.gathered.failures.items())
-        called_off = (f"{name}: called off" for name in self.gathered.unanswered)
-        what = "; ".join([*failed, *called_off])
+        cancelled = (f"{name}: cancelled" for name in self.gathered.unanswered)
+        what = "; ".join([*failed, *cancelled])
         done = ", ".join(self.gathered.results) or "nothing"
         return f"{self.step or 'the run'} of {self.run} has too few results; done: {done}; {what}"
 
 
 class NotApproved(RunError):
-    """A gate did not let the work through in the rounds it had. `last` is what it saw last, `feedback` all it said."""
+    """A gate did not approve the work in its rounds. `last` is the last version, `feedback` has that of each round."""
 
-    fields = ("run", "rounds", "last", "feedback")
     run: str
     rounds: int
     last: object
     feedback: tuple[object, ...]
 
     def describe(self) -> str:
-        times = "once" if self.rounds == 1 else f"{self.rounds} times"
-        return f"{self.run}: rejected {times}, in the end because of {self.feedback[-1]!r}"
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        return f"{self.run}: not approved after {rounds}; last feedback: {shown(self.feedback[-1])}"
 
 
 class BadVerdict(RunError):
-    """A gate or a reviewer answered with something that is no verdict."""
+    """A gate or a reviewer answered with something that is not a verdict."""
 
-    fields = ("run", "step", "said")
     run: str
     step: str
     said: object
 
     def describe(self) -> str:
-        return f"{self.step} of {self.run} answered {self.said!r}: return Approved() or Rejected(feedback)"
+        return (
+            f"{self.step} of {self.run}: the answer is not a verdict, got {shown(self.said)}. Return Approved() or "
+            "Rejected(feedback)"
+        )
 
 
 class BadPlan(RunError):
-    """A planner answered with something that cannot be carried out."""
+    """A planner answered with a plan that cannot be carried out."""
 
-    fields = ("run", "step", "why")
     run: str
     step: str
     why: str
@@ -291,34 +306,31 @@ class BadPlan(RunError):
 
 
 class DelegationLoop(RunError):
-    """Work was delegated back to one it came from, or deeper than allowed; `chain` is its way, first to last."""
+    """Work was delegated back to a member it came from, or deeper than allowed. `chain` names its members in order."""
 
-    fields = ("run", "chain", "limit")
     run: str
     chain: tuple[str, ...]
     limit: int
 
     def describe(self) -> str:
         way = " -> ".join(self.chain)
-        return f"{self.run} delegates in a loop or deeper than {self.limit} levels: {way}"
+        return f"{self.run} delegates in a loop, or deeper than {self.limit} levels: {way}"
 
 
 class NobodyTook(RunError):
-    """Everybody who was asked declined; `reasons` says why, by who."""
+    """Every member that was asked declined. `reasons` says why, by member."""
 
-    fields = ("run", "reasons")
     run: str
     reasons: dict[str, str]
 
     def describe(self) -> str:
-        said = "; ".join(f"{who}: {why}" if why else who for who, why in self.reasons.items())
-        return f"nobody takes the work of {self.run}: {said}"
+        said = "; ".join(f"{member}: {why}" if why else member for member, why in self.reasons.items())
+        return f"no member takes the work of {self.run}: {said}"
 
 
 class SourceLost(RunError):
-    """The run, or what a pipeline reads, crashed in reading the next item, and it cannot be begun again."""
+    """The source of a pipeline was interrupted while it was read, and cannot be read again."""
 
-    fields = ("run", "step", "items")
     run: str
     step: str
     items: int
@@ -326,22 +338,17 @@ class SourceLost(RunError):
     def describe(self) -> str:
         return (
             f"the source of {self.step or 'the pipeline'} of {self.run} was interrupted after {self.items} items and "
-            "cannot go on: give the pipeline an iterable that can be begun again, such as a list, and not an iterator"
+            "cannot go on: give the pipeline an iterable that can be read again, such as a list, not an iterator"
         )
 
 
 class SourceFailed(RunError):
-    """The iterable that a pipeline reads raised; `error` is the cause."""
+    """The source of a pipeline raised; `error` is the cause."""
 
-    fields = ("run", "step", "items", "error")
     run: str
     step: str
     items: int
     error: BaseException
-
-    def __init__(self, run: str, step: str, items: int, error: BaseException) -> None:
-        super().__init__(run, step, items, error)
-        self.__cause__ = error
 
     def describe(self) -> str:
         where = f"{self.step or 'the pipeline'} of {self.run}"
@@ -352,9 +359,8 @@ class SourceFailed(RunError):
 
 
 class VersionConflict(TeamError):
-    """The entry has changed since it was read; nothing was done. `found` is its version now, 0 if it is absent."""
+    """The entry has changed since it was read; nothing was written. `found` is its version now, 0 if it is absent."""
 
-    fields = ("path", "key", "expected", "found")
     path: str
     key: str
     expected: int
@@ -363,40 +369,40 @@ class VersionConflict(TeamError):
     def describe(self) -> str:
         now = f"at version {self.found}" if self.found else "absent"
         return (
-            f"{self.key!r} of {self.path} was to be at version {self.expected} and is {now}: "
+            f"{self.key!r} of {self.path} is {now}, not at version {self.expected}: "
             "read it again, or use update(), which cannot conflict"
         )
 
 
 class WatchOverrun(TeamError):
-    """Whoever watches did not take the changes in time; the watch has ended."""
+    """A watcher fell behind the changes by its limit; the watch has ended."""
 
-    fields = ("path", "limit")
     path: str
     limit: int
 
     def describe(self) -> str:
-        return f"{self.limit} changes of {self.path} were not taken: watch again with current=True, or a higher limit"
+        return (
+            f"watcher of {self.path} fell behind by {self.limit} changes and was closed; watch again with "
+            "current=True or a larger limit"
+        )
 
 
 class StoreDamaged(TeamError):
-    """What a store holds cannot be read. Nothing was changed."""
+    """The content of a store cannot be read. Nothing was changed."""
 
-    fields = ("file", "line", "why")
     file: str
     line: int
     why: str
 
     def describe(self) -> str:
-        return f"{self.file}, line {self.line}: {self.why}; mend the file, or move it away to begin anew"
+        return f"{self.file}, line {self.line}: {self.why}; mend the file, or move it away to start with an empty store"
 
 
 class StoreInUse(TeamError):
-    """A store has an owner already: another actor, here or in another process. Nothing was changed."""
+    """A store already has an owner: an actor in this process or in another. Nothing was changed."""
 
-    fields = ("store",)
     store: str
-    """The file; of a store without one, its class."""
+    """The file; of a store without a file, its class."""
 
     def describe(self) -> str:
         return f"{self.store} is in use by another owner: stop that one first, or give each a store of its own"
@@ -406,9 +412,8 @@ class StoreInUse(TeamError):
 
 
 class NoAcknowledgement(TeamError, TimeoutError):
-    """A receiver did not say in time that it is done."""
+    """A receiver did not acknowledge a message in time."""
 
-    fields = ("receiver", "message_type", "seconds")
     receiver: str
     message_type: str
     seconds: float
@@ -418,9 +423,8 @@ class NoAcknowledgement(TeamError, TimeoutError):
 
 
 class SubscriberInQuarantine(TeamError):
-    """An event was meant for a subscriber that failed over one event after another."""
+    """The subscriber of an event is in quarantine: it failed over several events in a row."""
 
-    fields = ("topics", "subscriber")
     topics: str
     subscriber: str
 
@@ -429,37 +433,34 @@ class SubscriberInQuarantine(TeamError):
 
 
 class TooManyWaiting(TeamError):
-    """An event was meant for a subscriber that has as many waiting as it may."""
+    """The subscriber of an event has its maximum of waiting events."""
 
-    fields = ("topics", "subscriber", "limit")
     topics: str
     subscriber: str
     limit: int
 
     def describe(self) -> str:
         return (
-            f"{self.limit} events wait for {self.subscriber} at {self.topics} already; publish with wait=True to go no "
-            "faster than it, or raise max_waiting"
+            f"{self.limit} events already wait for {self.subscriber} at {self.topics}; publish with wait=True to "
+            "wait for it, or raise max_waiting"
         )
 
 
 class ChainTimeout(TeamError, TimeoutError):
-    """A chain of events had not come to its end by its deadline; `under_way` names who had not finished."""
+    """A chain of events did not end by its deadline. `under_way` names the subscribers that had not finished."""
 
-    fields = ("correlation_id", "seconds", "under_way")
     correlation_id: str
     seconds: float
     under_way: tuple[str, ...]
 
     def describe(self) -> str:
-        who = ", ".join(self.under_way) or "nobody"
+        who = ", ".join(self.under_way) or "none"
         return f"chain {self.correlation_id} was not done within {self.seconds:g} s; still under way: {who}"
 
 
 class UnknownChain(TeamError):
-    """No chain of this correlation id is under way, and none of the last 1,000 that ended had it."""
+    """No chain under way has this correlation id, and none of the last 1,000 that ended."""
 
-    fields = ("topics", "correlation_id")
     topics: str
     correlation_id: str
 

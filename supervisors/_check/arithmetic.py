@@ -1,28 +1,25 @@
-"""What a tree can come to: how often a leaf can be started again, and how long the tree can take to stop.
+"""Bounds of a tree: how often a worker can be restarted, and how long the tree can take to stop.
 
-Pure functions of specs. None stands for "without limit" among restarts, `math.inf` among seconds.
+Pure functions of specs. No limit is None for restarts, `math.inf` for seconds.
 
-**Restarts.** Within one life of its supervisor, a child can be started again as often as the budgets allow
-that its restarts are paid from (supervision rules 6, 8 and 9):
+**Restarts.** Within one life of its supervisor, a child can be restarted as often as its budgets allow (supervision
+rules 6, 8 and 9):
 
-- `max_restarts` of the supervisor, if the child draws on it, or a sibling does whose restart takes the child along (any
-  other under one_for_all, an earlier one under rest_for_one): once with a `period`, in which all restarts count, and
-  once for each of these children without, since then each has as many in a row;
-- its own `max_restarts`, if it has a budget of its own; and that of each sibling whose restart takes the
-child along.
+- `max_restarts` of the supervisor, if the child draws on it, or a sibling whose restart also restarts the child (any
+  other under one_for_all, an earlier one under rest_for_one). With a `period` it counts once, because all restarts
+  share it; without a `period` it counts once for each of these children, because each has its own count in a row;
+- its own `max_restarts`, if it has a budget of its own, and that of each sibling whose restart also restarts the child.
 
-With `r` such restarts the child lives at most `r + 1` times in one life of its supervisor: the restart that
-the budget does not allow ends the supervisor. The supervisor in turn lives `r' + 1` times in one life of
-its own, and so on up to the root, which lives once. So a leaf is started at most `(r1 + 1) * (r2 + 1) * ...
-* (rn + 1)` times, and *restarted* once less: with 3 at each of two levels, 15 times and not 6. That is the
-most of one burst: a restart leaves its window after `period` seconds of running, or when its child makes progress, and
-makes room for the next. A child of a dynamic supervisor lives in one life of it only, since it is not started again
-after that; a temporary child is never restarted on its own account.
+With `r` such restarts the child has at most `r + 1` lives in one life of its supervisor, because the restart beyond the
+budget ends the supervisor. The supervisor has `r' + 1` lives in one life of its own supervisor, and so on up to the
+root, which has one. So a worker is started at most `(r1 + 1) * (r2 + 1) * ... * (rn + 1)` times, and *restarted* once
+less: with 3 at each of two levels, 15 times and not 6. That is the bound of one burst: a restart leaves its window
+after `period` seconds of running, or when its child makes progress, and another one is allowed. A child of a dynamic
+supervisor belongs to one life of it, because it does not return after that; a temporary child is never restarted.
 
-**Stopping.** Children of an ordered supervisor stop one after another, so their times add up; those of a
-dynamic one stop in parallel, so the longest counts. A worker takes its `shutdown`, and if it has to be
-killed, the grace of the runtime until it is left behind. A supervisor with a `shutdown` in seconds is
-killed after that, with everything below it.
+**Stopping.** Children of an ordered supervisor stop one after another, so their times add up; those of a dynamic one
+stop in parallel, so the longest counts. A worker takes at most its `shutdown`, and after a kill the grace of the
+runtime. A supervisor with a `shutdown` in seconds is killed after that time, with everything below it.
 """
 
 from __future__ import annotations
@@ -37,29 +34,29 @@ from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 KILL_GRACE = 1.0
 """Seconds; the default of `Runtime(kill_grace=...)`."""
 _EXACT = 10_000
-"""Delays added up one by one; beyond, each counts as the cap, which is still not less than it can be."""
+"""Delays that are added up one by one; each further one counts as the cap, an upper bound."""
 
 
 class Place(NamedTuple):
-    """A spec and where it stands in its tree."""
+    """A spec and its place in the tree."""
 
     path: str
     spec: Spec
     supervisor: SupervisorSpec | None
     """None for the root."""
     starts: int | None
-    """How often it is started at most in the whole tree's life, the first time included."""
+    """The most starts in the whole life of the tree, the first one included."""
 
     @property
     def restarts(self) -> int | None:
-        """How often it is restarted at most."""
+        """The most restarts."""
         return None if self.starts is None else self.starts - 1
 
 
 def places(root: SupervisorSpec) -> Iterator[Place]:
-    """Every spec of the tree, the root first, each supervisor before what is below it.
+    """Every spec of the tree, the root first, each supervisor before its children.
 
-    A template stands once for all its instances, whatever their number.
+    A template appears once for all its instances.
     """
     yield from _places(Place(root.id, root, None, 1))
 
@@ -76,16 +73,14 @@ def _places(place: Place) -> Iterator[Place]:
 
 
 def below(spec: SupervisorSpec) -> Sequence[Spec]:
-    """The children of a supervisor; the template where all are made from one."""
+    """The children of a supervisor; if all are made from a template, the template."""
     return spec.children if spec.template is None else (spec.template,)
 
 
 def lives(supervisor: SupervisorSpec, child: Spec) -> int | None:
-    """How often the child is started at most in one life of its supervisor: `r + 1` of the module's
-    account.
-    """
+    """The most starts of the child in one life of its supervisor: `r + 1` in the docstring of the module."""
     if child is supervisor.template and not supervisor.is_dynamic:
-        child = supervisor.children[0]  # all partitions are alike, save for their place under rest_for_one
+        child = supervisor.children[0]  # partitions differ only in their place under rest_for_one
         if supervisor.strategy == "rest_for_one":
             child = supervisor.children[-1]
     if child.restart == "temporary":
@@ -103,9 +98,7 @@ def lives(supervisor: SupervisorSpec, child: Spec) -> int | None:
 
 
 def _causes(supervisor: SupervisorSpec, child: Spec) -> Sequence[Spec]:
-    """The children whose restart restarts this one: `supervisors._engine.strategy.group`, seen from the other
-    end.
-    """
+    """The children whose restart also restarts this one: the inverse of `supervisors._engine.strategy.group`."""
     match supervisor.strategy:
         case "one_for_all":
             return supervisor.children
@@ -117,7 +110,7 @@ def _causes(supervisor: SupervisorSpec, child: Spec) -> Sequence[Spec]:
 
 
 def stop_time(spec: Spec, kill_grace: float = KILL_GRACE) -> float:
-    """The most seconds it takes until nothing of the spec is left, from the order to stop."""
+    """The most seconds from the order to stop until the spec and everything below it has terminated."""
     if isinstance(spec, ChildSpec):
         return _grace(spec) + kill_grace
     times = [stop_time(child, kill_grace) for child in below(spec)]
@@ -128,7 +121,7 @@ def stop_time(spec: Spec, kill_grace: float = KILL_GRACE) -> float:
 
 
 def endless(root: SupervisorSpec) -> Iterator[str]:
-    """The paths of the workers for whose end somebody would wait for ever."""
+    """The paths of the workers that their supervisors wait for without limit."""
     yield from _endless(root, root.id)
 
 
@@ -145,8 +138,7 @@ def _endless(spec: Spec, path: str) -> Iterator[str]:
 def ageing(spec: SupervisorSpec, kill_grace: float = KILL_GRACE) -> float:
     """The most seconds by which a restart in the window can age while one group restart stops its child.
 
-    A child that is being stopped is still up for the window (supervision rule 8), though it does nothing
-    any more.
+    For the window a child that is being stopped is still up (supervision rule 8).
     """
     if not is_group(spec.strategy) or len(spec.children) < 2:
         return 0.0
@@ -154,7 +146,7 @@ def ageing(spec: SupervisorSpec, kill_grace: float = KILL_GRACE) -> float:
 
 
 def longest_wait(spec: Spec, restarts: int) -> float:
-    """The most seconds the child waits altogether before that many restarts in a row."""
+    """The most seconds that the child waits in total before this many restarts in a row."""
     backoff = spec.backoff
     if backoff is None:
         return 0.0

@@ -1,7 +1,7 @@
-"""`letitcrash check`: what a sound spec can still surprise with, by arithmetic and by comparing its parts.
+"""`letitcrash check`: surprises in a valid spec, found by arithmetic and by a comparison of its parts.
 
-Faults that no spec can be built with are found when it is built (supervision rules 22 and 24); here is what
-can be built and then does something else than its author may think.
+A spec with faults cannot be built (supervision rules 22 and 24). The findings here are about specs that can be built
+and then do something that their author may not expect.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing about a tree that its author should know.
+    """A remark about a tree for its author.
 
-    An `error` keeps the tree, or a part of it, from ever starting; a `warning` is a setting that does not
-    do what it says; a `note` is a consequence that is easily missed.
+    An `error`: the tree, or a part of it, can never start. A `warning`: a setting does not do what it says. A `note`: a
+    consequence that is easily missed.
     """
 
     severity: Severity
@@ -42,26 +42,26 @@ class Report:
     findings: tuple[Finding, ...]
     """Errors first, then warnings, then notes; each in the order of the tree."""
     restarts: dict[str, int | None]
-    """For each worker, by path: the most restarts it can see in one burst. None: there is no limit.
+    """For each worker, by path: the most restarts in one burst. None: no limit.
 
-    The formula stands in `supervisors._check.arithmetic`.
+    The formula is in `supervisors._check.arithmetic`.
     """
     shutdown: float
-    """The most seconds an ordered shutdown takes; `math.inf` where somebody waits for ever."""
+    """The most seconds that an ordered shutdown takes; `math.inf` if a supervisor may wait for ever."""
     endless: tuple[str, ...]
-    """The workers that are waited for without limit."""
+    """The workers that their supervisors wait for without limit."""
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """The findings that keep the tree from starting."""
+        """The findings because of which the tree cannot start."""
         return tuple(each for each in self.findings if each.severity == "error")
 
 
 def check(tree: SupervisorSpec, *, imports: bool = True, kill_grace: float = KILL_GRACE) -> Report:
     """Checks a tree without starting anything.
 
-    With `imports`, every "module:Class" is looked for, which imports the modules named; without, the check
-    is pure. `kill_grace` is the runtime's, in seconds.
+    With `imports`, it looks for every "module:Class", which imports these modules; without, the check is pure.
+    `kill_grace` is that of the runtime, in seconds.
     """
     found = [*_unresolved(tree)] if imports else []
     found += _names(tree)
@@ -101,7 +101,7 @@ def _unresolved(tree: SupervisorSpec) -> Iterator[Finding]:
 
 
 def _names(tree: SupervisorSpec) -> Iterator[Finding]:
-    """A registered name is unique in its runtime, not only among siblings."""
+    """A registered name must be unique in its runtime, not only among siblings."""
     owners: dict[str, list[str]] = defaultdict(list)
     for path, spec, repeated in _named(tree, tree.id):
         assert spec.name is not None
@@ -109,20 +109,20 @@ def _names(tree: SupervisorSpec) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 path,
-                f"name={spec.name!r} on a template: a name belongs to one actor, so its second instance will "
-                "not start; have the instances register themselves, or join a group",
+                f"name={spec.name!r} on a template: a name belongs to one actor, so the second instance will "
+                "not start; let each instance register a name itself, or join a group",
             )
         owners[spec.name].append(path)
     for name, paths in owners.items():
         if len(paths) > 1:
-            yield Finding("error", paths[1], f"name={name!r} belongs to {paths[0]} already: this child can never start")
+            yield Finding("error", paths[1], f"name={name!r} already belongs to {paths[0]}: this child can never start")
 
 
 def _named(spec: Spec, path: str, repeated: bool = False) -> Iterator[tuple[str, Spec, bool]]:
     if spec.name is not None:
         yield path, spec, repeated
     if isinstance(spec, SupervisorSpec):
-        # Partitions are named one by one: theirs are not "perhaps a second one".
+        # Each partition is a spec of its own: a name on it has a fault of its own.
         dynamic = spec.is_dynamic and spec.max_children != 1
         for each in spec.children or below(spec):
             yield from _named(each, f"{path}/{each.id}", repeated or dynamic)
@@ -134,9 +134,9 @@ def _named(spec: Spec, path: str, repeated: bool = False) -> Iterator[tuple[str,
 def _root(path: str, spec: Spec) -> Iterator[Finding]:
     given = [key for key in ("restart", "backoff", "own_budget", "retry_start") if key in spec.model_fields_set]
     if given:
-        yield Finding("note", path, f"{', '.join(given)} has no effect on the root: nobody restarts it")
+        yield Finding("note", path, f"{', '.join(given)} has no effect on the root: the root is not restarted")
     if spec.significant:
-        yield Finding("warning", path, "significant=True has no effect on the root: nobody looks at its end")
+        yield Finding("warning", path, "significant=True has no effect on the root: it has no supervisor")
 
 
 def _restarting(path: str, spec: Spec, above: SupervisorSpec) -> Iterator[Finding]:
@@ -151,15 +151,15 @@ def _restarting(path: str, spec: Spec, above: SupervisorSpec) -> Iterator[Findin
             if given
         ]
         if useless:
-            message = f"{' and '.join(useless)} never matters: a temporary child is not restarted"
+            message = f"{' and '.join(useless)} without effect: a temporary child is not restarted"
             yield Finding("warning", path, message)
         return
     if limit == 0 and backoff_given:
-        message = f"backoff never matters: {whose}max_restarts=0 makes the first crash final"
+        message = f"backoff has no effect: with {whose}max_restarts=0 the first crash is final"
         yield Finding("warning", path, message)
     if limit is None and spec.backoff is None:
         message = f"restarts for ever ({whose}max_restarts=None) without any delay (backoff=None): a child that "
-        yield Finding("warning", path, message + "always crashes will keep the loop busy; give it a backoff")
+        yield Finding("warning", path, message + "always crashes will keep the event loop busy; give it a backoff")
     if limit and period and spec.backoff is not None and backoff_given and spec.backoff.cap > period:
         seconds = longest_wait(spec, limit)
         yield Finding(
@@ -172,7 +172,7 @@ def _restarting(path: str, spec: Spec, above: SupervisorSpec) -> Iterator[Findin
 
 
 def _starting(path: str, spec: Spec, above: SupervisorSpec) -> Iterator[Finding]:
-    """A supervisor's own start lasts until its children are up, so its time limit holds for theirs."""
+    """The start of a supervisor includes the starts of its children, so its time limit applies to them, too."""
     if above.is_dynamic or above.start_timeout is None:
         return
     limit = above.start_timeout
@@ -181,8 +181,8 @@ def _starting(path: str, spec: Spec, above: SupervisorSpec) -> Iterator[Finding]
         yield Finding(
             "warning",
             path,
-            f"start_timeout={own} is cut short in the first start by its supervisor's "
-            f"start_timeout={limit:g}, which covers all its children; raise that one",
+            f"start_timeout={own} is longer than its supervisor's start_timeout={limit:g}, which in the first start "
+            "covers all its children; raise that one",
         )
     if spec.retry_start:
         yield Finding(
@@ -197,7 +197,7 @@ def _worker(path: str, spec: ChildSpec) -> Iterator[Finding]:
         message = "the message that crashed it is dropped with the rest of the queue"
         yield Finding("warning", path, f"redeliver={spec.redeliver} with mailbox='drop' never redelivers: {message}")
     if spec.redeliver and spec.restart == "temporary":
-        message = "there is no next incarnation to hand the message to"
+        message = "a temporary child has one incarnation only"
         yield Finding("warning", path, f"redeliver={spec.redeliver} with restart='temporary' has no effect: {message}")
     if isinstance(spec.shutdown, float) and (spec.handler_timeout or 0) > spec.shutdown:
         yield Finding(
@@ -216,7 +216,7 @@ def _supervisor(path: str, spec: SupervisorSpec, kill_grace: float) -> Iterator[
         yield Finding(
             "warning",
             path,
-            "a temporary supervisor that gives up does not come back, nor does anything below it",
+            "a temporary supervisor that gives up is not restarted, nor is anything below it",
         )
     yield from _shutdown(path, spec, kill_grace)
     aged, budget = ageing(spec, kill_grace), spec.max_restarts
@@ -237,7 +237,7 @@ def _supervisor(path: str, spec: SupervisorSpec, kill_grace: float) -> Iterator[
 def _shutdown(path: str, spec: SupervisorSpec, kill_grace: float) -> Iterator[Finding]:
     if spec.shutdown == "brutal_kill":
         yield Finding(
-            "warning", path, "shutdown='brutal_kill' on a supervisor leaves nothing below it any time to stop"
+            "warning", path, "shutdown='brutal_kill' on a supervisor leaves the actors below it no time to stop"
         )
     elif spec.shutdown != "infinity":
         needed = stop_time(spec.model_copy(update={"shutdown": "infinity"}), kill_grace)
@@ -246,7 +246,7 @@ def _shutdown(path: str, spec: SupervisorSpec, kill_grace: float) -> Iterator[Fi
                 "warning",
                 path,
                 f"shutdown={spec.shutdown:g} is less than the {_shown(needed)} its children may need: "
-                "those still there are killed; 'infinity' lets each have its own time",
+                "children that have not stopped by then are killed; 'infinity' gives each its own time",
             )
 
 
@@ -255,21 +255,21 @@ def _auto_shutdown(path: str, spec: SupervisorSpec, *, is_root: bool) -> Iterato
         return
     significant = [each for each in spec.children if each.significant]
     if not significant:
-        message = "no child is significant, so it never happens (start_child may add one)"
+        message = "no child is significant, so it has no effect (start_child may add one)"
         yield Finding("warning", path, f"auto_shutdown={spec.auto_shutdown!r}: {message}")
     if spec.restart == "permanent" and not is_root:
         yield Finding(
             "warning",
             path,
-            f"auto_shutdown={spec.auto_shutdown!r} on a permanent supervisor: it is started again after each "
-            "automatic shutdown, which counts as a restart; make it transient",
+            f"auto_shutdown={spec.auto_shutdown!r} on a permanent supervisor: it is restarted after each automatic "
+            "shutdown, and that counts in the budget; make it transient",
         )
     if spec.restart == "transient" and not is_root:
         yield Finding(
             "note",
             path,
-            "after an automatic shutdown this transient supervisor does not come back (it does after a crash "
-            "and after giving up)",
+            "after an automatic shutdown this transient supervisor is not restarted (it is after a crash and after "
+            "giving up)",
         )
     for child in () if _own_children(spec) else spec.children:
         if child.restart == "permanent" and significant:
@@ -278,7 +278,7 @@ def _auto_shutdown(path: str, spec: SupervisorSpec, *, is_root: bool) -> Iterato
 
 
 def _own_children(spec: SupervisorSpec) -> bool:
-    """Whether its children come with its class: nobody can act on a remark about how they are restarted."""
+    """Whether its class defines its children: the author of the tree cannot change how they are restarted."""
     return getattr(spec.supervisor_class, "own_children", False)
 
 

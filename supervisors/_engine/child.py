@@ -12,7 +12,7 @@ from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 
 
 class ChildState(StrEnum):
-    """Where a child is. It is always in exactly one of these (rule 13)."""
+    """The state of a child; it always has exactly one (rule 13)."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -27,24 +27,20 @@ class ChildState(StrEnum):
 
 
 ALIVE = frozenset(set(ChildState) - {ChildState.STOPPED, ChildState.DECLINED})
-"""States of a child that is up or will be: it counts as alive for automatic shutdown (rule 21)."""
+"""States in which a child is up or will be: it counts as alive for automatic shutdown (rule 21)."""
 
 WAITING = frozenset({ChildState.BACKING_OFF, ChildState.RESTARTING})
-"""States in which a child waits for its next attempt or is in the middle of it (rule 16)."""
+"""States in which a child waits for its next attempt, or is in it (rule 16)."""
 
 STABLE_AFTER = 30.0
-"""How long a child without a backoff must stay up for its attempts to be forgotten: as with the default backoff."""
+"""Seconds that a child without a backoff must stay up for its attempts to be forgotten: as in the default backoff."""
 
 _DOWN = frozenset({ChildState.STARTING, ChildState.RESTARTING, ChildState.BACKING_OFF})
-"""States that do not count as up (rule 8). A child at rest is not among them: its entries age by the wall."""
-
-
-NOBODY = object()
-"""Stands for a request that wants no answer, where None means that there was no request."""
+"""States in which the up time of a child stands still (rule 8). At rest it does not: entries age by the clock."""
 
 
 class DesiredState(Enum):
-    """What becomes of a child once it has been stopped."""
+    """The state that a child will have once it has stopped."""
 
     REST = "rest"
     RESTART = "restart"
@@ -53,9 +49,7 @@ class DesiredState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ChildInfo:
-    """One child as `which_children` shows it. `until` is when a child that backs off is due, by the monotonic
-    clock.
-    """
+    """One child as `which_children` shows it. `until` is when its backoff ends, in seconds of the monotonic clock."""
 
     id: str
     state: ChildState
@@ -69,7 +63,7 @@ class ChildInfo:
 
 @dataclass(frozen=True, slots=True)
 class ChildCounts:
-    """How many children there are, as OTP counts them. `active` are those that run."""
+    """The number of children, counted as in OTP. `active` are those that run."""
 
     specs: int
     active: int
@@ -80,60 +74,60 @@ class ChildCounts:
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """One child. The engine owns it; nobody else changes it."""
+    """One child. Only the engine changes it."""
 
     id: str
-    """Its id within the supervisor. Children of one template share its spec, which has the template's."""
+    """Its id within the supervisor. Children of a template share its spec, which has another id."""
     spec: Spec
     position: int
     """Its place in the start order."""
     clock: UpClock
     window: Window | None
     incarnation: int
-    """The number of its latest start. A notice that carries another number is stale."""
+    """The number of its latest start. A notice with another number is stale."""
     lives_by: Spec
-    """The spec of its latest incarnation: not `spec` from an update of what it runs until it is replaced."""
+    """The spec of its latest incarnation. After `update_specs` it differs from `spec` until the child is restarted."""
     state: ChildState = ChildState.STARTING
     live: bool = False
-    """The edge has an incarnation that it has not reported gone."""
+    """The edge has an incarnation whose end it has not reported."""
     has_cell: bool = False
     ever_up: bool = False
     queued: bool = False
-    """The operation under way is to start it."""
+    """The operation under way will start it."""
     missed: bool = False
-    """It was gone before the order to stop could reach it."""
+    """It terminated before the order to stop reached it."""
     goal: DesiredState | None = None
-    """Set while it is to be stopped, or is being stopped."""
+    """Set while its stop is queued or under way."""
     due: float | None = None
-    """When its own delay is over."""
+    """When its own delay ends."""
     until: float | None = None
-    """When it will be started, as others see it: in a group not before the longest delay (rule 12)."""
+    """When it will be started, as others see it: in a group after the longest delay (rule 12)."""
     attempt: int = 0
     delay: float | None = None
     stalled: int = 0
-    """Its restarts in a row without progress (rule 8)."""
+    """The number of its restarts in a row without progress (rule 8)."""
     productive: bool = False
     """Whether one of its incarnations has made progress."""
     up_since: float | None = None
     restarts: int = 0
     token: int | None = None
-    """The timer of its own wait, outside of an operation."""
+    """The timer of a wait outside of an operation."""
     ref: object | None = None
     starter: object | None = None
     """The request that waits for its start."""
     undo: DesiredState = DesiredState.REST
-    """What becomes of it when the start that a request asked for fails."""
+    """Its state after a failed start that a request asked for."""
     stoppers: list[object] = field(default_factory=list)
     """Requests that wait until it has stopped."""
 
     @property
     def coming(self) -> ChildState:
-        """How its next start shows: as a restart if it was up before and no request asks for the start."""
+        """The state during its next start: restarting if it was up before and no request asks for the start."""
         return ChildState.RESTARTING if self.ever_up and self.starter is None else ChildState.STARTING
 
     @property
     def info(self) -> ChildInfo:
-        """It as others may see it."""
+        """The child as others see it."""
         until = self.until if self.state is ChildState.BACKING_OFF else None
         is_supervisor = self.spec.is_supervisor
         return ChildInfo(
@@ -153,8 +147,8 @@ class Child:
         return self.spec if self.spec.id == self.id else self.spec.renamed(self.id)
 
     def enter(self, state: ChildState, now: float) -> None:
-        """Changes the state, and lets its clock run or stand still accordingly (rule 8): one that is told to stop while
-        it starts has not been up.
+        """Changes the state, and starts or stops its clock (rule 8). A child that is told to stop during its start was
+        not up.
         """
         self.state = state
         if state in _DOWN or (state is ChildState.STOPPING and self.up_since is None):
@@ -163,10 +157,10 @@ class Child:
             self.clock.resume(now)
 
     def down(self, now: float, handled: int, reason: ExitReason) -> None:
-        """An incarnation that was up has ended. Its failures are forgotten if it made progress (rules 8 and 11).
+        """An incarnation has ended. If it made progress, the failures of the child are forgotten (rules 8 and 11).
 
-        Progress is a message handled without failure, or a stable run. For a supervisor that gave up the time does not
-        count, because it spent that time on restarts; its `handled` is 1 if the child that ended it had made progress.
+        Progress is a message handled without failure, or a stable run. The run of a supervisor that gave up does not
+        count, because it was spent on restarts; its `handled` is 1 if the child that ended it had made progress.
         """
         backoff = self.spec.backoff
         if self.up_since is not None:
@@ -178,11 +172,11 @@ class Child:
         self.up_since = None
 
     def forget_failures(self) -> None:
-        """The attempts count from one again, and none of its restarts counts as one without progress."""
+        """Its attempts and its restarts without progress count from 0 again."""
         self.attempt, self.delay, self.stalled = 0, None, 0
 
     def fail(self, random: random.Random) -> float:
-        """Counts a failure and draws the delay before the next attempt (rule 11), which is returned."""
+        """Counts a failure; draws and returns the delay before the next attempt, in seconds (rule 11)."""
         backoff = self.spec.backoff
         self.attempt += 1
         self.delay = 0.0 if backoff is None else backoff.delay(self.attempt, self.delay, random)
@@ -190,6 +184,6 @@ class Child:
 
 
 def own_window(spec: Spec) -> Window | None:
-    """The window of a child that has a budget of its own within a period (rule 9)."""
+    """The window of a child with a budget of its own and a period (rule 9)."""
     own = spec.own_restarts
     return None if own is None or own.period is None else Window(own.max_restarts, own.period)

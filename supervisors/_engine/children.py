@@ -1,5 +1,4 @@
-"""The children of one supervisor in start order, with what is asked of all of them kept up to date as they
-change.
+"""The children of one supervisor in start order, with counts that are updated on every change.
 
 No operation on one child looks at the others: a dynamic supervisor may have 100,000.
 """
@@ -20,7 +19,7 @@ class Children:
     """Children by id, in start order."""
 
     def __init__(self, numbers: Mapping[str, int] | None = None) -> None:
-        """`numbers` are those of incarnations before, by id: the next one of each counts on."""
+        """`numbers` has the last incarnation by id, from an earlier life of the supervisor: the next one continues."""
         self._numbers = numbers or {}
         self._children: dict[str, Child] = {}
         self._states: Counter[ChildState] = Counter()
@@ -29,7 +28,7 @@ class Children:
         self._next_position = 0
         self._retired = 0
         self._order: list[Child] | None = None
-        """The start order as a list, from when it was first asked for. The order of `_children` is the same."""
+        """The start order as a list, made when first needed. The order of `_children` is the same."""
 
     def __len__(self) -> int:
         return len(self._children)
@@ -38,25 +37,24 @@ class Children:
         return iter(self._children.values())
 
     def order(self) -> Sequence[Child]:
-        """The start order. It must not be changed, and is not the order any more once a child comes or goes."""
+        """The start order. Do not change the list; it is stale after the next change of the children."""
         if self._order is None:
             self._order = list(self._children.values())
         return self._order
 
     def place(self, child: Child) -> int:
-        """Where the child stands in the start order. Costs the logarithm of how many there are."""
+        """The index of the child in the start order, in logarithmic time."""
         return bisect_left(self.order(), child.position, key=attrgetter("position"))
 
     def get(self, id: object) -> Child | None:
-        """The child of this id. What is no string is nobody's, whatever a request holds."""
+        """The child with this id, or None (also for an id that is not a string)."""
         return self._children.get(id) if isinstance(id, str) else None
 
     def add(self, id: str, spec: Spec, now: float, *, fresh_id: bool = False) -> Child:
         """A new child at the end of the order, not started yet.
 
-        Its incarnations are numbered from 1, or, since an id may be used again after its child was deleted,
-        from above those of every child removed so far: a late notice of the old child must not be taken for
-        one of the new. `fresh_id` says that the id was never used.
+        Its incarnations are numbered from 1, or from above those of every removed child, because an id may be used
+        again: a late notice of the old child must not be taken for one of the new. `fresh_id`: the id was never used.
         """
         number = 0 if fresh_id else max(self._retired, self._numbers.get(id, 0))
         child = Child(id, spec, self._position(), UpClock(now), own_window(spec), number, spec)
@@ -67,7 +65,7 @@ class Children:
         return child
 
     def remove(self, child: Child, now: float, *, fresh_id: bool = False) -> None:
-        """Forgets the child. Its entries in the window age by the wall from here on (rule 8)."""
+        """Forgets the child. Its entries in the window age by the clock from now on (rule 8)."""
         self._count(child, -1)
         if self._order is not None:
             del self._order[self.place(child)]
@@ -77,7 +75,7 @@ class Children:
             self._retired = max(self._retired, child.incarnation)
 
     def enter(self, child: Child, state: ChildState, now: float) -> None:
-        """Moves a child into another visible state."""
+        """Changes the visible state of a child."""
         self._states[child.state] -= 1
         child.enter(state, now)
         self._states[state] += 1
@@ -85,7 +83,7 @@ class Children:
             self._watch(child)
 
     def adopt(self, child: Child, spec: Spec) -> None:
-        """Gives a child another spec of the same id. A changed budget of its own begins empty."""
+        """Gives a child another spec with the same id. A changed budget of its own starts empty."""
         self._count(child, -1)
         if spec.own_restarts != child.spec.own_restarts:
             child.window, child.stalled = own_window(spec), 0
@@ -93,7 +91,7 @@ class Children:
         self._count(child, +1)
 
     def reorder(self, ids: Iterable[str]) -> None:
-        """Makes this the start order. Children not named are on their way out and come before the others."""
+        """Sets the start order. Children that are not named are being removed, and come before the others."""
         named = [self._children[id] for id in ids]
         staying = set(named)
         leaving = {child.id: child for child in self if child not in staying}
@@ -103,7 +101,7 @@ class Children:
         self._order = None
 
     def significant_alive(self) -> int:
-        """How many significant children run or will run again (rule 21)."""
+        """The number of significant children that run or will run again (rule 21)."""
         return len(self._significant)
 
     def counts(self) -> ChildCounts:

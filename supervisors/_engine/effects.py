@@ -1,24 +1,27 @@
-"""What the engine asks its edge to do, and what it has to tell. All times are seconds of the monotonic clock.
+"""Effects: what the engine asks its edge to do. All times are seconds of the monotonic clock.
 
 The edge keeps a child's cell (ref, path, name, queue) from its first `Start` until `Close` or `Drop`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
-from actors.spi import ExitReason
+from actors.spi import ExitReason, Record
+from supervisors._engine.child import Child
+from supervisors._engine.operation import Operation
 from supervisors._specs.spec import Grace, Spec
 from supervisors.errors import ChildStartError, SupervisionError
 from supervisors.events import SupervisionEvent
 
-Verdict = Literal["restart", "stop"]
-"""What an `on_failure` callback may say in place of the table."""
+FailureDecision = Literal["restart", "stop"]
+"""What an `on_failure` callback may return in place of the table."""
+
+NO_ANSWER = object()
+"""The request of a start that wants no answer. None means that there was no request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Record):
     """Start an incarnation, then report `started`, `start_failed`, `declined` or `exited` with its number.
 
     With `keep` it goes into the cell the child has; otherwise it gets a fresh one.
@@ -30,9 +33,8 @@ class Start:
     keep: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Tell it to shut down, wait `grace`, kill it, and report `exited` when it is gone (rule 17).
+class Stop(Record):
+    """Tell it to shut down, wait `grace`, kill it, and report `exited` when it has terminated (rule 17).
 
     It may still be starting. Many of these in one answer share one timer (rule 6).
     """
@@ -42,85 +44,129 @@ class Stop:
     grace: Grace
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """The incarnation that is there lives by this policy from now on, a supervisor also by these settings; its program
-    is the same (rule 23).
+class Adopt(Record):
+    """Put this policy in force for the running incarnation, and these settings if it is a supervisor. What it runs does
+    not change (rule 23).
     """
 
     id: str
     spec: Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The child has come to rest and its spec is kept: its cell closes (dead letters, names, monitors)."""
+class Close(Record):
+    """The child is at rest and its spec is kept: close its cell (dead letters, names, monitors)."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """The child's place is gone for good: its cell, if it has one, closes, and its spec is forgotten."""
+class Drop(Record):
+    """The child is forgotten, with its spec: its cell, if it has one, closes."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arm:
+class Arm(Record):
     """Call `due(token, now)` after `delay` seconds; 0 is a message to itself (rule 14)."""
 
     token: int
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
-class Disarm:
-    """The timer of this token is not wanted any more."""
+class Disarm(Record):
+    """Cancel the timer of this token."""
 
     token: int
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Record):
     """The request succeeded with this value."""
 
     request: object
     value: object
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Record):
     """The request failed."""
 
     request: object
     error: SupervisionError
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Record):
     """The supervisor's own start is complete (rule 1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartFailedSelf:
-    """The supervisor's own start failed (rule 2). The last effect: nothing of it is left."""
+class StartFailedSelf(Record):
+    """The supervisor's own start failed (rule 2). The last effect: every child has terminated."""
 
     error: ChildStartError
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """The supervisor ends with this reason. The last effect: every child is gone (rule 18)."""
+class ExitSelf(Record):
+    """The supervisor ends with this reason. The last effect: every child has terminated (rule 18)."""
 
     reason: ExitReason
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something for the ledger and the lifecycle stream (rule 30)."""
+class Note(Record):
+    """An event for the ledger and the lifecycle stream (rule 30)."""
 
     event: SupervisionEvent
 
 
-Effect = Start | Stop | Adopt | Close | Drop | Arm | Disarm | Answer | Refuse | Ready | StartFailedSelf | Exit | Note
+Effect = (
+    Start | Stop | Adopt | Close | Drop | Arm | Disarm | Answer | Refuse | Ready | StartFailedSelf | ExitSelf | Note
+)
+
+
+class Outbox:
+    """Collects the effects of one input in order, and keeps the owners of the timers that are armed."""
+
+    def __init__(self) -> None:
+        self._effects: list[Effect] = []
+        self._owners: dict[int, Child | Operation] = {}
+        self._last_token = 0
+
+    def take(self) -> list[Effect]:
+        """The effects since the last call."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def put(self, effect: Effect) -> None:
+        """Adds an effect."""
+        self._effects.append(effect)
+
+    def note(self, event: SupervisionEvent) -> None:
+        """Adds an event."""
+        self._effects.append(Note(event))
+
+    def answer(self, request: object | None, value: object) -> None:
+        """The request succeeded, if there is one."""
+        if request is not None and request is not NO_ANSWER:
+            self._effects.append(Answer(request, value))
+
+    def refuse(self, request: object | None, error: SupervisionError) -> None:
+        """The request failed, if there is one."""
+        if request is not None and request is not NO_ANSWER:
+            self._effects.append(Refuse(request, error))
+
+    def arm(self, owner: Child | Operation, delay: float) -> int:
+        """Arms a timer for this owner; returns its token."""
+        self._last_token += 1
+        self._owners[self._last_token] = owner
+        self._effects.append(Arm(self._last_token, delay))
+        return self._last_token
+
+    def disarm(self, owner: Child | Operation) -> None:
+        """Disarms the timer of this owner, if it has one."""
+        if owner.token is not None:
+            del self._owners[owner.token]
+            self._effects.append(Disarm(owner.token))
+            owner.token = None
+
+    def fired(self, token: int) -> Child | Operation | None:
+        """The owner of the timer that has fired; None if it was disarmed before."""
+        owner = self._owners.pop(token, None)
+        if owner is not None:
+            owner.token = None
+        return owner

@@ -1,4 +1,6 @@
-"""The difference between the specs a supervisor has and those it is given (`update_specs`, rule 23)."""
+"""Specs that a running supervisor is given: the difference to those it has (`update_specs`, rule 23), and why it cannot
+take them.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +8,29 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from supervisors._engine.child import WAITING
+from supervisors._engine.children import Children
 from supervisors._specs.combinations import significant_under_never
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
-from supervisors.errors import SpecFault
+from supervisors.errors import AlreadyPresent, AlreadyStarted, MaxChildren, SpecError, SpecFault, SupervisionError
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What `update_specs` does, by child id. It is also the answer to the request."""
+    """The effect of `update_specs`, by child id. It is also the answer to the request."""
 
     removed: tuple[str, ...]
     """Stopped in reverse order and forgotten."""
     restarted: tuple[str, ...]
-    """Class, arguments, host, name or the children below changed: restarted if they are up."""
+    """Class, arguments, host, name or the children below have changed: restarted if they are up."""
     adopted: tuple[str, ...]
-    """Only the policy changed, or the settings of a supervisor: taken over without a restart."""
+    """Only the policy has changed, or the settings of a supervisor: in force without a restart."""
     added: tuple[str, ...]
     """Started in order."""
 
 
 def reconcile(old: Mapping[str, Spec], new: Sequence[Spec]) -> Reconciliation:
-    """What it takes to come from `old` to `new`, both in start order."""
+    """The changes from `old` to `new`, both in start order."""
     wanted = {spec.id: spec for spec in new}
     both = [id for id in wanted if id in old]
     restarted = tuple(id for id in both if not old[id].runs_like(wanted[id]))
@@ -57,3 +61,24 @@ def child_fault(supervisor: SupervisorSpec, path: str, spec: Spec) -> SpecFault 
     """Why a running supervisor cannot take this child (rule 22)."""
     message = significant_under_never(spec, supervisor.auto_shutdown)
     return None if message is None else SpecFault(f"{path}/{spec.id}", message)
+
+
+def start_error(supervisor: SupervisorSpec, path: str, children: Children, what: object) -> SupervisionError | None:
+    """Why a running supervisor cannot start this child (rules 22, 23 and 25)."""
+    if supervisor.is_dynamic:
+        limit = supervisor.max_children
+        if limit is not None and len(children) >= limit:
+            return MaxChildren(path, limit)
+        if isinstance(what, ChildSpec | SupervisorSpec):
+            return SpecError([SpecFault(path, "start_child takes arguments for the template here, not a spec")])
+        return None
+    if not isinstance(what, ChildSpec | SupervisorSpec):
+        return SpecError([SpecFault(path, f"start_child takes a spec here, got {type(what).__name__}")])
+    if (fault := child_fault(supervisor, path, what)) is not None:
+        return SpecError([fault])
+    present = children.get(what.id)
+    if present is None:
+        return None
+    if present.live and present.state not in WAITING:
+        return AlreadyStarted(path, what.id, present.ref)
+    return AlreadyPresent(path, what.id)

@@ -7,18 +7,18 @@ from typing import TypedDict
 
 from supervisors._specs.combinations import supervisor_combinations
 from supervisors._specs.faults import attempt, unknown_key
-from supervisors._specs.fields import AutoShutdown, Strategy
+from supervisors._specs.fields import AutoShutdownMode, RestartStrategy
 from supervisors._specs.spec import Callback, Spec, SupervisorSpec
 from supervisors.errors import SpecError, SpecFault
 
 
 class Settings(TypedDict, total=False):
-    """What a running supervisor may be told; meaning and defaults stand at `SupervisorSpec`."""
+    """The settings of a running supervisor; `supervisor` explains them."""
 
-    strategy: Strategy
+    strategy: RestartStrategy
     max_restarts: int | None
     period: float | None
-    auto_shutdown: AutoShutdown
+    auto_shutdown: AutoShutdownMode
     max_children: int | None
     on_failure: Callback
     on_give_up: Callback
@@ -30,10 +30,7 @@ NAMES = tuple(Settings.__annotations__)
 def with_settings(
     spec: SupervisorSpec, path: str, children: Sequence[Spec], given: Mapping[str, object]
 ) -> SupervisorSpec:
-    """The spec with these settings, if the supervisor can have them with the children it has.
-
-    Raises SpecError with every fault.
-    """
+    """The spec with these settings. Raises SpecError with every fault, also if they do not fit the children."""
     faults = [_fault(path, key) for key in given if key not in NAMES]
     known = {key: value for key, value in given.items() if key in NAMES}
     values = {name: getattr(spec, name) for name in type(spec).model_fields}

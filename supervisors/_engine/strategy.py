@@ -1,4 +1,4 @@
-"""Restart decisions as tables and pure functions (supervision, "When a child exits", rules 5, 6, 21)."""
+"""Restart decisions as tables and pure functions (supervision rules 5, 6 and 21)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 from actors.spi import ExitReason
-from supervisors._specs.fields import AutoShutdown, Restart, Strategy
+from supervisors._specs.fields import AutoShutdownMode, Restart, RestartStrategy
 
-Verdict = Literal["restart", "keep", "drop"]
+ExitAction = Literal["restart", "keep", "drop"]
 
 
 T = TypeVar("T")
 
 
-_TABLE: dict[tuple[Restart, bool], Verdict] = {
-    # (restart type, the exit was expected): what happens to the child
+_TABLE: dict[tuple[Restart, bool], ExitAction] = {
+    # (restart type, whether the exit was expected): what follows
     ("permanent", True): "restart",
     ("permanent", False): "restart",
     ("transient", True): "keep",
@@ -25,19 +25,19 @@ _TABLE: dict[tuple[Restart, bool], Verdict] = {
 }
 
 
-def verdict(restart: Restart, reason: ExitReason) -> Verdict:
-    """What an exit asks for: `restart` the child, `keep` its spec without restarting, or `drop` the spec."""
+def exit_action(restart: Restart, reason: ExitReason) -> ExitAction:
+    """What follows an exit: `restart` the child, `keep` its spec without a restart, or `drop` the spec."""
     return _TABLE[restart, reason.expected]
 
 
-def is_group(strategy: Strategy) -> bool:
-    """Whether one child's restart takes siblings along."""
+def is_group(strategy: RestartStrategy) -> bool:
+    """Whether the restart of one child also restarts siblings."""
     return strategy in ("one_for_all", "rest_for_one")
 
 
-def group(strategy: Strategy, order: Sequence[T], place: int) -> Sequence[T]:
-    """Who restarts when the one at this place of the start order does, that one included, in start order (rule 6). They
-    stop in the reverse of it.
+def group(strategy: RestartStrategy, order: Sequence[T], place: int) -> Sequence[T]:
+    """The children that restart with the one at this index of the start order, in start order (rule 6). They stop in
+    reverse order.
     """
     match strategy:
         case "one_for_one" | "simple_one_for_one":
@@ -48,11 +48,10 @@ def group(strategy: Strategy, order: Sequence[T], place: int) -> Sequence[T]:
             return order[place:]
 
 
-def shuts_down(auto_shutdown: AutoShutdown, *, significant: bool, others_alive: int) -> bool:
-    """Whether a child that ended for good, of its own accord, ends its supervisor (rule 21).
+def shuts_down(auto_shutdown: AutoShutdownMode, *, significant: bool, others_alive: int) -> bool:
+    """Whether a child that ended of its own accord, and will not restart, ends its supervisor (rule 21).
 
-    `others_alive` counts the other significant children that run or will run again: one that waits for a
-    restart is alive.
+    `others_alive` is the number of other significant children that run or will run again.
     """
     if not significant:
         return False

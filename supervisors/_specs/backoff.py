@@ -1,7 +1,7 @@
 """Backoff: how long a failed child waits before its next start (supervision rule 11).
 
-The jitter formulas (full, equal, decorrelated) are those of the AWS Architecture Blog, "Exponential Backoff
-And Jitter" (Marc Brooker, 2015). Randomness is passed in; no delay ever exceeds the cap.
+The jitter formulas (full, equal, decorrelated) are those of the AWS Architecture Blog, "Exponential Backoff And Jitter"
+(Marc Brooker, 2015). Randomness is an argument. No delay exceeds the cap.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
 class _Backoff(BaseModel):
-    """What the three kinds share. All times are seconds."""
+    """The fields of all backoffs. Times are in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     initial: Seconds = 0.1
     """The delay before the first restart, before jitter."""
     cap: Seconds = 30.0
-    """No delay is longer, jitter included."""
+    """The longest delay, jitter included."""
     jitter: Jitter = "full"
     reset_after: Seconds | None = None
-    """Seconds that a child must stay up, without any message handled, for its failures to be forgotten. None means the
-    cap. A handled message makes them forgotten, too: `reset_after` matters for a child that seldom gets a message, or
-    that fails without one.
+    """After this many seconds of running, the failures of a child are forgotten, even without a handled message. None
+    means the cap. A handled message also resets them, so this is for a child that seldom gets a message, or that fails
+    without one.
     """
 
     @model_validator(mode="after")
@@ -47,18 +47,17 @@ class _Backoff(BaseModel):
 
     @property
     def stable_after(self) -> float:
-        """The seconds of running after which attempts count from one again, without any message handled."""
+        """Seconds of running after which attempts count from 1 again, even without a handled message."""
         return self.cap if self.reset_after is None else self.reset_after
 
     def base(self, attempt: int) -> float:
-        """The delay before restart number `attempt` (from 1), without jitter and not above the cap."""
+        """The delay before restart number `attempt` (>= 1), without jitter and not above the cap."""
         raise NotImplementedError
 
     def delay(self, attempt: int, previous: float | None, random: random.Random) -> float:
-        """The seconds to wait before restart number `attempt` (from 1).
+        """Seconds to wait before restart number `attempt` (>= 1).
 
-        `previous` is the delay of the attempt before, which only decorrelated jitter looks at; None for the
-        first.
+        `previous` is the delay of the attempt before, None for the first; only decorrelated jitter uses it.
         """
         base = self.base(attempt)
         match self.jitter:
@@ -80,7 +79,7 @@ class Constant(_Backoff):
     jitter: Jitter = "none"
 
     def base(self, attempt: int) -> float:
-        """`initial`, whatever the attempt."""
+        """`initial` for every attempt."""
         return self.initial
 
 
@@ -115,7 +114,7 @@ Backoff = Annotated[Constant | Linear | Exponential, Field(discriminator="kind")
 
 
 def constant(delay: float, *, jitter: Jitter = "none", reset_after: float | None = None) -> Constant:
-    """Wait `delay` seconds before every restart. `delay` is the cap, too.
+    """Waits `delay` seconds before every restart. `delay` is the cap, too.
 
     Raises SpecError on a bad value.
     """
@@ -131,7 +130,7 @@ def linear(
     jitter: Jitter = "full",
     reset_after: float | None = None,
 ) -> Linear:
-    """Wait `initial` seconds, then `step` (default: `initial`) seconds longer each time, at most `cap`.
+    """Waits `initial` seconds, then `step` (default: `initial`) seconds longer each time, at most `cap`.
 
     Raises SpecError on a bad value.
     """
@@ -147,8 +146,8 @@ def exponential(
     jitter: Jitter = "full",
     reset_after: float | None = None,
 ) -> Exponential:
-    """Wait `initial` seconds, then `factor` times as long each time, at most `cap`. Without arguments: the
-    default.
+    """Waits `initial` seconds, then `factor` times as long each time, at most `cap`. Without arguments it is the
+    default of a child.
 
     Raises SpecError on a bad value.
     """

@@ -1,4 +1,7 @@
-"""The builders of api.md. Each raises SpecError with every fault it finds (supervision rule 24)."""
+"""The builders of specs. Each raises SpecError with all faults at once (supervision rule 24).
+
+Their docstrings explain every option, for readers who hover over a call; the models in `spec.py` do not repeat that.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,21 @@ from actors.spi import MailboxSpec
 from supervisors._specs.backoff import Constant, Exponential, Linear
 from supervisors._specs.combinations import child_combinations, supervisor_combinations
 from supervisors._specs.faults import attempt, checked
-from supervisors._specs.fields import MOST_PARTITIONS, Args, AutoShutdown, Restart, Start, Strategy
+from supervisors._specs.fields import MOST_PARTITIONS, Args, AutoShutdownMode, Restart, RestartStrategy, Startable
 from supervisors._specs.spec import Callback, ChildSpec, Grace, Host, OnLimit, OwnBudget, Spec, SupervisorSpec
 from supervisors.errors import SpecError, SpecFault
 
 S = TypeVar("S")
 
 TASK = ChildSpec(id="task", start=None, restart="temporary")
-"""The template of a task supervisor; also stands in for a template with faults, so that they bring no others
-along.
-"""
+"""The template of a task supervisor. It also stands in for a template with faults, so that these cause no others."""
 
-# The options are typed dictionaries and not parameters, so that a checker knows every key and still an
-# unknown key reaches us at run time: it is reported with the other faults, its path and its nearest
-# neighbour, where Python would stop at a TypeError.
+# The options are typed dictionaries, not parameters: a type checker knows every key, and an unknown key reaches us at
+# run time. It is reported with the other faults, its path and the nearest name, where Python would stop at a TypeError.
 
 
 class CommonOptions(TypedDict, total=False):
-    """What every child may say; meaning and defaults stand at `BaseSpec`."""
+    """The options of every child."""
 
     restart: Restart
     shutdown: Grace
@@ -38,7 +38,7 @@ class CommonOptions(TypedDict, total=False):
 
 
 class ChildOptions(CommonOptions, total=False):
-    """What a worker may say; meaning and defaults stand at `ChildSpec`."""
+    """The options of `child`."""
 
     args: Args
     host: Host | None
@@ -51,7 +51,7 @@ class ChildOptions(CommonOptions, total=False):
 
 
 class SharedSupervisorOptions(CommonOptions, total=False):
-    """What supervisors of every kind may say; meaning and defaults stand at `SupervisorSpec`."""
+    """The options of every supervisor."""
 
     max_restarts: int | None
     period: float | None
@@ -63,20 +63,20 @@ class SharedSupervisorOptions(CommonOptions, total=False):
 
 
 class SupervisorOptions(SharedSupervisorOptions, total=False):
-    """What a static supervisor may say."""
+    """The options of `supervisor` and `partition_supervisor`."""
 
-    strategy: Strategy
-    auto_shutdown: AutoShutdown
+    strategy: RestartStrategy
+    auto_shutdown: AutoShutdownMode
 
 
 class DynamicOptions(SharedSupervisorOptions, total=False):
-    """What a dynamic supervisor may say."""
+    """The options of `dynamic_supervisor`."""
 
     max_children: int | None
 
 
 class TasksOptions(DynamicOptions, total=False):
-    """What a task supervisor may say: keys that begin with `task_` are for each task."""
+    """The options of `tasks`. A key that begins with `task_` is for each task."""
 
     task_restart: Restart
     task_shutdown: Grace
@@ -84,19 +84,51 @@ class TasksOptions(DynamicOptions, total=False):
 
 
 def budget(max_restarts: int, *, period: float | None = None, on_limit: OnLimit = "escalate") -> OwnBudget:
-    """A restart budget of a supervisor's own, as a child of another (supervision rule 9). `period` is seconds
-    of running; None counts restarts in a row without progress.
+    """The restart budget of a supervisor as a child of another: its `own_budget` (rule 9). Its restarts do not count in
+    the budget of the supervisor above. Raises SpecError on a bad value.
 
-    Raises SpecError on a bad value.
+    Args:
+        max_restarts: How many restarts the budget allows.
+        period: Seconds of running within which restarts count. None: restarts in a row without progress count.
+            Default: None.
+        on_limit: What happens when the budget is spent: "drop" gives up this child alone, "escalate" ends the
+            supervisor above. Default: "escalate".
     """
     return checked(OwnBudget, "budget()", {"max_restarts": max_restarts, "period": period, "on_limit": on_limit})
 
 
-def child(id: str, start: Start, **options: Unpack[ChildOptions]) -> ChildSpec:
-    """One worker: `start` is an actor class or "module:Class", which is imported when the tree is started or
-    checked.
+def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSpec:
+    """A worker: the spec of one actor below a supervisor. Raises SpecError with all faults at once.
 
-    The options are the fields of `ChildSpec`; times are seconds. Raises SpecError with all faults.
+    Args:
+        id: One step of the path of the child. Unique among its siblings.
+        start: An actor class, or "module:Class", which is imported when the tree is started or checked.
+        args: The arguments of the constructor: a sequence of positional or a mapping of keyword arguments. Default: ().
+        restart: After which exits it restarts: "permanent" after every exit, "transient" after an abnormal exit,
+            "temporary" after none (rule 5). Default: "permanent".
+        shutdown: Seconds between the order to stop and the kill, or "infinity", or "brutal_kill" (rule 17).
+            Default: 5.0.
+        backoff: The delays before restarts: `exponential()`, `linear()` or `constant()`. None restarts at once, as OTP
+            does (rule 11). Default: exponential().
+        significant: Whether its end may end its supervisor, as the `auto_shutdown` of that says (rule 21).
+            Default: False.
+        name: A name to register the child under, besides its path. Default: None.
+        start_timeout: Seconds that a start may take (rule 4). None: no limit. Default: 30.0.
+        retry_start: Whether a first start that fails is tried again with the backoff of a restart; otherwise it fails
+            the start of the supervisor (rule 2). Default: False.
+        host: "loop" or "thread". None: a `pykka.ThreadingActor` runs on a thread, every other actor on the event loop.
+            Default: None.
+        mailbox: A `MailboxSpec`; or "keep" or "drop": what a restart does with waiting messages (rule 26).
+            Default: "keep".
+        redeliver: How often a message that crashed the actor is delivered again (rule 27). Default: 0.
+        handler_timeout: Seconds that a handler may take, waiting included. An actor that exceeds it crashes with
+            `HandlerTimeout`. None: no limit. Default: None.
+        max_restarts: The restarts that a budget of its own allows (rule 9). None: it draws on the budget of its
+            supervisor. Default: None.
+        period: Seconds of running within which the restarts of its own budget count. None: restarts in a row without
+            progress count. Default: None.
+        on_limit: What happens when a restart would exceed the budget, its own or that of its supervisor: "drop" gives
+            up this child alone, "escalate" ends the supervisor. None means "escalate". Default: None.
     """
     faults: list[SpecFault] = []
     spec = make_child(str(id), {"id": id, "start": start, **options}, faults)
@@ -104,11 +136,43 @@ def child(id: str, start: Start, **options: Unpack[ChildOptions]) -> ChildSpec:
 
 
 def supervisor(id: str, *children: Spec, **options: Unpack[SupervisorOptions]) -> SupervisorSpec:
-    """A supervisor of these children, in start order.
+    """A supervisor of these children. Raises SpecError with all faults at once.
 
-    The options are the fields of `SupervisorSpec`; `max_restarts` is the budget it gives its children, in a row and
-    without progress unless `period` says within how many seconds (supervision rule 8). Raises SpecError with all
-    faults.
+    Args:
+        id: One step of the path of the supervisor; of the root, the whole path. Unique among its siblings.
+        children: The children, in start order.
+        strategy: Which siblings restart with a child: "one_for_one" none, "one_for_all" all, "rest_for_one" those that
+            started after it (rule 6). Default: "one_for_one".
+        max_restarts: The restart budget of its children (rule 8). Without `period`: restarts of one child in a row
+            without progress. With it: restarts of all children together within that time. 0: the first crash is fatal;
+            None: no limit. Default: 15.
+        period: Seconds of running within which every restart counts, as in OTP. None: a restart counts until its child
+            has handled a message, or was up for the `reset_after` of its backoff, so that only crash loops spend the
+            budget. Default: None.
+        auto_shutdown: When the end of significant children ends the supervisor: "never", "any_significant" or
+            "all_significant" (rule 21). Default: "never".
+        on_failure: A function that is called with each failure of a child: each abnormal exit, and each start that
+            fails. It may return "restart" or "stop" to decide in place of the table; after a failed start "stop" ends
+            the attempts. Default: None.
+        on_give_up: A function that is called when the supervisor gives up. Default: None.
+        keep_children: What a restart of this supervisor itself keeps. True: the ref, name and queue of every child
+            whose class is the same after it. False: nothing, as in OTP; the refs end, and waiting messages become dead
+            letters. Default: True.
+        supervisor_class: A subclass of `Supervisor` that runs it. None: `Supervisor` itself. Default: None.
+        restart: After which exits its own supervisor restarts it: "permanent", "transient" or "temporary" (rule 5).
+            Default: "permanent".
+        shutdown: Seconds between the order to stop and the kill, or "infinity", or "brutal_kill" (rule 17).
+            Default: "infinity".
+        backoff: The delays before its own restarts: `exponential()`, `linear()` or `constant()`. None restarts at once
+            (rule 11). Default: exponential().
+        significant: Whether its end may end its own supervisor (rule 21). Default: False.
+        name: A name to register it under, besides its path. Default: None.
+        start_timeout: Seconds that its start may take, with all below it (rule 4). None: only its children have limits.
+            Default: None.
+        retry_start: Whether a first start that fails is tried again with the backoff of a restart; otherwise it fails
+            the start of its own supervisor (rule 2). Default: False.
+        own_budget: Its restart budget as a child: a `budget()` (rule 9). None: it draws on the budget of its own
+            supervisor. Default: None.
     """
     faults: list[SpecFault] = []
     spec = make_supervisor(str(id), {"id": id, "children": children, **options}, faults)
@@ -116,10 +180,14 @@ def supervisor(id: str, *children: Spec, **options: Unpack[SupervisorOptions]) -
 
 
 def dynamic_supervisor(id: str, template: Spec, **options: Unpack[DynamicOptions]) -> SupervisorSpec:
-    """A supervisor of any number of children of one template (`simple_one_for_one`, supervision rules 6 and
-    25).
+    """A supervisor of any number of children of one template: `simple_one_for_one` (supervision rules 6 and 25).
 
-    `start_child(args)` starts one more. Raises SpecError with all faults.
+    `start_child(args)` starts one more child. Raises SpecError with all faults at once.
+
+    Args:
+        id: As for `supervisor`, and so are the options, without `strategy` and `auto_shutdown`.
+        template: The spec of every child. Its id is not used.
+        max_children: The most children, those that restart included (rule 25). None: no limit. Default: None.
     """
     faults: list[SpecFault] = []
     values = {"id": id, "kind": "dynamic", "strategy": "simple_one_for_one", "template": template, **options}
@@ -129,10 +197,14 @@ def dynamic_supervisor(id: str, template: Spec, **options: Unpack[DynamicOptions
 def partition_supervisor(
     id: str, template: Spec, *, partitions: int, **options: Unpack[SupervisorOptions]
 ) -> SupervisorSpec:
-    """A supervisor of `partitions` children of one template, with the ids "0", "1" and so on; the template's
-    id is not used.
+    """A supervisor of a fixed number of children of one template, with the ids "0", "1" and so on.
 
-    Raises SpecError with all faults.
+    Raises SpecError with all faults at once.
+
+    Args:
+        id: As for `supervisor`, and so are the options.
+        template: The spec of every child. Its id is not used.
+        partitions: How many children.
     """
     faults: list[SpecFault] = []
     values = {"id": id, "kind": "partition", "template": template, "partitions": partitions, **options}
@@ -140,10 +212,15 @@ def partition_supervisor(
 
 
 def tasks(id: str, **options: Unpack[TasksOptions]) -> SupervisorSpec:
-    """A task supervisor: `start_child(TaskCall(function, args))` runs a function, plain or async, as a child
-    of its own.
+    """A task supervisor: `start_child(TaskCall(function, args))` runs a function, plain or async, as a child.
 
-    Tasks are `temporary` unless `task_restart` says otherwise. Raises SpecError with all faults.
+    Raises SpecError with all faults at once.
+
+    Args:
+        id: As for `dynamic_supervisor`, and so are the options.
+        task_restart: The `restart` of each task. Default: "temporary".
+        task_shutdown: The `shutdown` of each task, in seconds. Default: 5.0.
+        task_backoff: The `backoff` of each task. Default: exponential().
     """
     faults: list[SpecFault] = []
     values = {"id": id, "kind": "tasks", "strategy": "simple_one_for_one", **options}
@@ -163,8 +240,8 @@ def make_child(path: str, values: Mapping[str, object], faults: list[SpecFault])
 
 
 def make_supervisor(path: str, values: Mapping[str, object], faults: list[SpecFault]) -> SupervisorSpec | None:
-    """The spec, or None with every fault appended. Builds the template of a task supervisor and the set of
-    partitions.
+    """The spec, or None with every fault appended. Builds the template of a task supervisor and the children of a
+    partitioned one.
     """
     found: list[SpecFault] = []
     given = dict(values)
@@ -187,7 +264,7 @@ def _task_template(path: str, values: dict[str, object], faults: list[SpecFault]
 
 
 def _partitions(values: Mapping[str, object]) -> tuple[Spec, ...]:
-    """One child for each partition; none where the numbers are wrong, which the model reports."""
+    """One child for each partition; none if the number is wrong, which the model reports."""
     template, count = values.get("template"), values.get("partitions")
     if not isinstance(template, ChildSpec | SupervisorSpec) or type(count) is not int or count > MOST_PARTITIONS:
         return ()

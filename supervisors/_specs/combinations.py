@@ -1,8 +1,7 @@
 """Combinations of fields that can never work (supervision rule 22). Each fault names both sides.
 
-These look at raw values, as given and perhaps wrong in themselves, so that they are reported together with
-whatever is wrong with single fields. The path of a fault is relative: empty for the spec itself, `/id` for a
-child of it.
+The checks take raw values, which may have faults of their own, so that all faults are reported together. The path of a
+fault is relative: empty for the spec itself, `/id` for a child of it.
 """
 
 from __future__ import annotations
@@ -15,23 +14,25 @@ from supervisors.errors import SpecFault
 
 
 def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
-    """What cannot go together in a worker's spec."""
+    """Faulty combinations in the spec of a worker."""
     faults = _significant_permanent(values)
     if values.get("max_restarts") is None and values.get("period") is not None:
-        faults.append(SpecFault("", "period without max_restarts: it belongs to a budget of the child's own"))
+        faults.append(
+            SpecFault("", "period without max_restarts: give the child a budget of its own with max_restarts")
+        )
     if (problem := host_fault(values.get("start"), values.get("host"))) is not None:
         faults.append(SpecFault("", problem))
     return faults
 
 
 def host_fault(start: object, host: object) -> str | None:
-    """What is wrong with what is started on this host; None of a host is that of the class."""
+    """Why this class cannot run on this host. A host of None is that of the class."""
     where = getattr(start, "host", None) if host is None else host
     return wrong_host(start, where) if isinstance(start, type) and where in ("loop", "thread") else None
 
 
 def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
-    """What cannot go together in a supervisor's spec, its children included."""
+    """Faulty combinations in the spec of a supervisor, its children included."""
     return [
         *_significant_permanent(values),
         *_shape(values),
@@ -41,7 +42,7 @@ def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
 
 
 def significant_under_never(child: object, auto_shutdown: object) -> str | None:
-    """What is wrong with a significant child here; also asked of each child given to a running supervisor."""
+    """The fault of a significant child under `auto_shutdown="never"`. Also checked for a running supervisor."""
     if getattr(child, "significant", False) is True and auto_shutdown == "never":
         return "significant=True under auto_shutdown='never' has no effect: change one of the two"
     return None
@@ -53,13 +54,13 @@ def _significant_permanent(values: Mapping[str, object]) -> list[SpecFault]:
     return [
         SpecFault(
             "",
-            "significant=True with restart='permanent': it always restarts, so its end never comes",
+            "significant=True with restart='permanent' has no effect: it always restarts. Make it transient",
         )
     ]
 
 
 def _shape(values: Mapping[str, object]) -> list[SpecFault]:
-    """Strategy, kind, template and children have to be of one kind of supervisor."""
+    """Strategy, template, partitions and children must belong to one kind of supervisor."""
     simple = values.get("strategy") == "simple_one_for_one"
     children, template = values.get("children"), values.get("template")
     partitioned = values.get("partitions") is not None
@@ -71,7 +72,7 @@ def _shape(values: Mapping[str, object]) -> list[SpecFault]:
         "template without strategy='simple_one_for_one' or partitions: it would never be started": (
             template is not None and not simple and not partitioned
         ),
-        "partitions without a template: there is nothing to start in them": partitioned and template is None,
+        "partitions without a template: give the spec that each partition starts": partitioned and template is None,
         "max_children without strategy='simple_one_for_one': only a dynamic supervisor has such a limit": (
             values.get("max_children") is not None and not simple
         ),

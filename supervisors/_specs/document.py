@@ -1,10 +1,10 @@
-"""Documents: the mapping in a TOML or YAML file, with a place for everything that is wrong with the file.
+"""Documents: the mapping in a TOML or YAML file. Each fault has its place in the file.
 
-A file is data that somebody wrote by hand: whatever it holds, `read_document` returns a mapping or raises SpecError. So
-a file has limits (size, depth, and how much the aliases of YAML may multiply), a key that stands twice is a fault
-and not the loss of one of its values, and YAML has no tags but those of plain data.
+A file may hold anything: `read_document` returns a mapping or raises SpecError. So a file has limits (size, depth, and
+the number of values that YAML aliases repeat), a duplicate key is a fault, and only the YAML tags of plain data are
+allowed.
 
-The place of a fault is the file, with line and column where they are known: `tree.yaml:3:5`.
+The place of a fault is the file, with line and column if they are known: `tree.yaml:3:5`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     import yaml
 
 _BYTES = 1 << 20
-"""How long a file may be: a tree of some thousand children."""
+"""The most bytes of a file: enough for a tree of some thousand children."""
 _DEPTH = 100
-"""How deep mappings and lists may be nested: a supervisor takes two levels."""
+"""The most levels of mappings and lists: a supervisor takes two."""
 _VALUES = 100_000
-"""How many values there may be, those that an alias repeats counted each time."""
+"""The most values, those that an alias repeats counted each time."""
 
 _NUMBER = 100
-"""How long a number or a date may be: YAML reads `1:00:00` as seconds, and takes long for what goes on like that."""
+"""The most characters of a number or a date: YAML reads `1:00:00` as seconds, slowly if it is long."""
 
 _YAML = "tag:yaml.org,2002:"
 _MERGE = f"{_YAML}merge"
@@ -41,7 +41,7 @@ def read_document(path: str | os.PathLike[str]) -> Mapping[str, object]:
     """The mapping in a `.toml`, `.yaml` or `.yml` file.
 
     Raises:
-        SpecError: the file cannot be read or parsed, or holds no mapping
+        SpecError: the file cannot be read or parsed, or does not hold a mapping
     """
     name = str(path)
     try:
@@ -69,7 +69,7 @@ def _refused(path: str, problem: str) -> SpecError:
 
 def _text(file: Path) -> str:
     mode = file.stat().st_mode
-    if not stat.S_ISREG(mode):  # whoever opens a pipe waits for its writer
+    if not stat.S_ISREG(mode):  # opening a pipe would wait for its writer
         raise ValueError("it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file")
     with file.open("rb") as stream:
         data = stream.read(_BYTES + 1)
@@ -92,7 +92,7 @@ def _kind(value: object) -> str:
 
 
 def _too_deep(content: object) -> str | None:
-    """The keys that lead to what is nested too deep."""
+    """The key below which the nesting is too deep."""
     level: list[tuple[str, object]] = [("", content)]
     for _ in range(_DEPTH):
         level = [pair for where, value in level for pair in _inside(where, value)]
@@ -116,7 +116,7 @@ def _toml(text: str, path: str) -> object:
         return tomllib.loads(text)
     except RecursionError:
         raise _refused(path, f"is nested deeper than {_DEPTH} levels") from None
-    except ValueError as error:  # a number of more digits than Python reads is no TOMLDecodeError
+    except ValueError as error:  # a number with too many digits for Python is not a TOMLDecodeError
         raise _refused(path, f"is not TOML: {error}") from None
 
 
@@ -152,7 +152,7 @@ def _yaml(text: str, path: str) -> object:
 
 
 def _at(text: str, position: int) -> tuple[int, int]:
-    """Line and column, from 1."""
+    """Line and column, both >= 1."""
     before = text[:position]
     return before.count("\n") + 1, position - before.rfind("\n")
 
@@ -165,7 +165,7 @@ def _yaml_problem(error: Exception) -> str:
 
 
 class _TooMuch(Exception):
-    """A document that would take more than a tree can need: there is no point in looking further."""
+    """A document with more values or levels than a tree can need: reading stops here."""
 
     def __init__(self, fault: SpecFault) -> None:
         super().__init__(fault)
@@ -175,8 +175,7 @@ class _TooMuch(Exception):
 class _Builder:
     """Makes plain data of the nodes of a document.
 
-    PyYAML's own constructor lets the last of two equal keys win, and multiplies what aliases and merge keys repeat
-    without a limit.
+    PyYAML's own constructor takes the last of two equal keys, and has no limit for what aliases and merge keys repeat.
     """
 
     def __init__(self, loader: yaml.SafeLoader, path: str) -> None:
@@ -187,20 +186,20 @@ class _Builder:
         self._open: set[yaml.Node] = set()
 
     def value(self, node: Any, depth: int) -> Any:
-        """What a node stands for; something else, with a fault, where it stands for nothing."""
+        """The value of a node; None, with a fault, if it has none."""
         self._left -= 1
         if self._left < 0:
             raise _TooMuch(self._fault(node, f"the document has more than {_VALUES} values, aliases counted each time"))
         if depth > _DEPTH:
             raise _TooMuch(self._fault(node, f"is nested deeper than {_DEPTH} levels"))
         if node in self._open:
-            self._add(node, "an alias that stands for something it is itself a part of")
+            self._add(node, "an alias that contains itself")
             return None
         if node.id == "scalar":
             return self._scalar(node)
         wanted = f"{_YAML}{'map' if node.id == 'mapping' else 'seq'}"
         if node.tag != wanted:
-            self._add(node, f"the tag {_short(node.tag)} has no meaning in a tree")
+            self._add(node, f"the tag {_short(node.tag)} is not allowed in a tree")
             return None
         self._open.add(node)
         try:
@@ -216,7 +215,7 @@ class _Builder:
             return None
         try:
             return self._loader.construct_object(node, deep=True)
-        except Exception as error:  # noqa: BLE001 - the text of a number, a date or a tag may be anything
+        except Exception as error:  # noqa: BLE001 - the string of a number, a date or a tag may be anything
             problem = getattr(error, "problem", None) or f"{shown(node.value, 60)} is not a valid {_short(node.tag)}"
             self._add(node, str(problem))
             return None
@@ -228,7 +227,7 @@ class _Builder:
         for key_node, value_node in node.value:
             key = _MERGE if key_node.tag == _MERGE else self._key(key_node)
             if key in lines:
-                self._add(key_node, f"the key {shown(key_node.value)} stands twice, first at line {lines[key]}")
+                self._add(key_node, f"duplicate key {shown(key_node.value)}, first at line {lines[key]}")
             lines[key] = key_node.start_mark.line + 1
             if key is _MERGE:
                 self._merge(value_node, depth, merged)
@@ -243,11 +242,11 @@ class _Builder:
         return self._scalar(node)
 
     def _merge(self, node: Any, depth: int, merged: dict[Any, Any]) -> None:
-        """What `<<` brings into a mapping: of several mappings, the first that has a key counts."""
+        """The keys that `<<` adds to a mapping; of several mappings, the first with a key counts."""
         several = node.value if node.id == "sequence" else [node]
         for each in several:
             if each.id != "mapping":
-                self._add(each, "<< must be followed by an alias of a mapping, or a list of such")
+                self._add(each, "<< must be followed by an alias of a mapping, or a list of these")
                 continue
             for key, value in (self.value(each, depth + 1) or {}).items():
                 merged.setdefault(key, value)

@@ -1,4 +1,4 @@
-"""Turns what pydantic says of a spec into faults with a readable path (supervision rule 24)."""
+"""Makes faults with a readable path of the errors of pydantic (supervision rule 24)."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from supervisors.errors import SpecError, SpecFault
 M = TypeVar("M", bound=BaseModel)
 
 _TAGS = frozenset({"constant", "linear", "exponential"})
-"""Names that pydantic puts into a location to say which member of a union it tried; no user wrote them there.
-"""
+"""Names that pydantic adds to a location: the member of a union that it tried. They are not in the spec."""
 
 
 def unknown_key(path: str, key: str, known: list[str]) -> SpecFault:
-    """The fault of a key that no spec has, with the nearest that exists."""
+    """The fault of an unknown key, with the nearest known one."""
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
     return SpecFault(path, f"{cut(key, 60)}: unknown key; {hint}")
 
 
 def faults_of(error: ValidationError, path: str, model: type[BaseModel]) -> Iterator[SpecFault]:
-    """Every fault in `error`, one for each place that is wrong."""
+    """Every fault in `error`, one for each wrong place."""
     for detail in error.errors(include_url=False):
         inner = detail.get("ctx", {}).get("error")
         if isinstance(inner, SpecError):
-            # A model's own check of combinations: its faults carry their place below this one.
+            # The check of combinations in the model: its faults have their place below this one.
             where = _where(detail["loc"])
             prefix = f"{where}: " if where else ""
             yield from (SpecFault(path + fault.path, prefix + fault.message) for fault in inner.faults)
@@ -56,9 +55,7 @@ def _where(location: tuple[int | str, ...]) -> str:
 
 
 def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys that exist where the unknown one stands; those of a nested model are found through the model's
-    fields.
-    """
+    """The known keys at the place of an unknown one, which may be in a nested model."""
     found = list(model.model_fields)
     if len(location) == 1:
         return found
@@ -70,7 +67,7 @@ def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
 
 
 def _nested(model: type[BaseModel], field: str) -> Iterator[type[BaseModel]]:
-    """The models a field may hold."""
+    """The models that a field may hold."""
     waiting: list[Any] = [model.model_fields[field].annotation] if field in model.model_fields else []
     while waiting:
         each = waiting.pop()
@@ -80,7 +77,7 @@ def _nested(model: type[BaseModel], field: str) -> Iterator[type[BaseModel]]:
 
 
 def attempt(model: type[M], path: str, values: Mapping[str, object], faults: list[SpecFault]) -> M | None:
-    """The model, or None with everything that is wrong appended to `faults`."""
+    """The model, or None with every fault appended to `faults`."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:

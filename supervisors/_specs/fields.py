@@ -1,4 +1,4 @@
-"""Checks of single fields of a spec, with messages that say what to write instead (supervision rule 24)."""
+"""Checks of single fields of a spec. Each message says what to write instead (supervision rule 24)."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from pydantic_core import PydanticCustomError
 from actors.spi import MailboxSpec
 
 MAX_RESTARTS = 15
-"""The default budget: restarts of one child in a row without progress. `python -m benchmarks.failure_rates` prints the
-table it was chosen by.
+"""The default budget: restarts of one child in a row without progress. It was chosen by the table that `python -m
+benchmarks.failure_rates` prints.
 """
 
 
 Restart = Literal["permanent", "transient", "temporary"]
 
 
-Strategy = Literal["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"]
+RestartStrategy = Literal["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"]
 
 
-AutoShutdown = Literal["never", "any_significant", "all_significant"]
+AutoShutdownMode = Literal["never", "any_significant", "all_significant"]
 
 
 Args = Mapping[str, object] | Sequence[object]
 
 
-Start = type | str | Callable[..., object]
+Startable = type | str | Callable[..., object]
 
 
 MOST_PARTITIONS = 100_000
@@ -62,7 +62,7 @@ def check_id(value: object) -> str:
 
 
 def check_name(value: object) -> str | None:
-    """A registered name is any string a person can read."""
+    """A registered name is a printable string."""
     if value is None:
         return None
     if not isinstance(value, str) or not value or not value.isprintable():
@@ -70,10 +70,8 @@ def check_name(value: object) -> str | None:
     return value
 
 
-def check_start(value: object) -> Start | None:
-    """An actor class, or where to find one. Functions are for task supervisors, which take them with each
-    task.
-    """
+def check_start(value: object) -> Startable | None:
+    """An actor class, or the place of one. Functions are for task supervisors, which take one with each task."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -82,17 +80,15 @@ def check_start(value: object) -> Start | None:
         return value
     if isinstance(value, type):
         if not issubclass(value, pykka.Actor):
-            raise _fault("is no actor class: it derives neither from actors.Actor nor from a pykka actor")
+            raise _fault("is not an actor class: derive it from actors.Actor or from a pykka actor")
         return value
     if inspect.isroutine(value):
-        raise _fault("is a function, and a child is an actor class; only a task supervisor (tasks) runs functions")
+        raise _fault("is a function, not an actor class; a task supervisor (tasks) runs functions")
     raise _fault("must be an actor class or 'module:Class'")
 
 
 def check_args(value: object) -> Args:
-    """Keyword arguments as a mapping, or positional ones as a sequence; copied, so that a spec stays as it
-    was built.
-    """
+    """Keyword arguments as a mapping, or positional ones as a sequence. Copied, so that the spec cannot change."""
     if isinstance(value, Mapping):
         if wrong := [key for key in value if not isinstance(key, str)]:
             raise _fault(f"keyword arguments need strings as keys, not {wrong[0]!r}")
@@ -109,16 +105,16 @@ def check_shutdown(value: object) -> float | Literal["brutal_kill", "infinity"]:
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise _fault("must be seconds, 'infinity' or 'brutal_kill'")
     if value == 0:
-        raise _fault("0 leaves no time to stop: say 'brutal_kill'")
+        raise _fault("0 leaves no time to stop: use 'brutal_kill'")
     if value < 0:
         raise _fault("must be more than 0 seconds, 'infinity' or 'brutal_kill'")
     if math.isinf(value):
-        raise _fault("must be finite: say 'infinity'")
+        raise _fault("must be finite: use 'infinity'")
     return float(value)
 
 
 def check_mailbox(value: object) -> object:
-    """The short forms name what a restart does with the queue; a mapping is left to pydantic."""
+    """The short forms "keep" and "drop" say what a restart does with the queue. Pydantic checks a mapping."""
     if value == "keep" or value == "drop":
         return MailboxSpec(on_restart="keep" if value == "keep" else "drop")
     if isinstance(value, MailboxSpec | Mapping):
@@ -127,14 +123,14 @@ def check_mailbox(value: object) -> object:
 
 
 def check_callback(value: object) -> Callable[..., object] | None:
-    """Something to call, or nothing."""
+    """A function, or None."""
     if value is not None and not callable(value):
         raise _fault("must be callable")
     return value
 
 
 def check_supervisor_class(value: object) -> type | None:
-    """A class that governs the life of children."""
+    """A subclass of `Supervisor`, or None."""
     if value is None:
         return None
     if not isinstance(value, type) or not getattr(value, "manages_lifecycle", False):

@@ -1,4 +1,4 @@
-"""Trees in files: TOML, and YAML with the extra `yaml`. `supervisors._formats` knows whose other files there are."""
+"""Trees in files: TOML, and YAML with the extra `yaml`. `supervisors._formats` knows the formats of other packages."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from supervisors._specs.tree import parse_tree
 from supervisors.errors import SpecError, SpecFault
 
 _OF_SUPERVISORS = frozenset({"children", "template"})
-"""Keys that show that a supervisor was meant, whatever else stands there."""
+"""Keys that mark the file of a supervisor, even with unknown keys."""
 
 
 def load_tree(path: str | os.PathLike[str]) -> SupervisorSpec:
-    """The tree a `.toml`, `.yaml` or `.yml` file describes: a supervisor, or a team where `teams` is imported. No
-    module that a supervisor's file names is imported yet.
+    """The tree in a `.toml`, `.yaml` or `.yml` file: a supervisor, or a team if `teams` is imported. The modules that
+    the file of a supervisor names are not imported yet.
 
     Raises:
-        SpecError: the file cannot be read or parsed, or the tree in it has faults; all of them, each with its place
+        SpecError: the file cannot be read or parsed, or the tree has faults; it holds all of them, each with its place
     """
     return parse_content(read_document(path), str(path))
 
@@ -32,7 +32,7 @@ def parse_content(content: Mapping[str, object], path: str) -> SupervisorSpec:
         if format.key in strange:
             return format.parse(content)
     if "team" in strange:
-        problem = "is a team, and `teams`, which reads teams, is not imported: import it, or use teams.load_team(path)"
+        problem = "is a team, but `teams` is not imported: import it, or use teams.load_team(path)"
         raise SpecError([SpecFault(path, problem)])
     if not content.keys() & _OF_SUPERVISORS:
         for format in formats.values():

@@ -1,4 +1,4 @@
-"""Finds the actor class that a spec names as "module:Class"."""
+"""Imports the actor class that a spec names as "module:Class"."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from supervisors.errors import SpecFault
 
 _MISSING = object()
 _FRAMES = 3
-"""Frames of the user's own code shown when an import fails: those nearest to the error say what is wrong."""
+"""Frames of the user's code that are shown if an import fails: those nearest to the error."""
 
 
 def resolve(path: str, location: str) -> type | SpecFault:
-    """The class at `location`, or the fault that keeps it from being found. Imports the module."""
+    """The class at `location`, or the fault because of which it is not found. Imports the module."""
     module_name, _, name = location.partition(":")
     try:
         found: object = importlib.import_module(module_name)
@@ -38,7 +38,7 @@ def resolve(path: str, location: str) -> type | SpecFault:
 
 
 def _account(error: BaseException) -> str:
-    """The error and the frames of the user's own code: neither ours nor the import system's."""
+    """The error and the frames of the user's code, without ours and those of the import system."""
     frames = [
         f"{frame.filename}:{frame.lineno} in {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)

@@ -29,10 +29,10 @@ from supervisors._specs.fields import (
     MAX_RESTARTS,
     MOST_PARTITIONS,
     Args,
-    AutoShutdown,
+    AutoShutdownMode,
     Restart,
-    Start,
-    Strategy,
+    RestartStrategy,
+    Startable,
     check_args,
     check_callback,
     check_id,
@@ -59,23 +59,17 @@ DEFAULT_MAILBOX = MailboxSpec()
 
 
 class OwnBudget(BaseModel):
-    """A child's own restart budget (supervision rule 9): its restarts do not count in its supervisor's
-    window.
-    """
+    """A child's own restart budget (supervision rule 9). `budget` explains the fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_restarts: Count
     period: Seconds | None = None
-    """Seconds of running within which restarts count. None, the default: in a row, without progress between."""
     on_limit: OnLimit = "escalate"
-    """What happens when it is spent: give up this child alone (`drop`), or the supervisor (`escalate`, the
-    default).
-    """
 
 
 class BaseSpec(BaseModel):
-    """What every child has, a worker as well as a supervisor. Times are seconds."""
+    """The fields of every child. Times are in seconds; `child` and `supervisor` explain the fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -86,18 +80,11 @@ class BaseSpec(BaseModel):
     id: Id
     restart: Restart = "permanent"
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = 5.0
-    """Grace between the order to stop and the kill: seconds, "infinity" or "brutal_kill" (supervision rule
-    17).
-    """
     backoff: Backoff | None = Exponential()
-    """None restarts at once, as OTP does (supervision rule 11)."""
     significant: StrictBool = False
     name: Annotated[str | None, PlainValidator(check_name)] = None
-    """A name to register the child under, besides its path."""
     start_timeout: Seconds | None = 30.0
-    """The time limit of a start (supervision rule 4). None is no limit."""
     retry_start: StrictBool = False
-    """Puts a first start under the backoff of a restart instead of failing it (supervision rule 2)."""
 
     @property
     def own_restarts(self) -> OwnBudget | None:
@@ -136,32 +123,18 @@ class BaseSpec(BaseModel):
 
 
 class ChildSpec(BaseSpec):
-    """One worker."""
+    """The spec of a worker. `child` builds it and explains the fields."""
 
-    start: Annotated[Start | None, PlainValidator(check_start)]
-    """An actor class, or "module:Class". None only in the template of `tasks`, which is told with each task.
-    """
+    start: Annotated[Startable | None, PlainValidator(check_start)]
+    """None only in the template of `tasks`: the function comes with each task."""
     args: Annotated[Args, PlainValidator(check_args)] = ()
     host: Host | None = None
-    """Where it runs; None lets the class decide: a `pykka.ThreadingActor` on a thread, anything else on the
-    loop.
-    """
     mailbox: Annotated[MailboxSpec, BeforeValidator(check_mailbox)] = DEFAULT_MAILBOX
-    """A MailboxSpec, or "keep" or "drop" for its `on_restart` (supervision rule 26)."""
     redeliver: Count = 0
-    """How often a message that crashed the actor is handed to it again (supervision rule 27)."""
     handler_timeout: Seconds | None = None
     max_restarts: Count | None = None
-    """A budget of its own (supervision rule 9). None: it has the budget that its supervisor gives."""
     period: Seconds | None = None
-    """The seconds of running within which the restarts of the own budget count. None, the default: in a row, without
-    progress between.
-    """
     on_limit: OnLimit | None = None
-    """What happens when a restart would exceed the budget, its own or that of its supervisor: "drop" gives up this
-    child alone, "escalate" ends the supervisor. None means "escalate": a child never goes missing unless its spec says
-    so.
-    """
 
     @model_validator(mode="after")
     def _works(self) -> ChildSpec:
@@ -193,7 +166,7 @@ class ChildSpec(BaseSpec):
     def resolve(self, path: str) -> type | Callable[..., object]:
         """The actor class (for a task: the function) to start. Imports the module of a "module:Class".
 
-        Raises SpecError naming `path`, the child's place in the tree, when there is no such actor class.
+        Raises SpecError, with `path` as its place, if the class is not found or is not an actor class.
         """
         if self.start is None:
             raise SpecError([SpecFault(path, "start: the template of a task supervisor runs nothing by itself")])
@@ -245,8 +218,8 @@ class TaskCall:
 
 
 class SupervisorSpec(BaseSpec):
-    """A supervisor: of children in an order, or of any number of children of one template
-    (`simple_one_for_one`).
+    """The spec of a supervisor. `supervisor`, `dynamic_supervisor`, `partition_supervisor` and `tasks` build it and
+    explain the fields.
     """
 
     is_supervisor: ClassVar[bool] = True
@@ -256,37 +229,17 @@ class SupervisorSpec(BaseSpec):
     template: ChildSpec | SupervisorSpec | None = None
     partitions: Partitions | None = None
     max_children: Positive | None = None
-    """The most children a dynamic supervisor holds, those that restart included (supervision rule 25). None:
-    no limit.
-    """
-    strategy: Strategy = "one_for_one"
+    strategy: RestartStrategy = "one_for_one"
     max_restarts: Count | None = MAX_RESTARTS
-    """Without a `period`: restarts of one child in a row without progress. With one: restarts of all children together
-    within it (supervision rule 8). 0: the first crash is fatal; None: no limit.
-    """
     period: Seconds | None = None
-    """Seconds of running within which every restart counts, as in OTP. None, the default: a restart counts until its
-    child has handled a message, or was up for the `reset_after` of its backoff, so that only crash loops spend the
-    budget.
-    """
-    auto_shutdown: AutoShutdown = "never"
+    auto_shutdown: AutoShutdownMode = "never"
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = "infinity"
     start_timeout: Seconds | None = None
-    """The time limit of its start with all below it. None, the default, leaves that to the limits of its children."""
     own_budget: OwnBudget | None = None
-    """Its budget as a child of its own supervisor (supervision rule 9)."""
     keep_children: bool = True
-    """What a restart of this supervisor itself keeps: true, the ref, name and queue of every child in `children` whose
-    class is the same then; false, as in OTP, nothing: the refs end, and what waits becomes dead letters.
-    """
     supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None
-    """A subclass of `Supervisor` to run it; None: `Supervisor` itself."""
     on_failure: Callback = None
-    """Called with each failure of a child: each abnormal exit, and each start that fails. May answer "restart" or
-    "stop" in place of the table; after a failed start, "stop" ends the attempts.
-    """
     on_give_up: Callback = None
-    """Called when the supervisor gives up."""
 
     @model_validator(mode="after")
     def _works(self) -> SupervisorSpec:

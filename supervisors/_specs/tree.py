@@ -1,6 +1,4 @@
-"""Trees from nested mappings, as a TOML, YAML or JSON file gives them: all faults of the whole tree at once
-(rule 24).
-"""
+"""Trees from nested mappings, as in a TOML, YAML or JSON file. All faults of the tree come at once (rule 24)."""
 
 from __future__ import annotations
 
@@ -15,11 +13,11 @@ from supervisors._specs.spec import Spec, SupervisorSpec
 from supervisors.errors import SpecError, SpecFault
 
 _OF_A_SUPERVISOR = ("children", "template", "strategy", "partitions", "kind", "max_children", "auto_shutdown")
-"""Keys only a supervisor has: a mapping with one of them, or without `start`, is read as a supervisor."""
+"""Keys of supervisors only: a mapping with one of them and without `start` is a supervisor."""
 
 
 def parse_tree(tree: Mapping[str, object]) -> SupervisorSpec:
-    """The tree that nested mappings describe; the outermost is a supervisor. Imports nothing.
+    """The tree in nested mappings; the outermost one is a supervisor. Imports nothing.
 
     Raises SpecError with every fault of the whole tree, each with its full path.
     """
@@ -33,13 +31,13 @@ def parse_tree(tree: Mapping[str, object]) -> SupervisorSpec:
 
 
 def unresolved(spec: Spec, path: str | None = None) -> tuple[SpecFault, ...]:
-    """Every "module:Class" of the tree that cannot be found, or cannot run there. Imports the modules named in it."""
+    """The faults of every "module:Class" that is not found, or cannot run on its host. Imports these modules."""
     return tuple(_unresolved(spec, spec.id if path is None else path))
 
 
 def _unresolved(spec: Spec, path: str) -> Iterator[SpecFault]:
     if isinstance(spec, SupervisorSpec):
-        # A partitioned supervisor holds its template once for each partition: one of them speaks for all.
+        # A partitioned supervisor has its template once for each partition: one check is enough.
         below = spec.children if spec.template is None else (spec.template,)
         for each in below:
             yield from _unresolved(each, f"{path}/{each.id}")
@@ -51,7 +49,7 @@ def _unresolved(spec: Spec, path: str) -> Iterator[SpecFault]:
 
 
 def unresolved_in(values: Mapping[str, object], path: str = "") -> Iterator[SpecFault]:
-    """The same of nested mappings with other faults; what is no "module:Class" is left to `parse_tree`."""
+    """The same for nested mappings that may have other faults, which `parse_tree` reports."""
     path = path or _id(values, "root")
     start = values.get("start")
     if isinstance(start, str) and LOCATION.fullmatch(start):
@@ -85,7 +83,7 @@ def _spec(path: str, values: object, faults: list[SpecFault]) -> Spec | None:
 
 
 def _supervisor(path: str, values: Mapping[str, object], faults: list[SpecFault]) -> SupervisorSpec | None:
-    """A supervisor and all below it. A fault below does not hide one here."""
+    """A supervisor and everything below it. A fault below does not hide one here."""
     given = {"kind": _kind(values), **values}
     if given["kind"] in ("dynamic", "tasks"):
         given.setdefault("strategy", "simple_one_for_one")
@@ -107,7 +105,7 @@ def _kind(values: Mapping[str, object]) -> str:
 
 
 def _template(path: str, values: object, faults: list[SpecFault]) -> Spec | None:
-    """The template; it may leave its id out, for its instances have ids of their own."""
+    """The template. Its id may be left out, because its instances have ids of their own."""
     if isinstance(values, Mapping):
         values = {"id": "template", **values}
         return _spec(f"{path}/{_id(values, 'template')}", values, faults)
@@ -115,8 +113,8 @@ def _template(path: str, values: object, faults: list[SpecFault]) -> Spec | None
 
 
 def _children(path: str, listed: Sequence[object], faults: list[SpecFault]) -> tuple[Spec, ...]:
-    """The children that are sound, in order. Repeated ids are found here: children with other faults are not
-    handed on.
+    """The children without faults, in order. Repeated ids are found here, because the supervisor's own check does not
+    see children with other faults.
     """
     ids = [_id(each, f"[{index}]") if isinstance(each, Mapping) else f"[{index}]" for index, each in enumerate(listed)]
     made = [_spec(f"{path}/{id}", each, faults) for id, each in zip(ids, listed, strict=True)]

@@ -1,4 +1,4 @@
-"""The supervisor actor: it carries out what the engine decides."""
+"""The supervisor actor: it carries out the decisions of the engine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ from actors.spi import (
     settle_failure,
 )
 from supervisors._engine.child import ChildCounts, ChildInfo
-from supervisors._engine.decisions import Engine
 from supervisors._engine.effects import (
     Adopt,
     Answer,
@@ -42,18 +41,19 @@ from supervisors._engine.effects import (
     Disarm,
     Drop,
     Effect,
-    Exit,
+    ExitSelf,
+    FailureDecision,
     Note,
     Ready,
     Refuse,
     Start,
     StartFailedSelf,
     Stop,
-    Verdict,
 )
+from supervisors._engine.engine import Engine
 from supervisors._specs.spec import Grace, Spec, SupervisorSpec
 from supervisors._supervisor.grace import SharedGrace
-from supervisors._supervisor.ledger import LastLedger, Ledger, LedgerEntry
+from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
 from supervisors._supervisor.messages import (
     Adopted,
     CountChildren,
@@ -80,9 +80,9 @@ from supervisors.events import BackingOff, CallbackFailed, GaveUp, Restarting, S
 
 
 class Supervisor(Actor):
-    """A supervisor. Every input goes to the engine; what comes back is done in order.
+    """A supervisor. Every input goes to the engine; its effects are carried out in order.
 
-    It never waits inside a turn: a start, a stop or a delay ends with a message to itself, so that its API and the
+    A handler never waits: a start, a stop or a delay ends with a message to the supervisor itself. So its API and the
     order to stop are served in between (supervision rule 14).
     """
 
@@ -90,8 +90,8 @@ class Supervisor(Actor):
     answers = (SupervisionError,)
     ref_type: ClassVar[type[ActorRef[Any]]] = SupervisorRef
     own_children: ClassVar[bool] = False
-    """Whether what is directly below comes with the class, so that whoever writes the tree cannot set how it is
-    restarted: `check` then does not remark on that.
+    """Whether the class defines its children. The author of a tree cannot change then how they are restarted, and
+    `check` has no findings about that.
     """
 
     @classmethod
@@ -104,14 +104,14 @@ class Supervisor(Actor):
         numbers = self._cell.close_parked(but=self._places)
         self._engine = Engine(spec, self.path, self.runtime.random, numbers)
         self.publish_view(spec)
-        self._ledger = Ledger()
+        self._ledger = RestartLedger()
         self._cells: dict[str, Cell] = {}
         self._timers: dict[int, TimerHandle] = {}
         self._recipe: tuple[Spec, Props] | None = None
         self._in_grace: dict[float, SharedGrace] = {}
-        """By their grace, the children that the effects under way tell to stop."""
+        """The children that the effects under way tell to stop, by their grace in seconds."""
         self._graces: dict[str, SharedGrace] = {}
-        """Of each unordered child that was told to stop, by id, what it shares its time with."""
+        """The shared grace of each unordered child that was told to stop, by id."""
         self._inputs: deque[Callable[[], list[Effect]]] = deque()
         self._working = False
 
@@ -123,7 +123,7 @@ class Supervisor(Actor):
         self._feed(lambda: self._engine.start(self._now()))
 
     def on_gone(self) -> None:
-        """The incarnation is gone, killed or not: no timer of its is left, and nobody waits for its answer."""
+        """The incarnation has ended, killed or not: cancels its timers and settles its requests."""
         self.kept(LastLedger).ledger = self._ledger
         for timer in (*self._timers.values(), *self._graces.values()):
             timer.cancel()
@@ -135,19 +135,17 @@ class Supervisor(Actor):
                 self._do(effect)
 
     def made_progress(self) -> bool:
-        """Whether this life was progress, in the eyes of its own supervisor: it gave up because of a child that had
-        made progress before.
-        """
+        """Whether this life was progress for its own supervisor: the child that made it give up had made progress."""
         return self._engine.made_progress
 
     def starting(self) -> Cell | None:
-        """The child whose start everything else waits for, while that runs. Any thread."""
+        """The child whose start the operation under way waits for. Any thread."""
         id = self._engine.starting
         cell = None if id is None else self._cells.get(id)
         return cell if cell is not None and cell.state is State.STARTING else None
 
     def asks(self, question: Callable[[Engine], bool]) -> bool:
-        """What the engine says to a question that changes nothing. Any thread."""
+        """Asks the engine a question without effects. Any thread."""
         return question(self._engine)
 
     # Notices
@@ -166,25 +164,25 @@ class Supervisor(Actor):
     @handles
     def child_start_failed(self, notice: ChildStartFailed) -> None:
         now = self._now()
-        verdict: Verdict | None = None
+        decision: FailureDecision | None = None
         if self._is_news(notice):
-            verdict = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
-        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now, verdict))
+            decision = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
+        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now, decision))
         self._settle_exit(notice.id)
 
     @handles
     def child_exited(self, notice: ChildExited) -> None:
         now = self._now()
-        verdict: Verdict | None = None
+        decision: FailureDecision | None = None
         if self._is_news(notice) and not notice.reason.expected:
-            verdict = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
+            decision = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
         self._feed(
-            lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, verdict, notice.handled)
+            lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, decision, notice.handled)
         )
         self._settle_exit(notice.id)
 
     def _settle_exit(self, id: str) -> None:
-        """The child waits for its next incarnation: those who watched the last one are told now."""
+        """The child waits for its next incarnation: its monitors and links are notified now."""
         cell = self._cells.get(id)
         if cell is not None:
             cell.settle_exit()
@@ -276,7 +274,7 @@ class Supervisor(Actor):
         return self.runtime.now()
 
     def _feed(self, work: Callable[[], list[Effect]]) -> None:
-        """Gives the engine an input and does what it asks for; an effect may bring the next input."""
+        """Gives the engine an input and carries out the effects; an effect may add an input."""
         self._inputs.append(work)
         if self._working:
             return
@@ -318,7 +316,7 @@ class Supervisor(Actor):
                 self._cell.ready()
             case StartFailedSelf(error=error):
                 self._cell.fail_start(Crashed(error))
-            case Exit(reason=reason):
+            case ExitSelf(reason=reason):
                 self._cell.done(reason)
             case Note(event=event):
                 self._note(event)
@@ -334,11 +332,11 @@ class Supervisor(Actor):
                 self._keep_promise(cell, props)
             elif cell.props is not props:
                 cell.take_props(props)
-        except Exception as error:  # noqa: BLE001 - a class that is not found, a name that is taken: a start that failed
+        except Exception as error:  # noqa: BLE001 - a class that is not found or a name that is taken is a failed start
             reason = Crashed(error)
             now = self._now()
-            verdict = self._failed(effect.id, effect.incarnation, reason, None, now)
-            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, verdict))
+            decision = self._failed(effect.id, effect.incarnation, reason, None, now)
+            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, decision))
             return
         starter = self._engine.starter(effect.id)
         if isinstance(starter, Awaited):
@@ -346,7 +344,7 @@ class Supervisor(Actor):
         cell.begin(effect.incarnation)
 
     def _props_for(self, effect: Start) -> Props:
-        """Children of one template share their props, as they share its spec."""
+        """The props of a child. Children of one template share them, as they share its spec."""
         if self._recipe is None or self._recipe[0] is not effect.spec:
             self._recipe = (effect.spec, props_for(effect.spec, self.runtime, f"{self.path}/{effect.id}"))
         return self._recipe[1]
@@ -373,7 +371,7 @@ class Supervisor(Actor):
             cell.stop(Shutdown(), float(grace))
 
     def _time_graces(self) -> None:
-        """Unordered children that were told to stop together share one timer (supervision rule 6)."""
+        """Sets one timer for the unordered children that were told to stop together (supervision rule 6)."""
         for grace, shared in self._in_grace.items():
             shared.begin(self.runtime.clock, self._now() + grace)
         self._in_grace.clear()
@@ -399,11 +397,11 @@ class Supervisor(Actor):
                 self._now() + delay, lambda: self._cell.put_urgent(Due(token))
             )
 
-    # What others hear
+    # Events and callbacks
 
     def _note(self, event: SupervisionEvent) -> None:
         if isinstance(event, BackingOff | Restarting) and not self._ledger.has_open(event.child):
-            # Restarted although its exit was no failure: a permanent child that ended, a bystander of a group restart.
+            # Its exit was not a failure: a permanent child that ended, or another member of a group restart.
             ended = event.incarnation - isinstance(event, Restarting)
             self._ledger.exited(event.child, ended, self._cells[event.child].reason, None, event.at)
         self._ledger.note(event)
@@ -413,8 +411,8 @@ class Supervisor(Actor):
 
     def _failed(
         self, id: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float
-    ) -> Verdict | None:
-        """A child has failed: for the ledger and for `on_failure`, which may decide what follows."""
+    ) -> FailureDecision | None:
+        """A child has failed: adds it to the ledger and calls `on_failure`, which may decide what follows."""
         self._ledger.exited(id, incarnation, reason, message_type, now)
         if self._spec.on_failure is None:
             return None
@@ -428,14 +426,14 @@ class Supervisor(Actor):
                 return None
 
     def _call_back(self, name: str, callback: Callable[..., object], told: object) -> object:
-        """A callback of the user's: what it raises is an event, and decides nothing."""
+        """Calls a callback of the user. An exception of it is an event without effect."""
         try:
             said = callback(told)
             if hasattr(said, "__await__"):
                 self.runtime.look_after(cast("Any", said), lambda error: self._callback_failed(name, error))
                 return None
             return said
-        except BaseException as error:  # noqa: BLE001 - the supervisor outlives a callback of the user's
+        except BaseException as error:  # noqa: BLE001 - a callback of the user must not crash the supervisor
             self._callback_failed(name, error)
             return None
 
@@ -444,10 +442,10 @@ class Supervisor(Actor):
 
 
 def tree_of(supervisor_class: type[Supervisor]) -> SupervisorSpec:
-    """The spec of a supervisor class that is started by itself: what its `tree()` says, run by this class.
+    """The spec of a supervisor class that is started as a class: the spec that its `tree()` returns.
 
     Raises:
-        SpecError: `tree()` returned something else than the spec of a supervisor
+        SpecError: `tree()` did not return the spec of a supervisor
         NotAnActor: the class has no `tree()` of its own
     """
     spec: object = supervisor_class.tree()

@@ -1,8 +1,7 @@
 """The canonical encoding of a key: the same bytes for equal keys, in every process and under every hash seed.
 
-What two keys of different types that are equal have (1 and 1.0, a set and a frozenset, a list in a tuple and its
-equal) is the same where Python says that they are equal, except that a class whose `__eq__` is its own has no
-encoding: what it takes for equal is not known.
+Keys of different types that are equal in Python (1 and 1.0, a set and a frozenset) have the same encoding. A class with
+an `__eq__` of its own has none, because it is not known which of its values are equal.
 """
 
 from __future__ import annotations
@@ -21,9 +20,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from actors.spi import Record
+
 
 class NotCanonical(Exception):
-    """The key, or something in it, has no canonical encoding. The text says what."""
+    """The key, or a part of it, has no canonical encoding. The text names the part."""
 
 
 def canonical(key: object) -> bytes:
@@ -47,7 +48,7 @@ def _encoded(key: object) -> bytes:
                 break
             return encode(key)
     if isinstance(key, Enum) and _has_equality_of(object, key):
-        name: str | None = key.name  # of flags together there may be none
+        name: str | None = key.name  # a combination of flags may have none
         return _tagged(b"e", _name(type(key)), _encoded(key.value if name is None else name))
     if isinstance(key, type) and _has_equality_of(type, key):
         return _tagged(b"c", _name(key))
@@ -61,13 +62,13 @@ def _encoded(key: object) -> bytes:
 
 
 def _has_equality_of(kind: type, key: object) -> bool:
-    """Whether the key is compared as its built-in kind compares, and not as its own class says."""
+    """Whether the key has the `__eq__` of its built-in type, and not one of its own class."""
     ours: object = type(key).__eq__
     return ours is kind.__eq__
 
 
 def _tagged(tag: bytes, *parts: bytes) -> bytes:
-    """The parts, so that nothing else reads the same: each with its length."""
+    """The parts, each with its length, so that no other parts have the same encoding."""
     return tag + b"".join(b"%d:%b" % (len(part), part) for part in parts)
 
 
@@ -76,14 +77,14 @@ def _name(kind: type) -> bytes:
 
 
 def _origin(model: BaseModel) -> type:
-    """The class that pydantic compares: of a generic model the one that the parameters were given to."""
+    """The class that pydantic compares: of a parametrised generic model the generic one."""
     return type(model).__pydantic_generic_metadata__["origin"] or type(model)
 
 
 def _compares_fields(kind: type) -> bool:
-    """Whether `__eq__` is the one that `dataclass` writes, and not one of the class's own."""
+    """Whether `__eq__` compares the fields: that of `dataclass` or of `Record`, and not one of the class itself."""
     code = getattr(kind.__eq__, "__code__", None)
-    return code is not None and code.co_qualname.startswith("__create_fn__.")
+    return code is Record.__eq__.__code__ or (code is not None and code.co_qualname.startswith("__create_fn__."))
 
 
 # The built-in kinds

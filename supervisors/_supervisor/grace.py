@@ -1,4 +1,4 @@
-"""The time to stop that unordered children share (supervision rule 6)."""
+"""The grace that unordered children share (supervision rule 6)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from actors.spi import Cell, Clock, Killed, State, TimerHandle
 
 
 class SharedGrace:
-    """Children that were told to stop together, under one timer. Keeps nothing of a child that has left."""
+    """Children that were told to stop together, under one timer. Forgets a child that has left."""
 
     __slots__ = ("_cells", "_timer")
 
@@ -15,22 +15,22 @@ class SharedGrace:
         self._timer: TimerHandle | None = None
 
     def add(self, cell: Cell, incarnation: int) -> None:
-        """One more that was told to stop."""
+        """Adds a child that was told to stop."""
         self._cells[cell.id] = cell, incarnation
 
     def leave(self, id: str) -> None:
-        """This child is gone. The last one takes the timer with it."""
+        """The child has terminated. The last one cancels the timer."""
         self._cells.pop(id, None)
         if not self._cells:
             self.cancel()
 
     def begin(self, clock: Clock, at: float) -> None:
-        """Kills the children that are still there at this time. Without children there is no timer."""
+        """Sets the time at which the remaining children are killed, if any are left."""
         if self._cells:
             self._timer = clock.call_at(at, self._kill_late)
 
     def cancel(self) -> None:
-        """Nothing is killed any more."""
+        """Cancels the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""The restart ledger: what was restarted, why, and how it went (supervision rule 30)."""
+"""The restart ledger: which children were restarted, why, and with which outcome (supervision rule 30)."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from actors.spi import Crashed, ExitReason, type_name
 from supervisors.events import BackingOff, GaveUp, Restarting, SupervisionEvent
 
 LENGTH = 1000
-"""How many entries are kept."""
+"""The most entries that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One restart, from the exit that caused it to its outcome. Times are the runtime's monotonic clock, in seconds."""
+    """One restart, from its cause to its outcome. Times are in seconds of the runtime's monotonic clock."""
 
     child: str
     incarnation: int
     """The incarnation that ended."""
     cause: str
-    """The class of the exit: the exception's for a crash, the reason's kind otherwise."""
+    """The class of the exception that crashed it; otherwise the kind of the exit reason."""
     reason: str
-    """The exit in words. Not the exception: its traceback would keep its frames alive, and the message in them."""
+    """The exit reason as a string. Not the exception, whose traceback would keep frames and messages alive."""
     message_type: str | None
     attempt: int
-    """Counts from 1 since the child last made progress."""
+    """The number of the attempt, >= 1, since the child last made progress."""
     delay: float
     at: float
     outcome: str
@@ -33,22 +33,22 @@ class LedgerEntry:
     settled_at: float | None = None
 
 
-class Ledger:
-    """The last restarts of one supervisor, oldest first. Adding is constant time."""
+class RestartLedger:
+    """The last restarts of one supervisor, oldest first. Adding one takes constant time."""
 
     def __init__(self, length: int = LENGTH) -> None:
         self._records: deque[_Record] = deque(maxlen=length)
         self._open: dict[str, _Record] = {}
 
     def exited(self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float) -> None:
-        """A child is gone, or did not come up."""
+        """A child has terminated, or did not come up."""
         self._settle(child, "failed", now)
         record = _Record(child, incarnation, reason, message_type, now)
         self._records.append(record)
         self._open[child] = record
 
     def has_open(self, child: str) -> bool:
-        """Whether there is an entry of this child whose outcome is not known yet."""
+        """Whether a restart of this child has no outcome yet."""
         return child in self._open
 
     def started(self, child: str, now: float) -> None:
@@ -56,7 +56,7 @@ class Ledger:
         self._settle(child, "restarted", now)
 
     def note(self, event: SupervisionEvent) -> None:
-        """The supervisor decided something about the child, or its decision came to an end."""
+        """Updates the open entry of the child by a decision of the supervisor."""
         match event:
             case BackingOff(child=child, attempt=attempt, delay=delay):
                 if (record := self._open.get(child)) is not None:
@@ -70,11 +70,11 @@ class Ledger:
                 pass
 
     def cancel(self, child: str, now: float) -> None:
-        """The child will not be restarted after all."""
+        """The child will not be restarted."""
         self._settle(child, "cancelled", now)
 
     def entries(self) -> tuple[LedgerEntry, ...]:
-        """Everything that is kept, oldest first."""
+        """All entries, oldest first."""
         return tuple(record.entry() for record in self._records)
 
     def _settle(self, child: str, outcome: str, now: float) -> None:
@@ -84,7 +84,7 @@ class Ledger:
 
 
 class _Record:
-    """An entry while it may still change."""
+    """An entry that may still change."""
 
     __slots__ = (
         "at",
@@ -127,7 +127,7 @@ class _Record:
 
 
 class LastLedger:
-    """What the place of a supervisor keeps of its last incarnation, for those who ask why it is gone."""
+    """The ledger of the last incarnation of a supervisor, for the error that says why it has terminated."""
 
     def __init__(self) -> None:
-        self.ledger = Ledger(0)
+        self.ledger = RestartLedger(0)

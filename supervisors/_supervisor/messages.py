@@ -1,12 +1,11 @@
-"""The messages a supervisor takes: its API (supervision rule 23), one message an operation."""
+"""The messages of a supervisor: its API (supervision rule 23), one message for each operation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from actors.spi import ExitReason
+from actors.spi import ExitReason, Record
 from supervisors._specs.fields import Args
 from supervisors._specs.spec import Spec, SupervisorSpec, TaskCall
 
@@ -18,7 +17,7 @@ class StartChild(NamedTuple):
 
 
 class TerminateChild(NamedTuple):
-    """Stop a child for good."""
+    """Stop a child; it is not restarted."""
 
     id: str
 
@@ -30,13 +29,13 @@ class RestartChild(NamedTuple):
 
 
 class DeleteChild(NamedTuple):
-    """Forget the spec of a child that does not run."""
+    """Forget the spec of a child that is stopped or declined."""
 
     id: str
 
 
 class UpdateSpecs(NamedTuple):
-    """Reconcile with new specs."""
+    """Replace the specs of the children."""
 
     specs: tuple[Spec, ...]
 
@@ -48,7 +47,7 @@ class UpdateSettings(NamedTuple):
 
 
 class Adopted(NamedTuple):
-    """From its own supervisor: live by the settings of this spec."""
+    """From its own supervisor: use the settings of this spec."""
 
     spec: SupervisorSpec
 
@@ -83,7 +82,7 @@ class GetLedger(NamedTuple):
 
 
 class PauseWork(NamedTuple):
-    """Suspend every worker below, or let them go on. Answered with whether that changed anything."""
+    """Suspend or resume every worker below. The answer is whether that changed anything."""
 
     paused: bool
 
@@ -99,11 +98,8 @@ class Due(NamedTuple):
         return "due"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What an `on_failure` callback is told: the exit of one child, or a start of it that failed, before anything is
-    done about it.
-    """
+class Failure(Record):
+    """The argument of an `on_failure` callback: an exit or a failed start of a child, before the supervisor acts."""
 
     supervisor: str
     child: str
@@ -111,4 +107,4 @@ class Failure:
     incarnation: int
     reason: ExitReason
     message_type: str | None
-    """The type of the message that crashed it, where one did."""
+    """The type of the message that crashed it, if one did."""

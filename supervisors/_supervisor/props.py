@@ -1,4 +1,4 @@
-"""From a spec to what a cell is made from."""
+"""The props of a cell, from a spec."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from supervisors._supervisor.task import Promise, Task
 
 
 def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
-    """The props of a child. Raises SpecError when its class cannot be found, NotAnActor when it is none."""
+    """The props of a child. Raises SpecError if its class is not found, NotAnActor if it is not an actor class."""
     from supervisors._supervisor.actor import Supervisor
 
     if isinstance(spec, SupervisorSpec):

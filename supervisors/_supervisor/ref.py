@@ -1,4 +1,4 @@
-"""The ref of a supervisor: its API as methods."""
+"""The ref of a supervisor, with its API as methods."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from supervisors._supervisor.messages import (
     WhichChildren,
 )
 from supervisors._supervisor.task import Promise
-from supervisors._supervisor.waits import Turn
+from supervisors._supervisor.waits import QueuedRequest
 from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, ended
 
 
 class SupervisorRef(ActorRef[Any]):
-    """A supervisor, from outside. Every operation returns a future: `await` it in a coroutine, `.get(timeout=...)` it
-    in a thread.
+    """The ref of a supervisor. Every operation returns a future: `await` it in a coroutine, call `.get(timeout=...)` in
+    a thread.
 
-    A future raises the typed error of its operation (`NotFound`, `AlreadyStarted`, ..., supervision rule 23), or
-    `ActorDeadError` when the supervisor goes first. A handler or hook that waits for one which the supervisor can only
-    serve after it, such as the `start_child` of a sibling in the first `on_start`, gets `DeadlockError` at once.
+    The future raises the typed error of its operation (`NotFound`, `AlreadyStarted`, ..., supervision rule 23), or
+    `ActorDeadError` if the supervisor terminates first. A handler or hook that waits for an operation that must wait
+    for this handler, such as the `start_child` of a sibling in the first `on_start`, gets `DeadlockError` at once.
     """
 
     __slots__ = ()
 
     def child(self, path: str) -> ActorRef[Any]:
-        """The ref of a child by id, or of a descendant by its path below this one (`workers/w1`). Stable across
-        restarts.
+        """The ref of a child by id, or of a descendant by its path below this one (`workers/w1`). It stays valid
+        through restarts.
 
         Raises:
-            NotFound: there is no such child, or it does not run and is not going to
-            SupervisorGaveUp, SupervisorEnded: this supervisor itself is gone
+            NotFound: The supervisor has no such child, or the child is stopped.
+            SupervisorGaveUp, SupervisorEnded: This supervisor itself has terminated.
         """
         found = self._cell.runtime.find(f"{self.path}/{path}")
         if found is None:
@@ -59,31 +59,31 @@ class SupervisorRef(ActorRef[Any]):
         return found
 
     def ended_error(self) -> SupervisorEnded | RuntimeStopped:
-        """Why this supervisor is gone, as an error. Use it on one that is not alive."""
+        """The error that says why this supervisor has terminated. Call it only then."""
         reason, kept = self._cell.reason, (self._cell.kept or {}).get(LastLedger)
         if isinstance(reason, RuntimeLost):
             return lost(reason)
         return ended(self.path, reason, kept.ledger.entries() if kept is not None else ())
 
     def supervisor(self, path: str) -> SupervisorRef:
-        """Like `child`, for a child that is a supervisor. Raises `NotFound` for a worker too."""
+        """Like `child`, for a child that is a supervisor. Raises `NotFound` also for a worker."""
         found = self.child(path)
         if not isinstance(found, SupervisorRef):
             raise NotFound(self.path, path)
         return found
 
     def start_child(self, what: Spec | Args = ()) -> Future[ActorRef[Any]]:
-        """Starts one more child: a spec for a static supervisor, extra arguments for a dynamic one. The future
-        settles when it is up.
+        """Starts one more child: `what` is a spec for a static supervisor, extra arguments for a dynamic one. The
+        future has its ref once it is up.
         """
         future = self._ask(StartChild(what))
-        future.concerns(Turn(self._cell, lambda engine: engine.start_waits(what)))
+        future.concerns(QueuedRequest(self._cell, lambda engine: engine.start_waits(what)))
         return future
 
     def run(self, function: Callable[..., object], *args: object, **kwargs: object) -> Future[Any]:
-        """Runs a function under a task supervisor: `async` functions on the loop, plain ones in a thread of their own.
+        """Runs a function under a task supervisor: an `async` function on the event loop, a plain one in a thread.
 
-        A future of what it returns, or raises the last time it is tried.
+        The future has its result, or the exception of the last attempt.
         """
         promise = Promise(Future(self._cell.runtime.park, self._cell), function, args, kwargs)
         started: Future[Any] = self._ask(StartChild(TaskCall(promise)))
@@ -91,8 +91,8 @@ class SupervisorRef(ActorRef[Any]):
         return promise.future
 
     def terminate_child(self, id: str) -> Future[None]:
-        """Stops a child for good, or cancels its restart. Its spec is kept, except that of a temporary or dynamic
-        child.
+        """Stops a child without a restart, or cancels its restart. Its spec is kept, except that of a temporary or
+        dynamic child.
         """
         child = self._cell.runtime.find(f"{self.path}/{id}")
         future = self._ask(TerminateChild(id))
@@ -103,7 +103,7 @@ class SupervisorRef(ActorRef[Any]):
     def restart_child(self, id: str) -> Future[ActorRef[Any]]:
         """Starts a child that is stopped or declined."""
         future = self._ask(RestartChild(id))
-        future.concerns(Turn(self._cell, lambda engine: engine.restart_waits(id)))
+        future.concerns(QueuedRequest(self._cell, lambda engine: engine.restart_waits(id)))
         return future
 
     def delete_child(self, id: str) -> Future[None]:
@@ -115,13 +115,13 @@ class SupervisorRef(ActorRef[Any]):
         return self._ask(WhichChildren())
 
     def which_child(self, id: str) -> Future[ChildInfo]:
-        """One child with its state, at a cost that does not grow with the others. `NotFound` or `ShuttingDown` from the
-        future.
+        """One child with its state, at a cost that does not grow with the number of children. The future raises
+        `NotFound` or `ShuttingDown`.
         """
         return self._ask(WhichChild(id))
 
     def count_children(self) -> Future[ChildCounts]:
-        """How many children there are, in all and by state."""
+        """The number of children, in total and by state."""
         return self._ask(CountChildren())
 
     def get_child_spec(self, id: str) -> Future[Spec]:
@@ -129,10 +129,10 @@ class SupervisorRef(ActorRef[Any]):
         return self._ask(GetChildSpec(id))
 
     def update_specs(self, *specs: Spec) -> Future[Reconciliation]:
-        """Makes these the specs of the running supervisor: stops, starts, restarts and adopts what differs, and says
-        which. What is adopted counts at once, but for the bounds of a mailbox: a child keeps its queue, with the bounds
-        it has, as long as it has its place. A supervisor below whose settings alone differ adopts them; it is restarted
-        for another name, class, kind, number of partitions, or other children.
+        """Replaces the specs of the running supervisor: stops, starts, restarts and adopts the children that differ,
+        and returns their ids. An adopted policy is in force at once, except the bounds of a mailbox: a child keeps its
+        queue with the old bounds. A supervisor below adopts changed settings; it is restarted for another name, class,
+        kind, number of partitions, or other children.
         """
         branch, actor = self._branch_of_caller(), self._cell.actor
         stops = branch is not None and actor is not None and actor.asks(lambda at: at.update_stops(branch.id, specs))
@@ -140,19 +140,18 @@ class SupervisorRef(ActorRef[Any]):
         if branch is not None and stops:
             future.concerns(branch, Wanted.FORCED_END)
         else:
-            future.concerns(Turn(self._cell, lambda engine: engine.update_waits(specs)))
+            future.concerns(QueuedRequest(self._cell, lambda engine: engine.update_waits(specs)))
         return future
 
     def update_settings(self, **settings: Unpack[Settings]) -> Future[tuple[str, ...]]:
-        """Changes settings of the running supervisor itself, and restarts nothing: `strategy`, `max_restarts`,
-        `period`, `auto_shutdown`, `max_children`, `on_failure`, `on_give_up`. They count from then on; what is in the
-        restart window stays there, and a group restart under way ends as it began. A future of the names of those that
-        differ.
+        """Changes settings of the running supervisor itself, without a restart: `strategy`, `max_restarts`, `period`,
+        `auto_shutdown`, `max_children`, `on_failure`, `on_give_up`. They are in force at once; restarts in the window
+        stay there, and a group restart under way is not changed. The future has the names of the settings that differ.
 
-        A supervisor that is restarted begins with the spec that its own supervisor has: to change that one, too, give
-        the new spec to the `update_specs` of its supervisor, which does not restart it for settings alone.
+        After a restart a supervisor has the spec that its own supervisor has: to change that, too, give the new spec to
+        the `update_specs` of its supervisor, which does not restart it for settings alone.
 
-        The future raises `SpecError` when the supervisor cannot have them with the children that it has.
+        The future raises `SpecError` if the settings do not fit the children.
         """
         return self._ask(UpdateSettings(settings))
 
@@ -161,28 +160,28 @@ class SupervisorRef(ActorRef[Any]):
         return self._ask(GetLedger())
 
     def pause_work(self) -> Future[bool]:
-        """Suspends every worker below: what it is handling goes on, everything else waits, also through a restart.
-        What pauses in a way of its own, such as a team, does that. A child that is added meanwhile is not paused.
+        """Suspends every worker below: handlers under way go on, all other messages wait, also through a restart. A
+        supervisor with a pause of its own, such as a team, uses that. A child that is added later is not paused.
 
-        A future of whether that was news to anybody.
+        The future says whether that changed anything.
         """
         return self._ask(PauseWork(True))
 
     def resume_work(self) -> Future[bool]:
-        """Goes on after `pause_work`. A future of whether that was news to anybody."""
+        """Resumes the workers after `pause_work`. The future says whether that changed anything."""
         return self._ask(PauseWork(False))
 
     def partition(self, key: object) -> ActorRef[Any]:
-        """Which child of a partitioned supervisor is responsible for `key`: the same one for equal keys of one type,
-        in every process. The child may be waiting for its restart.
+        """The child of a partitioned supervisor that is responsible for `key`: the same child for equal keys of one
+        type, in every process. The child may be waiting for its restart.
 
-        An integer is taken modulo the number of partitions, anything else by the CRC-32 of a canonical encoding. There
-        is one for None, numbers, strings, bytes, tuples, lists, sets, dictionaries, enums, UUIDs, dates and times,
-        paths, classes, dataclasses and pydantic models, unless the class of one defines `__eq__` itself.
+        An integer is taken modulo the number of partitions, any other key by the CRC-32 of a canonical encoding. None,
+        numbers, strings, bytes, tuples, lists, sets, dictionaries, enums, UUIDs, dates and times, paths, classes,
+        dataclasses and pydantic models have one, unless their class defines `__eq__` itself.
 
         Raises:
-            PartitionKeyError: the key, or something in it, has no canonical encoding
-            NotFound: this is not a partitioned supervisor, or the child does not run and is not going to
+            PartitionKeyError: The key, or a part of it, has no canonical encoding.
+            NotFound: This is not a partitioned supervisor, or the child is stopped.
         """
         try:
             number = key if isinstance(key, int) else zlib.crc32(canonical(key))
@@ -195,7 +194,7 @@ class SupervisorRef(ActorRef[Any]):
         return self.child(str(number % spec.partitions))
 
     def _branch_of_caller(self) -> Cell | None:
-        """The child that the running code is in, or is below."""
+        """The child in which, or below which, the running code is."""
         cell = current_cell()
         while cell is not None and cell.parent is not self._cell:
             cell = cell.parent
@@ -209,13 +208,13 @@ class SupervisorRef(ActorRef[Any]):
 def _shown(key: object) -> str:
     try:
         text = repr(key)
-    except Exception:  # noqa: BLE001 - an object of the user's may fail even to say what it is
+    except Exception:  # noqa: BLE001 - the `repr` of an object of the user may raise
         text = f"<{type(key).__qualname__} that cannot be shown>"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def when_all(futures: list[Future[bool]], then: Callable[[bool], object]) -> None:
-    """Calls `then` when all have settled, with whether one is true. What is gone by then was not."""
+    """Calls `then` when all futures have settled, with whether one of them is true."""
     left = len(futures)
     news = False
 

@@ -1,4 +1,4 @@
-"""Starting a tree: from a script, from a coroutine."""
+"""Starts a tree from a script or a coroutine."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from supervisors._supervisor.ref import SupervisorRef
 from supervisors.errors import SpecError, SpecFault, SupervisionError, SupervisorEnded
 
 Tree = Spec | type | str | os.PathLike[str]
-"""What can be started: a spec, an actor class, or the path of a tree in a file."""
+"""A spec, an actor class, or the path of a file with a tree."""
 
 
 OnGiveUp = Literal["raise", "ignore"]
-"""What a block does when its root ends abnormally."""
+"""What a block does if its root ends abnormally."""
 
 
 class RuntimeOptions(TypedDict, total=False):
-    """The options of the runtime a tree gets of its own; meaning and defaults stand at `actors.Runtime`."""
+    """The options of the runtime that a tree gets; `actors.Runtime` explains them."""
 
     name: str
     default_timeout: float | None
@@ -50,15 +50,15 @@ class RuntimeOptions(TypedDict, total=False):
 
 
 def as_tree(tree: Tree) -> SupervisorSpec:
-    """The spec of the root supervisor for what somebody wants started.
+    """The spec of the root supervisor of a tree.
 
-    A supervisor's spec is taken as it is, and so is the `tree()` of a subclass of `Supervisor`. A child's spec or an
-    actor class becomes the only child of a supervisor `root`, which ends when that child ends for good. A string or
-    path is a file (`.toml`, `.yaml`).
+    The spec of a supervisor is taken as it is, and so is the `tree()` of a subclass of `Supervisor`. The spec of a
+    child or an actor class becomes the only child of a supervisor `root`, which ends with that child. A string or path
+    is a file (`.toml`, `.yaml`).
 
     Raises:
-        SpecError: every fault of a file or spec; or what is given is none of these
-        NotAnActor: the class is none
+        SpecError: with every fault of a file or spec; also if `tree` is none of these
+        NotAnActor: the class is not an actor class
     """
     if isinstance(tree, SupervisorSpec):
         return tree
@@ -72,7 +72,7 @@ def as_tree(tree: Tree) -> SupervisorSpec:
     if not isinstance(tree, ChildSpec):
         problem = "not a tree: a tree is a spec, an actor class, or the path of a file"
         raise SpecError(
-            [SpecFault(repr(tree), f"{problem}; what builds one is called first" if callable(tree) else problem)]
+            [SpecFault(repr(tree), f"{problem}; call the function that builds the spec" if callable(tree) else problem)]
         )
     if tree.restart == "permanent":
         return supervisor("root", tree)
@@ -85,39 +85,40 @@ def start(
     *,
     on_give_up: OnGiveUp = "raise",
     **options: Unpack[RuntimeOptions],
-) -> Start:
-    """Brings a tree up: in a `with` block on a loop in a background thread, in `async with` on the running one.
+) -> StartContext:
+    """Starts a tree: in `with` on an event loop in a background thread, in `async with` on the running event loop.
 
     `with start(tree) as root:` gives the ref of the root supervisor.
 
-    Leaving the block stops the tree in order: last started, first stopped. The tree gets a runtime of its own, made
-    with `options`, unless `runtime` is one that runs already. In a script, Ctrl-C during the block stops the tree in
-    order, a second one kills it.
+    At the end of the block the tree stops in order: last started, first stopped. The tree gets a runtime of its own,
+    made with `options`, unless a `runtime` is given. In a script, Ctrl-C during the block stops the tree in order; a
+    second Ctrl-C kills it.
 
-    A root that ends abnormally during the block is an error of the block, as a task that fails is one of
-    `asyncio.TaskGroup`: it gives up, crashes or is killed. `async with` cancels the body; a script's `with` raises when
-    it is left. An exit, a cancellation from outside and an orderly end of the tree (`auto_shutdown`, `stop()`) go
-    their way. What else the body raised becomes the `__context__` of the error.
+    If the root gives up, crashes or is killed during the block, the block raises an error, as `asyncio.TaskGroup` does
+    for a failed task. `async with` cancels the body; `with` raises at its end. A `SystemExit`, a cancellation from
+    outside and an orderly end of the tree (`auto_shutdown`, `stop()`) are not replaced by that error. Any other
+    exception of the body becomes its `__context__`.
 
     Args:
-        tree: a spec, an actor class, or the path of a file
-        runtime: the runtime to use; by default the tree gets its own
-        on_give_up: `raise`, or `ignore`: the block goes on without its tree, and nothing is raised
-        options: those of `actors.Runtime`
+        tree: A spec, an actor class, or the path of a file.
+        runtime: The runtime to use; by default the tree gets its own.
+        on_give_up: "raise"; or "ignore": the block goes on without its tree and raises nothing.
+        options: Those of `actors.Runtime`.
 
     Raises:
-        SpecError: the tree cannot work, with all faults
-        StartFailed: a child did not come up (supervision rule 2); entering the block raises it, and nothing is left
-        SupervisorGaveUp, SupervisorEnded: from the block: the root ended abnormally
-        RuntimeStopped: from the block: the runtime has lost its event loop
+        SpecError: The tree has faults; it holds all of them.
+        ChildStartError: A child did not come up (supervision rule 2). Raised at the start of the block; everything that
+            had started is stopped first.
+        SupervisorGaveUp, SupervisorEnded: The root ended abnormally during the block.
+        RuntimeStopped: The runtime lost its event loop during the block.
     """
     if on_give_up not in ("raise", "ignore"):
         raise SpecError([SpecFault("start()", f"on_give_up: must be 'raise' or 'ignore', got {on_give_up!r}")])
-    return Start(as_tree(tree), runtime, options, on_give_up)
+    return StartContext(as_tree(tree), runtime, options, on_give_up)
 
 
-class Start:
-    """A tree that is to be started; what `start` returns. Use it for one block."""
+class StartContext:
+    """The context manager that `start` returns. Use it for one block."""
 
     def __init__(
         self, spec: SupervisorSpec, runtime: Runtime | None, options: RuntimeOptions, on_give_up: OnGiveUp = "raise"
@@ -142,8 +143,8 @@ class Start:
             self.runtime.control_call(cell.stop, Shutdown("left its block"), cell.props.shutdown)
 
     def _raise_end(self, error: BaseException | None) -> None:
-        """Raises why the root is gone, if that was no orderly end and `error`, which leaves the block, does not say so
-        itself.
+        """Raises the error of a root that ended abnormally, unless `error`, the exception of the block, is that
+        error.
         """
         root = self._root
         if root is None or root.is_alive() or root._cell.reason.expected or self._on_give_up == "ignore":
@@ -162,7 +163,7 @@ class Start:
             self.runtime.__enter__()
         try:
             return self._spawn().get()
-        except BaseException as error:  # noqa: BLE001 - whatever it was, what has started is stopped first
+        except BaseException as error:  # noqa: BLE001 - after any error the started children are stopped first
             self._leave(type(error), error, error.__traceback__)
             account = _account(error)
             raise account from account.__cause__
@@ -187,7 +188,7 @@ class Start:
             await self.runtime.__aenter__()
         try:
             root = await self._spawn()
-        except BaseException as error:  # noqa: BLE001 - whatever it was, what has started is stopped first
+        except BaseException as error:  # noqa: BLE001 - after any error the started children are stopped first
             await self._leave_async(type(error), error, error.__traceback__)
             account = _account(error)
             raise account from account.__cause__
@@ -216,7 +217,7 @@ class Start:
 
 
 class _Body:
-    """The task that runs the body of an `async with` block. It is cancelled when the root ends abnormally."""
+    """The task that runs the body of an `async with` block. It is cancelled if the root ends abnormally."""
 
     def __init__(self) -> None:
         task = asyncio.current_task()
@@ -228,10 +229,10 @@ class _Body:
         self._over = False
 
     def root_ended(self, reason: ExitReason) -> None:
-        """The root is gone. On the loop thread of the runtime, which may be another one."""
+        """The root has terminated. Runs on the loop thread of the runtime, which may be another one."""
         if not reason.expected:
             with contextlib.suppress(RuntimeError):  # the loop of the body is closed
-                # Later, also on the same loop: a task that cancels itself hears of it at some later `await` only.
+                # Not at once, even on the same loop: a task that cancels itself is cancelled at a later `await` only.
                 self._loop.call_soon_threadsafe(self._interrupt)
 
     def _interrupt(self) -> None:
@@ -239,7 +240,7 @@ class _Body:
             self._interrupted = self._task.cancel()
 
     def left(self, error: BaseException | None) -> bool:
-        """The body is left with this error. Returns whether that is our cancellation, and no other one's."""
+        """The body has ended with this error. Returns whether that is our cancellation alone."""
         self._over = True
         if not self._interrupted:
             return False
@@ -248,17 +249,17 @@ class _Body:
 
 
 def _in_words(error: BaseException) -> str:
-    """An exception in one line, with the place it came from."""
+    """An exception in one line, with its file and line."""
     places = traceback_module.extract_tb(error.__traceback__)
     where = f" at {places[-1].filename}:{places[-1].lineno}" if places else ""
     try:
         return f"{traceback_module.format_exception_only(error)[-1].strip()}{where}"
-    except BaseException:  # noqa: BLE001 - an exception of the user's may fail even to say what it is
+    except BaseException:  # noqa: BLE001 - the `str` of an exception of the user may raise
         return f"{type(error).__qualname__}{where}"
 
 
 def _account(error: BaseException) -> BaseException:
-    """The supervisor's own account of a failed start, where there is one: it names the child."""
+    """The error of the supervisor in a failed start, if there is one: it names the child."""
     reason = error.reason if isinstance(error, StartError) else None
     if isinstance(reason, Crashed) and isinstance(reason.exception, SupervisionError):
         return reason.exception

@@ -1,4 +1,4 @@
-"""Tasks: one function each, run as a child."""
+"""Tasks: functions that run as children."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from supervisors._specs.spec import TaskCall
 
 
 class Promise:
-    """A function on its way to its result. It outlives the incarnations that try it."""
+    """A function and the future of its result. It outlives the incarnations that try it."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Promise:
 
     @property
     def host(self) -> str:
-        """Where it belongs: a coroutine function waits on the loop, anything else may block."""
+        """The host: the event loop for a coroutine function; a thread for any other function, which may block."""
         return "loop" if inspect.iscoroutinefunction(inspect.unwrap(self.function)) else "thread"
 
     def __call__(self) -> object:
@@ -41,8 +41,8 @@ class Promise:
             self.future.set(result)
 
     def broken(self, path: str, reason: ExitReason) -> None:
-        """The task will not be tried again; without a result, its last exit is the answer. An exception that would
-        end who waits for it, as `SystemExit` would, is the cause of an `ActorCrashed`.
+        """The task will not be tried again. Without a result, its last exit is the answer. An exception that would end
+        the caller, such as `SystemExit`, is the cause of an `ActorCrashed`.
         """
         if isinstance(reason, Crashed):
             settle_failure(self.future, reason.exception, path)
@@ -51,16 +51,16 @@ class Promise:
             self.future.set_exception(gone(path, reason, TaskCall(function, self.args)))
 
     def refused(self, started: Future[Any]) -> None:
-        """The supervisor has answered; if it refused to start the task, that is the answer."""
+        """The supervisor has answered. If it refused to start the task, its error is the answer."""
         try:
             started.get()
-        except Exception as error:  # noqa: BLE001 - whatever it was, it belongs to whoever waits for the result
+        except Exception as error:  # noqa: BLE001 - the caller gets any error
             if not self.future.done():
                 self.future.set_exception(error)
 
 
 class Task(Actor):
-    """The actor around a task. Its start is done at once; the function runs before any message and ends it."""
+    """The actor of a task. It starts at once; then the function runs, before any message, and ends the actor."""
 
     def __init__(self, promise: Promise) -> None:
         self.promise = promise

@@ -1,7 +1,7 @@
-"""What a request to a supervisor waits for: the links in a chain of waits that are no handlers.
+"""The waits of requests to a supervisor, as links in the chain of waits by which a deadlock is found.
 
-A supervisor answers between messages, whatever its children do. Some requests it serves only after a start that is
-under way, so that what runs in that start must not wait for them.
+A supervisor answers between messages, whatever its children do. But some requests it serves only after a start that is
+under way. An actor that runs in that start must not wait for such a request.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING
 from actors.spi import Cell, State
 
 if TYPE_CHECKING:
-    from supervisors._engine.decisions import Engine
+    from supervisors._engine.engine import Engine
     from supervisors._supervisor.actor import Supervisor
 
 
 class Open:
-    """A question that has no answer as long as it is put."""
+    """A wait that is never done while a link shows it."""
 
     __slots__ = ()
 
     def done(self) -> bool:
-        """No: what is done is not put any more."""
+        """Always false: a link does not show a wait that is done."""
         return False
 
 
 OPEN = Open()
 
 
-class Turn:
-    """A request that the supervisor serves after the start that is under way, while `waits` says so."""
+class QueuedRequest:
+    """A request that the supervisor serves after the start under way, as long as `waits` is true."""
 
     __slots__ = ("_cell", "_waits")
 
@@ -40,14 +40,12 @@ class Turn:
 
     @property
     def path(self) -> str:
-        """The place of the supervisor."""
+        """The path of the supervisor."""
         return self._cell.path
 
     @property
     def waiting(self) -> tuple[Cell, Open] | None:
-        """The child in whose start the code runs that the supervisor waits for; that of a supervisor below it, where
-        one starts.
-        """
+        """The child that the supervisor is starting; if it is a supervisor, the child that it starts, and so on."""
         supervisor: Supervisor | None = self._cell.actor
         if supervisor is None or not supervisor.asks(self._waits):
             return None
@@ -59,7 +57,7 @@ class Turn:
 
 
 class StartOf:
-    """The start of a child, as long as it lasts."""
+    """The start of a child."""
 
     __slots__ = ("_cell",)
 
@@ -68,7 +66,7 @@ class StartOf:
 
     @property
     def path(self) -> str:
-        """The place of the child."""
+        """The path of the child."""
         return self._cell.path
 
     @property

@@ -9,14 +9,14 @@ from fractions import Fraction
 from supervisors._specs.spec import OwnBudget, SupervisorSpec
 
 ROUNDING = Fraction(1, 10**11)
-"""Seconds within which an age may be on either side of the period in floating point."""
+"""Seconds of floating-point error: an age this near to the period may be on either side of it."""
 
 GRAIN = 1024
-"""Times that are multiples of a second's 1024th part are added and subtracted without rounding."""
+"""Multiples of 1/1024 s are added and subtracted without rounding."""
 
 
 class UpTime:
-    """How long a child was up, or gone, since it was first known."""
+    """The time that a child was up or at rest since it was first known."""
 
     def __init__(self, now: float, *, running: bool) -> None:
         self._total = Fraction(0)
@@ -29,7 +29,7 @@ class UpTime:
         return self._total + (Fraction(now) - self._since if self._since is not None else 0)
 
     def run(self, now: float, running: bool) -> None:
-        """From here on it counts, or does not."""
+        """From now on it counts, or does not."""
         self.rounds = self.rounds or _rounds(now)
         if running and self._since is None:
             self._since = Fraction(now)
@@ -42,17 +42,17 @@ def _rounds(now: float) -> bool:
     return Fraction(now).denominator > GRAIN
 
 
-class Verdict(Enum):
+class BudgetResult(Enum):
     """Whether a restart is within the budget."""
 
     ALLOWED = "allowed"
     EXCEEDED = "exceeded"
     EITHER = "either"
-    """An entry's age equals the period but for a rounding."""
+    """The age of an entry equals the period, up to rounding: both answers are right."""
 
 
 class Account:
-    """The restarts that count within a period, each with its child's up time then."""
+    """The restarts within a period, each with the up time of its child at that moment."""
 
     def __init__(self, max_restarts: int | None, period: float) -> None:
         self.max_restarts = max_restarts
@@ -65,7 +65,7 @@ class Account:
         return None if budget is None or budget.period is None else cls(budget.max_restarts, budget.period)
 
     def change(self, max_restarts: int | None, period: float, now: float) -> bool:
-        """Another limit from now on, for what is inside the window now. False: that is not certain, for a rounding."""
+        """Sets another limit for the restarts in the window. False: rounding makes it uncertain which these are."""
         ages = [clock.at(now) - then for clock, then in self._entries]
         certain = not any(self._doubts(entry, age, now) for entry, age in zip(self._entries, ages, strict=True))
         self._entries = [entry for entry, age in zip(self._entries, ages, strict=True) if age <= self.period]
@@ -76,10 +76,10 @@ class Account:
         """Whether the entry may be on either side of the edge."""
         return abs(age - self.period) < ROUNDING and (age != self.period or entry[0].rounds or _rounds(now))
 
-    def charge(self, child: UpTime, now: float) -> Verdict:
-        """Counts a restart of this child, if it is allowed."""
+    def charge(self, child: UpTime, now: float) -> BudgetResult:
+        """Counts a restart of this child if it is allowed."""
         if self.max_restarts is None:
-            return Verdict.ALLOWED
+            return BudgetResult.ALLOWED
         ages = [clock.at(now) - then for clock, then in self._entries]
         doubtful = [self._doubts(entry, age, now) for entry, age in zip(self._entries, ages, strict=True)]
         verdict = self._judge(ages, doubtful)
@@ -87,9 +87,9 @@ class Account:
         self._entries.append((child, child.at(now)))
         return verdict
 
-    def _judge(self, ages: Sequence[Fraction], doubtful: Sequence[bool]) -> Verdict:
+    def _judge(self, ages: Sequence[Fraction], doubtful: Sequence[bool]) -> BudgetResult:
         assert self.max_restarts is not None
         inside = sum(age <= self.period and not doubt for age, doubt in zip(ages, doubtful, strict=True))
         if inside + 1 > self.max_restarts:
-            return Verdict.EXCEEDED
-        return Verdict.ALLOWED if inside + sum(doubtful) + 1 <= self.max_restarts else Verdict.EITHER
+            return BudgetResult.EXCEEDED
+        return BudgetResult.ALLOWED if inside + sum(doubtful) + 1 <= self.max_restarts else BudgetResult.EITHER

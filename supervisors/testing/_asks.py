@@ -1,4 +1,4 @@
-"""The requests to one supervisor that wait for their answer, and what the answer may be."""
+"""The open requests to one supervisor, with their possible answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Ask:
 
 
 class Asks:
-    """All of them, by the number of the message."""
+    """All requests, by the number of the message."""
 
     def __init__(self, disagree: Disagree) -> None:
         self._disagree = disagree
@@ -46,11 +46,11 @@ class Asks:
         self._open[number] = Ask(what, rule, set(allowed), child, results)
 
     def answered_to_nobody(self, number: int) -> None:
-        """It was told and not asked."""
+        """The message was told, not asked."""
         self._open.pop(number, None)
 
     def allow(self, number: int, outcome: str) -> None:
-        """From here on the request may, and has to, be answered so."""
+        """From now on this must be the answer of the request."""
         ask = self._open.get(number)
         if ask is not None:
             ask.allowed.add(outcome)
@@ -82,5 +82,5 @@ class Asks:
             self._disagree(23, f"{wanted} as the answer to {ask.what}", repr(value))
 
     def overdue(self) -> list[Ask]:
-        """What could have been answered and was not."""
+        """The requests that could have been answered and were not."""
         return [ask for ask in self._open.values() if ask.allowed - {"*"}]

@@ -1,4 +1,4 @@
-"""How long a backoff may wait, from rule 11 and not from the code that draws the delay."""
+"""The delays that a backoff may have, written from rule 11 and not from the code that draws them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear
 
 ROUNDING = 1e-9
-"""Seconds that two ways to add the same times may differ by."""
+"""Seconds by which two sums of the same times may differ."""
 
 
 class Span(NamedTuple):
@@ -29,7 +29,7 @@ class Span(NamedTuple):
         return Span(self.earliest, max(self.latest, other.latest))
 
     def either(self, other: Span) -> Span:
-        """Whatever lies in one of them, or between."""
+        """The span from the earlier start to the later end."""
         return Span(min(self.earliest, other.earliest), max(self.latest, other.latest))
 
     def holds(self, value: float) -> bool:
@@ -41,7 +41,7 @@ AT_ONCE = Span(0.0, 0.0)
 
 
 def base_delay(backoff: Backoff, attempt: int) -> float:
-    """The delay before attempt number `attempt` (from 1) without jitter, not above the cap."""
+    """The delay before attempt number `attempt` (>= 1) without jitter, not above the cap."""
     match backoff:
         case Constant():
             plain = backoff.initial
@@ -75,11 +75,11 @@ def delay_span(backoff: Backoff | None, attempt: int, previous: float | None) ->
 
 
 STABLE_WITHOUT_BACKOFF = 30.0
-"""Seconds: the `reset_after` of a child that has no backoff to say it."""
+"""The `reset_after` of a child without a backoff, in seconds."""
 
 
 def stable_after(backoff: Backoff | None) -> float:
-    """How long a child has to stay up until that is progress, though it has handled no message."""
+    """The seconds that a child must stay up for progress without a handled message."""
     if backoff is None:
         return STABLE_WITHOUT_BACKOFF
     return backoff.cap if backoff.reset_after is None else backoff.reset_after

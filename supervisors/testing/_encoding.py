@@ -115,4 +115,4 @@ def _from_json(value: object, path: str) -> object:
         case None | bool() | int() | float() | str():
             return value
         case _:
-            raise SpecError([SpecFault(path, f"args: {value!r} is no value of a blob")])
+            raise SpecError([SpecFault(path, f"args: {value!r} is not a value that a blob can hold")])

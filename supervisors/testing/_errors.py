@@ -12,7 +12,7 @@ class NotEncodable(SimulationError, TypeError):
 
 
 class ReferenceDisagreement(OracleFailure):
-    """A supervisor did something else than the rules of supervision say, or did not do in time what they demand."""
+    """A supervisor did not do what the rules of supervision say, or not in time."""
 
     fields = ("at", "step", "supervisor", "rule", "expected", "observed")
     step: int

@@ -202,7 +202,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Somebody who observes, and raises at what it hears from the `nth` time on, `times` times."""
+    """An observer that raises from the `nth` call on, `times` times."""
 
     kind: Observing
     exception: str = "Exception"

@@ -61,7 +61,7 @@ def priority(message: Any) -> Any:
     return RANKS[rank]
 
 
-# Ways to raise, or to do something else that is no good manners
+# Ways to raise, or to misbehave otherwise
 
 
 def _fail(deed: Deed) -> NoReturn:

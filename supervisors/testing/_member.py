@@ -1,4 +1,4 @@
-"""One child, as the reference model knows it: from what its supervisor has heard and from what was seen of it."""
+"""One child in the reference model: what its supervisor was told of it, and what was observed of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from supervisors.testing._delays import AT_ONCE, Span, delay_span, stable_after
 
 
 class Life(Enum):
-    """What the supervisor knows of the present incarnation."""
+    """The stage of the current incarnation, as its supervisor knows it."""
 
     DOWN = "down"
     STARTING = "starting"
@@ -23,20 +23,20 @@ class Life(Enum):
 
 
 class Want(Enum):
-    """What is to become of the child."""
+    """What the supervisor will do with the child."""
 
     RUN = "run"
-    """It is up or starting; nothing is to be done."""
+    """It is up or starting; the supervisor does nothing."""
     FIRST = "first"
-    """Its first start, or one that a request asks for, is to come."""
+    """Its first start, or one that a request asks for, is pending."""
     AGAIN = "again"
-    """A restart of its own is to come, after its delay."""
+    """A restart of its own is pending, after its delay."""
     GROUP = "group"
     """The group restart under way brings it back."""
     REST = "rest"
-    """Its spec is kept, it does not run."""
+    """It does not run; its spec is kept."""
     DROP = "drop"
-    """It is to be forgotten as soon as it is gone."""
+    """It will be forgotten when it has terminated."""
 
 
 LIVE = frozenset({Life.STARTING, Life.UP, Life.STOPPING})
@@ -54,7 +54,7 @@ class Member:
     own: Account | None
     """Its own budget, if that has a period (rule 9)."""
     lives_by: Spec = field(init=False)
-    """The spec of its present incarnation: not `spec` from an update of what it runs until it is replaced."""
+    """The spec of its current incarnation. After an update it differs from `spec` until the child is replaced."""
     start_limit: float | None = field(init=False)
     """The seconds that the start under way may take."""
     want: Want = Want.FIRST
@@ -62,27 +62,27 @@ class Member:
     incarnation: int = 0
     ever_up: bool = False
     at_rest: Sequence[str] = ("stopped",)
-    """What it may show as while it is at rest."""
+    """The states that it may show while it is at rest."""
     to_stop: bool = False
-    """A group restart is to stop it and has not ordered it yet."""
+    """A group restart will stop it and has not ordered that yet."""
     to_end: bool = False
-    """A request is to stop it and has not ordered it yet."""
+    """A request will stop it and has not ordered that yet."""
     in_group: bool = False
     """The stop under way was ordered by a group restart."""
     last_stand: bool = False
-    """The stop under way was ordered since the supervisor ends."""
+    """The stop under way was ordered because the supervisor ends."""
     attempt: int = 0
     stalled: int = 0
     """Its restarts in a row without progress (rule 8)."""
     productive: bool = False
     """Whether it has made progress since its supervisor was started."""
     fewer: int | None = None
-    """The attempts since it was told to run something else: whether they count from one again then is not said."""
+    """The attempts since its spec changed what it runs. The rules do not say whether they then count from 1 again."""
     delay: float | None = None
     delays: Span = AT_ONCE
-    """What the present delay may be."""
+    """The span of the current delay."""
     doubt: bool = False
-    """It failed while it was told to stop: whether that counts as an attempt is the supervisor's choice."""
+    """It failed after an order to stop. The supervisor may count that as an attempt or not."""
     failed_at: float = 0.0
     due: Span = AT_ONCE
     """When its start is due, for a restart of its own."""
@@ -95,19 +95,19 @@ class Member:
     enders: list[int] = field(default_factory=list)
     """The requests that wait until it has stopped."""
     kept: bool = False
-    """That request found it at rest; it goes back there when its start fails."""
+    """That request found it at rest. If the start fails, it is at rest again."""
     fresh: bool = False
     """Its next start may be the first in a cell of its own."""
     late: bool = False
-    """It came when the supervisor was up: its id may have been another's before."""
+    """It was added when the supervisor was up. Another child may have had its id before."""
     in_line: bool = False
     """The start under way is one of those that go one after another."""
     restarting: bool = False
-    """What is under way is a restart, not a first start."""
+    """The start under way is a restart, not a first start."""
     guest: bool = False
-    """A request started it while a group restart was under way, which has not started it."""
+    """A request, not the group restart under way, started it."""
     closed: bool = False
-    """Its cell is closed: nothing of it is left."""
+    """Its cell is closed."""
 
     def __post_init__(self) -> None:
         self.begin(self.spec)
@@ -126,20 +126,20 @@ class Member:
 
     @property
     def alive(self) -> bool:
-        """Whether it counts as alive for automatic shutdown (rule 21): until it is gone, whoever ends it."""
+        """Whether it counts as alive for automatic shutdown (rule 21): until it has terminated, for any reason."""
         return self.life is not Life.DOWN or self.want in (Want.RUN, Want.FIRST, Want.AGAIN, Want.GROUP)
 
     @property
     def specs(self) -> tuple[Spec, Spec]:
-        """The one it lives by, and the one for its next incarnation."""
+        """The spec of its current incarnation, and that of the next one."""
         return self.lives_by, self.spec
 
     def begin(self, spec: Spec) -> None:
-        """An incarnation begins that lives by this spec."""
+        """An incarnation with this spec begins."""
         self.lives_by, self.start_limit = spec, spec.start_timeout
 
     def enter(self, life: Life, now: float, progress: bool | None = None) -> None:
-        """The supervisor learns of a new stage of its life; its up time runs while it is up, or gone for good (rule
+        """The supervisor learns of a new stage of its life. Its up time runs while it is up or at rest (rule
         8). `progress`: whether what ended had made any, for sure; `None` leaves that to the time it was up.
         """
         if life is Life.UP:
@@ -149,7 +149,7 @@ class Member:
         if life is Life.DOWN:
             self.in_group = self.last_stand = self.to_stop = self.to_end = self.killed = False
             self.stop_at = None
-            # By which of the two specs what is replaced was stable is not said: `fewer` leaves that open.
+            # The rules do not say by which of the two specs a replaced child was stable: `fewer` leaves that open.
             stable = max(stable_after(self.spec.backoff), stable_after(self.lives_by.backoff))
             if self.up_since is not None and (now - self.up_since >= stable if progress is None else progress):
                 self.productive = True
@@ -159,7 +159,7 @@ class Member:
         self.uptime.run(now, up or (life is Life.DOWN and self.want in (Want.REST, Want.DROP)))
 
     def rest(self, now: float, want: Want = Want.REST) -> None:
-        """It is down for good, or until a request wants it again."""
+        """It is at rest, until a request starts it."""
         self.want = want
         self.fresh = True
         self.forgive()
@@ -167,7 +167,7 @@ class Member:
         self.uptime.run(now, True)
 
     def forgive(self) -> None:
-        """The attempts count from one again, and no restart counts as one without progress."""
+        """Its attempts and its restarts without progress count from 0 again."""
         self.attempt, self.stalled, self.delay, self.fewer = 0, 0, None, None
 
     def fail(self, now: float) -> Span:

@@ -1,11 +1,10 @@
-"""The reference model of one incarnation of a supervisor, written from the rules of supervision and from nothing else.
+"""The reference model of one incarnation of a supervisor, written only from the rules of supervision.
 
-It is fed with what the supervisor hears (exits, starts, requests, its order to stop) and judges what is seen of it:
-every start and every stop needs a reason by some rule, in its order and not before its delay is over (`starting`,
-`stop_ordered`), and whatever the rules demand at once is done before time moves on (`settle`). So it predicts without
-telling the supervisor how to go about it.
+Its input is what the supervisor is told: exits, starts, requests, its order to stop. It judges what the supervisor
+does. Each start and each stop needs a reason by a rule, must come in its order, and not before its delay is over
+(`starting`, `stop_ordered`). What the rules demand at once must be done before time moves on (`settle`).
 
-What the rules leave open stays open: where two readings are possible the model takes either, or says why it gives in
+What the rules leave open stays open: if two readings are possible, the model accepts both, or says why it stops judging
 (`silent`).
 """
 
@@ -18,7 +17,7 @@ from enum import Enum
 from actors.spi import Crashed, ExitReason, RestartLimitExceeded, Shutdown
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.errors import ChildStartError as ChildStartFailed
-from supervisors.testing._account import Account, UpTime, Verdict
+from supervisors.testing._account import Account, BudgetResult, UpTime
 from supervisors.testing._asks import Asks
 from supervisors.testing._delays import AT_ONCE, ROUNDING, Span
 from supervisors.testing._errors import ReferenceDisagreement
@@ -27,15 +26,15 @@ from supervisors.testing._update import Update
 
 
 class Mode(Enum):
-    """Where the supervisor is in its own life."""
+    """The phase of the supervisor itself."""
 
     UNBORN = "unborn"
-    """It was told to start, and has done nothing yet."""
+    """It was told to start and has done nothing yet."""
     STARTING = "starting"
     RUNNING = "running"
     ENDING = "ending"
     OVER = "over"
-    """Killed, crashed or gone: nothing is expected of it but that nothing of it is left."""
+    """Killed, crashed or terminated: the model only expects that nothing of it is left."""
 
 
 WHEN_EXITED: dict[tuple[str, bool], Want] = {
@@ -46,7 +45,7 @@ WHEN_EXITED: dict[tuple[str, bool], Want] = {
     ("temporary", True): Want.DROP,
     ("temporary", False): Want.DROP,
 }
-"""The table "When a child exits": (restart, the reason is expected) to what becomes of the child. RUN: restart."""
+"""The table "When a child exits": from (restart, whether the reason is expected) to the next `Want`. RUN: restart."""
 
 
 @dataclass
@@ -54,7 +53,7 @@ class Group:
     """A group restart under way."""
 
     dues: dict[str, Span] = field(default_factory=dict)
-    """When the delay of each member that failed is over (rule 12)."""
+    """When the delay of each failed member is over (rule 12)."""
 
     @property
     def due(self) -> Span:
@@ -72,7 +71,7 @@ class End:
     rule: int
     text: str
     fits: list[Callable[[ExitReason], bool]]
-    """The reasons it may give, one for each cause."""
+    """The possible reasons, one for each cause."""
 
 
 class SupervisorModel:
@@ -88,21 +87,21 @@ class SupervisorModel:
         self.members: dict[str, Member] = {}
         self.account = Account.of(spec)
         self.productive: bool | None = False
-        """Whether its own life is progress: it gave up because of a child that had made any. None: not known."""
+        """Whether its own life was progress: the child that made it give up had made progress. None: not known."""
         self.group: Group | None = None
         self.update: Update | None = None
         self.end: End | None = None
         self.silent: str | None = None
-        """Why the model judges this incarnation no longer, if it does not."""
+        """Why the model does not judge this incarnation any more, if so."""
         self.now = 0.0
         self.step = 0
         self.dropped: dict[str, Member] = {}
-        """Children that are gone for good and whose cell was not closed yet."""
+        """Children that have terminated and whose cell was not closed yet."""
         self.asks = Asks(self.disagree)
         self.newcomers: list[int] = []
-        """The requests for one more child of the template that were not carried out yet."""
+        """The requests for one more child of the template that are not carried out yet."""
         self.template: Spec | None = spec.template
-        """What the children of a dynamic supervisor are made from."""
+        """The template of the children of a dynamic supervisor."""
         self.brought: dict[str, Spec] = {}
         """What `update_specs` has brought where the model gave in."""
         self._places = 0
@@ -115,7 +114,7 @@ class SupervisorModel:
             raise ReferenceDisagreement(self.now, self.step, self.path, rule, expected, observed)
 
     def give_in(self, why: str) -> None:
-        """The rules leave open what happens now: from here on only what is certain in any case is judged."""
+        """The rules leave open what happens now: from now on the model judges only what is certain."""
         self.silent = self.silent or why
 
     # The children
@@ -127,11 +126,11 @@ class SupervisorModel:
 
     @property
     def grouped(self) -> bool:
-        """Whether a restart takes siblings along (rule 6)."""
+        """Whether a restart also restarts siblings (rule 6)."""
         return self.spec.strategy in ("one_for_all", "rest_for_one")
 
     def add(self, id: str, spec: Spec, request: int | None = None) -> Member:
-        """One more child, the last in order."""
+        """Adds a child at the end of the order."""
         late = self.mode is not Mode.STARTING or request is not None
         uptime = UpTime(self.now, running=False)
         member = Member(id, spec, self._place(), uptime, Account.of(spec.own_restarts), request=request, late=late)
@@ -139,7 +138,7 @@ class SupervisorModel:
         return member
 
     def reorder(self, ids: Iterable[str]) -> None:
-        """This is the start order from here on. Who is not named is on its way out."""
+        """Sets the start order. Children that are not named are being removed."""
         named = [self.members.pop(id) for id in ids]
         for each in named:
             each.position = self._place()
@@ -175,12 +174,12 @@ class SupervisorModel:
         seen = f"{id} starts as incarnation {incarnation}"
         member = self.members.get(id)
         if member is None:
-            self.disagree(23, "no start of a child that nobody asked for, or that is gone", seen)
+            self.disagree(23, "no start of a child that was not asked for, or that has terminated", seen)
             return
         if self.mode in (Mode.ENDING, Mode.OVER):
             self.disagree(17, "no further start: the supervisor ends", seen)
         self._may_start(member, seen)
-        # Where the count of a child begins that comes later is not said: its id may have been another's before.
+        # The rules do not say where the count of a later child begins: another child may have had its id before.
         unknown = member.late if not member.incarnation else member.fresh and member.request is not None
         last = member.incarnation or before
         if incarnation != last + 1 and not unknown:
@@ -195,7 +194,7 @@ class SupervisorModel:
         member.enter(Life.STARTING, self.now)
 
     def jumped(self) -> None:
-        """The clock has jumped: whether the time of a start that was ordered in this instant began before is open."""
+        """The clock has jumped. It is open whether the time of a start ordered in this instant began before."""
         for member in self.members.values():
             if member.life is Life.STARTING and member.start_at == self.now:
                 member.start_limit = None
@@ -230,10 +229,10 @@ class SupervisorModel:
             return self.group.due
         if self.spec.strategy == "rest_for_one" and self._comes_before_the_group(self.group, member):
             return member.due
-        return member.due.maybe(self.group.due)  # whether it waits with the group is not said
+        return member.due.maybe(self.group.due)  # the rules do not say whether it waits with the group
 
     def _comes_before_the_group(self, group: Group, member: Member) -> bool:
-        """Whether all that failed were started after it."""
+        """Whether all failed members were started after it."""
         return all(self.members[id].position > member.position for id in group.dues if id in self.members)
 
     def due_with_others(self, member: Member) -> Span:
@@ -268,7 +267,7 @@ class SupervisorModel:
     # What is seen: a stop
 
     def stop_ordered(self, id: str, grace: float | None, brutal: bool) -> None:
-        """The supervisor tells a child to stop, or kills it where its spec says so."""
+        """The supervisor tells a child to stop, or kills it if its spec says so."""
         seen = f"{id} is told to stop" if not brutal else f"{id} is killed"
         member = self.members.get(id)
         if member is None:
@@ -304,14 +303,14 @@ class SupervisorModel:
         self.disagree(rule, f"stops one by one in reverse start order: next is {who}", seen)
 
     def last_standing(self) -> Member | None:
-        """Whose turn it is to stop when the supervisor ends (rule 17)."""
+        """The child that must stop next when the supervisor ends (rule 17)."""
         live = self.find(life=LIVE)
         if not live or live[-1].life is Life.STOPPING or any(each.last_stand for each in live):
             return None
         return live[-1]
 
     def next_to_stop(self) -> Member | None:
-        """Whose turn it is to stop in a group restart (rule 6), or for `update_specs`, by the order until then."""
+        """The child that must stop next in a group restart (rule 6), or for `update_specs` by the old order."""
         if any(each.in_group for each in self.members.values()):
             return None
         line = list(self.members.values()) if self.update is None else self.update.stops
@@ -354,7 +353,7 @@ class SupervisorModel:
             member.enter(Life.UP, self.now)
             member.in_line = member.restarting = False
             if member.to_stop and member.want is Want.FIRST:
-                member.want = Want.GROUP  # the group restart is to stop it, and it is up after all
+                member.want = Want.GROUP  # the group restart will stop it, although it is up
             self._answer(member, "ok")
             self.may_be_done()
 
@@ -368,9 +367,9 @@ class SupervisorModel:
         member.in_line = False
         self._answer(member, "*")
         if self.mode is not Mode.ENDING and member.want in (Want.GROUP, Want.FIRST):
-            return  # a group restart was about to stop it, and starts it with the others
+            return  # a group restart was about to stop it and starts it with the others
         self.settle_down(member, Want.DROP if self.drops(member) or member.want is Want.DROP else Want.REST)
-        # Which of the two it shows that declined while it was told to stop is not said.
+        # The rules do not say which of the two states a child shows that declined after an order to stop.
         member.at_rest = ("declined", "stopped") if told_to_stop else ("declined",)
 
     def start_failed(self, id: str, incarnation: int, reason: ExitReason) -> None:
@@ -434,17 +433,17 @@ class SupervisorModel:
             self._restart(member)
 
     def _progress(self, member: Member, reason: ExitReason, handled: bool | None) -> bool | None:
-        """Whether it has made progress, for sure; `None`: if it was up for long enough (rule 8)."""
+        """Whether it certainly made progress; `None`: only if it was up for long enough (rule 8)."""
         if handled is None:
             if member.attempt or member.stalled or not member.productive:
-                self.give_in("whether a supervisor below made progress that is no longer judged")
+                self.give_in("whether a supervisor below, which is not judged any more, made progress")
             return True
         if handled:
             return True
         return False if isinstance(reason, RestartLimitExceeded) else None
 
     def _known(self, id: str, incarnation: int) -> Member | None:
-        """The child, unless the notice is stale: of another incarnation, or of one that is gone already."""
+        """The child, unless the notice is stale: about another incarnation, or one that has terminated already."""
         member = self.members.get(id)
         if member is None or member.incarnation != incarnation or member.life is Life.DOWN:
             return None
@@ -460,7 +459,7 @@ class SupervisorModel:
                 assert self.group is not None
                 self.group.dues[member.id] = member.fail(self.now)
             else:
-                # A first start failed that the group restart was about to stop: whether it waits for that is not said.
+                # The group was about to stop a first start that failed. The rules do not say whether it waits for it.
                 member.doubt = True
                 if self.group is not None:
                     self.group.dues[member.id] = AT_ONCE.maybe(member.next_due(self.now))
@@ -512,7 +511,7 @@ class SupervisorModel:
         if self.group is not None:
             self._group_may_be_done()
         if self.update is not None and self.update.over:
-            # Whether the answer waits for what was asked for meanwhile is not said.
+            # The rules do not say whether the answer waits for later requests.
             asked = any(each.request is not None for each in self.members.values())
             self.asks.allow(self.update.number, "*" if self.update.loose or asked else "ok")
             self.update = None
@@ -530,7 +529,7 @@ class SupervisorModel:
         member.request = None
 
     def drops(self, member: Member) -> bool:
-        """Whether nothing is kept of it once it does not run (rules 3 and 6)."""
+        """Whether its spec is dropped when it does not run (rules 3 and 6)."""
         return member.spec.restart == "temporary" or not self.ordered
 
     # Restarts
@@ -539,12 +538,12 @@ class SupervisorModel:
         """A first start that failed is tried again under the backoff of a restart (rule 2)."""
         if self._charge(member):
             member.fail(self.now)
-            # Only the supervisor's own start, and a request, wait for one that is tried again: the others are up.
+            # Only the start of the supervisor itself and a request wait for another attempt: the others are up.
             alone = self.mode is Mode.RUNNING and member.request is None and not self.grouped
             member.want = Want.AGAIN if alone else Want.FIRST
             self._doubt_the_update(member)
             if self.group is not None:
-                # Whether a group that waits anyway waits for a first start, too, is not said.
+                # The rules do not say whether a group that waits anyway waits for a first start, too.
                 self.group.dues[member.id] = AT_ONCE.maybe(member.due)
 
     def _restart(self, member: Member, *, attempt: bool = False) -> None:
@@ -575,7 +574,7 @@ class SupervisorModel:
                 self._take_along(each)
 
     def _doubt_the_update(self, member: Member) -> None:
-        """A child is to be started again while `update_specs` is under way: how the two go together is not said."""
+        """A child needs a restart while `update_specs` is under way. The rules do not say how the two combine."""
         if self.update is None:
             return
         if self.grouped:
@@ -600,9 +599,9 @@ class SupervisorModel:
     def _charge(self, member: Member) -> bool:
         """Counts a restart; what happens when the budget is spent happens here (rules 8 to 10)."""
         verdict = self._within_its_budget(member)
-        if verdict is Verdict.EITHER:
+        if verdict is BudgetResult.EITHER:
             self.give_in("a restart leaves the window now, but for a rounding")
-        if verdict is not Verdict.EXCEEDED:
+        if verdict is not BudgetResult.EXCEEDED:
             return True
         if _dropped_at_limit(member.spec):
             self._answer(member, "ChildStartError")
@@ -614,7 +613,7 @@ class SupervisorModel:
         self._end(10, "restart_limit_exceeded", lambda why: isinstance(why, RestartLimitExceeded) or _names(why, path))
         return False
 
-    def _within_its_budget(self, member: Member) -> Verdict:
+    def _within_its_budget(self, member: Member) -> BudgetResult:
         """Whether one more restart is allowed: within a period, of all that draw on one budget; without, of each child
         alone, in a row and without progress.
         """
@@ -624,14 +623,14 @@ class SupervisorModel:
             assert account is not None
             return account.charge(member.uptime, self.now)
         if budget.max_restarts is None:
-            return Verdict.ALLOWED
+            return BudgetResult.ALLOWED
         member.stalled += 1
-        return Verdict.EXCEEDED if member.stalled > budget.max_restarts else Verdict.ALLOWED
+        return BudgetResult.EXCEEDED if member.stalled > budget.max_restarts else BudgetResult.ALLOWED
 
     # The end
 
     def _after_the_end_of(self, member: Member) -> None:
-        """A child has ended of its own accord and stays ended (rule 21)."""
+        """A child has ended of its own accord and will not restart (rule 21)."""
         if not member.spec.significant or self.mode is Mode.ENDING:
             return
         match self.spec.auto_shutdown:
@@ -648,7 +647,7 @@ class SupervisorModel:
         self._end(17, f"an end with {reason}", lambda why: why == reason)
 
     def _end(self, rule: int, text: str, fits: Callable[[ExitReason], bool]) -> None:
-        """From here on children only stop; pending restarts are cancelled at once (rules 10, 12, 17, 21)."""
+        """From now on children only stop; pending restarts are cancelled at once (rules 10, 12, 17, 21)."""
         if self.end is None:
             self.end = End(rule, text, [])
         self.end.fits.append(fits)
@@ -683,7 +682,7 @@ class SupervisorModel:
         ]
 
     def left(self, reason: ExitReason, *, excused: bool) -> None:
-        """It is gone, or its start has failed. `excused`: a fault of the plan made its own end fail."""
+        """It has terminated, or its start has failed. `excused`: a fault of the plan made its own end fail."""
         if self.mode not in (Mode.ENDING, Mode.OVER):
             self.disagree(18, "the supervisor stays: nothing ends it", f"it exits with {reason}")
         live = [each.id for each in self.find(life=LIVE)]

@@ -1,4 +1,4 @@
-"""What the rules demand at once: it has to be done before time moves on."""
+"""What the rules demand at once, before time moves on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from supervisors.testing._member import Life, Member, Want
 from supervisors.testing._model import Mode, SupervisorModel
 
 Overdue = tuple[int, str]
-"""The number of the rule, and what is missing."""
+"""The number of the rule, and the missing action."""
 
 
 def settle(model: SupervisorModel, until: float) -> None:
@@ -31,7 +31,7 @@ def _overdue(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
         if member.life is Life.DOWN and member.want is Want.REST and member.incarnation and not member.closed | kept:
             yield 18, f"{member.id} closed: it is at rest"
     for member in model.dropped.values():
-        yield 18, f"{member.id} closed: it is gone for good"
+        yield 18, f"{member.id} closed: it has terminated"
     yield from _ending(model) if model.mode is Mode.ENDING else _going_on(model, passed)
 
 
@@ -77,7 +77,7 @@ def _going_on(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
             elif member.request is not None and not busy and model.due_with_others(member).latest <= passed:
                 yield 23, f"{member.id} started as asked"
     following = model.next_in_line()
-    # Whether a first start that waits to be tried again waits for the group that waits meanwhile is not said.
+    # The rules do not say whether a first start that will be tried again waits for a group that waits, too.
     if following is not None and _with_group(model, following).latest <= passed:
         if not _is_stopping(model) and all(each.life is not Life.STARTING for each in model.members.values()):
             yield (1 if model.group is None else 6), f"{following.id} started: it is its turn"
@@ -97,7 +97,7 @@ def _is_stopping(model: SupervisorModel) -> bool:
 
 
 def _group_waits(model: SupervisorModel, passed: float) -> bool:
-    """Whether a group restart does nothing but wait for its delay: requests are served meanwhile (rule 12)."""
+    """Whether a group restart only waits for its delay: requests are served meanwhile (rule 12)."""
     if model.group is None or model.group.due.earliest <= passed:
         return False
     return not any(each.to_stop or each.life in (Life.STARTING, Life.STOPPING) for each in model.members.values())

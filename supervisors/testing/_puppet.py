@@ -10,8 +10,8 @@ from actors.spi import Actor, handles
 from actors.testing.spi import IgnoreStart
 
 Act = Literal["work", "nap", "crash", "finish"]
-Start = Literal["up", "fail", "decline", "slow"]
-Stop = Literal["prompt", "slow", "fail", "never"]
+StartBehavior = Literal["up", "fail", "decline", "slow"]
+StopBehavior = Literal["prompt", "slow", "fail", "never"]
 
 NAP = 0.5
 """Seconds that `nap`, a slow start and a slow stop take."""
@@ -30,7 +30,7 @@ class PuppetBroke(Exception):
 class Puppet(Actor):
     """Crashes, naps, ends, declines and fails to start or stop as it is told."""
 
-    def __init__(self, starts: Sequence[Start] = (), stop: Stop = "prompt") -> None:
+    def __init__(self, starts: Sequence[StartBehavior] = (), stop: StopBehavior = "prompt") -> None:
         """`starts`: how the first incarnations start, those after them come up; `stop`: how every incarnation ends."""
         super().__init__()
         self.starts = starts

@@ -91,7 +91,7 @@ def _smaller_specs(spec: Spec) -> Iterator[Spec]:
 
 
 def _made(spec: Spec, **changed: object) -> Iterator[Spec]:
-    """The spec with other values, if it may have them."""
+    """The spec with other values, if they are valid."""
     values = {name: value for name, value in spec if name in type(spec).model_fields} | changed
     try:
         yield type(spec)(**values)

@@ -33,21 +33,21 @@ class Reference:
     def __init__(self, *trees: SupervisorSpec, prompt: bool = True) -> None:
         """Knows these trees, by the ids of their roots.
 
-        `prompt=False` is for schedules that let time move while work is waiting (`TimerFirst`): being late is no
-        failure there.
+        `prompt=False` is for schedules that let time move while work is waiting (`TimerFirst`), where lateness is not a
+        failure.
         """
         self.models: dict[str, SupervisorModel] = {}
-        """The present incarnation of every supervisor, by path."""
+        """The current incarnation of every supervisor, by path."""
         self.judged: Counter[str] = Counter()
-        """What was compared, by kind."""
+        """The number of comparisons, by kind."""
         self.silent: Counter[str] = Counter()
-        """Why supervisors were no longer judged, and how often."""
+        """The reasons for which supervisors were not judged any more, with their number."""
         self.fired: Counter[str] = Counter()
         """The faults that fired, by kind."""
         self._trees = {tree.id: tree for tree in trees}
         self._prompt = prompt
         self._made: dict[str, tuple[bool, object]] = {}
-        """Of each cell, whether it was made for a supervisor, and what its spec was known to be then."""
+        """For each cell, whether it was made for a supervisor, and its spec at that time."""
         self._alive: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         """The last incarnation in each cell that was not closed since."""
@@ -55,9 +55,9 @@ class Reference:
         """By supervisor, the kept children whose cells were closed as it ended: wrong if it comes back."""
         self._up: set[str] = set()
         self._killed: set[str] = set()
-        """Whose present incarnation was killed."""
+        """The supervisors whose current incarnation was killed."""
         self._told: dict[str, float] = {}
-        """When each incarnation was first told to stop, by whomever: from then on its grace runs."""
+        """When each incarnation was first told to stop, by any caller: from then on its grace runs."""
         self._handled: dict[str, bool | None] = {}
         """Whether the latest incarnation of each actor has handled a message without failure; of a supervisor, whether
         its life was progress. `None`: that is not known.
@@ -70,12 +70,12 @@ class Reference:
         self._jumped = False
 
     def feed(self, observations: Iterable[seen.Observation]) -> None:
-        """Judges these, too."""
+        """Adds trees."""
         for each in observations:
             self.see(each)
 
     def finish(self, now: float) -> None:
-        """The run is at rest at `now`: what had to be done by then is done."""
+        """The run is at rest at `now`: everything due must be done."""
         self._move(now)
         for model in self.models.values():
             model.now = now
@@ -95,7 +95,7 @@ class Reference:
             look(self, one)
 
     def _move(self, now: float) -> None:
-        """Time moves on: what is due at once is done by now."""
+        """Time moves on: everything due at once must be done."""
         late_is_wrong, self._jumped = self._prompt and not self._jumped, False
         for path, model in list(self.models.items()):
             model.now = self._now
@@ -151,7 +151,7 @@ class Reference:
         self._told.pop(one.path, None)
         self._handled[one.path] = False
         spec = self._spec_at(one.path)
-        # A supervisor that is no longer judged may have been asked for a worker where a supervisor was.
+        # A supervisor that is not judged any more may have got a worker in the place of a supervisor.
         made_for_supervisor, known = self._made.get(one.path, (True, None))
         worker = not made_for_supervisor and known is spec
         if isinstance(spec, SupervisorSpec) and not worker:
@@ -250,7 +250,7 @@ class Reference:
         if member is None:
             return
         if model.mode is not Mode.ENDING and (member.waits or member.life is not Life.DOWN):
-            model.disagree(26, f"{id} keeps its ref and queue: it is to be started again", "its cell is closed")
+            model.disagree(26, f"{id} keeps its ref and queue: it will be started again", "its cell is closed")
         member.closed = True
 
     def _dead_letter(self, one: seen.DeadLettered) -> None:
@@ -260,7 +260,7 @@ class Reference:
         member = model.members.get(id) if model is not None else None
         if model is None or member is None or one.why != "dropped":
             return
-        # Which of the two specs counts for a child that is to run something else is not said.
+        # The rules do not say which of the two specs counts for a child that will run something else.
         if all(isinstance(spec, ChildSpec) and spec.mailbox.on_restart == "keep" for spec in member.specs):
             model.disagree(26, f"a restart keeps what waits in the mailbox of {id}", f"{one.message_type} dropped")
 

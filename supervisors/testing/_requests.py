@@ -1,4 +1,4 @@
-"""What the API of a running supervisor does, as rules 16, 23 and 25 say it."""
+"""The API of a running supervisor in the model (rules 16, 23 and 25)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _fits(model: SupervisorModel, specs: Sequence[Spec]) -> bool:
 
 
 def _significant_in_vain(model: SupervisorModel, specs: Sequence[Spec]) -> bool:
-    """Whether a spec is significant where that means nothing (rule 22)."""
+    """Whether a spec is significant under `auto_shutdown="never"` (rule 22)."""
     return model.spec.auto_shutdown == "never" and any(spec.significant for spec in specs)
 
 
@@ -86,12 +86,12 @@ def _show_spec(model: SupervisorModel, number: int, id: str) -> None:
 
 
 def _all_refused(model: SupervisorModel) -> Sequence[str]:
-    """A supervisor that ends refuses everything, in its own words."""
+    """The answers of a supervisor that ends: it refuses every request."""
     return ["*"] if model.mode is Mode.ENDING else []
 
 
 def _present(member: Member) -> Sequence[str]:
-    """How `start_child` is refused for a child that is there already."""
+    """The refusals of a `start_child` for a child that exists already."""
     if member.life is Life.DOWN:
         if member.want is Want.FIRST:
             return "AlreadyPresent", "AlreadyStarted"
@@ -134,16 +134,16 @@ def _terminate(model: SupervisorModel, number: int, id: str) -> None:
     wanted = Want.DROP if model.drops(member) or member.want is Want.DROP else Want.REST
     if member.life is Life.DOWN:
         if member.waits:
-            # Which of the two it shows that declined before and waited for another start is not said.
+            # The rules do not say which of the two states a declined child shows that waited for another start.
             member.at_rest = (*member.at_rest, "stopped")
-        # What is at rest already stays as it is, be it temporary by an update.
+        # A child at rest stays as it is, even if an update has made it temporary.
         model.settle_down(member, Want.REST if member.want is Want.REST else wanted)
         return
     member.want = wanted
     member.to_stop = False
     member.to_end = member.life is not Life.STOPPING
     if model.group is not None:
-        # Whether the group still waits for the delay of a member that is not to come back is not said.
+        # The rules do not say whether the group still waits for the delay of a member that will not return.
         for failed, due in model.group.dues.items():
             if failed == id:
                 model.group.dues[id] = due._replace(earliest=0.0)
@@ -164,7 +164,7 @@ def _restart(model: SupervisorModel, number: int, id: str) -> None:
 
 
 def _busy(member: Member) -> Sequence[str]:
-    """How `restart_child` and `delete_child` are refused for a child that is not at rest."""
+    """The refusals of `restart_child` and `delete_child` for a child that is not at rest."""
     if member.life is Life.DOWN and member.want is not Want.FIRST:
         return ("ChildRestarting",)
     if member.life is Life.UP and not (member.to_stop or member.to_end):
@@ -227,7 +227,7 @@ def _listed(model: SupervisorModel, members: list[Member], infos: tuple[ChildInf
 
 
 def visible(member: Member, now: float) -> Sequence[str]:
-    """The states that others may see it in."""
+    """The states that it may show."""
     match member.life, member.want:
         case Life.UP, _:
             return ("running", "stopping") if member.to_stop or member.to_end else ("running",)

@@ -1,4 +1,4 @@
-"""What a change of the settings of a supervisor does (rule 23): it counts from then on, and restarts nothing."""
+"""A change of the settings of a supervisor in the model (rule 23): in force at once, without a restart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SETTINGS = ("strategy", "max_restarts", "period", "auto_shutdown", "max_children
 
 
 def settings_asked(model: SupervisorModel, number: int, given: Mapping[str, object]) -> None:
-    """It begins to handle the request for these settings."""
+    """The supervisor begins to handle the request for these settings."""
     what = "update_settings"
     if model.mode is Mode.ENDING:
         model.asks.add(number, what, 23, "*")
@@ -35,7 +35,7 @@ def _is_of_its_kind(model: SupervisorModel, given: Mapping[str, object]) -> bool
 
 
 def adopted(model: SupervisorModel, spec: SupervisorSpec) -> None:
-    """Its own supervisor has given it a spec with other settings, a dynamic one perhaps with another template."""
+    """Its own supervisor has given it a spec with other settings, or a dynamic one another template."""
     if not model.ordered and spec.template != model.template:
         if model.newcomers:
             model.give_in("another template while a child of the old one is about to start")
@@ -44,7 +44,7 @@ def adopted(model: SupervisorModel, spec: SupervisorSpec) -> None:
 
 
 def _take(model: SupervisorModel, spec: SupervisorSpec) -> None:
-    """It lives by the settings of this spec from now on."""
+    """Puts the settings of this spec in force."""
     moves = model.group is not None or model.update is not None or model.mode is not Mode.RUNNING
     at_peace = (each.life is Life.UP or (each.life is Life.DOWN and each.want is Want.REST) for each in _all(model))
     if spec.strategy != model.spec.strategy and (moves or not all(at_peace)):
@@ -54,7 +54,7 @@ def _take(model: SupervisorModel, spec: SupervisorSpec) -> None:
 
 
 def _change_budget(model: SupervisorModel, spec: SupervisorSpec) -> None:
-    """What is in the window stays there, by the period that it had until now."""
+    """The restarts in the window stay there, by the old period."""
     if model.account is None or spec.period is None:
         model.account = Account.of(spec)
     elif not model.account.change(spec.max_restarts, spec.period, model.now):

@@ -1,6 +1,6 @@
 """Hypothesis strategies for specs, whole trees, and trials of them.
 
-All times are multiples of a quarter of a second, and few: so that things coincide, and so that ages meet the edge of
+All times are multiples of a quarter of a second, and there are few of them: events coincide, and ages meet the edge of
 a window exactly.
 """
 
@@ -238,7 +238,7 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: flo
             lines.extend([Line(0.25, path, "start_child")] * draw(st.integers(0, 3)))
     loops: bool = draw(st.booleans())
     if workers and loops:
-        # A crash loop, which may take its supervisors along.
+        # A crash loop, which may end its supervisors.
         worker: str = draw(st.sampled_from(workers))
         step: float = draw(st.sampled_from([0.5, 1.0, 2.0]))
         lines.extend(Line(0.5 + step * number, worker, "crash") for number in range(draw(st.integers(3, 8))))
@@ -250,7 +250,7 @@ def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: flo
             if deed == "terminate_child":
                 lines.append(Line(at + draw(_soon), worker, draw(st.sampled_from(AFTER_AN_END))))
             elif deed == "crash" and draw(st.booleans()):
-                # One failure seldom comes alone: another one while its restart is under way.
+                # Another failure while the restart is under way.
                 lines.append(
                     Line(at + draw(_soon), draw(st.sampled_from(workers)), draw(st.sampled_from(WITH_A_CRASH)))
                 )
@@ -332,7 +332,7 @@ def trials(draw: st.DrawFn, *, depth: int = 2, width: int = 4) -> Trial:
     """Trees of puppets with a script, a fault plan and a way to choose a schedule."""
     tree = draw(trees(depth=depth, width=width))
     search = draw(st.sampled_from(SEARCHES))
-    # Mostly long enough for everything to come to rest; else the end comes in the midst of it.
+    # Mostly long enough for everything to come to rest; sometimes the end comes before.
     until = draw(st.sampled_from([20.0, 20.0, 3.0, 1.5]))
     return Trial(
         tree,

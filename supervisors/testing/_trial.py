@@ -67,7 +67,7 @@ Deed = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the script: at this time, to the actor at this path (a pattern: to the first that matches)."""
+    """One line of the script: at this time, for the actor at this path (of a pattern, the first match)."""
 
     at: float
     path: str
@@ -89,10 +89,10 @@ class Trial:
     plan: FaultPlan = field(default_factory=FaultPlan)
     schedule: Schedule = field(default_factory=Schedule)
     search: tuple[str, int] | None = None
-    """A kind of search for a schedule and its seed, in place of the schedule."""
+    """A search for a schedule and its seed, instead of a schedule."""
     seed: int = 0
     until: float = 20.0
-    """Virtual seconds with faults; as many follow without."""
+    """Virtual seconds with faults; as many without faults follow."""
 
     def run(self) -> Reference:
         """Runs it. Raises `ReferenceDisagreement` or another `OracleFailure`; returns the model, for what it judged."""
@@ -177,7 +177,7 @@ _SHAPE = TypeAdapter(
         float,
     ]
 )
-"""What is in a blob: the tree, the script, the faults, the moves, the search, the seed and the time."""
+"""The parts of a blob: the tree, the script, the faults, the moves, the search, the seed and the time."""
 
 
 def _root(values: _Values) -> SupervisorSpec:
@@ -203,7 +203,7 @@ def watch(sim: Simulation, reference: Reference) -> None:
     def look() -> None:
         nonlocal judged, failure
         if failure is not None:
-            raise failure  # the first one, however often whoever waits inside the simulation tries to go on
+            raise failure  # the first one, however often a waiter inside the simulation tries to go on
         observations = sim.observations
         try:
             while judged < len(observations):
@@ -279,7 +279,7 @@ def _changed(spec: Spec, given: SupervisorSpec) -> Spec | None:
 
 
 def _perform(sim: Simulation, tree: SupervisorSpec, line: Line) -> None:
-    """Does what the line says, if there is anybody to do it to."""
+    """Carries out the line, if its actor exists."""
     path = next((path for path in sorted(sim.runtime.cells) if matches(line.path, path)), line.path)
     ref = sim.runtime.find(path)
     place, _, id = path.rpartition("/")
@@ -313,5 +313,5 @@ def _perform(sim: Simulation, tree: SupervisorSpec, line: Line) -> None:
 
 
 def _ignore(future: Future[Any]) -> None:
-    """Whatever comes of it: the model judges the answer, too."""
+    """Ignores the answer: the model judges it."""
     future.add_done_callback(lambda _: None)

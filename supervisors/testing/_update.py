@@ -1,4 +1,4 @@
-"""A change of specs under way (`update_specs`), as rule 23 says it."""
+"""A change of specs under way: `update_specs` in the model (rule 23)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TREE = ("name", "kind", "children", "partitions", "supervisor_class")
 
 
 def runs_the_same(old: Spec, new: Spec) -> bool:
-    """Whether a child goes on when its spec changes so."""
+    """Whether a child goes on with this change of its spec."""
     if isinstance(old, ChildSpec) and isinstance(new, ChildSpec):
         return all(getattr(old, name) == getattr(new, name) for name in _PROGRAM)
     if isinstance(old, SupervisorSpec) and isinstance(new, SupervisorSpec):
@@ -29,7 +29,7 @@ def runs_the_same(old: Spec, new: Spec) -> bool:
 
 
 def difference(old: Mapping[str, Spec], new: Sequence[Spec]) -> Reconciliation:
-    """What has to be done, and what the answer says. Both are in start order."""
+    """The changes, which are also the answer, in start order."""
     wanted = {spec.id: spec for spec in new}
     stay = [id for id in wanted if id in old and runs_the_same(old[id], wanted[id])]
     return Reconciliation(
@@ -47,11 +47,11 @@ class Update:
     number: int
     """The request."""
     stops: Sequence[Member]
-    """Those to stop, in the order in which they were started."""
+    """The children that will stop, in start order."""
     starts: Sequence[Member]
-    """Those to start, old and new."""
+    """The children that will start, old and new."""
     loose: bool = False
-    """Something else has come between, or a start has failed: what the answer waits for is not said."""
+    """Another change has joined, or a start has failed: the rules do not say what the answer waits for then."""
 
     def concerns(self, member: Member) -> bool:
         """Whether it stops or starts this child."""
@@ -59,7 +59,7 @@ class Update:
 
     @property
     def leaving(self) -> list[Member]:
-        """Those that are to be forgotten and are not gone yet."""
+        """The children that will be forgotten and have not terminated yet."""
         return [each for each in self.stops if each.want is Want.DROP and each.life is not Life.DOWN]
 
     @property

@@ -1,4 +1,4 @@
-"""What `update_specs` does to a supervisor and its children (rule 23, and 17 for the grace of those it stops)."""
+"""The effect of `update_specs` in the model (rule 23, and rule 17 for the grace of the children that it stops)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WHAT = "update_specs"
 
 
 def update(model: SupervisorModel, number: int, specs: Sequence[Spec]) -> None:
-    """The supervisor begins to handle the request; the specs are none that it has to refuse."""
+    """The supervisor begins to handle a request that it does not refuse."""
     if model.mode is Mode.ENDING:
         model.asks.add(number, WHAT, 23, "*")
     elif not model.ordered:
@@ -32,7 +32,7 @@ def update(model: SupervisorModel, number: int, specs: Sequence[Spec]) -> None:
 
 
 def _why_not_now(model: SupervisorModel) -> str | None:
-    """What else is under way, where the rules do not say how the two go together."""
+    """Another change under way, if the rules do not say how the two combine."""
     members = list(model.members.values())
     if model.mode is not Mode.RUNNING:
         return "during the supervisor's own start"
@@ -48,11 +48,11 @@ def _why_not_now(model: SupervisorModel) -> str | None:
 
 
 def _another_template(model: SupervisorModel, number: int, spec: Spec) -> None:
-    """A dynamic supervisor starts the children to come from another template; those that are there go on."""
+    """A dynamic supervisor starts later children from another template; the present ones go on."""
     if model.newcomers:
         model.give_in("update_specs while a child of the old template is about to start")
     model.template = spec
-    # Whether the template counts as adopted where it is the same is not said.
+    # The rules do not say whether an equal template counts as adopted.
     answers = Reconciliation((), (), (spec.id,), ()), Reconciliation((), (), (), ())
     model.asks.add(number, WHAT, 23, "ok", results=answers)
 
@@ -85,7 +85,7 @@ def _remove(model: SupervisorModel, member: Member) -> None:
 
 
 def _replace(model: SupervisorModel, member: Member, spec: Spec) -> None:
-    """A child that is to run something else. What is at rest stays so; what waits for a restart waits no longer, but
+    """A child that will run something else. At rest it stays so; if it waits for a restart, it waits no longer, but
     for the others of its group: the update may be the very repair it waits for.
     """
     _take_over(member, spec)
@@ -99,12 +99,12 @@ def _replace(model: SupervisorModel, member: Member, spec: Spec) -> None:
 
 
 def _adopt(member: Member, spec: Spec) -> None:
-    """A child that goes on by another policy, which counts at once."""
+    """A child that goes on with another policy, which is in force at once."""
     _take_over(member, spec)
     if member.life in LIVE:
         member.lives_by = spec
     if member.life is Life.STARTING:
-        # Whether another time limit counts for the start under way is not said.
+        # The rules do not say whether a new time limit applies to the start under way.
         limits = [math.inf if limit is None else limit for limit in (member.start_limit, spec.start_timeout)]
         member.start_limit = max(limits)
 

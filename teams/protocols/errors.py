@@ -1,4 +1,11 @@
-"""The errors of the protocols."""
+"""The errors of the protocols.
+
+Other bases stand in brackets::
+
+    NoSuchQuestion (TeamError, LookupError)
+    NoSuchChoice (TeamError, ValueError)
+    NobodyHears (TeamError)
+"""
 
 from __future__ import annotations
 
@@ -9,22 +16,20 @@ from teams.errors import TeamError
 
 
 class NoSuchQuestion(TeamError, LookupError):
-    """A person was to answer what is not asked, or not any more."""
+    """A person has no open question of this id: it was never asked, or has its answer."""
 
-    fields = ("path", "question", "open")
     path: str
     question: str
     open: tuple[str, ...]
 
     def describe(self) -> str:
         waiting = ", ".join(self.open) or "none"
-        return f"{self.path} is not asked {self.question!r}, or has answered it; questions that wait: {waiting}"
+        return f"{self.path} has no open question {self.question!r} (open: {waiting})"
 
 
 class NoSuchChoice(TeamError, ValueError):
-    """An answer is none of those that the question offers. The question stays open."""
+    """The answer is not an option of the question. The question stays open."""
 
-    fields = ("path", "question", "choice", "options")
     path: str
     question: str
     choice: object
@@ -32,16 +37,15 @@ class NoSuchChoice(TeamError, ValueError):
 
     def describe(self) -> str:
         offered = ", ".join(map(repr, self.options))
-        return f"{self.choice!r} is no answer to {self.question!r} of {self.path}; choose one of {offered}"
+        return f"{self.path}: {self.question!r} does not offer the answer {self.choice!r}; choose one of {offered}"
 
 
 class NobodyHears(TeamError):
-    """A chain began with an event that nobody hears; `patterns` are what is subscribed to at these topics."""
+    """A chain began with an event without a subscriber. `patterns` are the subscriptions at these topics."""
 
-    fields = ("topics", "topic", "patterns")
     topics: str
     topic: str
     patterns: tuple[str, ...]
 
     def describe(self) -> str:
-        return f"nobody hears of {self.topic!r} at {self.topics}; {nearest(self.topic, self.patterns)}"
+        return f"topic {self.topic!r} has no subscriber at {self.topics}; {nearest(self.topic, self.patterns)}"

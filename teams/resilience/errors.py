@@ -1,4 +1,23 @@
-"""The errors of policies and resources."""
+"""The errors of policies and resources.
+
+Other bases stand in brackets::
+
+    Recoverable
+    Fatal
+    TimedOut (TeamError, TimeoutError)
+    Refused (TeamError)
+      CircuitOpen
+      BulkheadFull
+      RateLimited
+      SwitchThrown (Fatal)
+    AllFailed (TeamError)
+    BatchMismatch (TeamError)
+    WrongCall (TeamError, TypeError, Fatal)
+    CallsItself (TeamError, RuntimeError, Fatal)
+    PolicyInUse (TeamError, RuntimeError)
+    ResourceUnavailable (TeamError)
+    ResourceTimeout (TeamError, TimeoutError)
+"""
 
 from __future__ import annotations
 
@@ -7,21 +26,20 @@ from collections.abc import Sequence
 from supervisors.spi import SpecFault
 from teams.errors import TeamError
 
-# Resilience. `call` says which call it was about, and in which actor it was made, if in any.
+# `call` names the call, and the actor in which it was made.
 
 
 class Recoverable(Exception):
-    """Raise it, or a subclass, for a failure that may be gone at the next attempt: `retry` always tries again."""
+    """Raise it, or a subclass, for a failure that may not happen again: `retry` always tries again."""
 
 
 class Fatal(Exception):
-    """Raise it, or a subclass, for a failure that no further attempt will mend: `retry` never tries again."""
+    """Raise it, or a subclass, for a failure that will happen again: `retry` never tries again."""
 
 
 class TimedOut(TeamError, TimeoutError):
     """The call was not done in time, and was cancelled."""
 
-    fields = ("call", "seconds")
     call: str
     seconds: float
 
@@ -34,17 +52,16 @@ class Refused(TeamError):
 
     @property
     def retry_after(self) -> float | None:
-        """In how many seconds the call may be let through; `None` where nobody knows."""
+        """Seconds until the call may be let through; `None` if that is unknown."""
         return None
 
 
 class CircuitOpen(Refused):
-    """The circuit breaker is open after too many failures; `seconds` says when it lets the next call through.
+    """The circuit breaker is open after too many failures. It lets the next call through in `seconds`.
 
-    With `seconds` of 0 the circuit is half open, and the one call it lets through is under way.
+    With `seconds` of 0 the circuit is half open, and its one call is under way.
     """
 
-    fields = ("call", "seconds")
     call: str
     seconds: float
 
@@ -59,24 +76,22 @@ class CircuitOpen(Refused):
 
 
 class BulkheadFull(Refused):
-    """As many calls as may be are under way, and as many as may wait do."""
+    """The maximum of calls is under way, and the maximum of calls waits."""
 
-    fields = ("call", "limit", "waiting")
     call: str
     limit: int
     waiting: int
 
     def describe(self) -> str:
         return (
-            f"{self.call} was refused: {self.limit} calls are under way and {self.waiting} wait, and no more may; "
+            f"{self.call} was refused: {self.limit} calls are under way and {self.waiting} wait; "
             "call again later, or raise `limit` or `waiting`"
         )
 
 
 class RateLimited(Refused):
-    """The rate is used up; in `seconds` the next call may begin."""
+    """The rate limit is reached; the next call may begin in `seconds`."""
 
-    fields = ("call", "seconds")
     call: str
     seconds: float
 
@@ -85,13 +100,12 @@ class RateLimited(Refused):
         return self.seconds
 
     def describe(self) -> str:
-        return f"{self.call} was refused: the rate is used up; try again in {self.seconds:g} s"
+        return f"{self.call} was refused: the rate limit is reached; try again in {self.seconds:g} s"
 
 
 class SwitchThrown(Refused, Fatal):
-    """The kill switch is thrown: the call was refused, or was cancelled while it was under way."""
+    """The kill switch is on: the call was refused, or was cancelled while it was under way."""
 
-    fields = ("call", "reason")
     call: str
     reason: str
 
@@ -100,9 +114,8 @@ class SwitchThrown(Refused, Fatal):
 
 
 class AllFailed(TeamError):
-    """The call failed, and so did every fallback. `causes` holds what each raised, in order."""
+    """The call failed, and so did every fallback. `causes` holds their exceptions, in order."""
 
-    fields = ("call", "causes")
     call: str
     causes: Sequence[Exception]
 
@@ -112,9 +125,8 @@ class AllFailed(TeamError):
 
 
 class BatchMismatch(TeamError):
-    """The function of a batch returned another number of results than it was given items."""
+    """The function of a batch did not return one result for each item."""
 
-    fields = ("call", "sent", "returned")
     call: str
     sent: int
     returned: int
@@ -122,16 +134,15 @@ class BatchMismatch(TeamError):
     def describe(self) -> str:
         return (
             f"{self.call} was given {self.sent} items and returned {self.returned} results; "
-            "it has to return one result for each item, in their order"
+            "it must return one result for each item, in their order"
         )
 
 
 class WrongCall(TeamError, TypeError, Fatal):
-    """A call that a policy cannot be around: what it returns, or what it is given, is not of the kind the policy
-    needs. No further attempt mends that.
+    """A call does not fit its policy: its result or its arguments are not of the kind that the policy needs. Another
+    attempt does not help.
     """
 
-    fields = ("call", "problem")
     call: str
     problem: str
 
@@ -140,23 +151,21 @@ class WrongCall(TeamError, TypeError, Fatal):
 
 
 class CallsItself(TeamError, RuntimeError, Fatal):
-    """A call would wait in a policy for what its own task holds there, and so for ever. No other attempt mends that."""
+    """A call would wait in a policy for its own task, and so for ever. Another attempt does not help."""
 
-    fields = ("call", "policy")
     call: str
     policy: str
 
     def describe(self) -> str:
         return (
-            f"{self.call} was made from inside a call that is in {self.policy} already, and would wait for itself for "
-            "ever; make it without that policy, or with another one"
+            f"{self.call} was made inside a call that holds {self.policy}, and would wait for itself for ever; make it "
+            "without that policy, or with another one"
         )
 
 
 class PolicyInUse(TeamError, RuntimeError):
-    """A policy that remembers something was used on a second event loop while its first one still runs."""
+    """A policy with a memory was used on a second event loop while its first one still runs."""
 
-    fields = ("policy",)
     policy: str
 
     def describe(self) -> str:
@@ -164,9 +173,8 @@ class PolicyInUse(TeamError, RuntimeError):
 
 
 class ResourceUnavailable(TeamError):
-    """What was asked for can never be granted; `faults` says for each resource why not."""
+    """The resources can never be granted. `faults` says why, for each of them."""
 
-    fields = ("path", "faults")
     path: str
     faults: Sequence[SpecFault]
 
@@ -177,9 +185,8 @@ class ResourceUnavailable(TeamError):
 class ResourceTimeout(TeamError, TimeoutError):
     """The resources were not granted in time. Nothing is held."""
 
-    fields = ("path", "wants")
     path: str
     wants: str
 
     def describe(self) -> str:
-        return f"{self.path} did not grant {self.wants} in time; nothing of it is held"
+        return f"{self.path} did not grant {self.wants} in time; none of it is held"

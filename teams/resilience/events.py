@@ -1,121 +1,97 @@
-"""What policies and resources tell, as events of the runtime's own stream."""
+"""The events of policies and resources."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
 
 from teams.events import TeamEvent
 
-# Resilience. `call` is the name of the function, or the path of the actor that was called.
+# `call` is the name of the function, or the path of the actor that was called.
 
 
-@dataclass(frozen=True, slots=True)
-class Retried(TeamEvent):
-    """A call failed and is made again in `delay` seconds; `attempt` is the one that failed, from 1."""
+class Retried(TeamEvent, level="warning"):
+    """A call failed and is made again in `delay` seconds. `attempt` is the number of the failed one, >= 1."""
 
-    level: ClassVar[str] = "warning"
     call: str
     attempt: int
     delay: float
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
-class CallGivenUp(TeamEvent):
+class CallGivenUp(TeamEvent, level="error"):
     """A call failed and is not made again."""
 
-    level: ClassVar[str] = "error"
     call: str
     attempts: int
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
-class CallTimedOut(TeamEvent):
+class CallTimedOut(TeamEvent, level="warning"):
     """A call was not done in time."""
 
-    level: ClassVar[str] = "warning"
     call: str
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class CallRefused(TeamEvent):
+class CallRefused(TeamEvent, level="warning"):
     """A policy did not let a call through, or a kill switch ended one that was under way."""
 
-    level: ClassVar[str] = "warning"
     call: str
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
-class CircuitOpened(TeamEvent):
+class CircuitOpened(TeamEvent, level="error"):
     """A circuit breaker refuses calls for `seconds` from now on."""
 
-    level: ClassVar[str] = "error"
     call: str
     seconds: float
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
-class CircuitHalfOpened(TeamEvent):
+class CircuitHalfOpened(TeamEvent, level="info"):
     """A circuit breaker lets one call through to see whether it may close."""
 
-    level: ClassVar[str] = "info"
     call: str
 
 
-@dataclass(frozen=True, slots=True)
-class CircuitClosed(TeamEvent):
+class CircuitClosed(TeamEvent, level="info"):
     """A circuit breaker lets calls through again."""
 
-    level: ClassVar[str] = "info"
     call: str
 
 
-@dataclass(frozen=True, slots=True)
-class FellBack(TeamEvent):
+class FellBack(TeamEvent, level="warning"):
     """A call failed, and `to` is tried in its place."""
 
-    level: ClassVar[str] = "warning"
     call: str
     to: str
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
-class Degraded(TeamEvent):
+class Degraded(TeamEvent, level="warning"):
     """The load is so high that the faster function is called from now on."""
 
-    level: ClassVar[str] = "warning"
     call: str
     load: float
 
 
-@dataclass(frozen=True, slots=True)
-class DegradationEnded(TeamEvent):
+class DegradationEnded(TeamEvent, level="info"):
     """The load is low enough again for the function itself."""
 
-    level: ClassVar[str] = "info"
     call: str
     load: float
 
 
-@dataclass(frozen=True, slots=True)
 class ResourcesGranted(TeamEvent):
-    """Somebody holds resources from now on; `holder` is the path of the actor, `None` for code outside of actors."""
+    """Resources were granted. `holder` is the path of the actor, `None` for code outside of actors."""
 
     holder: str | None
     wants: Mapping[str, float]
     waited: float
 
 
-@dataclass(frozen=True, slots=True)
 class ResourcesReleased(TeamEvent):
-    """Somebody holds resources no longer, after `held` seconds. `died`: because the holder's incarnation has ended."""
+    """Resources were released after `held` seconds. `died`: because the incarnation of the holder has ended."""
 
     holder: str | None
     wants: Mapping[str, float]

@@ -173,7 +173,7 @@ async def test_messages_whose_handlers_are_cut_off_are_dead_letters() -> None:
             answer = ref.ask(forever, block=False)
             await w.settle()
             end(ref)
-            with pytest.raises(ActorDeadError, match=f"gone .{why}"):
+            with pytest.raises(ActorDeadError, match=f"terminated .{why}"):
                 await answer
             await w.settle()
             killed = [message for reason, message in w.dead_letters if reason == "killed"]

@@ -78,6 +78,51 @@ def test_an_error_with_the_wrong_number_of_fields_is_refused(name: str) -> None:
         public_errors()[name](*EXAMPLES[name], "one more")
 
 
+class Spilled(ActorError, TimeoutError):
+    """An error of a user, with more fields than an OSError keeps."""
+
+    path: str
+    what: str
+    seconds: float
+    cause: BaseException
+
+
+class SpilledAgain(Spilled):
+    """A narrower cause, and one field more."""
+
+    cause: ValueError
+    times: int
+
+
+def test_the_fields_are_the_annotations_after_those_of_the_base() -> None:
+    """Guards errors of users, who write no tuple of names."""
+    assert Spilled.fields == ("path", "what", "seconds", "cause")
+    assert SpilledAgain.fields == (*Spilled.fields, "times")
+
+
+def test_a_field_is_given_by_position_or_by_keyword() -> None:
+    """Guards both ways, and the order of the arguments."""
+    cause = ValueError("v")
+    error = SpilledAgain("root/a", "tea", times=2, cause=cause, seconds=1.5)
+    assert error.args == ("root/a", "tea", 1.5, cause, 2)
+
+
+@pytest.mark.parametrize("more", [{}, {"times": 1, "twice": 1}, {"what": "tea", "times": 1}])
+def test_a_field_that_is_missing_unknown_or_doubled_is_refused(more: dict[str, Any]) -> None:
+    """Guards against an error that keeps half of what it is about."""
+    with pytest.raises(TypeError, match=r"SpilledAgain takes the fields \(path, what, seconds, cause, times\)"):
+        SpilledAgain("root/a", "tea", 1.5, ValueError("v"), **more)
+
+
+def test_the_cause_is_chained_and_every_field_survives_pickling() -> None:
+    """Guards the traceback, and the fields of an error that is an OSError, which keeps two arguments of its own."""
+    error = Spilled("root/a", "tea", 1.5, ValueError("v"))
+    copy = pickle.loads(pickle.dumps(error))
+    assert error.__cause__ is error.cause
+    assert copy.__cause__ is copy.cause
+    assert repr(copy) == repr(error) == "Spilled('root/a', 'tea', 1.5, ValueError('v'))"
+
+
 def test_errors_that_stand_for_pykkas_are_pykkas() -> None:
     """Guards code written for pykka."""
     assert issubclass(actors.ActorDeadError, pykka.ActorDeadError)

@@ -431,7 +431,7 @@ async def test_a_thread_that_is_killed_is_waited_for_and_then_left_behind() -> N
         assert not ended.done()
         await w.advance(w.runtime.kill_grace)
         assert isinstance(await ended, Killed)
-        with pytest.raises(Exception, match="gone"):
+        with pytest.raises(Exception, match="has terminated"):
             await answer
         assert w.runtime.abandoned == 1
         gate.set()
@@ -583,7 +583,7 @@ async def test_an_actor_cannot_be_spawned_below_one_that_is_gone() -> None:
     async with stage() as w:
         gone = await w.runtime.spawn(Player)
         await gone.stop(block=False)
-        with pytest.raises(Exception, match="gone"):
+        with pytest.raises(Exception, match="has terminated"):
             await w.runtime.spawn(Player, parent=gone)
         assert w.runtime.cells == {}
 

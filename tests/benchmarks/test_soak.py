@@ -44,7 +44,7 @@ def test_a_failure_is_made_small_and_can_be_pasted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Guards the report: what it prints fails again, and what the failure does not need is gone."""
-    monkeypatch.setattr("supervisors._engine.decisions.group", lambda strategy, order, cause: (cause,))
+    monkeypatch.setattr("supervisors._engine.engine.group", lambda strategy, order, cause: (cause,))
     assert soak.main(["--minutes", "1"], ticking()) == 1
     shown = capsys.readouterr().out
     blob = re.search(r'Trial\.decode\("([^"]+)"\)\.run\(\)', shown)

@@ -105,5 +105,5 @@ def test_supervisors_alone_says_who_reads_a_team_in_a_file() -> None:
     )
     assert said.returncode == 0, said.stderr
     fault, team = said.stdout.splitlines()
-    assert fault.startswith("1 team_file.toml: is a team, and `teams`, which reads teams, is not imported: import it")
+    assert fault.startswith("1 team_file.toml: is a team, but `teams` is not imported: import it")
     assert team == "survey"

@@ -20,7 +20,7 @@ Act = Callable[[Any], Any]
 
 
 class Play:
-    """What happened to the actors of one test, in order, and what they are to do."""
+    """What happened to the actors of one test, in order, and what they will do."""
 
     def __init__(self) -> None:
         self.log: list[str] = []

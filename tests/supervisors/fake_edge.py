@@ -9,7 +9,6 @@ import pykka
 
 from actors import Crashed, ExitReason, Killed, Normal, Shutdown
 from supervisors import ChildState, Spec, SupervisionError, SupervisorSpec
-from supervisors._engine.decisions import Engine
 from supervisors._engine.effects import (
     Adopt,
     Answer,
@@ -18,15 +17,16 @@ from supervisors._engine.effects import (
     Disarm,
     Drop,
     Effect,
-    Exit,
+    ExitSelf,
+    FailureDecision,
     Note,
     Ready,
     Refuse,
     Start,
     StartFailedSelf,
     Stop,
-    Verdict,
 )
+from supervisors._engine.engine import Engine
 from supervisors._specs.fields import Args
 from supervisors._specs.spec import TaskCall
 
@@ -72,10 +72,12 @@ class Edge:
         self.run(self.engine.start(self.now))
         return self
 
-    def crash(self, id: str, reason: ExitReason = BOOM, *, verdict: Verdict | None = None, handled: int = 0) -> None:
+    def crash(
+        self, id: str, reason: ExitReason = BOOM, *, decision: FailureDecision | None = None, handled: int = 0
+    ) -> None:
         """The running child exits."""
         number = self.up.pop(id)
-        self.run(self.engine.exited(id, number, reason, self.now, verdict, handled))
+        self.run(self.engine.exited(id, number, reason, self.now, decision, handled))
 
     def come_up(self, id: str) -> None:
         """The start of the child succeeds."""
@@ -83,10 +85,10 @@ class Edge:
         self.up[id] = number
         self.run(self.engine.started(id, number, self.now, f"ref of {id}"))
 
-    def fail(self, id: str, reason: ExitReason = BOOM, *, verdict: Verdict | None = None) -> None:
+    def fail(self, id: str, reason: ExitReason = BOOM, *, decision: FailureDecision | None = None) -> None:
         """The start of the child fails."""
         number = self.starting.pop(id)
-        self.run(self.engine.start_failed(id, number, reason, self.now, verdict))
+        self.run(self.engine.start_failed(id, number, reason, self.now, decision))
 
     def decline(self, id: str) -> None:
         """The child declines to start."""
@@ -223,7 +225,7 @@ class Edge:
                 self.errors[request] = error
             case Ready():
                 self.log.append("ready")
-            case Exit() | StartFailedSelf():
+            case ExitSelf() | StartFailedSelf():
                 self.log.append("end")
                 self.ended = effect
             case Note(event=event):

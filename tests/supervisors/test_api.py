@@ -54,7 +54,7 @@ async def test_rule_23_start_child_of_a_supervisor_starts_its_tree() -> None:
 
 @in_loop
 async def test_rule_23_start_child_twice_is_already_started_with_the_ref() -> None:
-    """Rule 23: whoever comes second gets the child that runs."""
+    """Rule 23: the second caller gets the child that runs."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (_, root):
         with pytest.raises(AlreadyStarted) as caught:
@@ -277,7 +277,7 @@ def test_rule_23_the_api_has_a_blocking_form_from_any_thread() -> None:
 
 @in_loop
 async def test_rule_23_a_child_may_use_the_api_of_its_own_supervisor() -> None:
-    """Rule 23: the supervisor never waits for a child inside a turn, so that this is no deadlock."""
+    """Rule 23: the supervisor never waits for a child inside a handler, so this does not deadlock."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (w, root):
 
@@ -345,7 +345,7 @@ async def test_rule_24_specs_are_checked_when_they_are_built_all_faults_at_once(
 
 @in_loop
 async def test_terminate_child_of_a_child_that_is_starting_fails_its_start() -> None:
-    """Whoever waits for the start hears that it was called off."""
+    """The caller that waits for the start gets an error."""
     play = Play()
     play.starts["b"] = hang
     async with running(supervisor("root", worker(play, "a"))) as (w, root):

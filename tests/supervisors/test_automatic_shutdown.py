@@ -83,7 +83,7 @@ async def test_rule_21_terminate_child_does_not_count() -> None:
 @pytest.mark.parametrize("restart", ["transient", "temporary"])
 @in_loop
 async def test_rule_21_a_siblings_restart_does_not_count(restart: Any) -> None:
-    """Rule 21: being stopped by a group restart is no end of its own, not even where it drops the child."""
+    """Rule 21: a stop by a group restart is not an end of its own, even if it drops the child."""
     play = Play()
     children = [worker(play, "a"), worker(play, "s", restart=restart, significant=True)]
     tree = supervisor("root", *children, strategy="one_for_all", auto_shutdown="any_significant")

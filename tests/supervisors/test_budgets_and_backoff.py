@@ -62,7 +62,7 @@ async def test_rule_8_the_window_is_exact_at_its_edge(after: float, survives: bo
 
 @in_loop
 async def test_rule_8_the_window_slides() -> None:
-    """Rule 8: it is no counter that is set back at fixed times."""
+    """Rule 8: it is not a counter that is reset at fixed times."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"), max_restarts=2, period=10)) as (w, root):
         for _ in range(20):
@@ -180,7 +180,7 @@ async def test_rule_9_a_supervisor_may_have_a_budget_of_its_own_too() -> None:
 
 @in_loop
 async def test_rule_10_giving_up_stops_the_children_in_reverse_and_exits_abnormally() -> None:
-    """Rule 10: in order, and with a reason that is no shutdown."""
+    """Rule 10: in order, and with a reason that is not a shutdown."""
     play = Play()
     children = [worker(play, id) for id in "abc"]
     async with running(supervisor("root", *children, max_restarts=0)) as (w, root):
@@ -351,7 +351,7 @@ async def test_rule_12_the_api_is_served_during_a_wait(strategy: Any) -> None:
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
 @in_loop
 async def test_rule_12_a_shutdown_cancels_a_wait_at_once(strategy: Any) -> None:
-    """Rule 12: no time passes, nobody is started, no timer is left."""
+    """Rule 12: no time passes, no child is started, no timer is left."""
     play = Play()
     children = [worker(play, "a", backoff=constant(50)), worker(play, "b")]
     async with running(supervisor("root", *children, strategy=strategy)) as (w, root):

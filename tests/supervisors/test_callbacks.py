@@ -1,4 +1,4 @@
-"""`on_failure` and `on_give_up`: somebody else decides, is told, or puts something else in place."""
+"""`on_failure` and `on_give_up`: callbacks that decide, observe, or start something else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support import in_loop
 
 
 class Order:
-    """A message that crashes whoever handles it."""
+    """A message that crashes the actor that handles it."""
 
     def __call__(self, _: Any) -> None:
         raise LookupError("lost")
@@ -200,7 +200,7 @@ async def test_a_callback_may_deploy_a_replacement_through_the_api() -> None:
 
 @in_loop
 async def test_on_failure_stop_inside_a_group_leaves_the_siblings_alone() -> None:
-    """What asks for no restart touches nobody (rule 5), whoever said so."""
+    """An exit without a restart touches no sibling (rule 5), also if a callback decided so."""
     play = Play()
     tree = supervisor("root", worker(play, "a"), worker(play, "b"), strategy="one_for_all", on_failure=lambda _: "stop")
     async with running(tree) as (w, root):

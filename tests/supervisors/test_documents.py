@@ -103,19 +103,19 @@ def laughs(line: str) -> str:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("id: root\nchildren: []\nid: other\n", ["FILE:3:1: the key 'id' stands twice, first at line 1"]),
+        ("id: root\nchildren: []\nid: other\n", ["FILE:3:1: duplicate key 'id', first at line 1"]),
         (
             "id: root\nchildren:\n  - id: a\n    start: x:A\n    id: b\n    args: {k: 1, k: 2}\n",
             [
-                "FILE:5:5: the key 'id' stands twice, first at line 3",
-                "FILE:6:18: the key 'k' stands twice, first at line 6",
+                "FILE:5:5: duplicate key 'id', first at line 3",
+                "FILE:6:18: duplicate key 'k', first at line 6",
             ],
         ),
         (
             "d: &d {a: 1}\nid: root\n<<: *d\n<<: *d\n",
-            ["FILE:4:1: the key '<<' stands twice, first at line 3"],
+            ["FILE:4:1: duplicate key '<<', first at line 3"],
         ),
-        ("id: root\n<<: 3\n", ["FILE:2:5: << must be followed by an alias of a mapping, or a list of such"]),
+        ("id: root\n<<: 3\n", ["FILE:2:5: << must be followed by an alias of a mapping, or a list of these"]),
         (
             "a: &a [x, x]\n" + laughs("{new}: &{new} [{old}]\n"),
             ["FILE:1:8: the document has more than 100000 values, aliases counted each time"],
@@ -124,9 +124,9 @@ def laughs(line: str) -> str:
             "a: &a {x: 1}\n" + laughs("{new}: &{new} {{<<: [{old}]}}\n"),
             ["FILE:1:11: the document has more than 100000 values, aliases counted each time"],
         ),
-        ("&a\nid: root\nchildren: [*a]\n", ["FILE:1:1: an alias that stands for something it is itself a part of"]),
+        ("&a\nid: root\nchildren: [*a]\n", ["FILE:1:1: an alias that contains itself"]),
         ("? [a]\n: 1\n", ["FILE:1:3: a key must be a string, got a sequence"]),
-        ("id: !!set {a, b}\n", ["FILE:1:5: the tag !!set has no meaning in a tree"]),
+        ("id: !!set {a, b}\n", ["FILE:1:5: the tag !!set is not allowed in a tree"]),
         ("id: !foo a\n", ["FILE:1:5: could not determine a constructor for the tag '!foo'"]),
         ("id: !!int abc\n", ["FILE:1:5: 'abc' is not a valid !!int"]),
         ("id: 2024-99-99\n", ["FILE:1:5: '2024-99-99' is not a valid !!timestamp"]),
@@ -198,7 +198,7 @@ def test_merge_keys_and_aliases_of_a_sound_file_are_read(tmp_path: Path) -> None
 
 
 def test_a_file_that_is_none_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
-    """Guards a pipe, which would be waited for, a folder, a file that fills the memory, and text that is no UTF-8."""
+    """Guards a pipe, which would block, a folder, a file that fills the memory, and bytes that are not UTF-8."""
     pipe = tmp_path / "pipe.toml"
     os.mkfifo(pipe)
     assert faults(pipe) == ["FILE: cannot be read: it is not a regular file"]

@@ -32,7 +32,7 @@ from supervisors import (
     supervisor,
     tasks,
 )
-from supervisors._engine.effects import Exit, StartFailedSelf, Verdict
+from supervisors._engine.effects import ExitSelf, FailureDecision, StartFailedSelf
 from supervisors._specs.spec import TaskCall
 from tests.supervisors.fake_edge import BOOM, Edge, Killed, Normal, Other, Worker
 
@@ -236,7 +236,7 @@ def test_rule_7_a_crash_of_a_member_the_attempt_had_started_is_a_fresh_cause() -
     edge.crash("a")
     edge.automatic = True
     edge.settle()
-    assert isinstance(edge.ended, Exit)
+    assert isinstance(edge.ended, ExitSelf)
 
 
 def test_rule_7_an_earlier_sibling_extends_a_rest_for_one_restart() -> None:
@@ -262,14 +262,14 @@ def test_rule_8_a_group_restart_counts_once() -> None:
     edge.crash("b")
     assert edge.ended is None
     edge.crash("c")
-    assert isinstance(edge.ended, Exit)
+    assert isinstance(edge.ended, ExitSelf)
 
 
 def test_rule_8_zero_makes_the_first_crash_fatal_and_none_is_for_ever() -> None:
     """Both said on purpose."""
     edge = edge_of("a", max_restarts=0)
     edge.crash("a")
-    assert isinstance(edge.ended, Exit)
+    assert isinstance(edge.ended, ExitSelf)
     edge = edge_of("a", max_restarts=None)
     for _ in range(100):
         edge.crash("a")
@@ -282,7 +282,7 @@ def test_rule_8_waiting_does_not_move_the_window() -> None:
     for _ in range(4):
         edge.crash("a")
         edge.sleep(100)
-    assert isinstance(edge.ended, Exit)
+    assert isinstance(edge.ended, ExitSelf)
 
 
 def test_rule_8_a_restart_leaves_the_window_when_its_child_was_up_for_the_period() -> None:
@@ -324,7 +324,7 @@ def test_rule_9_a_spent_own_budget_drops_the_child_or_escalates() -> None:
     assert note.scope == "child"
     edge = edge_of(worker("flaky", max_restarts=0, on_limit="escalate"), "b")
     edge.crash("flaky")
-    assert isinstance(edge.ended, Exit)
+    assert isinstance(edge.ended, ExitSelf)
     assert edge.ended.reason == RestartLimitExceeded("/root", "flaky", 0, None, BOOM)
 
 
@@ -333,7 +333,7 @@ def test_rule_10_giving_up_stops_in_reverse_and_exits_with_an_abnormal_reason() 
     edge = edge_of("a", "b", "c", max_restarts=0, period=7)
     edge.crash("b")
     assert edge.take_log() == ["xb", "-c", "xc", "-a", "xa", "end"]
-    assert isinstance(edge.ended, Exit)
+    assert isinstance(edge.ended, ExitSelf)
     assert edge.ended.reason == RestartLimitExceeded("/root", "b", 0, 7, BOOM)
     assert not edge.ended.reason.expected
 
@@ -413,7 +413,7 @@ def test_rule_12_a_shutdown_cancels_the_wait_at_once(strategy: str) -> None:
     edge.crash("a")
     edge.shutdown(Shutdown("deploy"))
     assert edge.timers == {}
-    assert edge.ended == Exit(Shutdown("deploy"))
+    assert edge.ended == ExitSelf(Shutdown("deploy"))
 
 
 def test_rule_13_a_child_shows_one_state_at_every_stage() -> None:
@@ -473,7 +473,7 @@ def test_rule_8_every_failed_attempt_counts_once() -> None:
     edge.sleep(0)
     assert edge.ended is None
     edge.fail("a")
-    assert isinstance(edge.ended, Exit)
+    assert isinstance(edge.ended, ExitSelf)
 
 
 @pytest.mark.parametrize(
@@ -532,7 +532,7 @@ def test_rule_17_children_stop_one_by_one_in_reverse() -> None:
     edge.gone("c")
     assert edge.take_log() == ["xa", "xc", "-b"]
     edge.gone("b")
-    assert edge.ended == Exit(Shutdown())
+    assert edge.ended == ExitSelf(Shutdown())
 
 
 def test_rule_18_a_starting_child_is_stopped_too_before_the_supervisor_ends() -> None:
@@ -543,11 +543,11 @@ def test_rule_18_a_starting_child_is_stopped_too_before_the_supervisor_ends() ->
     assert edge.take_log() == ["+a", "+b", "-b"]
     edge.gone("b")
     edge.gone("a")
-    assert edge.ended == Exit(Shutdown())
+    assert edge.ended == ExitSelf(Shutdown())
 
 
 def test_a_shutdown_refuses_the_requests_that_wait() -> None:
-    """Nobody waits for ever for a supervisor that is gone."""
+    """No caller waits for ever for a supervisor that has terminated."""
     edge = edge_of("a")
     edge.automatic = False
     edge.start_child(worker("b"), 1)
@@ -590,7 +590,7 @@ def test_rule_21_all_significant_waits_for_the_last_and_one_that_backs_off_is_al
     assert edge.ended is None
     edge.sleep(5)
     edge.crash("a", Normal())
-    assert edge.ended == Exit(Shutdown("auto_shutdown"))
+    assert edge.ended == ExitSelf(Shutdown("auto_shutdown"))
 
 
 def test_rule_21_terminate_child_and_a_siblings_restart_do_not_count() -> None:
@@ -627,9 +627,9 @@ def test_rule_23_terminate_is_idempotent_and_an_unknown_id_is_not_found() -> Non
         edge.terminate("a", request)
         assert edge.answers[request] is None
     for ask in (edge.terminate, edge.restart, edge.delete):
-        assert isinstance(ask("nobody"), NotFound)
+        assert isinstance(ask("ghost"), NotFound)
     with pytest.raises(NotFound):
-        edge.engine.get_child_spec("nobody")
+        edge.engine.get_child_spec("ghost")
 
 
 def test_rule_23_a_stopped_child_restarts_in_a_fresh_cell_and_can_be_deleted() -> None:
@@ -738,11 +738,11 @@ def test_tasks_run_functions_and_are_not_restarted() -> None:
 
 
 @pytest.mark.parametrize("said", ["restart", "stop"])
-def test_an_on_failure_callback_may_overrule_the_table(said: Verdict) -> None:
+def test_an_on_failure_callback_may_overrule_the_table(said: FailureDecision) -> None:
     """With "stop" the spec is kept and the child stopped."""
     edge = edge_of("a", worker("t", restart="temporary"))
-    edge.crash("a", verdict=said)
-    edge.crash("t", verdict=said)
+    edge.crash("a", decision=said)
+    edge.crash("t", decision=said)
     expected = {"restart": {"a": "running", "t": "running"}, "stop": {"a": "stopped"}}
     assert edge.states() == expected[said]
 

@@ -10,12 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from supervisors import ChildSpec, ChildState, Spec, child, constant, dynamic_supervisor, exponential, supervisor
 from supervisors._engine.child import Child
-from supervisors._engine.effects import Verdict
+from supervisors._engine.effects import FailureDecision
 from supervisors._specs.fields import Restart
 from tests.supervisors.fake_edge import BOOM, Edge, Killed, Normal, Other, Worker
 
 REASONS = st.sampled_from([BOOM, Killed(), Normal()])
-SAID: st.SearchStrategy[Verdict | None] = st.sampled_from([None, None, None, "stop", "restart"])
+SAID: st.SearchStrategy[FailureDecision | None] = st.sampled_from([None, None, None, "stop", "restart"])
 AUTO = st.sampled_from(["any_significant", "all_significant"])
 IDS = st.sampled_from(["a", "b", "c", "d", "e"])
 LIVE = {ChildState.STARTING, ChildState.RUNNING, ChildState.RESTARTING, ChildState.STOPPING}
@@ -87,7 +87,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.edge.start()
 
     def _children(self) -> list[Child]:
-        return list(self.edge.engine._roster)
+        return list(self.edge.engine._children)
 
     def _request(self) -> str:
         self.requests += 1
@@ -100,8 +100,8 @@ class EngineMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.edge.up)
     @rule(data=st.data(), reason=REASONS, said=SAID, handled=st.integers(0, 1))
-    def a_child_exits(self, data: st.DataObject, reason: Killed, said: Verdict | None, handled: int) -> None:
-        self.edge.crash(self._pick(data, self.edge.up), reason, verdict=said, handled=handled)
+    def a_child_exits(self, data: st.DataObject, reason: Killed, said: FailureDecision | None, handled: int) -> None:
+        self.edge.crash(self._pick(data, self.edge.up), reason, decision=said, handled=handled)
 
     @rule(strategy=st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"]), auto=AUTO)
     def its_settings_change(self, strategy: str, auto: str) -> None:
@@ -115,8 +115,8 @@ class EngineMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.edge.starting)
     @rule(data=st.data(), said=SAID)
-    def a_start_fails(self, data: st.DataObject, said: Verdict | None) -> None:
-        self.edge.fail(self._pick(data, self.edge.starting), verdict=said)
+    def a_start_fails(self, data: st.DataObject, said: FailureDecision | None) -> None:
+        self.edge.fail(self._pick(data, self.edge.starting), decision=said)
 
     @precondition(lambda self: self.edge.starting)
     @rule(data=st.data())
@@ -190,7 +190,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def something_moves_whoever_waits(self) -> None:
-        """Nobody waits for ever: the edge owes a notice, a timer is set, or all are up or at rest."""
+        """No request waits for ever: the edge owes a notice, a timer is set, or all are up or at rest."""
         edge = self.edge
         if not (edge.starting or edge.stopping or edge.timers):
             assert {info.state for info in edge.engine.which_children()} <= {ChildState.RUNNING} | AT_REST

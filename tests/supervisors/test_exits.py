@@ -14,12 +14,12 @@ from tests.support import in_loop
 
 
 def crashes(ref: ActorRef[Any]) -> None:
-    """An abnormal exit: an exception nobody handled."""
+    """An abnormal exit: an unhandled exception."""
     ref.tell(boom)
 
 
 def exits(ref: ActorRef[Any]) -> None:
-    """An abnormal exit: SystemExit is no way to end a process here."""
+    """An abnormal exit: SystemExit does not end the process here."""
 
     def act(_: Any) -> None:
         raise SystemExit(0)
@@ -38,7 +38,7 @@ def ends(ref: ActorRef[Any]) -> None:
 
 
 def is_told(ref: ActorRef[Any]) -> None:
-    """`shutdown`: somebody else asked it to."""
+    """`shutdown`: another actor or caller asked it to."""
     ref.stop(block=False)
 
 
@@ -202,7 +202,7 @@ async def test_rule_26_the_queue_survives_a_backoff_and_a_failed_restart() -> No
 
 @in_loop
 async def test_a_child_that_is_dropped_leaves_its_queue_to_the_dead_letters() -> None:
-    """No message is lost in silence when there is no next incarnation."""
+    """No message is lost in silence if no next incarnation follows."""
     play = Play()
     async with running(supervisor("root", worker(play, "a", restart="temporary"))) as (w, root):
         a = root.child("a")

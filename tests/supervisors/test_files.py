@@ -65,7 +65,7 @@ children:
 
 @pytest.mark.parametrize(("name", "text"), [("tree.toml", BAD_TOML), ("tree.yaml", BAD_YAML)])
 def test_rule_24_all_faults_of_a_file_come_at_once_each_with_its_place(tmp_path: Path, name: str, text: str) -> None:
-    """Rule 24: whoever mends a file does not do it one error at a time."""
+    """Rule 24: an author does not repair a file one fault at a time."""
     file = tmp_path / name
     file.write_text(text)
     with pytest.raises(SpecError) as caught:

@@ -162,7 +162,7 @@ async def test_a_root_that_is_killed_interrupts_its_block_too() -> None:
 @pytest.mark.parametrize("end", ["auto_shutdown", "stop", "left"])
 @in_loop
 async def test_an_orderly_end_of_the_root_interrupts_nothing(end: str) -> None:
-    """The work is done, or somebody wanted it so."""
+    """The work is done, or the tree was told to stop."""
     play = Play()
     tree = supervisor(
         "root",
@@ -184,7 +184,7 @@ async def test_an_orderly_end_of_the_root_interrupts_nothing(end: str) -> None:
 
 @in_loop
 async def test_ignore_leaves_the_block_as_it_was() -> None:
-    """`on_give_up="ignore"`: whoever watches the root has no need to be interrupted."""
+    """`on_give_up="ignore"`: a program that watches the root is not interrupted."""
     async with start(fragile(Play()), on_give_up="ignore", **SILENT) as root:
         root.child("a").tell(boom)
         assert isinstance(await root.ended(), RestartLimitExceeded)
@@ -243,7 +243,7 @@ def test_every_call_to_a_root_that_gave_up_says_that_it_gave_up() -> None:
                 call().get(timeout=PATIENCE)
         with pytest.raises(ActorDeadError, match=why):
             root.ask("anything")
-        with pytest.raises(ActorDeadError, match=rf"root/b is gone \(shutdown\(root ended: .*{why}"):
+        with pytest.raises(ActorDeadError, match=rf"root/b has terminated \(shutdown\(root ended: .*{why}"):
             bystander.ask("anything")
 
 
@@ -259,11 +259,11 @@ def test_a_script_that_raises_what_a_dead_root_says_is_left_with_that() -> None:
 def test_a_child_that_was_never_there_is_still_not_found() -> None:
     """A root that lives says what it has."""
     with start(fragile(Play()), **SILENT) as root, pytest.raises(NotFound):
-        root.child("nobody")
+        root.child("ghost")
 
 
 def test_a_root_that_stopped_in_order_says_so() -> None:
-    """`child` of a root that has ended: not `NotFound`, whose advice is to ask the root."""
+    """`child` of a root that has ended: not `NotFound`, which says to ask the root."""
     with start(fragile(Play()), **SILENT) as root:
         assert isinstance(root, SupervisorRef)
     with pytest.raises(SupervisorEnded, match="root has ended: shutdown"):

@@ -141,7 +141,7 @@ async def test_rule_2_holds_on_every_host(kind: Any) -> None:
 @KINDS
 @in_loop
 async def test_rule_3_holds_on_every_host(kind: Any) -> None:
-    """Rule 3: a start that declines in a thread is no failure."""
+    """Rule 3: a start that declines in a thread is not a failure."""
     play = Play()
 
     def decline(_: Any) -> None:

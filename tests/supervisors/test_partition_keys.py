@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Actor, Message
+from actors import Actor, Message, Shutdown
 from actors.testing import simulation
 from supervisors import PartitionKeyError, child, partition_supervisor
 from supervisors._supervisor.canonical import NotCanonical, canonical
@@ -82,7 +82,12 @@ scalars = (
 )
 hashable = st.recursive(
     scalars,
-    lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=4) | st.builds(Order, inner),
+    lambda inner: (
+        st.tuples(inner, inner)
+        | st.frozensets(inner, max_size=4)
+        | st.builds(Order, inner)
+        | st.builds(Shutdown, inner)
+    ),
     max_leaves=6,
 )
 keys = st.recursive(

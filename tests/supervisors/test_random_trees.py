@@ -130,7 +130,7 @@ class Theatre:
                 ref.stop(block=False, drain=False)
 
     def accounted_for(self, w: World) -> list[Any]:
-        """Every message that was told and is no longer under way."""
+        """Every message that was told and is not under way any more."""
         handled = [message for _, _, message in self.play.seen]
         return sorted([*handled, *(message for _, message in w.dead_letters if isinstance(message, int))])
 

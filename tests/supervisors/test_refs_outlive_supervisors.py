@@ -181,7 +181,7 @@ def test_what_waits_for_a_place_that_is_not_there_again_is_a_dead_letter() -> No
 
 @pytest.mark.parametrize("restart", ["temporary", "permanent"])
 def test_a_supervisor_that_does_not_come_back_ends_its_children_for_good(restart: Any) -> None:
-    """Guards the askers below a supervisor that nobody restarts, or whose own supervisor gives up."""
+    """Guards the askers below a supervisor that is not restarted, or whose own supervisor gives up."""
     with simulation() as sim:
         inner = supervisor("s", child("x", Worker, args=([],)), restart=restart, backoff=constant(5))
         root = sim.start(supervisor("root", inner, max_restarts=0))

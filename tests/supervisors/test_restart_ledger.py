@@ -14,7 +14,7 @@ from tests.support import in_loop
 
 
 class Order:
-    """A message that crashes whoever handles it."""
+    """A message that crashes the actor that handles it."""
 
     def __call__(self, _: Any) -> None:
         raise LookupError("what was ordered is not there")

@@ -1,4 +1,4 @@
-"""The seam: the package names are generic, so somebody's own `actors.py` may stand in front of ours."""
+"""The seam: the package names are generic, so a user's own `actors.py` may stand in front of ours."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The seam between hosts, in the simulation: children on the loop, in threads and of pykka's own under one supervisor.
 
-They ask each other across the seam while faults of every kind happen, in every order of steps, and while somebody
+They ask each other across the seam while faults of every kind happen, in every order of steps, and while a thread
 stops, kills or crashes one of them at every single step. The oracles of the simulation say whether a message is lost,
-a question is never settled, anything is left over, or a stop takes longer than it may; the test adds that nobody waits
-for ever, and that everybody is there again.
+a question is never settled, anything is left over, or a stop takes longer than it may; the test adds that no caller
+waits for ever, and that every child runs again.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ EXPECTED = (ActorDeadError, CallTimeout, DeadlockError, InjectedCrash)
 
 
 def mixed(strategy: Strategy = "one_for_one") -> SupervisorSpec:
-    """One child on each host; nobody gives up, so that everybody has to come back."""
+    """One child on each host; the supervisor never gives up, so each child must come back."""
     children = [child(name, kind, shutdown=1.0) for name, kind in MEMBERS.items()]
     return supervisor("root", *children, strategy=strategy, max_restarts=1000)
 
@@ -155,7 +155,7 @@ def test_one_of_them_may_go_at_every_single_step(disturb: Callable[[Simulation, 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_the_whole_tree_may_end_at_every_single_step(end: str) -> None:
-    """Whoever asks hears that it is over; nothing is left, and an orderly stop stays within the shutdown times."""
+    """Each caller gets an answer; nothing is left, and an orderly stop stays within the shutdown times."""
 
     def run(step: int) -> int:
         with simulation() as sim:

@@ -145,7 +145,7 @@ class OnLoop(Actor):
 
 
 class Moved(OnLoop):
-    """A mistake of whoever wrote it."""
+    """A mistake of its author."""
 
     host = "thread"
 
@@ -161,7 +161,7 @@ def test_an_actor_that_is_made_for_one_host_is_refused_on_the_other_with_all_oth
 
 
 def test_an_actor_named_by_its_module_is_refused_on_the_wrong_host_where_it_is_imported() -> None:
-    """Guards trees in files: before the import nobody knows the class."""
+    """Guards trees in files: before the import the class is unknown."""
     tree = supervisor("root", child("w", f"{__name__}:OnLoop", host="thread"))
     (found,) = unresolved(tree)
     assert str(found) == "root/w: host: OnLoop runs on the loop only, got 'thread'"

@@ -71,7 +71,7 @@ async def test_rule_1_start_child_answers_only_when_the_child_has_started() -> N
 
 @in_loop
 async def test_rule_1_requests_that_come_meanwhile_do_not_start_the_next_child_early() -> None:
-    """Rule 1: two children asked for come up one after the other, whatever else is asked and whoever crashes."""
+    """Rule 1: two children asked for come up one after the other, whatever else is asked or crashes."""
     play = Play()
     play.starts["b"] = play.held
     async with running(supervisor("root", worker(play, "a"))) as (w, root):
@@ -239,7 +239,7 @@ async def test_rule_3_a_declined_child_can_be_started_later() -> None:
 
 @in_loop
 async def test_rule_3_a_restart_may_decline_too() -> None:
-    """Rule 3: the child comes to rest; nobody tries again, and the siblings are left alone."""
+    """Rule 3: the child comes to rest without another attempt, and the siblings are left alone."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"), worker(play, "b"))) as (w, root):
         play.starts["a"] = decline
@@ -301,7 +301,7 @@ async def test_rule_4_a_start_in_time_leaves_no_timer() -> None:
 
 @in_loop
 async def test_a_start_that_is_cancelled_undoes_what_it_started() -> None:
-    """A start is left in order by whoever gives up waiting for it: nothing stays."""
+    """A caller that stops waiting for a start leaves it in order: nothing stays."""
     play = Play()
     play.starts["b"] = play.held
     async with empty_stage() as w:
@@ -319,7 +319,7 @@ async def test_a_start_that_is_cancelled_undoes_what_it_started() -> None:
 
 @in_loop
 async def test_a_root_that_is_stopped_while_it_starts_ends_the_wait_for_it() -> None:
-    """Whoever waits for the start hears that it will not come, and does not wait for ever."""
+    """The caller that waits for the start gets an error, and does not wait for ever."""
     play = Play()
     play.starts["a"] = play.held
     async with empty_stage() as w:

@@ -109,7 +109,7 @@ async def test_rule_17_brutal_kill_does_not_ask() -> None:
 
 @in_loop
 async def test_rule_17_infinity_waits_as_long_as_it_takes() -> None:
-    """Rule 17: nobody is killed, however late it is."""
+    """Rule 17: no child is killed, however late it is."""
     play = Play()
     play.stops["a"] = play.held
     async with running(supervisor("root", worker(play, "a", shutdown="infinity"))) as (w, root):
@@ -248,7 +248,7 @@ async def test_rule_18_a_supervisor_reports_its_end_only_after_every_descendant_
 
 
 class Stubborn(Actor):
-    """Blocks its thread until it is let go, whoever wants what."""
+    """Blocks its thread until it is released."""
 
     host = "thread"
 
@@ -407,7 +407,7 @@ async def test_rule_20_a_restarted_supervisor_does_not_hear_the_timers_of_its_ki
 
 @in_loop
 async def test_rule_20_requests_that_wait_are_answered_when_the_supervisor_is_killed() -> None:
-    """Rule 23: nobody waits for a supervisor that is gone."""
+    """Rule 23: no caller waits for a supervisor that has terminated."""
     play = Play()
     play.starts["b"] = play.held
     async with running(supervisor("root", worker(play, "a"))) as (w, root):
@@ -422,7 +422,7 @@ async def test_rule_20_requests_that_wait_are_answered_when_the_supervisor_is_ki
 
 @in_loop
 async def test_rule_20_a_supervisor_killed_during_its_own_start_fails_that_start() -> None:
-    """Rules 2 and 20: whoever waits for it hears so, and what it had started is gone."""
+    """Rules 2 and 20: its callers get an error, and the children that it had started have terminated."""
     play = Play()
     play.starts["b"] = play.held
     async with empty_stage() as w:
@@ -442,7 +442,7 @@ async def test_rule_20_a_supervisor_killed_during_its_own_start_fails_that_start
 @WAYS
 @in_loop
 async def test_a_stop_order_that_arrives_while_the_supervisor_is_still_starting(stop: Any) -> None:
-    """It undoes what has started and ends; nobody waits for ever."""
+    """It stops the children that have started and ends; no caller waits for ever."""
     play = Play()
     play.starts["b"] = play.held
     async with empty_stage() as w:
@@ -595,7 +595,7 @@ async def test_nothing_is_left_after_a_stop_whatever_the_tree_was_doing() -> Non
 
 @in_loop
 async def test_names_are_released_before_anyone_hears_of_the_exit() -> None:
-    """Rule 32: whoever is told may take the name at once."""
+    """Rule 32: an actor that is notified may take the name at once."""
     play = Play()
     async with running(supervisor("root", worker(play, "a", name="one"))) as (w, root):
         found: list[object] = []

@@ -34,7 +34,7 @@ async def test_rule_6_what_each_strategy_restarts_and_in_which_order(strategy: A
 @pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
 @in_loop
 async def test_rule_6_members_of_a_group_stop_one_by_one_and_start_one_by_one(strategy: Any) -> None:
-    """Rule 6: the next is told to stop only when the last is gone; nobody starts before all have stopped."""
+    """Rule 6: the next is told to stop only when the last has terminated; no child starts before all have stopped."""
     play = Play()
     play.stops["c"] = play.held
     async with running(supervisor("root", *[worker(play, id) for id in "abc"], strategy=strategy)) as (w, root):
@@ -161,7 +161,7 @@ async def test_rule_7_exits_during_a_group_restart_merge_into_it() -> None:
 
 @in_loop
 async def test_rule_7_a_bystander_that_crashes_in_its_stop_merges() -> None:
-    """Rule 7: an on_stop that raises while the group restarts is no second cause."""
+    """Rule 7: an on_stop that raises while the group restarts is not a second cause."""
     play = Play()
     play.stops["b"] = boom
     children = [worker(play, id) for id in "abc"]
@@ -206,7 +206,7 @@ async def test_rule_7_an_earlier_sibling_extends_a_rest_for_one_restart() -> Non
 
 @in_loop
 async def test_rule_7_a_stop_of_the_supervisor_ends_a_group_restart() -> None:
-    """Rule 7: nobody is started any more, and the end is that of the order."""
+    """Rule 7: no child is started any more, and the end is that of the order."""
     play = Play()
     play.stops["c"] = play.held
     children = [worker(play, id) for id in "abc"]

@@ -98,7 +98,7 @@ async def test_a_task_may_be_restarted_until_it_succeeds() -> None:
 
 @in_loop
 async def test_a_task_that_exhausts_the_budget_gives_its_last_exception() -> None:
-    """The supervisor gives up, and nobody waits for ever."""
+    """The supervisor gives up, and no caller waits for ever."""
     async with running(tasks("root", task_restart="transient", task_backoff=None, max_restarts=2)) as (_, root):
         with pytest.raises((LookupError, ActorDeadError)):
             await root.run(fails)
@@ -137,7 +137,7 @@ async def test_the_end_of_the_supervisor_settles_every_task(how: str) -> None:
 
 @in_loop
 async def test_a_task_supervisor_may_be_full() -> None:
-    """Whoever comes then hears so from the future of the result."""
+    """A later caller gets the error from the future of the result."""
     async with running(tasks("root", max_children=1, task_shutdown="brutal_kill")) as (w, root):
         first = root.run(hang)
         await w.settle()
@@ -151,7 +151,7 @@ async def test_a_task_supervisor_may_be_full() -> None:
 @pytest.mark.parametrize("what", [None, 7, "double"], ids=repr)
 @in_loop
 async def test_what_cannot_be_called_is_an_error_of_the_task(what: Any) -> None:
-    """And of nobody else."""
+    """And of no other callers."""
     async with running(tasks("root")) as (_, root):
         with pytest.raises(TypeError):
             await root.run(what)

@@ -123,7 +123,7 @@ async def test_rule_23_a_changed_name_is_taken_over_and_the_old_one_is_free() ->
 
 @in_loop
 async def test_rule_23_what_is_at_rest_stays_so() -> None:
-    """Rule 23: an update starts nobody who was stopped on purpose."""
+    """Rule 23: an update does not start a child that was stopped on purpose."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"), worker(play, "b"))) as (_, root):
         await root.terminate_child("a")
@@ -176,7 +176,7 @@ async def test_rule_23_the_update_answers_when_all_of_it_is_done() -> None:
 
 @in_loop
 async def test_rule_23_an_update_is_refused_when_the_supervisor_ends_meanwhile() -> None:
-    """Rule 23: nobody waits for ever."""
+    """Rule 23: no caller waits for ever."""
     play = Play()
     play.starts["b"] = play.held
     async with running(supervisor("root", worker(play, "a"))) as (w, root):

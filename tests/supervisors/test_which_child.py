@@ -41,7 +41,7 @@ def test_one_child_is_shown_as_among_all_of_them() -> None:
         assert [each.state for each in root.which_children().get()] == ["running", "backing_off", "stopped", "running"]
         assert many.which_child("1").get() == many.which_children().get()[0]
         with pytest.raises(NotFound):
-            root.which_child("nobody").get()
+            root.which_child("ghost").get()
 
 
 def test_a_supervisor_that_is_ending_says_nothing_of_its_children() -> None:

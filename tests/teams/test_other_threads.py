@@ -193,7 +193,7 @@ def test_a_message_to_all_of_a_team_that_is_started_again_waits_for_it() -> None
         assert [each.message for each in letters if each.path == "root/crew" and isinstance(each.message, str)] == [
             "two"
         ]
-        with pytest.raises(Exception, match="root/crew is gone"):
+        with pytest.raises(Exception, match="root/crew has terminated"):
             crew.tell_all("three")
 
 

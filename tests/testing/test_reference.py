@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from actors import Shutdown
 from actors._core.cell import Cell
 from supervisors import child, constant, supervisor
+from supervisors._engine.engine import Engine
 from supervisors._engine.operation import Operation
-from supervisors._engine.state import EngineState
 from supervisors.testing import Line, Puppet, Reference, ReferenceDisagreement, Trial, trials
 
 
@@ -37,7 +37,7 @@ def test_the_model_judges_what_happens() -> None:
 
 def test_a_supervisor_that_breaks_a_rule_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards the model: a group that leaves its bystanders running is no one_for_all."""
-    monkeypatch.setattr("supervisors._engine.decisions.group", lambda strategy, order, place: (order[place],))
+    monkeypatch.setattr("supervisors._engine.engine.group", lambda strategy, order, place: (order[place],))
     tree = supervisor("root", child("a", Puppet, backoff=None), child("b", Puppet), strategy="one_for_all")
     with pytest.raises(ReferenceDisagreement, match="rule"):
         Trial(tree, (Line(1.0, "root/a", "crash"),)).run()
@@ -94,7 +94,7 @@ def test_a_request_that_waits_for_the_delay_of_a_group_is_noticed(monkeypatch: p
     tree = supervisor("root", child("a", Puppet, backoff=constant(4.0)), strategy="one_for_all")
     trial = Trial(tree, (*CRASHED, Line(2.0, "root", "start_child", child("b", Puppet))))
 
-    def wait(self: EngineState, operation: Operation, until: float, now: float) -> None:
-        operation.token = self._arm(operation, max(0.0, until - now))
+    def wait(self: Engine, operation: Operation, until: float, now: float) -> None:
+        operation.token = self._out.arm(operation, max(0.0, until - now))
 
-    assert accused(monkeypatch, "supervisors._engine.decisions.Engine._wait_together", wait, trial) == 23
+    assert accused(monkeypatch, "supervisors._engine.engine.Engine._wait_together", wait, trial) == 23

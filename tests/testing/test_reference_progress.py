@@ -7,7 +7,7 @@ import pytest
 from actors._core.cell import Cell
 from supervisors import child, constant, dynamic_supervisor, linear, supervisor
 from supervisors._engine.child import Child
-from supervisors._engine.state import EngineState
+from supervisors._engine.engine import Engine
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
 
 A = child("a", Puppet, backoff=None)
@@ -34,7 +34,7 @@ def test_a_budget_without_a_period_is_spent_in_a_row_only(monkeypatch: pytest.Mo
     """Guards the model of rule 8: what is handled between two crashes takes them back."""
     tree = supervisor("root", A, max_restarts=2)
     with monkeypatch.context() as patch:
-        assert accused(patch, Trial(tree, CRASHES), EngineState, "_grants", lambda *_: True) in (10, 17)
+        assert accused(patch, Trial(tree, CRASHES), Engine, "_grants", lambda *_: True) in (10, 17)
     with monkeypatch.context() as patch:
         assert accused(patch, Trial(tree, WORKED + CRASHES), Child, "down", lambda *_: None) in (10, 18, 26)
 
@@ -75,7 +75,7 @@ def test_changed_settings_count_at_once_however_they_came(monkeypatch: pytest.Mo
     for deed in ("update_settings", "adopt_settings"):
         with monkeypatch.context() as patch:
             trial = Trial(tree, (Line(1.0, "root/s", deed, settings), *crashes))
-            assert accused(patch, trial, EngineState, "_take_settings", lambda *_: ()) in (6, 23)
+            assert accused(patch, trial, Engine, "_take_settings", lambda *_: ()) in (6, 23)
 
 
 def test_changed_settings_of_a_dynamic_supervisor_are_judged() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from supervisors import Reconciliation, Spec, SupervisorSpec, budget, child, constant, dynamic_supervisor, supervisor
 from supervisors._engine.children import Children
-from supervisors._engine.requests import EngineRequests
-from supervisors._engine.state import EngineState
+from supervisors._engine.effects import Outbox
+from supervisors._engine.engine import Engine
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
 from supervisors.testing._update import difference, runs_the_same
 
@@ -100,12 +100,12 @@ def test_who_restarts_what_is_adopted_is_accused(monkeypatch: pytest.MonkeyPatch
     """Guards rule 23 in the model."""
     trial = judged(TREE, update(child("a", Puppet, shutdown=1.0)))
 
-    def restart(self: EngineRequests, child: object, spec: Spec) -> None:
+    def restart(self: Engine, child: object, spec: Spec) -> None:
         stop: list[object] = []
         self._replace(child, spec, stop, [], 1.0)  # type: ignore[arg-type]
         self._under_way().add(stop=stop)  # type: ignore[arg-type]
 
-    assert accused(monkeypatch, trial, EngineRequests, "_adopt", restart) in (5, 23)
+    assert accused(monkeypatch, trial, Engine, "_adopt", restart) in (5, 23)
 
 
 def test_who_ignores_the_new_order_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +117,9 @@ def test_who_ignores_the_new_order_is_accused(monkeypatch: pytest.MonkeyPatch) -
 def test_who_answers_something_else_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards rule 23 in the model: the answer is what was done."""
     trial = judged(TREE, update(NEW))
-    answer = EngineState._answer
+    answer = Outbox.answer
 
-    def lie(self: EngineState, request: object, value: object) -> None:
+    def lie(self: Outbox, request: object, value: object) -> None:
         answer(self, request, Reconciliation((), (), (), ()) if isinstance(value, Reconciliation) else value)
 
-    assert accused(monkeypatch, trial, EngineState, "_answer", lie) == 23
+    assert accused(monkeypatch, trial, Outbox, "answer", lie) == 23

@@ -97,7 +97,7 @@ def test_a_subtask_that_fails_is_in_the_synthesis() -> None:
     result = result_of(hierarchical("root"), "x", root, data, member("bad", fails("broken")))
     assert result["data"] == "a:data"
     assert result["bad"] == "broken"
-    assert "nobody in crew is nobody" in result["nobody"]
+    assert "no member of team 'crew' fits nobody" in result["nobody"]
 
 
 @pytest.mark.parametrize("policy", [fail_fast(), quorum(2)], ids=["fail_fast", "quorum"])
