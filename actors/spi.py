@@ -27,6 +27,7 @@ from actors._core.mailbox import MailboxSpec
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
 from actors._core.props import Props, wrong_host
 from actors._core.ref import ActorRef
+from actors._core.reply import CallbackReply
 from actors._core.timers import Timer
 from actors._core.waits import Awaited, Wanted
 from actors._name import ENVIRONMENT, NAME
@@ -214,6 +215,7 @@ __all__ = [
     "ActorRef",
     "Awaited",
     "CallTimeout",
+    "CallbackReply",
     "Cell",
     "ChildDeclined",
     "ChildExited",
