@@ -243,7 +243,7 @@ class TeamMetrics(Collector):
             failed = sum(ended.values()) - done
             average = spent.total / sum(spent.counts) if spent is not None else None
         active, waiting = view.works if view is not None else (0, 0)
-        seats = view.seats.values() if view is not None else ()
+        seats = view.slots.values() if view is not None else ()
         running = sum(seat.ref is not None and seat.ref.is_alive() for seat in seats)
         return Health(done, failed, active, waiting, running, len(seats), average)
 
@@ -278,7 +278,7 @@ class TeamMetrics(Collector):
         busy: dict[Labels, float] = {}
         now = self._runtime.now()
         for team, view in self._views().items():
-            for id, seat in view.seats.items():
+            for id, seat in view.slots.items():
                 labels = (team, id)
                 seats[labels], reserved[labels] = seat.capacity, seat.reserved
                 spent = seat.ref.statistics().seconds if seat.ref is not None else 0.0

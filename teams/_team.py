@@ -36,8 +36,8 @@ from supervisors.spi import (
     supervisor,
 )
 from teams._dispatch.coordinator import Coordinator
-from teams._dispatch.dispatcher import TeamSpec
-from teams._dispatch.messages import AwaitPart, MemberUp
+from teams._dispatch.messages import AwaitPart, MemberUp, PartUp
+from teams._dispatch.spec import TeamSpec
 from teams._members.handoff import HandoffRule
 from teams._members.member import Member
 from teams._members.role import Role
@@ -92,6 +92,9 @@ class Team(Supervisor):
         if part is not None:
             for reply in self._callers.take(started.id):
                 answer(reply, part)
+        coordinator = self.runtime.find(f"{self.path}/coordinator")
+        if coordinator is not None and coordinator is not part:
+            notice(coordinator, PartUp(started.id))
 
 
 class _Callers:
@@ -213,7 +216,7 @@ def team(
     faults += [*_goal_faults(id, members, roles, goal), *_number_faults(id, max_hops, ageing)]
     if faults:
         raise SpecError(faults)
-    charter = TeamSpec(
+    spec = TeamSpec(
         id,
         members,
         roles,
@@ -224,7 +227,7 @@ def team(
         options.get("max_restarts", SupervisorSpec.model_fields["max_restarts"].default),
         options.get("period"),
     )
-    children = list(_children(charter, strategy, options, goal))
+    children = list(_children(spec, strategy, options, goal))
     options.setdefault("max_restarts", OWN_RESTARTS)
     options["period"] = _period(options)
     return supervisor(
@@ -237,11 +240,11 @@ def team(
     )
 
 
-def _children(charter: TeamSpec, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
+def _children(spec: TeamSpec, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
     """What a team is made of, in start order. Takes what is meant for the members out of the options."""
     yield supervisor(
         "members",
-        *(charter.budgeted(spec) for each in charter.members for spec in each.specs),
+        *(spec.budgeted(slot) for each in spec.members for slot in each.specs),
         strategy=strategy,
         max_restarts=None,  # each member has a budget of its own
         supervisor_class=Members,
@@ -249,7 +252,7 @@ def _children(charter: TeamSpec, strategy: Strategy, options: TeamOptions, goal:
         on_failure=options.pop("on_failure", None),
     )
     yield child("topics", Topics, backoff=None)
-    yield child("coordinator", Coordinator, args=(charter,), backoff=None)
+    yield child("coordinator", Coordinator, args=(spec,), backoff=None)
     # Runs wait for others, and when they are to stop, what they wait for is called off: they need no time for that.
     run = child(
         "run",

@@ -17,11 +17,23 @@ from actors.spi import (
     last_reason,
     when_terminated,
 )
-from supervisors.spi import SpecError, SpecFault, SupervisionError, SupervisorRef
+from supervisors.spi import SpecError, SpecFault, SupervisorRef
 from teams._checks.fields import count_faults, priority_faults, seconds_faults
-from teams._dispatch.broadcast import BroadcastTo
+from teams._dispatch.ask import ask_again
+from teams._dispatch.broadcast import SendToAll
 from teams._dispatch.gather import Gathered, GatherPolicy, collect
-from teams._dispatch.messages import AwaitPart, EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SlotInfo
+from teams._dispatch.messages import (
+    AwaitPart,
+    EndRun,
+    GetRoster,
+    Halt,
+    Join,
+    Leave,
+    PauseTeam,
+    ResetTeam,
+    ResumeTeam,
+    SlotInfo,
+)
 from teams._dispatch.view import TeamView
 from teams._dispatch.work import Assign
 from teams._members.member import Member
@@ -30,11 +42,9 @@ from teams._members.target import Can, Pool, WorkTarget, work_target_faults
 from teams._runs.pattern import Pattern, pattern_faults, whoms
 from teams._runs.run import broken
 from teams._runs.state import RunHandle, RunState
-from teams.errors import RunFailed, TeamError, TeamHalted, WorkTimeout
+from teams.errors import RunFailed, TeamHalted, WorkTimeout
 from teams.protocols._topics.ref import TopicsRef
 
-ASKED = 5
-"""How often the coordinator is asked that crashes over being asked."""
 STARTS = 3
 """How often the start of a run is asked for."""
 
@@ -82,7 +92,8 @@ class TeamRef(SupervisorRef):
             *(_wrong(path, "priority", "a whole number", None) if urgency is None else priority_faults(path, urgency)),
             *count_faults(path, "attempts", attempts),
         )
-        return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts, self.runtime.now()))
+        asked_at = None if timeout is None else self.runtime.now()
+        return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts, asked_at))
 
     def play(self, pattern: Pattern, value: object = None) -> RunHandle:
         """Plays a pattern with this input. The handle is the result to wait for, the events, and the way to cancel.
@@ -160,7 +171,7 @@ class TeamRef(SupervisorRef):
                 else ()
             ),
         )
-        return self._coordinate(BroadcastTo(message, to, policy or collect(), within))
+        return self._coordinate(SendToAll(message, to, policy or collect(), within))
 
     def tell_all(self, message: object, to: str | Can | None = None) -> None:
         """Sends a message to every member, or to those of a role or capability, and does not wait. If the team is being
@@ -176,7 +187,7 @@ class TeamRef(SupervisorRef):
 
         def tell(coordinator: ActorRef[Any]) -> None:
             try:
-                coordinator.tell(BroadcastTo(message, to, collect(), None))
+                coordinator.tell(SendToAll(message, to, collect(), None))
             except ActorDeadError as error:
                 gone(error)
 
@@ -228,11 +239,11 @@ class TeamRef(SupervisorRef):
         """Begins no new work and tells nobody of new events; what has begun goes on. A future of whether that was
         news.
         """
-        return self._coordinate(Pause())
+        return self._coordinate(PauseTeam())
 
     def resume_work(self) -> Future[bool]:
         """Goes on after `pause_work`. A future of whether that was news."""
-        return self._coordinate(Resume())
+        return self._coordinate(ResumeTeam())
 
     def halt(self, reason: str = "halt() was called") -> Future[None]:
         """The kill switch: all work fails with `TeamHalted`, runs end, members are killed and stay down until `reset`.
@@ -263,65 +274,56 @@ class TeamRef(SupervisorRef):
     def _reach(
         self,
         part: str,
-        there: Callable[[ActorRef[Any]], object],
-        gone: Callable[[Exception], object],
+        on_part: Callable[[ActorRef[Any]], object],
+        on_error: Callable[[Exception], object],
         timeout: float | None = None,
     ) -> None:
-        """Calls `there` with a part of the team: at once if there is one, or, while the team is being started again, as
-        soon as that part is up. Calls `gone` when the team has terminated (`ActorDeadError`) or `timeout` seconds have
-        passed (`CallTimeout`) before. What is called later runs on the loop thread.
+        """Calls `on_part` with a part of the team: at once if it exists; while the team is being started again, as soon
+        as that part is up. Calls `on_error` if the team terminates (`ActorDeadError`) or `timeout` seconds pass
+        (`CallTimeout`) before. What is called later runs on the loop thread.
         """
         found = self.runtime.find(f"{self.path}/{part}")
         if found is not None:
-            there(found)
+            on_part(found)
             return
 
         def answered(asked: Future[ActorRef[Any]]) -> None:
             try:
                 found = asked.get()
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller hears of it
-                gone(error)
+                on_error(error)
             else:
-                there(found)
+                on_part(found)
 
         self.ask(AwaitPart(part), block=False, timeout=timeout).add_done_callback(answered)
 
     def _coordinate(self, message: object) -> Future[Any]:
-        future: Future[Any] = Future(self.runtime.park)
+        """Asks the coordinator. A coordinator that crashed over the question is asked again. When it has terminated, it
+        has said what became of the work, and what its members had begun is not known any more.
+        """
+        runtime = self.runtime
+        future: Future[Any] = Future(runtime.park)
+        coordinator = runtime.find(f"{self.path}/coordinator")
+        if coordinator is not None:
+            ask_again(coordinator, message, future.set, future.set_exception)
+        else:
+            self._coordinate_later(message, future)
+        return future
+
+    def _coordinate_later(self, message: object, future: Future[Any]) -> None:
+        """The same while the team is being started again. The time limit of work counts already."""
         timeout = message.timeout if isinstance(message, Assign) else None
 
-        def gone(error: Exception) -> None:
+        def failed(error: Exception) -> None:
             if isinstance(error, ActorDeadError):
                 error = ActorDeadError(self.path, error.reason, message)
             elif isinstance(error, CallTimeout) and timeout is not None:
                 error = WorkTimeout(self.path, "work", timeout, None)
             future.set_exception(error)
 
-        self._reach("coordinator", partial(self._ask_coordinator, message, future, ASKED), gone, timeout)
-        return future
-
-    def _ask_coordinator(self, message: object, future: Future[Any], tries: int, coordinator: ActorRef[Any]) -> None:
-        # No deadline but the one that is asked for: the end of the coordinator settles everything.
-        asked = coordinator.ask(message, block=False, timeout=None)
-        asked.add_done_callback(partial(self._answered, message, future, tries - 1, coordinator))
-
-    def _answered(
-        self, message: object, future: Future[Any], tries: int, coordinator: ActorRef[Any], asked: Future[Any]
-    ) -> None:
-        """A coordinator that crashed over being asked has not begun what it was asked for: it is asked again. When
-        its place is gone, it has said what became of the work, and with it all is gone that says who has begun what.
-        """
-        try:
-            answer = asked.get()
-        except (TeamError, SupervisionError) as error:
-            future.set_exception(error)
-        except Exception as error:  # noqa: BLE001 - whatever crashed it
-            if tries and coordinator.is_alive():
-                self._ask_coordinator(message, future, tries, coordinator)
-            else:
-                future.set_exception(error)
-        else:
-            future.set(answer)
+        self._reach(
+            "coordinator", lambda found: ask_again(found, message, future.set, future.set_exception), failed, timeout
+        )
 
 
 def _refuse(*faults: SpecFault) -> None:

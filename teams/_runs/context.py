@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from actors.spi import Actor, ActorDeadError, ActorRef, NoProc, post, sleep
+from actors.spi import Actor, ActorDeadError, ActorRef, NoProc, sleep
+from teams._dispatch.ask import ask_again
 from teams._dispatch.gather import Gathered, Gathering, GatherPolicy, collect
 from teams._dispatch.messages import CancelWork, GetRoster
 from teams._dispatch.work import Assign
@@ -18,15 +19,12 @@ from teams._members.results import Outcome
 from teams._members.target import Can, Pool
 from teams._runs.interrupt import is_interrupt
 from teams._runs.pattern import Inline, Pattern, Target, label
-from teams._runs.state import BEGAN, Answer, Journal, RunState
-from teams.errors import NoCapableAgent, RunError, StepFailed, StepTimeout, TeamError, WorkFailed
+from teams._runs.state import BEGAN, Journal, RunState, StepAnswer
+from teams.errors import NoCapableAgent, RunError, StepFailed, StepTimeout, WorkFailed
 from teams.events import RunEvent, StepBegan, StepBroke, StepDone, StepSkipped
 from teams.protocols._topics.ref import TopicsRef
 
 T = TypeVar("T")
-
-ASKED = 5
-"""How often the coordinator is asked for the same when it crashes over it."""
 
 
 class RunContext:
@@ -223,23 +221,22 @@ class RunContext:
         return Outcome(error=StepFailed(self.run, key, error.error if isinstance(error, WorkFailed) else error))
 
     async def _asked(self, key: str, request: object) -> Outcome:
-        """What the coordinator answers. What it was asked when it crashed is asked again: it knows work by its id."""
+        """What the coordinator answers. It knows work by its id, so a coordinator that crashed over it is asked again.
+        The answer waits with the record: after a crash of this actor the question is not asked again.
+        """
         answers = self._record.answers
-        outcome = None
-        for _ in range(ASKED):
-            answer = answers.get(key)
-            if answer is None:
-                answer = answers[key] = Answer()
-                post(self._coordinator, request, answer)
-            if answer.outcome is None:
-                answer.waiter = asyncio.get_running_loop().create_future()
-                await answer.waiter
-            outcome = answer.outcome
-            answers.pop(key, None)
-            assert outcome is not None
-            if outcome.error is None or isinstance(outcome.error, TeamError) or not self._coordinator.is_alive():
-                break
-        assert outcome is not None
+        answer = answers.get(key)
+        if answer is None:
+            answer = answers[key] = StepAnswer()
+            ask_again(
+                self._coordinator,
+                request,
+                lambda result: answer.settle(Outcome(result)),
+                lambda error: answer.settle(Outcome(error=error)),
+                wanted=lambda: answers.get(key) is answer,
+            )
+        outcome = await answer.wait()
+        answers.pop(key, None)
         return outcome
 
     async def _here(self, key: str, target: Any, value: object, priority: int | None, attempts: int) -> object:

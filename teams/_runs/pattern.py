@@ -89,7 +89,7 @@ def whoms(target: Target) -> Iterator[str | Can]:
         for part in target.parts():
             yield from whoms(part)
     elif isinstance(target, Pool):
-        yield target.whom
+        yield target.target
     elif isinstance(target, str | Can):
         yield target
 
@@ -101,7 +101,7 @@ def label(target: Target) -> str:
     if isinstance(target, Can):
         return target.capability
     if isinstance(target, Pool):
-        return label(target.whom)
+        return label(target.target)
     if isinstance(target, Pattern):
         return re.sub(r"(?<!^)(?=[A-Z])", "_", type(target).__name__).lower()
     return getattr(target, "__name__", type(target).__name__)

@@ -35,34 +35,30 @@ class Progress:
     under_way: tuple[str, ...]
 
 
-class Answer:
-    """Takes the outcome of a step that was given to the team. It belongs to the record, so that the outcome is there
-    when the actor of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
+class StepAnswer:
+    """The outcome of a step that was given to the team. It belongs to the record, so it is still there when the actor
+    of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
     """
 
-    __slots__ = ("outcome", "waiter")
+    __slots__ = ("_outcome", "_waiter")
 
     def __init__(self) -> None:
-        self.outcome: Outcome | None = None
-        self.waiter: asyncio.Future[None] | None = None
-        """Settled when the outcome is there."""
+        self._outcome: Outcome | None = None
+        self._waiter: asyncio.Future[None] | None = None
 
-    def done(self) -> bool:
-        """Whether the outcome is there."""
-        return self.outcome is not None
+    def settle(self, outcome: Outcome) -> None:
+        """The step has ended."""
+        self._outcome = outcome
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-    def set_result(self, result: object, /) -> None:
-        """The step is done."""
-        self._settle(Outcome(result))
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """It has failed."""
-        self._settle(Outcome(error=exception))
-
-    def _settle(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
+    async def wait(self) -> Outcome:
+        """Waits for the outcome."""
+        if self._outcome is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        assert self._outcome is not None
+        return self._outcome
 
 
 @runtime_checkable
@@ -86,7 +82,7 @@ class RunState:
     journal: Journal = field(default_factory=dict)
     parts: dict[str, Journal] = field(default_factory=dict)
     """Journals of parts that are forgotten as soon as the part has ended."""
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, StepAnswer] = field(default_factory=dict)
     """Steps that were given to the team and have not ended."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What patterns keep through crashes, by where they stand."""
