@@ -646,3 +646,25 @@ def test_check_remarks_on_nothing_a_team_is_made_of_that_nobody_wrote(max_restar
         assert check(team("crew", member("echo", echo), goal=aim, max_restarts=max_restarts)).findings == ()
     busy = team("crew", member("echo", echo, backoff=None), max_restarts=None)
     assert {each.path for each in check(busy).findings} == {"crew/members/echo"}
+
+
+def test_the_deadline_of_a_caller_does_not_have_its_work_done_twice() -> None:
+    """Guards at most once: a handler with a deadline asks a team. The coordinator was asked again at the deadline."""
+    begun: list[object] = []
+
+    async def takes_long(value: object) -> object:
+        begun.append(value)
+        await asyncio.sleep(10.0)
+        return value
+
+    class Asking(Actor):
+        async def on_receive(self, message: object) -> object:
+            crew: Any = self.runtime.find("crew")
+            return await crew.assign(message, "a")
+
+    with simulation() as sim:
+        sim.start(team("crew", member("a", takes_long, concurrency=3)))
+        asked = sim.spawn(Asking).ask("x", block=False, timeout=2.0)
+        sim.advance(30.0)
+        assert asked.done()
+        assert begun == ["x"]
