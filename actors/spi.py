@@ -10,7 +10,7 @@ import contextlib
 import queue
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pykka
 
@@ -71,8 +71,20 @@ from actors.reasons import (
     within,
 )
 
+if TYPE_CHECKING:
+    from actors._observe.series import EventMetrics
+
 ANYWHERE = random.Random()
 """The randomness of code that runs outside of any actor."""
+
+
+def __getattr__(name: str) -> Any:
+    """`EventMetrics`, which imports the Prometheus client, loads when it is first used."""
+    if name == "EventMetrics":
+        from actors._observe.series import EventMetrics
+
+        return EventMetrics
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def current_clock() -> Clock:
@@ -229,6 +241,7 @@ __all__ = [
     "DeadlockError",
     "Down",
     "Envelope",
+    "EventMetrics",
     "EventStream",
     "ExitReason",
     "Exited",

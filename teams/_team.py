@@ -35,7 +35,7 @@ from supervisors.spi import (
     exponential,
     supervisor,
 )
-from teams._dispatch.coordinator import Coordinator
+from teams._dispatch.coordinator import MEMBERS, TOPICS, Coordinator
 from teams._dispatch.messages import AwaitPart, MemberUp, PartUp
 from teams._dispatch.spec import TeamSpec
 from teams._members.handoff import HandoffRule
@@ -87,13 +87,13 @@ class Team(Supervisor):
 
     @handles
     def child_started(self, started: ChildStarted) -> None:
+        coordinator = self.runtime.find(f"{self.path}/coordinator")  # None at the first start of what comes before it
         super().child_started(started)
         part = self.runtime.find(f"{self.path}/{started.id}")
         if part is not None:
             for reply in self._callers.take(started.id):
                 answer(reply, part)
-        coordinator = self.runtime.find(f"{self.path}/coordinator")
-        if coordinator is not None and coordinator is not part:
+        if coordinator is not None and started.id in (MEMBERS, TOPICS):
             notice(coordinator, PartUp(started.id))
 
 
@@ -243,7 +243,7 @@ def team(
 def _children(spec: TeamSpec, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
     """What a team is made of, in start order. Takes what is meant for the members out of the options."""
     yield supervisor(
-        "members",
+        MEMBERS,
         *(spec.budgeted(slot) for each in spec.members for slot in each.specs),
         strategy=strategy,
         max_restarts=None,  # each member has a budget of its own
@@ -251,7 +251,7 @@ def _children(spec: TeamSpec, strategy: Strategy, options: TeamOptions, goal: Go
         keep_children=False,
         on_failure=options.pop("on_failure", None),
     )
-    yield child("topics", Topics, backoff=None)
+    yield child(TOPICS, Topics, backoff=None)
     yield child("coordinator", Coordinator, args=(spec,), backoff=None)
     # Runs wait for others, and when they are to stop, what they wait for is called off: they need no time for that.
     run = child(
