@@ -39,7 +39,7 @@ from teams._dispatch.work import Assign
 from teams._members.member import Member
 from teams._members.results import Outcome
 from teams._members.target import Can, Pool, WorkTarget, work_target_faults
-from teams._runs.pattern import Pattern, pattern_faults, whoms
+from teams._runs.pattern import Pattern, pattern_faults, work_targets
 from teams._runs.run import broken
 from teams._runs.state import RunHandle, RunState
 from teams.errors import RunFailed, TeamHalted, WorkTimeout
@@ -262,7 +262,7 @@ class TeamRef(SupervisorRef):
         """What of a pattern nobody in the team is or can do now. Raises SpecError when it is no pattern."""
         _refuse(*pattern_faults(f"{self.path}.check()", pattern))
         view = self._view
-        return tuple(str(whom) for whom in whoms(pattern) if view is None or not view.knows(whom))
+        return tuple(str(target) for target in work_targets(pattern) if view is None or not view.knows(target))
 
     @property
     def _view(self) -> TeamView | None:

@@ -310,7 +310,7 @@ def test_every_fault_comes_at_once_with_its_place_and_the_nearest_name() -> None
     expected = {
         ("desk", "startegy"): "did you mean 'strategy'?",
         ("desk", "max_restarts"): "greater than or equal to 0",
-        ("desk", "max_hops"): "must be a whole number",
+        ("desk", "max_hops"): "must be an integer >= 0",
         ("desk/roles/specialist", "max_member"): "did you mean 'max_members'?",
         ("desk/roles/[1]", "name"): "is missing",
         ("desk/members/triage", "work"): "has no attribute 'ecko'",
