@@ -21,12 +21,11 @@ scrape.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import Metric
 
 from actors.spi import (
     NAME,
@@ -59,6 +58,7 @@ from teams.protocols.events import ConflictResolved
 from teams.resilience.events import ResourcesGranted
 
 Labels = tuple[str, ...]
+Descriptions = Mapping[str, tuple[str, Labels]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class TeamMetrics(EventMetrics):
     events on topics, which makes the runtime publish an event for every message that is handled.
     """
 
-    COUNTERS: ClassVar[Mapping[str, tuple[str, Labels]]] = {
+    COUNTERS: ClassVar[Descriptions] = {
         "work": ("Pieces of work that ended, by outcome: done or failed.", ("team", "member", "outcome")),
         "retries": ("Pieces of work that were tried again after a crash.", ("team", "member")),
         "handoffs": ("Handoffs, by outcome: taken or returned.", ("team", "outcome")),
@@ -105,11 +105,18 @@ class TeamMetrics(EventMetrics):
         "conflicts": ("Conflicts of members that were resolved, by kind.", ("kind",)),
         "events": ("Events of teams, by name.", ("event",)),
     }
-    HISTOGRAMS: ClassVar[Mapping[str, tuple[str, Labels]]] = {
+    HISTOGRAMS: ClassVar[Descriptions] = {
         "waiting_seconds": ("From giving work to the team to its first beginning, in seconds.", ("team",)),
         "work_seconds": ("From giving work to the team to its end, in seconds.", ("team",)),
         "recovery_seconds": ("From the unexpected end of a member to its next incarnation, in seconds.", ("team",)),
         "event_latency_seconds": ("From publishing an event to a handler beginning with it, in seconds.", ("member",)),
+    }
+    SCRAPED_COUNTERS: ClassVar[Descriptions] = {
+        "busy_seconds": ("Time members spent in their work, waiting included, in seconds.", ("team", "member")),
+    }
+    SCRAPED_GAUGES: ClassVar[Descriptions] = {
+        "seats": ("Pieces of work a member may have at once.", ("team", "member")),
+        "seats_reserved": ("Pieces of work that a member has now.", ("team", "member")),
     }
     BUCKETS = (0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
     """From a function that answers at once to an agent that thinks."""
@@ -210,7 +217,7 @@ class TeamMetrics(EventMetrics):
                 found[path.rpartition("/")[0]] = view
         return found
 
-    def scraped(self) -> Iterator[Metric]:
+    def scrape(self) -> dict[str, dict[Labels, float]]:
         slots: dict[Labels, float] = {}
         reserved: dict[Labels, float] = {}
         busy: dict[Labels, float] = {}
@@ -225,9 +232,4 @@ class TeamMetrics(EventMetrics):
             for member, seconds in busy.items():
                 self._busy[member] = max(seconds, self._busy.get(member, 0.0))
             busy = self._busy.copy()
-        names = ("team", "member")
-        yield self.counter(
-            "busy_seconds", "Time members spent in their work, waiting included, in seconds.", names, busy
-        )
-        yield self.gauge("seats", "Pieces of work a member may have at once.", names, slots)
-        yield self.gauge("seats_reserved", "Pieces of work that a member has now.", names, reserved)
+        return {"busy_seconds": busy, "seats": slots, "seats_reserved": reserved}

@@ -222,7 +222,7 @@ def team(
     given: tuple[object, ...] = people
     strangers = [each for each in given if not isinstance(each, Member | Role)]
     faults = [
-        SpecFault(id, f"must have members and roles, got {each!r}. Write member() around it") for each in strangers
+        SpecFault(id, f"must have members and roles, got {each!r}: write member() around it") for each in strangers
     ]
     faults += _option_faults(id, strategy, options)
     handoffs = _only(id, "handoffs", HandoffRule, "handoff()", handoffs, faults)

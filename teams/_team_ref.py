@@ -1,4 +1,4 @@
-"""The ref of a team: what a team is asked for, as methods."""
+"""The ref of a team: the operations of a team, as methods."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ STARTS = 3
 
 class TeamRef(SupervisorRef):
     """A team, from outside or from one of its members. Operations return a future: `await` it in a coroutine,
-    `.get(timeout=...)` it in a thread. A team that is being started again answers when it is up; one that is gone, or
-    that was started again while it had what it was asked for, answers `ActorDeadError`.
+    `.get(timeout=...)` it in a thread. A team that is being started again answers when it is up. A team that has
+    terminated, or that was started again after it took the request, answers `ActorDeadError`.
     """
 
     __slots__ = ()
@@ -66,38 +66,39 @@ class TeamRef(SupervisorRef):
         priority: int = 0,
         attempts: int = 1,
     ) -> Future[Any]:
-        """Has somebody work on `work`: a member by id, somebody of a role, whoever `can(...)`. A future of the result.
+        """Has one member of `to` work on `work`. A future of the result.
 
         Args:
-            work: what the function is called with, or the message the actor gets
-            to: a member, a role, `can("capability")` or a `pool(...)`
-            timeout: seconds until the result is no longer wanted; None: any time
-            priority: more is sooner where work has to wait; it grows by one for every `ageing` seconds of waiting
-            attempts: how often it may be tried when whoever does it crashes. 1 is at most once.
+            work: What the function is called with, or the message the actor gets.
+            to: A member, a role, `can("capability")` or a `pool(...)`.
+            timeout: Seconds from now until the result is not wanted any more. None: any time. Default: None.
+            priority: More is sooner where work has to wait. It grows by one for every `ageing` seconds of waiting.
+                Default: 0.
+            attempts: How often it may be tried when its member crashes. 1 is at most once. Default: 1.
 
         Raises:
-            SpecError: at once, with every argument that is not what it should be
+            SpecError: at once, with the faults of all arguments
 
         Raises, from the future:
-            NoCapableAgent: nobody is able
+            NoCapableAgent: no member of the team belongs to `to`
             WorkFailed: every attempt failed; the cause is the last failure
             WorkTimeout: it was not done in time
-            HandoffRefused: a member insists on handing it to somebody who does not take it
+            HandoffRefused: a member insists on a handoff that was refused
             TeamHalted: the kill switch was thrown
         """
         path, urgency = f"{self.path}.assign()", cast("object", priority)
         _refuse(
             *(work_target_faults(path, to) if not isinstance(to, Pool) else ()),
             *seconds_faults(path, "timeout", timeout),
-            *(_wrong(path, "priority", "a whole number", None) if urgency is None else priority_faults(path, urgency)),
+            *(_wrong(path, "priority", "an integer", None) if urgency is None else priority_faults(path, urgency)),
             *count_faults(path, "attempts", attempts),
         )
         asked_at = None if timeout is None else self.runtime.now()
         return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts, asked_at))
 
     def play(self, pattern: Pattern, value: object = None) -> RunHandle:
-        """Plays a pattern with this input. The handle is the result to wait for, the events, and the way to cancel.
-        Raises SpecError when it is no pattern.
+        """Plays a pattern with this input. The handle is awaited for the result, shows the events, and cancels.
+        Raises SpecError if it is not a pattern.
         """
         _refuse(*pattern_faults(f"{self.path}.play()", pattern))
         runtime = self.runtime
@@ -126,16 +127,16 @@ class TeamRef(SupervisorRef):
             else:
                 self._broken(record, error)
             return
-        when_terminated(run, partial(self._run_gone, record, run.path))
+        when_terminated(run, partial(self._run_terminated, record, run.path))
 
     def _broken(self, record: RunState, error: Exception) -> None:
         broken(record, self.path, error.reason if isinstance(error, ActorDeadError) else Crashed(error))
 
-    def _run_gone(self, record: RunState, path: str, reason: ExitReason) -> None:
+    def _run_terminated(self, record: RunState, path: str, reason: ExitReason) -> None:
         broken(record, path, reason)
         coordinator = self.runtime.find(f"{self.path}/coordinator")
         if coordinator is not None and coordinator.is_alive():
-            coordinator.tell(EndRun(record.id, "its run is gone"))
+            coordinator.tell(EndRun(record.id, "its run has terminated"))
 
     def _cancel(self, record: RunState, reason: str) -> None:
         def cancel() -> None:
@@ -154,11 +155,11 @@ class TeamRef(SupervisorRef):
         policy: GatherPolicy | None = None,
         within: float | None = None,
     ) -> Future[Gathered]:
-        """Sends a message to every member, or to those of a role or capability, and waits for what they say to it.
+        """Sends a message to every member, or to those of a role or capability. A future of their answers.
 
-        A future of who answered what, who failed and why, and who had not answered when `policy` (by default all of
-        them: `collect()`) was satisfied or `within` seconds had passed. Raises `NoCapableAgent` from the future when
-        nobody is meant, and SpecError at once, with every argument that is not what it should be.
+        The `Gathered` has the results and failures by slot, and the slots that had not answered when `policy` was
+        satisfied or `within` seconds had passed. None: `collect()`, which waits for all. Raises `NoCapableAgent` from
+        the future if the team has no such member, and SpecError at once, with the faults of all arguments.
         """
         path = f"{self.path}.broadcast()"
         given: object = policy
@@ -178,7 +179,7 @@ class TeamRef(SupervisorRef):
         started again and does not come back, the message is a dead letter.
 
         Raises:
-            SpecError: `to` is neither
+            SpecError: `to` is not a member, a role or a capability
             ActorDeadError: the team has terminated
         """
         _refuse(*(work_target_faults(f"{self.path}.tell_all()", to) if to is not None else ()))
@@ -189,21 +190,21 @@ class TeamRef(SupervisorRef):
             try:
                 coordinator.tell(SendToAll(message, to, collect(), None))
             except ActorDeadError as error:
-                gone(error)
+                undelivered(error)
 
-        def gone(error: Exception) -> None:
+        def undelivered(error: Exception) -> None:
             self.runtime.events.publish(DeadLetter(self.path, self.runtime.now(), message, "closed", None, error))
 
-        self._reach("coordinator", tell, gone)
+        self._reach("coordinator", tell, undelivered)
 
     def goal(self) -> RunHandle | None:
-        """The run of the goal of the team; None when it has none, or is only starting."""
+        """The run of the goal of the team; None if it has no goal, or has not started yet."""
         found = self.runtime.find(f"{self.path}/goal")
         record = found.view() if found is not None else None
         return RunHandle(record, partial(self._cancel, record)) if isinstance(record, RunState) else None
 
     def member(self, id: str) -> ActorRef[Any]:
-        """The ref of one seat, stable across restarts. Raises `NotFound`."""
+        """The ref of one slot, stable across restarts. Raises `NotFound`."""
         return self.child(f"members/{id}")
 
     @property
@@ -214,14 +215,14 @@ class TeamRef(SupervisorRef):
         return found
 
     def roster(self) -> Future[tuple[SlotInfo, ...]]:
-        """Who is in the team, and how much each has to do."""
+        """The slots of the team, and how much work each has."""
         return self._coordinate(GetRoster())
 
     def join(self, member: Member) -> Future[tuple[str, ...]]:
-        """Takes a member in while the team runs. A future of its seats, which settles when they are up.
+        """Takes a member in while the team runs. A future of its slots, which settles when they are up.
 
-        Raises SpecError at once when it is no `member(...)`, and from the future: `AlreadyMember`, `RoleFull`,
-        `UnknownRole`, `TeamHalted`, or why it did not come up.
+        Raises SpecError at once if it was not made by `member()`, and from the future: `AlreadyMember`, `RoleFull`,
+        `UnknownRole`, `TeamHalted`, or the error of its start.
         """
         given: object = member
         if not isinstance(given, Member):
@@ -229,16 +230,14 @@ class TeamRef(SupervisorRef):
         return self._coordinate(Join(member))
 
     def leave(self, id: str) -> Future[tuple[str, ...]]:
-        """Lets a member go, by its id or that of one seat. It gets nothing new, and leaves when it has done what it
-        has: a member that lets itself go must not wait for that. A future of the seats that left. Raises
-        `UnknownMember` from the future.
+        """Has a member leave, by its id or that of one slot. It gets nothing new, and leaves when it has done its work.
+        A member that has itself leave must not wait for that. A future of the slots that left. Raises `UnknownMember`
+        from the future.
         """
         return self._coordinate(Leave(id))
 
     def pause_work(self) -> Future[bool]:
-        """Begins no new work and tells nobody of new events; what has begun goes on. A future of whether that was
-        news.
-        """
+        """Begins no new work and delivers no new events; what has begun goes on. A future of whether that was news."""
         return self._coordinate(PauseTeam())
 
     def resume_work(self) -> Future[bool]:
@@ -247,11 +246,11 @@ class TeamRef(SupervisorRef):
 
     def halt(self, reason: str = "halt() was called") -> Future[None]:
         """The kill switch: all work fails with `TeamHalted`, runs end, members are killed and stay down until `reset`.
-        The future settles when they are gone. Raises SpecError when the reason is no text.
+        The future settles when they have terminated. Raises SpecError if the reason is not a string.
         """
         given: object = reason
         if not isinstance(given, str):
-            _refuse(*_wrong(f"{self.path}.halt()", "reason", "a text", given))
+            _refuse(*_wrong(f"{self.path}.halt()", "reason", "a string", given))
         return self._coordinate(Halt(reason))
 
     def reset(self) -> Future[None]:
@@ -259,14 +258,14 @@ class TeamRef(SupervisorRef):
         return self._coordinate(ResetTeam())
 
     def check(self, pattern: Pattern) -> tuple[str, ...]:
-        """What of a pattern nobody in the team is or can do now. Raises SpecError when it is no pattern."""
+        """The targets of a pattern that no member belongs to now. Raises SpecError if it is not a pattern."""
         _refuse(*pattern_faults(f"{self.path}.check()", pattern))
         view = self._view
         return tuple(str(target) for target in work_targets(pattern) if view is None or not view.knows(target))
 
     @property
     def _view(self) -> TeamView | None:
-        """What the coordinator shows; None when there is none, or it has not started yet."""
+        """The view of the coordinator; None if there is no coordinator, or it has not started yet."""
         found = self.runtime.find(f"{self.path}/coordinator")
         view = found.view() if found is not None else None
         return view if isinstance(view, TeamView) else None

@@ -7,11 +7,9 @@ anyway (messages, seconds, waiting messages) is added up at each scrape, in the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import Metric
 
 from actors._core.loop import State
 from actors._name import NAME
@@ -47,6 +45,20 @@ class Metrics(EventMetrics):
         "loop_blocked": ("Turns that held the event loop longer than the watchdog allows.", ("actor",)),
     }
 
+    SCRAPED_COUNTERS: ClassVar[Descriptions] = {
+        "messages_handled": ("Messages a handler was given.", ("actor",)),
+        "handler_seconds": ("Time in handlers, waiting included, in seconds.", ("actor",)),
+        "dead_letters": ("Messages that no actor handled.", ("reason",)),
+    }
+    SCRAPED_GAUGES: ClassVar[Descriptions] = {
+        "actors": (
+            "Actors, by the state of their present incarnation; down is between two of them.",
+            ("actor", "state"),
+        ),
+        "mailbox_messages": ("Messages that wait, in all actors.", ("actor",)),
+        "mailbox_messages_max": ("Messages that wait for the actor with the most of them.", ("actor",)),
+    }
+
     def __init__(self, runtime: Runtime, registry: CollectorRegistry, *, namespace: str = NAME) -> None:
         """Registers with `registry` and begins to count.
 
@@ -80,42 +92,48 @@ class Metrics(EventMetrics):
         cell = self._runtime.cells.get(path)
         return cell.props.kind.actor_class.__qualname__ if cell is not None else "unknown"
 
-    def scraped(self) -> Iterable[Metric]:
-        sums, actor = self._sums(), ("actor",)
-        yield self.counter("messages_handled", "Messages a handler was given.", actor, sums.handled)
-        yield self.counter("handler_seconds", "Time in handlers, waiting included, in seconds.", actor, sums.seconds)
-        yield self.counter("dead_letters", "Messages that no actor handled.", ("reason",), sums.dead_letters)
-        text = "Actors, by the state of their present incarnation; down is between two of them."
-        yield self.gauge("actors", text, ("actor", "state"), sums.states)
-        yield self.gauge("mailbox_messages", "Messages that wait, in all actors.", actor, sums.queued)
-        text = "Messages that wait for the actor with the most of them."
-        yield self.gauge("mailbox_messages_max", text, actor, sums.longest)
+    def scrape(self) -> dict[str, dict[Labels, float]]:
+        handled: dict[Labels, float] = {}
+        seconds: dict[Labels, float] = {}
+        queued: dict[Labels, float] = {}
+        longest: dict[Labels, float] = {}
+        states: dict[Labels, float] = {}
 
-    def _sums(self) -> _Sums:
+        def know(name: str) -> Labels:
+            """A class that ever had an actor keeps its series: a gauge that falls to 0 must say so."""
+            label = (name,)
+            for each in (handled, seconds, queued, longest):
+                each.setdefault(label, 0)
+            for state in _LIVE_STATES:
+                states.setdefault((name, state), 0)
+            return label
+
         # What closed actors did is read before the cells: one that closes in between is then missing for
         # this scrape, not counted twice.
-        sums = _Sums()
         for kind, totals in self._runtime.totals.copy().items():
-            label = (kind.__qualname__,)
-            sums.know(kind.__qualname__)
-            sums.handled[label] += totals["handled"]
-            sums.seconds[label] += totals["seconds"]
+            label = know(kind.__qualname__)
+            handled[label] += totals["handled"]
+            seconds[label] += totals["seconds"]
         for cell in self._runtime.cells.copy().values():
             name = cell.props.kind.actor_class.__qualname__
-            label = (name,)
-            sums.know(name)
-            queued = len(cell.queue) + len(cell.urgent or ())
-            sums.handled[label] += cell.handled
-            sums.seconds[label] += cell.seconds
-            sums.queued[label] += queued
-            sums.longest[label] = max(sums.longest[label], queued)
+            label = know(name)
+            waiting = len(cell.queue) + len(cell.urgent or ())
+            handled[label] += cell.handled
+            seconds[label] += cell.seconds
+            queued[label] += waiting
+            longest[label] = max(longest[label], waiting)
             if cell.state is not State.CLOSED:
-                sums.states[name, cell.state.value] += 1
-        for reason, count in self._runtime.events.dead_letters.copy().items():
-            sums.dead_letters[(reason,)] = count
-        self._never_less("handled", sums.handled)
-        self._never_less("seconds", sums.seconds)
-        return sums
+                states[name, cell.state.value] += 1
+        self._never_less("handled", handled)
+        self._never_less("seconds", seconds)
+        return {
+            "messages_handled": handled,
+            "handler_seconds": seconds,
+            "dead_letters": {(reason,): count for reason, count in self._runtime.events.dead_letters.copy().items()},
+            "actors": states,
+            "mailbox_messages": queued,
+            "mailbox_messages_max": longest,
+        }
 
     def _never_less(self, name: str, now: dict[Labels, float]) -> None:
         """A counter must not fall, not even by what was just on its way from a cell to the totals."""
@@ -124,22 +142,3 @@ class Metrics(EventMetrics):
             for labels, value in now.items():
                 highest[labels] = max(value, highest.get(labels, 0))
             now.update(highest)
-
-
-class _Sums:
-    """What one scrape adds up, by labels."""
-
-    def __init__(self) -> None:
-        self.handled: dict[Labels, float] = {}
-        self.seconds: dict[Labels, float] = {}
-        self.queued: dict[Labels, float] = {}
-        self.longest: dict[Labels, float] = {}
-        self.states: dict[Labels, float] = {}
-        self.dead_letters: dict[Labels, float] = {}
-
-    def know(self, label: str) -> None:
-        """A class that ever had an actor keeps its series: a gauge that falls to 0 must say so."""
-        for each in (self.handled, self.seconds, self.queued, self.longest):
-            each.setdefault((label,), 0)
-        for state in _LIVE_STATES:
-            self.states.setdefault((label, state), 0)

@@ -1,6 +1,6 @@
 """The base of the metrics sinks: counters and histograms of the Prometheus client that lifecycle events move.
 
-What events tell is counted when it happens. What a sink reads elsewhere, it adds at each scrape (`scraped`).
+What events tell is counted when it happens. What a sink reads elsewhere, it adds at each scrape (`scrape`).
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ class EventMetrics(Collector):
     HISTOGRAMS: ClassVar[Descriptions] = {}
     BUCKETS: ClassVar[Sequence[float]] = ()
     """Upper bounds of the histograms, in seconds."""
+    SCRAPED_COUNTERS: ClassVar[Descriptions] = {}
+    """What the sink reads elsewhere at each scrape, and what only grows there."""
+    SCRAPED_GAUGES: ClassVar[Descriptions] = {}
 
     def __init__(
         self, runtime: Runtime, registry: CollectorRegistry, prefix: str, events: Iterable[type[LifecycleEvent]]
@@ -73,8 +76,8 @@ class EventMetrics(Collector):
         """Counts an event. In any thread."""
         raise NotImplementedError
 
-    def scraped(self) -> Iterable[Metric]:
-        """What the sink reads at a scrape: always the same families."""
+    def scrape(self) -> Mapping[str, Values]:
+        """The values of what is scraped, by name and labels. In the thread that scrapes."""
         raise NotImplementedError
 
     def add(self, name: str, *labels: str) -> None:
@@ -93,33 +96,33 @@ class EventMetrics(Collector):
         """The sum of a histogram by now, over all series with these labels."""
         return _total(self._histograms[name], "_sum", labels)
 
-    def counter(self, name: str, text: str, labels: Labels, values: Values) -> Metric:
-        """A family of counters that were read elsewhere."""
-        return _filled(CounterMetricFamily(f"{self._prefix}_{name}", text, labels=labels), values)
-
-    def gauge(self, name: str, text: str, labels: Labels, values: Values) -> Metric:
-        """A family of gauges."""
-        return _filled(GaugeMetricFamily(f"{self._prefix}_{name}", text, labels=labels), values)
-
     # For the registry
 
     def describe(self) -> Iterable[Metric]:
-        """The families, by which the registry sees collisions of names."""
-        return self.collect()
+        """The families without samples, by which the registry sees collisions of names."""
+        return [*(family for each in self._moved() for family in each.describe()), *self._families({})]
 
     def collect(self) -> Iterator[Metric]:
         """All families with their samples. Called by the registry, in the thread that scrapes."""
-        for each in (*self._counters.values(), *self._histograms.values()):
+        for each in self._moved():
             for family in each.collect():
                 family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
                 yield family
-        yield from self.scraped()
+        yield from self._families(self.scrape())
 
+    def _moved(self) -> Iterable[Counter | Histogram]:
+        return (*self._counters.values(), *self._histograms.values())
 
-def _filled(family: CounterMetricFamily | GaugeMetricFamily, values: Values) -> Metric:
-    for labels, value in sorted(values.items()):
-        family.add_metric(labels, value)
-    return family
+    def _families(self, values: Mapping[str, Values]) -> Iterator[Metric]:
+        for kind, described in (
+            (CounterMetricFamily, self.SCRAPED_COUNTERS),
+            (GaugeMetricFamily, self.SCRAPED_GAUGES),
+        ):
+            for name, (text, labels) in described.items():
+                family = kind(f"{self._prefix}_{name}", text, labels=labels)
+                for key, value in sorted(values.get(name, {}).items()):
+                    family.add_metric(key, value)
+                yield family
 
 
 def _total(metric: Counter | Histogram, suffix: str, labels: Mapping[str, str]) -> float:

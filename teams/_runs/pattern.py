@@ -58,7 +58,7 @@ def target_faults(path: str, target: object) -> Iterator[SpecFault]:
         if not target.strip():
             yield SpecFault(path, f"must name a member or a role, got {target!r}")
     elif isinstance(target, type) and target.__module__ != "builtins":
-        yield SpecFault(path, f"{target.__name__} is a class. Make it a member of the team, and name that")
+        yield SpecFault(path, f"{target.__name__} is a class: make it a member of the team, and name that")
     elif not isinstance(target, Can | Pool | Pattern) and not callable(target):
         yield SpecFault(path, f"must be a member, a role, can(...), a pool, a pattern or a function, got {target!r}")
     elif is_generator(target):

@@ -419,7 +419,7 @@ def test_a_policy_goes_around_the_function_of_a_member() -> None:
         (lambda crew: crew.broadcast(1, policy=first), "policy: must be collect"),
         (lambda crew: crew.tell_all(1, 3), "to: must be"),
         (lambda crew: crew.join(echo), r"member: must be made by member\(\)"),
-        (lambda crew: crew.halt(None), "reason: must be a text, got None"),
+        (lambda crew: crew.halt(None), "reason: must be a string, got None"),
         (lambda crew: crew.play("echo"), "pattern: must be a pattern, .*'echo'"),
         (lambda crew: crew.check(3), "pattern: must be a pattern"),
     ],
