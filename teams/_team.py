@@ -225,9 +225,9 @@ def team(
         SpecFault(id, f"must have members and roles, got {each!r}: write member() around it") for each in strangers
     ]
     faults += _option_faults(id, strategy, options)
-    handoffs = _only(id, "handoffs", HandoffRule, "handoff()", handoffs, faults)
-    choreographies = _only(id, "choreographies", Choreography, "choreography()", choreographies, faults)
-    faults += [*_people_faults(id, members, roles), *_rule_faults(id, members, roles, handoffs)]
+    handoffs = _of_kind(id, "handoffs", HandoffRule, "handoff()", handoffs, faults)
+    choreographies = _of_kind(id, "choreographies", Choreography, "choreography()", choreographies, faults)
+    faults += [*_people_faults(id, members, roles), *_handoff_faults(id, members, roles, handoffs)]
     slots = [spec.id for each in members for spec in each.specs]
     faults += [
         SpecFault(f"{id}/{fault.path}", fault.message) for made in choreographies for fault in made.unknown(slots)
@@ -246,7 +246,7 @@ def team(
         options.get("max_restarts", SupervisorSpec.model_fields["max_restarts"].default),
         options.get("period"),
     )
-    children = list(_children(spec, strategy, options, goal))
+    children = list(_team_children(spec, strategy, options, goal))
     options.setdefault("max_restarts", OWN_RESTARTS)
     options["period"] = _period(options)
     return supervisor(
@@ -259,7 +259,7 @@ def team(
     )
 
 
-def _children(spec: TeamSpec, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
+def _team_children(spec: TeamSpec, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
     """The children of a team, in start order. Takes the options that are for the members out of `options`."""
     yield supervisor(
         MEMBERS,
@@ -338,7 +338,7 @@ def _option_faults(id: str, strategy: Strategy, options: TeamOptions) -> Sequenc
     return ()
 
 
-def _only(id: str, name: str, kind: type[T], maker: str, given: object, faults: list[SpecFault]) -> tuple[T, ...]:
+def _of_kind(id: str, name: str, kind: type[T], maker: str, given: object, faults: list[SpecFault]) -> tuple[T, ...]:
     """The values in `given` that are of this kind; the rest goes to the faults."""
     if not isinstance(given, Sequence) or isinstance(given, str):
         faults.append(SpecFault(id, f"{name}: must be a list of what {maker} makes, got {given!r}"))
@@ -375,7 +375,7 @@ def _people_faults(id: str, members: Sequence[Member], roles: Sequence[Role]) ->
     )
 
 
-def _rule_faults(
+def _handoff_faults(
     id: str, members: Sequence[Member], roles: Sequence[Role], rules: Sequence[HandoffRule]
 ) -> Iterator[SpecFault]:
     known = {each for each in _known(members, roles) if isinstance(each, str)} | {role.name for role in roles}

@@ -87,7 +87,7 @@ class TeamRef(SupervisorRef):
             TeamHalted: the kill switch was thrown
         """
         path, urgency = f"{self.path}.assign()", cast("object", priority)
-        _refuse(
+        _refuse_faults(
             *(work_target_faults(path, to) if not isinstance(to, Pool) else ()),
             *seconds_faults(path, "timeout", timeout),
             *(_wrong(path, "priority", "an integer", None) if urgency is None else priority_faults(path, urgency)),
@@ -100,7 +100,7 @@ class TeamRef(SupervisorRef):
         """Plays a pattern with this input. The handle is awaited for the result, shows the events, and cancels.
         Raises SpecError if it is not a pattern.
         """
-        _refuse(*pattern_faults(f"{self.path}.play()", pattern))
+        _refuse_faults(*pattern_faults(f"{self.path}.play()", pattern))
         runtime = self.runtime
         record = RunState(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
         handle = RunHandle(record, partial(self._cancel, record))
@@ -163,7 +163,7 @@ class TeamRef(SupervisorRef):
         """
         path = f"{self.path}.broadcast()"
         given: object = policy
-        _refuse(
+        _refuse_faults(
             *(work_target_faults(path, to) if to is not None else ()),
             *seconds_faults(path, "within", within),
             *(
@@ -182,7 +182,7 @@ class TeamRef(SupervisorRef):
             SpecError: `to` is not a member, a role or a capability
             ActorDeadError: the team has terminated
         """
-        _refuse(*(work_target_faults(f"{self.path}.tell_all()", to) if to is not None else ()))
+        _refuse_faults(*(work_target_faults(f"{self.path}.tell_all()", to) if to is not None else ()))
         if not self.is_alive():
             raise ActorDeadError(self.path, last_reason(self), message)
 
@@ -226,7 +226,7 @@ class TeamRef(SupervisorRef):
         """
         given: object = member
         if not isinstance(given, Member):
-            _refuse(*_wrong(f"{self.path}.join()", "member", "made by member()", given))
+            _refuse_faults(*_wrong(f"{self.path}.join()", "member", "made by member()", given))
         return self._coordinate(Join(member))
 
     def leave(self, id: str) -> Future[tuple[str, ...]]:
@@ -250,7 +250,7 @@ class TeamRef(SupervisorRef):
         """
         given: object = reason
         if not isinstance(given, str):
-            _refuse(*_wrong(f"{self.path}.halt()", "reason", "a string", given))
+            _refuse_faults(*_wrong(f"{self.path}.halt()", "reason", "a string", given))
         return self._coordinate(Halt(reason))
 
     def reset(self) -> Future[None]:
@@ -259,7 +259,7 @@ class TeamRef(SupervisorRef):
 
     def check(self, pattern: Pattern) -> tuple[str, ...]:
         """The targets of a pattern that no member belongs to now. Raises SpecError if it is not a pattern."""
-        _refuse(*pattern_faults(f"{self.path}.check()", pattern))
+        _refuse_faults(*pattern_faults(f"{self.path}.check()", pattern))
         view = self._view
         return tuple(str(target) for target in work_targets(pattern) if view is None or not view.knows(target))
 
@@ -325,7 +325,7 @@ class TeamRef(SupervisorRef):
         )
 
 
-def _refuse(*faults: SpecFault) -> None:
+def _refuse_faults(*faults: SpecFault) -> None:
     """Refuses arguments, if anything is wrong with them. Raises SpecError."""
     if faults:
         raise SpecError(faults)

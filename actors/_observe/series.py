@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Labels = tuple[str, ...]
 Descriptions = Mapping[str, tuple[str, Labels]]
 """By the name of a metric, its help text and the names of its labels."""
-Values = Mapping[Labels, float]
+SampleValues = Mapping[Labels, float]
 
 
 class EventMetrics(Collector):
@@ -76,7 +76,7 @@ class EventMetrics(Collector):
         """Counts an event. In any thread."""
         raise NotImplementedError
 
-    def scrape(self) -> Mapping[str, Values]:
+    def scrape(self) -> Mapping[str, SampleValues]:
         """The values of what is scraped, by name and labels. In the thread that scrapes."""
         raise NotImplementedError
 
@@ -113,7 +113,7 @@ class EventMetrics(Collector):
     def _moved(self) -> Iterable[Counter | Histogram]:
         return (*self._counters.values(), *self._histograms.values())
 
-    def _families(self, values: Mapping[str, Values]) -> Iterator[Metric]:
+    def _families(self, values: Mapping[str, SampleValues]) -> Iterator[Metric]:
         for kind, described in (
             (CounterMetricFamily, self.SCRAPED_COUNTERS),
             (GaugeMetricFamily, self.SCRAPED_GAUGES),

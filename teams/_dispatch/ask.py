@@ -13,15 +13,13 @@ from teams.errors import TeamError
 TRIES = 5
 """How often an actor is asked in all."""
 
-Wanted = Callable[[], bool]
-
 
 def ask_again(
     ref: ActorRef[Any],
     message: object,
     on_result: Callable[[Any], object],
     on_error: Callable[[Any], object],
-    wanted: Wanted = lambda: True,
+    wanted: Callable[[], bool] = lambda: True,
     tries: int = TRIES,
 ) -> None:
     """Asks `ref` and calls `on_result` with its answer, or `on_error` with the error.

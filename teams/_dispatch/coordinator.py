@@ -177,7 +177,7 @@ class Coordinator(Actor):
         """A run has ended."""
         self.dispatcher.end_run(request)
 
-    # What the dispatcher does to others (`Edge`)
+    # What the dispatcher does to others (`TeamEdge`)
 
     def deliver(self, slot: Slot, message: object, reservation: Reservation) -> None:
         assert slot.ref is not None

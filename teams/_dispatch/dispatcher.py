@@ -1,6 +1,6 @@
 """The dispatcher: gives work to members by reservation, and follows it through handoffs, crashes and time limits.
 
-It decides, and its `Edge` acts: the coordinator, or a stand-in of a test. No operation waits. Each leads from one state
+It decides, and its `TeamEdge` acts: the coordinator, or a stand-in of a test. No operation waits. Each leads from one state
 to the next, and the state outlives the dispatcher: a new one takes up what the last one did not get to (`recover`).
 
 A piece of work: `assign` - `place` - `begin` (a member has it) - `settled` (it answered) - `end`.
@@ -44,7 +44,7 @@ OFFER_AGAIN = 0.2
 """Seconds until a receiver that crashed over an offer gets it again; it is restarted meanwhile."""
 
 
-class Edge(Protocol):
+class TeamEdge(Protocol):
     """What a dispatcher does to others."""
 
     def deliver(self, slot: Slot, message: object, reservation: Reservation) -> None:
@@ -77,7 +77,7 @@ class Dispatcher:
         spec: TeamSpec,
         team: str,
         state: DispatchState,
-        edge: Edge,
+        edge: TeamEdge,
         now: Callable[[], float],
         random: Random,
     ) -> None:

@@ -313,9 +313,9 @@ class Roster:
 
     def _count(self, slot: Slot, step: int) -> None:
         if slot.role is not None:
-            tally(self._played, slot.role, step)
+            count_one(self._played, slot.role, step)
         if slot.role != slot.member.id:
-            tally(self._otherwise, slot.member.id, step)
+            count_one(self._otherwise, slot.member.id, step)
 
     def reserve(self, slot: Slot, began: float | None) -> None:
         """One more piece of work for the slot; `began` is when it begins that, None: it is an offer."""
@@ -411,7 +411,7 @@ class Roster:
         return pool.target if slot is None else slot.id
 
 
-def tally(counts: Counter[str], name: str, step: int) -> None:
+def count_one(counts: Counter[str], name: str, step: int) -> None:
     """Counts one more or one less. A name that is counted down to 0 is forgotten."""
     counts[name] += step
     if not counts[name]:

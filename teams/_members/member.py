@@ -21,7 +21,7 @@ from teams.protocols._topics.event import pattern_fault
 
 MAX_COUNT = 100_000
 """The largest `count` of one member."""
-Worker = Callable[..., Any] | type[pykka.Actor] | str
+MemberWork = Callable[..., Any] | type[pykka.Actor] | str
 OnTimeout = Literal["cancel", "kill"]
 
 
@@ -51,7 +51,7 @@ class Member:
 
 def member(
     id: str,
-    work: Worker,
+    work: MemberWork,
     *,
     role: str | None = None,
     capabilities: Iterable[str] = (),

@@ -62,7 +62,7 @@ _UNFINISHED = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Future,
 """Types of values of which something is still to come."""
 
 
-_PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
+_PLAIN_TYPES = frozenset((str, int, float, bool, bytes, type(None)))
 """Types of most results."""
 
 
@@ -80,18 +80,18 @@ def answer_fault(result: object) -> tuple[str, str] | None:
     """
     if isinstance(result, Done):
         result = result.result
-    if type(result) in _PLAIN:
+    if type(result) in _PLAIN_TYPES:
         return None
     if isinstance(result, _COLLECTIONS):
-        return _several(result, f"a {type(result).__name__} of")
+        return _collection_fault(result, f"a {type(result).__name__} of")
     if isinstance(result, Mapping):
-        return _several(result.values(), "a mapping to")
+        return _collection_fault(result.values(), "a mapping to")
     if isinstance(result, type) and issubclass(result, _ASKING):
         return f"the class {result.__name__}", f"return an instance: {result.__name__}(...)"
     return _unfinished(result) if isinstance(result, _UNFINISHED) else None
 
 
-def _several(values: Iterable[object], what: str) -> tuple[str, str] | None:
+def _collection_fault(values: Iterable[object], what: str) -> tuple[str, str] | None:
     kinds = set(map(type, values))  # most collections have elements of one type, however many there are
     if any(issubclass(kind, Handoff) for kind in kinds):
         return (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from supervisors.spi import SpecError, SpecFault
 from teams._checks.coroutine import async_faults
 
 Route = Literal["least_loaded", "round_robin", "random", "consistent_hash"]
-ROUTES: tuple[Route, ...] = ("least_loaded", "round_robin", "random", "consistent_hash")
+POOL_ROUTES: tuple[Route, ...] = get_args(Route)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def pool(target: str | Can, route: Route = "least_loaded", *, key: Callable[[obj
         SpecError: every fault
     """
     faults = list(work_target_faults("pool()", target, "target"))
-    if route not in ROUTES:
-        faults.append(SpecFault("pool()", f"route: must be one of {', '.join(ROUTES)}, got {route!r}"))
+    if route not in POOL_ROUTES:
+        faults.append(SpecFault("pool()", f"route: must be one of {', '.join(POOL_ROUTES)}, got {route!r}"))
     if key is not None and not callable(key):
         faults.append(SpecFault("pool()", f"key: must be a function of the work, got {key!r}"))
     faults += async_faults("pool()", key=key)

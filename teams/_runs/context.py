@@ -19,7 +19,7 @@ from teams._members.results import Outcome
 from teams._members.target import Can, Pool
 from teams._runs.interrupt import is_interrupt
 from teams._runs.pattern import Inline, Pattern, Target, label
-from teams._runs.state import BEGAN, Journal, RunState, StepAnswer
+from teams._runs.state import BEGAN, RunState, StepAnswer, StepOutcomes
 from teams.errors import NoCapableAgent, RunError, StepFailed, StepTimeout, WorkFailed
 from teams.events import RunEvent, StepBegan, StepBroke, StepDone, StepSkipped
 from teams.protocols._topics.ref import TopicsRef
@@ -41,7 +41,7 @@ class RunContext:
         coordinator: ActorRef[Any],
         path: str = "",
         priority: int = 0,
-        journal: Journal | None = None,
+        journal: StepOutcomes | None = None,
     ) -> None:
         self._actor = actor
         self._record = record

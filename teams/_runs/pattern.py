@@ -13,8 +13,8 @@ from teams._members.target import Can, Pool
 if TYPE_CHECKING:
     from teams._runs.context import RunContext
 
-Function = Callable[[Any], object | Awaitable[object]]
-Target: TypeAlias = "str | Can | Pool | Pattern | Function"
+StepFunction = Callable[[Any], object | Awaitable[object]]
+Target: TypeAlias = "str | Can | Pool | Pattern | StepFunction"
 """What a step may be: a target in the team, a pattern, or a function that is called where the pattern is played."""
 
 

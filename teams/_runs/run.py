@@ -84,7 +84,7 @@ class GoalRun(Run):
     """
 
     def __init__(self, pattern: Pattern, value: object) -> None:
-        record = self.kept(_Kept)
+        record = self.kept(_KeptRun)
         if record.record is None:
             future: Future[Any] = Future(self.runtime.park)
             record.record = RunState(f"goal-{self.runtime.next_number()}", pattern, value, future, self.runtime.park)
@@ -106,7 +106,7 @@ class GoalRun(Run):
         return self.path.rpartition("/")[0]
 
 
-class _Kept:
+class _KeptRun:
     def __init__(self) -> None:
         self.record: RunState | None = None
 

@@ -22,7 +22,7 @@ EVENTS = 1_000
 BEGAN = "(began)"
 """The part under which a gathering keeps when it began."""
 
-Journal = dict[str, Outcome]
+StepOutcomes = dict[str, Outcome]
 """How each step that has ended did so, by its name."""
 
 
@@ -79,8 +79,8 @@ class RunState:
     value: object
     future: Future[Any]
     park: Parking
-    journal: Journal = field(default_factory=dict)
-    parts: dict[str, Journal] = field(default_factory=dict)
+    journal: StepOutcomes = field(default_factory=dict)
+    parts: dict[str, StepOutcomes] = field(default_factory=dict)
     """Journals of parts that are forgotten as soon as the part has ended."""
     answers: dict[str, StepAnswer] = field(default_factory=dict)
     """Steps that were given to the team and have not ended."""
@@ -117,7 +117,7 @@ class RunState:
         """How far it is."""
         return Progress(self.done, self.failed, tuple(self.under_way))
 
-    def end(self, journal: Journal, name: str, outcome: Outcome) -> None:
+    def end(self, journal: StepOutcomes, name: str, outcome: Outcome) -> None:
         """A step has ended."""
         journal[name] = outcome
         self.under_way.pop(name, None)
