@@ -63,26 +63,26 @@ Descriptions = Mapping[str, tuple[str, Labels]]
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a team does. Counted since the sink was made."""
+    """How a team does. Work is counted since the sink was made."""
 
     done: int
     """Pieces of work with a result."""
     failed: int
-    """Pieces of work that ended without."""
+    """Pieces of work that ended without a result."""
     active: int
-    """Those that somebody works on now."""
+    """Pieces of work that a member has begun."""
     waiting: int
-    """Those that wait for somebody to be free."""
+    """Pieces of work that wait for a member to be free."""
     members: int
-    """Seats whose member runs now."""
+    """Slots whose member runs now."""
     seats: int
-    """Seats there are."""
+    """All slots."""
     average_response_time: float | None
-    """Seconds from giving work to the team to its end; None: nothing has ended yet."""
+    """Seconds from giving work to the team to its end; None: no work has ended yet."""
 
     @property
     def success_rate(self) -> float | None:
-        """The part of the work that has ended well, from 0 to 1; None: nothing has ended yet."""
+        """The part of the ended work that has a result, 0 to 1; None: no work has ended yet."""
         ended = self.done + self.failed
         return self.done / ended if ended else None
 

@@ -265,7 +265,7 @@ class TeamRef(SupervisorRef):
 
     @property
     def _view(self) -> TeamView | None:
-        """The view of the coordinator; None if there is no coordinator, or it has not started yet."""
+        """The view of the coordinator; None without a coordinator, or before it has started."""
         found = self.runtime.find(f"{self.path}/coordinator")
         view = found.view() if found is not None else None
         return view if isinstance(view, TeamView) else None
@@ -297,8 +297,8 @@ class TeamRef(SupervisorRef):
         self.ask(AwaitPart(part), block=False, timeout=timeout).add_done_callback(answered)
 
     def _coordinate(self, message: object) -> Future[Any]:
-        """Asks the coordinator. A coordinator that crashed over the question is asked again. When it has terminated, it
-        has said what became of the work, and what its members had begun is not known any more.
+        """Asks the coordinator, again if it crashed over the question. It is not asked again when it has terminated:
+        then it is not known any more what its members had begun.
         """
         runtime = self.runtime
         future: Future[Any] = Future(runtime.park)

@@ -25,8 +25,8 @@ def ask_again(
     """Asks `ref` and calls `on_result` with its answer, or `on_error` with the error.
 
     An actor that crashed over the question did nothing of it, or knows it by its id: it is asked again, up to `TRIES`
-    times in all, while it is alive and the answer is `wanted`. There is no time limit: the end of the actor answers
-    every question. The functions are called on the loop thread, or at once if the actor has terminated.
+    times in all, while it is alive and the answer is `wanted`. It has no time limit: the end of the actor answers every
+    question. The functions are called on the loop thread, or at once if the actor has terminated.
     """
 
     def failed(error: BaseException) -> None:

@@ -103,5 +103,5 @@ class CoordinatorState:
         """Whether the first incarnation has filled the roster."""
 
     def switching(self) -> Switching | None:
-        """The halt or reset whose turn it is: they are done one after another."""
+        """The halt or reset under way: they are done one after another."""
         return next((change for change in self.changes if isinstance(change, Switching)), None)

@@ -641,8 +641,8 @@ class Coordinator(Actor):
             self.send(Coordinator.heard_of, id, WhichChild(id), members)
 
     def heard_of(self, request: PendingRequest) -> None:
-        """The supervisor of the members has said what became of a member, or did not get to it: then `PartUp` tells
-        when it is up again.
+        """The supervisor of the members has reported on a member, or crashed over the request: then `PartUp` tells when
+        it is up again.
         """
         id, outcome = request.child, request.result
         slot = self.roster.slots.get(id)

@@ -1,7 +1,7 @@
 """The dispatcher: gives work to members by reservation, and follows it through handoffs, crashes and time limits.
 
-It decides, and its `TeamEdge` acts: the coordinator, or a stand-in of a test. No operation waits. Each leads from one state
-to the next, and the state outlives the dispatcher: a new one takes up what the last one did not get to (`recover`).
+It decides, and its `TeamEdge` acts: the coordinator, or a stand-in of a test. No operation waits. Each leads from one
+state to the next, and the state outlives the dispatcher: a new one takes up what the last one left (`recover`).
 
 A piece of work: `assign` - `place` - `begin` (a member has it) - `settled` (it answered) - `end`.
 """

@@ -26,8 +26,8 @@ class SlotView(NamedTuple):
 class TeamView:
     """The published view of a coordinator: it alone writes here, and every thread may read.
 
-    There is no lock that the event loop would have to wait for. Every value is immutable and is replaced as a whole, by
-    one operation on one dictionary or attribute; readers look up one value or copy a dictionary. CPython does each of
+    It needs no lock that the event loop might wait for. Every value is immutable and is replaced as a whole, by one
+    operation on one dictionary or attribute; readers look up one value or copy a dictionary. CPython does each of
     these in one step, with and without a GIL.
     """
 

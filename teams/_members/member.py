@@ -193,7 +193,7 @@ def _topics(path: str, subscribes: object, faults: list[SpecFault]) -> tuple[str
 
 
 def _find(path: str, work: object, faults: list[SpecFault]) -> Any:
-    """The function or class of a member. None, with a fault, if there is no such thing."""
+    """The function or class of a member. None, with a fault, if it does not exist."""
     if isinstance(work, str):
         work = located(path, "work", work, faults)
         if work is None:
