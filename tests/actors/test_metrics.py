@@ -58,7 +58,7 @@ async def test_exits_are_counted_by_actor_class_and_reason() -> None:
 
 @in_loop
 async def test_a_failed_start_is_counted_apart_from_exits() -> None:
-    """Guards that a start that failed is no exit and no start."""
+    """Guards that a start that failed is neither an exit nor a start."""
     registry = CollectorRegistry()
     async with world() as w:
         with Metrics(w.runtime, registry):
@@ -117,7 +117,7 @@ async def test_a_scrape_shows_live_actors_and_waiting_messages() -> None:
 
 @in_loop
 async def test_messages_and_time_in_handlers_survive_the_actor() -> None:
-    """Guards that counters never fall when an actor is gone for good."""
+    """Guards that counters never fall when an actor has terminated."""
     registry = CollectorRegistry()
     async with world() as w:
         with Metrics(w.runtime, registry):

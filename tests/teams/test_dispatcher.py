@@ -184,7 +184,7 @@ def test_an_attempt_that_failed_is_repeated_as_often_as_the_caller_says() -> Non
     assert str(outcome.error.error) == "two"
 
 
-def test_a_slot_stays_reserved_until_the_member_that_was_cancelled_has_stopped() -> None:
+def test_a_slot_stays_reserved_until_a_cancelled_member_has_stopped() -> None:
     """Guards a time limit: the caller is answered at once, and the member gets nothing else before it has stopped."""
     crew = Team(member("a", act, on_timeout="kill"))
     crew.assign(1, "a", timeout=5.0)

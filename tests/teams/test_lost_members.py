@@ -183,7 +183,7 @@ def test_a_lost_member_comes_back_with_all_others_and_one_that_left_not(how: str
         assert crew.assign(1, "w-1").get() == "w-1"
 
 
-def test_a_seat_that_ends_while_the_others_of_its_member_join_is_missed() -> None:
+def test_a_slot_that_ends_while_the_others_of_its_member_join_is_missed() -> None:
     """Guards the seats of a member that comes in: one is up and has ended before the last is up."""
 
     class Short(Actor):
@@ -231,8 +231,8 @@ def test_work_for_a_member_that_is_being_restarted_begins_when_it_is_up() -> Non
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_work_that_a_lost_member_had_not_begun_is_done_by_another(route: Any) -> None:
-    """Guards at most once: what still waited in the mailbox of a member that has terminated was not begun, and is no
-    failure. What it had begun is one.
+    """Guards at most once: what still waited in the mailbox of a member that has terminated was not begun, and is not
+    a failure. What it had begun is one.
     """
     tries: Counter[object] = Counter()
 
