@@ -115,7 +115,7 @@ def test_a_count_that_is_not_a_number_of_members_is_a_fault(count: object) -> No
 
 @pytest.mark.parametrize("id", [[1], {"a": 1}, 3, None])
 def test_an_id_that_is_not_a_string_is_a_fault_also_with_a_count(id: object) -> None:
-    """Guards the seats of a member, whose ids are made of its own."""
+    """Guards the slots of a member, whose ids are made of its own."""
     for count in (1, 2):
         with pytest.raises(SpecError) as caught:
             parse_team({"team": "crew", "members": [{"id": id, "work": "json:loads", "count": count}]})

@@ -208,7 +208,7 @@ def test_a_member_that_is_down_is_passed_over_while_there_are_others() -> None:
 
 
 def finish_order(priorities: list[int], ageing: float, every: float = 0.0) -> list[int]:
-    """In which order one seat does work of these priorities, given to it while it is busy."""
+    """In which order one slot does work of these priorities, given to it while it is busy."""
     order: list[int] = []
 
     async def note(number: int) -> None:
@@ -235,7 +235,7 @@ def test_more_urgent_work_is_done_first_and_equals_in_their_order() -> None:
 
 
 def test_low_priority_does_not_starve() -> None:
-    """Guards ageing: under a stream of urgent work that is more than the seat can do, one of low priority is done when
+    """Guards ageing: under a stream of urgent work that is more than the slot can do, one of low priority is done when
     it has waited for as many `ageing` as there are levels between, before all urgent work that came later than that.
     """
     # Work comes every 0.4 seconds; 3 levels behind, it goes before all that come 30 seconds after it.

@@ -279,7 +279,7 @@ def test_bad_initial_entries_are_named(initial: Any) -> None:
         state_of(sim, initial=initial)
 
 
-def test_a_bad_interval_of_snapshots_is_named() -> None:
+def test_a_bad_interval_of_state_snapshots_is_named() -> None:
     """Guards the arguments."""
     with simulation() as sim, pytest.raises(Exception, match="snapshot_every") as caught:
         state_of(sim, snapshot_every=0)

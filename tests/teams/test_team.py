@@ -268,8 +268,8 @@ def test_a_time_limit_is_kept_and_the_function_cancelled() -> None:
         sim.run(until=2.5)
         with pytest.raises(WorkTimeout, match="slow had it"):
             late.get()
-        (seat,) = crew.roster().get()
-        assert seat.reserved == 0
+        (slot,) = crew.roster().get()
+        assert slot.reserved == 0
         assert crew.assign(2, "slow").get() == 2
         assert sim.now == 7.5
 
@@ -315,7 +315,7 @@ def test_members_join_and_leave_while_the_team_runs() -> None:
             crew.assign("more", "bob").get()
         with pytest.raises(UnknownMember):
             crew.leave("bob").get()
-        assert [seat.id for seat in crew.roster().get()] == ["ann"]
+        assert [slot.id for slot in crew.roster().get()] == ["ann"]
 
 
 def test_a_member_that_does_not_come_up_does_not_join() -> None:
@@ -329,7 +329,7 @@ def test_a_member_that_does_not_come_up_does_not_join() -> None:
         crew = crew_of(root)
         with pytest.raises(Exception, match="no disk"):
             crew.join(member("broken", Broken)).get()
-        assert [seat.id for seat in crew.roster().get()] == ["ann"]
+        assert [slot.id for slot in crew.roster().get()] == ["ann"]
 
 
 def test_a_paused_team_begins_nothing_and_goes_on_afterwards() -> None:
