@@ -1,4 +1,4 @@
-"""Functions and classes that are named as "module:name"."""
+"""Things of the user's that a text names as "module:name"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from supervisors.spi import SpecFault
 
 
 def located(path: str, key: str, location: str, faults: list[SpecFault]) -> Any:
-    """The object at "module:name"; imports the module. None, with a fault, if it does not exist."""
+    """What stands at "module:name"; imports the module. None, with a fault, where there is nothing."""
     module, colon, name = location.partition(":")
     if not colon or not module or not name:
         faults.append(SpecFault(path, f"{key}: must have the form 'module:name', got {location!r}"))
@@ -29,7 +29,7 @@ def located(path: str, key: str, location: str, faults: list[SpecFault]) -> Any:
 
 
 def function_at(path: str, key: str, location: object, faults: list[SpecFault]) -> Callable[..., Any] | None:
-    """The function at "module:name". None, with a fault, if it does not exist."""
+    """The function that stands at "module:name". None, with a fault, where there is none."""
     if not isinstance(location, str):
         faults.append(SpecFault(path, f"{key}: must be a function as 'module:name', got {location!r}"))
         return None
