@@ -10,7 +10,7 @@ import contextlib
 import queue
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pykka
 
@@ -27,6 +27,7 @@ from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, Chil
 from actors._core.outcomes import settle_failure
 from actors._core.props import Props, wrong_host
 from actors._core.ref import ActorRef
+from actors._core.reply import CallbackReply
 from actors._core.timers import Timer
 from actors._core.waits import Awaited, Wanted
 from actors._name import ENVIRONMENT, NAME
@@ -71,8 +72,20 @@ from actors.reasons import (
     within,
 )
 
+if TYPE_CHECKING:
+    from actors._observe.series import EventMetrics
+
 ANYWHERE = random.Random()
 """The randomness of code that runs outside of any actor."""
+
+
+def __getattr__(name: str) -> Any:
+    """`EventMetrics`, which imports the Prometheus client, loads when it is first used."""
+    if name == "EventMetrics":
+        from actors._observe.series import EventMetrics
+
+        return EventMetrics
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def current_clock() -> Clock:
@@ -216,6 +229,7 @@ __all__ = [
     "ActorRef",
     "Awaited",
     "CallTimeout",
+    "CallbackReply",
     "Cell",
     "ChildDeclined",
     "ChildExited",
@@ -229,6 +243,7 @@ __all__ = [
     "DeadlockError",
     "Down",
     "Envelope",
+    "EventMetrics",
     "EventStream",
     "ExitReason",
     "Exited",

@@ -40,7 +40,7 @@ def _chosen(route: Route) -> Callable[[int], float]:
             if route != "least_loaded":
                 roster.routed(target, key, random)
                 return
-            seat: Slot | None = roster.free("r", lambda seat: True)
+            seat: Slot | None = roster.free("r")
             assert seat is not None
             roster.reserve(seat, None)
             roster.release(seat, None)

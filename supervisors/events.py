@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from actors.spi import Crashed, ExitReason, LifecycleEvent, RestartLimitExceeded
 

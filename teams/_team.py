@@ -37,14 +37,15 @@ from supervisors.spi import (
 from supervisors.spi import (
     RestartStrategy as Strategy,
 )
-from teams._dispatch.coordinator import Coordinator
-from teams._dispatch.dispatcher import TeamSpec
-from teams._dispatch.messages import AwaitPart, MemberUp
+from teams._checks.fields import count_faults
+from teams._dispatch.coordinator import MEMBERS, TOPICS, Coordinator
+from teams._dispatch.messages import AwaitPart, MemberUp, PartUp
+from teams._dispatch.spec import TeamSpec
 from teams._members.handoff import HandoffRule
 from teams._members.member import Member
 from teams._members.role import Role
 from teams._members.target import Can
-from teams._runs.pattern import Pattern, pattern_faults, whoms
+from teams._runs.pattern import Pattern, pattern_faults, work_targets
 from teams._runs.run import GoalRun, Run
 from teams._team_ref import TeamRef
 from teams.protocols._topics.choreography import Choreography
@@ -53,18 +54,18 @@ from teams.protocols._topics.topics import Topics
 T = TypeVar("T")
 
 RUN_RESTARTS = 100
-"""How often a run may crash within the period of the team before it fails: what is done is kept, so that few would do
-but for runs that are killed on purpose.
+"""How often a run may crash within the period of the team before it fails. What is done is kept, so only runs that are
+killed on purpose need so many.
 """
 OWN_RESTARTS, OWN_PERIOD = 5, 60.0
-"""The budget of what a team is made of besides its members (the goal, the coordinator): restarts within seconds. All
-count, since the messages that it handles are no progress of its own.
+"""The budget of the parts of a team besides its members (the goal, the coordinator): restarts within seconds. Each
+counts, because the messages that a part handles are not progress of its own.
 """
 
 
 class Team(Supervisor):
-    """The supervisor at the root of a team. It also answers callers that wait for a part of the team that is being
-    started again.
+    """The supervisor at the root of a team. It answers callers that wait for a part of the team that is being started
+    again, and tells the coordinator of the parts that were.
     """
 
     ref_type: ClassVar[type[ActorRef[Any]]] = TeamRef
@@ -79,7 +80,7 @@ class Team(Supervisor):
 
     @handles
     def await_part(self, request: AwaitPart) -> None:
-        """Answers with the ref of a part of the team: at once if it is there, otherwise when it has been started."""
+        """Answers with the ref of a part of the team: at once if it exists, otherwise when it has been started."""
         reply = take_reply(self)
         part = self.runtime.find(f"{self.path}/{request.part}")
         if reply is not None and part is not None:
@@ -89,11 +90,14 @@ class Team(Supervisor):
 
     @handles
     def child_started(self, started: ChildStarted) -> None:
+        coordinator = self.runtime.find(f"{self.path}/coordinator")  # None at the first start of what comes before it
         super().child_started(started)
         part = self.runtime.find(f"{self.path}/{started.id}")
         if part is not None:
             for reply in self._callers.take(started.id):
                 answer(reply, part)
+        if coordinator is not None and started.id in (MEMBERS, TOPICS):
+            notice(coordinator, PartUp(started.id))
 
 
 class _Callers:
@@ -104,11 +108,11 @@ class _Callers:
         self._waiting: dict[str, list[Reply]] = {}
 
     def add(self, part: str, reply: Reply) -> None:
-        """One more waits; those that no longer do are forgotten."""
+        """Adds a caller, and forgets those that do not wait any more."""
         self._waiting[part] = [*(each for each in self._waiting.get(part, ()) if not each.done()), reply]
 
     def take(self, part: str) -> list[Reply]:
-        """Those that wait for this part."""
+        """Takes the callers that wait for this part."""
         return self._waiting.pop(part, [])
 
     def refuse(self, path: str, reason: ExitReason) -> None:
@@ -130,7 +134,7 @@ class Members(Supervisor):
 
 
 class TeamOptions(CommonOptions, total=False):
-    """What a team may say as a supervisor; meaning and defaults stand at `supervisors.SupervisorSpec`."""
+    """The options of a team as a supervisor; `team` explains them."""
 
     max_restarts: int | None
     period: float | None
@@ -141,7 +145,7 @@ class TeamOptions(CommonOptions, total=False):
 
 @dataclass(frozen=True, slots=True)
 class GoalSpec:
-    """What a team exists for: a pattern that is played when it starts, and whose end is the team's."""
+    """What a team exists for: a pattern that is played when the team starts. The team ends with it."""
 
     pattern: Pattern
     value: object = None
@@ -149,8 +153,8 @@ class GoalSpec:
 
 def goal(pattern: Pattern, value: object = None) -> GoalSpec:
     """A goal for `team(goal=...)`: the pattern is played with this input as soon as the team is up, and the team ends
-    when it has its result. A failure is restarted as any crash is, with what was done kept; when the budget is spent,
-    the team gives up. Raises SpecError when it is no pattern.
+    when it has its result. A failure is restarted like any crash, and steps that are done stay done; when the budget is
+    spent, the team gives up. Raises SpecError if it is not a pattern.
     """
     faults = list(pattern_faults("goal()", pattern))
     if faults:
@@ -169,19 +173,7 @@ def team(
     ageing: float = 60.0,
     **options: Unpack[TeamOptions],
 ) -> SupervisorSpec:
-    """A team, for `start` or as a child of another supervisor.
-
-    Args:
-        id: its place in the tree
-        people: members, and roles; where roles are declared, members play these and no others
-        strategy: which members are restarted when one crashes
-        handoffs: rules by which results go on from role to role
-        choreographies: how members go on from each other's events
-        goal: what it exists for; None: it runs until it is stopped
-        max_hops: how often one piece of work may be handed on
-        ageing: seconds of waiting that count as much as one level of priority
-        options: those of `supervisors.supervisor`, for the team as a child. `max_restarts` and `period` are the budget
-            of each member, and of the parts of the team
+    """A team, for `start` or as a child of another supervisor. Raises SpecError with all faults at once.
 
     A member's failures are its own. It is restarted alone (unless `strategy` says otherwise), and its restarts count in
     a budget of its own (supervision rule 9): `max_restarts` and `period` of the member, or else those of the team. When
@@ -190,32 +182,62 @@ def team(
     it. A member without which the team makes no sense says `on_limit="escalate"`: then all members are started anew,
     and that restart counts for the team.
 
-    Only those parts end a team without which there is none: the coordinator, the topics, the supervisors of the members
-    and of the runs, and the goal. When these have to be restarted more often than `max_restarts` and `period` allow,
-    the team gives up. All but the goal are code of this library, and crash only when they are killed.
+    The team gives up when its own parts have to be restarted more often than `max_restarts` and `period` allow: the
+    coordinator, the topics, the supervisors of the members and of the runs, and the goal. All but the goal are code of
+    this library, and crash only when they are killed.
 
-    Raises:
-        SpecError: every fault
+    Args:
+        id: One step of the path of the team; of the root, the whole path. Unique among its siblings.
+        people: Members and roles. If roles are given, members may have these and no others.
+        strategy: Which members restart with a member: "one_for_one" none, "one_for_all" all, "rest_for_one" those that
+            started after it. Default: "one_for_one".
+        handoffs: Rules made by `handoff()`, by which results go on from role to role. Default: ().
+        choreographies: How members go on from each other's events, made by `choreography()`. Default: ().
+        goal: What the team exists for, made by `goal()`: when it is reached, the team ends. None: the team runs until
+            it is stopped. Default: None.
+        max_hops: How often one piece of work may be handed on. Default: 10.
+        ageing: Seconds of waiting that count as much as one level of priority. Default: 60.0.
+        max_restarts: The budget of each member, and of the parts of the team together. Without `period`: restarts of a
+            member in a row without progress. 0: no restart; None: no limit. If it is not given, the parts of the team
+            may be restarted 5 times. Default: 15.
+        period: Seconds of running within which restarts count. None: for a member, restarts in a row without progress;
+            for the parts of the team, those within 60 seconds. Default: None.
+        on_failure: A function that is called with each failure of a member: each abnormal exit, and each start that
+            fails. It may return "restart" or "stop". Default: None.
+        on_give_up: A function that is called when the team gives up. Default: None.
+        restart: After which exits the supervisor above restarts the team: "permanent", "transient" or "temporary".
+            Default: "permanent".
+        shutdown: Seconds between the order to stop and the kill, or "infinity", or "brutal_kill". Default: "infinity".
+        backoff: The delays before restarts of the team: `exponential()`, `linear()` or `constant()`. None restarts at
+            once. Default: exponential().
+        significant: Whether the end of the team may end the supervisor above. Default: False.
+        name: A name to register the team under, besides its path. Default: None.
+        start_timeout: Seconds that a start of the team may take, with all members. None: only the members have limits.
+            Default: None.
+        retry_start: Whether a first start that fails is tried again with the backoff of a restart; otherwise it fails
+            the start of the supervisor above. Default: False.
+        own_budget: The restart budget of the team as a child: a `budget()`. None: it draws on the budget of the
+            supervisor above. Default: None.
     """
     members = tuple(each for each in people if isinstance(each, Member))
     roles = tuple(each for each in people if isinstance(each, Role))
     given: tuple[object, ...] = people
     strangers = [each for each in given if not isinstance(each, Member | Role)]
     faults = [
-        SpecFault(id, f"is made of members and roles, got {each!r}: write member() around it") for each in strangers
+        SpecFault(id, f"must have members and roles, got {each!r}: write member() around it") for each in strangers
     ]
     faults += _option_faults(id, strategy, options)
-    handoffs = _only(id, "handoffs", HandoffRule, "handoff()", handoffs, faults)
-    choreographies = _only(id, "choreographies", Choreography, "choreography()", choreographies, faults)
-    faults += [*_people_faults(id, members, roles), *_rule_faults(id, members, roles, handoffs)]
-    seats = [spec.id for each in members for spec in each.specs]
+    handoffs = _of_kind(id, "handoffs", HandoffRule, "handoff()", handoffs, faults)
+    choreographies = _of_kind(id, "choreographies", Choreography, "choreography()", choreographies, faults)
+    faults += [*_people_faults(id, members, roles), *_handoff_faults(id, members, roles, handoffs)]
+    slots = [spec.id for each in members for spec in each.specs]
     faults += [
-        SpecFault(f"{id}/{fault.path}", fault.message) for made in choreographies for fault in made.unknown(seats)
+        SpecFault(f"{id}/{fault.path}", fault.message) for made in choreographies for fault in made.unknown(slots)
     ]
     faults += [*_goal_faults(id, members, roles, goal), *_number_faults(id, max_hops, ageing)]
     if faults:
         raise SpecError(faults)
-    charter = TeamSpec(
+    spec = TeamSpec(
         id,
         members,
         roles,
@@ -226,7 +248,7 @@ def team(
         options.get("max_restarts", SupervisorSpec.model_fields["max_restarts"].default),
         options.get("period"),
     )
-    children = list(_children(charter, strategy, options, goal))
+    children = list(_team_children(spec, strategy, options, goal))
     options.setdefault("max_restarts", OWN_RESTARTS)
     options["period"] = _period(options)
     return supervisor(
@@ -234,25 +256,25 @@ def team(
         *children,
         supervisor_class=Team,
         auto_shutdown="never" if goal is None else "any_significant",
-        keep_children=False,  # a team that starts again begins afresh: its end has answered everybody
+        keep_children=False,  # a team that starts again begins afresh: its end has answered every caller
         **options,
     )
 
 
-def _children(charter: TeamSpec, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
-    """What a team is made of, in start order. Takes what is meant for the members out of the options."""
+def _team_children(spec: TeamSpec, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:
+    """The children of a team, in start order. Takes the options that are for the members out of `options`."""
     yield supervisor(
-        "members",
-        *(charter.budgeted(spec) for each in charter.members for spec in each.specs),
+        MEMBERS,
+        *(spec.budgeted(slot) for each in spec.members for slot in each.specs),
         strategy=strategy,
         max_restarts=None,  # each member has a budget of its own
         supervisor_class=Members,
         keep_children=False,
         on_failure=options.pop("on_failure", None),
     )
-    yield child("topics", Topics, backoff=None)
-    yield child("coordinator", Coordinator, args=(charter,), backoff=None)
-    # Runs wait for others, and when they are to stop, what they wait for is called off: they need no time for that.
+    yield child(TOPICS, Topics, backoff=None)
+    yield child("coordinator", Coordinator, args=(spec,), backoff=None)
+    # Runs wait for others. When a run stops, its steps are called off, so it needs no time to end in order.
     run = child(
         "run",
         Run,
@@ -278,22 +300,24 @@ def _goal_faults(
 ) -> Iterator[SpecFault]:
     given: object = goal
     if goal is not None and isinstance(given, GoalSpec):
-        yield from (SpecFault(f"{id}/goal", f"nobody is {whom}") for whom in unknown(members, roles, goal.pattern))
+        yield from (
+            SpecFault(f"{id}/goal", f"the team has no member {target}")
+            for target in unknown(members, roles, goal.pattern)
+        )
     elif given is not None:
         yield SpecFault(id, f"goal: must be made by goal(), got {given!r}")
 
 
 def _number_faults(id: str, max_hops: int, ageing: float) -> Iterator[SpecFault]:
-    if type(max_hops) is not int or max_hops < 0:
-        yield SpecFault(id, f"max_hops: must be a whole number from 0, got {max_hops!r}")
+    yield from count_faults(id, "max_hops", max_hops, least=0)
     if type(ageing) not in (int, float) or not ageing > 0:
         yield SpecFault(id, f"ageing: must be more than 0 seconds, got {ageing!r}")
 
 
 def unknown(members: Sequence[Member], roles: Sequence[Role], pattern: Pattern) -> Iterator[str]:
-    """What of a pattern nobody among these is or can do, in the order it is named."""
+    """The targets of a pattern that none of these members belongs to, in the order in which it names them."""
     known = _known(members, roles)
-    return (str(whom) for whom in dict.fromkeys(whoms(pattern)) if whom not in known)
+    return (str(target) for target in dict.fromkeys(work_targets(pattern)) if target not in known)
 
 
 def _known(members: Sequence[Member], roles: Sequence[Role]) -> set[str | Can]:
@@ -308,7 +332,7 @@ def _known(members: Sequence[Member], roles: Sequence[Role]) -> set[str | Can]:
 
 
 def _option_faults(id: str, strategy: Strategy, options: TeamOptions) -> Sequence[SpecFault]:
-    """What is wrong with what a team says as a supervisor."""
+    """The faults of the options of a team as a supervisor."""
     try:
         supervisor(id, strategy=strategy, **options)
     except SpecError as error:
@@ -316,8 +340,8 @@ def _option_faults(id: str, strategy: Strategy, options: TeamOptions) -> Sequenc
     return ()
 
 
-def _only(id: str, name: str, kind: type[T], maker: str, given: object, faults: list[SpecFault]) -> tuple[T, ...]:
-    """What of `given` is of this kind; the rest goes to the faults."""
+def _of_kind(id: str, name: str, kind: type[T], maker: str, given: object, faults: list[SpecFault]) -> tuple[T, ...]:
+    """The values in `given` that are of this kind; the rest goes to the faults."""
     if not isinstance(given, Sequence) or isinstance(given, str):
         faults.append(SpecFault(id, f"{name}: must be a list of what {maker} makes, got {given!r}"))
         return ()
@@ -329,11 +353,11 @@ def _only(id: str, name: str, kind: type[T], maker: str, given: object, faults: 
 
 def _people_faults(id: str, members: Sequence[Member], roles: Sequence[Role]) -> Iterator[SpecFault]:
     names = Counter(role.name for role in roles)
-    seats = Counter(spec.id for each in members for spec in each.specs)
+    slots = Counter(spec.id for each in members for spec in each.specs)
     yield from (SpecFault(id, f"role {name!r} is declared {count} times") for name, count in names.items() if count > 1)
     yield from (
-        SpecFault(f"{id}/{seat}", f"id: {count} members have it; ids must be unique in a team")
-        for seat, count in seats.items()
+        SpecFault(f"{id}/{slot}", f"id: {count} members have it; ids must be unique in a team")
+        for slot, count in slots.items()
         if count > 1
     )
     for each in members:
@@ -353,7 +377,7 @@ def _people_faults(id: str, members: Sequence[Member], roles: Sequence[Role]) ->
     )
 
 
-def _rule_faults(
+def _handoff_faults(
     id: str, members: Sequence[Member], roles: Sequence[Role], rules: Sequence[HandoffRule]
 ) -> Iterator[SpecFault]:
     known = {each for each in _known(members, roles) if isinstance(each, str)} | {role.name for role in roles}

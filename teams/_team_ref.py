@@ -1,4 +1,4 @@
-"""The ref of a team: what a team is asked for, as methods."""
+"""The ref of a team: the operations of a team, as methods."""
 
 from __future__ import annotations
 
@@ -17,32 +17,42 @@ from actors.spi import (
     last_reason,
     when_terminated,
 )
-from supervisors.spi import SpecError, SpecFault, SupervisionError, SupervisorRef
+from supervisors.spi import SpecError, SpecFault, SupervisorRef
 from teams._checks.fields import count_faults, priority_faults, seconds_faults
-from teams._dispatch.broadcast import BroadcastTo
+from teams._dispatch.ask import ask_again
+from teams._dispatch.broadcast import SendToAll
 from teams._dispatch.gather import Gathered, GatherPolicy, collect
-from teams._dispatch.messages import AwaitPart, EndRun, GetRoster, Halt, Join, Leave, Pause, ResetTeam, Resume, SlotInfo
+from teams._dispatch.messages import (
+    AwaitPart,
+    EndRun,
+    GetRoster,
+    Halt,
+    Join,
+    Leave,
+    PauseTeam,
+    ResetTeam,
+    ResumeTeam,
+    SlotInfo,
+)
 from teams._dispatch.view import TeamView
 from teams._dispatch.work import Assign
 from teams._members.member import Member
 from teams._members.results import Outcome
 from teams._members.target import Can, Pool, WorkTarget, work_target_faults
-from teams._runs.pattern import Pattern, pattern_faults, whoms
+from teams._runs.pattern import Pattern, pattern_faults, work_targets
 from teams._runs.run import broken
 from teams._runs.state import RunHandle, RunState
-from teams.errors import RunFailed, TeamError, TeamHalted, WorkTimeout
+from teams.errors import RunFailed, TeamHalted, WorkTimeout
 from teams.protocols._topics.ref import TopicsRef
 
-ASKED = 5
-"""How often the coordinator is asked that crashes over being asked."""
 STARTS = 3
 """How often the start of a run is asked for."""
 
 
 class TeamRef(SupervisorRef):
     """A team, from outside or from one of its members. Operations return a future: `await` it in a coroutine,
-    `.get(timeout=...)` it in a thread. A team that is being started again answers when it is up; one that is gone, or
-    that was started again while it had what it was asked for, answers `ActorDeadError`.
+    `.get(timeout=...)` it in a thread. A team that is being started again answers when it is up. A team that has
+    terminated, or that was started again after it took the request, answers `ActorDeadError`.
     """
 
     __slots__ = ()
@@ -56,39 +66,41 @@ class TeamRef(SupervisorRef):
         priority: int = 0,
         attempts: int = 1,
     ) -> Future[Any]:
-        """Has somebody work on `work`: a member by id, somebody of a role, whoever `can(...)`. A future of the result.
+        """Has one member of `to` work on `work`. A future of the result.
 
         Args:
-            work: what the function is called with, or the message the actor gets
-            to: a member, a role, `can("capability")` or a `pool(...)`
-            timeout: seconds until the result is no longer wanted; None: any time
-            priority: more is sooner where work has to wait; it grows by one for every `ageing` seconds of waiting
-            attempts: how often it may be tried when whoever does it crashes. 1 is at most once.
+            work: What the function is called with, or the message the actor gets.
+            to: A member, a role, `can("capability")` or a `pool(...)`.
+            timeout: Seconds from now until the result is not wanted any more. None: any time. Default: None.
+            priority: More is sooner where work has to wait. It grows by one for every `ageing` seconds of waiting.
+                Default: 0.
+            attempts: How often it may be tried when its member crashes. 1 is at most once. Default: 1.
 
         Raises:
-            SpecError: at once, with every argument that is not what it should be
+            SpecError: at once, with the faults of all arguments
 
         Raises, from the future:
-            NoCapableAgent: nobody is able
+            NoCapableAgent: no member of the team belongs to `to`
             WorkFailed: every attempt failed; the cause is the last failure
             WorkTimeout: it was not done in time
-            HandoffRefused: a member insists on handing it to somebody who does not take it
+            HandoffRefused: a member insists on a handoff that was refused
             TeamHalted: the kill switch was thrown
         """
         path, urgency = f"{self.path}.assign()", cast("object", priority)
-        _refuse(
+        _refuse_faults(
             *(work_target_faults(path, to) if not isinstance(to, Pool) else ()),
             *seconds_faults(path, "timeout", timeout),
-            *(_wrong(path, "priority", "a whole number", None) if urgency is None else priority_faults(path, urgency)),
+            *(_wrong(path, "priority", "an integer", None) if urgency is None else priority_faults(path, urgency)),
             *count_faults(path, "attempts", attempts),
         )
-        return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts, self.runtime.now()))
+        asked_at = None if timeout is None else self.runtime.now()
+        return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts, asked_at))
 
     def play(self, pattern: Pattern, value: object = None) -> RunHandle:
-        """Plays a pattern with this input. The handle is the result to wait for, the events, and the way to cancel.
-        Raises SpecError when it is no pattern.
+        """Plays a pattern with this input. The handle is awaited for the result, shows the events, and cancels.
+        Raises SpecError if it is not a pattern.
         """
-        _refuse(*pattern_faults(f"{self.path}.play()", pattern))
+        _refuse_faults(*pattern_faults(f"{self.path}.play()", pattern))
         runtime = self.runtime
         record = RunState(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
         handle = RunHandle(record, partial(self._cancel, record))
@@ -115,16 +127,16 @@ class TeamRef(SupervisorRef):
             else:
                 self._broken(record, error)
             return
-        when_terminated(run, partial(self._run_gone, record, run.path))
+        when_terminated(run, partial(self._run_terminated, record, run.path))
 
     def _broken(self, record: RunState, error: Exception) -> None:
         broken(record, self.path, error.reason if isinstance(error, ActorDeadError) else Crashed(error))
 
-    def _run_gone(self, record: RunState, path: str, reason: ExitReason) -> None:
+    def _run_terminated(self, record: RunState, path: str, reason: ExitReason) -> None:
         broken(record, path, reason)
         coordinator = self.runtime.find(f"{self.path}/coordinator")
         if coordinator is not None and coordinator.is_alive():
-            coordinator.tell(EndRun(record.id, "its run is gone"))
+            coordinator.tell(EndRun(record.id, "its run has terminated"))
 
     def _cancel(self, record: RunState, reason: str) -> None:
         def cancel() -> None:
@@ -143,15 +155,15 @@ class TeamRef(SupervisorRef):
         policy: GatherPolicy | None = None,
         within: float | None = None,
     ) -> Future[Gathered]:
-        """Sends a message to every member, or to those of a role or capability, and waits for what they say to it.
+        """Sends a message to every member, or to those of a role or capability. A future of their answers.
 
-        A future of who answered what, who failed and why, and who had not answered when `policy` (by default all of
-        them: `collect()`) was satisfied or `within` seconds had passed. Raises `NoCapableAgent` from the future when
-        nobody is meant, and SpecError at once, with every argument that is not what it should be.
+        The `Gathered` has the results and failures by slot, and the slots that had not answered when `policy` was
+        satisfied or `within` seconds had passed. None: `collect()`, which waits for all. Raises `NoCapableAgent` from
+        the future if the team has no such member, and SpecError at once, with the faults of all arguments.
         """
         path = f"{self.path}.broadcast()"
         given: object = policy
-        _refuse(
+        _refuse_faults(
             *(work_target_faults(path, to) if to is not None else ()),
             *seconds_faults(path, "within", within),
             *(
@@ -160,39 +172,39 @@ class TeamRef(SupervisorRef):
                 else ()
             ),
         )
-        return self._coordinate(BroadcastTo(message, to, policy or collect(), within))
+        return self._coordinate(SendToAll(message, to, policy or collect(), within))
 
     def tell_all(self, message: object, to: str | Can | None = None) -> None:
         """Sends a message to every member, or to those of a role or capability, and does not wait. If the team is being
         started again and does not come back, the message is a dead letter.
 
         Raises:
-            SpecError: `to` is neither
+            SpecError: `to` is not a member, a role or a capability
             ActorDeadError: the team has terminated
         """
-        _refuse(*(work_target_faults(f"{self.path}.tell_all()", to) if to is not None else ()))
+        _refuse_faults(*(work_target_faults(f"{self.path}.tell_all()", to) if to is not None else ()))
         if not self.is_alive():
             raise ActorDeadError(self.path, last_reason(self), message)
 
         def tell(coordinator: ActorRef[Any]) -> None:
             try:
-                coordinator.tell(BroadcastTo(message, to, collect(), None))
+                coordinator.tell(SendToAll(message, to, collect(), None))
             except ActorDeadError as error:
-                gone(error)
+                undelivered(error)
 
-        def gone(error: Exception) -> None:
+        def undelivered(error: Exception) -> None:
             self.runtime.events.publish(DeadLetter(self.path, self.runtime.now(), message, "closed", None, error))
 
-        self._reach("coordinator", tell, gone)
+        self._reach("coordinator", tell, undelivered)
 
     def goal(self) -> RunHandle | None:
-        """The run of the goal of the team; None when it has none, or is only starting."""
+        """The run of the goal of the team; None if it has no goal, or has not started yet."""
         found = self.runtime.find(f"{self.path}/goal")
         record = found.view() if found is not None else None
         return RunHandle(record, partial(self._cancel, record)) if isinstance(record, RunState) else None
 
     def member(self, id: str) -> ActorRef[Any]:
-        """The ref of one seat, stable across restarts. Raises `NotFound`."""
+        """The ref of one slot, stable across restarts. Raises `NotFound`."""
         return self.child(f"members/{id}")
 
     @property
@@ -203,44 +215,42 @@ class TeamRef(SupervisorRef):
         return found
 
     def roster(self) -> Future[tuple[SlotInfo, ...]]:
-        """Who is in the team, and how much each has to do."""
+        """The slots of the team, and how much work each has."""
         return self._coordinate(GetRoster())
 
     def join(self, member: Member) -> Future[tuple[str, ...]]:
-        """Takes a member in while the team runs. A future of its seats, which settles when they are up.
+        """Takes a member in while the team runs. A future of its slots, which settles when they are up.
 
-        Raises SpecError at once when it is no `member(...)`, and from the future: `AlreadyMember`, `RoleFull`,
-        `UnknownRole`, `TeamHalted`, or why it did not come up.
+        Raises SpecError at once if it was not made by `member()`, and from the future: `AlreadyMember`, `RoleFull`,
+        `UnknownRole`, `TeamHalted`, or the error of its start.
         """
         given: object = member
         if not isinstance(given, Member):
-            _refuse(*_wrong(f"{self.path}.join()", "member", "made by member()", given))
+            _refuse_faults(*_wrong(f"{self.path}.join()", "member", "made by member()", given))
         return self._coordinate(Join(member))
 
     def leave(self, id: str) -> Future[tuple[str, ...]]:
-        """Lets a member go, by its id or that of one seat. It gets nothing new, and leaves when it has done what it
-        has: a member that lets itself go must not wait for that. A future of the seats that left. Raises
-        `UnknownMember` from the future.
+        """Has a member leave, by its id or that of one slot. It gets nothing new, and leaves when it has done its work.
+        A member that has itself leave must not wait for that. A future of the slots that left. Raises `UnknownMember`
+        from the future.
         """
         return self._coordinate(Leave(id))
 
     def pause_work(self) -> Future[bool]:
-        """Begins no new work and tells nobody of new events; what has begun goes on. A future of whether that was
-        news.
-        """
-        return self._coordinate(Pause())
+        """Begins no new work and delivers no new events; what has begun goes on. A future of whether that was news."""
+        return self._coordinate(PauseTeam())
 
     def resume_work(self) -> Future[bool]:
         """Goes on after `pause_work`. A future of whether that was news."""
-        return self._coordinate(Resume())
+        return self._coordinate(ResumeTeam())
 
     def halt(self, reason: str = "halt() was called") -> Future[None]:
         """The kill switch: all work fails with `TeamHalted`, runs end, members are killed and stay down until `reset`.
-        The future settles when they are gone. Raises SpecError when the reason is no text.
+        The future settles when they have terminated. Raises SpecError if the reason is not a string.
         """
         given: object = reason
         if not isinstance(given, str):
-            _refuse(*_wrong(f"{self.path}.halt()", "reason", "a text", given))
+            _refuse_faults(*_wrong(f"{self.path}.halt()", "reason", "a string", given))
         return self._coordinate(Halt(reason))
 
     def reset(self) -> Future[None]:
@@ -248,14 +258,14 @@ class TeamRef(SupervisorRef):
         return self._coordinate(ResetTeam())
 
     def check(self, pattern: Pattern) -> tuple[str, ...]:
-        """What of a pattern nobody in the team is or can do now. Raises SpecError when it is no pattern."""
-        _refuse(*pattern_faults(f"{self.path}.check()", pattern))
+        """The targets of a pattern that no member belongs to now. Raises SpecError if it is not a pattern."""
+        _refuse_faults(*pattern_faults(f"{self.path}.check()", pattern))
         view = self._view
-        return tuple(str(whom) for whom in whoms(pattern) if view is None or not view.knows(whom))
+        return tuple(str(target) for target in work_targets(pattern) if view is None or not view.knows(target))
 
     @property
     def _view(self) -> TeamView | None:
-        """What the coordinator shows; None when there is none, or it has not started yet."""
+        """The view of the coordinator; None without a coordinator, or before it has started."""
         found = self.runtime.find(f"{self.path}/coordinator")
         view = found.view() if found is not None else None
         return view if isinstance(view, TeamView) else None
@@ -263,68 +273,59 @@ class TeamRef(SupervisorRef):
     def _reach(
         self,
         part: str,
-        there: Callable[[ActorRef[Any]], object],
-        gone: Callable[[Exception], object],
+        on_part: Callable[[ActorRef[Any]], object],
+        on_error: Callable[[Exception], object],
         timeout: float | None = None,
     ) -> None:
-        """Calls `there` with a part of the team: at once if there is one, or, while the team is being started again, as
-        soon as that part is up. Calls `gone` when the team has terminated (`ActorDeadError`) or `timeout` seconds have
-        passed (`CallTimeout`) before. What is called later runs on the loop thread.
+        """Calls `on_part` with a part of the team: at once if it exists; while the team is being started again, as soon
+        as that part is up. Calls `on_error` if the team terminates (`ActorDeadError`) or `timeout` seconds pass
+        (`CallTimeout`) before. What is called later runs on the loop thread.
         """
         found = self.runtime.find(f"{self.path}/{part}")
         if found is not None:
-            there(found)
+            on_part(found)
             return
 
         def answered(asked: Future[ActorRef[Any]]) -> None:
             try:
                 found = asked.get()
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller hears of it
-                gone(error)
+                on_error(error)
             else:
-                there(found)
+                on_part(found)
 
         self.ask(AwaitPart(part), block=False, timeout=timeout).add_done_callback(answered)
 
     def _coordinate(self, message: object) -> Future[Any]:
-        future: Future[Any] = Future(self.runtime.park)
+        """Asks the coordinator, again if it crashed over the question. It is not asked again when it has terminated:
+        then it is not known any more what its members had begun.
+        """
+        runtime = self.runtime
+        future: Future[Any] = Future(runtime.park)
+        coordinator = runtime.find(f"{self.path}/coordinator")
+        if coordinator is not None:
+            ask_again(coordinator, message, future.set, future.set_exception)
+        else:
+            self._coordinate_later(message, future)
+        return future
+
+    def _coordinate_later(self, message: object, future: Future[Any]) -> None:
+        """The same while the team is being started again. The time limit of work counts already."""
         timeout = message.timeout if isinstance(message, Assign) else None
 
-        def gone(error: Exception) -> None:
+        def failed(error: Exception) -> None:
             if isinstance(error, ActorDeadError):
                 error = ActorDeadError(self.path, error.reason, message)
             elif isinstance(error, CallTimeout) and timeout is not None:
                 error = WorkTimeout(self.path, "work", timeout, None)
             future.set_exception(error)
 
-        self._reach("coordinator", partial(self._ask_coordinator, message, future, ASKED), gone, timeout)
-        return future
-
-    def _ask_coordinator(self, message: object, future: Future[Any], tries: int, coordinator: ActorRef[Any]) -> None:
-        # No deadline but the one that is asked for: the end of the coordinator settles everything.
-        asked = coordinator.ask(message, block=False, timeout=None)
-        asked.add_done_callback(partial(self._answered, message, future, tries - 1, coordinator))
-
-    def _answered(
-        self, message: object, future: Future[Any], tries: int, coordinator: ActorRef[Any], asked: Future[Any]
-    ) -> None:
-        """A coordinator that crashed over being asked has not begun what it was asked for: it is asked again. When
-        its place is gone, it has said what became of the work, and with it all is gone that says who has begun what.
-        """
-        try:
-            answer = asked.get()
-        except (TeamError, SupervisionError) as error:
-            future.set_exception(error)
-        except Exception as error:  # noqa: BLE001 - whatever crashed it
-            if tries and coordinator.is_alive():
-                self._ask_coordinator(message, future, tries, coordinator)
-            else:
-                future.set_exception(error)
-        else:
-            future.set(answer)
+        self._reach(
+            "coordinator", lambda found: ask_again(found, message, future.set, future.set_exception), failed, timeout
+        )
 
 
-def _refuse(*faults: SpecFault) -> None:
+def _refuse_faults(*faults: SpecFault) -> None:
     """Refuses arguments, if anything is wrong with them. Raises SpecError."""
     if faults:
         raise SpecError(faults)

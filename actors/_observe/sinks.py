@@ -45,14 +45,14 @@ _OF_DECISIONS = frozenset({"attempt", "delay"})
 """Fields that `then` has in words."""
 _PAYLOADS = frozenset({"message", "payload", "result", "value", "choice"})
 """Fields that hold what users and models wrote."""
-_STACK = 4000
+_STACK_LENGTH = 4000
 """Characters of a stack."""
 _FOLLOWED = 5000
 """Exceptions that may hang together with the one that a record holds: its readers follow them all."""
-_EXACT = 2**53
+_JSON_EXACT = 2**53
 """Integers up to here are the same in every reader of JSON."""
 
-Plain = str | int | float | bool
+FieldValue = str | int | float | bool
 
 
 class LogSink:
@@ -64,7 +64,9 @@ class LogSink:
         """
         self._target = target
         self._payloads = payloads
-        self._log = structlog.wrap_logger(_Records(target), processors=[_render], wrapper_class=structlog.BoundLogger)
+        self._log = structlog.wrap_logger(
+            _LogRecords(target), processors=[_render], wrapper_class=structlog.BoundLogger
+        )
         self._subscription: Subscription | None = None
         self._lock = threading.Lock()
         self._held: list[_End | LifecycleEvent] = []
@@ -154,7 +156,7 @@ class LogSink:
 
     # Fields
 
-    def _end_fields(self, end: _End) -> dict[str, Plain]:
+    def _end_fields(self, end: _End) -> dict[str, FieldValue]:
         fields = self._fields(end.event)
         if end.fate is not None:
             fate = self._fields(end.fate)
@@ -167,19 +169,21 @@ class LogSink:
             fields["then"] = "; ".join(end.then)
         return fields
 
-    def _fields(self, event: LifecycleEvent) -> dict[str, Plain]:
+    def _fields(self, event: LifecycleEvent) -> dict[str, FieldValue]:
         every = event.as_dict()
         first = {name: every[name] for name in _FIRST if name in every}
-        fields: dict[str, Plain] = {}
+        fields: dict[str, FieldValue] = {}
         for name, value in (first | every).items():
             if name == "deadline" and isinstance(value, float):
                 fields["time_left"] = value - event.at
             elif value is not None and name not in _LEFT_OUT:
-                fields[name] = type_name(value) if name in _PAYLOADS and not self._payloads else _plain(name, value)
+                fields[name] = (
+                    type_name(value) if name in _PAYLOADS and not self._payloads else _field_value(name, value)
+                )
         return fields
 
     def _write(
-        self, level: int, event: LifecycleEvent, fields: dict[str, Plain], hidden: frozenset[str] = _NOT_IN_LINE
+        self, level: int, event: LifecycleEvent, fields: dict[str, FieldValue], hidden: frozenset[str] = _NOT_IN_LINE
     ) -> None:
         if self._target.isEnabledFor(level):
             error = event.exception
@@ -199,7 +203,7 @@ class _End:
         self.decision: LifecycleEvent | None = None
 
 
-def _plain(name: str, value: object) -> Plain:
+def _field_value(name: str, value: object) -> FieldValue:
     """A value as a record can hold it."""
     match value:
         case ExitReason():
@@ -209,10 +213,10 @@ def _plain(name: str, value: object) -> Plain:
         case BaseException():
             return described(value)
         case str() if name == "stack":
-            return block(value, _STACK)
+            return block(value, _STACK_LENGTH)
         case str():
             return cut(value)
-    if type(value) is bool or type(value) is float or (type(value) is int and -_EXACT <= value <= _EXACT):
+    if type(value) is bool or type(value) is float or (type(value) is int and -_JSON_EXACT <= value <= _JSON_EXACT):
         return value
     return shown(value)
 
@@ -221,7 +225,7 @@ def _render(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMappi
     """The line of an event. Its name is the template of the message, so that Sentry, which groups by that, keeps kinds
     of events apart.
     """
-    fields: dict[str, Plain] = entry["fields"]
+    fields: dict[str, FieldValue] = entry["fields"]
     event, path = cut(entry["event"]), cut(entry["path"])
     pairs = (f" {name}={_in_line(value)}" for name, value in fields.items() if name not in entry["hidden"])
     return {
@@ -233,7 +237,7 @@ def _render(_: object, __: str, entry: MutableMapping[str, Any]) -> MutableMappi
     }
 
 
-class _Records:
+class _LogRecords:
     """Where the lines go: to a logger of the standard library."""
 
     def __init__(self, target: logging.Logger) -> None:
@@ -244,7 +248,7 @@ class _Records:
         level: int,
         template: str,
         values: tuple[str, str],
-        extra: dict[str, Plain],
+        extra: dict[str, FieldValue],
         error: BaseException | None,
     ) -> None:
         """Makes a record and has the logger handle it.
@@ -260,5 +264,5 @@ class _Records:
         self._target.handle(record)
 
 
-def _in_line(value: Plain) -> str:
+def _in_line(value: FieldValue) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Whether calling something makes a coroutine, or a generator, of which nothing has run yet."""
+"""Whether a call makes a coroutine or a generator, of which nothing has run yet."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ def is_async(called: object) -> bool:
 
 
 def async_faults(path: str, **functions: object) -> Iterator[SpecFault]:
-    """What is wrong with functions that are not awaited: those that are `async`, of which a coroutine, and so the
-    truth, would be all that is ever seen.
-    """
+    """The faults of functions that are not awaited. An `async` one would return a coroutine, which is always true."""
     for name, function in functions.items():
         if is_async(function):
             yield SpecFault(path, f"{name}: is asked at once and must be a plain function, {function!r} is async")
@@ -30,7 +28,7 @@ def async_faults(path: str, **functions: object) -> Iterator[SpecFault]:
 def is_generator(called: object) -> bool:
     """Whether this is a generator function, `async` or not, or binds the arguments of one or has one for its call.
 
-    Of one that wraps a generator function nothing is known: it may well run what it wraps.
+    A function that wraps a generator function is not one: it may run what it wraps.
     """
     if isinstance(called, functools.partial):
         return is_generator(called.func)
@@ -41,7 +39,7 @@ def is_generator(called: object) -> bool:
 
 
 def generator_faults(path: str, **functions: object) -> Iterator[SpecFault]:
-    """What is wrong with functions that have one result: those that yield, of which nothing would ever run."""
+    """The faults of functions that must have one result. A generator would never run."""
     for name, function in functions.items():
         if is_generator(function):
             yield SpecFault(

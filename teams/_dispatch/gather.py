@@ -1,14 +1,14 @@
-"""Gather: one question to several, and what to do when some of them fail.
+"""Gather: one question to several members, and what follows when some of them fail.
 
 | policy | ends when | satisfied when |
 |---|---|---|
 | `collect()` | all have ended | always |
-| `fail_fast()` | one has failed, or all are done | nobody failed |
-| `quorum(n)` | `n` results are there, or can no longer come | `n` results |
-| `first(n=1)` | the same, with 1 | one result |
+| `fail_fast()` | one has failed, or all are done | none has failed |
+| `quorum(n)` | there are `n` results, or cannot be any more | there are `n` results |
+| `first()` | the same, with 1 | there is one result |
 
-The decision is pure: `Gathering` is told of each end and says when it is over. Whatever finished by then is in the
-`Gathered`; failures are values in it, with the exit reason. What had not ended is named and called off.
+The decision is pure: `Gathering` is told of each end and says when it is over. Results and failures until then are
+values in the `Gathered`, failures with the exit reason. Members that had not ended are named in it and called off.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class GatherPolicy:
 
 
 def collect() -> GatherPolicy:
-    """Wait for all; failures are as good an answer as results."""
+    """Wait for all. A failure is an answer like a result."""
     return GatherPolicy("collect")
 
 
@@ -39,9 +39,9 @@ def fail_fast() -> GatherPolicy:
 
 
 def quorum(n: int) -> GatherPolicy:
-    """End as soon as `n` results are there, or cannot come any more. Raises ValueError."""
+    """End as soon as there are `n` results, or cannot be any more. Raises ValueError."""
     if type(n) is not int or n < 1:
-        raise ValueError(f"a quorum is a whole number from 1, not {n!r}")
+        raise ValueError(f"a quorum must be an integer >= 1, got {n!r}")
     return GatherPolicy("quorum", n)
 
 
@@ -58,22 +58,22 @@ class Failed(NamedTuple):
 
     @classmethod
     def by(cls, error: BaseException) -> Failed:
-        """The failure of whoever raised `error`, or is gone."""
+        """The failure of a member that raised `error`, or has terminated."""
         inner = error.__cause__ if error.__cause__ is not None else error
         return cls(error, inner.reason if isinstance(inner, ActorDeadError) else Crashed(inner))
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What came of a gathering."""
+    """The outcome of a gathering."""
 
     results: dict[str, object]
-    """By name, in the order they came."""
+    """By name, in the order in which they came."""
     failures: dict[str, Failed]
     unanswered: tuple[str, ...]
-    """Those that had not ended when it was over."""
+    """The names of those that had not ended when it was over."""
     satisfied: bool
-    """Whether the policy got what it wanted."""
+    """Whether the policy was satisfied."""
 
 
 class Gathering:
@@ -86,18 +86,18 @@ class Gathering:
         self._failures: dict[str, Failed] = {}
 
     def done(self, name: str, result: object) -> None:
-        """One has a result."""
+        """A member has a result."""
         del self._open[name]
         self._results[name] = result
 
     def failed(self, name: str, error: BaseException) -> None:
-        """One has failed."""
+        """A member has failed."""
         del self._open[name]
         self._failures[name] = Failed.by(error)
 
     @property
     def over(self) -> bool:
-        """Whether nothing that may still come changes the answer."""
+        """Whether no further answer changes the outcome."""
         if not self._open:
             return True
         if self._policy.kind == "quorum":
@@ -106,7 +106,7 @@ class Gathering:
         return self._policy.kind == "fail_fast" and bool(self._failures)
 
     def gathered(self) -> Gathered:
-        """What there is now."""
+        """The outcome as it is now."""
         match self._policy.kind:
             case "collect":
                 satisfied = True

@@ -1,4 +1,4 @@
-"""What the coordinator may be asked or told, besides `Assign`, and the team itself: one message an operation."""
+"""The messages to the coordinator, besides `Assign`, and to the team itself: one message for each operation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from teams._members.member import Member
 
 
 class CancelWork(NamedTuple):
-    """Call one piece of work off. Answers whether it was still under way."""
+    """Call one piece of work off. The answer is whether it was still under way."""
 
     work: str
     reason: str
@@ -23,22 +23,22 @@ class EndRun(NamedTuple):
 
 
 class Join(NamedTuple):
-    """Take a new member in. Answers with its seats when they are up."""
+    """Take a new member in. The answer is its slots, when they are up."""
 
     member: Member
 
 
 class Leave(NamedTuple):
-    """Let a member go, by the id of the member or of one seat, once it has done what it has begun."""
+    """Stop a member, by its id or that of one slot, when it has done what it has begun."""
 
     id: str
 
 
-class Pause(NamedTuple):
+class PauseTeam(NamedTuple):
     """Begin nothing new."""
 
 
-class Resume(NamedTuple):
+class ResumeTeam(NamedTuple):
     """Go on."""
 
 
@@ -53,7 +53,7 @@ class ResetTeam(NamedTuple):
 
 
 class GetRoster(NamedTuple):
-    """Who is in the team."""
+    """List the slots of the team."""
 
 
 class WorkDue(NamedTuple):
@@ -62,33 +62,33 @@ class WorkDue(NamedTuple):
     work: str
 
 
-class Look(NamedTuple):
-    """Look again for a member that was being started."""
-
-    member: str
-
-
 class AwaitPart(NamedTuple):
-    """To the team: answer with the ref of this part when it is there."""
+    """To the team: answer with the ref of this part when it is up."""
+
+    part: str
+
+
+class PartUp(NamedTuple):
+    """From the team: a part of it has been started."""
 
     part: str
 
 
 class MemberUp(NamedTuple):
-    """The supervisor of the members has started this one."""
+    """From the supervisor of the members: a member has been started."""
 
     member: str
 
 
 class MemberGone(NamedTuple):
-    """The place of a member has ended."""
+    """The actor of a member has terminated."""
 
     member: str
     ref: ActorRef[Any]
 
 
 class SlotInfo(NamedTuple):
-    """One seat of the team."""
+    """One slot of the team."""
 
     id: str
     member: str

@@ -1,36 +1,36 @@
-"""The roster: who is in the team, who can do what, and who is the next to get work. Values and decisions only.
+"""The roster: the members of the team, what each can do, and which gets work next. Values and decisions only.
 
 Work is reserved before it is sent, so that load is what is under way and not what was counted some time ago. No choice
-and no change looks at all seats: the least loaded is found in a heap for each role and each capability, the next and a
+and no change looks at all slots: the least loaded is found in a heap for each role and each capability, the next and a
 random one in a list of those that are up, the one for a key by consistent hashing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Any
 
 from actors.spi import ActorRef
-from teams._dispatch.view import SeatView, TeamView
+from teams._dispatch.view import SlotView, TeamView
 from teams._members.consistent_hash import Buckets, hashed
 from teams._members.member import Member
 from teams._members.role import Role
-from teams._members.target import Can, Pool, WorkTarget
+from teams._members.target import Can, Pool
 
 
 class Slot:
     """One member's place: how much it may do at once and how much is reserved."""
 
     __slots__ = (
-        "benches",
         "born",
         "capabilities",
         "capacity",
         "groups",
         "id",
+        "is_function",
         "joining",
         "leaving",
         "member",
@@ -39,6 +39,7 @@ class Slot:
         "reserved",
         "role",
         "since",
+        "targets",
         "up",
         "used",
         "working",
@@ -48,6 +49,7 @@ class Slot:
         self.id = id
         self.member = member
         self.role = member.role
+        self.is_function = member.is_function
         self.capabilities = capabilities
         self.capacity = capacity
         self.number = number
@@ -68,10 +70,10 @@ class Slot:
         self.used = 0
         """When it last got work, as a number that grows: among equals the one that waited longest is next."""
         names = dict.fromkeys([id, member.id, *([member.role] if member.role is not None else [])])
-        self.groups: tuple[str | Can, ...] = (*names, *map(Can, sorted(capabilities)))
-        """All that work may be addressed to and this seat can do."""
-        self.benches: tuple[WorkerGroup, ...] = ()
-        """The bench of each group."""
+        self.targets: tuple[str | Can, ...] = (*names, *map(Can, sorted(capabilities)))
+        """Every target of which work may go to this slot: ids, role, capabilities."""
+        self.groups: tuple[WorkerGroup, ...] = ()
+        """The group of each target."""
 
     @property
     def works(self) -> bool:
@@ -81,24 +83,24 @@ class Slot:
     @property
     def ready(self) -> bool:
         """Whether it gets new work now, if it has room."""
-        return self.up and self.works
+        return self.up and not self.leaving
 
     @property
     def free(self) -> bool:
         """Whether it may begin something now."""
-        return self.reserved < self.capacity and self.ready
+        return self.up and not self.leaving and self.reserved < self.capacity
 
 
 class WorkerGroup:
-    """The seats of one role or with one capability."""
+    """The slots of one target: an id, a role or a capability."""
 
     def __init__(self) -> None:
-        self.seats: dict[str, Slot] = {}
+        self.slots: dict[str, Slot] = {}
         self.staying = 0
         """How many of them are not leaving."""
         self._free: list[tuple[int, int, int, Slot]] = []
-        """A heap of those that are free, the least loaded first. An entry that no longer tells the truth is dropped
-        when it comes up.
+        """A heap of those that are free, the least loaded first. An entry that is out of date is dropped when it is the
+        first.
         """
         self._ready: list[Slot] = []
         """Those that are ready. Of these, the ones before `_turn` have had their turn in this round."""
@@ -107,71 +109,73 @@ class WorkerGroup:
         self._turn = 0
         self._buckets: Buckets | None = None
         """Made when work is first routed by a key."""
-        self._seat_of: dict[int, Slot] = {}
+        self._slot_of: dict[int, Slot] = {}
         self._bucket_of: dict[Slot, int] = {}
 
-    def add(self, seat: Slot) -> None:
-        """A seat more."""
-        self.seats[seat.id] = seat
+    def add(self, slot: Slot) -> None:
+        """Takes a slot in."""
+        self.slots[slot.id] = slot
         self.staying += 1
 
-    def remove(self, seat: Slot) -> None:
-        """The seat is not in the team any more."""
-        if self.seats.get(seat.id) is seat:
-            del self.seats[seat.id]
-            self.staying -= not seat.leaving
-            self._forget(seat)
+    def remove(self, slot: Slot) -> None:
+        """The slot is not in the team any more."""
+        if self.slots.get(slot.id) is slot:
+            del self.slots[slot.id]
+            self.staying -= not slot.leaving
+            self._forget(slot)
 
-    def leave(self, seat: Slot) -> None:
-        """The seat gets no new work from now on."""
+    def leave(self, slot: Slot) -> None:
+        """The slot gets no new work from now on."""
         self.staying -= 1
-        self._forget(seat)
+        self._forget(slot)
 
-    def _forget(self, seat: Slot) -> None:
-        self._drop(seat)
-        bucket = self._bucket_of.pop(seat, None)
+    def _forget(self, slot: Slot) -> None:
+        self._drop(slot)
+        bucket = self._bucket_of.pop(slot, None)
         if bucket is not None and self._buckets is not None:
             self._buckets.remove(bucket)
-            del self._seat_of[bucket]
+            del self._slot_of[bucket]
 
-    def moved(self, seat: Slot) -> None:
-        """The seat has joined, or its member has come up or gone down."""
-        if not seat.ready:
-            self._drop(seat)
-        elif seat not in self._places:
-            self._places[seat] = len(self._ready)
-            self._ready.append(seat)
-        if self._buckets is not None and seat.works and seat not in self._bucket_of:
-            self._hash(self._buckets, seat)
-        self.loaded(seat)
+    def moved(self, slot: Slot) -> None:
+        """The slot has joined, or its member has come up or gone down."""
+        if not slot.ready:
+            self._drop(slot)
+        elif slot not in self._places:
+            self._places[slot] = len(self._ready)
+            self._ready.append(slot)
+        if self._buckets is not None and slot.works and slot not in self._bucket_of:
+            self._hash(self._buckets, slot)
+        self.loaded(slot)
 
-    def loaded(self, seat: Slot) -> None:
-        """The load of the seat is another, or it has become free."""
-        if len(self._free) > 4 * len(self.seats) + 16:
-            self._free = [(each.reserved, each.used, each.number, each) for each in self.seats.values() if each.free]
+    def loaded(self, slot: Slot) -> None:
+        """The load of the slot is another, or it has become free."""
+        if len(self._free) > 4 * len(self.slots) + 16:
+            self._free = [(each.reserved, each.used, each.number, each) for each in self.slots.values() if each.free]
             heapify(self._free)
-        elif seat.free:
-            heappush(self._free, (seat.reserved, seat.used, seat.number, seat))
+        elif slot.free:
+            heappush(self._free, (slot.reserved, slot.used, slot.number, slot))
 
-    def least_loaded(self, wanted: Callable[[Slot], bool]) -> Slot | None:
-        """The free seat with the fewest reservations among those `wanted`; of equals, the one that waited longest."""
-        if len(self.seats) == 1:
-            (only,) = self.seats.values()
-            return only if only.free and wanted(only) else None
+    def least_loaded(self, barred: Container[str], runs: Callable[[Slot], bool]) -> Slot | None:
+        """The free slot with the fewest reservations that is not `barred` and `runs`; of equals, the one that waited
+        longest.
+        """
+        if len(self.slots) == 1:
+            (only,) = self.slots.values()
+            return only if only.free and only.id not in barred and runs(only) else None
         aside = []
         found = None
         while self._free and found is None:
-            reserved, used, _, seat = entry = heappop(self._free)
-            if self.seats.get(seat.id) is seat and seat.free and (reserved, used) == (seat.reserved, seat.used):
+            reserved, used, _, slot = entry = heappop(self._free)
+            if self.slots.get(slot.id) is slot and slot.free and (reserved, used) == (slot.reserved, slot.used):
                 aside.append(entry)
-                if wanted(seat):
-                    found = seat
+                if slot.id not in barred and runs(slot):
+                    found = slot
         for entry in aside:
             heappush(self._free, entry)
         return found
 
     def next_in_turn(self) -> Slot | None:
-        """One after another of those that are ready, whatever their load."""
+        """Each of those that are ready in turn, whatever their load."""
         if not self._ready:
             return None
         if self._turn >= len(self._ready):
@@ -184,25 +188,25 @@ class WorkerGroup:
         return self._ready[random.randrange(len(self._ready))] if self._ready else None
 
     def by_key(self, key: object) -> Slot | None:
-        """The same one for equal keys, whether it is up or not."""
+        """The same slot for equal keys, whether it is up or not."""
         if self._buckets is None:
             self._buckets = Buckets()
-            for seat in self.seats.values():
-                if seat.works:
-                    self._hash(self._buckets, seat)
+            for slot in self.slots.values():
+                if slot.works:
+                    self._hash(self._buckets, slot)
         bucket = self._buckets.find(hashed(key))
-        return None if bucket is None else self._seat_of[bucket]
+        return None if bucket is None else self._slot_of[bucket]
 
-    def _hash(self, buckets: Buckets, seat: Slot) -> None:
+    def _hash(self, buckets: Buckets, slot: Slot) -> None:
         bucket = buckets.add()
-        self._seat_of[bucket] = seat
-        self._bucket_of[seat] = bucket
+        self._slot_of[bucket] = slot
+        self._bucket_of[slot] = bucket
 
-    def _drop(self, seat: Slot) -> None:
-        """Takes a seat out of those that are ready. Each of the others has had its turn in this round, or not, as
-        before.
+    def _drop(self, slot: Slot) -> None:
+        """Takes a slot out of those that are ready. Which of the others have had their turn in this round stays as it
+        was.
         """
-        hole = self._places.pop(seat, None)
+        hole = self._places.pop(slot, None)
         if hole is None:
             return
         if hole < self._turn:
@@ -212,7 +216,7 @@ class WorkerGroup:
         self._ready.pop()
 
     def _fill(self, hole: int, place: int) -> int:
-        """Moves the one at `place` into the hole. Returns where the hole is then."""
+        """Moves the slot at `place` into the hole. Returns where the hole is then."""
         if place != hole:
             moved = self._ready[hole] = self._ready[place]
             self._places[moved] = hole
@@ -220,27 +224,27 @@ class WorkerGroup:
 
 
 class Roster:
-    """Everybody in the team."""
+    """All members of the team, by slot."""
 
-    def __init__(self, roles: Iterable[Role], is_up: Callable[[Slot], bool], view: TeamView) -> None:
-        """`is_up` says whether the member of a seat runs now; `view` shows the roster to others."""
+    def __init__(self, roles: Iterable[Role], is_up: Callable[[ActorRef[Any]], bool], view: TeamView) -> None:
+        """`is_up` says whether a member runs now; `view` shows the roster to others."""
         self.roles = {role.name: role for role in roles}
-        self.seats: dict[str, Slot] = {}
+        self.slots: dict[str, Slot] = {}
         self._is_up = is_up
         self._view = view
-        self._benches: dict[str | Can, WorkerGroup] = {}
+        self._groups: dict[str | Can, WorkerGroup] = {}
         self._by_member: dict[str, dict[str, Slot]] = {}
-        """The seats of each member, by its id."""
+        """The slots of each member, by its id."""
         self._played: Counter[str] = Counter()
-        """How many seats have each role."""
+        """How many slots have each role."""
         self._otherwise: Counter[str] = Counter()
-        """By the id of a member, how many of its seats have another role than one of the same name."""
+        """By the id of a member, how many of its slots have another role than one of the same name."""
         self._numbers = 0
 
     def add(
         self, member: Member, capacity: int, born: int = 1, *, joining: bool = False, only: str | None = None
     ) -> list[Slot]:
-        """Makes the seats of a new member, or `only` one of them. They get work from `joined` on. `born` is the
+        """Makes the slots of a new member, or `only` one of them. They get work from `joined` on. `born` is the
         incarnation of the supervisor that starts the member.
         """
         role = self.roles.get(member.role) if member.role is not None else None
@@ -250,119 +254,122 @@ class Roster:
             if only not in (None, spec.id):
                 continue
             self._numbers += 1
-            seat = self.seats[spec.id] = Slot(spec.id, member, capabilities, capacity, self._numbers)
-            seat.born, seat.joining = born, joining
-            seat.benches = tuple(self._benches.setdefault(group, WorkerGroup()) for group in seat.groups)
-            for bench in seat.benches:
-                bench.add(seat)
-            self._by_member.setdefault(member.id, {})[seat.id] = seat
-            self._count(seat, 1)
-            self._view.come(seat.id, seat.groups, seen(seat))
-            made.append(seat)
+            slot = self.slots[spec.id] = Slot(spec.id, member, capabilities, capacity, self._numbers)
+            slot.born, slot.joining = born, joining
+            slot.groups = tuple(self._groups.setdefault(target, WorkerGroup()) for target in slot.targets)
+            for group in slot.groups:
+                group.add(slot)
+            self._by_member.setdefault(member.id, {})[slot.id] = slot
+            self._count(slot, 1)
+            self._view.come(slot.targets)
+            self._show(slot)
+            made.append(slot)
         return made
 
-    def came_in(self, seat: Slot) -> None:
-        """No `join` waits for the seat any more."""
-        seat.joining = False
+    def came_in(self, slot: Slot) -> None:
+        """No `join` waits for the slot any more."""
+        slot.joining = False
 
-    def joined(self, seat: Slot, ref: ActorRef[Any], born: int = 1) -> None:
-        """The seat is taken: it may get work. `born` is the incarnation of the supervisor that started its member."""
-        seat.ref, seat.born, seat.joining = ref, born, False
-        seat.up = self._is_up(seat)
-        self._moved(seat)
+    def joined(self, slot: Slot, ref: ActorRef[Any], born: int = 1) -> None:
+        """The slot is taken: it may get work. `born` is the incarnation of the supervisor that started its member."""
+        slot.ref, slot.born, slot.joining = ref, born, False
+        slot.up = self._is_up(ref)
+        self._moved(slot)
 
-    def vacated(self, seat: Slot) -> None:
+    def vacated(self, slot: Slot) -> None:
         """The place of the member has ended; its supervisor may start it anew."""
-        seat.ref, seat.up = None, False
-        self._moved(seat)
+        slot.ref, slot.up = None, False
+        self._moved(slot)
 
-    def came_up(self, seat: Slot) -> None:
-        """The member of the seat is up again."""
-        if not seat.up and seat.ref is not None:
-            seat.up = True
-            self._moved(seat)
+    def came_up(self, slot: Slot) -> None:
+        """The member of the slot is up again."""
+        if not slot.up and slot.ref is not None:
+            slot.up = True
+            self._moved(slot)
 
-    def leave(self, seat: Slot) -> None:
-        """The seat gets no new work from now on."""
-        if not seat.leaving:
-            for bench in seat.benches:
-                bench.leave(seat)
-            seat.leaving = True
-            self._view.leave(seat.groups)
+    def leave(self, slot: Slot) -> None:
+        """The slot gets no new work from now on."""
+        if not slot.leaving:
+            for group in slot.groups:
+                group.leave(slot)
+            slot.leaving = True
+            self._view.leave(slot.targets)
 
-    def remove(self, seat: Slot) -> None:
+    def remove(self, slot: Slot) -> None:
         """The member has left, or has terminated."""
-        if self.seats.get(seat.id) is not seat:
+        if self.slots.get(slot.id) is not slot:
             return
-        del self.seats[seat.id]
-        for group, bench in zip(seat.groups, seat.benches, strict=True):
-            bench.remove(seat)
-            if not bench.seats and self._benches.get(group) is bench:
-                del self._benches[group]
-        same = self._by_member[seat.member.id]
-        del same[seat.id]
+        del self.slots[slot.id]
+        for target, group in zip(slot.targets, slot.groups, strict=True):
+            group.remove(slot)
+            if not group.slots and self._groups.get(target) is group:
+                del self._groups[target]
+        same = self._by_member[slot.member.id]
+        del same[slot.id]
         if not same:
-            del self._by_member[seat.member.id]
-        self._count(seat, -1)
-        self._view.go(seat.id, () if seat.leaving else seat.groups)
+            del self._by_member[slot.member.id]
+        self._count(slot, -1)
+        self._view.go(slot.id, () if slot.leaving else slot.targets)
 
-    def _count(self, seat: Slot, step: int) -> None:
-        if seat.role is not None:
-            tally(self._played, seat.role, step)
-        if seat.role != seat.member.id:
-            tally(self._otherwise, seat.member.id, step)
+    def _count(self, slot: Slot, step: int) -> None:
+        if slot.role is not None:
+            count_one(self._played, slot.role, step)
+        if slot.role != slot.member.id:
+            count_one(self._otherwise, slot.member.id, step)
 
-    def reserve(self, seat: Slot, began: float | None) -> None:
-        """One more piece of work for it; `began` is the time at which it begins with that, None: it is an offer."""
+    def reserve(self, slot: Slot, began: float | None) -> None:
+        """One more piece of work for the slot; `began` is when it begins that, None: it is an offer."""
         self._numbers += 1
-        seat.reserved += 1
-        seat.used = self._numbers
+        slot.reserved += 1
+        slot.used = self._numbers
         if began is not None:
-            seat.working += 1
-            seat.since += began
-        self._loaded(seat)
+            slot.working += 1
+            slot.since += began
+        self._loaded(slot)
 
-    def release(self, seat: Slot, began: float | None) -> None:
-        """One less; `began` is the same as when it was reserved."""
-        seat.reserved -= 1
+    def release(self, slot: Slot, began: float | None) -> None:
+        """One piece of work less; `began` is the same as when it was reserved."""
+        slot.reserved -= 1
         if began is not None:
-            seat.working -= 1
-            seat.since = seat.since - began if seat.working else 0.0
-        self._loaded(seat)
+            slot.working -= 1
+            slot.since = slot.since - began if slot.working else 0.0
+        self._loaded(slot)
 
-    def _loaded(self, seat: Slot) -> None:
-        for bench in seat.benches:
-            bench.loaded(seat)
-        self._show(seat)
+    def _loaded(self, slot: Slot) -> None:
+        for group in slot.groups:
+            group.loaded(slot)
+        self._show(slot)
 
-    def _moved(self, seat: Slot) -> None:
-        for bench in seat.benches:
-            bench.moved(seat)
-        self._show(seat)
+    def _moved(self, slot: Slot) -> None:
+        for group in slot.groups:
+            group.moved(slot)
+        self._show(slot)
 
-    def _show(self, seat: Slot) -> None:
-        if self.seats.get(seat.id) is seat:
-            self._view.show(seat.id, seen(seat))
+    def _show(self, slot: Slot) -> None:
+        if self.slots.get(slot.id) is slot:
+            values = (slot.ref, slot.capacity, slot.reserved, slot.working, slot.since)
+            # A third of the time of SlotView(*values), twice for each piece of work.
+            self._view.show(slot.id, tuple.__new__(SlotView, values))
 
     def of_name(self, id: str) -> list[Slot]:
-        """The seats of a member, or one seat, by id."""
+        """The slots of a member, or one slot, by id."""
         found = dict(self._by_member.get(id, {}))
-        if id in self.seats:
-            found[id] = self.seats[id]
+        if id in self.slots:
+            found[id] = self.slots[id]
         return list(found.values())
 
-    def able(self, whom: str | Can) -> Iterator[Slot]:
-        """Those that can do what is addressed so, free or not, and those about to join."""
-        bench = self._benches.get(whom)
-        return (seat for seat in bench.seats.values() if not seat.leaving) if bench is not None else iter(())
+    def able(self, target: str | Can) -> Iterator[Slot]:
+        """The slots of a target, free or not, and those about to join."""
+        group = self._groups.get(target)
+        return (slot for slot in group.slots.values() if not slot.leaving) if group is not None else iter(())
 
-    def knows(self, whom: str | Can) -> bool:
-        """Whether there is a member that can do what is addressed so."""
-        bench = self._benches.get(whom)
-        return bench is not None and bench.staying > 0
+    def knows(self, target: str | Can) -> bool:
+        """Whether the team has a member of this id, role or capability."""
+        group = self._groups.get(target)
+        return group is not None and group.staying > 0
 
     def ambiguous(self, member: Member) -> str | None:
-        """The name that could mean a role or a single member once this one is here; None: there is none."""
+        """The name that could mean a role or a single member once this member is here; None: no name could."""
         if member.id != member.role and (member.id in self.roles or self._played[member.id] > 0):
             return member.id
         return member.role if member.role is not None and self._otherwise[member.role] > 0 else None
@@ -374,46 +381,38 @@ class Roster:
             return None
         return role.max_members if self._played[role.name] + more > role.max_members else None
 
-    def free(self, whom: str | Can, wanted: Callable[[Slot], bool]) -> Slot | None:
-        """The seat that gets work addressed so: free, `wanted` and up; the least loaded of these."""
-        bench = self._benches.get(whom)
-        return None if bench is None else bench.least_loaded(lambda seat: wanted(seat) and self.runs(seat))
+    def free(self, target: str | Can, barred: Container[str] = ()) -> Slot | None:
+        """The slot that gets work for a target: free, up and not `barred`; the least loaded of these."""
+        group = self._groups.get(target)
+        return None if group is None else group.least_loaded(barred, self.runs)
 
-    def runs(self, seat: Slot) -> bool:
-        """Whether the member of the seat is up. One that turns out not to be gets nothing until `came_up`."""
-        if self._is_up(seat):
+    def runs(self, slot: Slot) -> bool:
+        """Whether the member of the slot is up. A member that proves to be down gets nothing until `came_up`."""
+        if slot.ref is not None and self._is_up(slot.ref):
             return True
-        if seat.up:
-            seat.up = False
-            self._moved(seat)
+        if slot.up:
+            slot.up = False
+            self._moved(slot)
         return False
 
-    def routed(self, whom: WorkTarget, value: object, random: Random) -> str | Can:
-        """The target of work: for a pool that does not look at the load, one seat of it, chosen now. While none is up
-        it is the whole pool, of which the first that is up again takes the work.
+    def routed(self, pool: Pool, value: object, random: Random) -> str | Can:
+        """The target of work for a pool: one slot of it, chosen now; or the whole pool, if it looks at the load or no
+        slot is up. Then the first slot that is free, or up again, takes the work.
         """
-        if not isinstance(whom, Pool):
-            return whom
-        bench = self._benches.get(whom.whom)
-        if bench is None or whom.route == "least_loaded":
-            return whom.whom
-        if whom.route == "consistent_hash":
-            seat = bench.by_key(value if whom.key is None else whom.key(value))
+        group = self._groups.get(pool.target)
+        if group is None or pool.route == "least_loaded":
+            return pool.target
+        if pool.route == "consistent_hash":
+            slot = group.by_key(value if pool.key is None else pool.key(value))
         else:
-            seat = bench.next_in_turn() if whom.route == "round_robin" else bench.any(random)
-            while seat is not None and not self.runs(seat):
-                seat = bench.next_in_turn() if whom.route == "round_robin" else bench.any(random)
-        return whom.whom if seat is None else seat.id
+            slot = group.next_in_turn() if pool.route == "round_robin" else group.any(random)
+            while slot is not None and not self.runs(slot):
+                slot = group.next_in_turn() if pool.route == "round_robin" else group.any(random)
+        return pool.target if slot is None else slot.id
 
 
-def tally(counts: Counter[str], name: str, step: int) -> None:
-    """Counts one more or one less; of what is not there any more nothing is kept."""
+def count_one(counts: Counter[str], name: str, step: int) -> None:
+    """Counts one more or one less. A name that is counted down to 0 is forgotten."""
     counts[name] += step
     if not counts[name]:
         del counts[name]
-
-
-def seen(seat: Slot) -> SeatView:
-    """A seat as others see it."""
-    values = (seat.ref, seat.capacity, seat.reserved, seat.working, seat.since)
-    return tuple.__new__(SeatView, values)  # a third of the time of SeatView(*values), twice for each piece of work

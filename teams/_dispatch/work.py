@@ -1,18 +1,18 @@
-"""Pieces of work: what is to be done, who has it, and who waits for it."""
+"""Pieces of work: what must be done, which member has it, and which callers wait for it."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from actors.spi import ActorDeadError, ActorRef, Reply, TimerHandle
+from actors.spi import Reply, TimerHandle
 from teams._members.context import Cancellation, Refusal
+from teams._members.handoff import Offer, passed_on
 from teams._members.results import Outcome
 from teams._members.target import Can, Pool, WorkTarget
 
 if TYPE_CHECKING:
     from teams._dispatch.roster import Slot
-    from teams._members.handoff import Offer
     from teams._members.results import Handoff
 
 
@@ -20,8 +20,8 @@ WorkState = Literal["waiting", "working", "offered", "ended"]
 
 
 class Assign(NamedTuple):
-    """To the coordinator: have this done. The answer is the result. Asked again with the id of work that is under way
-    or has ended, it is answered with the outcome of that.
+    """To the coordinator: have this done. The answer is the result. A request with the id of work that is under way or
+    has ended is answered with the outcome of that work.
     """
 
     value: object
@@ -33,76 +33,31 @@ class Assign(NamedTuple):
     timeout: float | None = None
     attempts: int = 1
     asked_at: float | None = None
-    """From when on the timeout counts, by the runtime's clock; None: from its arrival."""
+    """When the timeout began, by the runtime's clock; None: when the request arrives."""
 
 
-class Report:
-    """Takes an outcome for the coordinator, and tells it.
+class Reservation:
+    """Room for one piece of work in one slot: an attempt, or an offer. The roster counts it until the member answers.
 
-    It belongs to what it is about, so that the outcome is still there if the coordinator crashes over being told.
+    It is also the message that tells the coordinator of the outcome. The outcome stays here, so a coordinator that
+    crashes over that message still finds it.
     """
 
-    __slots__ = ("coordinator", "outcome")
+    __slots__ = ("began", "outcome", "slot", "work")
 
-    def __init__(self, coordinator: ActorRef[Any]) -> None:
-        self.coordinator = coordinator
-        self.outcome: Outcome | None = None
-
-    @property
-    def message(self) -> object:
-        """What the coordinator is told."""
-        raise NotImplementedError
-
-    @property
-    def result(self) -> Outcome:
-        """The outcome, of one that the coordinator was told of."""
-        assert self.outcome is not None
-        return self.outcome
-
-    def done(self) -> bool:
-        """Whether the outcome is there."""
-        return self.outcome is not None
-
-    def set_result(self, result: object, /) -> None:
-        """It was done. In the thread of whoever did it."""
-        self._settle(Outcome(result))
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """It was refused, or whoever was to do it crashed or is gone. In the thread that noticed."""
-        self._settle(Outcome(error=exception))
-
-    def _settle(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        with suppress(ActorDeadError):  # with the team, everybody who waits has been answered
-            self.coordinator.tell(self.message)
-
-
-class Receipt(Report):
-    """The outcome of one attempt, or the answer to one offer."""
-
-    __slots__ = ("began", "seat", "work")
-
-    def __init__(self, coordinator: ActorRef[Any], work: Work, seat: Slot, began: float | None = None) -> None:
-        super().__init__(coordinator)
+    def __init__(self, work: Work, slot: Slot, began: float | None) -> None:
         self.work = work
-        self.seat = seat
+        self.slot = slot
         self.began = began
         """When the attempt began, by the runtime's clock in seconds; None: it is an offer."""
+        self.outcome: Outcome | None = None
 
-    @property
-    def message(self) -> Settled:
-        """What the coordinator is told."""
-        return Settled(self)
-
-
-class Settled(NamedTuple):
-    """To the coordinator: a receipt has its outcome."""
-
-    receipt: Receipt
+    def __repr__(self) -> str:
+        return f"<Reservation {self.work.id} {self.slot.id}>"
 
 
 class Work:
-    """One piece of work, from the moment somebody asked for it. Only the coordinator changes it."""
+    """One piece of work, from the request to the outcome. Only the dispatcher changes it."""
 
     __slots__ = (
         "again",
@@ -124,9 +79,9 @@ class Work:
         "owner",
         "pool",
         "priority",
-        "receipt",
         "refused",
         "replies",
+        "reservation",
         "run",
         "state",
         "timeout",
@@ -155,18 +110,18 @@ class Work:
         self.began: float | None = None
         self.state: WorkState = "waiting"
         self.owner: str | None = None
-        """The seat that owns it: the one at work, or the giver of a handoff until it is accepted."""
+        """The slot that owns it: the one at work, or the giver of a handoff until it is accepted."""
         self.chain: tuple[str, ...] = ()
-        """The seats that have owned it, first to last."""
+        """The slots that have owned it, first to last."""
         self.giver: str | None = None
         self.handoff: Handoff | None = None
         """What the owner wants done with it, while it is offered."""
         self.refused: tuple[Refusal, ...] = ()
         self.excluded: frozenset[str] = frozenset()
-        """Seats that declined it."""
+        """Slots that declined it."""
         self.offers = 0
-        """How many offers of the present handoff came to nothing."""
-        self.receipt: Receipt | None = None
+        """How many offers of the present handoff failed."""
+        self.reservation: Reservation | None = None
         self.again: TimerHandle | None = None
         self.timer: TimerHandle | None = None
         self.cancellation = Cancellation()
@@ -174,10 +129,23 @@ class Work:
         self.outcome: Outcome | None = None
 
     @property
+    def target(self) -> str | Can:
+        """The members that may have it next: those of the handoff while it is offered."""
+        return self.handoff.to if self.state == "offered" and self.handoff is not None else self.to
+
+    @property
+    def barred(self) -> AbstractSet[str]:
+        """The slots that must not get it: those that declined it, and in a handoff those that had it."""
+        return self.excluded.union(self.chain) if self.state == "offered" else self.excluded
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits in line: no member has it, and no timer runs until it is offered again."""
+        return self.reservation is None and self.again is None and self.state in ("waiting", "offered")
+
+    @property
     def offer(self) -> Offer:
         """What a receiver is asked."""
-        from teams._members.handoff import Offer, passed_on
-
         assert self.handoff is not None
         assert self.owner is not None
         return Offer(passed_on(self.handoff, self.value), self.owner, self.handoff.reason, self.chain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from teams._members.member import MOST
+from teams._members.member import MAX_COUNT as MOST
 from teams.protocols._topics.event import pattern_fault, topic_matcher
 
 

@@ -1,7 +1,8 @@
-"""A function that blocks, called from the event loop: in a thread of its own, with a policy around it on the loop.
+"""A function that blocks, called from the event loop: in a thread of its own, while the policy around it stays on the
+loop.
 
-A policy is shared by all who use it, and lives on one loop. So the loop is where a member with a policy runs, and only
-its function runs elsewhere.
+A policy is shared by members and lives on one event loop. So a member with a policy runs on the loop, and only its
+function runs elsewhere.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from actors.spi import Actor, ActorDeadError, ExitReason, Future, Props, current
 from teams._members.results import Outcome
 
 
-class Visit:
-    """One call on its way to its outcome."""
+class FunctionCall:
+    """One call of a function, and its outcome."""
 
     def __init__(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], outcome: Future[Outcome]
@@ -40,33 +41,33 @@ class Visit:
         self._settle(outcome)
 
     def closed(self, path: str, reason: ExitReason) -> None:
-        """Nothing begins any more. What had begun in a thread that is left behind still returns."""
+        """The actor has terminated: a call that had not begun fails; one that had begun returns, in its thread."""
         if not self._begun:
             self._settle(Outcome(error=ActorDeadError(path, reason, None)))
 
     def _settle(self, outcome: Outcome) -> None:
-        with contextlib.suppress(queue.Full):  # killed just when it began
+        with contextlib.suppress(queue.Full):  # it was killed when it began
             self.outcome.set(outcome)
 
 
 class BlockingCall(Actor):
-    """The actor around one call. It ends with it."""
+    """The actor around one call. It ends with the call."""
 
     host = "thread"
 
-    def __init__(self, visit: Visit) -> None:
-        self._visit = visit
+    def __init__(self, call: FunctionCall) -> None:
+        self._call = call
 
     def on_continue(self) -> None:
-        self._visit.make()
+        self._call.make()
         finish(self)
 
 
 def in_a_thread(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The function as a coroutine function, for members: each call has a thread of its own, below the member.
 
-    Nothing calls off a function that blocks: whoever is cancelled meanwhile is cancelled when it has returned, and
-    holds until then what it holds, a slot for instance.
+    A function that blocks cannot be cancelled. A caller that is cancelled meanwhile ends when the function returns, and
+    until then holds what it holds, a slot for instance.
     """
 
     @functools.wraps(function)
@@ -74,10 +75,10 @@ def in_a_thread(function: Callable[..., Any]) -> Callable[..., Coroutine[Any, An
         member = current_cell()
         assert member is not None
         runtime = member.runtime
-        visit = Visit(function, args, kwargs, Future(runtime.park))
-        _, ref = runtime.spawn_nowait(Props(runtime.kind(BlockingCall), (visit,), host="thread"), member)
-        when_terminated(ref, functools.partial(visit.closed, ref.path))
-        outcome = await _outlast(visit.outcome)
+        made = FunctionCall(function, args, kwargs, Future(runtime.park))
+        _, ref = runtime.spawn_nowait(Props(runtime.kind(BlockingCall), (made,), host="thread"), member)
+        when_terminated(ref, functools.partial(made.closed, ref.path))
+        outcome = await _outlast(made.outcome)
         if outcome.error is not None:
             raise outcome.error
         return await outcome.value if inspect.isawaitable(outcome.value) else outcome.value

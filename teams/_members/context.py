@@ -1,4 +1,4 @@
-"""What a function that works for a team may know of the work it got."""
+"""What a member's function can know of the work it got."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import NamedTuple
 
 
 class Refusal(NamedTuple):
-    """A handoff that came back to its giver."""
+    """A handoff that was refused and came back to its giver."""
 
     to: str
     why: str
 
 
 class Cancellation:
-    """Whether a piece of work is still wanted. The function that does it is cancelled where it waits; one that blocks
-    a thread cannot be, and may ask now and then.
+    """Whether a piece of work is not wanted any more. An `async` function is cancelled where it waits. A function that
+    blocks a thread cannot be cancelled, and may look here now and then.
     """
 
     __slots__ = ("reason", "task")
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        """Why the work is no longer wanted."""
+        """Why the work is not wanted any more."""
         self.task: asyncio.Task[object] | None = None
 
     def __bool__(self) -> bool:
         return self.reason is not None
 
     def cancel(self, reason: str) -> None:
-        """The work is no longer wanted. On the loop thread."""
+        """The work is not wanted any more. On the loop thread."""
         if self.reason is None:
             self.reason = reason
             if self.task is not None:
@@ -45,12 +45,12 @@ class Context:
     member: str
     work_id: str
     attempt: int = 1
-    """1 at first; more when somebody crashed over this work before."""
+    """1 at first, and one more after each crash over this work."""
     chain: tuple[str, ...] = ()
-    """Who had this work before, first to last, since it was given to the team."""
+    """The slots that had this work before, first to last."""
     refused: tuple[Refusal, ...] = ()
-    """Handoffs of this member that came back."""
+    """Handoffs of this member that were refused."""
     deadline: float | None = None
-    """Until when the result is wanted, by the runtime's clock in seconds."""
+    """When the result is not wanted any more, by the runtime's clock in seconds."""
     cancelled: Cancellation = field(default_factory=Cancellation)
-    """True in a condition once the result is no longer wanted."""
+    """True, as a condition, once the result is not wanted any more."""

@@ -1,4 +1,4 @@
-"""Members that are functions: most people's agents are functions that call a model or an API."""
+"""Members that are functions, such as agents that call a model or an API."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def wants_context(function: Callable[..., object]) -> bool:
 
 
 def _may_be_context(annotation: object) -> bool:
-    """Whether this says `Context`, or a union with it, evaluated or not."""
+    """Whether an annotation is `Context` or a union with it, evaluated or not."""
     if isinstance(annotation, str):
         return "Context" in re.findall(r"\w+", annotation)
     return annotation is Context or Context in get_args(annotation)
 
 
 def call_fault(function: Callable[..., object]) -> str | None:
-    """Why this cannot be the function of a member; None: it can."""
+    """Why this cannot be the function of a member; None: it can be."""
     name = getattr(function, "__name__", repr(function))
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return f"{name} is a generator, and a piece of work has one result: return a list"
@@ -62,8 +62,8 @@ def call_fault(function: Callable[..., object]) -> str | None:
 
 
 def wants_event(function: Callable[..., object]) -> bool:
-    """Whether a function that hears of events takes the whole event and not its payload: its first parameter is
-    annotated with `Event`.
+    """Whether a function that subscribes takes the whole event and not its payload: its first parameter is annotated
+    with `Event`.
     """
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -73,11 +73,11 @@ def wants_event(function: Callable[..., object]) -> bool:
 
 
 class FunctionMember(Actor):
-    """The actor around a function: an `async` one waits on the loop, a plain one may block a thread of its own.
+    """The actor around a function: an `async` function waits on the loop, a plain one may block a thread of its own.
 
-    Any message but an assignment is the function's argument, too, so that `tell`, `ask` and `call` work as with any
-    actor; of an event it gets the payload. What the function raises is a crash of this actor; an assignment that was
-    cancelled is an answer.
+    A message that is not an assignment is the function's argument, too, so `tell`, `ask` and `call` work as with any
+    actor; of an event the function gets the payload. What the function raises crashes this actor. The cancellation of
+    an assignment is an answer.
     """
 
     answers = (WorkCancelled,)
@@ -88,7 +88,7 @@ class FunctionMember(Actor):
         accepts: Callable[[object], object] | None = None,
         takes: Callable[..., Any] | None = None,
     ) -> None:
-        """`takes` says what `function` takes, where a policy or a decorator around it does not."""
+        """`takes` is the function inside, whose signature counts if there is a policy or a decorator around it."""
         self._function = function
         self._accepts = accepts
         self._wants_context = wants_context(takes or function)
@@ -106,8 +106,8 @@ class FunctionMember(Actor):
         return self._function(message)
 
     def _consider(self, offer: Offer) -> Any:
-        said = True if self._accepts is None else self._accepts(offer.work)
-        return _considered(said) if inspect.isawaitable(said) else _reply(said)
+        accepted = True if self._accepts is None else self._accepts(offer.work)
+        return _awaited_decision(accepted) if inspect.isawaitable(accepted) else _decision(accepted)
 
     def _work(self, value: object, context: Context) -> Any:
         if context.cancelled:
@@ -129,19 +129,19 @@ class FunctionMember(Actor):
             context.cancelled.task = None
 
 
-async def _considered(said: Awaitable[object]) -> Accept | Decline:
-    return _reply(await said)
+async def _awaited_decision(accepted: Awaitable[object]) -> Accept | Decline:
+    return _decision(await accepted)
 
 
-def _reply(said: object) -> Accept | Decline:
-    if isinstance(said, str):
-        return Decline(said)
-    return Accept() if said else Decline("it does not take such work")
+def _decision(accepted: object) -> Accept | Decline:
+    if isinstance(accepted, str):
+        return Decline(accepted)
+    return Accept() if accepted else Decline("it does not take such work")
 
 
 @cache
 def function_member(concurrency: int) -> type[FunctionMember]:
-    """The class of function members of which each may have `concurrency` pieces of work waiting at once."""
+    """The class of function members with this concurrency."""
     if concurrency == 1:
         return FunctionMember
     return type(FunctionMember.__name__, (FunctionMember,), {"concurrency": concurrency})

@@ -2,16 +2,17 @@
 
 | message | from | to | meaning |
 |---|---|---|---|
-| `Handoff` | giver | coordinator | the giver's answer: somebody else is to do this |
-| `Offer` | coordinator | receiver | will you take it? (asked of members that handle `Offer`, others take all) |
-| `Accept`, `Decline` | receiver | coordinator | yes, or no and why |
-| the work | coordinator | receiver | the transfer; its outcome is the acknowledgement of the work itself |
+| `Handoff` | giver | coordinator | the giver's answer: another member must do this |
+| `Offer` | coordinator | receiver | will you take it? (sent to members that handle `Offer`; the others take all) |
+| `Accept`, `Decline` | receiver | coordinator | yes, or no with a reason |
+| the work | coordinator | receiver | the transfer; its outcome is the acknowledgement |
 
 States of the work: *working* (owner: giver) - *offered* (owner: giver) - *working* (owner: receiver). The owner changes
-in one step, when the acceptance is recorded in what the coordinator keeps, which no crash and no kill touches: at every
-moment exactly one member owns the work. A receiver that crashes over an offer is offered it again; one that crashes
-over the work has it again for as long as it has attempts. A refusal (nobody able, all decline, too many hops, a loop)
-goes back to the giver, which is called again with the refusal in its `Context`; a giver that insists fails the work.
+in one step, when the acceptance is recorded in the state of the dispatcher, which no crash and no kill touches: at
+every moment exactly one member owns the work. A receiver that crashes over an offer gets it again; one that crashes
+over the work gets it again while it has attempts left. A refusal (no member is able, all decline, too many hops, a
+loop) goes back to the giver, which is called again with the refusal in its `Context`; a giver that insists fails the
+work.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Offer(NamedTuple):
     giver: str
     reason: str
     chain: tuple[str, ...]
-    """Who had the work before, first to last."""
+    """The slots that had the work before, first to last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ Trigger = str | type | Callable[[object], bool]
 
 @dataclass(frozen=True, slots=True)
 class HandoffRule:
-    """Hands results of one role to another without being told."""
+    """Hands results of one role to another."""
 
     from_role: str
     to_role: str
@@ -60,7 +61,7 @@ class HandoffRule:
     transform: Callable[[object], object] | None = None
 
     def fires(self, role: str | None, member: str, result: object) -> bool:
-        """Whether this result of this member is to be handed on. What a trigger of the user's raises is raised."""
+        """Whether this result of this member is handed on. Raises what a trigger of the user's raises."""
         if self.from_role not in (role, member):
             return False
         if isinstance(self.trigger, str):
@@ -79,7 +80,7 @@ class HandoffRule:
 
     @property
     def name(self) -> str:
-        """The trigger, for people."""
+        """The trigger as a string."""
         if isinstance(self.trigger, str):
             return self.trigger
         return getattr(self.trigger, "__name__", repr(self.trigger))
@@ -111,7 +112,7 @@ def handoff(
 
 
 def requested(result: object, role: str | None, member: str, rules: Sequence[HandoffRule]) -> Handoff | None:
-    """The handoff that a result asks for, itself or by a rule; None: it is a plain result."""
+    """The handoff that a result is, or that a rule makes of it; None: it is a plain result."""
     if isinstance(result, Handoff):
         return result
     rule = next((rule for rule in rules if rule.fires(role, member, result)), None)
@@ -119,10 +120,10 @@ def requested(result: object, role: str | None, member: str, rules: Sequence[Han
 
 
 def objection(chain: Sequence[str], receiver: str, max_hops: int) -> str | None:
-    """Why a work that went through `chain`, its present owner last, must not go to `receiver`; None: it may."""
+    """Why work that went through `chain`, its present owner last, must not go to `receiver`; None: it may."""
     if receiver in chain:
-        way = " -> ".join([*chain[chain.index(receiver) :], receiver])
-        return f"it is a loop: {way}"
+        loop = " -> ".join([*chain[chain.index(receiver) :], receiver])
+        return f"it is a loop: {loop}"
     if len(chain) > max_hops:
         return f"it has been handed on {max_hops} times already"
     return None

@@ -1,4 +1,4 @@
-"""Members of a team: an actor, a pykka actor, or a plain function."""
+"""Members of a team: an actor, a pykka actor, or a function."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pykka
 from actors.spi import declares, described
 from supervisors.spi import ChildOptions, ChildSpec, SpecError, SpecFault, child
 from teams._checks.coroutine import is_async
+from teams._checks.fields import count_faults
 from teams._members.blocking_call import in_a_thread
 from teams._members.function import call_fault, function_member
 from teams._members.handoff import Offer
@@ -18,15 +19,15 @@ from teams._members.location import located
 from teams._members.role import capability_faults, name_faults
 from teams.protocols._topics.event import pattern_fault
 
-MOST = 100_000
+MAX_COUNT = 100_000
 """The largest `count` of one member."""
-Work = Callable[..., Any] | type[pykka.Actor] | str
+MemberWork = Callable[..., Any] | type[pykka.Actor] | str
 OnTimeout = Literal["cancel", "kill"]
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member, or `count` alike."""
+    """A member: one slot, or `count` slots that are alike."""
 
     id: str
     work: Callable[..., Any] | type[pykka.Actor]
@@ -38,9 +39,9 @@ class Member:
     takes_offers: bool
     """Whether it is asked before work is handed to it."""
     subscribes: tuple[str, ...]
-    """The topics it hears of, each a topic or a pattern."""
+    """The topics that its slots hear of, each a topic or a pattern."""
     specs: tuple[ChildSpec, ...]
-    """The child of each seat, `count` of them."""
+    """The child of each slot, `count` of them."""
 
     @property
     def is_function(self) -> bool:
@@ -50,7 +51,7 @@ class Member:
 
 def member(
     id: str,
-    work: Work,
+    work: MemberWork,
     *,
     role: str | None = None,
     capabilities: Iterable[str] = (),
@@ -62,31 +63,51 @@ def member(
     on_timeout: OnTimeout = "cancel",
     **options: Unpack[ChildOptions],
 ) -> Member:
-    """A member for `team`.
+    """A member for `team`. Raises SpecError with all faults at once.
 
     Args:
-        id: its place in the team; with `count` above 1 the seats are `id-1`, `id-2` and so on
-        work: an async function (waits on the loop), a plain function (gets a thread of its own), an actor class, a
-            `pykka.ThreadingActor`, or "module:name" of one of these, which is imported now. A function takes the work
-            and, if it wants, a `Context`.
-        role: the role it plays
-        capabilities: what it can do, besides what its role says
-        count: how many there are
-        concurrency: how many pieces of work a function may have waiting at once; an actor class says so itself
-        accepts: asked before work is handed to a function: True, False, or why not. Runs where the function runs; it
-            may be `async`
-        through: a policy from `teams.resilience`, or any decorator, around a function. It runs on the loop and may be
-            shared by members; a plain function still blocks only a thread, of which each call gets its own
-        subscribes: topics of the team it hears of, `*` for any word; a function gets the payload, or the `Event` if its
-            parameter is annotated so. Of several seats each hears of it.
-        on_timeout: what becomes of a member whose work is not wanted any more: a function is cancelled where it waits;
-            with "kill" the incarnation is killed and restarted by its policy
-        options: those of `supervisors.child`, such as `restart`, `backoff`, `host`, `args`, `mailbox`. A member that is
-            to be restarted more often than its budget allows is given up alone (`on_limit="drop"`), so that it costs no
-            other member its work; "escalate" makes it the business of the team.
-
-    Raises:
-        SpecError: every fault
+        id: Its place in the team. With `count` above 1 its slots are `id-1`, `id-2` and so on.
+        work: An `async` function, which waits on the event loop; a plain function, of which each call blocks a thread
+            of the member's own; an actor class; a `pykka.ThreadingActor`; or "module:name" of one of these, which is
+            imported now. A function takes the work and may take a `Context`.
+        role: The role it has. Default: None.
+        capabilities: What it can do, besides the capabilities of its role. Default: ().
+        count: How many slots it has, each with an actor of its own. Default: 1.
+        concurrency: How many pieces of work one slot of a function may have at once. An actor class sets its own.
+            Default: 1.
+        accepts: Called with each handoff to a function before the work: returns True, False, or a string that says why
+            not. It runs where the function runs and may be `async`. None: the member takes every handoff.
+            Default: None.
+        through: A policy of `teams.resilience`, or any decorator, around the function. It runs on the event loop and
+            may be shared by members. Default: None.
+        subscribes: Topics of the team that each slot hears of; `*` stands for one word, `**` for any number. A
+            function gets the payload, or the `Event` if its parameter is annotated so. Default: ().
+        on_timeout: What happens when work is not wanted any more: "cancel" cancels a function where it waits, "kill"
+            kills the incarnation, which is then restarted. Default: "cancel".
+        args: The arguments of the constructor of an actor class: positional or keyword. Default: ().
+        restart: After which exits it restarts: "permanent" after every exit, "transient" after an abnormal exit,
+            "temporary" after none. Default: "permanent".
+        shutdown: Seconds between the order to stop and the kill, or "infinity", or "brutal_kill". Default: 5.0.
+        backoff: The delays before restarts: `exponential()`, `linear()` or `constant()`. None restarts at once.
+            Default: exponential().
+        significant: Whether its end may end its supervisor. A team ends with its goal only. Default: False.
+        name: A name to register its actor under, besides its path. Default: None.
+        start_timeout: Seconds that a start may take. None: no limit. Default: 30.0.
+        retry_start: Whether a first start that fails is tried again with the backoff of a restart; otherwise it fails
+            the start of the team. Default: False.
+        host: "loop" or "thread". None: an `async` function and most actors run on the event loop, a plain function and
+            a `pykka.ThreadingActor` on a thread. Default: None.
+        mailbox: A `MailboxSpec`; or "keep" or "drop": what a restart does with waiting messages. Default: "keep".
+        redeliver: How often a message that crashed the actor is delivered again. Work has the `attempts` of `assign`
+            instead. Default: 0.
+        handler_timeout: Seconds that one piece of work may take, waiting included. A member that exceeds it crashes.
+            None: no limit. Default: None.
+        max_restarts: The restarts that its own budget allows. None: as many as the `max_restarts` of the team.
+            Default: None.
+        period: Seconds of running within which these restarts count. None: restarts in a row without progress count.
+            Default: None.
+        on_limit: What happens when a restart would exceed the budget: "drop" gives up this member alone, "escalate"
+            starts all members anew. None means "drop". Default: None.
     """
     path = f"member {id!r}"
     capabilities = tuple(capabilities) if isinstance(capabilities, Iterator) else capabilities
@@ -95,13 +116,9 @@ def member(
         faults.append(SpecFault(path, f"id: must be a string, got {id!r}"))
     found = _find(path, work, faults)
     is_function = not isinstance(found, type)
-    faults += [
-        SpecFault(path, f"{name}: must be a whole number from 1, got {number!r}")
-        for name, number in (("count", count), ("concurrency", concurrency))
-        if type(number) is not int or number < 1
-    ]
-    if type(count) is int and count > MOST:
-        faults.append(SpecFault(path, f"count: must be at most {MOST}, got {count}"))
+    faults += [*count_faults(path, "count", count), *count_faults(path, "concurrency", concurrency)]
+    if type(count) is int and count > MAX_COUNT:
+        faults.append(SpecFault(path, f"count: must be at most {MAX_COUNT}, got {count}"))
     if not is_function:
         faults += [
             SpecFault(path, f"{name} is for functions; {found.__name__} {instead}")
@@ -124,9 +141,9 @@ def member(
     specs: tuple[ChildSpec, ...] = ()
     try:
         if found is not None and (through is None or callable(through)):
-            start, settings = _start(path, found, concurrency, accepts, through, options)
-            seats = count if type(count) is int and 0 < count <= MOST else 1
-            ids = [id] if seats == 1 else [f"{id}-{number}" for number in range(1, seats + 1)]
+            start, settings = _started_as(path, found, concurrency, accepts, through, options)
+            slots = count if type(count) is int and 0 < count <= MAX_COUNT else 1
+            ids = [id] if slots == 1 else [f"{id}-{number}" for number in range(1, slots + 1)]
             specs = tuple(child(each, start, **settings) for each in ids)
     except SpecError as error:
         faults += error.faults
@@ -136,7 +153,7 @@ def member(
     return Member(id, found, role, frozenset(capabilities), count, concurrency, on_timeout, takes_offers, topics, specs)
 
 
-def _start(
+def _started_as(
     path: str,
     found: Callable[..., Any] | type[pykka.Actor],
     concurrency: object,
@@ -165,7 +182,7 @@ def _start(
 
 
 def _topics(path: str, subscribes: object, faults: list[SpecFault]) -> tuple[str, ...]:
-    """The topics that somebody hears of; what is wrong with them goes to the faults."""
+    """The topics that a member hears of; what is wrong with them goes to the faults."""
     if not isinstance(subscribes, Iterable):
         faults.append(SpecFault(path, f"subscribes: must be topics, got {subscribes!r}"))
         return ()
@@ -176,7 +193,7 @@ def _topics(path: str, subscribes: object, faults: list[SpecFault]) -> tuple[str
 
 
 def _find(path: str, work: object, faults: list[SpecFault]) -> Any:
-    """What is to work. None, with a fault, where there is none."""
+    """The function or class of a member. None, with a fault, if it does not exist."""
     if isinstance(work, str):
         work = located(path, "work", work, faults)
         if work is None:

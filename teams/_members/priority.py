@@ -6,8 +6,8 @@ from enum import IntEnum
 
 
 class Priority(IntEnum):
-    """How urgent a piece of work is, for whoever asks for numbers with names. More is sooner where work has to wait;
-    waiting adds one level for every `ageing` seconds of the team, so nothing waits for ever.
+    """How urgent a piece of work is, as numbers with names. More is sooner where work has to wait. Waiting adds one
+    level for every `ageing` seconds of the team, so no work waits for ever.
     """
 
     BACKGROUND = -2

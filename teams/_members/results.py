@@ -1,4 +1,4 @@
-"""What a member may return besides a result: values that ask for more."""
+"""What a member may return besides a result: values that request something."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Outcome:
 
 
 NOTHING = object()
-"""Stands for work that is handed on as it came."""
+"""Stands for work that is handed on unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handoff:
-    """Returned by a member that hands its work on (_members/handoff.py). Raises SpecError when `to` names nobody."""
+    """Returned by a member that hands its work on (_members/handoff.py). Raises SpecError if `to` is not a target."""
 
     to: str | Can
     """A member, a role or a capability."""
@@ -44,7 +44,7 @@ class Handoff:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Returned by a member that tells the team of something: published on `topic` (protocols/_topics/topics.py)."""
+    """Returned by a member that publishes on a topic of the team (protocols/_topics/topics.py)."""
 
     topic: str
     payload: object = None
@@ -52,17 +52,17 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Returned by a member whose result shall trigger a handoff rule: `trigger` is the name the rule waits for."""
+    """Returned by a member whose result triggers a handoff rule: `trigger` is the name in the rule."""
 
     trigger: str
     result: object = None
 
 
 _UNFINISHED = (CoroutineType, GeneratorType, AsyncGeneratorType, asyncio.Future, pykka.Future)
-"""Types of values of which something is still to come."""
+"""Types of values that are not finished yet."""
 
 
-_PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
+_PLAIN_TYPES = frozenset((str, int, float, bool, bytes, type(None)))
 """Types of most results."""
 
 
@@ -73,25 +73,25 @@ _ASKING = (Handoff, Emit, Done)
 
 
 def answer_fault(result: object) -> tuple[str, str] | None:
-    """What an answer is that cannot be the result of a piece of work, and what to return in its place; None: it can.
+    """Why an answer cannot be the result of a piece of work, and what to return in its place; None: it can.
 
-    An answer that says two things at once, and one of which nothing has run yet, would otherwise be taken for the
-    result. Coroutines that have not begun are closed.
+    A list with a handoff in it, or a coroutine that has not run yet, would otherwise be taken for the result.
+    Coroutines that have not begun are closed.
     """
     if isinstance(result, Done):
         result = result.result
-    if type(result) in _PLAIN:
+    if type(result) in _PLAIN_TYPES:
         return None
     if isinstance(result, _COLLECTIONS):
-        return _several(result, f"a {type(result).__name__} of")
+        return _collection_fault(result, f"a {type(result).__name__} of")
     if isinstance(result, Mapping):
-        return _several(result.values(), "a mapping to")
+        return _collection_fault(result.values(), "a mapping to")
     if isinstance(result, type) and issubclass(result, _ASKING):
         return f"the class {result.__name__}", f"return an instance: {result.__name__}(...)"
     return _unfinished(result) if isinstance(result, _UNFINISHED) else None
 
 
-def _several(values: Iterable[object], what: str) -> tuple[str, str] | None:
+def _collection_fault(values: Iterable[object], what: str) -> tuple[str, str] | None:
     kinds = set(map(type, values))  # most collections have elements of one type, however many there are
     if any(issubclass(kind, Handoff) for kind in kinds):
         return (

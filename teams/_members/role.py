@@ -1,4 +1,4 @@
-"""Roles: what a team needs somebody for."""
+"""Roles: what the members of a team are for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from supervisors.spi import SpecError, SpecFault
+from teams._checks.fields import count_faults
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A part in a team that one or several members play."""
+    """A role in a team, which one or several members have."""
 
     name: str
     description: str = ""
@@ -21,25 +22,32 @@ class Role:
 
 
 def role(name: str, description: str = "", *, capabilities: Iterable[str] = (), max_members: int | None = None) -> Role:
-    """A role for `team`. Raises SpecError with every fault."""
+    """A role for `team`. Raises SpecError with all faults at once.
+
+    Args:
+        name: What members say as their `role`, and what work is addressed to.
+        description: What the role is for, in files and pages. Default: "".
+        capabilities: What every member of the role can do, besides its own capabilities. Default: ().
+        max_members: The most slots that have the role at a time. None: no limit. Default: None.
+    """
     capabilities = tuple(capabilities) if isinstance(capabilities, Iterator) else capabilities
     faults = [*name_faults(f"role {name!r}", name), *capability_faults(f"role {name!r}", capabilities)]
-    if max_members is not None and (type(max_members) is not int or max_members < 1):
-        faults.append(SpecFault(f"role {name!r}", f"max_members: must be a whole number from 1, got {max_members!r}"))
+    if max_members is not None:
+        faults += count_faults(f"role {name!r}", "max_members", max_members)
     if faults:
         raise SpecError(faults)
     return Role(name, description, frozenset(capabilities), max_members)
 
 
 def name_faults(path: str, name: object) -> list[SpecFault]:
-    """What is wrong with the name of a role."""
+    """The faults of the name of a role."""
     if not isinstance(name, str) or not name or "/" in name or not name.isprintable() or name != name.strip():
-        return [SpecFault(path, f"name: must be printable text without '/' or spaces around it, got {name!r}")]
+        return [SpecFault(path, f"name: must be a printable string without '/' or spaces around it, got {name!r}")]
     return []
 
 
 def capability_faults(path: str, capabilities: object) -> list[SpecFault]:
-    """What is wrong with a collection of capabilities."""
+    """The faults of a collection of capabilities."""
     if isinstance(capabilities, str) or not isinstance(capabilities, Iterable):
         return [SpecFault(path, f"capabilities: must be a collection of names, got {capabilities!r}")]
     wrong = [each for each in capabilities if not isinstance(each, str) or not each]

@@ -1,21 +1,21 @@
-"""Targets: who is to do a piece of work."""
+"""Targets: which members may do a piece of work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from supervisors.spi import SpecError, SpecFault
 from teams._checks.coroutine import async_faults
 
 Route = Literal["least_loaded", "round_robin", "random", "consistent_hash"]
-ROUTES: tuple[Route, ...] = ("least_loaded", "round_robin", "random", "consistent_hash")
+POOL_ROUTES: tuple[Route, ...] = get_args(Route)
 
 
 @dataclass(frozen=True, slots=True)
 class Can:
-    """Whoever has this capability."""
+    """The members that have this capability."""
 
     capability: str
 
@@ -24,7 +24,7 @@ class Can:
 
 
 def can(capability: str) -> Can:
-    """Work for whoever has this capability. Raises SpecError when it is not the name of one."""
+    """Work for any member that has this capability. Raises SpecError if it is not a name."""
     made = Can(capability)
     faults = list(work_target_faults("can()", made))
     if faults:
@@ -36,16 +36,16 @@ def can(capability: str) -> Can:
 class Pool:
     """The members of a role, or those with a capability, and how one of them is chosen for each piece of work."""
 
-    whom: str | Can
+    target: str | Can
     route: Route = "least_loaded"
     key: Callable[[object], object] | None = None
     """What of the work decides, for `consistent_hash`; None: the work itself."""
 
     def __str__(self) -> str:
-        return f"{self.whom} ({self.route})"
+        return f"{self.target} ({self.route})"
 
 
-def pool(whom: str | Can, route: Route = "least_loaded", *, key: Callable[[object], object] | None = None) -> Pool:
+def pool(target: str | Can, route: Route = "least_loaded", *, key: Callable[[object], object] | None = None) -> Pool:
     """Work for one of several, chosen by `route`.
 
     `least_loaded` takes the member with the fewest pieces of work reserved, `round_robin` one after another, `random`
@@ -61,26 +61,26 @@ def pool(whom: str | Can, route: Route = "least_loaded", *, key: Callable[[objec
     Raises:
         SpecError: every fault
     """
-    faults = list(work_target_faults("pool()", whom, "whom"))
-    if route not in ROUTES:
-        faults.append(SpecFault("pool()", f"route: must be one of {', '.join(ROUTES)}, got {route!r}"))
+    faults = list(work_target_faults("pool()", target, "target"))
+    if route not in POOL_ROUTES:
+        faults.append(SpecFault("pool()", f"route: must be one of {', '.join(POOL_ROUTES)}, got {route!r}"))
     if key is not None and not callable(key):
         faults.append(SpecFault("pool()", f"key: must be a function of the work, got {key!r}"))
     faults += async_faults("pool()", key=key)
     if faults:
         raise SpecError(faults)
-    return Pool(whom, route, key)
+    return Pool(target, route, key)
 
 
 WorkTarget = str | Can | Pool
-"""One of a team: a member by id or else the members of a role, those with a capability, a pool of either."""
+"""What work may be for: a member by id, the members of a role, those with a capability, or a pool of these."""
 
 
-def work_target_faults(path: str, whom: object, name: str = "to") -> Iterator[SpecFault]:
-    """What is wrong with something that is to be a member, a role or a capability."""
-    if isinstance(whom, Can):
-        capability: object = whom.capability
+def work_target_faults(path: str, target: object, name: str = "to") -> Iterator[SpecFault]:
+    """The faults of a member, role or capability."""
+    if isinstance(target, Can):
+        capability: object = target.capability
         if not isinstance(capability, str) or not capability.strip():
             yield SpecFault(path, f"{name}: a capability must have a name, got {capability!r}")
-    elif not isinstance(whom, str) or not whom.strip():
-        yield SpecFault(path, f"{name}: must be the name of a member or a role, or can(...), got {whom!r}")
+    elif not isinstance(target, str) or not target.strip():
+        yield SpecFault(path, f"{name}: must be the name of a member or a role, or can(...), got {target!r}")

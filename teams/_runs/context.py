@@ -1,4 +1,4 @@
-"""What a pattern plays through: steps that are remembered, time, randomness and events of its run."""
+"""What a pattern uses to act: steps that are remembered, time, randomness and events of its run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from actors.spi import Actor, ActorDeadError, ActorRef, NoProc, post, sleep
+from actors.spi import Actor, ActorDeadError, ActorRef, NoProc, sleep
+from teams._dispatch.ask import ask_again
 from teams._dispatch.gather import Gathered, Gathering, GatherPolicy, collect
 from teams._dispatch.messages import CancelWork, GetRoster
 from teams._dispatch.work import Assign
@@ -18,15 +19,12 @@ from teams._members.results import Outcome
 from teams._members.target import Can, Pool
 from teams._runs.interrupt import is_interrupt
 from teams._runs.pattern import Inline, Pattern, Target, label
-from teams._runs.state import BEGAN, Answer, Journal, RunState
-from teams.errors import NoCapableAgent, RunError, StepFailed, StepTimeout, TeamError, WorkFailed
+from teams._runs.state import BEGAN, RunState, StepAnswer, StepOutcomes
+from teams.errors import NoCapableAgent, RunError, StepFailed, StepTimeout, WorkFailed
 from teams.events import RunEvent, StepBegan, StepBroke, StepDone, StepSkipped
 from teams.protocols._topics.ref import TopicsRef
 
 T = TypeVar("T")
-
-ASKED = 5
-"""How often the coordinator is asked for the same when it crashes over it."""
 
 
 class RunContext:
@@ -43,7 +41,7 @@ class RunContext:
         coordinator: ActorRef[Any],
         path: str = "",
         priority: int = 0,
-        journal: Journal | None = None,
+        journal: StepOutcomes | None = None,
     ) -> None:
         self._actor = actor
         self._record = record
@@ -73,7 +71,7 @@ class RunContext:
         return self._actor.runtime.now()
 
     async def sleep(self, seconds: float) -> None:
-        """Waits."""
+        """Waits, by the runtime's clock."""
         await sleep(seconds)
 
     # Parts
@@ -97,12 +95,12 @@ class RunContext:
         )
 
     def at(self, name: str, *, priority: int | None = None) -> RunContext:
-        """A part of this one, with names of its own. `priority` is that of its steps, where they say none."""
+        """A part of this one, with names of its own. `priority` is that of its steps, unless they have their own."""
         return self._at(self._numbered(name), priority)
 
     def apart(self, name: str) -> RunContext:
-        """A part under exactly this name, one of very many: it has a journal of its own, which can be forgotten. What
-        has to outlive that, its result for instance, the pattern keeps itself (`kept`).
+        """A part under exactly this name, one of very many. It has a journal of its own, which `close` forgets. The
+        pattern keeps what must outlive that, its result for instance (`kept`).
         """
         key = self.key(name)
         journal = self._record.parts.setdefault(key, {})
@@ -113,7 +111,7 @@ class RunContext:
         self._record.parts.pop(self._path, None)
 
     def kept(self, name: str, make: Callable[[], T]) -> T:
-        """What `make` returned when this part asked for it for the first time, however often the pattern is played:
+        """What `make` returned the first time that this part asked for it, however often the pattern is played. It is
         for what a pattern must remember besides the outcomes of its steps.
         """
         key = self.key(name)
@@ -126,9 +124,7 @@ class RunContext:
     # Events
 
     def emit(self, event: RunEvent) -> None:
-        """Publishes an event of this run, once, however often the pattern is played. Path, time and run are filled in
-        here.
-        """
+        """Publishes an event of this run, once, however often the pattern is played. Fills in path, time and run."""
         key = self._numbered(f"({event.name})")
         if key not in self._record.emitted:
             self._record.emitted.add(key)
@@ -154,13 +150,12 @@ class RunContext:
         """One step: has `target` work on `value` and returns the result.
 
         Args:
-            target: one of the team (a member, a role, a capability, a pool), a pattern, or a function that is called
-                here
-            name: what the step is called in events and partial results; by default the target
-            timeout: seconds for all attempts together
-            priority: more is sooner, where work has to wait for somebody to be free; None: that of this part of the
-                run. Steps of a pattern have it, too.
-            attempts: how often it may be tried when whoever does it crashes
+            target: A member, a role, a capability, a pool, a pattern, or a function that is called here.
+            name: What the step is called in events and partial results. None: as its target. Default: None.
+            timeout: Seconds for all attempts together. None: any time. Default: None.
+            priority: More is sooner where work has to wait, also for the steps of a pattern. None: the priority of this
+                part of the run. Default: None.
+            attempts: How often it may be tried when its member crashes. Default: 1.
 
         Raises:
             StepTimeout: it was not done in time
@@ -204,7 +199,7 @@ class RunContext:
                 return Outcome(await self._here(key, target, value, priority, attempts))
         except RunError as error:
             failure = error
-        except BaseException as error:  # whatever a step raises is the outcome of that step
+        except BaseException as error:  # what a step raises is the outcome of that step
             if is_interrupt(error, task):
                 raise
             kind = StepTimeout if limit.expired() else StepFailed
@@ -213,7 +208,7 @@ class RunContext:
         return Outcome(error=failure)
 
     async def _assigned(self, key: str, request: Assign) -> Outcome:
-        """A step of the team. What was asked before a crash of this actor is not asked again."""
+        """A step of the team. A question that was asked before a crash of this actor is not asked again."""
         outcome = await self._asked(key, request)
         error = outcome.error
         if error is None:
@@ -223,23 +218,22 @@ class RunContext:
         return Outcome(error=StepFailed(self.run, key, error.error if isinstance(error, WorkFailed) else error))
 
     async def _asked(self, key: str, request: object) -> Outcome:
-        """What the coordinator answers. What it was asked when it crashed is asked again: it knows work by its id."""
+        """What the coordinator answers. It knows work by its id, so a coordinator that crashed over it is asked again.
+        The answer waits with the record: after a crash of this actor the question is not asked again.
+        """
         answers = self._record.answers
-        outcome = None
-        for _ in range(ASKED):
-            answer = answers.get(key)
-            if answer is None:
-                answer = answers[key] = Answer()
-                post(self._coordinator, request, answer)
-            if answer.outcome is None:
-                answer.waiter = asyncio.get_running_loop().create_future()
-                await answer.waiter
-            outcome = answer.outcome
-            answers.pop(key, None)
-            assert outcome is not None
-            if outcome.error is None or isinstance(outcome.error, TeamError) or not self._coordinator.is_alive():
-                break
-        assert outcome is not None
+        answer = answers.get(key)
+        if answer is None:
+            answer = answers[key] = StepAnswer()
+            ask_again(
+                self._coordinator,
+                request,
+                lambda result: answer.settle(Outcome(result)),
+                lambda error: answer.settle(Outcome(error=error)),
+                wanted=lambda: answers.get(key) is answer,
+            )
+        outcome = await answer.wait()
+        answers.pop(key, None)
         return outcome
 
     async def _here(self, key: str, target: Any, value: object, priority: int | None, attempts: int) -> object:
@@ -256,7 +250,7 @@ class RunContext:
         return await result if inspect.isawaitable(result) else result
 
     def _call_off(self, key: str, why: str) -> None:
-        """A step is not wanted any more, and neither is what goes on inside it."""
+        """A step is not wanted any more, with all steps inside it."""
         record = self._record
         for each in record.below(key):
             if record.answers.pop(each, None) is not None and self._coordinator.is_alive():
@@ -277,8 +271,8 @@ class RunContext:
         priority: int | None = None,
         attempts: int = 1,
     ) -> Gathered:
-        """Several steps at once, each with a name: (target, input). Ends as `policy` says (by default `collect()`), or
-        after `within` seconds; what has not ended by then is called off. Failures are values of the result.
+        """Several steps at once, each with a name: (target, input). Ends as `policy` says (None: `collect()`), or after
+        `within` seconds. Steps that have not ended by then are called off. Failures are values in the `Gathered`.
         """
         scope = self.at(name, priority=priority)
         known = self._record.kept.get(scope.path)
@@ -330,7 +324,7 @@ class RunContext:
             await end_all(tasks)
 
     def _settled(self, gathering: Gathering) -> Gathered:
-        """What came of the gathering that this part is, now and whenever the pattern is played."""
+        """The outcome of the gathering of this part, now and whenever the pattern is played again."""
         gathered = self._record.kept[self._path] = gathering.gathered()
         return gathered
 
@@ -341,30 +335,30 @@ class RunContext:
 
     # The team
 
-    async def able(self, whom: str | Can) -> tuple[str, ...]:
-        """The seats of all that can do what is addressed so, as they were when this part asked for the first time.
+    async def able(self, target: str | Can) -> tuple[str, ...]:
+        """The slots of a target, as they were when this part asked for the first time.
 
         Raises:
-            StepFailed: nobody can (`NoCapableAgent`), or the team is gone
+            StepFailed: the team has no such slot (`NoCapableAgent`), or has terminated
         """
-        key = self._numbered(f"who is {whom}")
+        key = self._numbered(f"who is {target}")
         kept = self._record.kept
         if key not in kept:
             outcome = await self._asked(key, GetRoster())
             if outcome.error is not None:
                 raise StepFailed(self.run, key, outcome.error) from outcome.error
-            seats: Any = outcome.value
+            slots: Any = outcome.value
             able = [
-                seat.id
-                for seat in seats
-                if not seat.leaving
-                and (whom.capability in seat.capabilities if isinstance(whom, Can) else whom in seat[:3])
+                slot.id
+                for slot in slots
+                if not slot.leaving
+                and (target.capability in slot.capabilities if isinstance(target, Can) else target in slot[:3])
             ]
-            kept[key] = tuple(able), tuple(seat.id for seat in seats)
+            kept[key] = tuple(able), tuple(slot.id for slot in slots)
         found: tuple[str, ...]
         found, there = kept[key]
         if not found:
-            raise StepFailed(self.run, key, NoCapableAgent(self.team, str(whom), there))
+            raise StepFailed(self.run, key, NoCapableAgent(self.team, str(target), there))
         return found
 
     @property
@@ -374,7 +368,7 @@ class RunContext:
 
     @property
     def topics(self) -> TopicsRef:
-        """The topics of the team. Raises ActorDeadError when they are gone."""
+        """The topics of the team. Raises ActorDeadError if they have terminated."""
         path = f"{self.team}/topics"
         found = self._actor.runtime.find(path)
         if not isinstance(found, TopicsRef):
@@ -383,7 +377,7 @@ class RunContext:
 
 
 async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Ends tasks, and waits until they have."""
+    """Ends tasks, and waits until they have ended."""
     left = [task for task in tasks if not task.done()]
     for task in left:
         task.cancel()

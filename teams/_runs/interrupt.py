@@ -1,4 +1,4 @@
-"""Interrupts: what is thrown into code to end it, told apart from what the code raised."""
+"""Interrupts: exceptions that are thrown into code to end it, as against those that it raises."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 def is_interrupt(error: BaseException, task: asyncio.Task[Any] | None) -> bool:
     """Whether `error` was thrown into the code of `task` from outside: by its cancellation, or by closing it.
 
-    Anything else was raised by what the code called, and is a failure of that, were it a `KeyboardInterrupt`: past the
-    task it would end the event loop, and with it everybody on it.
+    Everything else, `KeyboardInterrupt` included, was raised by the code and is its failure. If it left the task, it
+    would end the event loop with all actors on it.
     """
     if isinstance(error, asyncio.CancelledError):
         return task is None or task.cancelling() > 0

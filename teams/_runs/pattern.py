@@ -13,32 +13,32 @@ from teams._members.target import Can, Pool
 if TYPE_CHECKING:
     from teams._runs.context import RunContext
 
-Function = Callable[[Any], object | Awaitable[object]]
-Target: TypeAlias = "str | Can | Pool | Pattern | Function"
-"""What a step may be: one of the team, a pattern, or a function that is called where the pattern is played."""
+StepFunction = Callable[[Any], object | Awaitable[object]]
+Target: TypeAlias = "str | Can | Pool | Pattern | StepFunction"
+"""What a step may be: a target in the team, a pattern, or a function that is called where the pattern is played."""
 
 
 class Pattern:
     """Base of all patterns: a frozen value that says how steps follow each other. A pattern may be a step of another.
 
-    `play` runs inside an actor of its own (a child of the team). When that actor is restarted after a crash, `play` is
-    called again from the beginning: steps that have ended answer at once. So all that it does to the world, and all
-    that may differ between two calls, has to go through `run`.
+    `play` runs in an actor of its own, a child of the team. When that actor is restarted after a crash, `play` is
+    called again from the beginning, and steps that have ended answer at once. So every effect, and everything that may
+    differ between two calls, must go through `run`.
     """
 
     __slots__ = ()
 
     async def play(self, run: RunContext, value: object) -> object:
-        """Does the pattern with this input and returns its result. Raises `StepFailed` and others of `RunError`."""
+        """Plays the pattern with this input and returns its result. Raises `StepFailed` or another `RunError`."""
         raise NotImplementedError
 
     def parts(self) -> Iterator[Target]:
-        """All targets named in it, so that an unknown one is found before anything starts."""
+        """All targets that it names, so that an unknown one is found before anything starts."""
         raise NotImplementedError
 
 
 class Inline(Pattern):
-    """A pattern that is no step of its own: its steps are steps of whoever plays it, under the name it is given."""
+    """A pattern that is not a step of its own: its steps are steps of the pattern around it, under the given name."""
 
     __slots__ = ()
 
@@ -48,15 +48,15 @@ class Inline(Pattern):
     async def take(
         self, run: RunContext, value: object, name: str | None = None, priority: int | None = None
     ) -> object:
-        """Does it as part of `run`, under this name, with this priority where it says none of its own."""
+        """Plays it as part of `run`, under this name, and with this priority unless it has its own."""
         raise NotImplementedError
 
 
 def target_faults(path: str, target: object) -> Iterator[SpecFault]:
-    """What is wrong with something that is to be a target."""
+    """The faults of a target."""
     if isinstance(target, str):
         if not target.strip():
-            yield SpecFault(path, f"names nobody: {target!r}")
+            yield SpecFault(path, f"must name a member or a role, got {target!r}")
     elif isinstance(target, type) and target.__module__ != "builtins":
         yield SpecFault(path, f"{target.__name__} is a class: make it a member of the team, and name that")
     elif not isinstance(target, Can | Pool | Pattern) and not callable(target):
@@ -66,42 +66,42 @@ def target_faults(path: str, target: object) -> Iterator[SpecFault]:
 
 
 def pattern_faults(path: str, pattern: object) -> Iterator[SpecFault]:
-    """What is wrong with something that is to be a pattern."""
+    """The faults of a pattern."""
     if not isinstance(pattern, Pattern):
-        yield SpecFault(path, f"pattern: must be one, such as sequential(...), got {pattern!r}")
+        yield SpecFault(path, f"pattern: must be a pattern, such as sequential(...), got {pattern!r}")
 
 
 def members_faults(path: str, targets: Iterable[object]) -> Iterator[SpecFault]:
-    """What is wrong with several targets, each called by its place."""
+    """The faults of several targets, each called by its place."""
     for number, target in enumerate(targets, 1):
         yield from target_faults(f"{path}/{number}", target)
 
 
 def several_faults(place: str, name: str, several: object) -> Iterator[SpecFault]:
-    """What is wrong with several of something; a text is several of nothing, though it has letters."""
+    """The faults of a value that must be a list. A string can be iterated but is not accepted."""
     if isinstance(several, str | bytes) or not isinstance(several, Iterable):
-        yield SpecFault(place, f"{name}: must be a list or the like, got {several!r}")
+        yield SpecFault(place, f"{name}: must be a list, got {several!r}")
 
 
-def whoms(target: Target) -> Iterator[str | Can]:
-    """The members, roles and capabilities that a target names, those of patterns inside included."""
+def work_targets(target: Target) -> Iterator[str | Can]:
+    """The members, roles and capabilities that a target names, with those of patterns inside it."""
     if isinstance(target, Pattern):
         for part in target.parts():
-            yield from whoms(part)
+            yield from work_targets(part)
     elif isinstance(target, Pool):
-        yield target.whom
+        yield target.target
     elif isinstance(target, str | Can):
         yield target
 
 
 def label(target: Target) -> str:
-    """The target in a word, as the name of a step."""
+    """The name of a step with this target."""
     if isinstance(target, str):
         return target
     if isinstance(target, Can):
         return target.capability
     if isinstance(target, Pool):
-        return label(target.whom)
+        return label(target.target)
     if isinstance(target, Pattern):
         return re.sub(r"(?<!^)(?=[A-Z])", "_", type(target).__name__).lower()
     return getattr(target, "__name__", type(target).__name__)

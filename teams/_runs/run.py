@@ -19,7 +19,7 @@ from teams.events import RunBegan, RunEnded, RunEvent
 
 
 class Run(Actor):
-    """Plays the pattern of a record before any message, and ends when the pattern has."""
+    """Plays the pattern of a record before any message, and ends with the pattern."""
 
     def __init__(self, record: RunState) -> None:
         self.record = record
@@ -43,7 +43,7 @@ class Run(Actor):
             outcome = Outcome(result)
         except (RunCancelled, RunFailed) as error:
             outcome = Outcome(error=error)
-        except BaseException as error:  # what fails in a pattern would fail again
+        except BaseException as error:  # a pattern that failed would fail again
             if not is_interrupt(error, task):
                 outcome = Outcome(error=RunFailed(record.id, error, record.partial))
             elif isinstance(error, asyncio.CancelledError) and record.cancelled is not None and task is not None:
@@ -79,12 +79,12 @@ class Run(Actor):
 
 
 class GoalRun(Run):
-    """The run a team exists for. When it has its result, the team has ended; a failure is a crash of this actor, which
-    its policy restarts: what was done stays done, what failed is tried again.
+    """The run of the goal of a team. When it has its result, the team ends. A failure crashes this actor, which is then
+    restarted: steps that are done stay done, steps that failed are tried again.
     """
 
     def __init__(self, pattern: Pattern, value: object) -> None:
-        record = self.kept(_Kept)
+        record = self.kept(_KeptRun)
         if record.record is None:
             future: Future[Any] = Future(self.runtime.park)
             record.record = RunState(f"goal-{self.runtime.next_number()}", pattern, value, future, self.runtime.park)
@@ -106,13 +106,13 @@ class GoalRun(Run):
         return self.path.rpartition("/")[0]
 
 
-class _Kept:
+class _KeptRun:
     def __init__(self) -> None:
         self.record: RunState | None = None
 
 
 def broken(record: RunState, path: str, reason: ExitReason) -> None:
-    """The run is gone for good without a result."""
+    """The run has terminated without a result."""
     if record.cancelled is not None:
         record.settle(Outcome(error=cancelled(record)))
     else:

@@ -1,4 +1,4 @@
-"""The record of a run: its journal, its events and its result. It outlives the actor that plays the pattern."""
+"""The state of a run: its journal, its events and its result. It outlives the actor that plays the pattern."""
 
 from __future__ import annotations
 
@@ -17,79 +17,75 @@ from teams.errors import RunCancelled
 from teams.events import RunEvent
 
 EVENTS = 1_000
-"""How many of the last events a record keeps for those who come late."""
+"""How many of the last events a run keeps for readers that come late."""
 
 BEGAN = "(began)"
-"""The part under which a gathering keeps when it began."""
+"""The key under which a gathering keeps its start time."""
 
-Journal = dict[str, Outcome]
-"""How each step that has ended did so, by its name."""
+StepOutcomes = dict[str, Outcome]
+"""The outcome of each step that has ended, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: steps, those of patterns inside included."""
+    """How far a run is: its steps, with those of patterns inside it."""
 
     done: int
     failed: int
     under_way: tuple[str, ...]
 
 
-class Answer:
-    """Takes the outcome of a step that was given to the team. It belongs to the record, so that the outcome is there
-    when the actor of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
+class StepAnswer:
+    """The outcome of a step that was given to the team. It belongs to the record, so it is still there when the actor
+    of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
     """
 
-    __slots__ = ("outcome", "waiter")
+    __slots__ = ("_outcome", "_waiter")
 
     def __init__(self) -> None:
-        self.outcome: Outcome | None = None
-        self.waiter: asyncio.Future[None] | None = None
-        """Settled when the outcome is there."""
+        self._outcome: Outcome | None = None
+        self._waiter: asyncio.Future[None] | None = None
 
-    def done(self) -> bool:
-        """Whether the outcome is there."""
-        return self.outcome is not None
+    def settle(self, outcome: Outcome) -> None:
+        """The step has ended."""
+        self._outcome = outcome
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-    def set_result(self, result: object, /) -> None:
-        """The step is done."""
-        self._settle(Outcome(result))
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """It has failed."""
-        self._settle(Outcome(error=exception))
-
-    def _settle(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
+    async def wait(self) -> Outcome:
+        """Waits for the outcome."""
+        if self._outcome is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        assert self._outcome is not None
+        return self._outcome
 
 
 @runtime_checkable
 class Keeps(Protocol):
-    """Something a pattern keeps in the record that has results to show before the pattern has ended."""
+    """A value that a pattern keeps, with results to show before the pattern has ended."""
 
     def partial(self) -> Mapping[str, object]:
-        """The results there are, by name."""
+        """The results so far, by name."""
         ...
 
 
 @dataclass(eq=False, slots=True)
 class RunState:
-    """All there is to know of a run."""
+    """The state of a run."""
 
     id: str
     pattern: Pattern
     value: object
     future: Future[Any]
     park: Parking
-    journal: Journal = field(default_factory=dict)
-    parts: dict[str, Journal] = field(default_factory=dict)
+    journal: StepOutcomes = field(default_factory=dict)
+    parts: dict[str, StepOutcomes] = field(default_factory=dict)
     """Journals of parts that are forgotten as soon as the part has ended."""
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, StepAnswer] = field(default_factory=dict)
     """Steps that were given to the team and have not ended."""
     kept: dict[str, Any] = field(default_factory=dict)
-    """What patterns keep through crashes, by where they stand."""
+    """What patterns keep through crashes, by their place in the run."""
     emitted: set[str] = field(default_factory=set)
     under_way: dict[str, float] = field(default_factory=dict)
     """Steps that have begun, and when."""
@@ -97,7 +93,7 @@ class RunState:
     failed: int = 0
     began: float | None = None
     cancelled: str | None = None
-    """Why nobody wants the result any more."""
+    """Why the result is not wanted any more."""
     task: asyncio.Task[Any] | None = None
     ended: bool = False
     _events: deque[tuple[type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
@@ -121,7 +117,7 @@ class RunState:
         """How far it is."""
         return Progress(self.done, self.failed, tuple(self.under_way))
 
-    def end(self, journal: Journal, name: str, outcome: Outcome) -> None:
+    def end(self, journal: StepOutcomes, name: str, outcome: Outcome) -> None:
         """A step has ended."""
         journal[name] = outcome
         self.under_way.pop(name, None)
@@ -132,7 +128,7 @@ class RunState:
             self.failed += 1
 
     def forgive(self) -> None:
-        """What has failed may be tried again when the pattern is played again; what is done stays done."""
+        """Forgets failures, so that they are tried again when the pattern is played again. What is done stays done."""
         for journal in (self.journal, *self.parts.values()):
             for name in [name for name, outcome in journal.items() if outcome.error is not None]:
                 del journal[name]
@@ -149,7 +145,7 @@ class RunState:
         return [each for each in self.under_way if each == name or each.startswith(f"{name}/")]
 
     def publish(self, stream: EventStream, kind: type[RunEvent], path: str, at: float, *values: object) -> None:
-        """Something happened in the run. The event is made when somebody looks. On the loop thread."""
+        """Publishes an event of the run. The object is made when there is a reader. On the loop thread."""
         fields: tuple[Any, ...] = (path, at, self.id, *values)
         if stream.sinks(kind):
             stream.publish(kind(*fields))
@@ -178,7 +174,7 @@ class RunState:
             waiter.set(None)
 
     def since(self, index: int) -> tuple[list[RunEvent], int, Future[None] | None]:
-        """The events from `index` on that are still kept, the next index, and what to wait for if there are none."""
+        """The events from `index` on that are kept, the next index, and a future to wait for if there are none."""
         with self._lock:
             oldest = self._count - len(self._events)
             new = list(self._events)[max(0, index - oldest) :]
@@ -190,9 +186,9 @@ class RunState:
 
 
 class RunHandle:
-    """A run, for whoever asked for it: await it for the result, or `.get(timeout=...)` in a thread.
+    """A run, for its caller: await it for the result, or call `.get(timeout=...)` in a thread.
 
-    Raises `RunFailed` or `RunCancelled`, which have what was done by then, or `ActorDeadError` when the team is gone.
+    Raises `RunFailed` or `RunCancelled`, which have the results so far, or `ActorDeadError` if the team has terminated.
     """
 
     def __init__(self, record: RunState, cancel: Callable[[str], None]) -> None:
@@ -201,16 +197,16 @@ class RunHandle:
 
     @property
     def id(self) -> str:
-        """The name of the run, as its events have it."""
+        """The name of the run, as in its events."""
         return self._record.id
 
     def done(self) -> bool:
-        """Whether it has ended, well or not."""
+        """Whether it has ended, with a result or an error."""
         return self._record.future.done()
 
     @property
     def partial(self) -> dict[str, object]:
-        """The results of the steps that are done by now, by name."""
+        """The results of the steps that are done, by name."""
         return self._record.partial
 
     @property
@@ -230,8 +226,8 @@ class RunHandle:
         self._cancel(reason)
 
     async def events(self) -> AsyncIterator[RunEvent]:
-        """What happens in the run, from its beginning until it has ended. At most the last 1,000 events wait for one
-        who is late.
+        """The events of the run, from its beginning until it has ended. Of earlier events at most the last 1,000 are
+        kept.
         """
         index = 0
         while True:
@@ -244,7 +240,7 @@ class RunHandle:
                 return
 
     def stream(self) -> Iterator[RunEvent]:
-        """The same in a thread, which blocks meanwhile."""
+        """The same in a thread, which it blocks."""
         index = 0
         while True:
             new, index, waiter = self._record.since(index)

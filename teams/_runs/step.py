@@ -1,10 +1,10 @@
-"""A step: a target, with what to do when it takes too long or fails."""
+"""A step: a target, and what follows if it takes too long or fails."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from supervisors.spi import SpecError, SpecFault
 from teams._checks.coroutine import async_faults, generator_faults
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 OnFailure = Literal["stop", "continue_with_warning", "retry_once", "skip"]
 
 
-ON_FAILURE: tuple[OnFailure, ...] = ("stop", "continue_with_warning", "retry_once", "skip")
+ON_FAILURE: tuple[OnFailure, ...] = get_args(OnFailure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Step(Inline):
 
     @property
     def label(self) -> str:
-        """What it is called where nobody gives it another name."""
+        """Its name, or that of its target."""
         return self.name or label(self.target)
 
     async def take(
@@ -65,14 +65,14 @@ class Step(Inline):
             return value
 
     def applies(self, run: RunContext, value: object, name: str) -> bool:
-        """Whether it is to be done with this input. Raises StepFailed when its condition does."""
+        """Whether it is done with this input. Raises StepFailed if its condition fails."""
         try:
             return self.when is None or bool(self.when(value))
         except BaseException as error:
             raise StepFailed(run.run, run.key(name), error) from error
 
     async def attempt(self, run: RunContext, value: object, name: str, priority: int | None = None) -> object:
-        """Has it done, again or by another where that is said. Raises RunError: the last failure."""
+        """Has it done, repeated or by a fallback as its options say. Raises RunError: the last failure."""
         try:
             given = value if self.transform is None else self.transform(value)
         except BaseException as error:
@@ -82,7 +82,7 @@ class Step(Inline):
         for target in targets[:-1]:
             try:
                 return await self.once(run, target, given, name, priority)
-            except RunError:  # an event has told of it, and there is another
+            except RunError:  # an event has told of it, and another target follows
                 continue
         return await self.once(run, targets[-1], given, name, priority)
 
@@ -110,38 +110,43 @@ def step(
     when: Callable[[Any], object] | None = None,
     transform: Callable[[Any], object] | None = None,
 ) -> Step:
-    """A step with options, for every pattern.
+    """A step with options, for every pattern. Raises SpecError with all faults at once.
 
     Args:
-        target: who does it: a member or a role, `can(...)`, a pool, a pattern, or a function
-        name: what it is called in events and partial results; by default the target
-        timeout: seconds for all attempts together; every target of `fallback`, and the one more time of "retry_once",
-            has as long again
-        on_failure: what follows when it failed, after all attempts and fallbacks. "stop" fails the pattern.
-            "retry_once" tries once more, afresh, and stops then. "continue_with_warning" goes on with the input in
-            place of the result and says so in a `StepPassedOver`. "skip" goes on in the same way, with a `StepSkipped`
-            that is no warning: for what is optional. In a pipeline, "skip" leaves out the item, not the step.
-        attempts: how often it may be tried when whoever does it crashes
-        priority: more is sooner where work has to wait; None: that of the pattern
-        fallback: others to try in turn when it failed
-        when: asked with the input; when it says no, the step is left out and the input goes on
-        transform: makes what the target gets from the input. It and `when` are asked again after a crash of the run,
-            so they must only compute.
-
-    Raises:
-        SpecError: every fault
+        target: What does it: a member or a role, `can(...)`, a pool, a pattern, or a function.
+        name: What the step is called in events and partial results. None: as its target. Default: None.
+        timeout: Seconds for all attempts on one target. Each target of `fallback`, and the repetition of "retry_once",
+            has as long again. None: any time. Default: None.
+        on_failure: What follows after all attempts and fallbacks failed. "stop" fails the pattern. "retry_once" repeats
+            the step once, and then stops. "continue_with_warning" goes on with the input in place of the result, and
+            publishes `StepPassedOver`. "skip" does the same with `StepSkipped`, which is not a warning; in a pipeline
+            it leaves out the item and not the step. Default: "stop".
+        attempts: How often one target may try it when its member crashes. Default: 1.
+        priority: More is sooner where work has to wait. None: the priority of the pattern. Default: None.
+        fallback: Other targets that try it in turn when it failed. Default: ().
+        when: Called with the input: if it returns false, the step is left out and the input goes on. It must only
+            compute: it is called again after a crash of the run. None: always. Default: None.
+        transform: Called with the input: returns what the target gets. It must only compute, too. None: the input
+            itself. Default: None.
     """
-    faults = list(several_faults("step", "fallback", fallback))
-    others = () if faults else tuple(fallback)
-    made = Step(target, name, timeout, on_failure, attempts, priority, others, when, transform)
-    faults += step_faults(made)
+    return build_step(Step, step_faults, locals())
+
+
+S = TypeVar("S", bound=Step)
+
+
+def build_step(kind: type[S], faults_of: Callable[[S], Iterable[SpecFault]], options: Mapping[str, Any]) -> S:
+    """A step of this class with these options. Raises SpecError with all faults."""
+    faults = list(several_faults(kind.__name__.lower(), "fallback", options["fallback"]))
+    made = kind(**{**options, "fallback": () if faults else tuple(options["fallback"])})
+    faults += faults_of(made)
     if faults:
         raise SpecError(faults)
     return made
 
 
 def step_faults(step: Step) -> Iterator[SpecFault]:
-    """What is wrong with a step."""
+    """The faults of a step."""
     kind = type(step).__name__.lower()
     path = f"{kind} {step.name!r}" if step.name is not None else kind
     if step.name is not None:

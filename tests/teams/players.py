@@ -51,4 +51,4 @@ class Clerk(Actor):
 
 
 NUMBER = 7
-"""Something that is no function."""
+"""Something that is not a function."""

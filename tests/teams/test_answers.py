@@ -83,7 +83,7 @@ def kinds_of(make: Callable[[], object]) -> dict[str, Any]:
 
 @WRONG
 @pytest.mark.parametrize("kind", ["waits", "blocks", "mine", "threaded"])
-def test_an_answer_that_is_no_result_is_an_error_that_says_so(kind: str, make: Any, told: str) -> None:
+def test_an_answer_that_is_not_a_result_is_an_error_that_says_so(kind: str, make: Any, told: str) -> None:
     """Guards members of all kinds: several hand-offs, a class or a coroutine were taken for the result."""
     members = [member(name, work) for name, work in kinds_of(make).items()]
     with simulation() as sim:
@@ -101,7 +101,7 @@ def test_an_answer_that_is_no_result_is_an_error_that_says_so(kind: str, make: A
 
 @pytest.mark.parametrize("name", [each for each in ANSWERS if each != "coroutine"])
 def test_a_pykka_actor_may_not_answer_so_either(name: str) -> None:
-    """Guards plain pykka actors; a coroutine that one returns is awaited, and so is no answer."""
+    """Guards plain pykka actors; a coroutine that one returns is awaited, and so is not an answer."""
     make, told = ANSWERS[name]
 
     class Old(pykka.ThreadingActor):
@@ -139,7 +139,7 @@ def test_an_event_that_is_answered_so_is_undelivered_and_not_tried_again(make: A
             raise undelivered[0].error  # type: ignore[misc]
 
 
-def test_a_function_that_makes_an_async_generator_is_told_what_to_return() -> None:
+def test_a_function_that_makes_an_async_generator_is_refused_with_a_hint() -> None:
     """Guards what the check of the function itself does not see."""
     with simulation() as sim:
         crew: Any = sim.start(team("crew", member("a", lambda value: pages(value), host="loop")))
@@ -147,7 +147,7 @@ def test_a_function_that_makes_an_async_generator_is_told_what_to_return() -> No
             crew.play(sequential("a"), 1).get()
 
 
-def test_a_rule_is_not_asked_about_what_is_no_result() -> None:
+def test_a_rule_is_not_called_with_what_is_not_a_result() -> None:
     """Guards hand-off rules: a predicate of the user's sees results."""
     seen: list[object] = []
 

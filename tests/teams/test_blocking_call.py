@@ -24,7 +24,7 @@ def slow(value: int) -> int:
 
 
 @simulate(plan=faults.plans("crew/members/*"), examples=25)
-def test_a_bound_holds_over_members_that_block_whoever_crashes(sim: Any, plan: FaultPlan) -> None:
+def test_a_bound_holds_over_members_that_block_whatever_crashes(sim: Any, plan: FaultPlan) -> None:
     """Guards `through` with one bulkhead for several members: no more are under way, and no slot is lost."""
     under_way, most = 0, 0
 
@@ -71,7 +71,7 @@ def _error_of(ask: Callable[..., object]) -> Any:
     return caught.value
 
 
-def test_what_a_policy_does_for_functions_that_wait_it_does_for_those_that_block() -> None:
+def test_a_policy_does_the_same_for_functions_that_wait_and_that_block() -> None:
     """Guards the policies that have callers wait for each other: batch, cache, rate limit."""
     batches: list[list[int]] = []
     asked: list[int] = []
@@ -106,7 +106,7 @@ def test_what_a_policy_does_for_functions_that_wait_it_does_for_those_that_block
         assert answers[6].get() == 2
 
 
-def test_a_function_that_blocks_holds_its_slot_until_it_returns_though_it_is_called_off() -> None:
+def test_a_cancelled_function_that_blocks_holds_its_slot_until_it_returns() -> None:
     """Guards the bound of a bulkhead: who has been cancelled or has run out of time is still under way."""
     with simulation() as sim:
         policy = timeout(0.25) | bulkhead(1, waiting=0)
@@ -121,8 +121,8 @@ def test_a_function_that_blocks_holds_its_slot_until_it_returns_though_it_is_cal
         assert "TimedOut" in str(_error_of(first.get))
 
 
-def test_a_call_whose_thread_does_not_come_up_fails_and_gives_back_its_slot() -> None:
-    """Guards a caller that would wait for ever for a function that nobody begins."""
+def test_a_call_whose_thread_does_not_start_fails_and_frees_its_slot() -> None:
+    """Guards a caller that would wait for ever for a function that never begins."""
     with simulation(FaultPlan(CrashInStart("crew/members/worker/**"))) as sim:
         policy = retry(1, backoff=constant(0.5)) | bulkhead(1, waiting=0)
         crew = sim.start(team("crew", member("worker", slow, through=policy)))
@@ -132,7 +132,7 @@ def test_a_call_whose_thread_does_not_come_up_fails_and_gives_back_its_slot() ->
         assert pending.get() == 1
 
 
-def test_a_member_that_is_killed_while_its_function_blocks_leaves_nothing_behind() -> None:
+def test_a_member_killed_while_its_function_blocks_leaves_nothing_behind() -> None:
     """Guards the stop: the thread ends with its function, and the kit counts what is left."""
     with simulation() as sim:
         crew = sim.start(team("crew", member("worker", slow, through=retry(1), backoff=None)))

@@ -1,4 +1,4 @@
-"""Broadcast and gather: everybody is asked, nobody's answer is lost, and a dead one stops nothing."""
+"""Broadcast and gather: every member is asked, no answer is lost, and a dead member stops nothing."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ async def wait(value: object) -> object:
     return value
 
 
-def test_a_broadcast_reports_who_answered_who_failed_and_who_did_not_answer() -> None:
-    """Guards the acknowledged broadcast: a dead or slow member is a line of the report and stops nobody."""
+def test_a_broadcast_reports_answers_failures_and_silence() -> None:
+    """Guards the acknowledged broadcast: a dead or slow member is a line of the report and stops nothing."""
     with simulation() as sim:
         crew: Any = sim.start(
             team("crew", member("good", answer, count=2, role="yes"), member("bad", refuse), member("late", wait))
@@ -87,11 +87,11 @@ def test_a_broadcast_reports_who_answered_who_failed_and_who_did_not_answer() ->
         assert crew.broadcast("hear", policy=quorum(2)).get().satisfied
         assert not crew.broadcast("hear", "bad", policy=first()).get().satisfied
         with pytest.raises(NoCapableAgent):
-            crew.broadcast("hear", "nobody").get()
+            crew.broadcast("hear", "ghost").get()
 
 
 def test_a_message_to_all_is_heard_by_all() -> None:
-    """Guards the broadcast that nobody acknowledges."""
+    """Guards the broadcast that no member acknowledges."""
     heard: list[str] = []
 
     async def hear(value: str, context: Any) -> None:
@@ -105,7 +105,7 @@ def test_a_message_to_all_is_heard_by_all() -> None:
 
 
 @simulate(plan=faults.plans("crew/**", kinds=[Crash, Kill, Slow], max_faults=4, seconds=(0.5, 3.0)), examples=60)
-def test_a_broadcast_is_answered_and_loses_no_answer_whoever_crashes(sim: Simulation, plan: FaultPlan) -> None:
+def test_a_broadcast_is_answered_and_loses_no_answer_whatever_crashes(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the broadcast under faults: every member is accounted for, once."""
     said: list[str] = []
 
@@ -120,7 +120,7 @@ def test_a_broadcast_is_answered_and_loses_no_answer_whoever_crashes(sim: Simula
     work = sim.workload(lambda number: crew.broadcast(number, within=8.0), n=3, every=1.0)
     sim.advance(15.0)
     sim.heal()
-    sim.eventually("everybody is answered", lambda: work.done == 3, within=60)
+    sim.eventually("every caller is answered", lambda: work.done == 3, within=60)
     for number, report in work.results.items():
         named = [*report.results, *report.failures, *report.unanswered]
         assert len(named) == len(set(named))

@@ -34,7 +34,7 @@ def crew_under(sim: Any, *members: Any, wait: float = 10.0) -> Any:
 
 
 def test_an_orderly_stop_calls_off_what_members_wait_in() -> None:
-    """Guards a stop that took the grace of every busy member, one after another, for results that nobody gets."""
+    """Guards a stop that took the grace of every busy member, one after another, for results that no caller gets."""
     with simulation() as sim:
         crew: Any = sim.start(team("crew", member("worker", waits, count=20), goal=goal(sequential("worker"), 1)))
         pending = [crew.assign(number, "worker") for number in range(19)]
@@ -74,7 +74,7 @@ def test_what_a_team_is_asked_for_while_it_is_started_again_waits_for_it() -> No
         assert len(sim.runtime.events._subscriptions) == listening
 
 
-def test_a_timeout_counts_from_the_asking_though_the_team_had_to_be_started_first() -> None:
+def test_a_timeout_counts_from_the_request_though_the_team_starts_later() -> None:
     """Guards the time limit of work that waited for its team."""
     with simulation() as sim:
         crew = crew_under(sim, member("worker", waits))
@@ -110,8 +110,8 @@ def test_work_that_a_team_had_when_it_was_started_again_is_not_begun_twice() -> 
         assert begun == [1]
 
 
-def test_whoever_waits_for_a_team_that_does_not_come_back_is_answered() -> None:
-    """Guards everybody who waits for a restart."""
+def test_a_caller_that_waits_for_a_team_that_does_not_return_is_answered() -> None:
+    """Guards every caller that waits for a restart."""
     with simulation() as sim:
         root: Any = sim.start(supervisor("root", team("crew", member("worker", echo), backoff=constant(10.0))))
         crew = root.child("crew")
@@ -126,7 +126,7 @@ def test_whoever_waits_for_a_team_that_does_not_come_back_is_answered() -> None:
             run.get()
 
 
-def test_a_decorator_that_hides_what_a_function_takes_does_not_keep_its_context_from_it() -> None:
+def test_a_decorator_that_hides_a_signature_does_not_hide_the_context() -> None:
     """Guards `through` with any decorator, one without `functools.wraps` too."""
 
     def plain(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -104,7 +104,7 @@ def test_every_mapping_is_a_pattern_or_told_with_faults(document: dict[Any, Any]
 
 
 @pytest.mark.parametrize("count", ["three", 10**9, 2.0, True, [1], None, -1])
-def test_a_count_that_is_no_number_of_members_is_a_fault(count: object) -> None:
+def test_a_count_that_is_not_a_number_of_members_is_a_fault(count: object) -> None:
     """Guards `count`, which was compared with a number first, or filled the memory."""
     with pytest.raises(SpecError) as caught:
         parse_team({"team": "crew", "members": [{"id": "a", "work": "json:loads", "count": count}]})
@@ -114,8 +114,8 @@ def test_a_count_that_is_no_number_of_members_is_a_fault(count: object) -> None:
 
 
 @pytest.mark.parametrize("id", [[1], {"a": 1}, 3, None])
-def test_an_id_that_is_no_string_is_a_fault_also_of_several(id: object) -> None:
-    """Guards the seats of a member, whose ids are made of its own."""
+def test_an_id_that_is_not_a_string_is_a_fault_also_with_a_count(id: object) -> None:
+    """Guards the slots of a member, whose ids are made of its own."""
     for count in (1, 2):
         with pytest.raises(SpecError) as caught:
             parse_team({"team": "crew", "members": [{"id": id, "work": "json:loads", "count": count}]})

@@ -172,7 +172,7 @@ def test_a_damaged_snapshot_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_an_owner_of_a_damaged_store_does_not_start(tmp_path: Path) -> None:
-    """Guards that the error reaches whoever starts the tree."""
+    """Guards that the error reaches the caller that starts the tree."""
     (tmp_path / "events").write_bytes(b"rubbish\nrubbish\n")
     with simulation() as sim, pytest.raises(ChildStartError, match="mend the file"):
         owner(sim, FileStore(tmp_path / "events"))
@@ -241,7 +241,7 @@ def test_the_rest_of_a_write_that_failed_is_overwritten(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_is_written_to_a_store_that_was_not_loaded_comes_after_what_it_holds(tmp_path: Path) -> None:
+def test_what_is_written_to_a_store_before_load_comes_after_what_it_holds(tmp_path: Path) -> None:
     """Guards what was acknowledged: the first write of a fresh store emptied the file."""
     first, second = FileStore(tmp_path / "log"), FileStore(tmp_path / "log")
     first.append(1, ["a"])
@@ -285,7 +285,7 @@ def test_what_was_acknowledged_is_applied_once(sim: Simulation, plan: FaultPlan,
 
 
 async def later(state: Any, event: Any = None) -> Any:
-    """What nobody awaits."""
+    """A coroutine that is never awaited."""
     return state
 
 

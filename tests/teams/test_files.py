@@ -310,7 +310,7 @@ def test_every_fault_comes_at_once_with_its_place_and_the_nearest_name() -> None
     expected = {
         ("desk", "startegy"): "did you mean 'strategy'?",
         ("desk", "max_restarts"): "greater than or equal to 0",
-        ("desk", "max_hops"): "must be a whole number",
+        ("desk", "max_hops"): "must be an integer >= 0",
         ("desk/roles/specialist", "max_member"): "did you mean 'max_members'?",
         ("desk/roles/[1]", "name"): "is missing",
         ("desk/members/triage", "work"): "has no attribute 'ecko'",
@@ -374,7 +374,7 @@ def test_a_goal_that_cannot_be_is_refused_with_its_place(values: dict[str, Any],
     assert message in str(caught.value)
 
 
-def test_a_goal_that_tells_the_team_of_something_is_reached_when_the_chain_has_ended() -> None:
+def test_a_goal_that_publishes_is_reached_when_the_chain_has_ended() -> None:
     """Guards the whole way of an event, from a file to the outcome of its chain."""
     text = ORDER + '\n[goal]\ninput = 7\ntopic = "order.received"\n'
     outcome: Any = played(parse_team(tomllib.loads(text)))
@@ -393,7 +393,7 @@ def test_times_are_read_as_people_write_them(written: object, meant: float) -> N
 @pytest.mark.parametrize(
     "written", ["soon", "", "s", "-1s", "30 parsecs", 0, -1, True, float("inf"), float("nan"), None]
 )
-def test_what_is_no_time_is_refused(written: object) -> None:
+def test_a_bad_time_is_refused(written: object) -> None:
     """Guards limits that would be none."""
     with pytest.raises(ValueError, match="must be seconds above 0"):
         seconds(written)
@@ -544,7 +544,7 @@ def test_a_choreography_that_cannot_be_is_refused_with_its_place(old: str, new: 
 
 
 @pytest.mark.parametrize("name", [3, "", None])
-def test_a_side_of_a_handoff_that_is_no_name_is_told_with_the_other_faults(name: Any) -> None:
+def test_a_handoff_between_things_that_are_not_names_reports_all_faults(name: Any) -> None:
     """Guards against faults that come one at a time."""
     rule = {"from_role": "nobody", "to_role": name, "trigger": 4}
     with pytest.raises(SpecError) as caught:

@@ -40,7 +40,7 @@ async def _cancelled(seen: list[bool]) -> None:
 
 @pytest.mark.parametrize("kind", [GeneratorExit, asyncio.CancelledError, KeyboardInterrupt, SystemExit, ValueError])
 @in_loop
-async def test_what_code_raises_itself_is_no_interrupt(kind: type[BaseException]) -> None:
+async def test_what_code_raises_itself_is_not_an_interrupt(kind: type[BaseException]) -> None:
     """Guards the loop: what a step raises is the failure of that step, whatever it is."""
     with pytest.raises(kind) as raised:
         raise kind

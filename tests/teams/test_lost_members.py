@@ -53,10 +53,10 @@ def who_blocks(value: object, context: Context) -> str:
 KINDS = pytest.mark.parametrize("work", [who, who_blocks, Worker], ids=["async", "blocking", "actor"])
 
 
-def seats_of(crew: Any) -> list[str]:
+def slots_of(crew: Any) -> list[str]:
     """The ids in the roster."""
-    seats: tuple[SlotInfo, ...] = crew.roster().get()
-    return [each.id for each in seats]
+    slots: tuple[SlotInfo, ...] = crew.roster().get()
+    return [each.id for each in slots]
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -104,7 +104,7 @@ def test_the_coordinator_hears_of_a_lost_member_when_it_is_lost() -> None:
         crew.member("w-2").kill()
         sim.settle()
         assert [(each.path, each.member) for each in lost] == [("crew", "w-2")]
-        assert seats_of(crew) == ["w-1", "t"]
+        assert slots_of(crew) == ["w-1", "t"]
         assert metrics.health("crew").seats == 2
         crew.member("t").stop(block=False)
         sim.settle()
@@ -136,7 +136,7 @@ def test_a_member_that_is_lost_while_another_joins_is_missed_too() -> None:
         with pytest.raises(NoCapableAgent):
             crew.assign(1, "a").get()
         assert joining.get() == ("slow",)
-        assert seats_of(crew) == ["b", "slow"]
+        assert slots_of(crew) == ["b", "slow"]
 
 
 @pytest.mark.parametrize("how", ["halt and reset", "members are started anew"])
@@ -155,10 +155,10 @@ def test_members_that_have_joined_come_back_with_all_others(how: str) -> None:
         asked = [crew.assign(number, name) for number, name in enumerate(("a", "new-1", "new-2"))]
         sim.advance(5.0)
         assert [each.get() for each in asked] == ["a", "new-1", "new-2"]
-        assert seats_of(crew) == ["a", "new-1", "new-2"]
+        assert slots_of(crew) == ["a", "new-1", "new-2"]
         assert lost == []
         crew.leave("new").get()
-        assert seats_of(crew) == ["a"]
+        assert slots_of(crew) == ["a"]
 
 
 @pytest.mark.parametrize("how", ["halt and reset", "members are started anew"])
@@ -169,22 +169,22 @@ def test_a_lost_member_comes_back_with_all_others_and_one_that_left_not(how: str
         crew.leave("w-1").get()
         crew.member("w-2").kill()
         sim.settle()
-        assert seats_of(crew) == ["w-3"]
+        assert slots_of(crew) == ["w-3"]
         if how == "halt and reset":
             crew.halt().get()
             crew.reset().get()
         else:
             crew.child("members").kill()
         sim.advance(5.0)
-        assert sorted(seats_of(crew)) == ["w-2", "w-3"]
+        assert sorted(slots_of(crew)) == ["w-2", "w-3"]
         assert crew.runtime.find("crew/members/w-1") is None
         assert crew.assign(1, "w-2").get() == "w-2"
         crew.join(member("w-1", who)).get()
         assert crew.assign(1, "w-1").get() == "w-1"
 
 
-def test_a_seat_that_ends_while_the_others_of_its_member_join_is_missed() -> None:
-    """Guards the seats of a member that comes in: one is up and has ended before the last is up."""
+def test_a_slot_that_ends_while_the_others_of_its_member_join_is_missed() -> None:
+    """Guards the slots of a member that comes in: one is up and has ended before the last is up."""
 
     class Short(Actor):
         async def on_start(self) -> None:  # type: ignore[override]
@@ -198,7 +198,7 @@ def test_a_seat_that_ends_while_the_others_of_its_member_join_is_missed() -> Non
         crew.member("s-1").kill()
         sim.advance(10.0)
         assert joining.get() == ("s-1", "s-2")
-        assert seats_of(crew) == ["a", "s-2"]
+        assert slots_of(crew) == ["a", "s-2"]
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -231,8 +231,8 @@ def test_work_for_a_member_that_is_being_restarted_begins_when_it_is_up() -> Non
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_work_that_a_lost_member_had_not_begun_is_done_by_another(route: Any) -> None:
-    """Guards at most once: what still waited in the mailbox of a member that has terminated was not begun, and is no
-    failure. What it had begun is one.
+    """Guards at most once: what still waited in the mailbox of a member that has terminated was not begun, and is not
+    a failure. What it had begun is one.
     """
     tries: Counter[object] = Counter()
 

@@ -30,7 +30,7 @@ async def slow(seconds: Any) -> Any:
 
 
 async def passing_on(seconds: Any) -> Any:
-    """Has it done by somebody else."""
+    """Has it done by another member."""
     return Handoff("worker", seconds)
 
 
@@ -98,7 +98,7 @@ def test_busy_seconds_grow_while_the_work_goes_on() -> None:
 
 
 def test_waiting_and_response_time_are_those_of_the_work() -> None:
-    """Guards the two histograms: waiting ends when somebody begins, the response when it is done."""
+    """Guards the two histograms: waiting ends when a member begins, the response when it is done."""
     with measured() as (sim, crew, _, registry):
         for _ in range(3):
             crew.assign(10.0, to="worker")

@@ -143,7 +143,7 @@ def test_a_run_of_a_halted_team_fails_at_once_for_every_caller() -> None:
 
 
 def test_the_figures_of_a_team_outlive_a_crash_of_its_coordinator() -> None:
-    """Guards the view through a crash of the coordinator, and what is shown of seats and work."""
+    """Guards the view through a crash of the coordinator, and what is shown of slots and work."""
     registry = CollectorRegistry()
     with simulation() as sim, TeamMetrics(sim.runtime, registry) as metrics:
         crew: Any = sim.start(team("crew", member("slow", slow, concurrency=2)))

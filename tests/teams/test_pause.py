@@ -63,3 +63,24 @@ def test_events_wait_while_a_team_is_paused(meanwhile: str) -> None:
         sim.advance(10)
         assert heard == [7]
         assert told.get().subscribers == 1
+
+
+def test_work_that_waited_for_a_pause_to_end_begins_once() -> None:
+    """Guards at most once when the coordinator crashes while the team is paused."""
+    begun: list[object] = []
+
+    async def act(value: object) -> object:
+        begun.append(value)
+        return value
+
+    with simulation() as sim:
+        crew: Any = sim.start(team("crew", member("a", act, concurrency=3)))
+        crew.pause_work().get()
+        work = crew.assign(1, "a")
+        sim.advance(1.0)
+        crew.child("coordinator").kill()
+        sim.advance(1.0)
+        crew.resume_work().get()
+        assert work.get() == 1
+        sim.settle()
+        assert begun == [1]

@@ -122,7 +122,7 @@ def test_round_robin_keeps_its_turn_when_members_come_and_go() -> None:
         assert {team.assign(number, route).get() for number in range(4)} == {"w-1", "new"}
 
 
-def test_random_takes_everybody_in_the_long_run_and_is_repeatable() -> None:
+def test_random_takes_every_member_in_the_long_run_and_is_repeatable() -> None:
     """Guards the route: near equal shares, from the randomness of the runtime, so that a seed repeats it."""
 
     def chosen() -> list[str]:
@@ -150,7 +150,7 @@ def test_consistent_hash_has_one_member_for_each_key() -> None:
 
 
 def test_consistent_hash_moves_only_the_keys_of_a_member_that_left() -> None:
-    """Guards rendezvous hashing: everybody else keeps theirs."""
+    """Guards consistent hashing: all other keys stay with their members."""
     with simulation() as sim:
         team = crew(sim, who, 4)
         route = pool("worker", "consistent_hash")
@@ -169,7 +169,7 @@ def test_every_route_is_for_capabilities_and_for_steps_of_patterns(route: Any) -
         assert team.play(sequential(pool(can("dig"), route)), 1).get() in ("w-1", "w-2")
 
 
-def test_a_key_function_that_raises_is_the_askers_error_and_nobody_elses() -> None:
+def test_a_key_function_that_raises_is_the_error_of_the_caller_alone() -> None:
     """Guards user code in a pool: the coordinator goes on."""
     with simulation() as sim:
         team = crew(sim, who, 2)
@@ -190,7 +190,7 @@ def test_an_unknown_route_is_refused() -> None:
 
 
 def test_a_member_that_is_down_is_passed_over_while_there_are_others() -> None:
-    """Guards the choice: work does not wait for a restart when somebody else is up."""
+    """Guards the choice: work does not wait for a restart when another member is up."""
 
     async def fragile(value: Any, context: Context) -> str:
         if value == "break":
@@ -208,7 +208,7 @@ def test_a_member_that_is_down_is_passed_over_while_there_are_others() -> None:
 
 
 def finish_order(priorities: list[int], ageing: float, every: float = 0.0) -> list[int]:
-    """In which order one seat does work of these priorities, given to it while it is busy."""
+    """In which order one slot does work of these priorities, given to it while it is busy."""
     order: list[int] = []
 
     async def note(number: int) -> None:
@@ -235,7 +235,7 @@ def test_more_urgent_work_is_done_first_and_equals_in_their_order() -> None:
 
 
 def test_low_priority_does_not_starve() -> None:
-    """Guards ageing: under a stream of urgent work that is more than the seat can do, one of low priority is done when
+    """Guards ageing: under a stream of urgent work that is more than the slot can do, one of low priority is done when
     it has waited for as many `ageing` as there are levels between, before all urgent work that came later than that.
     """
     # Work comes every 0.4 seconds; 3 levels behind, it goes before all that come 30 seconds after it.
@@ -266,7 +266,7 @@ def test_what_waits_for_a_member_that_leaves_goes_to_another_of_its_pool(route: 
 
 
 @pytest.mark.parametrize("route", ["least_loaded", "round_robin", "random", "consistent_hash"])
-def test_work_of_a_pool_over_which_a_member_is_lost_for_good_is_tried_by_another(route: Any) -> None:
+def test_work_of_a_pool_whose_member_terminates_is_tried_by_another(route: Any) -> None:
     """Guards the attempts of work for a pool: one may be lost to the member that is just going."""
     tries: list[str] = []
 

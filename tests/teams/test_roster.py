@@ -1,4 +1,4 @@
-"""The roster: choices by route, and changes, at a cost that does not grow with the number of seats."""
+"""The roster: choices by route, and changes, at a cost that does not grow with the number of slots."""
 
 from __future__ import annotations
 
@@ -34,27 +34,31 @@ class Crew:
     def __init__(self, *members: Member, roles: tuple[Any, ...] = ()) -> None:
         self.down: set[str] = set()
         self.view = TeamView()
-        self.roster = Roster(roles, lambda seat: seat.id not in self.down, self.view)
+        self.roster = Roster(roles, self.is_up, self.view)
         for each in members:
             self.join(each)
 
+    def is_up(self, ref: Any) -> bool:
+        """A slot stands for the ref of its member, too."""
+        return ref.id not in self.down
+
     def join(self, new: Member) -> list[Slot]:
-        seats = self.roster.add(new, 1)
-        for seat in seats:
-            self.roster.joined(seat, self)  # type: ignore[arg-type]
-        return seats
+        slots = self.roster.add(new, 1)
+        for slot in slots:
+            self.roster.joined(slot, slot)  # type: ignore[arg-type]
+        return slots
 
     def leave(self, id: str) -> None:
-        for seat in self.roster.of_name(id):
-            self.roster.leave(seat)
-            self.roster.remove(seat)
+        for slot in self.roster.of_name(id):
+            self.roster.leave(slot)
+            self.roster.remove(slot)
 
     def routed(self, route: Any, value: object = None, random: Random | None = None) -> Any:
         return self.roster.routed(pool("r", route), value, random or Random(1))
 
 
 def crew_of(count: int) -> Crew:
-    """A crew of so many seats in one role."""
+    """A crew of so many slots in one role."""
     return Crew(member("w", act, role="r", count=count, capabilities={"dig"}))
 
 
@@ -77,14 +81,14 @@ def steps(work: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_choice_costs_the_same_among_10_seats_and_among_10_000(route: Any) -> None:
-    """Guards every route: none looks at all seats. The logarithm of the number is allowed."""
+def test_a_choice_costs_the_same_among_10_slots_and_among_10_000(route: Any) -> None:
+    """Guards every route: none looks at all slots. The logarithm of the number is allowed."""
 
     def cost(count: int) -> int:
         crew = crew_of(count)
         crew.routed(route, "warm")
         if route == "least_loaded":
-            return steps(lambda: crew.roster.free("r", lambda seat: True))
+            return steps(lambda: crew.roster.free("r"))
         return max(steps(lambda key=key: crew.routed(route, key)) for key in range(20))  # type: ignore[misc]
 
     assert cost(10_000) <= 4 * cost(10)
@@ -99,7 +103,7 @@ def test_members_that_are_down_are_found_out_once_and_not_with_each_choice(route
     assert {crew.routed(route, random=chance) for _ in range(300)} == {"w-1000"}
     assert steps(lambda: crew.routed(route, random=chance)) < 50
     crew.down.remove("w-7")
-    crew.roster.came_up(crew.roster.seats["w-7"])
+    crew.roster.came_up(crew.roster.slots["w-7"])
     assert {crew.routed(route, random=Random(seed)) for seed in range(20)} == {"w-7", "w-1000"}
 
 
@@ -128,7 +132,7 @@ def test_a_member_comes_and_goes_at_a_cost_that_does_not_grow(used: Any) -> None
         change()
         return steps(change)
 
-    # The heap of free seats is made anew after so many changes that it costs a constant with each of them.
+    # The heap of free slots is made anew after so many changes that it costs a constant with each of them.
     assert cost(2_000) <= 2 * cost(10)
 
 
@@ -152,7 +156,7 @@ class Turns(RuleBasedStateMachine):
         """How often each had its turn since the last change."""
 
     def _up(self) -> list[str]:
-        return [seat.id for seat in self.crew.roster.seats.values() if seat.id not in self.crew.down]
+        return [slot.id for slot in self.crew.roster.slots.values() if slot.id not in self.crew.down]
 
     @rule()
     def join(self) -> None:
@@ -160,10 +164,10 @@ class Turns(RuleBasedStateMachine):
         self.crew.join(member(f"m{self.number}", act, role="r"))
         self.turns.clear()
 
-    @precondition(lambda self: self.crew.roster.seats)
+    @precondition(lambda self: self.crew.roster.slots)
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
-        id = data.draw(st.sampled_from(sorted(self.crew.roster.seats)))
+        id = data.draw(st.sampled_from(sorted(self.crew.roster.slots)))
         self.crew.leave(id)
         self.crew.down.discard(id)
         self.turns.clear()
@@ -179,10 +183,10 @@ class Turns(RuleBasedStateMachine):
     def rise(self, data: st.DataObject) -> None:
         id = data.draw(st.sampled_from(sorted(self.crew.down)))
         self.crew.down.remove(id)
-        self.crew.roster.came_up(self.crew.roster.seats[id])
+        self.crew.roster.came_up(self.crew.roster.slots[id])
         self.turns.clear()
 
-    @precondition(lambda self: self.crew.roster.seats)
+    @precondition(lambda self: self.crew.roster.slots)
     @rule(times=st.integers(1, 10))
     def turn(self, times: int) -> None:
         up = self._up()
@@ -202,9 +206,9 @@ class Turns(RuleBasedStateMachine):
     @invariant()
     def books_are_right(self) -> None:
         roster, view = self.crew.roster, self.crew.view
-        assert view.seats.keys() == roster.seats.keys()
-        assert roster.knows("r") == view.knows("r") == bool(roster.seats)
-        assert [seat.id for seat in roster.able("r")] == list(roster.seats)
+        assert view.slots.keys() == roster.slots.keys()
+        assert roster.knows("r") == view.knows("r") == bool(roster.slots)
+        assert [slot.id for slot in roster.able("r")] == list(roster.slots)
 
 
 TestTurns = Turns.TestCase

@@ -46,7 +46,7 @@ class Witness(Actor):
 
 
 def tree(seen: list[Change], *, retry_start: bool = False, **options: Any) -> SupervisorSpec:
-    """A state and somebody who watches it."""
+    """A state and an actor that watches it."""
     return supervisor(
         "shared",
         child("state", SharedState, args=options, max_restarts=OFTEN, retry_start=retry_start),
@@ -88,12 +88,12 @@ def test_an_update_that_raises_changes_nothing_and_is_the_answer() -> None:
         with pytest.raises(LookupError, match="no"):
             state.update("a", spoil).get()
         assert state.entry("a").get() == Entry([1], 1)
-        assert state.incarnation == 1, "it is no crash"
+        assert state.incarnation == 1, "it is not a crash"
         assert state.update("a", lambda value: [*value, 2]).get() == Entry([1, 2], 2)
         assert state.update("n", lambda n: n + 1, 0).get() == Entry(1, 3)
 
 
-def test_an_async_function_is_no_update() -> None:
+def test_an_async_function_is_not_an_update() -> None:
     """Guards against a coroutine as a value."""
 
     async def later(value: object) -> object:
@@ -105,7 +105,7 @@ def test_an_async_function_is_no_update() -> None:
             state.update("a", later).get()
 
 
-def test_nobody_can_change_what_the_state_owns_but_by_a_message() -> None:
+def test_what_the_state_owns_changes_only_by_a_message() -> None:
     """Guards the copies at the border, in all directions."""
     with simulation() as sim:
         state = state_of(sim)
@@ -195,7 +195,7 @@ def test_a_watch_whose_reader_falls_behind_ends_with_an_error() -> None:
 
 
 def test_a_watch_ends_with_the_state() -> None:
-    """Guards against waiting for ever for somebody who is gone for good."""
+    """Guards against waiting for ever for an actor that has terminated."""
     from actors import ActorDeadError
 
     with simulation() as sim:
@@ -206,7 +206,7 @@ def test_a_watch_ends_with_the_state() -> None:
             watch.get()
 
 
-def test_whoever_no_longer_wants_to_know_is_not_told() -> None:
+def test_an_actor_that_stopped_watching_is_not_told() -> None:
     """Guards stop_telling."""
     with simulation() as sim:
         seen: list[Change] = []
@@ -262,7 +262,7 @@ def test_a_value_that_the_store_cannot_hold_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_argument_is_refused_at_once_and_does_not_crash_the_state(ask: Any, named: str) -> None:
-    """Guards everybody else who shares it, and keys that a store could not give back."""
+    """Guards all others that share it, and keys that a store could not give back."""
     with simulation() as sim:
         state = state_of(sim, initial={"a": 1})
         with pytest.raises(SpecError, match=named):
@@ -279,7 +279,7 @@ def test_bad_initial_entries_are_named(initial: Any) -> None:
         state_of(sim, initial=initial)
 
 
-def test_a_bad_interval_of_snapshots_is_named() -> None:
+def test_a_bad_interval_of_state_snapshots_is_named() -> None:
     """Guards the arguments."""
     with simulation() as sim, pytest.raises(Exception, match="snapshot_every") as caught:
         state_of(sim, snapshot_every=0)

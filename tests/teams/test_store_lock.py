@@ -51,7 +51,7 @@ def last(ref: Any) -> object:
 
 
 def is_free(path: Path) -> bool:
-    """Whether somebody else could have it."""
+    """Whether another process could have it."""
     store = FileStore(path)
     try:
         store.load()
@@ -65,7 +65,7 @@ def is_free(path: Path) -> bool:
 @has_locks
 @kinds
 @pytest.mark.parametrize("same", [False, True])
-def test_the_second_owner_of_a_file_is_refused_by_name_and_the_first_goes_on(
+def test_a_second_owner_of_a_file_is_refused_by_name_the_first_goes_on(
     tmp_path: Path, kind: type[Actor], same: bool
 ) -> None:
     """Guards one file in two hands, also where both are given the very same store."""
@@ -142,7 +142,7 @@ def test_an_owner_keeps_its_file_through_crash_kill_and_ordered_restart(
 @has_locks
 @kinds
 def test_a_start_that_failed_leaves_the_file_free(tmp_path: Path, kind: type[Actor]) -> None:
-    """Guards against a lock that nobody holds: once mended, it opens."""
+    """Guards against a lock that no process holds: once mended, it opens."""
     path = tmp_path / "events"
     path.write_bytes(b'[1,["a"]]\nrubbish\n[2,["b"]]\n')
     with simulation() as sim:
@@ -238,7 +238,7 @@ def test_another_process_keeps_the_file_until_it_is_killed(tmp_path: Path) -> No
             assert try_to_own(sim, path).read().get() == ("theirs",)
 
 
-def test_without_flock_there_is_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_flock_a_store_has_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards Windows, where the store works as it does elsewhere."""
     monkeypatch.setattr(_file_lock, "fcntl", None)
     one, two = FileStore(tmp_path / "events"), FileStore(tmp_path / "events")

@@ -53,7 +53,7 @@ def test_members_hear_of_their_topics_and_what_they_emit_is_published() -> None:
         assert 3 in heard
 
 
-def test_event_driven_on_a_topic_that_nobody_hears_fails_and_names_the_nearest() -> None:
+def test_event_driven_on_a_topic_without_subscribers_names_the_nearest() -> None:
     """Guards against a goal that is reached by doing nothing: the step fails once, with what to write instead."""
     with simulation() as sim:
         crew: Any = sim.start(team("crew", member("forward", forward, subscribes=["order.received"])))
@@ -66,7 +66,7 @@ def test_event_driven_on_a_topic_that_nobody_hears_fails_and_names_the_nearest()
         assert failed.error.topics == "crew/topics"
 
 
-def test_a_choreography_of_nobody_and_bad_topics_are_refused() -> None:
+def test_a_choreography_without_its_member_and_bad_topics_are_refused() -> None:
     """Guards bad input: every fault, before anything starts."""
     with pytest.raises(SpecError, match="nobody is called 'ghost'"):
         team("crew", member("forward", forward), choreographies=[choreography("c", on("a", "ghost"))])
@@ -80,7 +80,7 @@ Account = tuple[int, int]
 
 
 def orders_of(sim: Simulation) -> tuple[list[Account], list[ChainEnded]] | None:
-    """A shop that has three orders reserved and paid, the second of which nobody can pay: what came of each, and how
+    """A shop that has three orders reserved and paid, the second of which cannot be paid: what came of each, and how
     the chains ended. None: it did not start, or gave up.
     """
     booked: dict[tuple[str, int], int] = Counter()
@@ -143,12 +143,12 @@ def orders_of(sim: Simulation) -> tuple[list[Account], list[ChainEnded]] | None:
 
 
 @simulate(plan=faults.plans("shop/**", kinds=[Crash, Kill], max_faults=4), examples=50)
-def test_a_chain_ends_whole_or_undone_whoever_crashes(sim: Simulation, plan: FaultPlan) -> None:
+def test_a_chain_ends_whole_or_undone_whatever_crashes(sim: Simulation, plan: FaultPlan) -> None:
     """Guards choreography in a team: what is booked is booked wholly or not at all, once for each order."""
     lost: list[Exited] = []
     sim.runtime.events.subscribe(lost.append, Exited)
     found = orders_of(sim)
-    # With the supervisor of the members goes whoever could undo; that is said, and no more can be promised.
+    # The supervisor of the members takes along those that could undo. An event says so; more cannot be promised.
     if found is None or any(each.status == "compensation_failed" for each in found[1]):
         return
     orders = found[0]

@@ -1,4 +1,4 @@
-"""Work and handoffs while anybody crashes or is killed at any step: members, the coordinator, the supervisors."""
+"""Work and handoffs while anything crashes or is killed at any step: members, the coordinator, the supervisors."""
 
 from __future__ import annotations
 
@@ -58,12 +58,8 @@ def chain(floor: Floor) -> SupervisorSpec:
 
 
 @simulate(plan=anything, examples=60)
-def test_exactly_one_member_owns_a_work_at_every_moment_and_every_asker_is_answered(
-    sim: Simulation, plan: FaultPlan
-) -> None:
-    """Guards the handoff: nobody works on what another works on, whoever crashes whenever, and no work is lost in
-    silence.
-    """
+def test_one_member_owns_work_at_every_moment_and_every_caller_is_answered(sim: Simulation, plan: FaultPlan) -> None:
+    """Guards the handoff: no member works on what another works on, and no work is lost in silence."""
     floor = Floor()
     crew = begun(sim, chain(floor))
     if crew is None:
@@ -72,7 +68,7 @@ def test_exactly_one_member_owns_a_work_at_every_moment_and_every_asker_is_answe
     sim.always("one owner", lambda: not floor.clashes)
     sim.advance(30)
     sim.heal()
-    sim.eventually("everybody is answered", lambda: work.done == 5, within=120)
+    sim.eventually("every caller is answered", lambda: work.done == 5, within=120)
     for number, result in work.results.items():
         assert result == number
         assert floor.finished[number] >= 1
@@ -98,7 +94,7 @@ def test_work_that_may_be_tried_once_is_done_at_most_once(sim: Simulation, plan:
     sim.always("at most once", lambda: all(count <= 1 for count in tries.values()))
     sim.advance(15.0)
     sim.heal()
-    sim.eventually("everybody is answered", lambda: work.done == 6, within=30)
+    sim.eventually("every caller is answered", lambda: work.done == 6, within=30)
 
 
 @simulate(plan=faults.plans("crew/**", kinds=[Crash, Kill], max_faults=4), examples=60)
@@ -115,14 +111,14 @@ def test_a_team_gets_over_a_crash_of_any_of_its_parts(sim: Simulation, plan: Fau
     work = sim.workload(lambda number: crew.assign(number, "worker", attempts=5), n=6, every=0.5)
     sim.advance(10)
     sim.heal()
-    sim.eventually("everybody is answered", lambda: work.done == 6, within=60)
+    sim.eventually("every caller is answered", lambda: work.done == 6, within=60)
     if crew.is_alive():
         sim.advance(5.0)
         assert crew.assign(42, "worker", attempts=5).get() == 42
 
 
 @simulate(plan=anything, examples=40)
-def test_nobody_waits_for_a_member_that_left(sim: Simulation, plan: FaultPlan) -> None:
+def test_no_work_waits_for_a_member_that_left(sim: Simulation, plan: FaultPlan) -> None:
     """Guards leaving: it drains, and what only the one that left could have done fails with a typed error."""
     floor = Floor()
     tree = team(
@@ -141,7 +137,7 @@ def test_nobody_waits_for_a_member_that_left(sim: Simulation, plan: FaultPlan) -
     gone = crew.leave("leaves")
     sim.advance(30)
     sim.heal()
-    sim.eventually("everybody is answered", lambda: work.done == 8, within=60)
+    sim.eventually("every caller is answered", lambda: work.done == 8, within=60)
     sim.eventually("it has left, or the request was lost in a crash", gone.done, within=60)
     for number, error in work.errors.items():
         if isinstance(error, TeamError):

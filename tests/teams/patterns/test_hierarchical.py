@@ -193,7 +193,7 @@ def test_hybrid_members_settle_who_does_what_the_planner_wants_done() -> None:
     [
         (Plan([Subtask("a")]), "names nobody"),
         (Plan(["do it"]), "must be a Subtask"),  # type: ignore[list-item]
-        (Plan([Subtask("a", "")]), "names nobody"),
+        (Plan([Subtask("a", "")]), "must name a member or a role"),
     ],
 )
 def test_a_plan_that_cannot_be_carried_out_is_a_typed_error(plan: Plan, says: str) -> None:

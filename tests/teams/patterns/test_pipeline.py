@@ -249,7 +249,9 @@ def test_what_a_run_keeps_of_a_pipeline_is_bounded_by_the_places_of_its_stages()
             sim.advance(0.05)
             record = handle._record
             sizes = [record.journal, record.parts, record.answers, record.under_way, record.emitted]
-            most = max(most, *map(len, sizes), *(len(book.works) for book in (coordinator.kept or {}).values()))
+            most = max(
+                most, *map(len, sizes), *(len(each.dispatch.works) for each in (coordinator.kept or {}).values())
+            )
         assert len(handle.get()) == 300
         assert most <= 12
 
