@@ -53,7 +53,6 @@ from teams._members.target import can
 from teams._runs.pattern import Pattern, Target
 from teams._runs.step import step
 from teams.patterns import (
-    command,
     delegation,
     event_driven,
     hierarchical,
@@ -65,6 +64,7 @@ from teams.patterns import (
     sequential,
     stage,
 )
+from teams.recipes import command
 
 M = TypeVar("M", bound=Keys)
 T = TypeVar("T")

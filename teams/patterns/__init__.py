@@ -10,18 +10,13 @@ from supervisors._guard import facade
 
 if TYPE_CHECKING:
     from teams.patterns._broadcast_to import BroadcastTo, broadcast_to
-    from teams.patterns._choose import Choice, Situation, choose
     from teams.patterns._delegate import Delegate, delegate
     from teams.patterns._event_driven import EventDriven, event_driven
-    from teams.patterns._fast_track import FastTrack, FastTracked, fast_track
     from teams.patterns._hierarchical import (
         Delegation,
         Hierarchical,
-        centralised,
-        command,
         delegation,
         hierarchical,
-        hybrid,
     )
     from teams.patterns._parallel import Parallel, parallel
     from teams.patterns._pipeline import Pipeline, pipeline
@@ -36,12 +31,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Approved",
     "BroadcastTo",
-    "Choice",
     "Delegate",
     "Delegation",
     "EventDriven",
-    "FastTrack",
-    "FastTracked",
     "Hierarchical",
     "MultiStageReview",
     "Parallel",
@@ -54,21 +46,15 @@ __all__ = [
     "Reviews",
     "Revision",
     "Sequential",
-    "Situation",
     "Stage",
     "Subtask",
     "Synthesis",
     "Verdict",
     "broadcast_to",
-    "centralised",
-    "choose",
-    "command",
     "delegate",
     "delegation",
     "event_driven",
-    "fast_track",
     "hierarchical",
-    "hybrid",
     "multi_stage_review",
     "parallel",
     "pipeline",
@@ -83,18 +69,13 @@ if not TYPE_CHECKING:
         __name__,
         {
             "teams.patterns._broadcast_to": ["BroadcastTo", "broadcast_to"],
-            "teams.patterns._choose": ["Choice", "Situation", "choose"],
             "teams.patterns._delegate": ["Delegate", "delegate"],
             "teams.patterns._event_driven": ["EventDriven", "event_driven"],
-            "teams.patterns._fast_track": ["FastTrack", "FastTracked", "fast_track"],
             "teams.patterns._hierarchical": [
                 "Delegation",
                 "Hierarchical",
-                "centralised",
-                "command",
                 "delegation",
                 "hierarchical",
-                "hybrid",
             ],
             "teams.patterns._parallel": ["Parallel", "parallel"],
             "teams.patterns._pipeline": ["Pipeline", "pipeline"],

@@ -15,7 +15,7 @@ gather policy. No chain of leaders has anybody twice, and none is deeper than `m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,6 @@ from teams._dispatch.gather import GatherPolicy, collect
 from teams._runs.context import RunContext
 from teams._runs.pattern import Inline, Pattern, Target, label, several_faults, target_faults
 from teams.errors import BadPlan, DelegationLoop, GatherFailed
-from teams.patterns._delegate import delegate
 from teams.patterns._parallel import gather_faults, named
 from teams.patterns._plan import Plan, Synthesis, named_subtasks
 
@@ -180,64 +179,6 @@ def delegation(
     if faults:
         raise SpecError(faults)
     return Delegation(parent, each, when)
-
-
-def command(
-    commander: Target,
-    squads: Mapping[str, Sequence[Target]],
-    *,
-    policy: GatherPolicy | None = None,
-    within: float | None = None,
-) -> Hierarchical:
-    """The chain of command: `commander` gives orders, the leader of each squad makes orders for its workers of them,
-    reports go up the same way. {leader: workers}.
-
-    A commander or leader that answers with a `Plan` says itself who does what. Raises SpecError with every fault, and
-    what `hierarchical` raises.
-    """
-    given: object = squads
-    if not isinstance(given, Mapping):
-        raise SpecError([SpecFault("command", f"squads: must be a mapping {{leader: workers}}, got {squads!r}")])
-    faults = [] if squads else [SpecFault("command", "has no squads")]
-    faults += [
-        fault for leader, each in squads.items() for fault in several_faults(f"command/{leader}", "workers", each)
-    ]
-    faults += [SpecFault(f"command/{leader}", "has no workers") for leader, workers in squads.items() if not workers]
-    if faults:
-        raise SpecError(faults)
-    rules = [delegation(commander, list(squads)), *(delegation(leader, list(each)) for leader, each in squads.items())]
-    return hierarchical(commander, rules=rules, policy=policy, within=within)
-
-
-def centralised(planner: Target, *, policy: GatherPolicy | None = None, within: float | None = None) -> Hierarchical:
-    """Centralised coordination: `planner` decides all. It answers with a `Plan`, everybody named in it does a part and
-    decides nothing, and the planner makes the result of the `Synthesis`.
-
-    Raises what `hierarchical` raises; it is a failure of a member to answer with a plan of its own.
-    """
-    return hierarchical(planner, policy=policy, within=within, max_depth=1)
-
-
-def hybrid(
-    planner: Target,
-    members: Iterable[Target],
-    *,
-    policy: GatherPolicy | None = None,
-    within: float | None = None,
-) -> Hierarchical:
-    """Hybrid coordination: `planner` says what is to be done, `members` settle among themselves who does it.
-
-    A `Subtask` of its plan that names nobody is passed from member to member until one takes it (`delegate`); the
-    planner makes the result of the `Synthesis`. Raises what `hierarchical` and `delegate` raise.
-    """
-    faults = [
-        *target_faults("hybrid/planner", planner),
-        *gather_faults("hybrid", policy, within, MOST),
-    ]
-    faults += several_faults("hybrid", "members", members)
-    if faults:
-        raise SpecError(faults)
-    return Hierarchical(planner, (), None, policy or collect(), within, delegate(*members), 1)
 
 
 MOST = 1_000_000

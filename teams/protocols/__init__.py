@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     )
     from teams.protocols._courier import Acknowledged, Courier, CourierRef, Receiver, Unacknowledged
     from teams.protocols._election.candidate import Candidate, CandidateRef, Leadership, Standing
-    from teams.protocols._election.electorate import electorate
     from teams.protocols._mesh.intention import Acted, ActFailed, Intend, Intention, Yielded
     from teams.protocols._mesh.mesh import Behaviour, MeshMember, MeshMove, mesh, rest
     from teams.protocols._mesh.peer import FunctionPeer, Peer, PeerRef
@@ -173,7 +172,6 @@ __all__ = [
     "consensus",
     "decision",
     "discussion",
-    "electorate",
     "first_past",
     "majority",
     "mesh",
@@ -231,7 +229,6 @@ if not TYPE_CHECKING:
             ],
             "teams.protocols._courier": ["Acknowledged", "Courier", "CourierRef", "Receiver", "Unacknowledged"],
             "teams.protocols._election.candidate": ["Candidate", "CandidateRef", "Leadership", "Standing"],
-            "teams.protocols._election.electorate": ["electorate"],
             "teams.protocols._mesh.intention": ["ActFailed", "Acted", "Intend", "Intention", "Yielded"],
             "teams.protocols._mesh.mesh": ["Behaviour", "MeshMember", "MeshMove", "mesh", "rest"],
             "teams.protocols._mesh.peer": ["FunctionPeer", "Peer", "PeerRef"],

@@ -34,7 +34,6 @@ from teams._files.condition import Condition
 from teams._files.pattern import PatternReader
 from teams._files.seconds import seconds
 from teams.patterns import (
-    command,
     delegation,
     event_driven,
     hierarchical,
@@ -47,6 +46,7 @@ from teams.patterns import (
     stage,
 )
 from teams.protocols import choreography, on
+from teams.recipes import command
 from tests.teams import players
 
 HERE = "tests.teams.players"

@@ -1,4 +1,4 @@
-"""Hierarchies: leaders, plans, rules, the chain of command, and the kinds of coordination."""
+"""Hierarchies: leaders, plans, rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from teams import (
     DelegationLoop,
     GatherFailed,
     Handoff,
-    Member,
     NobodyTook,
     RunFailed,
     fail_fast,
@@ -23,45 +22,12 @@ from teams import (
 from teams.patterns import (
     Plan,
     Subtask,
-    Synthesis,
-    centralised,
-    command,
     delegate,
     delegation,
     hierarchical,
-    hybrid,
 )
 from tests.teams.patterns.cast import crew_of, error_of, fails, result_of, seconds_of, takes
-
-
-def leads(*subtasks: Subtask) -> Any:
-    """A leader's work: plans, and then says what came of it."""
-
-    def lead(value: Any) -> object:
-        if isinstance(value, Synthesis):
-            return {**value.results, **{name: str(each.error.__cause__) for name, each in value.failures.items()}}
-        return Plan(subtasks)
-
-    return takes(1.0, lead)
-
-
-def orders(text: str) -> Any:
-    """A leader's work that leaves it to rules who does what: gives orders, and then reports."""
-
-    def lead(value: Any) -> object:
-        if isinstance(value, Synthesis):
-            return f"{text}({', '.join(map(str, value.results.values()))})"
-        return f"{value}>{text}"
-
-    return takes(1.0, lead)
-
-
-def worker(name: str, seconds: float = 2.0) -> Member:
-    """Signs what it gets."""
-    return member(name, takes(seconds, lambda value: f"{value}:{name}"))
-
-
-data, web = worker("data"), worker("web", 5.0)
+from tests.teams.patterns.leaders import data, leads, orders, web, worker
 
 
 def test_a_root_plans_others_do_and_the_root_makes_the_result() -> None:
@@ -117,22 +83,6 @@ def test_another_may_make_the_result() -> None:
     assert result_of(hierarchical("root", synthesize=lambda synthesis: len(synthesis.results)), "x", root, data) == 1
 
 
-def test_orders_go_down_the_chain_of_command_and_reports_up() -> None:
-    """Guards three levels: commander, squad leaders, workers."""
-    people = [
-        member("commander", orders("C")),
-        member("functional", orders("F")),
-        member("security", orders("S")),
-        *(worker(name) for name in ("ui", "api", "scanner")),
-    ]
-    pattern = command("commander", {"functional": ["ui", "api"], "security": ["scanner"]})
-    with crew_of(*people) as (sim, crew):
-        assert seconds_of(sim, crew, pattern, "go") == 6.0
-        handle = crew.play(pattern, "go")
-        assert handle.get() == "C(F(go>C>F:ui, go>C>F:api), S(go>C>S:scanner))"
-        assert "under commander/under functional/ui" in handle.partial
-
-
 def test_a_plan_inside_a_plan_is_carried_out() -> None:
     """Guards nesting that nobody declared: a child that answers with a plan leads."""
     root = member("root", leads(Subtask("x", "middle")))
@@ -159,33 +109,6 @@ def test_a_hierarchy_is_no_deeper_than_allowed() -> None:
     chain = [member(f"m{number}", leads(Subtask("down", f"m{number + 1}"))) for number in range(5)]
     error = error_of(hierarchical("m0", policy=fail_fast(), max_depth=2), "x", *chain)
     assert "deeper than 2 levels: m0 -> m1 -> m2" in str(error)
-
-
-def test_centralised_lets_nobody_but_the_planner_decide() -> None:
-    """Guards the coordination: members do what they are told, and a plan of theirs is their failure."""
-    planner = member("planner", leads(Subtask("a", "data"), Subtask("b", "rebel")))
-    rebel = member("rebel", leads(Subtask("mine", "data")))
-    result = result_of(centralised("planner"), "x", planner, rebel, data)
-    assert result["data"] == "a:data"
-    assert set(result) == {"data", "rebel"}
-    error = error_of(centralised("planner", policy=fail_fast()), "x", planner, rebel, data)
-    assert "DelegationLoop" in str(error)
-
-
-def test_hybrid_members_settle_who_does_what_the_planner_wants_done() -> None:
-    """Guards the coordination: a subtask without a name goes from member to member until one takes it."""
-
-    def only(letter: str) -> Any:
-        return takes(1.0, lambda value: f"{letter} did {value}" if letter in value else Decline(f"no {letter}"))
-
-    planner = member(
-        "planner", leads(Subtask("abc", name="one"), Subtask("bcd", name="two"), Subtask("x", name="three"))
-    )
-    people = [planner, member("a", only("a")), member("b", only("b"))]
-    result = result_of(hybrid("planner", ["a", "b"]), "x", *people)
-    assert result["one"] == "a did abc"
-    assert result["two"] == "b did bcd"
-    assert set(result) == {"one", "two", "three"}
 
 
 @pytest.mark.parametrize(
@@ -227,13 +150,7 @@ def test_an_empty_plan_goes_straight_to_the_synthesis() -> None:
         (lambda: hierarchical("a", max_depth=0), "max_depth"),
         (lambda: delegation("a", []), "no children"),
         (lambda: delegation("a", ["b"], when=3), "when"),  # type: ignore[arg-type]
-        (lambda: command("a", {}), "no squads"),
-        (lambda: command("a", {"b": []}), "no workers"),
-        (lambda: command("a", {"b": "bob"}), "workers: must be a list"),
-        (lambda: command("a", ["b"]), "must be a mapping"),  # type: ignore[arg-type]
         (lambda: hierarchical("a", rules=delegation("a", "b")), "rules: must be a list"),  # type: ignore[arg-type]
-        (lambda: hybrid("a", "bob"), "members: must be a list"),
-        (lambda: hybrid("a", []), "no members"),
         (lambda: delegate("a", "a"), "named twice"),
     ],
 )

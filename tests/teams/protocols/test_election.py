@@ -29,9 +29,9 @@ from teams.protocols import (
     Leadership,
     Standing,
     StandsForNobody,
-    electorate,
 )
 from teams.protocols._election.candidate import RequestVote, Vote
+from teams.recipes import electorate
 
 OFTEN = 1000
 NAMES = ("ann", "bob", "cid")

@@ -38,7 +38,6 @@ from teams.resilience import (
     fallback,
     rate_limit,
     retry,
-    staged,
     staged_start,
     timeout,
 )
@@ -245,8 +244,6 @@ def test_a_policy_shows_how_it_was_made() -> None:
         (lambda: retry(10**400), ["max_retries"]),
         (lambda: staged_start(0, 0), ["at_once", "every"]),
         (lambda: staged_start(10**400, 1.0), ["at_once"]),
-        (lambda: staged(at_once=0, every=0), ["at_once", "every"]),
-        (lambda: staged("a", Echo, at_once=1, every=1.0), ["child 1", "'a'", "child 2"]),  # type: ignore[arg-type]
         (lambda: ResourcePool(kind="x", sise=3), ["ResourcePool()", "kind", "did you mean 'size'?"]),
     ],
 )

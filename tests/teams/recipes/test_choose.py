@@ -12,8 +12,8 @@ from pydantic import ValidationError
 import teams.patterns
 import teams.protocols
 from supervisors import SpecError
-from teams.patterns import Situation, choose
-from teams.patterns._choose import PatternName
+from teams.recipes import Situation, choose
+from teams.recipes._choose import PatternName
 
 
 @pytest.mark.parametrize(
