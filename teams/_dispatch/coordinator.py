@@ -41,8 +41,8 @@ from teams._dispatch.state import Change, Joining, Leaving, PendingRequest, Retu
 from teams._members.target import Can
 from teams.errors import AlreadyMember, NoCapableAgent, RoleFull, TeamHalted, UnknownMember, UnknownRole
 from teams.events import Halted, MemberJoined, MemberLeft, MemberLost, Paused, Reset, Resumed
+from teams.protocols._delivery import Terms
 from teams.protocols._topics.ref import Choreograph, Subscribe
-from teams.protocols._topics.subscriber import Terms
 
 PARTS = ("members", "topics", "runs", "goal")
 """The children of a team besides the coordinator, in start order."""

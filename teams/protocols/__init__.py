@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from teams.protocols._person import Answered, Defaulted, Person, PersonRef, Question
     from teams.protocols._topics.chain import ChainFailure, ChainOutcome, ChainStep, NotUndone, Undo
     from teams.protocols._topics.choreography import Choreography, On, choreography, on
-    from teams.protocols._topics.delivery import DeadEvent, Published, Undelivered
     from teams.protocols._topics.event import Event
+    from teams.protocols._topics.publication import DeadEvent, Published, Undelivered
     from teams.protocols._topics.ref import TopicsRef
     from teams.protocols._topics.subscriber import SubscriberInfo
     from teams.protocols._topics.topics import Topics
@@ -235,7 +235,7 @@ if not TYPE_CHECKING:
             "teams.protocols._person": ["Answered", "Defaulted", "Person", "PersonRef", "Question"],
             "teams.protocols._topics.chain": ["ChainFailure", "ChainOutcome", "ChainStep", "NotUndone", "Undo"],
             "teams.protocols._topics.choreography": ["Choreography", "On", "choreography", "on"],
-            "teams.protocols._topics.delivery": ["DeadEvent", "Published", "Undelivered"],
+            "teams.protocols._topics.publication": ["DeadEvent", "Published", "Undelivered"],
             "teams.protocols._topics.event": ["Event"],
             "teams.protocols._topics.ref": ["TopicsRef"],
             "teams.protocols._topics.subscriber": ["SubscriberInfo"],

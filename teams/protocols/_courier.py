@@ -27,37 +27,27 @@ Bounds: the outcomes that are remembered; the sends under way are bounded by tho
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable
-from contextlib import suppress
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from actors.spi import (
     Actor,
-    ActorDeadError,
     ActorRef,
-    ExitReason,
     Future,
     Reply,
     Timer,
-    UnhandledMessage,
     answer,
     handler_for,
     handles,
-    post,
     take_reply,
-    when_gone,
 )
 from supervisors.spi import Backoff, SpecError, SpecFault
 from teams._checks.fields import seconds_faults
 from teams.errors import NoAcknowledgement
+from teams.protocols._delivery import BACKOFF, Delivery, DeliveryDue, Outbox, Settled, Terms, arm
 from teams.protocols._given import id_faults, ref_faults
-from teams.protocols._topics.choreography import terms_faults
-from teams.protocols._topics.delivery import is_interruption
 from teams.protocols._topics.event import new_id
-from teams.protocols._topics.receipt import Receipt, Settled, Tray
-from teams.protocols._topics.subscriber import BACKOFF, Terms
-from teams.resilience.errors import Fatal
 
 Guarantee = Literal["at_least_once", "at_most_once"]
 
@@ -105,59 +95,48 @@ class Parcel(NamedTuple):
     message: object
 
 
+class Attempt(Delivery):
+    """One attempt of a send."""
+
+    __slots__ = ("sending",)
+
+    def __init__(self, outbox: Outbox[Any], sending: Sending) -> None:
+        order = sending.order
+        parcel = issubclass(order.receiver.actor_class, Receiver)
+        message = Parcel(order.correlation_id, order.message) if parcel else order.message
+        super().__init__(outbox, order.receiver, message, order.correlation_id, order.terms)
+        self.sending = sending
+
+
 class Sending:
-    """What is known of one send."""
+    """The state of one send."""
 
     __slots__ = ("attempt", "due", "order", "replies", "timer")
 
-    def __init__(self, order: Send, now: float) -> None:
+    def __init__(self, outbox: Outbox[Any], order: Send, now: float) -> None:
         self.order = order
         self.due = None if order.deadline is None else now + order.deadline
         self.timer: Timer | None = None
         self.replies: list[Reply] = []
-        self.attempt: Attempt
+        self.attempt = Attempt(outbox, self)
+
+    def unacknowledged(self, seconds: float | None) -> NoAcknowledgement:
+        """The error of an attempt or a send that took too long."""
+        assert seconds is not None
+        return NoAcknowledgement(self.order.receiver.path, type(self.order.message).__qualname__, seconds)
 
 
-class Attempt(Receipt):
-    """One attempt of a send."""
-
-    __slots__ = ("due", "failures", "posted", "sending", "timer", "tries")
-
-    def __init__(self, tray: Tray[Any], sending: Sending, tries: int, failures: int, due: float | None) -> None:
-        super().__init__(tray)
-        self.sending = sending
-        self.tries = tries
-        """How often the message was posted before."""
-        self.failures = failures
-        """How often the receiver failed over it; what interrupted it is no failure."""
-        self.posted = False
-        self.due = due
-        """While it rests: when it is to be posted. While it is under way: until when it has to be acknowledged."""
-        self.timer: Timer | None = None
-
-
-class AttemptDue(NamedTuple):
-    """A timer has fired: an attempt is to be made or has taken too long, or the deadline of a send has come."""
-
-    what: Attempt | Sending
-
-
-class Sends(Tray[Attempt]):
-    """What a courier keeps."""
+class Sends(Outbox[Attempt]):
+    """The state of a courier."""
 
     def __init__(self) -> None:
         super().__init__()
         self.open: dict[str, Sending] = {}
         self.ended: dict[str, Acknowledged | Unacknowledged] = {}
 
-    def gone(self, reason: ExitReason) -> None:
-        """The courier is gone for good: whoever waits hears of it."""
-        assert self.ref is not None
+    def replies(self) -> Iterator[Reply]:
         for sending in self.open.values():
-            for reply in sending.replies:
-                if not reply.done():
-                    with suppress(Exception):  # settled in another thread meanwhile
-                        reply.set_exception(ActorDeadError(self.ref.path, reason, sending.order.message))
+            yield from sending.replies
 
 
 class CourierRef(ActorRef[Any]):
@@ -219,12 +198,10 @@ class Courier(Actor):
 
     def on_start(self) -> None:
         sends = self._sends
-        if sends.ref is None:
-            sends.ref = self.ref
-            when_gone(self, sends.gone)
+        sends.owned_by(self)
         for sending in sends.open.values():
-            self._arm(sending)
-            self._arm(sending.attempt)
+            arm(self, sending)
+            arm(self, sending.attempt)
         self._settle_all()
 
     @handles
@@ -234,7 +211,7 @@ class Courier(Actor):
         faults = [
             *ref_faults(self.path, "receiver", order.receiver),
             *id_faults(self.path, "correlation_id", id),
-            *terms_faults(self.path, order.terms),
+            *order.terms.faults(self.path),
             *seconds_faults(self.path, "deadline", order.deadline),
         ]
         if order.guarantee not in ("at_least_once", "at_most_once"):
@@ -246,27 +223,18 @@ class Courier(Actor):
         sending = sends.open.get(id)
         begins = sending is None
         if sending is None:
-            sending = sends.open[id] = Sending(order, self.runtime.now())
-            sending.attempt = Attempt(sends, sending, 0, 0, None)
+            sending = sends.open[id] = Sending(sends, order, self.runtime.now())
         reply = take_reply(self)
         if reply is not None:
             sending.replies.append(reply)
         if begins:
-            self._arm(sending)
+            arm(self, sending)
             self._post(sending.attempt)
         return None
 
     def _post(self, attempt: Attempt) -> None:
-        order, seconds = attempt.sending.order, attempt.sending.order.terms.timeout
-        attempt.posted = True
-        attempt.due = None if seconds is None else self.runtime.now() + seconds
-        self._arm(attempt)
-        parcel = issubclass(order.receiver.actor_class, Receiver)
-        message = Parcel(order.correlation_id, order.message) if parcel else order.message
-        try:
-            post(order.receiver, message, attempt, None, order.correlation_id)
-        except Exception as error:  # noqa: BLE001 - what a mailbox refuses with, a user's priority function included
-            attempt.settled = True
+        error = attempt.post(self)
+        if error is not None:
             self._failed(attempt, error)
 
     @handles
@@ -292,23 +260,14 @@ class Courier(Actor):
     def _failed(self, attempt: Attempt, error: BaseException) -> None:
         sending = attempt.sending
         order, sent = sending.order, attempt.tries + 1
-        failures = attempt.failures + (not is_interruption(error, order.receiver))
-        reason: Literal["spent", "fatal", "gone", "unacknowledged"]
-        if not order.receiver.is_alive():
-            reason = "gone"
-        elif order.guarantee == "at_most_once":
+        reason: Literal["spent", "fatal", "gone", "unacknowledged"] | None
+        reason = attempt.fail(error, order.terms.attempts)
+        if reason != "gone" and order.guarantee == "at_most_once":
             reason = "unacknowledged"
-        elif isinstance(error, Fatal | UnhandledMessage):
-            reason = "fatal"
-        elif failures < order.terms.attempts:
-            if attempt.timer is not None:
-                attempt.timer.cancel()
-            delay = order.terms.backoff.delay(sent, None, self.runtime.random)
-            sending.attempt = Attempt(self._sends, sending, sent, failures, self.runtime.now() + delay)
-            self._arm(sending.attempt)
+        if reason is None:
+            sending.attempt = attempt.again(self)
+            arm(self, sending.attempt)
             return
-        else:
-            reason = "spent"
         self._end(sending, Unacknowledged(order.correlation_id, reason, error, sent))
 
     def _end(self, sending: Sending, outcome: Acknowledged | Unacknowledged) -> None:
@@ -324,31 +283,23 @@ class Courier(Actor):
             answer(reply, outcome)
 
     @handles
-    def due(self, due: AttemptDue) -> None:
-        """Tries again, or gives up waiting."""
+    def due(self, due: DeliveryDue) -> None:
+        """Tries again, or stops waiting."""
         what = due.what
-        sending = what if isinstance(what, Sending) else what.sending
+        sending: Sending = what if isinstance(what, Sending) else what.sending
         order, attempt = sending.order, sending.attempt
         if self._sends.open.get(order.correlation_id) is not sending:
             return
         if what is sending:
-            assert order.deadline is not None
-            error = NoAcknowledgement(order.receiver.path, type(order.message).__qualname__, order.deadline)
+            error = sending.unacknowledged(order.deadline)
             self._end(sending, Unacknowledged(order.correlation_id, "deadline", error, attempt.tries + attempt.posted))
         elif attempt.settled:
             self._settle_all()
         elif what is attempt:
-            if not attempt.posted:
+            if attempt.posted:
+                self._failed(attempt, sending.unacknowledged(order.terms.timeout))
+            else:
                 self._post(attempt)
-                return
-            assert order.terms.timeout is not None
-            self._failed(
-                attempt, NoAcknowledgement(order.receiver.path, type(order.message).__qualname__, order.terms.timeout)
-            )
-
-    def _arm(self, what: Attempt | Sending) -> None:
-        if what.due is not None:
-            what.timer = self.tell_after(max(0.0, what.due - self.runtime.now()), AttemptDue(what))
 
 
 class Handled:

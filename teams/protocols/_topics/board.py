@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from actors.spi import ActorDeadError, ActorRef, ExitReason, Reply
-from teams.protocols._topics.chain import Chain, ChainOutcome, Undoing
-from teams.protocols._topics.delivery import DeadEvent, Delivery, Publication
-from teams.protocols._topics.receipt import Tray
+from actors.spi import ActorRef, Reply
+from teams.protocols._delivery import Outbox
+from teams.protocols._topics.chain import Chain, ChainOutcome, UndoDelivery
+from teams.protocols._topics.publication import DeadEvent, EventDelivery, Publication
 from teams.protocols._topics.subscriber import Subscriber, Subscription
 
 ROUTES = 4_096
@@ -28,7 +28,7 @@ class Route(NamedTuple):
     """Steps of choreographies that nobody takes any more: whoever did is gone for good."""
 
 
-class Board(Tray[Delivery | Undoing]):
+class Board(Outbox[EventDelivery | UndoDelivery]):
     """One for each place of topics in the tree."""
 
     def __init__(self) -> None:
@@ -81,13 +81,9 @@ class Board(Tray[Delivery | Undoing]):
         if len(self.ended) > ENDED:
             del self.ended[next(iter(self.ended))]
 
-    def gone(self, reason: ExitReason) -> None:
-        """The topics are gone for good: whoever waits hears of it."""
-        assert self.ref is not None
-        publications = (each for each in self.seen.values() if isinstance(each, Publication))
-        waiting: list[Reply] = [reply for each in publications for reply in each.replies]
-        waiting += [reply for chain in self.active for reply in chain.replies]
-        for reply in waiting:
-            if not reply.done():
-                with suppress(Exception):  # settled in another thread meanwhile
-                    reply.set_exception(ActorDeadError(self.ref.path, reason, None))
+    def replies(self) -> Iterator[Reply]:
+        for each in self.seen.values():
+            if isinstance(each, Publication):
+                yield from each.replies
+        for chain in self.active:
+            yield from chain.replies

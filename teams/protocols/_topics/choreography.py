@@ -22,8 +22,8 @@ from typing import Any
 
 from supervisors.spi import Backoff, Finding, SpecError, SpecFault
 from teams._checks.fields import seconds_faults
+from teams.protocols._delivery import BACKOFF, Terms
 from teams.protocols._topics.event import pattern_fault, topic_fault, topic_matcher
-from teams.protocols._topics.subscriber import BACKOFF, Terms
 
 DEADLINE = 300.0
 """Seconds a chain may take unless its choreography says otherwise."""
@@ -153,15 +153,6 @@ def _several(topics: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
 
 
-def terms_faults(place: str, terms: Terms) -> Iterator[SpecFault]:
-    """What is wrong with the terms of a delivery."""
-    if type(terms.attempts) is not int or terms.attempts < 1:
-        yield SpecFault(place, f"attempts: must be a whole number from 1, got {terms.attempts!r}")
-    if not hasattr(terms.backoff, "delay"):
-        yield SpecFault(place, f"backoff: must be constant(), linear() or exponential(), got {terms.backoff!r}")
-    yield from seconds_faults(place, "timeout", terms.timeout)
-
-
 def _faults(made: Choreography) -> Iterator[SpecFault]:
     name: object = made.name
     named = isinstance(name, str) and name != ""
@@ -189,8 +180,8 @@ def _faults(made: Choreography) -> Iterator[SpecFault]:
             yield SpecFault(place, f"{step.member!r} hears of it twice; leave one of the two steps out")
         seen.add((step.topic, step.member))
         yield from _topic_faults(place, step.emits or ())
-        yield from terms_faults(place, step.terms)
-        yield from (SpecFault(each.path, f"undo_{each.message}") for each in terms_faults(place, step.undo_terms))
+        yield from step.terms.faults(place)
+        yield from (SpecFault(each.path, f"undo_{each.message}") for each in step.undo_terms.faults(place))
 
 
 def _topic_faults(place: str, topics: Iterable[object]) -> Iterator[SpecFault]:

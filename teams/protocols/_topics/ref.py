@@ -8,12 +8,13 @@ from typing import Any, Literal, NamedTuple
 from actors.spi import ActorRef, Future, current_cell, current_correlation_id
 from supervisors.spi import Backoff, SpecError, SpecFault
 from teams._checks.fields import seconds_faults
+from teams.protocols._delivery import BACKOFF, Terms
 from teams.protocols._given import id_faults, ref_faults
 from teams.protocols._topics.chain import ChainOutcome
 from teams.protocols._topics.choreography import Choreography
-from teams.protocols._topics.delivery import DeadEvent, Published
 from teams.protocols._topics.event import Event, new_id, topic_fault
-from teams.protocols._topics.subscriber import BACKOFF, SubscriberInfo, Terms
+from teams.protocols._topics.publication import DeadEvent, Published
+from teams.protocols._topics.subscriber import SubscriberInfo
 
 
 class Publish(NamedTuple):

@@ -8,22 +8,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from actors.spi import ActorRef
-from supervisors.spi import Backoff, exponential
-from teams.protocols._topics.delivery import Delivery
-
-BACKOFF = exponential()
-"""How long a subscriber that failed is left alone, unless it says otherwise: 0.1 s, doubling to 30 s, full jitter."""
-
-
-class Terms(NamedTuple):
-    """How events are delivered. Times are seconds."""
-
-    attempts: int = 3
-    """How often a subscriber may fail over one event."""
-    backoff: Backoff = BACKOFF
-    """How long it is left alone after each failure."""
-    timeout: float | None = None
-    """Until when an event has to be handled, from the moment it is delivered; beyond, the attempt has failed."""
+from teams.protocols._delivery import Terms
+from teams.protocols._topics.publication import EventDelivery
 
 
 class StepTerms(NamedTuple):
@@ -80,8 +66,8 @@ class Subscriber:
         self.concurrency = 1
         self.max_waiting = 10_000
         self.subscriptions: list[Subscription] = []
-        self.waiting: deque[Delivery] = deque()
-        self.out: dict[Delivery, None] = {}
+        self.waiting: deque[EventDelivery] = deque()
+        self.out: dict[EventDelivery, None] = {}
         """What it has been given, and what it gets again after a while."""
         self.spent = 0
         """Over how many events, one after another, it failed as often as it may."""

@@ -43,26 +43,17 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from actors.spi import Actor, ActorError, ActorRef, Down, UnhandledMessage, answer, handles, post, take_reply, when_gone
+from actors.spi import Actor, ActorError, ActorRef, Down, answer, handles, take_reply
 from supervisors.spi import SpecError, SpecFault
 from teams._members.results import Emit, Handoff, answer_fault
-from teams.errors import BadAnswer, NoAcknowledgement, SubscriberInQuarantine, TooManyWaiting, UnknownChain
+from teams.errors import BadAnswer, SubscriberInQuarantine, TooManyWaiting, UnknownChain
+from teams.protocols._delivery import DeliveryDue, Settled, arm
 from teams.protocols._given import ref_faults
 from teams.protocols._topics.board import Board
 from teams.protocols._topics.chain import Chain, ChainFailure, ChainOutcome
-from teams.protocols._topics.choreography import terms_faults
-from teams.protocols._topics.compensation import Compensation, UndoDue
-from teams.protocols._topics.delivery import (
-    DeadEvent,
-    Delivery,
-    Publication,
-    Published,
-    Reason,
-    Undelivered,
-    is_interruption,
-)
+from teams.protocols._topics.compensation import Compensation
 from teams.protocols._topics.event import Event, new_id, pattern_fault, topic_fault, topic_matcher
-from teams.protocols._topics.receipt import Settled
+from teams.protocols._topics.publication import DeadEvent, EventDelivery, Publication, Published, Reason, Undelivered
 from teams.protocols._topics.ref import (
     AwaitChain,
     Choreograph,
@@ -77,7 +68,6 @@ from teams.protocols._topics.ref import (
 from teams.protocols._topics.subscriber import StepTerms, Subscriber, SubscriberInfo, Subscription
 from teams.protocols.errors import NobodyHears
 from teams.protocols.events import EventUndelivered, EventUnheard, SubscriberQuarantined
-from teams.resilience.errors import Fatal
 
 PROBATION = 2
 """Over how many events, one after another, a subscriber may fail before it is quarantined. With three attempts for the
@@ -119,13 +109,11 @@ class Topics(Actor):
 
     def on_start(self) -> None:
         board = self._board
-        if board.ref is None:
-            board.ref = self.ref
-            when_gone(self, board.gone)
+        board.owned_by(self)
         for subscriber in list(board.subscribers.values()):
             subscriber.monitor = self.monitor(subscriber.ref)
             for delivery in subscriber.out:
-                self._arm(delivery)
+                arm(self, delivery)
         self._compensation.resume()
         self._settle_all()
 
@@ -194,7 +182,7 @@ class Topics(Actor):
         refused: dict[str, Undelivered] = {}
         for subscription in subscriptions:
             subscriber = subscription.subscriber
-            delivery = Delivery(board, subscription, event, publication)
+            delivery = EventDelivery(board, subscription, event, publication)
             if publication is None and not (subscriber.out or subscriber.waiting or subscriber.quarantined):
                 self._send(delivery)  # the common case, without a detour
                 continue
@@ -208,7 +196,7 @@ class Topics(Actor):
                 self._fail_chain(chain, ChainFailure(event.topic, path, "gone", None))
         return (publication if publication is not None else heard), refused
 
-    def _deliver(self, delivery: Delivery) -> Undelivered | None:
+    def _deliver(self, delivery: EventDelivery) -> Undelivered | None:
         """Sends an event to one subscriber, or queues it. Returns why it does neither."""
         subscription, publication = delivery.subscription, delivery.publication
         subscriber = subscription.subscriber
@@ -229,20 +217,11 @@ class Topics(Actor):
             waiting.append(delivery)
         return None
 
-    def _send(self, delivery: Delivery) -> None:
-        subscription, event = delivery.subscription, delivery.event
-        subscriber = subscription.subscriber
+    def _send(self, delivery: EventDelivery) -> None:
+        subscriber = delivery.subscription.subscriber
         subscriber.out[delivery] = None
-        delivery.posted = True
-        timeout = subscription.terms.timeout
-        if timeout is not None:
-            delivery.due = self.runtime.now() + timeout
-            self._arm(delivery)
-        elif delivery.tries:
-            delivery.due = None  # it has rested, and need not be acknowledged by any time
-        try:
-            post(subscriber.ref, event, delivery, None, event.correlation_id)
-        except Exception as error:  # noqa: BLE001 - what a mailbox refuses with, a user's priority function included
+        error = delivery.post(self)
+        if error is not None:
             del subscriber.out[delivery]
             self._failed(delivery, error, interrupted=isinstance(error, ActorError))
 
@@ -268,20 +247,19 @@ class Topics(Actor):
         board.nudged = False
         settled = board.settled
         while settled:
-            receipt = settled.popleft()
-            if isinstance(receipt, Delivery):
-                self._over(receipt)
+            delivery = settled.popleft()
+            if isinstance(delivery, EventDelivery):
+                self._over(delivery)
             else:
-                self._compensation.over(receipt)
+                self._compensation.over(delivery)
 
-    def _over(self, delivery: Delivery) -> None:
+    def _over(self, delivery: EventDelivery) -> None:
         """An attempt has ended."""
         subscriber = delivery.subscription.subscriber
         if delivery not in subscriber.out:
             return  # it had taken too long
         del subscriber.out[delivery]
-        if delivery.timer is not None:
-            delivery.timer.cancel()
+        delivery.cancel_timer()
         error = delivery.error
         if error is None and delivery.result is not None:
             error = bad_answer(subscriber.path, delivery)
@@ -294,7 +272,7 @@ class Topics(Actor):
         if subscriber.waiting or not subscriber.subscriptions:
             self._pump(subscriber)
 
-    def _handled(self, delivery: Delivery) -> None:
+    def _handled(self, delivery: EventDelivery) -> None:
         publication, step = delivery.publication, delivery.subscription.step
         chain = publication.chain if publication is not None and step is not None else None
         if chain is not None and step is not None:
@@ -305,7 +283,7 @@ class Topics(Actor):
         if publication is not None:
             self._conclude(delivery, publication, None)
 
-    def _emit(self, emit: Emit, cause: Delivery, chain: Chain | None) -> None:
+    def _emit(self, emit: Emit, cause: EventDelivery, chain: Chain | None) -> None:
         """Publishes what a subscriber returned: it belongs to what the event belongs to."""
         sender = cause.subscription.subscriber.path
         now = self.runtime.now()
@@ -319,30 +297,23 @@ class Topics(Actor):
         if chain is not None:
             self._fail_chain(chain, ChainFailure(str(emit.topic), sender, "unheard", error))
 
-    def _failed(self, delivery: Delivery, error: BaseException, *, interrupted: bool = False) -> None:
-        subscriber, terms = delivery.subscription.subscriber, delivery.subscription.terms
-        failures = delivery.failures
-        if not subscriber.ref.is_alive():
-            self._undelivered(delivery, "gone", error)
-            self._forget(subscriber)
-        elif isinstance(error, Fatal | UnhandledMessage | BadAnswer):
-            delivery.failures += 1
-            self._undelivered(delivery, "fatal", error)
-        elif interrupted or is_interruption(error, subscriber.ref):
-            self._rest(delivery, failures)
-        elif failures + 1 < subscriber.allowed(terms):
-            self._rest(delivery, failures + 1)
-        else:
-            delivery.failures += 1
+    def _failed(self, delivery: EventDelivery, error: BaseException, *, interrupted: bool = False) -> None:
+        subscriber = delivery.subscription.subscriber
+        reason = delivery.fail(error, subscriber.allowed(delivery.terms), interrupted=interrupted)
+        if reason is None:
+            self._rest(delivery)
+            return
+        if reason == "spent":
             subscriber.spent += 1
-            self._undelivered(delivery, "spent", error)
-            if subscriber.spent >= PROBATION and not subscriber.quarantined:
-                self._quarantine(subscriber, error)
+        self._undelivered(delivery, reason, error)
+        if reason == "gone":
+            self._forget(subscriber)
+        elif subscriber.spent >= PROBATION and not subscriber.quarantined:
+            self._quarantine(subscriber, error)
 
-    def _rest(self, delivery: Delivery, failures: int) -> None:
+    def _rest(self, delivery: EventDelivery) -> None:
         """The event comes again after a while. Until then it holds its place, and those behind it wait."""
-        delay = delivery.subscription.terms.backoff.delay(delivery.tries + 1, None, self.runtime.random)
-        following = delivery.again(failures, self.runtime.now() + delay)
+        following = delivery.again(self)
         subscriber = delivery.subscription.subscriber
         subscriber.out[following] = None
         publication = delivery.publication
@@ -352,7 +323,7 @@ class Topics(Actor):
                 self._withdraw(following)
                 return
             publication.chain.open[key] = following
-        self._arm(following)
+        arm(self, following)
 
     def _quarantine(self, subscriber: Subscriber, error: BaseException) -> None:
         subscriber.quarantined = True
@@ -364,7 +335,7 @@ class Topics(Actor):
             if not each.settled:
                 self._undelivered(each, "quarantined", SubscriberInQuarantine(self.path, subscriber.path))
 
-    def _undelivered(self, delivery: Delivery, reason: Reason, error: BaseException | None) -> Undelivered:
+    def _undelivered(self, delivery: EventDelivery, reason: Reason, error: BaseException | None) -> Undelivered:
         """A subscriber does not get an event, or not again."""
         outcome = Undelivered(reason, error, delivery.failures)
         if reason != "withdrawn":
@@ -388,7 +359,7 @@ class Topics(Actor):
                 EventUndelivered(self.path, now, event.topic, event.id, subscriber, reason, error)
             )
 
-    def _conclude(self, delivery: Delivery, publication: Publication, undelivered: Undelivered | None) -> None:
+    def _conclude(self, delivery: EventDelivery, publication: Publication, undelivered: Undelivered | None) -> None:
         """One subscriber has dealt with an event that somebody follows."""
         subscriber, step, event = delivery.subscription.subscriber, delivery.subscription.step, delivery.event
         if undelivered is None:
@@ -428,12 +399,11 @@ class Topics(Actor):
         for each in chain.fail(failure):
             self._withdraw(each)
 
-    def _withdraw(self, delivery: Delivery) -> None:
+    def _withdraw(self, delivery: EventDelivery) -> None:
         """A step of a failed chain has not begun, and now will not."""
         subscriber = delivery.subscription.subscriber
         delivery.settled = True
-        if delivery.timer is not None:
-            delivery.timer.cancel()
+        delivery.cancel_timer()
         rested = delivery in subscriber.out
         subscriber.out.pop(delivery, None)
         self._undelivered(delivery, "withdrawn", None)
@@ -443,34 +413,28 @@ class Topics(Actor):
     # Timers
 
     @handles
-    def due(self, due: UndoDue) -> None:
+    def due(self, due: DeliveryDue) -> None:
         """Tries again, or gives up waiting."""
         what = due.what
         if isinstance(what, Chain):
             for each in self._compensation.overdue(what):
                 self._withdraw(each)
             self._compensation.advance(what)
-        elif isinstance(what, Delivery):
+        elif isinstance(what, EventDelivery):
             self._delivery_due(what)
         else:
             self._compensation.due(what)
 
-    def _delivery_due(self, delivery: Delivery) -> None:
-        subscription = delivery.subscription
-        subscriber = subscription.subscriber
+    def _delivery_due(self, delivery: EventDelivery) -> None:
+        subscriber = delivery.subscription.subscriber
         if delivery not in subscriber.out or delivery.settled:
             return
         if not delivery.posted:
             self._send(delivery)
             return
-        assert subscription.terms.timeout is not None
         del subscriber.out[delivery]
-        self._failed(delivery, NoAcknowledgement(subscriber.path, Event.__name__, subscription.terms.timeout))
+        self._failed(delivery, delivery.unacknowledged())
         self._pump(subscriber)
-
-    def _arm(self, delivery: Delivery) -> None:
-        if delivery.due is not None:
-            delivery.timer = self.tell_after(max(0.0, delivery.due - self.runtime.now()), UndoDue(delivery))
 
     # Subscribers
 
@@ -480,7 +444,7 @@ class Topics(Actor):
         fault = pattern_fault(request.pattern)
         faults = [] if fault is None else [SpecFault(self.path, fault)]
         faults += ref_faults(self.path, "ref", request.ref)
-        faults += terms_faults(self.path, request.terms)
+        faults += request.terms.faults(self.path)
         for name, value in (("concurrency", request.concurrency), ("max_waiting", request.max_waiting)):
             if type(value) is not int or value < 1:
                 faults.append(SpecFault(self.path, f"{name}: must be a whole number from 1, got {value!r}"))
@@ -602,7 +566,7 @@ class Topics(Actor):
                 left.append(dead)
         board.dead = left
         for subscription, event in again:
-            self._deliver(Delivery(board, subscription, event))
+            self._deliver(EventDelivery(board, subscription, event))
         return len(again)
 
     def _hearers(self, dead: DeadEvent, subscribers: dict[str, Subscriber]) -> list[Subscription]:
@@ -616,7 +580,7 @@ class Topics(Actor):
         return [heard] if heard is not None else []
 
 
-def bad_answer(path: str, delivery: Delivery) -> BadAnswer | None:
+def bad_answer(path: str, delivery: EventDelivery) -> BadAnswer | None:
     """The error of a subscriber's answer that is not a result; None: it is one."""
     wrong = answer_fault(delivery.result)
     if isinstance(delivery.result, Handoff):

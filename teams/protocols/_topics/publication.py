@@ -1,15 +1,14 @@
-"""Deliveries: one event on its way to one subscriber, and what the publisher hears of it."""
+"""Publications: an event, its delivery to each subscriber, and what the publisher is told."""
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from actors.spi import ActorCrashed, ActorDeadError, ActorRef, Reply, Timer
+from actors.spi import Reply
+from teams.protocols._delivery import Delivery, Outbox
 from teams.protocols._topics.event import Event
-from teams.protocols._topics.receipt import Receipt, Tray
 
 if TYPE_CHECKING:
     from teams.protocols._topics.chain import Chain
@@ -79,47 +78,15 @@ class Publication:
         return Published(self.event.id, self.subscribers, dict(self.handled), dict(self.undelivered), duplicate)
 
 
-class Delivery(Receipt):
-    """One attempt to have one subscriber handle one event. The next attempt is another object: what comes late of an
-    earlier one is told apart.
-    """
+class EventDelivery(Delivery):
+    """One attempt to have one subscriber handle one event."""
 
-    __slots__ = ("due", "event", "failures", "posted", "publication", "subscription", "timer", "tries")
+    __slots__ = ("event", "publication", "subscription")
 
     def __init__(
-        self,
-        tray: Tray[Any],
-        subscription: Subscription,
-        event: Event,
-        publication: Publication | None = None,
-        tries: int = 0,
-        failures: int = 0,
-        due: float | None = None,
+        self, outbox: Outbox[Any], subscription: Subscription, event: Event, publication: Publication | None = None
     ) -> None:
-        self._tray = tray
-        self.settled = False
-        self.error = None
+        super().__init__(outbox, subscription.subscriber.ref, event, event.correlation_id, subscription.terms)
         self.subscription = subscription
         self.event = event
         self.publication = publication
-        self.tries = tries
-        """How often it was posted before; what interrupted it is no failure."""
-        self.failures = failures
-        """How often the subscriber failed over it."""
-        self.posted = False
-        self.due = due
-        """While it rests: when it is to be posted. While it is under way: until when it has to be acknowledged."""
-        self.timer: Timer | None = None
-
-    def again(self, failures: int, due: float) -> Delivery:
-        """The next attempt."""
-        return Delivery(self._tray, self.subscription, self.event, self.publication, self.tries + 1, failures, due)
-
-
-def is_interruption(error: BaseException, ref: ActorRef[Any]) -> bool:
-    """Whether this says that `ref` was stopped by others while it handled a message, or before: no fault of the
-    message.
-    """
-    if isinstance(error, ActorDeadError):
-        return error.path == ref.path and ref.is_alive()
-    return isinstance(error, ActorCrashed) and isinstance(error.cause, CancelledError)
