@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from supervisors.spi import SpecFault
+from actors.spi import ActorRef
+from supervisors.spi import SpecError, SpecFault
+from teams._checks.coroutine import async_faults
 
 
 def step_name_faults(path: str, name: object) -> Iterator[SpecFault]:
@@ -28,7 +30,41 @@ def seconds_faults(path: str, name: str, value: object) -> Iterator[SpecFault]:
     yield SpecFault(path, f"{name}: must be more than 0 seconds, or None for any time, got {value!r}")
 
 
-def count_faults(path: str, name: str, value: object) -> Iterator[SpecFault]:
-    """What is wrong with a number of times."""
-    if type(value) is not int or value < 1:
-        yield SpecFault(path, f"{name}: must be a whole number from 1, got {value!r}")
+def count_faults(path: str, name: str, value: object, least: int = 1) -> Iterator[SpecFault]:
+    """What is wrong with an integer that has a lower bound."""
+    if type(value) is not int or value < least:
+        yield SpecFault(path, f"{name}: must be an integer >= {least}, got {value!r}")
+
+
+def mapping_faults(path: str, name: str, value: object, shape: str) -> Iterator[SpecFault]:
+    """What is wrong with something that must be a mapping with entries, such as "{id: ref}"."""
+    if not isinstance(value, Mapping):
+        yield SpecFault(path, f"{name}: must be a mapping {shape}, got {value!r}")
+    elif not value:
+        yield SpecFault(path, f"{name}: must have at least one entry {shape}")
+
+
+def function_faults(path: str, name: str, value: object, of: str) -> Iterator[SpecFault]:
+    """What is wrong with a function that is called without awaiting it."""
+    if not callable(value):
+        yield SpecFault(path, f"{name}: must be a function of {of}, got {value!r}")
+    yield from async_faults(path, **{name: value})
+
+
+def id_faults(path: str, name: str, id: object) -> Iterator[SpecFault]:
+    """What is wrong with an id that may be None."""
+    if id is not None and not (isinstance(id, str) and id):
+        yield SpecFault(path, f"{name}: must be a string, or None, got {id!r}")
+
+
+def ref_faults(path: str, name: str, ref: object) -> Iterator[SpecFault]:
+    """What is wrong with a ref."""
+    if not isinstance(ref, ActorRef):
+        yield SpecFault(path, f"{name}: must be the ref of an actor, such as root.child('id'), got {ref!r}")
+
+
+def refuse(*faults: Iterable[SpecFault]) -> None:
+    """Raises SpecError with all these faults, if there are any."""
+    found = [fault for each in faults for fault in each]
+    if found:
+        raise SpecError(found)

@@ -20,8 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from actors.spi import Actor, ActorRef, Future, handles, when_gone
-from supervisors.spi import SpecError, SpecFault
-from teams._checks.coroutine import async_faults
+from teams._checks.fields import count_faults, function_faults, refuse
 from teams._state.answering import errors_as_answers
 from teams._state.stores import EventLog, EventStore, MemoryStore, Stored
 from teams.events import SnapshotFailed, StoreRepaired
@@ -78,11 +77,7 @@ class EventSourcedRef(ActorRef["EventSourced"]):
         It runs in the actor, must not block, and what it raises is the answer. Raises SpecError at once when it is
         `async`, or no function.
         """
-        faults = list(async_faults(self.path, function=function))
-        if not callable(function):
-            faults.append(SpecFault(self.path, f"function: must be a function of the state, got {function!r}"))
-        if faults:
-            raise SpecError(faults)
+        refuse(function_faults(self.path, "function", function, "the state"))
         return self.ask(Decide(function), block=False)
 
     def read(self) -> Future[Any]:
@@ -114,15 +109,10 @@ class EventSourced(Actor):
         Raises:
             SpecError: every fault
         """
-        faults = list(async_faults(self.path, apply=apply))
-        if not callable(apply):
-            faults.append(SpecFault(self.path, f"apply: must be a function of state and event, got {apply!r}"))
-        if type(snapshot_every) is not int or snapshot_every < 1:
-            faults.append(
-                SpecFault(self.path, f"snapshot_every: must be a whole number from 1, got {snapshot_every!r}")
-            )
-        if faults:
-            raise SpecError(faults)
+        refuse(
+            function_faults(self.path, "apply", apply, "state and event"),
+            count_faults(self.path, "snapshot_every", snapshot_every),
+        )
         self._apply = apply
         self._initial = initial
         self._log = EventLog(MemoryStore() if store is None else store, snapshot_every)

@@ -28,7 +28,8 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from actors.spi import Actor, ActorDeadError, ActorError, ActorRef, ExitReason, Future, handles, when_gone
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import count_faults, refuse
 from teams._state.answering import errors_as_answers
 from teams._state.event_sourcing import close_when_gone, save_if_due
 from teams._state.stores import EventLog, EventStore, Stored
@@ -186,14 +187,13 @@ def _refuse(path: str, **given: tuple[Any, object]) -> None:
         for name, (kind, value) in given.items()
         if not isinstance(value, kind)
     ]
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
 
 
 _KINDS: Mapping[object, str] = {
-    str: "a text",
-    str | None: "a text, or None for all",
-    int: "a whole number",
+    str: "a string",
+    str | None: "a string, or None for all",
+    int: "an integer",
     Callable: "a function of the value",
     ActorRef: "the ref of an actor",
 }
@@ -241,13 +241,7 @@ class SharedState(Actor):
         Raises:
             SpecError: every fault
         """
-        faults = [*_initial_faults(self.path, initial)]
-        if type(snapshot_every) is not int or snapshot_every < 1:
-            faults.append(
-                SpecFault(self.path, f"snapshot_every: must be a whole number from 1, got {snapshot_every!r}")
-            )
-        if faults:
-            raise SpecError(faults)
+        refuse(_initial_faults(self.path, initial), count_faults(self.path, "snapshot_every", snapshot_every))
         self._initial = initial or {}
         self._store = store
         self._every = snapshot_every
@@ -387,7 +381,7 @@ def _initial_faults(path: str, initial: object) -> Iterator[SpecFault]:
         yield SpecFault(path, f"initial: must be a mapping, got {initial!r}")
     elif initial is not None:
         yield from (
-            SpecFault(path, f"initial: keys must be text, got {key!r}") for key in initial if type(key) is not str
+            SpecFault(path, f"initial: keys must be strings, got {key!r}") for key in initial if type(key) is not str
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._dispatch.gather import GatherPolicy, collect
 from teams._members.target import Can
 from teams._runs.context import RunContext
@@ -46,6 +47,5 @@ def broadcast_to(whom: str | Can, *, policy: GatherPolicy | None = None, within:
     faults = [*target_faults("broadcast_to", whom), *gather_faults("broadcast_to", policy, within, MOST)]
     if not isinstance(whom, str | Can):
         faults.append(SpecFault("broadcast_to", f"must be a role, a member or can(...), got {whom!r}"))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return BroadcastTo(whom, policy or collect(), within)

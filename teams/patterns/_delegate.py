@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._members.handoff import Decline
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, label, members_faults
@@ -58,6 +59,5 @@ def delegate(*members: Target) -> Delegate:
         for number, each in enumerate(members)
         if each in members[:number]
     ]
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Delegate(members)

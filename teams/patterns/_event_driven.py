@@ -14,12 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from teams._checks.fields import refuse, seconds_faults
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target
 from teams.protocols._topics.chain import ChainOutcome
-from teams.protocols._topics.event import topic_fault
+from teams.protocols._topics.event import topic_faults
 
 ATTEMPTS = 5
 """How often the topics are asked that crash over being asked."""
@@ -56,8 +55,5 @@ def event_driven(topic: str, *, deadline: float | None = None) -> EventDriven:
     when nobody hears of `topic`. `deadline` is in seconds; by default that of the choreography. Raises SpecError with
     every fault.
     """
-    faults = [SpecFault("event_driven", fault) for fault in (topic_fault(topic),) if fault is not None]
-    faults += seconds_faults("event_driven", "deadline", deadline)
-    if faults:
-        raise SpecError(faults)
+    refuse(topic_faults("event_driven", topic), seconds_faults("event_driven", "deadline", deadline))
     return EventDriven(topic, deadline)

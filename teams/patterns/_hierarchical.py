@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import count_faults
+from teams._checks.fields import count_faults, refuse
 from teams._dispatch.gather import GatherPolicy, collect
 from teams._runs.context import RunContext
 from teams._runs.pattern import Inline, Pattern, Target, label, several_faults, target_faults
@@ -155,8 +155,7 @@ def hierarchical(
         faults += target_faults("hierarchical/synthesize", synthesize)
     faults += gather_faults("hierarchical", policy, within, MOST)
     faults += count_faults("hierarchical", "max_depth", max_depth)
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Hierarchical(root, tuple(rules), synthesize, policy or collect(), within, None, max_depth)
 
 
@@ -176,8 +175,7 @@ def delegation(
         faults += target_faults("delegation/children", target)
     if when is not None and not callable(when):
         faults.append(SpecFault("delegation", f"when: must be a predicate of what the parent answers, got {when!r}"))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Delegation(parent, each, when)
 
 

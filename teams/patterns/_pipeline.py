@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._dispatch.gather import Failed
 from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern, Target, label, target_faults
@@ -143,8 +144,7 @@ def pipeline(*stages: Stage | Target) -> Pipeline:
         for number, name in enumerate(names, 1)
         if name in names[: number - 1]
     ]
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Pipeline(tuple(made))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._dispatch.gather import Failed
 from teams._runs.pattern import Target, label, target_faults
 
@@ -61,6 +62,5 @@ def named_subtasks(plan: Plan, anybody: Target | None) -> dict[str, tuple[Target
         name = (each.name or label(to)).replace("/", "_")
         used[name] = used.get(name, 0) + 1
         found[name if used[name] == 1 else f"{name}#{used[name]}"] = to, each.work
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return found

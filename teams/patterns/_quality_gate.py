@@ -15,8 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError
-from teams._checks.fields import count_faults
+from teams._checks.fields import count_faults, refuse
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, target_faults
 from teams.errors import NotApproved
@@ -59,11 +58,9 @@ def quality_gate(producer: Target, gate: Target, *, max_rounds: int = 3) -> Qual
         NotApproved: when it is played: `max_rounds` results were rejected. The last one and all feedback are in it.
         BadVerdict: when it is played: the gate says neither
     """
-    faults = [
-        *target_faults("quality_gate/producer", producer),
-        *target_faults("quality_gate/gate", gate),
-        *count_faults("quality_gate", "max_rounds", max_rounds),
-    ]
-    if faults:
-        raise SpecError(faults)
+    refuse(
+        target_faults("quality_gate/producer", producer),
+        target_faults("quality_gate/gate", gate),
+        count_faults("quality_gate", "max_rounds", max_rounds),
+    )
     return QualityGate(producer, gate, max_rounds)

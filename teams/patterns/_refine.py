@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError
-from teams._checks.fields import count_faults
+from teams._checks.fields import count_faults, refuse
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, target_faults
 from teams.patterns._verdict import Approved, Revision, verdict
@@ -61,11 +60,9 @@ def refine(producer: Target, reviewer: Target, *, max_iterations: int = 3) -> Re
         SpecError: every fault
         BadVerdict: when it is played: the reviewer says neither
     """
-    faults = [
-        *target_faults("refine/producer", producer),
-        *target_faults("refine/reviewer", reviewer),
-        *count_faults("refine", "max_iterations", max_iterations),
-    ]
-    if faults:
-        raise SpecError(faults)
+    refuse(
+        target_faults("refine/producer", producer),
+        target_faults("refine/reviewer", reviewer),
+        count_faults("refine", "max_iterations", max_iterations),
+    )
     return Refine(producer, reviewer, max_iterations)

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._dispatch.gather import GatherPolicy, collect
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, several_faults, target_faults
@@ -78,8 +79,7 @@ def multi_stage_review(
     if approval is not None:
         faults += target_faults("multi_stage_review/approval", approval)
     faults += gather_faults("multi_stage_review", policy, within, len(branches))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return MultiStageReview(tuple(branches), approval, policy or collect(), within)
 
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from supervisors.spi import SpecError
-from teams._checks.fields import count_faults
+from teams._checks.fields import count_faults, refuse
 from teams._runs.pattern import Target, several_faults
 from teams._runs.step import OnFailure, Step, step_faults
 
@@ -42,6 +41,5 @@ def stage(
     others = () if faults else tuple(fallback)
     made = Stage(target, name, timeout, on_failure, attempts, priority, others, when, transform, parallel)
     faults += [*step_faults(made), *count_faults(f"stage {name!r}", "parallel", parallel)]
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return made

@@ -43,10 +43,9 @@ from actors.spi import (
     take_reply,
 )
 from supervisors.spi import Backoff, SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from teams._checks.fields import count_faults, id_faults, ref_faults, refuse, seconds_faults
 from teams.errors import NoAcknowledgement
 from teams.protocols._delivery import BACKOFF, Delivery, DeliveryDue, Outbox, Settled, Terms, arm
-from teams.protocols._given import id_faults, ref_faults
 from teams.protocols._topics.event import new_id
 
 Guarantee = Literal["at_least_once", "at_most_once"]
@@ -191,8 +190,7 @@ class Courier(Actor):
         Raises:
             SpecError: it is below one
         """
-        if type(remember) is not int or remember < 1:
-            raise SpecError([SpecFault(self.path, f"remember: must be a whole number from 1, got {remember!r}")])
+        refuse(count_faults(self.path, "remember", remember))
         self._remember = remember
         self._sends = self.kept(Sends)
 
@@ -216,8 +214,7 @@ class Courier(Actor):
         ]
         if order.guarantee not in ("at_least_once", "at_most_once"):
             faults.append(SpecFault(self.path, f"guarantee: at_least_once or at_most_once, not {order.guarantee!r}"))
-        if faults:
-            raise SpecError(faults)
+        refuse(faults)
         if id in sends.ended:
             return sends.ended[id]
         sending = sends.open.get(id)

@@ -25,10 +25,8 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from actors.spi import Actor, ActorRef, EventStream, ExitReason, Future, Reply, answer, handles, take_reply, when_gone
-from supervisors.spi import SpecError
-from teams._checks.fields import seconds_faults
+from teams._checks.fields import id_faults, refuse, seconds_faults
 from teams._runs.pattern import several_faults
-from teams.protocols._given import id_faults
 from teams.protocols.errors import NoSuchChoice, NoSuchQuestion
 from teams.protocols.events import QuestionAnswered, QuestionAsked
 
@@ -120,22 +118,18 @@ class PersonRef(ActorRef["Person"]):
         Raises:
             SpecError: at once, with everything that is wrong with the arguments
         """
-        faults = [
-            *several_faults(self.path, "options", options),
-            *seconds_faults(self.path, "within", within),
-            *id_faults(self.path, "id", id),
-        ]
-        if faults:
-            raise SpecError(faults)
+        refuse(
+            several_faults(self.path, "options", options),
+            seconds_faults(self.path, "within", within),
+            id_faults(self.path, "id", id),
+        )
         return self.ask(Consult(text, tuple(options), default, within, id), block=False, timeout=None)
 
     def answer(self, id: str, choice: object) -> Future[None]:
         """Answers a question. The future raises `NoSuchQuestion` when it does not wait (any more), `NoSuchChoice` when
         `choice` is none of its options. What is no id raises SpecError at once.
         """
-        faults = list(id_faults(self.path, "id", id))
-        if faults:
-            raise SpecError(faults)
+        refuse(id_faults(self.path, "id", id))
         return self.ask(Answer(id, choice), block=False)
 
     def questions(self) -> Future[tuple[Question, ...]]:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from numbers import Real
 
-from supervisors.spi import SpecError, SpecFault, checked
+from supervisors.spi import SpecFault, checked
+from teams._checks.fields import refuse
 from teams.resilience._fields import Amount, Function, Positive
 from teams.resilience._local import Local
 from teams.resilience._policy import Call, Options, Policy
@@ -108,6 +109,5 @@ def degrade(
         faults.append(
             SpecFault("degrade()", f"until={until} is above threshold={threshold}: the service would end as it begins")
         )
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Degrade(options)

@@ -41,6 +41,7 @@ from actors.spi import (
     when_gone,
 )
 from supervisors.spi import SpecError, SpecFault
+from teams._checks.fields import mapping_faults, refuse
 from teams.resilience._ledger import Claim, Ledger, PoolUsage, Waiting
 from teams.resilience._pool import ResourcePool
 from teams.resilience.errors import ResourceUnavailable
@@ -93,15 +94,9 @@ class Resources(Actor):
         Raises:
             SpecError: everything that is wrong with them
         """
-        faults: list[SpecFault] = []
         self._pools: dict[str, ResourcePool] = {}
-        listed: object = pools
-        if not isinstance(listed, Mapping):
-            faults.append(SpecFault(self.path, f"pools: must be a mapping {{name: ResourcePool}}, got {pools!r}"))
-            pools = {}
-        elif not pools:
-            faults.append(SpecFault(self.path, "pools: give at least one"))
-        for name, given in pools.items():
+        faults = list(mapping_faults(self.path, "pools", pools, "{name: ResourcePool}"))
+        for name, given in pools.items() if not faults else ():
             if not isinstance(given, ResourcePool | Mapping):
                 faults.append(SpecFault(f"{self.path}/{name}", f"must be a ResourcePool, or its fields, got {given!r}"))
                 continue
@@ -112,8 +107,7 @@ class Resources(Actor):
         seconds: object = ageing
         if not isinstance(seconds, int | float) or not seconds > 0:
             faults.append(SpecFault(self.path, f"ageing: must be more than 0 seconds, got {ageing!r}"))
-        if faults:
-            raise SpecError(faults)
+        refuse(faults)
         self._ageing = ageing
         self._holders: dict[tuple[ActorRef[pykka.Actor], int], Watched] = {}
         self._timer: Timer | None = None

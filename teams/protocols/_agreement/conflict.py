@@ -18,9 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from actors.spi import current_cell
 from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from teams._checks.fields import id_faults, refuse, seconds_faults
 from teams.protocols._agreement.exact import Exact, exact, plain
-from teams.protocols._given import id_faults
 from teams.protocols._person import Answered, PersonRef
 from teams.protocols.events import ConflictResolved
 
@@ -172,9 +171,7 @@ async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None
         SpecError: it is no conflict, no person or no id
         ActorDeadError: the person was gone before it was asked
     """
-    faults = [*_person_faults(person), *id_faults("settle()", "id", id)]
-    if faults:
-        raise SpecError(faults)
+    refuse(_person_faults(person), id_faults("settle()", "id", id))
     resolution = resolve(conflict)
     if isinstance(resolution, Escalated):
         answer = await person.consult(
@@ -208,8 +205,7 @@ def _check(what: str, name: str, parties: object, kind: type[Party], within: flo
     else:
         for number, party in enumerate(parties, 1):
             faults += _party_faults(f"{what}/{number}", party, kind)
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
 
 
 def _party_faults(place: str, party: object, kind: type[Party]) -> Iterator[SpecFault]:
@@ -221,7 +217,7 @@ def _party_faults(place: str, party: object, kind: type[Party]) -> Iterator[Spec
                 yield SpecFault(place, f"{name}: must be a number, got {number!r}")
     else:
         if isinstance(party, Statement) and not (_orders(party.evidence) and party.evidence >= 0):
-            yield SpecFault(place, f"evidence: must be a number from 0, got {party.evidence!r}")
+            yield SpecFault(place, f"evidence: must be a number >= 0, got {party.evidence!r}")
         name, value = ("statement", party.statement) if isinstance(party, Statement) else ("choice", party.choice)
         try:
             hash(value)

@@ -24,7 +24,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from teams._checks.fields import count_faults, refuse, seconds_faults
 from teams._dispatch.gather import collect
 from teams._runs.pattern import Pattern, Target, label, several_faults, target_faults
 from teams.protocols._agreement.exact import Exact, exact, plain
@@ -81,16 +81,13 @@ def first_past(n: int, *, quorum: int = 0) -> Rule:
 def _checked(rule: Rule) -> Rule:
     weights: Mapping[str, object] = rule.weights
     faults = [
-        SpecFault(f"{rule.kind}()", f"weights: that of {who} must be a number from 0, got {weight!r}")
+        SpecFault(f"{rule.kind}()", f"weights: that of {who} must be a number >= 0, got {weight!r}")
         for who, weight in weights.items()
         if not isinstance(weight, int | float | Fraction) or not 0 <= weight < math.inf
     ]
-    if rule.kind == "first_past" and (type(rule.n) is not int or rule.n < 1):
-        faults.append(SpecFault("first_past()", f"n: must be a whole number from 1, got {rule.n!r}"))
-    if type(rule.quorum) is not int or rule.quorum < 0:
-        faults.append(SpecFault(f"{rule.kind}()", f"quorum: must be a whole number from 0, got {rule.quorum!r}"))
-    if faults:
-        raise SpecError(faults)
+    if rule.kind == "first_past":
+        faults += count_faults("first_past()", "n", rule.n)
+    refuse(faults, count_faults(f"{rule.kind}()", "quorum", rule.quorum, least=0))
     return rule
 
 
@@ -140,8 +137,7 @@ def tally(votes: Votes, rule: Rule) -> Tally:
     faults += [
         SpecFault("tally()", f"{who}: {why}") for who, option in pairs if (why := _uncountable(option)) is not None
     ]
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     cast = [(who, option) for who, option in pairs if option is not None]
     sums: dict[Hashable, Exact] = {}
     past: Hashable | None = None
@@ -279,8 +275,7 @@ def decision(
     faults += _rule_faults(path, counted)
     faults += several_faults(path, "options", options)
     faults += seconds_faults(path, "timeout", timeout)
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Decision(named, counted, tuple(options), timeout)
 
 

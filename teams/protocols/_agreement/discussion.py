@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from supervisors.spi import SpecFault
+from teams._checks.fields import count_faults, refuse, seconds_faults
 from teams._dispatch.gather import Failed
 from teams._runs.pattern import Pattern, Target
 from teams.errors import StepFailed, StepTimeout
@@ -149,11 +149,9 @@ def discussion(
         SpecError: every fault
     """
     named, faults = named_targets("discussion()", participants)
-    if type(max_rounds) is not int or max_rounds < 1:
-        faults.append(SpecFault("discussion()", f"max_rounds: must be a whole number from 1, got {max_rounds!r}"))
+    faults += count_faults("discussion()", "max_rounds", max_rounds)
     faults += seconds_faults("discussion()", "turn_timeout", turn_timeout)
     if until is not None and until != "consensus" and not callable(until):
         faults.append(SpecFault("discussion()", f"until: must be 'consensus', a function or None, got {until!r}"))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Discussion(named, max_rounds, turn_timeout, until)

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Unpack
 
 from actors.spi import Future, handles
-from supervisors.spi import ChildOptions, SpecError, SpecFault, SupervisorSpec, child, supervisor
+from supervisors.spi import ChildOptions, SpecFault, SupervisorSpec, child, supervisor
+from teams._checks.fields import function_faults, mapping_faults, refuse
 from teams._state.shared_state import SharedState, SharedStateRef
 from teams._state.watch import Change
 from teams.protocols._mesh.intention import Intention, Outcome, Yielded
@@ -148,20 +149,14 @@ def mesh(
     Raises:
         SpecError: every fault
     """
-    given: object = members
-    if not isinstance(given, Mapping):
-        raise SpecError([SpecFault(id, f"members: must be a mapping {{id: Behaviour(...)}}, got {members!r}")])
-    faults = [] if members else [SpecFault(id, "a mesh needs at least one member")]
-    faults += [SpecFault(f"{id}/{each}", "this is the id of the shared state") for each in members if each == "state"]
+    refuse(mapping_faults(id, "members", members, "{id: Behaviour(...)}"))
+    faults = [SpecFault(f"{id}/{each}", "this is the id of the shared state") for each in members if each == "state"]
     faults += [
         SpecFault(f"{id}/{name}", f"must be a Behaviour(decide=..., act=...), got {behaviour!r}")
         for name, behaviour in members.items()
         if not all(callable(getattr(behaviour, each, None)) for each in ("decide", "act"))
     ]
-    if not callable(until):
-        faults.append(SpecFault(id, f"until: must be a function of the values, got {until!r}"))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults, function_faults(id, "until", until, "the values"))
     children = [child("state", SharedState, args={"initial": initial})]
     for name, behaviour in members.items():
         settings = options.copy()

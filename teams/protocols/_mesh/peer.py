@@ -48,8 +48,7 @@ from actors.spi import (
     take_reply,
     when_gone,
 )
-from supervisors.spi import SpecError
-from teams._checks.fields import priority_faults, seconds_faults
+from teams._checks.fields import priority_faults, refuse, seconds_faults
 from teams._state.answering import errors_as_answers
 from teams.protocols._mesh.intention import (
     Acted,
@@ -352,9 +351,7 @@ class Peer(Actor):
 
 def _given(path: str, message: Intend) -> None:
     """Refuses an intention that would crash every peer that compares it with one of its own."""
-    faults = [*seconds_faults(path, "within", message.within), *priority_faults(path, message.priority)]
-    if faults:
-        raise SpecError(faults)
+    refuse(seconds_faults(path, "within", message.within), priority_faults(path, message.priority))
 
 
 class FunctionPeer(Peer):

@@ -15,15 +15,15 @@ A step is one member that hears of one topic, or of many by a pattern. A member 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from supervisors.spi import Backoff, Finding, SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from supervisors.spi import Backoff, Finding, SpecFault
+from teams._checks.fields import refuse, seconds_faults
+from teams._checks.nearest import nearest
 from teams.protocols._delivery import BACKOFF, Terms
-from teams.protocols._topics.event import pattern_fault, topic_fault, topic_matcher
+from teams.protocols._topics.event import pattern_faults, topic_faults, topic_matcher
 
 DEADLINE = 300.0
 """Seconds a chain may take unless its choreography says otherwise."""
@@ -61,11 +61,8 @@ class Choreography:
         for step in self.steps:
             for what, name in (("member", step.member), ("undo", step.undo)):
                 if name is not None and name not in members:
-                    near = difflib.get_close_matches(name, members, n=1)
-                    hint = (
-                        f"did you mean {near[0]!r}?" if near else f"there is {', '.join(sorted(members)) or 'nobody'}"
-                    )
-                    found.append(SpecFault(f"{self.name}/{step.topic}", f"{what}: nobody is called {name!r}; {hint}"))
+                    hint = nearest(name, members)
+                    found.append(SpecFault(f"{self.name}/{step.topic}", f"{what}: there is no member {name!r}; {hint}"))
         return found
 
     def findings(self) -> tuple[Finding, ...]:
@@ -141,9 +138,7 @@ def choreography(
     """
     began = None if starts is None else _several(starts)
     made = Choreography(name, steps, began, _several(ends), deadline)
-    faults = list(_faults(made))
-    if faults:
-        raise SpecError(faults)
+    refuse(_faults(made))
     return made
 
 
@@ -163,29 +158,20 @@ def _faults(made: Choreography) -> Iterator[SpecFault]:
         yield SpecFault(where, "has no steps; give some, each made by on()")
     yield from seconds_faults(where, "deadline", made.deadline)
     for what, topics in (("starts", made.starts or ()), ("ends", made.ends)):
-        yield from _topic_faults(f"{where}/{what}", topics)
+        yield from topic_faults(f"{where}/{what}", *topics)
     seen: set[tuple[object, object]] = set()
     for number, step in enumerate(made.steps, start=1):
         if not isinstance(step, On):
             yield SpecFault(f"{where}/step {number}", f"must be made by on(), got {step!r}")
             continue
         place = f"{where}/{step.topic}"
-        fault = pattern_fault(step.topic)
-        if fault is not None:
-            yield SpecFault(place, fault)
+        yield from pattern_faults(place, step.topic)
         for name, value in (("member", step.member), ("undo", step.undo)):
             if not (isinstance(value, str) and value) and not (name == "undo" and value is None):
                 yield SpecFault(place, f"{name}: must be the id of a member, got {value!r}")
         if (step.topic, step.member) in seen:
             yield SpecFault(place, f"{step.member!r} hears of it twice; leave one of the two steps out")
         seen.add((step.topic, step.member))
-        yield from _topic_faults(place, step.emits or ())
+        yield from topic_faults(place, *(step.emits or ()))
         yield from step.terms.faults(place)
         yield from (SpecFault(each.path, f"undo_{each.message}") for each in step.undo_terms.faults(place))
-
-
-def _topic_faults(place: str, topics: Iterable[object]) -> Iterator[SpecFault]:
-    for topic in topics:
-        fault = topic_fault(topic)
-        if fault is not None:
-            yield SpecFault(place, fault)

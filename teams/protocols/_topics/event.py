@@ -10,6 +10,8 @@ import random
 import re
 from dataclasses import dataclass
 
+from supervisors.spi import SpecFault
+
 _WORDS = re.compile(r"[^\s.*]+(\.[^\s.*]+)*")
 _PATTERN = re.compile(r"(\*\*|\*|[^\s.*]+)(\.(\*\*|\*|[^\s.*]+))*")
 
@@ -36,17 +38,27 @@ def new_id(random: random.Random) -> str:
 
 
 def topic_fault(topic: object) -> str | None:
-    """What is wrong with this as a topic; None: nothing."""
+    """What is wrong with a topic; None: nothing."""
     if isinstance(topic, str) and _WORDS.fullmatch(topic):
         return None
     return f"a topic is words with dots between them, such as 'order.received', not {topic!r}"
 
 
 def pattern_fault(pattern: object) -> str | None:
-    """What is wrong with this as a topic or a pattern of topics; None: nothing."""
+    """What is wrong with a topic or a pattern of topics; None: nothing."""
     if isinstance(pattern, str) and _PATTERN.fullmatch(pattern):
         return None
     return f"a pattern is a topic in which '*' may stand for one word and '**' for many, not {pattern!r}"
+
+
+def topic_faults(place: str, *topics: object) -> list[SpecFault]:
+    """What is wrong with topics."""
+    return [SpecFault(place, fault) for fault in map(topic_fault, topics) if fault is not None]
+
+
+def pattern_faults(place: str, *patterns: object) -> list[SpecFault]:
+    """What is wrong with topics or patterns of topics."""
+    return [SpecFault(place, fault) for fault in map(pattern_fault, patterns) if fault is not None]
 
 
 def topic_matcher(pattern: str) -> re.Pattern[str]:

@@ -7,12 +7,11 @@ from typing import Any, Literal, NamedTuple
 
 from actors.spi import ActorRef, Future, current_cell, current_correlation_id
 from supervisors.spi import Backoff, SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from teams._checks.fields import id_faults, ref_faults, refuse, seconds_faults
 from teams.protocols._delivery import BACKOFF, Terms
-from teams.protocols._given import id_faults, ref_faults
 from teams.protocols._topics.chain import ChainOutcome
 from teams.protocols._topics.choreography import Choreography
-from teams.protocols._topics.event import Event, new_id, topic_fault
+from teams.protocols._topics.event import Event, new_id, topic_faults
 from teams.protocols._topics.publication import DeadEvent, Published
 from teams.protocols._topics.subscriber import SubscriberInfo
 
@@ -128,7 +127,7 @@ class TopicsRef(ActorRef[Any]):
 
     def chain_outcome(self, correlation_id: str) -> Future[ChainOutcome]:
         """How a chain ends, or has ended; the last 1,000 are remembered. The future raises `UnknownChain`."""
-        _given(id_faults(self.path, "correlation_id", correlation_id))
+        refuse(id_faults(self.path, "correlation_id", correlation_id))
         return self._ask(AwaitChain(correlation_id))
 
     def subscribe(
@@ -160,7 +159,7 @@ class TopicsRef(ActorRef[Any]):
 
     def unsubscribe(self, ref: ActorRef[Any], pattern: str | None = None) -> Future[None]:
         """Ends one subscription of `ref`, or all. What was published before is still delivered."""
-        _given(ref_faults(self.path, "ref", ref))
+        refuse(ref_faults(self.path, "ref", ref))
         return self._ask(Unsubscribe(ref, pattern))
 
     def choreograph(self, choreography: Choreography, members: Mapping[str, ActorRef[Any]]) -> Future[None]:
@@ -175,7 +174,7 @@ class TopicsRef(ActorRef[Any]):
         faults = [fault for name, ref in given.items() for fault in ref_faults(f"{self.path}/{name}", "member", ref)]
         if not isinstance(choreography, Choreography):
             faults.append(SpecFault(self.path, f"choreography: must be made by choreography(), got {choreography!r}"))
-        _given(faults)
+        refuse(faults)
         return self._ask(Choreograph(choreography, dict(members)))
 
     def dead_events(self) -> Future[tuple[DeadEvent, ...]]:
@@ -203,14 +202,12 @@ class TopicsRef(ActorRef[Any]):
         *,
         inherit: bool = True,
     ) -> Event:
-        fault = topic_fault(topic)
-        found = [
-            *([] if fault is None else [SpecFault(self.path, fault)]),
-            *id_faults(self.path, "id", id),
-            *id_faults(self.path, "correlation_id", correlation_id),
-            *faults,
-        ]
-        _given(found)
+        refuse(
+            topic_faults(self.path, topic),
+            id_faults(self.path, "id", id),
+            id_faults(self.path, "correlation_id", correlation_id),
+            faults,
+        )
         cell = current_cell.get()
         id = id if id is not None else new_id(self.runtime.random)
         if correlation_id is None and inherit:
@@ -221,10 +218,3 @@ class TopicsRef(ActorRef[Any]):
     def _ask(self, message: object) -> Future[Any]:
         # No deadline: how long subscribers take is their affair, and the end of the topics settles every request.
         return self.ask(message, block=False, timeout=None)
-
-
-def _given(faults: Iterable[SpecFault]) -> None:
-    """Refuses what was given in the caller, if anything is wrong with it."""
-    found = list(faults)
-    if found:
-        raise SpecError(found)

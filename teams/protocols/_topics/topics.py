@@ -44,15 +44,15 @@ from collections import deque
 from typing import Any
 
 from actors.spi import Actor, ActorError, ActorRef, Down, answer, handles, take_reply
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecError
+from teams._checks.fields import count_faults, ref_faults, refuse
 from teams._members.results import Emit, Handoff, answer_fault
 from teams.errors import BadAnswer, SubscriberInQuarantine, TooManyWaiting, UnknownChain
 from teams.protocols._delivery import DeliveryDue, Settled, arm
-from teams.protocols._given import ref_faults
 from teams.protocols._topics.board import Board
 from teams.protocols._topics.chain import Chain, ChainFailure, ChainOutcome
 from teams.protocols._topics.compensation import Compensation
-from teams.protocols._topics.event import Event, new_id, pattern_fault, topic_fault, topic_matcher
+from teams.protocols._topics.event import Event, new_id, pattern_faults, topic_fault, topic_faults, topic_matcher
 from teams.protocols._topics.publication import DeadEvent, EventDelivery, Publication, Published, Reason, Undelivered
 from teams.protocols._topics.ref import (
     AwaitChain,
@@ -94,14 +94,10 @@ class Topics(Actor):
         Raises:
             SpecError: a number below one
         """
-        given = (("remember", remember), ("max_dead", max_dead))
-        faults = [
-            SpecFault(self.path, f"{name}: must be a whole number from 1, got {value!r}")
-            for name, value in given
-            if type(value) is not int or value < 1
-        ]
-        if faults:
-            raise SpecError(faults)
+        refuse(
+            count_faults(self.path, "remember", remember),
+            count_faults(self.path, "max_dead", max_dead),
+        )
         self._remember = remember
         self._max_dead = max_dead
         self._board = self.kept(Board)
@@ -288,11 +284,11 @@ class Topics(Actor):
         sender = cause.subscription.subscriber.path
         now = self.runtime.now()
         event = Event(new_id(self.runtime.random), emit.topic, emit.payload, sender, cause.event.correlation_id, now)
-        fault = topic_fault(emit.topic)
-        if fault is None:
+        faults = topic_faults(sender, emit.topic)
+        if not faults:
             self._tell_all(event)
             return
-        error = SpecError([SpecFault(sender, fault)])
+        error = SpecError(faults)
         self._bury(event, None, "unheard", error, 0)
         if chain is not None:
             self._fail_chain(chain, ChainFailure(str(emit.topic), sender, "unheard", error))
@@ -441,15 +437,13 @@ class Topics(Actor):
     @handles
     def subscribe_to(self, request: Subscribe) -> None:
         """Takes a subscription in."""
-        fault = pattern_fault(request.pattern)
-        faults = [] if fault is None else [SpecFault(self.path, fault)]
-        faults += ref_faults(self.path, "ref", request.ref)
-        faults += request.terms.faults(self.path)
-        for name, value in (("concurrency", request.concurrency), ("max_waiting", request.max_waiting)):
-            if type(value) is not int or value < 1:
-                faults.append(SpecFault(self.path, f"{name}: must be a whole number from 1, got {value!r}"))
-        if faults:
-            raise SpecError(faults)
+        refuse(
+            pattern_faults(self.path, request.pattern),
+            ref_faults(self.path, "ref", request.ref),
+            request.terms.faults(self.path),
+            count_faults(self.path, "concurrency", request.concurrency),
+            count_faults(self.path, "max_waiting", request.max_waiting),
+        )
         subscriber = self._subscriber(request.ref)
         subscriber.concurrency, subscriber.max_waiting = request.concurrency, request.max_waiting
         subscriptions = subscriber.subscriptions
@@ -482,8 +476,7 @@ class Topics(Actor):
         """Takes the steps of a choreography in, in place of those of the same name."""
         board, (made, members) = self._board, request
         faults = made.unknown(members)
-        if faults:
-            raise SpecError(faults)
+        refuse(faults)
         for subscriber in board.subscribers.values():
             kept = [
                 each for each in subscriber.subscriptions if each.step is None or each.step.choreography != made.name

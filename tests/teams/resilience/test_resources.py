@@ -264,7 +264,7 @@ def test_what_can_never_be_granted_is_refused_at_once_with_every_fault() -> None
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        ({"pools": {}}, "give at least one"),
+        ({"pools": {}}, "must have at least one entry"),
         ({"pools": ["db"]}, "pools: must be a mapping"),
         ({"pools": POOLS, "ageing": "long"}, "ageing: must be more than 0 seconds, got 'long'"),
         ({"pools": {"db": {"kind": "count"}}}, "team/resources/db: size"),
