@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from teams._checks.nearest import nearest
+from supervisors.spi import nearest
 from teams.errors import TeamError
 
 # People

@@ -19,9 +19,8 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from supervisors.spi import Backoff, Finding, SpecFault
+from supervisors.spi import Backoff, Finding, SpecFault, nearest
 from teams._checks.fields import refuse, seconds_faults
-from teams._checks.nearest import nearest
 from teams.protocols._delivery import BACKOFF, Terms
 from teams.protocols._topics.event import pattern_faults, topic_faults, topic_matcher
 
