@@ -18,8 +18,12 @@ from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter
 
-from teams._state.file_lock import lock
 from teams.errors import StoreDamaged, StoreInUse
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 class Stored(NamedTuple):
@@ -322,3 +326,20 @@ class EventLog:
 _OWNERS: WeakValueDictionary[int, EventLog] = WeakValueDictionary()
 """Who has which store of this process, by its `id`: an owner holds its store, so that no other gets the same `id`."""
 _CLAIM = threading.Lock()
+
+
+def lock(file: FileIO) -> bool:
+    """Locks an open file without waiting. Returns whether it is ours now; always, where there are no locks.
+
+    The lock is the system's own (`flock`): it ends when the file is closed or the process ends, by `kill -9` too, and a
+    forked process shares it.
+
+    Raises OSError when the file cannot be locked at all, as on some network drives.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

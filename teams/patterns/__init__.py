@@ -19,13 +19,11 @@ if TYPE_CHECKING:
         hierarchical,
     )
     from teams.patterns._parallel import Parallel, parallel
-    from teams.patterns._pipeline import Pipeline, pipeline
+    from teams.patterns._pipeline import Pipeline, Stage, pipeline, stage
     from teams.patterns._plan import Plan, Subtask, Synthesis
-    from teams.patterns._quality_gate import QualityGate, quality_gate
-    from teams.patterns._refine import Refine, Refined, refine
+    from teams.patterns._refine import QualityGate, Refine, Refined, quality_gate, refine
     from teams.patterns._review import MultiStageReview, multi_stage_review
     from teams.patterns._sequential import Sequential, sequential
-    from teams.patterns._stage import Stage, stage
     from teams.patterns._verdict import Approved, Rejected, Reviews, Revision, Verdict
 
 __all__ = [
@@ -78,13 +76,11 @@ if not TYPE_CHECKING:
                 "hierarchical",
             ],
             "teams.patterns._parallel": ["Parallel", "parallel"],
-            "teams.patterns._pipeline": ["Pipeline", "pipeline"],
+            "teams.patterns._pipeline": ["Pipeline", "Stage", "pipeline", "stage"],
             "teams.patterns._plan": ["Plan", "Subtask", "Synthesis"],
-            "teams.patterns._quality_gate": ["QualityGate", "quality_gate"],
-            "teams.patterns._refine": ["Refine", "Refined", "refine"],
+            "teams.patterns._refine": ["QualityGate", "Refine", "Refined", "quality_gate", "refine"],
             "teams.patterns._review": ["MultiStageReview", "multi_stage_review"],
             "teams.patterns._sequential": ["Sequential", "sequential"],
-            "teams.patterns._stage": ["Stage", "stage"],
             "teams.patterns._verdict": ["Approved", "Rejected", "Reviews", "Revision", "Verdict"],
         },
     )

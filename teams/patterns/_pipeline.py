@@ -10,19 +10,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 from supervisors.spi import SpecFault
-from teams._checks.fields import refuse
+from teams._checks.fields import count_faults, refuse
 from teams._dispatch.gather import Failed
 from teams._runs.context import RunContext, end_all
-from teams._runs.pattern import Pattern, Target, label, target_faults
-from teams._runs.step import Step
+from teams._runs.pattern import Pattern, Target, label, several_faults, target_faults
+from teams._runs.step import OnFailure, Step, step_faults
 from teams.errors import RunError
 from teams.events import StepPassedOver, StepSkipped
 from teams.patterns._flow import END, Flow, Item
-from teams.patterns._stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Step):
+    """A step, and how many items may be in it at once."""
+
+    parallel: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +144,7 @@ def pipeline(*stages: Stage | Target) -> Pipeline:
         wrong = list(target_faults(f"pipeline/{number}", each))
         faults += wrong
         if not wrong:
-            made.append(staged(each))
+            made.append(as_stage(each))
     names = [each.label for each in made]
     faults += [
         SpecFault(f"pipeline/{number}", f"there is a stage {name!r} before it; give them different names")
@@ -148,11 +155,38 @@ def pipeline(*stages: Stage | Target) -> Pipeline:
     return Pipeline(tuple(made))
 
 
-def staged(target: Stage | Target) -> Stage:
+def as_stage(target: Stage | Target) -> Stage:
     """The target as a stage."""
     if isinstance(target, Stage):
         return target
     if isinstance(target, Step):
-        options = (target.attempts, target.priority, target.fallback, target.when, target.transform)
-        return Stage(target.target, target.label, target.timeout, target.on_failure, *options)
+        options = {each.name: getattr(target, each.name) for each in fields(target)}
+        return Stage(**{**options, "name": target.label})
     return Stage(target, label(target))
+
+
+def stage(
+    name: str,
+    target: Target,
+    *,
+    parallel: int = 1,
+    timeout: float | None = None,
+    on_failure: OnFailure = "stop",
+    attempts: int = 1,
+    priority: int | None = None,
+    fallback: Sequence[Target] = (),
+    when: Callable[[Any], object] | None = None,
+    transform: Callable[[Any], object] | None = None,
+) -> Stage:
+    """A stage for `pipeline`. `parallel` is how many items may be in it at once; as many may wait before it, and then
+    the stages before it wait, too. The others are those of `step`, for each item; with on_failure "skip" an item that
+    fails goes no further, and its result is the `Failed`.
+
+    Raises SpecError with every fault.
+    """
+    faults = list(several_faults(f"stage {name!r}", "fallback", fallback))
+    others = () if faults else tuple(fallback)
+    made = Stage(target, name, timeout, on_failure, attempts, priority, others, when, transform, parallel)
+    faults += [*step_faults(made), *count_faults(f"stage {name!r}", "parallel", parallel)]
+    refuse(faults)
+    return made

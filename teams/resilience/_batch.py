@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Set
 from actors.spi import Clock, TimerHandle
 from supervisors.spi import checked
 from teams.resilience._fields import Delay, Positive
-from teams.resilience._local import Local
-from teams.resilience._policy import Batching, Call, Guard, Options
+from teams.resilience._policy import Batching, Call, Guard, Local, Options
 from teams.resilience.errors import BatchMismatch, WrongCall
 
 Key = tuple[Callable[..., object], tuple[Guard, ...]]

@@ -8,9 +8,8 @@ from typing import Any
 
 from supervisors.spi import checked
 from teams.resilience._fields import Count, Positive
-from teams.resilience._line import Line
-from teams.resilience._local import Local
-from teams.resilience._policy import Call, Options, Policy
+from teams.resilience._pace import Line
+from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import BulkheadFull, CallsItself
 from teams.resilience.events import CallRefused
 

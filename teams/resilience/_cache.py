@@ -18,10 +18,9 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from actors.spi import Clock
-from supervisors.spi import checked
-from teams.resilience._fields import Function, Positive, Seconds
-from teams.resilience._local import Local
-from teams.resilience._policy import Call, Options, Policy
+from supervisors.spi import Seconds, checked
+from teams.resilience._fields import Function, Positive
+from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import CallsItself, WrongCall
 
 _NOTHING = object()

@@ -9,8 +9,7 @@ from numbers import Real
 from supervisors.spi import SpecFault, checked
 from teams._checks.fields import refuse
 from teams.resilience._fields import Amount, Function, Positive
-from teams.resilience._local import Local
-from teams.resilience._policy import Call, Options, Policy
+from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import WrongCall
 from teams.resilience.events import DegradationEnded, Degraded
 

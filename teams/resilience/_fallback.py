@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault, checked
-from teams.resilience._fields import Function
+from teams.resilience._fields import Exceptions, Function, Which, is_meant
 from teams.resilience._policy import Call, Options, Policy, name_of
-from teams.resilience._which import Exceptions, Which, is_meant
 from teams.resilience.errors import AllFailed
 from teams.resilience.events import FellBack
 

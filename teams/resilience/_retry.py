@@ -14,10 +14,9 @@ import asyncio
 import re
 
 from actors.spi import current_clock, current_random, sleep
-from supervisors.spi import Backoff, checked, exponential
-from teams.resilience._fields import Count, Seconds
+from supervisors.spi import Backoff, Seconds, checked, exponential
+from teams.resilience._fields import Count, Exceptions, Which, is_meant
 from teams.resilience._policy import Call, Options, Policy
-from teams.resilience._which import Exceptions, Which, is_meant
 from teams.resilience.errors import Fatal, Recoverable, Refused, TimedOut
 from teams.resilience.events import CallGivenUp, CallTimedOut, Retried
 

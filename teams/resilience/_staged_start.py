@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from supervisors.spi import checked
-from teams.resilience._fields import Positive, Seconds
-from teams.resilience._local import Local
+from supervisors.spi import Seconds, checked
+from teams.resilience._fields import Positive
 from teams.resilience._pace import Pacer, SlidingWindow
-from teams.resilience._policy import Call, Options, Policy
+from teams.resilience._policy import Call, Local, Options, Policy
 
 
 class StageOptions(Options):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from supervisors.spi import checked
-from teams.resilience._fields import Seconds
+from supervisors.spi import Seconds, checked
 from teams.resilience._policy import Call, Options, Policy
 from teams.resilience.errors import TimedOut
 from teams.resilience.events import CallTimedOut

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 from actors.spi import current_cell
 from supervisors.spi import SpecError, SpecFault
 from teams._checks.fields import id_faults, refuse, seconds_faults
-from teams.protocols._agreement.exact import Exact, exact, plain
+from teams.protocols._agreement.decision import Exact, exact, plain
 from teams.protocols._person import Answered, PersonRef
 from teams.protocols.events import ConflictResolved
 
