@@ -66,7 +66,7 @@ class ChoreographyReader(FormReader):
     def member(self, path: str, key: str, value: object) -> object:
         """The id of a member."""
         if isinstance(value, str) and value not in self._names.seats:
-            self.fault(path, f"{key}: there is no member {value!r}; {nearest(value, self._names.seats)}")
+            self.fault(path, f"{key}: no member {value!r}; {nearest(value, self._names.seats)}")
         return value
 
 

@@ -184,7 +184,7 @@ class _TeamReader(FormReader):
         role = given.get("role")
         if isinstance(role, str) and self.names.declared and role not in self.names.declared:
             hint = nearest(role, self.names.declared)
-            self.faults.append(SpecFault(path, f"role: there is no role {role!r}; {hint}"))
+            self.faults.append(SpecFault(path, f"role: no role {role!r}; {hint}"))
             return None
         # Without its id, which has been missed, the rest of it is looked at all the same.
         return self.made(path, member, {"id": "member", **given}, None) if "work" in given else None

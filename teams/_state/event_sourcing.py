@@ -119,7 +119,7 @@ class EventSourced(Actor):
         self._kept = self.kept(_Kept)
 
     def on_start(self) -> None:
-        """Rebuilds the state, the first time, and has the store from then on until the actor is gone for good.
+        """Rebuilds the state, the first time, and owns the store until the actor has terminated.
 
         Raises `StoreDamaged`, and `StoreInUse` when another owner has it.
         """
@@ -172,7 +172,7 @@ class EventSourced(Actor):
 
 
 def close_when_gone(actor: Actor, log: EventLog) -> None:
-    """Lets go of the store when the actor is gone for good, killed or not. A restart keeps it: another owner in between
+    """Closes the store when the actor has terminated, killed or not. A restart keeps it: another owner in between
     would go unnoticed.
     """
     when_gone(actor, lambda _: log.close())

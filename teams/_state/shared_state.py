@@ -14,8 +14,8 @@ Versions count the changes of the whole state: a later change of any key has a h
 that of its last change (the `mod_revision` of etcd). So a key that was deleted and set again never has an old version.
 
 Promise: an acknowledged change is there, once, however often the actor crashes or is killed, and after the end of the
-process with a store of files. Values are copied when they come and when they go: nobody can change what the actor owns
-but by a message, which is why nobody needs a lock. Bounds: a watch ends with `WatchOverrun` when its reader falls
+process with a store of files. Values are copied on the way in and out: only a message changes what the actor
+owns, so no lock is needed. Bounds: a watch ends with `WatchOverrun` when its reader falls
 behind by `limit` changes.
 """
 
@@ -102,7 +102,7 @@ class RemoveWatcher(NamedTuple):
 class SharedStateRef(ActorRef["SharedState"]):
     """A shared state, from outside. Futures: `await` them, or `.get()` them in a thread.
 
-    Keys are text. What is no key, version or function is refused at once, with SpecError.
+    Keys are strings. A wrong key, version or function is refused at once, with SpecError.
     """
 
     __slots__ = ()
@@ -136,7 +136,7 @@ class SharedStateRef(ActorRef["SharedState"]):
 
     def compare_and_set(self, key: str, value: object, version: int) -> Future[int]:
         """Puts a value under a key whose entry is at `version`; 0: which is absent. A future of the version of the
-        change, which raises `VersionConflict` when somebody was faster.
+        change, which raises `VersionConflict` when another writer was faster.
         """
         _refuse(self.path, key=(str, key), version=(int, version))
         return self.ask(CompareAndSet(key, value, version), block=False)
@@ -166,7 +166,7 @@ class SharedStateRef(ActorRef["SharedState"]):
 
     def tell_changes(self, to: ActorRef[Any], key: str | None = None, *, current: bool = False) -> Future[None]:
         """Has every change of a key, of all keys by default, told to an actor as a `Change`, until `stop_telling`, or
-        until one of the two is gone for good. Asking again changes nothing, except that with `current` it is told
+        until one of the two has terminated. Asking again changes nothing, except that with `current` it is told
         again what stands there.
 
         A bounded mailbox that refuses a change misses it: versions tell.
@@ -210,7 +210,7 @@ class _Kept:
         self.watchers: dict[tuple[ActorRef[Any] | Watch, str | None], None] = {}
 
     def end_watches(self, path: str, reason: ExitReason) -> None:
-        """The state is gone for good."""
+        """The actor has terminated."""
         for watcher, key in self.watchers:
             if isinstance(watcher, Watch):
                 watcher.end(ActorDeadError(path, reason, AddWatcher(watcher, key, False)))
@@ -248,7 +248,7 @@ class SharedState(Actor):
         self._kept = self.kept(_Kept)
 
     def on_start(self) -> None:
-        """Reads the store, the first time, and has it from then on until the actor is gone for good.
+        """Reads the store, the first time, and owns it until the actor has terminated.
 
         Raises `StoreDamaged`, and `StoreInUse` when another owner has it.
         """

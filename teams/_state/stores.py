@@ -43,7 +43,7 @@ class EventStore(Protocol):
     """Keeps numbered events. One owner uses it, from one thread at a time; a second one is refused."""
 
     def load(self) -> Stored:
-        """Everything there is. Raises `StoreDamaged`, and `StoreInUse` when somebody else uses what is below."""
+        """Everything there is. Raises `StoreDamaged`, and `StoreInUse` when another owner uses it."""
         ...
 
     def append(self, number: int, events: Sequence[object]) -> None:
@@ -60,7 +60,7 @@ class EventStore(Protocol):
 
 
 class MemoryStore:
-    """A store for as long as somebody holds it. States are held as they are, so they have to be values."""
+    """A store in memory. States are held as they are, so they must be values."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -90,12 +90,12 @@ class MemoryStore:
 class FileStore:
     """JSON lines in `path`, one for each write, and the snapshot in a file beside it that ends in `.snapshot`.
 
-    Opening, reading and writing block the thread of whoever owns the store. A process that dies loses nothing that was
+    Opening, reading and writing block the thread of the owner. A process that dies loses nothing that was
     acknowledged; with `fsync` a machine that dies does not either, for the price of one `fsync` a write. A snapshot is
     written beside the old one and takes its place in one step (POSIX rename); after it the events begin anew.
 
     The first use opens the file of the events and locks it until `close`, against every other owner, in this process or
-    another; a process that dies loses its lock, too. Windows has no such lock: there nobody notices a second process.
+    another; a process that dies loses its lock, too. Windows has no such lock: a second process goes unnoticed there.
     """
 
     def __init__(

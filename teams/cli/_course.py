@@ -3,7 +3,7 @@
 Two threads go through it. One starts the tree, waits for it and stops it (`work`); the other waits for what happens - a
 signal, the end of the tree, output that went away - in one queue, and decides (`follow`). A signal handler only puts
 into that queue (`told`), so that nothing is ever interrupted half-way, and nothing is polled. Which threads they are,
-and where signals come from, is the business of whoever calls.
+and where signals come from, is the caller's.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Reached(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A person is to answer this; None: nothing is left to answer."""
+    """A person must answer this; None: nothing is left to answer."""
 
     text: str | None
 
@@ -109,7 +109,7 @@ class Course:
         front: Front | None = None,
     ) -> None:
         """`prepare` is entered with the runtime before anything starts in it, and left when it has stopped. `front` is
-        the person who may be asked something; None: nobody is there.
+        the person who may be asked something; None: there are none.
         """
         self._spec = spec
         self._name = printable(spec.id)
@@ -234,7 +234,7 @@ class Course:
         return None
 
     def _broke(self, error: Exception) -> None:
-        """Something that shows the tree has failed: the tree is stopped, and the end is no success."""
+        """Something that shows the tree has failed: the tree is stopped, and the exit code says so."""
         if self._broken is not None:
             return  # the stop is under way, and has been told of
         self._broken = error
@@ -251,7 +251,7 @@ class Course:
         assert self._front is not None
         self._view.ask(lines(text))
         if not self._front.listen(lambda line: self._inbox.put(Typed(line))):
-            self._view.say("it cannot be answered here: there is no input, or this is in the background (fg)")
+            self._view.say("it cannot be answered here: stdin is closed, or this runs in the background (fg)")
 
     def _stop(self, why: Notice, text: str) -> None:
         self._asked = why
@@ -316,7 +316,7 @@ class Course:
 
 def _said(loss: OSError) -> str:
     if isinstance(loss, BrokenPipeError):
-        return "nobody reads the output any more"
+        return "the reader of the output has closed it"
     return unwritable(loss)
 
 

@@ -4,11 +4,11 @@
 |---|---|---|---|
 | the input | pattern | a member | is it yours? |
 | a result | member | pattern | done |
-| `Decline` | member | pattern | not mine: the next is asked, nobody twice |
+| `Decline` | member | pattern | not mine: the next is asked, none twice |
 | `Handoff` | member | the team | not mine, but I know whose (teams/_members/handoff.py) |
 
-There is no loop: everybody is asked once at most, and handoffs refuse loops themselves. When nobody takes it, that is
-`NobodyTook`, with what everybody said.
+It does not loop: each member is asked at most once, and handoffs refuse loops themselves. If no member takes it, that
+is `NobodyTook`, with the reason of each.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def delegate(*members: Target) -> Delegate:
 
     Raises:
         SpecError: every fault
-        NobodyTook: when it is played: everybody declined
+        NobodyTook: when it is played: all declined
     """
     faults = list(members_faults("delegate", members))
     if not members:

@@ -3,14 +3,14 @@ in turn: commander, squad leaders, workers.
 
 | value | from | to | meaning |
 |---|---|---|---|
-| the input | pattern | root | what is to be done |
+| the input | pattern | root | the task |
 | `Plan` | leader | pattern | these parts, by these |
-| anything else | leader | pattern | orders for those whom the rules choose; without such, the result |
+| anything else | leader | pattern | orders for the children that the rules choose; without any, the result |
 | the work of a subtask, or the orders | pattern | child | at once; its answer may be a plan, too |
-| `Synthesis` | pattern | leader | everybody has ended: make one result |
+| `Synthesis` | pattern | leader | all have ended: make one result |
 
 A child that fails is a failure in the synthesis, and the leader decides; how many results there must be for that is a
-gather policy. No chain of leaders has anybody twice, and none is deeper than `max_depth`.
+gather policy. No chain of leaders has one twice, and none is deeper than `max_depth`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_DEPTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """Who works for whom, and when."""
+    """A leader, its children, and a condition."""
 
     parent: Target
     children: tuple[Target, ...]
@@ -42,7 +42,7 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class Hierarchical(Pattern):
-    """A root, and who works for whom."""
+    """A root, and the rules below it."""
 
     root: Target
     rules: tuple[Delegation, ...]
@@ -51,7 +51,7 @@ class Hierarchical(Pattern):
     policy: GatherPolicy
     within: float | None
     anybody: Target | None
-    """Who does a subtask that names nobody."""
+    """The target of a subtask that names none."""
     max_depth: int
 
     def parts(self) -> Iterator[Target]:
@@ -104,7 +104,7 @@ class Led(Inline):
         return DelegationLoop(run.run, tuple(map(label, (*self.above, self.leader))), self.whole.max_depth)
 
     def orders(self, run: RunContext, name: str, said: object) -> dict[str, tuple[Target, object]] | None:
-        """Who is to do what now; None: what the leader said is the result. Raises BadPlan."""
+        """The targets and their work; None: the leader's answer is the result. Raises BadPlan."""
         if isinstance(said, Plan):
             try:
                 return named_subtasks(said, self.whole.anybody)
@@ -128,9 +128,9 @@ def hierarchical(
     within: float | None = None,
     max_depth: int = MAX_DEPTH,
 ) -> Hierarchical:
-    """`root` gets the input and answers with a `Plan` of subtasks, or with orders that go to those whom the rules
-    choose. They work at once, and each may lead others in the same way. At last the root gets a `Synthesis` and answers
-    with the result.
+    """`root` gets the input and answers with a `Plan` of subtasks, or with orders that go to the children that the
+    rules choose. They work at once, and each may lead others in the same way. In the end the root gets a `Synthesis`
+    and answers with the result.
 
     Args:
         root: who leads
@@ -184,7 +184,7 @@ MOST = 1_000_000
 
 
 def rule_faults(root: Target, rules: Sequence[Delegation]) -> Iterator[SpecFault]:
-    """What is wrong with rules: loops, and parents that nobody delegates to."""
+    """What is wrong with rules: loops, and parents that no rule delegates to."""
     path = "hierarchical/rules"
     given: Sequence[object] = rules
     good = [rule for rule in given if isinstance(rule, Delegation)]
@@ -204,6 +204,4 @@ def rule_faults(root: Target, rules: Sequence[Delegation]) -> Iterator[SpecFault
     yield from (SpecFault(path, f"it is a loop: {way}") for way in sorted(looped))
     for rule in good:
         if label(rule.parent) not in reached:
-            yield SpecFault(
-                path, f"nobody delegates to {label(rule.parent)}, who is a parent; the root is {label(root)}"
-            )
+            yield SpecFault(path, f"no rule delegates to the parent {label(rule.parent)}; the root is {label(root)}")

@@ -1,6 +1,7 @@
 """Pipeline: items go through stages, and every stage works on another item at the same time.
 
-Promise: an item that has passed a stage is not there again, whoever crashes; results come in the order of the items.
+Promise: an item that has passed a stage does not return to it, under any crashes; results have the order
+of the items.
 Bounded: a stage has at most `parallel` items in it and as many waiting before it; when those places are taken, the
 stage before holds its items, and so on up to the source, which is read no faster than the first stage works. What is
 kept is the items on their way and the results, not the outcome of each stage.
@@ -92,7 +93,7 @@ class Line:
                 await self._queues[number + 1].put(item)
         self._open[number] -= 1
         if self._open[number]:
-            queue.put_nowait(END)  # for the next one; nobody else puts anything there any more
+            queue.put_nowait(END)  # for the next task; the queue gets no more items
         elif not last:
             await self._queues[number + 1].put(END)
 

@@ -1,6 +1,6 @@
 """Sequential: one step after the other, each with the result of the one before.
 
-Promise: a step that is done is not done again, whoever crashes; the first failure that no step option covers ends the
+Promise: a finished step is not run again, under any crashes; the first failure that no step option covers ends the
 pattern, with what was done by then in `RunFailed.partial`.
 """
 

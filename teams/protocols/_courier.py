@@ -8,12 +8,12 @@
 
 States of a send: *under way* - *acknowledged*; or *resting* after a failure, and *under way* again; or *given up*.
 
-Promise, whoever crashes or is killed at any step, the courier included, and whichever messages are lost, doubled or
-late on their way to the receiver:
+Promise, under crashes and kills of every participant at any step, the courier included, and with messages lost, doubled
+or late on their way to the receiver:
 
 - `at_least_once`: acknowledged means that the handler has returned, at least once. The message is sent again when it
   raised, was interrupted, or did not return within `timeout`.
-- `at_most_once`: it is sent once. Given up means that nobody knows whether it was handled.
+- `at_most_once`: it is sent once. After giving up it is unknown whether it was handled.
 - Every send ends in `Acknowledged` or `Unacknowledged`, which says why.
 - Two sends of one correlation id are one: the second gets the outcome of the first, for as long as that is among the
   last `remember` of the courier.
@@ -68,8 +68,8 @@ class Unacknowledged:
 
     correlation_id: str
     reason: Literal["spent", "fatal", "gone", "deadline", "unacknowledged"]
-    """The attempts are spent; the receiver said that no attempt would help; it is gone for good; the deadline has come;
-    or the one attempt of `at_most_once` failed.
+    """The attempts are spent; the receiver said that no attempt would help; it has terminated; the deadline has
+    passed; or the one attempt of `at_most_once` failed.
     """
     error: BaseException
     attempts: int

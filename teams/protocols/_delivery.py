@@ -212,8 +212,8 @@ class Delivery:
     def fail(
         self, error: BaseException, allowed: int, *, interrupted: bool = False
     ) -> Literal["gone", "fatal", "spent"] | None:
-        """Counts a failure, unless the attempt was interrupted. Returns why there is no next attempt; None: there is
-        one.
+        """Counts a failure, unless the attempt was interrupted. Returns why it was the last attempt; None: the next
+        one follows.
         """
         interrupted = interrupted or self.was_interrupted(error)
         self.failures += not interrupted

@@ -1,13 +1,13 @@
 """A person in the loop: an actor that stands for one.
 
     message                             from, to             answer
-    Consult(text, options, ...)         anybody to it        Answered or Defaulted, when it has come to that
+    Consult(text, options, ...)         any to it            Answered or Defaulted, in the end
     Answer(id, choice)                  a front to it        None; `NoSuchQuestion` or `NoSuchChoice`
     GetQuestions()                      a front to it        the questions that wait, oldest first
 
     state     goes to      when
     open      answered     the person chose
-    open      defaulted    the deadline has passed, or the actor is gone for good
+    open      defaulted    the deadline has passed, or the actor has terminated
 
 Promise: every question that was taken ends in an `Answered` or a `Defaulted`, through crashes and kills of this actor;
 deadlines run on meanwhile. A question that is asked again under its own id (its asker has crashed since) is not asked
@@ -41,7 +41,7 @@ class Consult(NamedTuple):
     options: tuple[object, ...] = ()
     """What may be chosen; empty: anything."""
     default: object = None
-    """What takes effect when nobody answers in time."""
+    """What takes effect without an answer in time."""
     within: float | None = None
     """Seconds to answer in; None: any time."""
     id: str | None = None
@@ -66,7 +66,7 @@ class AnswerDue(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What the person is to decide."""
+    """What the person must decide."""
 
     id: str
     text: str
@@ -85,7 +85,7 @@ class Answered(NamedTuple):
 
 
 class Defaulted(NamedTuple):
-    """Nobody answered, and the default took effect."""
+    """No answer came, and the default took effect."""
 
     question: Question
     choice: Any
@@ -111,7 +111,7 @@ class PersonRef(ActorRef["Person"]):
         Args:
             text: the question
             options: what may be chosen; empty: anything
-            default: what takes effect when nobody answers in time
+            default: what takes effect without an answer in time
             within: seconds to answer in; None: any time
             id: give one to a question that may be asked again after a crash of the asker: it is the same question
 
@@ -127,7 +127,7 @@ class PersonRef(ActorRef["Person"]):
 
     def answer(self, id: str, choice: object) -> Future[None]:
         """Answers a question. The future raises `NoSuchQuestion` when it does not wait (any more), `NoSuchChoice` when
-        `choice` is none of its options. What is no id raises SpecError at once.
+        `choice` is none of its options. A wrong id raises SpecError at once.
         """
         refuse(id_faults(self.path, "id", id))
         return self.ask(Answer(id, choice), block=False)
@@ -224,7 +224,7 @@ class Person(Actor):
     def due(self, message: AnswerDue) -> None:
         if message.id in self._desk.open:
             question, _ = self._desk.open[message.id]
-            self._close(Defaulted(question, question.default, "nobody answered in time"))
+            self._close(Defaulted(question, question.default, "no answer came in time"))
 
     def _arm(self, question: Question) -> None:
         if question.deadline is not None:
@@ -236,4 +236,4 @@ class Person(Actor):
     def _gone(self, desk: _Desk, reason: ExitReason) -> None:
         """There will be no further incarnation."""
         for question, _ in list(desk.open.values()):
-            self._close(Defaulted(question, question.default, f"the person is gone: {reason}"))
+            self._close(Defaulted(question, question.default, f"the person has terminated: {reason}"))

@@ -1,4 +1,4 @@
-"""The vocabulary of agents: what one tells another, whatever they work on.
+"""The vocabulary of agents: messages between agents, independent of their work.
 
 | message | meaning | answer |
 |---|---|---|
@@ -27,7 +27,7 @@ class Notice(Message):
     """Base of the vocabulary."""
 
     sender: str | None = None
-    """The path of the actor that sent it; None: somebody outside."""
+    """The path of the actor that sent it; None: code outside of any actor."""
     correlation_id: str
     """What it belongs to."""
     at: float

@@ -27,7 +27,7 @@ def electorate(
         timeout: seconds without a leader until a candidate stands, plus a random time up to as long. It must exceed the
             time that a message takes, and the time that a busy candidate takes to handle one.
         stand_for: candidate -> path of the actor that it stands for, such as `crew/members/ann`. The candidate leads
-            only while that actor is up. If there is no such actor for ten elections, a `StandsForNobody` reports it.
+            only while that actor is up. If it is missing for ten elections, a `StandsForNobody` reports it.
         candidate: the class, for your own hooks
         options: those of `supervisors.child`, for every candidate
 

@@ -31,9 +31,9 @@ class _Open:
 
 
 class _Gathering:
-    """Items, each with whoever waits for its result.
+    """Items, each with the caller that waits for its result.
 
-    It runs in a task of its own, in the context of the first who came: whoever is cancelled leaves the others their
+    It runs in a task of its own, in the context of the first who came: a cancelled caller leaves the others their
     results. The last who leaves ends it.
     """
 
@@ -45,7 +45,7 @@ class _Gathering:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Nobody else joins; the function is called."""
+        """No further item joins; the function is called."""
         if self.timer is not None:
             self.timer.cancel()
         self._task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
@@ -54,7 +54,7 @@ class _Gathering:
         """The caller waits no longer; what it brought is left out, unless the function has it already."""
         self.members.pop(member, None)
         if member.done() and not member.cancelled():
-            member.exception()  # it is nobody's now, and asyncio would report it as forgotten
+            member.exception()  # no caller takes it, and asyncio would report it
         if self.members:
             return
         if self.timer is not None:

@@ -150,9 +150,9 @@ class ResourceClient:
 
         Raises:
             SpecError: at once, with everything that is wrong with the arguments
-            ResourceUnavailable: on entering, at once: there is no such pool, or not as much in all
+            ResourceUnavailable: on entering, at once: an unknown pool, or more than it has in all
             ResourceTimeout: on entering
-            ActorDeadError: on entering, there is no `Resources` any more
+            ActorDeadError: on entering: the `Resources` have terminated
             BlockingCallError: on entering with `with`, in a thread that runs an event loop
         """
         return Grant(self._ref, _checked("acquire()", wants, priority, timeout))

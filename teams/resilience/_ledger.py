@@ -24,12 +24,12 @@ from teams.resilience._pool import ResourcePool
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Claim:
-    """What somebody wants all of. It is known by its identity, in every message about it."""
+    """Amounts that a client wants all of. Messages name it by its identity."""
 
     wants: Mapping[str, float]
     priority: int
     holder: ActorRef[pykka.Actor] | None
-    """The actor whose code it is, whose end releases the claim; `None`: it is no actor's."""
+    """The actor whose code made the claim, and whose end releases it; None: code outside of any actor."""
     incarnation: int
 
 
@@ -136,7 +136,7 @@ class Ledger:
         return granted
 
     def refill_at(self, now: float) -> float | None:
-        """When a rate that somebody waits for next gets something back."""
+        """When a rate that a claim waits for next gets something back."""
         times = (
             taken[0][0] + self._period(name)
             for name in self._taken

@@ -57,7 +57,7 @@ class SlidingWindow:
 
 
 class Line:
-    """Whoever came first is first. On one event loop."""
+    """First come, first served. On one event loop."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
@@ -80,7 +80,7 @@ class Line:
             raise
 
     def admit(self) -> bool:
-        """Lets the first in; false when nobody waits."""
+        """Lets the first in; false when no caller waits."""
         while self._waiting:
             turn, _ = self._waiting.popitem(last=False)
             if not turn.done():  # one that was cancelled has yet to run to leave the line

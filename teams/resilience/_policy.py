@@ -9,7 +9,7 @@
     async def ask(question: str) -> str: ...
 
 A call is that of an async function, of a plain one that returns an awaitable, or of a method such as `ref.call`; in an
-actor with a thread of its own, of any function. It runs in the task of its caller, so that whoever cancels the caller
+actor with a thread of its own, of any function. It runs in the task of its caller, so cancelling the caller
 cancels the call; nothing cancels a function that blocks its thread.
 
 What a policy remembers (a state, who waits) belongs to the policy object, and to all functions it is put around: two
@@ -57,8 +57,8 @@ def name_of(function: Callable[..., object]) -> str:
 class Local(Generic[S]):
     """The state of a policy on the event loop that uses it.
 
-    It is made, with the clock of whoever uses the policy first, on the first loop, and is nobody else's while that loop
-    is open: a policy that waits on one loop for what happens on another would wait for ever. On a later loop the policy
+    It is made on the first loop, with the clock of the first user of the policy, and belongs to that loop while it is
+    open: a policy that waits on one loop for what happens on another would wait for ever. On a later loop the policy
     begins afresh.
     """
 
@@ -68,7 +68,7 @@ class Local(Generic[S]):
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.state: S | None = None
-        """The state as it is; `None`: nobody has used the policy."""
+        """The state; None: the policy was not used yet."""
 
     def get(self) -> S:
         """The state, for code that runs on a loop. Raises `PolicyInUse`."""

@@ -1,8 +1,8 @@
-"""Resources that actors share: all of what one asks for is granted, or nothing; and it comes back, whoever dies.
+"""Resources that actors share: a claim is granted as a whole or not at all, and returns when its holder ends.
 
 | message | from | answer |
 |---------|------|--------|
-| `Take(claim)`     | whoever wants something | once it is granted; `ResourceUnavailable` if it never can be |
+| `Take(claim)`     | a client               | once it is granted; `ResourceUnavailable` if it never can be |
 | `GiveBack(claim)` | the same, in any case: done with it, cancelled, out of time | `None` |
 | `Inspect()`       | anybody | how each pool is used |
 | `Down`            | the runtime: an actor that holds or waits has ended | |
@@ -14,9 +14,9 @@ is of.
 Promise: the claims that are held never exceed a pool, and a claim is gone in the end. Both hold while clients and
 `Resources` itself crash or are killed at any step. What is held and who waits is kept through every incarnation. A
 `Take` that a crash of `Resources` has swallowed is sent again, as is a `GiveBack`; both may come twice. `Resources`
-monitors whoever holds or waits, and looks after a restart whether they are there.
+monitors holders and waiting clients, and checks after a restart whether they are there.
 
-Bounds: a claim waits as long as its client does; there is no limit on how many wait.
+Bounds: a claim waits as long as its client does; their number has no limit.
 """
 
 from __future__ import annotations
@@ -224,12 +224,12 @@ class Resources(Actor):
         claim = waited.claim
         place = None if claim.holder is None else claim.holder.path
         self.runtime.events.publish(ResourcesGranted(self.path, now, place, claim.wants, now - waited.since))
-        # Whoever does not wait any more has sent a GiveBack, which is on its way.
+        # A client that no longer waits has sent a GiveBack, which is on its way.
         answer(waited.reply, True)
 
 
 def _refuse_all(path: str, ledger: Ledger, reason: ExitReason) -> None:
-    """Nobody will grant anything any more."""
+    """The actor has terminated: every waiting claim is refused."""
     for each in list(ledger.waiting.values()):
         ledger.drop(each.claim)
         settle_failure(each.reply, ActorDeadError(path, reason, Take(each.claim)), path)

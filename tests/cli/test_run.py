@@ -177,7 +177,7 @@ def test_a_signal_stops_the_tree_in_order_and_exits_with_0(run: Run, number: sig
 
 
 def test_a_closed_terminal_stops_the_tree_in_order(run: Run, tmp_path: Path) -> None:
-    """Guards the whole of it: the hangup, and output that goes to a terminal that is no more."""
+    """Guards the whole of it: the hangup, and output that goes to a terminal that has closed."""
     script = tmp_path / "job.py"
     script.write_text(script.read_text() + LEAVING)
     ours, theirs = pty.openpty()
@@ -235,7 +235,7 @@ def test_a_handler_that_holds_the_loop_does_not_keep_the_process(run: Run) -> No
 
 
 def test_a_signal_during_the_start_is_a_stop_too(run: Run) -> None:
-    """Guards the first start: it is cut short, and that is no failure."""
+    """Guards the first start: it is cut short, and that is not a failure."""
     program = run("job.py:slow")
     program.until("starting")
     program.signal(signal.SIGTERM)
@@ -245,7 +245,7 @@ def test_a_signal_during_the_start_is_a_stop_too(run: Run) -> None:
 
 
 def test_kill_9_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
-    """Guards that there is no helper process, file or port that only an orderly end would clean up."""
+    """Guards against helper processes, files and ports that only an orderly end would clean up."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     before = {path.name for path in tmp_path.iterdir() if path.name != "__pycache__"}
@@ -378,7 +378,7 @@ def test_a_pipe_that_nobody_reads_any_more_stops_the_tree_in_order(run: Run) -> 
     program.process.stdout.close()
     errors = program.process.stderr.read()
     assert program.process.wait() == 128 + signal.SIGPIPE
-    assert "nobody reads the output" in errors
+    assert "the reader of the output has closed it" in errors
     assert "crashed" not in errors
     assert "BrokenPipe" not in errors
 

@@ -79,7 +79,7 @@ class Stubborn(Actor):
 
 
 class Stuck(Actor):
-    """The same in a thread, which nobody can kill."""
+    """The same in a thread, which cannot be killed."""
 
     host = "thread"
 
@@ -137,7 +137,7 @@ class Command:
     observations: list[Any]
 
     def order(self, kind: type[Any]) -> list[str]:
-        """Whom something befell, in order, without what the job did by itself."""
+        """The affected actors, in order, without what the job did by itself."""
         return [each.path for each in self.observations if isinstance(each, kind) and not each.path.endswith("/job")]
 
 
@@ -283,7 +283,7 @@ def test_a_pause_and_a_resume_at_any_step_lose_nothing() -> None:
 
 @pytest.mark.parametrize(("kind", "seconds"), [(Stubborn, 10.0), (Stuck, 11.0)])
 def test_what_does_not_stop_is_killed_by_the_second_signal(kind: type[Actor], seconds: float) -> None:
-    """A stop without a limit waits for ever, until somebody loses patience; a thread is left behind a second later."""
+    """A stop without a limit waits for ever, until the user loses patience; a thread is left behind a second later."""
     tree = supervisor("root", child("loop", OnLoop), child("bad", kind, shutdown="infinity"))
     stuck = 0
     for step in range(20):
@@ -300,7 +300,7 @@ def test_what_does_not_stop_is_killed_by_the_second_signal(kind: type[Actor], se
 
 @pytest.mark.parametrize(("third", "seconds"), [(None, 2.0 + PATIENCE), (3.0, 3.0)])
 def test_what_a_kill_does_not_end_is_left_behind(third: float | None, seconds: float) -> None:
-    """After five seconds, or at once for somebody who asks a third time."""
+    """After five seconds, or at once at the third signal."""
     signals = {1.0: INT, 2.0: TERM} | ({third: TERM} if third is not None else {})
     command = run(supervisor("root", child("loop", OnLoop)), {}, signals, held=1000.0)
     assert command.end == Forsaken(TERM)

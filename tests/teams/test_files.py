@@ -313,7 +313,7 @@ def test_every_fault_comes_at_once_with_its_place_and_the_nearest_name() -> None
         ("desk/roles/specialist", "max_member"): "did you mean 'max_members'?",
         ("desk/roles/[1]", "name"): "is missing",
         ("desk/members/triage", "work"): "has no 'ecko'",
-        ("desk/members/billing", "role"): "there is no role 'specialists'; did you mean 'specialist'?",
+        ("desk/members/billing", "role"): "no role 'specialists'; did you mean 'specialist'?",
         ("desk/members/billing", "backof"): "did you mean 'backoff'?",
         ("desk/members/tech", "restart"): "'permanent', 'transient' or 'temporary'",
         ("desk/members/tech", "accepts"): "NUMBER is int, expected a function",
@@ -523,10 +523,10 @@ def test_a_choreography_in_a_file_is_the_one_of_its_builder() -> None:
         (
             '= "validator"\n"order',
             '= "validater"\n"order',
-            "order/event_handlers/order.received: agent: there is no member 'validater'; did you mean",
+            "order/event_handlers/order.received: agent: no member 'validater'; did you mean",
         ),
-        ('undo = "restock"', 'undo = "restok"', "event_handlers/order.validated: undo: there is no member 'restok'"),
-        ('"inventory-2",', '"inventory",', "agent: there is no member 'inventory'; did you mean 'inventory-2'?"),
+        ('undo = "restock"', 'undo = "restok"', "event_handlers/order.validated: undo: no member 'restok'"),
+        ('"inventory-2",', '"inventory",', "agent: no member 'inventory'; did you mean 'inventory-2'?"),
         ('"order.received" = ', '"order received" = ', "order received: a pattern is a topic"),
         (
             'emits = "inventory.confirmed"',

@@ -1,7 +1,7 @@
 """Conflicts between members, and how they end.
 
     conflict         goes to                                    a tie
-    Contention       the higher priority                        whoever claimed first
+    Contention       the higher priority                        the earlier claim
     Contradiction    the statement with the stronger evidence   a person
     Disagreement     a person, with a deadline and a default    -
 
@@ -68,8 +68,8 @@ class Contention:
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """Several say different things of one matter. `default` and `within` (seconds) are for the person, if it comes to
-    that.
+    """Several say different things of one matter. `default` and `within` (seconds) are for the
+    person, if one is asked.
     """
 
     about: str
@@ -118,7 +118,7 @@ class Escalated(NamedTuple):
 
 
 def resolve(conflict: Conflict) -> Resolved | Escalated:
-    """Decides a conflict, or says what to ask a person. Raises SpecError for what is no conflict."""
+    """Decides a conflict, or says what to ask a person. Raises SpecError for another value."""
     match conflict:
         case Contention(_, claims):
             most = max(claim.priority for claim in claims)
@@ -163,13 +163,13 @@ async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None
     """Resolves a conflict, if need be by asking the person, from the code of an actor.
 
     Args:
-        conflict: what is to be resolved
-        person: whom to ask
+        conflict: what to resolve
+        person: asked if the rules do not decide
         id: give one where it may be settled again after a crash: the person is asked once
 
     Raises:
-        SpecError: it is no conflict, no person or no id
-        ActorDeadError: the person was gone before it was asked
+        SpecError: the conflict, the person or the id is another value
+        ActorDeadError: the person had terminated
     """
     refuse(_person_faults(person), id_faults("settle()", "id", id))
     resolution = resolve(conflict)
@@ -198,7 +198,7 @@ def _distinct(values: Iterable[T]) -> tuple[T, ...]:
 
 
 def _check(what: str, name: str, parties: object, kind: type[Party], within: float | None = None) -> None:
-    """Refuses a conflict that nobody could decide, with all its faults."""
+    """Refuses a conflict that cannot be decided, with all its faults."""
     faults = list(seconds_faults(what, "within", within))
     if not isinstance(parties, Sequence) or not parties:
         faults.append(SpecFault(what, f"{name}: must be a tuple of at least one {kind.__name__}, got {parties!r}"))

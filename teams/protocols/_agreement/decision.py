@@ -10,7 +10,7 @@
     first_past(n)          what is the first to have n votes, in the order they came (first past the post)
 
 Abstentions are no votes and count for nothing, not for the quorum either. A tie is a result, and so
-is a vote that decides nothing. Whoever crashes over the question or does not answer in time abstains, with the reason
+is a vote that decides nothing. A participant that crashes or does not answer in time abstains, with the reason
 in the ruling. The counting is pure; only `first_past` looks at the order. Bounds: one message a participant, one
 deadline.
 """
@@ -39,7 +39,7 @@ def exact(number: Fraction | float) -> Exact:
     """The number as it is written.
 
     The float 0.1 is a little more than a tenth: ten of them are less than 1.0 when they are added up as floats, and
-    more when they are added up as what they are. Whoever writes 0.1 means a tenth, and its shortest text says so.
+    more when they are added up as what they are. A user who writes 0.1 means a tenth, as its shortest repr says.
     """
     if isinstance(number, int | Fraction):
         return Fraction(number)
@@ -84,7 +84,7 @@ def weighted(weights: Mapping[str, float], *, quorum: int = 0) -> Rule:
     written: ten times 0.1 is 1.
 
     Raises:
-        SpecError: a weight is no number from 0
+        SpecError: a weight is not a number >= 0
     """
     if not isinstance(weights, Mapping):
         raise SpecError([SpecFault("weighted()", f"weights: must be a mapping {{voter: weight}}, got {weights!r}")])
@@ -149,7 +149,7 @@ def tally(votes: Votes, rule: Rule) -> Tally:
     """Counts the votes by a rule.
 
     Raises:
-        SpecError: somebody voted twice, or for what cannot be counted; or `rule` is none
+        SpecError: a voter voted twice or for something that cannot be counted, or `rule` is not a rule
     """
     faults = list(_rule_faults("tally()", rule))
     pairs = list(votes.items()) if isinstance(votes, Mapping) else list(votes)
@@ -264,7 +264,7 @@ class Decision(Pattern):
         return Ruling(tally(votes, self.rule), votes, abstained)
 
     def _refusal(self, answer: object) -> str | None:
-        """Why an answer is no vote."""
+        """Why an answer is not a vote."""
         if answer is None:
             return "it abstained"
         if isinstance(answer, Abstain):

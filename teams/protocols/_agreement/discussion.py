@@ -82,7 +82,7 @@ Until = Literal["consensus"] | Callable[[Transcript], object] | None
 
 
 def consensus(transcript: Transcript) -> bool:
-    """Whether everybody said the same in the last round, and nobody missed it."""
+    """Whether all participants said the same in the last round, and none missed it."""
     if not transcript.entries:
         return False
     last = transcript.round(transcript.entries[-1].round)

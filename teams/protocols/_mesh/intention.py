@@ -43,11 +43,11 @@ class Yielded(NamedTuple):
     """Who objected, or had not consented in time."""
     why: str
     objected: bool
-    """Whether somebody did, rather than the time being up."""
+    """Whether a peer objected; otherwise the time was up."""
 
 
 class ActFailed(NamedTuple):
-    """The peer crashed, was killed or is gone; how far the action came, nobody knows."""
+    """The peer crashed, was killed or has terminated; how far the action came is unknown."""
 
     intention: Intention
     reason: ExitReason

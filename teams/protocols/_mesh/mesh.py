@@ -11,7 +11,7 @@
     idle        looking     the state changes
 
 Promise: that of `Peer` for the resources of moves, and of `SharedState` for the state. A member that crashes looks
-again when it is back; nobody waits for it. The mesh comes to rest when `until` holds or nobody knows a further move.
+again when it is back; no member waits for it. The mesh comes to rest when `until` holds or no member has a move.
 Bounds: one move under way a member; an action that changes nothing is not tried again before something else changes.
 """
 
@@ -97,7 +97,7 @@ class MeshMember(Peer):
         if message.incarnation == self.incarnation:
             self._busy = False
             if isinstance(message.outcome, Yielded) and not message.outcome.objected:
-                self._looked_at = -1  # its time was up, so nobody has said no
+                self._looked_at = -1  # its time was up: no peer has objected
             self._look()
 
     def _look(self) -> None:
@@ -162,7 +162,7 @@ def mesh(
         settings = options.copy()
         settings["args"] = {"behaviour": behaviour, "until": until}
         children.append(child(name, MeshMember, **settings))
-    # A member hears of every change: that is no progress. What it decides may crash it all the same, again and again.
+    # A member gets every change, which does not count as progress: its decision may crash it again and again.
     return supervisor(id, *children, period=60.0)
 
 
@@ -170,7 +170,7 @@ async def rest(state: SharedStateRef, until: Callable[[Values], object]) -> dict
     """Waits until `until(values)` holds for a shared state, and returns the values.
 
     Raises:
-        ActorDeadError: the state is gone for good
+        ActorDeadError: the state has terminated
         WatchOverrun: this code does not get to run often enough
     """
     watch = await state.watch()

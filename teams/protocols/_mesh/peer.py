@@ -1,7 +1,7 @@
 """Intentions: peers without a leader announce what they will do, wait for objections, and act or yield.
 
     message                          from, to                   answer
-    Intend(action, resource, ...)    anybody to a peer          Acted, Yielded or ActFailed, when it has come to that
+    Intend(action, resource, ...)    any to a peer              Acted, Yielded or ActFailed, in the end
     Announcement(intention)          the peer to every peer     Consent or Objection; late, where the answer has to wait
     Reaction(...)                    the answer, to the peer    none
     PeerEnded(path, incarnation)     events to the peer         none: as good as consent
@@ -18,10 +18,10 @@ its own that conflicts acts or has precedence, and consents otherwise: the rules
 precedence by priority, then time, then path. What priorities add to them: who consents to an announcement that goes
 before a waiting intention of its own asks that peer once more, for the consent it has from there was given before.
 
-Promise: two conflicting intentions never act at the same time, whoever crashes whenever, and every intention ends
+Promise: two conflicting intentions never act at the same time, under any crashes, and every intention ends
 acted, yielded or failed. Acting ends with the incarnation: it is over before anybody is told of that end. Peers are
 those whose incarnation lives (a group of the registry), and one that ends while it is asked has consented: its
-intentions have ended with it. Precedence is a total order, so nobody waits in a circle; the deadline bounds every wait,
+intentions have ended with it. Precedence is a total order, so no wait is a circle; the deadline bounds every wait,
 also behind a peer that acts for ever. Bounds: two messages a peer and intention, one more for each precedence given; an
 answer that waits is kept until the own action ends.
 """
@@ -137,10 +137,10 @@ class PeerRef(ActorRef["Peer"]):
     def intend(
         self, action: object, resource: str, *, priority: int = 0, within: float | None = None
     ) -> Future[Outcome]:
-        """Has the peer announce this and do it, unless somebody objects. A future of what became of it.
+        """Has the peer announce this and do it, unless a peer objects. Returns a future of the outcome.
 
         Args:
-            action: what `act` is to do
+            action: what `act` will do
             resource: what it needs for itself alone
             priority: more goes first, among intentions that wait
             within: seconds for the consent of all; None: the peer's own `within`
@@ -188,7 +188,7 @@ class Peer(Actor):
     # What the subclass fills in
 
     async def act(self, intention: Intention) -> object:
-        """Does it. Nobody whose intention conflicts acts meanwhile. Raising is a crash; cancelled when it ends."""
+        """Does it. No peer with a conflicting intention acts meanwhile. Raising is a crash; cancelled when it ends."""
         raise NotImplementedError
 
     def objection(self, intention: Intention) -> str | None:
@@ -335,7 +335,7 @@ class Peer(Actor):
         self._end(wish, Yielded(intention, to, why, objected))
 
     def _end(self, wish: _Wish, outcome: Outcome) -> None:
-        """The intention has ended: whoever waited for that goes on."""
+        """The intention has ended: those that waited for it go on."""
         kept, id = self._kept, wish.intention.id
         del self._wishes[id]
         _, reply = kept.open.pop(id)

@@ -25,7 +25,7 @@ class Route(NamedTuple):
     steps: bool
     """Whether a step of a choreography is among them."""
     vacant: tuple[Subscription, ...] = ()
-    """Steps of choreographies that nobody takes any more: whoever did is gone for good."""
+    """Steps of choreographies whose member has terminated."""
 
 
 class Board(Outbox[EventDelivery | UndoDelivery]):
@@ -37,12 +37,10 @@ class Board(Outbox[EventDelivery | UndoDelivery]):
         self.choreographies: dict[str, frozenset[str]] = {}
         """The topics with which a choreography ends, by its name."""
         self.vacant: dict[str, list[Subscription]] = {}
-        """The steps whose member is gone for good, by the name of the choreography, until it is told anew."""
+        """The steps whose member has terminated, by the name of the choreography, until it is set again."""
         self.routes: dict[str, Route] = {}
         self.seen: dict[str, Publication | int] = {}
-        """The events that were published last, by id: the publication while somebody waits for it, else how many heard
-        of it.
-        """
+        """The last events, by id: the publication while a caller waits for it, else its number of subscribers."""
         self.dead: deque[DeadEvent] = deque()
         self.chains: dict[str, Chain] = {}
         """The chains under way, by correlation id."""
@@ -66,7 +64,7 @@ class Board(Outbox[EventDelivery | UndoDelivery]):
         return found
 
     def ends_with(self, topic: str) -> bool:
-        """Whether some choreography ends with this topic, so that nobody needs to hear of it."""
+        """Whether a choreography ends with this topic, so that it needs no subscriber."""
         return any(topic in ends for ends in self.choreographies.values())
 
     def patterns(self) -> tuple[str, ...]:

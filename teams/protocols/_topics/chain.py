@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from teams.protocols._topics.subscriber import StepTerms, Subscriber
 
 Status = Literal["completed", "compensated", "compensation_failed", "unheard"]
-"""How a chain ended: all of its steps are done; they are undone; some could not be undone; it had none, for nobody
-heard the event it began with.
+"""How a chain ended: all of its steps are done; they are undone; some could not be undone; it had none, because its
+first event had no subscriber.
 """
 
 
@@ -35,7 +35,7 @@ class ChainFailure:
 
     topic: str
     subscriber: str | None
-    """None: no single step, but the deadline of the chain, or that nobody heard how it began."""
+    """None: not a single step, but the deadline of the chain, or a first event without a subscriber."""
     reason: Reason | Literal["deadline"]
     error: BaseException | None
 
@@ -63,12 +63,12 @@ class ChainOutcome:
     """The steps that were undone, in the order in which they were: the reverse."""
     not_undone: tuple[NotUndone, ...] = ()
     under_way: tuple[str, ...] = ()
-    """Who had not finished by the deadline. A step that is completed after it is undone then."""
+    """The paths of the subscribers that had not finished by the deadline. A step completed later is undone then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """To whoever undoes a step: take it back. May come again when it was not acknowledged, with the same id."""
+    """To the member that undoes a step: take it back. Comes again, with the same id, if it was not acknowledged."""
 
     id: str
     event: Event
@@ -139,7 +139,7 @@ class Chain:
         self.to_undo: list[Completed] = []
         self.failure: ChainFailure | None = None
         self.abandoned = False
-        """Whether its deadline has passed: what has begun is no longer waited for."""
+        """Whether its deadline has passed. It then waits for steps under way no longer."""
         self.undoing: UndoDelivery | None = None
         self.undone: list[ChainStep] = []
         self.not_undone: list[NotUndone] = []
@@ -165,7 +165,7 @@ class Chain:
 
     @property
     def unheard(self) -> bool:
-        """Whether nobody heard the event it began with. One that somebody emits further on is not told here."""
+        """Whether its first event had no subscriber. Events that members emit later do not count."""
         return self.failure is not None and self.failure.reason == "unheard" and self.failure.subscriber is None
 
     @property

@@ -1,4 +1,4 @@
-"""Choreographies: members that hear of each other's events, and nobody who conducts them.
+"""Choreographies: members that react to each other's events, without a conductor.
 
     order = choreography(
         "order",
@@ -61,11 +61,11 @@ class Choreography:
             for what, name in (("member", step.member), ("undo", step.undo)):
                 if name is not None and name not in members:
                     hint = nearest(name, members)
-                    found.append(SpecFault(f"{self.name}/{step.topic}", f"{what}: there is no member {name!r}; {hint}"))
+                    found.append(SpecFault(f"{self.name}/{step.topic}", f"{what}: no member {name!r}; {hint}"))
         return found
 
     def findings(self) -> tuple[Finding, ...]:
-        """Events that nobody emits or nobody hears, as far as `starts`, `ends` and the steps' `emits` tell."""
+        """Events that no step emits or handles, as far as `starts`, `ends` and the steps' `emits` tell."""
         return tuple(self._findings())
 
     def _findings(self) -> Iterator[Finding]:
@@ -73,16 +73,16 @@ class Choreography:
         begun = [("starts", topic) for topic in self.starts or ()]
         for where, topic in [*begun, *said]:
             if topic not in self.ends and not any(step.hears(topic) for step in self.steps):
-                yield Finding("warning", f"{self.name}/{where}", f"nobody hears {topic!r}; say so with ends={topic!r}")
+                yield Finding("warning", f"{self.name}/{where}", f"no step handles {topic!r}; set ends={topic!r}")
         if self.starts is None or any(step.emits is None for step in self.steps):
-            return  # somebody may emit anything
+            return  # any topic may be emitted
         known = [topic for _, topic in [*begun, *said]]
         for step in self.steps:
             if not any(step.hears(topic) for topic in known):
-                yield Finding("warning", f"{self.name}/{step.topic}", f"nobody emits what {step.member!r} waits for")
+                yield Finding("warning", f"{self.name}/{step.topic}", f"no step emits what {step.member!r} waits for")
         for topic in self.ends:
             if topic not in known:
-                yield Finding("warning", f"{self.name}/ends", f"nobody emits {topic!r}")
+                yield Finding("warning", f"{self.name}/ends", f"no step emits {topic!r}")
 
 
 def on(
@@ -101,11 +101,11 @@ def on(
 
     Args:
         topic: what the member hears of: a topic or a pattern
-        member: who handles it
-        undo: the member that gets `Undo` when the step is completed and the chain fails; None: nothing has to be undone
+        member: the member that handles it
+        undo: the member that gets `Undo` when the step is completed and the chain fails; None: the step is not undone
         emits: the topics it goes on with, for `findings`; None: not said
         attempts: how often the member may fail over one event before the chain fails
-        backoff: how long it, or who undoes, is left alone after each failure
+        backoff: the wait after each failure, of undoing too
         timeout: seconds each attempt may take; None: until the deadline of the chain
         undo_attempts: how often undoing may fail
         undo_timeout: seconds each attempt to undo may take; None: any time
@@ -129,7 +129,7 @@ def choreography(
         name: what it is called; topics know one of each name
         steps: each made by `on`
         starts: the topics that begin a chain, for `findings`; None: not said
-        ends: the topics that end it: nobody needs to hear of them
+        ends: the topics that end it; they need no subscriber
         deadline: seconds a chain may take before it fails; None: any time
 
     Raises:
@@ -169,7 +169,7 @@ def _faults(made: Choreography) -> Iterator[SpecFault]:
             if not (isinstance(value, str) and value) and not (name == "undo" and value is None):
                 yield SpecFault(place, f"{name}: must be the id of a member, got {value!r}")
         if (step.topic, step.member) in seen:
-            yield SpecFault(place, f"{step.member!r} hears of it twice; leave one of the two steps out")
+            yield SpecFault(place, f"{step.member!r} handles it twice; leave one of the two steps out")
         seen.add((step.topic, step.member))
         yield from topic_faults(place, *(step.emits or ()))
         yield from step.terms.faults(place)

@@ -73,7 +73,7 @@ class Compensation:
             answer(reply, outcome)
 
     def awaited(self, correlation_id: str, reply: Reply | None) -> ChainOutcome | None:
-        """The outcome of a chain; None: `reply` gets it. Raises KeyError: there is no such chain."""
+        """The outcome of a chain; None: `reply` gets it. Raises KeyError for an unknown chain."""
         chain = self._board.chains.get(correlation_id)
         if chain is None:
             return self._board.ended[correlation_id]

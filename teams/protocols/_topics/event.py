@@ -21,11 +21,11 @@ class Event:
     """Something that happened, as its subscribers get it."""
 
     id: str
-    """Whoever publishes the same event again gives it the same id: every subscriber handles it once."""
+    """An event that is published again keeps its id: every subscriber handles it once."""
     topic: str
     payload: object
     sender: str | None
-    """The path of the actor that published it; None: somebody outside."""
+    """The path of the actor that published it; None: code outside of any actor."""
     correlation_id: str
     """What it belongs to: the chain of events that it began or goes on with."""
     at: float

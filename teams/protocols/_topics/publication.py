@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Reason = Literal["spent", "fatal", "overflow", "quarantined", "gone", "unheard", "withdrawn"]
 """Why an event was not handled: its attempts are spent; the subscriber said that no attempt would help; too many wait
-for it; it is in quarantine; it is gone for good; there is none; the chain failed before its turn came.
+for it; it is in quarantine; it has terminated; there are none; the chain failed before its turn came.
 """
 
 
@@ -40,7 +40,7 @@ class Published:
     handled: Mapping[str, object] = field(default_factory=dict)
     """What the subscribers returned, by path; filled for `publish(wait=True)` alone."""
     undelivered: Mapping[str, Undelivered] = field(default_factory=dict)
-    """Who did not handle it, by path. Without `wait`: whom it was refused for at once."""
+    """The subscribers that did not handle it, by path. Without `wait`: those it was refused for at once."""
     duplicate: bool = False
     """It had been published before, and nothing was done."""
 
@@ -51,7 +51,7 @@ class DeadEvent:
 
     event: Event
     subscriber: str | None
-    """The path of whoever should have handled it; None: nobody subscribed."""
+    """The path of the subscriber; None: there were none."""
     reason: Reason
     error: BaseException | None
     attempts: int
@@ -60,7 +60,7 @@ class DeadEvent:
 
 
 class Publication:
-    """An event somebody waits for, or that belongs to a chain: who has not dealt with it, and what the others did."""
+    """An event that a caller waits for, or of a chain: the subscribers still to come, and the outcomes so far."""
 
     __slots__ = ("chain", "event", "handled", "pending", "replies", "subscribers", "undelivered")
 

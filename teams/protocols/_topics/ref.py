@@ -55,7 +55,7 @@ class AwaitChain(NamedTuple):
 
 
 class GetDeadEvents(NamedTuple):
-    """What was not handled, by whom and why."""
+    """Which events were not handled, and why?"""
 
 
 class Redeliver(NamedTuple):
@@ -115,7 +115,7 @@ class TopicsRef(ActorRef[Any]):
     ) -> Future[ChainOutcome]:
         """Begins a chain: like `publish`, and answers when the steps of the choreographies have come to their end.
 
-        When nobody hears of `topic` the outcome is `unheard`, with a `NobodyHears` as the error of its failure, which
+        If `topic` has no subscriber the outcome is `unheard`, with a `NobodyHears` as the error of its failure, which
         names the nearest topic there is; unless a choreography ends with it.
         `deadline` is in seconds; by default that of the choreography. Raises SpecError at once, with everything that
         is wrong with the arguments.
@@ -141,7 +141,7 @@ class TopicsRef(ActorRef[Any]):
         concurrency: int = 1,
         max_waiting: int = 10_000,
     ) -> Future[None]:
-        """Has `ref` told of every event on the topics that `pattern` names, until it is gone for good.
+        """Delivers every event on the topics that `pattern` names to `ref`, until it has terminated.
 
         Args:
             pattern: a topic in which `*` may stand for one word and `**` for any number of them

@@ -13,7 +13,7 @@ from teams.protocols._topics.publication import EventDelivery
 
 
 class StepTerms(NamedTuple):
-    """What a subscription is to a choreography."""
+    """The role of a subscription in a choreography."""
 
     choreography: str
     deadline: float | None

@@ -1,4 +1,4 @@
-"""Topics: events are told to whoever subscribes, and nobody conducts.
+"""Topics: events are delivered to their subscribers.
 
 | message | from | to | meaning |
 |---|---|---|---|
@@ -16,21 +16,21 @@ it says otherwise.
 States of a chain (the events of one correlation id on the steps of a choreography): *under way* - *completed*; or
 *failed* once a step fails for good or the deadline passes (steps that have not begun are withdrawn, those that have may
 end) - *undoing* (what names an `undo` is undone, one by one, in the reverse of the order of completion) -
-*compensated* or *compensation failed*. A step completed after the deadline is undone then. A chain that begins with an
-event nobody hears is *unheard* at once, unless a choreography ends with that topic; what is emitted further on and
-nobody hears is a dead event and fails nothing.
+*compensated* or *compensation failed*. A step completed after the deadline is undone then. A chain whose first event
+has no subscriber is *unheard* at once, unless a choreography ends with that topic; an event that is emitted later and
+has no subscriber is a dead event and fails nothing.
 
-Promise, whoever crashes or is killed at any step, the topics included, for as long as the topics have their place in
-the tree:
+Promise, under crashes and kills of every participant at any step, the topics included, for as long as the topics have
+their place in the tree:
 
 - Every event that was acknowledged as published reaches every subscriber: its handler is begun at least once, and
   completed exactly once, in order; unless it fails `attempts` times, and then it is a dead event. A kill, or a restart
-  for the sake of a sibling, is no failure of its own. With a `timeout`, an attempt that is overtaken by the next may be
-  completed too.
+  for the sake of a sibling, does not count as a failure. With a `timeout`, an attempt that is overtaken by the next may
+  be completed too.
 - An event published again with its id is not delivered again, for as long as the id is among the last `remember`.
 - A subscriber that fails over an event gets one attempt for the next one; if it fails again it is quarantined, and what
   comes for it is kept as dead events until `redeliver`. The other subscribers notice nothing.
-- A chain that comes to a step whose member is gone for good has failed; nobody else takes the step.
+- A chain that comes to a step whose member has terminated has failed; no other member takes the step.
 - Completed steps of a failed chain are undone in reverse, none twice (a timeout excepted, as above), none that was not
   completed; one that cannot be undone is in the outcome, and the others are undone all the same.
 
@@ -151,8 +151,8 @@ class Topics(Actor):
     def _tell_all(
         self, event: Event, until: str = "queued", deadline: float | None = None
     ) -> tuple[Publication | int, dict[str, Undelivered]]:
-        """Queues a new event. Returns the publication if anybody wants to know, else how many hear of it; and whom it
-        was refused for.
+        """Queues a new event. Returns the publication if a caller or a chain follows it, else the number of
+        subscribers; and the subscribers that it was refused for.
         """
         board = self._board
         route = board.route(event.topic)
@@ -356,7 +356,7 @@ class Topics(Actor):
             )
 
     def _conclude(self, delivery: EventDelivery, publication: Publication, undelivered: Undelivered | None) -> None:
-        """One subscriber has dealt with an event that somebody follows."""
+        """One subscriber has dealt with an event that a caller or a chain follows."""
         subscriber, step, event = delivery.subscription.subscriber, delivery.subscription.step, delivery.event
         if undelivered is None:
             publication.handled[subscriber.path] = delivery.result
@@ -497,7 +497,7 @@ class Topics(Actor):
 
     @handles
     def lost(self, down: Down) -> None:
-        """A subscriber has ended; unless it is gone for good, all is as before."""
+        """An incarnation of a subscriber has ended. Nothing changes unless the subscriber has terminated."""
         subscriber = self._board.subscribers.get(down.ref)
         if subscriber is None or subscriber.monitor != down.monitor:
             return
@@ -507,7 +507,7 @@ class Topics(Actor):
             self._forget(subscriber)
 
     def _forget(self, subscriber: Subscriber) -> None:
-        """A subscriber is gone for good, and what it had with it."""
+        """A subscriber has terminated: its events are dead."""
         self._board.subscribers.pop(subscriber.ref, None)
         self._board.routes.clear()
         left = [*subscriber.out, *(each for each in subscriber.waiting if not each.settled)]
@@ -524,7 +524,7 @@ class Topics(Actor):
                 self._undelivered(each, "gone", each.error)
 
     def _dismiss(self, subscriber: Subscriber) -> None:
-        """Nobody is told anything any more, and nothing waits."""
+        """Forgets a subscriber without subscriptions and events."""
         if self._board.subscribers.get(subscriber.ref) is subscriber:
             del self._board.subscribers[subscriber.ref]
             self.demonitor(subscriber.monitor)

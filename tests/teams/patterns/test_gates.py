@@ -140,7 +140,7 @@ def test_reviewers_work_at_once_and_enough_of_them_are_enough() -> None:
 
 
 def test_too_few_verdicts_are_a_typed_error() -> None:
-    """Guards the policy: nobody approves by failing."""
+    """Guards the policy: a failure is not an approval."""
     error = error_of(multi_stage_review(["bad"], policy=first()), "x", member("bad", fails()))
     assert isinstance(error, RunFailed)
     assert isinstance(error.error, GatherFailed)

@@ -58,12 +58,12 @@ def test_rules_choose_the_children_by_what_the_parent_says() -> None:
 
 
 def test_a_subtask_that_fails_is_in_the_synthesis() -> None:
-    """Guards failures: the leader hears of it and decides; nobody else's result is lost."""
-    root = member("root", leads(Subtask("a", "data"), Subtask("b", "bad"), Subtask("c", "nobody")))
+    """Guards failures: the leader hears of it and decides; no other result is lost."""
+    root = member("root", leads(Subtask("a", "data"), Subtask("b", "bad"), Subtask("c", "zoe")))
     result = result_of(hierarchical("root"), "x", root, data, member("bad", fails("broken")))
     assert result["data"] == "a:data"
     assert result["bad"] == "broken"
-    assert "nobody in crew is nobody" in result["nobody"]
+    assert "zoe" in result["zoe"]
 
 
 @pytest.mark.parametrize("policy", [fail_fast(), quorum(2)], ids=["fail_fast", "quorum"])
@@ -84,14 +84,14 @@ def test_another_may_make_the_result() -> None:
 
 
 def test_a_plan_inside_a_plan_is_carried_out() -> None:
-    """Guards nesting that nobody declared: a child that answers with a plan leads."""
+    """Guards nesting without a rule: a child that answers with a plan leads."""
     root = member("root", leads(Subtask("x", "middle")))
     middle = member("middle", leads(Subtask("y", "data")))
     assert result_of(hierarchical("root"), "x", root, middle, data) == {"middle": {"data": "y:data"}}
 
 
 def test_a_loop_of_leaders_is_refused_whatever_its_length() -> None:
-    """Guards the bad input: nobody works for itself, however many stand between."""
+    """Guards the bad input: no leader works for itself, in chains of any length."""
     chain = [member(f"m{number}", leads(Subtask("again", f"m{(number + 1) % 4}"))) for number in range(4)]
     with crew_of(*chain) as (_, crew), pytest.raises(RunFailed) as caught:
         crew.play(hierarchical("m0", policy=fail_fast()), "x").get()
@@ -105,7 +105,7 @@ def test_a_loop_of_leaders_is_refused_whatever_its_length() -> None:
 
 
 def test_a_hierarchy_is_no_deeper_than_allowed() -> None:
-    """Guards the bound on leaders that always find somebody new."""
+    """Guards the bound on leaders that always find another."""
     chain = [member(f"m{number}", leads(Subtask("down", f"m{number + 1}"))) for number in range(5)]
     error = error_of(hierarchical("m0", policy=fail_fast(), max_depth=2), "x", *chain)
     assert "deeper than 2 levels: m0 -> m1 -> m2" in str(error)
@@ -114,9 +114,9 @@ def test_a_hierarchy_is_no_deeper_than_allowed() -> None:
 @pytest.mark.parametrize(
     ("plan", "says"),
     [
-        (Plan([Subtask("a")]), "names nobody"),
+        (Plan([Subtask("a")]), "names no target"),
         (Plan(["do it"]), "must be a Subtask"),  # type: ignore[list-item]
-        (Plan([Subtask("a", "")]), "names nobody"),
+        (Plan([Subtask("a", "")]), "names"),
     ],
 )
 def test_a_plan_that_cannot_be_carried_out_is_a_typed_error(plan: Plan, says: str) -> None:
@@ -145,7 +145,7 @@ def test_an_empty_plan_goes_straight_to_the_synthesis() -> None:
     [
         (lambda: hierarchical(""), "root"),
         (lambda: hierarchical("a", rules=[delegation("a", "b"), delegation("b", "a")]), "loop: a -> b -> a"),
-        (lambda: hierarchical("a", rules=[delegation("b", "c")]), "nobody delegates to b"),
+        (lambda: hierarchical("a", rules=[delegation("b", "c")]), "no rule delegates to the parent b"),
         (lambda: hierarchical("a", rules=["b"]), "delegation"),  # type: ignore[list-item]
         (lambda: hierarchical("a", max_depth=0), "max_depth"),
         (lambda: delegation("a", []), "no children"),
@@ -161,7 +161,7 @@ def test_bad_hierarchies_are_refused(make: Any, says: str) -> None:
 
 
 def test_work_is_delegated_until_somebody_takes_it() -> None:
-    """Guards decentralised delegation: declined is not failed, nobody is asked after the one that took it."""
+    """Guards decentralised delegation: declined is not failed, none is asked after the one that took it."""
     asked: list[str] = []
 
     def answers(name: str, said: object) -> Any:

@@ -79,7 +79,7 @@ def test_a_step_that_never_ends_is_a_timeout() -> None:
 
 
 def test_a_step_for_nobody_is_a_typed_failure() -> None:
-    """Guards the bad input: nobody is capable."""
+    """Guards the bad input: no member is capable."""
     error = error_of(sequential(can("fly")), 1, a)
     assert isinstance(error, RunFailed)
     assert isinstance(error.error, StepFailed)
@@ -99,7 +99,7 @@ def test_continue_with_warning_goes_on_with_the_input_and_says_so() -> None:
 
 
 def test_skip_goes_on_without_a_warning() -> None:
-    """Guards the option: what is optional and fails is left out, and the event is no warning."""
+    """Guards the option: what is optional and fails is left out, and the event is not a warning."""
     with crew_of(a, b, member("bad", fails())) as (_, crew):
         handle = crew.play(sequential("a", step("bad", on_failure="skip"), "b"), "")
         assert handle.get() == "ab"
@@ -137,7 +137,7 @@ def test_attempts_are_for_crashes_of_whoever_does_it() -> None:
 
 @pytest.mark.parametrize("make", [lambda: step("a", fallback="bob"), lambda: stage("s", "a", fallback="bob")])
 def test_a_fallback_that_is_a_text_is_refused(make: Any) -> None:
-    """Guards whoever forgets the brackets: its letters are no members."""
+    """Guards a string without brackets: its letters are not members."""
     with pytest.raises(SpecError, match="fallback: must be a list or the like, got 'bob'"):
         make()
 
@@ -153,7 +153,7 @@ def test_fallbacks_are_tried_in_turn_and_only_after_a_failure() -> None:
 
 
 def test_a_step_whose_condition_is_not_met_is_left_out() -> None:
-    """Guards the option: nobody is called, the input goes on, and an event says why."""
+    """Guards the option: no member is called, the input goes on, and an event says why."""
     with crew_of(a, b) as (_, crew):
         handle = crew.play(sequential(step("a", when=lambda value: value == "yes"), "b"), "no")
         assert handle.get() == "nob"
@@ -300,7 +300,7 @@ def test_every_fault_of_a_step_is_told_at_once() -> None:
     text = str(caught.value)
     for part in (
         "'a/b'",
-        "names nobody",
+        "names",
         "timeout",
         "explode",
         "attempts",
@@ -367,7 +367,7 @@ def test_a_class_is_no_target() -> None:
     """Guards a likely mistake: the class of an actor in place of the member."""
 
     class Writer:
-        """Somebody's agent."""
+        """An agent of the user's."""
 
     with pytest.raises(SpecError, match="make it a member"):
         sequential(Writer)  # type: ignore[arg-type]

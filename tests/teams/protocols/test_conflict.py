@@ -33,7 +33,7 @@ claims = st.lists(st.builds(Claim, st.text(), st.integers(0, 3), st.integers(0, 
 
 @given(claims=claims)
 def test_contention_goes_to_the_highest_priority_and_then_to_the_first(claims: list[Claim]) -> None:
-    """Guards the rule against its definition; nobody has to be asked."""
+    """Guards the rule against its definition; no person is asked."""
     resolution = resolve(Contention("disk", tuple(claims)))
     assert isinstance(resolution, Resolved)
     winner = resolution.winner
@@ -81,7 +81,7 @@ def test_a_disagreement_goes_to_a_person_unless_there_is_none() -> None:
 
 @pytest.mark.parametrize("kind", [Contention, Contradiction, Disagreement])
 def test_a_conflict_needs_parties(kind: Any) -> None:
-    """Guards against a winner among nobody."""
+    """Guards against a winner among none."""
     with pytest.raises(SpecError, match="at least one"):
         kind("it", ())
 
@@ -89,9 +89,9 @@ def test_a_conflict_needs_parties(kind: Any) -> None:
 def test_settling_with_nobody_is_refused_before_anything_is_resolved() -> None:
     """Guards bad input, of a conflict that needs no person as well."""
     clear = Contention("disk", (Claim("ann", 1), Claim("bob", 2)))
-    nobody: Any = "p"
+    missing: Any = "p"
     with simulation() as sim, pytest.raises(SpecError, match="person: must be the ref of a Person.*\n.*id: must be"):
-        sim.call(settle(clear, nobody, id=""))
+        sim.call(settle(clear, missing, id=""))
 
 
 class Judge(Actor):
@@ -133,7 +133,7 @@ def test_settling_takes_the_default_when_nobody_answers() -> None:
         )
         resolution = sim.call(settle(conflict, person))
         assert resolution.winner == "unknown"
-        assert "nobody answered in time" in resolution.why
+        assert "no answer came in time" in resolution.why
 
 
 @pytest.mark.parametrize(

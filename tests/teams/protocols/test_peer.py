@@ -132,7 +132,7 @@ def test_a_peer_that_objects_is_yielded_to() -> None:
         assert isinstance(outcome, Yielded)
         assert (outcome.to, outcome.why) == (("mesh/bob",), "never")
         assert [each.to for each in told] == [("mesh/bob",)]
-        assert isinstance(ann.intend(1.0, "private mesh/ann").get(), Acted), "nobody objects to itself"
+        assert isinstance(ann.intend(1.0, "private mesh/ann").get(), Acted), "a peer does not object to itself"
 
 
 def test_a_deadline_bounds_the_wait() -> None:
@@ -172,7 +172,7 @@ def test_acting_ends_with_the_incarnation_and_those_who_wait_go_on_at_once(end: 
         assert isinstance(second.get(), Acted)
         assert sim.now < 10
         assert [each.path for each in failed] == ["mesh/ann"]
-        assert isinstance(bob.intend(1.0, "disk").get(), Acted), "whoever is down does not object"
+        assert isinstance(bob.intend(1.0, "disk").get(), Acted), "a peer that is down does not object"
         assert sim.now < 10
 
 

@@ -1,4 +1,4 @@
-"""Topics: what is published reaches every subscriber once, in order, whoever fails."""
+"""Topics: what is published reaches every subscriber once, in order, under any failures."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_an_event_nobody_subscribes_to_is_a_dead_event_and_told() -> None:
         assert [each.topic for each in seen if isinstance(each, EventUnheard)] == ["order.received"]
 
 
-def test_an_unheard_event_is_delivered_when_somebody_subscribes_and_it_is_redelivered() -> None:
+def test_an_unheard_event_is_redelivered_to_a_later_subscriber() -> None:
     """Guards `redeliver`: a dead event is not lost."""
     log: list[int] = []
     with simulation() as sim:
@@ -130,7 +130,7 @@ def test_an_unheard_event_is_delivered_when_somebody_subscribes_and_it_is_redeli
         assert bus.dead_events().get() == ()
 
 
-def test_a_subscriber_that_always_crashes_is_quarantined_and_the_others_are_unharmed() -> None:
+def test_a_subscriber_that_always_crashes_is_quarantined_alone() -> None:
     """Guards the bus against its worst subscriber, and its supervisor against too many crashes."""
     log: list[int] = []
     tried: list[Any] = []
@@ -198,7 +198,7 @@ def test_one_success_ends_the_probation_of_a_subscriber() -> None:
         assert [each.event.payload for each in bus.dead_events().get()] == [1, 3, 5]
 
 
-def test_a_fatal_failure_is_not_tried_again_and_is_no_fault_of_the_subscriber() -> None:
+def test_a_fatal_failure_is_not_retried_nor_held_against_the_subscriber() -> None:
     """Guards `Fatal`: the event is at fault."""
     log: list[Any] = []
     with simulation() as sim:
@@ -258,7 +258,7 @@ def test_a_full_mailbox_makes_an_event_wait_and_is_no_failure() -> None:
         assert log == ["outside", "outside", 1]
 
 
-def test_an_event_with_a_known_id_is_published_once_for_as_long_as_it_is_remembered() -> None:
+def test_an_event_with_a_remembered_id_is_published_once() -> None:
     """Guards the removal of duplicates, and the bound of its memory."""
     log: list[int] = []
     with simulation() as sim:
@@ -287,7 +287,7 @@ def test_a_second_wait_for_an_event_under_way_gets_the_same_answer() -> None:
         assert log == [1]
 
 
-def test_a_subscriber_that_is_gone_for_good_is_unsubscribed_and_its_events_are_dead() -> None:
+def test_events_of_a_terminated_subscriber_are_dead() -> None:
     """Guards the bus against refs that lead nowhere."""
     with simulation() as sim:
         seen = watch(sim)
@@ -404,7 +404,7 @@ def test_whoever_waits_hears_of_the_end_of_the_topics() -> None:
             waiting.get()
 
 
-def test_with_more_concurrency_a_subscriber_is_given_so_many_events_at_once() -> None:
+def test_a_subscriber_gets_as_many_events_at_once_as_its_concurrency() -> None:
     """Guards `concurrency`."""
     log: list[int] = []
 
@@ -421,7 +421,7 @@ def test_with_more_concurrency_a_subscriber_is_given_so_many_events_at_once() ->
         assert sorted(log) == [0, 1, 2]
 
 
-def test_a_bus_that_is_killed_while_an_event_is_tried_again_goes_on_with_it() -> None:
+def test_topics_that_are_killed_during_a_retry_go_on_with_it() -> None:
     """Guards what a new incarnation of the bus begins with: a rest that is not over, and one that is."""
     log: list[Any] = []
     errors = [ValueError("once"), None]
@@ -477,7 +477,7 @@ async def test_subscribers_in_threads_of_their_own_acknowledge_from_there() -> N
         assert logs == [[*range(51)]] * 4
 
 
-def test_bad_subscriptions_are_refused_with_all_their_faults_and_leave_the_bus_alive() -> None:
+def test_bad_subscriptions_are_refused_with_all_faults_and_crash_nothing() -> None:
     """Guards the values of `subscribe`, `publish` and the constructor."""
     with simulation() as sim:
         root = sim.start(tree(hearer("a", [])))

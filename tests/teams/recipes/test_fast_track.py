@@ -44,7 +44,7 @@ def test_an_emergency_goes_before_all_work_that_waits() -> None:
 
 
 def test_an_emergency_ends_at_the_first_failure() -> None:
-    """Guards that nothing is tried twice: whoever waits for it knows at once."""
+    """Guards that nothing is tried twice: the caller knows at once."""
     seen: list[object] = []
 
     def breaks(value: object) -> object:

@@ -94,7 +94,7 @@ def test_a_failed_probe_opens_it_for_as_long_again() -> None:
 
 
 def test_a_cancelled_probe_gives_the_probe_back() -> None:
-    """Guards a breaker that nobody could close any more."""
+    """Guards a breaker that could not close any more."""
     service = Service()
     guarded = circuit_breaker(failures=1, reset_after=10)(service.call)
 

@@ -23,7 +23,7 @@ WANTS = st.sets(st.sampled_from(sorted(AMOUNTS)), min_size=1).flatmap(
 
 
 def claim(priority: int = 0, **wants: float) -> Claim:
-    """A claim of nobody's."""
+    """A claim without an actor."""
     return Claim(wants, priority, None, 0)
 
 
@@ -73,7 +73,7 @@ def test_higher_priority_comes_first_and_waiting_makes_it_grow() -> None:
 
 
 def test_small_claims_do_not_starve_a_big_one_and_others_pass() -> None:
-    """Guards the head of the line: nobody behind it takes of what it waits for."""
+    """Guards the head of the line: no claim behind it takes of what it waits for."""
     made = ledger(db=ResourcePool.count(3), cpu=ResourcePool.count(1))
     held, big, small, other = claim(db=1), claim(db=3), claim(db=1), claim(cpu=1)
     waiting(made, held, big, small, other)
@@ -153,21 +153,21 @@ class LedgerMachine(RuleBasedStateMachine):
             self.begun += [(self.now, each.claim.wants.get("api", 0))]
 
     @rule(wants=WANTS, priority=st.integers(0, 2))
-    def somebody_asks(self, wants: dict[str, float], priority: int) -> None:
+    def a_client_asks(self, wants: dict[str, float], priority: int) -> None:
         """A claim that could be granted."""
         waiting(self.ledger, claim(priority, **wants), at=self.now)
         self.serve()
 
     @precondition(lambda self: self.ledger.held)
     @rule(data=st.data())
-    def somebody_is_done(self, data: st.DataObject) -> None:
+    def a_holder_is_done(self, data: st.DataObject) -> None:
         """A release."""
         self.ledger.release(data.draw(st.sampled_from(list(self.ledger.held))))
         self.serve()
 
     @precondition(lambda self: self.ledger.waiting)
     @rule(data=st.data())
-    def somebody_leaves(self, data: st.DataObject) -> None:
+    def a_client_leaves(self, data: st.DataObject) -> None:
         """A claim that is given up."""
         each = data.draw(st.sampled_from(list(self.ledger.waiting.values())))
         assert self.ledger.drop(each.claim) is each
@@ -188,7 +188,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert sum(amount for at, amount in self.begun if start <= at < start + 10.0) <= 2
 
     @invariant()
-    def nobody_waits_for_nothing(self) -> None:
+    def every_wait_has_a_reason(self) -> None:
         """The first in line waits only for what is taken."""
         if self.ledger.waiting:
             wants = min(self.ledger.waiting.values(), key=lambda each: each.rank).claim.wants
@@ -219,7 +219,7 @@ TestLedger.settings = settings(max_examples=50, stateful_step_count=25)
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
 def test_nobody_waits_behind_more_than_ageing_allows(priorities: list[int]) -> None:
-    """Guards against starvation: whoever is later by `ageing` seconds for each step of priority comes later."""
+    """Guards against starvation: a claim that is later by `ageing` seconds for each step of priority comes later."""
     made = ledger(db=ResourcePool.count(1))
     low, held = claim(-3, db=1), claim(db=1)
     waiting(made, held)

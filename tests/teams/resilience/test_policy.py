@@ -118,7 +118,7 @@ async def test_a_plain_function_that_returns_an_awaitable_is_a_call() -> None:
 
 
 @in_loop
-async def test_a_plain_function_that_returns_a_value_is_refused_and_told_what_to_do() -> None:
+async def test_a_plain_function_is_refused_with_what_to_do() -> None:
     """Guards against a blocking function on the event loop."""
     wrong: Callable[[], Any] = lambda: 3  # noqa: E731 - short
     with pytest.raises(WrongCall, match=r"returned int.*asyncio\.to_thread"):
@@ -126,7 +126,7 @@ async def test_a_plain_function_that_returns_a_value_is_refused_and_told_what_to
 
 
 def test_in_an_actor_with_a_thread_of_its_own_a_plain_function_is_a_call() -> None:
-    """Guards members that are blocking functions: there they block nobody."""
+    """Guards members that are blocking functions: there they block no other actor."""
     ends = iter([OSError("once"), 3])
 
     def blocking() -> Any:
@@ -147,7 +147,7 @@ def test_in_an_actor_with_a_thread_of_its_own_a_plain_function_is_a_call() -> No
         assert sim.now == 1.0
 
 
-def test_a_generator_is_no_result_in_an_actor_with_a_thread_of_its_own_either() -> None:
+def test_a_generator_is_refused_in_an_actor_with_its_own_thread_too() -> None:
     """Guards against an answer of which nothing has run, and which no policy is around any more when it does."""
 
     class Blocking(Actor):

@@ -24,7 +24,7 @@ def test_calls_begin_in_stages() -> None:
 
 @given(VISITS, st.integers(1, 4), st.sampled_from([0.5, 2.0, 3.0]))
 def test_never_more_begin_within_a_stage(visits: list[Visit], at_once: int, every: float) -> None:
-    """Guards the bound in every window, whenever it begins, and that whoever stays begins."""
+    """Guards the bound in every window, whenever it begins, and that every caller that stays begins."""
     service = Service()
 
     async def main() -> list[int | BaseException]:

@@ -44,7 +44,7 @@ def test_a_timeout_of_the_call_itself_is_raised_as_it_is() -> None:
 
 
 def test_a_cancellation_from_outside_is_no_timeout() -> None:
-    """Guards whoever cancels the caller."""
+    """Guards the cancellation of the caller."""
 
     async def main() -> bool:
         task = asyncio.ensure_future(timeout(5)(sleep)(10))
