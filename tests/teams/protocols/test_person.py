@@ -142,7 +142,7 @@ def test_when_the_person_is_gone_every_default_takes_effect() -> None:
         outcome = asked.get()
         assert isinstance(outcome, Defaulted)
         assert outcome.choice == "no"
-        assert "the person is gone" in outcome.why
+        assert "the person has terminated" in outcome.why
 
 
 @simulate(
