@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault, nearest
-from teams._files.form import Faults, FormReader, Key, Keys
+from teams._files.form import Faults, FormKey, FormKeys, FormReader
 from teams._files.names import Names
 from teams.protocols._topics.choreography import Choreography, On, choreography, on
 
@@ -78,17 +78,17 @@ def _build(name: str, event_handlers: list[On], **options: Any) -> Choreography:
         raise SpecError(faults) from None
 
 
-RAW: Key[FormReader] = Key()
-SECONDS: Key[FormReader] = Key(FormReader.seconds)
-MEMBER = Key(ChoreographyReader.member)
-CHOREOGRAPHY: Keys = {
+RAW: FormKey[FormReader] = FormKey()
+SECONDS: FormKey[FormReader] = FormKey(FormReader.seconds)
+MEMBER = FormKey(ChoreographyReader.member)
+CHOREOGRAPHY: FormKeys = {
     "name": RAW._replace(required=True),
-    "event_handlers": Key(ChoreographyReader.handlers, required=True),
+    "event_handlers": FormKey(ChoreographyReader.handlers, required=True),
     "starts": RAW,
     "ends": RAW,
     "deadline": SECONDS,
 }
-HANDLER: Keys = {
+HANDLER: FormKeys = {
     "agent": MEMBER._replace(to="member", required=True),
     "undo": MEMBER,
     "emits": RAW,

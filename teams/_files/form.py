@@ -42,7 +42,7 @@ class Faults(list[SpecFault]):
             raise TooManyFaults
 
 
-class Key(NamedTuple, Generic[R]):
+class FormKey(NamedTuple, Generic[R]):
     """One key of a mapping."""
 
     read: Callable[[R, str, str, Any], object] = lambda reader, path, key, value: value
@@ -52,7 +52,7 @@ class Key(NamedTuple, Generic[R]):
     required: bool = False
 
 
-Keys = Mapping[str, "Key[Any]"]
+FormKeys = Mapping[str, "FormKey[Any]"]
 
 
 class FormReader:
@@ -65,7 +65,7 @@ class FormReader:
         """Reports a fault."""
         self.faults.append(SpecFault(path, message))
 
-    def form(self, path: str, values: object, build: Callable[..., Any], keys: Keys, otherwise: Any) -> Any:
+    def form(self, path: str, values: object, build: Callable[..., Any], keys: FormKeys, otherwise: Any) -> Any:
         """What the builder makes of a mapping; `otherwise` where it cannot be read."""
         if not isinstance(values, Mapping):
             self.fault(path, f"must be a mapping with the keys {', '.join(keys)}, got {values!r}")
@@ -104,7 +104,7 @@ class FormReader:
             return dict(value)
         found: dict[str, Any] = {}
         for index, (_, each) in enumerate(self.listed(path, key, value)):
-            name = name_of(each)
+            name = entry_name(each)
             found[name if name is not None and name not in found else f"{index}"] = each
         return found
 
@@ -131,7 +131,7 @@ class FormReader:
             return 1.0
 
 
-def name_of(value: object) -> str | None:
+def entry_name(value: object) -> str | None:
     """The name of an entry of a list: its key `name`, or a string itself."""
     name = value.get("name") if isinstance(value, Mapping) else value
     return name if isinstance(name, str) and name else None
@@ -140,7 +140,7 @@ def name_of(value: object) -> str | None:
 def placed(path: str, listed: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     """Each of a list with its place."""
     for index, each in enumerate(listed):
-        yield f"{path}/{name_of(each) or f'[{index}]'}", each
+        yield f"{path}/{entry_name(each) or f'[{index}]'}", each
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

@@ -28,7 +28,7 @@ from typing import Any
 from supervisors.spi import SpecError, attempt, nearest, unknown_key
 from teams._dispatch.gather import GatherPolicy, collect, fail_fast, first, quorum
 from teams._files.condition import Condition
-from teams._files.form import Faults, FormReader, Key, Keys, TooManyFaults, placed
+from teams._files.form import Faults, FormKey, FormKeys, FormReader, TooManyFaults, placed
 from teams._files.names import Names
 from teams._members.target import can
 from teams._runs.pattern import Pattern, Target
@@ -49,8 +49,8 @@ from teams.recipes import command
 
 
 def parse_pattern(values: Mapping[str, object], *, path: str = "pattern") -> Pattern:
-    """The pattern that nested mappings describe, for `crew.play`. Imports the modules they name. Whether a team has
-    everybody it needs is `crew.check`'s to say.
+    """The pattern that nested mappings describe, for `crew.play`. Imports the modules they name. `crew.check` says
+    whether a team has all the members that it needs.
 
     Raises SpecError with every fault (of more than 100, the first 100), each with its place below `path`.
     """
@@ -258,51 +258,51 @@ class PatternReader(FormReader):
 NOTHING: Pattern = sequential(str)
 """Stands for a pattern or a target that could not be read."""
 
-RAW: Key[FormReader] = Key()
+RAW: FormKey[FormReader] = FormKey()
 """The builder checks the value."""
-SECONDS: Key[FormReader] = Key(FormReader.seconds)
-FUNCTION: Key[FormReader] = Key(FormReader.function)
-TARGET = Key(PatternReader.target_at)
-POLICY = Key(PatternReader.policy)
+SECONDS: FormKey[FormReader] = FormKey(FormReader.seconds)
+FUNCTION: FormKey[FormReader] = FormKey(FormReader.function)
+TARGET = FormKey(PatternReader.target_at)
+POLICY = FormKey(PatternReader.policy)
 MUST_TARGET = TARGET._replace(required=True)
 
-STEP: Keys = {
-    "agent": Key(PatternReader.agent, to="target", required=True),
+STEP: FormKeys = {
+    "agent": FormKey(PatternReader.agent, to="target", required=True),
     "name": RAW,
     "timeout": SECONDS,
     "on_failure": RAW,
     "attempts": RAW,
     "priority": RAW,
-    "fallback": Key(PatternReader.fallback),
-    "when": Key(PatternReader.condition),
+    "fallback": FormKey(PatternReader.fallback),
+    "when": FormKey(PatternReader.condition),
     "transform": FUNCTION,
 }
-STAGE: Keys = {**STEP, "parallel": RAW}
-RULE: Keys = {
+STAGE: FormKeys = {**STEP, "parallel": RAW}
+RULE: FormKeys = {
     "parent": MUST_TARGET,
-    "children": Key(PatternReader.targets, required=True),
-    "condition": Key(PatternReader.condition, to="when"),
+    "children": FormKey(PatternReader.targets, required=True),
+    "condition": FormKey(PatternReader.condition, to="when"),
 }
-SQUAD: Keys = {"workers": Key(PatternReader.targets, required=True)}
-SECTION: Keys = {
-    "agents": Key(PatternReader.agents, required=True),
+SQUAD: FormKeys = {"workers": FormKey(PatternReader.targets, required=True)}
+SECTION: FormKeys = {
+    "agents": FormKey(PatternReader.agents, required=True),
     "pattern": RAW._replace(required=True),
     "timeout": SECONDS,
     "on_failure": RAW,
 }
-HANDLING: Keys = {"agent_failure": RAW}
-QUORUM: Keys = {"quorum": RAW._replace(to="n", required=True)}
-GATHERED: Keys = {"policy": POLICY, "within": SECONDS}
+HANDLING: FormKeys = {"agent_failure": RAW}
+QUORUM: FormKeys = {"quorum": RAW._replace(to="n", required=True)}
+GATHERED: FormKeys = {"policy": POLICY, "within": SECONDS}
 
 AGENT_FAILURES = ("stop", "continue_with_warning", "retry_once", "skip", "retry_then_skip")
 POLICIES: Mapping[str, Callable[[], GatherPolicy]] = {"collect": collect, "fail_fast": fail_fast, "first": first}
-FORMS: Mapping[str, tuple[Callable[..., Any], Keys]] = {
-    "steps": (lambda steps: sequential(*steps), {"steps": Key(PatternReader.steps, required=True)}),
-    "stages": (lambda stages: pipeline(*stages), {"stages": Key(PatternReader.stages, required=True)}),
+FORMS: Mapping[str, tuple[Callable[..., Any], FormKeys]] = {
+    "steps": (lambda steps: sequential(*steps), {"steps": FormKey(PatternReader.steps, required=True)}),
+    "stages": (lambda stages: pipeline(*stages), {"stages": FormKey(PatternReader.stages, required=True)}),
     "branches": (
         lambda branches, **options: parallel(branches, **options),
         {
-            "branches": Key(PatternReader.branches, required=True),
+            "branches": FormKey(PatternReader.branches, required=True),
             "aggregator": TARGET._replace(to="merge"),
             **GATHERED,
         },
@@ -311,7 +311,7 @@ FORMS: Mapping[str, tuple[Callable[..., Any], Keys]] = {
         hierarchical,
         {
             "root": MUST_TARGET,
-            "delegation_rules": Key(PatternReader.rules, to="rules"),
+            "delegation_rules": FormKey(PatternReader.rules, to="rules"),
             "synthesize": TARGET,
             **GATHERED,
         },
@@ -320,24 +320,24 @@ FORMS: Mapping[str, tuple[Callable[..., Any], Keys]] = {
         command,
         {
             "commander": MUST_TARGET,
-            "squad_leaders": Key(PatternReader.squads, to="squads", required=True),
+            "squad_leaders": FormKey(PatternReader.squads, to="squads", required=True),
             **GATHERED,
         },
     ),
     "sections": (
         sequential,
         {
-            "sections": Key(PatternReader.sections, required=True),
-            "failure_handling": Key(PatternReader.failure_handling),
+            "sections": FormKey(PatternReader.sections, required=True),
+            "failure_handling": FormKey(PatternReader.failure_handling),
         },
     ),
     "gate": (quality_gate, {"gate": MUST_TARGET, "producer": MUST_TARGET, "max_rounds": RAW}),
     "reviewer": (refine, {"reviewer": MUST_TARGET, "producer": MUST_TARGET, "max_iterations": RAW}),
     "reviewers": (
         multi_stage_review,
-        {"reviewers": Key(PatternReader.reviewers, required=True), "approval": TARGET, **GATHERED},
+        {"reviewers": FormKey(PatternReader.reviewers, required=True), "approval": TARGET, **GATHERED},
     ),
-    "topic": (event_driven, {"topic": Key(PatternReader.topic, required=True), "deadline": SECONDS}),
+    "topic": (event_driven, {"topic": FormKey(PatternReader.topic, required=True), "deadline": SECONDS}),
 }
 """The key that says which pattern a mapping is -> its builder and its keys."""
 

@@ -5,7 +5,7 @@ event is ever applied twice in one life; what it reads back when a process begin
 since.
 
     message             answer
-    Record(events)      Recorded: all are stored and applied, or none, and the exception of whatever refused
+    Record(events)      Recorded: all are stored and applied, or none, and the exception of what refused
     Decide(function)    the same, for the events that `function(state)` returns
     Read()              the state
 
@@ -51,7 +51,7 @@ class Recorded(NamedTuple):
     """The state after it."""
 
 
-class _Kept:
+class _SourcedState:
     """What outlives the incarnations."""
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class EventSourced(Actor):
         self._apply = apply
         self._initial = initial
         self._log = EventLog(MemoryStore() if store is None else store, snapshot_every)
-        self._kept = self.kept(_Kept)
+        self._kept = self.kept(_SourcedState)
 
     def on_start(self) -> None:
         """Rebuilds the state, the first time, and owns the store until the actor has terminated.

@@ -1,4 +1,4 @@
-"""State that several share: one actor owns it, and everybody else asks.
+"""Shared state: one actor owns it, and the others ask.
 
     message                                 answer
     Get(key)                                the entry, None if it is absent
@@ -199,7 +199,7 @@ _KINDS: Mapping[object, str] = {
 }
 
 
-class _Kept:
+class _Entries:
     """What outlives the incarnations."""
 
     def __init__(self) -> None:
@@ -245,7 +245,7 @@ class SharedState(Actor):
         self._initial = initial or {}
         self._store = store
         self._every = snapshot_every
-        self._kept = self.kept(_Kept)
+        self._kept = self.kept(_Entries)
 
     def on_start(self) -> None:
         """Reads the store, the first time, and owns it until the actor has terminated.

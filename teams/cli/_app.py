@@ -25,9 +25,9 @@ from supervisors import check as check_tree
 from teams import TeamMetrics
 from teams.cli._account import Failures
 from teams.cli._control import KILL, PAUSE, RESUME, NotOurs, send
-from teams.cli._course import FAILED
 from teams.cli._live import LiveView
 from teams.cli._logs import LogFormat
+from teams.cli._run_loop import FAILED
 from teams.cli._session import REFUSED, Session
 from teams.cli._show import faults_of, report_of, tree_of
 from teams.cli._streams import discard, flush

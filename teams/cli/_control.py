@@ -1,9 +1,8 @@
 """`letitcrash pause`, `resume` and `kill`: a signal to a running `letitcrash run`, and to nothing else.
 
-A process id may belong to anybody by the time it is typed, and what does not catch a signal is ended by it. So the
-process is looked at first: it has to be this user's, to be a `letitcrash run`, and to be far enough to catch the
-signal. Where the system has them, all of that is done through a descriptor of the process, which a reused id cannot
-deceive.
+By the time a process id is typed, it may belong to another process, and a process that does not catch a signal is ended
+by it. So the process is examined first: it must be a `letitcrash run` of this user, and far enough to catch the signal.
+Where the system has descriptors of processes, all of that is done through one, which a reused id cannot deceive.
 """
 
 from __future__ import annotations

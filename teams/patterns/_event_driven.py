@@ -49,7 +49,7 @@ class EventDriven(Pattern):
 
 
 def event_driven(topic: str, *, deadline: float | None = None) -> EventDriven:
-    """Tells the input on `topic` and waits until the chain that begins there has ended, whatever members make of it.
+    """Publishes the input on `topic` and waits until the chain that begins there has ended.
 
     The result is the `ChainOutcome`: completed, compensated, or not wholly undone. Its step fails with `NobodyHears`
     if `topic` has no subscriber. `deadline` is in seconds; by default that of the choreography. Raises SpecError with

@@ -44,11 +44,11 @@ class Pipeline(Pattern):
 
     async def play(self, run: RunContext, value: object) -> object:
         flow = run.kept("items", lambda: Flow(value))
-        await Line(run, self.stages, flow).work()
+        await StageWorkers(run, self.stages, flow).work()
         return flow.result()
 
 
-class Line:
+class StageWorkers:
     """The stages at work: some tasks for each, with a queue before it."""
 
     def __init__(self, run: RunContext, stages: tuple[Stage, ...], flow: Flow) -> None:

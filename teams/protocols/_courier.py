@@ -2,7 +2,7 @@
 
 | message | from | to | meaning |
 |---|---|---|---|
-| `Send` | anybody | courier | bring this; answered with `Acknowledged` or `Unacknowledged` |
+| `Send` | any | courier | bring this; answered with `Acknowledged` or `Unacknowledged` |
 | the message itself | courier | any receiver | what its handler returns is the acknowledgement |
 | `Parcel` | courier | a `Receiver` | the message with its correlation id: handled unless it has been |
 
@@ -45,7 +45,7 @@ from actors.spi import (
 from supervisors.spi import Backoff, SpecError, SpecFault
 from teams._checks.fields import count_faults, id_faults, ref_faults, refuse, seconds_faults
 from teams.errors import NoAcknowledgement
-from teams.protocols._delivery import BACKOFF, Delivery, DeliveryDue, Outbox, Settled, Terms, arm
+from teams.protocols._delivery import BACKOFF, Delivery, DeliveryDue, Outbox, OutcomesReady, Terms, arm
 from teams.protocols._topics.event import new_id
 
 Guarantee = Literal["at_least_once", "at_most_once"]
@@ -235,7 +235,7 @@ class Courier(Actor):
             self._failed(attempt, error)
 
     @handles
-    def settle(self, _: Settled) -> None:
+    def settle(self, _: OutcomesReady) -> None:
         """Looks at what has come."""
         self._settle_all()
 
@@ -247,7 +247,7 @@ class Courier(Actor):
             sending = attempt.sending
             if sends.open.get(sending.order.correlation_id) is not sending:
                 continue
-            if attempt.error is None:  # of whichever attempt: it was handled
+            if attempt.error is None:  # of any attempt: it was handled
                 self._end(
                     sending, Acknowledged(sending.order.correlation_id, attempt.result, sending.attempt.tries + 1)
                 )
@@ -299,7 +299,7 @@ class Courier(Actor):
                 self._post(attempt)
 
 
-class Handled:
+class HandledMessages:
     """What a receiver keeps: the results of what it handled last, by correlation id."""
 
     def __init__(self) -> None:
@@ -329,7 +329,7 @@ class Receiver(Actor):
     @handles
     def receive_parcel(self, parcel: Parcel) -> object:
         """Handles a message unless it was handled before; the answer is the same."""
-        handled = self.kept(Handled)
+        handled = self.kept(HandledMessages)
         if parcel.correlation_id in handled.results:
             return handled.results[parcel.correlation_id]
         result = handler_for(self, parcel.message)(self, parcel.message)
@@ -340,5 +340,5 @@ class Receiver(Actor):
 
     async def _awaited(self, parcel: Parcel, waiting: Awaitable[object]) -> object:
         result = await waiting
-        self.kept(Handled).remember(parcel.correlation_id, result, self.remembers)
+        self.kept(HandledMessages).remember(parcel.correlation_id, result, self.remembers)
         return result

@@ -7,7 +7,7 @@ Topics deliver events, chains deliver `Undo`, a courier delivers what it is told
        |                  +--timeout--> failed --more attempts?----+
        +------------------------------------- yes -----------------+
 
-An outcome goes to the outbox of the sender first, and a `Settled` message says so: the outbox outlives the
+An outcome goes to the outbox of the sender first, and a `OutcomesReady` message says so: the outbox outlives the
 incarnations, so an outcome that came before a crash is dealt with after it.
 """
 
@@ -61,11 +61,11 @@ class Terms(NamedTuple):
         yield from seconds_faults(place, "timeout", self.timeout)
 
 
-class Settled(NamedTuple):
+class OutcomesReady(NamedTuple):
     """To the sender, from its own outbox: outcomes have come."""
 
 
-SETTLED = Settled()
+OUTCOMES_READY = OutcomesReady()
 
 
 class DeliveryDue(NamedTuple):
@@ -74,14 +74,14 @@ class DeliveryDue(NamedTuple):
     what: Any
 
 
-class Timed(Protocol):
+class HasDueTime(Protocol):
     """Something with a due time, in seconds of the runtime's clock."""
 
     due: float | None
     timer: Timer | None
 
 
-def arm(actor: Actor, what: Timed) -> None:
+def arm(actor: Actor, what: HasDueTime) -> None:
     """Sends the actor a `DeliveryDue` when `what` is due. Each incarnation arms again what is still open."""
     if what.due is not None:
         what.timer = actor.tell_after(max(0.0, what.due - actor.runtime.now()), DeliveryDue(what))
@@ -96,7 +96,7 @@ class Outbox(Generic[D]):
         self.settled: deque[D] = deque()
         """Deliveries with an outcome that the sender has not dealt with."""
         self.nudged = False
-        """Whether a `Settled` message is in the mailbox of the sender."""
+        """Whether an `OutcomesReady` message is in the mailbox of the sender."""
 
     def owned_by(self, actor: Actor) -> None:
         """Every incarnation of the sender calls this when it starts."""
@@ -110,7 +110,7 @@ class Outbox(Generic[D]):
         self.nudged = True
         assert self.ref is not None
         try:
-            self.ref.tell(SETTLED)
+            self.ref.tell(OUTCOMES_READY)
         except ActorError:  # terminated, or its mailbox is full: the next outcome tries again
             self.nudged = False
 

@@ -2,7 +2,7 @@
 
     message                             from, to             answer
     Consult(text, options, ...)         any to it            Answered or Defaulted, in the end
-    Answer(id, choice)                  a front to it        None; `NoSuchQuestion` or `NoSuchChoice`
+    GiveAnswer(id, choice)                  a front to it        None; `NoSuchQuestion` or `NoSuchChoice`
     GetQuestions()                      a front to it        the questions that wait, oldest first
 
     state     goes to      when
@@ -48,7 +48,7 @@ class Consult(NamedTuple):
     """The same for a question that is asked again; by default a new one."""
 
 
-class Answer(NamedTuple):
+class GiveAnswer(NamedTuple):
     """The person chose."""
 
     id: str
@@ -130,7 +130,7 @@ class PersonRef(ActorRef["Person"]):
         `choice` is none of its options. A wrong id raises SpecError at once.
         """
         refuse(id_faults(self.path, "id", id))
-        return self.ask(Answer(id, choice), block=False)
+        return self.ask(GiveAnswer(id, choice), block=False)
 
     def questions(self) -> Future[tuple[Question, ...]]:
         """What waits for an answer, oldest first."""
@@ -155,7 +155,7 @@ class _Desk:
                 return id
 
     def close(self, outcome: Answered | Defaulted, path: str, at: float, events: EventStream) -> None:
-        """A question has its answer: everybody who asked is told."""
+        """A question has its answer: all callers get it."""
         question = outcome.question
         _, replies = self.open.pop(question.id)
         self.answered[question.id] = outcome
@@ -207,7 +207,7 @@ class Person(Actor):
         return None
 
     @handles
-    def answer(self, message: Answer) -> None:
+    def answer(self, message: GiveAnswer) -> None:
         desk = self._desk
         if message.id not in desk.open:
             raise NoSuchQuestion(self.path, message.id, tuple(desk.open))

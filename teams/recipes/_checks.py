@@ -12,7 +12,7 @@ Target: TypeAlias = str | Can | Pool | Pattern | Callable[[Any], Any]
 """A member or role by name, a capability, a pool, a pattern, or a function."""
 
 
-def faults_of(place: str, build: Callable[..., object], *args: object, **kwargs: object) -> list[SpecFault]:
+def refusals(place: str, build: Callable[..., object], *args: object, **kwargs: object) -> list[SpecFault]:
     """What a public builder refuses in these arguments, reported at `place`."""
     try:
         build(*args, **kwargs)

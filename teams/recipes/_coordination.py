@@ -8,7 +8,7 @@ from dataclasses import replace
 from supervisors import SpecError, SpecFault
 from teams import GatherPolicy
 from teams.patterns import Hierarchical, delegate, delegation, hierarchical
-from teams.recipes._checks import Target, faults_of, list_faults
+from teams.recipes._checks import Target, list_faults, refusals
 
 
 def command(
@@ -61,10 +61,10 @@ def hybrid(
     Raises:
         SpecError: every fault
     """
-    faults = faults_of("hybrid", hierarchical, planner, policy=policy, within=within)
+    faults = refusals("hybrid", hierarchical, planner, policy=policy, within=within)
     listed = list_faults("hybrid", "members", members)
     targets = () if listed else tuple(members)
-    faults += listed or faults_of("hybrid/members", delegate, *targets)
+    faults += listed or refusals("hybrid/members", delegate, *targets)
     if faults:
         raise SpecError(faults)
     return replace(centralised(planner, policy=policy, within=within), anybody=delegate(*targets))

@@ -7,7 +7,7 @@ from typing import Any
 
 from supervisors import SpecError, SpecFault, SupervisorSpec, child, supervisor
 from teams.protocols import Candidate
-from teams.recipes._checks import faults_of
+from teams.recipes._checks import refusals
 from teams.resilience import timeout as time_limit
 
 
@@ -38,7 +38,7 @@ def electorate(
     given: Sequence[object] = candidates
     names = [each for each in given if isinstance(each, str)]
     faults = [] if candidates else [SpecFault(id, "an electorate needs at least one candidate")]
-    faults += faults_of(f"{id}/timeout", time_limit, timeout)
+    faults += refusals(f"{id}/timeout", time_limit, timeout)
     faults += (
         SpecFault(id, f"a candidate is an id, given as an argument of its own, got {each!r}")
         for each in given

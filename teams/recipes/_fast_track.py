@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from supervisors import SpecError
 from teams import BadVerdict, GatherFailed, NotApproved, Pattern, Priority, RunContext, fail_fast, step
 from teams.patterns import Approved, Rejected, parallel
-from teams.recipes._checks import Target, faults_of
+from teams.recipes._checks import Target, refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ def fast_track(
     targets = {"analysis": analysis, "fix": fix, "smoke_test": smoke_test}
     if deploy is not None:
         targets["deploy"] = deploy
-    faults = [fault for name, each in targets.items() for fault in faults_of(f"fast_track/{name}", step, each)]
-    faults += faults_of("fast_track", parallel, str, within=within)
-    faults += faults_of("fast_track", step, str, priority=priority)
+    faults = [fault for name, each in targets.items() for fault in refusals(f"fast_track/{name}", step, each)]
+    faults += refusals("fast_track", parallel, str, within=within)
+    faults += refusals("fast_track", step, str, priority=priority)
     if faults:
         raise SpecError(faults)
     return FastTrack(analysis, fix, smoke_test, deploy, within, priority)

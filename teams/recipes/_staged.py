@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from actors import Actor, sleep
 from supervisors import ChildSpec, Spec, SpecError, SpecFault, SupervisorSpec, child
-from teams.recipes._checks import faults_of
+from teams.recipes._checks import refusals
 from teams.resilience import staged_start
 
 
-class Pause(Actor):
+class StartPause(Actor):
     """Takes a time to start, and does nothing afterwards.
 
     It stays up: a child that declines to start is left out when a strategy restarts its siblings.
@@ -38,7 +38,7 @@ def staged(*children: Spec, at_once: int, every: float) -> tuple[Spec, ...]:
         for number, each in enumerate(given, 1)
         if not isinstance(each, ChildSpec | SupervisorSpec)
     ]
-    faults += faults_of("staged()", staged_start, at_once, every)
+    faults += refusals("staged()", staged_start, at_once, every)
     if faults:
         raise SpecError(faults)
     specs: list[Spec] = []
@@ -47,6 +47,6 @@ def staged(*children: Spec, at_once: int, every: float) -> tuple[Spec, ...]:
             # The id names the child that waits, because one supervisor may have several groups. No start timeout: the
             # pause is a known time.
             pause = f"pause-before-{each.id}"
-            specs.append(child(pause, Pause, args={"seconds": every}, start_timeout=None))
+            specs.append(child(pause, StartPause, args={"seconds": every}, start_timeout=None))
         specs.append(each)
     return tuple(specs)

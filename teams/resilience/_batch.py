@@ -12,7 +12,7 @@ from teams.resilience._fields import Delay, Positive
 from teams.resilience._policy import Batching, Call, Guard, Local, Options
 from teams.resilience.errors import BatchMismatch, WrongCall
 
-Key = tuple[Callable[..., object], tuple[Guard, ...]]
+BatchKey = tuple[Callable[..., object], tuple[Guard, ...]]
 
 
 class BatchOptions(Options):
@@ -27,7 +27,7 @@ class _Open:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.batches: dict[Key, _Gathering] = {}
+        self.batches: dict[BatchKey, _Gathering] = {}
 
 
 class _Gathering:
@@ -116,14 +116,14 @@ class Batch(Batching):
                 del open_.batches[key]
             raise
 
-    def _begin(self, open_: _Open, key: Key, call: Call) -> _Gathering:
+    def _begin(self, open_: _Open, key: BatchKey, call: Call) -> _Gathering:
         gathering = _Gathering(call)
         due = open_.clock.now() + self.options.max_delay
         gathering.timer = open_.clock.call_at(due, lambda: self._close(open_, key, gathering))
         return gathering
 
     @staticmethod
-    def _close(open_: _Open, key: Key, gathering: _Gathering) -> None:
+    def _close(open_: _Open, key: BatchKey, gathering: _Gathering) -> None:
         if open_.batches.get(key) is gathering:
             del open_.batches[key]
             gathering.start()

@@ -8,7 +8,7 @@ from typing import Any
 
 from supervisors.spi import checked
 from teams.resilience._fields import Count, Positive
-from teams.resilience._pace import Line
+from teams.resilience._pace import CallerQueue
 from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import BulkheadFull, CallsItself
 from teams.resilience.events import CallRefused
@@ -26,7 +26,7 @@ class _Slots:
 
     def __init__(self) -> None:
         self.taken = 0
-        self.line = Line()
+        self.line = CallerQueue()
         self.held: Counter[asyncio.Task[Any] | None] = Counter()
         """How many of them each task has: a call that is made inside another one is in the same task."""
 

@@ -56,7 +56,7 @@ class SlidingWindow:
         self._taken.append(now)
 
 
-class Line:
+class CallerQueue:
     """First come, first served. On one event loop."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class Pacer:
     def __init__(self, pace: Pace, clock: Clock) -> None:
         self._pace = pace
         self._clock = clock
-        self._line = Line()
+        self._line = CallerQueue()
         self._timer: TimerHandle | None = None
         self._called = False
         """Whether the first of the line has been called, and has not begun yet."""

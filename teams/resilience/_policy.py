@@ -146,7 +146,7 @@ class Call:
 
 
 class Guard:
-    """What all policies are, whatever becomes of the signature of the function."""
+    """Base of all policies, those included that change the signature of the function."""
 
     options: Options | None = None
     once: ClassVar[bool] = False

@@ -4,14 +4,14 @@
 |---------|------|--------|
 | `Take(claim)`     | a client               | once it is granted; `ResourceUnavailable` if it never can be |
 | `GiveBack(claim)` | the same, in any case: done with it, cancelled, out of time | `None` |
-| `Inspect()`       | anybody | how each pool is used |
+| `Inspect()`       | any | how each pool is used |
 | `Down`            | the runtime: an actor that holds or waits has ended | |
 | `Refill`          | its own timer: a rate has something back | |
 
-A claim is *waiting* from its `Take`, *held* when granted, and *gone* after its `GiveBack` or the end of the actor it
+A claim is *waiting* from its `Take`, *held* when granted, and *ended* after its `GiveBack` or the end of the actor it
 is of.
 
-Promise: the claims that are held never exceed a pool, and a claim is gone in the end. Both hold while clients and
+Promise: the claims that are held never exceed a pool, and every claim ends. Both hold while clients and
 `Resources` itself crash or are killed at any step. What is held and who waits is kept through every incarnation. A
 `Take` that a crash of `Resources` has swallowed is sent again, as is a `GiveBack`; both may come twice. `Resources`
 monitors holders and waiting clients, and checks after a restart whether they are there.
@@ -42,7 +42,7 @@ from actors.spi import (
 )
 from supervisors.spi import SpecError, SpecFault
 from teams._checks.fields import mapping_faults, refuse
-from teams.resilience._ledger import Claim, Ledger, PoolUsage, Waiting
+from teams.resilience._ledger import PoolUsage, ResourceClaim, ResourceLedger, WaitingClaim
 from teams.resilience._pool import ResourcePool
 from teams.resilience.errors import ResourceUnavailable
 from teams.resilience.events import ResourcesGranted, ResourcesReleased
@@ -51,13 +51,13 @@ from teams.resilience.events import ResourcesGranted, ResourcesReleased
 class Take(NamedTuple):
     """Grant this claim, and answer when it is granted."""
 
-    claim: Claim
+    claim: ResourceClaim
 
 
 class GiveBack(NamedTuple):
     """The claim is done with, granted or not."""
 
-    claim: Claim
+    claim: ResourceClaim
 
 
 class Inspect(NamedTuple):
@@ -72,7 +72,7 @@ class Watched(NamedTuple):
     """An incarnation that holds or waits."""
 
     monitor: int
-    claims: dict[Claim, None]
+    claims: dict[ResourceClaim, None]
 
 
 class Resources(Actor):
@@ -114,7 +114,7 @@ class Resources(Actor):
 
     def on_start(self) -> None:
         """Goes on with what the last incarnation left."""
-        ledger = self._ledger = self.kept(Ledger)
+        ledger = self._ledger = self.kept(ResourceLedger)
         ledger.pools = self._pools
         if not ledger.watched:
             ledger.watched = True
@@ -146,7 +146,7 @@ class Resources(Actor):
 
     @handles
     def give_back(self, message: GiveBack) -> None:
-        """The claim is gone."""
+        """The claim has ended."""
         self._remove(message.claim, died=False)
         self._serve()
 
@@ -157,7 +157,7 @@ class Resources(Actor):
 
     @handles
     def holder_ended(self, down: Down) -> None:
-        """An actor has ended, and what it held or wanted is gone with it."""
+        """An actor has ended, and its claims with it."""
         for watched in [each for each in self._holders.values() if each.monitor == down.monitor]:
             for claim in list(watched.claims):
                 self._remove(claim, died=True)
@@ -169,7 +169,7 @@ class Resources(Actor):
         self._timer = None
         self._serve()
 
-    def _watch(self, claim: Claim) -> None:
+    def _watch(self, claim: ResourceClaim) -> None:
         """Has the runtime say when the holder ends. One of another runtime gives back what it holds by itself."""
         if claim.holder is None or claim.holder.runtime is not self.runtime:
             return
@@ -181,7 +181,7 @@ class Resources(Actor):
             self._holders[holder] = Watched(self.monitor(claim.holder), {})
         self._holders[holder].claims[claim] = None
 
-    def _remove(self, claim: Claim, *, died: bool) -> None:
+    def _remove(self, claim: ResourceClaim, *, died: bool) -> None:
         waited, since = self._ledger.drop(claim), self._ledger.release(claim)
         if waited is not None:
             if died and claim.holder is not None:
@@ -199,7 +199,7 @@ class Resources(Actor):
         """For code of an actor that goes on although its incarnation has ended."""
         return ResourceUnavailable(self.path, (SpecFault(self.path, f"{holder.path}, whose code asks, has ended"),))
 
-    def _unwatch(self, holder: tuple[ActorRef[pykka.Actor], int], claim: Claim) -> None:
+    def _unwatch(self, holder: tuple[ActorRef[pykka.Actor], int], claim: ResourceClaim) -> None:
         """Takes the monitor back when nothing is left of the holder."""
         watched = self._holders.get(holder)
         if watched is not None:
@@ -220,7 +220,7 @@ class Resources(Actor):
         if refill_at is not None:
             self._timer = self.tell_after(refill_at - now, Refill())
 
-    def _granted(self, waited: Waiting, now: float) -> None:
+    def _granted(self, waited: WaitingClaim, now: float) -> None:
         claim = waited.claim
         place = None if claim.holder is None else claim.holder.path
         self.runtime.events.publish(ResourcesGranted(self.path, now, place, claim.wants, now - waited.since))
@@ -228,7 +228,7 @@ class Resources(Actor):
         answer(waited.reply, True)
 
 
-def _refuse_all(path: str, ledger: Ledger, reason: ExitReason) -> None:
+def _refuse_all(path: str, ledger: ResourceLedger, reason: ExitReason) -> None:
     """The actor has terminated: every waiting claim is refused."""
     for each in list(ledger.waiting.values()):
         ledger.drop(each.claim)

@@ -125,7 +125,7 @@ def retry(
     """Makes a call that failed again, at most `max_retries` times, so at most `max_retries + 1` times in all.
 
     The last exception is raised as it is, with a note of how many attempts there were. A cancellation is never taken
-    for a failure. `Recoverable` is always worth another attempt and `Fatal` never, whatever `on` and `fatal` say.
+    for a failure. `Recoverable` is always worth another attempt and `Fatal` never: `on` and `fatal` do not change that.
 
     Args:
         max_retries: 0 makes one attempt

@@ -1,7 +1,7 @@
 """Decisions: several are asked, and their votes are counted by a rule.
 
     message                      from, to              answer
-    Poll(question, options)      the run to everybody  an option, None or `Abstain(reason)` for no vote
+    Poll(question, options)      the run to all        an option, None or `Abstain(reason)` for no vote
 
     rule                   decides for
     majority()             what more than half of the votes are for

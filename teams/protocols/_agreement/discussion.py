@@ -5,7 +5,7 @@
 
     state       goes to     when
     a turn      the next    the participant has spoken, passed, crashed or let its time pass
-    a round     the next    everybody has had a turn
+    a round     the next    all have had a turn
     discussed   ended       `max_rounds` rounds are over, or `until` holds after a round
 
 Promise: a participant that crashes or is late loses that turn, with the reason in the transcript, and not the
@@ -140,7 +140,7 @@ def discussion(
 
     Args:
         participants: who takes part, in turn order; with names of your own as a mapping
-        max_rounds: how often everybody has a turn at most
+        max_rounds: how many turns each has at most
         turn_timeout: seconds for one turn; None: any time
         until: ends it after a round: "consensus" when all said the same, or a function of the transcript, which must
             say the same whenever it is asked

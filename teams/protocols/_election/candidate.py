@@ -96,7 +96,7 @@ class Ended(NamedTuple):
     incarnation: int
 
 
-class Overdue(NamedTuple):
+class ElectionDue(NamedTuple):
     """It is time for an election, unless this timer is not the last that was set."""
 
     number: int
@@ -143,7 +143,7 @@ class CandidateRef(ActorRef["Candidate"]):
         return self.ask(GetStanding(), block=False)
 
 
-class _Kept:
+class _CandidateState:
     """What outlives the incarnations: term, vote, and the answers it owes."""
 
     def __init__(self) -> None:
@@ -176,7 +176,7 @@ class Candidate(Actor):
         self._majority = len(electorate) // 2 + 1
         self._timeout = timeout
         self._stands_for = stands_for
-        self._kept = self.kept(_Kept)
+        self._kept = self.kept(_CandidateState)
         self._part: Part = "follower"
         self._leader: Leads | None = None
         self._votes: set[str] = set()
@@ -212,7 +212,7 @@ class Candidate(Actor):
     # Elections
 
     @handles
-    def stand(self, message: Overdue) -> None:
+    def stand(self, message: ElectionDue) -> None:
         if message.number != self._timers or self._part == "leader" or self._leader is not None:
             return
         if not self._may_stand():
@@ -367,7 +367,7 @@ class Candidate(Actor):
     def _arm(self) -> None:
         """Has an election begin in one to two timeouts, unless there is a leader by then."""
         self._timers += 1
-        self.tell_after(self._timeout * (1.0 + self.runtime.random.random()), Overdue(self._timers))
+        self.tell_after(self._timeout * (1.0 + self.runtime.random.random()), ElectionDue(self._timers))
 
     def _watch(self, leader: str | None) -> None:
         """Watches the leader and the actor that it stands for."""

@@ -53,7 +53,7 @@ class ActFailed(NamedTuple):
     reason: ExitReason
 
 
-Outcome = Acted | Yielded | ActFailed
+IntentionOutcome = Acted | Yielded | ActFailed
 
 
 class Intend(NamedTuple):
@@ -67,7 +67,7 @@ class Intend(NamedTuple):
 
 
 class Announcement(NamedTuple):
-    """A peer will do this: does anybody object?"""
+    """A peer will do this, unless another objects."""
 
     intention: Intention
     by: ActorRef[Any]
@@ -96,7 +96,7 @@ class Reaction(NamedTuple):
 
 
 class Go(NamedTuple):
-    """Everybody has consented."""
+    """All peers have consented."""
 
     id: str
 
@@ -108,7 +108,7 @@ class PeerEnded(NamedTuple):
     incarnation: int
 
 
-class Overdue(NamedTuple):
-    """Not everybody has consented in time."""
+class ConsentDue(NamedTuple):
+    """Not all peers have consented in time."""
 
     id: str

@@ -27,7 +27,7 @@ from supervisors.spi import ChildOptions, SpecFault, SupervisorSpec, child, supe
 from teams._checks.fields import function_faults, mapping_faults, refuse
 from teams._state.shared_state import SharedState, SharedStateRef
 from teams._state.watch import Change
-from teams.protocols._mesh.intention import Intention, Outcome, Yielded
+from teams.protocols._mesh.intention import Intention, IntentionOutcome, Yielded
 from teams.protocols._mesh.peer import Peer
 
 Values = Mapping[str, Any]
@@ -57,7 +57,7 @@ class Moved(NamedTuple):
     """An intention of this incarnation has ended."""
 
     incarnation: int
-    outcome: Outcome
+    outcome: IntentionOutcome
 
 
 class MeshMember(Peer):
@@ -111,7 +111,7 @@ class MeshMember(Peer):
         self._busy = True
         ref, incarnation = self.ref, self.incarnation
 
-        def ended(future: Future[Outcome]) -> None:
+        def ended(future: Future[IntentionOutcome]) -> None:
             if ref.is_alive():
                 ref.tell(Moved(incarnation, future.get()))
 

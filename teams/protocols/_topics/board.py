@@ -10,7 +10,7 @@ from actors.spi import ActorRef, Reply
 from teams.protocols._delivery import Outbox
 from teams.protocols._topics.chain import Chain, ChainOutcome, UndoDelivery
 from teams.protocols._topics.publication import DeadEvent, EventDelivery, Publication
-from teams.protocols._topics.subscriber import Subscriber, Subscription
+from teams.protocols._topics.subscriber import Subscriber, TopicSubscription
 
 ROUTES = 4_096
 """For how many topics it is remembered who hears of them."""
@@ -18,13 +18,13 @@ ENDED = 1_000
 """Of how many chains that ended the outcome is remembered."""
 
 
-class Route(NamedTuple):
+class TopicRoute(NamedTuple):
     """Who hears of a topic."""
 
-    subscriptions: tuple[Subscription, ...]
+    subscriptions: tuple[TopicSubscription, ...]
     steps: bool
     """Whether a step of a choreography is among them."""
-    vacant: tuple[Subscription, ...] = ()
+    vacant: tuple[TopicSubscription, ...] = ()
     """Steps of choreographies whose member has terminated."""
 
 
@@ -36,9 +36,9 @@ class Board(Outbox[EventDelivery | UndoDelivery]):
         self.subscribers: dict[ActorRef[Any], Subscriber] = {}
         self.choreographies: dict[str, frozenset[str]] = {}
         """The topics with which a choreography ends, by its name."""
-        self.vacant: dict[str, list[Subscription]] = {}
+        self.vacant: dict[str, list[TopicSubscription]] = {}
         """The steps whose member has terminated, by the name of the choreography, until it is set again."""
-        self.routes: dict[str, Route] = {}
+        self.routes: dict[str, TopicRoute] = {}
         self.seen: dict[str, Publication | int] = {}
         """The last events, by id: the publication while a caller waits for it, else its number of subscribers."""
         self.dead: deque[DeadEvent] = deque()
@@ -48,7 +48,7 @@ class Board(Outbox[EventDelivery | UndoDelivery]):
         """The chains with something left to do: besides those under way, those that ended with a step unfinished."""
         self.ended: dict[str, ChainOutcome] = {}
 
-    def route(self, topic: str) -> Route:
+    def route(self, topic: str) -> TopicRoute:
         """Who hears of a topic, in the order in which they subscribed."""
         found = self.routes.get(topic)
         if found is None:
@@ -57,7 +57,7 @@ class Board(Outbox[EventDelivery | UndoDelivery]):
             steps = any(each.step is not None for each in subscriptions)
             lost = (each for vacant in self.vacant.values() for each in vacant)
             vacant = tuple(each for each in lost if each.matches.fullmatch(topic))
-            found = Route(subscriptions, steps or bool(vacant), vacant)
+            found = TopicRoute(subscriptions, steps or bool(vacant), vacant)
             if len(self.routes) >= ROUTES:
                 self.routes.clear()
             self.routes[topic] = found
@@ -68,7 +68,7 @@ class Board(Outbox[EventDelivery | UndoDelivery]):
         return any(topic in ends for ends in self.choreographies.values())
 
     def patterns(self) -> tuple[str, ...]:
-        """What is subscribed to, by anybody."""
+        """The patterns of all subscriptions."""
         subscriptions = (each for subscriber in self.subscribers.values() for each in subscriber.subscriptions)
         return tuple(sorted({each.pattern for each in subscriptions}))
 

@@ -22,7 +22,7 @@ from typing import Any
 from supervisors.spi import Backoff, Finding, SpecFault, nearest
 from teams._checks.fields import refuse, seconds_faults
 from teams.protocols._delivery import BACKOFF, Terms
-from teams.protocols._topics.event import pattern_faults, topic_faults, topic_matcher
+from teams.protocols._topics.event import topic_faults, topic_matcher, topic_pattern_faults
 
 DEADLINE = 300.0
 """Seconds a chain may take unless its choreography says otherwise."""
@@ -164,7 +164,7 @@ def _faults(made: Choreography) -> Iterator[SpecFault]:
             yield SpecFault(f"{where}/step {number}", f"must be made by on(), got {step!r}")
             continue
         place = f"{where}/{step.topic}"
-        yield from pattern_faults(place, step.topic)
+        yield from topic_pattern_faults(place, step.topic)
         for name, value in (("member", step.member), ("undo", step.undo)):
             if not (isinstance(value, str) and value) and not (name == "undo" and value is None):
                 yield SpecFault(place, f"{name}: must be the id of a member, got {value!r}")

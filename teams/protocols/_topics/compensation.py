@@ -5,7 +5,7 @@ from __future__ import annotations
 from actors.spi import Actor, Reply, answer
 from teams.errors import ChainTimeout
 from teams.protocols._delivery import arm
-from teams.protocols._topics.board import Board, Route
+from teams.protocols._topics.board import Board, TopicRoute
 from teams.protocols._topics.chain import Chain, ChainFailure, ChainOutcome, NotUndone, UndoDelivery
 from teams.protocols._topics.event import Event
 from teams.protocols._topics.publication import EventDelivery
@@ -29,7 +29,7 @@ class Compensation:
                 arm(self._topics, chain.undoing)
             self.advance(chain)
 
-    def begin(self, event: Event, route: Route, deadline: float | None) -> Chain:
+    def begin(self, event: Event, route: TopicRoute, deadline: float | None) -> Chain:
         """The chain that an event belongs to; a new one unless it is under way."""
         board = self._board
         chain = board.chains.get(event.correlation_id)

@@ -56,7 +56,7 @@ def topic_faults(place: str, *topics: object) -> list[SpecFault]:
     return [SpecFault(place, fault) for fault in map(topic_fault, topics) if fault is not None]
 
 
-def pattern_faults(place: str, *patterns: object) -> list[SpecFault]:
+def topic_pattern_faults(place: str, *patterns: object) -> list[SpecFault]:
     """What is wrong with topics or patterns of topics."""
     return [SpecFault(place, fault) for fault in map(pattern_fault, patterns) if fault is not None]
 

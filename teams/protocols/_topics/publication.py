@@ -12,7 +12,7 @@ from teams.protocols._topics.event import Event
 
 if TYPE_CHECKING:
     from teams.protocols._topics.chain import Chain
-    from teams.protocols._topics.subscriber import Subscription
+    from teams.protocols._topics.subscriber import TopicSubscription
 
 Reason = Literal["spent", "fatal", "overflow", "quarantined", "gone", "unheard", "withdrawn"]
 """Why an event was not handled: its attempts are spent; the subscriber said that no attempt would help; too many wait
@@ -84,7 +84,7 @@ class EventDelivery(Delivery):
     __slots__ = ("event", "publication", "subscription")
 
     def __init__(
-        self, outbox: Outbox[Any], subscription: Subscription, event: Event, publication: Publication | None = None
+        self, outbox: Outbox[Any], subscription: TopicSubscription, event: Event, publication: Publication | None = None
     ) -> None:
         super().__init__(outbox, subscription.subscriber.ref, event, event.correlation_id, subscription.terms)
         self.subscription = subscription

@@ -153,7 +153,7 @@ class TopicsRef(ActorRef[Any]):
             concurrency: how many events it may be given at once; beyond 1 they may be handled in any order
             max_waiting: how many may wait for their turn here; what does not fit becomes a dead letter
 
-        What `concurrency` and `max_waiting` say last counts for the subscriber, on whatever patterns.
+        The last `concurrency` and `max_waiting` count for the subscriber, on all its patterns.
         """
         return self._ask(Subscribe(pattern, ref, Terms(attempts, backoff, timeout), concurrency, max_waiting))
 
@@ -184,7 +184,7 @@ class TopicsRef(ActorRef[Any]):
     def redeliver(self, subscriber: str | None = None) -> Future[int]:
         """Tries again what was not handled, by the subscriber of this path or by any, and takes it out of quarantine.
 
-        Answers how many events were queued again. Those of subscribers that are gone stay where they are.
+        Answers how many events were queued again. Those of terminated subscribers stay dead.
         """
         return self._ask(Redeliver(subscriber))
 

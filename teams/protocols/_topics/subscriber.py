@@ -23,7 +23,7 @@ class StepTerms(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Subscription:
+class TopicSubscription:
     """One subscriber's wish to hear of one topic, or of many."""
 
     pattern: str
@@ -65,7 +65,7 @@ class Subscriber:
         self.ref = ref
         self.concurrency = 1
         self.max_waiting = 10_000
-        self.subscriptions: list[Subscription] = []
+        self.subscriptions: list[TopicSubscription] = []
         self.waiting: deque[EventDelivery] = deque()
         self.out: dict[EventDelivery, None] = {}
         """What it has been given, and what it gets again after a while."""
@@ -82,7 +82,7 @@ class Subscriber:
     def idle(self) -> bool:
         return not self.out and not self.waiting
 
-    def heard(self, topic: str) -> Subscription | None:
+    def heard(self, topic: str) -> TopicSubscription | None:
         """By which subscription it hears of a topic: a step of a choreography goes first, then the oldest."""
         found = [each for each in self.subscriptions if each.matches.fullmatch(topic)]
         return next((each for each in found if each.step is not None), found[0] if found else None)

@@ -2,10 +2,10 @@
 
 | message | from | to | meaning |
 |---|---|---|---|
-| `Publish` | anybody | topics | this has happened; answered with `Published` |
+| `Publish` | any | topics | this has happened; answered with `Published` |
 | `Event` | topics | subscriber | this has happened; what its handler returns is the acknowledgement |
 | `Undo` | topics | the member a step names | the chain has failed: take this step back; acknowledged likewise |
-| `Subscribe`, `Unsubscribe`, `Choreograph`, `Redeliver`, ... | anybody | topics | see `TopicsRef` |
+| `Subscribe`, `Unsubscribe`, `Choreograph`, `Redeliver`, ... | any | topics | see `TopicsRef` |
 
 An `Emit` that a handler returns, or a list of them, is published with the correlation id of the event.
 
@@ -48,11 +48,11 @@ from supervisors.spi import SpecError
 from teams._checks.fields import count_faults, ref_faults, refuse
 from teams._members.results import Emit, Handoff, answer_fault
 from teams.errors import BadAnswer, SubscriberInQuarantine, TooManyWaiting, UnknownChain
-from teams.protocols._delivery import DeliveryDue, Settled, arm
+from teams.protocols._delivery import DeliveryDue, OutcomesReady, arm
 from teams.protocols._topics.board import Board
 from teams.protocols._topics.chain import Chain, ChainFailure, ChainOutcome
 from teams.protocols._topics.compensation import Compensation
-from teams.protocols._topics.event import Event, new_id, pattern_faults, topic_fault, topic_faults, topic_matcher
+from teams.protocols._topics.event import Event, new_id, topic_fault, topic_faults, topic_matcher, topic_pattern_faults
 from teams.protocols._topics.publication import DeadEvent, EventDelivery, Publication, Published, Reason, Undelivered
 from teams.protocols._topics.ref import (
     AwaitChain,
@@ -65,7 +65,7 @@ from teams.protocols._topics.ref import (
     TopicsRef,
     Unsubscribe,
 )
-from teams.protocols._topics.subscriber import StepTerms, Subscriber, SubscriberInfo, Subscription
+from teams.protocols._topics.subscriber import StepTerms, Subscriber, SubscriberInfo, TopicSubscription
 from teams.protocols.errors import NobodyHears
 from teams.protocols.events import EventUndelivered, EventUnheard, SubscriberQuarantined
 
@@ -76,7 +76,7 @@ first and one for the second that makes four crashes, one less than the default 
 
 
 class Topics(Actor):
-    """The topics of a team, or of anybody: `child("topics", Topics)`. Its ref is a `TopicsRef`.
+    """The topics of a team or of another tree: `child("topics", Topics)`. Its ref is a `TopicsRef`.
 
     It runs on the loop: what it keeps is consistent because no handler of its own waits.
     """
@@ -234,7 +234,7 @@ class Topics(Actor):
     # Outcomes
 
     @handles
-    def settle(self, _: Settled) -> None:
+    def settle(self, _: OutcomesReady) -> None:
         """Looks at what has come."""
         self._settle_all()
 
@@ -438,7 +438,7 @@ class Topics(Actor):
     def subscribe_to(self, request: Subscribe) -> None:
         """Takes a subscription in."""
         refuse(
-            pattern_faults(self.path, request.pattern),
+            topic_pattern_faults(self.path, request.pattern),
             ref_faults(self.path, "ref", request.ref),
             request.terms.faults(self.path),
             count_faults(self.path, "concurrency", request.concurrency),
@@ -450,7 +450,9 @@ class Topics(Actor):
         old = [each for each in subscriptions if each.pattern == request.pattern and each.step is None]
         for each in old:
             subscriptions.remove(each)
-        subscriptions.append(Subscription(request.pattern, topic_matcher(request.pattern), subscriber, request.terms))
+        subscriptions.append(
+            TopicSubscription(request.pattern, topic_matcher(request.pattern), subscriber, request.terms)
+        )
         self._board.routes.clear()
         self._pump(subscriber)
 
@@ -487,7 +489,7 @@ class Topics(Actor):
             undo = members[each.undo] if each.undo is not None else None
             terms = StepTerms(made.name, made.deadline, undo, each.undo_terms)
             subscriber.subscriptions.append(
-                Subscription(each.topic, topic_matcher(each.topic), subscriber, each.terms, terms)
+                TopicSubscription(each.topic, topic_matcher(each.topic), subscriber, each.terms, terms)
             )
         board.choreographies[made.name] = frozenset(made.ends)
         board.vacant.pop(made.name, None)
@@ -550,7 +552,7 @@ class Topics(Actor):
             if request.path in (None, subscriber.path):
                 subscriber.quarantined = False
                 subscriber.spent = 0
-        again: list[tuple[Subscription, Event]] = []
+        again: list[tuple[TopicSubscription, Event]] = []
         left: deque[DeadEvent] = deque()
         for dead in board.dead:
             found = self._hearers(dead, subscribers) if request.path in (None, dead.subscriber) else []
@@ -562,7 +564,7 @@ class Topics(Actor):
             self._deliver(EventDelivery(board, subscription, event))
         return len(again)
 
-    def _hearers(self, dead: DeadEvent, subscribers: dict[str, Subscriber]) -> list[Subscription]:
+    def _hearers(self, dead: DeadEvent, subscribers: dict[str, Subscriber]) -> list[TopicSubscription]:
         """Who would handle a dead event now."""
         if dead.subscriber is None:
             return (

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from actors import Future
 from supervisors import SpecError
 from teams.resilience import ResourcePool
-from teams.resilience._ledger import Claim, Ledger
+from teams.resilience._ledger import ResourceClaim, ResourceLedger
 
 POOLS = {"db": ResourcePool.count(3), "memory": ResourcePool.amount(1.0), "api": ResourcePool.rate(2, per=10.0)}
 AMOUNTS = {"db": st.integers(1, 3), "memory": st.sampled_from([0.1, 0.2, 0.3, 0.7, 1.0]), "api": st.integers(1, 2)}
@@ -22,25 +22,25 @@ WANTS = st.sets(st.sampled_from(sorted(AMOUNTS)), min_size=1).flatmap(
 )
 
 
-def claim(priority: int = 0, **wants: float) -> Claim:
+def claim(priority: int = 0, **wants: float) -> ResourceClaim:
     """A claim without an actor."""
-    return Claim(wants, priority, None, 0)
+    return ResourceClaim(wants, priority, None, 0)
 
 
-def ledger(**pools: ResourcePool) -> Ledger:
+def ledger(**pools: ResourcePool) -> ResourceLedger:
     """A ledger of these pools."""
-    made = Ledger()
+    made = ResourceLedger()
     made.pools = pools
     return made
 
 
-def waiting(made: Ledger, *claims: Claim, at: float = 0.0, ageing: float = 10.0) -> None:
+def waiting(made: ResourceLedger, *claims: ResourceClaim, at: float = 0.0, ageing: float = 10.0) -> None:
     """Has the claims wait, in this order."""
     for each in claims:
         made.join(each, Future[Any](), at, ageing)
 
 
-def granted(made: Ledger, now: float = 0.0) -> list[Claim]:
+def granted(made: ResourceLedger, now: float = 0.0) -> list[ResourceClaim]:
     """What is granted now."""
     return [each.claim for each in made.grant(now)]
 
