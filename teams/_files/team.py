@@ -51,7 +51,7 @@ from teams._team import GoalSpec, TeamOptions, goal, team
 T = TypeVar("T")
 
 _CALLBACKS = frozenset({"on_failure", "on_give_up"})
-"""What only Python can say."""
+"""Options that a file cannot express."""
 _OF_SUPERVISORS = TeamOptions.__optional_keys__ - _CALLBACKS
 _OF_TEAMS = frozenset(
     {"team", "members", "roles", "handoffs", "choreographies", "goal", "strategy", "max_hops", "ageing"}
@@ -123,7 +123,7 @@ class _TeamReader(FormReader):
             return None
 
     def _options(self) -> dict[str, Any]:
-        """What the team says as a supervisor; without what is wrong with it."""
+        """The options of the team as a supervisor; empty if they have faults."""
         options: dict[str, Any] = {
             key: value for key, value in self.values.items() if key in _OF_SUPERVISORS or key == "strategy"
         }

@@ -33,20 +33,20 @@ class Record(NamedTuple):
 
 
 class Decide(NamedTuple):
-    """Let `function` say, from the state, what happens."""
+    """Have `function` derive events from the state."""
 
     function: Callable[[Any], Sequence[object]]
 
 
 class Read(NamedTuple):
-    """What is the state?"""
+    """Read the state."""
 
 
 class Recorded(NamedTuple):
     """Events were stored and applied."""
 
     number: int
-    """That of the last event there is."""
+    """The number of the last event."""
     state: Any
     """The state after it."""
 
@@ -72,7 +72,7 @@ class EventSourcedRef(ActorRef["EventSourced"]):
         return self.ask(Record(events), block=False)
 
     def decide(self, function: Callable[[Any], Sequence[object]]) -> Future[Recorded]:
-        """Has `function(state)` say which events follow; nothing comes between its look and their application.
+        """Records the events that `function(state)` returns. No other event comes in between.
 
         It runs in the actor, must not block, and what it raises is the answer. Raises SpecError at once when it is
         `async`, or no function.

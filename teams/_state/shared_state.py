@@ -39,20 +39,20 @@ from teams.events import StoreRepaired, UpdateConflict
 
 
 class Entry(NamedTuple):
-    """What stands under a key."""
+    """The value of a key, with its version."""
 
     value: Any
     version: int
 
 
 class Get(NamedTuple):
-    """What stands under a key?"""
+    """Read one key."""
 
     key: str
 
 
 class GetAll(NamedTuple):
-    """What stands under all keys?"""
+    """Read all keys."""
 
 
 class Set(NamedTuple):
@@ -85,7 +85,7 @@ class Delete(NamedTuple):
 
 
 class AddWatcher(NamedTuple):
-    """Tell this watcher of every change of a key; None: of all keys. `current`: of what stands there now, first."""
+    """Tell this watcher of every change of a key; None: of all keys. `current`: of the present values, first."""
 
     watcher: ActorRef[Any] | Watch
     key: str | None
@@ -151,7 +151,7 @@ class SharedStateRef(ActorRef["SharedState"]):
 
         Args:
             key: the key; None: all
-            current: whether what stands there now comes first
+            current: whether the present values come first
             limit: how many changes may wait for the reader
 
         Raises:
@@ -181,7 +181,7 @@ class SharedStateRef(ActorRef["SharedState"]):
 
 
 def _refuse(path: str, **given: tuple[Any, object]) -> None:
-    """Refuses what is not of its kind, before it reaches the actor. Raises SpecError with every fault."""
+    """Refuses arguments of a wrong type, before they reach the actor. Raises SpecError with every fault."""
     faults = [
         SpecFault(path, f"{name}: must be {_KINDS[kind]}, got {value!r}")
         for name, (kind, value) in given.items()

@@ -27,10 +27,10 @@ except ImportError:  # Windows
 
 
 class Stored(NamedTuple):
-    """What a store holds."""
+    """The content of a store."""
 
     number: int
-    """That of the last event the snapshot includes; 0 without a snapshot."""
+    """The number of the last event in the snapshot; 0 without a snapshot."""
     snapshot: object
     """The state after that event; None without a snapshot."""
     events: tuple[object, ...]
@@ -55,7 +55,7 @@ class EventStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of what is open; the next use opens it again."""
+        """Closes the store; the next use opens it again."""
         ...
 
 
@@ -81,7 +81,7 @@ class MemoryStore:
         self._number, self._snapshot = number, state
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Does nothing."""
 
     def __str__(self) -> str:
         return type(self).__name__
@@ -117,7 +117,7 @@ class FileStore:
         self._event: TypeAdapter[Any] | None = None if event is None else TypeAdapter(event)
         self._state: TypeAdapter[Any] | None = None if state is None else TypeAdapter(state)
         self._good: int | None = None
-        """Up to here the file is whole. What stands behind it is the rest of a write that failed. None: not known."""
+        """The length of the sound part of the file. The rest is of a write that failed. None: unknown."""
 
     def __del__(self) -> None:
         self.close()
@@ -282,10 +282,10 @@ class EventLog:
         self._every = snapshot_every
         self._since = 0
         self.number = 0
-        """That of the last event."""
+        """The number of the last event."""
 
     def load(self) -> Stored:
-        """What the store holds. Raises `StoreInUse` when it has an owner."""
+        """The content of the store. Raises `StoreInUse` when it has an owner."""
         with _CLAIM:
             if _OWNERS.setdefault(id(self._store), self) is not self:
                 raise StoreInUse(str(self._store))

@@ -12,7 +12,7 @@ from teams.errors import WatchOverrun
 
 
 class Change(NamedTuple):
-    """What a watcher is told."""
+    """A change, as a watcher gets it."""
 
     key: str
     value: Any

@@ -1,4 +1,4 @@
-"""What failed, how often and why: collected while a tree runs, told when it does not go on."""
+"""Failures of a run, with number and reason: collected while a tree runs, shown when it ends."""
 
 from __future__ import annotations
 

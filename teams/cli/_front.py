@@ -1,4 +1,4 @@
-"""The person in front of a running tree: what asks them, and what they type."""
+"""The person at the terminal of a running tree: questions to them, and lines that they type."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class LineTyped(NamedTuple):
 
 
 class OutputLost(NamedTuple):
-    """What the program prints cannot be written any more."""
+    """The output of the program cannot be written any more."""
 
     error: OSError
 
@@ -139,7 +139,7 @@ class RunLoop:
         self._inbox.put(SignalReceived(number))
 
     def lost(self, error: OSError) -> None:
-        """What the program prints cannot be written any more: the tree is stopped in order."""
+        """The output cannot be written any more: the tree is stopped in order."""
         self._loss = self._loss or error
         self._inbox.put(OutputLost(error))
 

@@ -1,4 +1,4 @@
-"""A session: the course of one tree in this process, with its signals, its streams and its exit.
+"""A session: the run of one tree in this process, with its signals, its streams and its exit.
 
 The tree has a thread of its own; the main thread, where Python handles signals, decides.
 """

@@ -28,7 +28,7 @@ _DEFAULT = "tree"
 
 
 class TargetError(SupervisionError, ImportError):
-    """What `letitcrash run`, `check` and `tree` were given leads to no tree."""
+    """The target of `letitcrash run`, `check` or `tree` does not lead to a tree."""
 
     fields = ("target", "problem")
     target: str

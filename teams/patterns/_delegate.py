@@ -44,8 +44,8 @@ class Delegate(Pattern):
 
 
 def delegate(*members: Target) -> Delegate:
-    """The first member that can does it: one that cannot answers `Decline(reason)`, and the next is asked, or
-    `Handoff(to)` if it knows who can.
+    """The first capable member does it: another answers `Decline(reason)`, and the next is asked, or `Handoff(to)` if
+    it knows a capable one.
 
     Raises:
         SpecError: every fault

@@ -100,7 +100,7 @@ class Led(Inline):
         return await run.do(maker, synthesis, name=f"{name} synthesis", priority=priority)
 
     def loop(self, run: RunContext) -> DelegationLoop:
-        """The error of one that is too far down."""
+        """The error of a leader that is too deep, or above itself."""
         return DelegationLoop(run.run, tuple(map(label, (*self.above, self.leader))), self.whole.max_depth)
 
     def orders(self, run: RunContext, name: str, said: object) -> dict[str, tuple[Target, object]] | None:
@@ -180,7 +180,7 @@ def delegation(
 
 
 MOST = 1_000_000
-"""How many children a leader may have is known when it is played."""
+"""The number of children of a leader is known only when it is played."""
 
 
 def rule_faults(root: Target, rules: Sequence[Delegation]) -> Iterator[SpecFault]:

@@ -1,4 +1,4 @@
-"""Parallel: several steps at once on the same input, and what is made of their results.
+"""Parallel: several steps at once on the same input, and a merge of their results.
 
 Promise: a result that is there is not lost because another step failed or was killed; a failure is a value. How many
 results are enough is a gather policy (_dispatch/gather.py); what is not needed any more is called off.

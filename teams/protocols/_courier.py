@@ -64,7 +64,7 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Unacknowledged:
-    """The courier does not try any more, and has no acknowledgement."""
+    """The courier has given up without an acknowledgement."""
 
     correlation_id: str
     reason: Literal["spent", "fatal", "gone", "deadline", "unacknowledged"]
@@ -88,7 +88,7 @@ class Send(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """A message, and what tells it from others."""
+    """A message with its correlation id."""
 
     correlation_id: str
     message: object
@@ -185,7 +185,7 @@ class Courier(Actor):
     def __init__(self, remember: int = 10_000) -> None:
         """
         Args:
-            remember: of how many sends, the last ended, the outcome is known
+            remember: of how many ended sends the outcome is remembered
 
         Raises:
             SpecError: it is below one
@@ -236,7 +236,7 @@ class Courier(Actor):
 
     @handles
     def settle(self, _: OutcomesReady) -> None:
-        """Looks at what has come."""
+        """Deals with the outcomes that have come."""
         self._settle_all()
 
     def _settle_all(self) -> None:
@@ -300,7 +300,7 @@ class Courier(Actor):
 
 
 class HandledMessages:
-    """What a receiver keeps: the results of what it handled last, by correlation id."""
+    """The state of a receiver: the last results, by correlation id."""
 
     def __init__(self) -> None:
         self.results: dict[str, object] = {}
@@ -313,13 +313,13 @@ class HandledMessages:
 
 
 class Receiver(Actor):
-    """Base of actors that handle what a courier brings once, however often it comes. Handlers are written as ever.
+    """Base of actors that handle each message of a courier once, however often it arrives.
 
     A handler that raises has not handled the message: it is handled again when it comes again.
     """
 
     remembers: ClassVar[int] = 1_000
-    """Of how many messages, the last handled, it is known that they were; their results are kept as long."""
+    """How many of the last handled messages are remembered, with their results."""
 
     def __init_subclass__(cls, **values: Any) -> None:
         super().__init_subclass__(**values)

@@ -133,12 +133,12 @@ class PersonRef(ActorRef["Person"]):
         return self.ask(GiveAnswer(id, choice), block=False)
 
     def questions(self) -> Future[tuple[Question, ...]]:
-        """What waits for an answer, oldest first."""
+        """The open questions, oldest first."""
         return self.ask(GetQuestions(), block=False)
 
 
 class _Desk:
-    """What waits for the person, and what was answered. Outlives the incarnations."""
+    """Open and answered questions. Outlives the incarnations."""
 
     def __init__(self) -> None:
         self.made = 0
@@ -147,7 +147,7 @@ class _Desk:
         self.answered: dict[str, Answered | Defaulted] = {}
 
     def new_id(self) -> str:
-        """An id that no question has; those that askers give may look like ours."""
+        """An unused id; ids given by callers may look like ours."""
         while True:
             self.made += 1
             id = f"question-{self.made}"

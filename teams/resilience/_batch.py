@@ -23,7 +23,7 @@ class BatchOptions(Options):
 
 
 class _Open:
-    """The batches that are still open, one for each function, and the clock they go by."""
+    """The open batches, one for each function, and their clock."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -33,8 +33,8 @@ class _Open:
 class _Gathering:
     """Items, each with the caller that waits for its result.
 
-    It runs in a task of its own, in the context of the first who came: a cancelled caller leaves the others their
-    results. The last who leaves ends it.
+    It runs in its own task, in the context of its first caller, so a cancelled caller does not affect the others. The
+    last caller that leaves ends it.
     """
 
     def __init__(self, first: Call) -> None:

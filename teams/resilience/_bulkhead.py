@@ -22,7 +22,7 @@ class BulkheadOptions(Options):
 
 
 class _Slots:
-    """The slots that are taken. One that becomes free goes to the first who waits."""
+    """The slots that are taken. A free slot goes to the caller that has waited longest."""
 
     def __init__(self) -> None:
         self.taken = 0

@@ -70,7 +70,7 @@ class Answers:
 
 
 class Flight:
-    """A call that is under way, and those who wait for it."""
+    """A call under way, and the callers that wait for it."""
 
     def __init__(self) -> None:
         self.task = asyncio.current_task()
@@ -79,7 +79,7 @@ class Flight:
 
 
 class CacheStatistics(NamedTuple):
-    """What a cache has done so far: counters that only grow, and its size."""
+    """Counters of a cache, which only grow, and its size."""
 
     hits: int
     """Calls answered by a remembered answer, or by the flight of another call."""
@@ -89,7 +89,7 @@ class CacheStatistics(NamedTuple):
 
 
 class _Memory:
-    """What a cache remembers."""
+    """The answers of a cache."""
 
     def __init__(self, options: CacheOptions, clock: Clock) -> None:
         self.answers = Answers(options.ttl, options.max_size)

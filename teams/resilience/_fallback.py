@@ -1,4 +1,4 @@
-"""What is done in place of a call that failed."""
+"""Fallback: other functions, or a value, in place of a call that failed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from teams.resilience.errors import ResourceTimeout, ResourceUnavailable, WrongC
 
 
 class _Returned:
-    """Sees to it that a claim is given back: a `GiveBack` that a crash has swallowed is sent again."""
+    """Ensures that a claim is given back: a `GiveBack` that was lost in a crash is sent again."""
 
     def __init__(self, ref: ActorRef[Any], claim: ResourceClaim) -> None:
         self._ref = ref
@@ -39,7 +39,7 @@ class _Returned:
 
 
 class GrantOptions(Options):
-    """What is asked for."""
+    """The amounts that it asks for."""
 
     wants: Annotated[dict[str, Amount], Field(min_length=1)]
     priority: StrictInt

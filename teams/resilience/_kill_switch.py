@@ -1,4 +1,4 @@
-"""The kill switch: ends every call that goes through it, and lets none begin."""
+"""The kill switch: ends every call that goes through it, and refuses further ones."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class ResourceClaim:
 
 @dataclass(slots=True, eq=False)
 class WaitingClaim:
-    """A claim that waits."""
+    """A waiting claim."""
 
     rank: tuple[float, int]
     """Lower is earlier. Priorities grow alike with time, so that the order of two claims never changes."""
@@ -53,11 +53,11 @@ class PoolUsage(NamedTuple):
     size: float
     used: float
     waiting: int
-    """How many claims that want of it wait."""
+    """How many claims wait for it."""
 
 
 class ResourceLedger:
-    """What is held and who waits. Times are seconds, passed in."""
+    """Held and waiting claims. Times are seconds, passed in."""
 
     def __init__(self) -> None:
         self.pools: Mapping[str, ResourcePool] = {}
@@ -67,11 +67,11 @@ class ResourceLedger:
         self.watched = False
         """Whether the end of the actor for good is being waited for."""
         self._line: list[WaitingClaim] = []
-        """Who waits, by rank."""
+        """Waiting claims, by rank."""
         self._parts: dict[str, dict[ResourceClaim, float]] = {}
         """How much of each pool each claim holds."""
         self._taken: dict[str, deque[tuple[float, float]]] = {}
-        """Of each rate: when each amount was granted that counts yet."""
+        """For each rate, the amounts that still count, with the time of each grant."""
         self._wanted: Counter[str] = Counter()
         """How many wait for each pool."""
         self._claims = 0
@@ -158,7 +158,7 @@ class ResourceLedger:
         }
 
     def _recent(self, name: str, now: float) -> deque[tuple[float, float]]:
-        """What was granted of a rate and counts yet."""
+        """The amount of a rate that still counts."""
         taken = self._taken.setdefault(name, deque())
         while taken and taken[0][0] + self._period(name) <= now:
             taken.popleft()

@@ -90,10 +90,10 @@ class CallerQueue:
 
 
 class Pacer:
-    """A pace and those who wait for it, first come, first served. On one event loop.
+    """A pace and the callers that wait for it, first come, first served. On one event loop.
 
-    Who is called from the line begins when it runs again, and is counted from then: the next one is called after that.
-    So a bound on what begins holds however busy the loop is.
+    A caller released from the queue counts when it actually resumes, and only then the next one is released. So the
+    rate limit holds even when the loop is busy.
     """
 
     def __init__(self, pace: Pace, clock: Clock) -> None:
@@ -105,7 +105,7 @@ class Pacer:
         """Whether the first of the line has been called, and has not begun yet."""
 
     def wait_of(self) -> float:
-        """The seconds before the next one could begin, those who wait already left out."""
+        """The seconds until a next call could begin, if no caller waited."""
         return max(0.0, self._pace.ready_at() - self._clock.now())
 
     def begin(self) -> bool:
@@ -131,7 +131,7 @@ class Pacer:
         self._call_next()
 
     def _call_next(self) -> None:
-        """Calls the first of the line, now or when it is time; the one called before has begun, or has left."""
+        """Releases the first caller, now or when it is time. The one released before has begun, or has left."""
         self._called = False
         if self._pace.ready_at() <= self._clock.now():
             self._called = self._line.admit()

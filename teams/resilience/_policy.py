@@ -40,13 +40,13 @@ B = TypeVar("B")
 
 
 class Options(BaseModel):
-    """What a policy was made with. Times are seconds."""
+    """The options of a policy. Times are seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """What people know a function by; a method of a ref is known by the actor it calls."""
+    """The name of a function for people; for a method of a ref, the actor that it calls."""
     owner = getattr(function, "__self__", None)
     if isinstance(owner, ActorRef):
         return owner.path
@@ -123,18 +123,18 @@ class Call:
         )
 
     async def replaced_by(self, function: Callable[..., object]) -> object:
-        """What `function` says in place of the call. It may be plain, if it does not block."""
+        """The result of `function` in place of that of the call. It may be plain, if it does not block."""
         answer = function(*self.args, **self.kwargs)
         return await answer if inspect.isawaitable(answer) else answer
 
     @property
     def name(self) -> str:
-        """What is called."""
+        """The name of the called function."""
         return name_of(self.function)
 
     @property
     def label(self) -> str:
-        """What is called, and in which actor the call is made, if in any."""
+        """The name of the called function, and the actor that makes the call, if any."""
         cell = current_cell.get()
         return self.name if cell is None else f"{self.name} (called in {cell.path})"
 
@@ -150,7 +150,7 @@ class Guard:
 
     options: Options | None = None
     once: ClassVar[bool] = False
-    """Whether it must not be around itself: what it lets in once, it would wait for, refuse or count twice."""
+    """Whether it must not be around itself, because it would wait for itself or count each call twice."""
 
     async def through(self, call: Call) -> object:
         """Lets a call through by the rules of the policy: `await call.proceed()` is what is inside of it."""

@@ -1,4 +1,4 @@
-"""Pools: what there is of a resource."""
+"""Pools: the amount of a resource."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Refill(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """An incarnation that holds or waits."""
+    """An incarnation with a held or waiting claim."""
 
     monitor: int
     claims: dict[ResourceClaim, None]

@@ -74,7 +74,7 @@ class Retry(Policy):
             raise _DeadlinePassed(TimedOut(call.label, deadline)) from None
 
     def _delay(self, error: Exception, attempt: int, previous: float | None) -> float | None:
-        """The seconds before the next attempt; `None`: there is none."""
+        """The seconds before the next attempt; None: no further attempt."""
         options = self.options
         if attempt > options.max_retries or isinstance(error, Fatal) or is_meant(error, options.fatal):
             return None

@@ -34,7 +34,7 @@ class Timeout(Policy):
 
 
 def timeout(seconds: float) -> Timeout:
-    """Cancels a call that takes longer than `seconds`, what waits in the policies inside of it included.
+    """Cancels a call that takes longer than `seconds`, waits in the policies inside of it included.
 
     Raises:
         SpecError: at once, for a bad value

@@ -5,7 +5,7 @@
     Contradiction    the statement with the stronger evidence   a person
     Disagreement     a person, with a deadline and a default    -
 
-`resolve` is pure: it decides, or says that a person has to, with what to ask. `settle` has the person asked where it
+`resolve` is pure: it decides, or returns the question for a person. `settle` has the person asked where it
 must be, and publishes a `ConflictResolved`. Findings that state the same add their evidence up.
 """
 
@@ -33,7 +33,7 @@ class Claim(NamedTuple):
     priority: float = 0
     """More goes first."""
     at: float = 0
-    """When it was claimed, in seconds of any one clock."""
+    """The time of the claim, in seconds of one clock."""
 
 
 class Statement(NamedTuple):
@@ -42,7 +42,7 @@ class Statement(NamedTuple):
     by: str
     statement: Hashable
     evidence: float = 1
-    """How strong the evidence is, from 0; of equal statements it is added up."""
+    """How strong the evidence is, >= 0; equal statements add up."""
 
 
 class Position(NamedTuple):
@@ -57,7 +57,7 @@ Party = Claim | Statement | Position
 
 @dataclass(frozen=True, slots=True)
 class Contention:
-    """Several want what only one can have."""
+    """Several members claim what only one can have."""
 
     resource: str
     claims: tuple[Claim, ...]
@@ -103,12 +103,12 @@ class Resolved(NamedTuple):
     """The conflict is over."""
 
     winner: Any
-    """The claim, the statement or the choice that prevails."""
+    """The claim, statement or choice that wins."""
     why: str
 
 
 class Escalated(NamedTuple):
-    """A person has to decide."""
+    """A person must decide."""
 
     question: str
     options: tuple[Hashable, ...]
@@ -226,5 +226,5 @@ def _party_faults(place: str, party: object, kind: type[Party]) -> Iterator[Spec
 
 
 def _orders(number: object) -> bool:
-    """Whether it can be compared: of NaN nothing is the most."""
+    """Whether it can be compared; NaN cannot."""
     return isinstance(number, int | float) and not math.isnan(number)

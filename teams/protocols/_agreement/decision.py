@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from teams._runs.context import RunContext
 
 Exact = Fraction | float
-"""A fraction; or infinity, which is none."""
+"""A fraction, or infinity, which is not a fraction."""
 
 
 def exact(number: Fraction | float) -> Exact:
@@ -55,7 +55,7 @@ def plain(number: Exact) -> float:
 
 
 Votes = Mapping[str, Hashable] | Iterable[tuple[str, Hashable]]
-"""Who voted for what; `None` is an abstention. In the order the votes came."""
+"""Voter -> option; None is an abstention. In the order of the votes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Rule:
     weights: Mapping[str, float] = field(default_factory=dict)
     n: int = 0
     quorum: int = 0
-    """How many votes there have to be; abstentions are none."""
+    """The least number of votes; abstentions do not count."""
 
 
 def majority(*, quorum: int = 0) -> Rule:
@@ -203,7 +203,7 @@ def _uncountable(answer: object) -> str | None:
 
 
 class Poll(NamedTuple):
-    """What a participant is asked."""
+    """The question to a participant."""
 
     question: object
     options: tuple[Hashable, ...]
@@ -217,13 +217,13 @@ class Abstain(NamedTuple):
 
 
 class Ruling(NamedTuple):
-    """What came of a decision."""
+    """The result of a decision."""
 
     outcome: Tally
     votes: Mapping[str, Hashable]
     """In the order they came."""
     abstained: Mapping[str, str]
-    """Who gave no vote, and why."""
+    """Participants without a vote -> the reason."""
 
     @property
     def option(self) -> Hashable | None:

@@ -46,7 +46,7 @@ class Missed(NamedTuple):
 
 
 class Transcript(NamedTuple):
-    """What was said, in order."""
+    """The entries of a discussion, in order."""
 
     topic: object
     entries: tuple[Said | Missed, ...] = ()
@@ -55,7 +55,7 @@ class Transcript(NamedTuple):
 
     @property
     def said(self) -> tuple[Said, ...]:
-        """Without the turns that were missed."""
+        """The entries without the missed turns."""
         return tuple(entry for entry in self.entries if isinstance(entry, Said))
 
     def round(self, number: int) -> tuple[Said | Missed, ...]:

@@ -107,7 +107,7 @@ class GetLeader(NamedTuple):
 
 
 class GetStanding(NamedTuple):
-    """What are you?"""
+    """What is your standing?"""
 
 
 class Leadership(NamedTuple):
@@ -119,7 +119,7 @@ class Leadership(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What a candidate is."""
+    """The standing of a candidate."""
 
     part: Part
     term: int
@@ -139,7 +139,7 @@ class CandidateRef(ActorRef["Candidate"]):
         return self.ask(GetLeader(), block=False, timeout=timeout)
 
     def standing(self) -> Future[Standing]:
-        """What the candidate is at this moment."""
+        """The present standing of the candidate."""
         return self.ask(GetStanding(), block=False)
 
 
@@ -165,13 +165,13 @@ class _CandidateState:
 
 
 class Candidate(Actor):
-    """One of an electorate. Override `on_lead` and `on_follow` to do something about it. Runs on the loop."""
+    """One of an electorate. Override `on_lead` and `on_follow` to react. Runs on the loop."""
 
     only_host = "loop"
     ref_type: ClassVar[type[ActorRef[Any]]] = CandidateRef
 
     def __init__(self, electorate: tuple[str, ...], timeout: float = 0.2, stands_for: str | None = None) -> None:
-        """Takes the rules; see `electorate`."""
+        """The arguments are those of `teams.recipes.electorate`."""
         self._others = [id for id in electorate if id != self.path.rpartition("/")[2]]
         self._majority = len(electorate) // 2 + 1
         self._timeout = timeout

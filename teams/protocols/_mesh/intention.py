@@ -1,4 +1,4 @@
-"""Intentions: what peers tell each other of what they will do, and what becomes of it. The protocol is in
+"""Intentions: announcements of peers, and their outcomes. The protocol is in
 `_mesh.peer`.
 """
 
@@ -10,7 +10,7 @@ from actors.spi import ActorRef, ExitReason
 
 
 class Intention(NamedTuple):
-    """What a peer will do."""
+    """An announced action of a peer."""
 
     id: str
     by: str
@@ -40,7 +40,7 @@ class Yielded(NamedTuple):
 
     intention: Intention
     to: tuple[str, ...]
-    """Who objected, or had not consented in time."""
+    """The peers that objected, or had not consented in time."""
     why: str
     objected: bool
     """Whether a peer objected; otherwise the time was up."""

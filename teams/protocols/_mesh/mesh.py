@@ -31,15 +31,15 @@ from teams.protocols._mesh.intention import Intention, IntentionOutcome, Yielded
 from teams.protocols._mesh.peer import Peer
 
 Values = Mapping[str, Any]
-"""A state: what stands under its keys."""
+"""A state: values by key."""
 
 
 class MeshMove(NamedTuple):
-    """What a member wants to do next."""
+    """The next action of a member."""
 
     action: Any
     resource: str
-    """What it needs for itself alone meanwhile."""
+    """The resource that it needs exclusively meanwhile."""
     priority: int = 0
 
 
@@ -48,7 +48,7 @@ class Behaviour:
     """How a member of a mesh behaves."""
 
     decide: Callable[[Values], MeshMove | None]
-    """What to do next, from the state alone; None: nothing for now. It runs in the actor and must not block."""
+    """Returns the next action, from the state alone; None: nothing for now. It runs in the actor and must not block."""
     act: Callable[[MeshMove, SharedStateRef], object]
     """Does it, and tells the state; plain or async. Plain ones must not block."""
 
@@ -171,7 +171,7 @@ async def rest(state: SharedStateRef, until: Callable[[Values], object]) -> dict
 
     Raises:
         ActorDeadError: the state has terminated
-        WatchOverrun: this code does not get to run often enough
+        WatchOverrun: this code did not run often enough
     """
     watch = await state.watch()
     try:

@@ -81,7 +81,7 @@ class _Wish:
 
 
 class _PeerState:
-    """What outlives the incarnations: which answers are owed, and who was asked."""
+    """The state that outlives the incarnations: answers it owes, and the peers it asked."""
 
     def __init__(self) -> None:
         self.made = 0
@@ -106,7 +106,7 @@ class _PeerState:
 
 
 class _ReactionReply:
-    """Where the answer to an announcement goes: back to the peer, as a message."""
+    """The reply of an announcement: sends the answer to the peer, as a message."""
 
     __slots__ = ("_done", "_id", "_peer", "_round", "_to")
 
@@ -163,7 +163,7 @@ class Peer(Actor):
     """Seconds for the consent of all, where an intention does not say."""
 
     def __init__(self, mesh: str | None = None) -> None:
-        """`mesh` names those who ask each other; by default they are the children of one supervisor."""
+        """`mesh` names the group of peers that ask each other; by default the children of one supervisor."""
         self.mesh = mesh if mesh is not None else f"{self.path.rpartition('/')[0]} (peers)"
         self._kept = self.kept(_PeerState)
         self._wishes: dict[str, _Wish] = {}
@@ -324,7 +324,7 @@ class Peer(Actor):
                 yield other
 
     def _go_on(self) -> None:
-        """Lets act what may."""
+        """Starts the actions that may run."""
         for wish in self._wishes.values():
             if not wish.acting and not wish.missing and not any(self._before(wish.intention)):
                 wish.acting = True

@@ -1,4 +1,4 @@
-"""Events, and the topics they are told on.
+"""Events, and their topics.
 
 A topic is words with dots between them (`order.received`). A subscription names a topic, or many with a pattern: `*`
 stands for one word, `**` for any number of words, at least one.
@@ -27,7 +27,7 @@ class Event:
     sender: str | None
     """The path of the actor that published it; None: code outside of any actor."""
     correlation_id: str
-    """What it belongs to: the chain of events that it began or goes on with."""
+    """The id of the chain of events that it began or continues."""
     at: float
     """When it was published, in seconds of the runtime's clock."""
 
@@ -62,6 +62,6 @@ def topic_pattern_faults(place: str, *patterns: object) -> list[SpecFault]:
 
 
 def topic_matcher(pattern: str) -> re.Pattern[str]:
-    """What fully matches the topics that the pattern names."""
+    """A regular expression that fully matches the topics of the pattern."""
     words = {"*": r"[^.]+", "**": r".+"}
     return re.compile(r"\.".join(words.get(word) or re.escape(word) for word in pattern.split(".")))

@@ -32,17 +32,17 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What became of an event that was published."""
+    """The outcome of a published event."""
 
     event_id: str
     subscribers: int
     """How many subscribe to its topic."""
     handled: Mapping[str, object] = field(default_factory=dict)
-    """What the subscribers returned, by path; filled for `publish(wait=True)` alone."""
+    """The results of the subscribers, by path; only for `publish(wait=True)`."""
     undelivered: Mapping[str, Undelivered] = field(default_factory=dict)
     """The subscribers that did not handle it, by path. Without `wait`: those it was refused for at once."""
     duplicate: bool = False
-    """It had been published before, and nothing was done."""
+    """It had been published before, and was not delivered again."""
 
 
 @dataclass(frozen=True, slots=True)

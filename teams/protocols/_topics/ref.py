@@ -1,4 +1,4 @@
-"""The ref of topics: what they may be asked, as methods."""
+"""The ref of topics, and their messages."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Redeliver(NamedTuple):
 
 
 class GetSubscribers(NamedTuple):
-    """Who subscribes."""
+    """List the subscribers."""
 
 
 class TopicsRef(ActorRef[Any]):
@@ -178,18 +178,18 @@ class TopicsRef(ActorRef[Any]):
         return self._ask(Choreograph(choreography, dict(members)))
 
     def dead_events(self) -> Future[tuple[DeadEvent, ...]]:
-        """The events that were not handled, oldest first; the last 1,000 unless the topics were told otherwise."""
+        """The events that were not handled, oldest first; by default the last 1,000."""
         return self._ask(GetDeadEvents())
 
     def redeliver(self, subscriber: str | None = None) -> Future[int]:
         """Tries again what was not handled, by the subscriber of this path or by any, and takes it out of quarantine.
 
-        Answers how many events were queued again. Those of terminated subscribers stay dead.
+        Returns how many events were queued again. Those of terminated subscribers stay dead.
         """
         return self._ask(Redeliver(subscriber))
 
     def subscribers(self) -> Future[tuple[SubscriberInfo, ...]]:
-        """Who subscribes, and what waits for them."""
+        """The subscribers, with their waiting events."""
         return self._ask(GetSubscribers())
 
     def _event(

@@ -1,4 +1,4 @@
-"""Subscribers: who hears of which topics, on which terms, and what waits for them."""
+"""Subscribers: their subscriptions, terms, and waiting events."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class StepTerms(NamedTuple):
     choreography: str
     deadline: float | None
     undo: ActorRef[Any] | None
-    """Who undoes the step; None: nothing has to be undone."""
+    """The member that undoes the step; None: it is not undone."""
     undo_terms: Terms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TopicSubscription:
-    """One subscriber's wish to hear of one topic, or of many."""
+    """A subscription of one subscriber to one topic, or to many."""
 
     pattern: str
     matches: re.Pattern[str]
@@ -42,12 +42,12 @@ class SubscriberInfo:
     waiting: int
     """How many events wait for their turn."""
     under_way: int
-    """How many it has been given, or gets again after a while."""
+    """How many were delivered to it, or are delivered again after a while."""
     quarantined: bool
 
 
 class Subscriber:
-    """One actor that hears of events: each in the order of publication, `concurrency` at a time."""
+    """One subscribed actor: it gets events in the order of publication, `concurrency` at a time."""
 
     __slots__ = (
         "concurrency",

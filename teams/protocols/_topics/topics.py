@@ -78,7 +78,7 @@ first and one for the second that makes four crashes, one less than the default 
 class Topics(Actor):
     """The topics of a team or of another tree: `child("topics", Topics)`. Its ref is a `TopicsRef`.
 
-    It runs on the loop: what it keeps is consistent because no handler of its own waits.
+    It runs on the loop. Its state is consistent because none of its handlers waits.
     """
 
     only_host = "loop"
@@ -88,11 +88,11 @@ class Topics(Actor):
     def __init__(self, remember: int = 10_000, max_dead: int = 1_000) -> None:
         """
         Args:
-            remember: of how many events, the last published, the ids are known
+            remember: of how many published events the id is remembered
             max_dead: how many dead events are kept, the last ones
 
         Raises:
-            SpecError: a number below one
+            SpecError: a number below 1
         """
         refuse(
             count_faults(self.path, "remember", remember),
@@ -235,7 +235,7 @@ class Topics(Actor):
 
     @handles
     def settle(self, _: OutcomesReady) -> None:
-        """Looks at what has come."""
+        """Deals with the outcomes that have come."""
         self._settle_all()
 
     def _settle_all(self) -> None:
@@ -533,14 +533,14 @@ class Topics(Actor):
 
     @handles
     def list_subscribers(self, _: GetSubscribers) -> tuple[SubscriberInfo, ...]:
-        """Who subscribes."""
+        """The subscribers."""
         return tuple(each.info() for each in self._board.subscribers.values())
 
     # Dead events
 
     @handles
     def list_dead(self, _: GetDeadEvents) -> tuple[DeadEvent, ...]:
-        """What was not handled."""
+        """The dead events."""
         return tuple(self._board.dead)
 
     @handles
@@ -565,7 +565,7 @@ class Topics(Actor):
         return len(again)
 
     def _hearers(self, dead: DeadEvent, subscribers: dict[str, Subscriber]) -> list[TopicSubscription]:
-        """Who would handle a dead event now."""
+        """The subscriptions that would handle a dead event now."""
         if dead.subscriber is None:
             return (
                 list(self._board.route(dead.event.topic).subscriptions) if topic_fault(dead.event.topic) is None else []
