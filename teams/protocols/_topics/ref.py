@@ -165,8 +165,8 @@ class TopicsRef(ActorRef[Any]):
     def choreograph(self, choreography: Choreography, members: Mapping[str, ActorRef[Any]]) -> Future[None]:
         """Has the members take the steps of a choreography, in place of an earlier one of the same name.
 
-        The future raises `SpecError` with every member and compensation that `members` does not name; what is no
-        choreography or no ref raises it at once.
+        The future raises `SpecError` with every member and compensation that `members` does not name. Another type of
+        argument raises it at once.
         """
         given: object = members
         if not isinstance(given, Mapping):
