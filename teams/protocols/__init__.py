@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         discussion,
     )
     from teams.protocols._courier import Acknowledged, Courier, CourierRef, Receiver, Unacknowledged
-    from teams.protocols._election.candidate import Candidate, CandidateRef, Leadership, Standing
+    from teams.protocols._election import Candidate, CandidateRef, Leadership, Standing
     from teams.protocols._mesh.intention import Acted, ActFailed, Intend, Intention, Yielded
     from teams.protocols._mesh.mesh import Behaviour, MeshMember, MeshMove, mesh, rest
     from teams.protocols._mesh.peer import FunctionPeer, Peer, PeerRef
@@ -228,7 +228,7 @@ if not TYPE_CHECKING:
                 "discussion",
             ],
             "teams.protocols._courier": ["Acknowledged", "Courier", "CourierRef", "Receiver", "Unacknowledged"],
-            "teams.protocols._election.candidate": ["Candidate", "CandidateRef", "Leadership", "Standing"],
+            "teams.protocols._election": ["Candidate", "CandidateRef", "Leadership", "Standing"],
             "teams.protocols._mesh.intention": ["ActFailed", "Acted", "Intend", "Intention", "Yielded"],
             "teams.protocols._mesh.mesh": ["Behaviour", "MeshMember", "MeshMove", "mesh", "rest"],
             "teams.protocols._mesh.peer": ["FunctionPeer", "Peer", "PeerRef"],

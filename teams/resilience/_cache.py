@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from actors.spi import Clock
 from supervisors.spi import Seconds, checked
-from teams.resilience._fields import Callback, Positive
+from teams.resilience._fields import Positive, ResultFunction
 from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import CallsItself, WrongCall
 
@@ -31,7 +31,7 @@ class CacheOptions(Options):
 
     ttl: Seconds
     max_size: Positive
-    key: Callback | None
+    key: ResultFunction | None
 
 
 class Answers:

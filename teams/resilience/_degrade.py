@@ -8,7 +8,7 @@ from numbers import Real
 
 from supervisors.spi import SpecFault, checked
 from teams._checks.fields import refuse
-from teams.resilience._fields import Amount, Callback, Positive
+from teams.resilience._fields import Amount, Positive, ResultFunction
 from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import WrongCall
 from teams.resilience.events import DegradationEnded, Degraded
@@ -17,7 +17,7 @@ from teams.resilience.events import DegradationEnded, Degraded
 class DegradeOptions(Options):
     """The options of `degrade`."""
 
-    fast: Callback
+    fast: ResultFunction
     load: Callable[[], float] | None
     limit: Positive | None
     threshold: Amount

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault, checked
-from teams.resilience._fields import Callback, Exceptions, Which, is_meant
+from teams.resilience._fields import Exceptions, ResultFunction, Which, is_meant
 from teams.resilience._policy import Call, Options, Policy, name_of
 from teams.resilience.errors import AllFailed
 from teams.resilience.events import FellBack
@@ -17,7 +17,7 @@ _NOTHING = object()
 class FallbackOptions(Options):
     """The options of `fallback`."""
 
-    others: tuple[Callback, ...]
+    others: tuple[ResultFunction, ...]
     value: Any = _NOTHING
     on: Exceptions
 

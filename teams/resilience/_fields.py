@@ -22,7 +22,7 @@ Delay = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=sys.maxsize)]
 Count = Annotated[int, Field(strict=True, ge=0, le=sys.maxsize)]
 Amount = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Callback = Annotated[Callable[..., Any], AfterValidator(_without_yield)]
+ResultFunction = Annotated[Callable[..., Any], AfterValidator(_without_yield)]
 """One that is called for its result."""
 
 Which = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]

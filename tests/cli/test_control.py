@@ -160,7 +160,7 @@ def test_kill_ends_a_running_tree_at_once(folder: Path, programs: list[Program])
     assert "stopping" not in output
 
 
-def test_a_process_that_is_no_letitcrash_run_gets_no_signal(programs: list[Program]) -> None:
+def test_a_process_that_is_not_a_letitcrash_run_gets_no_signal(programs: list[Program]) -> None:
     """Guards everybody else's processes: SIGQUIT would end this one."""
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True)
     try:

@@ -112,7 +112,7 @@ def test_what_is_typed_answers_the_oldest_question(folder: Path, programs: list[
     assert program.returncode == 0, output
 
 
-def test_a_question_nobody_can_answer_here_still_ends(folder: Path, programs: list[subprocess.Popen[str]]) -> None:
+def test_a_question_without_a_person_to_answer_still_ends(folder: Path, programs: list[subprocess.Popen[str]]) -> None:
     """Guards a program without a terminal: the end of its input is not an answer, and the default takes effect."""
     programs.append(program := begin(folder, "job.py:silent", stdin=subprocess.DEVNULL))
     output, _ = program.communicate(timeout=60)

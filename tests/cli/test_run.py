@@ -369,7 +369,7 @@ def test_stdout_and_stderr_may_be_closed(run: Run, tmp_path: Path) -> None:
     assert program.end()[0] == 0
 
 
-def test_a_pipe_that_nobody_reads_any_more_stops_the_tree_in_order(run: Run) -> None:
+def test_a_pipe_without_a_reader_stops_the_tree_in_order(run: Run) -> None:
     """Guards `| head -1`: no actor crashes for it, no traceback is shown, and the code is that of SIGPIPE."""
     program = run("job.py:chatty", stderr=subprocess.PIPE)
     program.until("tick")
@@ -400,7 +400,7 @@ def test_output_that_cannot_be_written_stops_the_tree_in_order(run: Run) -> None
 
 @needs_full
 @pytest.mark.parametrize("text", ["print('done')", "print('done', end='')"])
-def test_a_last_word_that_cannot_be_written_is_no_success(run: Run, tmp_path: Path, text: str) -> None:
+def test_a_last_line_that_cannot_be_written_is_not_a_success(run: Run, tmp_path: Path, text: str) -> None:
     """Guards what is noticed only when the tree has ended by itself, which would exit with 0."""
     script = tmp_path / "job.py"
     script.write_text(script.read_text().replace('print("done", flush=True)', text))

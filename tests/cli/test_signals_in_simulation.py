@@ -247,7 +247,7 @@ def test_a_second_signal_at_any_step_kills_the_tree(distance: int) -> None:
 
 @pytest.mark.parametrize("first", [INT, HUP])
 @pytest.mark.parametrize("distance", [1, 5])
-def test_a_hangup_is_no_second_signal_at_any_step(first: signal.Signals, distance: int) -> None:
+def test_a_hangup_is_not_a_second_signal_at_any_step(first: signal.Signals, distance: int) -> None:
     """The kernel and the shell both send one when a terminal is closed: the ordered stop goes on."""
     for step in range(PLAIN.steps):
         command = run(shop(), {step: first, step + distance: HUP})

@@ -79,7 +79,7 @@ def test_a_gate_has_at_most_its_rounds_and_passes_only_what_is_approved(content_
 
 
 @pytest.mark.parametrize("said", [True, None, {"approved": True}, "ok", Approved], ids=str)
-def test_what_is_no_verdict_approves_nothing(said: object) -> None:
+def test_an_answer_other_than_a_verdict_approves_nothing(said: object) -> None:
     """Guards gates that a model answers: only the types count."""
     error = error_of(quality_gate("writer", "gate"), "d", writer(), member("gate", says(said)))
     assert isinstance(error, RunFailed)

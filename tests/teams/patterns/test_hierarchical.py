@@ -38,7 +38,7 @@ def test_a_root_plans_others_do_and_the_root_makes_the_result() -> None:
         assert crew.play(hierarchical("root"), "x").get() == {"data": "a:data", "search": "b:web", "data#2": "c:data"}
 
 
-def test_an_answer_that_is_no_plan_is_the_result_where_no_rule_applies() -> None:
+def test_an_answer_other_than_a_plan_is_the_result_without_a_rule() -> None:
     """Guards the simple case: the root does it itself."""
     assert result_of(hierarchical("data"), "x", data) == "x:data"
 
@@ -104,7 +104,7 @@ def test_a_loop_of_leaders_is_refused_whatever_its_length() -> None:
     assert error.chain == ("m0", "m1", "m2", "m3", "m0")
 
 
-def test_a_hierarchy_is_no_deeper_than_allowed() -> None:
+def test_a_hierarchy_is_not_deeper_than_allowed() -> None:
     """Guards the bound on leaders that always find another."""
     chain = [member(f"m{number}", leads(Subtask("down", f"m{number + 1}"))) for number in range(5)]
     error = error_of(hierarchical("m0", policy=fail_fast(), max_depth=2), "x", *chain)
@@ -160,7 +160,7 @@ def test_bad_hierarchies_are_refused(make: Any, says: str) -> None:
         make()
 
 
-def test_work_is_delegated_until_somebody_takes_it() -> None:
+def test_work_is_delegated_until_a_member_takes_it() -> None:
     """Guards decentralised delegation: declined is not failed, none is asked after the one that took it."""
     asked: list[str] = []
 
@@ -180,7 +180,7 @@ def test_work_is_delegated_until_somebody_takes_it() -> None:
     assert asked == ["a", "b"]
 
 
-def test_work_that_nobody_takes_is_a_typed_error_with_all_reasons() -> None:
+def test_work_that_no_member_takes_is_a_typed_error_with_all_reasons() -> None:
     """Guards the end of the chain: who said what."""
     people = [member(name, takes(1.0, lambda value: Decline("busy"))) for name in "ab"]
     error = error_of(delegate("a", "b"), "x", *people)

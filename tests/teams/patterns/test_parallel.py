@@ -156,7 +156,7 @@ def test_everybody_of_a_role_gets_what_is_broadcast() -> None:
     assert list(result_of(broadcast_to("tester", policy=first()), 5, *people)) == ["ann"]
 
 
-def test_a_broadcast_to_a_role_that_nobody_plays_is_a_typed_failure() -> None:
+def test_a_broadcast_to_a_role_without_members_is_a_typed_failure() -> None:
     """Guards the bad input: a role of a team without members."""
     with crew_of(quick) as (_, crew), pytest.raises(RunFailed) as caught:
         crew.play(broadcast_to("tester"), 5).get()
@@ -205,7 +205,7 @@ def test_collect_is_satisfied_by_failures_alone() -> None:
     assert isinstance(result["bad"], Failed)
 
 
-def test_a_role_without_members_in_the_team_is_known_but_has_nobody() -> None:
+def test_a_role_without_members_is_known() -> None:
     """Guards the difference between a role and its members: work for it fails by name, and does not wait for ever."""
     with simulation() as sim:
         crew = begun(sim, team("crew", role("tester"), member("ann", takes(1.0))))

@@ -65,7 +65,7 @@ def test_every_item_goes_through_every_stage_in_order() -> None:
 
 
 @pytest.mark.parametrize("one", ["text", b"bytes", {"a": 1}, 7, None], ids=str)
-def test_what_is_no_collection_is_one_item_with_one_result(one: Any) -> None:
+def test_a_value_that_is_not_a_collection_is_one_item_with_one_result(one: Any) -> None:
     """Guards single items: text and mappings are not taken apart."""
     assert result_of(pipeline(lambda value: [value]), one) == [one]
 

@@ -306,7 +306,7 @@ def test_a_step_after_a_failed_one_is_not_begun() -> None:
 
 
 @pytest.mark.parametrize("end", ["halt", "stop", "kill"])
-def test_whoever_waits_for_a_goal_is_answered_when_the_team_ends_before_it(end: str) -> None:
+def test_a_caller_that_waits_for_a_goal_is_answered_when_the_team_ends(end: str) -> None:
     """Guards the handle of a goal: its place may go before it has a result."""
 
     async def long(value: object) -> object:

@@ -78,7 +78,7 @@ def test_a_step_that_never_ends_is_a_timeout() -> None:
         assert crew.roster().get()[0].reserved == 0
 
 
-def test_a_step_for_nobody_is_a_typed_failure() -> None:
+def test_a_step_without_a_capable_member_is_a_typed_failure() -> None:
     """Guards the bad input: no member is capable."""
     error = error_of(sequential(can("fly")), 1, a)
     assert isinstance(error, RunFailed)
@@ -128,7 +128,7 @@ def test_retry_once_has_its_whole_timeout_again() -> None:
         assert sim.now == 10.0
 
 
-def test_attempts_are_for_crashes_of_whoever_does_it() -> None:
+def test_attempts_are_for_crashes_of_the_member() -> None:
     """Guards the option: the step is given out as often as it may be, and no more."""
     shaky = Shaky(2)
     assert result_of(sequential(step("shaky", attempts=3)), "x", member("shaky", shaky)) == "x!"
@@ -339,7 +339,7 @@ class Letters:
 
 
 @pytest.mark.parametrize("yields", [letters, later_letters, Letters(), partial(letters, "abc")])
-def test_a_generator_is_no_step_and_no_part_of_one(yields: Any) -> None:
+def test_a_generator_is_not_a_step_nor_a_part_of_one(yields: Any) -> None:
     """Guards against a generator as a result, of which nothing has run; members refuse it as well."""
     for build in (
         sequential,
@@ -363,7 +363,7 @@ def test_a_condition_and_a_transformation_are_plain_functions() -> None:
         step("a", when=soon, transform=soon)
 
 
-def test_a_class_is_no_target() -> None:
+def test_a_class_is_not_a_target() -> None:
     """Guards a likely mistake: the class of an actor in place of the member."""
 
     class Writer:

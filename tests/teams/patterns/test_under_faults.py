@@ -100,7 +100,7 @@ def test_a_step_that_is_done_is_never_begun_again(sim: Simulation, plan: FaultPl
 
 
 @simulate(plan=anything, examples=50)
-def test_a_pipeline_has_every_item_in_its_place_whoever_crashes(sim: Simulation, plan: FaultPlan) -> None:
+def test_a_pipeline_has_every_item_in_its_place_under_any_crashes(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the flow: no item is lost, doubled or out of order, and none goes through a stage again that it has
     passed.
     """

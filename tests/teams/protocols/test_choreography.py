@@ -108,7 +108,7 @@ def refs(root: Any) -> dict[str, ActorRef[Any]]:
     return {id: root.child(id) for id in ORDER}
 
 
-def test_an_order_goes_from_member_to_member_and_nobody_conducts() -> None:
+def test_an_order_goes_from_member_to_member_without_a_conductor() -> None:
     """Guards the reference's order flow."""
     log: Log = []
     with simulation() as sim:
@@ -429,7 +429,7 @@ def test_an_impossible_topic_fails_the_chain_and_undoes_its_step() -> None:
         assert [what for what, _ in log] == ["validator", "undo validator"]
 
 
-def test_whoever_waits_for_a_chain_hears_of_the_end_of_the_topics() -> None:
+def test_callers_that_wait_for_a_chain_hear_of_the_end_of_the_topics() -> None:
     """Guards every question about a chain."""
     with simulation() as sim:
         bus = begin(sim, [], inventory=(1e6,))
@@ -531,7 +531,7 @@ def test_unknown_members_are_all_named_each_with_the_nearest() -> None:
         assert bus.subscribers().get() == ()
 
 
-def test_an_event_that_nobody_emits_or_hears_is_a_finding() -> None:
+def test_an_event_that_no_step_emits_or_handles_is_a_finding() -> None:
     """Guards against a choreography that stops halfway."""
     made = choreography("c", on("a", "x", emits="b"), on("c", "y", emits=()), starts=("a", "z"), ends=("never",))
     messages = [each.message for each in made.findings()]

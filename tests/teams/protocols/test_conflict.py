@@ -86,7 +86,7 @@ def test_a_conflict_needs_parties(kind: Any) -> None:
         kind("it", ())
 
 
-def test_settling_with_nobody_is_refused_before_anything_is_resolved() -> None:
+def test_settling_without_a_person_is_refused_before_it_resolves() -> None:
     """Guards bad input, of a conflict that needs no person as well."""
     clear = Contention("disk", (Claim("ann", 1), Claim("bob", 2)))
     missing: Any = "p"
@@ -123,7 +123,7 @@ def test_settling_asks_the_person_where_it_must() -> None:
         ]
 
 
-def test_settling_takes_the_default_when_nobody_answers() -> None:
+def test_settling_takes_the_default_without_an_answer() -> None:
     """Guards the deadline."""
     with simulation() as sim:
         person = sim.start(supervisor("court", child("boss", Person))).child("boss")
@@ -151,7 +151,7 @@ def test_settling_takes_the_default_when_nobody_answers() -> None:
         lambda: resolve("a conflict"),  # type: ignore[arg-type]
     ],
 )
-def test_what_nobody_could_decide_is_refused(make: Callable[[], object]) -> None:
+def test_a_conflict_that_cannot_be_decided_is_refused(make: Callable[[], object]) -> None:
     """Guards the decision: of NaN nothing is the most, and what is not hashable cannot be told from others."""
     with pytest.raises(SpecError):
         make()

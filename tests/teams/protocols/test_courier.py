@@ -278,7 +278,7 @@ def test_a_full_mailbox_makes_a_send_wait() -> None:
         assert log == ["first", "second", "third"]
 
 
-def test_whoever_waits_hears_of_the_end_of_the_courier() -> None:
+def test_waiting_callers_hear_of_the_end_of_the_courier() -> None:
     """Guards every question."""
     with simulation() as sim:
         root = sim.start(tree(Job, [], 100.0, shutdown="brutal_kill"))

@@ -202,7 +202,7 @@ async def odd(poll: Poll) -> list[str]:
     return ["yes"]
 
 
-def test_a_team_decides_and_whoever_fails_abstains_with_the_reason() -> None:
+def test_a_participant_that_fails_abstains_with_the_reason() -> None:
     """Guards the pattern: crash, silence, refusal and a bad answer are abstentions; the others decide."""
     works = {"ann": yes, "bob": yes, "cid": no, "dan": never, "eve": broken, "fay": silent, "gus": odd}
     with simulation() as sim:

@@ -76,7 +76,7 @@ def test_it_ends_when_the_predicate_holds() -> None:
         assert (transcript.ended, len(transcript.entries)) == ("until", 3)
 
 
-def test_whoever_crashes_or_is_late_loses_that_turn_and_nothing_else() -> None:
+def test_a_participant_that_crashes_or_is_late_loses_only_that_turn() -> None:
     """Guards the promise, with the reasons."""
     works = {"ann": tea, "bob": broken, "cid": late, "dan": shy}
     with simulation() as sim:

@@ -30,7 +30,7 @@ from teams.protocols import (
     Standing,
     StandsForNobody,
 )
-from teams.protocols._election.candidate import RequestVote, Vote
+from teams.protocols._election import RequestVote, Vote
 from teams.recipes import electorate
 
 OFTEN = 1000
@@ -103,7 +103,7 @@ def test_a_leader_that_crashes_follows_until_it_is_elected_again() -> None:
         assert record.one_leader_a_term()
 
 
-def test_without_a_majority_there_is_no_leader() -> None:
+def test_without_a_majority_no_candidate_leads() -> None:
     """Guards the majority: one of three does not lead, not even itself."""
     with simulation() as sim:
         root = sim.start(electorate("vote", *NAMES))
@@ -154,7 +154,7 @@ def test_an_old_leader_hears_of_the_later_term() -> None:
         assert [(each.term, each.leader) for each in record.resigned] == [(1, "ann")]
 
 
-def test_whoever_waits_for_a_leader_is_told_when_the_candidate_is_gone() -> None:
+def test_callers_that_wait_for_a_leader_hear_of_the_end_of_the_candidate() -> None:
     """Guards owed answers."""
     with simulation() as sim:
         root = sim.start(electorate("vote", "ann", timeout=60.0))
@@ -172,7 +172,7 @@ class Member(Actor):
         raise RuntimeError("it was told to")
 
 
-def test_a_candidate_leads_only_while_whom_it_stands_for_is_up() -> None:
+def test_a_candidate_leads_only_while_its_actor_is_up() -> None:
     """Guards electorates of members that are no candidates themselves, functions for instance."""
     members = [child(name, Member, backoff=constant(30.0)) for name in NAMES]
     paths = {name: f"root/members/{name}" for name in NAMES}

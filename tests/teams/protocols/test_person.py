@@ -92,7 +92,7 @@ def test_a_question_whose_id_looks_like_ours_keeps_its_answer() -> None:
         assert (given.get().choice, made.get().choice) == ("tea", "milk")
 
 
-def test_what_is_no_answer_is_refused_and_the_question_stays() -> None:
+def test_a_wrong_answer_is_refused_and_the_question_stays() -> None:
     """Guards typed refusals of a front's mistakes."""
     with simulation() as sim:
         person = boss(sim.start(desk()))

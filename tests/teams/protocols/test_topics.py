@@ -74,7 +74,7 @@ def same_order(logs: list[list[int]]) -> bool:
     plan=faults.plans("team/*", kinds=TROUBLE, max_faults=4, times=2, most=12, until=12.0, seconds=(0.1, 1.0, 5.0)),
     examples=40,
 )
-def test_whoever_waits_for_the_subscribers_hears_of_each_of_them(sim: Simulation, plan: FaultPlan) -> None:
+def test_a_publisher_that_waits_gets_the_outcome_of_each_subscriber(sim: Simulation, plan: FaultPlan) -> None:
     """Guards `publish(wait=True)`: an outcome for every subscriber, and none before its time."""
     log: list[int] = []
     root = sim.start(
@@ -106,7 +106,7 @@ def test_whoever_waits_for_the_subscribers_hears_of_each_of_them(sim: Simulation
             assert published.undelivered["team/bad"].attempts == 9
 
 
-def test_an_event_nobody_subscribes_to_is_a_dead_event_and_told() -> None:
+def test_an_event_without_a_subscriber_is_a_dead_event_and_reported() -> None:
     """Guards against silence."""
     with simulation() as sim:
         seen = watch(sim)
@@ -242,7 +242,7 @@ def test_events_beyond_the_bound_of_a_slow_subscriber_are_refused_by_type() -> N
         assert [each.reason for each in bus.dead_events().get()] == ["overflow", "overflow"]
 
 
-def test_a_full_mailbox_makes_an_event_wait_and_is_no_failure() -> None:
+def test_a_full_mailbox_makes_an_event_wait_and_is_not_a_failure() -> None:
     """Guards a subscriber that others keep busy against a quarantine."""
     log: list[int] = []
     with simulation() as sim:
@@ -301,6 +301,31 @@ def test_events_of_a_terminated_subscriber_are_dead() -> None:
         assert bus.subscribers().get() == ()
         assert bus.publish("t", 3).get().subscribers == 0
         assert [each.reason for each in seen if isinstance(each, EventUndelivered)] == ["gone"] * 3
+
+
+@pytest.mark.parametrize(("ends", "failures"), [("crash", 1), ("kill", 0)])
+def test_only_a_crash_over_an_event_counts_when_the_subscriber_ends(ends: str, failures: int) -> None:
+    """Guards `attempts` of a dead event: how often the subscriber failed over it."""
+
+    class Fragile(Actor):
+        def on_receive(self, event: object) -> None:
+            assert isinstance(event, Event)
+            if event.payload == "crash":
+                raise ValueError
+
+    with simulation() as sim:
+        root = sim.start(tree(child("a", Fragile, restart="temporary", shutdown="brutal_kill")))
+        bus, a = bus_of(root), root.child("a")
+        bus.subscribe("t", a).get()
+        if ends == "kill":
+            a.suspend()
+            sim.settle()
+        published = bus.publish("t", ends, wait=True)
+        sim.settle()
+        if ends == "kill":
+            root.terminate_child("a").get()
+        outcome = published.get().undelivered["team/a"]
+        assert (outcome.reason, outcome.attempts) == ("gone", failures)
 
 
 def test_unsubscribing_ends_what_is_published_later_and_not_what_waits() -> None:
@@ -391,7 +416,7 @@ def test_an_emitted_event_with_an_impossible_topic_is_a_dead_event() -> None:
         assert bus.redeliver().get() == 0
 
 
-def test_whoever_waits_hears_of_the_end_of_the_topics() -> None:
+def test_waiting_callers_hear_of_the_end_of_the_topics() -> None:
     """Guards every question: the bus that dies while it is asked answers by its end."""
     with simulation() as sim:
         root = sim.start(tree(hearer("a", [], 100.0, shutdown="brutal_kill")))

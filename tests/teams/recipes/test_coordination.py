@@ -30,7 +30,7 @@ def test_orders_go_down_the_chain_of_command_and_reports_up() -> None:
         assert "under commander/under functional/ui" in handle.partial
 
 
-def test_centralised_lets_nobody_but_the_planner_decide() -> None:
+def test_centralised_lets_only_the_planner_decide() -> None:
     """Guards the coordination: members do what they are told, and a plan of theirs is their failure."""
     planner = member("planner", leads(Subtask("a", "data"), Subtask("b", "rebel")))
     rebel = member("rebel", leads(Subtask("mine", "data")))

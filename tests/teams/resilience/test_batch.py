@@ -64,7 +64,7 @@ def test_a_wrong_answer_reaches_each_caller(answer: str, error: type[Exception])
 
 
 @pytest.mark.parametrize("error", [Broken("x"), SystemExit(3)])
-def test_what_the_function_raises_reaches_each_caller_and_nobody_else(error: BaseException) -> None:
+def test_an_exception_of_the_function_reaches_each_caller_only(error: BaseException) -> None:
     """Guards the event loop too: a SystemExit in a task of its own would end it."""
 
     async def call(items: list[int]) -> list[int]:

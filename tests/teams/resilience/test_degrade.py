@@ -60,7 +60,7 @@ def test_a_limit_bounds_the_full_calls_under_way_by_the_threshold(
 
 
 @pytest.mark.parametrize("load", [None, "high", float("nan"), object()])
-def test_a_load_that_is_no_number_is_a_typed_error(load: Any) -> None:
+def test_a_load_that_is_not_a_number_is_a_typed_error(load: Any) -> None:
     """Guards the caller: of NaN nothing is above, and the service would never degrade."""
 
     async def full() -> str:

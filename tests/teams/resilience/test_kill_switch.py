@@ -41,7 +41,7 @@ def test_it_ends_calls_under_way_and_refuses_others_until_it_is_reset() -> None:
     assert len(seen.of(CallRefused)) == 3
 
 
-def test_nobody_tries_again_but_a_fallback_may_answer() -> None:
+def test_a_thrown_switch_is_not_retried_but_a_fallback_may_answer() -> None:
     """Guards that a thrown switch is fatal to `retry` and a failure to `fallback`."""
     service = Service()
     switch = kill_switch()

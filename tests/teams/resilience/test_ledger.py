@@ -218,7 +218,7 @@ TestLedger.settings = settings(max_examples=50, stateful_step_count=25)
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
-def test_nobody_waits_behind_more_than_ageing_allows(priorities: list[int]) -> None:
+def test_no_claim_waits_behind_more_than_ageing_allows(priorities: list[int]) -> None:
     """Guards against starvation: a claim that is later by `ageing` seconds for each step of priority comes later."""
     made = ledger(db=ResourcePool.count(1))
     low, held = claim(-3, db=1), claim(db=1)

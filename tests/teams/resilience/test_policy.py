@@ -322,7 +322,7 @@ def test_a_policy_that_remembers_belongs_to_one_loop_at_a_time(policy: Any) -> N
     assert asyncio.run(once()) == "a"
 
 
-def test_a_policy_without_an_actor_tells_nobody() -> None:
+def test_a_policy_outside_of_actors_publishes_no_event() -> None:
     """Guards policies in plain asyncio code."""
 
     async def main() -> str:

@@ -288,7 +288,7 @@ def test_pools_may_be_written_as_tables() -> None:
 
 
 @pytest.mark.parametrize("end", ["kill", "crash"])
-def test_a_restart_of_resources_forgets_nobody(end: str) -> None:
+def test_a_restart_of_resources_forgets_no_claim(end: str) -> None:
     """Guards what is kept: holders hold, and those who wait are served."""
     world = World()
     with simulation() as sim:
@@ -305,7 +305,7 @@ def test_a_restart_of_resources_forgets_nobody(end: str) -> None:
     assert world.order == [("ann", 0.0), ("bob", 4.0), ("cid", 8.0)]
 
 
-def test_when_resources_are_gone_for_good_those_who_wait_hear_of_it() -> None:
+def test_waiting_clients_hear_when_resources_have_terminated() -> None:
     """Guards against waiting for a terminated actor."""
     world = World()
     with simulation() as sim:
@@ -411,7 +411,7 @@ def shared(sim: Simulation, jobs: list[Job]) -> None:
 
 
 @simulate(plan=faults.plans("team/**", kinds=[Crash, Kill], max_faults=3, most=12), examples=15, jobs=JOBS)
-def test_nothing_is_exceeded_and_nothing_is_lost_whoever_crashes(
+def test_no_pool_is_exceeded_and_no_claim_is_lost_under_any_crashes(
     sim: Simulation, plan: FaultPlan, jobs: list[Job]
 ) -> None:
     """Guards the promise of `Resources` under crashes and kills of holders and of itself, at every step."""

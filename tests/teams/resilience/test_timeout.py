@@ -43,7 +43,7 @@ def test_a_timeout_of_the_call_itself_is_raised_as_it_is() -> None:
     assert play(main)[1].of(CallTimedOut) == []
 
 
-def test_a_cancellation_from_outside_is_no_timeout() -> None:
+def test_a_cancellation_from_outside_is_not_a_timeout() -> None:
     """Guards the cancellation of the caller."""
 
     async def main() -> bool:

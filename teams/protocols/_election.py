@@ -301,13 +301,13 @@ class Candidate(Actor):
         if message.path == self._stands_for:
             self._resign()
         elif leader is not None and message == Ended(self._path_of(leader.leader), leader.incarnation):
-            self._follow_nobody()
+            self._follow_none()
 
     @handles
     def resigned(self, message: Resigned) -> None:
         leader = self._leader
         if leader is not None and (leader.term, leader.leader) == message:
-            self._follow_nobody()
+            self._follow_none()
 
     def _resign(self) -> None:
         """The actor that it stands for has ended."""
@@ -319,7 +319,7 @@ class Candidate(Actor):
                 if ref is not None:
                     notice(ref, Resigned(leader.term, self.id))
         if self._part != "follower":
-            self._follow_nobody()
+            self._follow_none()
 
     def _follow_later(self, term: int) -> None:
         """A later term: this candidate is a follower now."""
@@ -331,9 +331,9 @@ class Candidate(Actor):
         if led is not None:
             self.runtime.events.publish(LeaderResigned(self.path, self.runtime.now(), led.term, self.id))
         if self._part != "follower" or self._leader is not None:
-            self._follow_nobody()
+            self._follow_none()
 
-    def _follow_nobody(self) -> None:
+    def _follow_none(self) -> None:
         self._part = "follower"
         self._leader = None
         self._watch(None)
