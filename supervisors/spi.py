@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from supervisors._check.check import Finding
 from supervisors._engine.child import ALIVE, ChildInfo
-from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, constant, exponential, linear
+from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, Seconds, constant, exponential, linear
 from supervisors._specs.builders import ChildOptions, CommonOptions, budget, child, dynamic_supervisor, supervisor
 from supervisors._specs.document import read_document
-from supervisors._specs.faults import attempt, checked, faults_of, unknown_key
+from supervisors._specs.faults import attempt, checked, faults_of, nearest, unknown_key
 from supervisors._specs.fields import MAX_RESTARTS, RestartStrategy
+from supervisors._specs.resolve import locate
 from supervisors._specs.spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 from supervisors._supervisor.actor import Supervisor
 from supervisors._supervisor.messages import (
@@ -46,6 +47,7 @@ __all__ = [
     "OwnBudget",
     "RestartChild",
     "RestartStrategy",
+    "Seconds",
     "Spec",
     "SpecError",
     "SpecFault",
@@ -65,6 +67,8 @@ __all__ = [
     "exponential",
     "faults_of",
     "linear",
+    "locate",
+    "nearest",
     "read_document",
     "supervisor",
     "unknown_key",

@@ -71,7 +71,7 @@ class Console:
         return "\n".join([*lines, f"  ({how})"])
 
     def heard(self, line: str) -> None:
-        """Somebody has typed this."""
+        """The person has typed this."""
         with self._lock:
             question = next(iter(self._open.values()), None)
         if question is None or not line.strip():

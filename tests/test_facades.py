@@ -23,6 +23,7 @@ FACADES = (
     "teams",
     "teams.patterns",
     "teams.protocols",
+    "teams.recipes",
     "teams.resilience",
 )
 TOPS = ("actors", "supervisors", "teams")

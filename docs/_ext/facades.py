@@ -32,6 +32,7 @@ FACADES = (
     "teams",
     "teams.patterns",
     "teams.protocols",
+    "teams.recipes",
     "teams.resilience",
     "actors.testing",
     "supervisors.testing",

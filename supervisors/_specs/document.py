@@ -10,9 +10,11 @@ The place of a fault is the file, with line and column if they are known: `tree.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Hashable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,8 @@ _BYTES = 1 << 20
 _DEPTH = 100
 """The most levels of mappings and lists: a supervisor takes two."""
 _VALUES = 100_000
-"""The most values, those that an alias repeats counted each time."""
+"""How many values there may be, those that an alias repeats counted each time."""
+_TOO_MANY = f"the document has more than {_VALUES} values, aliases counted each time"
 
 _NUMBER = 100
 """The most characters of a number or a date: YAML reads `1:00:00` as seconds, slowly if it is long."""
@@ -111,7 +114,15 @@ def _inside(where: str, value: object) -> Iterator[tuple[str, object]]:
 # TOML
 
 
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*"""
+_LONG_KEY = re.compile(rf"(?:^|[{{,])[ \t\[]*(?:{_PART}){{{_DEPTH}}}", re.MULTILINE)
+"""Each part of a dotted key is a level. tomllib takes minutes for a key with as many parts as a file has room for."""
+
+
 def _toml(text: str, path: str) -> object:
+    if (key := _LONG_KEY.search(text)) is not None:
+        where = key[0].lstrip("{,[ \t\n").partition(".")[0].strip()
+        raise _refused(path, f"is nested deeper than {_DEPTH} levels, below {where}")
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -129,8 +140,9 @@ def _yaml(text: str, path: str) -> object:
     except ImportError:
         raise _refused(path, f"needs PyYAML: pip install '{NAME}[yaml]'") from None
     try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
+        loader, node = _composed(text, path)
+    except _TooMuch as error:
+        raise SpecError([error.fault]) from None
     except RecursionError:
         raise _refused(path, f"is nested deeper than {_DEPTH} levels") from None
     except yaml.reader.ReaderError as error:
@@ -149,6 +161,34 @@ def _yaml(text: str, path: str) -> object:
     if builder.faults:
         raise SpecError(builder.faults)
     return content
+
+
+def _composed(text: str, path: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
+    """The nodes of a document, and the loader that constructs values of them.
+
+    The events come from libyaml where PyYAML has it, which is ten times as fast. A document with a fault is parsed
+    again without it, so that messages are the same everywhere.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        left = 2 * _VALUES  # a key and its value are two nodes
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.left -= 1
+            if self.left < 0:
+                mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+                raise _TooMuch(SpecFault(f"{path}:{mark.line + 1}:{mark.column + 1}", _TOO_MANY))
+            return super().compose_node(parent, index)
+
+    loader = Loader(text)
+    if yaml.__with_libyaml__:
+        fast, parser = Loader(text), yaml.CSafeLoader(text)
+        for name in ("check_event", "peek_event", "get_event"):
+            setattr(fast, name, getattr(parser, name))
+        with suppress(yaml.YAMLError):
+            return fast, fast.get_single_node()
+    return loader, loader.get_single_node()
 
 
 def _at(text: str, position: int) -> tuple[int, int]:
@@ -189,7 +229,7 @@ class _Builder:
         """The value of a node; None, with a fault, if it has none."""
         self._left -= 1
         if self._left < 0:
-            raise _TooMuch(self._fault(node, f"the document has more than {_VALUES} values, aliases counted each time"))
+            raise _TooMuch(self._fault(node, _TOO_MANY))
         if depth > _DEPTH:
             raise _TooMuch(self._fault(node, f"is nested deeper than {_DEPTH} levels"))
         if node in self._open:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,16 +18,35 @@ _TAGS = frozenset({"constant", "linear", "exponential"})
 """Names that pydantic adds to a location: the member of a union that it tried. They are not in the spec."""
 
 
-def unknown_key(path: str, key: str, known: list[str]) -> SpecFault:
-    """The fault of an unknown key, with the nearest known one."""
-    near = difflib.get_close_matches(key, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
-    return SpecFault(path, f"{cut(key, 60)}: unknown key; {hint}")
+_COMPARED = 1000
+"""How many known names an unknown one is compared with; a document may have ten thousand of each."""
+_LISTED = 60
+"""How many known names a hint lists; a member has fifty keys."""
+_MOST = 100
+"""How many faults of one model are reported."""
+
+
+def nearest(name: str, known: Iterable[str], *, otherwise: str = "there is") -> str:
+    """A hint at the nearest of the known names, or at all of them."""
+    every = sorted(known)
+    near = difflib.get_close_matches(name[:100], every[:_COMPARED], n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    more = f" and {len(every) - _LISTED} more" if len(every) > _LISTED else ""
+    return f"{otherwise} {', '.join(every[:_LISTED]) or 'none'}{more}"
+
+
+def unknown_key(path: str, key: str, known: Iterable[str]) -> SpecFault:
+    """The fault of a key that no spec has, with the nearest that exists."""
+    return SpecFault(path, f"{cut(key, 60)}: unknown key; {nearest(key, known, otherwise='known keys:')}")
 
 
 def faults_of(error: ValidationError, path: str, model: type[BaseModel]) -> Iterator[SpecFault]:
-    """Every fault in `error`, one for each wrong place."""
-    for detail in error.errors(include_url=False):
+    """Every fault in `error`, one for each place that is wrong."""
+    details = error.errors(include_url=False)
+    if len(details) > _MOST:
+        yield SpecFault(path, f"has {len(details)} faults, of which the first {_MOST} follow")
+    for detail in details[:_MOST]:
         inner = detail.get("ctx", {}).get("error")
         if isinstance(inner, SpecError):
             # The check of combinations in the model: its faults have their place below this one.

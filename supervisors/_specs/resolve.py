@@ -1,4 +1,4 @@
-"""Imports the actor class that a spec names as "module:Class"."""
+"""Finds what a spec or a file names as "module:name"."""
 
 from __future__ import annotations
 
@@ -16,17 +16,27 @@ _FRAMES = 3
 """Frames of the user's code that are shown if an import fails: those nearest to the error."""
 
 
-def resolve(path: str, location: str) -> type | SpecFault:
-    """The class at `location`, or the fault because of which it is not found. Imports the module."""
+def locate(path: str, key: str, location: str) -> object | SpecFault:
+    """The object at "module:name", or the fault that keeps it from being found. Imports the module."""
     module_name, _, name = location.partition(":")
+    if not module_name or not name:
+        return SpecFault(path, f"{key}: must have the form 'module:name', got {location!r}")
     try:
         found: object = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything while it is imported
-        return SpecFault(path, f"start: importing {module_name!r} failed with {_account(error)}")
+        return SpecFault(path, f"{key}: importing {module_name!r} failed with {_account(error)}")
     for step in name.split("."):
         found = attribute(found, step, _MISSING)
         if found is _MISSING:
-            return SpecFault(path, f"start: module {module_name!r} has no {name!r}")
+            return SpecFault(path, f"{key}: module {module_name!r} has no {name!r}")
+    return found
+
+
+def resolve(path: str, location: str) -> type | SpecFault:
+    """The actor class at `location`, or the fault that keeps it from being found. Imports the module."""
+    found = locate(path, "start", location)
+    if isinstance(found, SpecFault):
+        return found
     if isinstance(found, str):
         return SpecFault(path, f"start: {location} is a string, not an actor class")
     try:

@@ -77,8 +77,8 @@ from teams._members.results import Emit, Outcome
 from teams._members.target import Can
 from teams.errors import AlreadyMember, NoCapableAgent, RoleFull, TeamError, TeamHalted, UnknownMember, UnknownRole
 from teams.events import Halted, MemberJoined, MemberLeft, MemberLost, Paused, Reset, Resumed, TeamEvent
+from teams.protocols._delivery import Terms
 from teams.protocols._topics.ref import Choreograph, Subscribe, TopicsRef
-from teams.protocols._topics.subscriber import Terms
 
 MEMBERS, TOPICS = "members", "topics"
 HALTED_PARTS = (MEMBERS, TOPICS, "runs", "goal")

@@ -10,90 +10,90 @@
     "order.validated" = { agent = "inventory", undo = "restock", emits = "inventory.confirmed", timeout = "30s" }
     "inventory.confirmed" = ["payment", "log"]
 
-What a handler may say is what `on` takes; the member stands under `agent`, and several under one topic are a list.
+A handler takes the options of `on`; the member stands under `agent`, and several handlers of one topic are a list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import Field, PositiveInt
-
-from supervisors.spi import SpecError, SpecFault, attempt
-from teams._checks.nearest import nearest
-from teams._files.keys import Keys
+from supervisors.spi import SpecError, SpecFault, nearest
+from teams._files.form import Faults, FormKey, FormKeys, FormReader
 from teams._files.names import Names
-from teams._files.seconds import Seconds
 from teams.protocols._topics.choreography import Choreography, On, choreography, on
 
 
-class ChoreographyKeys(Keys):
-    name: str
-    event_handlers: dict[str, object] = Field(min_length=1)
-    starts: str | list[str] | None = None
-    ends: str | list[str] = ()  # type: ignore[assignment]
-    deadline: Seconds = 300.0
+class ChoreographyReader(FormReader):
+    """Reads choreographies."""
+
+    def __init__(self, names: Names, faults: Faults) -> None:
+        super().__init__(faults)
+        self._names = names
+
+    def choreography(self, path: str, values: Mapping[str, object]) -> Choreography | None:
+        """The choreography that a mapping describes; None, with faults, if it is not one."""
+        made: Choreography | None = self.form(path, values, _build, CHOREOGRAPHY, None)
+        if made is not None:
+            self._unheard(path, made)
+        return made
+
+    def _unheard(self, path: str, made: Choreography) -> None:
+        """Topics that are emitted and have no handler: more likely misspelt than meant."""
+        said = [("starts", topic) for topic in made.starts or ()]
+        said += [(f"event_handlers/{step.topic}: emits", topic) for step in made.steps for topic in step.emits or ()]
+        for where, topic in said:
+            if topic not in made.ends and not self._names.hears(topic):
+                hint = nearest(topic, {*self._names.topics, *made.ends})
+                self.fault(path, f"{where}: {topic!r} has no subscriber; {hint}")
+
+    def handlers(self, path: str, key: str, value: object) -> list[On]:
+        """The steps of the handlers, by topic."""
+        if not isinstance(value, Mapping):
+            self.fault(path, f"{key}: must be a mapping {{topic: member}}, got {value!r}")
+            return []
+        return [
+            self._handler(f"{path}/{key}/{topic}", str(topic), each)
+            for topic, listed in value.items()
+            for each in (listed if isinstance(listed, Sequence) and not isinstance(listed, str) else [listed])
+        ]
+
+    def _handler(self, path: str, topic: str, value: object) -> On:
+        values = value if isinstance(value, Mapping) else {"agent": value}
+        made: On = self.form(path, values, lambda **options: on(topic, **options), HANDLER, on(topic, "unread"))
+        return made
+
+    def member(self, path: str, key: str, value: object) -> object:
+        """The id of a member."""
+        if isinstance(value, str) and value not in self._names.seats:
+            self.fault(path, f"{key}: no member {value!r}; {nearest(value, self._names.seats)}")
+        return value
 
 
-class HandlerKeys(Keys):
-    agent: str
-    undo: str | None = None
-    emits: str | list[str] | None = None
-    attempts: PositiveInt = 3
-    timeout: Seconds | None = None
-    undo_attempts: PositiveInt = 5
-    undo_timeout: Seconds = 30.0
-
-
-def read_choreography(
-    path: str, values: Mapping[str, object], names: Names, faults: list[SpecFault]
-) -> Choreography | None:
-    """The choreography that a mapping describes; None, with faults, if it is none."""
-    before = len(faults)
-    keys = attempt(ChoreographyKeys, path, values, faults)
-    handlers = values.get("event_handlers")
-    steps = list(_steps(path, handlers, names, faults)) if isinstance(handlers, Mapping) else []
-    if keys is None or len(faults) > before:
-        return None
-    given: dict[str, Any] = {"starts": keys.starts, "ends": keys.ends, "deadline": keys.deadline}
+def _build(name: str, event_handlers: list[On], **options: Any) -> Choreography:
     try:
-        made = choreography(keys.name, *steps, **given)
+        return choreography(name, *event_handlers, **options)
     except SpecError as error:
-        faults += (SpecFault(path, f"{fault.path.rpartition('/')[2]}: {fault.message}") for fault in error.faults)
-        return None
-    faults += _unheard(path, made, names)
-    return made
+        faults = [SpecFault("", f"{fault.path.rpartition('/')[2]}: {fault.message}") for fault in error.faults]
+        raise SpecError(faults) from None
 
 
-def _unheard(path: str, made: Choreography, names: Names) -> Iterator[SpecFault]:
-    """Topics that are said to be emitted and that nobody has a handler for: more likely misspelt than meant."""
-    said = [("starts", topic) for topic in made.starts or ()]
-    said += [(f"event_handlers/{step.topic}: emits", topic) for step in made.steps for topic in step.emits or ()]
-    for where, topic in said:
-        if topic not in made.ends and not names.hears(topic):
-            near = nearest(topic, {*names.topics, *made.ends})
-            yield SpecFault(path, f"{where}: nobody hears of {topic!r}; {near}")
-
-
-def _steps(path: str, handlers: Mapping[str, object], names: Names, faults: list[SpecFault]) -> Iterator[On]:
-    for topic, listed in handlers.items():
-        several = listed if isinstance(listed, Sequence) and not isinstance(listed, str) else [listed]
-        for each in several:
-            step = _step(f"{path}/event_handlers/{topic}", str(topic), each, names, faults)
-            if step is not None:
-                yield step
-
-
-def _step(path: str, topic: str, value: object, names: Names, faults: list[SpecFault]) -> On | None:
-    values = value if isinstance(value, Mapping) else {"agent": value}
-    keys = attempt(HandlerKeys, path, values, faults)
-    if keys is None:
-        return None
-    sound = True
-    for key, name in (("agent", keys.agent), ("undo", keys.undo)):
-        if name is not None and name not in names.seats:
-            faults.append(SpecFault(path, f"{key}: there is no member {name!r}; {nearest(name, names.seats)}"))
-            sound = False
-    options = keys.model_dump(exclude={"agent"})
-    return on(topic, keys.agent, **options) if sound else None
+RAW: FormKey[FormReader] = FormKey()
+SECONDS: FormKey[FormReader] = FormKey(FormReader.seconds)
+MEMBER = FormKey(ChoreographyReader.member)
+CHOREOGRAPHY: FormKeys = {
+    "name": RAW._replace(required=True),
+    "event_handlers": FormKey(ChoreographyReader.handlers, required=True),
+    "starts": RAW,
+    "ends": RAW,
+    "deadline": SECONDS,
+}
+HANDLER: FormKeys = {
+    "agent": MEMBER._replace(to="member", required=True),
+    "undo": MEMBER,
+    "emits": RAW,
+    "attempts": RAW,
+    "timeout": SECONDS,
+    "undo_attempts": RAW,
+    "undo_timeout": SECONDS,
+}

@@ -1,4 +1,4 @@
-"""The names a file may use for whom it means."""
+"""The names of members, roles, capabilities and topics that a file may use."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from teams.protocols._topics.event import pattern_fault, topic_matcher
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Who there is in a team, by what its file says, sound or not: so that one fault does not bring others along."""
+    """The names in the file of a team, sound or not, so that one fault does not cause others."""
 
     seats: frozenset[str]
     """Single members: of one with a `count`, each by its number."""
     people: frozenset[str]
     """Members, their seats, and the roles they play."""
     capabilities: frozenset[str]
-    """What somebody can."""
+    """The capabilities of members."""
     topics: frozenset[str]
-    """Topics and patterns of topics that somebody hears of."""
+    """Topics and patterns of topics with a subscriber."""
     declared: frozenset[str]
     """The roles that are declared; empty: members play what they like."""
 
@@ -53,13 +53,13 @@ class Names:
         return cls(frozenset(seats), frozenset(people | seats), frozenset(can), frozenset(topics), frozenset(declared))
 
     def hears(self, topic: str) -> bool:
-        """Whether anybody is told of this topic. A pattern that is none is told of nothing."""
+        """Whether a topic has a subscriber. A wrong pattern matches nothing."""
         patterns = [each for each in self.topics if pattern_fault(each) is None]
         return any(topic_matcher(each).fullmatch(topic) for each in patterns)
 
     @property
     def sides(self) -> frozenset[str]:
-        """Who may hand work on, or get it: members and roles, those that nobody plays yet included."""
+        """Members and roles, those without members included: the two sides of a handoff."""
         return self.people | self.declared
 
 

@@ -13,47 +13,27 @@
 | `topic` | `event_driven` | `deadline` |
 | `reviewers` | `multi_stage_review` | `approval`, `policy`, `within` |
 
-Whoever is to do something is a member or a role by name, `{ can = "capability" }`, a function as "module:name", or the
-mapping of another pattern. Times are seconds or texts such as "30s". A condition is "module:name" of a function, or
-field, op and value (_files/condition.py); nothing in a file is evaluated as code.
+A target is a member or a role by name, `{ can = "capability" }`, a function as "module:name", or the mapping of another
+pattern. Times are seconds or strings such as "30s". A condition is "module:name" of a function, or field, op and value
+(_files/condition.py); nothing in a file is evaluated as code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
-from supervisors.spi import SpecError, SpecFault, attempt, unknown_key
-from teams._checks.nearest import nearest
+from supervisors.spi import SpecError, attempt, nearest, unknown_key
 from teams._dispatch.gather import GatherPolicy, collect, fail_fast, first, quorum
 from teams._files.condition import Condition
-from teams._files.keys import (
-    CommandKeys,
-    EventDrivenKeys,
-    FailureHandlingKeys,
-    GateKeys,
-    HierarchicalKeys,
-    Keys,
-    ParallelKeys,
-    PipelineKeys,
-    QuorumKeys,
-    RefineKeys,
-    ReviewKeys,
-    RuleKeys,
-    SectionKeys,
-    SectionsKeys,
-    SequentialKeys,
-    SquadKeys,
-    StageKeys,
-    StepKeys,
-)
+from teams._files.form import Faults, FormKey, FormKeys, FormReader, TooManyFaults, placed
 from teams._files.names import Names
-from teams._members.location import function_at
 from teams._members.target import can
 from teams._runs.pattern import Pattern, Target
 from teams._runs.step import step
 from teams.patterns import (
-    command,
     delegation,
     event_driven,
     hierarchical,
@@ -65,323 +45,307 @@ from teams.patterns import (
     sequential,
     stage,
 )
-
-M = TypeVar("M", bound=Keys)
-T = TypeVar("T")
+from teams.recipes import command
 
 
 def parse_pattern(values: Mapping[str, object], *, path: str = "pattern") -> Pattern:
-    """The pattern that nested mappings describe, for `crew.play`. Imports the modules they name. Whether a team has
-    everybody it needs is `crew.check`'s to say.
+    """The pattern that nested mappings describe, for `crew.play`. Imports the modules they name. `crew.check` says
+    whether a team has all the members that it needs.
 
-    Raises SpecError with every fault, each with its place below `path`.
+    Raises SpecError with every fault (of more than 100, the first 100), each with its place below `path`.
     """
-    faults: list[SpecFault] = []
-    pattern = PatternReader(None, faults).pattern(path, values)
-    if pattern is None or faults:
-        raise SpecError(faults)
-    return pattern
+    faults = Faults()
+    with suppress(TooManyFaults):
+        pattern = PatternReader(None, faults).pattern(path, values)
+        if not faults:
+            return pattern
+    raise SpecError(faults)
 
 
-class PatternReader:
-    """Reads patterns; what is wrong with them goes to `faults`."""
+class PatternReader(FormReader):
+    """Reads patterns."""
 
-    def __init__(self, names: Names | None, faults: list[SpecFault]) -> None:
+    def __init__(self, names: Names | None, faults: Faults) -> None:
         """`names` are those of the team; None: they are not known yet."""
+        super().__init__(faults)
         self._names = names
-        self._faults = faults
 
-    def pattern(self, path: str, values: object) -> Pattern | None:
-        """The pattern; None, with faults, if it is none."""
+    def pattern(self, path: str, values: object) -> Pattern:
+        """The pattern; another, with faults, if it is not one."""
         if not isinstance(values, Mapping):
-            self._fault(path, f"must be a mapping with the keys of a pattern, got {values!r}")
-            return None
-        before = len(self._faults)
-        markers = [key for key in _READERS if key in values]
+            self.fault(path, f"must be a mapping with the keys of a pattern, got {values!r}")
+            return NOTHING
+        markers = [key for key in FORMS if key in values]
         if len(markers) != 1:
-            given = f"got {' and '.join(markers)}" if markers else _nothing(values)
-            self._fault(path, f"a pattern needs one of {', '.join(_READERS)}; {given}")
-            return None
-        made = _READERS[markers[0]](self, path, values)
-        return made if len(self._faults) == before else None
+            given = f"got {' and '.join(markers)}" if markers else unmarked(values)
+            self.fault(path, f"a pattern needs one of {', '.join(FORMS)}; {given}")
+            return NOTHING
+        build, keys = FORMS[markers[0]]
+        if markers[0] == "sections":
+            build = partial(self._in_sections, path)
+        made: Pattern = self.form(path, values, build, keys, NOTHING)
+        return made
 
-    def target(self, path: str, value: object) -> Target | None:
-        """Whoever is to do something; None, with a fault, if it is nobody."""
+    def _in_sections(self, path: str, sections: Mapping[str, object], failure_handling: str = "stop") -> Pattern:
+        attempts = 2 if failure_handling in ("retry_once", "retry_then_skip") else 1
+        on_failure = {"retry_once": "stop", "retry_then_skip": "skip"}.get(failure_handling, failure_handling)
+        made = [self.section(f"{path}/sections/{name}", each, on_failure, attempts) for name, each in sections.items()]
+        return sequential(*made)
+
+    def target(self, path: str, value: object) -> Target:
+        """A target of a step."""
         if isinstance(value, str):
-            return self._somebody(path, value)
+            return self._name(path, value)
         if isinstance(value, Mapping) and "can" in value:
-            return self._capable(path, value)
+            return self._capability(path, value)
         if isinstance(value, Mapping):
             return self.pattern(path, value)
-        self._fault(path, f'must be a name, {{ can = "capability" }} or a pattern, got {value!r}')
-        return None
+        self.fault(path, f'must be a name, {{ can = "capability" }} or a pattern, got {value!r}')
+        return NOTHING
 
-    def _somebody(self, path: str, name: str) -> Target | None:
+    def _name(self, path: str, name: str) -> Target:
         names = self._names
         if ":" in name and (names is None or name not in names.people):
-            return function_at(path, "agent", name, self._faults)
+            return self.function(path, "agent", name)
         if not name or (names is not None and name not in names.people):
-            why = "has no members" if names is not None and name in names.declared else "is nobody here"
+            why = "has no members" if names is not None and name in names.declared else "is not in the team"
             hint = nearest(name, names.people) if names is not None else "give a name"
-            self._fault(path, f"{name!r} {why}; {hint}")
-            return None
-        return name
+            self.fault(path, f"{name!r} {why}; {hint}")
+        return name or NOTHING
 
-    def _capable(self, path: str, values: Mapping[str, object]) -> Target | None:
+    def _capability(self, path: str, values: Mapping[str, object]) -> Target:
         name = values["can"]
-        self._faults += (unknown_key(path, str(key), ["can"]) for key in values if key != "can")
+        self.faults += (unknown_key(path, str(key), ["can"]) for key in values if key != "can")
         if not isinstance(name, str) or not name:
-            self._fault(path, f"can: must be the name of a capability, got {name!r}")
-            return None
+            self.fault(path, f"can: must be the name of a capability, got {name!r}")
+            return NOTHING
         if self._names is not None and name not in self._names.capabilities:
-            self._fault(path, f"can: nobody can {name!r}; {nearest(name, self._names.capabilities)}")
-            return None
+            hint = nearest(name, self._names.capabilities)
+            self.fault(path, f"can: no member has the capability {name!r}; {hint}")
         return can(name)
 
-    # One reader for each marker
+    # How the value of a key is read
 
-    def _sequential(self, path: str, values: Mapping[str, object]) -> Pattern | None:
-        keys = self._read(SequentialKeys, path, values)
-        if keys is None:
-            return None
-        steps = [self._step(where, each) for where, each in _placed(f"{path}/steps", keys.steps)]
-        return self._made(path, sequential, *steps)
+    def target_at(self, path: str, key: str, value: object) -> Target:
+        """A target that stands under a key."""
+        return self.target(f"{path}/{key}", value)
 
-    def _step(self, path: str, value: object) -> Target | None:
-        if not isinstance(value, Mapping) or "agent" not in value:
-            return self.target(path, value)
-        keys = self._read(StepKeys, path, value)
-        target = self.target(path, value["agent"])
-        return None if keys is None else self._made(path, step, target, name=keys.name, **self._settings(path, keys))
+    def agent(self, path: str, key: str, value: object) -> Target:
+        """The target of a step, which has the place of the step."""
+        return self.target(path, value)
 
-    def _settings(self, path: str, keys: StepKeys) -> dict[str, Any]:
-        """What a step and a stage may both say."""
-        settings: dict[str, Any] = {
-            "timeout": keys.timeout,
-            "on_failure": keys.on_failure,
-            "attempts": keys.attempts,
-            "priority": keys.priority,
-            "fallback": tuple(self.target(f"{path}/fallback", each) for each in keys.fallback),
-        }
-        if keys.when is not None:
-            settings["when"] = self._condition(path, "when", keys.when)
-        if keys.transform is not None:
-            settings["transform"] = function_at(path, "transform", keys.transform, self._faults)
-        return settings
+    def targets(self, path: str, key: str, value: object) -> list[Target]:
+        """A list of targets."""
+        return [self.target(where, each) for where, each in self.listed(path, key, value)]
 
-    def _pipeline(self, path: str, values: Mapping[str, object]) -> Pattern | None:
-        keys = self._read(PipelineKeys, path, values)
-        if keys is None:
-            return None
-        stages = [self._stage(where, each) for where, each in _placed(f"{path}/stages", keys.stages)]
-        return self._made(path, pipeline, *stages)
+    def fallback(self, path: str, key: str, value: object) -> list[Target]:
+        """A list of targets that have one place."""
+        return [self.target(f"{path}/{key}", each) for _, each in self.listed(path, key, value)]
 
-    def _stage(self, path: str, value: object) -> object:
-        keys = self._read(StageKeys, path, value)
-        if keys is None:
-            return None
-        target = self.target(path, keys.agent)
-        name = keys.name if keys.name is not None else path.rpartition("/")[2]
-        return self._made(path, stage, name, target, parallel=keys.parallel, **self._settings(path, keys))
+    def step(self, path: str, value: object) -> Target:
+        """A step: a target, or a mapping with `agent`."""
+        if isinstance(value, Mapping) and "agent" in value:
+            made: Target = self.form(path, value, step, STEP, NOTHING)
+            return made
+        return self.target(path, value)
 
-    def _parallel(self, path: str, values: Mapping[str, object]) -> Pattern | None:
-        keys = self._read(ParallelKeys, path, values)
-        if keys is None:
-            return None
-        named = keys.branches if isinstance(keys.branches, dict) else _named(keys.branches)
-        branches = {name: self._step(f"{path}/branches/{name}", each) for name, each in named.items()}
-        merge = None if keys.aggregator is None else self.target(f"{path}/aggregator", keys.aggregator)
-        policy = self._policy(path, keys.policy)
-        return self._made(path, parallel, branches, merge=merge, policy=policy, within=keys.within)
+    def steps(self, path: str, key: str, value: object) -> list[Target]:
+        """A list of steps."""
+        return [self.step(where, each) for where, each in self.listed(path, key, value)]
 
-    def _hierarchical(self, path: str, values: Mapping[str, object]) -> Pattern | None:
-        keys = self._read(HierarchicalKeys, path, values)
-        if keys is None:
-            return None
-        root = self.target(f"{path}/root", keys.root)
-        rules = [self._rule(where, each) for where, each in _placed(f"{path}/delegation_rules", keys.delegation_rules)]
-        last = None if keys.synthesize is None else self.target(f"{path}/synthesize", keys.synthesize)
-        policy = self._policy(path, keys.policy)
-        return self._made(path, hierarchical, root, rules=rules, synthesize=last, policy=policy, within=keys.within)
+    def stages(self, path: str, key: str, value: object) -> list[Target]:
+        """A list of stages, each called by its place unless it has a name."""
+        found = []
+        for where, each in self.listed(path, key, value):
+            default = stage(where.rpartition("/")[2], NOTHING)
+            values = {"name": where.rpartition("/")[2], **each} if isinstance(each, Mapping) else each
+            found.append(self.form(where, values, stage, STAGE, default))
+        return found
 
-    def _rule(self, path: str, value: object) -> object:
-        keys = self._read(RuleKeys, path, value)
-        if keys is None:
-            return None
-        parent = self.target(f"{path}/parent", keys.parent)
-        children = [self.target(where, each) for where, each in _placed(f"{path}/children", keys.children)]
-        when = None if keys.condition is None else self._condition(path, "condition", keys.condition)
-        return self._made(path, delegation, parent, children, when=when)
+    def branches(self, path: str, key: str, value: object) -> dict[str, Target]:
+        """Steps by name."""
+        return {name: self.step(f"{path}/{key}/{name}", each) for name, each in self.named(path, key, value).items()}
 
-    def _command(self, path: str, values: Mapping[str, object]) -> Pattern | None:
-        keys = self._read(CommandKeys, path, values)
-        if keys is None:
-            return None
-        commander = self.target(f"{path}/commander", keys.commander)
-        squads: dict[str, list[Target | None]] = {}
-        for leader, each in keys.squad_leaders.items():
-            where = f"{path}/squad_leaders/{leader}"
+    def reviewers(self, path: str, key: str, value: object) -> dict[str, Target]:
+        """Targets by name."""
+        return {name: self.target(f"{path}/{key}/{name}", each) for name, each in self.named(path, key, value).items()}
+
+    def rules(self, path: str, key: str, value: object) -> list[Any]:
+        """Delegation rules."""
+        made = [self.form(where, each, delegation, RULE, None) for where, each in self.listed(path, key, value)]
+        return [each for each in made if each is not None]
+
+    def squads(self, path: str, key: str, value: object) -> dict[str, list[Target]]:
+        """The workers of each squad leader."""
+        if not isinstance(value, Mapping):
+            self.fault(path, f"{key}: must be a mapping {{leader: workers}}, got {value!r}")
+            return {}
+        found = {}
+        for leader, each in value.items():
+            where = f"{path}/{key}/{leader}"
             self.target(where, leader)
-            squad = self._read(SquadKeys, where, each)
-            workers = _placed(f"{where}/workers", squad.workers if squad is not None else [])
-            squads[leader] = [self.target(*worker) for worker in workers]
-        policy = self._policy(path, keys.policy)
-        return self._made(path, command, commander, squads, policy=policy, within=keys.within)
+            found[leader] = self.form(where, each, lambda workers: workers, SQUAD, [NOTHING])
+        return found
 
-    def _sections(self, path: str, values: Mapping[str, object]) -> Pattern | None:
-        keys = self._read(SectionsKeys, path, values)
-        if keys is None:
-            return None
-        given = {} if keys.failure_handling is None else keys.failure_handling
-        handling = self._read(FailureHandlingKeys, f"{path}/failure_handling", given) or FailureHandlingKeys()
-        sections = [
-            self._section(f"{path}/sections/{name}", name, each, handling.agent_failure)
-            for name, each in keys.sections.items()
-        ]
-        return self._made(path, sequential, *sections)
+    def sections(self, path: str, key: str, value: object) -> dict[str, Any]:
+        """The mapping of each section, which is read when `failure_handling` is known."""
+        if isinstance(value, Mapping) and value:
+            return dict(value)
+        self.fault(path, f"{key}: must be a mapping {{name: section}} with at least one, got {value!r}")
+        return {}
 
-    def _section(self, path: str, name: str, value: object, agent_failure: str) -> object:
-        if isinstance(value, Mapping) and isinstance(value.get("pattern"), str):
-            value = {**value, "pattern": str(value["pattern"]).lower()}
-        keys = self._read(SectionKeys, path, value)
-        if keys is None:
-            return None
-        attempts = 2 if agent_failure in ("retry_once", "retry_then_skip") else 1
-        on_failure = {"retry_once": "stop", "retry_then_skip": "skip"}.get(agent_failure, agent_failure)
-        steps = {
-            agent: self._made(
-                path, step, self.target(where, each), name=agent, attempts=attempts, on_failure=on_failure
-            )
-            for (agent, each), (where, _) in zip(
-                _named(keys.agents).items(), _placed(f"{path}/agents", keys.agents), strict=True
-            )
-        }
-        made: Pattern | None
-        if keys.pattern == "sequential":
-            made = self._made(path, sequential, *steps.values())
-        else:
-            policy = fail_fast() if on_failure == "stop" else collect()
-            made = self._made(path, parallel, steps, policy=policy)
-        return self._made(path, step, made, name=name, timeout=keys.timeout, on_failure=keys.on_failure)
+    def failure_handling(self, path: str, key: str, value: object) -> str:
+        """What happens to a section when an agent of it fails."""
+        made: str = self.form(f"{path}/{key}", value, lambda agent_failure="stop": agent_failure, HANDLING, "stop")
+        if made not in AGENT_FAILURES:
+            self.fault(f"{path}/{key}", f"agent_failure: must be one of {', '.join(AGENT_FAILURES)}, got {made!r}")
+            return "stop"
+        return made
 
-    def _gate(self, path: str, values: Mapping[str, object]) -> Pattern | None:
-        keys = self._read(GateKeys, path, values)
-        if keys is None:
-            return None
-        producer, gate = self.target(f"{path}/producer", keys.producer), self.target(f"{path}/gate", keys.gate)
-        return self._made(path, quality_gate, producer, gate, max_rounds=keys.max_rounds)
+    def section(self, path: str, values: object, on_failure: str, attempts: int) -> Target:
+        """The agents of a section, one after the other or at once."""
 
-    def _refine(self, path: str, values: Mapping[str, object]) -> Pattern | None:
-        keys = self._read(RefineKeys, path, values)
-        if keys is None:
-            return None
-        producer = self.target(f"{path}/producer", keys.producer)
-        reviewer = self.target(f"{path}/reviewer", keys.reviewer)
-        return self._made(path, refine, producer, reviewer, max_iterations=keys.max_iterations)
+        def build(agents: Mapping[str, tuple[str, object]], pattern: object, **options: Any) -> Target:
+            steps = {
+                name: self.made(
+                    path,
+                    step,
+                    {"target": self.target(*each), "name": name, "attempts": attempts, "on_failure": on_failure},
+                    NOTHING,
+                )
+                for name, each in agents.items()
+            }
+            made: Pattern = NOTHING
+            if str(pattern).lower() == "sequential":
+                made = sequential(*steps.values())
+            elif str(pattern).lower() == "parallel":
+                made = parallel(steps, policy=fail_fast() if on_failure == "stop" else collect())
+            else:
+                self.fault(path, f"pattern: must be 'sequential' or 'parallel', got {pattern!r}")
+            return step(made, name=path.rpartition("/")[2], **options)
 
-    def _review(self, path: str, values: Mapping[str, object]) -> Pattern | None:
-        keys = self._read(ReviewKeys, path, values)
-        if keys is None:
-            return None
-        named = keys.reviewers if isinstance(keys.reviewers, dict) else _named(keys.reviewers)
-        reviewers = {name: self.target(f"{path}/reviewers/{name}", each) for name, each in named.items()}
-        approval = None if keys.approval is None else self.target(f"{path}/approval", keys.approval)
-        policy = self._policy(path, keys.policy)
-        return self._made(path, multi_stage_review, reviewers, approval=approval, policy=policy, within=keys.within)
+        made: Target = self.form(path, values, build, SECTION, NOTHING)
+        return made
 
-    def _event_driven(self, path: str, values: Mapping[str, object]) -> Pattern | None:
-        keys = self._read(EventDrivenKeys, path, values)
-        if keys is None:
-            return None
-        if self._names is not None and not self._names.hears(keys.topic):
-            self._fault(path, f"topic: nobody hears of {keys.topic!r}; {nearest(keys.topic, self._names.topics)}")
-        return self._made(path, event_driven, keys.topic, deadline=keys.deadline)
+    def agents(self, path: str, key: str, value: object) -> dict[str, tuple[str, object]]:
+        """The agents of a section by name, each with its place."""
+        named = self.named(path, key, [each for _, each in self.listed(path, key, value)])
+        return dict(zip(named, placed(f"{path}/{key}", list(named.values())), strict=True))
 
-    # What they share
-
-    def _condition(self, path: str, key: str, value: object) -> Callable[[Any], bool] | None:
+    def policy(self, path: str, key: str, value: object) -> GatherPolicy:
+        """A gather policy by name, or a quorum."""
         if isinstance(value, Mapping):
-            return attempt(Condition, f"{path}/{key}", value, self._faults)
-        return function_at(path, key, value, self._faults)
+            made: GatherPolicy = self.form(f"{path}/{key}", value, quorum, QUORUM, collect())
+            return made
+        if isinstance(value, str) and value in POLICIES:
+            return POLICIES[value]()
+        self.fault(path, f"policy: must be one of {', '.join(POLICIES)} or {{ quorum = n }}, got {value!r}")
+        return collect()
 
-    def _policy(self, path: str, value: object) -> GatherPolicy | None:
+    def condition(self, path: str, key: str, value: object) -> Callable[[Any], object]:
+        """A predicate: a mapping, or the name of a function."""
         if isinstance(value, Mapping):
-            keys = self._read(QuorumKeys, f"{path}/policy", value)
-            return quorum(keys.quorum) if keys is not None else None
-        if isinstance(value, str) and value in _POLICIES:
-            return _POLICIES[value]()
-        self._fault(path, f"policy: must be one of {', '.join(_POLICIES)} or {{ quorum = n }}, got {value!r}")
-        return None
+            return attempt(Condition, f"{path}/{key}", value, self.faults) or bool
+        return self.function(path, key, value)
 
-    def _read(self, model: type[M], path: str, values: object) -> M | None:
-        if not isinstance(values, Mapping):
-            self._fault(path, f"must be a mapping with the keys {', '.join(model.model_fields)}, got {values!r}")
-            return None
-        return attempt(model, path, values, self._faults)
-
-    def _made(self, path: str, make: Callable[..., T], *parts: object, **settings: object) -> T | None:
-        """What the builder makes of the parts; None if one of them is missing, which has been told."""
-        every = [*parts, *(each for part in (*parts, *settings.values()) for each in _inside(part))]
-        if any(each is None for each in every):
-            return None
-        try:
-            return make(*parts, **settings)
-        except SpecError as error:
-            self._faults += (SpecFault(path, fault.message) for fault in error.faults)
-        except ValueError as error:
-            self._fault(path, str(error))
-        return None
-
-    def _fault(self, path: str, message: str) -> None:
-        self._faults.append(SpecFault(path, message))
+    def topic(self, path: str, key: str, value: object) -> object:
+        """A topic with a subscriber."""
+        if self._names is not None and isinstance(value, str) and not self._names.hears(value):
+            self.fault(path, f"topic: {value!r} has no subscriber; {nearest(value, self._names.topics)}")
+        return value
 
 
-_POLICIES: Mapping[str, Callable[[], GatherPolicy]] = {"collect": collect, "fail_fast": fail_fast, "first": first}
-_READERS: Mapping[str, Callable[[PatternReader, str, Mapping[str, object]], Pattern | None]] = {
-    "steps": PatternReader._sequential,
-    "stages": PatternReader._pipeline,
-    "branches": PatternReader._parallel,
-    "root": PatternReader._hierarchical,
-    "commander": PatternReader._command,
-    "sections": PatternReader._sections,
-    "gate": PatternReader._gate,
-    "reviewer": PatternReader._refine,
-    "reviewers": PatternReader._review,
-    "topic": PatternReader._event_driven,
+NOTHING: Pattern = sequential(str)
+"""Stands for a pattern or a target that could not be read."""
+
+RAW: FormKey[FormReader] = FormKey()
+"""The builder checks the value."""
+SECONDS: FormKey[FormReader] = FormKey(FormReader.seconds)
+FUNCTION: FormKey[FormReader] = FormKey(FormReader.function)
+TARGET = FormKey(PatternReader.target_at)
+POLICY = FormKey(PatternReader.policy)
+MUST_TARGET = TARGET._replace(required=True)
+
+STEP: FormKeys = {
+    "agent": FormKey(PatternReader.agent, to="target", required=True),
+    "name": RAW,
+    "timeout": SECONDS,
+    "on_failure": RAW,
+    "attempts": RAW,
+    "priority": RAW,
+    "fallback": FormKey(PatternReader.fallback),
+    "when": FormKey(PatternReader.condition),
+    "transform": FUNCTION,
 }
-"""Which key says which pattern a mapping is."""
+STAGE: FormKeys = {**STEP, "parallel": RAW}
+RULE: FormKeys = {
+    "parent": MUST_TARGET,
+    "children": FormKey(PatternReader.targets, required=True),
+    "condition": FormKey(PatternReader.condition, to="when"),
+}
+SQUAD: FormKeys = {"workers": FormKey(PatternReader.targets, required=True)}
+SECTION: FormKeys = {
+    "agents": FormKey(PatternReader.agents, required=True),
+    "pattern": RAW._replace(required=True),
+    "timeout": SECONDS,
+    "on_failure": RAW,
+}
+HANDLING: FormKeys = {"agent_failure": RAW}
+QUORUM: FormKeys = {"quorum": RAW._replace(to="n", required=True)}
+GATHERED: FormKeys = {"policy": POLICY, "within": SECONDS}
+
+AGENT_FAILURES = ("stop", "continue_with_warning", "retry_once", "skip", "retry_then_skip")
+POLICIES: Mapping[str, Callable[[], GatherPolicy]] = {"collect": collect, "fail_fast": fail_fast, "first": first}
+FORMS: Mapping[str, tuple[Callable[..., Any], FormKeys]] = {
+    "steps": (lambda steps: sequential(*steps), {"steps": FormKey(PatternReader.steps, required=True)}),
+    "stages": (lambda stages: pipeline(*stages), {"stages": FormKey(PatternReader.stages, required=True)}),
+    "branches": (
+        lambda branches, **options: parallel(branches, **options),
+        {
+            "branches": FormKey(PatternReader.branches, required=True),
+            "aggregator": TARGET._replace(to="merge"),
+            **GATHERED,
+        },
+    ),
+    "root": (
+        hierarchical,
+        {
+            "root": MUST_TARGET,
+            "delegation_rules": FormKey(PatternReader.rules, to="rules"),
+            "synthesize": TARGET,
+            **GATHERED,
+        },
+    ),
+    "commander": (
+        command,
+        {
+            "commander": MUST_TARGET,
+            "squad_leaders": FormKey(PatternReader.squads, to="squads", required=True),
+            **GATHERED,
+        },
+    ),
+    "sections": (
+        sequential,
+        {
+            "sections": FormKey(PatternReader.sections, required=True),
+            "failure_handling": FormKey(PatternReader.failure_handling),
+        },
+    ),
+    "gate": (quality_gate, {"gate": MUST_TARGET, "producer": MUST_TARGET, "max_rounds": RAW}),
+    "reviewer": (refine, {"reviewer": MUST_TARGET, "producer": MUST_TARGET, "max_iterations": RAW}),
+    "reviewers": (
+        multi_stage_review,
+        {"reviewers": FormKey(PatternReader.reviewers, required=True), "approval": TARGET, **GATHERED},
+    ),
+    "topic": (event_driven, {"topic": FormKey(PatternReader.topic, required=True), "deadline": SECONDS}),
+}
+"""The key that says which pattern a mapping is -> its builder and its keys."""
 
 
-def _nothing(values: Mapping[str, object]) -> str:
+def unmarked(values: Mapping[str, object]) -> str:
+    """What stands in a mapping without one of these keys."""
     for key in values:
-        near = nearest(str(key), [*_READERS, "agent", "can"])
+        near = nearest(str(key), [*FORMS, "agent", "can"])
         if near.startswith("did"):
             return f"got {key!r}: {near}"
     return f"got {', '.join(map(str, values)) or 'nothing'}"
-
-
-def _inside(part: object) -> Iterator[object]:
-    """The parts of a part that must not be missing either."""
-    if isinstance(part, Mapping):
-        for each in part.values():
-            yield each
-            yield from _inside(each)
-        yield from part
-    elif isinstance(part, Sequence) and not isinstance(part, str):
-        yield from part
-
-
-def _placed(path: str, listed: Sequence[object]) -> Iterator[tuple[str, object]]:
-    """Each of a list with its place: by its own name where it has one."""
-    for index, each in enumerate(listed):
-        name = each.get("name") if isinstance(each, Mapping) else each
-        yield f"{path}/{name if isinstance(name, str) and name else f'[{index}]'}", each
-
-
-def _named(listed: Sequence[object]) -> dict[str, object]:
-    """A list as branches, each called what it is."""
-    named: dict[str, object] = {}
-    for index, each in enumerate(listed):
-        name = each.get("name") if isinstance(each, Mapping) else each
-        named[name if isinstance(name, str) and name not in named else f"{index}"] = each
-    return named

@@ -25,7 +25,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from supervisors.spi import (
@@ -33,16 +34,16 @@ from supervisors.spi import (
     SpecError,
     SpecFault,
     SupervisorSpec,
+    nearest,
     read_document,
     supervisor,
     unknown_key,
 )
-from teams._checks.nearest import nearest
-from teams._files.choreography import read_choreography
+from teams._files.choreography import ChoreographyReader
+from teams._files.form import Faults, FormReader, TooManyFaults
 from teams._files.names import Names
 from teams._files.pattern import PatternReader
 from teams._members.handoff import HandoffRule, handoff
-from teams._members.location import function_at
 from teams._members.member import Member, member
 from teams._members.role import Role, role
 from teams._team import GoalSpec, TeamOptions, goal, team
@@ -50,7 +51,7 @@ from teams._team import GoalSpec, TeamOptions, goal, team
 T = TypeVar("T")
 
 _CALLBACKS = frozenset({"on_failure", "on_give_up"})
-"""What only Python can say."""
+"""Options that a file cannot express."""
 _OF_SUPERVISORS = TeamOptions.__optional_keys__ - _CALLBACKS
 _OF_TEAMS = frozenset(
     {"team", "members", "roles", "handoffs", "choreographies", "goal", "strategy", "max_hops", "ageing"}
@@ -76,18 +77,20 @@ def parse_team(values: Mapping[str, object]) -> SupervisorSpec:
     if not isinstance(values, Mapping):
         raise SpecError([SpecFault("team", f"must be a mapping with the keys of a team, got {values!r}")])
     reader = _TeamReader(values)
-    spec = reader.spec()
+    spec = None
+    with suppress(TooManyFaults):
+        spec = reader.spec()
     if spec is None or reader.faults:
         raise SpecError(tuple(dict.fromkeys(reader.faults)))
     return spec
 
 
-class _TeamReader:
+class _TeamReader(FormReader):
     """Reads one team and collects what is wrong with it."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
+        super().__init__(Faults())
         self.values = values
-        self.faults: list[SpecFault] = []
         id = values.get("team")
         self.id = id if isinstance(id, str) and id else "team"
         self.names = Names.of(*(_mappings(values.get(key)) for key in ("members", "roles", "choreographies")))
@@ -102,10 +105,8 @@ class _TeamReader:
         roles = [self._role(path, each) for path, each in self._each("roles", "name")]
         members = {path: self._member(path, each) for path, each in self._each("members", "id")}
         rules = [self._handoff(path, each) for path, each in self._each("handoffs", "trigger")]
-        chains = [
-            read_choreography(path, each, self.names, self.faults)
-            for path, each in self._each("choreographies", "name")
-        ]
+        reader = ChoreographyReader(self.names, self.faults)
+        chains = [reader.choreography(path, each) for path, each in self._each("choreographies", "name")]
         found = self._goal()
         self._repeated_ids()
         settings: dict[str, Any] = {key: values[key] for key in ("max_hops", "ageing") if key in values}
@@ -122,7 +123,7 @@ class _TeamReader:
             return None
 
     def _options(self) -> dict[str, Any]:
-        """What the team says as a supervisor; without what is wrong with it."""
+        """The options of the team as a supervisor; empty if they have faults."""
         options: dict[str, Any] = {
             key: value for key, value in self.values.items() if key in _OF_SUPERVISORS or key == "strategy"
         }
@@ -163,38 +164,30 @@ class _TeamReader:
         self.faults += (SpecFault(path, f"{key}: is missing") for key in required if key not in values)
         return len(self.faults) == before
 
-    def _made(self, path: str, make: Callable[..., T], given: Mapping[str, Any]) -> T | None:
-        """What the builder makes of it; its faults get their place in the file."""
-        try:
-            return make(**given)
-        except SpecError as error:
-            self.faults += (SpecFault(path, fault.message) for fault in error.faults)
-            return None
-
     # Its parts
 
     def _role(self, path: str, values: Mapping[str, object]) -> Role | None:
         self._keys(path, values, _OF_ROLES, "name")
         given: dict[str, Any] = {key: value for key, value in values.items() if key in _OF_ROLES}
-        return self._made(path, role, given) if "name" in given else None
+        return self.made(path, role, given, None) if "name" in given else None
 
     def _member(self, path: str, values: Mapping[str, object]) -> Member | None:
         self._keys(path, values, _OF_MEMBERS, "id", "work")
         given: dict[str, Any] = {key: value for key, value in values.items() if key in _OF_MEMBERS}
         if "accepts" in given:
-            given["accepts"] = function_at(path, "accepts", given["accepts"], self.faults)
+            given["accepts"] = self.function(path, "accepts", given["accepts"])
         if "through" in given:
-            given["through"] = function_at(path, "through", given["through"], self.faults)
+            given["through"] = self.function(path, "through", given["through"])
         if not isinstance(given.get("work", ""), str):
             self.faults.append(SpecFault(path, f"work: must have the form 'module:name', got {given['work']!r}"))
             return None
         role = given.get("role")
         if isinstance(role, str) and self.names.declared and role not in self.names.declared:
             hint = nearest(role, self.names.declared)
-            self.faults.append(SpecFault(path, f"role: there is no role {role!r}; {hint}"))
+            self.faults.append(SpecFault(path, f"role: no role {role!r}; {hint}"))
             return None
         # Without its id, which has been missed, the rest of it is looked at all the same.
-        return self._made(path, member, {"id": "member", **given}) if "work" in given else None
+        return self.made(path, member, {"id": "member", **given}, None) if "work" in given else None
 
     def _handoff(self, path: str, values: Mapping[str, object]) -> HandoffRule | None:
         sound = self._keys(path, values, _OF_HANDOFFS, "from_role", "to_role", "trigger")
@@ -212,8 +205,8 @@ class _TeamReader:
             sound = False
             self.faults.append(SpecFault(path, f"trigger: must be the name of one, got {given['trigger']!r}"))
         if "transform" in given:
-            given["transform"] = function_at(path, "transform", given["transform"], self.faults)
-        return self._made(path, handoff, given) if sound else None
+            given["transform"] = self.function(path, "transform", given["transform"])
+        return self.made(path, handoff, given, None) if sound else None
 
     def _goal(self) -> GoalSpec | None:
         """The goal; None also when it is faulty."""
@@ -225,8 +218,7 @@ class _TeamReader:
             self.faults.append(SpecFault(path, f"must be a mapping with the keys of a pattern, got {values!r}"))
             return None
         rest = {key: value for key, value in values.items() if key != "input"}
-        pattern = PatternReader(self.names, self.faults).pattern(path, rest)
-        return None if pattern is None else goal(pattern, values.get("input"))
+        return goal(PatternReader(self.names, self.faults).pattern(path, rest), values.get("input"))
 
 
 def _mappings(listed: object) -> list[Mapping[str, object]]:

@@ -1,4 +1,4 @@
-"""Errors that are answers: what somebody else's function or disk raised is the asker's, and no crash."""
+"""Errors that are answers: an exception of a caller's function or of the disk goes to the caller, without a crash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from actors.spi import Actor, take_reply
 
 @contextmanager
 def errors_as_answers(actor: Actor) -> Iterator[None]:
-    """What the block raises is the answer to the message being handled. Where nobody asked, it is a crash."""
+    """What the block raises is the answer to the message being handled. Without a caller it is a crash."""
     try:
         yield
     except Exception as error:

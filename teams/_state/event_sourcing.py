@@ -5,7 +5,7 @@ event is ever applied twice in one life; what it reads back when a process begin
 since.
 
     message             answer
-    Record(events)      Recorded: all are stored and applied, or none, and the exception of whatever refused
+    Record(events)      Recorded: all are stored and applied, or none, and the exception of what refused
     Decide(function)    the same, for the events that `function(state)` returns
     Read()              the state
 
@@ -20,8 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from actors.spi import Actor, ActorRef, Future, handles, when_gone
-from supervisors.spi import SpecError, SpecFault
-from teams._checks.coroutine import async_faults
+from teams._checks.fields import count_faults, function_faults, refuse
 from teams._state.answering import errors_as_answers
 from teams._state.stores import EventLog, EventStore, MemoryStore, Stored
 from teams.events import SnapshotFailed, StoreRepaired
@@ -34,25 +33,25 @@ class Record(NamedTuple):
 
 
 class Decide(NamedTuple):
-    """Let `function` say, from the state, what happens."""
+    """Have `function` derive events from the state."""
 
     function: Callable[[Any], Sequence[object]]
 
 
 class Read(NamedTuple):
-    """What is the state?"""
+    """Read the state."""
 
 
 class Recorded(NamedTuple):
     """Events were stored and applied."""
 
     number: int
-    """That of the last event there is."""
+    """The number of the last event."""
     state: Any
     """The state after it."""
 
 
-class _Kept:
+class _SourcedState:
     """What outlives the incarnations."""
 
     def __init__(self) -> None:
@@ -73,16 +72,12 @@ class EventSourcedRef(ActorRef["EventSourced"]):
         return self.ask(Record(events), block=False)
 
     def decide(self, function: Callable[[Any], Sequence[object]]) -> Future[Recorded]:
-        """Has `function(state)` say which events follow; nothing comes between its look and their application.
+        """Records the events that `function(state)` returns. No other event comes in between.
 
         It runs in the actor, must not block, and what it raises is the answer. Raises SpecError at once when it is
         `async`, or no function.
         """
-        faults = list(async_faults(self.path, function=function))
-        if not callable(function):
-            faults.append(SpecFault(self.path, f"function: must be a function of the state, got {function!r}"))
-        if faults:
-            raise SpecError(faults)
+        refuse(function_faults(self.path, "function", function, "the state"))
         return self.ask(Decide(function), block=False)
 
     def read(self) -> Future[Any]:
@@ -114,22 +109,17 @@ class EventSourced(Actor):
         Raises:
             SpecError: every fault
         """
-        faults = list(async_faults(self.path, apply=apply))
-        if not callable(apply):
-            faults.append(SpecFault(self.path, f"apply: must be a function of state and event, got {apply!r}"))
-        if type(snapshot_every) is not int or snapshot_every < 1:
-            faults.append(
-                SpecFault(self.path, f"snapshot_every: must be a whole number from 1, got {snapshot_every!r}")
-            )
-        if faults:
-            raise SpecError(faults)
+        refuse(
+            function_faults(self.path, "apply", apply, "state and event"),
+            count_faults(self.path, "snapshot_every", snapshot_every),
+        )
         self._apply = apply
         self._initial = initial
         self._log = EventLog(MemoryStore() if store is None else store, snapshot_every)
-        self._kept = self.kept(_Kept)
+        self._kept = self.kept(_SourcedState)
 
     def on_start(self) -> None:
-        """Rebuilds the state, the first time, and has the store from then on until the actor is gone for good.
+        """Rebuilds the state, the first time, and owns the store until the actor has terminated.
 
         Raises `StoreDamaged`, and `StoreInUse` when another owner has it.
         """
@@ -182,7 +172,7 @@ class EventSourced(Actor):
 
 
 def close_when_gone(actor: Actor, log: EventLog) -> None:
-    """Lets go of the store when the actor is gone for good, killed or not. A restart keeps it: another owner in between
+    """Closes the store when the actor has terminated, killed or not. A restart keeps it: another owner in between
     would go unnoticed.
     """
     when_gone(actor, lambda _: log.close())

@@ -1,4 +1,4 @@
-"""State that several share: one actor owns it, and everybody else asks.
+"""Shared state: one actor owns it, and the others ask.
 
     message                                 answer
     Get(key)                                the entry, None if it is absent
@@ -14,8 +14,8 @@ Versions count the changes of the whole state: a later change of any key has a h
 that of its last change (the `mod_revision` of etcd). So a key that was deleted and set again never has an old version.
 
 Promise: an acknowledged change is there, once, however often the actor crashes or is killed, and after the end of the
-process with a store of files. Values are copied when they come and when they go: nobody can change what the actor owns
-but by a message, which is why nobody needs a lock. Bounds: a watch ends with `WatchOverrun` when its reader falls
+process with a store of files. Values are copied on the way in and out: only a message changes what the actor
+owns, so no lock is needed. Bounds: a watch ends with `WatchOverrun` when its reader falls
 behind by `limit` changes.
 """
 
@@ -28,7 +28,8 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from actors.spi import Actor, ActorDeadError, ActorError, ActorRef, ExitReason, Future, handles, when_gone
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import count_faults, refuse
 from teams._state.answering import errors_as_answers
 from teams._state.event_sourcing import close_when_gone, save_if_due
 from teams._state.stores import EventLog, EventStore, Stored
@@ -38,20 +39,20 @@ from teams.events import StoreRepaired, UpdateConflict
 
 
 class Entry(NamedTuple):
-    """What stands under a key."""
+    """The value of a key, with its version."""
 
     value: Any
     version: int
 
 
 class Get(NamedTuple):
-    """What stands under a key?"""
+    """Read one key."""
 
     key: str
 
 
 class GetAll(NamedTuple):
-    """What stands under all keys?"""
+    """Read all keys."""
 
 
 class Set(NamedTuple):
@@ -84,7 +85,7 @@ class Delete(NamedTuple):
 
 
 class AddWatcher(NamedTuple):
-    """Tell this watcher of every change of a key; None: of all keys. `current`: of what stands there now, first."""
+    """Tell this watcher of every change of a key; None: of all keys. `current`: of the present values, first."""
 
     watcher: ActorRef[Any] | Watch
     key: str | None
@@ -101,7 +102,7 @@ class RemoveWatcher(NamedTuple):
 class SharedStateRef(ActorRef["SharedState"]):
     """A shared state, from outside. Futures: `await` them, or `.get()` them in a thread.
 
-    Keys are text. What is no key, version or function is refused at once, with SpecError.
+    Keys are strings. A wrong key, version or function is refused at once, with SpecError.
     """
 
     __slots__ = ()
@@ -135,7 +136,7 @@ class SharedStateRef(ActorRef["SharedState"]):
 
     def compare_and_set(self, key: str, value: object, version: int) -> Future[int]:
         """Puts a value under a key whose entry is at `version`; 0: which is absent. A future of the version of the
-        change, which raises `VersionConflict` when somebody was faster.
+        change, which raises `VersionConflict` when another writer was faster.
         """
         _refuse(self.path, key=(str, key), version=(int, version))
         return self.ask(CompareAndSet(key, value, version), block=False)
@@ -150,7 +151,7 @@ class SharedStateRef(ActorRef["SharedState"]):
 
         Args:
             key: the key; None: all
-            current: whether what stands there now comes first
+            current: whether the present values come first
             limit: how many changes may wait for the reader
 
         Raises:
@@ -165,7 +166,7 @@ class SharedStateRef(ActorRef["SharedState"]):
 
     def tell_changes(self, to: ActorRef[Any], key: str | None = None, *, current: bool = False) -> Future[None]:
         """Has every change of a key, of all keys by default, told to an actor as a `Change`, until `stop_telling`, or
-        until one of the two is gone for good. Asking again changes nothing, except that with `current` it is told
+        until one of the two has terminated. Asking again changes nothing, except that with `current` it is told
         again what stands there.
 
         A bounded mailbox that refuses a change misses it: versions tell.
@@ -180,26 +181,25 @@ class SharedStateRef(ActorRef["SharedState"]):
 
 
 def _refuse(path: str, **given: tuple[Any, object]) -> None:
-    """Refuses what is not of its kind, before it reaches the actor. Raises SpecError with every fault."""
+    """Refuses arguments of a wrong type, before they reach the actor. Raises SpecError with every fault."""
     faults = [
         SpecFault(path, f"{name}: must be {_KINDS[kind]}, got {value!r}")
         for name, (kind, value) in given.items()
         if not isinstance(value, kind)
     ]
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
 
 
 _KINDS: Mapping[object, str] = {
-    str: "a text",
-    str | None: "a text, or None for all",
-    int: "a whole number",
+    str: "a string",
+    str | None: "a string, or None for all",
+    int: "an integer",
     Callable: "a function of the value",
     ActorRef: "the ref of an actor",
 }
 
 
-class _Kept:
+class _Entries:
     """What outlives the incarnations."""
 
     def __init__(self) -> None:
@@ -210,7 +210,7 @@ class _Kept:
         self.watchers: dict[tuple[ActorRef[Any] | Watch, str | None], None] = {}
 
     def end_watches(self, path: str, reason: ExitReason) -> None:
-        """The state is gone for good."""
+        """The actor has terminated."""
         for watcher, key in self.watchers:
             if isinstance(watcher, Watch):
                 watcher.end(ActorDeadError(path, reason, AddWatcher(watcher, key, False)))
@@ -241,20 +241,14 @@ class SharedState(Actor):
         Raises:
             SpecError: every fault
         """
-        faults = [*_initial_faults(self.path, initial)]
-        if type(snapshot_every) is not int or snapshot_every < 1:
-            faults.append(
-                SpecFault(self.path, f"snapshot_every: must be a whole number from 1, got {snapshot_every!r}")
-            )
-        if faults:
-            raise SpecError(faults)
+        refuse(_initial_faults(self.path, initial), count_faults(self.path, "snapshot_every", snapshot_every))
         self._initial = initial or {}
         self._store = store
         self._every = snapshot_every
-        self._kept = self.kept(_Kept)
+        self._kept = self.kept(_Entries)
 
     def on_start(self) -> None:
-        """Reads the store, the first time, and has it from then on until the actor is gone for good.
+        """Reads the store, the first time, and owns it until the actor has terminated.
 
         Raises `StoreDamaged`, and `StoreInUse` when another owner has it.
         """
@@ -387,7 +381,7 @@ def _initial_faults(path: str, initial: object) -> Iterator[SpecFault]:
         yield SpecFault(path, f"initial: must be a mapping, got {initial!r}")
     elif initial is not None:
         yield from (
-            SpecFault(path, f"initial: keys must be text, got {key!r}") for key in initial if type(key) is not str
+            SpecFault(path, f"initial: keys must be strings, got {key!r}") for key in initial if type(key) is not str
         )
 
 

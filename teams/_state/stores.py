@@ -18,15 +18,19 @@ from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter
 
-from teams._state.file_lock import lock
 from teams.errors import StoreDamaged, StoreInUse
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 class Stored(NamedTuple):
-    """What a store holds."""
+    """The content of a store."""
 
     number: int
-    """That of the last event the snapshot includes; 0 without a snapshot."""
+    """The number of the last event in the snapshot; 0 without a snapshot."""
     snapshot: object
     """The state after that event; None without a snapshot."""
     events: tuple[object, ...]
@@ -39,7 +43,7 @@ class EventStore(Protocol):
     """Keeps numbered events. One owner uses it, from one thread at a time; a second one is refused."""
 
     def load(self) -> Stored:
-        """Everything there is. Raises `StoreDamaged`, and `StoreInUse` when somebody else uses what is below."""
+        """Everything there is. Raises `StoreDamaged`, and `StoreInUse` when another owner uses it."""
         ...
 
     def append(self, number: int, events: Sequence[object]) -> None:
@@ -51,12 +55,12 @@ class EventStore(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of what is open; the next use opens it again."""
+        """Closes the store; the next use opens it again."""
         ...
 
 
 class MemoryStore:
-    """A store for as long as somebody holds it. States are held as they are, so they have to be values."""
+    """A store in memory. States are held as they are, so they must be values."""
 
     def __init__(self) -> None:
         self._number = 0
@@ -77,7 +81,7 @@ class MemoryStore:
         self._number, self._snapshot = number, state
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Does nothing."""
 
     def __str__(self) -> str:
         return type(self).__name__
@@ -86,12 +90,12 @@ class MemoryStore:
 class FileStore:
     """JSON lines in `path`, one for each write, and the snapshot in a file beside it that ends in `.snapshot`.
 
-    Opening, reading and writing block the thread of whoever owns the store. A process that dies loses nothing that was
+    Opening, reading and writing block the thread of the owner. A process that dies loses nothing that was
     acknowledged; with `fsync` a machine that dies does not either, for the price of one `fsync` a write. A snapshot is
     written beside the old one and takes its place in one step (POSIX rename); after it the events begin anew.
 
     The first use opens the file of the events and locks it until `close`, against every other owner, in this process or
-    another; a process that dies loses its lock, too. Windows has no such lock: there nobody notices a second process.
+    another; a process that dies loses its lock, too. Windows has no such lock: a second process goes unnoticed there.
     """
 
     def __init__(
@@ -113,7 +117,7 @@ class FileStore:
         self._event: TypeAdapter[Any] | None = None if event is None else TypeAdapter(event)
         self._state: TypeAdapter[Any] | None = None if state is None else TypeAdapter(state)
         self._good: int | None = None
-        """Up to here the file is whole. What stands behind it is the rest of a write that failed. None: not known."""
+        """The length of the sound part of the file. The rest is of a write that failed. None: unknown."""
 
     def __del__(self) -> None:
         self.close()
@@ -278,10 +282,10 @@ class EventLog:
         self._every = snapshot_every
         self._since = 0
         self.number = 0
-        """That of the last event."""
+        """The number of the last event."""
 
     def load(self) -> Stored:
-        """What the store holds. Raises `StoreInUse` when it has an owner."""
+        """The content of the store. Raises `StoreInUse` when it has an owner."""
         with _CLAIM:
             if _OWNERS.setdefault(id(self._store), self) is not self:
                 raise StoreInUse(str(self._store))
@@ -322,3 +326,20 @@ class EventLog:
 _OWNERS: WeakValueDictionary[int, EventLog] = WeakValueDictionary()
 """Who has which store of this process, by its `id`: an owner holds its store, so that no other gets the same `id`."""
 _CLAIM = threading.Lock()
+
+
+def lock(file: FileIO) -> bool:
+    """Locks an open file without waiting. Returns whether it is ours now; always, where there are no locks.
+
+    The lock is the system's own (`flock`): it ends when the file is closed or the process ends, by `kill -9` too, and a
+    forked process shares it.
+
+    Raises OSError when the file cannot be locked at all, as on some network drives.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

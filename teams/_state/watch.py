@@ -12,7 +12,7 @@ from teams.errors import WatchOverrun
 
 
 class Change(NamedTuple):
-    """What a watcher is told."""
+    """A change, as a watcher gets it."""
 
     key: str
     value: Any
@@ -25,7 +25,7 @@ class Watch(AsyncIterator[Change]):
     """The changes of a state, for one reader: `async for change in watch`, or `watch.get(timeout)` in a thread.
 
     It ends when it is cancelled. It raises `WatchOverrun` when the reader fell behind, and `ActorDeadError` when the
-    state is gone for good; what came before is read first.
+    state has terminated; what came before is read first.
     """
 
     def __init__(self, path: str, runtime: Runtime, limit: int) -> None:
@@ -68,7 +68,7 @@ class Watch(AsyncIterator[Change]):
         if isinstance(what, Change):
             asked.set(what)
             return
-        self._waiting.appendleft(what)  # whoever reads on finds the end again
+        self._waiting.appendleft(what)  # a further read finds the end again
         if what is None:
             asked.set(None)
         else:

@@ -1,4 +1,4 @@
-"""What failed, how often and why: collected while a tree runs, told when it does not go on."""
+"""Failures of a run, with number and reason: collected while a tree runs, shown when it ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEVELS = 10
 
 
 @dataclass(slots=True)
-class Failure:
+class FailedChild:
     """One way in which one actor failed."""
 
     path: str
@@ -37,7 +37,7 @@ class Failures:
     """A sink that counts failures by actor and kind."""
 
     def __init__(self) -> None:
-        self._failures: dict[tuple[str, str], Failure] = {}
+        self._failures: dict[tuple[str, str], FailedChild] = {}
         self._others = 0
         self.restarts = 0
 
@@ -62,7 +62,7 @@ class Failures:
             found.times += 1
             found.last, found.message_type = reason, message_type
         elif len(self._failures) < _KEPT:
-            self._failures[key] = Failure(path, how, 1, reason, message_type)
+            self._failures[key] = FailedChild(path, how, 1, reason, message_type)
         else:
             self._others += 1
 

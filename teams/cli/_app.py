@@ -25,9 +25,9 @@ from supervisors import check as check_tree
 from teams import TeamMetrics
 from teams.cli._account import Failures
 from teams.cli._control import KILL, PAUSE, RESUME, NotOurs, send
-from teams.cli._course import FAILED
 from teams.cli._live import LiveView
 from teams.cli._logs import LogFormat
+from teams.cli._run_loop import FAILED
 from teams.cli._session import REFUSED, Session
 from teams.cli._show import faults_of, report_of, tree_of
 from teams.cli._streams import discard, flush
@@ -81,7 +81,7 @@ def letitcrash(
 ) -> None:
     """Trees of actors that restart each other by policy."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # an id in a script the terminal does not have is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without the script of an id must not fail
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -130,7 +130,7 @@ def run(
     it in order, too, and never kills; where it is ignored, as under nohup, it stays so. SIGUSR1 pauses the tree,
     SIGUSR2 resumes it, SIGQUIT (Ctrl-\) kills it at once; so do `letitcrash pause`, `resume` and `kill`.
     Exits with 0 when the tree ended or was stopped, 1 when it did not start or gave up, or when its output cannot be
-    written, 2 when there is nothing sound to start, 130, 131 or 143 when it was killed, 141 when nobody reads its
+    written, 2 for an invalid tree or arguments, 130, 131 or 143 when it was killed, 141 when the reader closed its
     output any more.
     """
     spec = _load(target, args)
@@ -176,7 +176,7 @@ def tree(target: Target, args: Args = None) -> None:
 def pause(pid: Pid) -> None:
     """Has a running tree begin nothing new; what it is doing goes on.
 
-    Sends SIGUSR1. Exits with 2 when the process is no `letitcrash run` of this user.
+    Sends SIGUSR1. Exits with 2 when the process is not a `letitcrash run` of this user.
     """
     _send(pid, PAUSE)
 
@@ -185,7 +185,7 @@ def pause(pid: Pid) -> None:
 def resume(pid: Pid) -> None:
     """Has a paused tree go on.
 
-    Sends SIGUSR2. Exits with 2 when the process is no `letitcrash run` of this user.
+    Sends SIGUSR2. Exits with 2 when the process is not a `letitcrash run` of this user.
     """
     _send(pid, RESUME)
 
@@ -194,7 +194,7 @@ def resume(pid: Pid) -> None:
 def kill(pid: Pid) -> None:
     """The kill switch: ends a running tree at once, without an ordered stop.
 
-    Sends SIGQUIT. Exits with 2 when the process is no `letitcrash run` of this user.
+    Sends SIGQUIT. Exits with 2 when the process is not a `letitcrash run` of this user.
     """
     _send(pid, KILL)
 

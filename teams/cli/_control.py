@@ -1,9 +1,8 @@
 """`letitcrash pause`, `resume` and `kill`: a signal to a running `letitcrash run`, and to nothing else.
 
-A process id may belong to anybody by the time it is typed, and what does not catch a signal is ended by it. So the
-process is looked at first: it has to be this user's, to be a `letitcrash run`, and to be far enough to catch the
-signal. Where the system has them, all of that is done through a descriptor of the process, which a reused id cannot
-deceive.
+By the time a process id is typed, it may belong to another process, and a process that does not catch a signal is ended
+by it. So the process is examined first: it must be a `letitcrash run` of this user, and far enough to catch the signal.
+Where the system has descriptors of processes, all of that is done through one, which a reused id cannot deceive.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _PROCESSES = Path("/proc")
 
 
 class NotOurs(Exception):
-    """There is no such process, or it must not get the signal; says why."""
+    """The process does not exist, or must not get the signal; says why."""
 
 
 class _Process(NamedTuple):
@@ -50,7 +49,7 @@ def send(pid: int, number: signal.Signals) -> None:
         if process.user != os.geteuid():
             raise NotOurs(f"process {pid} belongs to another user")
         if not is_run(process.arguments):
-            raise NotOurs(f"process {pid} is no `{NAME} run`: {' '.join(process.arguments) or 'it has no command'}")
+            raise NotOurs(f"process {pid} is not a `{NAME} run`: {' '.join(process.arguments) or 'it has no command'}")
         if process.catches is False:
             raise NotOurs(
                 f"process {pid} is still loading its tree, and {number.name} would end it: wait until it is up"
@@ -90,7 +89,7 @@ def _held(pid: int) -> Iterator[int | None]:
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
-        raise NotOurs(f"there is no process {pid}") from None
+        raise NotOurs(f"process {pid} does not exist") from None
     except OSError:  # a kernel that is older, or that forbids it: the check is then as good as it can be without
         yield None
         return
@@ -109,7 +108,7 @@ def _look(pid: int, number: signal.Signals) -> _Process:
         arguments = (folder / "cmdline").read_bytes().decode(errors="backslashreplace").split("\0")[:-1]
         status = (folder / "status").read_text(errors="backslashreplace")
     except OSError:
-        raise NotOurs(f"there is no process {pid}") from None
+        raise NotOurs(f"process {pid} does not exist") from None
     masks = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
     catches = bool(int(masks[0], 16) >> (number - 1) & 1) if masks else None
     return _Process(user, arguments, catches)
@@ -123,5 +122,5 @@ def _asked_of_ps(pid: int) -> _Process:
     except OSError as error:
         raise NotOurs(f"process {pid} cannot be looked at: {error}") from None
     if not said:
-        raise NotOurs(f"there is no process {pid}")
+        raise NotOurs(f"process {pid} does not exist")
     return _Process(int(said[0]), said[1:], None)

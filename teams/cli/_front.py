@@ -1,4 +1,4 @@
-"""The person in front of a running tree: what asks them, and what they type."""
+"""The person at the terminal of a running tree: questions to them, and lines that they type."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Front:
 
 
 class TypedLines:
-    """Reads lines from stdin in a thread of its own and hands each to a function; only once somebody is asked, for the
+    """Reads lines from stdin in a thread of its own and hands each to a function; only once a person is asked, for the
     tree may want stdin itself.
     """
 
@@ -52,7 +52,7 @@ class TypedLines:
             return self._thread.is_alive()
         try:
             file = sys.stdin.fileno()
-        except (AttributeError, OSError, ValueError):  # no stdin, a closed one, or one that is no file
+        except (AttributeError, OSError, ValueError):  # no stdin, a closed one, or one without a file
             return False
         if _belongs_to_others(file):
             return False
@@ -61,7 +61,7 @@ class TypedLines:
         return True
 
     def _read(self, file: int) -> None:
-        # Not through sys.stdin: whoever waits in it holds its lock, and the interpreter wants that to end.
+        # Not through sys.stdin: a thread that waits in it holds its lock, and the interpreter wants that to end.
         rest = b""
         while True:
             try:
@@ -79,5 +79,5 @@ def _belongs_to_others(file: int) -> bool:
     """Whether it is a terminal that another group of processes has in the foreground."""
     try:
         return os.isatty(file) and os.tcgetpgrp(file) != os.getpgrp()
-    except OSError:  # a terminal that controls nobody
+    except OSError:  # a terminal without a process group
         return False

@@ -39,7 +39,7 @@ class LogFormat(StrEnum):
 
 
 def send_logs_to(handler: logging.Handler, level: str, format: LogFormat = LogFormat.text) -> None:
-    """Sends our lines to the handler, and everybody's where the program has configured no logging itself."""
+    """Sends our lines to the handler, and all lines if the program has not configured logging."""
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[_text if format is LogFormat.text else _json], foreign_pre_chain=[]

@@ -1,4 +1,4 @@
-"""A session: the course of one tree in this process, with its signals, its streams and its exit.
+"""A session: the run of one tree in this process, with its signals, its streams and its exit.
 
 The tree has a thread of its own; the main thread, where Python handles signals, decides.
 """
@@ -20,8 +20,8 @@ from actors.spi import NAME
 from supervisors import SupervisorSpec
 from teams.cli._account import Failures
 from teams.cli._control import KILL, PAUSE, RESUME
-from teams.cli._course import HANGUP, Course, Forsaken
 from teams.cli._front import Front
+from teams.cli._run_loop import HANGUP, GaveUpWaiting, RunLoop
 from teams.cli._streams import flush, guarded
 from teams.cli._view import View
 
@@ -40,10 +40,10 @@ class Session:
         prepare: Callable[[Runtime], contextlib.AbstractContextManager[object]],
         loop_factory: LoopFactory | None = None,
     ) -> None:
-        """`prepare` is as in `Course`."""
+        """`prepare` is as in `RunLoop`."""
         self._view = view
         make_runtime = partial(Runtime, loop_factory=loop_factory, log=False)
-        self._course = Course(spec, view, failures, prepare, make_runtime, Front(), freeze)
+        self._course = RunLoop(spec, view, failures, prepare, make_runtime, Front(), freeze)
 
     def run(self) -> int:
         """Runs the tree until it has ended, or has been told to: 0 or 1. What a second signal killed is left at once,
@@ -58,10 +58,10 @@ class Session:
                 end = course.follow()
             finally:
                 self._view.close()
-            if not isinstance(end, Forsaken):  # what is left behind may hold the streams
+            if not isinstance(end, GaveUpWaiting):  # what is left behind may hold the streams
                 flush()
             code = course.conclude(end)
-            if isinstance(end, Forsaken):
+            if isinstance(end, GaveUpWaiting):
                 os._exit(code)
             if course.killed is not None:
                 _leave(code)

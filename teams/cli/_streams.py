@@ -1,4 +1,4 @@
-"""Output that may go away: what is printed to a pipe nobody reads any more, or to a disk that is full, must not crash
+"""Output that may go away: what is printed to a pipe without a reader, or to a disk that is full, must not crash
 the actor that prints it.
 """
 
@@ -121,7 +121,7 @@ class Lines(io.TextIOBase):
         return lines
 
     def release(self) -> str:
-        """What is left; from now on everything goes to the terminal itself, for whoever still holds this
+        """What is left; from now on everything goes to the terminal itself, for code that still holds this
         stream.
         """
         with self._lock:

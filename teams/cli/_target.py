@@ -28,7 +28,7 @@ _DEFAULT = "tree"
 
 
 class TargetError(SupervisionError, ImportError):
-    """What `letitcrash run`, `check` and `tree` were given leads to no tree."""
+    """The target of `letitcrash run`, `check` or `tree` does not lead to a tree."""
 
     fields = ("target", "problem")
     target: str
@@ -47,8 +47,8 @@ def load_target(target: str, args: Sequence[str] = ()) -> SupervisorSpec:
     one for a module, goes to the front of `sys.path`.
 
     Raises:
-        TargetError: there is no such thing, it does not import (with the frames of its own code), or it is
-            no tree
+        TargetError: it does not exist, does not import (with the frames of its own code), or is not a
+            tree
         SpecError: the tree has faults; all of them
         SystemExit: the target's own, such as that of its argument parser
     """
@@ -92,7 +92,7 @@ def _find_modules_in(target: str, folder: Path) -> None:
 def _is_ours(name: str, file: Path) -> bool:
     """Whether the file is the package that runs, or belongs to a checkout of it."""
     loaded = getattr(sys.modules.get(name), "__file__", None)
-    if loaded is not None and Path(loaded).exists() and file.samefile(loaded):  # in a zipapp it is no file of its own
+    if loaded is not None and Path(loaded).exists() and file.samefile(loaded):  # in a zipapp it is not a file
         return True
     seam = file.parent.parent / "actors" / "__init__.py"
     return file.name == "__init__.py" and seam.exists() and "__letitcrash__" in seam.read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def _is_ours(name: str, file: Path) -> bool:
 
 def _script(target: str, path: Path) -> ModuleType:
     if not path.exists():
-        raise TargetError(target, f"there is no file {path}")
+        raise TargetError(target, f"no such file: {path}")
     if path.suffix != ".py":
         raise TargetError(target, f"{path} is neither a .py file nor a tree in a {', '.join(_FILES)} file")
     _find_modules_in(target, path.parent)

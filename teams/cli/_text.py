@@ -81,8 +81,8 @@ def _escaped(character: str) -> str:
 
 
 def _is_bounded(value: object) -> bool:
-    """Whether writing the value ends: it holds no iterator (to show that would run it, perhaps without an end), is no
-    part of itself, and has at most so many values, one that it holds twice counted twice.
+    """Whether writing the value ends: it holds neither an iterator (to show that would run it, perhaps without an end)
+    nor itself, and has at most so many values, one that it holds twice counted twice.
     """
     sizes: dict[int, int] = {}
     around: set[int] = set()

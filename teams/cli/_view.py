@@ -1,4 +1,4 @@
-"""What a session shows while it runs, and the plain way to show it."""
+"""The view of a session while it runs, and the plain implementation of it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class View(Protocol):
         """Nothing is asked any more."""
 
     def close(self) -> None:
-        """Shows no more; what is said later goes to stderr."""
+        """Ends the view; later lines go to stderr."""
 
 
 class PlainView:

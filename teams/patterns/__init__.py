@@ -10,38 +10,28 @@ from supervisors._guard import facade
 
 if TYPE_CHECKING:
     from teams.patterns._broadcast_to import BroadcastTo, broadcast_to
-    from teams.patterns._choose import Choice, Situation, choose
     from teams.patterns._delegate import Delegate, delegate
     from teams.patterns._event_driven import EventDriven, event_driven
-    from teams.patterns._fast_track import FastTrack, FastTracked, fast_track
     from teams.patterns._hierarchical import (
         Delegation,
         Hierarchical,
-        centralised,
-        command,
         delegation,
         hierarchical,
-        hybrid,
     )
     from teams.patterns._parallel import Parallel, parallel
-    from teams.patterns._pipeline import Pipeline, pipeline
+    from teams.patterns._pipeline import Pipeline, Stage, pipeline, stage
     from teams.patterns._plan import Plan, Subtask, Synthesis
-    from teams.patterns._quality_gate import QualityGate, quality_gate
-    from teams.patterns._refine import Refine, Refined, refine
+    from teams.patterns._refine import QualityGate, Refine, Refined, quality_gate, refine
     from teams.patterns._review import MultiStageReview, multi_stage_review
     from teams.patterns._sequential import Sequential, sequential
-    from teams.patterns._stage import Stage, stage
     from teams.patterns._verdict import Approved, Rejected, Reviews, Revision, Verdict
 
 __all__ = [
     "Approved",
     "BroadcastTo",
-    "Choice",
     "Delegate",
     "Delegation",
     "EventDriven",
-    "FastTrack",
-    "FastTracked",
     "Hierarchical",
     "MultiStageReview",
     "Parallel",
@@ -54,21 +44,15 @@ __all__ = [
     "Reviews",
     "Revision",
     "Sequential",
-    "Situation",
     "Stage",
     "Subtask",
     "Synthesis",
     "Verdict",
     "broadcast_to",
-    "centralised",
-    "choose",
-    "command",
     "delegate",
     "delegation",
     "event_driven",
-    "fast_track",
     "hierarchical",
-    "hybrid",
     "multi_stage_review",
     "parallel",
     "pipeline",
@@ -83,27 +67,20 @@ if not TYPE_CHECKING:
         __name__,
         {
             "teams.patterns._broadcast_to": ["BroadcastTo", "broadcast_to"],
-            "teams.patterns._choose": ["Choice", "Situation", "choose"],
             "teams.patterns._delegate": ["Delegate", "delegate"],
             "teams.patterns._event_driven": ["EventDriven", "event_driven"],
-            "teams.patterns._fast_track": ["FastTrack", "FastTracked", "fast_track"],
             "teams.patterns._hierarchical": [
                 "Delegation",
                 "Hierarchical",
-                "centralised",
-                "command",
                 "delegation",
                 "hierarchical",
-                "hybrid",
             ],
             "teams.patterns._parallel": ["Parallel", "parallel"],
-            "teams.patterns._pipeline": ["Pipeline", "pipeline"],
+            "teams.patterns._pipeline": ["Pipeline", "Stage", "pipeline", "stage"],
             "teams.patterns._plan": ["Plan", "Subtask", "Synthesis"],
-            "teams.patterns._quality_gate": ["QualityGate", "quality_gate"],
-            "teams.patterns._refine": ["Refine", "Refined", "refine"],
+            "teams.patterns._refine": ["QualityGate", "Refine", "Refined", "quality_gate", "refine"],
             "teams.patterns._review": ["MultiStageReview", "multi_stage_review"],
             "teams.patterns._sequential": ["Sequential", "sequential"],
-            "teams.patterns._stage": ["Stage", "stage"],
             "teams.patterns._verdict": ["Approved", "Rejected", "Reviews", "Revision", "Verdict"],
         },
     )

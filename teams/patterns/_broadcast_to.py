@@ -1,11 +1,12 @@
-"""The broadcasting router: everybody of a role, or with a capability, gets the same work."""
+"""The broadcasting router: all members of a role, or with a capability, get the same work."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._dispatch.gather import GatherPolicy, collect
 from teams._members.target import Can
 from teams._runs.context import RunContext
@@ -16,36 +17,35 @@ from teams.patterns._parallel import gather_faults, settled
 
 @dataclass(frozen=True, slots=True)
 class BroadcastTo(Pattern):
-    """All who can."""
+    """All members of a role or with a capability."""
 
-    whom: str | Can
+    target: str | Can
     policy: GatherPolicy
     within: float | None
 
     def parts(self) -> Iterator[Target]:
-        yield self.whom
+        yield self.target
 
     async def play(self, run: RunContext, value: object) -> object:
-        seats = await run.able(self.whom)
+        seats = await run.able(self.target)
         branches: dict[str, tuple[Target, object]] = {seat: (seat, value) for seat in seats}
         gathered = await run.gather(branches, self.policy, within=self.within)
         return settled(run, "gather", gathered, list(seats), self.policy)
 
 
-def broadcast_to(whom: str | Can, *, policy: GatherPolicy | None = None, within: float | None = None) -> BroadcastTo:
-    """Everybody of a role or with a capability works on the input. The result is {member: result}, with failures as
-    values, as for `parallel`. Who that is, is settled when it is played.
+def broadcast_to(target: str | Can, *, policy: GatherPolicy | None = None, within: float | None = None) -> BroadcastTo:
+    """All members of a role or with a capability work on the input. The result is {member: result}, with failures as
+    values, as for `parallel`. They are chosen when it is played.
 
-    It is work, for whoever is free, and kept in the journal of the run; `TeamRef.broadcast` is a message.
+    It is work, given to free members and kept in the journal of the run; `TeamRef.broadcast` is a message.
 
     Raises:
         SpecError: every fault
         GatherFailed: when it is played: there are fewer results than the policy wants
-        StepFailed: when it is played: there is nobody (`NoCapableAgent`)
+        StepFailed: when it is played: there are none (`NoCapableAgent`)
     """
-    faults = [*target_faults("broadcast_to", whom), *gather_faults("broadcast_to", policy, within, MOST)]
-    if not isinstance(whom, str | Can):
-        faults.append(SpecFault("broadcast_to", f"must be a role, a member or can(...), got {whom!r}"))
-    if faults:
-        raise SpecError(faults)
-    return BroadcastTo(whom, policy or collect(), within)
+    faults = [*target_faults("broadcast_to", target), *gather_faults("broadcast_to", policy, within, MOST)]
+    if not isinstance(target, str | Can):
+        faults.append(SpecFault("broadcast_to", f"must be a role, a member or can(...), got {target!r}"))
+    refuse(faults)
+    return BroadcastTo(target, policy or collect(), within)

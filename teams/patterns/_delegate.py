@@ -4,11 +4,11 @@
 |---|---|---|---|
 | the input | pattern | a member | is it yours? |
 | a result | member | pattern | done |
-| `Decline` | member | pattern | not mine: the next is asked, nobody twice |
+| `Decline` | member | pattern | not mine: the next is asked, none twice |
 | `Handoff` | member | the team | not mine, but I know whose (teams/_members/handoff.py) |
 
-There is no loop: everybody is asked once at most, and handoffs refuse loops themselves. When nobody takes it, that is
-`NobodyTook`, with what everybody said.
+It does not loop: each member is asked at most once, and handoffs refuse loops themselves. If no member takes it, that
+is `NobodyTook`, with the reason of each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._members.handoff import Decline
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, label, members_faults
@@ -43,12 +44,12 @@ class Delegate(Pattern):
 
 
 def delegate(*members: Target) -> Delegate:
-    """The first member that can does it: one that cannot answers `Decline(reason)`, and the next is asked, or
-    `Handoff(to)` if it knows who can.
+    """The first capable member does it: another answers `Decline(reason)`, and the next is asked, or `Handoff(to)` if
+    it knows a capable one.
 
     Raises:
         SpecError: every fault
-        NobodyTook: when it is played: everybody declined
+        NobodyTook: when it is played: all declined
     """
     faults = list(members_faults("delegate", members))
     if not members:
@@ -58,6 +59,5 @@ def delegate(*members: Target) -> Delegate:
         for number, each in enumerate(members)
         if each in members[:number]
     ]
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Delegate(members)

@@ -1,9 +1,9 @@
-"""Event-driven: the input is told as an event, and whoever hears of it goes on from there.
+"""Event-driven: the input is published as an event, and its subscribers go on from there.
 
 | value | from | to | meaning |
 |---|---|---|---|
 | an event with the input | pattern | topics of the team | this has happened; a chain begins |
-| `ChainOutcome` | topics | pattern | how the chain ended: the result, unless nobody heard how it began |
+| `ChainOutcome` | topics | pattern | how the chain ended: the result, unless its first event had no subscriber |
 
 The event has the same id however often the pattern is played, so that a crash of the run begins no second chain. What
 the chain promises stands in `teams.protocols._topics.topics`.
@@ -14,12 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from teams._checks.fields import refuse, seconds_faults
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target
 from teams.protocols._topics.chain import ChainOutcome
-from teams.protocols._topics.event import topic_fault
+from teams.protocols._topics.event import topic_faults
 
 ATTEMPTS = 5
 """How often the topics are asked that crash over being asked."""
@@ -50,14 +49,11 @@ class EventDriven(Pattern):
 
 
 def event_driven(topic: str, *, deadline: float | None = None) -> EventDriven:
-    """Tells the input on `topic` and waits until the chain that begins there has ended, whatever members make of it.
+    """Publishes the input on `topic` and waits until the chain that begins there has ended.
 
     The result is the `ChainOutcome`: completed, compensated, or not wholly undone. Its step fails with `NobodyHears`
-    when nobody hears of `topic`. `deadline` is in seconds; by default that of the choreography. Raises SpecError with
+    if `topic` has no subscriber. `deadline` is in seconds; by default that of the choreography. Raises SpecError with
     every fault.
     """
-    faults = [SpecFault("event_driven", fault) for fault in (topic_fault(topic),) if fault is not None]
-    faults += seconds_faults("event_driven", "deadline", deadline)
-    if faults:
-        raise SpecError(faults)
+    refuse(topic_faults("event_driven", topic), seconds_faults("event_driven", "deadline", deadline))
     return EventDriven(topic, deadline)

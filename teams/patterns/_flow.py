@@ -1,4 +1,4 @@
-"""The flow of items through a pipeline: what is kept of it through crashes."""
+"""The items of a pipeline: the state that outlives crashes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Item:
 
 
 class Flow:
-    """What was read, what is on its way and what has come out."""
+    """Items that were read, are on their way, and have come out."""
 
     def __init__(self, source: object) -> None:
         self.single = is_single(source)
@@ -106,7 +106,7 @@ class Flow:
 
 
 def is_single(value: object) -> bool:
-    """Whether this is one item, and no collection of them: text, bytes, a mapping and a record are one."""
+    """Whether this is one item and not a collection: a string, bytes, a mapping and a record are one."""
     if isinstance(value, str | bytes | bytearray | Mapping | BaseModel) or hasattr(value, "_fields"):
         return True
     return not isinstance(value, Iterable | AsyncIterable)

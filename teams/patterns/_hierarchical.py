@@ -3,29 +3,28 @@ in turn: commander, squad leaders, workers.
 
 | value | from | to | meaning |
 |---|---|---|---|
-| the input | pattern | root | what is to be done |
+| the input | pattern | root | the task |
 | `Plan` | leader | pattern | these parts, by these |
-| anything else | leader | pattern | orders for those whom the rules choose; without such, the result |
+| anything else | leader | pattern | orders for the children that the rules choose; without any, the result |
 | the work of a subtask, or the orders | pattern | child | at once; its answer may be a plan, too |
-| `Synthesis` | pattern | leader | everybody has ended: make one result |
+| `Synthesis` | pattern | leader | all have ended: make one result |
 
 A child that fails is a failure in the synthesis, and the leader decides; how many results there must be for that is a
-gather policy. No chain of leaders has anybody twice, and none is deeper than `max_depth`.
+gather policy. No chain of leaders has one twice, and none is deeper than `max_depth`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import count_faults
+from teams._checks.fields import count_faults, refuse
 from teams._dispatch.gather import GatherPolicy, collect
 from teams._runs.context import RunContext
 from teams._runs.pattern import Inline, Pattern, Target, label, several_faults, target_faults
 from teams.errors import BadPlan, DelegationLoop, GatherFailed
-from teams.patterns._delegate import delegate
 from teams.patterns._parallel import gather_faults, named
 from teams.patterns._plan import Plan, Synthesis, named_subtasks
 
@@ -34,7 +33,7 @@ MAX_DEPTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """Who works for whom, and when."""
+    """A leader, its children, and a condition."""
 
     parent: Target
     children: tuple[Target, ...]
@@ -43,7 +42,7 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class Hierarchical(Pattern):
-    """A root, and who works for whom."""
+    """A root, and the rules below it."""
 
     root: Target
     rules: tuple[Delegation, ...]
@@ -52,7 +51,7 @@ class Hierarchical(Pattern):
     policy: GatherPolicy
     within: float | None
     anybody: Target | None
-    """Who does a subtask that names nobody."""
+    """The target of a subtask that names none."""
     max_depth: int
 
     def parts(self) -> Iterator[Target]:
@@ -101,11 +100,11 @@ class Led(Inline):
         return await run.do(maker, synthesis, name=f"{name} synthesis", priority=priority)
 
     def loop(self, run: RunContext) -> DelegationLoop:
-        """The error of one that is too far down."""
+        """The error of a leader that is too deep, or above itself."""
         return DelegationLoop(run.run, tuple(map(label, (*self.above, self.leader))), self.whole.max_depth)
 
     def orders(self, run: RunContext, name: str, said: object) -> dict[str, tuple[Target, object]] | None:
-        """Who is to do what now; None: what the leader said is the result. Raises BadPlan."""
+        """The targets and their work; None: the leader's answer is the result. Raises BadPlan."""
         if isinstance(said, Plan):
             try:
                 return named_subtasks(said, self.whole.anybody)
@@ -129,9 +128,9 @@ def hierarchical(
     within: float | None = None,
     max_depth: int = MAX_DEPTH,
 ) -> Hierarchical:
-    """`root` gets the input and answers with a `Plan` of subtasks, or with orders that go to those whom the rules
-    choose. They work at once, and each may lead others in the same way. At last the root gets a `Synthesis` and answers
-    with the result.
+    """`root` gets the input and answers with a `Plan` of subtasks, or with orders that go to the children that the
+    rules choose. They work at once, and each may lead others in the same way. In the end the root gets a `Synthesis`
+    and answers with the result.
 
     Args:
         root: who leads
@@ -156,8 +155,7 @@ def hierarchical(
         faults += target_faults("hierarchical/synthesize", synthesize)
     faults += gather_faults("hierarchical", policy, within, MOST)
     faults += count_faults("hierarchical", "max_depth", max_depth)
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Hierarchical(root, tuple(rules), synthesize, policy or collect(), within, None, max_depth)
 
 
@@ -177,75 +175,16 @@ def delegation(
         faults += target_faults("delegation/children", target)
     if when is not None and not callable(when):
         faults.append(SpecFault("delegation", f"when: must be a predicate of what the parent answers, got {when!r}"))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Delegation(parent, each, when)
 
 
-def command(
-    commander: Target,
-    squads: Mapping[str, Sequence[Target]],
-    *,
-    policy: GatherPolicy | None = None,
-    within: float | None = None,
-) -> Hierarchical:
-    """The chain of command: `commander` gives orders, the leader of each squad makes orders for its workers of them,
-    reports go up the same way. {leader: workers}.
-
-    A commander or leader that answers with a `Plan` says itself who does what. Raises SpecError with every fault, and
-    what `hierarchical` raises.
-    """
-    given: object = squads
-    if not isinstance(given, Mapping):
-        raise SpecError([SpecFault("command", f"squads: must be a mapping {{leader: workers}}, got {squads!r}")])
-    faults = [] if squads else [SpecFault("command", "has no squads")]
-    faults += [
-        fault for leader, each in squads.items() for fault in several_faults(f"command/{leader}", "workers", each)
-    ]
-    faults += [SpecFault(f"command/{leader}", "has no workers") for leader, workers in squads.items() if not workers]
-    if faults:
-        raise SpecError(faults)
-    rules = [delegation(commander, list(squads)), *(delegation(leader, list(each)) for leader, each in squads.items())]
-    return hierarchical(commander, rules=rules, policy=policy, within=within)
-
-
-def centralised(planner: Target, *, policy: GatherPolicy | None = None, within: float | None = None) -> Hierarchical:
-    """Centralised coordination: `planner` decides all. It answers with a `Plan`, everybody named in it does a part and
-    decides nothing, and the planner makes the result of the `Synthesis`.
-
-    Raises what `hierarchical` raises; it is a failure of a member to answer with a plan of its own.
-    """
-    return hierarchical(planner, policy=policy, within=within, max_depth=1)
-
-
-def hybrid(
-    planner: Target,
-    members: Iterable[Target],
-    *,
-    policy: GatherPolicy | None = None,
-    within: float | None = None,
-) -> Hierarchical:
-    """Hybrid coordination: `planner` says what is to be done, `members` settle among themselves who does it.
-
-    A `Subtask` of its plan that names nobody is passed from member to member until one takes it (`delegate`); the
-    planner makes the result of the `Synthesis`. Raises what `hierarchical` and `delegate` raise.
-    """
-    faults = [
-        *target_faults("hybrid/planner", planner),
-        *gather_faults("hybrid", policy, within, MOST),
-    ]
-    faults += several_faults("hybrid", "members", members)
-    if faults:
-        raise SpecError(faults)
-    return Hierarchical(planner, (), None, policy or collect(), within, delegate(*members), 1)
-
-
 MOST = 1_000_000
-"""How many children a leader may have is known when it is played."""
+"""The number of children of a leader is known only when it is played."""
 
 
 def rule_faults(root: Target, rules: Sequence[Delegation]) -> Iterator[SpecFault]:
-    """What is wrong with rules: loops, and parents that nobody delegates to."""
+    """What is wrong with rules: loops, and parents that no rule delegates to."""
     path = "hierarchical/rules"
     given: Sequence[object] = rules
     good = [rule for rule in given if isinstance(rule, Delegation)]
@@ -265,6 +204,4 @@ def rule_faults(root: Target, rules: Sequence[Delegation]) -> Iterator[SpecFault
     yield from (SpecFault(path, f"it is a loop: {way}") for way in sorted(looped))
     for rule in good:
         if label(rule.parent) not in reached:
-            yield SpecFault(
-                path, f"nobody delegates to {label(rule.parent)}, who is a parent; the root is {label(root)}"
-            )
+            yield SpecFault(path, f"no rule delegates to the parent {label(rule.parent)}; the root is {label(root)}")

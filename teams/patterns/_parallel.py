@@ -1,4 +1,4 @@
-"""Parallel: several steps at once on the same input, and what is made of their results.
+"""Parallel: several steps at once on the same input, and a merge of their results.
 
 Promise: a result that is there is not lost because another step failed or was killed; a failure is a value. How many
 results are enough is a gather policy (_dispatch/gather.py); what is not needed any more is called off.
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import seconds_faults, step_name_faults
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse, seconds_faults, step_name_faults
 from teams._dispatch.gather import Failed, Gathered, GatherPolicy, collect
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, label, target_faults
@@ -64,8 +64,7 @@ def parallel(
     if merge is not None:
         faults += target_faults("parallel/merge", merge)
     faults += gather_faults("parallel", policy, within, len(branches))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Parallel(tuple(branches), merge, policy or collect(), within)
 
 

@@ -1,6 +1,7 @@
 """Pipeline: items go through stages, and every stage works on another item at the same time.
 
-Promise: an item that has passed a stage is not there again, whoever crashes; results come in the order of the items.
+Promise: an item that has passed a stage does not return to it, under any crashes; results have the order
+of the items.
 Bounded: a stage has at most `parallel` items in it and as many waiting before it; when those places are taken, the
 stage before holds its items, and so on up to the source, which is read no faster than the first stage works. What is
 kept is the items on their way and the results, not the outcome of each stage.
@@ -10,18 +11,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import count_faults, refuse
 from teams._dispatch.gather import Failed
 from teams._runs.context import RunContext, end_all
-from teams._runs.pattern import Pattern, Target, label, target_faults
-from teams._runs.step import Step
+from teams._runs.pattern import Pattern, Target, label, several_faults, target_faults
+from teams._runs.step import OnFailure, Step, step_faults
 from teams.errors import RunError
 from teams.events import StepPassedOver, StepSkipped
 from teams.patterns._flow import END, Flow, Item
-from teams.patterns._stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Step):
+    """A step, and how many items may be in it at once."""
+
+    parallel: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +44,11 @@ class Pipeline(Pattern):
 
     async def play(self, run: RunContext, value: object) -> object:
         flow = run.kept("items", lambda: Flow(value))
-        await Line(run, self.stages, flow).work()
+        await StageWorkers(run, self.stages, flow).work()
         return flow.result()
 
 
-class Line:
+class StageWorkers:
     """The stages at work: some tasks for each, with a queue before it."""
 
     def __init__(self, run: RunContext, stages: tuple[Stage, ...], flow: Flow) -> None:
@@ -84,7 +93,7 @@ class Line:
                 await self._queues[number + 1].put(item)
         self._open[number] -= 1
         if self._open[number]:
-            queue.put_nowait(END)  # for the next one; nobody else puts anything there any more
+            queue.put_nowait(END)  # for the next task; the queue gets no more items
         elif not last:
             await self._queues[number + 1].put(END)
 
@@ -136,23 +145,49 @@ def pipeline(*stages: Stage | Target) -> Pipeline:
         wrong = list(target_faults(f"pipeline/{number}", each))
         faults += wrong
         if not wrong:
-            made.append(staged(each))
+            made.append(as_stage(each))
     names = [each.label for each in made]
     faults += [
         SpecFault(f"pipeline/{number}", f"there is a stage {name!r} before it; give them different names")
         for number, name in enumerate(names, 1)
         if name in names[: number - 1]
     ]
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Pipeline(tuple(made))
 
 
-def staged(target: Stage | Target) -> Stage:
+def as_stage(target: Stage | Target) -> Stage:
     """The target as a stage."""
     if isinstance(target, Stage):
         return target
     if isinstance(target, Step):
-        options = (target.attempts, target.priority, target.fallback, target.when, target.transform)
-        return Stage(target.target, target.label, target.timeout, target.on_failure, *options)
+        options = {each.name: getattr(target, each.name) for each in fields(target)}
+        return Stage(**{**options, "name": target.label})
     return Stage(target, label(target))
+
+
+def stage(
+    name: str,
+    target: Target,
+    *,
+    parallel: int = 1,
+    timeout: float | None = None,
+    on_failure: OnFailure = "stop",
+    attempts: int = 1,
+    priority: int | None = None,
+    fallback: Sequence[Target] = (),
+    when: Callable[[Any], object] | None = None,
+    transform: Callable[[Any], object] | None = None,
+) -> Stage:
+    """A stage for `pipeline`. `parallel` is how many items may be in it at once; as many may wait before it, and then
+    the stages before it wait, too. The others are those of `step`, for each item; with on_failure "skip" an item that
+    fails goes no further, and its result is the `Failed`.
+
+    Raises SpecError with every fault.
+    """
+    faults = list(several_faults(f"stage {name!r}", "fallback", fallback))
+    others = () if faults else tuple(fallback)
+    made = Stage(target, name, timeout, on_failure, attempts, priority, others, when, transform, parallel)
+    faults += [*step_faults(made), *count_faults(f"stage {name!r}", "parallel", parallel)]
+    refuse(faults)
+    return made

@@ -1,11 +1,12 @@
-"""Plans: what a leader wants done, and by whom."""
+"""Plans: the subtasks of a leader, and their targets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._dispatch.gather import Failed
 from teams._runs.pattern import Target, label, target_faults
 
@@ -16,9 +17,9 @@ class Subtask:
 
     work: object
     to: Target | None = None
-    """Who is to do it. None: nobody in particular, where the pattern allows that (`hybrid`)."""
+    """The target. None: any member, where the pattern allows that (`hybrid`)."""
     name: str | None = None
-    """What it is called in events and results; by default who does it."""
+    """Its name in events and results; by default that of the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,11 @@ def named_subtasks(plan: Plan, anybody: Target | None) -> dict[str, tuple[Target
             continue
         to = anybody if each.to is None else each.to
         if to is None:
-            faults.append(SpecFault(f"subtask {number}", "names nobody to do it"))
+            faults.append(SpecFault(f"subtask {number}", "names no target"))
             continue
         faults += target_faults(f"subtask {number}", to)
         name = (each.name or label(to)).replace("/", "_")
         used[name] = used.get(name, 0) + 1
         found[name if used[name] == 1 else f"{name}#{used[name]}"] = to, each.work
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return found

@@ -1,7 +1,14 @@
-"""Iterative refinement: a result is made better until the reviewer is content, or a number of times.
+"""Quality gate and iterative refinement: a producer's result goes back with feedback until the reviewer approves it.
 
-The rounds are those of a quality gate; the difference is the end. A gate lets nothing bad pass and fails. A refinement
-always has its last result, and says whether it was approved.
+| value | from | to | meaning |
+|---|---|---|---|
+| the input | pattern | producer | round 1 |
+| the result | pattern | gate or reviewer | is it good? |
+| `Approved` | gate or reviewer | pattern | the rounds end |
+| `Rejected` | gate or reviewer | pattern | the producer gets a `Revision`, unless that was the last round |
+
+The rounds are the same; the end differs. A gate returns only what is approved, and else raises `NotApproved`. A
+refinement returns its last result in any case, with whether it was approved.
 """
 
 from __future__ import annotations
@@ -9,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError
-from teams._checks.fields import count_faults
+from teams._checks.fields import count_faults, refuse
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, target_faults
+from teams.errors import NotApproved
 from teams.patterns._verdict import Approved, Revision, verdict
 
 
@@ -24,12 +31,47 @@ class Refined:
     approved: bool
     iterations: int
     feedback: tuple[object, ...]
-    """What the reviewer found, one for each result it did not approve."""
+    """The feedback of the reviewer, one for each result that it did not approve."""
+
+
+async def refined(
+    run: RunContext, producer: Target, reviewer: Target, value: object, rounds: int, name: str
+) -> Refined:
+    """Has a result produced, reviewed in the step `name`, and revised, at most so many times."""
+    feedback: list[object] = []
+    asked, result = value, None
+    for round in range(1, rounds + 1):
+        result = await run.do(producer, asked, name="produce")
+        said = verdict(run, name, await run.do(reviewer, result, name=name))
+        if isinstance(said, Approved):
+            return Refined(result, True, round, tuple(feedback))
+        feedback.append(said.feedback)
+        asked = Revision(value, said.feedback, result, round + 1)
+    return Refined(result, False, rounds, tuple(feedback))
+
+
+@dataclass(frozen=True, slots=True)
+class QualityGate(Pattern):
+    """A producer, and a gate that its results must pass."""
+
+    producer: Target
+    gate: Target
+    max_rounds: int
+
+    def parts(self) -> Iterator[Target]:
+        yield self.producer
+        yield self.gate
+
+    async def play(self, run: RunContext, value: object) -> object:
+        last = await refined(run, self.producer, self.gate, value, self.max_rounds, "gate")
+        if not last.approved:
+            raise NotApproved(run.run, self.max_rounds, last.result, last.feedback)
+        return last.result
 
 
 @dataclass(frozen=True, slots=True)
 class Refine(Pattern):
-    """A producer, and whoever says what could be better."""
+    """A producer, and a reviewer that says what could be better."""
 
     producer: Target
     reviewer: Target
@@ -40,32 +82,39 @@ class Refine(Pattern):
         yield self.reviewer
 
     async def play(self, run: RunContext, value: object) -> Refined:
-        feedback: list[object] = []
-        asked, result = value, None
-        for iteration in range(1, self.max_iterations + 1):
-            result = await run.do(self.producer, asked, name="produce")
-            said = verdict(run, "review", await run.do(self.reviewer, result, name="review"))
-            if isinstance(said, Approved):
-                return Refined(result, True, iteration, tuple(feedback))
-            feedback.append(said.feedback)
-            asked = Revision(value, said.feedback, result, iteration + 1)
-        return Refined(result, False, self.max_iterations, tuple(feedback))
+        return await refined(run, self.producer, self.reviewer, value, self.max_iterations, "review")
 
 
-def refine(producer: Target, reviewer: Target, *, max_iterations: int = 3) -> Refine:
-    """`producer` makes a result and makes it better by what `reviewer` says, which answers `Approved()` or
-    `Rejected(feedback)`; the result is a `Refined`, approved or not. Whoever wants an error instead has a
-    `quality_gate`.
+def quality_gate(producer: Target, gate: Target, *, max_rounds: int = 3) -> QualityGate:
+    """The result of `producer` must pass `gate`, which answers `Approved()` or `Rejected(feedback)`.
+
+    After a rejection the producer gets a `Revision` with the feedback and makes another result. The pattern returns the
+    approved result. A `multi_stage_review` can be the gate, and `sequential(...)` the producer.
 
     Raises:
         SpecError: every fault
-        BadVerdict: when it is played: the reviewer says neither
+        NotApproved: when it is played: `max_rounds` results were rejected. It holds the last one and all feedback.
+        BadVerdict: when it is played: the gate answers neither
     """
-    faults = [
-        *target_faults("refine/producer", producer),
-        *target_faults("refine/reviewer", reviewer),
-        *count_faults("refine", "max_iterations", max_iterations),
-    ]
-    if faults:
-        raise SpecError(faults)
+    refuse(
+        target_faults("quality_gate/producer", producer),
+        target_faults("quality_gate/gate", gate),
+        count_faults("quality_gate", "max_rounds", max_rounds),
+    )
+    return QualityGate(producer, gate, max_rounds)
+
+
+def refine(producer: Target, reviewer: Target, *, max_iterations: int = 3) -> Refine:
+    """`producer` makes a result and improves it by the feedback of `reviewer`, which answers `Approved()` or
+    `Rejected(feedback)`. The pattern returns a `Refined`, approved or not; `quality_gate` raises an error instead.
+
+    Raises:
+        SpecError: every fault
+        BadVerdict: when it is played: the reviewer answers neither
+    """
+    refuse(
+        target_faults("refine/producer", producer),
+        target_faults("refine/reviewer", reviewer),
+        count_faults("refine", "max_iterations", max_iterations),
+    )
     return Refine(producer, reviewer, max_iterations)

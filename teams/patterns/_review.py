@@ -1,4 +1,4 @@
-"""Multi-stage review: several look at the same work at once, each with an eye of its own, and one verdict comes out.
+"""Multi-stage review: several reviewers judge the same work at once, and their verdicts become one.
 
 | value | from | to | meaning |
 |---|---|---|---|
@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._dispatch.gather import GatherPolicy, collect
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, several_faults, target_faults
@@ -24,7 +25,7 @@ from teams.patterns._verdict import Approved, Rejected, Reviews, Verdict, verdic
 
 @dataclass(frozen=True, slots=True)
 class MultiStageReview(Pattern):
-    """Reviewers, and whoever has the last word."""
+    """Reviewers, and the approval that has the last word."""
 
     reviewers: tuple[tuple[str, Target], ...]
     approval: Target | None
@@ -59,7 +60,7 @@ def multi_stage_review(
 
     Args:
         reviewers: who looks at it, with names if it is a mapping
-        approval: gets the `Reviews` and has the last word; None: approved if everybody approves, and otherwise
+        approval: gets the `Reviews` and has the last word; None: approved if all approve, and otherwise
             rejected with the feedback of each by name. A reviewer that failed, or ran out of time, does not approve.
         policy: how many verdicts are wanted; by default `collect()`
         within: seconds for the reviews
@@ -67,7 +68,7 @@ def multi_stage_review(
     Raises:
         SpecError: every fault
         GatherFailed: when it is played: there are fewer verdicts than the policy wants
-        BadVerdict: when it is played: somebody says neither
+        BadVerdict: when it is played: an answer is neither
     """
     faults = list(several_faults("multi_stage_review", "reviewers", reviewers))
     given = (reviewers,) if isinstance(reviewers, Mapping) else () if faults else tuple(reviewers)
@@ -78,13 +79,12 @@ def multi_stage_review(
     if approval is not None:
         faults += target_faults("multi_stage_review/approval", approval)
     faults += gather_faults("multi_stage_review", policy, within, len(branches))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return MultiStageReview(tuple(branches), approval, policy or collect(), within)
 
 
 def unanimous(reviews: Reviews, policy: GatherPolicy) -> Verdict:
-    """Approved if nobody objects. Where all were to be heard, silence is an objection."""
+    """Approved if no reviewer objects. With `collect()`, a missing verdict is an objection."""
     objections = {name: each.feedback for name, each in reviews.verdicts.items() if isinstance(each, Rejected)}
     if policy.kind == "collect":
         objections |= {name: f"no verdict: {each.error}" for name, each in reviews.failures.items()}

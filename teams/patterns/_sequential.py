@@ -1,6 +1,6 @@
 """Sequential: one step after the other, each with the result of the one before.
 
-Promise: a step that is done is not done again, whoever crashes; the first failure that no step option covers ends the
+Promise: a finished step is not run again, under any crashes; the first failure that no step option covers ends the
 pattern, with what was done by then in `RunFailed.partial`.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, members_faults
 
@@ -38,6 +39,5 @@ def sequential(*steps: Target) -> Sequential:
     faults = list(members_faults("sequential", steps))
     if not steps:
         faults.append(SpecFault("sequential", "has no steps"))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Sequential(steps)

@@ -19,7 +19,7 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The work is not good yet; `feedback` is for whoever did it."""
+    """The work is not good yet; `feedback` is for its producer."""
 
     feedback: object = None
 
@@ -42,7 +42,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """What several reviewers say, for whoever approves."""
+    """What several reviewers say, for the approval."""
 
     work: object
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)

@@ -45,16 +45,15 @@ if TYPE_CHECKING:
         discussion,
     )
     from teams.protocols._courier import Acknowledged, Courier, CourierRef, Receiver, Unacknowledged
-    from teams.protocols._election.candidate import Candidate, CandidateRef, Leadership, Standing
-    from teams.protocols._election.electorate import electorate
+    from teams.protocols._election import Candidate, CandidateRef, Leadership, Standing
     from teams.protocols._mesh.intention import Acted, ActFailed, Intend, Intention, Yielded
     from teams.protocols._mesh.mesh import Behaviour, MeshMember, MeshMove, mesh, rest
     from teams.protocols._mesh.peer import FunctionPeer, Peer, PeerRef
     from teams.protocols._person import Answered, Defaulted, Person, PersonRef, Question
     from teams.protocols._topics.chain import ChainFailure, ChainOutcome, ChainStep, NotUndone, Undo
     from teams.protocols._topics.choreography import Choreography, On, choreography, on
-    from teams.protocols._topics.delivery import DeadEvent, Published, Undelivered
     from teams.protocols._topics.event import Event
+    from teams.protocols._topics.publication import DeadEvent, Published, Undelivered
     from teams.protocols._topics.ref import TopicsRef
     from teams.protocols._topics.subscriber import SubscriberInfo
     from teams.protocols._topics.topics import Topics
@@ -173,7 +172,6 @@ __all__ = [
     "consensus",
     "decision",
     "discussion",
-    "electorate",
     "first_past",
     "majority",
     "mesh",
@@ -230,15 +228,14 @@ if not TYPE_CHECKING:
                 "discussion",
             ],
             "teams.protocols._courier": ["Acknowledged", "Courier", "CourierRef", "Receiver", "Unacknowledged"],
-            "teams.protocols._election.candidate": ["Candidate", "CandidateRef", "Leadership", "Standing"],
-            "teams.protocols._election.electorate": ["electorate"],
+            "teams.protocols._election": ["Candidate", "CandidateRef", "Leadership", "Standing"],
             "teams.protocols._mesh.intention": ["ActFailed", "Acted", "Intend", "Intention", "Yielded"],
             "teams.protocols._mesh.mesh": ["Behaviour", "MeshMember", "MeshMove", "mesh", "rest"],
             "teams.protocols._mesh.peer": ["FunctionPeer", "Peer", "PeerRef"],
             "teams.protocols._person": ["Answered", "Defaulted", "Person", "PersonRef", "Question"],
             "teams.protocols._topics.chain": ["ChainFailure", "ChainOutcome", "ChainStep", "NotUndone", "Undo"],
             "teams.protocols._topics.choreography": ["Choreography", "On", "choreography", "on"],
-            "teams.protocols._topics.delivery": ["DeadEvent", "Published", "Undelivered"],
+            "teams.protocols._topics.publication": ["DeadEvent", "Published", "Undelivered"],
             "teams.protocols._topics.event": ["Event"],
             "teams.protocols._topics.ref": ["TopicsRef"],
             "teams.protocols._topics.subscriber": ["SubscriberInfo"],

@@ -2,18 +2,18 @@
 
 | message | from | to | meaning |
 |---|---|---|---|
-| `Send` | anybody | courier | bring this; answered with `Acknowledged` or `Unacknowledged` |
+| `Send` | any | courier | bring this; answered with `Acknowledged` or `Unacknowledged` |
 | the message itself | courier | any receiver | what its handler returns is the acknowledgement |
 | `Parcel` | courier | a `Receiver` | the message with its correlation id: handled unless it has been |
 
 States of a send: *under way* - *acknowledged*; or *resting* after a failure, and *under way* again; or *given up*.
 
-Promise, whoever crashes or is killed at any step, the courier included, and whichever messages are lost, doubled or
-late on their way to the receiver:
+Promise, under crashes and kills of every participant at any step, the courier included, and with messages lost, doubled
+or late on their way to the receiver:
 
 - `at_least_once`: acknowledged means that the handler has returned, at least once. The message is sent again when it
   raised, was interrupted, or did not return within `timeout`.
-- `at_most_once`: it is sent once. Given up means that nobody knows whether it was handled.
+- `at_most_once`: it is sent once. After giving up it is unknown whether it was handled.
 - Every send ends in `Acknowledged` or `Unacknowledged`, which says why.
 - Two sends of one correlation id are one: the second gets the outcome of the first, for as long as that is among the
   last `remember` of the courier.
@@ -27,37 +27,26 @@ Bounds: the outcomes that are remembered; the sends under way are bounded by tho
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable
-from contextlib import suppress
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from actors.spi import (
     Actor,
-    ActorDeadError,
     ActorRef,
-    ExitReason,
     Future,
     Reply,
     Timer,
-    UnhandledMessage,
     answer,
     handler_for,
     handles,
-    post,
     take_reply,
-    when_gone,
 )
 from supervisors.spi import Backoff, SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from teams._checks.fields import count_faults, id_faults, ref_faults, refuse, seconds_faults
 from teams.errors import NoAcknowledgement
-from teams.protocols._given import id_faults, ref_faults
-from teams.protocols._topics.choreography import terms_faults
-from teams.protocols._topics.delivery import is_interruption
+from teams.protocols._delivery import BACKOFF, Delivery, DeliveryDue, Outbox, OutcomesReady, Terms, arm
 from teams.protocols._topics.event import new_id
-from teams.protocols._topics.receipt import Receipt, Settled, Tray
-from teams.protocols._topics.subscriber import BACKOFF, Terms
-from teams.resilience.errors import Fatal
 
 Guarantee = Literal["at_least_once", "at_most_once"]
 
@@ -75,12 +64,12 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Unacknowledged:
-    """The courier does not try any more, and has no acknowledgement."""
+    """The courier has given up without an acknowledgement."""
 
     correlation_id: str
     reason: Literal["spent", "fatal", "gone", "deadline", "unacknowledged"]
-    """The attempts are spent; the receiver said that no attempt would help; it is gone for good; the deadline has come;
-    or the one attempt of `at_most_once` failed.
+    """The attempts are spent; the receiver said that no attempt would help; it has terminated; the deadline has
+    passed; or the one attempt of `at_most_once` failed.
     """
     error: BaseException
     attempts: int
@@ -99,65 +88,54 @@ class Send(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """A message, and what tells it from others."""
+    """A message with its correlation id."""
 
     correlation_id: str
     message: object
 
 
+class Attempt(Delivery):
+    """One attempt of a send."""
+
+    __slots__ = ("sending",)
+
+    def __init__(self, outbox: Outbox[Any], sending: Sending) -> None:
+        order = sending.order
+        parcel = issubclass(order.receiver.actor_class, Receiver)
+        message = Parcel(order.correlation_id, order.message) if parcel else order.message
+        super().__init__(outbox, order.receiver, message, order.correlation_id, order.terms)
+        self.sending = sending
+
+
 class Sending:
-    """What is known of one send."""
+    """The state of one send."""
 
     __slots__ = ("attempt", "due", "order", "replies", "timer")
 
-    def __init__(self, order: Send, now: float) -> None:
+    def __init__(self, outbox: Outbox[Any], order: Send, now: float) -> None:
         self.order = order
         self.due = None if order.deadline is None else now + order.deadline
         self.timer: Timer | None = None
         self.replies: list[Reply] = []
-        self.attempt: Attempt
+        self.attempt = Attempt(outbox, self)
+
+    def unacknowledged(self, seconds: float | None) -> NoAcknowledgement:
+        """The error of an attempt or a send that took too long."""
+        assert seconds is not None
+        return NoAcknowledgement(self.order.receiver.path, type(self.order.message).__qualname__, seconds)
 
 
-class Attempt(Receipt):
-    """One attempt of a send."""
-
-    __slots__ = ("due", "failures", "posted", "sending", "timer", "tries")
-
-    def __init__(self, tray: Tray[Any], sending: Sending, tries: int, failures: int, due: float | None) -> None:
-        super().__init__(tray)
-        self.sending = sending
-        self.tries = tries
-        """How often the message was posted before."""
-        self.failures = failures
-        """How often the receiver failed over it; what interrupted it is no failure."""
-        self.posted = False
-        self.due = due
-        """While it rests: when it is to be posted. While it is under way: until when it has to be acknowledged."""
-        self.timer: Timer | None = None
-
-
-class AttemptDue(NamedTuple):
-    """A timer has fired: an attempt is to be made or has taken too long, or the deadline of a send has come."""
-
-    what: Attempt | Sending
-
-
-class Sends(Tray[Attempt]):
-    """What a courier keeps."""
+class Sends(Outbox[Attempt]):
+    """The state of a courier."""
 
     def __init__(self) -> None:
         super().__init__()
         self.open: dict[str, Sending] = {}
         self.ended: dict[str, Acknowledged | Unacknowledged] = {}
 
-    def gone(self, reason: ExitReason) -> None:
-        """The courier is gone for good: whoever waits hears of it."""
-        assert self.ref is not None
+    def replies(self) -> Iterator[Reply]:
         for sending in self.open.values():
-            for reply in sending.replies:
-                if not reply.done():
-                    with suppress(Exception):  # settled in another thread meanwhile
-                        reply.set_exception(ActorDeadError(self.ref.path, reason, sending.order.message))
+            yield from sending.replies
 
 
 class CourierRef(ActorRef[Any]):
@@ -207,24 +185,21 @@ class Courier(Actor):
     def __init__(self, remember: int = 10_000) -> None:
         """
         Args:
-            remember: of how many sends, the last ended, the outcome is known
+            remember: of how many ended sends the outcome is remembered
 
         Raises:
             SpecError: it is below one
         """
-        if type(remember) is not int or remember < 1:
-            raise SpecError([SpecFault(self.path, f"remember: must be a whole number from 1, got {remember!r}")])
+        refuse(count_faults(self.path, "remember", remember))
         self._remember = remember
         self._sends = self.kept(Sends)
 
     def on_start(self) -> None:
         sends = self._sends
-        if sends.ref is None:
-            sends.ref = self.ref
-            when_gone(self, sends.gone)
+        sends.owned_by(self)
         for sending in sends.open.values():
-            self._arm(sending)
-            self._arm(sending.attempt)
+            arm(self, sending)
+            arm(self, sending.attempt)
         self._settle_all()
 
     @handles
@@ -234,44 +209,34 @@ class Courier(Actor):
         faults = [
             *ref_faults(self.path, "receiver", order.receiver),
             *id_faults(self.path, "correlation_id", id),
-            *terms_faults(self.path, order.terms),
+            *order.terms.faults(self.path),
             *seconds_faults(self.path, "deadline", order.deadline),
         ]
         if order.guarantee not in ("at_least_once", "at_most_once"):
             faults.append(SpecFault(self.path, f"guarantee: at_least_once or at_most_once, not {order.guarantee!r}"))
-        if faults:
-            raise SpecError(faults)
+        refuse(faults)
         if id in sends.ended:
             return sends.ended[id]
         sending = sends.open.get(id)
         begins = sending is None
         if sending is None:
-            sending = sends.open[id] = Sending(order, self.runtime.now())
-            sending.attempt = Attempt(sends, sending, 0, 0, None)
+            sending = sends.open[id] = Sending(sends, order, self.runtime.now())
         reply = take_reply(self)
         if reply is not None:
             sending.replies.append(reply)
         if begins:
-            self._arm(sending)
+            arm(self, sending)
             self._post(sending.attempt)
         return None
 
     def _post(self, attempt: Attempt) -> None:
-        order, seconds = attempt.sending.order, attempt.sending.order.terms.timeout
-        attempt.posted = True
-        attempt.due = None if seconds is None else self.runtime.now() + seconds
-        self._arm(attempt)
-        parcel = issubclass(order.receiver.actor_class, Receiver)
-        message = Parcel(order.correlation_id, order.message) if parcel else order.message
-        try:
-            post(order.receiver, message, attempt, None, order.correlation_id)
-        except Exception as error:  # noqa: BLE001 - what a mailbox refuses with, a user's priority function included
-            attempt.settled = True
+        error = attempt.post(self)
+        if error is not None:
             self._failed(attempt, error)
 
     @handles
-    def settle(self, _: Settled) -> None:
-        """Looks at what has come."""
+    def settle(self, _: OutcomesReady) -> None:
+        """Deals with the outcomes that have come."""
         self._settle_all()
 
     def _settle_all(self) -> None:
@@ -282,7 +247,7 @@ class Courier(Actor):
             sending = attempt.sending
             if sends.open.get(sending.order.correlation_id) is not sending:
                 continue
-            if attempt.error is None:  # of whichever attempt: it was handled
+            if attempt.error is None:  # of any attempt: it was handled
                 self._end(
                     sending, Acknowledged(sending.order.correlation_id, attempt.result, sending.attempt.tries + 1)
                 )
@@ -292,23 +257,14 @@ class Courier(Actor):
     def _failed(self, attempt: Attempt, error: BaseException) -> None:
         sending = attempt.sending
         order, sent = sending.order, attempt.tries + 1
-        failures = attempt.failures + (not is_interruption(error, order.receiver))
-        reason: Literal["spent", "fatal", "gone", "unacknowledged"]
-        if not order.receiver.is_alive():
-            reason = "gone"
-        elif order.guarantee == "at_most_once":
+        reason: Literal["spent", "fatal", "gone", "unacknowledged"] | None
+        reason = attempt.fail(error, order.terms.attempts)
+        if reason != "gone" and order.guarantee == "at_most_once":
             reason = "unacknowledged"
-        elif isinstance(error, Fatal | UnhandledMessage):
-            reason = "fatal"
-        elif failures < order.terms.attempts:
-            if attempt.timer is not None:
-                attempt.timer.cancel()
-            delay = order.terms.backoff.delay(sent, None, self.runtime.random)
-            sending.attempt = Attempt(self._sends, sending, sent, failures, self.runtime.now() + delay)
-            self._arm(sending.attempt)
+        if reason is None:
+            sending.attempt = attempt.again(self)
+            arm(self, sending.attempt)
             return
-        else:
-            reason = "spent"
         self._end(sending, Unacknowledged(order.correlation_id, reason, error, sent))
 
     def _end(self, sending: Sending, outcome: Acknowledged | Unacknowledged) -> None:
@@ -324,35 +280,27 @@ class Courier(Actor):
             answer(reply, outcome)
 
     @handles
-    def due(self, due: AttemptDue) -> None:
-        """Tries again, or gives up waiting."""
+    def due(self, due: DeliveryDue) -> None:
+        """Tries again, or stops waiting."""
         what = due.what
-        sending = what if isinstance(what, Sending) else what.sending
+        sending: Sending = what if isinstance(what, Sending) else what.sending
         order, attempt = sending.order, sending.attempt
         if self._sends.open.get(order.correlation_id) is not sending:
             return
         if what is sending:
-            assert order.deadline is not None
-            error = NoAcknowledgement(order.receiver.path, type(order.message).__qualname__, order.deadline)
+            error = sending.unacknowledged(order.deadline)
             self._end(sending, Unacknowledged(order.correlation_id, "deadline", error, attempt.tries + attempt.posted))
         elif attempt.settled:
             self._settle_all()
         elif what is attempt:
-            if not attempt.posted:
+            if attempt.posted:
+                self._failed(attempt, sending.unacknowledged(order.terms.timeout))
+            else:
                 self._post(attempt)
-                return
-            assert order.terms.timeout is not None
-            self._failed(
-                attempt, NoAcknowledgement(order.receiver.path, type(order.message).__qualname__, order.terms.timeout)
-            )
-
-    def _arm(self, what: Attempt | Sending) -> None:
-        if what.due is not None:
-            what.timer = self.tell_after(max(0.0, what.due - self.runtime.now()), AttemptDue(what))
 
 
-class Handled:
-    """What a receiver keeps: the results of what it handled last, by correlation id."""
+class HandledMessages:
+    """The state of a receiver: the last results, by correlation id."""
 
     def __init__(self) -> None:
         self.results: dict[str, object] = {}
@@ -365,13 +313,13 @@ class Handled:
 
 
 class Receiver(Actor):
-    """Base of actors that handle what a courier brings once, however often it comes. Handlers are written as ever.
+    """Base of actors that handle each message of a courier once, however often it arrives.
 
     A handler that raises has not handled the message: it is handled again when it comes again.
     """
 
     remembers: ClassVar[int] = 1_000
-    """Of how many messages, the last handled, it is known that they were; their results are kept as long."""
+    """How many of the last handled messages are remembered, with their results."""
 
     def __init_subclass__(cls, **values: Any) -> None:
         super().__init_subclass__(**values)
@@ -381,7 +329,7 @@ class Receiver(Actor):
     @handles
     def receive_parcel(self, parcel: Parcel) -> object:
         """Handles a message unless it was handled before; the answer is the same."""
-        handled = self.kept(Handled)
+        handled = self.kept(HandledMessages)
         if parcel.correlation_id in handled.results:
             return handled.results[parcel.correlation_id]
         result = handler_for(self, parcel.message)(self, parcel.message)
@@ -392,5 +340,5 @@ class Receiver(Actor):
 
     async def _awaited(self, parcel: Parcel, waiting: Awaitable[object]) -> object:
         result = await waiting
-        self.kept(Handled).remember(parcel.correlation_id, result, self.remembers)
+        self.kept(HandledMessages).remember(parcel.correlation_id, result, self.remembers)
         return result

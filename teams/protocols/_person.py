@@ -1,13 +1,13 @@
 """A person in the loop: an actor that stands for one.
 
     message                             from, to             answer
-    Consult(text, options, ...)         anybody to it        Answered or Defaulted, when it has come to that
-    Answer(id, choice)                  a front to it        None; `NoSuchQuestion` or `NoSuchChoice`
+    Consult(text, options, ...)         any to it            Answered or Defaulted, in the end
+    GiveAnswer(id, choice)                  a front to it        None; `NoSuchQuestion` or `NoSuchChoice`
     GetQuestions()                      a front to it        the questions that wait, oldest first
 
     state     goes to      when
     open      answered     the person chose
-    open      defaulted    the deadline has passed, or the actor is gone for good
+    open      defaulted    the deadline has passed, or the actor has terminated
 
 Promise: every question that was taken ends in an `Answered` or a `Defaulted`, through crashes and kills of this actor;
 deadlines run on meanwhile. A question that is asked again under its own id (its asker has crashed since) is not asked
@@ -25,10 +25,8 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from actors.spi import Actor, ActorRef, EventStream, ExitReason, Future, Reply, answer, handles, take_reply, when_gone
-from supervisors.spi import SpecError
-from teams._checks.fields import seconds_faults
+from teams._checks.fields import id_faults, refuse, seconds_faults
 from teams._runs.pattern import several_faults
-from teams.protocols._given import id_faults
 from teams.protocols.errors import NoSuchChoice, NoSuchQuestion
 from teams.protocols.events import QuestionAnswered, QuestionAsked
 
@@ -43,14 +41,14 @@ class Consult(NamedTuple):
     options: tuple[object, ...] = ()
     """What may be chosen; empty: anything."""
     default: object = None
-    """What takes effect when nobody answers in time."""
+    """What takes effect without an answer in time."""
     within: float | None = None
     """Seconds to answer in; None: any time."""
     id: str | None = None
     """The same for a question that is asked again; by default a new one."""
 
 
-class Answer(NamedTuple):
+class GiveAnswer(NamedTuple):
     """The person chose."""
 
     id: str
@@ -68,7 +66,7 @@ class AnswerDue(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What the person is to decide."""
+    """What the person must decide."""
 
     id: str
     text: str
@@ -87,7 +85,7 @@ class Answered(NamedTuple):
 
 
 class Defaulted(NamedTuple):
-    """Nobody answered, and the default took effect."""
+    """No answer came, and the default took effect."""
 
     question: Question
     choice: Any
@@ -113,38 +111,34 @@ class PersonRef(ActorRef["Person"]):
         Args:
             text: the question
             options: what may be chosen; empty: anything
-            default: what takes effect when nobody answers in time
+            default: what takes effect without an answer in time
             within: seconds to answer in; None: any time
             id: give one to a question that may be asked again after a crash of the asker: it is the same question
 
         Raises:
             SpecError: at once, with everything that is wrong with the arguments
         """
-        faults = [
-            *several_faults(self.path, "options", options),
-            *seconds_faults(self.path, "within", within),
-            *id_faults(self.path, "id", id),
-        ]
-        if faults:
-            raise SpecError(faults)
+        refuse(
+            several_faults(self.path, "options", options),
+            seconds_faults(self.path, "within", within),
+            id_faults(self.path, "id", id),
+        )
         return self.ask(Consult(text, tuple(options), default, within, id), block=False, timeout=None)
 
     def answer(self, id: str, choice: object) -> Future[None]:
         """Answers a question. The future raises `NoSuchQuestion` when it does not wait (any more), `NoSuchChoice` when
-        `choice` is none of its options. What is no id raises SpecError at once.
+        `choice` is none of its options. A wrong id raises SpecError at once.
         """
-        faults = list(id_faults(self.path, "id", id))
-        if faults:
-            raise SpecError(faults)
-        return self.ask(Answer(id, choice), block=False)
+        refuse(id_faults(self.path, "id", id))
+        return self.ask(GiveAnswer(id, choice), block=False)
 
     def questions(self) -> Future[tuple[Question, ...]]:
-        """What waits for an answer, oldest first."""
+        """The open questions, oldest first."""
         return self.ask(GetQuestions(), block=False)
 
 
 class _Desk:
-    """What waits for the person, and what was answered. Outlives the incarnations."""
+    """Open and answered questions. Outlives the incarnations."""
 
     def __init__(self) -> None:
         self.made = 0
@@ -153,7 +147,7 @@ class _Desk:
         self.answered: dict[str, Answered | Defaulted] = {}
 
     def new_id(self) -> str:
-        """An id that no question has; those that askers give may look like ours."""
+        """An unused id; ids given by callers may look like ours."""
         while True:
             self.made += 1
             id = f"question-{self.made}"
@@ -161,7 +155,7 @@ class _Desk:
                 return id
 
     def close(self, outcome: Answered | Defaulted, path: str, at: float, events: EventStream) -> None:
-        """A question has its answer: everybody who asked is told."""
+        """A question has its answer: all callers get it."""
         question = outcome.question
         _, replies = self.open.pop(question.id)
         self.answered[question.id] = outcome
@@ -213,7 +207,7 @@ class Person(Actor):
         return None
 
     @handles
-    def answer(self, message: Answer) -> None:
+    def answer(self, message: GiveAnswer) -> None:
         desk = self._desk
         if message.id not in desk.open:
             raise NoSuchQuestion(self.path, message.id, tuple(desk.open))
@@ -230,7 +224,7 @@ class Person(Actor):
     def due(self, message: AnswerDue) -> None:
         if message.id in self._desk.open:
             question, _ = self._desk.open[message.id]
-            self._close(Defaulted(question, question.default, "nobody answered in time"))
+            self._close(Defaulted(question, question.default, "no answer came in time"))
 
     def _arm(self, question: Question) -> None:
         if question.deadline is not None:
@@ -242,4 +236,4 @@ class Person(Actor):
     def _gone(self, desk: _Desk, reason: ExitReason) -> None:
         """There will be no further incarnation."""
         for question, _ in list(desk.open.values()):
-            self._close(Defaulted(question, question.default, f"the person is gone: {reason}"))
+            self._close(Defaulted(question, question.default, f"the person has terminated: {reason}"))

@@ -1,4 +1,4 @@
-"""The vocabulary of agents: what one tells another, whatever they work on.
+"""The vocabulary of agents: messages between agents, independent of their work.
 
 | message | meaning | answer |
 |---|---|---|
@@ -6,7 +6,7 @@
 | `Request` | I need something from you | the answer itself |
 | `Alert` | there is a problem | none |
 | `Complete` | I am done with something | none |
-| `Help` | a person has to step in | the person's |
+| `Help` | a person must intervene | the person's |
 
 Each says who sent it, what it belongs to and when it was sent, and carries the trace it is part of. They are plain
 messages: tell them, ask with them, publish them on topics or send them reliably.
@@ -27,9 +27,9 @@ class Notice(Message):
     """Base of the vocabulary."""
 
     sender: str | None = None
-    """The path of the actor that sent it; None: somebody outside."""
+    """The path of the actor that sent it; None: code outside of any actor."""
     correlation_id: str
-    """What it belongs to."""
+    """The id of the exchange that it belongs to."""
     at: float
     """When it was sent, in seconds of the runtime's clock."""
     trace: Mapping[str, str] = Field(default_factory=dict)
@@ -85,7 +85,7 @@ class Complete(Notice):
 
 
 class Help(Notice):
-    """A person has to step in."""
+    """A person must intervene."""
 
     question: str
     options: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ Other bases stand in brackets::
 
 from __future__ import annotations
 
-from teams._checks.nearest import nearest
+from supervisors.spi import nearest
 from teams.errors import TeamError
 
 # People

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from teams.resilience._rate_limit import RateLimit, rate_limit
     from teams.resilience._resources import Resources
     from teams.resilience._retry import Retry, retry
-    from teams.resilience._staged_start import StagedStart, staged, staged_start
+    from teams.resilience._staged_start import StagedStart, staged_start
     from teams.resilience._timeout import Timeout, timeout
     from teams.resilience.errors import (
         AllFailed,
@@ -119,7 +119,6 @@ __all__ = [
     "rate_limit",
     "resources",
     "retry",
-    "staged",
     "staged_start",
     "timeout",
 ]
@@ -143,7 +142,7 @@ if not TYPE_CHECKING:
             "teams.resilience._rate_limit": ["RateLimit", "rate_limit"],
             "teams.resilience._resources": ["Resources"],
             "teams.resilience._retry": ["Retry", "retry"],
-            "teams.resilience._staged_start": ["StagedStart", "staged", "staged_start"],
+            "teams.resilience._staged_start": ["StagedStart", "staged_start"],
             "teams.resilience._timeout": ["Timeout", "timeout"],
             "teams.resilience.errors": [
                 "AllFailed",

@@ -9,11 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Set
 from actors.spi import Clock, TimerHandle
 from supervisors.spi import checked
 from teams.resilience._fields import Delay, Positive
-from teams.resilience._local import Local
-from teams.resilience._policy import Batching, Call, Guard, Options
+from teams.resilience._policy import Batching, Call, Guard, Local, Options
 from teams.resilience.errors import BatchMismatch, WrongCall
 
-Key = tuple[Callable[..., object], tuple[Guard, ...]]
+BatchKey = tuple[Callable[..., object], tuple[Guard, ...]]
 
 
 class BatchOptions(Options):
@@ -24,18 +23,18 @@ class BatchOptions(Options):
 
 
 class _Open:
-    """The batches that are still open, one for each function, and the clock they go by."""
+    """The open batches, one for each function, and their clock."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.batches: dict[Key, _Gathering] = {}
+        self.batches: dict[BatchKey, _Gathering] = {}
 
 
 class _Gathering:
-    """Items, each with whoever waits for its result.
+    """Items, each with the caller that waits for its result.
 
-    It runs in a task of its own, in the context of the first who came: whoever is cancelled leaves the others their
-    results. The last who leaves ends it.
+    It runs in its own task, in the context of its first caller, so a cancelled caller does not affect the others. The
+    last caller that leaves ends it.
     """
 
     def __init__(self, first: Call) -> None:
@@ -46,7 +45,7 @@ class _Gathering:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Nobody else joins; the function is called."""
+        """No further item joins; the function is called."""
         if self.timer is not None:
             self.timer.cancel()
         self._task = asyncio.get_running_loop().create_task(self._run(), context=self._context)
@@ -55,7 +54,7 @@ class _Gathering:
         """The caller waits no longer; what it brought is left out, unless the function has it already."""
         self.members.pop(member, None)
         if member.done() and not member.cancelled():
-            member.exception()  # it is nobody's now, and asyncio would report it as forgotten
+            member.exception()  # no caller takes it, and asyncio would report it
         if self.members:
             return
         if self.timer is not None:
@@ -117,14 +116,14 @@ class Batch(Batching):
                 del open_.batches[key]
             raise
 
-    def _begin(self, open_: _Open, key: Key, call: Call) -> _Gathering:
+    def _begin(self, open_: _Open, key: BatchKey, call: Call) -> _Gathering:
         gathering = _Gathering(call)
         due = open_.clock.now() + self.options.max_delay
         gathering.timer = open_.clock.call_at(due, lambda: self._close(open_, key, gathering))
         return gathering
 
     @staticmethod
-    def _close(open_: _Open, key: Key, gathering: _Gathering) -> None:
+    def _close(open_: _Open, key: BatchKey, gathering: _Gathering) -> None:
         if open_.batches.get(key) is gathering:
             del open_.batches[key]
             gathering.start()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from actors.spi import Clock
-from supervisors.spi import checked
+from supervisors.spi import Seconds, checked
 from teams.resilience._circuit import Circuit, CircuitState
-from teams.resilience._fields import Positive, Seconds
-from teams.resilience._local import Local
-from teams.resilience._policy import Call, Options, Policy
-from teams.resilience._which import Exceptions, Which, is_meant
+from teams.resilience._fields import Exceptions, Positive, Which, is_meant
+from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import CircuitOpen, Refused
 from teams.resilience.events import CallRefused, CircuitClosed, CircuitHalfOpened, CircuitOpened
 

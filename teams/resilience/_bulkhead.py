@@ -8,9 +8,8 @@ from typing import Any
 
 from supervisors.spi import checked
 from teams.resilience._fields import Count, Positive
-from teams.resilience._line import Line
-from teams.resilience._local import Local
-from teams.resilience._policy import Call, Options, Policy
+from teams.resilience._pace import CallerQueue
+from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import BulkheadFull, CallsItself
 from teams.resilience.events import CallRefused
 
@@ -23,11 +22,11 @@ class BulkheadOptions(Options):
 
 
 class _Slots:
-    """The slots that are taken. One that becomes free goes to the first who waits."""
+    """The slots that are taken. A free slot goes to the caller that has waited longest."""
 
     def __init__(self) -> None:
         self.taken = 0
-        self.line = Line()
+        self.line = CallerQueue()
         self.held: Counter[asyncio.Task[Any] | None] = Counter()
         """How many of them each task has: a call that is made inside another one is in the same task."""
 

@@ -18,10 +18,9 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from actors.spi import Clock
-from supervisors.spi import checked
-from teams.resilience._fields import Function, Positive, Seconds
-from teams.resilience._local import Local
-from teams.resilience._policy import Call, Options, Policy
+from supervisors.spi import Seconds, checked
+from teams.resilience._fields import Positive, ResultFunction
+from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import CallsItself, WrongCall
 
 _NOTHING = object()
@@ -32,7 +31,7 @@ class CacheOptions(Options):
 
     ttl: Seconds
     max_size: Positive
-    key: Function | None
+    key: ResultFunction | None
 
 
 class Answers:
@@ -71,7 +70,7 @@ class Answers:
 
 
 class Flight:
-    """A call that is under way, and those who wait for it."""
+    """A call under way, and the callers that wait for it."""
 
     def __init__(self) -> None:
         self.task = asyncio.current_task()
@@ -80,17 +79,17 @@ class Flight:
 
 
 class CacheStatistics(NamedTuple):
-    """What a cache has done so far: counters that only grow, and its size."""
+    """Counters of a cache, which only grow, and its size."""
 
     hits: int
-    """Calls answered by what was remembered, or by somebody else's flight."""
+    """Calls answered by a remembered answer, or by the flight of another call."""
     misses: int
     """Calls that were made."""
     size: int
 
 
 class _Memory:
-    """What a cache remembers."""
+    """The answers of a cache."""
 
     def __init__(self, options: CacheOptions, clock: Clock) -> None:
         self.answers = Answers(options.ttl, options.max_size)
@@ -116,7 +115,7 @@ class Cache(Policy):
         return CacheStatistics(0, 0, 0) if memory is None else _statistics(memory)
 
     def clear(self) -> None:
-        """Forgets every answer. Those of calls that are under way are not remembered, and nobody joins them."""
+        """Forgets every answer. Calls under way are not remembered, and no further call joins them."""
         memory = self._local.state
         if memory is not None:
             memory.answers.clear()
@@ -144,7 +143,7 @@ class Cache(Policy):
         memory.misses += 1
         try:
             answer = flight.answer = await call.proceed()
-            if memory.flights.get(key) is flight:  # nobody has cleared the cache meanwhile
+            if memory.flights.get(key) is flight:  # the cache was not cleared meanwhile
                 memory.answers.keep(key, answer, memory.clock.now())
             return answer
         finally:
@@ -176,7 +175,7 @@ def _statistics(memory: _Memory) -> CacheStatistics:
 def cache(ttl: float, *, max_size: int = 1024, key: Callable[..., Hashable] | None = None) -> Cache:
     """Remembers the answer of each call for `ttl` seconds, and makes no two calls with one key at the same time.
 
-    Failures are not remembered, and are nobody's but of the one who made the call.
+    Failures are not remembered, and reach only the caller that made the call.
 
     A call inside another one with the same key would wait for itself: an error at once, but only in one task. One that
     the outer call waits for in a further task (`asyncio.gather`, `wait_for`), or in another actor, is not seen, and

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 
 class CircuitState(Enum):
-    """What a circuit breaker does with the next call."""
+    """The state of a circuit breaker, which decides about the next call."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -80,7 +80,7 @@ class Circuit:
         return opens
 
     def give_back(self, ticket: Ticket) -> None:
-        """The call ended in a way that says nothing."""
+        """The call ended without a verdict, such as a cancellation."""
         if ticket.probe and ticket.epoch == self._epoch:
             self._probing = False
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from numbers import Real
 
-from supervisors.spi import SpecError, SpecFault, checked
-from teams.resilience._fields import Amount, Function, Positive
-from teams.resilience._local import Local
-from teams.resilience._policy import Call, Options, Policy
+from supervisors.spi import SpecFault, checked
+from teams._checks.fields import refuse
+from teams.resilience._fields import Amount, Positive, ResultFunction
+from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import WrongCall
 from teams.resilience.events import DegradationEnded, Degraded
 
@@ -17,7 +17,7 @@ from teams.resilience.events import DegradationEnded, Degraded
 class DegradeOptions(Options):
     """The options of `degrade`."""
 
-    fast: Function
+    fast: ResultFunction
     load: Callable[[], float] | None
     limit: Positive | None
     threshold: Amount
@@ -108,6 +108,5 @@ def degrade(
         faults.append(
             SpecFault("degrade()", f"until={until} is above threshold={threshold}: the service would end as it begins")
         )
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Degrade(options)

@@ -1,4 +1,4 @@
-"""What is done in place of a call that failed."""
+"""Fallback: other functions, or a value, in place of a call that failed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault, checked
-from teams.resilience._fields import Function
+from teams.resilience._fields import Exceptions, ResultFunction, Which, is_meant
 from teams.resilience._policy import Call, Options, Policy, name_of
-from teams.resilience._which import Exceptions, Which, is_meant
 from teams.resilience.errors import AllFailed
 from teams.resilience.events import FellBack
 
@@ -18,7 +17,7 @@ _NOTHING = object()
 class FallbackOptions(Options):
     """The options of `fallback`."""
 
-    others: tuple[Function, ...]
+    others: tuple[ResultFunction, ...]
     value: Any = _NOTHING
     on: Exceptions
 

@@ -1,4 +1,4 @@
-"""The types of the options of policies; a value that is none of them becomes a fault of the `SpecError`."""
+"""The types of the options of policies; another value becomes a fault of the `SpecError`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from teams._checks.coroutine import is_generator
@@ -18,10 +18,37 @@ def _without_yield(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Delay = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=sys.maxsize)]
 Count = Annotated[int, Field(strict=True, ge=0, le=sys.maxsize)]
 Amount = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Function = Annotated[Callable[..., Any], AfterValidator(_without_yield)]
+ResultFunction = Annotated[Callable[..., Any], AfterValidator(_without_yield)]
 """One that is called for its result."""
+
+Which = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
+"""A class of exceptions, several, or a function that says of an exception whether it is meant."""
+
+
+def _checked_exceptions(value: Any) -> Which:
+    classes = value if isinstance(value, tuple) else (value,)
+    if all(isinstance(each, type) for each in classes):
+        if wrong := [each for each in classes if not issubclass(each, Exception)]:
+            raise PydanticCustomError(
+                "which", "{name} is not a subclass of Exception; a cancellation is never handled", {"name": wrong[0]}
+            )
+        return tuple(classes)
+    if callable(value):
+        predicate: Callable[[Exception], bool] = value
+        return predicate
+    raise PydanticCustomError("which", "must be a class of exceptions, a tuple of them, or a predicate")
+
+
+Exceptions = Annotated[Which, PlainValidator(_checked_exceptions)]
+"""The type of a field that holds a `Which`."""
+
+
+def is_meant(error: Exception, which: Which) -> bool:
+    """Whether the exception is one of those."""
+    if isinstance(which, tuple | type):
+        return isinstance(error, which)
+    return bool(which(error))

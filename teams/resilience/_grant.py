@@ -11,16 +11,16 @@ from pydantic import Field, StrictInt
 from actors.spi import ActorRef, CallTimeout, Future, current_cell, post, refuse_on_loop
 from supervisors.spi import SpecError, SpecFault, checked
 from teams.resilience._fields import Amount, Delay
-from teams.resilience._ledger import Claim, PoolUsage
+from teams.resilience._ledger import PoolUsage, ResourceClaim
 from teams.resilience._policy import Call, Options, Policy
 from teams.resilience._resources import GiveBack, Inspect, Resources, Take
 from teams.resilience.errors import ResourceTimeout, ResourceUnavailable, WrongCall
 
 
 class _Returned:
-    """Sees to it that a claim is given back: a `GiveBack` that a crash has swallowed is sent again."""
+    """Ensures that a claim is given back: a `GiveBack` that was lost in a crash is sent again."""
 
-    def __init__(self, ref: ActorRef[Any], claim: Claim) -> None:
+    def __init__(self, ref: ActorRef[Any], claim: ResourceClaim) -> None:
         self._ref = ref
         self._claim = claim
         self._done = False
@@ -39,7 +39,7 @@ class _Returned:
 
 
 class GrantOptions(Options):
-    """What is asked for."""
+    """The amounts that it asks for."""
 
     wants: Annotated[dict[str, Amount], Field(min_length=1)]
     priority: StrictInt
@@ -55,7 +55,7 @@ class Grant:
     def __init__(self, ref: ActorRef[Resources], options: GrantOptions) -> None:
         self._ref = ref
         self._options = options
-        self._claim: Claim | None = None
+        self._claim: ResourceClaim | None = None
 
     @property
     def wants(self) -> Mapping[str, float]:
@@ -102,16 +102,16 @@ class Grant:
     ) -> None:
         self._give_back()
 
-    def _begin(self) -> tuple[Claim, float | None]:
+    def _begin(self) -> tuple[ResourceClaim, float | None]:
         if self._claim is not None:
             raise WrongCall(f"acquire({self.wants})", "the block is entered already; make one grant for each block")
         cell = current_cell()
         holder, incarnation = (None, 0) if cell is None else (cell.ref, cell.incarnation)
-        self._claim = Claim(self.wants, self._options.priority, holder, incarnation)
+        self._claim = ResourceClaim(self.wants, self._options.priority, holder, incarnation)
         timeout = self._options.timeout
         return self._claim, None if timeout is None else self._ref.runtime.now() + timeout
 
-    def _ask(self, claim: Claim, deadline: float | None) -> Future[bool]:
+    def _ask(self, claim: ResourceClaim, deadline: float | None) -> Future[bool]:
         left = None if deadline is None else max(0.0, deadline - self._ref.runtime.now())
         return self._ref.ask(Take(claim), block=False, timeout=left)
 
@@ -150,9 +150,9 @@ class ResourceClient:
 
         Raises:
             SpecError: at once, with everything that is wrong with the arguments
-            ResourceUnavailable: on entering, at once: there is no such pool, or not as much in all
+            ResourceUnavailable: on entering, at once: an unknown pool, or more than it has in all
             ResourceTimeout: on entering
-            ActorDeadError: on entering, there is no `Resources` any more
+            ActorDeadError: on entering: the `Resources` have terminated
             BlockingCallError: on entering with `with`, in a thread that runs an event loop
         """
         return Grant(self._ref, _checked("acquire()", wants, priority, timeout))

@@ -1,4 +1,4 @@
-"""The kill switch: ends every call that goes through it, and lets none begin."""
+"""The kill switch: ends every call that goes through it, and refuses further ones."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class KillSwitch(Policy):
         """Why it is thrown; `None`: it is not."""
         return self._reason
 
-    def throw(self, reason: str = "somebody threw it") -> None:
+    def throw(self, reason: str = "it was thrown") -> None:
         """Refuses all calls from now on, and cancels those that are under way. From any thread, and more than once."""
-        self._reason = reason or "somebody threw it"
+        self._reason = reason or "it was thrown"
         for limit, loop in list(self._under_way.items()):
             if loop is asyncio._get_running_loop():
                 self._end(limit)
@@ -39,7 +39,7 @@ class KillSwitch(Policy):
     async def through(self, call: Call) -> object:
         try:
             async with asyncio.timeout(None) as limit:
-                # First known, then asked: a switch that is thrown in another thread meanwhile misses nobody.
+                # First known, then asked: a switch that is thrown in another thread meanwhile misses no call.
                 self._under_way[limit] = asyncio.get_running_loop()
                 try:
                     self._ask(call)

@@ -1,7 +1,7 @@
 """Who holds and who waits for what: the decisions behind `Resources`, without effects.
 
 A claim is granted as a whole or not at all. Claims are looked at in the order of their rank: the priority, and one more
-for every `ageing` seconds of waiting. A claim that has to wait keeps those behind it from whatever it needs, so that
+for every `ageing` seconds of waiting. A claim that must wait keeps those behind it from what it needs, so that
 small claims cannot starve a big one; claims for other resources pass.
 """
 
@@ -23,23 +23,23 @@ from teams.resilience._pool import ResourcePool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Claim:
-    """What somebody wants all of. It is known by its identity, in every message about it."""
+class ResourceClaim:
+    """Amounts that a client wants all of. Messages name it by its identity."""
 
     wants: Mapping[str, float]
     priority: int
     holder: ActorRef[pykka.Actor] | None
-    """The actor whose code it is, whose end releases the claim; `None`: it is no actor's."""
+    """The actor whose code made the claim, and whose end releases it; None: code outside of any actor."""
     incarnation: int
 
 
 @dataclass(slots=True, eq=False)
-class Waiting:
-    """A claim that waits."""
+class WaitingClaim:
+    """A waiting claim."""
 
     rank: tuple[float, int]
     """Lower is earlier. Priorities grow alike with time, so that the order of two claims never changes."""
-    claim: Claim
+    claim: ResourceClaim
     reply: Reply
     since: float
 
@@ -53,31 +53,31 @@ class PoolUsage(NamedTuple):
     size: float
     used: float
     waiting: int
-    """How many claims that want of it wait."""
+    """How many claims wait for it."""
 
 
-class Ledger:
-    """What is held and who waits. Times are seconds, passed in."""
+class ResourceLedger:
+    """Held and waiting claims. Times are seconds, passed in."""
 
     def __init__(self) -> None:
         self.pools: Mapping[str, ResourcePool] = {}
-        self.held: dict[Claim, float] = {}
+        self.held: dict[ResourceClaim, float] = {}
         """Since when each claim is granted."""
-        self.waiting: dict[Claim, Waiting] = {}
+        self.waiting: dict[ResourceClaim, WaitingClaim] = {}
         self.watched = False
         """Whether the end of the actor for good is being waited for."""
-        self._line: list[Waiting] = []
-        """Who waits, by rank."""
-        self._parts: dict[str, dict[Claim, float]] = {}
+        self._line: list[WaitingClaim] = []
+        """Waiting claims, by rank."""
+        self._parts: dict[str, dict[ResourceClaim, float]] = {}
         """How much of each pool each claim holds."""
         self._taken: dict[str, deque[tuple[float, float]]] = {}
-        """Of each rate: when each amount was granted that counts yet."""
+        """For each rate, the amounts that still count, with the time of each grant."""
         self._wanted: Counter[str] = Counter()
         """How many wait for each pool."""
         self._claims = 0
 
-    def claims(self) -> list[Claim]:
-        """Everybody who holds or waits."""
+    def claims(self) -> list[ResourceClaim]:
+        """All holders and waiting clients."""
         return [*self.held, *self.waiting]
 
     def faults(self, path: str, wants: Mapping[str, float]) -> list[SpecFault]:
@@ -91,18 +91,18 @@ class Ledger:
                 found.append(SpecFault(path, f"{name}: {problem}"))
         return found
 
-    def join(self, claim: Claim, reply: Reply, now: float, ageing: float) -> None:
+    def join(self, claim: ResourceClaim, reply: Reply, now: float, ageing: float) -> None:
         """The claim waits. One that waits already keeps its place, and is answered at `reply` from now on."""
         known = self.waiting.get(claim)
         if known is not None:
             known.reply = reply
             return
         self._claims += 1
-        made = self.waiting[claim] = Waiting((now / ageing - claim.priority, self._claims), claim, reply, now)
+        made = self.waiting[claim] = WaitingClaim((now / ageing - claim.priority, self._claims), claim, reply, now)
         bisect.insort(self._line, made, key=_rank)
         self._wanted.update(claim.wants.keys())
 
-    def drop(self, claim: Claim) -> Waiting | None:
+    def drop(self, claim: ResourceClaim) -> WaitingClaim | None:
         """The claim waits no longer; returns what it waited with."""
         known = self.waiting.pop(claim, None)
         if known is not None:
@@ -110,7 +110,7 @@ class Ledger:
             self._wanted.subtract(claim.wants.keys())
         return known
 
-    def release(self, claim: Claim) -> float | None:
+    def release(self, claim: ResourceClaim) -> float | None:
         """The claim is held no longer; returns since when it was."""
         since = self.held.pop(claim, None)
         if since is not None:
@@ -118,9 +118,9 @@ class Ledger:
                 self._parts[name].pop(claim, None)
         return since
 
-    def grant(self, now: float) -> list[Waiting]:
+    def grant(self, now: float) -> list[WaitingClaim]:
         """Grants what can be granted now, and returns it in order."""
-        granted: list[Waiting] = []
+        granted: list[WaitingClaim] = []
         blocked: set[str] = set()
         for each in self._line:
             wants = each.claim.wants
@@ -136,7 +136,7 @@ class Ledger:
         return granted
 
     def refill_at(self, now: float) -> float | None:
-        """When a rate that somebody waits for next gets something back."""
+        """When a rate that a claim waits for next gets something back."""
         times = (
             taken[0][0] + self._period(name)
             for name in self._taken
@@ -158,7 +158,7 @@ class Ledger:
         }
 
     def _recent(self, name: str, now: float) -> deque[tuple[float, float]]:
-        """What was granted of a rate and counts yet."""
+        """The amount of a rate that still counts."""
         taken = self._taken.setdefault(name, deque())
         while taken and taken[0][0] + self._period(name) <= now:
             taken.popleft()
@@ -171,7 +171,7 @@ class Ledger:
     def _fits(self, name: str, amount: float, now: float) -> bool:
         return math.fsum((self.used(name, now), amount)) <= self.pools[name].size
 
-    def _take(self, claim: Claim, now: float) -> None:
+    def _take(self, claim: ResourceClaim, now: float) -> None:
         self.held[claim] = now
         for name, amount in claim.wants.items():
             self._parts.setdefault(name, {})[claim] = amount

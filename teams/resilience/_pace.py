@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Protocol
 
 from actors.spi import Clock, TimerHandle
-from teams.resilience._line import Line
 
 
 class Pace(Protocol):
@@ -55,23 +56,56 @@ class SlidingWindow:
         self._taken.append(now)
 
 
-class Pacer:
-    """A pace and those who wait for it, first come, first served. On one event loop.
+class CallerQueue:
+    """First come, first served. On one event loop."""
 
-    Who is called from the line begins when it runs again, and is counted from then: the next one is called after that.
-    So a bound on what begins holds however busy the loop is.
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def wait(self, give_back: Callable[[], object]) -> None:
+        """Returns when it is the caller's turn. `give_back` is called when the caller is cancelled although its turn
+        had come.
+        """
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting[turn] = None
+        try:
+            await turn
+        except BaseException:
+            self._waiting.pop(turn, None)
+            if turn.done() and not turn.cancelled():
+                give_back()
+            raise
+
+    def admit(self) -> bool:
+        """Lets the first in; false when no caller waits."""
+        while self._waiting:
+            turn, _ = self._waiting.popitem(last=False)
+            if not turn.done():  # one that was cancelled has yet to run to leave the line
+                turn.set_result(None)
+                return True
+        return False
+
+
+class Pacer:
+    """A pace and the callers that wait for it, first come, first served. On one event loop.
+
+    A caller released from the queue counts when it actually resumes, and only then the next one is released. So the
+    rate limit holds even when the loop is busy.
     """
 
     def __init__(self, pace: Pace, clock: Clock) -> None:
         self._pace = pace
         self._clock = clock
-        self._line = Line()
+        self._line = CallerQueue()
         self._timer: TimerHandle | None = None
         self._called = False
         """Whether the first of the line has been called, and has not begun yet."""
 
     def wait_of(self) -> float:
-        """The seconds before the next one could begin, those who wait already left out."""
+        """The seconds until a next call could begin, if no caller waited."""
         return max(0.0, self._pace.ready_at() - self._clock.now())
 
     def begin(self) -> bool:
@@ -97,7 +131,7 @@ class Pacer:
         self._call_next()
 
     def _call_next(self) -> None:
-        """Calls the first of the line, now or when it is time; the one called before has begun, or has left."""
+        """Releases the first caller, now or when it is time. The one released before has begun, or has left."""
         self._called = False
         if self._pace.ready_at() <= self._clock.now():
             self._called = self._line.admit()

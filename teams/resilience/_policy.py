@@ -9,7 +9,7 @@
     async def ask(question: str) -> str: ...
 
 A call is that of an async function, of a plain one that returns an awaitable, or of a method such as `ref.call`; in an
-actor with a thread of its own, of any function. It runs in the task of its caller, so that whoever cancels the caller
+actor with a thread of its own, of any function. It runs in the task of its caller, so cancelling the caller
 cancels the call; nothing cancels a function that blocks its thread.
 
 What a policy remembers (a state, who waits) belongs to the policy object, and to all functions it is put around: two
@@ -18,37 +18,68 @@ functions behind one breaker share its circuit. It belongs to one event loop as 
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, ClassVar, ParamSpec, TypeVar, cast, overload
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, cast, overload
 
 from pydantic import BaseModel, ConfigDict
 
-from actors.spi import ActorRef, current_cell
+from actors.spi import ActorRef, Clock, current_cell, current_clock
 from supervisors.spi import SpecError, SpecFault
 from teams.events import TeamEvent
-from teams.resilience.errors import WrongCall
+from teams.resilience.errors import PolicyInUse, WrongCall
 
 P = ParamSpec("P")
+S = TypeVar("S")
 T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 
 
 class Options(BaseModel):
-    """What a policy was made with. Times are seconds."""
+    """The options of a policy. Times are seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """What people know a function by; a method of a ref is known by the actor it calls."""
+    """The name of a function for people; for a method of a ref, the actor that it calls."""
     owner = getattr(function, "__self__", None)
     if isinstance(owner, ActorRef):
         return owner.path
     name: str = getattr(function, "__qualname__", None) or type(function).__qualname__
     return name
+
+
+class Local(Generic[S]):
+    """The state of a policy on the event loop that uses it.
+
+    It is made on the first loop, with the clock of the first user of the policy, and belongs to that loop while it is
+    open: a policy that waits on one loop for what happens on another would wait for ever. On a later loop the policy
+    begins afresh.
+    """
+
+    def __init__(self, policy: str, make: Callable[[Clock], S]) -> None:
+        self._policy = policy
+        self._make = make
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.state: S | None = None
+        """The state; None: the policy was not used yet."""
+
+    def get(self) -> S:
+        """The state, for code that runs on a loop. Raises `PolicyInUse`."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop or self.state is None:
+            with self._lock:
+                if self._loop is not None and not self._loop.is_closed():
+                    raise PolicyInUse(self._policy)
+                self._loop = loop
+                self.state = self._make(current_clock())
+        return self.state
 
 
 class Call:
@@ -92,18 +123,18 @@ class Call:
         )
 
     async def replaced_by(self, function: Callable[..., object]) -> object:
-        """What `function` says in place of the call. It may be plain, if it does not block."""
+        """The result of `function` in place of that of the call. It may be plain, if it does not block."""
         answer = function(*self.args, **self.kwargs)
         return await answer if inspect.isawaitable(answer) else answer
 
     @property
     def name(self) -> str:
-        """What is called."""
+        """The name of the called function."""
         return name_of(self.function)
 
     @property
     def label(self) -> str:
-        """What is called, and in which actor the call is made, if in any."""
+        """The name of the called function, and the actor that makes the call, if any."""
         cell = current_cell()
         return self.name if cell is None else f"{self.name} (called in {cell.path})"
 
@@ -115,11 +146,11 @@ class Call:
 
 
 class Guard:
-    """What all policies are, whatever becomes of the signature of the function."""
+    """Base of all policies, those included that change the signature of the function."""
 
     options: Options | None = None
     once: ClassVar[bool] = False
-    """Whether it must not be around itself: what it lets in once, it would wait for, refuse or count twice."""
+    """Whether it must not be around itself, because it would wait for itself or count each call twice."""
 
     async def through(self, call: Call) -> object:
         """Lets a call through by the rules of the policy: `await call.proceed()` is what is inside of it."""

@@ -1,4 +1,4 @@
-"""Pools: what there is of a resource."""
+"""Pools: the amount of a resource."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from supervisors.spi import SpecError, faults_of
-from teams.resilience._fields import Amount, Seconds
+from supervisors.spi import Seconds, SpecError, faults_of
+from teams.resilience._fields import Amount
 
 
 class ResourcePool(BaseModel):

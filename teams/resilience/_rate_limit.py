@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pydantic import StrictBool
 
-from supervisors.spi import checked
-from teams.resilience._fields import Positive, Seconds
-from teams.resilience._local import Local
+from supervisors.spi import Seconds, checked
+from teams.resilience._fields import Positive
 from teams.resilience._pace import Pacer, TokenBucket
-from teams.resilience._policy import Call, Options, Policy
+from teams.resilience._policy import Call, Local, Options, Policy
 from teams.resilience.errors import RateLimited
 from teams.resilience.events import CallRefused
 

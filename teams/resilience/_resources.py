@@ -1,22 +1,22 @@
-"""Resources that actors share: all of what one asks for is granted, or nothing; and it comes back, whoever dies.
+"""Resources that actors share: a claim is granted as a whole or not at all, and returns when its holder ends.
 
 | message | from | answer |
 |---------|------|--------|
-| `Take(claim)`     | whoever wants something | once it is granted; `ResourceUnavailable` if it never can be |
+| `Take(claim)`     | a client               | once it is granted; `ResourceUnavailable` if it never can be |
 | `GiveBack(claim)` | the same, in any case: done with it, cancelled, out of time | `None` |
-| `Inspect()`       | anybody | how each pool is used |
+| `Inspect()`       | any | how each pool is used |
 | `Down`            | the runtime: an actor that holds or waits has ended | |
 | `Refill`          | its own timer: a rate has something back | |
 
-A claim is *waiting* from its `Take`, *held* when granted, and *gone* after its `GiveBack` or the end of the actor it
+A claim is *waiting* from its `Take`, *held* when granted, and *ended* after its `GiveBack` or the end of the actor it
 is of.
 
-Promise: the claims that are held never exceed a pool, and a claim is gone in the end. Both hold while clients and
+Promise: the claims that are held never exceed a pool, and every claim ends. Both hold while clients and
 `Resources` itself crash or are killed at any step. What is held and who waits is kept through every incarnation. A
 `Take` that a crash of `Resources` has swallowed is sent again, as is a `GiveBack`; both may come twice. `Resources`
-monitors whoever holds or waits, and looks after a restart whether they are there.
+monitors holders and waiting clients, and checks after a restart whether they are there.
 
-Bounds: a claim waits as long as its client does; there is no limit on how many wait.
+Bounds: a claim waits as long as its client does; their number has no limit.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ from actors.spi import (
     when_gone,
 )
 from supervisors.spi import SpecError, SpecFault
-from teams.resilience._ledger import Claim, Ledger, PoolUsage, Waiting
+from teams._checks.fields import mapping_faults, refuse
+from teams.resilience._ledger import PoolUsage, ResourceClaim, ResourceLedger, WaitingClaim
 from teams.resilience._pool import ResourcePool
 from teams.resilience.errors import ResourceUnavailable
 from teams.resilience.events import ResourcesGranted, ResourcesReleased
@@ -50,13 +51,13 @@ from teams.resilience.events import ResourcesGranted, ResourcesReleased
 class Take(NamedTuple):
     """Grant this claim, and answer when it is granted."""
 
-    claim: Claim
+    claim: ResourceClaim
 
 
 class GiveBack(NamedTuple):
     """The claim is done with, granted or not."""
 
-    claim: Claim
+    claim: ResourceClaim
 
 
 class Inspect(NamedTuple):
@@ -68,10 +69,10 @@ class Refill(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """An incarnation that holds or waits."""
+    """An incarnation with a held or waiting claim."""
 
     monitor: int
-    claims: dict[Claim, None]
+    claims: dict[ResourceClaim, None]
 
 
 class Resources(Actor):
@@ -93,15 +94,9 @@ class Resources(Actor):
         Raises:
             SpecError: everything that is wrong with them
         """
-        faults: list[SpecFault] = []
         self._pools: dict[str, ResourcePool] = {}
-        listed: object = pools
-        if not isinstance(listed, Mapping):
-            faults.append(SpecFault(self.path, f"pools: must be a mapping {{name: ResourcePool}}, got {pools!r}"))
-            pools = {}
-        elif not pools:
-            faults.append(SpecFault(self.path, "pools: give at least one"))
-        for name, given in pools.items():
+        faults = list(mapping_faults(self.path, "pools", pools, "{name: ResourcePool}"))
+        for name, given in pools.items() if not faults else ():
             if not isinstance(given, ResourcePool | Mapping):
                 faults.append(SpecFault(f"{self.path}/{name}", f"must be a ResourcePool, or its fields, got {given!r}"))
                 continue
@@ -112,15 +107,14 @@ class Resources(Actor):
         seconds: object = ageing
         if not isinstance(seconds, int | float) or not seconds > 0:
             faults.append(SpecFault(self.path, f"ageing: must be more than 0 seconds, got {ageing!r}"))
-        if faults:
-            raise SpecError(faults)
+        refuse(faults)
         self._ageing = ageing
         self._holders: dict[tuple[ActorRef[pykka.Actor], int], Watched] = {}
         self._timer: Timer | None = None
 
     def on_start(self) -> None:
         """Goes on with what the last incarnation left."""
-        ledger = self._ledger = self.kept(Ledger)
+        ledger = self._ledger = self.kept(ResourceLedger)
         ledger.pools = self._pools
         if not ledger.watched:
             ledger.watched = True
@@ -152,7 +146,7 @@ class Resources(Actor):
 
     @handles
     def give_back(self, message: GiveBack) -> None:
-        """The claim is gone."""
+        """The claim has ended."""
         self._remove(message.claim, died=False)
         self._serve()
 
@@ -163,7 +157,7 @@ class Resources(Actor):
 
     @handles
     def holder_ended(self, down: Down) -> None:
-        """An actor has ended, and what it held or wanted is gone with it."""
+        """An actor has ended, and its claims with it."""
         for watched in [each for each in self._holders.values() if each.monitor == down.monitor]:
             for claim in list(watched.claims):
                 self._remove(claim, died=True)
@@ -175,7 +169,7 @@ class Resources(Actor):
         self._timer = None
         self._serve()
 
-    def _watch(self, claim: Claim) -> None:
+    def _watch(self, claim: ResourceClaim) -> None:
         """Has the runtime say when the holder ends. One of another runtime gives back what it holds by itself."""
         if claim.holder is None or claim.holder.runtime is not self.runtime:
             return
@@ -187,7 +181,7 @@ class Resources(Actor):
             self._holders[holder] = Watched(self.monitor(claim.holder), {})
         self._holders[holder].claims[claim] = None
 
-    def _remove(self, claim: Claim, *, died: bool) -> None:
+    def _remove(self, claim: ResourceClaim, *, died: bool) -> None:
         waited, since = self._ledger.drop(claim), self._ledger.release(claim)
         if waited is not None:
             if died and claim.holder is not None:
@@ -205,7 +199,7 @@ class Resources(Actor):
         """For code of an actor that goes on although its incarnation has ended."""
         return ResourceUnavailable(self.path, (SpecFault(self.path, f"{holder.path}, whose code asks, has ended"),))
 
-    def _unwatch(self, holder: tuple[ActorRef[pykka.Actor], int], claim: Claim) -> None:
+    def _unwatch(self, holder: tuple[ActorRef[pykka.Actor], int], claim: ResourceClaim) -> None:
         """Takes the monitor back when nothing is left of the holder."""
         watched = self._holders.get(holder)
         if watched is not None:
@@ -226,16 +220,16 @@ class Resources(Actor):
         if refill_at is not None:
             self._timer = self.tell_after(refill_at - now, Refill())
 
-    def _granted(self, waited: Waiting, now: float) -> None:
+    def _granted(self, waited: WaitingClaim, now: float) -> None:
         claim = waited.claim
         place = None if claim.holder is None else claim.holder.path
         self.runtime.events.publish(ResourcesGranted(self.path, now, place, claim.wants, now - waited.since))
-        # Whoever does not wait any more has sent a GiveBack, which is on its way.
+        # A client that no longer waits has sent a GiveBack, which is on its way.
         answer(waited.reply, True)
 
 
-def _refuse_all(path: str, ledger: Ledger, reason: ExitReason) -> None:
-    """Nobody will grant anything any more."""
+def _refuse_all(path: str, ledger: ResourceLedger, reason: ExitReason) -> None:
+    """The actor has terminated: every waiting claim is refused."""
     for each in list(ledger.waiting.values()):
         ledger.drop(each.claim)
         settle_failure(each.reply, ActorDeadError(path, reason, Take(each.claim)), path)

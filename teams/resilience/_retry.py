@@ -14,10 +14,9 @@ import asyncio
 import re
 
 from actors.spi import current_clock, current_random, sleep
-from supervisors.spi import Backoff, checked, exponential
-from teams.resilience._fields import Count, Seconds
+from supervisors.spi import Backoff, Seconds, checked, exponential
+from teams.resilience._fields import Count, Exceptions, Which, is_meant
 from teams.resilience._policy import Call, Options, Policy
-from teams.resilience._which import Exceptions, Which, is_meant
 from teams.resilience.errors import Fatal, Recoverable, Refused, TimedOut
 from teams.resilience.events import CallGivenUp, CallTimedOut, Retried
 
@@ -75,7 +74,7 @@ class Retry(Policy):
             raise _DeadlinePassed(TimedOut(call.label, deadline)) from None
 
     def _delay(self, error: Exception, attempt: int, previous: float | None) -> float | None:
-        """The seconds before the next attempt; `None`: there is none."""
+        """The seconds before the next attempt; None: no further attempt."""
         options = self.options
         if attempt > options.max_retries or isinstance(error, Fatal) or is_meant(error, options.fatal):
             return None
@@ -126,7 +125,7 @@ def retry(
     """Makes a call that failed again, at most `max_retries` times, so at most `max_retries + 1` times in all.
 
     The last exception is raised as it is, with a note of how many attempts there were. A cancellation is never taken
-    for a failure. `Recoverable` is always worth another attempt and `Fatal` never, whatever `on` and `fatal` say.
+    for a failure. `Recoverable` is always worth another attempt and `Fatal` never: `on` and `fatal` do not change that.
 
     Args:
         max_retries: 0 makes one attempt

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from supervisors.spi import checked
-from teams.resilience._fields import Seconds
+from supervisors.spi import Seconds, checked
 from teams.resilience._policy import Call, Options, Policy
 from teams.resilience.errors import TimedOut
 from teams.resilience.events import CallTimedOut
@@ -35,7 +34,7 @@ class Timeout(Policy):
 
 
 def timeout(seconds: float) -> Timeout:
-    """Cancels a call that takes longer than `seconds`, what waits in the policies inside of it included.
+    """Cancels a call that takes longer than `seconds`, waits in the policies inside of it included.
 
     Raises:
         SpecError: at once, for a bad value

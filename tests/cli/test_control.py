@@ -160,19 +160,19 @@ def test_kill_ends_a_running_tree_at_once(folder: Path, programs: list[Program])
     assert "stopping" not in output
 
 
-def test_a_process_that_is_no_letitcrash_run_gets_no_signal(programs: list[Program]) -> None:
+def test_a_process_that_is_not_a_letitcrash_run_gets_no_signal(programs: list[Program]) -> None:
     """Guards everybody else's processes: SIGQUIT would end this one."""
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True)
     try:
         said = command("kill", str(stranger.pid))
         assert said.returncode == 2
-        assert f"process {stranger.pid} is no `letitcrash run`" in said.stderr
+        assert f"process {stranger.pid} is not a `letitcrash run`" in said.stderr
     finally:
         stranger.communicate("\n")
     assert stranger.returncode == 0
     gone = command("pause", str(stranger.pid))
     assert gone.returncode == 2
-    assert f"there is no process {stranger.pid}" in gone.stderr
+    assert f"process {stranger.pid} does not exist" in gone.stderr
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only /proc says which signals a process catches")
@@ -217,16 +217,14 @@ def test_the_result_of_a_goal_is_printed_as_json_and_is_all_of_stdout(folder: Pa
 
 
 def test_a_text_is_printed_as_it_is_but_cannot_steer_the_terminal(folder: Path, programs: list[Program]) -> None:
-    """Guards the terminal: what a model wrote is no escape sequence."""
+    """Guards the terminal: a model cannot write escape sequences."""
     programs.append(program := Program(folder, "job.py:saying", apart=True))
     code, output, _ = program.end()
     assert code == 0
     assert output == "two\nlines \\x1b[31m\n"
 
 
-def test_a_team_that_does_not_reach_its_goal_exits_with_1_and_prints_no_result(
-    folder: Path, programs: list[Program]
-) -> None:
+def test_a_team_that_misses_its_goal_exits_with_1_and_prints_no_result(folder: Path, programs: list[Program]) -> None:
     """Guards the exit code of a team that gave up."""
     programs.append(program := Program(folder, "job.py:failing", apart=True))
     code, output, errors = program.end()

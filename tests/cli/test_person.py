@@ -34,7 +34,7 @@ class Asking(Actor):
 
 class Silent(Actor):
     async def on_continue(self):
-        answer = await self.runtime.find("root/person").consult("Anybody?", default="nobody", within=0.05)
+        answer = await self.runtime.find("root/person").consult("Anybody?", default="none", within=0.05)
         print(f"{type(answer).__name__} {answer.choice}", flush=True)
         self.stop()
 
@@ -112,19 +112,19 @@ def test_what_is_typed_answers_the_oldest_question(folder: Path, programs: list[
     assert program.returncode == 0, output
 
 
-def test_a_question_nobody_can_answer_here_still_ends(folder: Path, programs: list[subprocess.Popen[str]]) -> None:
-    """Guards a program without a terminal: the end of its input is no answer, and the default takes effect."""
+def test_a_question_without_a_person_to_answer_still_ends(folder: Path, programs: list[subprocess.Popen[str]]) -> None:
+    """Guards a program without a terminal: the end of its input is not an answer, and the default takes effect."""
     programs.append(program := begin(folder, "job.py:silent", stdin=subprocess.DEVNULL))
     output, _ = program.communicate(timeout=60)
     assert program.returncode == 0, output
     assert "root/person asks: Anybody?" in output
-    assert "Defaulted nobody" in output
+    assert "Defaulted none" in output
 
 
 def test_the_live_view_makes_room_for_a_question_and_comes_back(
     folder: Path, programs: list[subprocess.Popen[str]]
 ) -> None:
-    """Guards the terminal while somebody types: the tree is not drawn over it, and is drawn again afterwards."""
+    """Guards the terminal while a person types: the tree is not drawn over it, and is drawn again afterwards."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     programs.append(program := begin(folder, "job.py:asking", "--live", stdin=theirs, stdout=theirs))

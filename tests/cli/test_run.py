@@ -182,7 +182,7 @@ def test_a_signal_stops_the_tree_in_order_and_exits_with_0(run: Run, number: sig
 
 
 def test_a_closed_terminal_stops_the_tree_in_order(run: Run, tmp_path: Path) -> None:
-    """Guards the whole of it: the hangup, and output that goes to a terminal that is no more."""
+    """Guards the whole of it: the hangup, and output that goes to a terminal that has closed."""
     script = tmp_path / "job.py"
     script.write_text(script.read_text() + LEAVING)
     ours, theirs = pty.openpty()
@@ -240,7 +240,7 @@ def test_a_handler_that_holds_the_loop_does_not_keep_the_process(run: Run) -> No
 
 
 def test_a_signal_during_the_start_is_a_stop_too(run: Run) -> None:
-    """Guards the first start: it is cut short, and that is no failure."""
+    """Guards the first start: it is cut short, and that is not a failure."""
     program = run("job.py:slow")
     program.until("starting")
     program.signal(signal.SIGTERM)
@@ -250,7 +250,7 @@ def test_a_signal_during_the_start_is_a_stop_too(run: Run) -> None:
 
 
 def test_kill_9_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
-    """Guards that there is no helper process, file or port that only an orderly end would clean up."""
+    """Guards against helper processes, files and ports that only an orderly end would clean up."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     before = {path.name for path in tmp_path.iterdir() if path.name != "__pycache__"}
@@ -383,7 +383,7 @@ def test_stdout_and_stderr_may_be_closed(run: Run, tmp_path: Path) -> None:
     assert program.end()[0] == 0
 
 
-def test_a_pipe_that_nobody_reads_any_more_stops_the_tree_in_order(run: Run) -> None:
+def test_a_pipe_without_a_reader_stops_the_tree_in_order(run: Run) -> None:
     """Guards `| head -1`: no actor crashes for it, no traceback is shown, and the code is that of SIGPIPE."""
     program = run("job.py:chatty", stderr=subprocess.PIPE)
     program.until("tick")
@@ -392,7 +392,7 @@ def test_a_pipe_that_nobody_reads_any_more_stops_the_tree_in_order(run: Run) -> 
     program.process.stdout.close()
     errors = program.process.stderr.read()
     assert program.process.wait() == 128 + signal.SIGPIPE
-    assert "nobody reads the output" in errors
+    assert "the reader of the output has closed it" in errors
     assert "crashed" not in errors
     assert "BrokenPipe" not in errors
 
@@ -414,7 +414,7 @@ def test_output_that_cannot_be_written_stops_the_tree_in_order(run: Run) -> None
 
 @needs_full
 @pytest.mark.parametrize("text", ["print('done')", "print('done', end='')"])
-def test_a_last_word_that_cannot_be_written_is_no_success(run: Run, tmp_path: Path, text: str) -> None:
+def test_a_last_line_that_cannot_be_written_is_not_a_success(run: Run, tmp_path: Path, text: str) -> None:
     """Guards what is noticed only when the tree has ended by itself, which would exit with 0."""
     script = tmp_path / "job.py"
     script.write_text(script.read_text().replace('print("done", flush=True)', text))

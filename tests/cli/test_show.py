@@ -183,7 +183,7 @@ def test_a_worker_or_an_actor_class_gets_a_root(folder: Path) -> None:
         ("def tree(missing): pass", "missing 1 required positional argument"),
     ],
 )
-def test_what_is_no_tree_says_what_it_is(folder: Path, value: str, problem: str) -> None:
+def test_a_value_that_is_not_a_tree_says_what_it_is(folder: Path, value: str, problem: str) -> None:
     """Guards the typed refusals of a target that imports, but leads to nothing that can be started."""
     (folder / "job.py").write_text(value)
     with pytest.raises(TargetError, match=problem):

@@ -23,7 +23,7 @@ from actors.testing._sim import observations as seen
 from supervisors import SupervisorRef, SupervisorSpec, child, supervisor
 from teams.cli._account import Failures
 from teams.cli._control import KILL, PAUSE, RESUME
-from teams.cli._course import PATIENCE, Course, Forsaken, Over
+from teams.cli._run_loop import PATIENCE, Ended, GaveUpWaiting, RunLoop
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
@@ -79,7 +79,7 @@ class Stubborn(Actor):
 
 
 class Stuck(Actor):
-    """The same in a thread, which nobody can kill."""
+    """The same in a thread, which cannot be killed."""
 
     host = "thread"
 
@@ -129,7 +129,7 @@ class Command:
     """What came of one command."""
 
     code: int
-    end: Over | Forsaken
+    end: Ended | GaveUpWaiting
     killed: int | None
     said: list[str]
     steps: int
@@ -137,7 +137,7 @@ class Command:
     observations: list[Any]
 
     def order(self, kind: type[Any]) -> list[str]:
-        """Whom something befell, in order, without what the job did by itself."""
+        """The affected actors, in order, without what the job did by itself."""
         return [each.path for each in self.observations if isinstance(each, kind) and not each.path.endswith("/job")]
 
 
@@ -159,8 +159,8 @@ def run(
 
     with simulation() as sim:
         view = Said()
-        course = Course(tree, view, Failures(), prepared, lambda: borrowed(sim))
-        ended: list[Over | Forsaken] = []
+        course = RunLoop(tree, view, Failures(), prepared, lambda: borrowed(sim))
+        ended: list[Ended | GaveUpWaiting] = []
 
         def look() -> None:
             if sim.steps in signals and not ended:
@@ -176,7 +176,7 @@ def run(
         for timer in timers:
             timer.cancel()
         code = course.conclude(ended[0])
-        if isinstance(ended[0], Over):
+        if isinstance(ended[0], Ended):
             assert not sim.runtime.cells, "nothing is left before the command ends"
         else:
             sim.runtime.kill()
@@ -212,7 +212,7 @@ def test_a_signal_at_any_step_stops_the_tree_in_order(number: signal.Signals) ->
     for step in range(PLAIN.steps):
         command = run(shop(), {step: number})
         assert (command.code, command.killed) == (0, None), step
-        assert isinstance(command.end, Over)
+        assert isinstance(command.end, Ended)
         if command.said == PLAIN.said:
             late += 1  # it came when all was over and only the main thread had not heard of it
         else:
@@ -247,7 +247,7 @@ def test_a_second_signal_at_any_step_kills_the_tree(distance: int) -> None:
 
 @pytest.mark.parametrize("first", [INT, HUP])
 @pytest.mark.parametrize("distance", [1, 5])
-def test_a_hangup_is_no_second_signal_at_any_step(first: signal.Signals, distance: int) -> None:
+def test_a_hangup_is_not_a_second_signal_at_any_step(first: signal.Signals, distance: int) -> None:
     """The kernel and the shell both send one when a terminal is closed: the ordered stop goes on."""
     for step in range(PLAIN.steps):
         command = run(shop(), {step: first, step + distance: HUP})
@@ -260,7 +260,7 @@ def test_a_hangup_after_a_kill_does_not_hurry_it() -> None:
     """What does not end has its five seconds all the same."""
     signals = {1.0: INT, 2.0: TERM, 3.0: HUP}
     command = run(supervisor("root", child("loop", OnLoop)), {}, signals, held=4.0)
-    assert isinstance(command.end, Over)
+    assert isinstance(command.end, Ended)
     assert command.code == 128 + TERM
 
 
@@ -283,7 +283,7 @@ def test_a_pause_and_a_resume_at_any_step_lose_nothing() -> None:
 
 @pytest.mark.parametrize(("kind", "seconds"), [(Stubborn, 10.0), (Stuck, 11.0)])
 def test_what_does_not_stop_is_killed_by_the_second_signal(kind: type[Actor], seconds: float) -> None:
-    """A stop without a limit waits for ever, until somebody loses patience; a thread is left behind a second later."""
+    """A stop without a limit waits for ever, until the user loses patience; a thread is left behind a second later."""
     tree = supervisor("root", child("loop", OnLoop), child("bad", kind, shutdown="infinity"))
     stuck = 0
     for step in range(20):
@@ -293,17 +293,17 @@ def test_what_does_not_stop_is_killed_by_the_second_signal(kind: type[Actor], se
         else:
             stuck += 1
             assert command.code == 128 + command.killed
-            assert isinstance(command.end, Over)
+            assert isinstance(command.end, Ended)
             assert command.seconds == seconds
     assert stuck > 5
 
 
 @pytest.mark.parametrize(("third", "seconds"), [(None, 2.0 + PATIENCE), (3.0, 3.0)])
 def test_what_a_kill_does_not_end_is_left_behind(third: float | None, seconds: float) -> None:
-    """After five seconds, or at once for somebody who asks a third time."""
+    """After five seconds, or at once at the third signal."""
     signals = {1.0: INT, 2.0: TERM} | ({third: TERM} if third is not None else {})
     command = run(supervisor("root", child("loop", OnLoop)), {}, signals, held=1000.0)
-    assert command.end == Forsaken(TERM)
+    assert command.end == GaveUpWaiting(TERM)
     assert command.code == 128 + TERM
     assert command.said[-1] == "it does not end; leaving without it"
     assert command.seconds == seconds

@@ -113,8 +113,8 @@ def test_a_bad_team_in_a_file_is_told_with_every_fault(folder: Path) -> None:
     said = letitcrash(folder, "run", "desk.toml")
     assert said.returncode == 2
     assert "2 faults in desk.toml" in said.stderr
-    assert "desk/goal/steps/traige: 'traige' is nobody here; did you mean 'triage'?" in said.stderr
-    assert "desk/members/triage: work: desk_work:traige cannot be found" in said.stderr
+    assert "desk/goal/steps/traige: 'traige' is not in the team; did you mean 'triage'?" in said.stderr
+    assert "desk/members/triage: work: module 'desk_work' has no 'traige'" in said.stderr
 
 
 @pytest.mark.parametrize("instead", ["", 'id = "desk"'])
@@ -126,7 +126,7 @@ def test_members_without_a_team_are_told_first_which_key_is_missing(folder: Path
     faults = said.stderr.splitlines()[1:]
     assert faults[0] == '  team: a team needs the key team = "name"'
     assert ["id" in fault for fault in faults[1:-1]] == ([True] if instead else [])
-    assert "'traige' is nobody here; did you mean 'triage'?" in faults[-1]
+    assert "'traige' is not in the team; did you mean 'triage'?" in faults[-1]
 
 
 def test_a_supervisor_with_members_and_children_stays_a_supervisor(folder: Path) -> None:

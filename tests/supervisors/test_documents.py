@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from supervisors import SpecError, SupervisorSpec, check, load_tree, parse_tree
+from supervisors.spi import read_document
 from teams.cli._app import app
 from tests.documents import as_yaml, changed, damaged
 
@@ -234,3 +236,47 @@ def test_the_command_line_exits_with_2_and_without_a_traceback(tmp_path: Path, t
     assert said.exit_code == 2
     assert "fault" in said.output
     assert "Traceback" not in said.output
+
+
+LONG = 1 << 19
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "problem"),
+    [
+        (".toml", "a" + ".a" * (LONG - 10) + " = 1", "nested deeper than 100 levels, below a"),
+        (".toml", "[" + "a." * (LONG - 10) + "b]", "nested deeper than 100 levels, below a"),
+        (".toml", "x = {" + "a." * (LONG - 10) + "b = 1}", "nested deeper than 100 levels, below a"),
+        (".yaml", "a: [" + "1," * (LONG - 10) + "]", "more than 100000 values"),
+        (".yaml", "a: [" + "[]," * (LONG // 2) + "]", "more than 100000 values"),
+    ],
+    ids=["key", "table", "inline table", "flow list", "empty lists"],
+)
+def test_a_mebibyte_is_refused_before_it_costs_minutes(tmp_path: Path, suffix: str, text: str, problem: str) -> None:
+    """Tomllib needs minutes for the first three, PyYAML's own scanner 20 s for the others."""
+    file = tmp_path / f"tree{suffix}"
+    file.write_text(text)
+    with pytest.raises(SpecError, match=problem):
+        read_document(file)
+
+
+@pytest.mark.parametrize("libyaml", [True, False])
+@pytest.mark.parametrize(
+    "text", ["a: [1, {b: c}]\nd: &x {e: 2}\nf: *x\n", "a: [1\n", "a: {b: 1, b: 2}\n", "'a': !x 1\n"]
+)
+def test_yaml_is_read_alike_with_and_without_libyaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, libyaml: bool
+) -> None:
+    """The faults are the same too: a document that libyaml refuses is parsed again."""
+    file = tmp_path / "tree.yaml"
+    file.write_text(text)
+
+    def outcome() -> object:
+        try:
+            return read_document(file)
+        except SpecError as error:
+            return error.faults
+
+    meant = outcome()
+    monkeypatch.setattr(yaml, "__with_libyaml__", libyaml and yaml.__with_libyaml__)
+    assert outcome() == meant

@@ -126,5 +126,5 @@ def test_a_module_that_exits_when_it_is_imported_is_a_fault(tmp_path: Path, monk
     """Guards the command line, which would end with the module's code and say nothing."""
     (tmp_path / "exits_at_once.py").write_text("import sys\nsys.exit(0)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(SpecError, match=r"work: exits_at_once:x cannot be found: SystemExit: 0"):
+    with pytest.raises(SpecError, match=r"work: importing 'exits_at_once' failed with SystemExit: 0"):
         parse_team({"team": "crew", "members": [{"id": "a", "work": "exits_at_once:x"}]})

@@ -253,7 +253,7 @@ def test_what_is_written_to_a_store_before_load_comes_after_what_it_holds(tmp_pa
 
 def test_a_bad_interval_of_snapshots_is_named() -> None:
     """Guards the arguments."""
-    with simulation() as sim, pytest.raises(ChildStartError, match="snapshot_every: must be a whole number") as caught:
+    with simulation() as sim, pytest.raises(ChildStartError, match="snapshot_every: must be an integer >= 1") as caught:
         owner(sim, every=0)
     assert isinstance(caught.value.__cause__, SpecError) or "SpecError" in str(caught.value)
 

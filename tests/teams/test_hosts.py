@@ -8,7 +8,8 @@ import pytest
 
 from supervisors import SpecError, child, supervisor
 from teams import SharedState
-from teams.protocols import Candidate, Courier, MeshMember, Peer, Person, Topics, electorate
+from teams.protocols import Candidate, Courier, MeshMember, Peer, Person, Topics
+from teams.recipes import electorate
 from teams.resilience import Resources
 
 ON_THE_LOOP: list[Any] = [Candidate, Courier, MeshMember, Peer, Person, Resources, SharedState, Topics]

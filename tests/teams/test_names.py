@@ -20,7 +20,7 @@ NAMES = sorted({name for _, ours in ROWS for name in re.findall(r"`([^`]+)`", ou
 HOMES = tuple(
     map(
         importlib.import_module,
-        ("teams", "teams.patterns", "teams.protocols", "teams.resilience", "supervisors", "actors"),
+        ("teams", "teams.patterns", "teams.protocols", "teams.recipes", "teams.resilience", "supervisors", "actors"),
     )
 )
 

@@ -250,12 +250,12 @@ def test_a_value_that_the_store_cannot_hold_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ask", "named"),
     [
-        (lambda state: state.set(3, 1), "shared/state: key: must be a text, got 3"),
-        (lambda state: state.get(["a"]), r"key: must be a text, got \['a'\]"),
-        (lambda state: state.entry(None), "key: must be a text, got None"),
-        (lambda state: state.delete(["a"]), "key: must be a text"),
+        (lambda state: state.set(3, 1), "shared/state: key: must be a string, got 3"),
+        (lambda state: state.get(["a"]), r"key: must be a string, got \['a'\]"),
+        (lambda state: state.entry(None), "key: must be a string, got None"),
+        (lambda state: state.delete(["a"]), "key: must be a string"),
         (lambda state: state.update(["a"], 3), "2 faults"),
-        (lambda state: state.compare_and_set("a", 1, "1"), "version: must be a whole number, got '1'"),
+        (lambda state: state.compare_and_set("a", 1, "1"), "version: must be an integer, got '1'"),
         (lambda state: state.watch(["a"], limit="9"), "2 faults"),
         (lambda state: state.tell_changes(None), "to: must be the ref of an actor, got None"),
         (lambda state: state.stop_telling("me"), "to: must be the ref of an actor, got 'me'"),

@@ -20,7 +20,7 @@ from actors.testing import FaultPlan, Simulation, simulation
 from actors.testing.faults import Crash, CrashInStart, Kill, KillDuringRestart
 from supervisors import ChildSpec, ChildStartError, child, start, supervisor
 from teams import EventSourced, EventStore, FileStore, MemoryStore, SharedState, StoreInUse
-from teams._state import file_lock as _file_lock
+from teams._state import stores
 
 PACKAGES = str(Path(teams.__file__).parents[1])
 OFTEN = 1000
@@ -240,7 +240,7 @@ def test_another_process_keeps_the_file_until_it_is_killed(tmp_path: Path) -> No
 
 def test_without_flock_a_store_has_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards Windows, where the store works as it does elsewhere."""
-    monkeypatch.setattr(_file_lock, "fcntl", None)
+    monkeypatch.setattr(stores, "fcntl", None)
     one, two = FileStore(tmp_path / "events"), FileStore(tmp_path / "events")
     one.append(1, ["a"])
     assert two.load().events == ("a",)

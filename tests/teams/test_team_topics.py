@@ -68,7 +68,7 @@ def test_event_driven_on_a_topic_without_subscribers_names_the_nearest() -> None
 
 def test_a_choreography_without_its_member_and_bad_topics_are_refused() -> None:
     """Guards bad input: every fault, before anything starts."""
-    with pytest.raises(SpecError, match="nobody is called 'ghost'"):
+    with pytest.raises(SpecError, match="member: no member 'ghost'"):
         team("crew", member("forward", forward), choreographies=[choreography("c", on("a", "ghost"))])
     with pytest.raises(SpecError, match="subscribes"):
         member("forward", forward, subscribes=["a..b"])

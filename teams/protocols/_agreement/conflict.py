@@ -1,11 +1,11 @@
 """Conflicts between members, and how they end.
 
     conflict         goes to                                    a tie
-    Contention       the higher priority                        whoever claimed first
+    Contention       the higher priority                        the earlier claim
     Contradiction    the statement with the stronger evidence   a person
     Disagreement     a person, with a deadline and a default    -
 
-`resolve` is pure: it decides, or says that a person has to, with what to ask. `settle` has the person asked where it
+`resolve` is pure: it decides, or returns the question for a person. `settle` has the person asked where it
 must be, and publishes a `ConflictResolved`. Findings that state the same add their evidence up.
 """
 
@@ -18,9 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from actors.spi import current_cell
 from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import seconds_faults
-from teams.protocols._agreement.exact import Exact, exact, plain
-from teams.protocols._given import id_faults
+from teams._checks.fields import id_faults, refuse, seconds_faults
+from teams.protocols._agreement.decision import Exact, exact, plain
 from teams.protocols._person import Answered, PersonRef
 from teams.protocols.events import ConflictResolved
 
@@ -34,7 +33,7 @@ class Claim(NamedTuple):
     priority: float = 0
     """More goes first."""
     at: float = 0
-    """When it was claimed, in seconds of any one clock."""
+    """The time of the claim, in seconds of one clock."""
 
 
 class Statement(NamedTuple):
@@ -43,7 +42,7 @@ class Statement(NamedTuple):
     by: str
     statement: Hashable
     evidence: float = 1
-    """How strong the evidence is, from 0; of equal statements it is added up."""
+    """How strong the evidence is, >= 0; equal statements add up."""
 
 
 class Position(NamedTuple):
@@ -58,7 +57,7 @@ Party = Claim | Statement | Position
 
 @dataclass(frozen=True, slots=True)
 class Contention:
-    """Several want what only one can have."""
+    """Several members claim what only one can have."""
 
     resource: str
     claims: tuple[Claim, ...]
@@ -69,8 +68,8 @@ class Contention:
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """Several say different things of one matter. `default` and `within` (seconds) are for the person, if it comes to
-    that.
+    """Several say different things of one matter. `default` and `within` (seconds) are for the
+    person, if one is asked.
     """
 
     about: str
@@ -104,12 +103,12 @@ class Resolved(NamedTuple):
     """The conflict is over."""
 
     winner: Any
-    """The claim, the statement or the choice that prevails."""
+    """The claim, statement or choice that wins."""
     why: str
 
 
 class Escalated(NamedTuple):
-    """A person has to decide."""
+    """A person must decide."""
 
     question: str
     options: tuple[Hashable, ...]
@@ -119,7 +118,7 @@ class Escalated(NamedTuple):
 
 
 def resolve(conflict: Conflict) -> Resolved | Escalated:
-    """Decides a conflict, or says what to ask a person. Raises SpecError for what is no conflict."""
+    """Decides a conflict, or says what to ask a person. Raises SpecError for another value."""
     match conflict:
         case Contention(_, claims):
             most = max(claim.priority for claim in claims)
@@ -164,17 +163,15 @@ async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None
     """Resolves a conflict, if need be by asking the person, from the code of an actor.
 
     Args:
-        conflict: what is to be resolved
-        person: whom to ask
+        conflict: what to resolve
+        person: asked if the rules do not decide
         id: give one where it may be settled again after a crash: the person is asked once
 
     Raises:
-        SpecError: it is no conflict, no person or no id
-        ActorDeadError: the person was gone before it was asked
+        SpecError: the conflict, the person or the id is another value
+        ActorDeadError: the person had terminated
     """
-    faults = [*_person_faults(person), *id_faults("settle()", "id", id)]
-    if faults:
-        raise SpecError(faults)
+    refuse(_person_faults(person), id_faults("settle()", "id", id))
     resolution = resolve(conflict)
     if isinstance(resolution, Escalated):
         answer = await person.consult(
@@ -201,15 +198,14 @@ def _distinct(values: Iterable[T]) -> tuple[T, ...]:
 
 
 def _check(what: str, name: str, parties: object, kind: type[Party], within: float | None = None) -> None:
-    """Refuses a conflict that nobody could decide, with all its faults."""
+    """Refuses a conflict that cannot be decided, with all its faults."""
     faults = list(seconds_faults(what, "within", within))
     if not isinstance(parties, Sequence) or not parties:
         faults.append(SpecFault(what, f"{name}: must be a tuple of at least one {kind.__name__}, got {parties!r}"))
     else:
         for number, party in enumerate(parties, 1):
             faults += _party_faults(f"{what}/{number}", party, kind)
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
 
 
 def _party_faults(place: str, party: object, kind: type[Party]) -> Iterator[SpecFault]:
@@ -221,7 +217,7 @@ def _party_faults(place: str, party: object, kind: type[Party]) -> Iterator[Spec
                 yield SpecFault(place, f"{name}: must be a number, got {number!r}")
     else:
         if isinstance(party, Statement) and not (_orders(party.evidence) and party.evidence >= 0):
-            yield SpecFault(place, f"evidence: must be a number from 0, got {party.evidence!r}")
+            yield SpecFault(place, f"evidence: must be a number >= 0, got {party.evidence!r}")
         name, value = ("statement", party.statement) if isinstance(party, Statement) else ("choice", party.choice)
         try:
             hash(value)
@@ -230,5 +226,5 @@ def _party_faults(place: str, party: object, kind: type[Party]) -> Iterator[Spec
 
 
 def _orders(number: object) -> bool:
-    """Whether it can be compared: of NaN nothing is the most."""
+    """Whether it can be compared; NaN cannot."""
     return isinstance(number, int | float) and not math.isnan(number)

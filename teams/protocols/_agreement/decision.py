@@ -1,7 +1,7 @@
 """Decisions: several are asked, and their votes are counted by a rule.
 
     message                      from, to              answer
-    Poll(question, options)      the run to everybody  an option, None or `Abstain(reason)` for no vote
+    Poll(question, options)      the run to all        an option, None or `Abstain(reason)` for no vote
 
     rule                   decides for
     majority()             what more than half of the votes are for
@@ -10,7 +10,7 @@
     first_past(n)          what is the first to have n votes, in the order they came (first past the post)
 
 Abstentions are no votes and count for nothing, not for the quorum either. A tie is a result, and so
-is a vote that decides nothing. Whoever crashes over the question or does not answer in time abstains, with the reason
+is a vote that decides nothing. A participant that crashes or does not answer in time abstains, with the reason
 in the ruling. The counting is pure; only `first_past` looks at the order. Bounds: one message a participant, one
 deadline.
 """
@@ -24,16 +24,38 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from teams._checks.fields import count_faults, refuse, seconds_faults
 from teams._dispatch.gather import collect
 from teams._runs.pattern import Pattern, Target, label, several_faults, target_faults
-from teams.protocols._agreement.exact import Exact, exact, plain
 
 if TYPE_CHECKING:
     from teams._runs.context import RunContext
 
+Exact = Fraction | float
+"""A fraction, or infinity, which is not a fraction."""
+
+
+def exact(number: Fraction | float) -> Exact:
+    """The number as it is written.
+
+    The float 0.1 is a little more than a tenth: ten of them are less than 1.0 when they are added up as floats, and
+    more when they are added up as what they are. A user who writes 0.1 means a tenth, as its shortest repr says.
+    """
+    if isinstance(number, int | Fraction):
+        return Fraction(number)
+    return Fraction(str(float(number))) if math.isfinite(number) else number
+
+
+def plain(number: Exact) -> float:
+    """The number for people: whole where it is, else the nearest float."""
+    if not isinstance(number, Fraction):
+        return number
+    whole = number.denominator == 1 or number > 2**53  # beyond, floats have no decimals, and end somewhere
+    return round(number) if whole else float(number)
+
+
 Votes = Mapping[str, Hashable] | Iterable[tuple[str, Hashable]]
-"""Who voted for what; `None` is an abstention. In the order the votes came."""
+"""Voter -> option; None is an abstention. In the order of the votes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +66,7 @@ class Rule:
     weights: Mapping[str, float] = field(default_factory=dict)
     n: int = 0
     quorum: int = 0
-    """How many votes there have to be; abstentions are none."""
+    """The least number of votes; abstentions do not count."""
 
 
 def majority(*, quorum: int = 0) -> Rule:
@@ -62,7 +84,7 @@ def weighted(weights: Mapping[str, float], *, quorum: int = 0) -> Rule:
     written: ten times 0.1 is 1.
 
     Raises:
-        SpecError: a weight is no number from 0
+        SpecError: a weight is not a number >= 0
     """
     if not isinstance(weights, Mapping):
         raise SpecError([SpecFault("weighted()", f"weights: must be a mapping {{voter: weight}}, got {weights!r}")])
@@ -81,16 +103,13 @@ def first_past(n: int, *, quorum: int = 0) -> Rule:
 def _checked(rule: Rule) -> Rule:
     weights: Mapping[str, object] = rule.weights
     faults = [
-        SpecFault(f"{rule.kind}()", f"weights: that of {who} must be a number from 0, got {weight!r}")
+        SpecFault(f"{rule.kind}()", f"weights: that of {who} must be a number >= 0, got {weight!r}")
         for who, weight in weights.items()
         if not isinstance(weight, int | float | Fraction) or not 0 <= weight < math.inf
     ]
-    if rule.kind == "first_past" and (type(rule.n) is not int or rule.n < 1):
-        faults.append(SpecFault("first_past()", f"n: must be a whole number from 1, got {rule.n!r}"))
-    if type(rule.quorum) is not int or rule.quorum < 0:
-        faults.append(SpecFault(f"{rule.kind}()", f"quorum: must be a whole number from 0, got {rule.quorum!r}"))
-    if faults:
-        raise SpecError(faults)
+    if rule.kind == "first_past":
+        faults += count_faults("first_past()", "n", rule.n)
+    refuse(faults, count_faults(f"{rule.kind}()", "quorum", rule.quorum, least=0))
     return rule
 
 
@@ -130,7 +149,7 @@ def tally(votes: Votes, rule: Rule) -> Tally:
     """Counts the votes by a rule.
 
     Raises:
-        SpecError: somebody voted twice, or for what cannot be counted; or `rule` is none
+        SpecError: a voter voted twice or for something that cannot be counted, or `rule` is not a rule
     """
     faults = list(_rule_faults("tally()", rule))
     pairs = list(votes.items()) if isinstance(votes, Mapping) else list(votes)
@@ -140,8 +159,7 @@ def tally(votes: Votes, rule: Rule) -> Tally:
     faults += [
         SpecFault("tally()", f"{who}: {why}") for who, option in pairs if (why := _uncountable(option)) is not None
     ]
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     cast = [(who, option) for who, option in pairs if option is not None]
     sums: dict[Hashable, Exact] = {}
     past: Hashable | None = None
@@ -185,7 +203,7 @@ def _uncountable(answer: object) -> str | None:
 
 
 class Poll(NamedTuple):
-    """What a participant is asked."""
+    """The question to a participant."""
 
     question: object
     options: tuple[Hashable, ...]
@@ -199,13 +217,13 @@ class Abstain(NamedTuple):
 
 
 class Ruling(NamedTuple):
-    """What came of a decision."""
+    """The result of a decision."""
 
     outcome: Tally
     votes: Mapping[str, Hashable]
     """In the order they came."""
     abstained: Mapping[str, str]
-    """Who gave no vote, and why."""
+    """Participants without a vote -> the reason."""
 
     @property
     def option(self) -> Hashable | None:
@@ -246,7 +264,7 @@ class Decision(Pattern):
         return Ruling(tally(votes, self.rule), votes, abstained)
 
     def _refusal(self, answer: object) -> str | None:
-        """Why an answer is no vote."""
+        """Why an answer is not a vote."""
         if answer is None:
             return "it abstained"
         if isinstance(answer, Abstain):
@@ -279,8 +297,7 @@ def decision(
     faults += _rule_faults(path, counted)
     faults += several_faults(path, "options", options)
     faults += seconds_faults(path, "timeout", timeout)
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Decision(named, counted, tuple(options), timeout)
 
 

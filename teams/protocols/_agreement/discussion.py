@@ -5,7 +5,7 @@
 
     state       goes to     when
     a turn      the next    the participant has spoken, passed, crashed or let its time pass
-    a round     the next    everybody has had a turn
+    a round     the next    all have had a turn
     discussed   ended       `max_rounds` rounds are over, or `until` holds after a round
 
 Promise: a participant that crashes or is late loses that turn, with the reason in the transcript, and not the
@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import seconds_faults
+from supervisors.spi import SpecFault
+from teams._checks.fields import count_faults, refuse, seconds_faults
 from teams._dispatch.gather import Failed
 from teams._runs.pattern import Pattern, Target
 from teams.errors import StepFailed, StepTimeout
@@ -46,7 +46,7 @@ class Missed(NamedTuple):
 
 
 class Transcript(NamedTuple):
-    """What was said, in order."""
+    """The entries of a discussion, in order."""
 
     topic: object
     entries: tuple[Said | Missed, ...] = ()
@@ -55,7 +55,7 @@ class Transcript(NamedTuple):
 
     @property
     def said(self) -> tuple[Said, ...]:
-        """Without the turns that were missed."""
+        """The entries without the missed turns."""
         return tuple(entry for entry in self.entries if isinstance(entry, Said))
 
     def round(self, number: int) -> tuple[Said | Missed, ...]:
@@ -82,7 +82,7 @@ Until = Literal["consensus"] | Callable[[Transcript], object] | None
 
 
 def consensus(transcript: Transcript) -> bool:
-    """Whether everybody said the same in the last round, and nobody missed it."""
+    """Whether all participants said the same in the last round, and none missed it."""
     if not transcript.entries:
         return False
     last = transcript.round(transcript.entries[-1].round)
@@ -140,7 +140,7 @@ def discussion(
 
     Args:
         participants: who takes part, in turn order; with names of your own as a mapping
-        max_rounds: how often everybody has a turn at most
+        max_rounds: how many turns each has at most
         turn_timeout: seconds for one turn; None: any time
         until: ends it after a round: "consensus" when all said the same, or a function of the transcript, which must
             say the same whenever it is asked
@@ -149,11 +149,9 @@ def discussion(
         SpecError: every fault
     """
     named, faults = named_targets("discussion()", participants)
-    if type(max_rounds) is not int or max_rounds < 1:
-        faults.append(SpecFault("discussion()", f"max_rounds: must be a whole number from 1, got {max_rounds!r}"))
+    faults += count_faults("discussion()", "max_rounds", max_rounds)
     faults += seconds_faults("discussion()", "turn_timeout", turn_timeout)
     if until is not None and until != "consensus" and not callable(until):
         faults.append(SpecFault("discussion()", f"until: must be 'consensus', a function or None, got {until!r}"))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults)
     return Discussion(named, max_rounds, turn_timeout, until)

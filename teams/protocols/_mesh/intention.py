@@ -1,4 +1,4 @@
-"""Intentions: what peers tell each other of what they will do, and what becomes of it. The protocol is in
+"""Intentions: announcements of peers, and their outcomes. The protocol is in
 `_mesh.peer`.
 """
 
@@ -10,7 +10,7 @@ from actors.spi import ActorRef, ExitReason
 
 
 class Intention(NamedTuple):
-    """What a peer will do."""
+    """An announced action of a peer."""
 
     id: str
     by: str
@@ -40,20 +40,20 @@ class Yielded(NamedTuple):
 
     intention: Intention
     to: tuple[str, ...]
-    """Who objected, or had not consented in time."""
+    """The peers that objected, or had not consented in time."""
     why: str
     objected: bool
-    """Whether somebody did, rather than the time being up."""
+    """Whether a peer objected; otherwise the time was up."""
 
 
 class ActFailed(NamedTuple):
-    """The peer crashed, was killed or is gone; how far the action came, nobody knows."""
+    """The peer crashed, was killed or has terminated; how far the action came is unknown."""
 
     intention: Intention
     reason: ExitReason
 
 
-Outcome = Acted | Yielded | ActFailed
+IntentionOutcome = Acted | Yielded | ActFailed
 
 
 class Intend(NamedTuple):
@@ -67,7 +67,7 @@ class Intend(NamedTuple):
 
 
 class Announcement(NamedTuple):
-    """A peer will do this: does anybody object?"""
+    """A peer will do this, unless another objects."""
 
     intention: Intention
     by: ActorRef[Any]
@@ -96,7 +96,7 @@ class Reaction(NamedTuple):
 
 
 class Go(NamedTuple):
-    """Everybody has consented."""
+    """All peers have consented."""
 
     id: str
 
@@ -108,7 +108,7 @@ class PeerEnded(NamedTuple):
     incarnation: int
 
 
-class Overdue(NamedTuple):
-    """Not everybody has consented in time."""
+class ConsentDue(NamedTuple):
+    """Not all peers have consented in time."""
 
     id: str

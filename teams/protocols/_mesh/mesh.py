@@ -11,7 +11,7 @@
     idle        looking     the state changes
 
 Promise: that of `Peer` for the resources of moves, and of `SharedState` for the state. A member that crashes looks
-again when it is back; nobody waits for it. The mesh comes to rest when `until` holds or nobody knows a further move.
+again when it is back; no member waits for it. The mesh comes to rest when `until` holds or no member has a move.
 Bounds: one move under way a member; an action that changes nothing is not tried again before something else changes.
 """
 
@@ -23,22 +23,23 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Unpack
 
 from actors.spi import Future, handles
-from supervisors.spi import ChildOptions, SpecError, SpecFault, SupervisorSpec, child, supervisor
+from supervisors.spi import ChildOptions, SpecFault, SupervisorSpec, child, supervisor
+from teams._checks.fields import function_faults, mapping_faults, refuse
 from teams._state.shared_state import SharedState, SharedStateRef
 from teams._state.watch import Change
-from teams.protocols._mesh.intention import Intention, Outcome, Yielded
+from teams.protocols._mesh.intention import Intention, IntentionOutcome, Yielded
 from teams.protocols._mesh.peer import Peer
 
 Values = Mapping[str, Any]
-"""A state: what stands under its keys."""
+"""A state: values by key."""
 
 
 class MeshMove(NamedTuple):
-    """What a member wants to do next."""
+    """The next action of a member."""
 
     action: Any
     resource: str
-    """What it needs for itself alone meanwhile."""
+    """The resource that it needs exclusively meanwhile."""
     priority: int = 0
 
 
@@ -47,7 +48,7 @@ class Behaviour:
     """How a member of a mesh behaves."""
 
     decide: Callable[[Values], MeshMove | None]
-    """What to do next, from the state alone; None: nothing for now. It runs in the actor and must not block."""
+    """Returns the next action, from the state alone; None: nothing for now. It runs in the actor and must not block."""
     act: Callable[[MeshMove, SharedStateRef], object]
     """Does it, and tells the state; plain or async. Plain ones must not block."""
 
@@ -56,7 +57,7 @@ class Moved(NamedTuple):
     """An intention of this incarnation has ended."""
 
     incarnation: int
-    outcome: Outcome
+    outcome: IntentionOutcome
 
 
 class MeshMember(Peer):
@@ -96,7 +97,7 @@ class MeshMember(Peer):
         if message.incarnation == self.incarnation:
             self._busy = False
             if isinstance(message.outcome, Yielded) and not message.outcome.objected:
-                self._looked_at = -1  # its time was up, so nobody has said no
+                self._looked_at = -1  # its time was up: no peer has objected
             self._look()
 
     def _look(self) -> None:
@@ -110,7 +111,7 @@ class MeshMember(Peer):
         self._busy = True
         ref, incarnation = self.ref, self.incarnation
 
-        def ended(future: Future[Outcome]) -> None:
+        def ended(future: Future[IntentionOutcome]) -> None:
             if ref.is_alive():
                 ref.tell(Moved(incarnation, future.get()))
 
@@ -148,26 +149,20 @@ def mesh(
     Raises:
         SpecError: every fault
     """
-    given: object = members
-    if not isinstance(given, Mapping):
-        raise SpecError([SpecFault(id, f"members: must be a mapping {{id: Behaviour(...)}}, got {members!r}")])
-    faults = [] if members else [SpecFault(id, "a mesh needs at least one member")]
-    faults += [SpecFault(f"{id}/{each}", "this is the id of the shared state") for each in members if each == "state"]
+    refuse(mapping_faults(id, "members", members, "{id: Behaviour(...)}"))
+    faults = [SpecFault(f"{id}/{each}", "this is the id of the shared state") for each in members if each == "state"]
     faults += [
         SpecFault(f"{id}/{name}", f"must be a Behaviour(decide=..., act=...), got {behaviour!r}")
         for name, behaviour in members.items()
         if not all(callable(getattr(behaviour, each, None)) for each in ("decide", "act"))
     ]
-    if not callable(until):
-        faults.append(SpecFault(id, f"until: must be a function of the values, got {until!r}"))
-    if faults:
-        raise SpecError(faults)
+    refuse(faults, function_faults(id, "until", until, "the values"))
     children = [child("state", SharedState, args={"initial": initial})]
     for name, behaviour in members.items():
         settings = options.copy()
         settings["args"] = {"behaviour": behaviour, "until": until}
         children.append(child(name, MeshMember, **settings))
-    # A member hears of every change: that is no progress. What it decides may crash it all the same, again and again.
+    # A member gets every change, which does not count as progress: its decision may crash it again and again.
     return supervisor(id, *children, period=60.0)
 
 
@@ -175,8 +170,8 @@ async def rest(state: SharedStateRef, until: Callable[[Values], object]) -> dict
     """Waits until `until(values)` holds for a shared state, and returns the values.
 
     Raises:
-        ActorDeadError: the state is gone for good
-        WatchOverrun: this code does not get to run often enough
+        ActorDeadError: the state has terminated
+        WatchOverrun: this code did not run often enough
     """
     watch = await state.watch()
     try:

@@ -1,7 +1,7 @@
 """Intentions: peers without a leader announce what they will do, wait for objections, and act or yield.
 
     message                          from, to                   answer
-    Intend(action, resource, ...)    anybody to a peer          Acted, Yielded or ActFailed, when it has come to that
+    Intend(action, resource, ...)    any to a peer              Acted, Yielded or ActFailed, in the end
     Announcement(intention)          the peer to every peer     Consent or Objection; late, where the answer has to wait
     Reaction(...)                    the answer, to the peer    none
     PeerEnded(path, incarnation)     events to the peer         none: as good as consent
@@ -9,7 +9,7 @@
 
     state       goes to    when
     waiting     acting     every peer has consented, and no intention of its own stands against it
-    waiting     yielded    a peer objects, or not everybody has consented within the deadline
+    waiting     yielded    a peer objects, or not all have consented within the deadline
     acting      acted      `act` has returned
     any         failed     the incarnation ends
 
@@ -18,10 +18,10 @@ its own that conflicts acts or has precedence, and consents otherwise: the rules
 precedence by priority, then time, then path. What priorities add to them: who consents to an announcement that goes
 before a waiting intention of its own asks that peer once more, for the consent it has from there was given before.
 
-Promise: two conflicting intentions never act at the same time, whoever crashes whenever, and every intention ends
-acted, yielded or failed. Acting ends with the incarnation: it is over before anybody is told of that end. Peers are
+Promise: two conflicting intentions never act at the same time, under any crashes, and every intention ends
+acted, yielded or failed. Acting ends with the incarnation: it is over before the end is reported. Peers are
 those whose incarnation lives (a group of the registry), and one that ends while it is asked has consented: its
-intentions have ended with it. Precedence is a total order, so nobody waits in a circle; the deadline bounds every wait,
+intentions have ended with it. Precedence is a total order, so no wait is a circle; the deadline bounds every wait,
 also behind a peer that acts for ever. Bounds: two messages a peer and intention, one more for each precedence given; an
 answer that waits is kept until the own action ends.
 """
@@ -48,20 +48,19 @@ from actors.spi import (
     take_reply,
     when_gone,
 )
-from supervisors.spi import SpecError
-from teams._checks.fields import priority_faults, seconds_faults
+from teams._checks.fields import priority_faults, refuse, seconds_faults
 from teams._state.answering import errors_as_answers
 from teams.protocols._mesh.intention import (
     Acted,
     ActFailed,
     Announcement,
     Consent,
+    ConsentDue,
     Go,
     Intend,
     Intention,
+    IntentionOutcome,
     Objection,
-    Outcome,
-    Overdue,
     PeerEnded,
     Reaction,
     Yielded,
@@ -81,8 +80,8 @@ class _Wish:
     acting: bool = False
 
 
-class _Kept:
-    """What outlives the incarnations: which answers are owed, and who was asked."""
+class _PeerState:
+    """The state that outlives the incarnations: answers it owes, and the peers it asked."""
 
     def __init__(self) -> None:
         self.made = 0
@@ -95,7 +94,7 @@ class _Kept:
         self.subscription: Subscription | None = None
 
     def end(self, event: Exited, events: EventStream) -> None:
-        """The incarnation has ended, and its intentions with it: nothing here stands against anybody."""
+        """The incarnation has ended, and its intentions with it: they block no peer."""
         left, self.open = self.open, {}
         for intention, reply in left.values():
             events.publish(IntentionFailed(event.path, event.at, intention.id, intention.resource, event.reason))
@@ -106,8 +105,8 @@ class _Kept:
             answer(reply, Consent())
 
 
-class _Receipt:
-    """Where the answer to an announcement goes: back to the peer, as a message."""
+class _ReactionReply:
+    """The reply of an announcement: sends the answer to the peer, as a message."""
 
     __slots__ = ("_done", "_id", "_peer", "_round", "_to")
 
@@ -137,11 +136,11 @@ class PeerRef(ActorRef["Peer"]):
 
     def intend(
         self, action: object, resource: str, *, priority: int = 0, within: float | None = None
-    ) -> Future[Outcome]:
-        """Has the peer announce this and do it, unless somebody objects. A future of what became of it.
+    ) -> Future[IntentionOutcome]:
+        """Has the peer announce this and do it, unless a peer objects. Returns a future of the outcome.
 
         Args:
-            action: what `act` is to do
+            action: what `act` will do
             resource: what it needs for itself alone
             priority: more goes first, among intentions that wait
             within: seconds for the consent of all; None: the peer's own `within`
@@ -164,15 +163,15 @@ class Peer(Actor):
     """Seconds for the consent of all, where an intention does not say."""
 
     def __init__(self, mesh: str | None = None) -> None:
-        """`mesh` names those who ask each other; by default they are the children of one supervisor."""
+        """`mesh` names the group of peers that ask each other; by default the children of one supervisor."""
         self.mesh = mesh if mesh is not None else f"{self.path.rpartition('/')[0]} (peers)"
-        self._kept = self.kept(_Kept)
+        self._kept = self.kept(_PeerState)
         self._wishes: dict[str, _Wish] = {}
         if self._kept.subscription is None:
             self._watch_ends(self._kept)
         self.join(self.mesh)
 
-    def _watch_ends(self, kept: _Kept) -> None:
+    def _watch_ends(self, kept: _PeerState) -> None:
         """Hears of the ends of peers and of its own, as long as there are incarnations of it."""
         ref: ActorRef[Any] = self.ref
         path, events = self.path, self.runtime.events
@@ -189,7 +188,7 @@ class Peer(Actor):
     # What the subclass fills in
 
     async def act(self, intention: Intention) -> object:
-        """Does it. Nobody whose intention conflicts acts meanwhile. Raising is a crash; cancelled when it ends."""
+        """Does it. No peer with a conflicting intention acts meanwhile. Raising is a crash; cancelled when it ends."""
         raise NotImplementedError
 
     def objection(self, intention: Intention) -> str | None:
@@ -198,7 +197,7 @@ class Peer(Actor):
 
     def conflicts(self, mine: Intention, other: Intention) -> bool:
         """Whether two intentions must not act at the same time: by default, if they need the same resource. It must
-        say the same whichever way round it is asked.
+        be symmetric.
         """
         return mine.resource == other.resource
 
@@ -206,7 +205,7 @@ class Peer(Actor):
 
     def intend(
         self, action: object, resource: str, *, priority: int = 0, within: float | None = None
-    ) -> Future[Outcome]:
+    ) -> Future[IntentionOutcome]:
         """What `PeerRef.intend` does, for the peer's own handlers, which await it."""
         message = Intend(action, resource, priority, within)
         _given(self.path, message)
@@ -260,12 +259,12 @@ class Peer(Actor):
         self._go_on()
 
     @handles
-    def overdue(self, message: Overdue) -> None:
+    def overdue(self, message: ConsentDue) -> None:
         wish = self._wishes.get(message.id)
         if wish is not None and not wish.acting:
             before = [each.by for each in self._before(wish.intention)]
             to = tuple(dict.fromkeys([*(peer.path for peer in wish.missing), *before]))
-            self._yield(wish, to, "not everybody consented in time", objected=False)
+            self._yield(wish, to, "not all peers consented in time", objected=False)
 
     @handles
     async def go(self, message: Go) -> None:
@@ -290,7 +289,7 @@ class Peer(Actor):
         for peer in self.runtime.members(self.mesh):
             if peer is not self.ref:
                 self._ask(wish, peer)
-        self.tell_after(self.within if message.within is None else message.within, Overdue(id))
+        self.tell_after(self.within if message.within is None else message.within, ConsentDue(id))
         self._go_on()
 
     def _ask(self, wish: _Wish, peer: ActorRef[Any]) -> None:
@@ -300,7 +299,8 @@ class Peer(Actor):
             return
         self._kept.asked.add(peer.path)
         wish.missing[peer] = peer.incarnation
-        post(peer, Announcement(wish.intention, self.ref, round), _Receipt(self.ref, wish.intention.id, peer, round))
+        reply = _ReactionReply(self.ref, wish.intention.id, peer, round)
+        post(peer, Announcement(wish.intention, self.ref, round), reply)
 
     def _stands_against(self, theirs: Intention) -> bool:
         """Whether an intention of this peer's goes before theirs."""
@@ -324,7 +324,7 @@ class Peer(Actor):
                 yield other
 
     def _go_on(self) -> None:
-        """Lets act what may."""
+        """Starts the actions that may run."""
         for wish in self._wishes.values():
             if not wish.acting and not wish.missing and not any(self._before(wish.intention)):
                 wish.acting = True
@@ -335,8 +335,8 @@ class Peer(Actor):
         self.runtime.events.publish(IntentionYielded(self.path, now, intention.id, intention.resource, to, why))
         self._end(wish, Yielded(intention, to, why, objected))
 
-    def _end(self, wish: _Wish, outcome: Outcome) -> None:
-        """The intention has ended: whoever waited for that goes on."""
+    def _end(self, wish: _Wish, outcome: IntentionOutcome) -> None:
+        """The intention has ended: those that waited for it go on."""
         kept, id = self._kept, wish.intention.id
         del self._wishes[id]
         _, reply = kept.open.pop(id)
@@ -352,9 +352,7 @@ class Peer(Actor):
 
 def _given(path: str, message: Intend) -> None:
     """Refuses an intention that would crash every peer that compares it with one of its own."""
-    faults = [*seconds_faults(path, "within", message.within), *priority_faults(path, message.priority)]
-    if faults:
-        raise SpecError(faults)
+    refuse(seconds_faults(path, "within", message.within), priority_faults(path, message.priority))
 
 
 class FunctionPeer(Peer):

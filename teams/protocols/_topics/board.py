@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from actors.spi import ActorDeadError, ActorRef, ExitReason, Reply
-from teams.protocols._topics.chain import Chain, ChainOutcome, Undoing
-from teams.protocols._topics.delivery import DeadEvent, Delivery, Publication
-from teams.protocols._topics.receipt import Tray
-from teams.protocols._topics.subscriber import Subscriber, Subscription
+from actors.spi import ActorRef, Reply
+from teams.protocols._delivery import Outbox
+from teams.protocols._topics.chain import Chain, ChainOutcome, UndoDelivery
+from teams.protocols._topics.publication import DeadEvent, EventDelivery, Publication
+from teams.protocols._topics.subscriber import Subscriber, TopicSubscription
 
 ROUTES = 4_096
 """For how many topics it is remembered who hears of them."""
@@ -18,17 +18,17 @@ ENDED = 1_000
 """Of how many chains that ended the outcome is remembered."""
 
 
-class Route(NamedTuple):
+class TopicRoute(NamedTuple):
     """Who hears of a topic."""
 
-    subscriptions: tuple[Subscription, ...]
+    subscriptions: tuple[TopicSubscription, ...]
     steps: bool
     """Whether a step of a choreography is among them."""
-    vacant: tuple[Subscription, ...] = ()
-    """Steps of choreographies that nobody takes any more: whoever did is gone for good."""
+    vacant: tuple[TopicSubscription, ...] = ()
+    """Steps of choreographies whose member has terminated."""
 
 
-class Board(Tray[Delivery | Undoing]):
+class Board(Outbox[EventDelivery | UndoDelivery]):
     """One for each place of topics in the tree."""
 
     def __init__(self) -> None:
@@ -36,13 +36,11 @@ class Board(Tray[Delivery | Undoing]):
         self.subscribers: dict[ActorRef[Any], Subscriber] = {}
         self.choreographies: dict[str, frozenset[str]] = {}
         """The topics with which a choreography ends, by its name."""
-        self.vacant: dict[str, list[Subscription]] = {}
-        """The steps whose member is gone for good, by the name of the choreography, until it is told anew."""
-        self.routes: dict[str, Route] = {}
+        self.vacant: dict[str, list[TopicSubscription]] = {}
+        """The steps whose member has terminated, by the name of the choreography, until it is set again."""
+        self.routes: dict[str, TopicRoute] = {}
         self.seen: dict[str, Publication | int] = {}
-        """The events that were published last, by id: the publication while somebody waits for it, else how many heard
-        of it.
-        """
+        """The last events, by id: the publication while a caller waits for it, else its number of subscribers."""
         self.dead: deque[DeadEvent] = deque()
         self.chains: dict[str, Chain] = {}
         """The chains under way, by correlation id."""
@@ -50,7 +48,7 @@ class Board(Tray[Delivery | Undoing]):
         """The chains with something left to do: besides those under way, those that ended with a step unfinished."""
         self.ended: dict[str, ChainOutcome] = {}
 
-    def route(self, topic: str) -> Route:
+    def route(self, topic: str) -> TopicRoute:
         """Who hears of a topic, in the order in which they subscribed."""
         found = self.routes.get(topic)
         if found is None:
@@ -59,18 +57,18 @@ class Board(Tray[Delivery | Undoing]):
             steps = any(each.step is not None for each in subscriptions)
             lost = (each for vacant in self.vacant.values() for each in vacant)
             vacant = tuple(each for each in lost if each.matches.fullmatch(topic))
-            found = Route(subscriptions, steps or bool(vacant), vacant)
+            found = TopicRoute(subscriptions, steps or bool(vacant), vacant)
             if len(self.routes) >= ROUTES:
                 self.routes.clear()
             self.routes[topic] = found
         return found
 
     def ends_with(self, topic: str) -> bool:
-        """Whether some choreography ends with this topic, so that nobody needs to hear of it."""
+        """Whether a choreography ends with this topic, so that it needs no subscriber."""
         return any(topic in ends for ends in self.choreographies.values())
 
     def patterns(self) -> tuple[str, ...]:
-        """What is subscribed to, by anybody."""
+        """The patterns of all subscriptions."""
         subscriptions = (each for subscriber in self.subscribers.values() for each in subscriber.subscriptions)
         return tuple(sorted({each.pattern for each in subscriptions}))
 
@@ -81,13 +79,9 @@ class Board(Tray[Delivery | Undoing]):
         if len(self.ended) > ENDED:
             del self.ended[next(iter(self.ended))]
 
-    def gone(self, reason: ExitReason) -> None:
-        """The topics are gone for good: whoever waits hears of it."""
-        assert self.ref is not None
-        publications = (each for each in self.seen.values() if isinstance(each, Publication))
-        waiting: list[Reply] = [reply for each in publications for reply in each.replies]
-        waiting += [reply for chain in self.active for reply in chain.replies]
-        for reply in waiting:
-            if not reply.done():
-                with suppress(Exception):  # settled in another thread meanwhile
-                    reply.set_exception(ActorDeadError(self.ref.path, reason, None))
+    def replies(self) -> Iterator[Reply]:
+        for each in self.seen.values():
+            if isinstance(each, Publication):
+                yield from each.replies
+        for chain in self.active:
+            yield from chain.replies

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from actors.spi import Reply, Timer
-from teams.protocols._topics.delivery import Delivery, Reason
+from teams.protocols._delivery import Delivery, Outbox
 from teams.protocols._topics.event import Event
-from teams.protocols._topics.receipt import Receipt, Tray
+from teams.protocols._topics.publication import EventDelivery, Reason
 
 if TYPE_CHECKING:
     from teams.protocols._topics.subscriber import StepTerms, Subscriber
 
 Status = Literal["completed", "compensated", "compensation_failed", "unheard"]
-"""How a chain ended: all of its steps are done; they are undone; some could not be undone; it had none, for nobody
-heard the event it began with.
+"""How a chain ended: all of its steps are done; they are undone; some could not be undone; it had none, because its
+first event had no subscriber.
 """
 
 
@@ -35,7 +35,7 @@ class ChainFailure:
 
     topic: str
     subscriber: str | None
-    """None: no single step, but the deadline of the chain, or that nobody heard how it began."""
+    """None: not a single step, but the deadline of the chain, or a first event without a subscriber."""
     reason: Reason | Literal["deadline"]
     error: BaseException | None
 
@@ -63,12 +63,12 @@ class ChainOutcome:
     """The steps that were undone, in the order in which they were: the reverse."""
     not_undone: tuple[NotUndone, ...] = ()
     under_way: tuple[str, ...] = ()
-    """Who had not finished by the deadline. A step that is completed after it is undone then."""
+    """The paths of the subscribers that had not finished by the deadline. A step completed later is undone then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """To whoever undoes a step: take it back. May come again when it was not acknowledged, with the same id."""
+    """To the member that undoes a step: take it back. Comes again, with the same id, if it was not acknowledged."""
 
     id: str
     event: Event
@@ -88,33 +88,19 @@ class Completed(NamedTuple):
     terms: StepTerms
 
 
-class Undoing(Receipt):
+class UndoDelivery(Delivery):
     """One attempt to undo one step."""
 
-    __slots__ = ("chain", "completed", "due", "failures", "posted", "timer", "tries")
+    __slots__ = ("chain", "completed")
 
-    def __init__(
-        self,
-        tray: Tray[Any],
-        chain: Chain,
-        completed: Completed,
-        tries: int = 0,
-        failures: int = 0,
-        due: float | None = None,
-    ) -> None:
-        super().__init__(tray)
+    def __init__(self, outbox: Outbox[Any], chain: Chain, completed: Completed) -> None:
+        step, event, terms = completed
+        assert terms.undo is not None
+        assert chain.failure is not None
+        message = Undo(f"{event.id}/{step.subscriber}", event, step.result, chain.correlation_id, chain.failure)
+        super().__init__(outbox, terms.undo, message, chain.correlation_id, terms.undo_terms)
         self.chain = chain
         self.completed = completed
-        self.tries = tries
-        self.failures = failures
-        self.posted = False
-        self.due = due
-        """While it rests: when it is to be posted. While it is under way: until when it has to be acknowledged."""
-        self.timer: Timer | None = None
-
-    def again(self, failures: int, due: float) -> Undoing:
-        """The next attempt."""
-        return Undoing(self._tray, self.chain, self.completed, self.tries + 1, failures, due)
 
 
 class Chain:
@@ -147,19 +133,19 @@ class Chain:
         self.due = None if seconds is None else now + seconds
         self.timer: Timer | None = None
         self.replies: list[Reply] = []
-        self.open: dict[tuple[str, Subscriber], Delivery] = {}
+        self.open: dict[tuple[str, Subscriber], EventDelivery] = {}
         """The steps that have not ended, by event and subscriber."""
         self.steps: list[ChainStep] = []
         self.to_undo: list[Completed] = []
         self.failure: ChainFailure | None = None
         self.abandoned = False
-        """Whether its deadline has passed: what has begun is no longer waited for."""
-        self.undoing: Undoing | None = None
+        """Whether its deadline has passed. It then waits for steps under way no longer."""
+        self.undoing: UndoDelivery | None = None
         self.undone: list[ChainStep] = []
         self.not_undone: list[NotUndone] = []
         self.outcome: ChainOutcome | None = None
 
-    def complete(self, delivery: Delivery, terms: StepTerms) -> None:
+    def complete(self, delivery: EventDelivery, terms: StepTerms) -> None:
         """A step is done."""
         event, path = delivery.event, delivery.subscription.subscriber.path
         step = ChainStep(event.topic, path, event.id, delivery.result)
@@ -167,7 +153,7 @@ class Chain:
         if terms.undo is not None:
             self.to_undo.append(Completed(step, event, terms))
 
-    def fail(self, failure: ChainFailure) -> list[Delivery]:
+    def fail(self, failure: ChainFailure) -> list[EventDelivery]:
         """The chain has failed, unless it had before. Returns the steps that have not begun, and now will not."""
         if self.failure is not None:
             return []
@@ -179,7 +165,7 @@ class Chain:
 
     @property
     def unheard(self) -> bool:
-        """Whether nobody heard the event it began with. One that somebody emits further on is not told here."""
+        """Whether its first event had no subscriber. Events that members emit later do not count."""
         return self.failure is not None and self.failure.reason == "unheard" and self.failure.subscriber is None
 
     @property

@@ -1,4 +1,4 @@
-"""Choreographies: members that hear of each other's events, and nobody who conducts them.
+"""Choreographies: members that react to each other's events, without a conductor.
 
     order = choreography(
         "order",
@@ -15,15 +15,14 @@ A step is one member that hears of one topic, or of many by a pattern. A member 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from supervisors.spi import Backoff, Finding, SpecError, SpecFault
-from teams._checks.fields import seconds_faults
-from teams.protocols._topics.event import pattern_fault, topic_fault, topic_matcher
-from teams.protocols._topics.subscriber import BACKOFF, Terms
+from supervisors.spi import Backoff, Finding, SpecFault, nearest
+from teams._checks.fields import refuse, seconds_faults
+from teams.protocols._delivery import BACKOFF, Terms
+from teams.protocols._topics.event import topic_faults, topic_matcher, topic_pattern_faults
 
 DEADLINE = 300.0
 """Seconds a chain may take unless its choreography says otherwise."""
@@ -61,15 +60,12 @@ class Choreography:
         for step in self.steps:
             for what, name in (("member", step.member), ("undo", step.undo)):
                 if name is not None and name not in members:
-                    near = difflib.get_close_matches(name, members, n=1)
-                    hint = (
-                        f"did you mean {near[0]!r}?" if near else f"there is {', '.join(sorted(members)) or 'nobody'}"
-                    )
-                    found.append(SpecFault(f"{self.name}/{step.topic}", f"{what}: nobody is called {name!r}; {hint}"))
+                    hint = nearest(name, members)
+                    found.append(SpecFault(f"{self.name}/{step.topic}", f"{what}: no member {name!r}; {hint}"))
         return found
 
     def findings(self) -> tuple[Finding, ...]:
-        """Events that nobody emits or nobody hears, as far as `starts`, `ends` and the steps' `emits` tell."""
+        """Events that no step emits or handles, as far as `starts`, `ends` and the steps' `emits` tell."""
         return tuple(self._findings())
 
     def _findings(self) -> Iterator[Finding]:
@@ -77,16 +73,16 @@ class Choreography:
         begun = [("starts", topic) for topic in self.starts or ()]
         for where, topic in [*begun, *said]:
             if topic not in self.ends and not any(step.hears(topic) for step in self.steps):
-                yield Finding("warning", f"{self.name}/{where}", f"nobody hears {topic!r}; say so with ends={topic!r}")
+                yield Finding("warning", f"{self.name}/{where}", f"no step handles {topic!r}; set ends={topic!r}")
         if self.starts is None or any(step.emits is None for step in self.steps):
-            return  # somebody may emit anything
+            return  # any topic may be emitted
         known = [topic for _, topic in [*begun, *said]]
         for step in self.steps:
             if not any(step.hears(topic) for topic in known):
-                yield Finding("warning", f"{self.name}/{step.topic}", f"nobody emits what {step.member!r} waits for")
+                yield Finding("warning", f"{self.name}/{step.topic}", f"no step emits what {step.member!r} waits for")
         for topic in self.ends:
             if topic not in known:
-                yield Finding("warning", f"{self.name}/ends", f"nobody emits {topic!r}")
+                yield Finding("warning", f"{self.name}/ends", f"no step emits {topic!r}")
 
 
 def on(
@@ -105,11 +101,11 @@ def on(
 
     Args:
         topic: what the member hears of: a topic or a pattern
-        member: who handles it
-        undo: the member that gets `Undo` when the step is completed and the chain fails; None: nothing has to be undone
+        member: the member that handles it
+        undo: the member that gets `Undo` when the step is completed and the chain fails; None: the step is not undone
         emits: the topics it goes on with, for `findings`; None: not said
         attempts: how often the member may fail over one event before the chain fails
-        backoff: how long it, or who undoes, is left alone after each failure
+        backoff: the wait after each failure, of undoing too
         timeout: seconds each attempt may take; None: until the deadline of the chain
         undo_attempts: how often undoing may fail
         undo_timeout: seconds each attempt to undo may take; None: any time
@@ -133,7 +129,7 @@ def choreography(
         name: what it is called; topics know one of each name
         steps: each made by `on`
         starts: the topics that begin a chain, for `findings`; None: not said
-        ends: the topics that end it: nobody needs to hear of them
+        ends: the topics that end it; they need no subscriber
         deadline: seconds a chain may take before it fails; None: any time
 
     Raises:
@@ -141,9 +137,7 @@ def choreography(
     """
     began = None if starts is None else _several(starts)
     made = Choreography(name, steps, began, _several(ends), deadline)
-    faults = list(_faults(made))
-    if faults:
-        raise SpecError(faults)
+    refuse(_faults(made))
     return made
 
 
@@ -151,15 +145,6 @@ def _several(topics: str | Iterable[str]) -> tuple[str, ...]:
     """One topic or many; what is neither is a topic that `choreography` finds fault with."""
     given: Any = topics
     return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
-
-
-def terms_faults(place: str, terms: Terms) -> Iterator[SpecFault]:
-    """What is wrong with the terms of a delivery."""
-    if type(terms.attempts) is not int or terms.attempts < 1:
-        yield SpecFault(place, f"attempts: must be a whole number from 1, got {terms.attempts!r}")
-    if not hasattr(terms.backoff, "delay"):
-        yield SpecFault(place, f"backoff: must be constant(), linear() or exponential(), got {terms.backoff!r}")
-    yield from seconds_faults(place, "timeout", terms.timeout)
 
 
 def _faults(made: Choreography) -> Iterator[SpecFault]:
@@ -172,29 +157,20 @@ def _faults(made: Choreography) -> Iterator[SpecFault]:
         yield SpecFault(where, "has no steps; give some, each made by on()")
     yield from seconds_faults(where, "deadline", made.deadline)
     for what, topics in (("starts", made.starts or ()), ("ends", made.ends)):
-        yield from _topic_faults(f"{where}/{what}", topics)
+        yield from topic_faults(f"{where}/{what}", *topics)
     seen: set[tuple[object, object]] = set()
     for number, step in enumerate(made.steps, start=1):
         if not isinstance(step, On):
             yield SpecFault(f"{where}/step {number}", f"must be made by on(), got {step!r}")
             continue
         place = f"{where}/{step.topic}"
-        fault = pattern_fault(step.topic)
-        if fault is not None:
-            yield SpecFault(place, fault)
+        yield from topic_pattern_faults(place, step.topic)
         for name, value in (("member", step.member), ("undo", step.undo)):
             if not (isinstance(value, str) and value) and not (name == "undo" and value is None):
                 yield SpecFault(place, f"{name}: must be the id of a member, got {value!r}")
         if (step.topic, step.member) in seen:
-            yield SpecFault(place, f"{step.member!r} hears of it twice; leave one of the two steps out")
+            yield SpecFault(place, f"{step.member!r} handles it twice; leave one of the two steps out")
         seen.add((step.topic, step.member))
-        yield from _topic_faults(place, step.emits or ())
-        yield from terms_faults(place, step.terms)
-        yield from (SpecFault(each.path, f"undo_{each.message}") for each in terms_faults(place, step.undo_terms))
-
-
-def _topic_faults(place: str, topics: Iterable[object]) -> Iterator[SpecFault]:
-    for topic in topics:
-        fault = topic_fault(topic)
-        if fault is not None:
-            yield SpecFault(place, fault)
+        yield from topic_faults(place, *(step.emits or ()))
+        yield from step.terms.faults(place)
+        yield from (SpecFault(each.path, f"undo_{each.message}") for each in step.undo_terms.faults(place))

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from actors.spi import Actor, Reply, UnhandledMessage, answer, post
-from teams.errors import ChainTimeout, NoAcknowledgement
-from teams.protocols._topics.board import Board, Route
-from teams.protocols._topics.chain import Chain, ChainFailure, ChainOutcome, Completed, NotUndone, Undo, Undoing
-from teams.protocols._topics.delivery import Delivery, is_interruption
+from actors.spi import Actor, Reply, answer
+from teams.errors import ChainTimeout
+from teams.protocols._delivery import arm
+from teams.protocols._topics.board import Board, TopicRoute
+from teams.protocols._topics.chain import Chain, ChainFailure, ChainOutcome, NotUndone, UndoDelivery
 from teams.protocols._topics.event import Event
+from teams.protocols._topics.publication import EventDelivery
 from teams.protocols.events import ChainEnded, CompensationFailed, StepUndone
-from teams.resilience.errors import Fatal
-
-
-class UndoDue(NamedTuple):
-    """A timer of the topics: something is to be tried now, or has taken too long."""
-
-    what: Delivery | Undoing | Chain
 
 
 class Compensation:
@@ -31,13 +23,13 @@ class Compensation:
     def resume(self) -> None:
         """Goes on where the last incarnation ended."""
         for chain in list(self._board.active):
-            if chain.due is not None and chain.outcome is None and not chain.abandoned:
-                self._arm(chain, chain.due)
-            if chain.undoing is not None and chain.undoing.due is not None:
-                self._arm(chain.undoing, chain.undoing.due)
+            if chain.outcome is None and not chain.abandoned:
+                arm(self._topics, chain)
+            if chain.undoing is not None:
+                arm(self._topics, chain.undoing)
             self.advance(chain)
 
-    def begin(self, event: Event, route: Route, deadline: float | None) -> Chain:
+    def begin(self, event: Event, route: TopicRoute, deadline: float | None) -> Chain:
         """The chain that an event belongs to; a new one unless it is under way."""
         board = self._board
         chain = board.chains.get(event.correlation_id)
@@ -46,8 +38,7 @@ class Compensation:
             seconds = deadline if deadline is not None else next(limits, None)
             chain = board.chains[event.correlation_id] = Chain(event.correlation_id, seconds, self._runtime.now())
             board.active[chain] = None
-            if chain.due is not None:
-                self._arm(chain, chain.due)
+            arm(self._topics, chain)
         return chain
 
     def advance(self, chain: Chain) -> None:
@@ -57,7 +48,7 @@ class Compensation:
                 self._end(chain)
         elif chain.may_undo:
             if chain.to_undo:
-                self._undo(Undoing(self._board, chain, chain.to_undo.pop()))
+                self._undo(UndoDelivery(self._board, chain, chain.to_undo.pop()))
             elif chain.outcome is None:
                 self._end(chain)
             elif not chain.open:
@@ -82,7 +73,7 @@ class Compensation:
             answer(reply, outcome)
 
     def awaited(self, correlation_id: str, reply: Reply | None) -> ChainOutcome | None:
-        """The outcome of a chain; None: `reply` gets it. Raises KeyError: there is no such chain."""
+        """The outcome of a chain; None: `reply` gets it. Raises KeyError for an unknown chain."""
         chain = self._board.chains.get(correlation_id)
         if chain is None:
             return self._board.ended[correlation_id]
@@ -90,7 +81,7 @@ class Compensation:
             chain.replies.append(reply)
         return None
 
-    def overdue(self, chain: Chain) -> list[Delivery]:
+    def overdue(self, chain: Chain) -> list[EventDelivery]:
         """The deadline of a chain has come. Returns the steps that are withdrawn."""
         if chain.outcome is not None or chain.abandoned:
             return []
@@ -101,36 +92,22 @@ class Compensation:
 
     # Undoing one step
 
-    def _undo(self, undoing: Undoing) -> None:
-        chain, (step, event, terms) = undoing.chain, undoing.completed
-        chain.undoing = undoing
-        undoing.posted = True
-        undoing.due = None
-        if terms.undo_terms.timeout is not None:
-            undoing.due = self._runtime.now() + terms.undo_terms.timeout
-            self._arm(undoing, undoing.due)
-        assert terms.undo is not None
-        assert chain.failure is not None
-        id = f"{event.id}/{step.subscriber}"
-        message = Undo(id, event, step.result, chain.correlation_id, chain.failure)
-        try:
-            post(terms.undo, message, undoing, None, chain.correlation_id)
-        except Exception as error:  # noqa: BLE001 - what a mailbox refuses with, a user's priority function included
-            undoing.error, undoing.settled = error, True
+    def _undo(self, undoing: UndoDelivery) -> None:
+        undoing.chain.undoing = undoing
+        error = undoing.post(self._topics)
+        if error is not None:
             self.over(undoing)
 
-    def over(self, undoing: Undoing) -> None:
+    def over(self, undoing: UndoDelivery) -> None:
         """An attempt to undo has ended."""
-        chain, error = undoing.chain, undoing.error
+        chain, step = undoing.chain, undoing.completed.step
         if chain.undoing is not undoing:
             return  # it had taken too long
-        if undoing.timer is not None:
-            undoing.timer.cancel()
-        if error is not None:
-            self._failed(undoing, error)
+        undoing.cancel_timer()
+        if undoing.error is not None:
+            self._failed(undoing, undoing.error)
             return
         chain.undoing = None
-        step = undoing.completed.step
         chain.undone.append(step)
         now = self._runtime.now()
         self._runtime.events.publish(
@@ -138,42 +115,25 @@ class Compensation:
         )
         self.advance(chain)
 
-    def due(self, undoing: Undoing) -> None:
+    def due(self, undoing: UndoDelivery) -> None:
         """The timer of an attempt to undo has fired."""
         if undoing.chain.undoing is not undoing or undoing.settled:
             return
         if undoing.posted:
-            terms = undoing.completed.terms
-            assert terms.undo is not None
-            assert terms.undo_terms.timeout is not None
-            self._failed(undoing, NoAcknowledgement(terms.undo.path, Undo.__name__, terms.undo_terms.timeout))
+            self._failed(undoing, undoing.unacknowledged())
         else:
             self._undo(undoing)
 
-    def _failed(self, undoing: Undoing, error: BaseException) -> None:
-        chain, completed = undoing.chain, undoing.completed
-        terms, ref = completed.terms.undo_terms, completed.terms.undo
-        assert ref is not None
-        interrupted = is_interruption(error, ref)
-        failures = undoing.failures + (not interrupted)
-        hopeless = not ref.is_alive() or isinstance(error, Fatal | UnhandledMessage)
-        if hopeless or failures >= terms.attempts:
-            self._give_up(chain, completed, error, failures)
+    def _failed(self, undoing: UndoDelivery, error: BaseException) -> None:
+        chain, step = undoing.chain, undoing.completed.step
+        if undoing.fail(error, undoing.terms.attempts) is None:
+            chain.undoing = undoing.again(self._topics)
+            arm(self._topics, chain.undoing)
             return
-        delay = terms.backoff.delay(undoing.tries + 1, None, self._runtime.random)
-        chain.undoing = undoing.again(failures, self._runtime.now() + delay)
-        assert chain.undoing.due is not None
-        self._arm(chain.undoing, chain.undoing.due)
-
-    def _give_up(self, chain: Chain, completed: Completed, error: BaseException, failures: int) -> None:
-        step = completed.step
         chain.undoing = None
-        chain.not_undone.append(NotUndone(step, error, failures))
+        chain.not_undone.append(NotUndone(step, error, undoing.failures))
         now = self._runtime.now()
         self._runtime.events.publish(
             CompensationFailed(self._topics.path, now, chain.correlation_id, step.topic, step.subscriber, error)
         )
         self.advance(chain)
-
-    def _arm(self, what: Undoing | Chain, due: float) -> None:
-        what.timer = self._topics.tell_after(max(0.0, due - self._runtime.now()), UndoDue(what))

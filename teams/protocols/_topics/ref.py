@@ -1,4 +1,4 @@
-"""The ref of topics: what they may be asked, as methods."""
+"""The ref of topics, and their messages."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, Literal, NamedTuple
 
 from actors.spi import ActorRef, Future, current_cell, current_correlation_id
 from supervisors.spi import Backoff, SpecError, SpecFault
-from teams._checks.fields import seconds_faults
-from teams.protocols._given import id_faults, ref_faults
+from teams._checks.fields import id_faults, ref_faults, refuse, seconds_faults
+from teams.protocols._delivery import BACKOFF, Terms
 from teams.protocols._topics.chain import ChainOutcome
 from teams.protocols._topics.choreography import Choreography
-from teams.protocols._topics.delivery import DeadEvent, Published
-from teams.protocols._topics.event import Event, new_id, topic_fault
-from teams.protocols._topics.subscriber import BACKOFF, SubscriberInfo, Terms
+from teams.protocols._topics.event import Event, new_id, topic_faults
+from teams.protocols._topics.publication import DeadEvent, Published
+from teams.protocols._topics.subscriber import SubscriberInfo
 
 
 class Publish(NamedTuple):
@@ -55,7 +55,7 @@ class AwaitChain(NamedTuple):
 
 
 class GetDeadEvents(NamedTuple):
-    """What was not handled, by whom and why."""
+    """Which events were not handled, and why?"""
 
 
 class Redeliver(NamedTuple):
@@ -65,7 +65,7 @@ class Redeliver(NamedTuple):
 
 
 class GetSubscribers(NamedTuple):
-    """Who subscribes."""
+    """List the subscribers."""
 
 
 class TopicsRef(ActorRef[Any]):
@@ -115,7 +115,7 @@ class TopicsRef(ActorRef[Any]):
     ) -> Future[ChainOutcome]:
         """Begins a chain: like `publish`, and answers when the steps of the choreographies have come to their end.
 
-        When nobody hears of `topic` the outcome is `unheard`, with a `NobodyHears` as the error of its failure, which
+        If `topic` has no subscriber the outcome is `unheard`, with a `NobodyHears` as the error of its failure, which
         names the nearest topic there is; unless a choreography ends with it.
         `deadline` is in seconds; by default that of the choreography. Raises SpecError at once, with everything that
         is wrong with the arguments.
@@ -127,7 +127,7 @@ class TopicsRef(ActorRef[Any]):
 
     def chain_outcome(self, correlation_id: str) -> Future[ChainOutcome]:
         """How a chain ends, or has ended; the last 1,000 are remembered. The future raises `UnknownChain`."""
-        _given(id_faults(self.path, "correlation_id", correlation_id))
+        refuse(id_faults(self.path, "correlation_id", correlation_id))
         return self._ask(AwaitChain(correlation_id))
 
     def subscribe(
@@ -141,7 +141,7 @@ class TopicsRef(ActorRef[Any]):
         concurrency: int = 1,
         max_waiting: int = 10_000,
     ) -> Future[None]:
-        """Has `ref` told of every event on the topics that `pattern` names, until it is gone for good.
+        """Delivers every event on the topics that `pattern` names to `ref`, until it has terminated.
 
         Args:
             pattern: a topic in which `*` may stand for one word and `**` for any number of them
@@ -153,20 +153,20 @@ class TopicsRef(ActorRef[Any]):
             concurrency: how many events it may be given at once; beyond 1 they may be handled in any order
             max_waiting: how many may wait for their turn here; what does not fit becomes a dead letter
 
-        What `concurrency` and `max_waiting` say last counts for the subscriber, on whatever patterns.
+        The last `concurrency` and `max_waiting` count for the subscriber, on all its patterns.
         """
         return self._ask(Subscribe(pattern, ref, Terms(attempts, backoff, timeout), concurrency, max_waiting))
 
     def unsubscribe(self, ref: ActorRef[Any], pattern: str | None = None) -> Future[None]:
         """Ends one subscription of `ref`, or all. What was published before is still delivered."""
-        _given(ref_faults(self.path, "ref", ref))
+        refuse(ref_faults(self.path, "ref", ref))
         return self._ask(Unsubscribe(ref, pattern))
 
     def choreograph(self, choreography: Choreography, members: Mapping[str, ActorRef[Any]]) -> Future[None]:
         """Has the members take the steps of a choreography, in place of an earlier one of the same name.
 
-        The future raises `SpecError` with every member and compensation that `members` does not name; what is no
-        choreography or no ref raises it at once.
+        The future raises `SpecError` with every member and compensation that `members` does not name. Another type of
+        argument raises it at once.
         """
         given: object = members
         if not isinstance(given, Mapping):
@@ -174,22 +174,22 @@ class TopicsRef(ActorRef[Any]):
         faults = [fault for name, ref in given.items() for fault in ref_faults(f"{self.path}/{name}", "member", ref)]
         if not isinstance(choreography, Choreography):
             faults.append(SpecFault(self.path, f"choreography: must be made by choreography(), got {choreography!r}"))
-        _given(faults)
+        refuse(faults)
         return self._ask(Choreograph(choreography, dict(members)))
 
     def dead_events(self) -> Future[tuple[DeadEvent, ...]]:
-        """The events that were not handled, oldest first; the last 1,000 unless the topics were told otherwise."""
+        """The events that were not handled, oldest first; by default the last 1,000."""
         return self._ask(GetDeadEvents())
 
     def redeliver(self, subscriber: str | None = None) -> Future[int]:
         """Tries again what was not handled, by the subscriber of this path or by any, and takes it out of quarantine.
 
-        Answers how many events were queued again. Those of subscribers that are gone stay where they are.
+        Returns how many events were queued again. Those of terminated subscribers stay dead.
         """
         return self._ask(Redeliver(subscriber))
 
     def subscribers(self) -> Future[tuple[SubscriberInfo, ...]]:
-        """Who subscribes, and what waits for them."""
+        """The subscribers, with their waiting events."""
         return self._ask(GetSubscribers())
 
     def _event(
@@ -202,14 +202,12 @@ class TopicsRef(ActorRef[Any]):
         *,
         inherit: bool = True,
     ) -> Event:
-        fault = topic_fault(topic)
-        found = [
-            *([] if fault is None else [SpecFault(self.path, fault)]),
-            *id_faults(self.path, "id", id),
-            *id_faults(self.path, "correlation_id", correlation_id),
-            *faults,
-        ]
-        _given(found)
+        refuse(
+            topic_faults(self.path, topic),
+            id_faults(self.path, "id", id),
+            id_faults(self.path, "correlation_id", correlation_id),
+            faults,
+        )
         cell = current_cell()
         id = id if id is not None else new_id(self.runtime.random)
         if correlation_id is None and inherit:
@@ -220,10 +218,3 @@ class TopicsRef(ActorRef[Any]):
     def _ask(self, message: object) -> Future[Any]:
         # No deadline: how long subscribers take is their affair, and the end of the topics settles every request.
         return self.ask(message, block=False, timeout=None)
-
-
-def _given(faults: Iterable[SpecFault]) -> None:
-    """Refuses what was given in the caller, if anything is wrong with it."""
-    found = list(faults)
-    if found:
-        raise SpecError(found)

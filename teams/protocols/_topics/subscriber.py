@@ -1,4 +1,4 @@
-"""Subscribers: who hears of which topics, on which terms, and what waits for them."""
+"""Subscribers: their subscriptions, terms, and waiting events."""
 
 from __future__ import annotations
 
@@ -8,37 +8,23 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from actors.spi import ActorRef
-from supervisors.spi import Backoff, exponential
-from teams.protocols._topics.delivery import Delivery
-
-BACKOFF = exponential()
-"""How long a subscriber that failed is left alone, unless it says otherwise: 0.1 s, doubling to 30 s, full jitter."""
-
-
-class Terms(NamedTuple):
-    """How events are delivered. Times are seconds."""
-
-    attempts: int = 3
-    """How often a subscriber may fail over one event."""
-    backoff: Backoff = BACKOFF
-    """How long it is left alone after each failure."""
-    timeout: float | None = None
-    """Until when an event has to be handled, from the moment it is delivered; beyond, the attempt has failed."""
+from teams.protocols._delivery import Terms
+from teams.protocols._topics.publication import EventDelivery
 
 
 class StepTerms(NamedTuple):
-    """What a subscription is to a choreography."""
+    """The role of a subscription in a choreography."""
 
     choreography: str
     deadline: float | None
     undo: ActorRef[Any] | None
-    """Who undoes the step; None: nothing has to be undone."""
+    """The member that undoes the step; None: it is not undone."""
     undo_terms: Terms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Subscription:
-    """One subscriber's wish to hear of one topic, or of many."""
+class TopicSubscription:
+    """A subscription of one subscriber to one topic, or to many."""
 
     pattern: str
     matches: re.Pattern[str]
@@ -56,12 +42,12 @@ class SubscriberInfo:
     waiting: int
     """How many events wait for their turn."""
     under_way: int
-    """How many it has been given, or gets again after a while."""
+    """How many were delivered to it, or are delivered again after a while."""
     quarantined: bool
 
 
 class Subscriber:
-    """One actor that hears of events: each in the order of publication, `concurrency` at a time."""
+    """One subscribed actor: it gets events in the order of publication, `concurrency` at a time."""
 
     __slots__ = (
         "concurrency",
@@ -79,9 +65,9 @@ class Subscriber:
         self.ref = ref
         self.concurrency = 1
         self.max_waiting = 10_000
-        self.subscriptions: list[Subscription] = []
-        self.waiting: deque[Delivery] = deque()
-        self.out: dict[Delivery, None] = {}
+        self.subscriptions: list[TopicSubscription] = []
+        self.waiting: deque[EventDelivery] = deque()
+        self.out: dict[EventDelivery, None] = {}
         """What it has been given, and what it gets again after a while."""
         self.spent = 0
         """Over how many events, one after another, it failed as often as it may."""
@@ -96,7 +82,7 @@ class Subscriber:
     def idle(self) -> bool:
         return not self.out and not self.waiting
 
-    def heard(self, topic: str) -> Subscription | None:
+    def heard(self, topic: str) -> TopicSubscription | None:
         """By which subscription it hears of a topic: a step of a choreography goes first, then the oldest."""
         found = [each for each in self.subscriptions if each.matches.fullmatch(topic)]
         return next((each for each in found if each.step is not None), found[0] if found else None)

@@ -1,11 +1,11 @@
-"""Topics: events are told to whoever subscribes, and nobody conducts.
+"""Topics: events are delivered to their subscribers.
 
 | message | from | to | meaning |
 |---|---|---|---|
-| `Publish` | anybody | topics | this has happened; answered with `Published` |
+| `Publish` | any | topics | this has happened; answered with `Published` |
 | `Event` | topics | subscriber | this has happened; what its handler returns is the acknowledgement |
 | `Undo` | topics | the member a step names | the chain has failed: take this step back; acknowledged likewise |
-| `Subscribe`, `Unsubscribe`, `Choreograph`, `Redeliver`, ... | anybody | topics | see `TopicsRef` |
+| `Subscribe`, `Unsubscribe`, `Choreograph`, `Redeliver`, ... | any | topics | see `TopicsRef` |
 
 An `Emit` that a handler returns, or a list of them, is published with the correlation id of the event.
 
@@ -16,21 +16,21 @@ it says otherwise.
 States of a chain (the events of one correlation id on the steps of a choreography): *under way* - *completed*; or
 *failed* once a step fails for good or the deadline passes (steps that have not begun are withdrawn, those that have may
 end) - *undoing* (what names an `undo` is undone, one by one, in the reverse of the order of completion) -
-*compensated* or *compensation failed*. A step completed after the deadline is undone then. A chain that begins with an
-event nobody hears is *unheard* at once, unless a choreography ends with that topic; what is emitted further on and
-nobody hears is a dead event and fails nothing.
+*compensated* or *compensation failed*. A step completed after the deadline is undone then. A chain whose first event
+has no subscriber is *unheard* at once, unless a choreography ends with that topic; an event that is emitted later and
+has no subscriber is a dead event and fails nothing.
 
-Promise, whoever crashes or is killed at any step, the topics included, for as long as the topics have their place in
-the tree:
+Promise, under crashes and kills of every participant at any step, the topics included, for as long as the topics have
+their place in the tree:
 
 - Every event that was acknowledged as published reaches every subscriber: its handler is begun at least once, and
   completed exactly once, in order; unless it fails `attempts` times, and then it is a dead event. A kill, or a restart
-  for the sake of a sibling, is no failure of its own. With a `timeout`, an attempt that is overtaken by the next may be
-  completed too.
+  for the sake of a sibling, does not count as a failure. With a `timeout`, an attempt that is overtaken by the next may
+  be completed too.
 - An event published again with its id is not delivered again, for as long as the id is among the last `remember`.
 - A subscriber that fails over an event gets one attempt for the next one; if it fails again it is quarantined, and what
   comes for it is kept as dead events until `redeliver`. The other subscribers notice nothing.
-- A chain that comes to a step whose member is gone for good has failed; nobody else takes the step.
+- A chain that comes to a step whose member has terminated has failed; no other member takes the step.
 - Completed steps of a failed chain are undone in reverse, none twice (a timeout excepted, as above), none that was not
   completed; one that cannot be undone is in the outcome, and the others are undone all the same.
 
@@ -43,26 +43,17 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from actors.spi import Actor, ActorError, ActorRef, Down, UnhandledMessage, answer, handles, post, take_reply, when_gone
-from supervisors.spi import SpecError, SpecFault
+from actors.spi import Actor, ActorError, ActorRef, Down, answer, handles, take_reply
+from supervisors.spi import SpecError
+from teams._checks.fields import count_faults, ref_faults, refuse
 from teams._members.results import Emit, Handoff, answer_fault
-from teams.errors import BadAnswer, NoAcknowledgement, SubscriberInQuarantine, TooManyWaiting, UnknownChain
-from teams.protocols._given import ref_faults
+from teams.errors import BadAnswer, SubscriberInQuarantine, TooManyWaiting, UnknownChain
+from teams.protocols._delivery import DeliveryDue, OutcomesReady, arm
 from teams.protocols._topics.board import Board
 from teams.protocols._topics.chain import Chain, ChainFailure, ChainOutcome
-from teams.protocols._topics.choreography import terms_faults
-from teams.protocols._topics.compensation import Compensation, UndoDue
-from teams.protocols._topics.delivery import (
-    DeadEvent,
-    Delivery,
-    Publication,
-    Published,
-    Reason,
-    Undelivered,
-    is_interruption,
-)
-from teams.protocols._topics.event import Event, new_id, pattern_fault, topic_fault, topic_matcher
-from teams.protocols._topics.receipt import Settled
+from teams.protocols._topics.compensation import Compensation
+from teams.protocols._topics.event import Event, new_id, topic_fault, topic_faults, topic_matcher, topic_pattern_faults
+from teams.protocols._topics.publication import DeadEvent, EventDelivery, Publication, Published, Reason, Undelivered
 from teams.protocols._topics.ref import (
     AwaitChain,
     Choreograph,
@@ -74,10 +65,9 @@ from teams.protocols._topics.ref import (
     TopicsRef,
     Unsubscribe,
 )
-from teams.protocols._topics.subscriber import StepTerms, Subscriber, SubscriberInfo, Subscription
+from teams.protocols._topics.subscriber import StepTerms, Subscriber, SubscriberInfo, TopicSubscription
 from teams.protocols.errors import NobodyHears
 from teams.protocols.events import EventUndelivered, EventUnheard, SubscriberQuarantined
-from teams.resilience.errors import Fatal
 
 PROBATION = 2
 """Over how many events, one after another, a subscriber may fail before it is quarantined. With three attempts for the
@@ -86,9 +76,9 @@ first and one for the second that makes four crashes, one less than the default 
 
 
 class Topics(Actor):
-    """The topics of a team, or of anybody: `child("topics", Topics)`. Its ref is a `TopicsRef`.
+    """The topics of a team or of another tree: `child("topics", Topics)`. Its ref is a `TopicsRef`.
 
-    It runs on the loop: what it keeps is consistent because no handler of its own waits.
+    It runs on the loop. Its state is consistent because none of its handlers waits.
     """
 
     only_host = "loop"
@@ -98,20 +88,16 @@ class Topics(Actor):
     def __init__(self, remember: int = 10_000, max_dead: int = 1_000) -> None:
         """
         Args:
-            remember: of how many events, the last published, the ids are known
+            remember: of how many published events the id is remembered
             max_dead: how many dead events are kept, the last ones
 
         Raises:
-            SpecError: a number below one
+            SpecError: a number below 1
         """
-        given = (("remember", remember), ("max_dead", max_dead))
-        faults = [
-            SpecFault(self.path, f"{name}: must be a whole number from 1, got {value!r}")
-            for name, value in given
-            if type(value) is not int or value < 1
-        ]
-        if faults:
-            raise SpecError(faults)
+        refuse(
+            count_faults(self.path, "remember", remember),
+            count_faults(self.path, "max_dead", max_dead),
+        )
         self._remember = remember
         self._max_dead = max_dead
         self._board = self.kept(Board)
@@ -119,13 +105,11 @@ class Topics(Actor):
 
     def on_start(self) -> None:
         board = self._board
-        if board.ref is None:
-            board.ref = self.ref
-            when_gone(self, board.gone)
+        board.owned_by(self)
         for subscriber in list(board.subscribers.values()):
             subscriber.monitor = self.monitor(subscriber.ref)
             for delivery in subscriber.out:
-                self._arm(delivery)
+                arm(self, delivery)
         self._compensation.resume()
         self._settle_all()
 
@@ -167,8 +151,8 @@ class Topics(Actor):
     def _tell_all(
         self, event: Event, until: str = "queued", deadline: float | None = None
     ) -> tuple[Publication | int, dict[str, Undelivered]]:
-        """Queues a new event. Returns the publication if anybody wants to know, else how many hear of it; and whom it
-        was refused for.
+        """Queues a new event. Returns the publication if a caller or a chain follows it, else the number of
+        subscribers; and the subscribers that it was refused for.
         """
         board = self._board
         route = board.route(event.topic)
@@ -194,7 +178,7 @@ class Topics(Actor):
         refused: dict[str, Undelivered] = {}
         for subscription in subscriptions:
             subscriber = subscription.subscriber
-            delivery = Delivery(board, subscription, event, publication)
+            delivery = EventDelivery(board, subscription, event, publication)
             if publication is None and not (subscriber.out or subscriber.waiting or subscriber.quarantined):
                 self._send(delivery)  # the common case, without a detour
                 continue
@@ -208,7 +192,7 @@ class Topics(Actor):
                 self._fail_chain(chain, ChainFailure(event.topic, path, "gone", None))
         return (publication if publication is not None else heard), refused
 
-    def _deliver(self, delivery: Delivery) -> Undelivered | None:
+    def _deliver(self, delivery: EventDelivery) -> Undelivered | None:
         """Sends an event to one subscriber, or queues it. Returns why it does neither."""
         subscription, publication = delivery.subscription, delivery.publication
         subscriber = subscription.subscriber
@@ -229,20 +213,11 @@ class Topics(Actor):
             waiting.append(delivery)
         return None
 
-    def _send(self, delivery: Delivery) -> None:
-        subscription, event = delivery.subscription, delivery.event
-        subscriber = subscription.subscriber
+    def _send(self, delivery: EventDelivery) -> None:
+        subscriber = delivery.subscription.subscriber
         subscriber.out[delivery] = None
-        delivery.posted = True
-        timeout = subscription.terms.timeout
-        if timeout is not None:
-            delivery.due = self.runtime.now() + timeout
-            self._arm(delivery)
-        elif delivery.tries:
-            delivery.due = None  # it has rested, and need not be acknowledged by any time
-        try:
-            post(subscriber.ref, event, delivery, None, event.correlation_id)
-        except Exception as error:  # noqa: BLE001 - what a mailbox refuses with, a user's priority function included
+        error = delivery.post(self)
+        if error is not None:
             del subscriber.out[delivery]
             self._failed(delivery, error, interrupted=isinstance(error, ActorError))
 
@@ -259,8 +234,8 @@ class Topics(Actor):
     # Outcomes
 
     @handles
-    def settle(self, _: Settled) -> None:
-        """Looks at what has come."""
+    def settle(self, _: OutcomesReady) -> None:
+        """Deals with the outcomes that have come."""
         self._settle_all()
 
     def _settle_all(self) -> None:
@@ -268,20 +243,19 @@ class Topics(Actor):
         board.nudged = False
         settled = board.settled
         while settled:
-            receipt = settled.popleft()
-            if isinstance(receipt, Delivery):
-                self._over(receipt)
+            delivery = settled.popleft()
+            if isinstance(delivery, EventDelivery):
+                self._over(delivery)
             else:
-                self._compensation.over(receipt)
+                self._compensation.over(delivery)
 
-    def _over(self, delivery: Delivery) -> None:
+    def _over(self, delivery: EventDelivery) -> None:
         """An attempt has ended."""
         subscriber = delivery.subscription.subscriber
         if delivery not in subscriber.out:
             return  # it had taken too long
         del subscriber.out[delivery]
-        if delivery.timer is not None:
-            delivery.timer.cancel()
+        delivery.cancel_timer()
         error = delivery.error
         if error is None and delivery.result is not None:
             error = bad_answer(subscriber.path, delivery)
@@ -294,7 +268,7 @@ class Topics(Actor):
         if subscriber.waiting or not subscriber.subscriptions:
             self._pump(subscriber)
 
-    def _handled(self, delivery: Delivery) -> None:
+    def _handled(self, delivery: EventDelivery) -> None:
         publication, step = delivery.publication, delivery.subscription.step
         chain = publication.chain if publication is not None and step is not None else None
         if chain is not None and step is not None:
@@ -305,44 +279,37 @@ class Topics(Actor):
         if publication is not None:
             self._conclude(delivery, publication, None)
 
-    def _emit(self, emit: Emit, cause: Delivery, chain: Chain | None) -> None:
+    def _emit(self, emit: Emit, cause: EventDelivery, chain: Chain | None) -> None:
         """Publishes what a subscriber returned: it belongs to what the event belongs to."""
         sender = cause.subscription.subscriber.path
         now = self.runtime.now()
         event = Event(new_id(self.runtime.random), emit.topic, emit.payload, sender, cause.event.correlation_id, now)
-        fault = topic_fault(emit.topic)
-        if fault is None:
+        faults = topic_faults(sender, emit.topic)
+        if not faults:
             self._tell_all(event)
             return
-        error = SpecError([SpecFault(sender, fault)])
+        error = SpecError(faults)
         self._bury(event, None, "unheard", error, 0)
         if chain is not None:
             self._fail_chain(chain, ChainFailure(str(emit.topic), sender, "unheard", error))
 
-    def _failed(self, delivery: Delivery, error: BaseException, *, interrupted: bool = False) -> None:
-        subscriber, terms = delivery.subscription.subscriber, delivery.subscription.terms
-        failures = delivery.failures
-        if not subscriber.ref.is_alive():
-            self._undelivered(delivery, "gone", error)
-            self._forget(subscriber)
-        elif isinstance(error, Fatal | UnhandledMessage | BadAnswer):
-            delivery.failures += 1
-            self._undelivered(delivery, "fatal", error)
-        elif interrupted or is_interruption(error, subscriber.ref):
-            self._rest(delivery, failures)
-        elif failures + 1 < subscriber.allowed(terms):
-            self._rest(delivery, failures + 1)
-        else:
-            delivery.failures += 1
+    def _failed(self, delivery: EventDelivery, error: BaseException, *, interrupted: bool = False) -> None:
+        subscriber = delivery.subscription.subscriber
+        reason = delivery.fail(error, subscriber.allowed(delivery.terms), interrupted=interrupted)
+        if reason is None:
+            self._rest(delivery)
+            return
+        if reason == "spent":
             subscriber.spent += 1
-            self._undelivered(delivery, "spent", error)
-            if subscriber.spent >= PROBATION and not subscriber.quarantined:
-                self._quarantine(subscriber, error)
+        self._undelivered(delivery, reason, error)
+        if reason == "gone":
+            self._forget(subscriber)
+        elif subscriber.spent >= PROBATION and not subscriber.quarantined:
+            self._quarantine(subscriber, error)
 
-    def _rest(self, delivery: Delivery, failures: int) -> None:
+    def _rest(self, delivery: EventDelivery) -> None:
         """The event comes again after a while. Until then it holds its place, and those behind it wait."""
-        delay = delivery.subscription.terms.backoff.delay(delivery.tries + 1, None, self.runtime.random)
-        following = delivery.again(failures, self.runtime.now() + delay)
+        following = delivery.again(self)
         subscriber = delivery.subscription.subscriber
         subscriber.out[following] = None
         publication = delivery.publication
@@ -352,7 +319,7 @@ class Topics(Actor):
                 self._withdraw(following)
                 return
             publication.chain.open[key] = following
-        self._arm(following)
+        arm(self, following)
 
     def _quarantine(self, subscriber: Subscriber, error: BaseException) -> None:
         subscriber.quarantined = True
@@ -364,7 +331,7 @@ class Topics(Actor):
             if not each.settled:
                 self._undelivered(each, "quarantined", SubscriberInQuarantine(self.path, subscriber.path))
 
-    def _undelivered(self, delivery: Delivery, reason: Reason, error: BaseException | None) -> Undelivered:
+    def _undelivered(self, delivery: EventDelivery, reason: Reason, error: BaseException | None) -> Undelivered:
         """A subscriber does not get an event, or not again."""
         outcome = Undelivered(reason, error, delivery.failures)
         if reason != "withdrawn":
@@ -388,8 +355,8 @@ class Topics(Actor):
                 EventUndelivered(self.path, now, event.topic, event.id, subscriber, reason, error)
             )
 
-    def _conclude(self, delivery: Delivery, publication: Publication, undelivered: Undelivered | None) -> None:
-        """One subscriber has dealt with an event that somebody follows."""
+    def _conclude(self, delivery: EventDelivery, publication: Publication, undelivered: Undelivered | None) -> None:
+        """One subscriber has dealt with an event that a caller or a chain follows."""
         subscriber, step, event = delivery.subscription.subscriber, delivery.subscription.step, delivery.event
         if undelivered is None:
             publication.handled[subscriber.path] = delivery.result
@@ -428,12 +395,11 @@ class Topics(Actor):
         for each in chain.fail(failure):
             self._withdraw(each)
 
-    def _withdraw(self, delivery: Delivery) -> None:
+    def _withdraw(self, delivery: EventDelivery) -> None:
         """A step of a failed chain has not begun, and now will not."""
         subscriber = delivery.subscription.subscriber
         delivery.settled = True
-        if delivery.timer is not None:
-            delivery.timer.cancel()
+        delivery.cancel_timer()
         rested = delivery in subscriber.out
         subscriber.out.pop(delivery, None)
         self._undelivered(delivery, "withdrawn", None)
@@ -443,56 +409,50 @@ class Topics(Actor):
     # Timers
 
     @handles
-    def due(self, due: UndoDue) -> None:
+    def due(self, due: DeliveryDue) -> None:
         """Tries again, or gives up waiting."""
         what = due.what
         if isinstance(what, Chain):
             for each in self._compensation.overdue(what):
                 self._withdraw(each)
             self._compensation.advance(what)
-        elif isinstance(what, Delivery):
+        elif isinstance(what, EventDelivery):
             self._delivery_due(what)
         else:
             self._compensation.due(what)
 
-    def _delivery_due(self, delivery: Delivery) -> None:
-        subscription = delivery.subscription
-        subscriber = subscription.subscriber
+    def _delivery_due(self, delivery: EventDelivery) -> None:
+        subscriber = delivery.subscription.subscriber
         if delivery not in subscriber.out or delivery.settled:
             return
         if not delivery.posted:
             self._send(delivery)
             return
-        assert subscription.terms.timeout is not None
         del subscriber.out[delivery]
-        self._failed(delivery, NoAcknowledgement(subscriber.path, Event.__name__, subscription.terms.timeout))
+        self._failed(delivery, delivery.unacknowledged())
         self._pump(subscriber)
-
-    def _arm(self, delivery: Delivery) -> None:
-        if delivery.due is not None:
-            delivery.timer = self.tell_after(max(0.0, delivery.due - self.runtime.now()), UndoDue(delivery))
 
     # Subscribers
 
     @handles
     def subscribe_to(self, request: Subscribe) -> None:
         """Takes a subscription in."""
-        fault = pattern_fault(request.pattern)
-        faults = [] if fault is None else [SpecFault(self.path, fault)]
-        faults += ref_faults(self.path, "ref", request.ref)
-        faults += terms_faults(self.path, request.terms)
-        for name, value in (("concurrency", request.concurrency), ("max_waiting", request.max_waiting)):
-            if type(value) is not int or value < 1:
-                faults.append(SpecFault(self.path, f"{name}: must be a whole number from 1, got {value!r}"))
-        if faults:
-            raise SpecError(faults)
+        refuse(
+            topic_pattern_faults(self.path, request.pattern),
+            ref_faults(self.path, "ref", request.ref),
+            request.terms.faults(self.path),
+            count_faults(self.path, "concurrency", request.concurrency),
+            count_faults(self.path, "max_waiting", request.max_waiting),
+        )
         subscriber = self._subscriber(request.ref)
         subscriber.concurrency, subscriber.max_waiting = request.concurrency, request.max_waiting
         subscriptions = subscriber.subscriptions
         old = [each for each in subscriptions if each.pattern == request.pattern and each.step is None]
         for each in old:
             subscriptions.remove(each)
-        subscriptions.append(Subscription(request.pattern, topic_matcher(request.pattern), subscriber, request.terms))
+        subscriptions.append(
+            TopicSubscription(request.pattern, topic_matcher(request.pattern), subscriber, request.terms)
+        )
         self._board.routes.clear()
         self._pump(subscriber)
 
@@ -518,8 +478,7 @@ class Topics(Actor):
         """Takes the steps of a choreography in, in place of those of the same name."""
         board, (made, members) = self._board, request
         faults = made.unknown(members)
-        if faults:
-            raise SpecError(faults)
+        refuse(faults)
         for subscriber in board.subscribers.values():
             kept = [
                 each for each in subscriber.subscriptions if each.step is None or each.step.choreography != made.name
@@ -530,7 +489,7 @@ class Topics(Actor):
             undo = members[each.undo] if each.undo is not None else None
             terms = StepTerms(made.name, made.deadline, undo, each.undo_terms)
             subscriber.subscriptions.append(
-                Subscription(each.topic, topic_matcher(each.topic), subscriber, each.terms, terms)
+                TopicSubscription(each.topic, topic_matcher(each.topic), subscriber, each.terms, terms)
             )
         board.choreographies[made.name] = frozenset(made.ends)
         board.vacant.pop(made.name, None)
@@ -540,7 +499,7 @@ class Topics(Actor):
 
     @handles
     def lost(self, down: Down) -> None:
-        """A subscriber has ended; unless it is gone for good, all is as before."""
+        """An incarnation of a subscriber has ended. Nothing changes unless the subscriber has terminated."""
         subscriber = self._board.subscribers.get(down.ref)
         if subscriber is None or subscriber.monitor != down.monitor:
             return
@@ -550,7 +509,7 @@ class Topics(Actor):
             self._forget(subscriber)
 
     def _forget(self, subscriber: Subscriber) -> None:
-        """A subscriber is gone for good, and what it had with it."""
+        """A subscriber has terminated: its events are dead."""
         self._board.subscribers.pop(subscriber.ref, None)
         self._board.routes.clear()
         left = [*subscriber.out, *(each for each in subscriber.waiting if not each.settled)]
@@ -567,21 +526,21 @@ class Topics(Actor):
                 self._undelivered(each, "gone", each.error)
 
     def _dismiss(self, subscriber: Subscriber) -> None:
-        """Nobody is told anything any more, and nothing waits."""
+        """Forgets a subscriber without subscriptions and events."""
         if self._board.subscribers.get(subscriber.ref) is subscriber:
             del self._board.subscribers[subscriber.ref]
             self.demonitor(subscriber.monitor)
 
     @handles
     def list_subscribers(self, _: GetSubscribers) -> tuple[SubscriberInfo, ...]:
-        """Who subscribes."""
+        """The subscribers."""
         return tuple(each.info() for each in self._board.subscribers.values())
 
     # Dead events
 
     @handles
     def list_dead(self, _: GetDeadEvents) -> tuple[DeadEvent, ...]:
-        """What was not handled."""
+        """The dead events."""
         return tuple(self._board.dead)
 
     @handles
@@ -593,7 +552,7 @@ class Topics(Actor):
             if request.path in (None, subscriber.path):
                 subscriber.quarantined = False
                 subscriber.spent = 0
-        again: list[tuple[Subscription, Event]] = []
+        again: list[tuple[TopicSubscription, Event]] = []
         left: deque[DeadEvent] = deque()
         for dead in board.dead:
             found = self._hearers(dead, subscribers) if request.path in (None, dead.subscriber) else []
@@ -602,11 +561,11 @@ class Topics(Actor):
                 left.append(dead)
         board.dead = left
         for subscription, event in again:
-            self._deliver(Delivery(board, subscription, event))
+            self._deliver(EventDelivery(board, subscription, event))
         return len(again)
 
-    def _hearers(self, dead: DeadEvent, subscribers: dict[str, Subscriber]) -> list[Subscription]:
-        """Who would handle a dead event now."""
+    def _hearers(self, dead: DeadEvent, subscribers: dict[str, Subscriber]) -> list[TopicSubscription]:
+        """The subscriptions that would handle a dead event now."""
         if dead.subscriber is None:
             return (
                 list(self._board.route(dead.event.topic).subscriptions) if topic_fault(dead.event.topic) is None else []
@@ -616,7 +575,7 @@ class Topics(Actor):
         return [heard] if heard is not None else []
 
 
-def bad_answer(path: str, delivery: Delivery) -> BadAnswer | None:
+def bad_answer(path: str, delivery: EventDelivery) -> BadAnswer | None:
     """The error of a subscriber's answer that is not a result; None: it is one."""
     wrong = answer_fault(delivery.result)
     if isinstance(delivery.result, Handoff):

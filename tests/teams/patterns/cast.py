@@ -39,7 +39,7 @@ def fails(text: str = "no") -> Work:
 
 
 class Ledger:
-    """Counts what was done to the end, by whom and on what."""
+    """Counts finished work, by member and input."""
 
     def __init__(self) -> None:
         self.begun: Counter[tuple[str, object]] = Counter()

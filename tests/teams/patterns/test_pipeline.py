@@ -65,7 +65,7 @@ def test_every_item_goes_through_every_stage_in_order() -> None:
 
 
 @pytest.mark.parametrize("one", ["text", b"bytes", {"a": 1}, 7, None], ids=str)
-def test_what_is_no_collection_is_one_item_with_one_result(one: Any) -> None:
+def test_a_value_that_is_not_a_collection_is_one_item_with_one_result(one: Any) -> None:
     """Guards single items: text and mappings are not taken apart."""
     assert result_of(pipeline(lambda value: [value]), one) == [one]
 
@@ -112,7 +112,7 @@ def test_a_slow_stage_holds_those_before_it_and_the_source() -> None:
 
 
 def test_a_failure_stops_the_pipeline_and_what_came_out_is_kept() -> None:
-    """Guards on_failure "stop", the default: results by then stand in the error, and nobody works on."""
+    """Guards on_failure "stop", the default: results by then stand in the error, and no work goes on."""
     with crew_of(picky, member("plus", takes(0.5, lambda value: value + 1))) as (sim, crew):
         handle = crew.play(pipeline(stage("check", "picky"), stage("add", "plus")), [1, 3, 5, 6, 7])
         with pytest.raises(RunFailed) as caught:
@@ -239,7 +239,7 @@ def test_results_can_be_seen_while_the_pipeline_goes_on() -> None:
         assert handle.get() == list(range(1, 11))
 
 
-def test_what_a_run_keeps_of_a_pipeline_is_bounded_by_the_places_of_its_stages() -> None:
+def test_a_pipeline_keeps_no_more_items_than_its_stages_have_places() -> None:
     """Guards memory: beside results, nothing grows with the number of items; neither in the run nor in the team."""
     with crew_of(plus, member("again", takes(0.01))) as (sim, crew):
         handle = crew.play(pipeline("again", stage("more", "again", parallel=3)), range(300))

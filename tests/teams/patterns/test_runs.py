@@ -110,7 +110,7 @@ def test_a_halt_ends_the_run_and_its_results_are_kept() -> None:
 
 
 def test_a_team_that_dies_while_it_plays_is_a_typed_error() -> None:
-    """Guards the bad input: the team is stopped while somebody waits for a run of it."""
+    """Guards the bad input: the team is stopped while a caller waits for a run of it."""
     with crew_of(a, slow) as (sim, crew):
         handle = crew.play(sequential("a", "slow"), 1)
         sim.advance(2.0)
@@ -274,7 +274,7 @@ def test_a_coordinator_that_crashes_over_a_step_is_asked_again(plan: FaultPlan) 
     assert ledger.begun == Counter({("a", "1"): 1, ("b", "1"): 1})
 
 
-def test_a_seat_is_free_again_when_the_coordinator_crashes_over_work_that_was_called_off() -> None:
+def test_cancelled_work_frees_its_slot_when_the_coordinator_crashes() -> None:
     """Guards reservations: what a member still did when it was called off is given back, whatever message was lost."""
     with crew_of(member("a", takes(5.0), backoff=constant(0.1))) as (sim, crew):
         busy = sim.runtime.cells["crew/coordinator"]
@@ -306,7 +306,7 @@ def test_a_step_after_a_failed_one_is_not_begun() -> None:
 
 
 @pytest.mark.parametrize("end", ["halt", "stop", "kill"])
-def test_whoever_waits_for_a_goal_is_answered_when_the_team_ends_before_it(end: str) -> None:
+def test_a_caller_that_waits_for_a_goal_is_answered_when_the_team_ends(end: str) -> None:
     """Guards the handle of a goal: its place may go before it has a result."""
 
     async def long(value: object) -> object:
@@ -338,4 +338,4 @@ def test_a_run_of_a_halted_team_says_that_it_is_halted() -> None:
             crew.play(sequential("idle")).get()
         assert isinstance(caught.value.error, TeamHalted)
         crew.reset().get()
-        assert crew.check(sequential("idle", "nobody")) == ("nobody",)
+        assert crew.check(sequential("idle", "zoe")) == ("zoe",)

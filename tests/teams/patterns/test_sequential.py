@@ -78,8 +78,8 @@ def test_a_step_that_never_ends_is_a_timeout() -> None:
         assert crew.roster().get()[0].reserved == 0
 
 
-def test_a_step_for_nobody_is_a_typed_failure() -> None:
-    """Guards the bad input: nobody is capable."""
+def test_a_step_without_a_capable_member_is_a_typed_failure() -> None:
+    """Guards the bad input: no member is capable."""
     error = error_of(sequential(can("fly")), 1, a)
     assert isinstance(error, RunFailed)
     assert isinstance(error.error, StepFailed)
@@ -99,7 +99,7 @@ def test_continue_with_warning_goes_on_with_the_input_and_says_so() -> None:
 
 
 def test_skip_goes_on_without_a_warning() -> None:
-    """Guards the option: what is optional and fails is left out, and the event is no warning."""
+    """Guards the option: what is optional and fails is left out, and the event is not a warning."""
     with crew_of(a, b, member("bad", fails())) as (_, crew):
         handle = crew.play(sequential("a", step("bad", on_failure="skip"), "b"), "")
         assert handle.get() == "ab"
@@ -128,7 +128,7 @@ def test_retry_once_has_its_whole_timeout_again() -> None:
         assert sim.now == 10.0
 
 
-def test_attempts_are_for_crashes_of_whoever_does_it() -> None:
+def test_attempts_are_for_crashes_of_the_member() -> None:
     """Guards the option: the step is given out as often as it may be, and no more."""
     shaky = Shaky(2)
     assert result_of(sequential(step("shaky", attempts=3)), "x", member("shaky", shaky)) == "x!"
@@ -153,7 +153,7 @@ def test_fallbacks_are_tried_in_turn_and_only_after_a_failure() -> None:
 
 
 def test_a_step_whose_condition_is_not_met_is_left_out() -> None:
-    """Guards the option: nobody is called, the input goes on, and an event says why."""
+    """Guards the option: no member is called, the input goes on, and an event says why."""
     with crew_of(a, b) as (_, crew):
         handle = crew.play(sequential(step("a", when=lambda value: value == "yes"), "b"), "no")
         assert handle.get() == "nob"
@@ -339,7 +339,7 @@ class Letters:
 
 
 @pytest.mark.parametrize("yields", [letters, later_letters, Letters(), partial(letters, "abc")])
-def test_a_generator_is_no_step_and_no_part_of_one(yields: Any) -> None:
+def test_a_generator_is_not_a_step_nor_a_part_of_one(yields: Any) -> None:
     """Guards against a generator as a result, of which nothing has run; members refuse it as well."""
     for build in (
         sequential,
@@ -363,11 +363,11 @@ def test_a_condition_and_a_transformation_are_plain_functions() -> None:
         step("a", when=soon, transform=soon)
 
 
-def test_a_class_is_no_target() -> None:
+def test_a_class_is_not_a_target() -> None:
     """Guards a likely mistake: the class of an actor in place of the member."""
 
     class Writer:
-        """Somebody's agent."""
+        """An agent of the user's."""
 
     with pytest.raises(SpecError, match="make it a member"):
         sequential(Writer)  # type: ignore[arg-type]

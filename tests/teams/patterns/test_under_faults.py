@@ -60,9 +60,7 @@ def played_out(sim: Simulation, crew: TeamRef, handle: RunHandle) -> object:
 
 
 @simulate(plan=not_members, examples=50)
-def test_a_run_that_crashes_at_any_step_does_every_step_once_and_has_its_result(
-    sim: Simulation, plan: FaultPlan
-) -> None:
+def test_a_run_that_crashes_at_any_step_does_every_step_once(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the journal: while only the run and the coordinator crash, no member sees anything twice, and the result
     is the one of a quiet run.
     """
@@ -102,7 +100,7 @@ def test_a_step_that_is_done_is_never_begun_again(sim: Simulation, plan: FaultPl
 
 
 @simulate(plan=anything, examples=50)
-def test_a_pipeline_has_every_item_in_its_place_whoever_crashes(sim: Simulation, plan: FaultPlan) -> None:
+def test_a_pipeline_has_every_item_in_its_place_under_any_crashes(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the flow: no item is lost, doubled or out of order, and none goes through a stage again that it has
     passed.
     """
@@ -117,7 +115,7 @@ def test_a_pipeline_has_every_item_in_its_place_whoever_crashes(sim: Simulation,
 
 
 @simulate(plan=anything, examples=40)
-def test_a_pipeline_without_attempts_has_a_result_or_a_failure_for_every_item(sim: Simulation, plan: FaultPlan) -> None:
+def test_a_pipeline_has_a_result_or_a_failure_for_every_item(sim: Simulation, plan: FaultPlan) -> None:
     """Guards "skip": a member that crashes costs the item it had, and no other."""
     ledger = Ledger()
     root = begun(sim, team("crew", *(ledger.member(name, 0.5, then=grown(name)) for name in "ab"), max_restarts=None))
@@ -159,7 +157,7 @@ def test_a_pipeline_reads_an_async_source_again_or_says_that_it_cannot(sim: Simu
 
 @simulate(plan=anything, examples=40)
 def test_a_hierarchy_has_one_result_of_what_everybody_did(sim: Simulation, plan: FaultPlan) -> None:
-    """Guards delegation: the leader hears of every subtask, done or failed, whoever crashes."""
+    """Guards delegation: the leader hears of every subtask, done or failed, under any crashes."""
 
     def lead(value: Any) -> object:
         if isinstance(value, Synthesis):
@@ -181,7 +179,7 @@ def test_a_hierarchy_has_one_result_of_what_everybody_did(sim: Simulation, plan:
 
 @simulate(plan=anything, examples=40)
 def test_a_gate_lets_pass_what_was_approved_and_nothing_else(sim: Simulation, plan: FaultPlan) -> None:
-    """Guards the rounds: every revision has the feedback of the round before, whoever crashes in between."""
+    """Guards the rounds: every revision has the feedback of the round before, under any crashes."""
 
     def write(value: Any) -> object:
         return f"{value.previous}+{value.feedback}" if isinstance(value, Revision) else value
@@ -215,7 +213,7 @@ def test_everybody_of_a_role_works_once_on_what_is_broadcast(sim: Simulation, pl
 @simulate(plan=anything, examples=40)
 @pytest.mark.parametrize("pattern", [sequential("a", "b"), parallel("a", "b"), pipeline("a", "b"), delegate("a", "b")])
 def test_a_run_that_is_cancelled_leaves_nothing_behind(sim: Simulation, plan: FaultPlan, pattern: Any) -> None:
-    """Guards cancelling: whoever crashes meanwhile, no work goes on and every seat is free."""
+    """Guards cancelling: under any crashes, no work goes on and every seat is free."""
     ledger = Ledger()
     root = begun(sim, crew(ledger, "a", "b", seconds=4.0))
     if root is None:

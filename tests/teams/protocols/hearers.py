@@ -17,7 +17,7 @@ SOON = constant(0.1)
 
 
 def insist(ask: Callable[[], Future[T]]) -> T:
-    """Asks until there is an answer: whoever is asked may crash over the question, or be killed."""
+    """Asks until there is an answer: the actor may crash over the question, or be killed."""
     for _ in range(20):
         try:
             return ask().get()

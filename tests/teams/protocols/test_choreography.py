@@ -108,7 +108,7 @@ def refs(root: Any) -> dict[str, ActorRef[Any]]:
     return {id: root.child(id) for id in ORDER}
 
 
-def test_an_order_goes_from_member_to_member_and_nobody_conducts() -> None:
+def test_an_order_goes_from_member_to_member_without_a_conductor() -> None:
     """Guards the reference's order flow."""
     log: Log = []
     with simulation() as sim:
@@ -139,9 +139,9 @@ def test_a_chain_that_begins_unheard_says_so_and_names_the_nearest_topic() -> No
         assert [each.status for each in seen if isinstance(each, ChainEnded)] == ["unheard"]
 
 
-def test_an_event_that_is_unheard_further_on_or_ends_a_choreography_fails_no_chain() -> None:
+def test_a_later_unheard_event_fails_no_chain() -> None:
     """Guards ends of chains, which are often unheard: only how a chain begins has to be heard."""
-    flow: dict[str, Any] = {**FLOW, "order.validated": "nobody.hears"}
+    flow: dict[str, Any] = {**FLOW, "order.validated": "without.subscriber"}
     with simulation() as sim:
         bus = begin(sim, [], order(ends="order.closed"), flow)
         further = bus.chain("order.received", 7).get()
@@ -255,8 +255,8 @@ def test_a_compensation_that_heals_is_tried_again() -> None:
         assert log.count(("undo validator", outcome.correlation_id)) == 1
 
 
-def test_steps_that_have_not_begun_are_withdrawn_and_those_that_have_are_waited_for() -> None:
-    """Guards against undoing while something is still being done, and against doing what is to be undone."""
+def test_a_failed_chain_withdraws_waiting_steps_and_awaits_running_ones() -> None:
+    """Guards against undoing while a step runs, and against running a step that must be undone."""
     log: Log = []
     made = choreography(
         "fan",
@@ -292,7 +292,7 @@ def test_steps_that_have_not_begun_are_withdrawn_and_those_that_have_are_waited_
         assert two.count(("undo validator", "two")) == two.count(("validator", "two")) == 1
 
 
-def test_at_its_deadline_a_chain_fails_and_a_step_that_is_completed_later_is_undone_then() -> None:
+def test_a_step_completed_after_the_deadline_of_its_chain_is_undone() -> None:
     """Guards against a stage that never ends, and against one that ends after all."""
     log: Log = []
     with simulation() as sim:
@@ -397,8 +397,8 @@ def test_those_who_only_listen_cannot_fail_a_chain() -> None:
         assert {each.subscriber for each in bus.dead_events().get()} == {bad.path}
 
 
-def test_a_member_that_is_gone_for_good_fails_the_chain_and_one_that_undoes_is_named() -> None:
-    """Guards typed outcomes for members that nobody restarts."""
+def test_a_terminated_member_fails_the_chain_and_is_named() -> None:
+    """Guards typed outcomes for members that have terminated."""
     log: Log = []
     made = choreography("two", on("a", "validator", undo="payment"), on("b", "inventory"))
     with simulation() as sim:
@@ -419,7 +419,7 @@ def test_a_member_that_is_gone_for_good_fails_the_chain_and_one_that_undoes_is_n
         assert isinstance(outcome.not_undone[0].error, ActorDeadError)
 
 
-def test_an_impossible_topic_fails_the_chain_and_undoes_the_step_that_emitted_it() -> None:
+def test_an_impossible_topic_fails_the_chain_and_undoes_its_step() -> None:
     """Guards against a member that emits nonsense."""
     log: Log = []
     with simulation() as sim:
@@ -429,7 +429,7 @@ def test_an_impossible_topic_fails_the_chain_and_undoes_the_step_that_emitted_it
         assert [what for what, _ in log] == ["validator", "undo validator"]
 
 
-def test_whoever_waits_for_a_chain_hears_of_the_end_of_the_topics() -> None:
+def test_callers_that_wait_for_a_chain_hear_of_the_end_of_the_topics() -> None:
     """Guards every question about a chain."""
     with simulation() as sim:
         bus = begin(sim, [], inventory=(1e6,))
@@ -444,9 +444,7 @@ def test_whoever_waits_for_a_chain_hears_of_the_end_of_the_topics() -> None:
 @simulate(
     plan=faults.plans("team/*", kinds=TROUBLE, max_faults=4, most=16, until=10.0, seconds=(0.1, 1.0)), examples=60
 )
-def test_completed_steps_are_undone_in_reverse_none_twice_and_none_that_was_not_completed(
-    sim: Simulation, plan: FaultPlan
-) -> None:
+def test_exactly_the_completed_steps_are_undone_in_reverse(sim: Simulation, plan: FaultPlan) -> None:
     """Guards the promise of compensation under crashes and kills of the bus and of every member at every step."""
     log: Log = []
     made = choreography(
@@ -518,14 +516,14 @@ def test_all_faults_of_a_choreography_are_reported_at_once() -> None:
         choreography("empty")
 
 
-def test_members_that_do_not_exist_are_all_named_with_the_nearest_that_does() -> None:
+def test_unknown_members_are_all_named_each_with_the_nearest() -> None:
     """Guards the installation of a choreography."""
     with simulation() as sim:
         root = sim.start(tree(hearer("validator", [])))
         bus = bus_of(root)
         with pytest.raises(SpecError) as refused:
             bus.choreograph(
-                choreography("c", on("a", "validater"), on("b", "validator", undo="nobody")),
+                choreography("c", on("a", "validater"), on("b", "validator", undo="missing")),
                 {"validator": root.child("validator")},
             ).get()
         assert len(refused.value.faults) == 2
@@ -533,12 +531,17 @@ def test_members_that_do_not_exist_are_all_named_with_the_nearest_that_does() ->
         assert bus.subscribers().get() == ()
 
 
-def test_an_event_that_nobody_emits_or_hears_is_a_finding() -> None:
+def test_an_event_that_no_step_emits_or_handles_is_a_finding() -> None:
     """Guards against a choreography that stops halfway."""
     made = choreography("c", on("a", "x", emits="b"), on("c", "y", emits=()), starts=("a", "z"), ends=("never",))
     messages = [each.message for each in made.findings()]
     assert len(messages) == 4
-    for part in ("nobody hears 'z'", "nobody hears 'b'", "nobody emits what 'y' waits for", "nobody emits 'never'"):
+    for part in (
+        "no step handles 'z'",
+        "no step handles 'b'",
+        "no step emits what 'y' waits for",
+        "no step emits 'never'",
+    ):
         assert any(part in each for each in messages)
     assert choreography("open", on("a", "x"), on("b", "y")).findings() == ()
 

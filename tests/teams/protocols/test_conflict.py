@@ -33,7 +33,7 @@ claims = st.lists(st.builds(Claim, st.text(), st.integers(0, 3), st.integers(0, 
 
 @given(claims=claims)
 def test_contention_goes_to_the_highest_priority_and_then_to_the_first(claims: list[Claim]) -> None:
-    """Guards the rule against its definition; nobody has to be asked."""
+    """Guards the rule against its definition; no person is asked."""
     resolution = resolve(Contention("disk", tuple(claims)))
     assert isinstance(resolution, Resolved)
     winner = resolution.winner
@@ -81,17 +81,17 @@ def test_a_disagreement_goes_to_a_person_unless_there_is_none() -> None:
 
 @pytest.mark.parametrize("kind", [Contention, Contradiction, Disagreement])
 def test_a_conflict_needs_parties(kind: Any) -> None:
-    """Guards against a winner among nobody."""
+    """Guards against a winner among none."""
     with pytest.raises(SpecError, match="at least one"):
         kind("it", ())
 
 
-def test_settling_with_nobody_is_refused_before_anything_is_resolved() -> None:
+def test_settling_without_a_person_is_refused_before_it_resolves() -> None:
     """Guards bad input, of a conflict that needs no person as well."""
     clear = Contention("disk", (Claim("ann", 1), Claim("bob", 2)))
-    nobody: Any = "p"
+    missing: Any = "p"
     with simulation() as sim, pytest.raises(SpecError, match="person: must be the ref of a Person.*\n.*id: must be"):
-        sim.call(settle(clear, nobody, id=""))
+        sim.call(settle(clear, missing, id=""))
 
 
 class Judge(Actor):
@@ -123,7 +123,7 @@ def test_settling_asks_the_person_where_it_must() -> None:
         ]
 
 
-def test_settling_takes_the_default_when_nobody_answers() -> None:
+def test_settling_takes_the_default_without_an_answer() -> None:
     """Guards the deadline."""
     with simulation() as sim:
         person = sim.start(supervisor("court", child("boss", Person))).child("boss")
@@ -133,7 +133,7 @@ def test_settling_takes_the_default_when_nobody_answers() -> None:
         )
         resolution = sim.call(settle(conflict, person))
         assert resolution.winner == "unknown"
-        assert "nobody answered in time" in resolution.why
+        assert "no answer came in time" in resolution.why
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_settling_takes_the_default_when_nobody_answers() -> None:
         lambda: resolve("a conflict"),  # type: ignore[arg-type]
     ],
 )
-def test_what_nobody_could_decide_is_refused(make: Callable[[], object]) -> None:
+def test_a_conflict_that_cannot_be_decided_is_refused(make: Callable[[], object]) -> None:
     """Guards the decision: of NaN nothing is the most, and what is not hashable cannot be told from others."""
     with pytest.raises(SpecError):
         make()

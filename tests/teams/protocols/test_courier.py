@@ -62,7 +62,7 @@ class SureJob(Receiver):
 
 
 def tree(job: type[Actor], log: list[Any], seconds: float = 0.0, **options: Any) -> SupervisorSpec:
-    """A courier and somebody to send to."""
+    """A courier and a receiver."""
     courier = child("courier", Courier, backoff=SOON)
     member = child("job", job, args=[log, seconds], backoff=SOON, **options)
     return supervisor("team", courier, member, max_restarts=None)
@@ -136,7 +136,7 @@ def test_no_crash_of_the_courier_loses_a_send(sim: Simulation, plan: FaultPlan) 
     examples=60,
 )
 def test_at_most_once_is_never_sent_twice(sim: Simulation, plan: FaultPlan) -> None:
-    """Guards the other guarantee: given up means that nobody knows, acknowledged that it was handled."""
+    """Guards the other guarantee: given up means unknown, acknowledged means handled."""
     log: list[int] = []
     root = sim.start(tree(Job, log, 0.1))
     courier, job = courier_of(root), root.child("job")
@@ -173,7 +173,7 @@ def test_a_receiver_that_fails_as_often_as_it_may_is_given_up() -> None:
         assert len(log) == 3
 
 
-def test_a_fatal_failure_or_nobody_who_takes_the_message_ends_a_send_at_once() -> None:
+def test_a_fatal_failure_or_a_missing_handler_ends_a_send_at_once() -> None:
     """Guards against attempts that cannot help."""
     with simulation() as sim:
         root = sim.start(tree(SureJob, []))
@@ -278,7 +278,7 @@ def test_a_full_mailbox_makes_a_send_wait() -> None:
         assert log == ["first", "second", "third"]
 
 
-def test_whoever_waits_hears_of_the_end_of_the_courier() -> None:
+def test_waiting_callers_hear_of_the_end_of_the_courier() -> None:
     """Guards every question."""
     with simulation() as sim:
         root = sim.start(tree(Job, [], 100.0, shutdown="brutal_kill"))

@@ -65,7 +65,7 @@ def test_the_order_of_votes_does_not_matter(votes: Votes, rule: Rule, order: st.
 
 @given(votes=votes_strategy, rule=st.one_of(rules, st.builds(first_past, st.integers(1, 4))))
 def test_abstentions_never_change_the_outcome(votes: Votes, rule: Rule) -> None:
-    """Guards that no vote is no vote."""
+    """Guards that an abstention does not count."""
     assert tally(votes, rule) == tally({who: vote for who, vote in votes.items() if vote is not None}, rule)
 
 
@@ -168,7 +168,7 @@ def test_bad_arguments_are_refused(make: Callable[[], object]) -> None:
 
 
 def test_every_fault_of_a_decision_is_told_at_once() -> None:
-    """Guards whoever has more than one thing to mend."""
+    """All faults at once."""
     with pytest.raises(SpecError) as refused:
         decision([""], "majority", options="yes", timeout="5")  # type: ignore[arg-type]
     assert len(refused.value.faults) == 4
@@ -202,7 +202,7 @@ async def odd(poll: Poll) -> list[str]:
     return ["yes"]
 
 
-def test_a_team_decides_and_whoever_fails_abstains_with_the_reason() -> None:
+def test_a_participant_that_fails_abstains_with_the_reason() -> None:
     """Guards the pattern: crash, silence, refusal and a bad answer are abstentions; the others decide."""
     works = {"ann": yes, "bob": yes, "cid": no, "dan": never, "eve": broken, "fay": silent, "gus": odd}
     with simulation() as sim:
@@ -231,7 +231,7 @@ def test_without_options_a_vote_has_to_be_countable() -> None:
 
 @simulate(plan=faults.plans(*CREW, kinds=[Crash, Kill, Slow], max_faults=3), examples=25)
 def test_under_faults_a_decision_ends_with_every_participant_accounted_for(sim: Simulation, plan: FaultPlan) -> None:
-    """Guards that nobody's vote is lost in silence, whoever crashes."""
+    """Guards that no vote is lost in silence, under any crashes."""
     names = ["ann", "bob", "cid"]
     crew = begun(sim, team("crew", *(member(name, yes) for name in names)))
     if crew is None:

@@ -76,14 +76,14 @@ def test_it_ends_when_the_predicate_holds() -> None:
         assert (transcript.ended, len(transcript.entries)) == ("until", 3)
 
 
-def test_whoever_crashes_or_is_late_loses_that_turn_and_nothing_else() -> None:
+def test_a_participant_that_crashes_or_is_late_loses_only_that_turn() -> None:
     """Guards the promise, with the reasons."""
     works = {"ann": tea, "bob": broken, "cid": late, "dan": shy}
     with simulation() as sim:
         crew = begun(sim, team("crew", *(member(name, work) for name, work in works.items())))
         assert crew is not None
         transcript = crew.play(discussion(list(works), max_rounds=2, turn_timeout=5.0, until="consensus"), "tea").get()
-        assert transcript.ended == "rounds", "a missed turn is no consent"
+        assert transcript.ended == "rounds", "a missed turn is not consent"
         assert [entry.by for entry in transcript.entries] == list(works) * 2
         assert transcript.said == (Said("ann", 1, "tea"), Said("ann", 2, "tea"))
         missed = {(entry.by, entry.round): entry.why for entry in transcript.entries if isinstance(entry, Missed)}
@@ -116,7 +116,7 @@ def test_bad_arguments_are_refused_with_every_fault(make: Callable[[], object], 
 
 @simulate(plan=faults.plans(*CREW, kinds=[Crash, Kill, Slow], max_faults=3), examples=25)
 def test_under_faults_everybody_has_every_turn_said_or_missed(sim: Simulation, plan: FaultPlan) -> None:
-    """Guards the transcript: complete and in order, whoever crashes."""
+    """Guards the transcript: complete and in order, under any crashes."""
     names = ["ann", "bob", "cid"]
     crew = begun(sim, team("crew", *(member(name, tea) for name in names)))
     if crew is None:

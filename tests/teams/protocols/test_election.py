@@ -29,9 +29,9 @@ from teams.protocols import (
     Leadership,
     Standing,
     StandsForNobody,
-    electorate,
 )
-from teams.protocols._election.candidate import RequestVote, Vote
+from teams.protocols._election import RequestVote, Vote
+from teams.recipes import electorate
 
 OFTEN = 1000
 NAMES = ("ann", "bob", "cid")
@@ -60,7 +60,7 @@ def candidates(root: SupervisorRef, *names: str) -> list[CandidateRef]:
 
 
 def leaders(root: SupervisorRef, *names: str) -> set[Leadership]:
-    """Whom the candidates take for the leader."""
+    """The leader, as the candidates see it."""
     return {each.leader().get() for each in candidates(root, *names)}
 
 
@@ -97,14 +97,14 @@ def test_a_leader_that_crashes_follows_until_it_is_elected_again() -> None:
         (second,) = leaders(root, *others)
         assert second.term > first.term
         assert second.leader != first.leader
-        assert root.child(first.leader).incarnation == 1, "nobody waits until the leader is started again"
+        assert root.child(first.leader).incarnation == 1, "no candidate waits until the leader is started again"
         sim.advance(60)
         assert leaders(root) == {second}, "it is back, and follows"
         assert record.one_leader_a_term()
 
 
-def test_without_a_majority_there_is_no_leader() -> None:
-    """Guards the majority: one of three leads nobody, itself included."""
+def test_without_a_majority_no_candidate_leads() -> None:
+    """Guards the majority: one of three does not lead, not even itself."""
     with simulation() as sim:
         root = sim.start(electorate("vote", *NAMES))
         (first,) = leaders(root)
@@ -154,7 +154,7 @@ def test_an_old_leader_hears_of_the_later_term() -> None:
         assert [(each.term, each.leader) for each in record.resigned] == [(1, "ann")]
 
 
-def test_whoever_waits_for_a_leader_is_told_when_the_candidate_is_gone() -> None:
+def test_callers_that_wait_for_a_leader_hear_of_the_end_of_the_candidate() -> None:
     """Guards owed answers."""
     with simulation() as sim:
         root = sim.start(electorate("vote", "ann", timeout=60.0))
@@ -166,13 +166,13 @@ def test_whoever_waits_for_a_leader_is_told_when_the_candidate_is_gone() -> None
 
 
 class Member(Actor):
-    """Somebody a candidate stands for."""
+    """An actor that a candidate stands for."""
 
     def on_receive(self, message: object) -> None:
         raise RuntimeError("it was told to")
 
 
-def test_a_candidate_leads_only_while_whom_it_stands_for_is_up() -> None:
+def test_a_candidate_leads_only_while_its_actor_is_up() -> None:
     """Guards electorates of members that are no candidates themselves, functions for instance."""
     members = [child(name, Member, backoff=constant(30.0)) for name in NAMES]
     paths = {name: f"root/members/{name}" for name in NAMES}
@@ -192,7 +192,7 @@ def test_a_candidate_leads_only_while_whom_it_stands_for_is_up() -> None:
         assert leaders(vote) == {second}
 
 
-def test_a_candidate_for_nobody_says_so_once_and_stands_when_there_is_somebody() -> None:
+def test_a_candidate_without_its_actor_says_so_once_and_stands_later() -> None:
     """Guards against a slip in a path: without a leader and without a word."""
     path = "root/members/ann"
     tree = supervisor("root", supervisor("members"), electorate("vote", "ann", stand_for={"ann": path}))
@@ -208,7 +208,7 @@ def test_a_candidate_for_nobody_says_so_once_and_stands_when_there_is_somebody()
         assert len(told) == 1
 
 
-def test_whom_a_candidate_stands_for_may_start_later_or_be_restarted_without_a_word() -> None:
+def test_the_actor_of_a_candidate_may_start_later_or_be_restarted() -> None:
     """Guards against a false alarm."""
     tree = supervisor("root", supervisor("members"), electorate("vote", "ann", stand_for={"ann": "root/members/ann"}))
     with simulation() as sim:
@@ -281,7 +281,7 @@ def play(sim: Simulation, names: tuple[str, ...]) -> None:
 
 
 def end_the_leader(sim: Simulation, record: Record) -> None:
-    """Kills whoever was elected last: an election that nothing disturbs is over in a moment."""
+    """Kills the last leader: an election that nothing disturbs is over in a moment."""
     if record.elected:
         ref = sim.runtime.find(record.elected[-1].path)
         if ref is not None and not sim.runtime.injector.healed and ref.is_alive():

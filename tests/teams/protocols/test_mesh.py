@@ -20,7 +20,7 @@ TASKS = 6
 
 
 def first_open(values: Values) -> MeshMove | None:
-    """The next task, whoever takes it."""
+    """The next task, for any member."""
     left = [task for task in range(TASKS) if task not in values["done"]]
     return MeshMove(left[0], "the list") if left else None
 
@@ -67,7 +67,7 @@ def state_of(root: Any) -> SharedStateRef:
 
 
 def test_members_share_the_work_without_doing_any_of_it_twice() -> None:
-    """Guards the plain course: whoever comes second looks again and takes what is next."""
+    """Guards the plain course: the second member looks again and takes the next task."""
     with simulation() as sim:
         world = World()
         state = state_of(sim.start(tree(world)))
@@ -79,7 +79,7 @@ def test_members_share_the_work_without_doing_any_of_it_twice() -> None:
 
 
 def test_an_idle_member_looks_again_when_the_state_changes() -> None:
-    """Guards adaptation: the mesh goes on when somebody else changes the state."""
+    """Guards adaptation: the mesh goes on when other code changes the state."""
     with simulation() as sim:
         world = World()
         state = state_of(sim.start(tree(world)))
@@ -88,7 +88,7 @@ def test_an_idle_member_looks_again_when_the_state_changes() -> None:
         assert sim.call(rest(state, finished))["done"] == [1, 2, 3, 4, 5, 0]
 
 
-def test_an_action_that_changes_nothing_is_not_repeated_until_something_changes() -> None:
+def test_an_action_without_effect_is_not_repeated_until_a_change() -> None:
     """Guards against running in a circle without time passing."""
     tried: list[object] = []
     with simulation() as sim:
@@ -142,7 +142,7 @@ def test_under_faults_every_task_is_done_once(sim: Simulation, plan: FaultPlan) 
     assert sorted(done) == list(range(TASKS))
 
 
-def test_a_member_whose_move_cannot_be_ends_the_mesh_and_does_not_stop_in_silence() -> None:
+def test_an_impossible_move_of_a_member_ends_the_mesh_with_an_error() -> None:
     """Guards against a member that waits for the end of an intention that never began."""
     wrong: Any = MeshMove("it", "r", priority="high")  # type: ignore[arg-type]
     behaviour = Behaviour(lambda values: wrong, lambda move, state: None)

@@ -86,7 +86,7 @@ def peers(sim: Simulation, world: World, **options: Any) -> list[PeerRef]:
     return found
 
 
-def test_a_peer_acts_when_nobody_objects() -> None:
+def test_a_peer_acts_when_no_peer_objects() -> None:
     """Guards the plain course, and its events."""
     with simulation() as sim:
         told: list[object] = []
@@ -132,7 +132,7 @@ def test_a_peer_that_objects_is_yielded_to() -> None:
         assert isinstance(outcome, Yielded)
         assert (outcome.to, outcome.why) == (("mesh/bob",), "never")
         assert [each.to for each in told] == [("mesh/bob",)]
-        assert isinstance(ann.intend(1.0, "private mesh/ann").get(), Acted), "nobody objects to itself"
+        assert isinstance(ann.intend(1.0, "private mesh/ann").get(), Acted), "a peer does not object to itself"
 
 
 def test_a_deadline_bounds_the_wait() -> None:
@@ -172,7 +172,7 @@ def test_acting_ends_with_the_incarnation_and_those_who_wait_go_on_at_once(end: 
         assert isinstance(second.get(), Acted)
         assert sim.now < 10
         assert [each.path for each in failed] == ["mesh/ann"]
-        assert isinstance(bob.intend(1.0, "disk").get(), Acted), "whoever is down does not object"
+        assert isinstance(bob.intend(1.0, "disk").get(), Acted), "a peer that is down does not object"
         assert sim.now < 10
 
 
@@ -201,7 +201,7 @@ def test_an_action_that_raises_is_a_crash() -> None:
         assert "TypeError" in str(outcome.reason)
 
 
-def test_an_asker_is_told_when_the_peer_is_gone_for_good() -> None:
+def test_a_caller_hears_when_the_peer_has_terminated() -> None:
     """Guards owed answers."""
     with simulation() as sim:
         root = sim.start(mesh(World()))
@@ -305,7 +305,7 @@ def test_never_two_act_on_one_resource_and_every_intention_ends(
     assert not world.acting
 
 
-def test_a_bad_intention_is_refused_with_all_its_faults_and_crashes_nobody() -> None:
+def test_a_bad_intention_is_refused_with_all_faults_and_crashes_nothing() -> None:
     """Guards the other peers, who compare it with their own."""
 
     async def act(intention: Intention) -> object:

@@ -60,12 +60,12 @@ def test_after_the_deadline_the_default_takes_effect() -> None:
         person = boss(sim.start(desk()))
         outcome = person.consult("Tea?", default="no", within=60.0).get()
         assert isinstance(outcome, Defaulted)
-        assert (outcome.choice, outcome.why, sim.now) == ("no", "nobody answered in time", 60.0)
+        assert (outcome.choice, outcome.why, sim.now) == ("no", "no answer came in time", 60.0)
         with pytest.raises(NoSuchQuestion):
             person.answer(outcome.question.id, "yes").get()
 
 
-def test_bad_questions_are_refused_with_all_their_faults_and_leave_the_person_alive() -> None:
+def test_bad_questions_are_refused_with_all_faults_and_crash_nothing() -> None:
     """Guards the asker, whose answer a crash over the question would lose."""
     with simulation() as sim:
         person: Any = boss(sim.start(desk()))
@@ -82,7 +82,7 @@ def test_bad_questions_are_refused_with_all_their_faults_and_leave_the_person_al
 
 
 def test_a_question_whose_id_looks_like_ours_keeps_its_answer() -> None:
-    """Guards both askers: one question in place of the other would leave somebody without an answer."""
+    """Guards both askers: one question in place of the other would leave one without an answer."""
     with simulation() as sim:
         person = boss(sim.start(desk()))
         given, made = person.consult("Tea?", id="question-1"), person.consult("Milk?")
@@ -92,7 +92,7 @@ def test_a_question_whose_id_looks_like_ours_keeps_its_answer() -> None:
         assert (given.get().choice, made.get().choice) == ("tea", "milk")
 
 
-def test_what_is_no_answer_is_refused_and_the_question_stays() -> None:
+def test_a_wrong_answer_is_refused_and_the_question_stays() -> None:
     """Guards typed refusals of a front's mistakes."""
     with simulation() as sim:
         person = boss(sim.start(desk()))
@@ -133,7 +133,7 @@ def test_deadlines_run_on_while_the_person_is_down() -> None:
 
 
 def test_when_the_person_is_gone_every_default_takes_effect() -> None:
-    """Guards against waiting for nobody."""
+    """Guards against waiting for a terminated actor."""
     with simulation() as sim:
         root = sim.start(desk())
         asked = boss(root).consult("Tea?", default="no")
@@ -142,7 +142,7 @@ def test_when_the_person_is_gone_every_default_takes_effect() -> None:
         outcome = asked.get()
         assert isinstance(outcome, Defaulted)
         assert outcome.choice == "no"
-        assert "the person is gone" in outcome.why
+        assert "the person has terminated" in outcome.why
 
 
 @simulate(

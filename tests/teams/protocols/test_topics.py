@@ -1,4 +1,4 @@
-"""Topics: what is published reaches every subscriber once, in order, whoever fails."""
+"""Topics: what is published reaches every subscriber once, in order, under any failures."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def same_order(logs: list[list[int]]) -> bool:
     plan=faults.plans("team/*", kinds=TROUBLE, max_faults=4, times=2, most=12, until=12.0, seconds=(0.1, 1.0, 5.0)),
     examples=40,
 )
-def test_whoever_waits_for_the_subscribers_hears_of_each_of_them(sim: Simulation, plan: FaultPlan) -> None:
+def test_a_publisher_that_waits_gets_the_outcome_of_each_subscriber(sim: Simulation, plan: FaultPlan) -> None:
     """Guards `publish(wait=True)`: an outcome for every subscriber, and none before its time."""
     log: list[int] = []
     root = sim.start(
@@ -106,7 +106,7 @@ def test_whoever_waits_for_the_subscribers_hears_of_each_of_them(sim: Simulation
             assert published.undelivered["team/bad"].attempts == 9
 
 
-def test_an_event_nobody_subscribes_to_is_a_dead_event_and_told() -> None:
+def test_an_event_without_a_subscriber_is_a_dead_event_and_reported() -> None:
     """Guards against silence."""
     with simulation() as sim:
         seen = watch(sim)
@@ -116,7 +116,7 @@ def test_an_event_nobody_subscribes_to_is_a_dead_event_and_told() -> None:
         assert [each.topic for each in seen if isinstance(each, EventUnheard)] == ["order.received"]
 
 
-def test_an_unheard_event_is_delivered_when_somebody_subscribes_and_it_is_redelivered() -> None:
+def test_an_unheard_event_is_redelivered_to_a_later_subscriber() -> None:
     """Guards `redeliver`: a dead event is not lost."""
     log: list[int] = []
     with simulation() as sim:
@@ -130,7 +130,7 @@ def test_an_unheard_event_is_delivered_when_somebody_subscribes_and_it_is_redeli
         assert bus.dead_events().get() == ()
 
 
-def test_a_subscriber_that_always_crashes_is_quarantined_and_the_others_are_unharmed() -> None:
+def test_a_subscriber_that_always_crashes_is_quarantined_alone() -> None:
     """Guards the bus against its worst subscriber, and its supervisor against too many crashes."""
     log: list[int] = []
     tried: list[Any] = []
@@ -198,7 +198,7 @@ def test_one_success_ends_the_probation_of_a_subscriber() -> None:
         assert [each.event.payload for each in bus.dead_events().get()] == [1, 3, 5]
 
 
-def test_a_fatal_failure_is_not_tried_again_and_is_no_fault_of_the_subscriber() -> None:
+def test_a_fatal_failure_is_not_retried_nor_held_against_the_subscriber() -> None:
     """Guards `Fatal`: the event is at fault."""
     log: list[Any] = []
     with simulation() as sim:
@@ -242,7 +242,7 @@ def test_events_beyond_the_bound_of_a_slow_subscriber_are_refused_by_type() -> N
         assert [each.reason for each in bus.dead_events().get()] == ["overflow", "overflow"]
 
 
-def test_a_full_mailbox_makes_an_event_wait_and_is_no_failure() -> None:
+def test_a_full_mailbox_makes_an_event_wait_and_is_not_a_failure() -> None:
     """Guards a subscriber that others keep busy against a quarantine."""
     log: list[int] = []
     with simulation() as sim:
@@ -258,7 +258,7 @@ def test_a_full_mailbox_makes_an_event_wait_and_is_no_failure() -> None:
         assert log == ["outside", "outside", 1]
 
 
-def test_an_event_with_a_known_id_is_published_once_for_as_long_as_it_is_remembered() -> None:
+def test_an_event_with_a_remembered_id_is_published_once() -> None:
     """Guards the removal of duplicates, and the bound of its memory."""
     log: list[int] = []
     with simulation() as sim:
@@ -287,7 +287,7 @@ def test_a_second_wait_for_an_event_under_way_gets_the_same_answer() -> None:
         assert log == [1]
 
 
-def test_a_subscriber_that_is_gone_for_good_is_unsubscribed_and_its_events_are_dead() -> None:
+def test_events_of_a_terminated_subscriber_are_dead() -> None:
     """Guards the bus against refs that lead nowhere."""
     with simulation() as sim:
         seen = watch(sim)
@@ -301,6 +301,31 @@ def test_a_subscriber_that_is_gone_for_good_is_unsubscribed_and_its_events_are_d
         assert bus.subscribers().get() == ()
         assert bus.publish("t", 3).get().subscribers == 0
         assert [each.reason for each in seen if isinstance(each, EventUndelivered)] == ["gone"] * 3
+
+
+@pytest.mark.parametrize(("ends", "failures"), [("crash", 1), ("kill", 0)])
+def test_only_a_crash_over_an_event_counts_when_the_subscriber_ends(ends: str, failures: int) -> None:
+    """Guards `attempts` of a dead event: how often the subscriber failed over it."""
+
+    class Fragile(Actor):
+        def on_receive(self, event: object) -> None:
+            assert isinstance(event, Event)
+            if event.payload == "crash":
+                raise ValueError
+
+    with simulation() as sim:
+        root = sim.start(tree(child("a", Fragile, restart="temporary", shutdown="brutal_kill")))
+        bus, a = bus_of(root), root.child("a")
+        bus.subscribe("t", a).get()
+        if ends == "kill":
+            a.suspend()
+            sim.settle()
+        published = bus.publish("t", ends, wait=True)
+        sim.settle()
+        if ends == "kill":
+            root.terminate_child("a").get()
+        outcome = published.get().undelivered["team/a"]
+        assert (outcome.reason, outcome.attempts) == ("gone", failures)
 
 
 def test_unsubscribing_ends_what_is_published_later_and_not_what_waits() -> None:
@@ -391,7 +416,7 @@ def test_an_emitted_event_with_an_impossible_topic_is_a_dead_event() -> None:
         assert bus.redeliver().get() == 0
 
 
-def test_whoever_waits_hears_of_the_end_of_the_topics() -> None:
+def test_waiting_callers_hear_of_the_end_of_the_topics() -> None:
     """Guards every question: the bus that dies while it is asked answers by its end."""
     with simulation() as sim:
         root = sim.start(tree(hearer("a", [], 100.0, shutdown="brutal_kill")))
@@ -404,7 +429,7 @@ def test_whoever_waits_hears_of_the_end_of_the_topics() -> None:
             waiting.get()
 
 
-def test_with_more_concurrency_a_subscriber_is_given_so_many_events_at_once() -> None:
+def test_a_subscriber_gets_as_many_events_at_once_as_its_concurrency() -> None:
     """Guards `concurrency`."""
     log: list[int] = []
 
@@ -421,7 +446,7 @@ def test_with_more_concurrency_a_subscriber_is_given_so_many_events_at_once() ->
         assert sorted(log) == [0, 1, 2]
 
 
-def test_a_bus_that_is_killed_while_an_event_is_tried_again_goes_on_with_it() -> None:
+def test_topics_that_are_killed_during_a_retry_go_on_with_it() -> None:
     """Guards what a new incarnation of the bus begins with: a rest that is not over, and one that is."""
     log: list[Any] = []
     errors = [ValueError("once"), None]
@@ -477,7 +502,7 @@ async def test_subscribers_in_threads_of_their_own_acknowledge_from_there() -> N
         assert logs == [[*range(51)]] * 4
 
 
-def test_bad_subscriptions_are_refused_with_all_their_faults_and_leave_the_bus_alive() -> None:
+def test_bad_subscriptions_are_refused_with_all_faults_and_crash_nothing() -> None:
     """Guards the values of `subscribe`, `publish` and the constructor."""
     with simulation() as sim:
         root = sim.start(tree(hearer("a", [])))

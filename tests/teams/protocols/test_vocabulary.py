@@ -25,7 +25,7 @@ def test_a_notice_is_frozen_and_needs_what_it_is_about(kind: Any) -> None:
     assert notice.trace == {"traceparent": "00-1-2-01"}
 
 
-def test_a_notice_says_who_sent_it_and_when_and_belongs_to_what_is_being_handled() -> None:
+def test_a_notice_has_sender_time_and_the_id_of_the_message_in_hand() -> None:
     """Guards `now`."""
 
     class Scout(Actor):

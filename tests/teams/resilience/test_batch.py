@@ -64,7 +64,7 @@ def test_a_wrong_answer_reaches_each_caller(answer: str, error: type[Exception])
 
 
 @pytest.mark.parametrize("error", [Broken("x"), SystemExit(3)])
-def test_what_the_function_raises_reaches_each_caller_and_nobody_else(error: BaseException) -> None:
+def test_an_exception_of_the_function_reaches_each_caller_only(error: BaseException) -> None:
     """Guards the event loop too: a SystemExit in a task of its own would end it."""
 
     async def call(items: list[int]) -> list[int]:
@@ -86,7 +86,7 @@ def test_what_the_function_raises_reaches_each_caller_and_nobody_else(error: Bas
     assert play(main)[0] == [error, error]
 
 
-def test_a_caller_that_leaves_early_is_left_out_and_one_that_leaves_late_disturbs_nobody() -> None:
+def test_a_cancelled_caller_of_a_batch_does_not_disturb_the_others() -> None:
     """Guards the others in the batch from cancellations."""
     bulk = Bulk()
     visits = [Visit(takes=5, leaves_after=0.5), Visit(takes=5, leaves_after=3, key=1), Visit(takes=5, key=2)]
@@ -100,7 +100,7 @@ def test_a_caller_that_leaves_early_is_left_out_and_one_that_leaves_late_disturb
 
 
 def test_the_last_caller_that_leaves_ends_the_batch() -> None:
-    """Guards work that nobody waits for any more."""
+    """Guards work without a waiting caller."""
     bulk = Bulk()
 
     async def main() -> list[Visit | BaseException]:
@@ -111,7 +111,7 @@ def test_the_last_caller_that_leaves_ends_the_batch() -> None:
     assert bulk.cancelled == 1
 
 
-def test_a_policy_inside_is_around_the_whole_batch_and_one_outside_around_each_call() -> None:
+def test_a_policy_inside_a_batch_is_around_it_and_outside_around_each() -> None:
     """Guards the composition in both orders, and that policies inside tell the actor's events."""
     inside, outside = Bulk(), Bulk()
     bad = Visit(fails=True)
@@ -131,7 +131,7 @@ def test_a_policy_inside_is_around_the_whole_batch_and_one_outside_around_each_c
 
 @pytest.mark.parametrize("answer", [None, 5, "ab", b"ab", {1: "a", 2: "b"}, {1, 2}, iter([1, 2])])
 def test_what_has_no_result_for_each_item_in_order_is_refused(answer: object) -> None:
-    """Guards the callers: the letters of a text, or the keys of a mapping, are nobody's results."""
+    """Guards the callers: the letters of a text, or the keys of a mapping, are not results."""
 
     async def bulk(items: list[int]) -> Any:
         return answer
@@ -154,7 +154,7 @@ def test_a_call_has_one_argument_the_item() -> None:
 
 
 @given(VISITS, st.integers(1, 4), st.sampled_from([0.0, 0.5, 2.0]))
-def test_every_item_goes_out_once_in_a_batch_that_is_not_too_big_and_gets_its_own_result(
+def test_every_item_is_in_one_batch_and_gets_its_own_result(
     visits: list[Visit], max_size: int, max_delay: float
 ) -> None:
     """Guards conservation for any arrivals, failures and cancellations."""

@@ -51,7 +51,7 @@ def test_a_slot_whose_new_owner_leaves_goes_to_the_next() -> None:
     assert isinstance(outcomes[2], int)
 
 
-def test_a_call_inside_as_many_as_there_are_slots_is_refused_at_once_and_named() -> None:
+def test_a_call_inside_as_many_calls_as_slots_is_refused_at_once() -> None:
     """Guards against a wait for oneself; `retry` does not take it for something that passes."""
     policy = bulkhead(2)
 

@@ -98,7 +98,7 @@ def test_a_cancelled_flight_lands_in_another_call() -> None:
 
 
 def test_a_failed_flight_fails_for_the_one_who_made_the_call() -> None:
-    """Guards those who wait from the failure of somebody else's call, and failures from being remembered."""
+    """Guards those who wait from the failure of another call, and failures from being remembered."""
     ends = iter([True, False])
 
     async def call() -> str:
@@ -154,7 +154,7 @@ def test_a_key_function_says_what_is_alike() -> None:
 
 
 def test_clear_forgets_what_is_remembered_and_what_is_under_way() -> None:
-    """Guards an answer from before the change that made somebody clear the cache."""
+    """Guards an answer from before the change that made the user clear the cache."""
     service = Service()
     policy = cache(ttl=60)
     cached = policy(service.call)
@@ -205,7 +205,7 @@ def test_never_two_flights_of_a_key_nor_more_answers_than_the_bound(
     assert policy.statistics.size <= max_size
     assert policy.statistics.misses == len(service.begun)
     made = [each.args[0] for each in outcomes if isinstance(each, Broken)]
-    assert len(made) == len(set(made))  # nobody got somebody else's failure
+    assert len(made) == len(set(made))  # no caller got the failure of another
     for visit, outcome in zip(visits, outcomes, strict=True):
         if isinstance(outcome, int):
             assert service.seen[outcome].key == visit.key

@@ -94,7 +94,7 @@ def test_a_failed_probe_opens_it_for_as_long_again() -> None:
 
 
 def test_a_cancelled_probe_gives_the_probe_back() -> None:
-    """Guards a breaker that nobody could close any more."""
+    """Guards a breaker that could not close any more."""
     service = Service()
     guarded = circuit_breaker(failures=1, reset_after=10)(service.call)
 
@@ -119,7 +119,7 @@ def test_what_on_does_not_mean_is_neither_failure_nor_success() -> None:
     assert play(main)[0] is CircuitState.CLOSED
 
 
-def test_a_refusal_by_a_policy_inside_is_no_failure_of_the_service() -> None:
+def test_a_refusal_by_a_policy_inside_is_not_a_failure_of_the_service() -> None:
     """Guards our own overload from looking like a broken service."""
     service = Service()
     breaker = circuit_breaker(failures=1, reset_after=10)

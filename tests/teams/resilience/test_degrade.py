@@ -13,7 +13,7 @@ from teams.resilience import DegradationEnded, Degraded, WrongCall, degrade
 from tests.teams.resilience.cast import VISITS, Service, Visit, crowd, play
 
 
-def test_from_the_threshold_on_the_fast_function_answers_with_the_same_arguments() -> None:
+def test_at_the_threshold_the_fast_function_gets_the_same_arguments() -> None:
     """Guards the load function, the edge, and the events, one for each change."""
     loads = iter([0.5, 0.8, 0.9, 0.79])
     service = Service()
@@ -43,7 +43,7 @@ def test_between_until_and_threshold_it_stays_as_it_is() -> None:
 
 
 @given(VISITS, st.integers(1, 5), st.sampled_from([0.2, 0.5, 0.8, 1.0]))
-def test_with_a_limit_no_more_full_calls_are_under_way_than_the_threshold_allows(
+def test_a_limit_bounds_the_full_calls_under_way_by_the_threshold(
     visits: list[Visit], limit: int, threshold: float
 ) -> None:
     """Guards the bound for any arrivals, failures and cancellations: the load goes down again, too."""
@@ -60,7 +60,7 @@ def test_with_a_limit_no_more_full_calls_are_under_way_than_the_threshold_allows
 
 
 @pytest.mark.parametrize("load", [None, "high", float("nan"), object()])
-def test_a_load_that_is_no_number_is_a_typed_error(load: Any) -> None:
+def test_a_load_that_is_not_a_number_is_a_typed_error(load: Any) -> None:
     """Guards the caller: of NaN nothing is above, and the service would never degrade."""
 
     async def full() -> str:

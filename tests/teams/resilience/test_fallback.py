@@ -76,8 +76,8 @@ def test_what_on_does_not_mean_is_raised_as_it_is() -> None:
     play(main)
 
 
-def test_a_cancellation_is_no_failure() -> None:
-    """Guards whoever cancels the caller."""
+def test_a_cancellation_is_not_a_failure() -> None:
+    """Guards the cancellation of the caller."""
 
     async def main() -> bool:
         task = asyncio.ensure_future(fallback(value="later")(primary)("cancel"))

@@ -17,7 +17,7 @@ from tests.support import in_loop
 from tests.teams.resilience.cast import QUARTERS, VISITS, Broken, Service, Stage, Visit, crowd, play
 
 
-def test_it_ends_what_is_under_way_and_refuses_what_comes_until_it_is_reset() -> None:
+def test_it_ends_calls_under_way_and_refuses_others_until_it_is_reset() -> None:
     """Guards the switch, its reason and its events."""
     service = Service()
     switch = kill_switch()
@@ -41,7 +41,7 @@ def test_it_ends_what_is_under_way_and_refuses_what_comes_until_it_is_reset() ->
     assert len(seen.of(CallRefused)) == 3
 
 
-def test_nobody_tries_again_but_a_fallback_may_answer() -> None:
+def test_a_thrown_switch_is_not_retried_but_a_fallback_may_answer() -> None:
     """Guards that a thrown switch is fatal to `retry` and a failure to `fallback`."""
     service = Service()
     switch = kill_switch()
@@ -166,7 +166,7 @@ def test_while_it_is_thrown_nothing_is_under_way(visits: list[Visit], at: float,
 
 @pytest.mark.parametrize("reason", ["", None])
 def test_a_switch_is_thrown_without_a_reason_as_well(reason: Any) -> None:
-    """Guards whoever throws it: it is no time to be told that the reason is missing."""
+    """An emergency needs no reason."""
     switch = kill_switch()
     switch.throw(reason)
-    assert switch.thrown == "somebody threw it"
+    assert switch.thrown == "it was thrown"

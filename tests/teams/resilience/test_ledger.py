@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from actors import Future
 from supervisors import SpecError
 from teams.resilience import ResourcePool
-from teams.resilience._ledger import Claim, Ledger
+from teams.resilience._ledger import ResourceClaim, ResourceLedger
 
 POOLS = {"db": ResourcePool.count(3), "memory": ResourcePool.amount(1.0), "api": ResourcePool.rate(2, per=10.0)}
 AMOUNTS = {"db": st.integers(1, 3), "memory": st.sampled_from([0.1, 0.2, 0.3, 0.7, 1.0]), "api": st.integers(1, 2)}
@@ -22,25 +22,25 @@ WANTS = st.sets(st.sampled_from(sorted(AMOUNTS)), min_size=1).flatmap(
 )
 
 
-def claim(priority: int = 0, **wants: float) -> Claim:
-    """A claim of nobody's."""
-    return Claim(wants, priority, None, 0)
+def claim(priority: int = 0, **wants: float) -> ResourceClaim:
+    """A claim without an actor."""
+    return ResourceClaim(wants, priority, None, 0)
 
 
-def ledger(**pools: ResourcePool) -> Ledger:
+def ledger(**pools: ResourcePool) -> ResourceLedger:
     """A ledger of these pools."""
-    made = Ledger()
+    made = ResourceLedger()
     made.pools = pools
     return made
 
 
-def waiting(made: Ledger, *claims: Claim, at: float = 0.0, ageing: float = 10.0) -> None:
+def waiting(made: ResourceLedger, *claims: ResourceClaim, at: float = 0.0, ageing: float = 10.0) -> None:
     """Has the claims wait, in this order."""
     for each in claims:
         made.join(each, Future[Any](), at, ageing)
 
 
-def granted(made: Ledger, now: float = 0.0) -> list[Claim]:
+def granted(made: ResourceLedger, now: float = 0.0) -> list[ResourceClaim]:
     """What is granted now."""
     return [each.claim for each in made.grant(now)]
 
@@ -73,7 +73,7 @@ def test_higher_priority_comes_first_and_waiting_makes_it_grow() -> None:
 
 
 def test_small_claims_do_not_starve_a_big_one_and_others_pass() -> None:
-    """Guards the head of the line: nobody behind it takes of what it waits for."""
+    """Guards the head of the line: no claim behind it takes of what it waits for."""
     made = ledger(db=ResourcePool.count(3), cpu=ResourcePool.count(1))
     held, big, small, other = claim(db=1), claim(db=3), claim(db=1), claim(cpu=1)
     waiting(made, held, big, small, other)
@@ -153,21 +153,21 @@ class LedgerMachine(RuleBasedStateMachine):
             self.begun += [(self.now, each.claim.wants.get("api", 0))]
 
     @rule(wants=WANTS, priority=st.integers(0, 2))
-    def somebody_asks(self, wants: dict[str, float], priority: int) -> None:
+    def a_client_asks(self, wants: dict[str, float], priority: int) -> None:
         """A claim that could be granted."""
         waiting(self.ledger, claim(priority, **wants), at=self.now)
         self.serve()
 
     @precondition(lambda self: self.ledger.held)
     @rule(data=st.data())
-    def somebody_is_done(self, data: st.DataObject) -> None:
+    def a_holder_is_done(self, data: st.DataObject) -> None:
         """A release."""
         self.ledger.release(data.draw(st.sampled_from(list(self.ledger.held))))
         self.serve()
 
     @precondition(lambda self: self.ledger.waiting)
     @rule(data=st.data())
-    def somebody_leaves(self, data: st.DataObject) -> None:
+    def a_client_leaves(self, data: st.DataObject) -> None:
         """A claim that is given up."""
         each = data.draw(st.sampled_from(list(self.ledger.waiting.values())))
         assert self.ledger.drop(each.claim) is each
@@ -188,7 +188,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert sum(amount for at, amount in self.begun if start <= at < start + 10.0) <= 2
 
     @invariant()
-    def nobody_waits_for_nothing(self) -> None:
+    def every_wait_has_a_reason(self) -> None:
         """The first in line waits only for what is taken."""
         if self.ledger.waiting:
             wants = min(self.ledger.waiting.values(), key=lambda each: each.rank).claim.wants
@@ -218,8 +218,8 @@ TestLedger.settings = settings(max_examples=50, stateful_step_count=25)
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
-def test_nobody_waits_behind_more_than_ageing_allows(priorities: list[int]) -> None:
-    """Guards against starvation: whoever is later by `ageing` seconds for each step of priority comes later."""
+def test_no_claim_waits_behind_more_than_ageing_allows(priorities: list[int]) -> None:
+    """Guards against starvation: a claim that is later by `ageing` seconds for each step of priority comes later."""
     made = ledger(db=ResourcePool.count(1))
     low, held = claim(-3, db=1), claim(db=1)
     waiting(made, held)

@@ -56,7 +56,7 @@ def test_without_waiting_it_says_how_long() -> None:
     assert service.begun == [0.0, 8.0]
 
 
-def test_whoever_leaves_the_line_leaves_its_place_to_the_next() -> None:
+def test_a_caller_that_leaves_the_queue_leaves_its_place_to_the_next() -> None:
     """Guards the rate from those who never began."""
     service = Service()
 

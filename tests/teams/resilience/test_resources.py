@@ -1,4 +1,4 @@
-"""Resources: granted as a whole, in order, and given back whatever happens to whom."""
+"""Resources: granted as a whole, in order, and given back under any crashes."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_a_holder_that_never_says_so_is_found_out(meanwhile: str) -> None:
 
 
 def test_out_of_time_nothing_is_held() -> None:
-    """Guards the timeout, and the claim of whoever came in vain."""
+    """Guards the timeout, and the claim that timed out."""
     world = World()
     with simulation() as sim:
         root = sim.start(team(world))
@@ -264,7 +264,7 @@ def test_what_can_never_be_granted_is_refused_at_once_with_every_fault() -> None
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        ({"pools": {}}, "give at least one"),
+        ({"pools": {}}, "must have at least one entry"),
         ({"pools": ["db"]}, "pools: must be a mapping"),
         ({"pools": POOLS, "ageing": "long"}, "ageing: must be more than 0 seconds, got 'long'"),
         ({"pools": {"db": {"kind": "count"}}}, "team/resources/db: size"),
@@ -288,7 +288,7 @@ def test_pools_may_be_written_as_tables() -> None:
 
 
 @pytest.mark.parametrize("end", ["kill", "crash"])
-def test_a_restart_of_resources_forgets_nobody(end: str) -> None:
+def test_a_restart_of_resources_forgets_no_claim(end: str) -> None:
     """Guards what is kept: holders hold, and those who wait are served."""
     world = World()
     with simulation() as sim:
@@ -305,8 +305,8 @@ def test_a_restart_of_resources_forgets_nobody(end: str) -> None:
     assert world.order == [("ann", 0.0), ("bob", 4.0), ("cid", 8.0)]
 
 
-def test_when_resources_are_gone_for_good_those_who_wait_hear_of_it() -> None:
-    """Guards against waiting for nobody."""
+def test_waiting_clients_hear_when_resources_have_terminated() -> None:
+    """Guards against waiting for a terminated actor."""
     world = World()
     with simulation() as sim:
         root = sim.start(team(world))
@@ -320,7 +320,7 @@ def test_when_resources_are_gone_for_good_those_who_wait_hear_of_it() -> None:
 
 
 def test_a_grant_is_for_one_block_at_a_time() -> None:
-    """Guards against giving back what somebody else holds."""
+    """Guards against giving back what another holds."""
     with simulation() as sim:
         root = sim.start(team(World()))
 
@@ -411,7 +411,7 @@ def shared(sim: Simulation, jobs: list[Job]) -> None:
 
 
 @simulate(plan=faults.plans("team/**", kinds=[Crash, Kill], max_faults=3, most=12), examples=15, jobs=JOBS)
-def test_nothing_is_exceeded_and_nothing_is_lost_whoever_crashes(
+def test_no_pool_is_exceeded_and_no_claim_is_lost_under_any_crashes(
     sim: Simulation, plan: FaultPlan, jobs: list[Job]
 ) -> None:
     """Guards the promise of `Resources` under crashes and kills of holders and of itself, at every step."""
@@ -428,7 +428,7 @@ def test_nothing_is_exceeded_and_nothing_is_lost_under_any_fault(
 
 @in_loop
 async def test_a_plain_with_on_an_event_loop_is_refused_and_not_tried_for_ever() -> None:
-    """Guards the loop: a wait that cannot begin is no crash of `Resources`, after which it would be asked again."""
+    """Guards the loop: a wait that cannot begin is not a crash of `Resources`, after which it would be asked again."""
     runtime = await asyncio.to_thread(Runtime(log=False).__enter__)
     ref = await runtime.spawn(Resources, args={"pools": POOLS})
     with pytest.raises(BlockingCallError), resources(ref).acquire({"db": 1}):

@@ -88,7 +88,7 @@ def test_the_last_exception_is_raised_with_a_note_of_how_many_attempts() -> None
 def test_an_exception_that_is_raised_over_and_over_has_the_last_note_alone() -> None:
     """Guards against notes that pile up on one object; what others noted on it stays."""
     singleton = Broken("always the same")
-    singleton.add_note("of somebody else")
+    singleton.add_note("of another")
     script = Script(singleton)
 
     async def main() -> list[str]:
@@ -98,7 +98,7 @@ def test_an_exception_that_is_raised_over_and_over_has_the_last_note_alone() -> 
         return singleton.__notes__
 
     gave_up = "Script (called in Stage-1): gave up after 2 attempts in 2 s"
-    assert play(main)[0] == ["of somebody else", gave_up]
+    assert play(main)[0] == ["of another", gave_up]
 
 
 @pytest.mark.parametrize(

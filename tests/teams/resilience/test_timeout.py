@@ -43,8 +43,8 @@ def test_a_timeout_of_the_call_itself_is_raised_as_it_is() -> None:
     assert play(main)[1].of(CallTimedOut) == []
 
 
-def test_a_cancellation_from_outside_is_no_timeout() -> None:
-    """Guards whoever cancels the caller."""
+def test_a_cancellation_from_outside_is_not_a_timeout() -> None:
+    """Guards the cancellation of the caller."""
 
     async def main() -> bool:
         task = asyncio.ensure_future(timeout(5)(sleep)(10))

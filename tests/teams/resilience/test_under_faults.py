@@ -84,7 +84,7 @@ KINDS: list[tuple[Callable[[], Policy], Callable[[Service], bool]]] = [
 def test_no_bound_is_exceeded_and_no_slot_is_lost(
     sim: Simulation, plan: FaultPlan, make: Callable[[], Policy], holds: Callable[[Service], bool]
 ) -> None:
-    """Guards slots, turns, flights and counts from the end of whoever has them."""
+    """Guards slots, turns, flights and counts from the end of their holder."""
     service = Service()
     shared(sim, make()(service.call), lambda: holds(service))
     assert service.under_way == 0

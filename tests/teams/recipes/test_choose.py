@@ -12,8 +12,8 @@ from pydantic import ValidationError
 import teams.patterns
 import teams.protocols
 from supervisors import SpecError
-from teams.patterns import Situation, choose
-from teams.patterns._choose import PatternName
+from teams.recipes import Situation, choose
+from teams.recipes._choose import PatternName
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_choice_is_the_name_of_what_makes_the_pattern(name: str) -> None:
 
 
 @pytest.mark.parametrize("bad", [{"workflow": "zigzag"}, {"speed": 3}, {"moon": "full"}], ids=str)
-def test_what_is_no_situation_is_refused(bad: Any) -> None:
+def test_a_value_that_is_not_a_situation_is_refused(bad: Any) -> None:
     """Guards bad input: unknown values and unknown names."""
     with pytest.raises(ValidationError):
         Situation(**bad)

@@ -1,7 +1,7 @@
-"""Emergency fast-track: the fewest steps there can be, before all other work.
+"""Emergency fast-track: as few steps as possible, before all other work.
 
-Analysis and fix go on at once, nothing is tried twice, the only test is a smoke test. Any failure ends it at once:
-in an emergency a person has to know now.
+Analysis and fix run at once, each step has one attempt, and the only test is a smoke test. Any failure ends the run at
+once, because in an emergency a person must know immediately.
 """
 
 from __future__ import annotations
@@ -9,31 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError
-from teams._checks.fields import priority_faults, seconds_faults
-from teams._dispatch.gather import fail_fast
-from teams._members.priority import Priority
-from teams._runs.context import RunContext
-from teams._runs.pattern import Pattern, Target, target_faults
-from teams.errors import GatherFailed, NotApproved
-from teams.patterns._verdict import Rejected, verdict
+from supervisors import SpecError
+from teams import BadVerdict, GatherFailed, NotApproved, Pattern, Priority, RunContext, fail_fast, step
+from teams.patterns import Approved, Rejected, parallel
+from teams.recipes._checks import Target, refusals
 
 
 @dataclass(frozen=True, slots=True)
 class FastTracked:
-    """What came of an emergency."""
+    """The results of a fast-track."""
 
     analysis: object
     fix: object
     note: object
-    """What the smoke test said in approving."""
+    """The note of the approval."""
     deployed: object
     """The result of the deployment; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class FastTrack(Pattern):
-    """Who is called in an emergency."""
+    """The targets of an emergency."""
 
     analysis: Target
     fix: Target
@@ -54,9 +50,11 @@ class FastTrack(Pattern):
         if not gathered.satisfied:
             raise GatherFailed(run.run, urgent.key("now"), gathered)
         fix = gathered.results["fix"]
-        said = verdict(urgent, "smoke test", await urgent.do(self.smoke_test, fix, name="smoke test"))
+        said = await urgent.do(self.smoke_test, fix, name="smoke test")
         if isinstance(said, Rejected):
             raise NotApproved(run.run, 1, fix, (said.feedback,))
+        if not isinstance(said, Approved):
+            raise BadVerdict(run.run, urgent.key("smoke test"), said)
         deployed = None if self.deploy is None else await urgent.do(self.deploy, fix, name="deploy")
         return FastTracked(gathered.results["analysis"], fix, said.note, deployed)
 
@@ -78,17 +76,15 @@ def fast_track(
 
     Raises:
         SpecError: every fault
-        GatherFailed: when it is played: analysis or fix failed; what the other had done stands in it
+        GatherFailed: when it is played: analysis or fix failed; it holds the result of the other
         NotApproved: when it is played: the smoke test rejects the fix
     """
-    faults = [
-        *target_faults("fast_track/analysis", analysis),
-        *target_faults("fast_track/fix", fix),
-        *target_faults("fast_track/smoke_test", smoke_test),
-        *(target_faults("fast_track/deploy", deploy) if deploy is not None else ()),
-        *seconds_faults("fast_track", "within", within),
-        *priority_faults("fast_track", priority),
-    ]
+    targets = {"analysis": analysis, "fix": fix, "smoke_test": smoke_test}
+    if deploy is not None:
+        targets["deploy"] = deploy
+    faults = [fault for name, each in targets.items() for fault in refusals(f"fast_track/{name}", step, each)]
+    faults += refusals("fast_track", parallel, str, within=within)
+    faults += refusals("fast_track", step, str, priority=priority)
     if faults:
         raise SpecError(faults)
     return FastTrack(analysis, fix, smoke_test, deploy, within, priority)

@@ -8,32 +8,32 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors import SpecError, SpecFault
 
 PatternName = Literal["sequential", "parallel", "choreography", "hierarchical", "mesh"]
 
 
 class Situation(BaseModel):
-    """What the work is like. What is not said decides nothing. Raises pydantic's `ValidationError` for other values."""
+    """What the work is like. A field that is None decides nothing. Raises pydantic's `ValidationError`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     workflow: Literal["linear", "branching", "complex"] | None = None
-    """How the steps hang together."""
+    """How the steps depend on each other."""
     tasks: Literal["independent", "dependent"] | None = None
     """Whether the tasks need each other's results."""
     speed: Literal["normal", "critical"] | None = None
-    """Whether time is what counts."""
+    """Whether the time to the result matters most."""
     flexibility: Literal["low", "high"] | None = None
     """Whether the way through the work changes while it goes on."""
     decisions: Literal["simple", "complex"] | None = None
-    """Whether it takes judgement to say who does what."""
+    """Whether the choice of a member takes judgement."""
     authority: Literal["clear", "shared"] | None = None
-    """Whether somebody is there to decide."""
+    """Whether one member decides."""
     environment: Literal["stable", "dynamic"] | None = None
     """Whether the world changes under the work."""
     resilience: Literal["normal", "critical"] | None = None
-    """Whether it has to go on without any one member."""
+    """Whether the work must continue when a member fails."""
 
 
 class Choice(NamedTuple):
@@ -64,7 +64,7 @@ RULES = (
     ),
     _Rule(
         lambda it: it.decisions == "complex" and it.authority == "clear",
-        Choice("hierarchical", "decisions are complex and somebody has the authority: a leader delegates"),
+        Choice("hierarchical", "decisions are complex and one member has the authority: a leader delegates"),
     ),
     _Rule(
         lambda it: it.environment == "dynamic" and it.resilience == "critical",
@@ -75,7 +75,7 @@ OTHERWISE = Choice("sequential", "nothing asks for more: start with sequential, 
 
 
 def choose(situation: Situation) -> Choice:
-    """The pattern that fits, and why: the first rule that applies. Raises SpecError for what is no situation."""
+    """The pattern that fits, and why: the first rule that applies. Raises SpecError for another type."""
     if not isinstance(situation, Situation):
         raise SpecError([SpecFault("choose()", f"situation: must be a Situation(...), got {situation!r}")])
     return next((rule.choice for rule in RULES if rule.applies(situation)), OTHERWISE)

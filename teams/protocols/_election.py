@@ -1,6 +1,6 @@
-"""Leader election among a fixed electorate: one leader a term, whoever crashes and whenever.
+"""Leader election among a fixed electorate: one leader a term, under any crashes.
 
-One candidate stands beside each member, or for nobody but itself. The rules are those of Raft (Ongaro and Ousterhout
+One candidate stands for each member, or for itself. The rules are those of Raft (Ongaro and Ousterhout
 2014, §5.2) without its log: terms, one vote a term, a majority, randomised timeouts.
 
     message                          from, to                 meaning
@@ -12,7 +12,7 @@ One candidate stands beside each member, or for nobody but itself. The rules are
     Ended(path, incarnation)         events to candidate      the leader, or the one it stands for, has ended
 
     state        goes to        when
-    follower     candidate      it knows of no leader for one timeout, and whom it stands for is up
+    follower     candidate      it knows of no leader for one timeout, and the actor it stands for is up
     candidate    leader         a majority voted for it in this term
     candidate    candidate      no majority within one timeout: the next term
     any          follower       it hears of a later term, or of a leader of this one; it crashed
@@ -21,7 +21,7 @@ Promise: no two candidates lead in one term, and a leader that returns from a cr
 messages may be lost, doubled and late. Once faults stop and a majority lives, there is a leader. Term and vote outlive
 the incarnation (`kept`); who leads does not. Followers hear of the end of the leader's incarnation from the stream of
 lifecycle events, at once and not only when it is started again. Bounds: a term costs at most three messages a
-candidate, and one timer each runs while there is no leader.
+candidate, and one timer each while the electorate has no leader.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from teams.protocols.events import LeaderElected, LeaderResigned, StandsForNobod
 Part = Literal["follower", "candidate", "leader"]
 
 PATIENCE = 10
-"""How often whom a candidate stands for may be missing before that is told: it may start later than the candidate."""
+"""How many elections the actor that a candidate stands for may miss before an event says so: it may start later."""
 
 
 class RequestVote(NamedTuple):
@@ -96,22 +96,22 @@ class Ended(NamedTuple):
     incarnation: int
 
 
-class Overdue(NamedTuple):
+class ElectionDue(NamedTuple):
     """It is time for an election, unless this timer is not the last that was set."""
 
     number: int
 
 
 class GetLeader(NamedTuple):
-    """Who leads? Answered when somebody does."""
+    """Who leads? Answered when there is a leader."""
 
 
 class GetStanding(NamedTuple):
-    """What are you?"""
+    """What is your standing?"""
 
 
 class Leadership(NamedTuple):
-    """Somebody leads."""
+    """A candidate leads."""
 
     term: int
     leader: str
@@ -119,12 +119,12 @@ class Leadership(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What a candidate is."""
+    """The standing of a candidate."""
 
     part: Part
     term: int
     leader: str | None
-    """Whom it takes for the leader of this term."""
+    """The leader of this term, as far as it knows."""
 
 
 class CandidateRef(ActorRef["Candidate"]):
@@ -133,18 +133,18 @@ class CandidateRef(ActorRef["Candidate"]):
     __slots__ = ()
 
     def leader(self, timeout: float | None = None) -> Future[Leadership]:
-        """Who leads, as far as this candidate knows, as soon as somebody does. `timeout` is in seconds; by default it
+        """The leader, as far as this candidate knows, as soon as there is one. `timeout` is in seconds; by default it
         waits for ever. Candidates that cannot stand tell so in a `StandsForNobody`.
         """
         return self.ask(GetLeader(), block=False, timeout=timeout)
 
     def standing(self) -> Future[Standing]:
-        """What the candidate is at this moment."""
+        """The present standing of the candidate."""
         return self.ask(GetStanding(), block=False)
 
 
-class _Kept:
-    """What outlives the incarnations: whom it voted for, and which answers it owes."""
+class _CandidateState:
+    """What outlives the incarnations: term, vote, and the answers it owes."""
 
     def __init__(self) -> None:
         self.term = 0
@@ -152,7 +152,7 @@ class _Kept:
         self.waiting: list[Reply] = []
         self.watched: set[str] = set()
         self.in_vain = 0
-        """How often, one time after another, it was time to stand and nobody was there to stand for."""
+        """How many elections in a row the actor that it stands for has missed."""
         self.subscription: Subscription | None = None
 
     def gone(self, path: str, reason: ExitReason) -> None:
@@ -165,18 +165,18 @@ class _Kept:
 
 
 class Candidate(Actor):
-    """One of an electorate. Override `on_lead` and `on_follow` to do something about it. Runs on the loop."""
+    """One of an electorate. Override `on_lead` and `on_follow` to react. Runs on the loop."""
 
     only_host = "loop"
     ref_type: ClassVar[type[ActorRef[Any]]] = CandidateRef
 
     def __init__(self, electorate: tuple[str, ...], timeout: float = 0.2, stands_for: str | None = None) -> None:
-        """Takes the rules; see `electorate`."""
+        """The arguments are those of `teams.recipes.electorate`."""
         self._others = [id for id in electorate if id != self.path.rpartition("/")[2]]
         self._majority = len(electorate) // 2 + 1
         self._timeout = timeout
         self._stands_for = stands_for
-        self._kept = self.kept(_Kept)
+        self._kept = self.kept(_CandidateState)
         self._part: Part = "follower"
         self._leader: Leads | None = None
         self._votes: set[str] = set()
@@ -186,7 +186,7 @@ class Candidate(Actor):
         """This candidate leads from now on. Raising is a crash, and ends its leadership."""
 
     def on_follow(self, term: int, leader: str | None) -> None:
-        """Another one leads, or nobody, or this candidate no longer. Not called for the end of an incarnation."""
+        """Another candidate leads, or none, or this one no longer. Not called for the end of an incarnation."""
 
     @property
     def id(self) -> str:
@@ -212,7 +212,7 @@ class Candidate(Actor):
     # Elections
 
     @handles
-    def stand(self, message: Overdue) -> None:
+    def stand(self, message: ElectionDue) -> None:
         if message.number != self._timers or self._part == "leader" or self._leader is not None:
             return
         if not self._may_stand():
@@ -228,7 +228,7 @@ class Candidate(Actor):
         self._count()
 
     def _may_stand(self) -> bool:
-        """Whether whom it stands for, if anybody, is up."""
+        """Whether the actor that it stands for is up; true if it stands for itself."""
         if self._stands_for is None:
             return True
         kept = self._kept
@@ -301,16 +301,16 @@ class Candidate(Actor):
         if message.path == self._stands_for:
             self._resign()
         elif leader is not None and message == Ended(self._path_of(leader.leader), leader.incarnation):
-            self._follow_nobody()
+            self._follow_none()
 
     @handles
     def resigned(self, message: Resigned) -> None:
         leader = self._leader
         if leader is not None and (leader.term, leader.leader) == message:
-            self._follow_nobody()
+            self._follow_none()
 
     def _resign(self) -> None:
-        """Whom it stands for has ended."""
+        """The actor that it stands for has ended."""
         leader = self._leader
         if leader is not None and self._part == "leader":
             self.runtime.events.publish(LeaderResigned(self.path, self.runtime.now(), leader.term, self.id))
@@ -319,10 +319,10 @@ class Candidate(Actor):
                 if ref is not None:
                     notice(ref, Resigned(leader.term, self.id))
         if self._part != "follower":
-            self._follow_nobody()
+            self._follow_none()
 
     def _follow_later(self, term: int) -> None:
-        """A later term: whatever this candidate was, it is no more."""
+        """A later term: this candidate is a follower now."""
         kept = self._kept
         if term <= kept.term:
             return
@@ -331,9 +331,9 @@ class Candidate(Actor):
         if led is not None:
             self.runtime.events.publish(LeaderResigned(self.path, self.runtime.now(), led.term, self.id))
         if self._part != "follower" or self._leader is not None:
-            self._follow_nobody()
+            self._follow_none()
 
-    def _follow_nobody(self) -> None:
+    def _follow_none(self) -> None:
         self._part = "follower"
         self._leader = None
         self._watch(None)
@@ -367,10 +367,10 @@ class Candidate(Actor):
     def _arm(self) -> None:
         """Has an election begin in one to two timeouts, unless there is a leader by then."""
         self._timers += 1
-        self.tell_after(self._timeout * (1.0 + self.runtime.random.random()), Overdue(self._timers))
+        self.tell_after(self._timeout * (1.0 + self.runtime.random.random()), ElectionDue(self._timers))
 
     def _watch(self, leader: str | None) -> None:
-        """Wants to hear of the end of the leader, and of whom it stands for."""
+        """Watches the leader and the actor that it stands for."""
         watched = {self._path_of(leader)} if leader is not None else set()
         self._kept.watched = watched | ({self._stands_for} if self._stands_for is not None else set())
 
@@ -382,6 +382,6 @@ class Candidate(Actor):
             self._tell(other, message)
 
     def _tell(self, id: str, message: object) -> None:
-        ref = self.runtime.find(self._path_of(id))  # None: not started yet, or gone for good
+        ref = self.runtime.find(self._path_of(id))  # None: not started yet, or terminated
         if ref is not None and ref.is_alive():
             ref.tell(message)

@@ -1,9 +1,9 @@
-"""The course of a session: one tree, from its start to an exit code.
+"""The run of a session: one tree, from its start to an exit code.
 
 Two threads go through it. One starts the tree, waits for it and stops it (`work`); the other waits for what happens - a
 signal, the end of the tree, output that went away - in one queue, and decides (`follow`). A signal handler only puts
 into that queue (`told`), so that nothing is ever interrupted half-way, and nothing is polled. Which threads they are,
-and where signals come from, is the business of whoever calls.
+and where signals come from, is the caller's.
 """
 
 from __future__ import annotations
@@ -36,56 +36,56 @@ PATIENCE = 5.0
 """Seconds a killed tree may take to end before the process leaves without it: a handler that holds the loop."""
 
 
-class Told(NamedTuple):
+class SignalReceived(NamedTuple):
     """A signal came."""
 
     number: int
 
 
-class Begun(NamedTuple):
+class RuntimeStarted(NamedTuple):
     """The runtime runs."""
 
     runtime: Runtime
 
 
-class Up(NamedTuple):
+class TreeStarted(NamedTuple):
     """The tree is up."""
 
     root: SupervisorRef
 
 
-class Reached(NamedTuple):
+class ResultReady(NamedTuple):
     """The tree has a result."""
 
     value: object
 
 
-class Asked(NamedTuple):
-    """A person is to answer this; None: nothing is left to answer."""
+class QuestionAsked(NamedTuple):
+    """A person must answer this; None: nothing is left to answer."""
 
     text: str | None
 
 
-class Typed(NamedTuple):
+class LineTyped(NamedTuple):
     """A person has typed a line."""
 
     line: str
 
 
-class Lost(NamedTuple):
-    """What the program prints cannot be written any more."""
+class OutputLost(NamedTuple):
+    """The output of the program cannot be written any more."""
 
     error: OSError
 
 
-class Over(NamedTuple):
+class Ended(NamedTuple):
     """Nothing is left of the tree: it ended so, or its start, or its end, raised."""
 
     reason: ExitReason | None
     error: BaseException | None
 
 
-class Forsaken(NamedTuple):
+class GaveUpWaiting(NamedTuple):
     """It does not end, and the process leaves without it: something holds the loop, or a thread that cannot be
     killed holds the process.
     """
@@ -93,10 +93,12 @@ class Forsaken(NamedTuple):
     number: int
 
 
-Notice = Told | Begun | Up | Reached | Asked | Typed | Lost | Over
+Occurrence = (
+    SignalReceived | RuntimeStarted | TreeStarted | ResultReady | QuestionAsked | LineTyped | OutputLost | Ended
+)
 
 
-class Course:
+class RunLoop:
     """Goes from the start of a tree to the exit code of its process."""
 
     def __init__(
@@ -110,7 +112,7 @@ class Course:
         when_up: Callable[[], object] = lambda: None,
     ) -> None:
         """`prepare` is entered with the runtime before anything starts in it, and left when it has stopped. `front` is
-        the person who may be asked something; None: nobody is there. `when_up` is called once, when the tree is up.
+        the person who may be asked something; None: there is none. `when_up` is called once, when the tree is up.
         """
         self._spec = spec
         self._name = printable(spec.id)
@@ -120,10 +122,10 @@ class Course:
         self._make_runtime = make_runtime
         self._front = front
         self._when_up = when_up
-        self._inbox: queue.SimpleQueue[Notice] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Occurrence] = queue.SimpleQueue()
         self._runtime: Runtime | None = None
         self._root: SupervisorRef | None = None
-        self._asked: Notice | None = None
+        self._asked: Occurrence | None = None
         self._loss: OSError | None = None
         self._broken: Exception | None = None
         self._paused = False
@@ -136,12 +138,12 @@ class Course:
         """A signal came. The first one stops the tree in order, the second kills it, the third leaves without it; some
         have a meaning of their own (`_control`), and SIGHUP is only ever the first.
         """
-        self._inbox.put(Told(number))
+        self._inbox.put(SignalReceived(number))
 
     def lost(self, error: OSError) -> None:
-        """What the program prints cannot be written any more: the tree is stopped in order."""
+        """The output cannot be written any more: the tree is stopped in order."""
         self._loss = self._loss or error
-        self._inbox.put(Lost(error))
+        self._inbox.put(OutputLost(error))
 
     # The thread of the tree
 
@@ -154,24 +156,24 @@ class Course:
                 stack.callback(log.detach)
                 runtime = stack.enter_context(self._make_runtime())
                 runtime.events.subscribe(self._failures)
-                runtime.events.subscribe(lambda event: self._inbox.put(Reached(event.value)), Concluded)
+                runtime.events.subscribe(lambda event: self._inbox.put(ResultReady(event.value)), Concluded)
                 log.attach(runtime.events)
                 stack.enter_context(self._prepare(runtime))
                 if self._front is not None:
-                    self._front.attach(runtime, lambda text: self._inbox.put(Asked(text)))
+                    self._front.attach(runtime, lambda text: self._inbox.put(QuestionAsked(text)))
                 self._view.begun(runtime)
-                self._inbox.put(Begun(runtime))
+                self._inbox.put(RuntimeStarted(runtime))
                 with start(self._spec, runtime, on_give_up="ignore") as root:  # the end is told by `conclude`
-                    self._inbox.put(Up(root))
+                    self._inbox.put(TreeStarted(root))
                     reason = root.ended().get()
         except BaseException as error:  # noqa: BLE001 - it is told by the main thread
-            self._inbox.put(Over(reason, error))
+            self._inbox.put(Ended(reason, error))
         else:
-            self._inbox.put(Over(reason, None))
+            self._inbox.put(Ended(reason, None))
 
     # The thread that decides
 
-    def follow(self) -> Over | Forsaken:
+    def follow(self) -> Ended | GaveUpWaiting:
         """Does what the notices ask for, until nothing is left of the tree or nothing can be done about it. What a view
         raises, or the stream a result goes to, stops the tree in order.
         """
@@ -184,66 +186,66 @@ class Course:
                 if end is not None:
                     return end
 
-    def _next(self) -> Over | Forsaken | None:
+    def _next(self) -> Ended | GaveUpWaiting | None:
         """Waits for the next notice and does what it asks for; returns the end, if that is what came."""
         every = self._view.every if self._broken is None else None
         try:
             notice = self._inbox.get(timeout=PATIENCE if self.killed is not None else every)
         except queue.Empty:
             if self.killed is not None:
-                return Forsaken(self.killed)
+                return GaveUpWaiting(self.killed)
             self._view.refresh()
             return None
         match notice:
-            case Over():
+            case Ended():
                 return notice
-            case Told(number=number) if number in (PAUSE, RESUME):
+            case SignalReceived(number=number) if number in (PAUSE, RESUME):
                 self._pause(number)
-            case Told(number=number) if number == HANGUP and self._asked is not None:
+            case SignalReceived(number=number) if number == HANGUP and self._asked is not None:
                 pass  # the kernel and the shell each say that a terminal is closed: no second one to kill by
-            case Told(number=number) if self.killed is not None:
-                return Forsaken(number)
-            case Begun(runtime=runtime):
+            case SignalReceived(number=number) if self.killed is not None:
+                return GaveUpWaiting(number)
+            case RuntimeStarted(runtime=runtime):
                 self._runtime = runtime
                 if self._asked is not None:
                     runtime.stop()  # nothing can be started from here on, also of what was killed before
                 if self.killed is not None:
                     runtime.kill()
-            case Up(root=root):
+            case TreeStarted(root=root):
                 self._root = root
                 self._when_up()
                 self._view.up(root)
                 if self._paused:
                     self._hold(root, paused=True)
-            case Reached(value=value):
+            case ResultReady(value=value):
                 if sys.stdout is not None:
                     sys.stdout.write(f"{result_text(value)}\n")
-            case Asked(text=text):
+            case QuestionAsked(text=text):
                 self._ask(text)
-            case Typed(line=line):
+            case LineTyped(line=line):
                 assert self._front is not None
                 self._front.heard(line)
-            case Told(number=number) if number == KILL:
+            case SignalReceived(number=number) if number == KILL:
                 self._asked = notice
                 self._kill(number)
-            case Told(number=number) if self._asked is not None:
+            case SignalReceived(number=number) if self._asked is not None:
                 self._kill(number)
-            case Told(number=number):
+            case SignalReceived(number=number):
                 name = signal.Signals(number).name
                 self._stop(notice, f"{name}: stopping {self._name} in order; once more kills it")
-            case Lost(error=error):
+            case OutputLost(error=error):
                 if self._asked is None:
                     self._stop(notice, f"{_said(error)}; stopping {self._name} in order")
         return None
 
     def _broke(self, error: Exception) -> None:
-        """Something that shows the tree has failed: the tree is stopped, and the end is no success."""
+        """Something that shows the tree has failed: the tree is stopped, and the exit code says so."""
         if self._broken is not None:
             return  # the stop is under way, and has been told of
         self._broken = error
         write(f"{NAME}: the output failed; stopping {self._name} in order\n{account(error)}")
         if self._asked is None:
-            self._asked = Lost(OSError(described(error)))
+            self._asked = OutputLost(OSError(described(error)))
         if self._runtime is not None:
             self._runtime.stop()
 
@@ -253,10 +255,10 @@ class Course:
             return
         assert self._front is not None
         self._view.ask(lines(text))
-        if not self._front.listen(lambda line: self._inbox.put(Typed(line))):
-            self._view.say("it cannot be answered here: there is no input, or this is in the background (fg)")
+        if not self._front.listen(lambda line: self._inbox.put(LineTyped(line))):
+            self._view.say("it cannot be answered here: stdin is closed, or this runs in the background (fg)")
 
-    def _stop(self, why: Notice, text: str) -> None:
+    def _stop(self, why: Occurrence, text: str) -> None:
         self._asked = why
         if self._runtime is not None:
             self._runtime.stop()
@@ -281,11 +283,11 @@ class Course:
         again = "" if number == KILL else " again"
         self._view.say(f"{signal.Signals(number).name}{again}: killing {self._name}")
 
-    def conclude(self, end: Over | Forsaken) -> int:
+    def conclude(self, end: Ended | GaveUpWaiting) -> int:
         """Says how it ended, and returns the exit code: 0, 1, or 128 and the number of the signal that killed it, or
         of SIGPIPE.
         """
-        if isinstance(end, Forsaken):
+        if isinstance(end, GaveUpWaiting):
             self._view.say("it does not end; leaving without it")
             return 128 + end.number
         if self.killed is not None:
@@ -295,10 +297,10 @@ class Course:
             return FAILED
         if end.error is not None and not isinstance(end.error, ActorError):
             self._view.say(described(end.error))
-        if isinstance(self._asked, Told):
+        if isinstance(self._asked, SignalReceived):
             self._view.say(f"{self._name} has stopped")
             return OK
-        if isinstance(self._asked, Lost):
+        if isinstance(self._asked, OutputLost):
             return _code(self._asked.error)
         if end.reason is None:
             assert end.error is not None
@@ -319,7 +321,7 @@ class Course:
 
 def _said(loss: OSError) -> str:
     if isinstance(loss, BrokenPipeError):
-        return "nobody reads the output any more"
+        return "the reader of the output has closed it"
     return unwritable(loss)
 
 
