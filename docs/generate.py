@@ -12,6 +12,7 @@ import importlib
 import importlib.metadata
 import inspect
 import io
+import itertools
 import re
 import sys
 import textwrap
@@ -22,6 +23,8 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from actors._core import life
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -60,7 +63,8 @@ def wanted() -> dict[Path, str]:
         text = path.read_text(encoding="utf-8")
         if "<!-- generated:" in text:
             pages[path] = PART.sub(lambda match: f"{match[1]}\n{made(match[2], match[3])}\n\n{match[4]}", text)
-    return pages | {HERE / "explanation" / f"rooms-{graph.name}.svg": picture(graph) for graph in graphs()}
+    pages |= {HERE / "explanation" / f"rooms-{graph.name}.svg": picture(graph) for graph in graphs()}
+    return pages | {HERE / "explanation" / "life.svg": life_picture()}
 
 
 def made(name: str, word: str | None) -> str:
@@ -184,8 +188,11 @@ def attribute_docs(file: str) -> dict[str, dict[str, str]]:
             table = found.setdefault(node.name, {})
             for each, after in zip(node.body, node.body[1:], strict=False):
                 doc = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and after.value.value
-                if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and isinstance(doc, str):
-                    table[each.target.id] = doc
+                target = each.target if isinstance(each, ast.AnnAssign) else None
+                if isinstance(each, ast.Assign):
+                    target = each.targets[0]
+                if isinstance(target, ast.Name) and isinstance(doc, str):
+                    table[target.id] = doc
     return found
 
 
@@ -625,6 +632,90 @@ def picture(graph: Graph) -> str:
     return "\n".join([*lines, "</svg>", ""])
 
 
+def life_rows(of: str) -> Iterator[str]:
+    """The table of a life: every event that does something, phase by phase."""
+    rows = life.OF_AN_ACTOR if of == "actor" else life.OF_A_SUPERVISOR
+    yield from ("| phase | event | next phase | effects, in order |", "|---|---|---|---|")
+    for phase, row in rows.items():
+        for event, (to, effects) in row.items():
+            done = ", ".join(f"`{effect.name}`" for effect in effects)
+            yield f"| `{phase.name}` | `{event.name}` | {'' if to is phase else f'`{to.name}`'} | {done} |"
+
+
+def life_words(of: str) -> Iterator[str]:
+    """What each phase, event or effect means."""
+    kind = {"phases": "Phase", "events": "Event", "effects": "Effect"}[of]
+    docs = attribute_docs("actors/_core/life.py")[kind]
+    yield from (f"| {kind.lower()} | meaning |", "|---|---|")
+    for member in getattr(life, kind):
+        yield f"| `{member.name}` | {cell(docs[member.name])} |"
+
+
+PLACES = {
+    "NEW": (0, 0),
+    "STARTING": (0, 1),
+    "RECALLED": (1, 1),
+    "RUNNING": (0, 2),
+    "ORDERED": (1, 2),
+    "ABORTING": (3, 1),
+    "LEAVING": (0, 3),
+    "HALTING": (2, 3),
+    "FAILING": (3, 4),
+    "DECLINING": (2, 2),
+    "ENDING": (0, 4),
+    "ENDED": (0, 5),
+    "DOWN": (1, 5),
+    "CLOSED": (1, 6),
+}
+"""Column and row of each phase in the picture."""
+WIDE, HIGH = 190, 74
+
+
+def life_picture() -> str:
+    """The phases as boxes, with an arrow for each event that leads from one to another."""
+    events: dict[tuple[str, str], list[str]] = {}
+    for supervisor in (False, True):
+        for phase, event in itertools.product(life.Phase, life.Event):
+            found = life.transition(phase, event, supervisor=supervisor)
+            only_supervisors = life.Phase.ORDERED
+            if found is None or found[0] is phase or (phase is only_supervisors and not supervisor):
+                continue
+            names = events.setdefault((phase.name, found[0].name), [])
+            if event.name not in names:
+                names.append(event.name)
+    size = f'viewBox="0 0 {4 * WIDE} {7 * HIGH}" width="{4 * WIDE}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="monospace" font-size="10">',
+        "<title>The phases of a life, and the events that lead from one to another</title>",
+        (
+            '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="7" refY="3" orient="auto">'
+            '<path d="M0 0 L7 3 L0 6 z" fill="#8899aa"/></marker></defs>'
+        ),
+        '<rect width="100%" height="100%" fill="#ffffff"/>',
+    ]
+
+    def middle(name: str) -> tuple[float, float]:
+        column, row = PLACES[name]
+        return column * WIDE + WIDE / 2, row * HIGH + HIGH / 2
+
+    for (start, end), names in events.items():
+        (x, y), (to_x, to_y) = middle(start), middle(end)
+        length = max(abs(to_x - x) / 48, abs(to_y - y) / 13, 1.0)
+        to_x, to_y = to_x - (to_x - x) / length, to_y - (to_y - y) / length
+        tip = 'stroke="#8899aa" fill="none" marker-end="url(#tip)"'
+        lines.append(
+            f'<path d="M{x:.0f} {y:.0f} L{to_x:.0f} {to_y:.0f}" {tip}><title>{", ".join(names)}</title></path>'
+        )
+        label = 'text-anchor="middle" fill="#446688" font-size="8"'
+        lines.append(f'<text x="{(x + to_x) / 2:.0f}" y="{(y + to_y) / 2 - 3:.0f}" {label}>{", ".join(names)}</text>')
+    for name in PLACES:
+        x, y = middle(name)
+        frame = 'width="96" height="22" rx="3" fill="#eef2f7" stroke="#556"'
+        lines.append(f'<rect x="{x - 48:.0f}" y="{y - 11:.0f}" {frame}/>')
+        lines.append(f'<text x="{x:.0f}" y="{y + 4:.0f}" text-anchor="middle">{name}</text>')
+    return "\n".join([*lines, "</svg>", ""])
+
+
 PARTS: Mapping[str, Callable[..., Iterator[str]]] = {
     "rule": rule,
     "options": model_options,
@@ -637,6 +728,8 @@ PARTS: Mapping[str, Callable[..., Iterator[str]]] = {
     "command-options": command_options,
     "rooms": rooms,
     "rooms-of": rooms_of,
+    "life": life_rows,
+    "life-words": life_words,
 }
 
 if __name__ == "__main__":
