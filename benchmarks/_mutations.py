@@ -45,7 +45,7 @@ _RECONCILE = "supervisors/_engine/reconcile.py"
 _SPEC = "supervisors/_specs/spec.py"
 _STRATEGY = "supervisors/_engine/strategy.py"
 _SUPERVISOR = "supervisors/_supervisor/actor.py"
-_TURN = "actors/_core/loop.py"
+_LIFE = "actors/_core/life.py"
 
 MUTATIONS = (
     # Starts
@@ -394,9 +394,9 @@ MUTATIONS = (
     Mutation(
         "a message that crashes is progress",
         8,
-        _TURN,
-        "            self.unproductive += 1\n        if self.watched():",
-        "            pass\n        if self.watched():",
+        _CELL,
+        "            self.unproductive += 1\n        if self.trace is not None or",
+        "            pass\n        if self.trace is not None or",
     ),
     Mutation(
         "what was handled before the last restart is progress",
@@ -409,8 +409,8 @@ MUTATIONS = (
         "a stop by message is progress",
         8,
         _CELL,
-        "        self.unproductive += 1\n        self.open = False\n",
-        "        self.open = False\n",
+        "        self.unproductive += 1\n        self._ask_to_leave(",
+        "        self._ask_to_leave(",
     ),
     Mutation(
         "a supervisor that gave up has made progress by being up",
@@ -668,7 +668,7 @@ MUTATIONS = (
         "brutal_kill asks first",
         17,
         _SUPERVISOR,
-        '            cell.kill(Killed("brutal_kill"))\n',
+        '            cell.kill_ordered(Killed("brutal_kill"))\n',
         "            cell.stop(Shutdown(), 5.0)\n",
     ),
     Mutation(
@@ -679,11 +679,12 @@ MUTATIONS = (
         "an actor is gone before what it started",
         18,
         _CELL,
-        """        if self._end_children(reason):
-            self.runtime.when_childless(self, partial(self._gone, incarnation, reason))
-            return
+        """        if self.children:
+            self.runtime.when_childless(self, partial(self._childless, self.incarnation))
+        else:
+            self._feed(Event.CHILDLESS)
 """,
-        "        self._end_children(reason)\n",
+        "        self._feed(Event.CHILDLESS)\n",
     ),
     Mutation(
         "timers of a killed supervisor go on",
@@ -696,8 +697,8 @@ MUTATIONS = (
         "the children of a killed supervisor are asked",
         20,
         _CELL,
-        'below += [(child, Killed("its parent ended")) for child in cell.orphan_children()]',
-        "[child.stop(reason, 5.0) for child in cell.orphan_children()]",
+        'below += [(child, Event.KILL, Killed("its parent ended")) for child in cell._orphans()]',
+        "[child.stop(reason, 5.0) for child in cell._orphans()]",
     ),
     # Automatic shutdown
     Mutation(
@@ -983,9 +984,30 @@ MUTATIONS = (
         "if self.state is State.DOWN:",
     ),
     Mutation(
+        "a kill in the start is an exit",
+        20,
+        _LIFE,
+        "        E.HALTED: (P.FAILING, (F.END_BELOW,)),\n",
+        "        E.HALTED: (P.ENDING, (F.END_BELOW,)),\n",
+    ),
+    Mutation(
+        "a child told to stop in its start is up",
+        17,
+        _LIFE,
+        "        E.BUILT: (P.LEAVING, (F.REPORT_UP, F.FAREWELL)),\n",
+        "        E.BUILT: (P.RUNNING, (F.REPORT_UP, F.OPEN)),\n",
+    ),
+    Mutation(
+        "a stop has no time limit",
+        17,
+        _LIFE,
+        "        E.STOP: (P.LEAVING, (F.NOTE, F.FAREWELL, F.TIME)),\n",
+        "        E.STOP: (P.LEAVING, (F.NOTE, F.FAREWELL)),\n",
+    ),
+    Mutation(
         "the last message first",
         33,
-        _TURN,
+        _CELL,
         "take, control, observed = queue.popleft,",
         "take, control, observed = queue.pop,",
     ),
