@@ -84,7 +84,8 @@ class Account:
         doubtful = [self._doubts(entry, age, now) for entry, age in zip(self._entries, ages, strict=True)]
         verdict = self._judge(ages, doubtful)
         self._entries = [entry for entry, age in zip(self._entries, ages, strict=True) if age <= self.period + ROUNDING]
-        self._entries.append((child, child.at(now)))
+        if verdict is not BudgetResult.EXCEEDED:
+            self._entries.append((child, child.at(now)))
         return verdict
 
     def _judge(self, ages: Sequence[Fraction], doubtful: Sequence[bool]) -> BudgetResult:

@@ -290,7 +290,9 @@ async def _stash(actor: Wild, deed: Deed) -> object:
 
 
 async def _stash_and_raise(actor: Wild, deed: Deed) -> object:
-    actor.unstash()
+    if not any(each is deed for each in actor.unstashed):  # two such messages would take each other back for ever
+        actor.unstashed.append(deed)
+        actor.unstash()
     await _stash(actor, deed)
     _fail(deed)
 
@@ -397,6 +399,8 @@ class Wild(Actor):
     def __init__(self, concurrency: int = 1) -> None:
         super().__init__()
         self.tasks: list[asyncio.Task[object]] = []
+        self.unstashed: list[Deed] = []
+        """The messages that have unstashed the others."""
         self.looked_at = hostile.Hostile()
         """An attribute that introspection comes upon."""
 

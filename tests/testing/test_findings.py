@@ -501,3 +501,14 @@ def test_a_clock_may_jump_between_the_order_to_start_and_its_time_limit() -> Non
         "6JMDQeglOq425Jofxsnzz7qk57sScMLg0xP5FQGr5B8lnS3QN_Nsdk0UpXvFvwD2nd7pzu7O2zxfo0nhlN73202hAG8hyJfcvtis13n8"
         "D8uja3d_ACSEGGs="
     ).run()
+
+
+def test_a_restart_that_was_refused_does_not_count_against_the_siblings() -> None:
+    """Guards the model of rule 9: a child that is dropped at the limit draws nothing from the window of the others."""
+    Trial.decode(
+        "eNqlU11vwjAM_Csoz1UpHTCJv7CXvVcImdQFb2kTOSkCIf774vA9oU0bb7Xv7Ltz22qcDfbKO9RqNlC-d8gb8pZVNlBL0J-2aSLQ9cbEhl6T"
+        "qRm72KmeHErdh3yqBV8K5gNwiNVeaQPe34v5PKAP1K1m771zGNThcBvlNwEtWAtklnZ7lAAHmsLuSnTWkJZaMX6gDjLhmCzfsWy3YDw7VTVb"
+        "p6KROFKjoQ1y7I5SfeEEhs4TduE_GeeXBHBMsD3Ly2yRNjIEXCXjtsNFY3kBxqg_nSdhMZqhlq7BnvLL1oYHluU4cZ6skMq8-HYrbJ1l4J36"
+        "OVlVveTlJDuqDGGYXq9m8Ov4IMmij2qSv95QTp9YipUYQtmrBnqTpN8orhZzENZn_8N0ly41xDgIc5zL1kAtpjwSuZpnp3uW09G0iD9ZWeTF"
+        "_AtQBBM-"
+    ).run()
