@@ -29,7 +29,7 @@ from actors._core.props import Props, wrong_host
 from actors._core.ref import ActorRef
 from actors._core.reply import CallbackReply
 from actors._core.timers import Timer
-from actors._core.waits import Awaited, Wanted
+from actors._core.waits import Wanted, concern
 from actors._name import ENVIRONMENT, NAME
 from actors._record import Record
 from actors._runtime.loop_thread import LoopFactory
@@ -227,7 +227,6 @@ __all__ = [
     "ActorDeadError",
     "ActorError",
     "ActorRef",
-    "Awaited",
     "CallTimeout",
     "CallbackReply",
     "Cell",
@@ -283,6 +282,7 @@ __all__ = [
     "answer",
     "attribute",
     "block",
+    "concern",
     "current_cell",
     "current_clock",
     "current_correlation_id",

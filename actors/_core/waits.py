@@ -7,7 +7,7 @@ that it started may go on without it.
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from actors._core.current import current_cell
 from actors.errors import DeadlockError
@@ -49,12 +49,11 @@ class Wanted(Enum):
     """Its end within a grace period: that waits for no other actor, but an actor that ends never hears of it."""
 
 
-@runtime_checkable
-class Awaited(Protocol):
-    """A future that can be told later what settles it."""
-
-    def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
-        """From now on `link` settles it."""
+def concern(future: object, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
+    """From now on `link` settles this future, if it is one that can be told."""
+    concerns = getattr(future, "concerns", None)
+    if concerns is not None:
+        concerns(link, wanted)
 
 
 class Wait:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from actors._core.current import current_cell
-from actors._core.task_guard import Exits, owner_of
+from actors._core.task_guard import owner_of
 from actors._user_code.reporting import contain
 from actors.errors import LoopStopRefused
 from actors.events import Abandoned
@@ -90,7 +90,9 @@ class LoopThread:
         while not done():
             try:
                 self._loop.run_forever()
-            except Exits as error:
+            except BaseException as error:
+                if isinstance(error, Exception):  # of the loop itself: asyncio keeps those of callbacks
+                    raise
                 self._runtime.escaped(error, *owner_of(error), "a callback of the event loop")
 
     def _refuse_stop(self) -> None:

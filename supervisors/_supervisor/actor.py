@@ -10,7 +10,6 @@ from typing import Any, ClassVar, cast
 from actors.spi import (
     Actor,
     ActorRef,
-    Awaited,
     Cell,
     ChildDeclined,
     ChildExited,
@@ -28,6 +27,7 @@ from actors.spi import (
     State,
     StopOrder,
     TimerHandle,
+    concern,
     gone,
     handles,
     settle_failure,
@@ -290,6 +290,8 @@ class Supervisor(Actor):
 
     def _do(self, effect: Effect) -> None:
         match effect:
+            case Note(event=event):
+                self._note(event)
             case Start():
                 self._start_child(effect)
             case Stop(id=id, incarnation=incarnation, grace=grace):
@@ -318,8 +320,6 @@ class Supervisor(Actor):
                 self._cell.fail_start(Crashed(error))
             case ExitSelf(reason=reason):
                 self._cell.done(reason)
-            case Note(event=event):
-                self._note(event)
 
     def _start_child(self, effect: Start) -> None:
         try:
@@ -339,8 +339,8 @@ class Supervisor(Actor):
             self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, decision))
             return
         starter = self._engine.starter(effect.id)
-        if isinstance(starter, Awaited):
-            starter.concerns(StartOf(cell))
+        if starter is not None:
+            concern(starter, StartOf(cell))
         cell.begin(effect.incarnation)
 
     def _props_for(self, effect: Start) -> Props:

@@ -563,3 +563,29 @@ async def test_what_a_killed_handler_has_begun_to_await_is_cancelled_with_it() -
         with pytest.raises(ActorDeadError):
             await asked
         assert inner == [] or inner[0].cancelled()
+
+
+class Unshowable:
+    """An argument that asyncio shows when it reports what a callback raised."""
+
+    def __repr__(self) -> str:
+        raise GeneratorExit
+
+
+def test_a_callback_that_cannot_be_shown_ends_its_actor_and_not_the_loop() -> None:
+    """Asyncio reports what a callback raised, and what its report raises goes through the loop."""
+
+    def fail(_: object) -> None:
+        raise ValueError
+
+    def act(_: object) -> None:
+        asyncio.get_running_loop().call_soon(fail, Unshowable())
+
+    with script(kill_grace=0.1) as runtime:
+        one, two = runtime.spawn(Player).get(timeout=PATIENCE), runtime.spawn(Player).get(timeout=PATIENCE)
+        ended = one.ended()
+        one.ask(act)
+        reason = ended.get(timeout=PATIENCE)
+        assert isinstance(reason, Crashed)
+        assert isinstance(reason.exception, GeneratorExit)
+        assert two.ask(1, timeout=PATIENCE) == 1

@@ -10,7 +10,7 @@ from pykka.messages import _ActorStop
 
 from actors._core.envelope import Envelope, Reply
 from actors._core.messages import Timed
-from actors._core.waits import Awaited, Link, Wanted
+from actors._core.waits import Link, Wanted, concern
 from actors.testing._sim.loop import SimLoop
 from actors.testing._sim.observations import (
     ApiAnswer,
@@ -83,8 +83,7 @@ class SimReply:
         self._journal.replied(self, None, exception)
 
     def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
-        if isinstance(self.inner, Awaited):
-            self.inner.concerns(link, wanted)
+        concern(self.inner, link, wanted)
 
 
 class Journal:

@@ -210,7 +210,7 @@ class SimLoop(asyncio.BaseEventLoop):
         if isinstance(error, Exception):
             raise error
         cell, incarnation = (None, 0) if handle is None else owner_in(handle._context)  # type: ignore[attr-defined]
-        if cell is not None and isinstance(error, Exits):
+        if cell is not None:
             self.escaped(error, cell, incarnation, "a callback of the event loop")
             return
         what = f"a step of {'the runtime' if handle is None else 'the test'} raised {type(error).__name__}"
