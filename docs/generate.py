@@ -188,9 +188,9 @@ def attribute_docs(file: str) -> dict[str, dict[str, str]]:
             table = found.setdefault(node.name, {})
             for each, after in zip(node.body, node.body[1:], strict=False):
                 doc = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and after.value.value
-                target = each.target if isinstance(each, ast.AnnAssign) else None
-                if isinstance(each, ast.Assign):
-                    target = each.targets[0]
+                target: ast.expr | None = each.targets[0] if isinstance(each, ast.Assign) else None
+                if isinstance(each, ast.AnnAssign):
+                    target = each.target
                 if isinstance(target, ast.Name) and isinstance(doc, str):
                     table[target.id] = doc
     return found

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Coroutine
 from contextvars import Context
 from enum import Enum
 from functools import partial
@@ -507,7 +507,7 @@ class Cell:
             self.unproductive += 1
         if self.trace is not None or self.runtime.observed:
             self._note(envelope, "failed")
-        if isinstance(error, self._answers(envelope)):
+        if self.actor is not None and isinstance(error, self.actor.answers):
             if envelope.reply is None:
                 dead_letter(self, envelope.message, "unheard", envelope, error)
             else:
@@ -516,11 +516,6 @@ class Cell:
             self.crash(envelope, error)
         else:
             refuse(self, envelope, "killed", error)
-
-    def _answers(self, envelope: Envelope) -> tuple[type[BaseException], ...]:
-        """The exceptions that are answers to this message."""
-        found: tuple[type[BaseException], ...] = self.actor.answers if self.actor is not None else ()
-        return found
 
     def _note(self, envelope: Envelope, outcome: str) -> None:
         """A message that is observed has been handled: to the trace of the cell, and to those who look on."""
@@ -898,28 +893,46 @@ class Cell:
 
     # The hooks of a life. On the host.
 
+    # A hook that is not a coroutine runs without a task, as a plain handler does.
+
     def _start(self) -> None:
-        self.host.drive_life(self, self._come_up(), partial(self._came_up, self.incarnation))
+        self.host.drive_life(self, self._come_up, partial(self._came_up, self.incarnation))
         if self.phase in (Phase.STARTING, Phase.RECALLED) and not self.host.blocks and self.grace is None:
             self._time_start()  # only a start that has to wait needs a timer, unless its time to stop runs already
 
-    async def _come_up(self) -> None:
-        hook = self._observed_hook
-        if hook is not None:
-            hook("init")
+    def _come_up(self) -> Coroutine[Any, Any, None] | None:
+        """Constructor and hooks of the start. Returns what is left of them from the first that is a coroutine."""
+        observer = self.runtime.observer
+        if observer is not None:
+            observer.hook(self, "init")
         actor = self.actor = self.props.construct(self)
         if self.carried is not _NOTHING:
             carried, self.carried = self.carried, _NOTHING
-            if hook is not None:
-                hook("on_restore")
+            if observer is not None:
+                observer.hook(self, "on_restore")
             restored = actor.on_restore(carried)
             if type(restored) is CoroutineType:
-                await restored
-        started = actor.on_start()
+                return self._come_up_after(restored)
+        return self._run_on_start()
+
+    async def _come_up_after(self, restored: Coroutine[Any, Any, object]) -> None:
+        await restored
+        rest = self._run_on_start()
+        if rest is not None:
+            await rest
+
+    def _run_on_start(self) -> Coroutine[Any, Any, None] | None:
+        started = self.actor.on_start()
         if type(started) is CoroutineType:
-            await started
-        if hook is not None:
-            hook("on_start")
+            return self._await_on_start(started)
+        if self.runtime.observer is not None:
+            self.runtime.observer.hook(self, "on_start")
+        return None
+
+    async def _await_on_start(self, started: Coroutine[Any, Any, object]) -> None:
+        await started
+        if self.runtime.observer is not None:
+            self.runtime.observer.hook(self, "on_start")
 
     def _came_up(self, incarnation: int, error: BaseException | None) -> None:
         """Constructor and hooks of the start have ended. On the loop thread."""
@@ -942,48 +955,77 @@ class Cell:
             self.kill(Crashed(StartTimeout(self.path, self.props.start_timeout)))
 
     def _leave(self, reason: ExitReason) -> None:
-        self.host.drive_life(self, self._farewell(reason), partial(self._left, self.incarnation, reason))
+        self.host.drive_life(self, partial(self._farewell, reason), partial(self._left, self.incarnation, reason))
         if self.host.goes_on and self.phase is Phase.LEAVING and self.grace is None and isinstance(reason, Crashed):
             self._time_leaving(reason)  # only a hook that has to wait needs a timer
 
-    async def _farewell(self, reason: ExitReason) -> None:
-        actor, hook, observed = self.actor, "carry_over", self._observed_hook
-        if observed is not None:
-            observed("end")
+    def _farewell(self, reason: ExitReason) -> Coroutine[Any, Any, None] | None:
+        """The hooks of the end. Returns what is left of them from the first that is a coroutine."""
+        if self.runtime.observer is not None:
+            self.runtime.observer.hook(self, "end")
+        if not (self.supervised and self.props.kind.carries):
+            return self._run_last_hook(reason)
         try:
-            if self.supervised and self.props.kind.carries:
-                if observed is not None:
-                    observed(hook)
-                carried = actor.carry_over(reason)
-                self.carried = await carried if type(carried) is CoroutineType else carried
-            if isinstance(reason, Crashed):
-                hook, error = "on_failure", reason.exception
-                done = actor.on_failure(type(error), error, error.__traceback__)
-            else:
-                hook = "on_stop"
-                done = actor.on_stop()
-            if type(done) is CoroutineType:
-                await done
-            if observed is not None:
-                observed(hook)
+            if self.runtime.observer is not None:
+                self.runtime.observer.hook(self, "carry_over")
+            carried = self.actor.carry_over(reason)
+            if type(carried) is CoroutineType:
+                return self._farewell_after(carried, reason)
+            self.carried = carried
         except BaseException as raised:
-            # Otherwise it is the reason of the exit.
-            unheard = isinstance(reason, Crashed) or self.phase in _BEING_KILLED
-            if unheard and not isinstance(raised, asyncio.CancelledError | GeneratorExit):
-                failed = HookFailed(self.path, self.runtime.now(), self.incarnation, hook, raised)
-                self.runtime.events.publish(failed)
+            self._hook_failed("carry_over", reason, raised)
             raise
+        return self._run_last_hook(reason)
+
+    async def _farewell_after(self, carried: Coroutine[Any, Any, object], reason: ExitReason) -> None:
+        try:
+            self.carried = await carried
+        except BaseException as raised:
+            self._hook_failed("carry_over", reason, raised)
+            raise
+        rest = self._run_last_hook(reason)
+        if rest is not None:
+            await rest
+
+    def _run_last_hook(self, reason: ExitReason) -> Coroutine[Any, Any, None] | None:
+        """`on_failure` after a crash, `on_stop` otherwise."""
+        hook = "on_failure" if isinstance(reason, Crashed) else "on_stop"
+        try:
+            if isinstance(reason, Crashed):
+                error = reason.exception
+                done = self.actor.on_failure(type(error), error, error.__traceback__)
+            else:
+                done = self.actor.on_stop()
+            if type(done) is CoroutineType:
+                return self._await_last_hook(done, hook, reason)
+            if self.runtime.observer is not None:
+                self.runtime.observer.hook(self, hook)
+        except BaseException as raised:
+            self._hook_failed(hook, reason, raised)
+            raise
+        return None
+
+    async def _await_last_hook(self, done: Coroutine[Any, Any, object], hook: str, reason: ExitReason) -> None:
+        try:
+            await done
+            if self.runtime.observer is not None:
+                self.runtime.observer.hook(self, hook)
+        except BaseException as raised:
+            self._hook_failed(hook, reason, raised)
+            raise
+
+    def _hook_failed(self, hook: str, reason: ExitReason, raised: BaseException) -> None:
+        """What a hook of the end raises is the reason of the exit, or else an event."""
+        unheard = isinstance(reason, Crashed) or self.phase in _BEING_KILLED
+        if unheard and not isinstance(raised, asyncio.CancelledError | GeneratorExit):
+            failed = HookFailed(self.path, self.runtime.now(), self.incarnation, hook, raised)
+            self.runtime.events.publish(failed)
 
     def _left(self, incarnation: int, reason: ExitReason, error: BaseException | None) -> None:
         """The hook for the end is done; one that raised makes the exit a crash. On the loop thread."""
         if incarnation == self.incarnation:
             crashed = error is not None and not isinstance(reason, Crashed)
             self._feed(Event.LEFT, Crashed(error) if crashed else reason)  # type: ignore[arg-type]
-
-    @property
-    def _observed_hook(self) -> Callable[[str], None] | None:
-        observer = self.runtime.observer
-        return None if observer is None else partial(observer.hook, self)
 
     # The effects
 

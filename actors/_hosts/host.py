@@ -15,6 +15,8 @@ from actors._core.envelope import Envelope
 if TYPE_CHECKING:
     from actors._core.cell import Cell
 
+Hooks = Callable[[], Coroutine[Any, Any, object] | None]
+"""Runs hooks up to the first that is a coroutine; returns what is left of them."""
 Done = Callable[[BaseException | None], object]
 
 
@@ -44,7 +46,7 @@ class Host(Protocol):
         """
         ...
 
-    def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done, /) -> None:
+    def drive_life(self, cell: Cell, hooks: Hooks, done: Done, /) -> None:
         """Runs hooks to their end, in the context of the incarnation, then `done(error)` on the loop thread. From the
         cell's turn.
         """

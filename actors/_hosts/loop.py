@@ -21,7 +21,7 @@ from actors._core.current import begin_in
 from actors._core.envelope import Envelope
 from actors._core.outcomes import refuse
 from actors._hosts.coroutine_runner import CoroutineRunner
-from actors._hosts.host import Done
+from actors._hosts.host import Done, Hooks
 from actors._user_code.interrupts import hand_on
 from actors.errors import ActorDeadError
 from actors.events import Abandoned
@@ -191,13 +191,21 @@ class LoopHost:
             result, error = carrier.give_back()
             cell.settle(envelope, result, error, cell.incarnation)
 
-    def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done) -> None:
+    def drive_life(self, cell: Cell, hooks: Hooks, done: Done) -> None:
         def ended(_: object, error: BaseException | None) -> None:
             if error is not None:
                 hand_on(error)
             done(error)
 
-        carrier = self._first_step(hook, cell.context)
+        try:
+            rest = cell.context.run(hooks)
+        except BaseException as error:  # noqa: BLE001 - whatever a hook raises is the exit of its actor alone
+            ended(None, error)
+            return
+        if rest is None:
+            done(None)
+            return
+        carrier = self._first_step(rest, cell.context)
         if carrier.suspended:
             carrier.carry(cell, None, cell.context, ended, None)
         else:

@@ -20,7 +20,7 @@ from actors._core.current import begin_in
 from actors._core.envelope import Envelope
 from actors._core.outcomes import refuse
 from actors._core.task_guard import guard_tasks
-from actors._hosts.host import Done
+from actors._hosts.host import Done, Hooks
 from actors._name import NAME
 from actors._user_code.reporting import contain
 from actors.errors import ActorDeadError, RuntimeStopped
@@ -72,10 +72,12 @@ class ThreadHost:
             result, error = None, raised
         cell.settle(envelope, result, error, incarnation)
 
-    def drive_life(self, cell: Cell, hook: Coroutine[Any, Any, object], done: Done) -> None:
+    def drive_life(self, cell: Cell, hooks: Hooks, done: Done) -> None:
         error: BaseException | None = None
         try:
-            self._here().run(hook, cell.context)
+            rest = cell.context.run(hooks)
+            if rest is not None:
+                self._here().run(rest, cell.context)
         except BaseException as raised:  # noqa: BLE001 - see drive
             error = raised
         self._runtime.control_call(done, error)
