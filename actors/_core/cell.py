@@ -757,6 +757,8 @@ class Cell:
     def crash(self, envelope: Envelope | None, error: BaseException) -> None:
         """The incarnation ends by `error`; the rest of the handlers under way are cut off. On the host."""
         self.open = False
+        if envelope is not None and envelope is self.culprit:
+            return  # its fate is decided already: a task of its own has crashed the incarnation
         if envelope is not None and isinstance(error, asyncio.CancelledError) and self.crashes_by_another():
             if self.spare(envelope):
                 return
@@ -790,13 +792,19 @@ class Cell:
         self.spared.append(envelope)
         return True
 
-    def crash_by_task(self, incarnation: int, error: BaseException) -> bool:
+    def crash_by_task(self, incarnation: int, error: BaseException, message: Envelope | None) -> bool:
         """A task or callback of the incarnation has raised an exit: it crashes. Returns False, and does nothing, when
         the incarnation is not there, or is a supervisor, which no callback of the user's may end.
+
+        The crash counts against the message in whose handler that began, if it is under way; where that is not known,
+        against the one that is. Otherwise the message would come again, and crash again, without end.
         """
         if incarnation != self.incarnation or self.props.kind.manages_lifecycle or self.phase not in _CAN_CRASH:
             return False
-        self.crash(None, error)
+        under_way = self.host.under_way(self)
+        if message is None and len(under_way) == 1:
+            message = under_way[0]
+        self.crash(message if any(each is message for each in under_way) else None, error)
         return True
 
     def linked_exit(self, source: Cell, reason: ExitReason) -> None:

@@ -8,7 +8,7 @@ host. Hooks run in the incarnation's context itself: what `on_start` sets, every
 from __future__ import annotations
 
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from actors._name import NAME
 
@@ -64,5 +64,25 @@ def message_of(cell: Cell) -> Envelope | None:
 
 def begin_in(context: Context, cell: Cell, message: Envelope) -> None:
     """What runs in this context from now on began in the handler of this message."""
-    if message.sender is not None or message.deadline is not None or message.correlation_id is not None:
-        context.run(current.set, Begun(cell, message))
+    context.run(current.set, Begun(cell, message))
+
+
+def tells(message: Envelope) -> bool:
+    """Whether there is anything that code can inherit from the message."""
+    return message.sender is not None or message.deadline is not None or message.correlation_id is not None
+
+
+class Owner(NamedTuple):
+    """Whose code it is: the actor, its incarnation, and the message in whose handler it began, as far as is known."""
+
+    cell: Cell | None = None
+    incarnation: int = 0
+    message: Envelope | None = None
+
+
+def owner_in(context: Context) -> Owner:
+    """Whose code runs in this context."""
+    here = context.get(current)
+    if type(here) is Begun:
+        return Owner(here.cell, context.get(current_incarnation, 0), here.message)
+    return Owner(here, context.get(current_incarnation, 0))  # type: ignore[arg-type]

@@ -15,11 +15,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from actors._core.current import Begun, begin_in, cell_in, current, current_cell, current_incarnation, message_of
+from actors._core.current import Owner, begin_in, message_of, owner_in
 from actors._user_code.interrupts import is_interrupt, on_its_way
 
 if TYPE_CHECKING:
-    from actors._core.cell import Cell
+    pass
 
 Exits = (SystemExit, KeyboardInterrupt)
 """What asyncio lets out of the loop."""
@@ -39,16 +39,16 @@ class TaskGuard:
 
     def __call__(self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Future[Any]:
         context: Context | None = options.get("context")
-        cell = current_cell() if context is None else cell_in(context)
-        if cell is not None:
-            incarnation = current_incarnation.get() if context is None else context.get(current_incarnation, 0)
-            coro = _Guarded(coro, cell, incarnation)
-            if context is None and type(current.get()) is not Begun and (message := message_of(cell)) is not None:
-                # A plain handler has no context of its own for the message: the task must know where it began.
-                context = copy_context()
-                begin_in(context, cell, message)
-                return context.run(self._make, loop, coro, options)
-        return self._make(loop, coro, options)
+        owner = owner_in(copy_context() if context is None else context)
+        cell = owner.cell
+        if cell is None:
+            return self._make(loop, coro, options)
+        if context is None and owner.message is None and (message := message_of(cell)) is not None:
+            # A plain handler has no context of its own for the message: the task must know where it began.
+            context, owner = copy_context(), owner._replace(message=message)
+            begin_in(context, cell, message)
+            return context.run(self._make, loop, _Guarded(coro, owner), options)
+        return self._make(loop, _Guarded(coro, owner), options)
 
     def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, options: dict[str, Any]) -> asyncio.Future[Any]:
         if self.previous is None:
@@ -76,10 +76,9 @@ def unguard_tasks(loop: asyncio.AbstractEventLoop, guard: TaskGuard) -> None:
 class _Guarded(Coroutine[Any, Any, Any]):
     """The coroutine of a task. What it exits with becomes the exception of the task, and goes no further."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], cell: Cell, incarnation: int) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], owner: Owner) -> None:
         self._coroutine = coroutine
-        self._cell = cell
-        self._incarnation = incarnation
+        self._owner = owner
 
     def send(self, value: Any, /) -> Any:
         try:
@@ -126,7 +125,8 @@ class _Guarded(Coroutine[Any, Any, Any]):
             task.get_loop().call_soon(self._judge, task, passes - 1)
         else:
             where = f"task {task.get_name()!r}"
-            self._cell.runtime.escaped(task.exception(), self._cell, self._incarnation, where)
+            assert self._owner.cell is not None
+            self._owner.cell.runtime.escaped(task.exception(), self._owner, where)
 
 
 def _is_awaited(task: Any) -> bool:
@@ -154,17 +154,11 @@ class _Never:
         return False
 
 
-def owner_of(error: BaseException) -> tuple[Cell | None, int]:
-    """The actor whose callback let this error out of the loop, and its incarnation."""
+def owner_of(error: BaseException) -> Owner:
+    """Whose callback let this error out of the loop."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code is Handle._run.__code__:
             return owner_in(trace.tb_frame.f_locals["self"]._context)
         trace = trace.tb_next
-    return None, 0
-
-
-def owner_in(context: Context | None) -> tuple[Cell | None, int]:
-    """The actor whose code runs in this context, and its incarnation."""
-    context = context if context is not None else copy_context()
-    return cell_in(context), context.get(current_incarnation, 0)
+    return Owner()

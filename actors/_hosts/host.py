@@ -52,6 +52,10 @@ class Host(Protocol):
         """
         ...
 
+    def under_way(self, cell: Cell, /) -> list[Envelope]:
+        """The messages whose handlers wait for something."""
+        ...
+
     def cut_off(self, cell: Cell, /) -> None:
         """Cancels handlers under way, where the host can."""
         ...

@@ -17,7 +17,7 @@ from functools import partial
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actors._core.current import begin_in
+from actors._core.current import begin_in, tells
 from actors._core.envelope import Envelope
 from actors._core.outcomes import refuse
 from actors._hosts.coroutine_runner import CoroutineRunner
@@ -174,7 +174,8 @@ class LoopHost:
     # Coroutines
 
     def drive(self, cell: Cell, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context) -> None:
-        begin_in(context, cell, envelope)
+        if cell.concurrency > 1 or tells(envelope):
+            begin_in(context, cell, envelope)
         carrier = self._first_step(handler, context)
         if carrier.suspended:
             cell.busy()
@@ -253,6 +254,9 @@ class LoopHost:
 
     def launch(self, cell: Cell) -> None:
         self.ready(cell)
+
+    def under_way(self, cell: Cell) -> list[Envelope]:
+        return [each.envelope for each in self._under_way.get(cell, ()) if each.envelope is not None]
 
     def cut_off(self, cell: Cell) -> None:
         for carrier in self._under_way.get(cell, ()):

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from actors._core.clock import TimerHandle
-from actors._core.current import begin_in
+from actors._core.current import begin_in, tells
 from actors._core.envelope import Envelope
 from actors._core.outcomes import refuse
 from actors._core.task_guard import guard_tasks
@@ -65,7 +65,8 @@ class ThreadHost:
 
     def drive(self, cell: Cell, envelope: Envelope, handler: Coroutine[Any, Any, object], context: Context) -> None:
         incarnation = cell.incarnation
-        begin_in(context, cell, envelope)
+        if cell.concurrency > 1 or tells(envelope):
+            begin_in(context, cell, envelope)
         try:
             result, error = self._here().run(handler, context), None
         except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
@@ -81,6 +82,9 @@ class ThreadHost:
         except BaseException as raised:  # noqa: BLE001 - see drive
             error = raised
         self._runtime.control_call(done, error)
+
+    def under_way(self, cell: Cell) -> list[Envelope]:
+        return [] if cell.envelope is None else [cell.envelope]
 
     def cut_off(self, cell: Cell) -> None:
         """Nothing to cut off: the one handler of a thread is the one that crashed."""

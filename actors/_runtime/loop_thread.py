@@ -93,7 +93,7 @@ class LoopThread:
             except BaseException as error:
                 if isinstance(error, Exception):  # of the loop itself: asyncio keeps those of callbacks
                     raise
-                self._runtime.escaped(error, *owner_of(error), "a callback of the event loop")
+                self._runtime.escaped(error, owner_of(error), "a callback of the event loop")
 
     def _refuse_stop(self) -> None:
         cell = current_cell()

@@ -24,7 +24,7 @@ import pykka
 from actors._core.actor_type import ActorType, actor_type_of
 from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock
-from actors._core.current import current
+from actors._core.current import Owner, current
 from actors._core.deadlines import Deadlines
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.mailbox import MailboxSpec
@@ -377,13 +377,14 @@ class Runtime:
         hand_on(error)
         self.events.publish(UncaughtException(path, self.now(), where, error))
 
-    def escaped(self, error: BaseException, cell: Cell | None, incarnation: int, where: str) -> None:
+    def escaped(self, error: BaseException, owner: Owner, where: str) -> None:
         """A task or callback has raised an exit. If it belongs to an incarnation that is there, that crashes. From any
         thread.
         """
+        cell = owner.cell
 
         def crash() -> None:
-            if cell is None or not cell.crash_by_task(incarnation, error):
+            if cell is None or not cell.crash_by_task(owner.incarnation, error, owner.message):
                 self.uncaught(cell.path if cell is not None else self.name, where, error)
 
         try:

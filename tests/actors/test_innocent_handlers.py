@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Actor, ActorDeadError, ActorRef, DeadLetter, HandlerTimeout, Quarantined
+from actors import Actor, ActorCrashed, ActorDeadError, ActorRef, DeadLetter, HandlerTimeout, Quarantined
 from actors.testing import simulation
 from supervisors import child, constant, supervisor
 
@@ -140,3 +141,48 @@ def test_a_class_that_says_so_answers_a_failure_and_lives() -> None:
         assert answer.get() == "innocent by 1"
         with pytest.raises(ValueError, match="bad"):
             bad.get()
+
+
+class Leaver(Model):
+    """For `bad`, a task or callback that the handler begins exits while the handler waits."""
+
+    async def on_receive(self, message: Any) -> Any:
+        self.log.append((self.incarnation, message))
+        if isinstance(message, str):
+            loop = asyncio.get_running_loop()
+            match message.partition(" ")[0]:
+                case "task":
+                    self.task = loop.create_task(leave())
+                case "callback":
+                    loop.call_later(0.5, sys.exit)
+                case "done":
+                    loop.create_task(asyncio.sleep(0.5)).add_done_callback(lambda _: sys.exit())
+        await asyncio.sleep(1.0)
+        return f"{message} by {self.incarnation}"
+
+
+async def leave() -> None:
+    await asyncio.sleep(0.5)
+    sys.exit()
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("way", ["task", "callback", "done"])
+def test_an_exit_of_its_own_task_counts_against_a_message(way: str, asked: bool, concurrency: int) -> None:
+    """It is not handled again and again, and the handlers beside it are spared."""
+    log: list[tuple[int, object]] = []
+    kind = type("Some", (Leaver,), {"concurrency": concurrency})
+    with simulation() as sim:
+        ref = sim.start(supervisor("root", child("m", kind, args=(log,), backoff=None))).child("m")
+        beside = [ref.ask(n, block=False) for n in range(concurrency - 1)]
+        bad = ref.ask(way, block=False) if asked else None
+        if bad is None:
+            ref.tell(way)
+        sim.advance(20)
+        assert [message for _, message in log].count(way) == 1
+        assert [answer.get() for answer in beside] == [f"{n} by 2" for n in range(concurrency - 1)]
+        assert ref.incarnation == 2
+        if bad is not None:
+            with pytest.raises(ActorCrashed):
+                bad.get()

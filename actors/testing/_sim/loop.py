@@ -16,8 +16,8 @@ from enum import Enum
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from actors._core.cell import Cell
-from actors._core.current import cell_in, current_cell
-from actors._core.task_guard import Exits, owner_in
+from actors._core.current import Owner, cell_in, current_cell, owner_in
+from actors._core.task_guard import Exits
 from actors._user_code.interrupts import is_interrupt
 from actors.errors import LoopStopRefused
 from actors.testing._sim.lanes import OUTSIDE, Item, Lane, Scheduler, current_lane
@@ -209,9 +209,9 @@ class SimLoop(asyncio.BaseEventLoop):
         """
         if isinstance(error, Exception):
             raise error
-        cell, incarnation = (None, 0) if handle is None else owner_in(handle._context)  # type: ignore[attr-defined]
-        if cell is not None:
-            self.escaped(error, cell, incarnation, "a callback of the event loop")
+        owner = Owner() if handle is None else owner_in(handle._context)  # type: ignore[attr-defined]
+        if owner.cell is not None:
+            self.escaped(error, owner, "a callback of the event loop")
             return
         what = f"a step of {'the runtime' if handle is None else 'the test'} raised {type(error).__name__}"
         if isinstance(error, Exits):
