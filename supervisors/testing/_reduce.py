@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from actors.testing.spi import fewer_moves
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.errors import SpecError
@@ -95,5 +97,5 @@ def _made(spec: Spec, **changed: object) -> Iterator[Spec]:
     values = {name: value for name, value in spec if name in type(spec).model_fields} | changed
     try:
         yield type(spec)(**values)
-    except SpecError:
+    except (SpecError, ValidationError):
         return
