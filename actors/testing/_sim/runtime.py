@@ -176,7 +176,7 @@ class SimRuntime(Runtime):
 
     def _is_left_over(self, path: str, where: str, error: BaseException) -> bool:
         """Whether a task or callback of an incarnation that has ended exits: reported, and no fault of the runtime."""
-        of_an_actor = path != self.name and isinstance(error, SystemExit | KeyboardInterrupt)
+        of_an_actor = path != self.name and not isinstance(error, Exception)
         return self.loop.failure is not None or (of_an_actor and where.startswith(("task ", "a callback ")))
 
     def _supervision(self, event: Any, child: str) -> None:
