@@ -33,7 +33,7 @@ class ActorType:
         if type(self.concurrency) is not int or self.concurrency < 1:
             raise NotAnActor(
                 actor_class.__qualname__,
-                f"concurrency must be a whole number from 1, not {self.concurrency!r}",
+                f"concurrency must be an integer >= 1, got {self.concurrency!r}",
             )
         _check_attributes(actor_class)
         self.ref_type: type[ActorRef[Any]] = actor_class.ref_type
@@ -61,7 +61,7 @@ class ActorType:
         return actor
 
     def dispose(self, actor: Any) -> None:
-        """The instance is no longer used."""
+        """Gives the instance up."""
         if self.manages_lifecycle:
             actor.on_gone()
 

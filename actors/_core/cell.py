@@ -79,7 +79,7 @@ if TYPE_CHECKING:
 _NOTHING = object()
 _NORMAL = Normal()
 _OF_THE_SYSTEM_LANE = (Continue, Down, Exit)
-"""Messages that are no progress, handled or failed."""
+"""Messages that do not count as progress, handled or failed."""
 
 
 class State(Enum):
@@ -234,8 +234,8 @@ class Cell:
     handled: int
     """How many messages a handler was given."""
     unproductive: int
-    """How many of those are no progress of the present incarnation: all of the incarnations before, those of the system
-    lane, and messages that failed, were stashed, or that no handler takes.
+    """How many of those do not count as progress of the present incarnation: all of the incarnations before, those of
+    the system lane, and messages that failed, were stashed, or that no handler takes.
     """
     crashes: int
     seconds: float
@@ -290,12 +290,12 @@ class Cell:
 
     @property
     def state(self) -> State:
-        """Where the incarnation is in its life, as it is shown."""
+        """The phase of the life, as it is shown."""
         return _STATES[self.phase]
 
     @property
     def is_absent(self) -> bool:
-        """Whether the last incarnation is gone and there is no other one, now or ever."""
+        """Whether no incarnation is there: none has begun, or the last one has ended."""
         return self.phase in ABSENT and self.phase is not Phase.NEW
 
     def take_props(self, props: Props) -> None:
@@ -562,8 +562,8 @@ class Cell:
         return reply
 
     def put_aside(self, envelope: Envelope) -> None:
-        """The message being handled waits until `take_back`; what its handler returns is no answer to it. Once for each
-        message: a second call does nothing.
+        """The message being handled waits until `take_back`; the value that its handler returns is not an answer to it.
+        Once for each message: a second call does nothing.
         """
         if getattr(envelope, "aside", False):
             return
@@ -1330,8 +1330,8 @@ class Cell:
     # Errors about the cell
 
     def gone(self, message: object) -> ActorDeadError | RuntimeStopped:
-        """The error for one who sends to the closed cell. It says what took the actor along, if it was told to end
-        because something above it ended abnormally.
+        """The error for a sender to the closed cell. If the actor was told to end because an actor above it ended
+        abnormally, the error names that actor.
         """
         reason, above = self.reason, self.parent
         while reason.expected and above is not None and above.closed:

@@ -33,8 +33,8 @@ def handles(method: M) -> M:
 
     Raises:
         HandlerDefinitionError: the method does not take exactly one message; its annotation is missing, cannot be
-            resolved, or names what no message can be told by, such as a Protocol; or the class body has another handler
-            of that name
+            resolved, or is not a class of messages, such as a Protocol; or the class body has another handler of that
+            name
     """
     frame = sys._getframe(1)
     earlier = frame.f_locals.get(method.__name__) if "__qualname__" in frame.f_locals else None
@@ -105,7 +105,7 @@ def _why_not(annotation: object) -> str:
 def _never_matches(kind: type) -> str:
     """Why no message is told by this class; empty: messages can be."""
     if getattr(kind, "_is_protocol", False):
-        return "a Protocol is no class of its members; name the classes, or use an abstract base class"
+        return "a Protocol is not a base class of its members; name the classes, or use an abstract base class"
     if typing.is_typeddict(kind):
         return "at run time its values are plain dicts; use a dataclass or a Message"
     if kind in SYSTEM:
@@ -173,7 +173,7 @@ def dispatch_for(actor_class: type, fallback: Handler) -> Dispatch:
 
 
 def comes(actor: Any, timed: Timed) -> bool:
-    """Whether the message of a timer is to be handled. It has come then: to cancel its timer does not take it back."""
+    """Whether the message of a timer must be handled. It has come then: cancelling its timer does not take it back."""
     cell = actor._cell
     if timed.cancelled:
         cell.skipped()

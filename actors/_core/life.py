@@ -67,7 +67,7 @@ class Event(IntEnum):
     CRASH = auto()
     """A handler, task or callback of it has raised, or a linked actor has ended abnormally."""
     KILL = auto()
-    """It is to end at once."""
+    """It is killed."""
     HALTED = auto()
     """After a kill: nothing of it runs any more, or what does not end was abandoned."""
     LEFT = auto()
@@ -75,7 +75,7 @@ class Event(IntEnum):
     CHILDLESS = auto()
     """Nothing lives below it any more."""
     SETTLE = auto()
-    """There may be another incarnation: those who watched the last one are to be told."""
+    """Another incarnation may follow: the watchers of the last one must be told."""
     CLOSE = auto()
     """There will be no other incarnation."""
 

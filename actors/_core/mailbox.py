@@ -35,7 +35,7 @@ class MailboxSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     capacity: int | None = Field(default=None, ge=1)
-    """The most messages that may wait; `None`: no bound."""
+    """The most messages that may wait, an integer >= 1; `None`: no bound."""
 
     policy: Policy = "reject"
     """What happens to a message beyond the bound. `reject` gives it back with `MailboxFull`; `drop_oldest` and
@@ -44,9 +44,10 @@ class MailboxSpec(BaseModel):
     """
 
     priority: Callable[[Any], float] | None = None
-    """Messages with a smaller value are handled first, equal ones in the order they came. Called once for each
-    message, in the sender's thread; what it raises reaches the sender, and so does `InvalidPriority` when it returns
-    NaN or what is not a number.
+    """Messages with a smaller value are handled first, equal ones in the order of arrival. `None`: all are equal.
+
+    Called once for each message, in the sender's thread. The sender gets an exception of this function, and
+    `InvalidPriority` if the value is NaN or not a number.
     """
 
     on_restart: Literal["keep", "drop"] = "keep"
@@ -56,14 +57,14 @@ class MailboxSpec(BaseModel):
 
 
 def bounded(capacity: int, policy: Policy = "reject", *, on_restart: Literal["keep", "drop"] = "keep") -> MailboxSpec:
-    """A mailbox for at most `capacity` waiting messages."""
+    """A mailbox for at most `capacity` waiting messages; `policy` and `on_restart` as in `MailboxSpec`."""
     return MailboxSpec(capacity=capacity, policy=policy, on_restart=on_restart)
 
 
 def prioritized(
     priority: Callable[[Any], float], *, capacity: int | None = None, policy: Policy = "reject"
 ) -> MailboxSpec:
-    """A mailbox that hands out messages with the smallest `priority(message)` first."""
+    """A mailbox that hands out the message with the smallest `priority(message)` first; else as `MailboxSpec`."""
     return MailboxSpec(capacity=capacity, policy=policy, priority=priority)
 
 
@@ -105,11 +106,11 @@ class PriorityQueue:
         """The priority of a message.
 
         Raises:
-            InvalidPriority: the user's function returned what is not a number, or NaN
+            InvalidPriority: the user's function returned NaN, or not a number
             Exception: what it raised
         """
         message = envelope.message
-        if type(message) is _ActorStop:  # no business of the user's function
+        if type(message) is _ActorStop:  # not a message of the user's
             return math.inf
         message = message.message if type(message) is Timed else message
         value = self._priority(message)
@@ -223,7 +224,7 @@ class BoundedQueue:
         self._park = park
         self._lock = threading.Lock()
         self._outside: deque[tuple[Future[None], Envelope, float | None]] = deque()
-        """Senders that wait for room, with what they send: first come, first let in."""
+        """The senders that wait for room, with their messages, in the order in which they came."""
         self._requests = 0
         """How many of those that wait are orders to stop: the bound is not for them (supervision rule 34)."""
         self._closed = False
@@ -264,8 +265,8 @@ class BoundedQueue:
             return True
 
     def put_now(self, envelope: Envelope) -> list[Envelope]:
-        """Puts a message that has no sender who could wait or take it back. Returns what is lost for that: the message
-        itself, or with `drop_oldest` what waited longest. Raises what its priority raises.
+        """Puts a message whose sender cannot wait or take it back. Returns the messages that are lost for that: this
+        one, or with `drop_oldest` the one that waited longest. Raises what its priority raises.
         """
         rank, lost = self._rank(envelope), []
         while not self._offer(envelope, rank):
@@ -319,7 +320,9 @@ class BoundedQueue:
         return entered
 
     def _let_in(self) -> Callable[[], None]:
-        """Lets in whom there is room for. Returns what tells them, which is to be called without the lock."""
+        """Moves waiting senders into the queue while there is room. Returns a function that wakes them: call it without
+        the lock.
+        """
         told: list[Callable[[], None]] = []
         while self._outside and self.has_room():
             entered, envelope, rank = self._outside.popleft()
@@ -385,7 +388,7 @@ class BoundedQueue:
                 self._requests -= before - len(self._inner)
 
     def close(self) -> None:
-        """Lets everyone in: the cell is gone, and what arrives now becomes a dead letter."""
+        """Lets every sender in: the cell is closed, and messages that arrive now become dead letters."""
         with self._lock:
             self._closed = True
             let_in = self._let_in()
@@ -417,7 +420,7 @@ def make_queue(
 
 
 def put_now(queue: Queue, envelope: Envelope) -> list[Envelope]:
-    """Puts a message that has no sender who could wait or take it back. Returns what is lost for that."""
+    """Puts a message whose sender cannot wait or take it back. Returns the messages that are lost for that."""
     if isinstance(queue, BoundedQueue):
         return queue.put_now(envelope)
     queue.append(envelope)
@@ -434,7 +437,7 @@ def waiting_in(queue: Queue) -> list[Envelope]:
 
 
 def withdraw(queue: Queue, envelope: Envelope) -> None:
-    """Takes a waiting message out; one that is not there any more is no error."""
+    """Takes a waiting message out. Does nothing if it is not there any more."""
     if isinstance(queue, BoundedQueue | PriorityQueue):
         queue.withdraw(envelope)
     else:

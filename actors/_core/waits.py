@@ -1,4 +1,4 @@
-"""Who waits for whom: the edge that a handler adds while it waits, and the cycle that it must not close.
+"""The graph of waiting actors: the edge that a handler adds while it waits, and the cycle that it must not close.
 
 Every kind of wait uses the same edge, `Cell.waiting`. Only what the handler or hook itself waits for counts: a task
 that it started may go on without it.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Link(Protocol):
-    """What may be waited for: a cell, or what stands between two of them."""
+    """A target of a wait: a cell, or an object that stands between two cells."""
 
     @property
     def path(self) -> str:
@@ -68,7 +68,7 @@ class Wait:
         waiter.wait_for(edge)
 
     def turn_to(self, target: Link) -> None:
-        """It has come out whose turn it is to go on: the edge leads there."""
+        """The target of the wait is known now: the edge leads there."""
         if self._waiter.waiting is self._edge:
             self._edge = (target, self._edge[1])
             self._waiter.wait_for(self._edge)

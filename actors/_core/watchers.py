@@ -53,13 +53,13 @@ class Watchers:
             target.watchers._monitors.pop(number, None)
 
     def forget_watched(self) -> None:
-        """The incarnation is gone: what it monitored is not its successor's business."""
+        """The incarnation has ended: its successor does not inherit its monitors."""
         for number in list(self._watched):
             self.remove_monitor(number)
 
     def add_link(self, other: Cell) -> None:
-        """Ties the two incarnations together; between two incarnations, the next one. The exit of a closed cell comes
-        to the other at once.
+        """Links the two incarnations; between two incarnations, the next one. The exit of a closed cell reaches the
+        other at once.
         """
         for gone, left in ((other, self._cell), (self._cell, other)):
             if gone.closed:

@@ -106,8 +106,8 @@ class LoopHost:
     def schedule(self) -> None:
         """Has the loop drain the run queue. From any thread.
 
-        While a pass is due or under way nobody has to: `_scheduled` is taken back only before the queue is looked at
-        for the last time.
+        Not needed while a pass is due or under way: `_scheduled` is taken back only before the queue is looked at for
+        the last time.
         """
         # Two threads that both found nothing due would each start a chain of passes, and both chains would go on.
         with self._lock:
@@ -154,7 +154,7 @@ class LoopHost:
                     function, args = control.popleft()
                     try:
                         function(*args)
-                    except BaseException as error:  # noqa: BLE001 - the rest of what is to be done must not be lost
+                    except BaseException as error:  # noqa: BLE001 - the steps after this one must not be lost
                         self._runtime.uncaught(self._runtime.name, "a step of its own", error)
                 if not queue:
                     break
@@ -314,4 +314,4 @@ class LoopHost:
 
 
 def _ignore() -> None:
-    """What becomes of a coroutine that was left behind is nobody's business any more."""
+    """Takes the end of a coroutine that was left behind: its result is ignored."""

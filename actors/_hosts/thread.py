@@ -221,7 +221,7 @@ class Worker:
 
     def _work(self) -> None:
         _local.worker = self
-        # A thread that was left behind may outlive its runtime, and then has nobody to report to.
+        # A thread that was left behind may outlive its runtime: then it has no place to report its end.
         with contextlib.suppress(RuntimeStopped):
             try:
                 self._bell.get()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LONGEST = 200
 """Characters of a value in a line: a message may hold a whole file."""
 TEXT = 1000
-"""Characters of a text that is all there is to read: an error, an exit reason."""
+"""The most characters of a text that stands alone, such as an error or an exit reason."""
 _DEEP = 6
 """How deep containers are shown."""
 

@@ -355,7 +355,7 @@ def test_every_fault_comes_at_once_with_its_place_and_the_nearest_name() -> None
         ({"steps": [{"can": 3}]}, "can: must be the name of a capability"),
         ({"steps": [{"can": "x", "cant": "y"}]}, "cant: unknown key; did you mean 'can'?"),
         ({"branches": {"a": "a"}, "within": "soon"}, "within: must be seconds"),
-        ({"branches": {"a": "a"}, "policy": {"quorum": 0}}, "a quorum is a whole number from 1, not 0"),
+        ({"branches": {"a": "a"}, "policy": {"quorum": 0}}, "a quorum must be an integer >= 1, got 0"),
         ({"branches": {"a": "a"}, "policy": {"quorum": 2}}, "can never be reached"),
         ({"commander": "a", "squad_leaders": {"b": ["a"]}}, "squad_leaders/b: must be a mapping with the keys workers"),
         (

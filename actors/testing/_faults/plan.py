@@ -1,9 +1,8 @@
 """The fault plan as a value: what goes wrong, where and when.
 
 A fault names its targets by a path pattern: `team/w1`, `team/*` (one level), `team/**` (everything below). It counts
-what happens at all its
-targets together, from 1, and fires at the `nth` and the following ones, `times` in all. Numbers of messages are user
-messages only.
+the events at all its targets together, from 1, and fires at the `nth` and the following ones, `times` in all. Only user
+messages are counted.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Fault:
         for name in ("nth", "times"):
             value = getattr(self, name, 1)
             if not isinstance(value, int) or value < 1:
-                yield f"takes a whole number for {name}: {name} must be at least 1"
+                yield f"takes an integer for {name}: {name} must be >= 1"
         for name in ("seconds", "at"):
             value = getattr(self, name, 0.0)
             if value is None and isinstance(self, Kill):
@@ -131,7 +130,7 @@ class DropMessage(Fault):
 
 @dataclass(frozen=True, slots=True)
 class DuplicateMessage(Fault):
-    """The `nth` message arrives twice; nobody waits for the answer to the second."""
+    """The `nth` message arrives twice; the answer to the second is dropped."""
 
     nth: int = 1
     times: int = 1
@@ -243,7 +242,7 @@ KINDS: Mapping[str, type[Fault]] = {
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """Everything that goes wrong in one run."""
+    """The faults of one run, as a value."""
 
     faults: tuple[Fault, ...] = ()
 

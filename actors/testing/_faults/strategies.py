@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
 ANYBODY: Mapping[str, int] = {"": 20, "client-0": 20}
-"""Who takes steps in every simulation: the test itself, and the first client of a workload."""
+"""The lanes of every simulation: the test itself, and the first client of a workload."""
 REAL: tuple[type[Fault], ...] = tuple(
     kind for name, kind in KINDS.items() if name not in ("DropMessage", "DuplicateMessage", "DelayMessage")
 )
@@ -46,7 +46,7 @@ def plans(
     """Fault plans. Which kinds are on is drawn first, so that a kind that is off cannot hide what another would show.
 
     Args:
-        paths: patterns of the actors to aim at, such as `"team/**"`; everybody by default
+        paths: patterns of the actors to aim at, such as `"team/**"`; all by default
         max_faults: how many faults a plan has at most
         kinds: the kinds that may be on; by default all that happen in one process, which is all but messages that are
             dropped, doubled or delayed
@@ -58,8 +58,8 @@ def plans(
             whatever Python can raise
 
     Raises:
-        BadPlan: an empty pattern, no kind or no exception or an unknown one, a number below one, or a time that is
-            negative or without an end; all that is wrong, at once
+        BadFaultPlan: an empty pattern, no kind or no exception or an unknown one, a number < 1, or a time that is
+            negative or infinite; with all faults at once
     """
     from hypothesis import strategies as st
 
@@ -176,14 +176,14 @@ def _wrong_paths(paths: Iterable[object]) -> Iterator[str]:
 def _wrong_counts(**counts: object) -> Iterator[str]:
     for name, value in counts.items():
         if not isinstance(value, int) or value < 1:
-            yield f"{name}={value!r}: a whole number of at least 1"
+            yield f"{name}={value!r}: must be an integer >= 1"
 
 
 def _wrong_spans(until: object, spans: Sequence[object], given: object) -> Iterator[str]:
     if not _is_span(until):
-        yield f"until={until!r}: seconds are a finite number from 0"
+        yield f"until={until!r}: must be a finite number of seconds >= 0"
     if not spans or not all(map(_is_span, spans)):
-        yield f"seconds={given!r}: give a list of seconds, each a finite number from 0"
+        yield f"seconds={given!r}: give a list of seconds, each a finite number >= 0"
 
 
 def _wrong_exceptions(exceptions: Sequence[object], given: object) -> Iterator[str]:
@@ -224,5 +224,5 @@ def schedules(cast: Mapping[str, int] = ANYBODY, *, max_moves: int = 3) -> Searc
 
     most: object = max_moves
     if not isinstance(most, int) or most < 0:
-        raise BadSchedule(f"schedules(max_moves={max_moves!r}): a whole number, at least zero")
+        raise BadSchedule(f"schedules(max_moves={max_moves!r}): must be an integer >= 0")
     return st.lists(moves(cast), max_size=max_moves).map(lambda each: Schedule(*each))

@@ -108,7 +108,7 @@ class Outcome:
         return {path: lanes[path].steps for path in sorted(lanes) if lanes[path].steps}
 
     def refuse_nameless(self, known: set[str]) -> None:
-        """Raises `BadFaultPlan` when a fault aims at nobody who was ever there; `known`: everybody who was, so far."""
+        """Raises `BadFaultPlan` if a fault matches no actor; `known`: the paths of all actors there ever were."""
         known.update(each.path for each in self.sim.observations if isinstance(each, Made))
         for fault in self.sim.nameless_faults:
             if not any(matches(fault.path, path) for path in known):

@@ -44,9 +44,9 @@ def simulate(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Runs a test `def test(sim, plan)` in many simulations, and shows the smallest failure it finds.
 
-    The test takes `sim`, a `Simulation` that is under way; `plan`, if it wants to look at it; what `given` names; and
-    fixtures of pytest, which all runs share. The first run is without faults and first come, first served. A plan that
-    keeps `sim.start` from bringing the tree up is passed over, unless the test catches what it raises.
+    The test takes `sim`, a `Simulation` that is under way; `plan`, if it needs it; the arguments in `given`; and
+    fixtures of pytest, which all runs share. The first run is without faults and first come, first served. A plan with
+    which `sim.start` cannot bring the tree up is skipped, unless the test catches the error.
 
     Args:
         plan: the fault plans, such as `faults.plans("team/**", max_faults=3)`; a single plan; or none
@@ -56,17 +56,15 @@ def simulate(
 
     Raises:
         WrongUse: at once, when the decorator or the test is not as described here
-        Exception: from the test, what its smallest run raises, with a report as its note; an `ExceptionGroup` of those
-            when failures of several types were found
-        NotDeterministic: from the test, when a failure does not come back
+        Exception: from the test, the error of its smallest failing run, with a report as its note; an
+            `ExceptionGroup` of them if failures of several types were found
+        NotDeterministic: from the test, if a failure cannot be repeated
     """
     if positional:
         raise WrongUse("@simulate takes names, and is called: @simulate() or @simulate(plan=faults.plans(...))")
     numbers: tuple[object, ...] = (examples, schedules)
     if not all(isinstance(each, int) and each >= 1 for each in numbers):
-        raise WrongUse(
-            f"@simulate(examples={examples!r}, schedules={schedules!r}): whole numbers, at least one of each"
-        )
+        raise WrongUse(f"@simulate(examples={examples!r}, schedules={schedules!r}): integers >= 1")
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         signature = _signature(test, plan is not None, given)
@@ -120,10 +118,10 @@ def simulate(
 def example(
     plan: FaultPlan | None = None, schedule: Schedule | None = None, seed: int = 0, **given: object
 ) -> Callable[[F], F]:
-    """One run that is tried before all others: what the report of a failure says, pasted above or below `@simulate`.
+    """One run that is tried before all others. Paste the line of a failure report above or below `@simulate`.
 
-    It stays when the bug is mended: a move is an error only if its actor never takes a step any more (`BadSchedule`),
-    and a fault if it names nobody (`BadPlan`).
+    It can stay when the bug is fixed: a move is an error only if its actor never takes a step any more (`BadSchedule`),
+    and a fault if it names no actor (`BadFaultPlan`).
     """
     attempt = Attempt(_value(plan, FaultPlan), _value(schedule, Schedule), seed, given)
 
@@ -235,7 +233,7 @@ class _Hunt:
         self.length = 1
         self.cast: dict[str, int] = {"": 1}
         self.known: set[str] = set()
-        """The paths of everybody who was ever there."""
+        """The paths of all actors there ever were."""
         self.passing: list[str] | None = None
         self.carried: dict[Kind, Schedule] = {}
         """What searches have found, as moves; tried before anything else is searched."""
@@ -249,7 +247,7 @@ class _Hunt:
         """The last failing run of each type; in the end, the smallest example that Hypothesis knows."""
 
     def ordinary(self, given: Mapping[str, object]) -> None:
-        """The run everybody would try: it shows who takes part and how long a run is. Raises what the test raises."""
+        """The run without faults: it shows the actors and the length of a run. Raises what the test raises."""
         attempt = Attempt(FaultPlan(), given=given)
         outcome = attempt.run(self.body)
         _fail(outcome)

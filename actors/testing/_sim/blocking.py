@@ -44,7 +44,7 @@ class SimLock:
         sleeper = Sleeper("a lock, event, condition or queue")
         self._waiters.append(sleeper)
         if self._strands.block(sleeper, None if timeout < 0 else timeout):
-            return True  # whoever released it handed it over
+            return True  # the thread that released it handed it over
         self._waiters.remove(sleeper)
         return False
 

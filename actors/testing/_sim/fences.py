@@ -216,8 +216,8 @@ class Fences:
         return [*patches, *self._drawing()]
 
     def _drawing(self) -> list[tuple[Any, str, object]]:
-        """Drawing inside would make the example depend on the schedule. Where Hypothesis was never imported, nobody
-        can.
+        """Drawing inside would make the example depend on the schedule. Without Hypothesis imported there is nothing to
+        fence.
         """
         found: list[tuple[Any, str, object]] = []
         for module, owner, name in (
@@ -324,7 +324,7 @@ def _refusal(real: Callable[..., Any], text: str, instead: str) -> Callable[...,
 
 
 def _join(thread: threading.Thread, timeout: float | None = None) -> None:
-    """A simulated thread ends when nothing is left for it to do; nobody can wait for it."""
+    """A simulated thread ends when nothing is left for it to do; nothing waits for it."""
     raise SimulationError("Thread.join() inside a simulation: wait for a future or for the end of the actor instead")
 
 

@@ -176,7 +176,7 @@ class Injector:
                 future.set(None)
 
     def close(self) -> None:
-        """Takes its timers back: at the end of a run they are nobody's orphans."""
+        """Cancels its timers: at the end of a run they do not count as orphans."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()

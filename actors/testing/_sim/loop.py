@@ -106,7 +106,7 @@ class SimLoop(asyncio.BaseEventLoop):
         lane.queue.append((self._arrived, item))
 
     def take_back(self, lane: Lane) -> Item:
-        """What was pushed last, in this lane, does not run after all: whoever takes it runs it himself."""
+        """Takes out what was pushed last in this lane. The loop does not run it: the caller does."""
         if self._plain:
             return self._fifo.pop()[1]
         item = lane.queue.pop()[1]
@@ -379,7 +379,7 @@ class SimLoop(asyncio.BaseEventLoop):
         return self._closed
 
     def drain(self) -> None:
-        """Runs what can run without time passing, whoever asks and whatever it raises: for taking a run down."""
+        """Runs what can run without time passing, whatever it raises: for taking a run down."""
         steps = self.steps
         while self.steps - steps < 10_000:
             try:

@@ -65,7 +65,7 @@ class Strand(greenlet):  # type: ignore[misc]
             self._task()
         except GreenletExit:
             return
-        except BaseException as error:  # noqa: BLE001 - a real thread would end alone, with a note nobody reads
+        except BaseException as error:  # noqa: BLE001 - a real thread would end alone, with a note on stderr
             self._strands.loop.call_exception_handler({"message": f"thread {self.name}", "exception": error})
         finally:
             self._strands.alive.pop(self, None)
@@ -114,7 +114,7 @@ class Strands:
             _set_running_loop(self.loop)
 
     def leave(self) -> None:
-        """The running strand gives way until somebody resumes it."""
+        """The running strand gives way until it is resumed."""
         strand = self.current
         assert strand is not None
         back = None if strand.running is None else strand.running.step_aside()
@@ -135,14 +135,14 @@ class Strands:
     # Waiting
 
     def block(self, sleeper: Sleeper, seconds: float | None) -> bool:
-        """Blocks whoever calls until the sleeper is woken, or for `seconds`; returns whether it was woken.
+        """Blocks the caller until the sleeper is woken, or for `seconds`; returns whether it was woken.
 
         In a strand the rest goes on meanwhile. In the test's own code, outside of everything, the simulation runs until
         then.
 
         Raises:
             FenceError: on the loop, where nothing may block
-            DeadlockFailure: nobody can wake it any more
+            DeadlockFailure: nothing can wake it any more
             NeverHappened: the test waits without a limit, and others go on and on
         """
         if sleeper.woken:

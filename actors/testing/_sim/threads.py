@@ -30,7 +30,7 @@ class SimThread(threading.Thread):
         return self._strand_number
 
     def is_alive(self) -> bool:
-        """Whoever can ask is in it."""
+        """True: only code that runs in it can ask."""
         return True
 
 
