@@ -59,7 +59,7 @@ class _Facade:
                     value.__module__ = self.package
 
     def names(self) -> list[str]:
-        """What `dir()` of the package shows."""
+        """The names that `dir()` of the package shows."""
         return sorted({*vars(sys.modules[self.package]), *self.home_of})
 
 

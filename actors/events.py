@@ -54,8 +54,8 @@ class LifecycleEvent(Record):
         return None
 
     def after_exit(self) -> str | None:
-        """What follows the end of an incarnation at the same path, in words: `restart 1 in 0.2 s`. A log adds it to the
-        line of that end. None: the event has a line of its own.
+        """The sequel of the end of an incarnation at the same path, in words: `restart 1 in 0.2 s`. A log adds it to
+        the line of that end. None: the event has a line of its own.
         """
         return None
 

@@ -1,4 +1,4 @@
-"""What the runtime needs to know about an actor class, found out once."""
+"""The facts about an actor class that the runtime needs, found out once."""
 
 from __future__ import annotations
 

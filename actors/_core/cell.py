@@ -162,7 +162,7 @@ class Cell:
     context: Context
     """The context of the incarnation."""
     attached: Any
-    """What the observer of the runtime keeps of this cell."""
+    """Kept here by the observer of the runtime."""
 
     # The tree
 
@@ -213,11 +213,11 @@ class Cell:
     envelope: Envelope | None
     """The message being handled."""
     pending: Callable[[], object] | None
-    """What the next turn does first, once no handler is under way: start or leave."""
+    """The first step of the next turn, once no handler is under way: start or leave."""
     active: int
     """How many handlers wait for something."""
     waiting: Edge | None
-    """What the running handler or hook waits for."""
+    """The edge of the running handler or hook, if it waits."""
 
     # What belongs to the incarnation
 
@@ -227,7 +227,7 @@ class Cell:
     groups: list[str] | None
     subscriptions: list[Subscription] | None
     view: object
-    """What the actor published last (`Actor.publish_view`); None: nothing. It belongs to the place."""
+    """The value that the actor published last (`Actor.publish_view`); None: none. It belongs to the place."""
 
     # Counters, over all incarnations
 
@@ -279,7 +279,7 @@ class Cell:
             parent.adopt(self)
 
     def attach(self, value: object) -> None:
-        """Keeps something for the observer of the runtime."""
+        """Keeps a value for the observer of the runtime."""
         self.attached = value
 
     def adopt(self, child: Cell) -> None:
@@ -475,7 +475,7 @@ class Cell:
         self.envelope = envelope
 
     def spent(self, seconds: float) -> None:
-        """So long a handler has waited."""
+        """Adds the seconds that a handler has waited."""
         self.seconds += seconds
 
     def finished(self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
@@ -523,7 +523,7 @@ class Cell:
         return found
 
     def _note(self, envelope: Envelope, outcome: str) -> None:
-        """A message that is observed has been handled: to the trace of the cell, and to those who look on."""
+        """Adds a handled message to the trace of the cell, and tells the observers."""
         runtime = self.runtime
         if runtime.observer is not None:
             runtime.observer.handled(self, envelope, outcome)
@@ -610,7 +610,7 @@ class Cell:
         self.names = [*(self.names or ()), name]
 
     def join_group(self, group: str) -> None:
-        """Is a member of the group until the incarnation ends."""
+        """Makes the actor a member of the group until the incarnation ends."""
         self.runtime.registry.join(group, self)
         self.groups = [*(self.groups or ()), group]
 
@@ -630,7 +630,7 @@ class Cell:
             self.timers.discard(timer)
 
     def kept_by(self, make: Callable[[], Any]) -> Any:
-        """What `make` returned the first time; it belongs to the place."""
+        """The object that `make` returned the first time; it belongs to the place."""
         if self.kept is None:
             self.kept = {}
         if make not in self.kept:
@@ -652,7 +652,7 @@ class Cell:
         self.waiting = edge
 
     def suspend(self, suspended: bool) -> None:
-        """Stops or goes on taking messages."""
+        """Has the actor stop taking messages, or take them again."""
         self.suspended = suspended
         self._stop_suspended()
         self.reopen()
@@ -1137,7 +1137,7 @@ class Cell:
             self.close_or_park(Normal())
 
     def _tell_watchers(self, *_: object) -> None:
-        """Only those who watched the last incarnation. A watcher that comes later hears of the next end."""
+        """Tells the watchers of the last incarnation only. A later watcher is told of the next end."""
         if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":
             self._drop_waiting("dropped")
         if self.watchers is not None:
@@ -1145,7 +1145,7 @@ class Cell:
             watchers.tell(self.reason)
 
     def _shut_down(self, reason: ExitReason | None, *_: object) -> None:
-        """Names go first, then everyone is told (supervision rule 32)."""
+        """Releases the names first, then tells the watchers (supervision rule 32)."""
         assert reason is not None
         runtime, parent = self.runtime, self.parent
         self.reason = reason
@@ -1175,7 +1175,7 @@ class Cell:
         return max(0, self.handled - unproductive - self.active)
 
     def _dispose_of(self, culprit: Envelope | None, reason: ExitReason) -> None:
-        """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
+        """Decides on the message that was being handled when the incarnation ended (supervision rule 27)."""
         if culprit is None or type(culprit.message) in (Continue, StopOrder):
             return
         if getattr(culprit, "aside", False) and not self._recall(culprit):
@@ -1250,7 +1250,7 @@ class Cell:
     # After the end: what the parent decides
 
     def settle_exit(self) -> None:
-        """There may be another incarnation: those who watched the last one are told now."""
+        """Another incarnation may follow: the watchers of the last one are told now."""
         self._feed(Event.SETTLE)
 
     def close(self, reason: ExitReason) -> None:
@@ -1377,4 +1377,4 @@ _CARRIED_OUT: dict[Effect, Callable[..., None]] = {
     Effect.SHUT_DOWN: Cell._shut_down,
 }
 _CARRY_OUT = tuple(_CARRIED_OUT.get(effect, Cell._open) for effect in Effect)
-"""What carries out each effect, by its number; `HALT` is carried out by `_end_at_once`."""
+"""The method of each effect, by its number; `HALT` is carried out by `_end_at_once`."""

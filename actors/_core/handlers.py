@@ -130,7 +130,7 @@ H = TypeVar("H")
 
 
 def best_match(declared: Mapping[type, H], kind: type) -> H | None:
-    """What is declared for the class `kind` or its nearest base; else for the most special class of those it is
+    """The value declared for the class `kind` or its nearest base; else for the most special class of those it is
     registered with, in the order in which they were declared; else for `object`.
     """
     for base in kind.__mro__[:-1]:
@@ -222,4 +222,4 @@ SYSTEM: dict[type, Handler] = {
     ProxyGetAttr: _proxy_get,
     ProxySetAttr: _proxy_set,
 }
-"""What becomes of the runtime's own messages."""
+"""The handlers of the runtime's own messages."""

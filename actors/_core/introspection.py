@@ -1,4 +1,4 @@
-"""What can be seen of an actor from outside, at any time and from any thread."""
+"""The view of an actor from outside, at any time and from any thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mailboxes: how much may wait, in which order, what happens beyond the bound, and what a restart keeps.
+"""Mailboxes: their bound, their order, the fate of messages beyond the bound, and the effect of a restart.
 
 Only user messages pass through here. System messages have a lane of their own, which is never bounded and always
 served first (supervision rule 34).
@@ -38,7 +38,7 @@ class MailboxSpec(BaseModel):
     """The most messages that may wait, an integer >= 1; `None`: no bound."""
 
     policy: Policy = "reject"
-    """What happens to a message beyond the bound. `reject` gives it back with `MailboxFull`; `drop_oldest` and
+    """The fate of a message beyond the bound. `reject` raises `MailboxFull` with it; `drop_oldest` and
     `drop_newest` make a dead letter (`overflow`); `block` waits for room: in a thread inside `tell`, in a coroutine
     inside `await ref.send(...)`.
     """
@@ -51,8 +51,8 @@ class MailboxSpec(BaseModel):
     """
 
     on_restart: Literal["keep", "drop"] = "keep"
-    """What a restart does with waiting messages: the next incarnation handles them, or they become dead letters
-    (`dropped`), as in OTP (supervision rule 26).
+    """The fate of waiting messages at a restart. "keep": the next incarnation handles them. "drop": they become dead
+    letters (`dropped`), as in OTP (supervision rule 26).
     """
 
 
@@ -69,7 +69,7 @@ def prioritized(
 
 
 class Queue(Protocol):
-    """What a cell needs of the queue of its user messages. A `collections.deque` is one."""
+    """The queue of the user messages of a cell. A `collections.deque` is one."""
 
     def append(self, envelope: Envelope, /) -> None: ...
 
@@ -81,7 +81,7 @@ class Queue(Protocol):
 
 
 class PriorityQueue:
-    """A queue ordered by priority, then by arrival. What is put back at the front goes before everything.
+    """A queue ordered by priority, then by arrival. A message that is put back goes before all others.
 
     A message that is taken out of the middle leaves its number in the heap, where it is passed over; when such numbers
     are the most of it, the heap is made anew. So each operation but `withdraw` is logarithmic, on average.
@@ -139,7 +139,7 @@ class PriorityQueue:
         self._front.appendleft(envelope)
 
     def pop_oldest(self) -> Envelope:
-        """Takes out what has waited longest, requests of the runtime's own excepted. Raises IndexError."""
+        """Takes out the message that has waited longest, requests of the runtime excepted. Raises IndexError."""
         with self._lock:
             for place, envelope in enumerate(self._front):
                 if type(envelope.message) is not _ActorStop:
@@ -164,7 +164,7 @@ class PriorityQueue:
                     return envelope
 
     def waiting(self) -> list[Envelope]:
-        """What waits, in no promised order."""
+        """The waiting messages, in no promised order."""
         with self._lock:
             return [*self._front, *self._waiting.values(), *self._requests.values()]
 
@@ -336,7 +336,7 @@ class BoundedQueue:
         return tell
 
     def _take_oldest(self) -> Envelope | None:
-        """What has waited longest, if anything but requests of the runtime's own still waits."""
+        """The message that has waited longest, requests of the runtime excepted; None: there is none."""
         inner, kept = self._inner, []
         with self._lock:
             try:
@@ -375,7 +375,7 @@ class BoundedQueue:
         return envelope
 
     def waiting(self) -> list[Envelope]:
-        """What waits inside, in no promised order."""
+        """The waiting messages inside the bound, in no promised order."""
         with self._lock:
             return waiting_in(self._inner)
 
@@ -428,7 +428,7 @@ def put_now(queue: Queue, envelope: Envelope) -> list[Envelope]:
 
 
 def waiting_in(queue: Queue) -> list[Envelope]:
-    """What waits in a queue, in no promised order. On the loop thread or any other."""
+    """The waiting messages of a queue, in no promised order. On any thread."""
     if isinstance(queue, BoundedQueue):
         return queue.waiting()
     if isinstance(queue, PriorityQueue):

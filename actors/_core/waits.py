@@ -21,25 +21,25 @@ class Link(Protocol):
 
     @property
     def path(self) -> str:
-        """What an error calls it."""
+        """Its name in an error."""
 
     @property
     def waiting(self) -> Edge | None:
-        """What it waits for itself."""
+        """The edge of its own wait, if it waits."""
 
 
 class Question(Protocol):
-    """What is waited for: once it is done, the edge leads nowhere, even if the one who waits has not gone on yet."""
+    """The question that is waited for. Once it is done, the edge has no effect, even before the waiter goes on."""
 
     def done(self) -> bool: ...
 
 
 Edge = tuple[Link, Question]
-"""Who has to go on first, and with what."""
+"""The link that must go on first, and the question that it must settle."""
 
 
 class Wanted(Enum):
-    """What a future wants from the actor that it is about."""
+    """The event of the actor that a future waits for."""
 
     ANSWER = auto()
     """The answer to a message: it comes after the handler that runs now."""

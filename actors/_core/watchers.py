@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Watchers:
-    """Who hears of the end of this cell's incarnation, and whose end its incarnation wants to hear of."""
+    """The watchers of this cell's incarnation, and the actors that its incarnation watches."""
 
     __slots__ = ("_cell", "_links", "_monitors", "_watched")
 
@@ -31,7 +31,7 @@ class Watchers:
 
     def add_monitor(self, number: int, watcher: Cell | Pending[Down]) -> None:
         """`watcher` is told once when the incarnation ends; between two incarnations, when the next one ends; at once,
-        with `noproc`, when the cell is closed. A future that is dropped before is forgotten.
+        with `NoProc`, when the cell is closed. A future that is dropped before is forgotten.
         """
         if self._cell.closed:
             self._tell_one(number, watcher, NoProc())
@@ -47,7 +47,7 @@ class Watchers:
         self._monitors.pop(number, None)
 
     def remove_monitor(self, number: int) -> None:
-        """The incarnation of this cell no longer wants to hear of what it monitors under this number."""
+        """Removes the monitor that the incarnation of this cell has under this number."""
         target = self._watched.pop(number, None)
         if target is not None and target.watchers is not None:
             target.watchers._monitors.pop(number, None)
@@ -69,7 +69,7 @@ class Watchers:
         other.watch()._links[self._cell] = None
 
     def remove_link(self, other: Cell) -> None:
-        """Unties the two."""
+        """Removes the link between the two."""
         self._links.pop(other, None)
         if other.watchers is not None:
             other.watchers._links.pop(self._cell, None)

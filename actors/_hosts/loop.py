@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 PASS = 0.01
 """Seconds of turns before the event loop gets to look at its sockets and timers.
 
-Twice the interpreter's switch interval: the loop releases the interpreter after each pass for a moment only, and a
-thread that waits for it begins to insist only when there was no release for that interval. Shorter passes kept other
-threads waiting for seconds.
+Must exceed `sys.getswitchinterval()`, 5 ms: a waiting thread requests the GIL only after that time without a release.
+With shorter passes, which release it for a moment only, other threads starved for seconds.
 """
 TURNS = 16_384
 """The most turns of a pass, for a clock that stands still."""
@@ -44,7 +43,7 @@ IDLE_CARRIERS = 32
 
 
 class RunQueue(Protocol):
-    """The cells that want a turn, and the choice of who is next. A `collections.deque` chooses the first that came."""
+    """The cells that want a turn, and the choice of the next. A `collections.deque` chooses the first that came."""
 
     def append(self, cell: Cell, /) -> None: ...
 

@@ -51,7 +51,7 @@ class ThreadHost:
         worker.ring()
 
     def make_worker(self, cell: Cell) -> Worker:
-        """What runs the incarnation that begins. The simulation makes its own."""
+        """Makes the worker of the incarnation that begins. The simulation makes its own."""
         return Worker(self._runtime, cell, self._finishing)
 
     def current(self) -> Worker | None:
@@ -286,7 +286,7 @@ class Worker:
 
 
 async def _outcome(coroutine: Coroutine[Any, Any, object]) -> tuple[object, BaseException | None]:
-    """What the coroutine returns or raises, as a value: asyncio lets an exit out of a task and through its loop."""
+    """The result or exception of the coroutine, as a value: asyncio lets an exit out of a task and through its loop."""
     try:
         return await coroutine, None
     except BaseException as error:  # noqa: BLE001 - it is raised again outside of the loop

@@ -33,7 +33,7 @@ from actors.reasons import ExitReason
 logger = logging.getLogger(NAME)
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 PREFIX = f"{NAME}_"
-"""What the names of the attributes of a record begin with."""
+"""The prefix of the attributes of a record."""
 
 _LEFT_OUT = frozenset({"path", "at", "until", "child"})
 """Fields of an event that stand elsewhere, or are times of a clock that means nothing outside of the process."""
@@ -70,7 +70,7 @@ class LogSink:
         self._subscription: Subscription | None = None
         self._lock = threading.Lock()
         self._held: list[_End | LifecycleEvent] = []
-        """What is not written yet, in order."""
+        """The records that are not written yet, in order."""
         self._ends: dict[str, _End] = {}
         """The last crash of each path among them."""
 
@@ -198,7 +198,7 @@ class _End:
     def __init__(self, event: CrashedExit | StartFailed) -> None:
         self.event = event
         self.fate: DeadLetter | Redelivered | None = None
-        """What became of the message that was being handled."""
+        """The fate of the message that was being handled."""
         self.then: list[str] = []
         self.decision: LifecycleEvent | None = None
 

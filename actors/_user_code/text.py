@@ -36,7 +36,7 @@ _name_of = vars(type)["__qualname__"].__get__
 args_of: Callable[[BaseException], tuple[Any, ...]] = vars(BaseException)["args"].__get__
 """The arguments of an exception by `BaseException` itself: a class may have another idea of `args`."""
 _SAYS: dict[object, str] = {BaseException.__str__: "arguments", KeyError.__str__: "key"}
-"""What exceptions say that have no text of their own."""
+"""The texts of exceptions that have none of their own."""
 _SHOW_ARGUMENTS: frozenset[object] = frozenset({BaseException.__repr__})
 _plain = str.__str__
 """A string without what a subclass of `str` says of itself."""

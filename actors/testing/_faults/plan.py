@@ -181,7 +181,7 @@ Place = Literal[
     "on_failure",
     "sink",
 ]
-"""Where code of the user's is called from."""
+"""The places at which code of the user's is called."""
 PLACES: tuple[Place, ...] = get_args(Place)
 
 

@@ -155,7 +155,7 @@ def _fail(outcome: Outcome) -> None:
 
 
 def _signature(test: Callable[..., object], planned: bool, given: Mapping[str, object]) -> inspect.Signature:
-    """What is left for pytest to give. Raises `WrongUse`."""
+    """The signature of the arguments that pytest must give. Raises `WrongUse`."""
     if inspect.iscoroutinefunction(test):
         raise WrongUse(f"{test.__qualname__} is async: write `def`, and `sim.call(...)` where it would await")
     if inspect.isgeneratorfunction(test) or inspect.isasyncgenfunction(test):
@@ -182,7 +182,7 @@ def _signature(test: Callable[..., object], planned: bool, given: Mapping[str, o
 
 
 def _instead(missing: Iterable[str], signature: inspect.Signature) -> str:
-    """What could be meant by names that the test does not take."""
+    """A hint for names that the test does not take."""
     own = [each.name for each in inspect.signature(simulate).parameters.values() if each.kind is each.KEYWORD_ONLY]
     near = {name: get_close_matches(name, [*own, *signature.parameters], n=1) for name in missing}
     hints = [f"; did you mean {found[0]}, not {name}?" for name, found in near.items() if found]
@@ -236,11 +236,11 @@ class _Hunt:
         """The paths of all actors there ever were."""
         self.passing: list[str] | None = None
         self.carried: dict[Kind, Schedule] = {}
-        """What searches have found, as moves; tried before anything else is searched."""
+        """The finds of searches, as moves; tried before any other search."""
         self.hits: dict[str, Attempt] = {}
         """How each example that failed does so: Hypothesis runs them again."""
         self.fatal: SimulationError | None = None
-        """The test cannot be used like this; nothing is searched after that."""
+        """A wrong use of the test; nothing is searched after that."""
         self.fatal_at: tuple[TracebackType | None, list[str]] = (None, [])
         """Where that was, and its notes."""
         self.last: dict[Kind, Attempt] = {}
@@ -316,7 +316,7 @@ class _Hunt:
             raise
 
     def _end_if_fatal(self) -> None:
-        """Raises what is fatal as it was at first: Hypothesis raises it again and again, and writes on it each time."""
+        """Raises a fatal error in its first form: Hypothesis raises it again and again, and adds to it each time."""
         if self.fatal is not None:
             traceback, notes = self.fatal_at
             self.fatal.__notes__ = [*notes]
@@ -358,7 +358,7 @@ class _Hunt:
             )
 
     def _as_moves(self, hit: Attempt) -> tuple[Attempt, Outcome]:
-        """What a search found, as few named moves."""
+        """The find of a search, as few named moves."""
         recorded = hit.run(self.body, record=True)
         kind = recorded.kind
         if kind is None:

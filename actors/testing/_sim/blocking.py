@@ -134,7 +134,7 @@ class SimRLock:
 
 
 def simulated_lock(strands: Strands, real: Any) -> SimLock | SimRLock:
-    """What stands for a lock that was made before the simulation."""
+    """Stands for a lock that was made before the simulation."""
     return SimLock(strands, yields=True) if type(real) is _PLAIN else SimRLock(strands)
 
 
@@ -152,7 +152,7 @@ def outlives(maker: FrameType) -> bool:
 
 
 def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[Any, str, object]]:
-    """What to put in place of the standard library's own while a simulation runs: module, name, replacement."""
+    """The replacements in the standard library while a simulation runs: module, name, replacement."""
     real, real_rlock = threading.Lock, threading.RLock
 
     def make_lock() -> Any:

@@ -33,7 +33,7 @@ class GreenletHost(ThreadHost):
         return self.workers.get(strand) if strand is not None else None
 
     def close(self) -> None:
-        """What is left is ended by the simulation, which counts it first."""
+        """The simulation ends the greenlets that are left, and counts them first."""
 
 
 class GreenletWorker(Worker):

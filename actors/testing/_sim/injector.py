@@ -1,4 +1,4 @@
-"""Makes the faults of a plan happen, and keeps the evidence."""
+"""Makes the faults of a plan happen, and records them."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ Armed = tuple[tuple[int, Fault], ...]
 
 
 class Fired(NamedTuple):
-    """Evidence: this fault happened."""
+    """A fault that happened, with its time and place."""
 
     place: int
-    """Where it stands in the plan, from 0."""
+    """Its index in the plan, from 0."""
     fault: Fault
     at: float
     path: str
     number: int | None
-    """The message it happened at."""
+    """The number of the message at which it happened; `None`: at none."""
 
 
 class Injector:
@@ -58,7 +58,7 @@ class Injector:
         self.named: set[int] = set()
         """The places of the faults whose pattern some actor matched."""
         self.raised: list[BaseException] = []
-        """What faults made: an error that is one of these is ours, whatever it says of itself."""
+        """The errors that faults made: only these objects are errors of a fault."""
         self.healed = False
         self._hung: list[Future[None]] = []
         self._timers: list[TimerHandle] = []

@@ -51,7 +51,7 @@ NOTHING_AIMED: dict[tuple[type[Fault], ...], tuple[tuple[int, Fault], ...]] = di
 
 
 class Attached:
-    """What the simulation keeps of one cell."""
+    """The data of the simulation about one cell."""
 
     __slots__ = ("aimed", "lane", "raising")
 

@@ -27,7 +27,7 @@ from actors.testing._sim.strands import Sleeper, Strands
 from actors.testing.errors import LoopFailure
 
 EPOCH = 1_700_000_000.0
-"""What the wall clock of every simulation begins at, in seconds since 1970."""
+"""The start of the wall clock of every simulation, in seconds since 1970."""
 
 
 class SimClock:
@@ -134,7 +134,7 @@ class SimRuntime(Runtime):
         return f"{name}-{self._strand_numbers}"
 
     def in_thread(self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        """What `asyncio.to_thread` asks for, in a coroutine of `loop`."""
+        """Stands for `asyncio.to_thread`, in a coroutine of `loop`."""
         future: asyncio.Future[Any] = loop.create_future()
         context = copy_context()
 

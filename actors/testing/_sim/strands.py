@@ -34,7 +34,7 @@ class Sleeper:
 
     def __init__(self, what: str) -> None:
         self.what = what
-        """What it waits for, for people."""
+        """The object that it waits for, in words."""
         self.woken = False
         """Whether what it waits for has come."""
         self.over = False
@@ -53,7 +53,7 @@ class Strand(greenlet):  # type: ignore[misc]
         self.name = name
         self.number = strands.number()
         self.thread: Thread | None = None
-        """What `threading.current_thread()` is in it, once it was asked."""
+        """The value of `threading.current_thread()` in it, once it was asked for."""
         self.sleeper: Sleeper | None = None
         self.running: RunsInStrand | None = None
         """The event loop that runs in it."""
@@ -178,7 +178,7 @@ class Strands:
         return sleeper.woken
 
     def wake(self, sleeper: Sleeper) -> None:
-        """What it waits for has come."""
+        """Ends the wait of the sleeper."""
         if not sleeper.woken and not sleeper.over:
             sleeper.woken = True
             self._end(sleeper)

@@ -27,9 +27,9 @@ class Workload:
         self.name = name
         self.n = n
         self.results: dict[int, Any] = {}
-        """What the calls returned, by their number (from 0)."""
+        """The results of the calls, by their number (from 0)."""
         self.errors: dict[int, BaseException] = {}
-        """What the calls raised."""
+        """The exceptions of the calls, by their number."""
         self._runtime = runtime
         self._call = call
         self._begun: list[int] = []
