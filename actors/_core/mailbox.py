@@ -194,7 +194,7 @@ _SPARE = 16
 def _number(value: object) -> float | None:
     """A priority that is neither a `float` nor an `int` itself, as one of these; None: it is not a number.
 
-    What is compared in the queue must not be the user's: a comparison that raises would spoil the queue for everyone.
+    The queue must not compare values of the user's: a comparison that raises would damage the queue.
     """
     if isinstance(value, int):
         return int.__add__(value, 0)

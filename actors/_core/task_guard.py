@@ -1,6 +1,6 @@
 """Tasks that actors start: one that exits ends its actor, not the event loop.
 
-asyncio lets `SystemExit` and `KeyboardInterrupt` out of a task and through the loop, which ends for everyone on it. A
+asyncio lets `SystemExit` and `KeyboardInterrupt` out of a task and through the loop, which ends it for every actor. A
 task that was created by code of an actor keeps them: the code that awaits the task gets the exception. If none awaits
 it, the actor crashes.
 """

@@ -75,7 +75,7 @@ class Watchers:
             other.watchers._links.pop(self._cell, None)
 
     def tell(self, reason: ExitReason) -> None:
-        """The incarnation has ended and its names are released: everyone is told, once."""
+        """The incarnation has ended and its names are released: every watcher is told, once."""
         monitors, self._monitors = self._monitors, {}
         links, self._links = self._links, {}
         for number, watcher in monitors.items():

@@ -129,7 +129,7 @@ class ThreadHost:
         return worker
 
     def watch(self, worker: Worker, timeout: float) -> Callable[[], object]:
-        """Has the turn that begins end the incarnation after `timeout` seconds; returns what takes that back."""
+        """Has the turn that begins end the incarnation after `timeout` seconds. Returns a function that cancels it."""
         runtime = self._runtime
         timer: list[TimerHandle] = []
         turn = worker.turns

@@ -64,8 +64,8 @@ def account(error: BaseException, *, libraries: bool = False) -> str:
 
 
 def users_frame(frame: FrameType | None) -> str:
-    """Where the code of the user's stands that a thread runs: `file:line in function`. Where there is none of it on the
-    stack: the innermost frame.
+    """The position of the user's code that a thread runs: `file:line in function`. Without such code on the stack: the
+    innermost frame.
     """
     here = frame
     while here is not None and is_internal(here.f_code.co_filename):

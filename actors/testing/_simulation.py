@@ -543,7 +543,7 @@ class Simulation:
 def _seconds(call: str, value: object, least: float = 0.0) -> None:
     """Refuses what is not a span of virtual time. A span without an end would hang where a timer repeats."""
     if not isinstance(value, int | float) or not math.isfinite(value) or value < least:
-        raise SimulationError(f"{call}{value!r}): seconds are a finite number{' from 0' if least == 0 else ''}")
+        raise SimulationError(f"{call}{value!r}): must be a finite number of seconds{' >= 0' if least == 0 else ''}")
 
 
 def _plain(value: object) -> str:

@@ -207,7 +207,7 @@ class Poll(NamedTuple):
 
     question: object
     options: tuple[Hashable, ...]
-    """What may be voted for; empty: anything."""
+    """The options of the vote; empty: any answer."""
 
 
 class Abstain(NamedTuple):
@@ -227,7 +227,7 @@ class Ruling(NamedTuple):
 
     @property
     def option(self) -> Hashable | None:
-        """What was decided; None if nothing was."""
+        """The winning option; None: there is none."""
         return self.outcome.option if isinstance(self.outcome, Decided) else None
 
 
