@@ -27,7 +27,7 @@ class _Facade:
         """The homes whose objects do not bear the name of the package yet."""
 
     def load(self, name: str) -> Any:
-        """Imports the module that defines a public name and returns what it stands for.
+        """Imports the module that defines a public name and returns its object.
 
         Raises:
             AttributeError: the package has no such name

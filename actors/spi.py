@@ -143,8 +143,8 @@ def post(
 
 
 def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None:
-    """`post`, where what the mailbox refuses with goes to the receipt, too: that it is full, or what a priority
-    function of the user's raised.
+    """The same as `post`, but the receipt also gets the refusal of the mailbox: that it is full, or the exception of a
+    priority function of the user's.
     """
     try:
         post(ref, message, receipt)

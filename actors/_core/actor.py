@@ -83,7 +83,7 @@ class Actor(pykka.Actor):
     def __init__(self) -> None:
         """Runs on the actor's host. `self.ref` and `self.path` can be used here. An exception fails the start."""
 
-    # What the subclass fills in
+    # Hooks of the subclass
 
     def on_start(self) -> Awaitable[None] | None:  # type: ignore[override]
         """Runs on the actor's host, before the first message. The starter waits for it. An exception fails the start;
@@ -135,7 +135,7 @@ class Actor(pykka.Actor):
         """
         return None
 
-    # What it can use
+    # The API of an actor
 
     def kept(self, make: Callable[[], T]) -> T:
         """Returns the object that `make` made at the first call: the same one in every later incarnation.

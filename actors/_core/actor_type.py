@@ -70,7 +70,7 @@ _HOOKS = ("on_start", "on_continue", "on_receive", "on_stop", "on_failure", "car
 
 
 def _check_attributes(actor_class: type[Any]) -> None:
-    """Refuses what would otherwise show as a strange failure long after the start."""
+    """Refuses attributes that would otherwise fail long after the start."""
     from actors._core.ref import ActorRef
 
     name = actor_class.__qualname__

@@ -398,8 +398,8 @@ class Cell:
     # The turn. On the cell's host.
 
     def turn(self, began: float) -> float:
-        """Handles what waits: the system lane, then user messages, at most one slice of them. `began` is the time on
-        the runtime's clock; returns the time at the end.
+        """Handles waiting messages: the system lane, then user messages, at most one slice of them. `began` is the time
+        on the runtime's clock; returns the time at the end.
         """
         pending = self.pending  # read once: a kill takes it back from another thread
         if pending is not None and not self.active:
@@ -533,7 +533,7 @@ class Cell:
             self.trace.append(Handled(now, type_name(envelope.message), seconds, outcome, self.incarnation))
         publish_handled(self, envelope, seconds, outcome)
 
-    # What a handler says of its message
+    # Calls of a handler about its message
 
     def unhandled(self) -> None:
         """Nothing in the class takes the message being handled."""
@@ -602,7 +602,7 @@ class Cell:
                 return True
         return False
 
-    # What the incarnation has
+    # The possessions of the incarnation
 
     def take_name(self, name: str) -> None:
         """Registers a name until the incarnation ends. Raises `NameTaken`."""
@@ -828,8 +828,8 @@ class Cell:
         self.kill(Crashed(error))
 
     def break_off(self, error: BaseException) -> bool:
-        """Kills the incarnation because a turn failed outside of its handler. Returns False, and does nothing, when it
-        is on its way out already.
+        """Kills the incarnation because a turn failed outside of its handler. Returns False, and does nothing, if it
+        is ending already.
         """
         if self.phase in ABSENT or self.phase in _BEING_KILLED:
             return False
@@ -1163,7 +1163,7 @@ class Cell:
             watchers, self.watchers = self.watchers, None
             watchers.tell(reason)
 
-    # What the effects share
+    # Shared by the effects
 
     def _progress(self) -> int:
         """How many messages the incarnation has handled without failure: what tells one that fails now and then from
@@ -1247,7 +1247,7 @@ class Cell:
             self.grace.cancel()
             self.grace = None
 
-    # After the end: what the parent decides
+    # After the end: the decisions of the parent
 
     def settle_exit(self) -> None:
         """Another incarnation may follow: the watchers of the last one are told now."""

@@ -29,7 +29,7 @@ def handles(method: M) -> M:
     Subclasses of the type are handled too, unless another handler names them; of an abstract base class, also classes
     that are registered with it before the first such message. A base class goes before a class that is registered.
     `Any` and `object` take every message that no other handler takes. Of a generic type the arguments do not count:
-    `list[int]` takes every list. The method may be `async`. What it returns is the answer to `ask` and `call`.
+    `list[int]` takes every list. The method may be `async`. Its return value is the answer to `ask` and `call`.
 
     Raises:
         HandlerDefinitionError: the method does not take exactly one message; its annotation is missing, cannot be
@@ -144,7 +144,7 @@ def best_match(declared: Mapping[type, H], kind: type) -> H | None:
 
 
 def _has_hook(kind: type) -> bool:
-    """Whether the class says itself what its subclasses are, as abstract base classes do."""
+    """Whether the class itself decides about its subclasses, as abstract base classes do."""
     return type(kind).__subclasscheck__ is not type.__subclasscheck__
 
 
@@ -163,7 +163,7 @@ class Dispatch(dict[type, Handler]):
 
 
 def dispatch_for(actor_class: type, fallback: Handler) -> Dispatch:
-    """The dispatch of `actor_class`: what it marks, what it inherits, and the runtime's own messages."""
+    """The dispatch of `actor_class`: its marked and inherited handlers, and those of the runtime's own messages."""
     declared: dict[type, Handler] = {}
     for base in reversed(actor_class.__mro__):
         for name, member in vars(base).items():

@@ -110,7 +110,7 @@ class Effect(IntEnum):
     REFUSE = auto()
     """The message whose handler raised is refused: the incarnation is on its way out already."""
     HALT = auto()
-    """End what runs, after all that is doomed below it: the host reports `HALTED`."""
+    """End the running code, after all below it: the host reports `HALTED`."""
     END_BELOW = auto()
     """End what lives below: in order after an orderly end, at once after any other. Reports `CHILDLESS`."""
     REPORT_EXIT = auto()

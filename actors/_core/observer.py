@@ -71,7 +71,7 @@ class Observer(Protocol):
         """A message is a dead letter."""
 
     def stashed(self, cell: Cell, envelope: Envelope, copy: Envelope, /) -> Envelope:
-        """A handler puts its message aside. Returns what is kept in the stash: as a rule the copy."""
+        """A handler puts its message aside. Returns the envelope for the stash: as a rule the copy."""
 
     def recalled(self, cell: Cell, envelope: Envelope, /) -> None:
         """A message is taken out of the stash, because the handler that put it there has crashed."""

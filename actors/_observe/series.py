@@ -1,6 +1,6 @@
 """The base of the metrics sinks: counters and histograms of the Prometheus client that lifecycle events move.
 
-What events tell is counted when it happens. What a sink reads elsewhere, it adds at each scrape (`scrape`).
+Events are counted when they happen. A sink adds values that it reads elsewhere at each scrape (`scrape`).
 """
 
 from __future__ import annotations

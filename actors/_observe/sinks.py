@@ -8,8 +8,8 @@ writes JSON, Sentry or OpenTelemetry has them one by one. The prefix keeps them 
 itself (`message`, `name`, `args`) and from the application's. Each is a string, a number or a bool. The time is the
 record's own, by the wall clock. The traceback of a crash is its `exc_info`.
 
-A crash is one record: what became of its message and what the supervisor decided are told with it. So it is written at
-the end of the pass of the event loop in which it happened, or before the next record if that comes first.
+A crash is one record, with the fate of its message and the decision of the supervisor. So it is written at the end of
+the pass of the event loop in which it happened, or before the next record if that comes first.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NOT_IN_LINE = frozenset({"stack"})
 _OF_DECISIONS = frozenset({"attempt", "delay"})
 """Fields that `then` has in words."""
 _PAYLOADS = frozenset({"message", "payload", "result", "value", "choice"})
-"""Fields that hold what users and models wrote."""
+"""Fields with values of users and models."""
 _STACK_LENGTH = 4000
 """Characters of a stack."""
 _FOLLOWED = 5000
@@ -191,7 +191,7 @@ class LogSink:
 
 
 class _End:
-    """An incarnation that crashed, and what is known of it so far."""
+    """An incarnation that crashed, and the known facts about it so far."""
 
     __slots__ = ("decision", "event", "fate", "then")
 

@@ -1,4 +1,4 @@
-"""The runtime: what a set of actors shares, and the loop they run on."""
+"""The runtime: shared by a set of actors, with the loop on which they run."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ ClockFactory = Callable[[asyncio.AbstractEventLoop], Clock]
 LOOK = 1.0
 """Seconds after which a thread that waits looks whether the runtime still runs."""
 PATIENCE = 5.0
-"""Seconds that the thread of the loop may take for what has a limit of its own already."""
+"""Seconds that the program waits for the thread of the loop, beyond the limits that apply already."""
 
 
 class Runtime:
@@ -259,7 +259,7 @@ class Runtime:
         _watch_forks(self)
 
     def make_hosts(self) -> None:
-        """Makes what runs the cells. The simulation makes its own."""
+        """Makes the hosts of the cells. The simulation makes its own."""
         self.loop_host = LoopHost(self, self.loop)
         self.thread_host = ThreadHost(self)
 
@@ -324,7 +324,7 @@ class Runtime:
         self.thread_host.close()
 
     def _finish(self, why_not: str) -> None:
-        """Takes back what the runtime has put elsewhere."""
+        """Takes back everything that the runtime has set in other objects."""
         self._why_not = why_not
         if self._watchdog is not None:
             self._watchdog.stop()
@@ -372,7 +372,7 @@ class Runtime:
                 self.uncaught(path, where, error)
 
     def uncaught(self, path: str, where: str, error: BaseException) -> None:
-        """Publishes what was raised where no handler is. A Ctrl-C goes on to the program."""
+        """Publishes an exception that was raised outside of handlers. A Ctrl-C goes on to the program."""
         hand_on(error)
         self.events.publish(UncaughtException(path, self.now(), where, error))
 
@@ -626,7 +626,7 @@ class Runtime:
             self.attempt(cell.path, "a callback of its end", then, cell.reason)
 
     def look_after(self, work: Awaitable[object], failed: Callable[[BaseException], object]) -> None:
-        """Runs an awaitable beside the actors; what it raises goes to `failed`. On the loop thread."""
+        """Runs an awaitable beside the actors; an exception goes to `failed`. On the loop thread."""
 
         async def run() -> None:
             try:

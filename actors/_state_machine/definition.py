@@ -21,7 +21,8 @@ M = TypeVar("M", bound=Callable[..., object])
 def during(*states: MachineState) -> Callable[[M], M]:
     """Marks a method as the handler, in these states, of the type its message parameter is annotated with.
 
-    For every state there is `@handles`. What is wrong with the mark is reported with the rest of the class.
+    For all states use `@handles`. A fault of the mark raises `StateMachineDefinitionError` with the other faults of the
+    class, when the class is defined.
     """
 
     def mark(method: M) -> M:

@@ -10,9 +10,9 @@ States and handlers
   base for others until it is used.
 
 Transitions
-- `goto` asks for a transition. It takes place when the handler has returned, so that what the handler
-  returns is still the answer, and until then `self.state` is the old state. The last `goto` of a handler
-  counts; a handler that raises goes nowhere. Going to the present state changes nothing.
+- `goto` asks for a transition. It takes place when the handler has returned, so that the value that the
+  handler returns is still the answer. Until then `self.state` is the old state. The last `goto` of a handler
+  counts; a handler that raises changes no state. Going to the present state changes nothing.
 - In `__init__`, `on_restore` and `on_start`, `goto` chooses the state to begin in.
 - A transition, in order: the state changes, its state timeout ends, the postponed messages go back to the
   front of the queue, the new state's timeout starts, the enter action runs. The asker is answered, and the
@@ -21,12 +21,12 @@ Transitions
 Enter actions
 - An enter action (`@entering`) runs on every entry into its state. The initial state is entered after the
   start was reported, before `on_continue` and before any message is handled.
-- It may not go to another state, nor postpone. What it raises is treated as if the handler that led here
-  had raised it, but the state stays entered.
+- It may not go to another state, nor postpone. An exception counts as one of the handler that led here, but
+  the state stays entered.
 
 Postponed messages
-- `postpone` puts the message being handled aside, with its asker, when the handler has returned; what that
-  returns is then no answer. Messages put aside are retried after the next change of state, oldest first,
+- `postpone` puts the message being handled aside, with its asker, when the handler has returned; the value
+  that it returns is then not an answer. Messages put aside are retried after the next change of state, oldest first,
   ahead of all that arrived later. One that is postponed again keeps its place.
 - Messages put aside survive a crash as queued ones do (supervision rule 26): the next incarnation gets them
   first. A handler that raises has postponed nothing: its message crashed the machine, and is treated so

@@ -61,7 +61,7 @@ class Inbox:
 
 
 class Probe(Actor):
-    """An actor that keeps what it receives in the `Inbox` of a test, and answers from it: `args=[inbox]`."""
+    """An actor that keeps its messages in the `Inbox` of a test, and answers from it: `args=[inbox]`."""
 
     def __init__(self, inbox: Inbox) -> None:
         self.inbox = inbox

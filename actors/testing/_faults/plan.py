@@ -1,4 +1,4 @@
-"""The fault plan as a value: what goes wrong, where and when.
+"""The fault plan as a value: the faults of a run, with their places and times.
 
 A fault names its targets by a path pattern: `team/w1`, `team/*` (one level), `team/**` (everything below). It counts
 the events at all its targets together, from 1, and fires at the `nth` and the following ones, `times` in all. Only user
@@ -189,23 +189,23 @@ PLACES: tuple[Place, ...] = get_args(Place)
 class Raise(Fault):
     """The code of an actor raises `exception` at `place`, the `nth` time that it comes there.
 
-    Places, each with what counts:
+    Places, each with the events that count:
 
     - `handler`: in place of handling a message
     - `end_of_handler`: when a message was handled, and after a wait for a moment where there is an event loop
     - `task`: a task raises that the handler awaits
     - `forgotten_task`: a task raises that the handler started; the message is handled
     - `call_soon`, `call_later`: a callback of the event loop raises, the latter after a second; the message is handled
-    - `timer`: in place of handling what a timer of the actor's own sends
+    - `timer`: in place of handling the message of a timer of the actor's own
     - `init`, `on_start`, `on_continue`, `on_restore`, `carry_over`, `on_stop`, `on_failure`: `init`, `on_restore` and
-      `on_continue` raise in place of what they do, `carry_over` too, and the others after it
+      `on_continue` raise in place of their work, `carry_over` too, and the others after it
     - `sink`: an event sink raises at an event about the actor
 
     An actor on a thread comes to the tasks and callbacks by its `async` handlers alone: a plain one has no event loop.
 
     `exception` is a name of `faults.EXCEPTIONS`. `Exception` is an `InjectedCrash`; the others are of the types that
-    they name, or break what is done with them: `Unprintable`, `Incomparable`, `Frozen`, `LongCause` (1,500 causes),
-    `CyclicContext`, `HugeText` (a million characters), `Surrogates`.
+    they name, or make the code fail that uses them: `Unprintable`, `Incomparable`, `Frozen`, `LongCause` (1,500
+    causes), `CyclicContext`, `HugeText` (a million characters), `Surrogates`.
     """
 
     place: Place = "handler"

@@ -141,7 +141,7 @@ def _named(what: object) -> str:
 def one_event_for_each_action(
     lifecycle: Sequence[LifecycleEvent], observations: Sequence[Observation], at: float
 ) -> None:
-    """The stream says what happened, each thing once (oracle 7). Raises `EventMismatch`."""
+    """Every action has one event in the stream (oracle 7). Raises `EventMismatch`."""
     said = _lives(lifecycle, _EVENTS)
     done = _lives(observations, _ACTIONS)
     if done == said:

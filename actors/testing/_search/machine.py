@@ -1,4 +1,4 @@
-"""A state machine of Hypothesis over a simulated tree: what to do next is drawn, one step at a time."""
+"""A state machine of Hypothesis over a simulated tree: the next action is drawn, one step at a time."""
 
 from __future__ import annotations
 

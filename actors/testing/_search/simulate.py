@@ -1,8 +1,8 @@
 """`@simulate`: a test of your own tree under generated faults and schedules.
 
-Hypothesis owns what it draws: the fault plan, a schedule of named moves, a seed, and whatever else the test is given.
-For every example the drawn schedule is tried, and then a few searches of the portfolio. What a search finds is written
-down as few named moves, which are tried first from there on while Hypothesis makes the rest of the example small.
+Hypothesis draws the fault plan, a schedule of named moves, a seed, and the other arguments of the test. For every
+example the drawn schedule is tried, and then a few searches of the portfolio. The find of a search is written down as
+few named moves, which are tried first from then on while Hypothesis makes the rest of the example small.
 """
 
 from __future__ import annotations
@@ -136,12 +136,12 @@ def _value(given: object, kind: type[V]) -> V:
     if given is None:
         return kind()
     if not isinstance(given, kind):
-        raise WrongUse(f"@example takes a {kind.__name__}, not {given!r}: paste what the report of a failure says")
+        raise WrongUse(f"@example takes a {kind.__name__}, not {given!r}: paste the line from the report of a failure")
     return given
 
 
 def run_blob(blob: str, body: Callable[..., object]) -> None:
-    """Runs exactly what a blob says. Raises what it showed, or `StaleReplay`."""
+    """Repeats exactly the run of a blob. Raises its failure, or `StaleReplay`."""
     replay = Replay.decode(blob)
     outcome = Attempt(replay.plan, replay.schedule, replay.seed).run(body)
     replay.judge(outcome.sim, outcome.failure)

@@ -1,4 +1,4 @@
-"""The thread host of a simulation: each incarnation on a greenlet, so that what blocks lets virtual time pass.
+"""The thread host of a simulation: each incarnation on a greenlet, so that virtual time passes while code blocks.
 
 To Python each is a thread (`_sim.threads`), and its coroutines run on an event loop of its own (`_sim.strand_loop`). C
 code sees one thread. So the greenlets share its data for each thread, such as a `threading.local` that was made before

@@ -50,7 +50,7 @@ class Fired(NamedTuple):
 
 
 class Injector:
-    """Counts what happens to the targets of a plan, and says when it is a fault's turn."""
+    """Counts the events at the targets of a plan, and says when a fault is due."""
 
     def __init__(self, plan: FaultPlan, journal: Journal) -> None:
         self.plan = plan

@@ -88,7 +88,7 @@ class SimReply:
 
 
 class Journal:
-    """Writes down what happens. Cells, queues and replies call it; oracles read it."""
+    """Records every observation. Cells, queues and replies call it; oracles read it."""
 
     def __init__(self, loop: SimLoop) -> None:
         self.loop = loop

@@ -1,4 +1,4 @@
-"""Lanes: what is ready to run, by whose it is."""
+"""Lanes: the steps that are ready to run, by their owner."""
 
 from __future__ import annotations
 

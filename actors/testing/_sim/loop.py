@@ -1,4 +1,4 @@
-"""The event loop of a simulation: virtual time, one thread, and a scheduler that chooses what runs next."""
+"""The event loop of a simulation: virtual time, one thread, and a scheduler that chooses the next step."""
 
 from __future__ import annotations
 

@@ -143,10 +143,10 @@ class PCT:
 
 
 class Lag:
-    """First come, first served, but at a few random steps the one that would run becomes the last: what one named move
-    does.
+    """First come, first served, but at a few random steps the one that would run becomes the last, as by one
+    named move.
 
-    Finds what needs a single actor to stop at a single place for long.
+    Finds bugs that need one actor to stop at one place for long.
     """
 
     plain = False
