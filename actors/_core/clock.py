@@ -11,7 +11,9 @@ from typing import Protocol
 class TimerHandle(Protocol):
     """A call that is due later; `cancel` takes it back."""
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        """Takes the call back. Does nothing if it has run."""
+        ...
 
 
 class Clock(Protocol):
@@ -20,13 +22,17 @@ class Clock(Protocol):
     `now` and `wall` may be called in any thread, `call_at` on the runtime's loop only.
     """
 
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """The present time, in seconds from any start. It never goes back."""
+        ...
 
     def wall(self) -> float:
         """Seconds since the epoch, for display only: no decision depends on it."""
         ...
 
-    def call_at(self, when: float, callback: Callable[[], object], /) -> TimerHandle: ...
+    def call_at(self, when: float, callback: Callable[[], object], /) -> TimerHandle:
+        """Calls `callback` at the time `when` of this clock, on the runtime's loop; soon if that has passed."""
+        ...
 
 
 class LoopClock:
