@@ -63,6 +63,6 @@ def message_of(cell: Cell) -> Envelope | None:
 
 
 def begin_in(context: Context, cell: Cell, message: Envelope) -> None:
-    """Notes that code in this context begins, from now on, in the handler of this message."""
+    """What runs in this context from now on began in the handler of this message."""
     if message.sender is not None or message.deadline is not None or message.correlation_id is not None:
         context.run(current.set, Begun(cell, message))

@@ -51,7 +51,7 @@ class Wanted(Enum):
 
 @runtime_checkable
 class Awaited(Protocol):
-    """A future whose settling actor may be named later."""
+    """A future that can be told later what settles it."""
 
     def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
         """From now on `link` settles it."""

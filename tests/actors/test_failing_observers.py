@@ -145,7 +145,7 @@ def test_a_metric_that_raises_does_not_stop_a_restart(monkeypatch: pytest.Monkey
     def no_count(*_: object) -> None:
         raise SystemExit("no count")
 
-    monkeypatch.setattr(Metrics, "count", no_count)
+    monkeypatch.setattr(Metrics, "add", no_count)
     tree = supervisor("root", child("a", Player, backoff=None))
     with start(tree, log=False, watchdog=None) as root, Metrics(root.runtime, CollectorRegistry()):
         with pytest.raises(ValueError, match="boom"):
