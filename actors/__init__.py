@@ -1,9 +1,9 @@
 """One actor: its mailbox, its ref, its life, and the runtime that runs it.
 
 General layout: this package imports neither `supervisors` nor `teams`. `supervisors` (trees of actors that restart
-each other) imports this one, `teams` (actors that work together) imports both. Within the package, `_core.loop` is the
-core loop, `_core.cell` the life of an actor, `_runtime.runtime` what actors share; `_hosts.host` says how a cell is
-run, `_hosts.loop` and `_hosts.thread` run it; everything else is one noun a file.
+each other) imports this one, `teams` (actors that work together) imports both. Within the package, `_core.cell` runs an
+actor by the table in `_core.life`, and `_runtime.runtime` is shared by all actors. `_hosts.host` is the interface to
+the hosts, `_hosts.loop` and `_hosts.thread`. Every other file defines one noun.
 """
 
 from typing import TYPE_CHECKING

@@ -27,7 +27,7 @@ class _Facade:
         """The homes whose objects do not bear the name of the package yet."""
 
     def load(self, name: str) -> Any:
-        """Imports the module that defines a public name and returns what it stands for.
+        """Imports the module that defines a public name and returns its object.
 
         Raises:
             AttributeError: the package has no such name
@@ -59,7 +59,7 @@ class _Facade:
                     value.__module__ = self.package
 
     def names(self) -> list[str]:
-        """What `dir()` of the package shows."""
+        """The names that `dir()` of the package shows."""
         return sorted({*vars(sys.modules[self.package]), *self.home_of})
 
 

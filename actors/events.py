@@ -20,8 +20,8 @@ class LifecycleEvent(Record):
     """Something that happened to an actor. `at` is in seconds of the runtime's monotonic clock.
 
     An event of your own: derive from this class, annotate the fields and give the level of its log line as in
-    `class Halted(LifecycleEvent, level="error")`. Events compare by value. What a message or an error in a field raises
-    when it is compared or shown does not leave the event.
+    `class Halted(LifecycleEvent, level="error")`. Events compare by value. If a message or an error in a field raises
+    when it is compared or shown, the event contains that.
     """
 
     level: ClassVar[str] = "debug"
@@ -54,8 +54,8 @@ class LifecycleEvent(Record):
         return None
 
     def after_exit(self) -> str | None:
-        """What follows the end of an incarnation at the same path, in words: `restart 1 in 0.2 s`. A log adds it to the
-        line of that end. None: the event has a line of its own.
+        """The sequel of the end of an incarnation at the same path, in words: `restart 1 in 0.2 s`. A log adds it to
+        the line of that end. None: the event has a line of its own.
         """
         return None
 

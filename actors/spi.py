@@ -1,4 +1,4 @@
-"""What the layers above need of actors and users do not: the seam for `supervisors` and `teams`.
+"""The functions of actors that `supervisors` and `teams` need and users do not.
 
 The only module of `actors`, besides its facade, that they import. No promise of stability.
 """
@@ -107,7 +107,10 @@ def current_random() -> random.Random:
 
 
 async def sleep(seconds: float) -> None:
-    """Waits by the clock of whoever's code this is."""
+    """Waits for so many seconds of the clock of the actor that runs this code; outside of any actor, of the event loop.
+
+    On any event loop. A simulation and a `ManualClock` decide how long that is.
+    """
     woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     clock = current_clock()
     timer = clock.call_at(clock.now() + seconds, lambda: None if woken.done() else woken.set_result(None))
@@ -140,8 +143,8 @@ def post(
 
 
 def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None:
-    """`post`, where what the mailbox refuses with goes to the receipt, too: that it is full, or what a priority
-    function of the user's raised.
+    """The same as `post`, but the receipt also gets the refusal of the mailbox: that it is full, or the exception of a
+    priority function of the user's.
     """
     try:
         post(ref, message, receipt)
@@ -150,12 +153,12 @@ def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None
 
 
 def take_reply(actor: Actor) -> Reply | None:
-    """Takes the duty to answer the message being handled: whoever holds the reply answers later. None: nobody asked."""
+    """Takes the reply of the message being handled: the caller must answer it later. None: the sender wants none."""
     return actor._cell.take_reply()
 
 
 def answer(reply: Reply, value: object) -> None:
-    """Gives an answer that `take_reply` took the duty for. One who no longer waits for it does not get it."""
+    """Answers a reply that `take_reply` took. Does nothing if the asker no longer waits."""
     if not reply.done():
         with contextlib.suppress(queue.Full):  # settled in another thread meanwhile
             reply.set_result(value)
@@ -196,14 +199,14 @@ def has_ended(ref: ActorRef[pykka.Actor], incarnation: int) -> bool:
 
 
 def notice(ref: ActorRef[pykka.Actor], message: object) -> None:
-    """Puts a message into the system lane: ahead of every user message, for the present incarnation. To one that is
-    gone for good it says nothing. On the loop thread only.
+    """Puts a message into the system lane: ahead of every user message, for the present incarnation. Does nothing if
+    the actor has terminated. On the loop thread only.
     """
     ref._cell.put_urgent(message)
 
 
 def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
-    """Calls `then` with the last exit reason when the actor is gone for good, killed or not. On the loop thread."""
+    """Calls `then` with the last exit reason when the actor has terminated, killed or not. On the loop thread."""
     when_terminated(actor.ref, then)
 
 

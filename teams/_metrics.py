@@ -209,7 +209,7 @@ class TeamMetrics(EventMetrics):
         return Health(done, failed, active, waiting, running, len(slots), average)
 
     def _views(self) -> dict[str, TeamView]:
-        """What each team shows of itself, by its path."""
+        """The public view of each team, by its path."""
         found: dict[str, TeamView] = {}
         for path, cell in self._runtime.cells.copy().items():
             view = cell.ref.view()

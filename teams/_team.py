@@ -145,7 +145,7 @@ class TeamOptions(CommonOptions, total=False):
 
 @dataclass(frozen=True, slots=True)
 class GoalSpec:
-    """What a team exists for: a pattern that is played when the team starts. The team ends with it."""
+    """The purpose of a team: a pattern that is played when the team starts. The team ends with it."""
 
     pattern: Pattern
     value: object = None

@@ -1,14 +1,28 @@
-"""The names of all tests: a name says the promise, and is read in one look."""
+"""Plain language: the words of the product, and the names of all tests (CONTRIBUTING.md, "Language")."""
 
 from __future__ import annotations
 
 import ast
+import io
+import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.test_docs import BANNED
+
 TESTS = Path(__file__).parent
+PRODUCT = [path for package in ("actors", "supervisors", "teams") for path in (TESTS.parent / package).rglob("*.py")]
+BAD = re.compile(
+    rf"(?<![a-z])(?<!there )({'|'.join(each.strip() for each in BANNED)}|are no)(?! longer)(?![a-z0-9])", re.IGNORECASE
+)
+"""An underscore ends a word, too. Right are "there is no actor" and "is no longer"."""
+MARKS = re.compile(r"^(#|[a-z]{0,2}['\"]+)|['\"]+$", re.IGNORECASE)
+"""What begins or ends a comment or a string."""
+RIGHT = {"answered_to_nobody", "_NOBODY"}
+"""Identifiers that may stay."""
 LONGEST = 70
 """Characters of a test's name."""
 WORDS = {"whoever", "whom", "somebody", "somebodys", "nobody", "nobodys"}
@@ -192,6 +206,48 @@ STILL_TO_RENAME = frozenset(
     ]
 )
 """Names of folders that are being renamed elsewhere. Temporary: empty it when they are done."""
+
+
+def texts(source: str) -> Iterator[tuple[int, str]]:
+    """Each name, comment and string of a file, with its line. Comments and strings that follow each other are one."""
+    kind, line, parts = 0, 0, list[str]()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NL or (token.type == tokenize.NAME and token.string in RIGHT):
+            continue
+        if token.type != kind or kind == tokenize.NAME:
+            yield line, " ".join(" ".join(parts).split())
+            kind, line, parts = token.type, token.start[0], []
+        if kind in (tokenize.NAME, tokenize.COMMENT, tokenize.STRING):
+            parts.append(MARKS.sub("", token.string))
+    yield line, " ".join(" ".join(parts).split())
+
+
+def bad_words(source: str) -> list[str]:
+    """The banned words of a file, each with its line and what stands around it."""
+    return [
+        f"{line}: ...{text[max(0, found.start() - 30) : found.end() + 30]}..."
+        for line, text in texts(source)
+        for found in BAD.finditer(text)
+    ]
+
+
+@pytest.mark.parametrize("file", PRODUCT, ids=lambda file: str(file.relative_to(TESTS.parent)))
+def test_no_name_comment_or_string_uses_the_words_the_style_bans(file: Path) -> None:
+    """Guards docstrings and messages, too."""
+    assert bad_words(file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["def ask_nobody(): ...", "# one that is\n# no actor", 'f(\n    "it is "\n    "to stop"\n)', '"""Whoever asks."""'],
+)
+def test_a_banned_word_is_found_across_lines(source: str) -> None:
+    assert bad_words(source + "\n")
+
+
+@pytest.mark.parametrize("source", ["# there is no actor", "# it is no longer there", "class NobodyTook: ..."])
+def test_plain_english_is_not_found(source: str) -> None:
+    assert not bad_words(source + "\n")
 
 
 def names() -> Iterator[tuple[str, str]]:

@@ -34,35 +34,37 @@ T = TypeVar("T")
 class Actor(pykka.Actor):
     """An actor: state of its own, a mailbox, and one message at a time.
 
-    Messages go to the method marked `@handles` whose annotation fits, the rest to `on_receive`. Handlers and hooks
+    A message goes to the method marked `@handles` whose annotation fits, otherwise to `on_receive`. Handlers and hooks
     may be plain or `async`. They run on the actor's host: the runtime's event loop, or a thread of the actor's own
-    (`host = "thread"`), which is where code that blocks belongs.
+    (`host = "thread"`), where code may block.
 
-    Any exception a handler does not catch is the exit of this incarnation, `SystemExit` and `KeyboardInterrupt`
-    included; whoever asked gets it too. Exceptions of the classes in `answers` are answers instead.
+    An exception that a handler does not catch ends this incarnation, `SystemExit` and `KeyboardInterrupt` included;
+    the asker gets it too. An exception of a class in `answers` is an answer instead, and the actor goes on.
     """
 
     answers: ClassVar[tuple[type[BaseException], ...]] = ()
-    """Exceptions that are answers to the asker and leave the actor alive."""
+    """Exceptions that are answers to the asker and leave the actor alive. Default: none."""
 
     concurrency: ClassVar[int] = 1
-    """How many `async` handlers may be waiting at once. Beyond 1 the state of the actor is its own care."""
+    """How many `async` handlers may wait at once, an integer >= 1. With more than 1, the actor itself must protect its
+    state from the others. Default: 1.
+    """
 
     host: ClassVar[Literal["loop", "thread"]] = "loop"
-    """Where incarnations run, unless the spec says otherwise."""
+    """Where incarnations run, unless the spec says otherwise: "loop" (the runtime's event loop) or "thread"."""
 
     only_host: ClassVar[Literal["loop", "thread"] | None] = None
-    """The one host its code is made for: a spec or a `spawn` that says another is refused. `None`: either."""
+    """The only host allowed: a spec or a `spawn` with the other one is refused. `None`: both are allowed."""
 
     mailbox: ClassVar[MailboxSpec | None] = None
-    """The mailbox, unless the spec says otherwise; `None`: no bound, first come first served."""
+    """The mailbox, unless the spec says otherwise; `None`: no bound, in the order of arrival."""
 
     ref_type: ClassVar[type[ActorRef[Any]]] = ActorRef
     """The class of the refs to such actors."""
 
     trap_exits: bool = False
     """Whether the exit of a linked actor comes as an `Exit` message instead of ending this one. Set it on the class
-    or on `self`.
+    or on `self`. Default: False.
     """
 
     manages_lifecycle: ClassVar[bool] = False
@@ -79,30 +81,30 @@ class Actor(pykka.Actor):
             refuse_doubles(cls)
 
     def __init__(self) -> None:
-        """Runs on the actor's host, with `self.ref` and `self.path` in place. Raising fails the start."""
+        """Runs on the actor's host. `self.ref` and `self.path` can be used here. An exception fails the start."""
 
-    # What the subclass fills in
+    # Hooks of the subclass
 
     def on_start(self) -> Awaitable[None] | None:  # type: ignore[override]
-        """Runs before the first message. The starter waits for it; raising fails the start, `IgnoreStart` declines
-        it.
+        """Runs on the actor's host, before the first message. The starter waits for it. An exception fails the start;
+        `IgnoreStart` declines it.
         """
         return None
 
     def on_continue(self) -> Awaitable[None] | None:
-        """Runs after the start is reported and before any message that waits: work that would make a start long.
-        Raising is a crash.
+        """Runs on the actor's host, after the start is reported and before any waiting message. It is for work that
+        would make the start long. An exception is a crash.
         """
         return None
 
     def on_receive(self, message: Any) -> Any:
-        """Handles what no marked handler takes. As it stands: an event, a dead letter, and `UnhandledMessage` for the
-        asker.
+        """Handles a message that no marked handler takes. By default that is a dead letter, and the asker gets
+        `UnhandledMessage`.
         """
         self._cell.unhandled()
 
     def on_stop(self) -> Awaitable[None] | None:  # type: ignore[override]
-        """Runs when the actor ends in an orderly way, after its last message. Raising makes the exit a crash."""
+        """Runs on the actor's host at an orderly end, after the last message. An exception makes the exit a crash."""
         return None
 
     def on_failure(  # type: ignore[override]
@@ -111,36 +113,36 @@ class Actor(pykka.Actor):
         exception_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> Awaitable[None] | None:
-        """Runs after a crash in place of `on_stop`. What it raises itself is dropped in favour of the first
-        exception.
+        """Runs on the actor's host after a crash, in place of `on_stop`. The crash stays the reason of the exit: an
+        exception of this hook is a `HookFailed` event.
         """
         return None
 
     def carry_over(self, reason: ExitReason) -> object:
-        """What the next incarnation shall begin from; runs at the end of a supervised one, after a crash too
-        (supervision rule 29).
+        """Returns a value for `on_restore` of the next incarnation (supervision rule 29). By default nothing is carried
+        over.
 
-        Raising skips `on_stop` or `on_failure`, and nothing is carried over.
+        Runs on the actor's host at the end of a supervised incarnation, after a crash too. An exception skips `on_stop`
+        or `on_failure`, and nothing is carried over.
         """
         return None
 
     def on_restore(self, carried: Any) -> Awaitable[None] | None:
-        """Begins from what `carry_over` of the last incarnation returned; runs before `on_start`.
+        """Gets the value that `carry_over` of the last incarnation returned; runs on the actor's host, before
+        `on_start`.
 
-        Raising fails the start; the next attempt begins with nothing.
+        An exception fails the start; the next attempt has no carried value.
         """
         return None
 
-    # What it can use
+    # The API of an actor
 
     def kept(self, make: Callable[[], T]) -> T:
-        """What `make` returned the first time this actor asked for it: made once, the same object in every later
-        incarnation.
+        """Returns the object that `make` made at the first call: the same one in every later incarnation.
 
-        Like the mailbox it belongs to the actor's place and not to the incarnation: it outlives a crash and, unlike
-        what `carry_over` saves, a kill, and is gone when the actor is gone for good. It is for what an actor has
-        promised to others (whom it voted for, which answers it owes); whatever a crash may have left half done begins
-        afresh in `__init__`.
+        Like the mailbox it belongs to the actor's place and not to the incarnation. It outlives a crash and, unlike the
+        value of `carry_over`, a kill; it is dropped when the actor terminates. Keep here what the actor has promised to
+        others (its vote, the answers it owes). State that a crash may leave half done belongs in `__init__`.
         """
         found: T = self._cell.kept_by(make)
         return found
@@ -148,8 +150,8 @@ class Actor(pykka.Actor):
     def publish_view(self, view: object) -> None:
         """Shows a value to every thread: `ref.view()` returns it until the next call replaces it.
 
-        It is how others read what an actor knows without reading the actor's memory. `view` must be safe to read in any
-        thread while the actor goes on: as a rule an immutable value. Like the mailbox it belongs to the actor's place:
+        Other code reads this value instead of the memory of the actor. `view` must be safe to read in any thread while
+        the actor goes on: as a rule an immutable value. Like the mailbox it belongs to the actor's place:
         it stays through a restart, until the next incarnation publishes another one, and ends with the place.
         """
         self._cell.publish_view(view)
@@ -176,8 +178,8 @@ class Actor(pykka.Actor):
 
     @property
     def sender(self) -> ActorRef[Any] | None:
-        """The actor that sent the message being handled; `None` when it came from outside any actor. In a task, that of
-        the message in whose handler the task began.
+        """The actor that sent the message being handled; `None` if it came from outside any actor. In a task: the
+        sender of the message in whose handler the task began.
         """
         envelope = message_of(self._cell)
         return envelope.sender.ref if envelope is not None and envelope.sender is not None else None
@@ -185,7 +187,7 @@ class Actor(pykka.Actor):
     @property
     def correlation_id(self) -> str | None:
         """The correlation id of the message being handled; in a task, of the message in whose handler the task began.
-        What this code sends inherits it.
+        Messages that this code sends inherit it.
         """
         envelope = message_of(self._cell)
         return envelope.correlation_id if envelope is not None else None
@@ -195,14 +197,16 @@ class Actor(pykka.Actor):
         return Timer(self._cell, self._cell.runtime.now() + delay, None, message)
 
     def tell_every(self, interval: float, message: object) -> Timer:
-        """Sends `message` to this actor every `interval` seconds, the first time after one interval."""
+        """Sends `message` to this actor every `interval` seconds, the first time after one interval. The timer ends
+        with this incarnation. Raises ValueError unless `interval` > 0.
+        """
         if not interval > 0:
             raise ValueError(f"an interval must be longer than 0 s, not {interval!r}")
         return Timer(self._cell, self._cell.runtime.now() + interval, interval, message)
 
     def monitor(self, ref: ActorRef[Any]) -> int:
-        """Asks for one `Down` message when `ref`'s incarnation ends; at once with `noproc` if it is gone. Returns the
-        monitor's number.
+        """Asks for one `Down` message when the present incarnation of `ref` ends; at once, with `NoProc`, if the actor
+        has terminated. Returns the number of the monitor.
         """
         runtime = self._cell.runtime
         number = runtime.next_number()
@@ -210,15 +214,15 @@ class Actor(pykka.Actor):
         return number
 
     def demonitor(self, number: int) -> None:
-        """Takes a monitor back."""
+        """Removes the monitor with this number: its `Down` message does not come."""
         self._cell.runtime.on_loop(lambda: self._cell.watch().remove_monitor(number))
 
     def link(self, ref: ActorRef[Any]) -> None:
-        """Shares fate with `ref`: an abnormal exit of either ends the other, unless it traps exits."""
+        """Links this actor to `ref`: an abnormal exit of either ends the other, unless that one traps exits."""
         self._cell.runtime.on_loop(lambda: self._cell.watch().add_link(ref._cell))
 
     def unlink(self, ref: ActorRef[Any]) -> None:
-        """Takes a link back."""
+        """Removes a link."""
         self._cell.runtime.on_loop(lambda: self._cell.watch().remove_link(ref._cell))
 
     def stash(self) -> None:
@@ -234,11 +238,11 @@ class Actor(pykka.Actor):
         self._cell.take_back()
 
     def spawn(self, actor_class: type[pykka.Actor], **options: Any) -> Future[ActorRef[Any]]:
-        """Starts an actor below this one; it ends when this one does. Options as for `Runtime.spawn`."""
+        """Starts an actor below this one; it ends when this one does. Options and errors as for `Runtime.spawn`."""
         return self._cell.runtime.spawn(actor_class, parent=self._cell.ref, **options)
 
     def register(self, name: str) -> None:
-        """Takes a name until this incarnation ends. Raises `NameTaken`."""
+        """Registers a name for this actor until this incarnation ends. Raises `NameTaken` if it is registered."""
         self._cell.take_name(name)
 
     def join(self, group: str) -> None:
@@ -250,10 +254,11 @@ class Actor(pykka.Actor):
         self._cell.runtime.registry.leave(group, self._cell)
 
     def subscribe(self, *types: type[LifecycleEvent]) -> Subscription:
-        """Has lifecycle events of these classes sent to this actor as messages, until this incarnation ends.
+        """Has lifecycle events of these classes sent to this actor as messages, until this incarnation ends; without
+        classes, all events.
 
-        Events come from many threads and must not wait: with a bounded mailbox, what does not fit is reported and lost.
-        `drop_oldest` drops what has waited longest; with every other policy the new event is the one that is lost.
+        Events come from many threads and must not wait: with a bounded mailbox, an event that does not fit is reported
+        and lost. `drop_oldest` drops the message that has waited longest; every other policy drops the new event.
 
         Events about an event that was sent to an actor are not sent to actors: that it was handled, or lost. The log
         and other sinks that are functions hear of them, and `events.dead_letters` counts them.
@@ -264,7 +269,7 @@ class Actor(pykka.Actor):
         return subscription
 
     def sibling(self, id: str) -> ActorRef[Any]:
-        """The ref of another child of this actor's supervisor, by its id. Raises `NoSuchActor`."""
+        """The ref of another child of this actor's supervisor, by its id. Raises `NoSuchActor` if there is none."""
         parent = self._cell.parent
         path = id if parent is None else f"{parent.path}/{id}"
         found = self._cell.runtime.find(path)
@@ -273,7 +278,7 @@ class Actor(pykka.Actor):
         return found
 
     def stop(self) -> None:
-        """Ends this actor with reason `normal`, after the messages that wait already, as in pykka."""
+        """Ends this actor with reason `normal`, after the messages that wait already, as in pykka. Does not block."""
         self._cell.ref.stop(block=False)
 
     # pykka's names, and the extension points it offers to new kinds of actor
@@ -284,7 +289,7 @@ class Actor(pykka.Actor):
         pykka.
 
         Raises:
-            NotInRuntime: no actor is running this code; use `Runtime.spawn` or a supervisor
+            NotInRuntime: this code does not run in an actor; use `Runtime.spawn` or a supervisor
             ValueError: the class says a `host` other than its `only_host`
         """
         cell = current_cell()
@@ -310,7 +315,7 @@ class Actor(pykka.Actor):
 
     @property
     def actor_stopped(self) -> StoppedFlag:  # type: ignore[override]
-        """Pykka's flag of an actor that is gone for good."""
+        """Pykka's flag: set when the actor has terminated."""
         return StoppedFlag(self._cell)
 
     @property

@@ -1,4 +1,4 @@
-"""What the runtime needs to know about an actor class, found out once."""
+"""The facts about an actor class that the runtime needs, found out once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ActorType:
         if type(self.concurrency) is not int or self.concurrency < 1:
             raise NotAnActor(
                 actor_class.__qualname__,
-                f"concurrency must be a whole number from 1, not {self.concurrency!r}",
+                f"concurrency must be an integer >= 1, got {self.concurrency!r}",
             )
         _check_attributes(actor_class)
         self.ref_type: type[ActorRef[Any]] = actor_class.ref_type
@@ -61,7 +61,7 @@ class ActorType:
         return actor
 
     def dispose(self, actor: Any) -> None:
-        """The instance is no longer used."""
+        """Gives the instance up."""
         if self.manages_lifecycle:
             actor.on_gone()
 
@@ -70,7 +70,7 @@ _HOOKS = ("on_start", "on_continue", "on_receive", "on_stop", "on_failure", "car
 
 
 def _check_attributes(actor_class: type[Any]) -> None:
-    """Refuses what would otherwise show as a strange failure long after the start."""
+    """Refuses attributes that would otherwise fail long after the start."""
     from actors._core.ref import ActorRef
 
     name = actor_class.__qualname__

@@ -79,7 +79,7 @@ if TYPE_CHECKING:
 _NOTHING = object()
 _NORMAL = Normal()
 _OF_THE_SYSTEM_LANE = (Continue, Down, Exit)
-"""Messages that are no progress, handled or failed."""
+"""Messages that do not count as progress, handled or failed."""
 
 
 class State(Enum):
@@ -162,7 +162,7 @@ class Cell:
     context: Context
     """The context of the incarnation."""
     attached: Any
-    """What the observer of the runtime keeps of this cell."""
+    """Kept here by the observer of the runtime."""
 
     # The tree
 
@@ -213,11 +213,11 @@ class Cell:
     envelope: Envelope | None
     """The message being handled."""
     pending: Callable[[], object] | None
-    """What the next turn does first, once no handler is under way: start or leave."""
+    """The first step of the next turn, once no handler is under way: start or leave."""
     active: int
     """How many handlers wait for something."""
     waiting: Edge | None
-    """What the running handler or hook waits for."""
+    """The edge of the running handler or hook, if it waits."""
 
     # What belongs to the incarnation
 
@@ -227,15 +227,15 @@ class Cell:
     groups: list[str] | None
     subscriptions: list[Subscription] | None
     view: object
-    """What the actor published last (`Actor.publish_view`); None: nothing. It belongs to the place."""
+    """The value that the actor published last (`Actor.publish_view`); None: none. It belongs to the place."""
 
     # Counters, over all incarnations
 
     handled: int
     """How many messages a handler was given."""
     unproductive: int
-    """How many of those are no progress of the present incarnation: all of the incarnations before, those of the system
-    lane, and messages that failed, were stashed, or that no handler takes.
+    """How many of those do not count as progress of the present incarnation: all of the incarnations before, those of
+    the system lane, and messages that failed, were stashed, or that no handler takes.
     """
     crashes: int
     seconds: float
@@ -279,7 +279,7 @@ class Cell:
             parent.adopt(self)
 
     def attach(self, value: object) -> None:
-        """Keeps something for the observer of the runtime."""
+        """Keeps a value for the observer of the runtime."""
         self.attached = value
 
     def adopt(self, child: Cell) -> None:
@@ -290,12 +290,12 @@ class Cell:
 
     @property
     def state(self) -> State:
-        """Where the incarnation is in its life, as it is shown."""
+        """The phase of the life, as it is shown."""
         return _STATES[self.phase]
 
     @property
     def is_absent(self) -> bool:
-        """Whether the last incarnation is gone and there is no other one, now or ever."""
+        """Whether no incarnation is there: none has begun, or the last one has ended."""
         return self.phase in ABSENT and self.phase is not Phase.NEW
 
     def take_props(self, props: Props) -> None:
@@ -398,8 +398,8 @@ class Cell:
     # The turn. On the cell's host.
 
     def turn(self, began: float) -> float:
-        """Handles what waits: the system lane, then user messages, at most one slice of them. `began` is the time on
-        the runtime's clock; returns the time at the end.
+        """Handles waiting messages: the system lane, then user messages, at most one slice of them. `began` is the time
+        on the runtime's clock; returns the time at the end.
         """
         pending = self.pending  # read once: a kill takes it back from another thread
         if pending is not None and not self.active:
@@ -475,7 +475,7 @@ class Cell:
         self.envelope = envelope
 
     def spent(self, seconds: float) -> None:
-        """So long a handler has waited."""
+        """Adds the seconds that a handler has waited."""
         self.seconds += seconds
 
     def finished(self, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
@@ -518,7 +518,7 @@ class Cell:
             refuse(self, envelope, "killed", error)
 
     def _note(self, envelope: Envelope, outcome: str) -> None:
-        """A message that is observed has been handled: to the trace of the cell, and to those who look on."""
+        """Adds a handled message to the trace of the cell, and tells the observers."""
         runtime = self.runtime
         if runtime.observer is not None:
             runtime.observer.handled(self, envelope, outcome)
@@ -528,7 +528,7 @@ class Cell:
             self.trace.append(Handled(now, type_name(envelope.message), seconds, outcome, self.incarnation))
         publish_handled(self, envelope, seconds, outcome)
 
-    # What a handler says of its message
+    # Calls of a handler about its message
 
     def unhandled(self) -> None:
         """Nothing in the class takes the message being handled."""
@@ -557,8 +557,8 @@ class Cell:
         return reply
 
     def put_aside(self, envelope: Envelope) -> None:
-        """The message being handled waits until `take_back`; what its handler returns is no answer to it. Once for each
-        message: a second call does nothing.
+        """The message being handled waits until `take_back`; the value that its handler returns is not an answer to it.
+        Once for each message: a second call does nothing.
         """
         if getattr(envelope, "aside", False):
             return
@@ -597,7 +597,7 @@ class Cell:
                 return True
         return False
 
-    # What the incarnation has
+    # The possessions of the incarnation
 
     def take_name(self, name: str) -> None:
         """Registers a name until the incarnation ends. Raises `NameTaken`."""
@@ -605,7 +605,7 @@ class Cell:
         self.names = [*(self.names or ()), name]
 
     def join_group(self, group: str) -> None:
-        """Is a member of the group until the incarnation ends."""
+        """Makes the actor a member of the group until the incarnation ends."""
         self.runtime.registry.join(group, self)
         self.groups = [*(self.groups or ()), group]
 
@@ -625,7 +625,7 @@ class Cell:
             self.timers.discard(timer)
 
     def kept_by(self, make: Callable[[], Any]) -> Any:
-        """What `make` returned the first time; it belongs to the place."""
+        """The object that `make` returned the first time; it belongs to the place."""
         if self.kept is None:
             self.kept = {}
         if make not in self.kept:
@@ -647,7 +647,7 @@ class Cell:
         self.waiting = edge
 
     def suspend(self, suspended: bool) -> None:
-        """Stops or goes on taking messages."""
+        """Has the actor stop taking messages, or take them again."""
         self.suspended = suspended
         self._stop_suspended()
         self.reopen()
@@ -831,8 +831,8 @@ class Cell:
         self.kill(Crashed(error))
 
     def break_off(self, error: BaseException) -> bool:
-        """Kills the incarnation because a turn failed outside of its handler. Returns False, and does nothing, when it
-        is on its way out already.
+        """Kills the incarnation because a turn failed outside of its handler. Returns False, and does nothing, if it
+        is ending already.
         """
         if self.phase in ABSENT or self.phase in _BEING_KILLED:
             return False
@@ -1187,7 +1187,7 @@ class Cell:
             self.close_or_park(Normal())
 
     def _tell_watchers(self, *_: object) -> None:
-        """Only those who watched the last incarnation. A watcher that comes later hears of the next end."""
+        """Tells the watchers of the last incarnation only. A later watcher is told of the next end."""
         if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":
             self._drop_waiting("dropped")
         if self.watchers is not None:
@@ -1195,7 +1195,7 @@ class Cell:
             watchers.tell(self.reason)
 
     def _shut_down(self, reason: ExitReason | None, *_: object) -> None:
-        """Names go first, then everyone is told (supervision rule 32)."""
+        """Releases the names first, then tells the watchers (supervision rule 32)."""
         assert reason is not None
         runtime, parent = self.runtime, self.parent
         self.reason = reason
@@ -1213,7 +1213,7 @@ class Cell:
             watchers, self.watchers = self.watchers, None
             watchers.tell(reason)
 
-    # What the effects share
+    # Shared by the effects
 
     def _progress(self) -> int:
         """How many messages the incarnation has handled without failure: what tells one that fails now and then from
@@ -1225,7 +1225,7 @@ class Cell:
         return max(0, self.handled - unproductive - self.active)
 
     def _dispose_of(self, culprit: Envelope | None, reason: ExitReason) -> None:
-        """What becomes of the message that was being handled when the incarnation ended (supervision rule 27)."""
+        """Decides on the message that was being handled when the incarnation ended (supervision rule 27)."""
         if culprit is None or type(culprit.message) in (Continue, StopOrder):
             return
         if getattr(culprit, "aside", False) and not self._recall(culprit):
@@ -1297,10 +1297,10 @@ class Cell:
             self.grace.cancel()
             self.grace = None
 
-    # After the end: what the parent decides
+    # After the end: the decisions of the parent
 
     def settle_exit(self) -> None:
-        """There may be another incarnation: those who watched the last one are told now."""
+        """Another incarnation may follow: the watchers of the last one are told now."""
         self._feed(Event.SETTLE)
 
     def close(self, reason: ExitReason) -> None:
@@ -1380,8 +1380,8 @@ class Cell:
     # Errors about the cell
 
     def gone(self, message: object) -> ActorDeadError | RuntimeStopped:
-        """The error for one who sends to the closed cell. It says what took the actor along, if it was told to end
-        because something above it ended abnormally.
+        """The error for a sender to the closed cell. If the actor was told to end because an actor above it ended
+        abnormally, the error names that actor.
         """
         reason, above = self.reason, self.parent
         while reason.expected and above is not None and above.closed:
@@ -1427,4 +1427,4 @@ _CARRIED_OUT: dict[Effect, Callable[..., None]] = {
     Effect.SHUT_DOWN: Cell._shut_down,
 }
 _CARRY_OUT = tuple(_CARRIED_OUT.get(effect, Cell._open) for effect in Effect)
-"""What carries out each effect, by its number; `HALT` is carried out by `_end_at_once`."""
+"""The method of each effect, by its number; `HALT` is carried out by `_end_at_once`."""

@@ -9,21 +9,30 @@ from typing import Protocol
 
 
 class TimerHandle(Protocol):
-    """A call that is still to come."""
+    """A call that is due later; `cancel` takes it back."""
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        """Takes the call back. Does nothing if it has run."""
+        ...
 
 
 class Clock(Protocol):
-    """Monotonic time in seconds, and calls at a time. `call_at` is used from the runtime's loop only."""
+    """Monotonic time in seconds, and calls at a time.
 
-    def now(self) -> float: ...
+    `now` and `wall` may be called in any thread, `call_at` on the runtime's loop only.
+    """
 
-    def wall(self) -> float:
-        """Seconds since the epoch, for people; nothing is decided by it."""
+    def now(self) -> float:
+        """The present time, in seconds from any start. It never goes back."""
         ...
 
-    def call_at(self, when: float, callback: Callable[[], object], /) -> TimerHandle: ...
+    def wall(self) -> float:
+        """Seconds since the epoch, for display only: no decision depends on it."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> TimerHandle:
+        """Calls `callback` at the time `when` of this clock, on the runtime's loop; soon if that has passed."""
+        ...
 
 
 class LoopClock:
@@ -43,8 +52,8 @@ class LoopClock:
 
 
 class ManualClock:
-    """A clock that stands still until `advance` is called, for unit tests. Calls that fall due run inside `advance`,
-    in order of time.
+    """A clock for unit tests: it stands still until `advance` is called. Calls that are due run inside `advance`, in
+    the order of their times.
     """
 
     def __init__(self, start: float = 0.0) -> None:
@@ -65,7 +74,7 @@ class ManualClock:
         return call
 
     def advance(self, seconds: float) -> None:
-        """Moves time by `seconds` and runs what falls due, each at its own time."""
+        """Moves time by `seconds` and runs the calls that are due, each at its own time. In the calling thread."""
         until = self._now + seconds
         while due := [call for call in self._calls if call.when <= until and not call.cancelled]:
             call = min(due, key=lambda call: (call.when, call.number))
@@ -77,7 +86,7 @@ class ManualClock:
 
     @property
     def pending(self) -> int:
-        """How many calls are still to come."""
+        """The number of calls that have not run."""
         return sum(not call.cancelled for call in self._calls)
 
 

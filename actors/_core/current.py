@@ -1,8 +1,8 @@
-"""Which actor the running code belongs to, and in the handler of which message it began.
+"""The actor that the running code belongs to, and the message in whose handler it began.
 
 A context variable, so that tasks and threads an actor starts itself (`asyncio.gather`, `asyncio.to_thread`) still count
-as its own. A handler runs in a copy of its incarnation's context: what it sets there ends with its message, on every
-host. Hooks run in the incarnation's context itself: what `on_start` sets, every handler of the incarnation sees.
+as its own. A handler runs in a copy of its incarnation's context: a value that it sets there ends with its message, on
+every host. Hooks run in the incarnation's context itself: every handler sees the values that `on_start` sets.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ current: ContextVar[Cell | Begun | None] = ContextVar(f"{NAME}_current", default
 cell handles.
 """
 current_incarnation: ContextVar[int] = ContextVar(f"{NAME}_current_incarnation", default=0)
-"""Which incarnation of that actor the running code belongs to."""
+"""The incarnation of that actor to which the running code belongs."""
 
 
 def enter(cell: Cell) -> None:

@@ -13,11 +13,11 @@ TICK = 1 / 64
 """Seconds. A deadline is kept to the next multiple of it: never early, at most one tick late."""
 
 Waiting = tuple[Reply, str, object]
-"""Who waits, the path of the actor that was asked, and the message."""
+"""The reply that is waited for, the path of the actor that was asked, and the message."""
 
 
 def expire(reply: Reply, path: str, message: object) -> None:
-    """The time for an answer is up."""
+    """Fails the reply: its deadline has passed."""
     settle_failure(reply, CallTimeout(path, type(message).__qualname__), path)
 
 
@@ -36,7 +36,7 @@ class Deadlines:
         self._made = 0
 
     def add(self, deadline: float, waiting: Waiting) -> tuple[int, int]:
-        """Fails the reply when `deadline` (of the runtime's clock) has passed. Returns what `discard` takes."""
+        """Fails the reply when `deadline` (of the runtime's clock) has passed. Returns an entry for `discard`."""
         bucket = math.ceil(deadline / self._tick)
         self._made += 1
         entries = self._buckets.get(bucket)

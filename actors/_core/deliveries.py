@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Delivery:
     """A sink that sends events to one actor. Never waits; may be called in any thread.
 
-    What becomes of such a message, and of a message whose place it takes in a full mailbox, is quiet: an event about it
-    reaches functions, such as the log, but no actor. Otherwise an actor would be sent events about its own handling of
-    events, for ever.
+    Such a message is quiet, and so is a message whose place it takes in a full mailbox: an event about it reaches
+    functions, such as the log, but not actors. Otherwise an actor would get events about its own handling of events,
+    for ever.
     """
 
     __slots__ = ("_cell",)

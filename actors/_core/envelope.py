@@ -1,4 +1,4 @@
-"""The envelope: a message on its way, with who sent it, who waits for the answer, and until when."""
+"""The envelope: a message on its way, with its sender, its reply and its deadline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Reply(Protocol):
-    """Where an answer goes: an `asyncio.Future` on the runtime's own loop, or an `actors.Future` from anywhere else."""
+    """The receiver of an answer: an `asyncio.Future` on the runtime's loop, an `actors.Future` from anywhere else."""
 
     def done(self) -> bool: ...
 
@@ -19,8 +19,8 @@ class Reply(Protocol):
 
 
 class Envelope:
-    """One message in a mailbox. What is not set in the constructor is set only where it is needed: most messages are
-    never watched and never crash.
+    """One message in a mailbox. The other attributes are set only where they are needed: most messages are never
+    observed and never crash.
     """
 
     __slots__ = (
@@ -40,13 +40,13 @@ class Envelope:
     """A copy of it is in the stash, or was: this one only stands for the handler that put it there."""
 
     began: float
-    """When its handling began, for those who watch single messages."""
+    """When its handling began, for sinks of `MessageHandled`."""
     crashes: int
     """How many incarnations it has crashed."""
     quiet: bool
     """It is an event that was sent to a subscriber, or gave way to one: no event about it is sent to an actor."""
     settled: bool
-    """What becomes of it was decided while its handler was still running: how that ends no longer matters."""
+    """Its fate was decided while its handler was still running: the end of the handler no longer matters."""
 
     def __init__(
         self,

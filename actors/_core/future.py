@@ -52,15 +52,15 @@ def park_thread(future: Future[Any], timeout: float | None) -> bool:
 class Future(pykka.Future[T], Generic[T]):
     """A pykka future that does not block the event loop when awaited.
 
-    `get()` blocks the calling thread and raises `BlockingCallError` at once on a thread that runs an event loop;
-    `await` suspends the coroutine, on whichever loop it runs. Settling it twice raises `queue.Full`, as in pykka.
+    `get()` blocks the calling thread and raises `BlockingCallError` at once on a thread that runs an event loop.
+    `await` suspends the coroutine, on whichever loop it runs. Settling a future twice raises `queue.Full`, as in pykka.
 
-    A handler that waits for it, in either way, while the actor that it is `about` waits for the handler's own gets a
-    `DeadlockError` at once.
+    A handler gets a `DeadlockError` at once if the actor that must settle the future waits, directly or not, for the
+    actor of this handler.
     """
 
     _pending: Pending[T] | None = None
-    """What an actor holds of this future, if the future waits for its end."""
+    """Held by an actor, if this is a future of the end of that actor."""
 
     def __init__(self, park: Parking = park_thread, about: Link | None = None, wanted: Wanted = Wanted.ANSWER) -> None:
         super().__init__()
@@ -95,15 +95,17 @@ class Future(pykka.Future[T], Generic[T]):
             contain("a callback of a future failed", callback, self)
 
     def set(self, value: T | None = None) -> None:
-        """Settles the future with a value."""
+        """Settles the future with a value. From any thread. Raises `queue.Full` if it is settled."""
         self._settle(value, None)
 
     def set_result(self, result: T) -> None:
-        """Settles the future with a value, under asyncio's name for it."""
+        """Settles the future with a value; the same as `set`, under the name that asyncio uses."""
         self._settle(result, None)
 
     def set_exception(self, exc_info: ExcInfo | BaseException | None = None) -> None:
-        """Settles the future with an exception: one, a `sys.exc_info()` triple, or the one being handled."""
+        """Settles the future with an exception: the given one, that of a `sys.exc_info()` triple, or the one being
+        handled. From any thread. Raises `queue.Full` if the future is settled.
+        """
         if isinstance(exc_info, BaseException):
             self._settle(None, exc_info)
             return
@@ -115,7 +117,7 @@ class Future(pykka.Future[T], Generic[T]):
         self._settle(None, value.with_traceback(traceback))
 
     def add_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
-        """Calls `callback(self)` once: at once if done, otherwise in the thread that settles the future."""
+        """Calls `callback(self)` once: at once if the future is done, otherwise in the thread that settles it."""
         with self._lock:
             if not self._done:
                 self._callbacks.append(callback)
@@ -125,7 +127,7 @@ class Future(pykka.Future[T], Generic[T]):
         callback(self)
 
     def remove_done_callback(self, callback: Callable[[Future[T]], object]) -> None:
-        """Takes a callback back; one that is not there is no error."""
+        """Removes a callback. Does nothing if it is not there. From any thread."""
         with self._lock, contextlib.suppress(ValueError):
             self._callbacks.remove(callback)
             if self._pending is not None and not self._callbacks:
@@ -144,8 +146,8 @@ class Future(pykka.Future[T], Generic[T]):
 
         Raises:
             BlockingCallError: on a thread that runs an event loop
-            DeadlockError: what settles it waits, directly or not, for the handler that calls this
-            pykka.Timeout: when the time is up
+            DeadlockError: the actor that must settle it waits, directly or not, for the actor that calls this
+            pykka.Timeout: the future was not settled in time
             BaseException: the exception the future was settled with
         """
         if self._get_hook is not None:
@@ -162,7 +164,7 @@ class Future(pykka.Future[T], Generic[T]):
         return self._outcome()
 
     def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
-        """Says what settles it, where that comes out later than the future. What waits already then waits for that."""
+        """Names the actor that settles it, if that is known only now. A handler that waits already waits for it."""
         self._about, self._wanted = link, wanted
         wait = self._wait
         if wait is not None:
@@ -193,7 +195,7 @@ class Future(pykka.Future[T], Generic[T]):
             self.add_done_callback(wake)
             try:
                 yield from waiter
-            except BaseException:  # it is awaited no longer
+            except BaseException:  # no longer awaited
                 self.remove_done_callback(wake)
                 raise
             finally:
@@ -240,7 +242,7 @@ class Future(pykka.Future[T], Generic[T]):
 
 
 class Pending(Generic[T]):
-    """What an actor holds of a future of its end: the future itself only while a callback waits for it.
+    """Held by an actor for a future of its end: holds the future itself only while a callback waits for it.
 
     So a future that is dropped, whose wait timed out or was cancelled, leaves nothing with an actor that lives on.
     """
@@ -258,8 +260,8 @@ class Pending(Generic[T]):
         self._held = future
 
     def when_dropped(self, then: Callable[[], object]) -> None:
-        """Calls `then` when the future is no more; in any thread, whenever the interpreter finds out. At once if it
-        has.
+        """Calls `then` when the future has been collected, in the thread that collects it; at once if it is
+        collected already.
         """
         self._dropped = then
         if self._future() is None:
@@ -284,7 +286,7 @@ def _wake(loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None]) -> None
     if asyncio._get_running_loop() is loop:
         settle()
     else:
-        with contextlib.suppress(RuntimeError):  # a loop that is closed has nobody left who waits on it
+        with contextlib.suppress(RuntimeError):  # nothing waits on a closed loop
             loop.call_soon_threadsafe(settle)
 
 

@@ -29,12 +29,12 @@ def handles(method: M) -> M:
     Subclasses of the type are handled too, unless another handler names them; of an abstract base class, also classes
     that are registered with it before the first such message. A base class goes before a class that is registered.
     `Any` and `object` take every message that no other handler takes. Of a generic type the arguments do not count:
-    `list[int]` takes every list. The method may be `async`. What it returns is the answer to `ask` and `call`.
+    `list[int]` takes every list. The method may be `async`. Its return value is the answer to `ask` and `call`.
 
     Raises:
         HandlerDefinitionError: the method does not take exactly one message; its annotation is missing, cannot be
-            resolved, or names what no message can be told by, such as a Protocol; or the class body has another handler
-            of that name
+            resolved, or is not a class of messages, such as a Protocol; or the class body has another handler of that
+            name
     """
     frame = sys._getframe(1)
     earlier = frame.f_locals.get(method.__name__) if "__qualname__" in frame.f_locals else None
@@ -105,7 +105,7 @@ def _why_not(annotation: object) -> str:
 def _never_matches(kind: type) -> str:
     """Why no message is told by this class; empty: messages can be."""
     if getattr(kind, "_is_protocol", False):
-        return "a Protocol is no class of its members; name the classes, or use an abstract base class"
+        return "a Protocol is not a base class of its members; name the classes, or use an abstract base class"
     if typing.is_typeddict(kind):
         return "at run time its values are plain dicts; use a dataclass or a Message"
     if kind in SYSTEM:
@@ -130,7 +130,7 @@ H = TypeVar("H")
 
 
 def best_match(declared: Mapping[type, H], kind: type) -> H | None:
-    """What is declared for the class `kind` or its nearest base; else for the most special class of those it is
+    """The value declared for the class `kind` or its nearest base; else for the most special class of those it is
     registered with, in the order in which they were declared; else for `object`.
     """
     for base in kind.__mro__[:-1]:
@@ -144,7 +144,7 @@ def best_match(declared: Mapping[type, H], kind: type) -> H | None:
 
 
 def _has_hook(kind: type) -> bool:
-    """Whether the class says itself what its subclasses are, as abstract base classes do."""
+    """Whether the class itself decides about its subclasses, as abstract base classes do."""
     return type(kind).__subclasscheck__ is not type.__subclasscheck__
 
 
@@ -163,7 +163,7 @@ class Dispatch(dict[type, Handler]):
 
 
 def dispatch_for(actor_class: type, fallback: Handler) -> Dispatch:
-    """The dispatch of `actor_class`: what it marks, what it inherits, and the runtime's own messages."""
+    """The dispatch of `actor_class`: its marked and inherited handlers, and those of the runtime's own messages."""
     declared: dict[type, Handler] = {}
     for base in reversed(actor_class.__mro__):
         for name, member in vars(base).items():
@@ -173,7 +173,7 @@ def dispatch_for(actor_class: type, fallback: Handler) -> Dispatch:
 
 
 def comes(actor: Any, timed: Timed) -> bool:
-    """Whether the message of a timer is to be handled. It has come then: to cancel its timer does not take it back."""
+    """Whether the message of a timer must be handled. It has come then: cancelling its timer does not take it back."""
     cell = actor._cell
     if timed.cancelled:
         cell.skipped()
@@ -222,4 +222,4 @@ SYSTEM: dict[type, Handler] = {
     ProxyGetAttr: _proxy_get,
     ProxySetAttr: _proxy_set,
 }
-"""What becomes of the runtime's own messages."""
+"""The handlers of the runtime's own messages."""

@@ -1,4 +1,4 @@
-"""What can be seen of an actor from outside, at any time and from any thread."""
+"""The view of an actor from outside, at any time and from any thread."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where an actor is in its life, what it does and what waits. Each field was read once, without stopping the
-    actor.
-    """
+    """The state, work and waiting messages of an actor. Each field was read once, without stopping the actor."""
 
     path: str
     actor_class: type
     host: str
     state: str
-    """starting, running, stopping, down (between two incarnations) or stopped (gone for good)."""
+    """starting, running, stopping, down (between two incarnations) or stopped (terminated)."""
     incarnation: int
     suspended: bool
     handling: str | None
@@ -45,7 +43,7 @@ class Statistics:
     crashes: int
     restarts: int
     seconds: float
-    """Time in handlers, waiting included."""
+    """Seconds in handlers, waiting included."""
     uptime: float
     """Seconds since the present incarnation came up; 0 when none runs."""
 

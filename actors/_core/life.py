@@ -1,7 +1,7 @@
 """The life of an actor as a table: in which phase which event leads to which phase, with which effects.
 
 Pure: nothing here runs code of an actor, reads a clock or changes a cell. `Cell` feeds the events and carries out the
-effects, in the order in which they stand. What does not stand in the table changes nothing.
+effects, in the order in which they stand. An event without a row changes nothing.
 
 The rows of an actor come first. A supervisor (`manages_lifecycle`) shares them; `OF_A_SUPERVISOR` holds those that
 differ: it says itself when its start is complete and when it has stopped its children, and takes the order to stop as a
@@ -48,7 +48,7 @@ class Phase(IntEnum):
 
 
 class Event(IntEnum):
-    """What happens to an incarnation."""
+    """The events of the life of an incarnation."""
 
     BEGIN = 0
     """The parent wants an incarnation."""
@@ -67,7 +67,7 @@ class Event(IntEnum):
     CRASH = auto()
     """A handler, task or callback of it has raised, or a linked actor has ended abnormally."""
     KILL = auto()
-    """It is to end at once."""
+    """It is killed."""
     HALTED = auto()
     """After a kill: nothing of it runs any more, or what does not end was abandoned."""
     LEFT = auto()
@@ -75,13 +75,13 @@ class Event(IntEnum):
     CHILDLESS = auto()
     """Nothing lives below it any more."""
     SETTLE = auto()
-    """There may be another incarnation: those who watched the last one are to be told."""
+    """Another incarnation may follow: the watchers of the last one must be told."""
     CLOSE = auto()
     """There will be no other incarnation."""
 
 
 class Effect(IntEnum):
-    """What a cell does when a phase changes."""
+    """The actions of a cell when a phase changes."""
 
     LAUNCH = 0
     """Make an incarnation on its host: number, context, first turn. Time the start where the host blocks."""
@@ -110,7 +110,7 @@ class Effect(IntEnum):
     REFUSE = auto()
     """The message whose handler raised is refused: the incarnation is on its way out already."""
     HALT = auto()
-    """End what runs, after all that is doomed below it: the host reports `HALTED`."""
+    """End the running code, after all below it: the host reports `HALTED`."""
     END_BELOW = auto()
     """End what lives below: in order after an orderly end, at once after any other. Reports `CHILDLESS`."""
     REPORT_EXIT = auto()
@@ -210,7 +210,7 @@ OF_AN_ACTOR: Rows = {
         E.CRASH: (P.CLOSED, (F.REFUSE,)),
     },
 }
-"""What becomes of an actor."""
+"""The rows of an actor."""
 
 _OF_ONE_THAT_LIVES: Mapping[Event, Transition] = {
     E.FAILED: (P.FAILING, (F.END_BELOW,)),
@@ -243,7 +243,7 @@ OF_A_SUPERVISOR: Rows = {
 
 
 def transition(phase: Phase, event: Event, *, supervisor: bool) -> Transition | None:
-    """What this event does in this phase; None: nothing."""
+    """The transition of this event in this phase; None: it changes nothing."""
     found = OF_A_SUPERVISOR.get(phase, {}).get(event) if supervisor else None
     return found if found is not None else OF_AN_ACTOR.get(phase, {}).get(event)
 
@@ -271,7 +271,7 @@ SHOWN: Mapping[Phase, str] = {
     P.DOWN: "down",
     P.CLOSED: "stopped",
 }
-"""What `Status.state` says of a phase; every other one is `stopping`."""
+"""The values of `Status.state` for these phases; every other one is `stopping`."""
 
 
 def shown(phase: Phase) -> str:

@@ -1,4 +1,4 @@
-"""Mailboxes: how much may wait, in which order, what happens beyond the bound, and what a restart keeps.
+"""Mailboxes: their bound, their order, the fate of messages beyond the bound, and the effect of a restart.
 
 Only user messages pass through here. System messages have a lane of their own, which is never bounded and always
 served first (supervision rule 34).
@@ -35,40 +35,41 @@ class MailboxSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     capacity: int | None = Field(default=None, ge=1)
-    """The most messages that may wait; `None`: no bound."""
+    """The most messages that may wait, an integer >= 1; `None`: no bound."""
 
     policy: Policy = "reject"
-    """What happens to a message beyond the bound. `reject` gives it back with `MailboxFull`; `drop_oldest` and
+    """The fate of a message beyond the bound. `reject` raises `MailboxFull` with it; `drop_oldest` and
     `drop_newest` make a dead letter (`overflow`); `block` waits for room: in a thread inside `tell`, in a coroutine
     inside `await ref.send(...)`.
     """
 
     priority: Callable[[Any], float] | None = None
-    """Messages with a smaller value are handled first, equal ones in the order they came. Called once for each
-    message, in the sender's thread; what it raises reaches the sender, and so does `InvalidPriority` when it returns
-    NaN or what is not a number.
+    """Messages with a smaller value are handled first, equal ones in the order of arrival. `None`: all are equal.
+
+    Called once for each message, in the sender's thread. The sender gets an exception of this function, and
+    `InvalidPriority` if the value is NaN or not a number.
     """
 
     on_restart: Literal["keep", "drop"] = "keep"
-    """What a restart does with waiting messages: the next incarnation handles them, or they become dead letters
-    (`dropped`), as in OTP (supervision rule 26).
+    """The fate of waiting messages at a restart. "keep": the next incarnation handles them. "drop": they become dead
+    letters (`dropped`), as in OTP (supervision rule 26).
     """
 
 
 def bounded(capacity: int, policy: Policy = "reject", *, on_restart: Literal["keep", "drop"] = "keep") -> MailboxSpec:
-    """A mailbox for at most `capacity` waiting messages."""
+    """A mailbox for at most `capacity` waiting messages; `policy` and `on_restart` as in `MailboxSpec`."""
     return MailboxSpec(capacity=capacity, policy=policy, on_restart=on_restart)
 
 
 def prioritized(
     priority: Callable[[Any], float], *, capacity: int | None = None, policy: Policy = "reject"
 ) -> MailboxSpec:
-    """A mailbox that hands out messages with the smallest `priority(message)` first."""
+    """A mailbox that hands out the message with the smallest `priority(message)` first; else as `MailboxSpec`."""
     return MailboxSpec(capacity=capacity, policy=policy, priority=priority)
 
 
 class Queue(Protocol):
-    """What a cell needs of the queue of its user messages. A `collections.deque` is one."""
+    """The queue of the user messages of a cell. A `collections.deque` is one."""
 
     def append(self, envelope: Envelope, /) -> None: ...
 
@@ -80,7 +81,7 @@ class Queue(Protocol):
 
 
 class PriorityQueue:
-    """A queue ordered by priority, then by arrival. What is put back at the front goes before everything.
+    """A queue ordered by priority, then by arrival. A message that is put back goes before all others.
 
     A message that is taken out of the middle leaves its number in the heap, where it is passed over; when such numbers
     are the most of it, the heap is made anew. So each operation but `withdraw` is logarithmic, on average.
@@ -105,11 +106,11 @@ class PriorityQueue:
         """The priority of a message.
 
         Raises:
-            InvalidPriority: the user's function returned what is not a number, or NaN
+            InvalidPriority: the user's function returned NaN, or not a number
             Exception: what it raised
         """
         message = envelope.message
-        if type(message) is _ActorStop:  # no business of the user's function
+        if type(message) is _ActorStop:  # not a message of the user's
             return math.inf
         message = message.message if type(message) is Timed else message
         value = self._priority(message)
@@ -138,7 +139,7 @@ class PriorityQueue:
         self._front.appendleft(envelope)
 
     def pop_oldest(self) -> Envelope:
-        """Takes out what has waited longest, requests of the runtime's own excepted. Raises IndexError."""
+        """Takes out the message that has waited longest, requests of the runtime excepted. Raises IndexError."""
         with self._lock:
             for place, envelope in enumerate(self._front):
                 if type(envelope.message) is not _ActorStop:
@@ -163,7 +164,7 @@ class PriorityQueue:
                     return envelope
 
     def waiting(self) -> list[Envelope]:
-        """What waits, in no promised order."""
+        """The waiting messages, in no promised order."""
         with self._lock:
             return [*self._front, *self._waiting.values(), *self._requests.values()]
 
@@ -193,7 +194,7 @@ _SPARE = 16
 def _number(value: object) -> float | None:
     """A priority that is neither a `float` nor an `int` itself, as one of these; None: it is not a number.
 
-    What is compared in the queue must not be the user's: a comparison that raises would spoil the queue for everyone.
+    The queue must not compare values of the user's: a comparison that raises would damage the queue.
     """
     if isinstance(value, int):
         return int.__add__(value, 0)
@@ -223,7 +224,7 @@ class BoundedQueue:
         self._park = park
         self._lock = threading.Lock()
         self._outside: deque[tuple[Future[None], Envelope, float | None]] = deque()
-        """Senders that wait for room, with what they send: first come, first let in."""
+        """The senders that wait for room, with their messages, in the order in which they came."""
         self._requests = 0
         """How many of those that wait are orders to stop: the bound is not for them (supervision rule 34)."""
         self._closed = False
@@ -264,8 +265,8 @@ class BoundedQueue:
             return True
 
     def put_now(self, envelope: Envelope) -> list[Envelope]:
-        """Puts a message that has no sender who could wait or take it back. Returns what is lost for that: the message
-        itself, or with `drop_oldest` what waited longest. Raises what its priority raises.
+        """Puts a message whose sender cannot wait or take it back. Returns the messages that are lost for that: this
+        one, or with `drop_oldest` the one that waited longest. Raises what its priority raises.
         """
         rank, lost = self._rank(envelope), []
         while not self._offer(envelope, rank):
@@ -319,7 +320,9 @@ class BoundedQueue:
         return entered
 
     def _let_in(self) -> Callable[[], None]:
-        """Lets in whom there is room for. Returns what tells them, which is to be called without the lock."""
+        """Moves waiting senders into the queue while there is room. Returns a function that wakes them: call it without
+        the lock.
+        """
         told: list[Callable[[], None]] = []
         while self._outside and self.has_room():
             entered, envelope, rank = self._outside.popleft()
@@ -333,7 +336,7 @@ class BoundedQueue:
         return tell
 
     def _take_oldest(self) -> Envelope | None:
-        """What has waited longest, if anything but requests of the runtime's own still waits."""
+        """The message that has waited longest, requests of the runtime excepted; None: there is none."""
         inner, kept = self._inner, []
         with self._lock:
             try:
@@ -372,7 +375,7 @@ class BoundedQueue:
         return envelope
 
     def waiting(self) -> list[Envelope]:
-        """What waits inside, in no promised order."""
+        """The waiting messages inside the bound, in no promised order."""
         with self._lock:
             return waiting_in(self._inner)
 
@@ -385,7 +388,7 @@ class BoundedQueue:
                 self._requests -= before - len(self._inner)
 
     def close(self) -> None:
-        """Lets everyone in: the cell is gone, and what arrives now becomes a dead letter."""
+        """Lets every sender in: the cell is closed, and messages that arrive now become dead letters."""
         with self._lock:
             self._closed = True
             let_in = self._let_in()
@@ -417,7 +420,7 @@ def make_queue(
 
 
 def put_now(queue: Queue, envelope: Envelope) -> list[Envelope]:
-    """Puts a message that has no sender who could wait or take it back. Returns what is lost for that."""
+    """Puts a message whose sender cannot wait or take it back. Returns the messages that are lost for that."""
     if isinstance(queue, BoundedQueue):
         return queue.put_now(envelope)
     queue.append(envelope)
@@ -425,7 +428,7 @@ def put_now(queue: Queue, envelope: Envelope) -> list[Envelope]:
 
 
 def waiting_in(queue: Queue) -> list[Envelope]:
-    """What waits in a queue, in no promised order. On the loop thread or any other."""
+    """The waiting messages of a queue, in no promised order. On any thread."""
     if isinstance(queue, BoundedQueue):
         return queue.waiting()
     if isinstance(queue, PriorityQueue):
@@ -434,7 +437,7 @@ def waiting_in(queue: Queue) -> list[Envelope]:
 
 
 def withdraw(queue: Queue, envelope: Envelope) -> None:
-    """Takes a waiting message out; one that is not there any more is no error."""
+    """Takes a waiting message out. Does nothing if it is not there any more."""
     if isinstance(queue, BoundedQueue | PriorityQueue):
         queue.withdraw(envelope)
     else:

@@ -1,4 +1,4 @@
-"""Messages the runtime knows: the base class of protocol messages, and what it tells actors itself."""
+"""Messages that the runtime knows: the base class of protocol messages, and its own notices."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Down:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """A linked actor ended; told only to an actor that traps exits. Travels in the system lane."""
+    """A linked actor ended. Only an actor that traps exits gets it. Travels in the system lane."""
 
     ref: ActorRef[Any]
     reason: ExitReason

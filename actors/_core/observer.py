@@ -1,4 +1,4 @@
-"""The observer of a runtime: what sees every step of every actor.
+"""The observer of a runtime: it sees every step of every actor.
 
 One for a runtime, set before its first actor. The simulation is one; a trace or a live view is another. Without an
 observer nothing of this runs. Every call is made on the thread on which the thing happens, before its consequences.
@@ -35,7 +35,7 @@ class Moment(Enum):
 
 
 class Observer(Protocol):
-    """What a runtime tells. What a method raises is raised at the place it was called from."""
+    """The calls that a runtime makes. An exception of a method is raised at the place of the call."""
 
     def made(self, cell: Cell, /) -> None:
         """A cell was made; no incarnation has begun."""
@@ -71,7 +71,7 @@ class Observer(Protocol):
         """A message is a dead letter."""
 
     def stashed(self, cell: Cell, envelope: Envelope, copy: Envelope, /) -> Envelope:
-        """A handler puts its message aside. Returns what is kept in the stash: as a rule the copy."""
+        """A handler puts its message aside. Returns the envelope for the stash: as a rule the copy."""
 
     def recalled(self, cell: Cell, envelope: Envelope, /) -> None:
         """A message is taken out of the stash, because the handler that put it there has crashed."""

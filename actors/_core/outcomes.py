@@ -1,4 +1,4 @@
-"""What becomes of a message: an answer, a refusal, a dead letter, a line of the trace.
+"""The outcomes of a message: an answer, a refusal, a dead letter, a line of the trace.
 
 Nothing here changes a cell. A handler's thread and the loop thread both come here.
 """
@@ -91,7 +91,7 @@ def dead_letter(
 
 
 def publish_handled(cell: Cell, envelope: Envelope, seconds: float, outcome: str) -> None:
-    """Tells those who subscribed to single messages."""
+    """Publishes `MessageHandled`."""
     if cell.runtime.events.sinks(MessageHandled):
         sender = envelope.sender.path if envelope.sender is not None else None
         cell.runtime.events.publish(

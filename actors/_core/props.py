@@ -1,4 +1,4 @@
-"""What a cell is made from."""
+"""The recipe of a cell."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def options_to_props(
     redeliver: int = 0,
     shutdown: float | None = 5.0,
 ) -> Props:
-    """The props for a class and what its spawner says. Raises NotAnActor, TypeError and ValueError."""
+    """The props for a class and the options of a spawn. Raises NotAnActor, TypeError and ValueError."""
     kind = runtime.kind(actor_class)
     if isinstance(args, str | bytes):
         raise TypeError(f"args must be a mapping or a sequence of arguments, not {args!r}")
@@ -58,7 +58,7 @@ def options_to_props(
         ("shutdown", shutdown),
     ):
         if seconds is not None and (type(seconds) not in (int, float) or not seconds >= 0):
-            raise ValueError(f"{option} must be seconds from 0, or None for any time, not {seconds!r}")
+            raise ValueError(f"{option} must be a number of seconds >= 0, or None for no limit, got {seconds!r}")
     positional, named = ((), args) if isinstance(args, Mapping) else (args, {})
     return Props(
         kind,
@@ -75,7 +75,7 @@ def options_to_props(
 
 
 def host_for(kind: ActorType, host: str | None = None) -> str:
-    """Where actors of this kind run: on `host`, else where the class says. Raises ValueError for one that the class is
+    """The host of actors of this class: `host`, else that of the class. Raises ValueError for a host that the class is
     not made for.
     """
     where = host or kind.host
@@ -85,7 +85,7 @@ def host_for(kind: ActorType, host: str | None = None) -> str:
 
 
 def wrong_host(actor_class: type, host: object) -> str | None:
-    """What is wrong with actors of this class on this host."""
+    """The fault of actors of this class on this host; None: there is none."""
     only = getattr(actor_class, "only_host", None)
     if only is None or host == only:
         return None

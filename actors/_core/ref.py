@@ -39,10 +39,10 @@ DEFAULT: float = -1.0
 
 
 class ActorRef(pykka.ActorRef[A]):
-    """A reference to an actor's place: the same through all restarts, until the actor is gone for good.
+    """A reference to an actor's place: it stays the same through all restarts, until the actor has terminated.
 
-    There is one ref object for each actor, so refs compare by identity. `tell`, `ask`, `stop` and `proxy` mean what
-    they mean in pykka. A ref may be used from any thread and any loop.
+    There is one ref object for each actor, so refs compare by identity. `tell`, `ask`, `stop` and `proxy` have the
+    meaning that they have in pykka. A ref may be used from any thread and any loop.
     """
 
     __slots__ = ("_cell",)
@@ -60,8 +60,8 @@ class ActorRef(pykka.ActorRef[A]):
         From one sender to one receiver, messages arrive in the order sent (supervision rule 33).
 
         Raises:
-            ActorDeadError: the actor is gone for good; the message is given back
-            MailboxFull: a bounded mailbox refused it; the message is given back
+            ActorDeadError: the actor has terminated; the message is in `undelivered`
+            MailboxFull: a bounded mailbox refused it; the message is in `undelivered`
             BlockingCallError: the mailbox is full, its policy is `block`, and this thread runs an event loop
         """
         cell = self._cell
@@ -84,7 +84,7 @@ class ActorRef(pykka.ActorRef[A]):
             cell.wake()
 
     async def send(self, message: object, *, correlation_id: str | None = None) -> None:
-        """Like `tell`, but waits for room in a bounded mailbox whose policy is `block`."""
+        """Like `tell`, but waits for room in a bounded mailbox whose policy is `block`. On any event loop."""
         cell = self._cell
         queue = cell.queue
         if cell.closed or not isinstance(queue, BoundedQueue) or not queue.blocks:
@@ -98,14 +98,15 @@ class ActorRef(pykka.ActorRef[A]):
     async def call(self, message: object, *, timeout: float | None = DEFAULT, correlation_id: str | None = None) -> Any:
         """Sends a message and awaits the answer, on whichever loop this coroutine runs.
 
-        `timeout` is in seconds; the default is the runtime's, `None` waits for ever. A call made while a message is
-        being handled ends no later than the deadline of that message.
+        `timeout` is in seconds. The default is the runtime's `default_timeout`; `None` waits without a limit. A call
+        made while a message is being handled ends no later than the deadline of that message.
 
         Raises:
-            ActorDeadError: the actor is gone, or goes before it answers
+            ActorDeadError: the actor has terminated, or terminates before it answers
             CallTimeout: no answer in time
-            DeadlockError: the actor waits, directly or not, for the one that calls
-            Exception: what the handler raised
+            DeadlockError: the actor waits, directly or not, for the actor that calls
+            MailboxFull: a bounded mailbox refused the message
+            Exception: the exception that the handler raised
         """
         cell = self._cell
         if cell.closed:
@@ -169,10 +170,10 @@ class ActorRef(pykka.ActorRef[A]):
         timeout: float | None = DEFAULT,
         correlation_id: str | None = None,
     ) -> Any:
-        """Sends a message and blocks this thread until the answer comes; with `block=False`, returns the future of it.
+        """Sends a message and blocks this thread until the answer comes; with `block=False`, returns a future of it.
 
-        Deadline and errors are those of `call`. On a thread that runs an event loop it raises `BlockingCallError` at
-        once.
+        Deadline and errors are those of `call`. With `block`, it raises `BlockingCallError` at once on a thread that
+        runs an event loop.
         """
         if block:
             refuse_on_loop("ask()", "`await ref.call(message)`")
@@ -224,19 +225,20 @@ class ActorRef(pykka.ActorRef[A]):
         return self._cell.props.kind.actor_class
 
     def is_alive(self) -> bool:
-        """Whether messages are taken: true through restarts and their delays, until the actor is gone for good."""
+        """Whether the actor takes messages: true through restarts and their delays, until it has terminated."""
         return not self._cell.closed
 
     def stop(self, *, block: bool = True, timeout: float | None = None, drain: bool = True) -> Any:
         """Asks the actor to stop; it ends with reason `shutdown`. A supervised permanent actor is started again.
 
-        With `drain`, as in pykka, messages that wait already are handled first; without, the request goes ahead of
-        them. Returns whether the actor was alive, or a future of that with `block=False`.
+        With `drain`, as in pykka, the messages that wait already are handled first; without it, the stop goes ahead of
+        them. Returns whether the actor was alive; with `block=False`, a future of that. `timeout` is in seconds; the
+        default `None` waits without a limit.
 
         Raises:
             BlockingCallError: `block` on a thread that runs an event loop
-            DeadlockError: what waits is a handler of the actor itself or of one below it, or one that it waits for
-            pykka.Timeout: it did not stop within `timeout` seconds
+            DeadlockError: called by a handler of the actor itself, of an actor below it, or of one that it waits for
+            pykka.Timeout: the actor did not stop within `timeout` seconds
         """
         if block:
             refuse_on_loop("stop()", "`await ref.stop(block=False)`")
@@ -254,14 +256,14 @@ class ActorRef(pykka.ActorRef[A]):
         return future.get(timeout=timeout) if block else future
 
     def kill(self) -> None:
-        """Ends the actor, and everything below it, without asking. A supervised one is restarted where its spec says
-        so.
+        """Kills the actor and everything below it: no hook of it runs. A supervised actor is restarted if its spec says
+        so. Returns at once.
         """
         self._cell.runtime.control_call(self._cell.kill, Killed("kill() was called"))
 
     def wait(self, timeout: float | None = None) -> ExitReason | None:
-        """Blocks this thread until the actor is gone for good; returns its last exit reason, or `None` when `timeout`
-        seconds passed.
+        """Blocks this thread until the actor has terminated. Returns its last exit reason, or `None` after `timeout`
+        seconds (default: no limit). Raises `BlockingCallError` on a thread that runs an event loop.
         """
         refuse_on_loop("wait()", "`await ref.ended()`")
         try:
@@ -270,7 +272,7 @@ class ActorRef(pykka.ActorRef[A]):
             return None
 
     def ended(self) -> Future[ExitReason]:
-        """A future of the last exit reason: it settles when the actor is gone for good, not when it restarts."""
+        """A future of the last exit reason: it settles when the actor has terminated, not when it restarts."""
         cell = self._cell
         future: Future[ExitReason] = Future(cell.runtime.park, cell, Wanted.END)
         if cell.closed:  # its runtime may have stopped since, and answers no more
@@ -280,9 +282,7 @@ class ActorRef(pykka.ActorRef[A]):
         return future
 
     def monitor(self) -> Future[Down]:
-        """A future of the end of the present incarnation. Inside an actor, `self.monitor(ref)` sends a message
-        instead.
-        """
+        """A future of the end of the present incarnation. An actor can use `self.monitor(ref)` and gets a message."""
         runtime = self._cell.runtime
         future: Future[Down] = Future(runtime.park, self._cell, Wanted.END)
         if self._cell.closed:
@@ -293,47 +293,49 @@ class ActorRef(pykka.ActorRef[A]):
         return future
 
     def link(self, other: ActorRef[Any]) -> None:
-        """Ties the two actors together: an abnormal exit of one ends the other, unless it traps exits (supervision
+        """Links the two actors: an abnormal exit of one ends the other, unless that one traps exits (supervision
         rule 31).
         """
         self._cell.runtime.on_loop(lambda: self._cell.watch().add_link(other._cell))
 
     def unlink(self, other: ActorRef[Any]) -> None:
-        """Unties the two."""
+        """Removes the link between the two actors."""
         self._cell.runtime.on_loop(lambda: self._cell.watch().remove_link(other._cell))
 
-    # Looking in. A busy, stuck or suspended actor answers too: nothing of this goes through its mailbox.
+    # Introspection. It works for a busy, stuck or suspended actor too: nothing of this goes through its mailbox.
 
     def status(self) -> Status:
-        """Where the actor is in its life, what it does and what waits."""
+        """The state of the actor, its work and its waiting messages. In any thread."""
         return status_of(self._cell)
 
     def statistics(self) -> Statistics:
-        """What the actor has done so far: counters that only grow."""
+        """Counters of the work of the actor so far; they only grow. In any thread."""
         return statistics_of(self._cell)
 
     def state(self) -> dict[str, object]:
-        """The attributes of the present instance, read without asking it: a busy actor may be changing them
+        """The attributes of the present instance. They are read without its help: a busy actor may change them
         meanwhile.
         """
         return state_of(self._cell)
 
     def view(self) -> object:
-        """What the actor published last (`Actor.publish_view`), in any thread. None: nothing, or it has terminated."""
+        """The value that the actor published last (`Actor.publish_view`), in any thread. None: none, or the actor has
+        terminated.
+        """
         return self._cell.view
 
     def suspend(self) -> None:
-        """Takes no further user or system message until `resume`, also through a restart; the order to stop still gets
-        through.
+        """The actor takes no further user or system message until `resume`, also through a restart. An order to stop
+        still reaches it.
         """
         self._cell.runtime.control_call(self._cell.suspend, True)
 
     def resume(self) -> None:
-        """Goes on after `suspend`."""
+        """The actor takes messages again after `suspend`."""
         self._cell.runtime.control_call(self._cell.suspend, False)
 
     def trace(self, last: int) -> None:
-        """Begins to remember the last messages handled, at most `last` of them; 0 ends it."""
+        """The actor remembers the last messages it handled, at most `last` of them; 0: none any more."""
         self._cell.runtime.control_call(self._cell.keep_trace, last)
 
     def last_messages(self) -> list[Handled]:
@@ -346,7 +348,7 @@ class ActorRef(pykka.ActorRef[A]):
         """Pykka's proxy: attributes and methods as futures, `async` methods included. It survives restarts.
 
         Raises:
-            ActorDeadError: the actor is gone for good
+            ActorDeadError: the actor has terminated
         """
         from actors._pykka.proxy import Proxy
 
@@ -366,7 +368,7 @@ class ActorRef(pykka.ActorRef[A]):
 
     @property
     def actor_stopped(self) -> Event:  # type: ignore[override]
-        """Pykka's flag of an actor that is gone for good."""
+        """Pykka's flag: set when the actor has terminated."""
         from actors._core.stopped import StoppedFlag
 
         return StoppedFlag(self._cell)
@@ -411,7 +413,7 @@ def _deadline(cell: Cell, caller: Cell | None, timeout: float | None) -> float |
         if timeout is DEFAULT:
             timeout = runtime.default_timeout
         elif not timeout >= 0:
-            raise ValueError(f"timeout must be seconds from 0, or None to wait for ever, not {timeout!r}")
+            raise ValueError(f"timeout must be a number of seconds >= 0, or None for no limit, got {timeout!r}")
     deadline = None if timeout is None else runtime.now() + timeout
     begun = message_of(caller) if caller is not None and caller.runtime is runtime else None
     inherited = None if begun is None else begun.deadline

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class CallbackReply:
-    """Calls `on_result` with the answer to a message, or `on_error` with what was raised or why it was refused.
+    """Calls `on_result` with the answer to a message, or `on_error` with the exception or the refusal.
 
     One of the two is called, once, in the thread that answers: the loop thread for an actor hosted there. What they
     raise is raised to the actor that answers, so they must not fail.

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class StoppedFlag(threading.Event):
-    """Set once the cell is gone for good. It only mirrors the cell: setting it by hand changes nothing."""
+    """Set once the actor has terminated. It only mirrors the cell: setting it by hand changes nothing."""
 
     def __init__(self, cell: Cell) -> None:
         super().__init__()
         self._cell = cell
 
     def is_set(self) -> bool:
-        """Whether the actor is gone for good."""
+        """Whether the actor has terminated."""
         return self._cell.closed
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until the actor is gone, for at most `timeout` seconds; returns whether it is."""
+        """Waits until the actor has terminated, for at most `timeout` seconds; returns whether it has."""
         with contextlib.suppress(RuntimeStopped):  # it is gone, with its runtime
             self._cell.ref.wait(timeout=timeout)
         return self._cell.closed

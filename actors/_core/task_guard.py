@@ -1,8 +1,8 @@
 """Tasks that actors start: one that exits ends its actor, not the event loop.
 
-asyncio lets `SystemExit` and `KeyboardInterrupt` out of a task and through the loop, which ends for everyone on it. A
-task that was created by code of an actor keeps them: what awaits the task gets the exception, and if nothing awaits it,
-the actor crashes.
+asyncio lets `SystemExit` and `KeyboardInterrupt` out of a task and through the loop, which ends it for every actor. A
+task that was created by code of an actor keeps them: the code that awaits the task gets the exception. If none awaits
+it, the actor crashes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     pass
 
 Exits = (SystemExit, KeyboardInterrupt)
-"""What asyncio lets out of the loop."""
+"""The exceptions that asyncio lets out of the loop."""
 PASSES = 4
 """How many passes of the loop something may take to begin to wait for a task that has just ended."""
 TaskFactory = Callable[..., asyncio.Future[Any]]
@@ -74,7 +74,7 @@ def unguard_tasks(loop: asyncio.AbstractEventLoop, guard: TaskGuard) -> None:
 
 
 class _Guarded(Coroutine[Any, Any, Any]):
-    """The coroutine of a task. What it exits with becomes the exception of the task, and goes no further."""
+    """The coroutine of a task. Its exit becomes the exception of the task and goes no further."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], owner: Owner) -> None:
         self._coroutine = coroutine
@@ -99,7 +99,7 @@ class _Guarded(Coroutine[Any, Any, Any]):
         return self._coroutine.__await__()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._coroutine, name)  # cr_frame and the like, for those who look at a task
+        return getattr(self._coroutine, name)  # cr_frame and the like, for debuggers of tasks
 
     def _end(self, error: BaseException) -> Any:
         task: Any = asyncio.current_task()
@@ -136,7 +136,7 @@ def _is_awaited(task: Any) -> bool:
 
 
 class _Never:
-    """What a task that has ended already waits for. It holds nothing, and nothing wakes the task again."""
+    """The future that a task which has ended waits for. It holds nothing, and nothing wakes the task again."""
 
     _asyncio_future_blocking = True
 

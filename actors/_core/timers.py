@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Timer:
-    """A message that comes later. It ends with the incarnation that set it."""
+    """A message that an actor gets later, once or at an interval. It ends with the incarnation that set it."""
 
     __slots__ = ("_cell", "_due", "_handle", "_incarnation", "_interval", "_message", "active", "cancelled")
 
@@ -28,7 +28,7 @@ class Timer:
         self._incarnation = cell.incarnation
         self._handle: TimerHandle | None = None
         self.active = True
-        """Whether a message is still to come."""
+        """Whether a message will still come."""
         self.cancelled = False
         """Whether `cancel` was called: not even a message that waits already is handled."""
         cell.runtime.on_loop(self._arm)
@@ -48,7 +48,7 @@ class Timer:
         if self._interval is None:
             self._forget()
         else:
-            # From the due time, not from now: an interval does not drift. Ticks that are missed are not made up for.
+            # From the due time, not from now: an interval does not drift. Missed ticks are left out.
             now = cell.runtime.now()
             self._due += self._interval * max(1, -(-(now - self._due) // self._interval))
             self._handle = cell.runtime.clock.call_at(self._due, self._fire)
@@ -65,8 +65,8 @@ class Timer:
         self._cell.put(envelope)
 
     def cancel(self) -> None:
-        """The message does not come, even if it waits in the mailbox already. One that the actor has stashed or
-        postponed has come. May be called twice, and from any thread.
+        """Cancels the timer: its message does not come, even if it waits in the mailbox already. A message that the
+        actor has stashed or postponed has come. May be called twice, and from any thread.
         """
         self.cancelled = True
         self.end()

@@ -1,4 +1,4 @@
-"""Who waits for whom: the edge that a handler adds while it waits, and the cycle that it must not close.
+"""The graph of waiting actors: the edge that a handler adds while it waits, and the cycle that it must not close.
 
 Every kind of wait uses the same edge, `Cell.waiting`. Only what the handler or hook itself waits for counts: a task
 that it started may go on without it.
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
 
 class Link(Protocol):
-    """What may be waited for: a cell, or what stands between two of them."""
+    """A target of a wait: a cell, or an object that stands between two cells."""
 
     @property
     def path(self) -> str:
-        """What an error calls it."""
+        """Its name in an error."""
 
     @property
     def waiting(self) -> Edge | None:
-        """What it waits for itself."""
+        """The edge of its own wait, if it waits."""
 
 
 class Question(Protocol):
-    """What is waited for: once it is done, the edge leads nowhere, even if the one who waits has not gone on yet."""
+    """The question that is waited for. Once it is done, the edge has no effect, even before the waiter goes on."""
 
     def done(self) -> bool: ...
 
 
 Edge = tuple[Link, Question]
-"""Who has to go on first, and with what."""
+"""The link that must go on first, and the question that it must settle."""
 
 
 class Wanted(Enum):
-    """What a future wants from the actor that it is about."""
+    """The event of the actor that a future waits for."""
 
     ANSWER = auto()
     """The answer to a message: it comes after the handler that runs now."""
@@ -67,7 +67,7 @@ class Wait:
         waiter.wait_for(edge)
 
     def turn_to(self, target: Link) -> None:
-        """It has come out whose turn it is to go on: the edge leads there."""
+        """The target of the wait is known now: the edge leads there."""
         if self._waiter.waiting is self._edge:
             self._edge = (target, self._edge[1])
             self._waiter.wait_for(self._edge)

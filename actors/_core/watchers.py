@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Watchers:
-    """Who hears of the end of this cell's incarnation, and whose end its incarnation wants to hear of."""
+    """The watchers of this cell's incarnation, and the actors that its incarnation watches."""
 
     __slots__ = ("_cell", "_links", "_monitors", "_watched")
 
@@ -31,7 +31,7 @@ class Watchers:
 
     def add_monitor(self, number: int, watcher: Cell | Pending[Down]) -> None:
         """`watcher` is told once when the incarnation ends; between two incarnations, when the next one ends; at once,
-        with `noproc`, when the cell is closed. A future that is dropped before is forgotten.
+        with `NoProc`, when the cell is closed. A future that is dropped before is forgotten.
         """
         if self._cell.closed:
             self._tell_one(number, watcher, NoProc())
@@ -47,19 +47,19 @@ class Watchers:
         self._monitors.pop(number, None)
 
     def remove_monitor(self, number: int) -> None:
-        """The incarnation of this cell no longer wants to hear of what it monitors under this number."""
+        """Removes the monitor that the incarnation of this cell has under this number."""
         target = self._watched.pop(number, None)
         if target is not None and target.watchers is not None:
             target.watchers._monitors.pop(number, None)
 
     def forget_watched(self) -> None:
-        """The incarnation is gone: what it monitored is not its successor's business."""
+        """The incarnation has ended: its successor does not inherit its monitors."""
         for number in list(self._watched):
             self.remove_monitor(number)
 
     def add_link(self, other: Cell) -> None:
-        """Ties the two incarnations together; between two incarnations, the next one. The exit of a closed cell comes
-        to the other at once.
+        """Links the two incarnations; between two incarnations, the next one. The exit of a closed cell reaches the
+        other at once.
         """
         for gone, left in ((other, self._cell), (self._cell, other)):
             if gone.closed:
@@ -69,13 +69,13 @@ class Watchers:
         other.watch()._links[self._cell] = None
 
     def remove_link(self, other: Cell) -> None:
-        """Unties the two."""
+        """Removes the link between the two."""
         self._links.pop(other, None)
         if other.watchers is not None:
             other.watchers._links.pop(self._cell, None)
 
     def tell(self, reason: ExitReason) -> None:
-        """The incarnation has ended and its names are released: everyone is told, once."""
+        """The incarnation has ended and its names are released: every watcher is told, once."""
         monitors, self._monitors = self._monitors, {}
         links, self._links = self._links, {}
         for number, watcher in monitors.items():

@@ -1,1 +1,1 @@
-"""What runs a cell: the event loop, or a thread of its own."""
+"""Hosts, which run cells: the event loop, or a thread of its own."""

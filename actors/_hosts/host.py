@@ -1,4 +1,4 @@
-"""The interface between a cell and whatever runs its incarnations.
+"""The interface between a cell and the host that runs its incarnations.
 
 There is one loop host and one thread host in a runtime. The simulation brings its own; a process or cluster host fits
 behind the same methods.
@@ -33,7 +33,7 @@ class Host(Protocol):
     """Whether the turn in which a handler raises goes on with the hook for the end."""
 
     def launch(self, cell: Cell, /) -> None:
-        """An incarnation begins: gives it what it runs on, and a first turn."""
+        """An incarnation begins: gives it its resources, and a first turn."""
         ...
 
     def ready(self, cell: Cell, /) -> None:
@@ -69,5 +69,5 @@ class Host(Protocol):
         ...
 
     def retire(self, cell: Cell, /) -> None:
-        """The incarnation is over: takes back what it ran on."""
+        """Takes back the resources of an incarnation that has ended."""
         ...

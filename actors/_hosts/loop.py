@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 PASS = 0.01
 """Seconds of turns before the event loop gets to look at its sockets and timers.
 
-Twice the interpreter's switch interval: the loop releases the interpreter after each pass for a moment only, and a
-thread that waits for it begins to insist only when there was no release for that interval. Shorter passes kept other
-threads waiting for seconds.
+Must exceed `sys.getswitchinterval()`, 5 ms: a waiting thread requests the GIL only after that time without a release.
+With shorter passes, which release it for a moment only, other threads starved for seconds.
 """
 TURNS = 16_384
 """The most turns of a pass, for a clock that stands still."""
@@ -44,7 +43,7 @@ IDLE_CARRIERS = 32
 
 
 class RunQueue(Protocol):
-    """The cells that want a turn, and the choice of who is next. A `collections.deque` chooses the first that came."""
+    """The cells that want a turn, and the choice of the next. A `collections.deque` chooses the first that came."""
 
     def append(self, cell: Cell, /) -> None: ...
 
@@ -106,8 +105,8 @@ class LoopHost:
     def schedule(self) -> None:
         """Has the loop drain the run queue. From any thread.
 
-        While a pass is due or under way nobody has to: `_scheduled` is taken back only before the queue is looked at
-        for the last time.
+        Not needed while a pass is due or under way: `_scheduled` is taken back only before the queue is looked at for
+        the last time.
         """
         # Two threads that both found nothing due would each start a chain of passes, and both chains would go on.
         with self._lock:
@@ -154,7 +153,7 @@ class LoopHost:
                     function, args = control.popleft()
                     try:
                         function(*args)
-                    except BaseException as error:  # noqa: BLE001 - the rest of what is to be done must not be lost
+                    except BaseException as error:  # noqa: BLE001 - the steps after this one must not be lost
                         self._runtime.uncaught(self._runtime.name, "a step of its own", error)
                 if not queue:
                     break
@@ -326,4 +325,4 @@ class LoopHost:
 
 
 def _ignore() -> None:
-    """What becomes of a coroutine that was left behind is nobody's business any more."""
+    """Takes the end of a coroutine that was left behind: its result is ignored."""

@@ -51,7 +51,7 @@ class ThreadHost:
         worker.ring()
 
     def make_worker(self, cell: Cell) -> Worker:
-        """What runs the incarnation that begins. The simulation makes its own."""
+        """Makes the worker of the incarnation that begins. The simulation makes its own."""
         return Worker(self._runtime, cell, self._finishing)
 
     def current(self) -> Worker | None:
@@ -135,7 +135,7 @@ class ThreadHost:
         return worker
 
     def watch(self, worker: Worker, timeout: float) -> Callable[[], object]:
-        """Has the turn that begins end the incarnation after `timeout` seconds; returns what takes that back."""
+        """Has the turn that begins end the incarnation after `timeout` seconds. Returns a function that cancels it."""
         runtime = self._runtime
         timer: list[TimerHandle] = []
         turn = worker.turns
@@ -227,7 +227,7 @@ class Worker:
 
     def _work(self) -> None:
         _local.worker = self
-        # A thread that was left behind may outlive its runtime, and then has nobody to report to.
+        # A thread that was left behind may outlive its runtime: then it has no place to report its end.
         with contextlib.suppress(RuntimeStopped):
             try:
                 self._bell.get()
@@ -292,7 +292,7 @@ class Worker:
 
 
 async def _outcome(coroutine: Coroutine[Any, Any, object]) -> tuple[object, BaseException | None]:
-    """What the coroutine returns or raises, as a value: asyncio lets an exit out of a task and through its loop."""
+    """The result or exception of the coroutine, as a value: asyncio lets an exit out of a task and through its loop."""
     try:
         return await coroutine, None
     except BaseException as error:  # noqa: BLE001 - it is raised again outside of the loop

@@ -1,1 +1,1 @@
-"""What looks on: logs and metrics."""
+"""Sinks of lifecycle events: logs and metrics."""

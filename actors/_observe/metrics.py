@@ -1,7 +1,7 @@
 """The metrics sink: lifecycle events and the state of the actors as Prometheus metrics.
 
-Nothing here is on the path of a message. Events (starts, exits) are counted when they happen. What the cells count
-anyway (messages, seconds, waiting messages) is added up at each scrape, in the scraping thread.
+Nothing here is on the path of a message. Events (starts, exits) are counted when they happen. The counts that the
+cells keep anyway (messages, seconds, waiting messages) are added up at each scrape, in the scraping thread.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Metrics(EventMetrics):
                 states.setdefault((name, state), 0)
             return label
 
-        # What closed actors did is read before the cells: one that closes in between is then missing for
+        # The totals of closed actors are read before the cells: one that closes in between is then missing for
         # this scrape, not counted twice.
         for kind, totals in self._runtime.totals.copy().items():
             label = know(kind.__qualname__)

@@ -1,6 +1,6 @@
 """The base of the metrics sinks: counters and histograms of the Prometheus client that lifecycle events move.
 
-What events tell is counted when it happens. What a sink reads elsewhere, it adds at each scrape (`scrape`).
+Events are counted when they happen. A sink adds values that it reads elsewhere at each scrape (`scrape`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class EventMetrics(Collector):
     BUCKETS: ClassVar[Sequence[float]] = ()
     """Upper bounds of the histograms, in seconds."""
     SCRAPED_COUNTERS: ClassVar[Descriptions] = {}
-    """What the sink reads elsewhere at each scrape, and what only grows there."""
+    """The families that the sink reads elsewhere at each scrape, and those of them that only grow."""
     SCRAPED_GAUGES: ClassVar[Descriptions] = {}
 
     def __init__(
@@ -89,7 +89,7 @@ class EventMetrics(Collector):
         self._histograms[name].labels(label).observe(seconds)
 
     def counted(self, name: str, **labels: str) -> float:
-        """What a counter has by now, over all series with these labels."""
+        """The present value of a counter, over all series with these labels."""
         return _total(self._counters[name], "_total", labels)
 
     def spent(self, name: str, **labels: str) -> float:

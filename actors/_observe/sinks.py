@@ -8,8 +8,8 @@ writes JSON, Sentry or OpenTelemetry has them one by one. The prefix keeps them 
 itself (`message`, `name`, `args`) and from the application's. Each is a string, a number or a bool. The time is the
 record's own, by the wall clock. The traceback of a crash is its `exc_info`.
 
-A crash is one record: what became of its message and what the supervisor decided are told with it. So it is written at
-the end of the pass of the event loop in which it happened, or before the next record if that comes first.
+A crash is one record, with the fate of its message and the decision of the supervisor. So it is written at the end of
+the pass of the event loop in which it happened, or before the next record if that comes first.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from actors.reasons import ExitReason
 logger = logging.getLogger(NAME)
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 PREFIX = f"{NAME}_"
-"""What the names of the attributes of a record begin with."""
+"""The prefix of the attributes of a record."""
 
 _LEFT_OUT = frozenset({"path", "at", "until", "child"})
 """Fields of an event that stand elsewhere, or are times of a clock that means nothing outside of the process."""
@@ -44,7 +44,7 @@ _NOT_IN_LINE = frozenset({"stack"})
 _OF_DECISIONS = frozenset({"attempt", "delay"})
 """Fields that `then` has in words."""
 _PAYLOADS = frozenset({"message", "payload", "result", "value", "choice"})
-"""Fields that hold what users and models wrote."""
+"""Fields with values of users and models."""
 _STACK_LENGTH = 4000
 """Characters of a stack."""
 _FOLLOWED = 5000
@@ -70,7 +70,7 @@ class LogSink:
         self._subscription: Subscription | None = None
         self._lock = threading.Lock()
         self._held: list[_End | LifecycleEvent] = []
-        """What is not written yet, in order."""
+        """The records that are not written yet, in order."""
         self._ends: dict[str, _End] = {}
         """The last crash of each path among them."""
 
@@ -191,14 +191,14 @@ class LogSink:
 
 
 class _End:
-    """An incarnation that crashed, and what is known of it so far."""
+    """An incarnation that crashed, and the known facts about it so far."""
 
     __slots__ = ("decision", "event", "fate", "then")
 
     def __init__(self, event: CrashedExit | StartFailed) -> None:
         self.event = event
         self.fate: DeadLetter | Redelivered | None = None
-        """What became of the message that was being handled."""
+        """The fate of the message that was being handled."""
         self.then: list[str] = []
         self.decision: LifecycleEvent | None = None
 

@@ -1,9 +1,9 @@
 """Existing pykka actors, unchanged, in a cell.
 
 A `pykka.ThreadingActor` subclass runs on the thread host. It keeps pykka's own contract: a failed `ask` is answered
-with the exception and leaves it alive, a failed `tell` is its end. What it does not keep is pykka's rule that
-`SystemExit` in one actor stops every actor of the
-process: that is the crash of this one. Its inbox is the mailbox of the cell, so that what waits survives the crash.
+with the exception and leaves the actor alive, a failed `tell` ends it. One rule of pykka does not hold: `SystemExit` in
+one actor does not stop every actor of the process, but is the crash of this one. Its inbox is the mailbox of the cell,
+so that waiting messages survive the crash.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ A = TypeVar("A", bound=pykka.Actor)
 
 
 class Proxy(pykka.ActorProxy[A]):
-    """A pykka proxy that looks at the instance of the day, so that it survives restarts and keeps no dead instance
+    """A pykka proxy that looks at the present instance, so that it survives restarts and keeps no dead instance
     alive.
     """
 

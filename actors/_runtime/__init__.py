@@ -1,1 +1,1 @@
-"""What actors share: the runtime, its names and groups, and its watchdog."""
+"""Shared by all actors: the runtime, its names and groups, and its watchdog."""

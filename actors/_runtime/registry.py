@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Registry:
-    """Who is called what, and who belongs to which group.
+    """The names and the group members of one runtime.
 
     A name of a spec belongs to the cell and survives restarts (supervision rule 26). A name or membership that an
-    incarnation took itself ends with it, before anyone is told of the exit (rule 32). Every method may be called from
-    any thread.
+    incarnation took itself ends with it, before any watcher is told of the exit (rule 32). Every method may be called
+    from any thread.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The runtime: what a set of actors shares, and the loop they run on."""
+"""The runtime: shared by a set of actors, with the loop on which they run."""
 
 from __future__ import annotations
 
@@ -62,16 +62,14 @@ ClockFactory = Callable[[asyncio.AbstractEventLoop], Clock]
 LOOK = 1.0
 """Seconds after which a thread that waits looks whether the runtime still runs."""
 PATIENCE = 5.0
-"""Seconds that the thread of the loop may take for what has a limit of its own already."""
+"""Seconds that the program waits for the thread of the loop, beyond the limits that apply already."""
 
 
 class Runtime:
-    """Owns the loop, the clock, the randomness, the names and the events of its actors. Several may live in one
-    process.
+    """Owns the loop, the clock, the randomness, the names and the events of its actors. A process may have several.
 
     In a script, `with Runtime() as runtime:` runs an event loop in a background thread. In an application, `async
-    with Runtime() as runtime:` uses the running loop. Leaving the block stops every actor in order; nothing is left
-    behind.
+    with Runtime() as runtime:` uses the running loop. Leaving the block stops every actor in order.
     """
 
     observer: Observer | None = None
@@ -93,11 +91,11 @@ class Runtime:
 
         Args:
             name: for logs and thread names
-            default_timeout: the deadline of `ask` and `call` where the caller gives none; `None`: for ever
-            watchdog: how long one turn may hold the loop before a `LoopBlocked` event says who does; `None`: not
-                watched
+            default_timeout: the deadline of `ask` and `call` where the caller gives none; `None`: no deadline
+            watchdog: how long one turn may hold the loop before a `LoopBlocked` event names its actor; `None`: no
+                watchdog
             kill_grace: how long a cancelled coroutine or a running thread may take to end before it is abandoned
-            random: the source of jitter and of every other random choice; seeded from the system unless given
+            random: the source of jitter and of every other random choice; by default seeded by the system
             clock: makes the clock for a loop
             loop_factory: makes the loop of a script, such as `uvloop.new_event_loop`
             log: whether lifecycle events go to the standard logger `letitcrash`
@@ -115,7 +113,7 @@ class Runtime:
         self.abandoned = 0
         """How many threads and coroutines were left behind because they did not end when killed."""
         self.observed = False
-        """Whether somebody subscribed to single messages."""
+        """Whether a sink is subscribed to `MessageHandled`."""
         self._clock_factory = clock
         self._loop_factory = loop_factory
         self._watchdog_limit = watchdog
@@ -138,7 +136,7 @@ class Runtime:
         self._ending = threading.Lock()
         self._stopped: Future[None] | None = None
         self.context: Context
-        """What the context of every incarnation is copied from: not that of whoever caused the start."""
+        """Every incarnation gets a copy of this context, and not of the context of the code that caused its start."""
         self.loop: asyncio.AbstractEventLoop
         self.clock: Clock
         self.now: Callable[[], float]
@@ -238,7 +236,7 @@ class Runtime:
             self.lose("its event loop was closed", None)
             raise
         except RuntimeStopped:
-            pass  # those who wait for the stop are told
+            pass  # the futures of the stop have the error
 
     def _begin(self) -> None:
         """Starts on the running loop."""
@@ -261,7 +259,7 @@ class Runtime:
         _watch_forks(self)
 
     def make_hosts(self) -> None:
-        """Makes what runs the cells. The simulation makes its own."""
+        """Makes the hosts of the cells. The simulation makes its own."""
         self.loop_host = LoopHost(self, self.loop)
         self.thread_host = ThreadHost(self)
 
@@ -271,8 +269,9 @@ class Runtime:
         return not self._why_not
 
     def stop(self) -> Future[None]:
-        """Stops every actor in order, the youngest tree first, and then the runtime. A future: `await` it or `.get()`
-        it.
+        """Stops every actor in order, the youngest tree first, and then the runtime. From any thread.
+
+        Returns a future: `await` it or `.get()` it.
         """
         if self._stopped is None:
             done: Future[None] = Future()
@@ -285,7 +284,7 @@ class Runtime:
         return self._stopped
 
     def kill(self) -> None:
-        """Kills every actor without asking; a `stop` that waits goes on from there."""
+        """Kills every actor: no hook of it runs. A `stop` that waits goes on from there. From any thread."""
         if self._stopped is not None and not self._stopped.done():
             with contextlib.suppress(RuntimeStopped):
                 self.control_call(self._kill_all)
@@ -325,7 +324,7 @@ class Runtime:
         self.thread_host.close()
 
     def _finish(self, why_not: str) -> None:
-        """Takes back what the runtime has put elsewhere."""
+        """Takes back everything that the runtime has set in other objects."""
         self._why_not = why_not
         if self._watchdog is not None:
             self._watchdog.stop()
@@ -365,7 +364,7 @@ class Runtime:
         stopped.set_exception(error)
 
     def attempt(self, path: str, where: str, function: Callable[..., object], *args: object) -> None:
-        """Calls a step of the runtime's own; what it raises is an `UncaughtException` event, and goes no further."""
+        """Calls a step of the runtime's own. An exception becomes an `UncaughtException` event and goes no further."""
         try:
             function(*args)
         except BaseException as error:  # noqa: BLE001 - one step that fails must not take the others along
@@ -373,7 +372,7 @@ class Runtime:
                 self.uncaught(path, where, error)
 
     def uncaught(self, path: str, where: str, error: BaseException) -> None:
-        """Publishes what was raised where no handler is. A Ctrl-C goes on to the program."""
+        """Publishes an exception that was raised outside of handlers. A Ctrl-C goes on to the program."""
         hand_on(error)
         self.events.publish(UncaughtException(path, self.now(), where, error))
 
@@ -459,23 +458,24 @@ class Runtime:
         shutdown: float | None = 5.0,
         parent: ActorRef[Any] | None = None,
     ) -> Future[ActorRef[Any]]:
-        """Starts an actor nobody restarts. A future of its ref, which settles when `on_start` has returned: `await`
-        it or `.get()` it.
+        """Starts an actor without a supervisor: it is not restarted. From any thread.
+
+        Returns a future of its ref, which settles when `on_start` has returned: `await` it or `.get()` it.
 
         Args:
             actor_class: a subclass of `actors.Actor` or of `pykka.ThreadingActor`
             args: keyword arguments (a mapping) or positional ones (a sequence) for its constructor
             host: `loop` or `thread`; the default is the class's
-            name: a name to register until the actor is gone
+            name: a name to register until the actor has terminated; by default none
             mailbox: the default is the class's
-            handler_timeout: seconds a handler may take, waiting included; `None`: any time
-            start_timeout: seconds construction and `on_start` may take; `None`: any time
-            shutdown: seconds to stop in before it is killed; `None`: any time
-            parent: the actor it ends with
+            handler_timeout: seconds a handler may take, waiting included; `None`: no limit
+            start_timeout: seconds construction and `on_start` may take; `None`: no limit
+            shutdown: seconds the actor may take to stop before it is killed; `None`: no limit
+            parent: the actor above it, which ends it when it ends itself; by default none
 
         Raises:
             NotAnActor, NameTaken, RuntimeStopped, TypeError, ValueError: at once
-            ActorDeadError: at once, `parent` is gone
+            ActorDeadError: at once, `parent` has terminated
             StartError, StartDeclined: from the future
         """
         props = options_to_props(
@@ -535,21 +535,21 @@ class Runtime:
             future.set_exception(error)
 
     def find(self, path: str) -> ActorRef[Any] | None:
-        """The ref of the actor at this path."""
+        """The ref of the actor at this path; None: there is none. In any thread."""
         cell = self.cells.get(path)
         return cell.ref if cell is not None else None
 
     def whereis(self, name: str) -> ActorRef[Any] | None:
-        """The ref of the actor of this name."""
+        """The ref of the actor with this name; None: the name is free. In any thread."""
         cell = self.registry.whereis(name)
         return cell.ref if cell is not None else None
 
     def members(self, group: str) -> list[ActorRef[Any]]:
-        """The refs of the members of a group, in the order in which they joined."""
+        """The refs of the members of a group, in the order in which they joined. In any thread."""
         return [cell.ref for cell in self.registry.members(group)]
 
     def kind(self, actor_class: type[pykka.Actor]) -> ActorType:
-        """What is known of an actor class. Raises `NotAnActor`."""
+        """The `ActorType` of a class. Raises `NotAnActor`."""
         found = self._kinds.get(actor_class)
         if found is None:
             found = self._kinds[actor_class] = actor_type_of(actor_class)
@@ -605,8 +605,8 @@ class Runtime:
             self.control_call(then)
 
     def when_closed(self, cell: Cell, then: Callable[[ExitReason], object]) -> Callable[[], object]:
-        """Calls `then` with the last exit reason when the cell is gone for good; at once if it is. Returns what takes
-        that back: to be called in any thread, and as often as one likes.
+        """Calls `then` with the last exit reason when the actor has terminated; at once if it has. Returns a function
+        that takes the callback back. It may be called in any thread, and more than once.
         """
         number = next(self._counter)
         if cell.closed:
@@ -616,18 +616,18 @@ class Runtime:
         return partial(self._closing.get(cell, {}).pop, number, None)
 
     def forget(self, cell: Cell) -> None:
-        """The cell is gone for good."""
+        """The actor has terminated."""
         if self.cells.get(cell.path) is cell:
             del self.cells[cell.path]
         totals = self.totals.setdefault(cell.props.kind.actor_class, Counter())
         totals["handled"] += cell.handled
         totals["seconds"] += cell.seconds  # type: ignore[assignment]
-        self.started(cell, cell.reason)  # killed while it was told to stop in its start: nobody else says so
+        self.started(cell, cell.reason)  # killed while it was told to stop in its start: reported only here
         for then in list(self._closing.pop(cell, {}).values()):
             self.attempt(cell.path, "a callback of its end", then, cell.reason)
 
     def look_after(self, work: Awaitable[object], failed: Callable[[BaseException], object]) -> None:
-        """Runs an awaitable beside the actors; what it raises goes to `failed`. On the loop thread."""
+        """Runs an awaitable beside the actors; an exception goes to `failed`. On the loop thread."""
 
         async def run() -> None:
             try:
@@ -642,7 +642,7 @@ class Runtime:
         task.add_done_callback(lambda task: self._looked_after.pop(task, None))
 
     def watch_messages(self) -> None:
-        """Looks again whether anybody wants single messages."""
+        """Looks again whether a sink is subscribed to `MessageHandled`."""
         self.observed = self.observer is not None or self.events.wants_messages()
 
     def refuse_if_stopped(self) -> None:
@@ -653,7 +653,7 @@ class Runtime:
             raise self.stopped_error()
 
     def stopped_error(self) -> RuntimeStopped:
-        """The error for those who want something of a runtime that runs no more: a fresh one for each."""
+        """The error for a caller of a runtime that has stopped: a new object for each caller."""
         return lost(self._lost if self._lost is not None else RuntimeLost(self.name, self._why_not))
 
     def refuse_if_forked(self) -> None:

@@ -1,4 +1,4 @@
-"""What one incarnation of a state machine has under way: transition, postponed message, timeouts."""
+"""The present work of one incarnation of a state machine: transition, postponed message, timeouts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class NamedTimeout:
 
 
 class Phase(Enum):
-    """What the machine is doing; the values end the sentence "goto has no meaning ..."."""
+    """The present activity of the machine; the values end the sentence "goto is not allowed ..."."""
 
     STARTING = "while the machine starts"
     CONTINUING = "in on_continue"
@@ -81,7 +81,7 @@ class Timeout(Timer):
 
 
 class Course:
-    """What one incarnation of a machine has under way."""
+    """The present work of one incarnation of a machine."""
 
     __slots__ = ("definition", "machine", "phase", "postponed", "previous", "target", "timeouts", "wanted")
 
@@ -104,7 +104,7 @@ class Course:
         self.wanted: tuple[float | None, object] | None = None
 
     def permit(self, what: str, *phases: Phase) -> None:
-        """Refuses what has no meaning now."""
+        """Raises `TransitionRefused` unless the machine is in one of these phases."""
         if self.phase not in phases:
             raise TransitionRefused(self.definition.machine, what, self.phase.value)
 
@@ -161,7 +161,7 @@ class Course:
         return self._enter()
 
     def _settle(self) -> Coroutine[Any, Any, None] | None:
-        """Carries out what the handler asked for; returns what is left to await of an enter action."""
+        """Carries out the requests of the handler; returns the rest of an `async` enter action, to be awaited."""
         self.phase = Phase.WAITING
         if self.postponed:
             self._put_aside()
@@ -223,13 +223,13 @@ class Course:
             self.timeouts[key] = Timeout(self, key, delay, message)
 
     def cancel(self, key: Only | str) -> None:
-        """The timeout does not come."""
+        """Cancels the timeout."""
         timeout = self.timeouts.pop(key, None)
         if timeout is not None:
             timeout.cancel()
 
     def take(self, timeout: Timeout) -> None:
-        """The timeout has come: it is not waited for any more."""
+        """Forgets the timeout, because it has come."""
         if self.timeouts.get(timeout.key) is timeout:
             del self.timeouts[timeout.key]
 

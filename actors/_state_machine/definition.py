@@ -1,4 +1,4 @@
-"""What the class of a state machine says of its states: the marks on its methods, checked as a whole."""
+"""The states of a state machine class: the marks on its methods, checked as a whole."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ M = TypeVar("M", bound=Callable[..., object])
 def during(*states: MachineState) -> Callable[[M], M]:
     """Marks a method as the handler, in these states, of the type its message parameter is annotated with.
 
-    For every state there is `@handles`. What is wrong with the mark is reported with the rest of the class.
+    For all states use `@handles`. A fault of the mark raises `StateMachineDefinitionError` with the other faults of the
+    class, when the class is defined.
     """
 
     def mark(method: M) -> M:
@@ -76,7 +77,7 @@ class _Claim(NamedTuple):
 
 @dataclass(slots=True)
 class StateDefinition:
-    """The states of one class, and who handles what in each."""
+    """The states of one class, and the handlers in each."""
 
     machine: str
     initial: MachineState
@@ -88,7 +89,7 @@ class StateDefinition:
     _found: dict[tuple[MachineState, type], Handler] = field(default_factory=dict)
 
     def handler(self, state: MachineState, kind: type) -> Handler:
-        """Who handles the type `kind`: a handler of the state, one for every state, or `on_receive`."""
+        """The handler of the type `kind`: that of the state, one for every state, or `on_receive`."""
         found = self._found.get((state, kind))
         if found is None:
             found = best_match(self.own[state], kind) or best_match(self.common, kind) or self.fallback
@@ -157,7 +158,7 @@ class _Definer:
             found = tuple(declared)
         elif declared is None:
             if initial is not None:
-                self._fault(f"`initial` is {initial!r}, no member of an Enum: list all in `states = (...)`")
+                self._fault(f"`initial` is {initial!r}, not a member of an Enum: list all in `states = (...)`")
             return ()
         else:
             self._fault(f"`states` is {declared!r}, expected an Enum class or a tuple of strings")

@@ -10,9 +10,9 @@ States and handlers
   base for others until it is used.
 
 Transitions
-- `goto` asks for a transition. It takes place when the handler has returned, so that what the handler
-  returns is still the answer, and until then `self.state` is the old state. The last `goto` of a handler
-  counts; a handler that raises goes nowhere. Going to the present state changes nothing.
+- `goto` asks for a transition. It takes place when the handler has returned, so that the value that the
+  handler returns is still the answer. Until then `self.state` is the old state. The last `goto` of a handler
+  counts; a handler that raises changes no state. Going to the present state changes nothing.
 - In `__init__`, `on_restore` and `on_start`, `goto` chooses the state to begin in.
 - A transition, in order: the state changes, its state timeout ends, the postponed messages go back to the
   front of the queue, the new state's timeout starts, the enter action runs. The asker is answered, and the
@@ -21,12 +21,12 @@ Transitions
 Enter actions
 - An enter action (`@entering`) runs on every entry into its state. The initial state is entered after the
   start was reported, before `on_continue` and before any message is handled.
-- It may not go to another state, nor postpone. What it raises is treated as if the handler that led here
-  had raised it, but the state stays entered.
+- It may not go to another state, nor postpone. An exception counts as one of the handler that led here, but
+  the state stays entered.
 
 Postponed messages
-- `postpone` puts the message being handled aside, with its asker, when the handler has returned; what that
-  returns is then no answer. Messages put aside are retried after the next change of state, oldest first,
+- `postpone` puts the message being handled aside, with its asker, when the handler has returned; the value
+  that it returns is then not an answer. Messages put aside are retried after the next change of state, oldest first,
   ahead of all that arrived later. One that is postponed again keeps its place.
 - Messages put aside survive a crash as queued ones do (supervision rule 26): the next incarnation gets them
   first. A handler that raises has postponed nothing: its message crashed the machine, and is treated so
@@ -107,7 +107,7 @@ class StateMachine(Actor):
         return self._course.previous
 
     def goto(self, state: MachineState, *, timeout: float | None = None) -> None:
-        """Goes to `state` when the handler has returned, with a state timeout of `timeout` seconds.
+        """Goes to `state` when the handler has returned, with a state timeout of `timeout` seconds (default: none).
 
         Raises:
             UnknownState: the machine has no such state
@@ -130,10 +130,10 @@ class StateMachine(Actor):
         self._course.postponed = True
 
     def state_timeout(self, delay: float | None, message: object = None) -> None:
-        """Has `message` come in `delay` seconds unless the state changes before; `None` takes it back.
+        """Sends `message` to the machine in `delay` seconds, unless the state changes before. `None` cancels it.
 
-        The time counts from the end of the handler. Without a message it is a `StateTimeout`. There is one
-        state timeout: setting it replaces it.
+        The time counts from the end of the handler. The default message is a `StateTimeout`. There is one state
+        timeout: a new one replaces it. Raises ValueError unless `delay` >= 0.
         """
         course = self._course
         every = (Phase.STARTING, Phase.CONTINUING, Phase.HANDLING, Phase.ENTERING)
@@ -141,17 +141,19 @@ class StateMachine(Actor):
         course.wanted = (_checked(delay), message)
 
     def event_timeout(self, delay: float | None, message: object = None) -> None:
-        """Has `message` come in `delay` seconds unless another one is handled before; `None` takes it back.
+        """Sends `message` to the machine in `delay` seconds, unless another is handled before. `None` cancels it.
 
-        Without a message it is an `EventTimeout`. There is one event timeout: setting it replaces it.
+        The default message is an `EventTimeout`. There is one event timeout: a new one replaces it. Raises ValueError
+        unless `delay` >= 0.
         """
         told = message if message is not None else EventTimeout(self.state)
         self._course.set(Only.EVENT, _checked(delay), told)
 
     def named_timeout(self, name: str, delay: float | None, message: object = None) -> None:
-        """Has `message` come in `delay` seconds, whatever the state is then; `None` takes the timeout back.
+        """Sends `message` to the machine in `delay` seconds, in any state. `None` cancels the timeout.
 
-        Without a message it is a `NamedTimeout`. Setting a timeout of the same name replaces it.
+        The default message is a `NamedTimeout`. A new timeout of the same name replaces it. Raises ValueError unless
+        `delay` >= 0.
         """
         self._course.set(name, _checked(delay), message if message is not None else NamedTimeout(name))
 
@@ -187,5 +189,5 @@ def _timed(machine: Any, timed: Timed) -> object:
 
 def _checked(delay: float | None) -> float | None:
     if delay is not None and not delay >= 0:
-        raise ValueError(f"a timeout takes seconds from 0, or None to take it back, not {delay!r}")
+        raise ValueError(f"a timeout must be a number of seconds >= 0, or None to cancel it, got {delay!r}")
     return delay

@@ -1,1 +1,1 @@
-"""What code of the user's may do to us: how it is shown, reported and contained."""
+"""Values and exceptions of the user's code: they are shown, reported and contained here."""

@@ -64,8 +64,8 @@ def account(error: BaseException, *, libraries: bool = False) -> str:
 
 
 def users_frame(frame: FrameType | None) -> str:
-    """Where the code of the user's stands that a thread runs: `file:line in function`. Where there is none of it on the
-    stack: the innermost frame.
+    """The position of the user's code that a thread runs: `file:line in function`. Without such code on the stack: the
+    innermost frame.
     """
     here = frame
     while here is not None and is_internal(here.f_code.co_filename):
@@ -83,7 +83,7 @@ def users_stack(frame: FrameType | None) -> str:
 
 
 def _of(error: BaseException, name: str) -> Any:
-    """What an exception holds, whatever its class makes of the name."""
+    """An attribute of an exception, read past its class, which may redefine the name."""
     return vars(BaseException)[name].__get__(error)
 
 
@@ -97,7 +97,7 @@ def _before(error: BaseException) -> tuple[BaseException | None, str]:
 
 
 class _Room:
-    """What an account may still show."""
+    """The room that is left in an account."""
 
     def __init__(self, libraries: bool) -> None:
         self.libraries = libraries
@@ -158,8 +158,8 @@ def _frames(step: TracebackType | None, libraries: bool) -> list[str]:
 
 
 def _only(error: BaseException) -> str:
-    """What an exception says without its traceback. For some classes Python knows more: the line of a syntax error,
-    what the name may have been. It looks at the whole chain for that, so only where it is short.
+    """The text of an exception without its traceback. For some classes Python adds more: the line of a syntax error,
+    a similar name. It looks at the whole chain for that, so only where it is short.
     """
     if isinstance(error, _EXPLAINED) and is_small(error):
         return block("".join(traceback.format_exception_only(error)).rstrip("\n"), _LONGEST)

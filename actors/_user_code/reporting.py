@@ -1,7 +1,7 @@
 """Reports of failures that must not become failures of the reporter.
 
-Log handlers, filters, event sinks and callbacks are code of the user's that observes. What it raises is reported here,
-and neither that nor the report disturbs the code that was observed.
+Log handlers, filters, event sinks and callbacks are code of the user's that observes. Its exceptions are reported here.
+Neither they nor the report disturb the code that was observed.
 """
 
 from __future__ import annotations

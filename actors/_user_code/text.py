@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LONGEST = 200
 """Characters of a value in a line: a message may hold a whole file."""
 TEXT = 1000
-"""Characters of a text that is all there is to read: an error, an exit reason."""
+"""The most characters of a text that stands alone, such as an error or an exit reason."""
 _DEEP = 6
 """How deep containers are shown."""
 
@@ -36,7 +36,7 @@ _name_of = vars(type)["__qualname__"].__get__
 args_of: Callable[[BaseException], tuple[Any, ...]] = vars(BaseException)["args"].__get__
 """The arguments of an exception by `BaseException` itself: a class may have another idea of `args`."""
 _SAYS: dict[object, str] = {BaseException.__str__: "arguments", KeyError.__str__: "key"}
-"""What exceptions say that have no text of their own."""
+"""The texts of exceptions that have none of their own."""
 _SHOW_ARGUMENTS: frozenset[object] = frozenset({BaseException.__repr__})
 _plain = str.__str__
 """A string without what a subclass of `str` says of itself."""

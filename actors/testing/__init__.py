@@ -1,12 +1,12 @@
 """Test your own tree: faults and schedules as values, on virtual time.
 
-The same runtime, the same supervisors and your own code run in one thread. What could make two runs differ comes from
-the simulation: the clock, the randomness, and the choice of who runs next. Needs the extra `letitcrash[testing]`.
+The same runtime, the same supervisors and your own code run in one thread. The simulation controls every cause of a
+difference between two runs: the clock, the randomness and the order of steps. Needs the extra `letitcrash[testing]`.
 
 General layout: `_simulation` is one run, and `_search.simulate` the search over many, `_search.attempt` by
 `_search.attempt`. A run stands on `_sim.runtime` with its `_sim.loop`, `_sim.host`, `_sim.observer` and, for actors
 that block, `_sim.greenlet_host` on `_sim.strands`, which are `_sim.threads` to Python, each with a `_sim.strand_loop`;
-`_sim.fences` keep the world out. What varies is values: `_faults.plan`, done by `_sim.injector`, and
+`_sim.fences` keep the world out. The inputs of a run are values: `_faults.plan`, done by `_sim.injector`, and
 `_faults.schedule`, done by `_sim.schedulers`; `_faults.strategies` draws them and `_search.shrink` makes them small.
 `_sim.journal` writes `_sim.observations` down, `_report.oracles` judge them, `_report.report` and `_report.replay` tell
 people. `_plugin` and `_hypothesis_entry` are found by pytest and by Hypothesis, whose own decorators are refused by

@@ -16,11 +16,11 @@ Answers = Callable[[Any], object] | Mapping[type, object]
 
 
 class Inbox:
-    """What a `Probe` has received, in order. It belongs to the test, and outlives restarts of the actor."""
+    """The messages that a `Probe` has received, in order. It belongs to the test and outlives restarts of the actor."""
 
     def __init__(self, answers: Answers | None = None) -> None:
-        """`answers`: what to reply, by the type of the message or from a function; an exception is raised. By default
-        `None` is the answer to everything.
+        """`answers`: the replies, by the type of the message or from a function; an exception is raised. By default
+        every answer is `None`.
         """
         self.messages: list[Any] = []
         self.starts = 0
@@ -41,11 +41,11 @@ class Inbox:
         return answer
 
     def holds(self, count: int) -> Future[list[Any]]:
-        """A future of the messages, as soon as there are so many. Nothing polls and nothing sleeps."""
+        """A future of all messages: it settles as soon as there are `count` of them. Nothing polls or sleeps."""
         return self._once(lambda inbox: len(inbox.messages) >= count)
 
     def got(self, kind: type, count: int = 1) -> Future[list[Any]]:
-        """A future of all messages, as soon as so many of this class have come."""
+        """A future of all messages: it settles as soon as `count` of this class have come."""
         return self._once(lambda inbox: sum(isinstance(each, kind) for each in inbox.messages) >= count)
 
     def _once(self, enough: Callable[[Inbox], bool]) -> Future[list[Any]]:
@@ -61,7 +61,7 @@ class Inbox:
 
 
 class Probe(Actor):
-    """An actor that keeps what it receives in the `Inbox` of a test, and answers from it: `args=[inbox]`."""
+    """An actor that keeps its messages in the `Inbox` of a test, and answers from it: `args=[inbox]`."""
 
     def __init__(self, inbox: Inbox) -> None:
         self.inbox = inbox
@@ -76,10 +76,10 @@ class Probe(Actor):
 def wait_until(
     where: Runtime | EventStream, kind: type[E], predicate: Callable[[E], bool] = lambda _: True
 ) -> Future[E]:
-    """A future of the next event of this class that the predicate accepts: `.get(timeout=...)` it, or await it.
+    """A future of the next event of this class that the predicate accepts: await it, or call `.get(timeout=...)`.
 
-    Ask before doing what causes the event: what was published earlier is not seen. Nothing polls and nothing sleeps. A
-    predicate that raises is what the future raises.
+    Call this before the code that causes the event: earlier events are not seen. Nothing polls or sleeps. If the
+    predicate raises, the future raises the same.
     """
     future: Future[E] = _future()
 
@@ -89,7 +89,7 @@ def wait_until(
         try:
             if not predicate(event):
                 return
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
+        except Exception as error:  # noqa: BLE001 - the waiting test gets it
             future.set_exception(error)
         else:
             future.set(event)

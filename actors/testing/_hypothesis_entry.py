@@ -1,4 +1,4 @@
-"""What Hypothesis calls when it is imported, so that `st.from_type(FaultPlan)` works without another word."""
+"""Called by Hypothesis when it is imported, so that `st.from_type(FaultPlan)` works without further code."""
 
 from __future__ import annotations
 

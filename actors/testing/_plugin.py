@@ -78,7 +78,7 @@ def _simulation(asked: Options) -> Simulation:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Ends the simulation with the test itself: what the oracles say is a failure of the test, with its report."""
-    # Whoever uses the fixture has imported it; anything else of that name is none of ours.
+    # A test with the fixture has imported it; another object of that name is not ours.
     module = sys.modules.get("actors.testing._simulation")
     made: Any = pyfuncitem.funcargs.get("sim")
     if module is None or not isinstance(made, module.Simulation):

@@ -52,7 +52,7 @@ Strictness = bool | Literal["names"]
 
 
 class Record(NamedTuple):
-    """What a run was when it failed; taking it down adds steps of its own."""
+    """The state of a run when it failed; taking it down adds steps of its own."""
 
     schedule: Schedule
     unused_moves: Sequence[Move]
@@ -66,9 +66,8 @@ class Record(NamedTuple):
 class Simulation:
     """One run. Use it as `with simulation(...) as sim:`; leaving the block stops everything and asks the oracles.
 
-    The test's own code stands outside of time: nothing happens while it runs. Time passes in `run`, in `eventually`,
-    and wherever the test
-    blocks (`future.get()`, `ref.ask(...)`).
+    All times are virtual seconds. The test's own code stands outside of time: nothing happens while it runs. Time
+    passes in `run`, in `eventually`, and wherever the test blocks (`future.get()`, `ref.ask(...)`).
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class Simulation:
         if not isinstance(search, Strategy | None):
             raise BadSchedule(f"a simulation searches by a Strategy such as those of portfolio(), not {search!r}")
         if not isinstance(seed, int):
-            raise SimulationError(f"a simulation takes a whole number for its seed, not {seed!r}")
+            raise SimulationError(f"a simulation takes an integer as its seed, got {seed!r}")
         if default_timeout is not None:
             _seconds("simulation(default_timeout=", default_timeout)
         if strict not in (True, False, "names"):
@@ -115,13 +114,13 @@ class Simulation:
         self._always: list[Callable[[], None]] = []
         self._record: Record | None = None
         self.undone: Exception | None = None
-        """What `start` raised where the plan or the schedule kept a tree from coming up (supervision rule 2)."""
+        """The error of `start`, if the plan or the schedule kept a tree from coming up (supervision rule 2)."""
         self.passing: Sequence[str] | None = None
         """The trace of a similar run that passed, for the report of a failure."""
         self.given: Mapping[str, object] = {}
-        """What else the test was given, for the report."""
+        """The other arguments of the test, for the report."""
         self.replays = True
-        """Whether plan, schedule and seed are all there is to this run, so that the report says how to repeat it."""
+        """Whether plan, schedule and seed determine this run, so that the report says how to repeat it."""
         self._runtime: SimRuntime | None = None
         self._fences: Fences
         self._collects = False
@@ -139,8 +138,8 @@ class Simulation:
         self._fences = Fences(self.runtime)
         self._fences.__enter__()
         self._pykka = list(pykka.ActorRegistry._actor_refs)
-        # What finalizers do has to come at the same step in every run; and when most of a run is gone already, the
-        # garbage collector has less to look at.
+        # Finalizers must run at the same step in every run; and when most of a run is dropped already, the garbage
+        # collector has less to look at.
         self._collects = gc.isenabled()
         gc.disable()
         return self
@@ -162,7 +161,7 @@ class Simulation:
 
     @contextmanager
     def under_way(self) -> Iterator[Self]:
-        """The same as `with`, for a fixture: whoever runs the test may have ended it before."""
+        """The same as `with`, for a fixture: the test may have ended the run before."""
         with ExitStack() as stack:
             self.__enter__()
             stack.callback(lambda: None if self.is_over else self.__exit__(None, None, None))
@@ -170,7 +169,7 @@ class Simulation:
 
     @property
     def runtime(self) -> SimRuntime:
-        """What everything runs in. Raises `SimulationError` before the `with` block."""
+        """The runtime of the simulated actors. Raises `SimulationError` before the `with` block."""
         if self._runtime is None:
             raise SimulationError("the simulation has not begun: with simulation() as sim")
         return self._runtime
@@ -198,17 +197,17 @@ class Simulation:
                 self.steps,
                 self.now,
             )
-            # What comes from here on is no part of the run, and what was is free as soon as nobody holds the record:
-            # the runtime and its cells hold each other, and wait for the garbage collector.
+            # Later steps are not part of the run. The record does not hold the runtime, whose cells hold each other and
+            # wait for the garbage collector, so its parts are freed as soon as the record is dropped.
             self.loop.trace, self.runtime.journal.observations, self.runtime.injector.fired = [], [], []
 
     def finish(self) -> None:
-        """Stops everything and asks the oracles. Leaving the block does it; calling it earlier shows what is wrong
-        earlier.
+        """Stops everything and asks the oracles. Leaving the block does the same; call it to see failures earlier.
 
         Raises:
-            OracleFailure: something is wrong with the system under test
-            BadPlan, BadSchedule: the plan or the schedule named something that never came (not under `strict=False`)
+            OracleFailure: the system under test broke a promise
+            BadFaultPlan, BadSchedule: the plan or the schedule named an actor or a step that never came (not under
+                `strict=False`)
         """
         if self._over:
             return
@@ -258,7 +257,7 @@ class Simulation:
             raise (BadFaultPlan if nameless else BadSchedule)("; ".join([*nameless, *never]))
 
     def _tear_down(self) -> None:
-        """Ends what is left, whatever state it is in. Nothing of one run reaches the next."""
+        """Ends what is left, in any state. Nothing of one run reaches the next."""
         try:
             self.loop.after_step.clear()
             self.strands.close()
@@ -287,7 +286,7 @@ class Simulation:
         """Starts a tree (a spec, an actor class, or the path of a tree file) and returns the ref of its root when it is
         up.
 
-        Raises what `supervisors.start` raises: `SpecError`, `StartFailed`.
+        Raises the errors of `supervisors.start`: `SpecError`, `StartFailed`.
         """
         try:
             return start_tree(tree, self.runtime)
@@ -314,20 +313,20 @@ class Simulation:
         return False
 
     def spawn(self, actor_class: type[pykka.Actor], **options: Any) -> ActorRef[Any]:
-        """Starts one actor nobody restarts, and returns its ref when it is up. Options as for `Runtime.spawn`."""
+        """Starts one actor without a supervisor and returns its ref when it is up. Options as for `Runtime.spawn`."""
         return self.runtime.spawn(actor_class, **options).get()
 
     def workload(
         self, call: Callable[[int], object], n: int, every: float = 0.0, *, name: str | None = None
     ) -> Workload:
-        """Has `call(i)` made for `i` from 0 to `n - 1`, one every so many seconds, each by a client of its own.
+        """Makes `call(i)` for `i` from 0 to `n - 1`, one every `every` virtual seconds, each in a client of its own.
 
-        `call` may return a coroutine or a future, which is waited for, or block. Its steps have the name `client-i` in
-        schedules.
+        `call` may block, or return a coroutine or a future, which is waited for. Its steps have the name `client-i` in
+        schedules, or `name-i`. Raises `SimulationError` for a bad argument.
         """
         calls: object = n
         if not isinstance(calls, int) or calls < 0:
-            raise SimulationError(f"workload(n={n!r}): a whole number of calls")
+            raise SimulationError(f"workload(n={n!r}): n must be an integer >= 0")
         _seconds("workload(every=", every)
         name = name or ("client" if not self.workloads else f"client{len(self.workloads) + 1}")
         work = Workload(self.runtime, name, call, n, every)
@@ -335,15 +334,19 @@ class Simulation:
         return work
 
     def actors(self, pattern: str = "**") -> list[ActorRef[Any]]:
-        """The actors that are there now and whose path matches the pattern, by path. `"**"` matches all."""
+        """The refs of the actors that exist now, whose path matches the pattern, by path. `"**"` matches all."""
         cells = self.runtime.cells
         return [cells[path].ref for path in sorted(cells) if pattern == "**" or matches(pattern, path)]
 
     def crash(self, path: str) -> None:
-        """The actor at this path crashes, without a message that does it. One that is not up stays as it is."""
+        """Crashes the actor at this path, without a message that causes it. Does nothing if the actor is not up. Raises
+        `SimulationError` if there is no actor at this path.
+        """
         cell = self.runtime.cells.get(path)
         if cell is None:
-            raise SimulationError(f"crash({path!r}): there is {', '.join(sorted(self.runtime.cells)) or 'nobody'}")
+            raise SimulationError(
+                f"crash({path!r}): there is no such actor (actors: {', '.join(sorted(self.runtime.cells)) or 'none'})"
+            )
         if cell.open:
             self.runtime.control_call(cell.crash, None, InjectedCrash(path, "by the test"))
 
@@ -356,16 +359,17 @@ class Simulation:
 
     @property
     def steps(self) -> int:
-        """How many steps were taken."""
+        """How many scheduling steps were taken."""
         return self.loop.steps if self._record is None else self._record.steps
 
     def run(self, until: float) -> None:
-        """Lets everything happen until the virtual time `until`. Ends earlier, at that time, when nothing is left to
-        do.
+        """Runs everything until the virtual time `until`, in seconds since the simulation began. If nothing is left to
+        do, time moves there at once.
 
         Raises:
             OracleFailure: an oracle found something
-            FenceError: something inside reached for the world outside
+            FenceError: code inside used the real world
+            SimulationError: `until` has passed already
         """
         _seconds("run(until=", until, -math.inf)
         if until < self.now:
@@ -376,12 +380,12 @@ class Simulation:
             oracles.deadlock(self.runtime, self.workloads)
 
     def advance(self, seconds: float) -> None:
-        """Lets everything happen within the next `seconds`."""
+        """Runs everything within the next `seconds` of virtual time. Raises as `run` does."""
         _seconds("advance(", seconds)
         self.run(self.now + seconds)
 
     def settle(self) -> None:
-        """Lets everything happen that can happen without time passing."""
+        """Runs everything that can run without time passing. Raises as `run` does."""
         self.loop.run(self.now)
 
     def call(self, awaitable: Any) -> Any:
@@ -395,7 +399,7 @@ class Simulation:
         return task.result()
 
     def heal(self) -> None:
-        """No further faults, and a fair schedule from here on. Handlers that hang or are slowed down go on, and delayed
+        """Ends all faults; from here on the schedule is fair. Handlers that hang or are slowed down go on, and delayed
         messages arrive. Judge liveness only after this.
         """
         if not self._healed:
@@ -408,9 +412,9 @@ class Simulation:
     # What must hold
 
     def always(self, name: str, predicate: Predicate) -> None:
-        """`predicate()` must be true now and after every single step, until the block ends and everything is stopped.
+        """Checks that `predicate()` is true now and after every step, until the block ends and everything is stopped.
 
-        Raises `InvariantBroken` from the step that breaks it.
+        The step that breaks it raises `InvariantBroken`.
         """
 
         def check() -> None:
@@ -422,7 +426,12 @@ class Simulation:
         self.loop.after_step.append(check)
 
     def eventually(self, name: str, predicate: Predicate, within: float) -> None:
-        """Lets time pass until `predicate()` is true, for at most `within` seconds. Raises `NeverHappened`."""
+        """Lets time pass until `predicate()` is true, for at most `within` virtual seconds.
+
+        Raises:
+            NeverHappened: it did not come true in time
+            SimulationError: faults may still come; call `heal` first
+        """
         if self.plan and not self._healed:
             raise SimulationError(
                 f"eventually({name!r}) while faults still come, which promise nothing: call sim.heal() first"
@@ -449,7 +458,7 @@ class Simulation:
         return f"; {'; '.join(waiting)}" if waiting else ""
 
     def require_fired(self, *indices: int) -> None:
-        """Every fault of the plan, or those at these places in it, must have fired. Raises `FaultNotFired`.
+        """Raises `FaultNotFired` unless every fault of the plan, or each at these places in it, has fired.
 
         A fault that did not fire was not survived.
         """
@@ -465,7 +474,7 @@ class Simulation:
 
     @property
     def observations(self) -> list[Observation]:
-        """Everything that was seen, in order."""
+        """All observations, in order."""
         return self.runtime.journal.observations if self._record is None else self._record.observations
 
     @property
@@ -481,13 +490,13 @@ class Simulation:
 
     @property
     def nameless(self) -> str:
-        """The faults that name no actor and the moves of nobody, with who was there; empty: all name somebody."""
+        """The faults and moves that name no actor, with the actors there were; empty: each names one."""
         there = {each.path for each in self.observations if isinstance(each, seen.Made)}
         there.update(path for path, lane in self.loop.lanes.items() if path and lane.steps)
         moves = [move for move in self.unused_moves if move.path and move.path not in there]
         found = [*map(repr, self.nameless_faults), *map(repr, moves)]
         verb = "names" if len(found) == 1 else "name"
-        return f"{', '.join(found)} {verb} nobody; there were: {', '.join(sorted(there)) or 'none'}" if found else ""
+        return f"{', '.join(found)} {verb} no actor; there were: {', '.join(sorted(there)) or 'none'}" if found else ""
 
     @property
     def random(self) -> random.Random:
@@ -496,12 +505,12 @@ class Simulation:
 
     @property
     def recorded(self) -> bool:
-        """Whether `schedule` is the whole story: not when a search was run without being written down."""
+        """Whether `schedule` is complete: not if a search ran without being written down."""
         return self.search is None or self.search.kind == "fifo" or self._recorder is not None
 
     @property
     def schedule(self) -> Schedule:
-        """The schedule as named moves: the one given, or what a search did so far."""
+        """The schedule as named moves: the given one, or the moves of a search so far."""
         if self._record is not None:
             return self._record.schedule
         return self._recorder.schedule if self._recorder is not None else self._schedule
@@ -517,7 +526,7 @@ class Simulation:
 
     @property
     def trace(self) -> list[str]:
-        """Whose every step was: paths of actors, names of clients, an empty string for the test itself."""
+        """The lane of every step: the path of an actor, the name of a client, an empty string for the test itself."""
         return self.loop.trace if self._record is None else self._record.trace
 
     @property
@@ -532,9 +541,9 @@ class Simulation:
 
 
 def _seconds(call: str, value: object, least: float = 0.0) -> None:
-    """Refuses what is no span of virtual time; one without an end would be a hang where a timer repeats."""
+    """Refuses what is not a span of virtual time. A span without an end would hang where a timer repeats."""
     if not isinstance(value, int | float) or not math.isfinite(value) or value < least:
-        raise SimulationError(f"{call}{value!r}): seconds are a finite number{' from 0' if least == 0 else ''}")
+        raise SimulationError(f"{call}{value!r}): must be a finite number of seconds{' >= 0' if least == 0 else ''}")
 
 
 def _plain(value: object) -> str:
@@ -563,16 +572,15 @@ def simulation(
     Args:
         plan: the faults; none by default
         schedule: the moves; first come, first served by default
-        seed: of `sim.random`, from which jitter and the like are drawn
-        search: a way to choose who runs next, in place of a schedule; what it did can be read from `sim.schedule`
-        default_timeout: the default deadline of `ask` and `call` inside, in seconds; `None`: for ever
+        seed: of `sim.random`, from which jitter and other random values are drawn
+        search: a strategy that chooses the next step, in place of a schedule; `sim.schedule` shows what it chose
+        default_timeout: the default deadline of `ask` and `call` inside, in virtual seconds; `None`: no deadline
         strict: whether a fault that names no actor, or a move whose step never comes, is an error; with `"names"`, a
-            move is one only if its actor never takes a step
+            move is an error only if its actor never takes a step
         record: whether a search is written down as moves
 
     Raises:
-        SimulationError: at once, for a value that is none of these; on entering, when another simulation runs in this
-            process
+        SimulationError: at once, for a bad argument; on entering, if another simulation runs in this process
     """
     return Simulation(
         plan, schedule, seed, search=search, default_timeout=default_timeout, strict=strict, record=record

@@ -10,8 +10,8 @@ from actors.errors import ActorError
 
 
 def failing() -> tuple[type[BaseException], ...]:
-    """What a test that fails raises: an exception, an exit or cancellation, or what `pytest.fail` and `pytest.raises`
-    raise, which is no `Exception`. A Ctrl-C is no failure: it ends the search.
+    """The classes that a failing test may raise: exceptions, exits and cancellation, and the error of `pytest.fail` and
+    `pytest.raises`, which is not an `Exception`. A Ctrl-C does not count as a failure: it ends the search.
     """
     pytest = sys.modules.get("pytest")
     found = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
@@ -19,7 +19,7 @@ def failing() -> tuple[type[BaseException], ...]:
 
 
 class SimulationError(ActorError):
-    """The simulation cannot be used like this."""
+    """A wrong use of the simulation API."""
 
     fields = ("what",)
     what: str
@@ -29,11 +29,11 @@ class SimulationError(ActorError):
 
 
 class BadSchedule(SimulationError, ValueError):
-    """A schedule that says nothing: an unknown move, a step that never comes."""
+    """A schedule without effect: an unknown move, or a step that never comes."""
 
 
 class BadFaultPlan(SimulationError, ValueError):
-    """A fault plan that says nothing: a pattern that no actor matches, a value out of range."""
+    """A fault plan without effect: a pattern that no actor matches, or a value out of range."""
 
 
 class WrongUse(SimulationError, TypeError):
@@ -41,22 +41,22 @@ class WrongUse(SimulationError, TypeError):
 
 
 class NotDeterministic(SimulationError):
-    """The same plan, schedule and seed gave two different runs: something real is inside."""
+    """The same plan, schedule and seed gave two different runs: the code depends on the world outside."""
 
 
 class StaleReplay(SimulationError, ValueError):
-    """A replay blob that no longer applies: of another version, or the code under test has changed."""
+    """A replay blob that no longer applies: it is of another version, or the code under test has changed."""
 
 
 class FenceError(ActorError):
-    """Something inside a simulation reached for the world outside it."""
+    """Code inside a simulation used the real world: time, threads, randomness, the network."""
 
     fields = ("call", "place", "path", "instead")
     call: str
     place: str
     """File and line of the call."""
     path: str
-    """The actor that called; empty: none did."""
+    """The actor that called; empty: the call came from outside of any actor."""
     instead: str
 
     def describe(self) -> str:
@@ -68,7 +68,7 @@ class FenceError(ActorError):
 
 
 class InjectedCrash(ActorError):
-    """What a `Crash`, `CrashInStart` or `CrashInStop` of a fault plan raises inside an actor."""
+    """Raised inside an actor by a `Crash`, `CrashInStart` or `CrashInStop` of a fault plan."""
 
     fields = ("path", "where")
     path: str
@@ -79,7 +79,7 @@ class InjectedCrash(ActorError):
 
 
 class OracleFailure(ActorError, AssertionError):
-    """Base of what oracles find: the system under test did something that it must not."""
+    """Base of the failures that oracles find: the system under test broke a promise."""
 
     fields: tuple[str, ...] = ("at", "what")
     at: float
@@ -91,15 +91,15 @@ class OracleFailure(ActorError, AssertionError):
 
 
 class InvariantBroken(OracleFailure):
-    """What was to hold always did not hold."""
+    """A predicate of `always` did not hold."""
 
 
 class NeverHappened(OracleFailure):
-    """What was to happen in time did not."""
+    """A predicate of `eventually` did not come true in time."""
 
 
 class MessageLost(OracleFailure):
-    """A message is nowhere: not handled, not waiting, no dead letter."""
+    """A message was lost: it was not handled, does not wait and is not a dead letter."""
 
 
 class HandledTwice(OracleFailure):
@@ -115,7 +115,7 @@ class RepliedTwice(OracleFailure):
 
 
 class NeverSettled(OracleFailure):
-    """A question was handled or refused, and whoever asked waits for ever."""
+    """A question was handled or refused, but its asker never got an answer."""
 
 
 class OrphanLeft(OracleFailure):
@@ -127,25 +127,25 @@ class StoppedLate(OracleFailure):
 
 
 class EventMismatch(OracleFailure):
-    """The lifecycle stream says something else than what happened: an action without its event, or two for one."""
+    """The lifecycle events do not match the actions: an action without its event, or with two."""
 
 
 class LoopFailure(OracleFailure):
-    """A callback raised on the loop, where nobody hears it."""
+    """A callback on the event loop raised an exception."""
 
 
 class LoopEnded(OracleFailure):
-    """A task or callback raised what asyncio lets through, or a life-cycle step did: it ends the event loop of every
-    actor.
+    """A task, a callback or a step of a life raised an exception that asyncio does not contain: it ends the event loop
+    of every actor.
     """
 
 
 class FaultNotFired(OracleFailure):
-    """A fault that was required to fire did not: what was shown survives less than it says."""
+    """A fault that was required to fire did not fire."""
 
 
 class LivelockFailure(OracleFailure):
-    """Very many steps were taken and time did not move."""
+    """A great number of steps was taken and time did not move."""
 
     fields = ("at", "steps", "who")
     steps: int
@@ -158,11 +158,11 @@ class LivelockFailure(OracleFailure):
 
 
 class DeadlockFailure(OracleFailure):
-    """Nothing can run, no timer is set, and somebody waits."""
+    """Nothing can run and no timer is set, but a call or a thread waits."""
 
     fields = ("at", "who")
     who: Sequence[str]
-    """Who waits for what."""
+    """One line for each waiter."""
 
     def describe(self) -> str:
         return f"at {self.at:.12g} s: nothing can run and no timer is set, but {'; '.join(self.who)}"

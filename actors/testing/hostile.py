@@ -90,7 +90,7 @@ class Hostile:
         self._exception = exception
 
     def disarm(self) -> None:
-        """It raises nothing any more: what is dropped after a test must not raise in another one."""
+        """It raises nothing any more: an object that is dropped after a test must not raise in another one."""
         self._looks = ()
 
     def _look(self, look: Look) -> None:

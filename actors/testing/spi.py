@@ -1,4 +1,4 @@
-"""What `supervisors.testing` needs of `actors.testing` and users do not. No promise of stability."""
+"""The parts of `actors.testing` that `supervisors.testing` needs and users do not. No promise of stability."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a sound spec can still surprise with."""
+"""Surprises that a sound spec may still hold."""

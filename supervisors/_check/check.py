@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `check` found."""
+    """The findings of `check`."""
 
     findings: tuple[Finding, ...]
     """Errors first, then warnings, then notes; each in the order of the tree."""

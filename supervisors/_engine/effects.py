@@ -15,7 +15,7 @@ from supervisors.errors import ChildStartError, SupervisionError
 from supervisors.events import SupervisionEvent
 
 FailureDecision = Literal["restart", "stop"]
-"""What an `on_failure` callback may return in place of the table."""
+"""The values that an `on_failure` callback may return in place of the table."""
 
 NO_ANSWER = object()
 """The request of a start that wants no answer. None means that there was no request."""

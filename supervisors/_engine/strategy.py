@@ -26,7 +26,7 @@ _TABLE: dict[tuple[Restart, bool], ExitAction] = {
 
 
 def exit_action(restart: Restart, reason: ExitReason) -> ExitAction:
-    """What follows an exit: `restart` the child, `keep` its spec without a restart, or `drop` the spec."""
+    """The consequence of an exit: `restart` the child, `keep` its spec without a restart, or `drop` the spec."""
     return _TABLE[restart, reason.expected]
 
 

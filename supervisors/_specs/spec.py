@@ -211,7 +211,7 @@ class ChildSpec(BaseSpec):
 
 @dataclass(frozen=True, slots=True)
 class TaskCall:
-    """What a task supervisor is asked to run: a function, plain or async, with its arguments."""
+    """The work of a task supervisor: a function, plain or async, with its arguments."""
 
     function: Callable[..., object]
     args: Args = ()
@@ -281,6 +281,6 @@ class SupervisorSpec(BaseSpec):
 Spec = ChildSpec | SupervisorSpec
 
 _INSIDE = ("name", "kind", "children", "partitions", "keep_children", "supervisor_class")
-"""What of a supervisor's spec its running actor was built from, and its name."""
+"""The fields of a supervisor's spec from which its running actor was built, and its name."""
 
 SupervisorSpec.model_rebuild()

@@ -34,7 +34,7 @@ Tree = Spec | type | str | os.PathLike[str]
 
 
 OnGiveUp = Literal["raise", "ignore"]
-"""What a block does if its root ends abnormally."""
+"""The effect of an abnormal end of the root on the block."""
 
 
 class RuntimeOptions(TypedDict, total=False):

@@ -23,7 +23,9 @@ _CALLED = ("on_failure", "on_give_up")
 
 
 def spec_as_json(spec: Spec, path: str) -> Json:
-    """What `spec_from_json` makes this spec of. Raises `NotEncodable` for functions, objects and local classes."""
+    """The values from which `spec_from_json` makes this spec. Raises `NotEncodable` for functions, objects and local
+    classes.
+    """
     fields = type(spec).model_fields
     given = {name for name, value in spec if value != fields[name].default}
     if called := [*given.intersection(_CALLED), *(["mailbox.priority"] if _sorts(spec) else ())]:

@@ -1,4 +1,4 @@
-"""What the reference model raises."""
+"""The errors of the reference model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NotContained(OracleFailure):
 
     fields = ("at", "promise", "what")
     promise: str
-    """What does not hold, in a word: calm, settles, refused, heard, text, observers."""
+    """The broken promise, in a word: calm, settles, refused, heard, text, observers."""
 
     def describe(self) -> str:
         return f"at {self.at:.12g} s: {self.promise}: {self.what}"

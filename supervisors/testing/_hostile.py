@@ -88,7 +88,7 @@ Act = Literal[
     "run_async",
     "partition",
 ]
-"""What the world does: to an actor, or (the last eleven) of a group, mostly about one of its children."""
+"""The actions of the world: on an actor, or (the last eleven) of a group, mostly about one of its children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ class Group:
     strategy: Literal["one_for_one", "one_for_all", "rest_for_one"] = "one_for_one"
     max_restarts: int = 3
     on_failure: str = ""
-    """What its callback does: nothing; `answer` with a hostile value; `wait` and raise; or raise at once what has this
-    name.
+    """The action of its callback: nothing; `answer` with a hostile value; `wait` and raise; or raise the exception of
+    this name at once.
     """
     on_give_up: str = ""
 
@@ -188,12 +188,12 @@ class Line:
     """Below the root: `g0` or `g0/w1`."""
     act: Act = "tell"
     way: str = "at_once"
-    """What the message has the actor do: a key of `WAYS`."""
+    """The action that the message requests: a key of `WAYS`."""
     exception: str = "Exception"
     looks: tuple[hostile.Look, ...] = ()
-    """What of the message raises, too."""
+    """The part of the message that raises, too."""
     rank: str = ""
-    """What the priority function says of it: a key of `RANKS`, or `raise`."""
+    """The result of the priority function: a key of `RANKS`, or `raise`."""
 
     def deed(self) -> Deed:
         """The message."""
@@ -212,7 +212,7 @@ class Observer:
 
 @dataclass
 class Played:
-    """What came of a run."""
+    """The outcome of a run."""
 
     steps: int = 0
     raised: Counter[str] = field(default_factory=Counter)
@@ -299,7 +299,7 @@ class HostileWorld:
 
     @classmethod
     def decode(cls, blob: str) -> HostileWorld:
-        """What `encode` wrote. Raises `StaleReplay` for a blob that is damaged or of another version."""
+        """Reads a blob of `encode`. Raises `StaleReplay` for a blob that is damaged or of another version."""
         values = unpack(VERSION, blob)
         try:
             groups, lines, parts, plan, schedule, search, seed = _SHAPE.validate_python(values)
@@ -619,7 +619,7 @@ class _Run:
         raise NotContained(self._sim.now, promise, what)
 
     def played(self, world: HostileWorld) -> Played:
-        """What came of it."""
+        """The outcome of the run."""
         fired = Counter(getattr(each.fault, "place", type(each.fault).__name__) for each in self._sim.fired)
         return Played(self._sim.steps, self._raised, fired)
 

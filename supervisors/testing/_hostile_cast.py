@@ -32,7 +32,7 @@ class Deed(hostile.Awaitable):
         self.way = way
         self.exception = exception
         self.rank = rank
-        """What the priority function says of it: a key of `RANKS`."""
+        """The result of the priority function: a key of `RANKS`."""
 
     def error(self) -> BaseException:
         """A fresh exception."""
@@ -50,7 +50,7 @@ RANKS: Mapping[str, object] = {
     "hostile": hostile.Hostile("eq", "bool", "getattr"),
     "complex": 1j,
 }
-"""What a priority function may return."""
+"""The values that a priority function may return."""
 
 
 def priority(message: Any) -> Any:
@@ -377,11 +377,11 @@ WAYS: Mapping[str, Way] = {
         _nothing,
     )
 }
-"""What a message may have an actor do, by name; the simplest first."""
+"""The actions that a message may request of an actor, by name; the simplest first."""
 
 
 def do_in_plain_code(deed: Deed) -> object:
-    """What a task supervisor runs in a thread."""
+    """Run by a task supervisor in a thread."""
     if deed.way == "nap":
         time.sleep(NAP)  # noqa: TID251 - virtual where it runs
         return hostile.Hostile(exception=deed.exception)
@@ -389,7 +389,7 @@ def do_in_plain_code(deed: Deed) -> object:
 
 
 async def do_later(deed: Deed) -> object:
-    """What a task supervisor runs on the loop, or a callback returns."""
+    """Run by a task supervisor on the loop, or returned by a callback."""
     return await _tool(deed)
 
 

@@ -18,7 +18,7 @@ PARTS = (Group, Worker, Line, Observer)
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """What worlds are drawn from; everything there is by default."""
+    """The choices from which worlds are drawn; all by default."""
 
     exceptions: Sequence[str] = hostile.EXCEPTIONS
     ways: Sequence[str] = tuple(WAYS)

@@ -1,4 +1,4 @@
-"""What Hypothesis calls when it is imported, so that `st.from_type(ChildSpec)` works without another word.
+"""Called by Hypothesis when it is imported, so that `st.from_type(ChildSpec)` works without further code.
 
 It imports the specs; the strategies, and with them the simulation, only when one is asked for.
 """

@@ -23,7 +23,7 @@ class Life(Enum):
 
 
 class Want(Enum):
-    """What the supervisor will do with the child."""
+    """The next action of the supervisor on the child."""
 
     RUN = "run"
     """It is up or starting; the supervisor does nothing."""

@@ -1,4 +1,4 @@
-"""What the rules demand at once, before time moves on."""
+"""The demands of the rules that must be met at once, before time moves on."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Play(NamedTuple):
 
 
 class PuppetBroke(Exception):
-    """What a puppet raises when it is told to fail."""
+    """The exception of a puppet that is told to fail."""
 
 
 class Puppet(Actor):

@@ -26,7 +26,7 @@ SPARE = (
     "own_budget",
     "backoff",
 )
-"""What a spec can do without, one at a time."""
+"""The parts that a spec can do without, one at a time."""
 
 
 def reduced(trial: Trial, fails: Callable[[Trial], bool], most: int = 2000) -> Trial:

@@ -63,7 +63,7 @@ class Reference:
         its life was progress. `None`: that is not known.
         """
         self._no_work: set[int] = set()
-        """The messages that are no progress though their handlers did not fail."""
+        """The messages that do not count as progress though their handlers did not fail."""
         self._asked: set[int] = set()
         self._shown: set[tuple[str, int]] = set()
         self._now = 0.0

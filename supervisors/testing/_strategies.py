@@ -229,7 +229,7 @@ _soon = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 
 @st.composite
 def scripts(draw: st.DrawFn, tree: SupervisorSpec, *, most: int = 18, until: float = 8.0) -> tuple[Line, ...]:
-    """What happens to a tree: messages, kills, requests to its supervisors."""
+    """The events of a tree: messages, kills, requests to its supervisors."""
     workers = [path for path, spec in places(tree) if not isinstance(spec, SupervisorSpec)]
     supervisors = [(path, spec) for path, spec in places(tree) if isinstance(spec, SupervisorSpec)]
     lines: list[Line] = []

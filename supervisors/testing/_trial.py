@@ -62,7 +62,7 @@ Deed = Literal[
     "update_settings",
     "adopt_settings",
 ]
-"""What the script does: to a worker (the first seven), or of a supervisor, about one of its children."""
+"""The actions of the script: on a worker (the first seven), or of a supervisor, about one of its children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Trial:
 
     @classmethod
     def decode(cls, blob: str) -> Trial:
-        """What `encode` wrote. It imports the modules of the actor classes named in it and runs nothing.
+        """Reads a blob of `encode`. It imports the modules of the actor classes named in it and runs nothing.
 
         Raises:
             StaleReplay: it is damaged, of another version, or names something that is not there any more
@@ -248,7 +248,7 @@ _SETTING: Sequence[Deed] = ("update_settings", "adopt_settings")
 
 
 def settings_of(spec: SupervisorSpec) -> Settings:
-    """What of a spec changes in place; not the callbacks, which a blob cannot hold."""
+    """The fields of a spec that change in place; not the callbacks, which a blob cannot hold."""
     settings = Settings(max_restarts=spec.max_restarts, period=spec.period)
     if spec.is_dynamic:
         return Settings(**settings, max_children=spec.max_children)

@@ -10,10 +10,10 @@ from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.testing._member import Life, Member, Want
 
 _PROGRAM = ("start", "args", "host", "name")
-"""What a worker runs; the rest of its spec is policy."""
+"""The fields that say what a worker runs; the rest of its spec is policy."""
 
 _TREE = ("name", "kind", "children", "partitions", "supervisor_class")
-"""What a supervisor runs; the rest of its spec is policy, and settings that change in place."""
+"""The fields that say what a supervisor runs; the rest of its spec is policy, and settings that change in place."""
 
 
 def runs_the_same(old: Spec, new: Spec) -> bool:

@@ -31,13 +31,13 @@ def seconds_faults(path: str, name: str, value: object) -> Iterator[SpecFault]:
 
 
 def count_faults(path: str, name: str, value: object, least: int = 1) -> Iterator[SpecFault]:
-    """What is wrong with an integer that has a lower bound."""
+    """The faults of an integer that has a lower bound."""
     if type(value) is not int or value < least:
         yield SpecFault(path, f"{name}: must be an integer >= {least}, got {value!r}")
 
 
 def mapping_faults(path: str, name: str, value: object, shape: str) -> Iterator[SpecFault]:
-    """What is wrong with something that must be a mapping with entries, such as "{id: ref}"."""
+    """The faults of a value that must be a mapping with entries, such as "{id: ref}"."""
     if not isinstance(value, Mapping):
         yield SpecFault(path, f"{name}: must be a mapping {shape}, got {value!r}")
     elif not value:
@@ -45,20 +45,20 @@ def mapping_faults(path: str, name: str, value: object, shape: str) -> Iterator[
 
 
 def function_faults(path: str, name: str, value: object, of: str) -> Iterator[SpecFault]:
-    """What is wrong with a function that is called without awaiting it."""
+    """The faults of a function that is called without awaiting it."""
     if not callable(value):
         yield SpecFault(path, f"{name}: must be a function of {of}, got {value!r}")
     yield from async_faults(path, **{name: value})
 
 
 def id_faults(path: str, name: str, id: object) -> Iterator[SpecFault]:
-    """What is wrong with an id that may be None."""
+    """The faults of an id that may be None."""
     if id is not None and not (isinstance(id, str) and id):
         yield SpecFault(path, f"{name}: must be a string, or None, got {id!r}")
 
 
 def ref_faults(path: str, name: str, ref: object) -> Iterator[SpecFault]:
-    """What is wrong with a ref."""
+    """The faults of a ref."""
     if not isinstance(ref, ActorRef):
         yield SpecFault(path, f"{name}: must be the ref of an actor, such as root.child('id'), got {ref!r}")
 

@@ -25,7 +25,7 @@ class PendingRequest:
 
     def __init__(self, then: Callable[[Any, PendingRequest], object], child: str, change: TeamChange | None) -> None:
         self.then = then
-        """What the coordinator does with the outcome: a function of its class, which any incarnation can call."""
+        """Called by the coordinator with the outcome: a function of its class, which any incarnation can call."""
         self.child = child
         self.change = change
         """The change that it is a part of."""
@@ -48,7 +48,7 @@ class TeamChange:
 
     def __init__(self, reply: Reply | None, about: object, left: int = 0) -> None:
         self.about = about
-        """What is given back when the team terminates first."""
+        """The value that is given back if the team terminates first."""
         self.replies = [reply] if reply is not None else []
         self.left = left
         """Requests that were not answered yet."""
@@ -89,7 +89,7 @@ class Switching(TeamChange):
 
 
 class CoordinatorState:
-    """What a coordinator has promised: its work, and the changes under way."""
+    """The promises of a coordinator: its work, and the changes under way."""
 
     def __init__(self) -> None:
         self.dispatch = DispatchState()

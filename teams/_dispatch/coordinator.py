@@ -505,7 +505,7 @@ class Coordinator(Actor):
                 post(topics, order, CallbackReply(ignore, ignore))
 
     def orders(self, slots: Iterable[Slot]) -> list[object]:
-        """What the topics must know of those of these slots that have a member, and of choreographies."""
+        """The facts for the topics about the given slots that have a member, and about choreographies."""
         orders: list[object] = [
             Subscribe(topic, slot.ref, Terms(), 1, 10_000)
             for slot in slots

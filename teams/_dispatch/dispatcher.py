@@ -45,7 +45,7 @@ OFFER_AGAIN = 0.2
 
 
 class TeamEdge(Protocol):
-    """What a dispatcher does to others."""
+    """The effects of a dispatcher on other actors."""
 
     def deliver(self, slot: Slot, message: object, reservation: Reservation) -> None:
         """Sends a message to a member. What the member answers comes back as `settled(reservation)`."""

@@ -1,4 +1,4 @@
-"""What a team is made of, and its rules."""
+"""The parts of a team, and its rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from teams.protocols._topics.choreography import Choreography
 
 @dataclass(frozen=True)
 class TeamSpec:
-    """What a team is made of, and its rules."""
+    """The parts of a team, and its rules."""
 
     id: str
     members: tuple[Member, ...]

@@ -1,4 +1,4 @@
-"""What a dispatcher has promised: the work under way, which member has it, and what waits in line.
+"""The promises of a dispatcher: the work under way, its owners, and the waiting line.
 
 It outlives crashes and kills of the coordinator. Nothing here waits, sends or starts anything.
 """
@@ -23,10 +23,10 @@ class DispatchState:
     def __init__(self) -> None:
         self.roster: Roster
         self.view = TeamView()
-        """What others see of all this."""
+        """The public view of the state."""
         self.works: dict[str, Work] = {}
         self.reservations: dict[Reservation, None] = {}
-        """What members have and the roster counts as reserved, wanted or not."""
+        """The work that members have and the roster counts as reserved, wanted or not."""
         self.ended: dict[str, list[str]] = {}
         """Work that has ended, by the run whose end it waits for."""
         self.paused = False

@@ -1,4 +1,4 @@
-"""What a team shows of itself to every thread, so that others need not read the memory of its coordinator."""
+"""The public view of a team, for every thread: other code need not read the memory of its coordinator."""
 
 from __future__ import annotations
 

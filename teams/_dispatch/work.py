@@ -96,7 +96,7 @@ class Work:
         self.value = assign.value
         self.to = to
         self.pool = assign.to if isinstance(assign.to, Pool) else None
-        """What `to` was chosen from, until it is handed on."""
+        """The target from which `to` was chosen, until the work is handed on."""
         self.priority = assign.priority
         self.timeout = assign.timeout
         asked_at = now if assign.asked_at is None else assign.asked_at
@@ -115,7 +115,7 @@ class Work:
         """The slots that have owned it, first to last."""
         self.giver: str | None = None
         self.handoff: Handoff | None = None
-        """What the owner wants done with it, while it is offered."""
+        """The owner's wish for it, while it is offered."""
         self.refused: tuple[Refusal, ...] = ()
         self.excluded: frozenset[str] = frozenset()
         """Slots that declined it."""
@@ -145,7 +145,7 @@ class Work:
 
     @property
     def offer(self) -> Offer:
-        """What a receiver is asked."""
+        """The question to a receiver."""
         assert self.handoff is not None
         assert self.owner is not None
         return Offer(passed_on(self.handoff, self.value), self.owner, self.handoff.reason, self.chain)

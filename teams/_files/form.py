@@ -66,7 +66,7 @@ class FormReader:
         self.faults.append(SpecFault(path, message))
 
     def form(self, path: str, values: object, build: Callable[..., Any], keys: FormKeys, otherwise: Any) -> Any:
-        """What the builder makes of a mapping; `otherwise` where it cannot be read."""
+        """The object that the builder makes of a mapping; `otherwise` where it cannot be read."""
         if not isinstance(values, Mapping):
             self.fault(path, f"must be a mapping with the keys {', '.join(keys)}, got {values!r}")
             return otherwise
@@ -82,7 +82,7 @@ class FormReader:
         return otherwise if missing else self.made(path, build, given, otherwise)
 
     def made(self, path: str, build: Callable[..., Any], given: Mapping[str, Any], otherwise: Any) -> Any:
-        """What the builder makes; its faults get their place in the file."""
+        """The object that the builder makes; its faults get their place in the file."""
         try:
             return build(**given)
         except SpecError as error:

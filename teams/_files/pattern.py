@@ -195,7 +195,7 @@ class PatternReader(FormReader):
         return {}
 
     def failure_handling(self, path: str, key: str, value: object) -> str:
-        """What happens to a section when an agent of it fails."""
+        """The fate of a section when an agent of it fails."""
         made: str = self.form(f"{path}/{key}", value, lambda agent_failure="stop": agent_failure, HANDLING, "stop")
         if made not in AGENT_FAILURES:
             self.fault(f"{path}/{key}", f"agent_failure: must be one of {', '.join(AGENT_FAILURES)}, got {made!r}")
@@ -343,7 +343,7 @@ FORMS: Mapping[str, tuple[Callable[..., Any], FormKeys]] = {
 
 
 def unmarked(values: Mapping[str, object]) -> str:
-    """What stands in a mapping without one of these keys."""
+    """Describes a mapping without one of these keys, for an error."""
     for key in values:
         near = nearest(str(key), [*FORMS, "agent", "can"])
         if near.startswith("did"):

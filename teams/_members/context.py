@@ -1,4 +1,4 @@
-"""What a member's function can know of the work it got."""
+"""The work of a member's function, as the function sees it."""
 
 from __future__ import annotations
 

@@ -130,5 +130,5 @@ def objection(chain: Sequence[str], receiver: str, max_hops: int) -> str | None:
 
 
 def passed_on(handoff: Handoff, work: object) -> object:
-    """What the receiver gets."""
+    """The message for the receiver."""
     return work if handoff.work is NOTHING else handoff.work

@@ -1,4 +1,4 @@
-"""What a member may return besides a result: values that request something."""
+"""Values that a member may return in place of a result, to request something."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Handoff:
     to: str | Can
     """A member, a role or a capability."""
     work: object = NOTHING
-    """What the receiver gets; by default what this member got."""
+    """The message for the receiver; by default the message that this member got."""
     reason: str = ""
 
     def __post_init__(self) -> None:

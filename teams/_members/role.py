@@ -16,7 +16,7 @@ class Role:
     name: str
     description: str = ""
     capabilities: frozenset[str] = frozenset()
-    """What every member of the role can do, besides its own capabilities."""
+    """The capabilities of every member of the role, besides its own."""
     max_members: int | None = None
     """The most members at a time. None: no limit."""
 

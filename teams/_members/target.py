@@ -39,7 +39,7 @@ class Pool:
     target: str | Can
     route: Route = "least_loaded"
     key: Callable[[object], object] | None = None
-    """What of the work decides, for `consistent_hash`; None: the work itself."""
+    """The key of the work, for `consistent_hash`; None: the work itself."""
 
     def __str__(self) -> str:
         return f"{self.target} ({self.route})"
@@ -73,7 +73,7 @@ def pool(target: str | Can, route: Route = "least_loaded", *, key: Callable[[obj
 
 
 WorkTarget = str | Can | Pool
-"""What work may be for: a member by id, the members of a role, those with a capability, or a pool of these."""
+"""The targets of work: a member by id, the members of a role, those with a capability, or a pool of these."""
 
 
 def work_target_faults(path: str, target: object, name: str = "to") -> Iterator[SpecFault]:

@@ -1,4 +1,4 @@
-"""What a pattern uses to act: steps that are remembered, time, randomness and events of its run."""
+"""The tools of a pattern: steps that are remembered, time, randomness and events of its run."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ class RunContext:
         self._record.parts.pop(self._path, None)
 
     def kept(self, name: str, make: Callable[[], T]) -> T:
-        """What `make` returned the first time that this part asked for it, however often the pattern is played. It is
-        for what a pattern must remember besides the outcomes of its steps.
+        """The object that `make` returned the first time that this part asked for it, however often the pattern is
+        played. It holds the data that a pattern must remember besides the outcomes of its steps.
         """
         key = self.key(name)
         kept = self._record.kept
@@ -218,7 +218,7 @@ class RunContext:
         return Outcome(error=StepFailed(self.run, key, error.error if isinstance(error, WorkFailed) else error))
 
     async def _asked(self, key: str, request: object) -> Outcome:
-        """What the coordinator answers. It knows work by its id, so a coordinator that crashed over it is asked again.
+        """The answer of the coordinator. It knows work by its id, so a coordinator that crashed over it is asked again.
         The answer waits with the record: after a crash of this actor the question is not asked again.
         """
         answers = self._record.answers

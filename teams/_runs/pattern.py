@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 StepFunction = Callable[[Any], object | Awaitable[object]]
 Target: TypeAlias = "str | Can | Pool | Pattern | StepFunction"
-"""What a step may be: a target in the team, a pattern, or a function that is called where the pattern is played."""
+"""The types of a step: a target in the team, a pattern, or a function that is called where the pattern is played."""
 
 
 class Pattern:

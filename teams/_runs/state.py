@@ -85,7 +85,7 @@ class RunState:
     answers: dict[str, StepAnswer] = field(default_factory=dict)
     """Steps that were given to the team and have not ended."""
     kept: dict[str, Any] = field(default_factory=dict)
-    """What patterns keep through crashes, by their place in the run."""
+    """The data that patterns keep through crashes, by their place in the run."""
     emitted: set[str] = field(default_factory=set)
     under_way: dict[str, float] = field(default_factory=dict)
     """Steps that have begun, and when."""

@@ -10,7 +10,7 @@ from actors.spi import Actor, take_reply
 
 @contextmanager
 def errors_as_answers(actor: Actor) -> Iterator[None]:
-    """What the block raises is the answer to the message being handled. Without a caller it is a crash."""
+    """An exception of the block is the answer to the message being handled. Without a caller it is a crash."""
     try:
         yield
     except Exception as error:

@@ -52,7 +52,7 @@ class Recorded(NamedTuple):
 
 
 class _SourcedState:
-    """What outlives the incarnations."""
+    """The data that outlives the incarnations."""
 
     def __init__(self) -> None:
         self.log: EventLog | None = None

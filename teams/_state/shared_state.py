@@ -200,7 +200,7 @@ _KINDS: Mapping[object, str] = {
 
 
 class _Entries:
-    """What outlives the incarnations."""
+    """The data that outlives the incarnations."""
 
     def __init__(self) -> None:
         self.ready = False

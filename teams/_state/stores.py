@@ -324,7 +324,7 @@ class EventLog:
 
 
 _OWNERS: WeakValueDictionary[int, EventLog] = WeakValueDictionary()
-"""Who has which store of this process, by its `id`: an owner holds its store, so that no other gets the same `id`."""
+"""The owner of each store of this process, by `id`: an owner holds its store, so that no other gets the same `id`."""
 _CLAIM = threading.Lock()
 
 

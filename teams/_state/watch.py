@@ -36,7 +36,7 @@ class Watch(AsyncIterator[Change]):
         self._waiting: deque[Change | ActorError | None] = deque()
         self._asked: Future[Change | None] | None = None
         self._next: Future[Change | None] | None = None
-        """What the reader waits for; a reader that gave up waiting finds it here again."""
+        """The future that the reader waits for; a reader that gave up waiting finds it here again."""
         self._over = False
 
     def deliver(self, change: Change) -> bool:

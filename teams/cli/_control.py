@@ -25,7 +25,7 @@ KILL = signal.SIGQUIT
 """The kill switch: everything ends now, without an ordered stop. Ctrl-\\ in a terminal."""
 
 _NAMES = (NAME, f"{NAME}.pyz", f"{NAME}.exe")
-"""What the script is called, and a zipapp of it."""
+"""The file names of the script and of a zipapp of it."""
 _PROCESSES = Path("/proc")
 
 
@@ -34,7 +34,7 @@ class NotOurs(Exception):
 
 
 class _Process(NamedTuple):
-    """What is known of a process."""
+    """The known facts about a process."""
 
     user: int
     arguments: list[str]

@@ -27,7 +27,7 @@ _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "
 """Attributes that every record has."""
 _OF_STRUCTLOG = frozenset({"event", "exc_info", "stack_info", "_record", "_from_structlog"})
 _OFFSET = "    "
-"""What the lines of a traceback begin with."""
+"""The beginning of the lines of a traceback."""
 _times = logging.Formatter()
 
 
@@ -96,7 +96,7 @@ def _json(_: object, __: str, entry: MutableMapping[str, Any]) -> str:
 
 
 def _below(entry: MutableMapping[str, Any]) -> str:
-    """What stands below the line: the traceback of an exception, or the stack that was asked for."""
+    """The text below the line: the traceback of an exception, or the stack that was asked for."""
     error: object = entry.get("exc_info")
     if error is True:
         error = sys.exc_info()

@@ -1,4 +1,4 @@
-"""What `letitcrash check` and `letitcrash tree` print."""
+"""The output of `letitcrash check` and `letitcrash tree`."""
 
 from __future__ import annotations
 

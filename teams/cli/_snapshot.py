@@ -1,4 +1,4 @@
-"""What the live view shows, as values: taken on the loop thread between two turns, drawn in another."""
+"""The content of the live view, as values: taken on the loop thread between two turns, drawn in another."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Lines(io.TextIOBase):
         return lines
 
     def release(self) -> str:
-        """What is left; from now on everything goes to the terminal itself, for code that still holds this
+        """The rest of the output; from now on everything goes to the terminal itself, for code that still holds this
         stream.
         """
         with self._lock:

@@ -1,4 +1,4 @@
-"""What the command line prints, as text."""
+"""The output of the command line, as text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lines(text: str) -> str:
 
 
 def kind_text(kind: object, arguments: Iterable[object]) -> str:
-    """What an actor is: its class, with the functions it was given, which say more of it than a class that plays any
+    """The class of an actor, with the functions it was given, which say more of it than a class that plays any
     function: `FunctionMember(triage)`.
     """
     functions = dict.fromkeys(

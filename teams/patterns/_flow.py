@@ -55,7 +55,7 @@ class Flow:
         self.results[item.index] = result
 
     def result(self) -> object:
-        """What has come out, in the order it went in."""
+        """The results so far, in the order of the items."""
         if self.single:
             return self.results[0]
         return [self.results[index] for index in range(self.read)]

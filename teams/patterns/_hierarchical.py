@@ -184,7 +184,7 @@ MOST = 1_000_000
 
 
 def rule_faults(root: Target, rules: Sequence[Delegation]) -> Iterator[SpecFault]:
-    """What is wrong with rules: loops, and parents that no rule delegates to."""
+    """The faults of rules: loops, and parents that no rule delegates to."""
     path = "hierarchical/rules"
     given: Sequence[object] = rules
     good = [rule for rule in given if isinstance(rule, Delegation)]

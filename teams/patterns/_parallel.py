@@ -81,7 +81,7 @@ def named(targets: Iterable[Target | Mapping[str, Target]]) -> Iterator[tuple[st
 
 
 def branch_faults(path: str, branches: list[tuple[str, Target]]) -> Iterator[SpecFault]:
-    """What is wrong with named targets."""
+    """The faults of named targets."""
     seen: set[str] = set()
     for name, target in branches:
         yield from step_name_faults(f"{path}/{name}", name)
@@ -92,7 +92,7 @@ def branch_faults(path: str, branches: list[tuple[str, Target]]) -> Iterator[Spe
 
 
 def gather_faults(path: str, policy: object, within: object, branches: int) -> Iterator[SpecFault]:
-    """What is wrong with the policy of a gathering of so many branches."""
+    """The faults of the policy of a gather with so many branches."""
     yield from seconds_faults(path, "within", within)
     if policy is None:
         return

@@ -37,7 +37,7 @@ class Synthesis:
     """Asks a leader to make one result of what others did."""
 
     task: object
-    """What the leader was asked."""
+    """The question that the leader was asked."""
     results: Mapping[str, object] = field(default_factory=dict)
     """By subtask, in the order of the plan."""
     failures: Mapping[str, Failed] = field(default_factory=dict)

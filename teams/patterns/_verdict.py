@@ -32,7 +32,7 @@ class Revision:
     """Asks a producer for a better result."""
 
     work: object
-    """What it was asked in the first place."""
+    """The original work."""
     feedback: object
     previous: object
     """Its last result."""
@@ -42,7 +42,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """What several reviewers say, for the approval."""
+    """The verdicts of several reviewers, for the approval."""
 
     work: object
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Reviews:
 
 
 def verdict(run: RunContext, step: str, said: object) -> Verdict:
-    """What was said, if it is a verdict. Raises BadVerdict."""
+    """Returns the answer if it is a verdict. Raises BadVerdict."""
     if not isinstance(said, Verdict):
         raise BadVerdict(run.run, run.key(step), said)
     return said

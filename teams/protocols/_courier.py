@@ -57,7 +57,7 @@ class Acknowledged:
 
     correlation_id: str
     result: object
-    """What its handler returned."""
+    """The value that its handler returned."""
     attempts: int
     """How often it was sent."""
 

@@ -54,7 +54,7 @@ class Terms(NamedTuple):
     """How long one attempt may take, the wait in the mailbox included. An attempt that takes longer has failed."""
 
     def faults(self, place: str) -> Iterator[SpecFault]:
-        """What is wrong with the terms."""
+        """The faults of the terms."""
         yield from count_faults(place, "attempts", self.attempts)
         if not hasattr(self.backoff, "delay"):
             yield SpecFault(place, f"backoff: must be constant(), linear() or exponential(), got {self.backoff!r}")
@@ -248,6 +248,6 @@ class Delivery:
         return NoAcknowledgement(self.to.path, type(self.message).__qualname__, self.terms.timeout)
 
     def cancel_timer(self) -> None:
-        """What is due no longer matters."""
+        """Cancels the timer."""
         if self.timer is not None:
             self.timer.cancel()

@@ -77,7 +77,7 @@ class Leads(NamedTuple):
 
 
 class Who(NamedTuple):
-    """Who leads?"""
+    """Asks for the leader."""
 
     by: str
 
@@ -103,11 +103,11 @@ class ElectionDue(NamedTuple):
 
 
 class GetLeader(NamedTuple):
-    """Who leads? Answered when there is a leader."""
+    """Asks for the leader. Answered when there is one."""
 
 
 class GetStanding(NamedTuple):
-    """What is your standing?"""
+    """Asks a candidate for its standing."""
 
 
 class Leadership(NamedTuple):
@@ -144,7 +144,7 @@ class CandidateRef(ActorRef["Candidate"]):
 
 
 class _CandidateState:
-    """What outlives the incarnations: term, vote, and the answers it owes."""
+    """The data that outlives the incarnations: term, vote, and the answers it owes."""
 
     def __init__(self) -> None:
         self.term = 0

@@ -39,9 +39,9 @@ class Consult(NamedTuple):
 
     text: str
     options: tuple[object, ...] = ()
-    """What may be chosen; empty: anything."""
+    """The options; empty: any answer."""
     default: object = None
-    """What takes effect without an answer in time."""
+    """The answer that takes effect without another in time."""
     within: float | None = None
     """Seconds to answer in; None: any time."""
     id: str | None = None
@@ -56,7 +56,7 @@ class GiveAnswer(NamedTuple):
 
 
 class GetQuestions(NamedTuple):
-    """What waits for the person?"""
+    """Asks for the open questions."""
 
 
 class AnswerDue(NamedTuple):
@@ -66,7 +66,7 @@ class AnswerDue(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What the person must decide."""
+    """The question for the person."""
 
     id: str
     text: str

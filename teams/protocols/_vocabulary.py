@@ -89,5 +89,5 @@ class Help(Notice):
 
     question: str
     options: tuple[str, ...] = ()
-    """What the person may choose from; empty: anything."""
+    """The options of the person; empty: any answer."""
     details: object = None

@@ -1,4 +1,4 @@
-"""What all recipes share: the type of a target, and faults that the builders of the public API find."""
+"""Shared by all recipes: the type of a target, and faults that the builders of the public API find."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Target: TypeAlias = str | Can | Pool | Pattern | Callable[[Any], Any]
 
 
 def refusals(place: str, build: Callable[..., object], *args: object, **kwargs: object) -> list[SpecFault]:
-    """What a public builder refuses in these arguments, reported at `place`."""
+    """The faults that a public builder finds in these arguments, reported at `place`."""
     try:
         build(*args, **kwargs)
     except SpecError as error:

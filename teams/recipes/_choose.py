@@ -14,7 +14,7 @@ PatternName = Literal["sequential", "parallel", "choreography", "hierarchical", 
 
 
 class Situation(BaseModel):
-    """What the work is like. A field that is None decides nothing. Raises pydantic's `ValidationError`."""
+    """The kind of work. A field that is None decides nothing. Raises pydantic's `ValidationError`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -110,7 +110,7 @@ class Cache(Policy):
 
     @property
     def statistics(self) -> CacheStatistics:
-        """What it has done so far."""
+        """The counters of its calls so far."""
         memory = self._local.state
         return CacheStatistics(0, 0, 0) if memory is None else _statistics(memory)
 

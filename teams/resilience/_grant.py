@@ -164,7 +164,7 @@ class ResourceClient:
 
 
 def resources(ref: ActorRef[Resources]) -> ResourceClient:
-    """What to ask a `Resources` actor for resources with. From inside of actors and from outside.
+    """The handle for claims on a `Resources` actor. For code inside and outside of actors.
 
     Raises SpecError when `ref` is that of anything else.
     """

@@ -1,4 +1,4 @@
-"""Who holds and who waits for what: the decisions behind `Resources`, without effects.
+"""The claims that are held and that wait: the decisions behind `Resources`, without effects.
 
 A claim is granted as a whole or not at all. Claims are looked at in the order of their rank: the priority, and one more
 for every `ageing` seconds of waiting. A claim that must wait keeps those behind it from what it needs, so that

@@ -82,7 +82,7 @@ def test_a_replay_blob_is_a_run_in_a_line() -> None:
 @pytest.mark.parametrize("blob", ["", "no blob", "eJwDAAAAAAE=", "AAAA"])
 def test_what_is_no_blob_is_refused(blob: str) -> None:
     """Damaged or foreign text is told apart from a stale blob."""
-    with pytest.raises(StaleReplay, match="no replay blob"):
+    with pytest.raises(StaleReplay, match="not a replay blob"):
         Replay.decode(blob)
 
 

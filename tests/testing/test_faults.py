@@ -82,12 +82,12 @@ def test_patterns_name_paths(pattern: str, path: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: Crash("a", nth=0), "nth must be at least 1"),
+        (lambda: Crash("a", nth=0), "nth must be >= 1"),
         (lambda: Slow("a", seconds=-1.0), "seconds must be at least 0"),
         (lambda: Crash(""), "names no actor"),
         (lambda: Crash(3), "names no actor"),  # type: ignore[arg-type]
-        (lambda: Crash("a", nth="1"), "nth must be at least 1"),  # type: ignore[arg-type]
-        (lambda: Crash("a", times=1.5), "times must be at least 1"),  # type: ignore[arg-type]
+        (lambda: Crash("a", nth="1"), "nth must be >= 1"),  # type: ignore[arg-type]
+        (lambda: Crash("a", times=1.5), "times must be >= 1"),  # type: ignore[arg-type]
         (lambda: Slow("a", seconds=math.nan), "seconds must be at least 0 and finite"),
         (lambda: Kill("a", at=math.inf), "at must be at least 0 and finite"),
         (lambda: ClockJump(seconds=math.inf), "seconds must be finite"),

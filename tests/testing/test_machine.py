@@ -72,6 +72,6 @@ def test_a_crash_from_outside_is_a_crash_like_any_other() -> None:
         (reason,) = [each.reason for each in sim.observations if isinstance(each, Exited)]
         assert isinstance(reason, Crashed)
         assert isinstance(reason.exception, InjectedCrash)
-        with pytest.raises(SimulationError, match=r"crash\('root/z'\): there is root, root/a"):
+        with pytest.raises(SimulationError, match=r"there is no such actor \(actors: root, root/a\)"):
             sim.crash("root/z")
         assert [str(ref.path) for ref in sim.actors("root/*")] == ["root/a"]

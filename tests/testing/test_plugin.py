@@ -64,7 +64,7 @@ def test_a_blob_that_is_none_is_an_error_of_usage(pytester: pytest.Pytester) -> 
     """It is refused before any test runs."""
     result = run(pytester, RACE, "--sim-replay", "nonsense")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*this is no replay blob*"])
+    result.stderr.fnmatch_lines(["*this is not a replay blob*"])
 
 
 def test_settings_of_hypothesis_are_told_what_to_write_instead(pytester: pytest.Pytester) -> None:

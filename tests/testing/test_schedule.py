@@ -51,10 +51,10 @@ def test_a_schedule_is_a_value(moves: list[Any]) -> None:
     [
         ([{"move": "Sideways", "path": "a", "step": 1}], "unknown move 'Sideways'"),
         ([{"move": "Demote", "path": "a"}], "does not take"),
-        ([{"move": "Demote", "path": "a", "step": 0}], "count from 1"),
-        ([{"move": "Demote", "path": "a", "step": "1"}], "steps are whole numbers"),
-        ([{"move": "Demote", "path": None, "step": 1}], "a path is text"),
-        ([{"move": "After", "path": "a", "step": 1, "other": "b", "other_step": 0}], "count from 1"),
+        ([{"move": "Demote", "path": "a", "step": 0}], "an integer >= 1"),
+        ([{"move": "Demote", "path": "a", "step": "1"}], "a step must be an integer >= 1"),
+        ([{"move": "Demote", "path": None, "step": 1}], "a path must be a string"),
+        ([{"move": "After", "path": "a", "step": 1, "other": "b", "other_step": 0}], "an integer >= 1"),
     ],
 )
 def test_a_schedule_that_says_nothing_is_refused(values: list[dict[str, object]], text: str) -> None:
@@ -79,7 +79,7 @@ def traffic(**options: Any) -> Simulation:
         (lambda: Schedule([Demote("a", 1)]), r"one after another, not \[Demote"),  # type: ignore[arg-type]
         (lambda: Simulation(schedule=Demote("a", 1)), "takes a schedule such as"),  # type: ignore[arg-type]
         (lambda: Simulation(search="pct"), "searches by a Strategy"),  # type: ignore[arg-type]
-        (lambda: Simulation(seed=None), "whole number for its seed"),  # type: ignore[arg-type]
+        (lambda: Simulation(seed=None), "integer as its seed"),  # type: ignore[arg-type]
         (lambda: Simulation(default_timeout=-1), r"default_timeout=-1\)"),
         (lambda: Simulation(default_timeout="3"), r"default_timeout='3'\)"),  # type: ignore[arg-type]
         (lambda: Simulation(strict="name"), r"strict='name'\): True, False or 'names'"),  # type: ignore[arg-type]

@@ -308,7 +308,7 @@ def test_a_blob_of_another_test_says_that_it_names_no_actor() -> None:
     blob = Replay(FaultPlan(Crash("bank/ann")), Schedule(Demote("bank/bob", 2)), 0, "AssertionError", "abc").encode()
     failure = failure_of(test, replay=blob)
     assert isinstance(failure, StaleReplay)
-    assert "Crash(path='bank/ann', nth=1, times=1), Demote(path='bank/bob', step=2) name nobody" in str(failure)
+    assert "Crash(path='bank/ann', nth=1, times=1), Demote(path='bank/bob', step=2) name no actor" in str(failure)
     assert "there were: root, root/a" in str(failure)
 
 
@@ -526,8 +526,8 @@ def with_plan(sim: Simulation, plan: FaultPlan) -> None:
         (lambda: simulate(plan=3)(with_plan), "give a strategy"),  # type: ignore[arg-type]
         (lambda: simulate()(yielding), "yields"),  # type: ignore[arg-type]
         (lambda: simulate()(returning)(), "returned <coroutine"),  # type: ignore[arg-type]
-        (lambda: simulate(examples=0), "at least one"),
-        (lambda: simulate(examples="10"), "whole numbers"),  # type: ignore[arg-type]
+        (lambda: simulate(examples=0), "integers >= 1"),
+        (lambda: simulate(examples="10"), "integers >= 1"),  # type: ignore[arg-type]
         (lambda: simulate(plan=st.just(3))(with_plan)(), "draws 3"),  # type: ignore[arg-type]
         (lambda: example(plan=[Crash("a")]), "takes a FaultPlan"),  # type: ignore[arg-type]
     ],

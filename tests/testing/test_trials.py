@@ -58,7 +58,7 @@ def test_a_blob_holds_a_class_by_its_name_and_no_code() -> None:
         (lambda values: [values[0], {**values[1], "strateg": "x"}, *values[2:]], "did you mean 'strategy'"),
         (lambda values: [*values[:2], [[1.0, "root/a", "dance", None]], *values[3:]], "dance"),
         (lambda values: [*values[:3], [{"fault": "Flood"}], *values[4:]], "Flood"),
-        (lambda values: {"a": 1}, "no replay blob|version 'a'"),
+        (lambda values: {"a": 1}, "not a replay blob|version 'a'"),
     ],
 )
 def test_a_blob_that_says_nothing_any_more_is_refused_with_the_reason(change: Any, said: str) -> None:
@@ -80,7 +80,7 @@ def test_a_class_that_is_not_there_or_is_no_actor_is_refused_by_name(location: s
 @pytest.mark.parametrize("blob", ["", "AAAA", SMALL.encode()[:-9], "x" + SMALL.encode(), "gASVAAAA"])
 def test_damage_is_refused(blob: str) -> None:
     """Guards against half a blob out of a log."""
-    with pytest.raises(StaleReplay, match="no replay blob"):
+    with pytest.raises(StaleReplay, match="not a replay blob"):
         Trial.decode(blob)
 
 

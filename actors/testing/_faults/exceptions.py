@@ -1,4 +1,4 @@
-"""What user code can raise, by name: from an ordinary exception to one that fails over everything asked of it.
+"""Exceptions that user code can raise, by name: from an ordinary one to one whose every method fails.
 
 Names are plain values, so that a fault that raises one can be printed, written down and drawn.
 """

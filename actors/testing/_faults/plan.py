@@ -1,9 +1,8 @@
-"""The fault plan as a value: what goes wrong, where and when.
+"""The fault plan as a value: the faults of a run, with their places and times.
 
 A fault names its targets by a path pattern: `team/w1`, `team/*` (one level), `team/**` (everything below). It counts
-what happens at all its
-targets together, from 1, and fires at the `nth` and the following ones, `times` in all. Numbers of messages are user
-messages only.
+the events at all its targets together, from 1, and fires at the `nth` and the following ones, `times` in all. Only user
+messages are counted.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Fault:
         for name in ("nth", "times"):
             value = getattr(self, name, 1)
             if not isinstance(value, int) or value < 1:
-                yield f"takes a whole number for {name}: {name} must be at least 1"
+                yield f"takes an integer for {name}: {name} must be >= 1"
         for name in ("seconds", "at"):
             value = getattr(self, name, 0.0)
             if value is None and isinstance(self, Kill):
@@ -131,7 +130,7 @@ class DropMessage(Fault):
 
 @dataclass(frozen=True, slots=True)
 class DuplicateMessage(Fault):
-    """The `nth` message arrives twice; nobody waits for the answer to the second."""
+    """The `nth` message arrives twice; the answer to the second is dropped."""
 
     nth: int = 1
     times: int = 1
@@ -182,7 +181,7 @@ Place = Literal[
     "on_failure",
     "sink",
 ]
-"""Where code of the user's is called from."""
+"""The places at which code of the user's is called."""
 PLACES: tuple[Place, ...] = get_args(Place)
 
 
@@ -190,23 +189,23 @@ PLACES: tuple[Place, ...] = get_args(Place)
 class Raise(Fault):
     """The code of an actor raises `exception` at `place`, the `nth` time that it comes there.
 
-    Places, each with what counts:
+    Places, each with the events that count:
 
     - `handler`: in place of handling a message
     - `end_of_handler`: when a message was handled, and after a wait for a moment where there is an event loop
     - `task`: a task raises that the handler awaits
     - `forgotten_task`: a task raises that the handler started; the message is handled
     - `call_soon`, `call_later`: a callback of the event loop raises, the latter after a second; the message is handled
-    - `timer`: in place of handling what a timer of the actor's own sends
+    - `timer`: in place of handling the message of a timer of the actor's own
     - `init`, `on_start`, `on_continue`, `on_restore`, `carry_over`, `on_stop`, `on_failure`: `init`, `on_restore` and
-      `on_continue` raise in place of what they do, `carry_over` too, and the others after it
+      `on_continue` raise in place of their work, `carry_over` too, and the others after it
     - `sink`: an event sink raises at an event about the actor
 
     An actor on a thread comes to the tasks and callbacks by its `async` handlers alone: a plain one has no event loop.
 
     `exception` is a name of `faults.EXCEPTIONS`. `Exception` is an `InjectedCrash`; the others are of the types that
-    they name, or break what is done with them: `Unprintable`, `Incomparable`, `Frozen`, `LongCause` (1,500 causes),
-    `CyclicContext`, `HugeText` (a million characters), `Surrogates`.
+    they name, or make the code fail that uses them: `Unprintable`, `Incomparable`, `Frozen`, `LongCause` (1,500
+    causes), `CyclicContext`, `HugeText` (a million characters), `Surrogates`.
     """
 
     place: Place = "handler"
@@ -243,7 +242,7 @@ KINDS: Mapping[str, type[Fault]] = {
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """Everything that goes wrong in one run."""
+    """The faults of one run, as a value."""
 
     faults: tuple[Fault, ...] = ()
 

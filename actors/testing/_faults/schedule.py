@@ -1,10 +1,8 @@
 """The schedule as a value: first come first served, plus a few named moves.
 
 A move names an actor by its path and that actor's own n-th step, so that it keeps its meaning when other parts of a
-failing example shrink
-away. A step is one turn, or one resumption of a coroutine of the actor; the first is number 1. Moves are preferences:
-they never block anything,
-and a move whose step never comes has no effect (`unused` says which).
+failing example shrink away. A step is one turn, or one resumption of a coroutine of the actor; the first is number 1.
+Moves are preferences: they never block anything, and a move whose step never comes has no effect (`unused_moves`).
 """
 
 from __future__ import annotations
@@ -32,19 +30,19 @@ class Move:
 
     def __post_init__(self) -> None:
         if not (_is_path(self.path) and _is_path(getattr(self, "other", ""))):
-            raise BadSchedule(f"{self}: a path is text; that of the test itself is empty")
+            raise BadSchedule(f"{self}: a path must be a string; that of the test itself is empty")
         if not (_is_step(self.step) and _is_step(getattr(self, "other_step", 1))):
-            raise BadSchedule(f"{self}: steps are whole numbers and count from 1")
+            raise BadSchedule(f"{self}: a step must be an integer >= 1")
 
 
 @dataclass(frozen=True, slots=True)
 class Demote(Move):
-    """From this step on the actor runs only when nobody else can; the one demoted last is the very last."""
+    """From this step on the actor runs only when no other lane can; the one demoted last comes last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Promote(Move):
-    """From this step on the actor runs before everybody else; the one promoted last is the very first."""
+    """From this step on the actor runs before all others; the one promoted last comes first."""
 
 
 @dataclass(frozen=True, slots=True)

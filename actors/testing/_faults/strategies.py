@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
 ANYBODY: Mapping[str, int] = {"": 20, "client-0": 20}
-"""Who takes steps in every simulation: the test itself, and the first client of a workload."""
+"""The lanes of every simulation: the test itself, and the first client of a workload."""
 REAL: tuple[type[Fault], ...] = tuple(
     kind for name, kind in KINDS.items() if name not in ("DropMessage", "DuplicateMessage", "DelayMessage")
 )
-"""The kinds that happen in one process. Messages are lost, doubled and late only on their way from another machine."""
+"""The kinds that happen in one process. Only messages from another machine are lost, doubled or late."""
 SECONDS = (0.1, 1.0, 5.0, 30.0, 60.0)
-"""Spans of time that programs are written with: what coincides shows more than what nearly does."""
+"""Spans of time that programs use: times that coincide show more bugs than times that nearly do."""
 
 ORDINARY = ("Exception",)
-"""What `Raise` raises where nothing else is said."""
+"""The exceptions that `Raise` raises by default."""
 
 OFTEN = 3
-"""How many places a kill at a moment has among all sorts of faults: nothing else reaches who has nothing to do."""
+"""The weight of a kill at a moment among all sorts of faults: no other fault reaches an idle actor."""
 
 
 def plans(
@@ -43,23 +43,23 @@ def plans(
     seconds: Sequence[float] = SECONDS,
     exceptions: Sequence[str] = ORDINARY,
 ) -> SearchStrategy[FaultPlan]:
-    """Fault plans. Which kinds are on is drawn first, so that a kind that is off cannot hide what another would show.
+    """A strategy of fault plans. The kinds are drawn first, so that one kind cannot hide the bugs of another.
 
     Args:
-        paths: patterns of the actors to aim at, such as `"team/**"`; everybody by default
+        paths: patterns of the actors to aim at, such as `"team/**"`; all by default
         max_faults: how many faults a plan has at most
         kinds: the kinds that may be on; by default all that happen in one process, which is all but messages that are
             dropped, doubled or delayed
-        most: the highest message, start or stop that a fault waits for
-        times: how often one fault fires at most; a supervisor's budget bears only so many crashes
+        most: the highest number of the message, start or stop at which a fault happens
+        times: how often one fault fires at most; a supervisor's budget allows only so many crashes
         until: the last moment, in virtual seconds, of the faults that come at a time
         seconds: the spans of time that `Slow` and `DelayMessage` may take
         exceptions: the names of what `Raise` may raise; an ordinary exception by default, `faults.EXCEPTIONS` for
             whatever Python can raise
 
     Raises:
-        BadPlan: an empty pattern, no kind or no exception or an unknown one, a number below one, or a time that is
-            negative or without an end; all that is wrong, at once
+        BadFaultPlan: an empty pattern, no kind or no exception or an unknown one, a number < 1, or a time that is
+            negative or infinite; with all faults at once
     """
     from hypothesis import strategies as st
 
@@ -153,7 +153,7 @@ def _sorts(
 
 
 def _several(given: object) -> tuple[Any, ...]:
-    """What was given where several values belong; empty: something else was."""
+    """The given values of an argument that takes several; empty: the argument is not a collection."""
     return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else ()
 
 
@@ -176,14 +176,14 @@ def _wrong_paths(paths: Iterable[object]) -> Iterator[str]:
 def _wrong_counts(**counts: object) -> Iterator[str]:
     for name, value in counts.items():
         if not isinstance(value, int) or value < 1:
-            yield f"{name}={value!r}: a whole number of at least 1"
+            yield f"{name}={value!r}: must be an integer >= 1"
 
 
 def _wrong_spans(until: object, spans: Sequence[object], given: object) -> Iterator[str]:
     if not _is_span(until):
-        yield f"until={until!r}: seconds are a finite number from 0"
+        yield f"until={until!r}: must be a finite number of seconds >= 0"
     if not spans or not all(map(_is_span, spans)):
-        yield f"seconds={given!r}: give a list of seconds, each a finite number from 0"
+        yield f"seconds={given!r}: give a list of seconds, each a finite number >= 0"
 
 
 def _wrong_exceptions(exceptions: Sequence[object], given: object) -> Iterator[str]:
@@ -224,5 +224,5 @@ def schedules(cast: Mapping[str, int] = ANYBODY, *, max_moves: int = 3) -> Searc
 
     most: object = max_moves
     if not isinstance(most, int) or most < 0:
-        raise BadSchedule(f"schedules(max_moves={max_moves!r}): a whole number, at least zero")
+        raise BadSchedule(f"schedules(max_moves={max_moves!r}): must be an integer >= 0")
     return st.lists(moves(cast), max_size=max_moves).map(lambda each: Schedule(*each))

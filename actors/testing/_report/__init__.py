@@ -1,1 +1,1 @@
-"""What a run is judged by, and how a failure is told and replayed."""
+"""The oracles that judge a run, the report of a failure, and its replay."""

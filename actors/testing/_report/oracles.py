@@ -76,7 +76,7 @@ def settled(runtime: SimRuntime) -> None:
 
 
 def deadlock(runtime: SimRuntime, workloads: Iterable[Workload]) -> None:
-    """Nothing can run and no timer is set: whoever waits, waits for ever (oracle 6). Raises `DeadlockFailure`."""
+    """Nothing can run and no timer is set: a wait would last for ever (oracle 6). Raises `DeadlockFailure`."""
     who = [f"call {number} of workload {each.name} has no answer" for each in workloads for number in each.under_way]
     who += _circle(runtime.journal.asks.values())
     if who:
@@ -120,7 +120,7 @@ def no_orphans(runtime: SimRuntime) -> None:
     loop = runtime.loop
     left = [f"actor {path}" for path in sorted(runtime.cells)]
     left += [f"{runtime.registry.size} names or group memberships"] if runtime.registry.size else []
-    # A thread that waits has a timer; it is counted as a thread, or was abandoned and is nobody's any more.
+    # A thread that waits has a timer; it is counted as a thread, or was abandoned and does not count.
     waits = [strand.sleeper.timer for strand in runtime.strands.alive if strand.sleeper is not None]
     timers = [timer for timer in loop.timers if timer not in waits]
     left += [f"a timer for {timer.when():.12g} s: {_named(timer._callback)}" for timer in timers]  # type: ignore[attr-defined]
@@ -141,7 +141,7 @@ def _named(what: object) -> str:
 def one_event_for_each_action(
     lifecycle: Sequence[LifecycleEvent], observations: Sequence[Observation], at: float
 ) -> None:
-    """The stream says what happened, each thing once (oracle 7). Raises `EventMismatch`."""
+    """Every action has one event in the stream (oracle 7). Raises `EventMismatch`."""
     said = _lives(lifecycle, _EVENTS)
     done = _lives(observations, _ACTIONS)
     if done == said:
@@ -170,7 +170,7 @@ def _lives(happened: Iterable[Any], names: Mapping[type, str]) -> Counter[tuple[
 
 
 def nothing_raised_on_the_loop(runtime: SimRuntime) -> None:
-    """No callback raised where nobody hears it. Raises `LoopFailure`."""
+    """No callback on the event loop raised. Raises `LoopFailure`."""
     for context in runtime.loop.errors:
         error = context.get("exception")
         if is_injected(error):

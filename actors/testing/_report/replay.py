@@ -25,34 +25,34 @@ def pack(version: int, *values: object) -> str:
 
 
 def unpack(version: int, blob: str) -> Sequence[Any]:
-    """The values in a blob of this version. Raises `StaleReplay` for one of another, and for what is none."""
+    """The values in a blob of this version. Raises `StaleReplay` for one of another version, and for other text."""
     try:
         found, *values = cast("list[Any]", json.loads(zlib.decompress(base64.urlsafe_b64decode(blob))))
     except (ValueError, binascii.Error, zlib.error, TypeError):
-        raise StaleReplay(f"this is no replay blob: {str(blob)[:40]!r}") from None
+        raise StaleReplay(f"this is not a replay blob: {str(blob)[:40]!r}") from None
     if found != version:
         raise StaleReplay(f"stale: the blob is of version {found!r}, this is version {version}")
     return values
 
 
 class Replay(NamedTuple):
-    """What it takes to run something again."""
+    """The values with which a run can be repeated."""
 
     plan: FaultPlan
     schedule: Schedule
     seed: int
     failure: str
-    """The type of what was found."""
+    """The type of the failure that was found."""
     trace_hash: str
     """The fingerprint of the run."""
 
     def encode(self) -> str:
-        """The blob."""
+        """The blob: one line of text."""
         return pack(VERSION, self.plan.as_json(), self.schedule.as_json(), self.seed, self.failure, self.trace_hash)
 
     @classmethod
     def decode(cls, blob: str) -> Replay:
-        """Reads a blob. Raises `StaleReplay` for one of another version or one that says nothing any more."""
+        """Reads a blob. Raises `StaleReplay` for another version, or for a name that does not exist any more."""
         values = unpack(VERSION, blob)
         try:
             plan, schedule, seed, failure, trace_hash = values
@@ -75,7 +75,7 @@ class Replay(NamedTuple):
             error.add_note(f"the replay blob showed {self.failure} in another run: {why}")
 
     def check(self, trace_hash: str, failure: str | None, nameless: str = "") -> None:
-        """Raises `StaleReplay` unless the failure is that of the blob. `nameless`: what of the blob aimed at nobody."""
+        """Raises `StaleReplay` unless the failure is that of the blob. `nameless`: faults and moves with no actor."""
         if failure == self.failure:
             return
         now = f"it now ends with {failure}" if failure else "the run passes now"

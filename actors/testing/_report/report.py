@@ -1,4 +1,4 @@
-"""The report of a failure: what a person needs to act on it."""
+"""The report of a failure, for a person who must fix it."""
 
 from __future__ import annotations
 

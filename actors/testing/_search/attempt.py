@@ -1,4 +1,4 @@
-"""One run of a simulated test as a value, and what came of it."""
+"""One run of a simulated test as a value, and its outcome."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from actors.testing.errors import BadFaultPlan, InvariantBroken, NotDeterministi
 
 Body = Callable[..., object]
 Kind = tuple[type[BaseException], str]
-"""What tells one bug from another: the type of the failure; the name of an `always`; else where it was raised."""
+"""The identity of a bug: the type of the failure; the name of an `always`; else the place where it was raised."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one run is made of: all of it, so that it can be run again."""
+    """All inputs of one run, so that it can be run again."""
 
     plan: FaultPlan
     schedule: Schedule = field(default_factory=Schedule)
     seed: int = 0
     given: Mapping[str, object] = field(default_factory=dict)
-    """What else was drawn for the test."""
+    """The other values drawn for the test."""
     search: Strategy | None = None
 
     def run(
@@ -73,14 +73,14 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one run."""
+    """The outcome of one run."""
 
     sim: Simulation
     failure: BaseException | None
 
     @property
     def kind(self) -> Kind | None:
-        """What sort of failure it is."""
+        """The identity of the failure; None: the run passed."""
         error = self.failure
         if error is None:
             return None
@@ -103,12 +103,12 @@ class Outcome:
 
     @property
     def cast(self) -> dict[str, int]:
-        """Who took steps, each with their number."""
+        """The lanes that took steps, each with the number of its steps."""
         lanes = self.sim.loop.lanes
         return {path: lanes[path].steps for path in sorted(lanes) if lanes[path].steps}
 
     def refuse_nameless(self, known: set[str]) -> None:
-        """Raises `BadFaultPlan` when a fault aims at nobody who was ever there; `known`: everybody who was, so far."""
+        """Raises `BadFaultPlan` if a fault matches no actor; `known`: the paths of all actors there ever were."""
         known.update(each.path for each in self.sim.observations if isinstance(each, Made))
         for fault in self.sim.nameless_faults:
             if not any(matches(fault.path, path) for path in known):

@@ -1,4 +1,4 @@
-"""What Hypothesis allows only inside of its own tests: `assume`, `note` and `event`.
+"""Functions that Hypothesis allows only inside of its own tests: `assume`, `note` and `event`.
 
 A simulated test is also run where Hypothesis does not run it: first of all, from a paste, and to make its report.
 """

@@ -1,4 +1,4 @@
-"""A state machine of Hypothesis over a simulated tree: what to do next is drawn, one step at a time."""
+"""A state machine of Hypothesis over a simulated tree: the next action is drawn, one step at a time."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ anybody = st.integers(0, 15)
 
 
 class SimulationMachine(RuleBasedStateMachine):
-    """Base of state machines over a tree: give it a `tree`, further rules, and invariants of your own.
+    """Base of Hypothesis state machines over a tree: define `tree`, and add rules and invariants of your own.
 
-    Rules act from outside and let everything happen that can happen at that moment; `advance` lets time pass. At the
-    end everything is stopped, and every oracle is asked. Run it as Hypothesis says: `TestDesk = DeskMachine.TestCase`.
+    Rules act from outside and run everything that can run at that moment; `advance` lets time pass. At the end
+    everything is stopped, and every oracle is asked. Run it as Hypothesis says: `TestDesk = DeskMachine.TestCase`.
     """
 
     messages: ClassVar[SearchStrategy[Any]] = st.just("ping")
-    """What `tell` sends."""
+    """The messages that `tell` sends."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sim = Simulation(strict=False)
-        """The simulation, with whatever was done to it so far."""
+        """The simulation of this run."""
         self.sim.replays = False
         self.sim.__enter__()
         try:
@@ -41,12 +41,12 @@ class SimulationMachine(RuleBasedStateMachine):
             raise
 
     def tree(self) -> Any:
-        """What to start, as for `sim.start`. Called once for every machine. Raises `WrongUse` unless overridden."""
+        """Returns the tree to start, as for `sim.start`. Called once a run. Raises `WrongUse` unless overridden."""
         raise WrongUse(f"{type(self).__qualname__} has no tree: define `def tree(self)`")
 
     @property
     def workers(self) -> list[str]:
-        """The paths of the actors that are no supervisors."""
+        """The paths of the actors that are not supervisors."""
         cells = self.sim.runtime.cells
         return [path for path in sorted(cells) if not cells[path].props.kind.manages_lifecycle]
 
@@ -65,7 +65,7 @@ class SimulationMachine(RuleBasedStateMachine):
         return self.root.path in self.sim.runtime.cells
 
     def has_workers(self) -> bool:
-        """Whether there is anybody to do something to."""
+        """Whether there is an actor for the rules."""
         return bool(self.workers)
 
     def _pick(self, number: int) -> str:
@@ -130,7 +130,7 @@ class SimulationMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_raises_unheard(self) -> None:
-        """No callback raised where nobody hears it."""
+        """No callback on the event loop raised."""
         oracles.nothing_raised_on_the_loop(self.sim.runtime)
 
     def teardown(self) -> None:

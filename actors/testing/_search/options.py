@@ -1,4 +1,4 @@
-"""What the command line says about simulations. Without the pytest plugin: nothing."""
+"""The options of the command line for simulations. Without the pytest plugin: none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making a find small: the fewest faults and moves that still show it, at the earliest places."""
+"""Makes a find small: the fewest faults and moves that still show it, at the earliest places."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Fails = Callable[[FaultPlan, Schedule], bool]
 
 
 def shrink(fails: Fails, plan: FaultPlan, schedule: Schedule) -> tuple[FaultPlan, Schedule]:
-    """The plan without every fault, and the schedule without every move, that the failure can do without.
+    """Returns the plan and the schedule with only the faults and moves that the failure needs.
 
-    What was recorded of a search may be hundreds of moves; one `Demote` that does the same is looked for first. Runs
-    the test some dozens of times, at most about twice as often as there are moves.
+    The record of a search may have hundreds of moves; one `Demote` with the same effect is tried first. Runs the test
+    some dozens of times, at most about twice as often as there are moves.
     """
     schedule = fewer_moves(lambda less: fails(plan, less), schedule)
     for index in reversed(range(len(plan))):
@@ -28,7 +28,7 @@ def shrink(fails: Fails, plan: FaultPlan, schedule: Schedule) -> tuple[FaultPlan
 
 
 def _alone(plan: FaultPlan) -> Iterator[FaultPlan]:
-    """Where no fault can go, one of them may do alone what several do, only at another message."""
+    """One fault alone, at another message: it may have the same effect as several."""
     if len(plan) < 2:
         return
     numbers = [number for each in plan.faults if (number := getattr(each, "nth", None)) is not None]
@@ -47,14 +47,14 @@ def fewer_moves(fails: Callable[[Schedule], bool], schedule: Schedule) -> Schedu
 
 
 def _simple(schedule: Schedule) -> Iterator[Schedule]:
-    """One of those who were overtaken, held back for good."""
+    """Schedules that hold back one of the overtaken lanes, to the end."""
     if len(schedule) > 1 or any(isinstance(move, After) for move in schedule.moves):
         for path, step in dict.fromkeys((move.path, move.step) for move in schedule.moves):
             yield Schedule(Demote(path, step))
 
 
 def _halved(fails: Callable[[Schedule], bool], schedule: Schedule) -> Schedule:
-    """Halves, quarters and so on are taken away, for as long as something goes."""
+    """Takes halves, quarters and so on away, as long as the failure stays."""
     size = max(1, len(schedule) // 2)
     while size and schedule:
         first = 0
@@ -69,7 +69,7 @@ def _halved(fails: Callable[[Schedule], bool], schedule: Schedule) -> Schedule:
 
 
 def _earlier(fails: Callable[[Schedule], bool], schedule: Schedule) -> Schedule:
-    """Every move at the earliest step of its actor that still does."""
+    """Puts every move at the earliest step of its actor that still shows the failure."""
     for index, move in enumerate(schedule.moves):
         for step in chain(range(1, min(move.step, 4)), (move.step // 2, move.step - 1)):
             if not 0 < step < move.step:

@@ -1,8 +1,8 @@
 """`@simulate`: a test of your own tree under generated faults and schedules.
 
-Hypothesis owns what it draws: the fault plan, a schedule of named moves, a seed, and whatever else the test is given.
-For every example the drawn schedule is tried, and then a few searches of the portfolio. What a search finds is written
-down as few named moves, which are tried first from there on while Hypothesis makes the rest of the example small.
+Hypothesis draws the fault plan, a schedule of named moves, a seed, and the other arguments of the test. For every
+example the drawn schedule is tried, and then a few searches of the portfolio. The find of a search is written down as
+few named moves, which are tried first from then on while Hypothesis makes the rest of the example small.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def simulate(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Runs a test `def test(sim, plan)` in many simulations, and shows the smallest failure it finds.
 
-    The test takes `sim`, a `Simulation` that is under way; `plan`, if it wants to look at it; what `given` names; and
-    fixtures of pytest, which all runs share. The first run is without faults and first come, first served. A plan that
-    keeps `sim.start` from bringing the tree up is passed over, unless the test catches what it raises.
+    The test takes `sim`, a `Simulation` that is under way; `plan`, if it needs it; the arguments in `given`; and
+    fixtures of pytest, which all runs share. The first run is without faults and first come, first served. A plan with
+    which `sim.start` cannot bring the tree up is skipped, unless the test catches the error.
 
     Args:
         plan: the fault plans, such as `faults.plans("team/**", max_faults=3)`; a single plan; or none
@@ -56,17 +56,15 @@ def simulate(
 
     Raises:
         WrongUse: at once, when the decorator or the test is not as described here
-        Exception: from the test, what its smallest run raises, with a report as its note; an `ExceptionGroup` of those
-            when failures of several types were found
-        NotDeterministic: from the test, when a failure does not come back
+        Exception: from the test, the error of its smallest failing run, with a report as its note; an
+            `ExceptionGroup` of them if failures of several types were found
+        NotDeterministic: from the test, if a failure cannot be repeated
     """
     if positional:
         raise WrongUse("@simulate takes names, and is called: @simulate() or @simulate(plan=faults.plans(...))")
     numbers: tuple[object, ...] = (examples, schedules)
     if not all(isinstance(each, int) and each >= 1 for each in numbers):
-        raise WrongUse(
-            f"@simulate(examples={examples!r}, schedules={schedules!r}): whole numbers, at least one of each"
-        )
+        raise WrongUse(f"@simulate(examples={examples!r}, schedules={schedules!r}): integers >= 1")
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         signature = _signature(test, plan is not None, given)
@@ -120,10 +118,10 @@ def simulate(
 def example(
     plan: FaultPlan | None = None, schedule: Schedule | None = None, seed: int = 0, **given: object
 ) -> Callable[[F], F]:
-    """One run that is tried before all others: what the report of a failure says, pasted above or below `@simulate`.
+    """One run that is tried before all others. Paste the line of a failure report above or below `@simulate`.
 
-    It stays when the bug is mended: a move is an error only if its actor never takes a step any more (`BadSchedule`),
-    and a fault if it names nobody (`BadPlan`).
+    It can stay when the bug is fixed: a move is an error only if its actor never takes a step any more (`BadSchedule`),
+    and a fault if it names no actor (`BadFaultPlan`).
     """
     attempt = Attempt(_value(plan, FaultPlan), _value(schedule, Schedule), seed, given)
 
@@ -138,12 +136,12 @@ def _value(given: object, kind: type[V]) -> V:
     if given is None:
         return kind()
     if not isinstance(given, kind):
-        raise WrongUse(f"@example takes a {kind.__name__}, not {given!r}: paste what the report of a failure says")
+        raise WrongUse(f"@example takes a {kind.__name__}, not {given!r}: paste the line from the report of a failure")
     return given
 
 
 def run_blob(blob: str, body: Callable[..., object]) -> None:
-    """Runs exactly what a blob says. Raises what it showed, or `StaleReplay`."""
+    """Repeats exactly the run of a blob. Raises its failure, or `StaleReplay`."""
     replay = Replay.decode(blob)
     outcome = Attempt(replay.plan, replay.schedule, replay.seed).run(body)
     replay.judge(outcome.sim, outcome.failure)
@@ -157,7 +155,7 @@ def _fail(outcome: Outcome) -> None:
 
 
 def _signature(test: Callable[..., object], planned: bool, given: Mapping[str, object]) -> inspect.Signature:
-    """What is left for pytest to give. Raises `WrongUse`."""
+    """The signature of the arguments that pytest must give. Raises `WrongUse`."""
     if inspect.iscoroutinefunction(test):
         raise WrongUse(f"{test.__qualname__} is async: write `def`, and `sim.call(...)` where it would await")
     if inspect.isgeneratorfunction(test) or inspect.isasyncgenfunction(test):
@@ -184,7 +182,7 @@ def _signature(test: Callable[..., object], planned: bool, given: Mapping[str, o
 
 
 def _instead(missing: Iterable[str], signature: inspect.Signature) -> str:
-    """What could be meant by names that the test does not take."""
+    """A hint for names that the test does not take."""
     own = [each.name for each in inspect.signature(simulate).parameters.values() if each.kind is each.KEYWORD_ONLY]
     near = {name: get_close_matches(name, [*own, *signature.parameters], n=1) for name in missing}
     hints = [f"; did you mean {found[0]}, not {name}?" for name, found in near.items() if found]
@@ -235,21 +233,21 @@ class _Hunt:
         self.length = 1
         self.cast: dict[str, int] = {"": 1}
         self.known: set[str] = set()
-        """The paths of everybody who was ever there."""
+        """The paths of all actors there ever were."""
         self.passing: list[str] | None = None
         self.carried: dict[Kind, Schedule] = {}
-        """What searches have found, as moves; tried before anything else is searched."""
+        """The finds of searches, as moves; tried before any other search."""
         self.hits: dict[str, Attempt] = {}
         """How each example that failed does so: Hypothesis runs them again."""
         self.fatal: SimulationError | None = None
-        """The test cannot be used like this; nothing is searched after that."""
+        """A wrong use of the test; nothing is searched after that."""
         self.fatal_at: tuple[TracebackType | None, list[str]] = (None, [])
         """Where that was, and its notes."""
         self.last: dict[Kind, Attempt] = {}
         """The last failing run of each type; in the end, the smallest example that Hypothesis knows."""
 
     def ordinary(self, given: Mapping[str, object]) -> None:
-        """The run everybody would try: it shows who takes part and how long a run is. Raises what the test raises."""
+        """The run without faults: it shows the actors and the length of a run. Raises what the test raises."""
         attempt = Attempt(FaultPlan(), given=given)
         outcome = attempt.run(self.body)
         _fail(outcome)
@@ -318,7 +316,7 @@ class _Hunt:
             raise
 
     def _end_if_fatal(self) -> None:
-        """Raises what is fatal as it was at first: Hypothesis raises it again and again, and writes on it each time."""
+        """Raises a fatal error in its first form: Hypothesis raises it again and again, and adds to it each time."""
         if self.fatal is not None:
             traceback, notes = self.fatal_at
             self.fatal.__notes__ = [*notes]
@@ -360,7 +358,7 @@ class _Hunt:
             )
 
     def _as_moves(self, hit: Attempt) -> tuple[Attempt, Outcome]:
-        """What a search found, as few named moves."""
+        """The find of a search, as few named moves."""
         recorded = hit.run(self.body, record=True)
         kind = recorded.kind
         if kind is None:

@@ -44,7 +44,7 @@ class SimLock:
         sleeper = Sleeper("a lock, event, condition or queue")
         self._waiters.append(sleeper)
         if self._strands.block(sleeper, None if timeout < 0 else timeout):
-            return True  # whoever released it handed it over
+            return True  # the thread that released it handed it over
         self._waiters.remove(sleeper)
         return False
 
@@ -134,7 +134,7 @@ class SimRLock:
 
 
 def simulated_lock(strands: Strands, real: Any) -> SimLock | SimRLock:
-    """What stands for a lock that was made before the simulation."""
+    """Stands for a lock that was made before the simulation."""
     return SimLock(strands, yields=True) if type(real) is _PLAIN else SimRLock(strands)
 
 
@@ -152,7 +152,7 @@ def outlives(maker: FrameType) -> bool:
 
 
 def blocking_patches(strands: Strands, now: Callable[[], float]) -> list[tuple[Any, str, object]]:
-    """What to put in place of the standard library's own while a simulation runs: module, name, replacement."""
+    """The replacements in the standard library while a simulation runs: module, name, replacement."""
     real, real_rlock = threading.Lock, threading.RLock
 
     def make_lock() -> Any:

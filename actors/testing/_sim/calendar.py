@@ -51,4 +51,4 @@ def _virtual_module() -> ModuleType:
 
 
 CALENDAR: Mapping[int, object] = {id(datetime): VirtualDatetime, id(real): _virtual_module()}
-"""What stands for the real class and the real module, by their identity."""
+"""The stand-ins for the real class and the real module, by their identity."""

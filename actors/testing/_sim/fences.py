@@ -1,10 +1,10 @@
 """Fences around a simulation: what would make a run unrepeatable is virtual inside, or refused.
 
 Inside means: in code that an actor, a task or a simulated thread runs. The test's own code keeps the real clock and the
-real randomness, but it
-must not start threads, for they would reach into the simulation from outside. The same holds of what modules have
-imported by name (`from time import time`). Libraries in `site-packages` keep what they imported by name, and so does a
-function that imports `datetime` itself; running twice and comparing (`--sim-determinism`) finds what those do.
+real randomness, but it must not start threads: they would reach into the simulation from outside. The same holds for
+names that modules have imported (`from time import time`). Libraries in `site-packages` keep the names that they
+imported, and so does a function that imports `datetime` itself; `--sim-determinism`, which runs a test twice and
+compares, finds the effects of those.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _RANDOM = (
     "weibullvariate",
 )
 _PROCESSES = ("fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "spawnv", "spawnve", "system")
-"""What starts a process. `multiprocessing` and the rest of `os` come by way of these."""
+"""The functions that start a process. `multiprocessing` and the rest of `os` use these."""
 _LOOKUPS = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex", "getnameinfo")
 _CLOCKS = ("clock_gettime", "clock_gettime_ns")
 _BLOCKING_ACTOR = 'let an actor with `host="thread"` do the work'
@@ -72,7 +72,7 @@ _SEEDED = "draw from `self.runtime.random`, which the simulation seeds"
 
 _active: list[Fences] = []
 _refusals: dict[tuple[Any, str], tuple[object, Callable[..., Any]]] = {}
-"""What stands for a refused call, beside the real one: there are many, and every run needs them all."""
+"""The stand-ins for refused calls, beside the real ones: there are many, and every run needs them all."""
 
 
 @contextmanager
@@ -131,7 +131,7 @@ class Fences:
         return simulated_local(made) if type(made) is LOCAL else simulated_lock(self._runtime.strands, made)
 
     def _rename_in_new_modules(self) -> None:
-        """What was imported meanwhile has by its own names what stood in the place of the standard library's."""
+        """Modules that were imported meanwhile hold the replacements under their own names."""
         if len(sys.modules) == self._modules:
             return
         originals = {id(getattr(owner, name)): original for owner, name, original in self._kept}
@@ -216,8 +216,8 @@ class Fences:
         return [*patches, *self._drawing()]
 
     def _drawing(self) -> list[tuple[Any, str, object]]:
-        """Drawing inside would make the example depend on the schedule. Where Hypothesis was never imported, nobody
-        can.
+        """Drawing inside would make the example depend on the schedule. Without Hypothesis imported there is nothing to
+        fence.
         """
         found: list[tuple[Any, str, object]] = []
         for module, owner, name in (
@@ -324,7 +324,7 @@ def _refusal(real: Callable[..., Any], text: str, instead: str) -> Callable[...,
 
 
 def _join(thread: threading.Thread, timeout: float | None = None) -> None:
-    """A simulated thread ends when nothing is left for it to do; nobody can wait for it."""
+    """A simulated thread ends when nothing is left for it to do; nothing waits for it."""
     raise SimulationError("Thread.join() inside a simulation: wait for a future or for the end of the actor instead")
 
 

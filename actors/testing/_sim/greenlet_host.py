@@ -1,8 +1,8 @@
-"""The thread host of a simulation: each incarnation on a greenlet, so that what blocks lets virtual time pass.
+"""The thread host of a simulation: each incarnation on a greenlet, so that virtual time passes while code blocks.
 
-To Python each is a thread (`_sim.threads`), and its coroutines run on an event loop of its own (`_sim.strand_loop`). To
-C code all are the one they run in: what it keeps for each thread, such as a `threading.local` that was made before the
-simulation and is no global name of the user's, they share.
+To Python each is a thread (`_sim.threads`), and its coroutines run on an event loop of its own (`_sim.strand_loop`). C
+code sees one thread. So the greenlets share its data for each thread, such as a `threading.local` that was made before
+the simulation and is not a global name of the user's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class GreenletHost(ThreadHost):
         return self.workers.get(strand) if strand is not None else None
 
     def close(self) -> None:
-        """What is left is ended by the simulation, which counts it first."""
+        """The simulation ends the greenlets that are left, and counts them first."""
 
 
 class GreenletWorker(Worker):
@@ -59,7 +59,7 @@ class GreenletWorker(Worker):
             self._strands.resume(self._strand)
 
     def join(self, timeout: float) -> None:
-        """A greenlet ends when its lane is chosen; nobody waits for it."""
+        """A greenlet ends when its lane is chosen; nothing waits for it."""
 
     def _work(self) -> None:
         try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Errand:
-    """Whom a carrier works for at present, as the loop asks it."""
+    """The work of a carrier at present, as the loop asks for it."""
 
     __slots__ = ("carrier",)
 
@@ -52,7 +52,7 @@ class SimLoopHost(LoopHost):
             self._runtime.control.append((self._look, (cell,)))
 
     def _look(self, cell: Cell) -> None:
-        """A turn with nothing to do runs no code of the user's: it is no step, and nothing to choose."""
+        """A turn with nothing to do runs no code of the user's: it does not count as a step, and is not chosen."""
         if cell.pending is not None or cell.queue or cell.urgent:
             self._sim.push(cell.attached.lane, cell)
         else:
@@ -79,7 +79,7 @@ class SimLoopHost(LoopHost):
         context, errand = Context(), Errand()
         context.run(current_lane.set, errand)
         carrier = errand.carrier = context.run(CoroutineRunner, self, self._loop)
-        # The first step of a carrier runs nobody's code: it is no step of any actor.
+        # The first step of a carrier runs no code of an actor: it does not count as a step.
         self._sim.take_back(self._sim.outside)._run()  # type: ignore[union-attr]
         return carrier
 

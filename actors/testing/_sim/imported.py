@@ -1,4 +1,4 @@
-"""What modules of the user's have in their global names and no patch of the standard library reaches.
+"""Global names of the user's modules that no patch of the standard library reaches.
 
 That is what they imported by name (`from time import monotonic`), and the locks and `threading.local`s they made when
 they were imported.
@@ -35,7 +35,7 @@ class _Found(NamedTuple):
 
 
 _found: list[_Found] = []
-"""What was found last: nearly always the modules are those of the run before."""
+"""The names found last: nearly always the modules are those of the run before."""
 
 
 def imported(identities: Iterable[int]) -> tuple[Name, ...]:

@@ -1,4 +1,4 @@
-"""Makes the faults of a plan happen, and keeps the evidence."""
+"""Makes the faults of a plan happen, and records them."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ Armed = tuple[tuple[int, Fault], ...]
 
 
 class Fired(NamedTuple):
-    """Evidence: this fault happened."""
+    """A fault that happened, with its time and place."""
 
     place: int
-    """Where it stands in the plan, from 0."""
+    """Its index in the plan, from 0."""
     fault: Fault
     at: float
     path: str
     number: int | None
-    """The message it happened at."""
+    """The number of the message at which it happened; `None`: at none."""
 
 
 class Injector:
-    """Counts what happens to the targets of a plan, and says when it is a fault's turn."""
+    """Counts the events at the targets of a plan, and says when a fault is due."""
 
     def __init__(self, plan: FaultPlan, journal: Journal) -> None:
         self.plan = plan
@@ -58,7 +58,7 @@ class Injector:
         self.named: set[int] = set()
         """The places of the faults whose pattern some actor matched."""
         self.raised: list[BaseException] = []
-        """What faults made: an error that is one of these is ours, whatever it says of itself."""
+        """The errors that faults made: only these objects are errors of a fault."""
         self.healed = False
         self._hung: list[Future[None]] = []
         self._timers: list[TimerHandle] = []
@@ -176,7 +176,7 @@ class Injector:
                 future.set(None)
 
     def close(self) -> None:
-        """Takes its timers back: at the end of a run they are nobody's orphans."""
+        """Cancels its timers: at the end of a run they do not count as orphans."""
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()

@@ -56,9 +56,9 @@ class SimReply:
     def __init__(self, journal: Journal, cell: Cell, number: int, inner: Reply, asker: Cell | None) -> None:
         self._journal = journal
         self.asker = asker
-        """Who asks; `None`: somebody outside."""
+        """The actor that asks; `None`: code outside of any actor."""
         self.cell = cell
-        """Who was asked."""
+        """The actor that was asked."""
         self.number = number
         self.inner = inner
         self.muted = False
@@ -87,7 +87,7 @@ class SimReply:
 
 
 class Journal:
-    """Writes down what happens. Cells, queues and replies call it; oracles read it."""
+    """Records every observation. Cells, queues and replies call it; oracles read it."""
 
     def __init__(self, loop: SimLoop) -> None:
         self.loop = loop
@@ -171,13 +171,13 @@ class Journal:
             self.open.pop(number, None)
 
     def deliver_delayed(self) -> None:
-        """What a fault holds back comes now."""
+        """Delivers the messages that a fault holds back."""
         for timer in list(self.delayed.values()):
             timer._run()
             timer.cancel()
 
     def refused(self, path: str, message: object, why: str, envelope: Envelope | None) -> None:
-        """Nobody handles it."""
+        """A message is not handled."""
         number = envelope.number if isinstance(envelope, SimEnvelope) and why != "late_reply" else None
         self.note(DeadLettered, path, number, type(message).__qualname__, why)
         if number is not None:

@@ -1,4 +1,4 @@
-"""Lanes: what is ready to run, by whose it is."""
+"""Lanes: the steps that are ready to run, by their owner."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from actors._core.cell import Cell
 from actors._name import NAME
 
 Item = Handle | Cell
-"""What can run next: a callback of the loop, or a turn of an actor."""
+"""A step that can run next: a callback of the loop, or a turn of an actor."""
 
 OUTSIDE = ""
 """The name of the lane of everything that belongs to no actor: the test's own tasks, the runtime's services."""
 
 
 class Lane:
-    """What waits to run on behalf of one actor, first come first served. Lives as long as the simulation.
+    """The steps that wait to run on behalf of one actor, first come, first served. Lives as long as the simulation.
 
     Its order is never changed: messages of one sender keep their order (supervision rule 33), and so does what asyncio
     assumes of
@@ -32,7 +32,7 @@ class Lane:
         self.steps = 0
         """How many steps this actor has taken."""
         self.queue: deque[tuple[int, Item]] = deque()
-        """What waits, each with its arrival number; unused while the schedule is plain first come, first served."""
+        """The waiting steps, each with its arrival number; unused if the schedule is plain first come, first served."""
         self.level = 0
         """Lanes of a higher level go first; set by moves."""
         self.rank = 0.0
@@ -52,7 +52,7 @@ class HasLane(Protocol):
 
 
 current_lane: ContextVar[HasLane | None] = ContextVar(f"{NAME}_current_lane", default=None)
-"""Whose work the running code is, where it belongs to no actor: that of a client of a workload, or of a carrier."""
+"""The owner of the running code, if it does not belong to an actor: a client of a workload, or a carrier."""
 
 
 class Scheduler(Protocol):

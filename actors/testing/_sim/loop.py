@@ -1,4 +1,4 @@
-"""The event loop of a simulation: virtual time, one thread, and a scheduler that chooses what runs next."""
+"""The event loop of a simulation: virtual time, one thread, and a scheduler that chooses the next step."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class SimLoop(asyncio.BaseEventLoop):
         self.turn_of: Callable[[Any], None] = _no_host
         """Runs one turn of a cell; the host puts itself here."""
         self.escaped: Callable[..., None] = _no_runtime
-        """What becomes of an exit that a callback raised; the runtime puts its own way here."""
+        """Takes an exit that a callback raised; the runtime puts its own function here."""
         self.after_step: list[Callable[[], None]] = []
         """Called after every step; what they raise ends `run`."""
         self.failure: BaseException | None = None
         """Raised from `run` after the step that set it: for failures found where an actor would swallow them."""
         self.errors: list[dict[str, Any]] = []
-        """What callbacks raised, and other complaints of asyncio."""
+        """The exceptions of callbacks, and other reports of asyncio."""
         self.steps = 0
         self.trace: list[str] = []
         """The path of the lane of every step."""
@@ -106,7 +106,7 @@ class SimLoop(asyncio.BaseEventLoop):
         lane.queue.append((self._arrived, item))
 
     def take_back(self, lane: Lane) -> Item:
-        """What was pushed last, in this lane, does not run after all: whoever takes it runs it himself."""
+        """Takes out what was pushed last in this lane. The loop does not run it: the caller does."""
         if self._plain:
             return self._fifo.pop()[1]
         item = lane.queue.pop()[1]
@@ -130,7 +130,7 @@ class SimLoop(asyncio.BaseEventLoop):
             self.push(lane, item)
 
     def _next(self) -> tuple[Lane, Item] | None:
-        """What the scheduler wants to run; `None`: nothing can, or time has to move first."""
+        """The lane that the scheduler wants to run; `None`: none can, or time must move first."""
         if self._plain:
             return self._fifo.popleft() if self._fifo else None
         if not self._waiting:
@@ -379,7 +379,7 @@ class SimLoop(asyncio.BaseEventLoop):
         return self._closed
 
     def drain(self) -> None:
-        """Runs what can run without time passing, whoever asks and whatever it raises: for taking a run down."""
+        """Runs what can run without time passing, whatever it raises: for taking a run down."""
         steps = self.steps
         while self.steps - steps < 10_000:
             try:

@@ -1,14 +1,12 @@
-"""What a simulation saw: the seam between the simulation and its oracles.
+"""The observations of a simulation, from which its oracles judge.
 
-Records are taken where things happen (the life of a cell, its queue, its replies, the events of the runtime), never
-from what a supervisor
-says it decided. The one exception is a delay with jitter, which nobody else knows: `BackedOff` and `Noted` carry the
-supervisor's own events.
+A record is taken where a thing happens (the life of a cell, its queue, its replies, the events of the runtime), and not
+from the decisions that a supervisor reports. The one exception is a delay with jitter, which only the supervisor knows:
+`BackedOff` and `Noted` carry the supervisor's own events.
 
 Every record begins with `at` (virtual seconds) and `step` (how many scheduling decisions were made before). `path` is
-the actor it is about.
-`number` identifies a message within one run; it is the same for one message from `Sent` to its end, through stash,
-restart and redelivery.
+the actor that the record is about. `number` identifies a message within one run; it is the same from `Sent` to the end
+of the message, through stash, restart and redelivery.
 """
 
 from __future__ import annotations
@@ -103,7 +101,7 @@ class Exited(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """The cell is gone for good: its name is free, what waited is a dead letter."""
+    """The actor has terminated: its name is free, its waiting messages are dead letters."""
 
     at: float
     step: int
@@ -215,7 +213,7 @@ class Sent(NamedTuple):
     """The path of the sender; `None`: from outside any actor."""
     message_type: str
     asked: bool
-    """Whether somebody waits for an answer."""
+    """Whether the sender waits for an answer."""
 
 
 class Taken(NamedTuple):
@@ -249,7 +247,7 @@ class Handled(NamedTuple):
 
 
 class DeadLettered(NamedTuple):
-    """Nobody handled a message, or nobody took an answer; `why` as in `actors.DeadLetter.reason`, or `quarantined`."""
+    """A message was not handled, or an answer not taken; `why` as in `actors.DeadLetter.reason`, or `quarantined`."""
 
     at: float
     step: int

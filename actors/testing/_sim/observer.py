@@ -51,7 +51,7 @@ NOTHING_AIMED: dict[tuple[type[Fault], ...], tuple[tuple[int, Fault], ...]] = di
 
 
 class Attached:
-    """What the simulation keeps of one cell."""
+    """The data of the simulation about one cell."""
 
     __slots__ = ("aimed", "lane", "raising")
 
@@ -65,7 +65,7 @@ class Attached:
 
 
 def is_user_message(envelope: Envelope) -> bool:
-    """Whether somebody sent it, rather than a timer or the runtime."""
+    """Whether an actor or the test sent it, and not a timer or the runtime."""
     return type(envelope) is SimEnvelope and not isinstance(envelope.message, Timed | _ActorStop)
 
 

@@ -19,7 +19,7 @@ LATER = 1.0
 
 
 class Raising:
-    """What the code of one actor raises. Made only where a fault of the plan names the actor."""
+    """The exceptions that faults raise in the code of one actor. Made only if a fault of the plan names the actor."""
 
     def __init__(self, cell: Cell, injector: Injector, armed: dict[Place, Armed]) -> None:
         self._cell = cell

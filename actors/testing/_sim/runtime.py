@@ -27,7 +27,7 @@ from actors.testing._sim.strands import Sleeper, Strands
 from actors.testing.errors import LoopFailure
 
 EPOCH = 1_700_000_000.0
-"""What the wall clock of every simulation begins at, in seconds since 1970."""
+"""The start of the wall clock of every simulation, in seconds since 1970."""
 
 
 class SimClock:
@@ -92,7 +92,7 @@ class SimRuntime(Runtime):
         self.thread_host = GreenletHost(self, self.strands)
 
     def abort(self) -> None:
-        """Is over, in whatever state; nobody may start anything any more."""
+        """Ends the runtime in any state; nothing can be started any more."""
         _running.discard(self)
         self._why_not = "its simulation is over"
 
@@ -125,23 +125,23 @@ class SimRuntime(Runtime):
             future.remove_done_callback(wake)
 
     def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> None:
-        """Begins a simulated thread that is no actor of ours; the name is also that of its lane."""
+        """Starts a simulated thread that does not belong to an actor; the name is also that of its lane."""
         self.strands.start(work, self.loop.lane(name), name, outside=outside)
 
     def numbered(self, name: str) -> str:
-        """The name with a number that nobody else has."""
+        """The name with a number that makes it unique."""
         self._strand_numbers += 1
         return f"{name}-{self._strand_numbers}"
 
     def in_thread(self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        """What `asyncio.to_thread` asks for, in a coroutine of `loop`."""
+        """Stands for `asyncio.to_thread`, in a coroutine of `loop`."""
         future: asyncio.Future[Any] = loop.create_future()
         context = copy_context()
 
         def work() -> None:
             try:
                 result = context.run(func, *args)
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
+            except BaseException as error:  # noqa: BLE001 - the coroutine that awaits the future gets it
                 loop.call_soon_threadsafe(_settle, future, None, error, context=context)
             else:
                 loop.call_soon_threadsafe(_settle, future, result, None, context=context)

@@ -1,8 +1,7 @@
-"""Schedulers: who goes next. One object serves one run.
+"""Schedulers: they choose the lane that goes next. One object serves one run.
 
-First come first served with named moves is what is replayed and shrunk; the others search. A search runs fast and
-records nothing: when it has
-found something, the same seed is run again under a `Recorder`, which writes the run down as moves.
+First come, first served with named moves is replayed and shrunk; the others search. A search runs fast and records
+nothing: when it has found a failure, the same seed is run again under a `Recorder`, which writes the run down as moves.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from actors.testing._sim.lanes import Lane, Scheduler
 from actors.testing.errors import BadSchedule
 
 LENGTH = 200
-"""The guess at the number of steps of a run where nobody knows better."""
+"""The number of steps of a run that is assumed where none is given."""
 
 
 SEARCHES = ("random", "pct3", "pos", "lag", "pct5", "lag2")
@@ -43,7 +42,7 @@ class Moved:
     def __init__(self, schedule: Schedule) -> None:
         self.plain = not schedule
         self.lanes: Mapping[str, Lane] = {}
-        """All there are, by path: whoever makes the loop puts them here."""
+        """All lanes, by path: put here by the code that makes the loop."""
         self._by_path: dict[str, list[tuple[int, Move]]] = {}
         for index, move in enumerate(schedule.moves):
             self._by_path.setdefault(move.path, []).append((index, move))
@@ -144,10 +143,10 @@ class PCT:
 
 
 class Lag:
-    """First come, first served, but at a few random steps the one that would run becomes the last: what one named move
-    does.
+    """First come, first served, but at a few random steps the one that would run becomes the last, as by one
+    named move.
 
-    Finds what needs a single actor to stop at a single place for long.
+    Finds bugs that need one actor to stop at one place for long.
     """
 
     plain = False
@@ -220,7 +219,7 @@ class Recorder:
 
 
 class Strategy:
-    """A kind of search and its seed, as a value: makes a fresh scheduler for each run."""
+    """A kind of search and its seed, as a value. It makes a new scheduler for each run."""
 
     KINDS: ClassVar[dict[str, Callable[[int, int], Scheduler]]] = {
         "fifo": lambda seed, length: Fifo(),
@@ -250,9 +249,9 @@ class Strategy:
 
 
 def portfolio(count: int, seed: int, length: int = LENGTH) -> tuple[Strategy, ...]:
-    """`count` searches, first come first served once and then each kind in turn: none of them finds everything.
+    """Returns `count` searches: first come, first served once, then each kind in turn. No kind finds every bug.
 
-    `length` is a guess at the number of steps of a run.
+    `length` is the assumed number of steps of a run.
     """
     found = [Strategy("fifo")]
     found += [Strategy(SEARCHES[index % len(SEARCHES)], seed + index, length) for index in range(count - 1)]

@@ -81,7 +81,7 @@ class StrandLoop(asyncio.BaseEventLoop):
         """There are no sockets."""
 
     def step_aside(self) -> Callable[[], None]:
-        """What the thread knows of this loop is put away while its strand waits; returns what puts it back."""
+        """Puts the thread's data of this loop away while its strand waits; returns a function that puts it back."""
         task = asyncio.current_task(self)
         hooks = sys.get_asyncgen_hooks()
         if task is not None:
@@ -121,7 +121,7 @@ class StrandLoop(asyncio.BaseEventLoop):
 
 
 class _Selector:
-    """What asyncio's loop waits by."""
+    """The selector by which asyncio's loop waits."""
 
     def __init__(self, loop: StrandLoop) -> None:
         self._loop = loop
@@ -157,7 +157,7 @@ refuse_outside(StrandLoop)
 
 
 def loop_patches(runtime: SimRuntime) -> list[tuple[Any, str, object]]:
-    """What to put in place of asyncio's own while a simulation runs: module, name, replacement."""
+    """The replacements in asyncio while a simulation runs: module, name, replacement."""
     strands = runtime.strands
     real_new, real_set = asyncio.new_event_loop, asyncio.set_event_loop
     real_cancel: Callable[[asyncio.AbstractEventLoop], None] = runners._cancel_all_tasks  # type: ignore[attr-defined]

@@ -34,7 +34,7 @@ class Sleeper:
 
     def __init__(self, what: str) -> None:
         self.what = what
-        """What it waits for, for people."""
+        """The object that it waits for, in words."""
         self.woken = False
         """Whether what it waits for has come."""
         self.over = False
@@ -53,7 +53,7 @@ class Strand(greenlet):  # type: ignore[misc]
         self.name = name
         self.number = strands.number()
         self.thread: Thread | None = None
-        """What `threading.current_thread()` is in it, once it was asked."""
+        """The value of `threading.current_thread()` in it, once it was asked for."""
         self.sleeper: Sleeper | None = None
         self.running: RunsInStrand | None = None
         """The event loop that runs in it."""
@@ -65,7 +65,7 @@ class Strand(greenlet):  # type: ignore[misc]
             self._task()
         except GreenletExit:
             return
-        except BaseException as error:  # noqa: BLE001 - a real thread would end alone, with a note nobody reads
+        except BaseException as error:  # noqa: BLE001 - a real thread would end alone, with a note on stderr
             self._strands.loop.call_exception_handler({"message": f"thread {self.name}", "exception": error})
         finally:
             self._strands.alive.pop(self, None)
@@ -114,7 +114,7 @@ class Strands:
             _set_running_loop(self.loop)
 
     def leave(self) -> None:
-        """The running strand gives way until somebody resumes it."""
+        """The running strand gives way until it is resumed."""
         strand = self.current
         assert strand is not None
         back = None if strand.running is None else strand.running.step_aside()
@@ -135,14 +135,14 @@ class Strands:
     # Waiting
 
     def block(self, sleeper: Sleeper, seconds: float | None) -> bool:
-        """Blocks whoever calls until the sleeper is woken, or for `seconds`; returns whether it was woken.
+        """Blocks the caller until the sleeper is woken, or for `seconds`; returns whether it was woken.
 
         In a strand the rest goes on meanwhile. In the test's own code, outside of everything, the simulation runs until
         then.
 
         Raises:
             FenceError: on the loop, where nothing may block
-            DeadlockFailure: nobody can wake it any more
+            DeadlockFailure: nothing can wake it any more
             NeverHappened: the test waits without a limit, and others go on and on
         """
         if sleeper.woken:
@@ -178,7 +178,7 @@ class Strands:
         return sleeper.woken
 
     def wake(self, sleeper: Sleeper) -> None:
-        """What it waits for has come."""
+        """Ends the wait of the sleeper."""
         if not sleeper.woken and not sleeper.over:
             sleeper.woken = True
             self._end(sleeper)

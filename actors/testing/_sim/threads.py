@@ -1,4 +1,4 @@
-"""Who a simulated thread is, and what is its own: `threading.current_thread()`, `get_ident()` and `threading.local`.
+"""The identity and the local values of a simulated thread: `current_thread()`, `get_ident()`, `threading.local`.
 
 Only what Python asks by these names: the C code of `threading.local` knows threads of the machine, of which all
 simulated ones are the same. So one that is made while a simulation runs, or is a global name of a module of the user's,
@@ -19,7 +19,7 @@ LOCAL = threading.local
 
 
 class SimThread(threading.Thread):
-    """What `threading.current_thread()` is in a simulated thread: a name and a number."""
+    """The value of `threading.current_thread()` in a simulated thread: a name and a number."""
 
     def __init__(self, strand: Strand) -> None:
         super().__init__(name=strand.name, daemon=True)
@@ -30,7 +30,7 @@ class SimThread(threading.Thread):
         return self._strand_number
 
     def is_alive(self) -> bool:
-        """Whoever can ask is in it."""
+        """True: only code that runs in it can ask."""
         return True
 
 
@@ -44,7 +44,7 @@ class SimLocal(_threading_local.local):
 
 
 def simulated_local(real: threading.local) -> SimLocal:
-    """What stands for one that was made before the simulation. Outside of simulated threads its values are the same."""
+    """Stands for a local made before the simulation. Outside of simulated threads its values are the same."""
     made: SimLocal = SimLocal()
     implementation = object.__getattribute__(made, "_local__impl")
     ((key, (thread, _)),) = implementation.dicts.items()
@@ -53,7 +53,7 @@ def simulated_local(real: threading.local) -> SimLocal:
 
 
 def thread_patches(strands: Strands) -> list[tuple[Any, str, object]]:
-    """What to put in place of `threading`'s own while a simulation runs: module, name, replacement."""
+    """The replacements in `threading` while a simulation runs: module, name, replacement."""
     real_thread, real_ident = threading.current_thread, threading.get_ident
 
     def current_thread() -> threading.Thread:

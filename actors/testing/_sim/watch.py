@@ -1,6 +1,6 @@
-"""The watch: whatever blocks for real inside a simulation would block for ever, since nobody else runs.
+"""The watch: code that really blocks inside a simulation would block for ever, since nothing else runs.
 
-A lock that was made before the simulation, and is no global name of a module, is a real one. When a simulated thread
+A lock that was made before the simulation, and is not a global name of a module, is a real one. When a simulated thread
 holds it and another one wants it, the process stands still. A thread of its own looks now and then; when a run has
 neither moved on nor used the processor it sends the main thread a signal, which ends the wait with an error.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOOKS = 5
 """How often in a row nothing must have moved."""
 SIGNAL = getattr(signal, "SIGURG", None)
-"""One that nobody uses and that does nothing by itself; there is none where signals do not end a wait."""
+"""A signal that has no other use and no effect by itself; None where signals do not end a wait."""
 _process_time = time.process_time
 _DEBUGGERS = ("bdb", "pdb", "code")
 
@@ -52,7 +52,7 @@ class Watch:
             self._interrupt = signal.signal(signal.SIGINT, self._interrupted)
         if not self._under_way:
             self._under_way = True
-            # Not a `threading.Thread`: one that only looks is nobody's to count, or to wait for.
+            # Not a `threading.Thread`: a thread that only looks must not be counted, nor waited for.
             _thread.start_new_thread(self._look, ())
 
     def end(self) -> None:
@@ -104,7 +104,7 @@ def _nothing() -> None:
 
 
 def _debugged(thread: int) -> bool:
-    """Whether somebody sits at a debugger, who may take all the time there is."""
+    """Whether a debugger runs: a person may take any time."""
     frame = sys._current_frames().get(thread)
     while frame is not None:
         if frame.f_globals.get("__name__") in _DEBUGGERS:

@@ -15,21 +15,21 @@ from actors.testing._sim.runtime import SimRuntime
 
 
 class Client(NamedTuple):
-    """Whoever makes one call."""
+    """The client that makes one call."""
 
     lane: Lane
 
 
 class Workload:
-    """`n` calls, one every so often. A call is done when it has an answer, be it an exception."""
+    """`n` calls, one every `every` virtual seconds. A call is done when it has an answer or an exception."""
 
     def __init__(self, runtime: SimRuntime, name: str, call: Callable[[int], object], n: int, every: float) -> None:
         self.name = name
         self.n = n
         self.results: dict[int, Any] = {}
-        """What the calls returned, by their number (from 0)."""
+        """The results of the calls, by their number (from 0)."""
         self.errors: dict[int, BaseException] = {}
-        """What the calls raised."""
+        """The exceptions of the calls, by their number."""
         self._runtime = runtime
         self._call = call
         self._begun: list[int] = []
@@ -40,7 +40,7 @@ class Workload:
 
     @property
     def done(self) -> int:
-        """How many calls have ended, well or not."""
+        """How many calls have ended, with a result or an exception."""
         return len(self.results) + len(self.errors)
 
     @property
@@ -49,12 +49,12 @@ class Workload:
         return [number for number in self._begun if number not in self.results and number not in self.errors]
 
     def close(self) -> None:
-        """No further call is begun: at the end of a run its timers are nobody's orphans."""
+        """Begins no further call: at the end of a run its timers do not count as orphans."""
         for timer in self._timers:
             timer.cancel()
 
     def leave(self) -> None:
-        """Clients that still do something of their own are called off: they are the test's, and nobody's orphans."""
+        """Cancels the clients that still run code of their own: they belong to the test and do not count as orphans."""
         for task in self._tasks:
             task.cancel()
 
@@ -63,7 +63,7 @@ class Workload:
         self._runtime.start_strand(lambda: self._run(number), f"{self.name}-{number}", outside=True)
 
     def _run(self, number: int) -> None:
-        """The client's own strand: it may block. What it returns is awaited where it can be."""
+        """Runs in the client's own strand, and may block. An awaitable result is awaited."""
         context = Context()
         context.run(current_lane.set, Client(self._runtime.loop.lane(f"{self.name}-{number}")))
         try:

@@ -9,7 +9,7 @@
     weighted(weights)      what more than half of the weight of the votes is for
     first_past(n)          what is the first to have n votes, in the order they came (first past the post)
 
-Abstentions are no votes and count for nothing, not for the quorum either. A tie is a result, and so
+Abstentions are not votes and do not count, not for the quorum either. A tie is a result, and so
 is a vote that decides nothing. A participant that crashes or does not answer in time abstains, with the reason
 in the ruling. The counting is pure; only `first_past` looks at the order. Bounds: one message a participant, one
 deadline.
@@ -207,7 +207,7 @@ class Poll(NamedTuple):
 
     question: object
     options: tuple[Hashable, ...]
-    """What may be voted for; empty: anything."""
+    """The options of the vote; empty: any answer."""
 
 
 class Abstain(NamedTuple):
@@ -227,7 +227,7 @@ class Ruling(NamedTuple):
 
     @property
     def option(self) -> Hashable | None:
-        """What was decided; None if nothing was."""
+        """The winning option; None: there is none."""
         return self.outcome.option if isinstance(self.outcome, Decided) else None
 
 

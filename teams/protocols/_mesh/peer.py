@@ -76,7 +76,7 @@ class _Wish:
     rounds: dict[ActorRef[Any], int] = field(default_factory=dict)
     """How often each peer was asked: an answer to an earlier question says nothing any more."""
     missing: dict[ActorRef[Any], int] = field(default_factory=dict)
-    """Whose consent is still to come, and which incarnation was asked for it."""
+    """The peers whose consent is missing, each with the incarnation that was asked for it."""
     acting: bool = False
 
 
@@ -206,7 +206,7 @@ class Peer(Actor):
     def intend(
         self, action: object, resource: str, *, priority: int = 0, within: float | None = None
     ) -> Future[IntentionOutcome]:
-        """What `PeerRef.intend` does, for the peer's own handlers, which await it."""
+        """The same as `PeerRef.intend`, for the peer's own handlers, which await it."""
         message = Intend(action, resource, priority, within)
         _given(self.path, message)
         future: Future[Any] = Future(self.runtime.park)
@@ -310,7 +310,7 @@ class Peer(Actor):
         )
 
     def _give_way(self, announcement: Announcement) -> None:
-        """What consenting means for the intentions that wait here: they need that peer's consent from now on."""
+        """The effect of a consent on the intentions that wait here: they need that peer's consent from now on."""
         for wish in self._wishes.values():
             if self.conflicts(wish.intention, announcement.intention):
                 self._ask(wish, announcement.by)

@@ -1,4 +1,4 @@
-"""What the topics keep through crashes and kills: who subscribes, what waits, what was published, what came back."""
+"""The data that the topics keep through crashes and kills: subscribers, waiting events, publications, results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDED = 1_000
 
 
 class TopicRoute(NamedTuple):
-    """Who hears of a topic."""
+    """The subscribers of a topic."""
 
     subscriptions: tuple[TopicSubscription, ...]
     steps: bool
@@ -49,7 +49,7 @@ class Board(Outbox[EventDelivery | UndoDelivery]):
         self.ended: dict[str, ChainOutcome] = {}
 
     def route(self, topic: str) -> TopicRoute:
-        """Who hears of a topic, in the order in which they subscribed."""
+        """The subscribers of a topic, in the order in which they subscribed."""
         found = self.routes.get(topic)
         if found is None:
             heard = (each.heard(topic) for each in self.subscribers.values())

@@ -31,7 +31,7 @@ class ChainStep:
 
 @dataclass(frozen=True, slots=True)
 class ChainFailure:
-    """What made a chain fail."""
+    """The cause of the failure of a chain."""
 
     topic: str
     subscriber: str | None
@@ -58,7 +58,7 @@ class ChainOutcome:
     steps: tuple[ChainStep, ...]
     """The completed steps, in the order in which they were completed."""
     failure: ChainFailure | None = None
-    """What made it fail; None: it was completed."""
+    """The cause of its failure; None: it was completed."""
     undone: tuple[ChainStep, ...] = ()
     """The steps that were undone, in the order in which they were: the reverse."""
     not_undone: tuple[NotUndone, ...] = ()
@@ -74,7 +74,7 @@ class Undo:
     event: Event
     """The event that was handled."""
     result: object
-    """What its handler returned."""
+    """The value that its handler returned."""
     correlation_id: str
     failure: ChainFailure
     """Why the chain failed."""
@@ -104,7 +104,7 @@ class UndoDelivery(Delivery):
 
 
 class Chain:
-    """What is known of one chain.
+    """The known facts about one chain.
 
     *under way* - *failed* (steps that have begun may end) - *undoing* - *ended*. It is under way until nothing of it is
     open; it fails with the first step that fails for good, or at its deadline.
@@ -193,5 +193,5 @@ class Chain:
 
     @property
     def under_way(self) -> tuple[str, ...]:
-        """Who has not finished."""
+        """The subscribers that have not finished."""
         return tuple(dict.fromkeys(subscriber.path for _, subscriber in self.open))

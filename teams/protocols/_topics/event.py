@@ -38,26 +38,26 @@ def new_id(random: random.Random) -> str:
 
 
 def topic_fault(topic: object) -> str | None:
-    """What is wrong with a topic; None: nothing."""
+    """The fault of a topic; None: there is none."""
     if isinstance(topic, str) and _WORDS.fullmatch(topic):
         return None
     return f"a topic is words with dots between them, such as 'order.received', not {topic!r}"
 
 
 def pattern_fault(pattern: object) -> str | None:
-    """What is wrong with a topic or a pattern of topics; None: nothing."""
+    """The fault of a topic or a pattern of topics; None: there is none."""
     if isinstance(pattern, str) and _PATTERN.fullmatch(pattern):
         return None
     return f"a pattern is a topic in which '*' may stand for one word and '**' for many, not {pattern!r}"
 
 
 def topic_faults(place: str, *topics: object) -> list[SpecFault]:
-    """What is wrong with topics."""
+    """The faults of topics."""
     return [SpecFault(place, fault) for fault in map(topic_fault, topics) if fault is not None]
 
 
 def topic_pattern_faults(place: str, *patterns: object) -> list[SpecFault]:
-    """What is wrong with topics or patterns of topics."""
+    """The faults of topics or patterns of topics."""
     return [SpecFault(place, fault) for fault in map(pattern_fault, patterns) if fault is not None]
 
 

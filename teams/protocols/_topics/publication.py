@@ -74,7 +74,7 @@ class Publication:
         self.replies: list[Reply] = []
 
     def report(self, *, duplicate: bool = False) -> Published:
-        """What is known so far."""
+        """The outcome so far."""
         return Published(self.event.id, self.subscribers, dict(self.handled), dict(self.undelivered), duplicate)
 
 

@@ -68,7 +68,7 @@ class Subscriber:
         self.subscriptions: list[TopicSubscription] = []
         self.waiting: deque[EventDelivery] = deque()
         self.out: dict[EventDelivery, None] = {}
-        """What it has been given, and what it gets again after a while."""
+        """The events that it was given, and those that it gets again after a while."""
         self.spent = 0
         """Over how many events, one after another, it failed as often as it may."""
         self.quarantined = False
@@ -92,6 +92,6 @@ class Subscriber:
         return 1 if self.spent else terms.attempts
 
     def info(self) -> SubscriberInfo:
-        """What others may know of it."""
+        """The public view of the subscriber."""
         patterns = tuple(each.pattern for each in self.subscriptions)
         return SubscriberInfo(self.path, patterns, len(self.waiting), len(self.out), self.quarantined)
