@@ -31,7 +31,9 @@ def _overdue(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
         if member.life is Life.DOWN and member.want is Want.REST and member.incarnation and not member.closed | kept:
             yield 18, f"{member.id} closed: it is at rest"
     for member in model.dropped.values():
-        yield 18, f"{member.id} closed: it has terminated"
+        # While the supervisor ends, the cell of a child that comes again with it waits for that.
+        if not (model.mode is Mode.ENDING and model.keeps(member.id)):
+            yield 18, f"{member.id} closed: it has terminated"
     yield from _ending(model) if model.mode is Mode.ENDING else _going_on(model, passed)
 
 

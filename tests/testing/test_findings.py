@@ -512,3 +512,18 @@ def test_a_restart_that_was_refused_does_not_count_against_the_siblings() -> Non
         "OVlVveTlJDuqDGGYXq9m8Ov4IMmij2qSv95QTp9YipUYQtmrBnqTpN8orhZzENZn_8N0ly41xDgIc5zL1kAtpjwSuZpnp3uW09G0iD9ZWeTF"
         "_AtQBBM-"
     ).run()
+
+
+def test_a_dropped_child_whose_end_ends_its_supervisor_may_come_again_with_it() -> None:
+    """Guards the model of rule 18: the place of the child is in the spec, so its cell waits for the next incarnation of
+    the supervisor.
+    """
+    below = supervisor(
+        "b",
+        child("a", Puppet, restart="transient", backoff=None, args={"stop": "slow"}),
+        child("b", Puppet, restart="temporary", backoff=None, significant=True),
+        restart="transient",
+        backoff=None,
+        auto_shutdown="all_significant",
+    )
+    Trial(supervisor("root", below), (Line(5.75, "root/b/b", "crash"),)).run()
