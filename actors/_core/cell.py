@@ -341,6 +341,7 @@ class Cell:
         """Has the host give the cell a turn. From any thread."""
         self.idle = False
         if self.closed:
+            self.idle = True  # so that every late sender comes here
             self._refuse_waiting()
         else:
             self.host.ready(self)
@@ -408,7 +409,7 @@ class Cell:
         runtime = self.runtime
         queue, table, actor, incarnation = self.queue, self.table, self.actor, self.incarnation
         take, control, observed = queue.popleft, runtime.control, runtime.observed or self.trace is not None
-        left = limit = self.host.slice
+        left, limit, blocks = self.host.slice, self.host.slice, self.host.blocks
         while left and self.open:
             try:
                 envelope = self.urgent.popleft() if self.urgent else take()
@@ -433,6 +434,8 @@ class Cell:
             else:
                 if type(result) is CoroutineType:
                     self.host.drive(self, envelope, result, own)
+                elif blocks and getattr(envelope, "settled", False):
+                    self.came_late(incarnation)
                 else:
                     if not bare and envelope.reply is not None:
                         answer(self, envelope, result)
@@ -502,6 +505,7 @@ class Cell:
         """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program."""
         hand_on(error)
         if getattr(envelope, "settled", False):
+            self.came_late(incarnation)
             return
         if incarnation == self.incarnation and type(envelope.message) not in _OF_THE_SYSTEM_LANE:
             self.unproductive += 1
@@ -543,8 +547,13 @@ class Cell:
         dead_letter(self, envelope.message, "unhandled", envelope)
 
     def skipped(self) -> None:
-        """The message being handled was the tick of a timer that is cancelled: it is not handled, and no progress."""
+        """The message being handled was the tick of a timer that is cancelled: it does not count as progress."""
         self.unproductive += 1
+
+    def came_late(self, incarnation: int) -> None:
+        """A handler that overran its time limit in a thread has ended. The fate of its message is decided already."""
+        if incarnation == self.incarnation:
+            self.unproductive += 1
 
     def take_reply(self) -> Reply | None:
         """Takes the duty to answer the message being handled from its handler."""

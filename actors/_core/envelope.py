@@ -66,11 +66,14 @@ class Envelope:
         """The same message for the next incarnation: how its first handler ends, in a thread that was left behind, does
         not matter to it.
         """
-        copy = type(self)(self.message, self.sender, self.reply, self.deadline, self.correlation_id)
+        copy = self._copied()
         for name in ("crashes", "quiet"):
             if hasattr(self, name):
                 setattr(copy, name, getattr(self, name))
         return copy
+
+    def _copied(self) -> Envelope:
+        return type(self)(self.message, self.sender, self.reply, self.deadline, self.correlation_id)
 
     def __repr__(self) -> str:
         return f"<Envelope {type(self.message).__qualname__} from {self.sender.path if self.sender else 'outside'}>"
@@ -91,5 +94,5 @@ class BareEnvelope(Envelope):
         self.message = message
         self.sender = sender
 
-    def again(self) -> Envelope:
+    def _copied(self) -> Envelope:
         return Envelope(self.message, self.sender)

@@ -71,7 +71,10 @@ class ThreadHost:
             result, error = self._here().run(handler, context), None
         except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
             result, error = None, raised
-        cell.settle(envelope, result, error, incarnation)
+        if getattr(envelope, "settled", False):
+            cell.came_late(incarnation)
+        else:
+            cell.settle(envelope, result, error, incarnation)
 
     def drive_life(self, cell: Cell, hooks: Hooks, done: Done) -> None:
         error: BaseException | None = None

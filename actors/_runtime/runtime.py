@@ -135,6 +135,7 @@ class Runtime:
         """The actor whose turn held the loop until the runtime was given up."""
         self._ending = threading.Lock()
         self._stopped: Future[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
         self.context: Context
         """Every incarnation gets a copy of this context, and not of the context of the code that caused its start."""
         self.loop: asyncio.AbstractEventLoop
@@ -277,10 +278,11 @@ class Runtime:
             done: Future[None] = Future()
             done.set(None)
             return done
-        if not self._why_not:
-            self._why_not = "it is stopping"
+        if self._stopping is None and not self._stopped.done():
+            # Asked for first, noted second: a Ctrl-C in between must not leave a stop that was never begun.
             with contextlib.suppress(RuntimeStopped):  # it has lost its loop, which the future says
                 self.control_call(self._stop)
+            self._why_not = self._why_not or "it is stopping"
         return self._stopped
 
     def kill(self) -> None:
@@ -290,7 +292,7 @@ class Runtime:
                 self.control_call(self._kill_all)
 
     def _stop(self) -> None:
-        if self._lost is None:
+        if self._lost is None and self._stopping is None:
             self._stopping = self.loop.create_task(self._shut_down(), name=f"{self.name}-stop")
 
     async def _shut_down(self) -> None:

@@ -32,6 +32,8 @@ OK = 0
 FAILED = 1
 HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """The terminal is closed. None: the system has no such signal (Windows)."""
+LOOK = 0.5
+"""Seconds after which the main thread looks for signals, if nothing has happened."""
 PATIENCE = 5.0
 """Seconds a killed tree may take to end before the process leaves without it: a handler that holds the loop."""
 
@@ -189,12 +191,15 @@ class RunLoop:
     def _next(self) -> Ended | GaveUpWaiting | None:
         """Waits for the next notice and does what it asks for; returns the end, if that is what came."""
         every = self._view.every if self._broken is None else None
+        # Never without a limit: a signal that comes just before the wait interrupts nothing, and its handler runs at
+        # the end of the wait.
         try:
-            notice = self._inbox.get(timeout=PATIENCE if self.killed is not None else every)
+            notice = self._inbox.get(timeout=PATIENCE if self.killed is not None else every or LOOK)
         except queue.Empty:
             if self.killed is not None:
                 return GaveUpWaiting(self.killed)
-            self._view.refresh()
+            if every is not None:
+                self._view.refresh()
             return None
         match notice:
             case Ended():

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import Actor, Crashed, Quarantined, Redelivered, StartFailed
+from actors._core.envelope import BareEnvelope
 from supervisors import child, start, supervisor
 from tests.actors.cast import Host, Player, crash, stage
 from tests.support import World, in_loop
@@ -308,3 +309,11 @@ async def test_what_an_actor_keeps_goes_with_it_for_good() -> None:
         await root.terminate_child("voter")
         voter = await root.start_child(child("voter", Voter))
         assert await voter.call("votes") == []
+
+
+def test_a_bare_message_put_back_keeps_its_count_of_crashes() -> None:
+    """Otherwise a message that overruns its time limit on a thread is handed on once more than `redeliver` says."""
+    envelope = BareEnvelope("x", None)
+    envelope.crashes, envelope.quiet = 2, True
+    again = envelope.again()
+    assert (again.message, again.crashes, again.quiet, hasattr(again, "settled")) == ("x", 2, True, False)
