@@ -201,7 +201,7 @@ def function(name: str, *body: str) -> str:
 
 
 @given(outer=st.lists(DECISION, max_size=6), inner=st.lists(DECISION, max_size=6))
-def test_complexity_is_one_and_one_for_each_decision_of_the_function_itself(outer: Body, inner: Body) -> None:
+def test_complexity_is_one_plus_the_decisions_of_the_function_itself(outer: Body, inner: Body) -> None:
     """Guards the measure: what stands in a nested function counts there and nowhere else."""
     nested = function("inner", *(text for text, _ in inner))
     source = function("outer", nested, *(text for text, _ in outer))

@@ -63,7 +63,7 @@ async def test_rule_23_start_child_twice_is_already_started_with_the_ref() -> No
 
 
 @in_loop
-async def test_rule_23_a_child_that_is_stopped_is_already_present_until_it_is_deleted() -> None:
+async def test_rule_23_a_stopped_child_is_already_present_until_it_is_deleted() -> None:
     """Rule 23: its spec is still there."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (_, root):
@@ -90,7 +90,7 @@ async def test_rule_23_terminate_child_is_idempotent() -> None:
 
 
 @in_loop
-async def test_rule_23_terminate_child_answers_when_the_child_is_gone_and_its_messages_are_dead_letters() -> None:
+async def test_rule_23_terminate_child_waits_and_late_messages_are_dead_letters() -> None:
     """Rule 23: stopped for good; who asks it from then on hears so."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (w, root):
@@ -121,7 +121,7 @@ async def test_rule_23_restart_child_and_delete_child_refuse_a_running_child() -
 
 
 @in_loop
-async def test_rule_23_whoever_does_not_exist_is_not_found() -> None:
+async def test_rule_23_a_child_that_does_not_exist_is_not_found() -> None:
     """Rule 23: by every operation."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (_, root):
@@ -136,7 +136,7 @@ async def test_rule_23_whoever_does_not_exist_is_not_found() -> None:
 
 @pytest.mark.parametrize("id", [None, 7, ["a"], {}, pytest.param(object(), id="object"), b"a"], ids=repr)
 @in_loop
-async def test_rule_23_an_id_that_is_no_string_is_not_found_and_harms_nobody(id: Any) -> None:
+async def test_rule_23_an_id_that_is_not_a_string_is_not_found_without_harm(id: Any) -> None:
     """Rule 23: bad input gets a typed error; it must not crash the supervisor and everything below it."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (w, root):
@@ -153,7 +153,7 @@ async def test_rule_23_an_id_that_is_no_string_is_not_found_and_harms_nobody(id:
 )
 @pytest.mark.parametrize("dynamic", [False, True])
 @in_loop
-async def test_rule_23_start_child_with_nonsense_is_a_spec_error_and_harms_nobody(what: Any, dynamic: bool) -> None:
+async def test_rule_23_start_child_with_nonsense_is_a_spec_error_without_harm(what: Any, dynamic: bool) -> None:
     """Rules 23 and 24: it names what it was given; everything goes on."""
     play = Play()
     template = child("t", Worker, args={"play": play}, restart="temporary", backoff=None)
@@ -167,7 +167,7 @@ async def test_rule_23_start_child_with_nonsense_is_a_spec_error_and_harms_nobod
 
 @pytest.mark.parametrize("specs", [(None,), ("a",), (7, 8), (Worker,), ({"id": "a"},)], ids=repr)
 @in_loop
-async def test_rule_23_update_specs_with_nonsense_is_a_spec_error_and_harms_nobody(specs: Any) -> None:
+async def test_rule_23_update_specs_with_nonsense_is_a_spec_error_without_harm(specs: Any) -> None:
     """Rules 23 and 24: nothing is touched."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (_, root):
@@ -291,7 +291,7 @@ async def test_rule_23_a_child_may_use_the_api_of_its_own_supervisor() -> None:
 
 
 @in_loop
-async def test_rule_23_a_message_that_is_no_request_is_unhandled_and_harms_nobody() -> None:
+async def test_rule_23_a_message_that_is_not_a_request_is_unhandled_without_harm() -> None:
     """Bad input: an error for the asker, a dead letter for the rest."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (w, root):
@@ -303,7 +303,7 @@ async def test_rule_23_a_message_that_is_no_request_is_unhandled_and_harms_nobod
 
 
 @in_loop
-async def test_rule_23_a_request_nobody_waits_for_is_carried_out_all_the_same() -> None:
+async def test_rule_23_a_request_is_carried_out_though_its_caller_gave_up() -> None:
     """A caller that gives up on its answer does not hurt the supervisor when the answer comes."""
     play = Play()
     play.starts["b"] = play.held
@@ -321,7 +321,7 @@ async def _await(asked: Any) -> object:
 
 
 @in_loop
-async def test_rule_24_a_class_that_cannot_be_found_fails_the_start_of_its_child_alone() -> None:
+async def test_rule_24_a_class_that_is_not_found_fails_its_own_child_alone() -> None:
     """Rule 24: an import is first tried at the start, and its failure is the child's."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (_, root):

@@ -94,7 +94,7 @@ async def test_rule_21_a_siblings_restart_does_not_count(restart: Any) -> None:
 
 
 @in_loop
-async def test_rule_21_a_subtree_that_reached_its_goal_ends_as_a_transient_child_does() -> None:
+async def test_rule_21_a_subtree_that_reached_its_goal_ends_as_transient_ones_do() -> None:
     """Rule 21: `shutdown` is expected, so its own supervisor leaves it at that, and may end for it in turn."""
     play = Play()
     inner = supervisor(
@@ -113,7 +113,7 @@ async def test_rule_21_a_subtree_that_reached_its_goal_ends_as_a_transient_child
 
 
 @in_loop
-async def test_rule_22_combinations_that_can_never_work_are_refused_with_both_names() -> None:
+async def test_rule_22_impossible_combinations_are_refused_with_both_names() -> None:
     """Rule 22: when the spec is built, not when it runs."""
     play = Play()
     with pytest.raises(SpecError, match=r"significant.*permanent"):
@@ -125,7 +125,7 @@ async def test_rule_22_combinations_that_can_never_work_are_refused_with_both_na
 
 
 @in_loop
-async def test_rule_22_a_running_supervisor_refuses_what_could_not_have_been_built() -> None:
+async def test_rule_22_a_running_supervisor_refuses_an_impossible_combination() -> None:
     """Rule 22: a child given later is held to the same."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (_, root):

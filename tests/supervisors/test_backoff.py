@@ -72,13 +72,13 @@ def test_equal_jitter_keeps_half_of_the_delay(attempt: int, seed: int) -> None:
 
 
 @given(st.floats(1, 100), st.integers(0, 99))
-def test_decorrelated_jitter_draws_between_initial_and_three_times_the_last(previous: float, seed: int) -> None:
+def test_decorrelated_jitter_is_between_initial_and_three_times_the_last(previous: float, seed: int) -> None:
     """Decorrelated jitter looks at the delay before, not at the attempt."""
     drawn = exponential(1, cap=1000, jitter="decorrelated").delay(7, previous, random.Random(seed))
     assert 1 <= drawn <= 3 * previous
 
 
-def test_the_default_is_exponential_from_a_tenth_to_thirty_seconds_with_full_jitter() -> None:
+def test_the_default_is_exponential_from_0_1_to_30_s_with_full_jitter() -> None:
     """Rule 11 names the default."""
     default = exponential()
     assert (default.initial, default.cap, default.factor, default.jitter) == (0.1, 30, 2, "full")

@@ -179,7 +179,7 @@ async def test_rule_9_a_supervisor_may_have_a_budget_of_its_own_too() -> None:
 
 
 @in_loop
-async def test_rule_10_giving_up_stops_the_children_in_reverse_and_exits_abnormally() -> None:
+async def test_rule_10_giving_up_stops_children_in_reverse_and_exits_abnormally() -> None:
     """Rule 10: in order, and with a reason that is not a shutdown."""
     play = Play()
     children = [worker(play, id) for id in "abc"]
@@ -268,7 +268,7 @@ async def test_rule_11_the_attempts_start_again_after_reset_after_of_being_up() 
 
 
 @in_loop
-async def test_rule_11_the_default_is_exponential_from_a_tenth_of_a_second_with_full_jitter() -> None:
+async def test_rule_11_the_default_is_exponential_from_0_1_s_with_full_jitter() -> None:
     """Rule 11: not a hot loop."""
     play = Play()
     async with running(supervisor("root", child("a", Worker, args=(play,)), max_restarts=None)) as (w, root):
@@ -366,7 +366,7 @@ async def test_rule_12_a_shutdown_cancels_a_wait_at_once(strategy: Any) -> None:
 
 
 @in_loop
-async def test_rule_12_terminating_the_child_that_a_group_waits_for_lets_the_group_go_on() -> None:
+async def test_rule_12_a_group_goes_on_when_the_child_it_waits_for_is_terminated() -> None:
     """Rules 12 and 16: the wait is measured anew when its reason is gone."""
     play = Play()
     children = [worker(play, "a", backoff=constant(50)), worker(play, "b", backoff=constant(3))]

@@ -53,7 +53,7 @@ def restarts(tree: SupervisorSpec) -> dict[str, int | None]:
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=5))
-def test_most_restarts_are_the_product_of_the_budgets_above_less_the_first_start(limits: list[int]) -> None:
+def test_most_restarts_are_the_product_of_the_budgets_less_the_first_start(limits: list[int]) -> None:
     """Guards the formula: (m1 + 1)(m2 + 1)...(mn + 1) - 1 down a chain of supervisors."""
     tree: SupervisorSpec | None = None
     for depth, limit in enumerate(limits):
@@ -111,9 +111,7 @@ def test_a_budget_of_its_own_stands_in_place_of_the_supervisors() -> None:
         ("one_for_all", {"a": 7, "b": 7, "c": 0}),
     ],
 )
-def test_a_group_adds_the_budgets_of_those_whose_restart_takes_the_child_along(
-    strategy: str, expected: dict[str, int]
-) -> None:
+def test_a_group_adds_the_budgets_of_members_that_restart_the_child(strategy: str, expected: dict[str, int]) -> None:
     """Guards the sum: `a` has 2 of its own, `b` shares 5, and `c` is temporary and never comes back."""
     tree = supervisor(
         "root",
@@ -126,7 +124,7 @@ def test_a_group_adds_the_budgets_of_those_whose_restart_takes_the_child_along(
     assert restarts(tree) == {f"root/{id}": number for id, number in expected.items()}
 
 
-def test_a_supervisors_own_budget_limits_how_often_what_is_below_it_begins_anew() -> None:
+def test_a_supervisors_own_budget_limits_how_often_its_subtree_restarts() -> None:
     """Guards the product where a supervisor has a budget as a child: (3 + 1)(1 + 1) - 1."""
     tree = supervisor("root", supervisor("a", child("w", Worker), max_restarts=3, own_budget=budget(1)), max_restarts=9)
     assert restarts(tree) == {"root/a/w": 7}
@@ -147,7 +145,7 @@ def test_partitions_live_through_the_restarts_of_their_supervisor() -> None:
 # Stopping
 
 
-def test_stop_times_add_up_down_the_order_and_the_longest_counts_in_parallel() -> None:
+def test_stop_times_add_up_in_order_and_the_longest_counts_in_parallel() -> None:
     """Guards the longest shutdown: 2 + (3 + 4) in order, and 5 for any number of instances; 1 s to kill each."""
     tree = supervisor(
         "root",
@@ -311,7 +309,7 @@ class Ready(Supervisor):
     own_children = True
 
 
-def test_children_that_come_with_a_class_are_not_remarked_on_but_what_is_below_them_is() -> None:
+def test_findings_skip_the_children_of_a_class_but_not_what_is_below_them() -> None:
     """Guards against useless findings: the class decides how they are restarted."""
     below = supervisor("below", child("w", Worker, backoff=None), max_restarts=None)
     done = child("done", Worker, restart="transient", significant=True)

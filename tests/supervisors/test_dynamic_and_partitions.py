@@ -115,7 +115,7 @@ async def test_extra_arguments_are_laid_over_those_of_the_template() -> None:
 
 
 @in_loop
-async def test_a_terminated_child_of_a_template_is_gone_and_terminating_it_again_is_no_error() -> None:
+async def test_terminating_a_child_of_a_template_removes_it_and_is_idempotent() -> None:
     """Rule 23: idempotent; an id that never was is not found."""
     play = Play()
     async with running(dynamic_supervisor("root", worker(play, "t"))) as (_, root):
@@ -154,7 +154,7 @@ async def test_a_template_may_be_a_tree() -> None:
 
 
 @in_loop
-async def test_a_dynamic_supervisor_is_served_while_a_thousand_children_come_and_go() -> None:
+async def test_a_dynamic_supervisor_keeps_nothing_of_a_thousand_ended_children() -> None:
     """Nothing of those that are gone is kept."""
     play = Play()
     async with running(dynamic_supervisor("root", worker(play, "t", restart="temporary"))) as (w, root):
@@ -174,7 +174,7 @@ async def _started(asked: Any) -> Any:
 
 
 @in_loop
-async def test_a_partition_supervisor_has_a_child_for_each_partition_and_restarts_it() -> None:
+async def test_a_partition_supervisor_restarts_its_one_child_for_each_partition() -> None:
     """The ids are numbers in a row; each is an ordinary child."""
     play = Play()
     async with running(partition_supervisor("root", worker(play, "t"), partitions=3)) as (w, root):
@@ -184,7 +184,7 @@ async def test_a_partition_supervisor_has_a_child_for_each_partition_and_restart
 
 
 @in_loop
-async def test_equal_keys_go_to_the_same_partition_whatever_happens_to_the_others() -> None:
+async def test_equal_keys_go_to_the_same_partition_whatever_others_do() -> None:
     """The choice depends on the key and the number of partitions alone: not on who runs at the moment."""
     play = Play()
     template = worker(play, "t", backoff=constant(9))

@@ -85,7 +85,7 @@ def test_rule_1_two_children_asked_for_start_one_after_another() -> None:
     assert edge.take_log() == ["+b"]
 
 
-def test_rule_2_a_failed_first_start_stops_the_others_in_reverse_and_fails_the_supervisor() -> None:
+def test_rule_2_a_failed_start_fails_the_supervisor_and_stops_the_others() -> None:
     """Nothing is left behind, and the error names the child and its cause."""
     edge = edge_of("a", "b", "c", automatic=False)
     edge.come_up("a")
@@ -100,7 +100,7 @@ def test_rule_2_a_failed_first_start_stops_the_others_in_reverse_and_fails_the_s
     assert edge.ended.error.reason == BOOM
 
 
-def test_rule_2_retry_start_puts_a_first_start_under_backoff_and_the_next_child_waits() -> None:
+def test_rule_2_retry_start_backs_off_a_start_and_the_next_child_waits() -> None:
     """One unreachable database at boot need not fail the application."""
     database = worker("db", retry_start=True, backoff=constant(5))
     edge = edge_of(database, "b", automatic=False)
@@ -124,7 +124,7 @@ def test_rule_2_retried_first_starts_count_in_the_budget() -> None:
     assert isinstance(edge.ended.error.reason, RestartLimitExceeded)
 
 
-def test_rule_3_a_child_that_declines_is_kept_and_a_temporary_one_is_dropped() -> None:
+def test_rule_3_a_child_that_declines_is_kept_but_dropped_if_temporary() -> None:
     """IgnoreStart is not a failure."""
     edge = edge_of("a", worker("t", restart="temporary"), "b", automatic=False)
     edge.decline("a")
@@ -139,7 +139,7 @@ def test_rule_3_a_child_that_declines_is_kept_and_a_temporary_one_is_dropped() -
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
 @pytest.mark.parametrize("reason", [Normal(), Shutdown(), Shutdown("done")], ids=str)
-def test_rule_5_an_exit_that_asks_for_no_restart_never_touches_the_siblings(strategy: str, reason: Normal) -> None:
+def test_rule_5_an_exit_without_a_restart_never_touches_the_siblings(strategy: str, reason: Normal) -> None:
     """Not even under one_for_all."""
     edge = edge_of("a", worker("t", restart="transient"), worker("x", restart="temporary"), strategy=strategy)
     edge.crash("t", reason)
@@ -217,7 +217,7 @@ def test_rule_7_an_exit_during_a_group_restart_merges_into_it() -> None:
     assert edge.ended is None
 
 
-def test_rule_7_a_crash_of_a_member_the_attempt_had_started_is_a_fresh_cause() -> None:
+def test_rule_7_a_crash_of_a_member_that_was_just_started_is_a_fresh_cause() -> None:
     """It is counted, and what the attempt had brought up stops in reverse."""
     edge = edge_of("a", "b", "c", strategy="one_for_all", max_restarts=2, period=60)
     edge.automatic = False
@@ -285,7 +285,7 @@ def test_rule_8_waiting_does_not_move_the_window() -> None:
     assert isinstance(edge.ended, ExitSelf)
 
 
-def test_rule_8_a_restart_leaves_the_window_when_its_child_was_up_for_the_period() -> None:
+def test_rule_8_a_restart_leaves_the_window_once_its_child_ran_a_period() -> None:
     """Then the next one is allowed."""
     edge = edge_of("a", max_restarts=1, period=10)
     for _ in range(5):
@@ -328,7 +328,7 @@ def test_rule_9_a_spent_own_budget_drops_the_child_or_escalates() -> None:
     assert edge.ended.reason == RestartLimitExceeded("/root", "flaky", 0, None, BOOM)
 
 
-def test_rule_10_giving_up_stops_in_reverse_and_exits_with_an_abnormal_reason() -> None:
+def test_rule_10_giving_up_stops_in_reverse_and_exits_abnormally() -> None:
     """The reason says who, where, how often and why."""
     edge = edge_of("a", "b", "c", max_restarts=0, period=7)
     edge.crash("b")
@@ -535,7 +535,7 @@ def test_rule_17_children_stop_one_by_one_in_reverse() -> None:
     assert edge.ended == ExitSelf(Shutdown())
 
 
-def test_rule_18_a_starting_child_is_stopped_too_before_the_supervisor_ends() -> None:
+def test_rule_18_a_starting_child_is_stopped_before_the_supervisor_ends() -> None:
     """A shutdown during a start leaves no orphan."""
     edge = edge_of("a", "b", automatic=False)
     edge.come_up("a")
@@ -582,7 +582,7 @@ def test_rule_21_which_end_of_a_significant_child_counts(restart: str, reason: N
     assert len(edge.events(AutoShutdown)) == ends
 
 
-def test_rule_21_all_significant_waits_for_the_last_and_one_that_backs_off_is_alive() -> None:
+def test_rule_21_all_significant_waits_for_a_last_child_that_backs_off() -> None:
     """A child waiting for a restart counts as alive."""
     edge = edge_of(significant("a"), significant("b"), "c", auto_shutdown="all_significant")
     edge.crash("a", BOOM)
@@ -632,7 +632,7 @@ def test_rule_23_terminate_is_idempotent_and_an_unknown_id_is_not_found() -> Non
         edge.engine.get_child_spec("ghost")
 
 
-def test_rule_23_a_stopped_child_restarts_in_a_fresh_cell_and_can_be_deleted() -> None:
+def test_rule_23_a_stopped_child_restarts_in_a_new_cell_and_can_be_deleted() -> None:
     """Its old cell was closed: those who watched it have been told."""
     edge = edge_of("a", "b")
     edge.terminate("a")
@@ -644,7 +644,7 @@ def test_rule_23_a_stopped_child_restarts_in_a_fresh_cell_and_can_be_deleted() -
     assert edge.states() == {"b": "running"}
 
 
-def test_rule_23_a_failing_start_child_leaves_nothing_behind_and_costs_no_budget() -> None:
+def test_rule_23_a_failing_start_child_leaves_nothing_and_costs_no_budget() -> None:
     """The caller learns of it; that is enough."""
     edge = edge_of("a", max_restarts=0)
     edge.automatic = False
@@ -799,7 +799,7 @@ def test_one_exit_among_many_costs_the_same_as_among_few() -> None:
 # Two things at once
 
 
-def test_terminate_child_takes_a_member_out_of_the_group_restart_that_stops_it() -> None:
+def test_terminate_child_takes_a_member_out_of_its_group_restart() -> None:
     """It was told to stop for good: the restart must not bring it back."""
     edge = edge_of("a", "b", strategy="one_for_all")
     edge.automatic = False
@@ -811,7 +811,7 @@ def test_terminate_child_takes_a_member_out_of_the_group_restart_that_stops_it()
     assert edge.states() == {"a": "running", "b": "stopped"}
 
 
-def test_a_group_restart_does_not_bring_back_a_child_that_is_being_terminated() -> None:
+def test_a_group_restart_does_not_start_a_child_that_is_being_terminated() -> None:
     """The same two, the other way round."""
     edge = edge_of("a", "b", strategy="one_for_all")
     edge.automatic = False
@@ -831,7 +831,7 @@ def test_the_next_child_starts_only_when_a_terminated_starting_one_is_gone() -> 
     assert edge.take_log() == ["+b"]
 
 
-def test_a_child_removed_while_it_backs_off_ages_out_of_the_window_by_the_clock() -> None:
+def test_a_child_removed_in_its_backoff_leaves_the_window_by_the_clock() -> None:
     """Rule 8, for a child that goes straight from its wait."""
     edge = edge_of("a", worker("b", backoff=constant(500)), max_restarts=1, period=10)
     edge.crash("b")

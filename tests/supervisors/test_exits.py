@@ -98,7 +98,7 @@ async def test_the_table_of_exits(restart: str, way: Callable[[ActorRef[Any]], N
     ids=lambda value: getattr(value, "__name__", value),
 )
 @in_loop
-async def test_rule_5_an_exit_that_asks_for_no_restart_never_touches_the_siblings(
+async def test_rule_5_an_exit_without_a_restart_never_touches_the_siblings(
     strategy: Any, restart: Any, way: Callable[[ActorRef[Any]], None]
 ) -> None:
     """Rule 5: not even under one_for_all, and not even when it was a crash."""

@@ -81,7 +81,7 @@ async def test_rule_15_where_a_failed_restart_goes_on(strategy: Any, log: str) -
 
 
 @in_loop
-async def test_rule_15_a_retry_of_a_group_waits_for_its_backoff_with_the_rest_stopped() -> None:
+async def test_rule_15_a_group_stays_stopped_during_the_backoff_of_its_retry() -> None:
     """Rules 12 and 15: one_for_all stops again what it had started, waits, and starts all."""
     play = Play()
     children = [worker(play, "a"), worker(play, "b", backoff=constant(5))]

@@ -202,7 +202,7 @@ async def test_the_table_of_exits_holds_on_every_host(kind: Any) -> None:
 
 
 @in_loop
-async def test_rule_17_a_thread_that_blocks_in_its_stop_is_left_behind_after_its_grace() -> None:
+async def test_rule_17_a_thread_that_blocks_in_its_stop_is_left_after_its_grace() -> None:
     """Rules 17 and 18: the siblings still stop, in order."""
     play = Play()
     free = threading.Event()

@@ -105,7 +105,7 @@ async def test_a_restarted_supervisor_and_its_children_keep_their_refs() -> None
 
 
 @in_loop
-async def test_a_request_that_waits_in_the_queue_of_a_killed_supervisor_is_served_by_the_next_one() -> None:
+async def test_a_queued_request_to_a_killed_supervisor_is_served_by_the_next_one() -> None:
     """Rule 26 for requests: they are messages like any other."""
     play = Play()
     inner = supervisor("s", worker(play, "x"), backoff=None)

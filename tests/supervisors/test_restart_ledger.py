@@ -152,7 +152,7 @@ async def test_rule_30_the_ledger_does_not_keep_messages_alive() -> None:
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
 @in_loop
-async def test_rule_30_the_ledger_has_one_entry_for_each_incarnation_that_was_replaced(strategy: Any) -> None:
+async def test_rule_30_the_ledger_has_one_entry_for_each_replaced_incarnation(strategy: Any) -> None:
     """Rule 30: it adds up: entries restarted = incarnations - 1, for every child."""
     play = Play()
     children = [worker(play, id) for id in "abc"]

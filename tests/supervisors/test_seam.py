@@ -42,7 +42,7 @@ def test_a_foreign_actors_that_was_imported_before_is_found_out_too(tmp_path: Pa
     assert "ImportError: letitcrash needs its own package 'actors'" in done.stderr
 
 
-def test_a_folder_called_actors_without_code_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_a_folder_called_actors_without_code_does_not_hide_the_package(tmp_path: Path) -> None:
     """A namespace package gives way to a real one further along the path."""
     (tmp_path / "actors").mkdir()
     done = python("import supervisors; print(supervisors.start.__name__)", tmp_path)

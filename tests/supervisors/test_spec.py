@@ -150,7 +150,7 @@ class Moved(OnLoop):
     host = "thread"
 
 
-def test_an_actor_that_is_made_for_one_host_is_refused_on_the_other_with_all_other_faults() -> None:
+def test_an_actor_on_the_wrong_host_is_refused_with_all_other_faults() -> None:
     """Guards what has no locks because it is on the loop: in a thread it would break now and then."""
     found = faults(lambda: child("w", OnLoop, host="thread", significant=True))
     assert len(found) == 2
@@ -160,7 +160,7 @@ def test_an_actor_that_is_made_for_one_host_is_refused_on_the_other_with_all_oth
     assert child("w", Moved, host="loop").start is Moved
 
 
-def test_an_actor_named_by_its_module_is_refused_on_the_wrong_host_where_it_is_imported() -> None:
+def test_a_class_from_a_module_is_refused_on_the_wrong_host_at_its_import() -> None:
     """Guards trees in files: before the import the class is unknown."""
     tree = supervisor("root", child("w", f"{__name__}:OnLoop", host="thread"))
     (found,) = unresolved(tree)

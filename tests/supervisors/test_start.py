@@ -70,7 +70,7 @@ async def test_rule_1_start_child_answers_only_when_the_child_has_started() -> N
 
 
 @in_loop
-async def test_rule_1_requests_that_come_meanwhile_do_not_start_the_next_child_early() -> None:
+async def test_rule_1_requests_during_a_start_do_not_start_the_next_child_early() -> None:
     """Rule 1: two children asked for come up one after the other, whatever else is asked or crashes."""
     play = Play()
     play.starts["b"] = play.held
@@ -87,7 +87,7 @@ async def test_rule_1_requests_that_come_meanwhile_do_not_start_the_next_child_e
 
 
 @in_loop
-async def test_rule_2_a_failed_first_start_undoes_the_others_in_reverse_and_fails_the_tree() -> None:
+async def test_rule_2_a_failed_start_stops_others_in_reverse_and_fails_the_tree() -> None:
     """Rule 2: the error names the child, carries the cause, and nothing is left behind."""
     play = Play()
     play.starts["c"] = boom
@@ -138,7 +138,7 @@ async def test_rule_2_a_constructor_that_raises_is_a_failed_start_too() -> None:
 
 
 @in_loop
-async def test_rule_2_a_name_that_is_taken_fails_the_start_and_stays_with_its_owner() -> None:
+async def test_rule_2_a_taken_name_fails_the_start_and_stays_with_its_owner() -> None:
     """Rule 2: the second owner of a name does not come up, and undoing it must not take the name away."""
     play = Play()
     async with running(supervisor("first", worker(play, "a", name="one"))) as (w, first):
@@ -150,7 +150,7 @@ async def test_rule_2_a_name_that_is_taken_fails_the_start_and_stays_with_its_ow
 
 
 @in_loop
-async def test_rule_2_retry_start_puts_a_first_start_under_backoff_and_the_next_child_waits() -> None:
+async def test_rule_2_retry_start_backs_off_a_start_and_the_next_child_waits() -> None:
     """Rule 2: one unreachable database at boot need not fail the whole application."""
     play = Play()
     play.starts["db"] = failing(2)
@@ -212,7 +212,7 @@ async def test_rule_2_a_failed_start_child_leaves_no_trace() -> None:
 
 
 @in_loop
-async def test_rule_3_a_child_that_declines_is_kept_and_a_temporary_one_is_dropped() -> None:
+async def test_rule_3_a_child_that_declines_is_kept_but_dropped_if_temporary() -> None:
     """Rule 3: IgnoreStart fails nothing; the spec of a temporary child goes."""
     play = Play()
     play.starts = {"a": decline, "t": decline}

@@ -105,7 +105,7 @@ def test_a_runtime_that_does_not_run_is_a_typed_error() -> None:
         pass
 
 
-def test_a_failing_start_raises_when_the_block_is_entered_and_leaves_nothing() -> None:
+def test_a_failing_start_raises_at_the_with_statement_and_leaves_nothing() -> None:
     """Rule 2, as a script sees it."""
     play = Play()
     play.starts["b"] = boom

@@ -75,7 +75,7 @@ async def test_rule_17_children_stop_one_by_one_in_reverse_start_order(stop: Any
 
 
 @in_loop
-async def test_rule_17_a_child_that_ignores_its_stop_is_killed_after_its_own_grace() -> None:
+async def test_rule_17_a_child_that_ignores_its_stop_is_killed_after_its_grace() -> None:
     """Rule 17: tell, wait, kill, and wait until it is gone, for each in turn."""
     play = Play()
     play.stops = {"a": hang, "b": hang}
@@ -124,7 +124,7 @@ async def test_rule_17_infinity_waits_as_long_as_it_takes() -> None:
 
 
 @in_loop
-async def test_rule_17_the_defaults_are_five_seconds_for_a_worker_and_infinity_for_a_supervisor() -> None:
+async def test_rule_17_the_default_is_5_s_for_a_worker_infinity_for_a_supervisor() -> None:
     """Rule 17: a subtree may take the sum of what is in it."""
     play = Play()
     play.stops = {"x": hang, "y": hang}
@@ -141,7 +141,7 @@ async def test_rule_17_the_defaults_are_five_seconds_for_a_worker_and_infinity_f
 
 
 @in_loop
-async def test_rule_17_a_supervisor_with_a_grace_of_seconds_is_killed_with_all_below() -> None:
+async def test_rule_17_a_supervisor_past_its_grace_is_killed_with_its_subtree() -> None:
     """Rules 17 and 20: the grace of the subtree ends those of its members."""
     play = Play()
     play.stops["y"] = hang
@@ -156,7 +156,7 @@ async def test_rule_17_a_supervisor_with_a_grace_of_seconds_is_killed_with_all_b
 
 @pytest.mark.parametrize("act", [boom, deaf, hang], ids=["raises", "is deaf", "hangs"])
 @in_loop
-async def test_rule_17_an_on_stop_that_misbehaves_does_not_abort_the_siblings_shutdown(act: Any) -> None:
+async def test_rule_17_a_bad_on_stop_does_not_abort_the_shutdown_of_siblings(act: Any) -> None:
     """Rule 17: whatever one does in its end, the others get theirs, and the end is the one that was asked for."""
     play = Play()
     play.stops["b"] = act
@@ -172,7 +172,7 @@ async def test_rule_17_an_on_stop_that_misbehaves_does_not_abort_the_siblings_sh
 
 
 @in_loop
-async def test_rule_17_an_on_stop_that_raises_system_exit_is_a_crash_of_that_actor_alone() -> None:
+async def test_rule_17_system_exit_in_an_on_stop_is_a_crash_of_that_actor_alone() -> None:
     """Rule 17: the shutdown goes on, and so does the process."""
     play = Play()
 
@@ -189,7 +189,7 @@ async def test_rule_17_an_on_stop_that_raises_system_exit_is_a_crash_of_that_act
 
 
 @in_loop
-async def test_rule_17_a_child_told_to_stop_while_it_starts_is_still_killed_when_its_stop_hangs() -> None:
+async def test_rule_17_a_child_stopped_in_its_start_is_killed_if_its_stop_hangs() -> None:
     """Rule 17: the end of its start does not take the grace back."""
     play = Play()
     play.starts["b"] = play.held
@@ -233,7 +233,7 @@ async def test_rule_17_the_limit_of_a_start_does_not_run_on_into_an_endless_stop
 
 
 @in_loop
-async def test_rule_18_a_supervisor_reports_its_end_only_after_every_descendant_is_gone() -> None:
+async def test_rule_18_a_supervisor_reports_its_end_after_every_descendant_ended() -> None:
     """Rule 18: not even a child that has to be killed is left over."""
     play = Play()
     play.stops = {"x": deaf, "a": deaf}
@@ -260,7 +260,7 @@ class Stubborn(Actor):
 
 
 @in_loop
-async def test_rule_18_a_thread_that_ignores_everything_is_left_behind_and_said_so() -> None:
+async def test_rule_18_a_thread_that_ignores_everything_is_left_with_an_event() -> None:
     """Rule 18: it cannot be killed in Python; the tree ends all the same, and there is an event."""
     play = Play()
     free = threading.Event()
@@ -324,7 +324,7 @@ async def _outcome(asked: Any) -> object:
 
 
 @in_loop
-async def test_rule_20_when_a_supervisor_is_killed_its_descendants_are_killed_too() -> None:
+async def test_rule_20_the_descendants_of_a_killed_supervisor_are_killed_too() -> None:
     """Rule 20: no hook of theirs runs, and nothing is left."""
     play = Play()
     inner = supervisor("s", worker(play, "x"), worker(play, "y"))
@@ -341,7 +341,7 @@ async def test_rule_20_when_a_supervisor_is_killed_its_descendants_are_killed_to
 
 
 @in_loop
-async def test_rule_20_killing_a_supervisor_ends_children_in_threads_before_it_is_gone() -> None:
+async def test_rule_20_a_killed_supervisor_ends_after_its_children_in_threads() -> None:
     """Rules 18 and 20: a busy thread is waited for, or left behind after its grace."""
     play = Play()
     free = threading.Event()
@@ -388,7 +388,7 @@ async def test_rule_20_a_killed_supervisor_takes_its_waits_along() -> None:
 
 
 @in_loop
-async def test_rule_20_a_restarted_supervisor_does_not_hear_the_timers_of_its_killed_predecessor() -> None:
+async def test_rule_20_a_restarted_supervisor_ignores_timers_of_the_killed_one() -> None:
     """Rule 20: an old backoff that falls due must not shorten a new one."""
     play = Play()
     inner = supervisor("s", worker(play, "x", backoff=constant(50)), backoff=None)
@@ -406,7 +406,7 @@ async def test_rule_20_a_restarted_supervisor_does_not_hear_the_timers_of_its_ki
 
 
 @in_loop
-async def test_rule_20_requests_that_wait_are_answered_when_the_supervisor_is_killed() -> None:
+async def test_rule_20_waiting_requests_are_answered_when_a_supervisor_is_killed() -> None:
     """Rule 23: no caller waits for a supervisor that has terminated."""
     play = Play()
     play.starts["b"] = play.held
@@ -534,7 +534,7 @@ async def test_a_kill_that_arrives_while_it_is_stopping_ends_it_at_once() -> Non
 
 @WAYS
 @in_loop
-async def test_a_supervised_supervisor_that_is_stopped_by_its_ref_is_restarted_if_permanent(stop: Any) -> None:
+async def test_a_permanent_supervisor_that_is_stopped_by_its_ref_is_restarted(stop: Any) -> None:
     """A ref's stop is an exit of reason `shutdown` like that of any child."""
     play = Play()
     inner = supervisor("s", worker(play, "x"), backoff=None)

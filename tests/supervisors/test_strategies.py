@@ -83,7 +83,7 @@ async def test_rule_6_a_group_restart_leaves_those_at_rest_alone() -> None:
 
 
 @in_loop
-async def test_rule_6_a_bystander_that_ignores_its_stop_is_killed_and_the_group_goes_on() -> None:
+async def test_rule_6_a_group_restart_kills_a_sibling_that_ignores_its_stop() -> None:
     """Rules 6 and 17: the grace of each member holds during a group restart too."""
     play = Play()
     play.stops["c"] = hang
@@ -98,7 +98,7 @@ async def test_rule_6_a_bystander_that_ignores_its_stop_is_killed_and_the_group_
 
 
 @in_loop
-async def test_rule_6_children_of_a_template_start_with_extra_arguments_and_restart_alone() -> None:
+async def test_rule_6_children_of_a_template_take_arguments_and_restart_alone() -> None:
     """Rule 6: simple_one_for_one; each keeps its own arguments over a restart."""
     play = Play()
     async with running(dynamic_supervisor("root", worker(play, "t"))) as (w, root):

@@ -66,7 +66,7 @@ async def test_a_plain_function_runs_in_a_thread_of_its_own() -> None:
 
 
 @in_loop
-async def test_a_task_that_raises_gives_its_exception_to_whoever_waits() -> None:
+async def test_a_task_that_raises_gives_its_exception_to_its_caller() -> None:
     """It is temporary unless told otherwise, so the supervisor and the other tasks go on."""
     async with running(tasks("root", max_restarts=0)) as (w, root):
         with pytest.raises(LookupError, match="lost"):

@@ -24,7 +24,7 @@ class Other(Worker):
 
 
 @in_loop
-async def test_rule_23_update_specs_stops_what_is_gone_starts_what_is_new_and_leaves_the_rest() -> None:
+async def test_rule_23_update_specs_stops_removed_and_starts_new_children_only() -> None:
     """Rule 23: in reverse, then in order; what did not change is not touched."""
     play = Play()
     old = [worker(play, id) for id in "abc"]
@@ -53,7 +53,7 @@ async def test_rule_23_the_new_order_is_the_order_of_the_next_stop() -> None:
 
 
 @in_loop
-async def test_rule_23_a_supervisor_in_the_place_of_a_worker_has_a_ref_that_serves_its_api() -> None:
+async def test_rule_23_a_supervisor_that_replaces_a_worker_serves_its_api_by_ref() -> None:
     """Rules 23 and 26: who held the ref of the worker reaches it, too."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (_, root):
@@ -189,7 +189,7 @@ async def test_rule_23_an_update_is_refused_when_the_supervisor_ends_meanwhile()
 
 
 @in_loop
-async def test_rule_23_a_child_added_by_an_update_whose_start_fails_is_restarted_like_any() -> None:
+async def test_rule_23_an_added_child_whose_start_fails_is_restarted_like_any() -> None:
     """Rules 14 and 23: the update is complete when it is up."""
     play = Play()
     left = [2]

@@ -514,7 +514,7 @@ def test_a_restart_that_was_refused_does_not_count_against_the_siblings() -> Non
     ).run()
 
 
-def test_a_dropped_child_whose_end_ends_its_supervisor_may_come_again_with_it() -> None:
+def test_a_dropped_child_that_ends_its_supervisor_may_come_again_with_it() -> None:
     """Guards the model of rule 18: the place of the child is in the spec, so its cell waits for the next incarnation of
     the supervisor.
     """
