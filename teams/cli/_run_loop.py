@@ -32,8 +32,6 @@ OK = 0
 FAILED = 1
 HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """The terminal is closed. None: the system has no such signal (Windows)."""
-LOOK = 0.5
-"""Seconds after which the main thread looks for signals, if nothing has happened."""
 PATIENCE = 5.0
 """Seconds a killed tree may take to end before the process leaves without it: a handler that holds the loop."""
 
@@ -112,9 +110,12 @@ class RunLoop:
         make_runtime: Callable[[], AbstractContextManager[Runtime]],
         front: Front | None = None,
         when_up: Callable[[], object] = lambda: None,
+        look: float | None = None,
     ) -> None:
         """`prepare` is entered with the runtime before anything starts in it, and left when it has stopped. `front` is
         the person who may be asked something; None: there is none. `when_up` is called once, when the tree is up.
+        `look` is in seconds: no wait takes longer. A signal that comes just before a wait does not interrupt it, and its
+        handler runs when the wait ends; None: no limit.
         """
         self._spec = spec
         self._name = printable(spec.id)
@@ -124,6 +125,7 @@ class RunLoop:
         self._make_runtime = make_runtime
         self._front = front
         self._when_up = when_up
+        self._look = look
         self._inbox: queue.SimpleQueue[Occurrence] = queue.SimpleQueue()
         self._runtime: Runtime | None = None
         self._root: SupervisorRef | None = None
@@ -191,10 +193,8 @@ class RunLoop:
     def _next(self) -> Ended | GaveUpWaiting | None:
         """Waits for the next notice and does what it asks for; returns the end, if that is what came."""
         every = self._view.every if self._broken is None else None
-        # Never without a limit: a signal that comes just before the wait interrupts nothing, and its handler runs at
-        # the end of the wait.
         try:
-            notice = self._inbox.get(timeout=PATIENCE if self.killed is not None else every or LOOK)
+            notice = self._inbox.get(timeout=PATIENCE if self.killed is not None else every or self._look)
         except queue.Empty:
             if self.killed is not None:
                 return GaveUpWaiting(self.killed)

@@ -29,6 +29,10 @@ REFUSED = 2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, KILL, PAUSE, RESUME)
 
 
+LOOK = 0.5
+"""Seconds after which the main thread looks for signals, if nothing has happened."""
+
+
 class Session:
     """Runs one tree. `run` returns the exit code of the process."""
 
@@ -43,7 +47,7 @@ class Session:
         """`prepare` is as in `RunLoop`."""
         self._view = view
         make_runtime = partial(Runtime, loop_factory=loop_factory, log=False)
-        self._course = RunLoop(spec, view, failures, prepare, make_runtime, Front(), freeze)
+        self._course = RunLoop(spec, view, failures, prepare, make_runtime, Front(), freeze, LOOK)
 
     def run(self) -> int:
         """Runs the tree until it has ended, or has been told to: 0 or 1. What a second signal killed is left at once,
