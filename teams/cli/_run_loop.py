@@ -114,8 +114,8 @@ class RunLoop:
     ) -> None:
         """`prepare` is entered with the runtime before anything starts in it, and left when it has stopped. `front` is
         the person who may be asked something; None: there is none. `when_up` is called once, when the tree is up.
-        `look` is in seconds: no wait takes longer. A signal that comes just before a wait does not interrupt it, and its
-        handler runs when the wait ends; None: no limit.
+        `look` is in seconds: no wait takes longer. A signal that comes just before a wait does not interrupt it: its
+        handler runs when the wait ends. None: no limit.
         """
         self._spec = spec
         self._name = printable(spec.id)
