@@ -168,7 +168,9 @@ class Actor(pykka.Actor):
 
     @property
     def incarnation(self) -> int:
-        """1 for the first start, one more with each restart."""
+        """1 for the first start, one more with each restart. A child that is added to a supervisor later begins with a
+        higher number, because its id may have been used before.
+        """
         return self._cell.incarnation
 
     @property

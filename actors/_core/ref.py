@@ -211,7 +211,9 @@ class ActorRef(pykka.ActorRef[A]):
 
     @property
     def incarnation(self) -> int:
-        """1 for the first start, one more with each restart; 0 before the first."""
+        """1 for the first start, one more with each restart; 0 before the first. A child that is added to a supervisor
+        later begins with a higher number, because its id may have been used before.
+        """
         return self._cell.incarnation
 
     @property
