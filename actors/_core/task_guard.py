@@ -154,11 +154,11 @@ class _Never:
         return False
 
 
-def owner_of(error: BaseException) -> Owner:
-    """Whose callback let this error out of the loop."""
+def owner_of(error: BaseException) -> Owner | None:
+    """The owner of the callback that let this error out of the loop. None: it came out of no callback."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code is Handle._run.__code__:
             return owner_in(trace.tb_frame.f_locals["self"]._context)
         trace = trace.tb_next
-    return Owner()
+    return None

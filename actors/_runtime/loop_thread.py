@@ -10,7 +10,7 @@ from concurrent.futures import Future as LoopFuture
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from actors._core.current import current_cell
+from actors._core.current import Owner, current_cell
 from actors._core.task_guard import owner_of
 from actors._user_code.reporting import contain
 from actors.errors import LoopStopRefused
@@ -91,9 +91,10 @@ class LoopThread:
             try:
                 self._loop.run_forever()
             except BaseException as error:
-                if isinstance(error, Exception):  # of the loop itself: asyncio keeps those of callbacks
+                owner = owner_of(error)
+                if owner is None and isinstance(error, Exception):  # of the loop itself
                     raise
-                self._runtime.escaped(error, owner_of(error), "a callback of the event loop")
+                self._runtime.escaped(error, owner or Owner(), "a callback of the event loop")
 
     def _refuse_stop(self) -> None:
         cell = current_cell()

@@ -568,18 +568,30 @@ async def test_what_a_killed_handler_has_begun_to_await_is_cancelled_with_it() -
 class Unshowable:
     """An argument that asyncio shows when it reports what a callback raised."""
 
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
     def __repr__(self) -> str:
-        raise GeneratorExit
+        raise self.error
+
+    @property
+    def __class__(self) -> Any:
+        raise self.error
+
+    @__class__.setter
+    def __class__(self, _: Any) -> None:
+        raise self.error
 
 
-def test_a_callback_that_cannot_be_shown_ends_its_actor_and_not_the_loop() -> None:
+@pytest.mark.parametrize("error", [GeneratorExit, ValueError])
+def test_a_callback_that_cannot_be_shown_ends_its_actor_and_not_the_loop(error: type[BaseException]) -> None:
     """Asyncio reports what a callback raised, and what its report raises goes through the loop."""
 
     def fail(_: object) -> None:
-        raise ValueError
+        raise KeyError
 
     def act(_: object) -> None:
-        asyncio.get_running_loop().call_soon(fail, Unshowable())
+        asyncio.get_running_loop().call_soon(fail, Unshowable(error))
 
     with script(kill_grace=0.1) as runtime:
         one, two = runtime.spawn(Player).get(timeout=PATIENCE), runtime.spawn(Player).get(timeout=PATIENCE)
@@ -587,5 +599,5 @@ def test_a_callback_that_cannot_be_shown_ends_its_actor_and_not_the_loop() -> No
         one.ask(act)
         reason = ended.get(timeout=PATIENCE)
         assert isinstance(reason, Crashed)
-        assert isinstance(reason.exception, GeneratorExit)
+        assert isinstance(reason.exception, error)
         assert two.ask(1, timeout=PATIENCE) == 1

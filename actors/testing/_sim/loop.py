@@ -207,12 +207,12 @@ class SimLoop(asyncio.BaseEventLoop):
 
         `handle` is the callback; `None`: a turn, or what the runtime does between turns.
         """
-        if isinstance(error, Exception):
-            raise error
         owner = Owner() if handle is None else owner_in(handle._context)  # type: ignore[attr-defined]
         if owner.cell is not None:
             self.escaped(error, owner, "a callback of the event loop")
             return
+        if isinstance(error, Exception):
+            raise error
         what = f"a step of {'the runtime' if handle is None else 'the test'} raised {type(error).__name__}"
         if isinstance(error, Exits):
             self._end(LoopEnded(self._now, f"{what}, which ends the event loop of every actor"), error)
