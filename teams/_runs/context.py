@@ -19,7 +19,7 @@ from teams._members.results import Outcome
 from teams._members.target import Can, Pool
 from teams._runs.interrupt import is_interrupt
 from teams._runs.pattern import Inline, Pattern, Target, label
-from teams._runs.state import BEGAN, RunState, StepAnswer, StepOutcomes
+from teams._runs.state import BEGAN, Keeper, RunState, StepAnswer, StepOutcomes
 from teams.errors import NoCapableAgent, RunError, StepFailed, StepTimeout, WorkFailed
 from teams.events import RunEvent, StepBegan, StepBroke, StepDone, StepSkipped
 from teams.protocols._topics.ref import TopicsRef
@@ -62,6 +62,11 @@ class RunContext:
         return self._path
 
     @property
+    def keeper(self) -> Keeper | None:
+        """What writes the run down; None: the run is forgotten with its process."""
+        return self._record.keeper
+
+    @property
     def random(self) -> random.Random:
         """The randomness of the runtime."""
         return self._actor.runtime.random
@@ -70,9 +75,15 @@ class RunContext:
         """The runtime's clock, in seconds."""
         return self._actor.runtime.now()
 
-    async def sleep(self, seconds: float) -> None:
-        """Waits, by the runtime's clock."""
-        await sleep(seconds)
+    async def sleep(self, seconds: float, *, name: str = "sleep") -> None:
+        """Waits, by the runtime's clock. A run of an engine waits until `seconds` after the time at which it came here
+        first, in whatever process.
+        """
+        keeper = self._record.keeper
+        if keeper is None:
+            await sleep(seconds)
+        else:
+            await keeper.sleep(self._numbered(name), seconds)
 
     # Parts
 
@@ -83,6 +94,12 @@ class RunContext:
     def _numbered(self, name: str) -> str:
         count = self._used[name] = self._used.get(name, 0) + 1
         return self.key(name) if count == 1 else self.key(f"{name}#{count}")
+
+    def within(self, name: str, coordinator: ActorRef[Any]) -> RunContext:
+        """A part of this one whose steps are work of another team."""
+        part = self.at(name)
+        part._coordinator = coordinator
+        return part
 
     def _at(self, key: str, priority: int | None = None) -> RunContext:
         return RunContext(
@@ -117,7 +134,7 @@ class RunContext:
         key = self.key(name)
         kept = self._record.kept
         if key not in kept:
-            kept[key] = make()
+            self._record.keep(key, make())
         found: T = kept[key]
         return found
 
@@ -146,6 +163,7 @@ class RunContext:
         timeout: float | None = None,
         priority: int | None = None,
         attempts: int = 1,
+        returns: Any = None,
     ) -> Any:
         """One step: has `target` work on `value` and returns the result.
 
@@ -156,6 +174,8 @@ class RunContext:
             priority: More is sooner where work has to wait, also for the steps of a pattern. None: the priority of this
                 part of the run. Default: None.
             attempts: How often it may be tried when its member crashes. Default: 1.
+            returns: The type of the result, by which a run of an engine writes it down and reads it again. None: what
+                JSON can say. Default: None.
 
         Raises:
             StepTimeout: it was not done in time
@@ -165,12 +185,17 @@ class RunContext:
         if isinstance(target, Inline) and timeout is None and attempts == 1:
             return await target.take(self, value, name, priority)
         key = self._numbered(name or label(target))
-        known = self._journal.get(key)
+        known, record = self._journal.get(key), self._record
+        if known is None and record.keeper is not None:
+            known = record.keeper.recall(key, returns)
+            if known is not None:
+                self._journal[key] = known
         if known is None:
-            record = self._record
             began = record.under_way.get(key)
             if began is None:
                 began = record.under_way[key] = self.now()
+                if record.keeper is not None:
+                    await record.keeper.begin(key, label(target))
                 self._tell(StepBegan, began, key, label(target))
             left = None if timeout is None else began + timeout - self.now()
             if isinstance(target, str | Can | Pool):
@@ -180,8 +205,8 @@ class RunContext:
                 )
             else:
                 known = await self._played(key, target, value, left, priority, attempts)
-            record.end(self._journal, key, known)
             now = self.now()
+            known = record.end(self._journal, key, known, now - began, returns)
             if known.error is None:
                 self._tell(StepDone, now, key, now - began, known.value)
             else:
@@ -325,7 +350,8 @@ class RunContext:
 
     def _settled(self, gathering: Gathering) -> Gathered:
         """The outcome of the gathering of this part, now and whenever the pattern is played again."""
-        gathered = self._record.kept[self._path] = gathering.gathered()
+        gathered = gathering.gathered()
+        self._record.keep(self._path, gathered)
         return gathered
 
     def _end_off(self, key: str, why: str) -> None:
@@ -354,7 +380,7 @@ class RunContext:
                 if not slot.leaving
                 and (target.capability in slot.capabilities if isinstance(target, Can) else target in slot[:3])
             ]
-            kept[key] = tuple(able), tuple(slot.id for slot in slots)
+            self._record.keep(key, (tuple(able), tuple(slot.id for slot in slots)))
         found: tuple[str, ...]
         found, there = kept[key]
         if not found:

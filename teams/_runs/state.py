@@ -70,6 +70,38 @@ class Keeps(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Writes down what a run must not forget when its process dies. On the loop thread. A run without a keeper is
+    forgotten with its process.
+    """
+
+    async def begin(self, step: str, target: str) -> None:
+        """Returns as soon as it is written that the step begins."""
+        ...
+
+    def end(self, step: str, outcome: Outcome, seconds: float, returns: Any = None) -> Outcome:
+        """Has the end of a step written. `returns` is the type of its value. Returns the outcome as another process
+        reads it.
+        """
+        ...
+
+    def recall(self, step: str, returns: Any = None) -> Outcome | None:
+        """How a step ended in another process; None: it has not ended."""
+        ...
+
+    def keep(self, key: str, value: object) -> None:
+        """Has a value written that a pattern keeps besides the outcomes of its steps."""
+        ...
+
+    def publish(self, send: Callable[[], None]) -> None:
+        """Calls `send` as soon as everything is written that came before."""
+        ...
+
+    async def sleep(self, step: str, seconds: float) -> None:
+        """Waits until `seconds` after the time at which the step began for the first time, in whatever process."""
+        ...
+
+
 @dataclass(eq=False, slots=True)
 class RunState:
     """The state of a run."""
@@ -96,6 +128,7 @@ class RunState:
     """Why the result is not wanted any more."""
     task: asyncio.Task[Any] | None = None
     ended: bool = False
+    keeper: Keeper | None = None
     _events: deque[tuple[type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
     _count: int = 0
     _waiters: list[Future[None]] = field(default_factory=list)
@@ -117,8 +150,12 @@ class RunState:
         """How far it is."""
         return Progress(self.done, self.failed, tuple(self.under_way))
 
-    def end(self, journal: StepOutcomes, name: str, outcome: Outcome) -> None:
-        """A step has ended."""
+    def end(
+        self, journal: StepOutcomes, name: str, outcome: Outcome, seconds: float, returns: Any = None
+    ) -> Outcome:
+        """A step has ended. Returns its outcome as it is remembered."""
+        if self.keeper is not None:
+            outcome = self.keeper.end(name, outcome, seconds, returns)
         journal[name] = outcome
         self.under_way.pop(name, None)
         self.answers.pop(name, None)
@@ -126,6 +163,13 @@ class RunState:
             self.done += 1
         else:
             self.failed += 1
+        return outcome
+
+    def keep(self, key: str, value: object) -> None:
+        """Keeps a value of a pattern through crashes, by its place in the run."""
+        self.kept[key] = value
+        if self.keeper is not None:
+            self.keeper.keep(key, value)
 
     def forgive(self) -> None:
         """Forgets failures, so that they are tried again when the pattern is played again. What is done stays done."""
@@ -147,6 +191,12 @@ class RunState:
     def publish(self, stream: EventStream, kind: type[RunEvent], path: str, at: float, *values: object) -> None:
         """Publishes an event of the run. The object is made when there is a reader. On the loop thread."""
         fields: tuple[Any, ...] = (path, at, self.id, *values)
+        if self.keeper is not None:
+            self.keeper.publish(lambda: self._publish(stream, kind, fields))
+        else:
+            self._publish(stream, kind, fields)
+
+    def _publish(self, stream: EventStream, kind: type[RunEvent], fields: tuple[Any, ...]) -> None:
         if stream.sinks(kind):
             stream.publish(kind(*fields))
         with self._lock:

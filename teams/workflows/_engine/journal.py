@@ -1,0 +1,203 @@
+"""The journal: what an engine writes, gathered into commits.
+
+    message             from, to                    answer
+    Write(unit)         a run, the desk to it       the result of the unit, as soon as it is written
+    Commit(units)       it to the store             the results, in order
+    Query(method, ...)  the desk to the store       what the method of the store returns
+
+While the store commits, the next batch gathers. One commit is under way at a time, so units are written in the order
+in which they came. Promise: a unit that was taken is written, or its asker hears why not, through crashes and kills of
+both actors: the batch is sent again, and a unit that is written already changes nothing. When the store is away, units
+wait (`StoreAway`); nothing is acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+from actors.spi import Actor, ActorDeadError, CallbackReply, ExitReason, Reply, answer, handles, post, settle_failure
+from actors.spi import take_reply, when_gone
+from teams._journal.errors import StoreAway as Away
+from teams._journal.rows import Result, Unit
+from teams._journal.store import Store
+from teams.workflows.events import StoreAway, StoreBack
+
+ROWS = 1_000
+"""The most units in one commit."""
+PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before a commit is tried again; the last one from then on."""
+
+
+class Write(NamedTuple):
+    """Have this written."""
+
+    unit: Unit
+
+
+class Commit(NamedTuple):
+    """Have these written, in one transaction."""
+
+    units: tuple[Unit, ...]
+
+
+class Query(NamedTuple):
+    """Call this method of the store."""
+
+    method: str
+    args: tuple[object, ...] = ()
+    options: tuple[tuple[str, object], ...] = ()
+
+
+class StoreActor(Actor):
+    """Holds the connection, in a thread of its own."""
+
+    only_host = host = "thread"
+    answers: ClassVar[tuple[type[BaseException], ...]] = (Exception,)
+
+    def __init__(self, opened: Callable[[], Store]) -> None:
+        self._opened = opened
+        self._store: Store | None = None
+
+    def on_start(self) -> None:
+        self._store = self._opened()
+
+    def on_stop(self) -> None:
+        self._close()
+
+    def on_failure(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    @handles
+    def commit(self, message: Commit) -> list[Result]:
+        assert self._store is not None
+        return self._store.commit(message.units)
+
+    @handles
+    def query(self, message: Query) -> Any:
+        return getattr(self._store, message.method)(*message.args, **dict(message.options))
+
+
+class _Flush(NamedTuple):
+    """Commit what has gathered."""
+
+
+class _Committed(NamedTuple):
+    batch: int
+    results: Sequence[Result]
+
+
+class _NotCommitted(NamedTuple):
+    batch: int
+    error: BaseException
+
+
+class _Waiting:
+    """Units that are not written yet, with their askers. Outlives the incarnations."""
+
+    def __init__(self) -> None:
+        self.units: list[tuple[Unit, Reply | None]] = []
+        self.sent = 0
+        """How many of them, from the first, are in the commit under way."""
+        self.batch = 0
+        """The number of that commit."""
+        self.failures = 0
+        """Commits in a row that failed."""
+        self.open = False
+
+    def refuse(self, path: str, reason: ExitReason) -> None:
+        """There is no journal any more: the askers hear it."""
+        units, self.units = self.units, []
+        for unit, reply in units:
+            if reply is not None:
+                settle_failure(reply, ActorDeadError(path, reason, Write(unit)), path)
+
+
+class Journal(Actor):
+    """Gathers units into commits. Runs on the loop."""
+
+    only_host = "loop"
+
+    def __init__(self) -> None:
+        self._waiting = self.kept(_Waiting)
+        self._flushing = False
+
+    def on_start(self) -> None:
+        waiting = self._waiting
+        if not waiting.open:
+            waiting.open = True
+            when_gone(self, partial(waiting.refuse, self.path))
+        waiting.sent = 0
+        if waiting.units:
+            self._flush_soon()
+
+    @handles
+    def write(self, message: Write) -> None:
+        self._waiting.units.append((message.unit, take_reply(self)))
+        if not self._waiting.sent:
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        """After what other actors have to say now: their units come into the same commit."""
+        if not self._flushing:
+            self._flushing = True
+            self.ref.tell(_Flush())
+
+    @handles
+    def flush(self, _: _Flush) -> None:
+        self._flushing = False
+        self._send()
+
+    def _send(self) -> None:
+        waiting = self._waiting
+        if waiting.sent or not waiting.units:
+            return
+        waiting.batch += 1
+        batch, units = waiting.batch, tuple(unit for unit, _ in waiting.units[:ROWS])
+        waiting.sent = len(units)
+        own = self.ref
+        post(
+            self.sibling("store"),
+            Commit(units),
+            CallbackReply(
+                lambda results: own.tell(_Committed(batch, results)), lambda error: own.tell(_NotCommitted(batch, error))
+            ),
+        )
+
+    @handles
+    def committed(self, message: _Committed) -> None:
+        waiting = self._waiting
+        if message.batch != waiting.batch or not waiting.sent:
+            return  # it was sent again after a crash
+        done, waiting.units = waiting.units[: waiting.sent], waiting.units[waiting.sent :]
+        waiting.sent = 0
+        self._send()
+        if waiting.failures:
+            waiting.failures = 0
+            self.runtime.events.publish(StoreBack(self.path, self.runtime.now()))
+        for (_, reply), result in zip(done, message.results, strict=True):
+            if reply is not None:
+                answer(reply, result)
+
+    @handles
+    def not_committed(self, message: _NotCommitted) -> None:
+        waiting = self._waiting
+        if message.batch != waiting.batch or not waiting.sent:
+            return
+        waiting.sent = 0
+        pause = PAUSES[min(waiting.failures, len(PAUSES) - 1)]
+        waiting.failures += 1
+        if waiting.failures == 1:
+            self.runtime.events.publish(StoreAway(self.path, self.runtime.now(), message.error))
+        self._flushing = True
+        self.tell_after(pause, _Flush())
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether a query failed because the store is away."""
+    return isinstance(error, Away)

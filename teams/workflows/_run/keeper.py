@@ -1,0 +1,354 @@
+"""The keeper of a durable run: what the run must not forget, on its way to the store and back.
+
+A step is begun only when it is written that it begins. That a step has ended goes to the store together with the
+beginnings of the steps that this makes ready: a chain of n steps takes n + 1 commits. Events and results are told when
+what they tell of is written. What a step returned is passed on as another process would read it, so a run that goes on
+elsewhere sees the same values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from actors.spi import current_clock
+from teams._dispatch.gather import Failed, Gathered
+from teams._journal.codec import decode, encode, recorded, settled, unrecorded
+from teams._journal.errors import NotStorable, PayloadTooLarge
+from teams._journal.rows import Entry, InboxRow, Result, RunRow, Unit, Written
+from teams._members.results import Outcome
+from teams._runs.state import BEGAN, RunState
+from teams.errors import StepFailed, StepTimeout
+from teams.workflows.errors import Fenced
+
+IN_ONE_COMMIT = 3
+"""Passes of the event loop in which the steps that an end makes ready may come into its commit."""
+_ATTEMPT = re.compile(r"~(\d+)$")
+_STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
+
+Writer = Callable[[Unit, Callable[[Result], object], Callable[[BaseException], object]], None]
+
+
+class Waiting(NamedTuple):
+    """What a step of a run waits for that may take days: a time, a signal, a person."""
+
+    for_what: str
+    until: int | None
+    """UTC microseconds; None: without a limit."""
+
+
+class DurableKeeper:
+    """Keeps one run, in one process, for as long as that owns it. On the loop thread."""
+
+    def __init__(
+        self,
+        row: RunRow,
+        entries: Iterable[Entry],
+        now: Callable[[], int],
+        write: Writer,
+        lost: Callable[[BaseException], object],
+        waits: Callable[[], object],
+    ) -> None:
+        """`now` is the wall clock in UTC microseconds. `lost` is called when the run cannot be kept any more, `waits`
+        whenever the run has come to wait for something that may take long.
+        """
+        self.row = row
+        self._now = now
+        self._write = write
+        self._lost = lost
+        self._waits = waits
+        self._seq = 0
+        self._entries: list[Entry] = []
+        self._taken: list[str] = []
+        self._update: dict[str, Any] = {}
+        self._after: list[Callable[[], object]] = []
+        self._in_flight: list[list[Callable[[], object]]] = []
+        self._ticks: int | None = None
+        self._stored: dict[str, Entry] = {}
+        self._began: dict[str, Entry] = {}
+        self._kept: dict[str, Entry] = {}
+        self.waiting: dict[str, Waiting] = {}
+        """The steps that wait, by their keys."""
+        self._inbox: list[InboxRow] = []
+        self._readers: dict[str, tuple[Callable[[InboxRow], bool], asyncio.Future[InboxRow]]] = {}
+        self.cut_off: set[str] = set()
+        """Steps that were under way when the process that owned the run died."""
+        for entry in entries:
+            self._read(entry)
+
+    def _read(self, entry: Entry) -> None:
+        self._seq = max(self._seq, entry.seq)
+        key = keyed(entry.step, entry.attempt)
+        match entry.kind:
+            case "began" | "asked":
+                self._began[key] = entry
+            case "done" | "failed" | "slept" | "signalled" | "answered" | "expired":
+                self._began.pop(key, None)
+                self._stored[key] = entry
+            case "kept":
+                self._kept[key] = entry
+            case "retried":
+                first = int(decode(entry.body)) if entry.body is not None else 0
+                again = [k for k, each in self._stored.items() if each.kind == "failed" or 0 < first <= each.seq]
+                for each in again:
+                    del self._stored[each]
+                self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
+
+    def restore(self, record: RunState, now: float) -> None:
+        """Gives a new record what another process had kept. `now` is the runtime's clock."""
+        for key, entry in self._began.items():
+            record.under_way[key] = now - (self._now() - entry.at) / 1e6
+            self.cut_off.add(key)
+        for key, entry in self._kept.items():
+            record.kept[key] = self._unkept(key, entry, now)
+        record.done = sum(each.kind == "done" for each in self._stored.values())
+
+    # What the run says
+
+    async def begin(self, step: str, target: str) -> None:
+        self._add("began", step, body=encode(target))
+        await self.written()
+
+    def end(self, step: str, outcome: Outcome, seconds: float, returns: Any = None) -> Outcome:
+        self.cut_off.discard(step)
+        if self.waiting:
+            self._waits()
+        if outcome.error is None:
+            try:
+                body, value = settled(outcome.value, returns)
+            except (NotStorable, PayloadTooLarge) as error:
+                outcome = Outcome(error=StepFailed(self.row.id, step, error))
+            else:
+                self._add("done", step, seconds, body)
+                return Outcome(value)
+        error = outcome.error
+        if type(error) not in _STEPS.values():
+            return outcome  # the failure of a pattern: it follows again from those of its steps
+        assert isinstance(error, StepFailed)
+        body = encode({"type": type(error).__name__, "error": decode(recorded(error.error))})
+        self._add("failed", step, seconds, body)
+        return self._failure(step, body)
+
+    def recall(self, step: str, returns: Any = None) -> Outcome | None:
+        """How a step ended that another process had begun, or this one before the run was taken up again."""
+        entry = self._stored.pop(step, None)
+        if entry is None:
+            return None
+        if entry.kind == "failed":
+            assert entry.body is not None
+            return self._failure(step, entry.body)
+        return Outcome(None if entry.body is None else decode(entry.body, returns))
+
+    def _failure(self, step: str, body: bytes) -> Outcome:
+        said = decode(body)
+        return Outcome(error=_STEPS[said["type"]](self.row.id, step, unrecorded(encode(said["error"]))))
+
+    def keep(self, key: str, value: object) -> None:
+        if isinstance(value, Gathered):
+            failures = {name: decode(recorded(each.error)) for name, each in value.failures.items()}
+            said: dict[str, Any] = {"results": dict(value.results), "failures": failures}
+            said |= {"unanswered": list(value.unanswered), "satisfied": value.satisfied}
+        elif key.endswith(BEGAN):
+            said = {"at": self._now()}
+        elif isinstance(value, tuple):
+            said = {"able": value}
+        else:
+            return  # made again from the steps, as the items of a pipeline are
+        self._add("kept", key, body=encode(said))
+
+    def _unkept(self, key: str, entry: Entry, now: float) -> object:
+        assert entry.body is not None
+        said = decode(entry.body)
+        if "at" in said:
+            return now - (self._now() - int(said["at"])) / 1e6
+        if "able" in said:
+            return tuple(tuple(each) for each in said["able"])
+        failures = {name: Failed.by(unrecorded(encode(each))) for name, each in said["failures"].items()}
+        return Gathered(said["results"], failures, tuple(said["unanswered"]), said["satisfied"])
+
+    def note(self, kind: str, step: str, value: object = None) -> None:
+        """Has something written that happened in the run."""
+        self._add(kind, step, body=encode(value))
+
+    def update(self, **columns: object) -> None:
+        """Has the row of the run changed, together with what is written next."""
+        self._update |= columns
+        self._schedule(1)
+
+    def publish(self, send: Callable[[], None]) -> None:
+        if self._entries or self._update:
+            self._after.append(send)
+        elif self._in_flight:
+            self._in_flight[-1].append(send)
+        else:
+            send()
+
+    # What may take long
+
+    async def sleep(self, step: str, seconds: float) -> None:
+        if self.recall(step) is None:
+            until = await self._until(step, "timer", seconds)
+            await self._wait(step, Waiting("timer", until))
+            self._add("slept", step)
+
+    async def receive(
+        self, step: str, what: str, fits: Callable[[InboxRow], bool], within: float | None, asks: object = None
+    ) -> tuple[bool, Any]:
+        """Takes a row of the inbox: (True, its value), or (False, None) after `within` seconds. The same one when the
+        run is played again.
+        """
+        known = self._stored.get(step)
+        if known is not None:
+            outcome = self.recall(step)
+            assert outcome is not None
+            return known.kind != "expired", outcome.value
+        until = await self._until(step, what, within, asks)
+        row = await self._wait(step, Waiting(what, until), fits)
+        if row is None:
+            self._add("expired", step)
+            return False, None
+        self._add("answered" if row.kind == "answer" else "signalled", step, body=row.body)
+        self._taken.append(row.id)
+        return True, None if row.body is None else decode(row.body)
+
+    async def _until(self, step: str, what: str, seconds: float | None, asks: object = None) -> int | None:
+        """When the wait of a step is over. It is written when it comes here first."""
+        entry = self._began.pop(step, None)
+        if entry is None:
+            until = None if seconds is None else self._now() + round(seconds * 1e6)
+            body = encode({"what": what, "until": until, "asks": asks})
+            self._add("began" if asks is None else "asked", step, body=body)
+            await self.written()
+            return until
+        assert entry.body is not None
+        found: int | None = decode(entry.body)["until"]
+        return found
+
+    async def _wait(
+        self, step: str, waiting: Waiting, fits: Callable[[InboxRow], bool] | None = None
+    ) -> InboxRow | None:
+        woken: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.waiting[step] = waiting
+        clock, timer = current_clock(), None
+
+        def due() -> None:
+            nonlocal timer
+            assert waiting.until is not None
+            left = (waiting.until - self._now()) / 1e6
+            if left > 0:  # by the wall clock, which may have been set
+                timer = clock.call_at(clock.now() + min(left, LOOK), due)
+            elif not woken.done():
+                woken.set_result(None)
+
+        try:
+            if fits is not None:
+                for row in self._inbox:
+                    if fits(row):
+                        self._inbox.remove(row)
+                        return row
+                self._readers[step] = (fits, woken)
+            if waiting.until is not None:
+                due()
+            if not woken.done():
+                self._waits()
+            found: InboxRow | None = await woken
+            return found
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._readers.pop(step, None)
+            self.waiting.pop(step, None)
+
+    def arrived(self, row: InboxRow) -> None:
+        """Something was said to the run from outside."""
+        for fits, woken in self._readers.values():
+            if not woken.done() and fits(row):
+                woken.set_result(row)
+                return
+        self._inbox.append(row)
+
+    def took(self, row: InboxRow) -> None:
+        """The row is taken up with what is written next."""
+        self._taken.append(row.id)
+        self._schedule(1)
+
+    # The way to the store
+
+    async def written(self) -> None:
+        """Returns when everything so far is written. Raises Fenced, or whatever keeps the journal from writing."""
+        if not (self._entries or self._update or self._taken or self._in_flight):
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def tell() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        self.publish(tell)
+        if self._entries or self._update or self._taken:
+            self._schedule(1)
+        await done
+
+    def _add(self, kind: str, step: str, seconds: float | None = None, body: bytes | None = None) -> None:
+        self._seq += 1
+        name, attempt = unkeyed(step)
+        self._entries.append(Entry(self.row.id, self._seq, kind, name, attempt, self._now(), seconds, body))
+        self._schedule(IN_ONE_COMMIT)
+
+    def _schedule(self, ticks: int) -> None:
+        if self._ticks is None:
+            self._ticks = ticks
+            asyncio.get_running_loop().call_soon(self._tick)
+        else:
+            self._ticks = min(self._ticks, ticks)
+
+    def _tick(self) -> None:
+        assert self._ticks is not None
+        self._ticks -= 1
+        if self._ticks > 0:
+            asyncio.get_running_loop().call_soon(self._tick)
+            return
+        self._ticks = None
+        unit = Unit(
+            self.row.id,
+            epoch=self.row.epoch,
+            entries=tuple(self._entries),
+            update=self._update,
+            taken=tuple(self._taken),
+        )
+        after = self._after
+        self._entries, self._taken, self._update, self._after = [], [], {}, []
+        self._in_flight.append(after)
+
+        def done(result: Result) -> None:
+            self._in_flight.remove(after)
+            if isinstance(result, Written):
+                for each in after:
+                    each()
+            else:
+                self._lost(Fenced(self.row.id))
+
+        self._write(unit, done, self._lost)
+
+
+def _failed(entry: Entry) -> bool:
+    """Whether what was kept is a gathering that failed, or when one began: a retry gathers anew."""
+    said = decode(entry.body) if entry.body is not None else {}
+    return "at" in said or bool(said.get("failures")) or said.get("satisfied") is False
+
+
+LOOK = 1.0
+"""Seconds at most between two looks at the wall clock, which may be set while a run waits."""
+
+
+def keyed(step: str, attempt: int) -> str:
+    """The name of an attempt at a step within its run."""
+    return step if attempt <= 1 else f"{step}~{attempt}"
+
+
+def unkeyed(key: str) -> tuple[str, int]:
+    """The step and the attempt of a name within a run."""
+    found = _ATTEMPT.search(key)
+    return (key, 1) if found is None else (key[: found.start()], int(found.group(1)))
