@@ -1,0 +1,131 @@
+"""What a commit does with each unit. Pure: a store loads what the units concern, asks here, and writes the answer.
+
+`Heads` is the part of the store that a batch concerns; deciding changes it, so that each unit sees those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from teams._journal.rows import ENDED, Entry, Fenced, InboxRow, KeyTaken, Known, Refused, Result, RunRow, Unit, Written
+
+
+@dataclass(slots=True)
+class Head:
+    """The part of a run row that decides."""
+
+    epoch: int
+    seq: int
+    ended: bool
+
+
+@dataclass(slots=True)
+class Heads:
+    """What the store has of the runs that a batch concerns."""
+
+    runs: dict[str, Head] = field(default_factory=dict)
+    known: dict[str, RunRow] = field(default_factory=dict)
+    """The rows behind `start`: of the same id."""
+    keys: dict[tuple[str, str], RunRow] = field(default_factory=dict)
+    """The same by workflow and key."""
+    entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
+    """The stored entries that have the run and number of an entry of the batch."""
+    inbox: set[str] = field(default_factory=set)
+    """The ids of the messages of the batch that are stored."""
+
+
+def begun(unit: Unit, start: RunRow) -> RunRow:
+    """The row of a new run once its unit is written."""
+    seq = unit.entries[-1].seq if unit.entries else start.seq
+    return replace(start, seq=seq, **unit.update)  # type: ignore[arg-type]  # `Unit` has checked the names
+
+
+def last_numbers(units: Iterable[Unit]) -> dict[str, int]:
+    """The number of the last entry of each run in a batch."""
+    return {unit.run: unit.entries[-1].seq for unit in units if unit.entries}
+
+
+class Write(NamedTuple):
+    """What has to be written of a unit: the unit, without what the store has already."""
+
+    unit: Unit
+    seq: int
+    """The number of the last entry of the run after it."""
+
+
+def decide(units: Sequence[Unit], heads: Heads) -> tuple[list[Result], list[Write]]:
+    """The answer to each unit, and what has to be written, in order.
+
+    A batch that was written before, with an outcome that its writer does not know, is answered `Written` again. Its
+    updates are written again in their order, which gives the same rows; unless the run has later entries by now.
+    """
+    results: list[Result] = []
+    writes: list[Write] = []
+    last = last_numbers(units)
+    stale = {run for run, seq in last.items() if (head := heads.runs.get(run)) is not None and seq < head.seq}
+    for unit in units:
+        result, write = _decide(unit, heads, unit.run in stale)
+        results.append(result)
+        if write is not None:
+            writes.append(write)
+    return results, writes
+
+
+def _decide(unit: Unit, heads: Heads, stale: bool) -> tuple[Result, Write | None]:
+    head = heads.runs.get(unit.run)
+    start = unit.start
+    if start is not None:
+        there = heads.known.get(start.id)
+        if there is None and start.key is not None:
+            there = heads.keys.get((start.workflow, start.key))
+        if there is not None:
+            same = there.workflow == start.workflow and there.input == start.input
+            return (Known(there) if same else KeyTaken(there)), None
+        head = Head(start.epoch, start.seq, start.state in ENDED)
+    elif unit.epoch is not None and unit.run:
+        if head is None:
+            return Refused("no_such_run", unit.run), None
+        if head.epoch != unit.epoch:
+            return Fenced(head.epoch), None
+    fresh: list[Entry] = []
+    if unit.entries:
+        assert head is not None
+        seq = head.seq
+        for entry in unit.entries:
+            if entry.seq > seq:
+                if entry.seq != seq + 1:
+                    return Fenced(head.epoch), None
+                seq += 1
+                fresh.append(entry)
+            elif start is not None or heads.entries.get((entry.run, entry.seq)) != entry:
+                return Fenced(head.epoch), None
+    inbox: tuple[InboxRow, ...] = ()
+    if unit.inbox:
+        inbox = tuple({row.id: row for row in unit.inbox if row.id not in heads.inbox}.values())
+        for row in inbox:
+            target = head if row.run == unit.run else heads.runs.get(row.run)
+            if target is None:
+                return Refused("no_such_run", row.run), None
+            if target.ended:
+                return Refused("already_ended", row.run), None
+        heads.inbox.update(row.id for row in inbox)
+    if start is not None:
+        assert head is not None
+        new = begun(unit, start)
+        heads.runs[new.id] = head
+        heads.known[new.id] = new
+        if new.key is not None:
+            heads.keys[new.workflow, new.key] = new
+    if head is not None:
+        for entry in fresh:
+            heads.entries[entry.run, entry.seq] = entry
+            head.seq = entry.seq
+        if not stale and (state := unit.update.get("state")) is not None:
+            head.ended = state in ENDED
+    seq = 0 if head is None else head.seq
+    if len(fresh) == len(unit.entries) and len(inbox) == len(unit.inbox) and not stale:
+        return Written(), Write(unit, seq)
+    rest = replace(unit, entries=tuple(fresh), inbox=inbox, update={} if stale else unit.update)
+    return Written(), Write(rest, seq)
