@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import lru_cache
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from actors.spi import current_clock
 from teams._dispatch.gather import Failed, Gathered
@@ -37,6 +40,14 @@ class Waiting(NamedTuple):
     for_what: str
     until: int | None
     """UTC microseconds; None: without a limit."""
+
+
+class Undo(NamedTuple):
+    """A step that is done, and what undoes it."""
+
+    step: str
+    node: str
+    value: Any
 
 
 class DurableKeeper:
@@ -72,9 +83,13 @@ class DurableKeeper:
         self.waiting: dict[str, Waiting] = {}
         """The steps that wait, by their keys."""
         self._inbox: list[InboxRow] = []
+        self._journalled: set[str] = set()
+        """Messages that wait and are written as entries already."""
         self._readers: dict[str, tuple[Callable[[InboxRow], bool], asyncio.Future[InboxRow]]] = {}
         self.cut_off: set[str] = set()
         """Steps that were under way when the process that owned the run died."""
+        self.undos: list[Undo] = []
+        """What is undone, last first, when the run is cancelled or fails in a step that says so."""
         for entry in entries:
             self._read(entry)
 
@@ -87,14 +102,29 @@ class DurableKeeper:
             case "done" | "failed" | "slept" | "signalled" | "answered" | "expired":
                 self._began.pop(key, None)
                 self._stored[key] = entry
+                if entry.kind in ("signalled", "answered") and entry.body is not None:
+                    taken = decode(entry.body)["id"]
+                    self._inbox = [row for row in self._inbox if row.id != taken]
             case "kept":
                 self._kept[key] = entry
+                self._read_kept(key, entry)
             case "retried":
                 first = int(decode(entry.body)) if entry.body is not None else 0
                 again = [k for k, each in self._stored.items() if each.kind == "failed" or 0 < first <= each.seq]
                 for each in again:
                     del self._stored[each]
                 self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
+
+    def _read_kept(self, key: str, entry: Entry) -> None:
+        said = decode(entry.body) if entry.body is not None else {}
+        if "message" in said:
+            row = InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
+            self._inbox.append(row)
+            self._journalled.add(row.id)
+            del self._kept[key]
+        elif "undo" in said:
+            self.undos.append(Undo(said["step"], said["undo"], said["value"]))
+            del self._kept[key]
 
     def restore(self, record: RunState, now: float) -> None:
         """Gives a new record what another process had kept. `now` is the runtime's clock."""
@@ -117,7 +147,7 @@ class DurableKeeper:
             self._waits()
         if outcome.error is None:
             try:
-                body, value = settled(outcome.value, returns)
+                body, value = settled(outcome.value, adapter(returns))
             except (NotStorable, PayloadTooLarge) as error:
                 outcome = Outcome(error=StepFailed(self.row.id, step, error))
             else:
@@ -139,7 +169,7 @@ class DurableKeeper:
         if entry.kind == "failed":
             assert entry.body is not None
             return self._failure(step, entry.body)
-        return Outcome(None if entry.body is None else decode(entry.body, returns))
+        return Outcome(None if entry.body is None else decode(entry.body, adapter(returns)))
 
     def _failure(self, step: str, body: bytes) -> Outcome:
         said = decode(body)
@@ -201,17 +231,19 @@ class DurableKeeper:
         """
         known = self._stored.get(step)
         if known is not None:
-            outcome = self.recall(step)
-            assert outcome is not None
-            return known.kind != "expired", outcome.value
+            del self._stored[step]
+            return (False, None) if known.kind == "expired" else (True, decode(known.body or b"{}").get("value"))
         until = await self._until(step, what, within, asks)
         row = await self._wait(step, Waiting(what, until), fits)
         if row is None:
             self._add("expired", step)
             return False, None
-        self._add("answered" if row.kind == "answer" else "signalled", step, body=row.body)
-        self._taken.append(row.id)
-        return True, None if row.body is None else decode(row.body)
+        value = None if row.body is None else decode(row.body)
+        kind = "answered" if row.kind == "answer" else "signalled"
+        self._add(kind, step, body=encode({"id": row.id, "by": row.by, "value": value}))
+        if row.id not in self._journalled:
+            self._taken.append(row.id)
+        return True, value
 
     async def _until(self, step: str, what: str, seconds: float | None, asks: object = None) -> int | None:
         """When the wait of a step is over. It is written when it comes here first."""
@@ -268,6 +300,28 @@ class DurableKeeper:
                 woken.set_result(row)
                 return
         self._inbox.append(row)
+
+    def set_aside(self) -> None:
+        """Messages that no step waits for become entries: a parked run is not taken up again because of them."""
+        for row in self._inbox:
+            if row.id not in self._journalled:
+                self._journalled.add(row.id)
+                body = None if row.body is None else decode(row.body)
+                said = {"id": row.id, "run": row.run, "kind": row.kind, "name": row.name, "by": row.by, "at": row.at}
+                self._add("kept", f"(message {row.id})", body=encode({"message": {**said, "body": body}}))
+                self._taken.append(row.id)
+
+    def undoable(self, step: str, node: str, value: object) -> None:
+        """A step is done that can be undone."""
+        if any(each.step == step for each in self.undos):
+            return
+        self.undos.append(Undo(step, node, value))
+        self._add("kept", f"{step} (undo)", body=encode({"undo": node, "step": step, "value": value}))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every step under way waits for something that may take long."""
+        return bool(self.waiting) and not self._in_flight and self._ticks is None
 
     def took(self, row: InboxRow) -> None:
         """The row is taken up with what is written next."""
@@ -341,6 +395,16 @@ def _failed(entry: Entry) -> bool:
 
 LOOK = 1.0
 """Seconds at most between two looks at the wall clock, which may be set while a run waits."""
+
+
+@lru_cache(maxsize=1_000)
+def _adapter(returns: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(returns)
+
+
+def adapter(returns: Any) -> TypeAdapter[Any] | None:
+    """What writes and reads values of this type; None: what JSON can say."""
+    return None if returns is None else _adapter(returns)
 
 
 def keyed(step: str, attempt: int) -> str:

@@ -1,0 +1,223 @@
+"""A durable run: the actor that plays the pattern of a run of an engine, whose keeper writes down what it does.
+
+Restarted after a crash until the run has ended. It leaves when the run is parked, blocked, paused or lost; the row of
+the run says what it waits for, and an engine takes it up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple
+
+from actors.spi import Actor, ActorDeadError, ActorRef, finish, sleep
+from teams._dispatch.ask import asked
+from teams._dispatch.messages import AwaitPart, EndRun
+from teams._journal.codec import decode, encode, recorded, settled
+from teams._journal.errors import NotStorable, Recorded
+from teams._members.results import Outcome
+from teams._runs.context import RunContext
+from teams._runs.interrupt import is_interrupt
+from teams._runs.pattern import label
+from teams._runs.state import RunState, cancelled
+from teams.errors import RunError, RunFailed, StepFailed
+from teams.events import RunBegan, RunEnded, RunEvent
+from teams.workflows._run.keeper import DurableKeeper, Undo, adapter
+from teams.workflows.errors import AgentMissing, Blocked, NotUndone, RunTimeout
+from teams.workflows.events import RunBlocked, StepUndone
+
+UNDO_TRIES = 5
+"""How often an undo is tried."""
+
+
+class Live(NamedTuple):
+    """A run that is awake in this process."""
+
+    record: RunState
+    keeper: DurableKeeper
+
+
+class DurableRun(Actor):
+    """Plays a run."""
+
+    only_host = "loop"
+
+    def __init__(self, home: str, live: Live) -> None:
+        """`home` is the path of the engine."""
+        self._home = home
+        self._record = live.record
+        self._keeper = live.keeper
+        self._coordinators: dict[str, ActorRef[Any]] = {}
+
+    async def on_continue(self) -> None:
+        record, keeper = self._record, self._keeper
+        if record.began is None:
+            record.began = self.runtime.now()
+            self._tell(RunBegan, record.began, label(record.pattern))
+        try:
+            context = RunContext(self, record, await self.coordinator("agents"))
+            outcome = await self._played(context)
+            if outcome.error is not None:
+                outcome = await self._undone(context, outcome)
+            await self._end(outcome)
+        except Blocked as error:
+            self._tell(RunBlocked, self.runtime.now(), error)
+            keeper.set_aside()
+            keeper.update(state="blocked", waiting_for=str(error), owner=None)
+            await keeper.written()
+        finish(self)
+
+    async def coordinator(self, team: str) -> ActorRef[Any]:
+        """The coordinator of a team of the engine, as soon as it is up. Raises AgentMissing."""
+        path = f"{self._home}/{team}"
+        found = self.runtime.find(f"{path}/coordinator")
+        if found is None:
+            home = self.runtime.find(path)
+            if home is None:
+                raise AgentMissing(self._record.id, f"team {team!r}")
+            try:
+                found = await asked(home, AwaitPart("coordinator"))
+            except ActorDeadError as error:
+                raise AgentMissing(self._record.id, f"team {team!r}") from error
+        self._coordinators[team] = found
+        return found
+
+    async def _played(self, context: RunContext) -> Outcome:
+        record, task = self._record, asyncio.current_task()
+        record.task = task
+        try:
+            if record.cancelled is not None:
+                raise cancelled(record)
+            async with self._deadline():
+                return Outcome(await record.pattern.play(context, record.value))
+        except Blocked:
+            raise
+        except BaseException as error:  # a pattern that failed would fail again
+            if record.cancelled is not None and (isinstance(error, asyncio.CancelledError) or is_cancelled(error)):
+                if task is not None and task.cancelling():
+                    task.uncancel()
+                return Outcome(error=cancelled(record))
+            if is_interrupt(error, task):
+                raise
+            if isinstance(error, RunTimeout):
+                return Outcome(error=error)
+            return Outcome(error=RunFailed(record.id, error, record.partial))
+        finally:
+            record.task = None
+
+    def _deadline(self) -> _Deadline:
+        return _Deadline(self._record, self._keeper, self)
+
+    # Undoing
+
+    async def _undone(self, context: RunContext, outcome: Outcome) -> Outcome:
+        """Undoes what was done, last first, if the run was cancelled or failed in a step that says so."""
+        keeper, record = self._keeper, self._record
+        if not keeper.undos or not (record.cancelled is not None or keeper.undoing) or keeper.undo_nothing:
+            return outcome
+        if keeper.row.state != "cancelling":
+            keeper.update(state="cancelling", waiting_for="what was done is undone")
+        left = [each.step for each in reversed(list(keeper.undos)) if not await self._undo(context, each)]
+        if left:
+            return Outcome(error=NotUndone(record.id, tuple(left), outcome.error))
+        return outcome
+
+    async def _undo(self, context: RunContext, undo: Undo) -> bool:
+        target = self._record.pattern.undo_of(undo.node)  # type: ignore[attr-defined]
+        for attempt in range(1, UNDO_TRIES + 1):
+            try:
+                await context.do(target, undo.value, name=f"{undo.step}/undo" + ("" if attempt == 1 else f"~{attempt}"))
+            except RunError:
+                if attempt < UNDO_TRIES:
+                    await sleep(min(30.0, 2.0**attempt))
+            else:
+                self._tell(StepUndone, self.runtime.now(), undo.step)
+                return True
+        return False
+
+    # The end
+
+    async def _end(self, outcome: Outcome) -> None:
+        record, keeper = self._record, self._keeper
+        body: bytes | None = None
+        if outcome.error is None:
+            returns = adapter(getattr(record.pattern, "returns", None))
+            try:
+                body, value = settled(outcome.value, returns)
+                outcome = Outcome(value)
+            except NotStorable as error:
+                outcome = Outcome(error=RunFailed(record.id, StepFailed(record.id, "(result)", error), record.partial))
+        if outcome.error is None:
+            state = "done"
+        else:
+            state = "cancelled" if record.cancelled is not None else "failed"
+        keeper.ended(state, body, None if outcome.error is None else _failure(outcome.error))
+        now = self.runtime.now()
+        assert record.began is not None
+        self._tell(RunEnded, now, now - record.began, outcome.error)
+        await keeper.written()
+        for each in self._coordinators.values():
+            if each.is_alive():
+                each.tell(EndRun(record.id, "its run has ended"))
+        record.settle(outcome)
+
+    def _tell(self, kind: type[RunEvent], at: float, *values: object) -> None:
+        self._record.publish(self.runtime.events, kind, self.path, at, *values)
+
+
+class _Deadline:
+    """Ends a run that has not ended in time. Waiting for people does not count."""
+
+    def __init__(self, record: RunState, keeper: DurableKeeper, actor: Actor) -> None:
+        self._record = record
+        self._keeper = keeper
+        self._clock = actor.runtime.clock
+        self._task = asyncio.current_task()
+        self._timer: Any = None
+        self._over = False
+
+    async def __aenter__(self) -> None:
+        self._arm()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._over and isinstance(error, asyncio.CancelledError) and self._record.cancelled is None:
+            assert self._task is not None
+            self._task.uncancel()
+            raise RunTimeout(self._record.id, self._record.partial)
+
+    def _arm(self) -> None:
+        left = self._keeper.left()
+        if left is None:
+            return
+        if left > 0:
+            self._timer = self._clock.call_at(self._clock.now() + min(left, 1.0), self._arm)
+        elif self._task is not None:
+            self._over = True
+            self._task.cancel()
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether a step failed because its run was cancelled."""
+    while isinstance(error, RunError):
+        cause = error.__cause__
+        if cause is None:
+            return False
+        error = cause
+    return isinstance(error, asyncio.CancelledError)
+
+
+def _failure(error: BaseException) -> bytes:
+    cause = error
+    while isinstance(cause, RunFailed | StepFailed) and isinstance(cause.error, Exception):
+        cause = cause.error
+    step = next((each.step for each in _chain(error) if isinstance(each, StepFailed)), None)
+    said = decode(recorded(cause)) if not isinstance(cause, Recorded) else decode(recorded(cause))
+    return encode({"type": type(error).__name__, "text": str(error), "step": step, "cause": said})
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = [error]
+    while found[-1].__cause__ is not None and len(found) < 20:
+        found.append(found[-1].__cause__)
+    return found
