@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from random import Random
 
 from actors.spi import current_clock, current_random, sleep
 from supervisors.spi import Backoff, Seconds, checked, exponential
@@ -29,6 +30,20 @@ class RetryOptions(Options):
     on: Exceptions
     fatal: Exceptions
     deadline: Seconds | None
+
+    def delay(self, error: Exception, attempt: int, previous: float | None, random: Random) -> float | None:
+        """Seconds before the attempt after number `attempt` (>= 1), which failed; None: no further attempt.
+
+        `previous` is the delay before that attempt, None for the first.
+        """
+        if attempt > self.max_retries or isinstance(error, Fatal) or is_meant(error, self.fatal):
+            return None
+        if not isinstance(error, Recoverable) and not is_meant(error, self.on):
+            return None
+        delay = 0.0 if self.backoff is None else self.backoff.delay(attempt, previous, random)
+        if isinstance(error, Refused) and error.retry_after is not None:
+            delay = max(delay, error.retry_after)  # before that it would be refused again
+        return delay
 
 
 class Retry(Policy):
@@ -51,7 +66,7 @@ class Retry(Policy):
                 raise self._given_up(call, attempt, clock.now() - began, passed.error) from last
             except Exception as error:
                 last = error
-                delay = self._delay(error, attempt, delay)
+                delay = self.options.delay(error, attempt, delay, current_random())
                 if delay is None or not self._fits(clock.now() + delay - began):
                     self._given_up(call, attempt, clock.now() - began, error)
                     raise
@@ -72,18 +87,6 @@ class Retry(Policy):
                 raise
             call.tell(CallTimedOut, deadline)
             raise _DeadlinePassed(TimedOut(call.label, deadline)) from None
-
-    def _delay(self, error: Exception, attempt: int, previous: float | None) -> float | None:
-        """The seconds before the next attempt; None: no further attempt."""
-        options = self.options
-        if attempt > options.max_retries or isinstance(error, Fatal) or is_meant(error, options.fatal):
-            return None
-        if not isinstance(error, Recoverable) and not is_meant(error, options.on):
-            return None
-        delay = 0.0 if options.backoff is None else options.backoff.delay(attempt, previous, current_random())
-        if isinstance(error, Refused) and error.retry_after is not None:
-            delay = max(delay, error.retry_after)  # before that it would be refused again
-        return delay
 
     def _fits(self, seconds: float) -> bool:
         """Whether an attempt that many seconds after the first begins before the deadline."""

@@ -1,0 +1,179 @@
+"""Graphs: nodes, and what each depends on. Every question takes time in proportion to nodes and edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from supervisors.spi import nearest
+from teams.workflows._graph.node import RESERVED, Node
+from teams.workflows.errors import CircularDependency, GraphError, UnknownDependency
+
+_CIRCLES = 10
+"""How many circles are told."""
+
+
+class Edge(NamedTuple):
+    """A dependency."""
+
+    source: str
+    """The step that comes first."""
+    to: str
+    kind: Literal["order", "data"]
+    """Whether `to` needs the result of `source`, or only its end."""
+    by: str
+    """What makes it: "after", "chain", or the reference."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The nodes of a workflow, in the order in which they were written. A chain adds an edge from each to the next.
+
+    A graph with faults is a value, too: `faults` tells of them. Unknown names are not edges; levels and orders are
+    those of a graph without circles.
+    """
+
+    nodes: tuple[Node, ...]
+    chain: bool = False
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Node]:
+        """The nodes by id; of several with one id, the first."""
+        return {each.id: each for each in reversed(self.nodes)}
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.by_id
+
+    def __getitem__(self, id: str) -> Node:
+        return self.by_id[id]
+
+    # Edges
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """The dependencies between nodes that exist: those of the chain, `after`, and references, in this order."""
+        return tuple(each for each in self._wanted() if each.source in self.by_id)
+
+    def _wanted(self) -> Iterator[Edge]:
+        """Every dependency, of unknown names, too; of those with the same ends and the same reason, the first."""
+        seen: set[tuple[str, str, str]] = set()
+        previous: Node | None = None
+        for node in self.nodes:
+            found = [Edge(name, node.id, "order", "after") for name in node.after]
+            if self.chain and previous is not None:
+                carries = node.takes_input or any(ref.root == "previous" for _, ref in node.uses())
+                found.insert(0, Edge(previous.id, node.id, "data" if carries else "order", "chain"))
+            found += (Edge(ref.root, node.id, "data", str(ref)) for _, ref in node.uses() if ref.root not in RESERVED)
+            for edge in found:
+                if (key := (edge.source, edge.to, edge.by)) not in seen:
+                    seen.add(key)
+                    yield edge
+            previous = node
+
+    @cached_property
+    def _needs(self) -> dict[str, dict[str, str]]:
+        """By node: the nodes that it depends on, and what makes each dependency."""
+        found: dict[str, dict[str, str]] = {id: {} for id in self.by_id}
+        for edge in self.edges:
+            found[edge.to].setdefault(edge.source, edge.by)
+        return found
+
+    @cached_property
+    def _needed_by(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {id: [] for id in self.by_id}
+        for id, needs in self._needs.items():
+            for each in needs:
+                found[each].append(id)
+        return found
+
+    def needs(self, id: str) -> tuple[str, ...]:
+        """The nodes that a node directly depends on."""
+        return tuple(self._needs[id])
+
+    def needed_by(self, id: str) -> tuple[str, ...]:
+        """The nodes that directly depend on a node."""
+        return tuple(self._needed_by[id])
+
+    def ancestors(self, id: str) -> frozenset[str]:
+        """Every node that must end before this one begins."""
+        return _reached(id, self._needs)
+
+    def descendants(self, id: str) -> frozenset[str]:
+        """Every node that begins after this one has ended."""
+        return _reached(id, self._needed_by)
+
+    @cached_property
+    def sinks(self) -> tuple[str, ...]:
+        """The nodes that no other depends on."""
+        return tuple(id for id, later in self._needed_by.items() if not later)
+
+    # Order
+
+    @cached_property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """The nodes in waves: each wave depends only on those before it, and each node is in the first that it can be
+        in. Raises CircularDependency.
+        """
+        sorter = self._sorter(self._needs)
+        place = {id: index for index, id in enumerate(self.by_id)}
+        found = []
+        while sorter.is_active():
+            ready = sorter.get_ready()
+            found.append(tuple(sorted(ready, key=place.__getitem__)))
+            sorter.done(*ready)
+        return tuple(found)
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The nodes, each after those that it depends on. Raises CircularDependency."""
+        return tuple(id for level in self.levels for id in level)
+
+    def _sorter(self, needs: Mapping[str, Mapping[str, str]]) -> TopologicalSorter[str]:
+        sorter: TopologicalSorter[str] = TopologicalSorter(needs)
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            # graphlib lists each node before the one that depends on it.
+            path = tuple(reversed(error.args[1]))
+            made_by = tuple(needs[step][needed] for step, needed in pairwise(path))
+            raise CircularDependency(path, made_by) from None
+        return sorter
+
+    # Faults
+
+    def faults(self) -> Iterator[GraphError]:
+        """Every dependency on an unknown step, and the circles: each with its path, at most ten."""
+        for edge in self._wanted():
+            if edge.source not in self.by_id:
+                known = self.by_id if edge.by == "after" else (*self.by_id, *RESERVED - {"default"})
+                yield UnknownDependency(edge.to, edge.source, edge.by, nearest(edge.source, known))
+        needs = {id: dict(those) for id, those in self._needs.items()}
+        for _ in range(_CIRCLES):
+            try:
+                self._sorter(needs)
+            except CircularDependency as error:
+                yield error
+                for step, needed in pairwise(error.path):
+                    needs[step].pop(needed, None)
+            else:
+                break
+
+    def check(self) -> None:
+        """Raises UnknownDependency or CircularDependency: the first fault."""
+        for fault in self.faults():
+            raise fault
+
+
+def _reached(start: str, ways: Mapping[str, Mapping[str, str] | list[str]]) -> frozenset[str]:
+    found: set[str] = set()
+    open = [start]
+    while open:
+        for each in ways[open.pop()]:
+            if each not in found:
+                found.add(each)
+                open.append(each)
+    return frozenset(found)

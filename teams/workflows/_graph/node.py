@@ -1,0 +1,216 @@
+"""Nodes: the steps of a workflow as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+
+from teams._members.target import Can, Pool
+from teams._runs.pattern import Pattern, Target, label
+from teams.resilience._retry import RetryOptions
+from teams.workflows._language.expression import Expression, paths
+from teams.workflows._language.refs import Ref
+from teams.workflows._language.template import Template
+
+if TYPE_CHECKING:
+    from teams.workflows._graph.workflow import Workflow
+
+OnFailure = Literal["stop", "continue_with_warning", "skip", "undo"]
+Effects = Literal["at_least_once", "at_most_once", "transaction"]
+OnSkipped = Literal["null", "skip", "fail"]
+OnTimeout = Literal["fail", "skip"]
+
+ON_FAILURE: tuple[OnFailure, ...] = get_args(OnFailure)
+EFFECTS: tuple[Effects, ...] = get_args(Effects)
+ON_SKIPPED: tuple[OnSkipped, ...] = get_args(OnSkipped)
+ON_TIMEOUT: tuple[OnTimeout, ...] = get_args(OnTimeout)
+
+RESERVED = frozenset({"input", "task", "item", "index", "previous", "self", "run", "default"})
+"""Roots of references that are not steps; `task` is another name of `input`."""
+RUN_FIELDS = ("id", "workflow", "version", "key", "started_at")
+"""What `$run` has."""
+MOST_ITEMS = 10_000
+"""The most items of a step with `each`."""
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Work for a member, a role, a capability or a pool."""
+
+    target: str | Can | Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function, called where the run is played."""
+
+    function: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """A pattern, played inside the run."""
+
+    pattern: Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class RoleStep:
+    """A step inside another team: the role that does it, and the name of the step."""
+
+    role: str
+    action: str
+    input: Template | None = None
+    """None: the result of the step before; of the first, the input of the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class InTeam:
+    """Steps that another team plays, or a pattern registered under a name."""
+
+    team: str
+    steps: tuple[RoleStep, ...] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """Another workflow, in a run of its own."""
+
+    workflow: str
+    definition: Workflow | None = None
+    """None: the one that the engine knows by this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Waits for a signal, at most for the timeout of the node. Its result is what the signal carries."""
+
+    signal: str
+    on_timeout: OnTimeout = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Asks a person, who has the timeout of the node to answer. Its result is the answer."""
+
+    question: Template
+    options: tuple[str, ...] = ()
+    """The answers to choose from; empty: any text."""
+    default: str | None = None
+    """The answer when the time is up; None: the step fails then."""
+    person: str | None = None
+    """Who is asked; None: anyone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Waits for so many seconds, or until a time. Just one of them is given."""
+
+    seconds: float | None = None
+    until: Template | None = None
+    """A time as ISO 8601 with an offset, or as seconds since the epoch."""
+
+
+What: TypeAlias = Agent | Call | Play | InTeam | Nested | Wait | Ask | Sleep
+"""The kinds of nodes, by what they do."""
+
+
+class Use(NamedTuple):
+    """A reference, and the option of the node that holds it."""
+
+    option: str
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A step of a workflow."""
+
+    id: str
+    what: What
+    input: Template | None = None
+    """None: in a chain the result of the step before, of the first step the input of the run; in a DAG the results of
+    its dependencies by id, without dependencies the input of the run."""
+    when: Expression | None = None
+    after: tuple[str, ...] = ()
+    """Steps that it depends on besides those that its references name."""
+    each: Expression | None = None
+    """A list (a `Ref` or a `Listed`): the step is done for each of its items."""
+    max_parallel: int = 10
+    max_iterations: int | None = None
+    """None: it is not a loop."""
+    until: Expression | None = None
+    """When a loop ends. None: when its result is the verdict `Approved`, or has `approved` true."""
+    retry: RetryOptions | None = None
+    timeout: float | None = None
+    on_failure: OnFailure = "stop"
+    on_skipped: OnSkipped = "null"
+    """What a reference to a skipped step does: it is null, it skips this step, too, or it fails this step."""
+    undo: str | Callable[..., Any] | None = None
+    effects: Effects = "at_least_once"
+    returns: Any = None
+    """The type of its result; None: what JSON can say."""
+    priority: int | None = None
+    redact: tuple[str, ...] = ()
+    """Dotted paths of its input and result that are not shown."""
+    metadata: Mapping[str, object] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def target(self) -> Target | None:
+        """What does it in the team of the run; None: nothing does."""
+        match self.what:
+            case Agent(target):
+                return target
+            case Call(function):
+                return function
+            case Play(pattern):
+                return pattern
+            case Nested(_, definition):
+                return definition
+        return None
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether it gets its default input."""
+        return self.input is None and not isinstance(self.what, Wait | Ask | Sleep)
+
+    @property
+    def title(self) -> str:
+        """What it does, in a few words."""
+        match self.what:
+            case Agent() | Call() | Play():
+                assert self.target is not None
+                return label(self.target)
+            case InTeam(team, steps):
+                return f"{team}: {steps if isinstance(steps, str) else ', '.join(each.action for each in steps)}"
+            case Nested(workflow):
+                return f"workflow {workflow}"
+            case Wait(signal):
+                return f"wait for {signal}"
+            case Ask(_, _, _, person):
+                return f"ask {person or 'a person'}"
+            case Sleep(seconds, until):
+                return f"sleep {seconds:g} s" if until is None else f"sleep until {until.source}"
+
+    def uses(self) -> Iterator[Use]:
+        """Every reference of the node."""
+        for name, template in self._templates():
+            for ref in template.refs if template is not None else ():
+                yield Use(name, ref)
+        for name, condition in (("when", self.when), ("each", self.each), ("until", self.until)):
+            for ref in paths(condition) if condition is not None else ():
+                yield Use(name, ref)
+
+    def _templates(self) -> Iterator[tuple[str, Template | None]]:
+        yield "input", self.input
+        match self.what:
+            case InTeam(_, tuple(steps)):
+                for each in steps:
+                    yield f"steps/{each.action}", each.input
+            case Ask(question):
+                yield "question", question
+            case Sleep(_, until):
+                yield "until", until
