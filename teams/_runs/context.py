@@ -75,6 +75,10 @@ class RunContext:
         """The runtime's clock, in seconds."""
         return self._actor.runtime.now()
 
+    def wall(self) -> float:
+        """The wall clock, in seconds since the epoch. It may be set back."""
+        return self._actor.runtime.clock.wall()
+
     async def sleep(self, seconds: float, *, name: str = "sleep") -> None:
         """Waits, by the runtime's clock. A run of an engine waits until `seconds` after the time at which it came here
         first, in whatever process.

@@ -8,14 +8,35 @@ bases stand in brackets::
       GraphError (ValueError)
         UnknownDependency
         CircularDependency
+      BadInput (ValueError)
+      FanOutTooLarge (ValueError)
+      NeedsEngine
+      SignalLate (TimeoutError)
+      TakenOver
+      NoSuchRun (LookupError)
+      NoSuchWorkflow (LookupError)
+      KeyTaken
+      AlreadyEnded
+      NotEnded
+      AlreadyAnswered
+      NoOpenQuestion (LookupError)
+      NotAnOption (ValueError)
+    RunError (TeamError)
+      RunTimeout (TimeoutError)
+      NotUndone
+      RunFailure
+      Blocked
+        AgentMissing
+        Uncertain
+        Diverged
 """
 
 from __future__ import annotations
 
 from typing import dataclass_transform
 
-from actors.spi import cut, shown
-from teams.errors import TeamError
+from actors.spi import TEXT, cut, described, shown
+from teams.errors import RunError, TeamError
 
 _AROUND = 60
 """Characters of a condition that are shown on each side of the fault."""
@@ -98,3 +119,221 @@ class CircularDependency(GraphError):
             for step, needed, by in zip(self.path, self.path[1:], self.made_by, strict=False)
         )
         return f"the steps depend on each other in a circle, {' -> '.join(self.path)}: {ways}"
+
+
+# Runs of an engine
+
+
+class BadInput(WorkflowError, ValueError):
+    """The input of a run is not what the workflow takes. Nothing was started."""
+
+    workflow: str
+    faults: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"the input of workflow {self.workflow!r} is not what it takes: {'; '.join(self.faults)}"
+
+
+class FanOutTooLarge(WorkflowError, ValueError):
+    """A step with `each` has too many items."""
+
+    run: str
+    step: str
+    items: int
+    limit: int
+
+    def describe(self) -> str:
+        return f"step {self.step} of {self.run} has {self.items} items, the limit is {self.limit}: hand on larger items"
+
+
+class NeedsEngine(WorkflowError):
+    """A step of a workflow needs an engine, and a team plays it."""
+
+    workflow: str
+    step: str
+
+    def describe(self) -> str:
+        return (
+            f"step {self.step!r} of workflow {self.workflow!r} waits for what only an engine knows: give the workflow "
+            "to engine()"
+        )
+
+
+class SignalLate(WorkflowError, TimeoutError):
+    """What a step waited for did not come in time."""
+
+    run: str
+    step: str
+    what: str
+    seconds: float
+
+    def describe(self) -> str:
+        return f"step {self.step} of {self.run}: {self.what} did not come within {self.seconds:g} s"
+
+
+class RunTimeout(RunError, TimeoutError):
+    """A run did not end in time. `partial` has the results until then."""
+
+    run: str
+    partial: dict[str, object]
+
+    def describe(self) -> str:
+        return f"{self.run} did not end in time, with {len(self.partial)} steps done"
+
+
+class NotUndone(RunError):
+    """A run ended, and steps that were done could not be undone. `error` says why the run ended, and is the cause."""
+
+    run: str
+    steps: tuple[str, ...]
+    error: BaseException
+
+    def describe(self) -> str:
+        return f"{self.run} could not undo {', '.join(self.steps)}, after: {described(self.error, TEXT)}"
+
+
+class Blocked(RunError):
+    """Base of what a run cannot decide by itself: it waits for `resume`, and nothing is lost."""
+
+
+class AgentMissing(Blocked):
+    """A run names a team, workflow or pattern that the engine does not have."""
+
+    run: str
+    name: str
+
+    def describe(self) -> str:
+        return f"{self.run}: the engine has no {self.name}; give it to engine(), and resume the run"
+
+
+class Uncertain(Blocked):
+    """A step with effects="at_most_once" had begun when its process died. It may have had its effect."""
+
+    run: str
+    step: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.run}: step {self.step} had begun when its process died, and may be done once at most. Look whether "
+            "it was done, and resume the run with accept_changes, which begins it again"
+        )
+
+
+class Diverged(Blocked):
+    """The code of a run has changed under it: a step that is done has another name, target or input now."""
+
+    run: str
+    step: str
+    was: str
+    now: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.run}: step {self.step} was {self.was} and is {self.now} now. Nothing was done; resume the run with "
+            "accept_changes, or move it to another version"
+        )
+
+
+class TakenOver(WorkflowError):
+    """Another engine has taken the run over."""
+
+    run: str
+
+    def describe(self) -> str:
+        return f"{self.run} belongs to another engine now"
+
+
+class NoSuchRun(WorkflowError, LookupError):
+    """The store has no run with this id."""
+
+    run: str
+
+    def describe(self) -> str:
+        return f"there is no run {self.run!r}"
+
+
+class NoSuchWorkflow(WorkflowError, LookupError):
+    """The engine has no workflow with this name."""
+
+    workflow: str
+    known: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"there is no workflow {self.workflow!r} (known: {', '.join(self.known) or 'none'})"
+
+
+class KeyTaken(WorkflowError):
+    """A run of this workflow has the key already, with another input."""
+
+    workflow: str
+    key: str
+    run: str
+
+    def describe(self) -> str:
+        return f"run {self.run} of workflow {self.workflow!r} has the key {self.key!r}, with another input"
+
+
+class AlreadyEnded(WorkflowError):
+    """The run has ended."""
+
+    run: str
+    state: str
+
+    def describe(self) -> str:
+        return f"{self.run} has ended: {self.state}"
+
+
+class NotEnded(WorkflowError):
+    """The run has not ended, so it cannot be tried again."""
+
+    run: str
+    state: str
+
+    def describe(self) -> str:
+        return f"{self.run} has not ended, it is {self.state}: resume it, or cancel it first"
+
+
+class AlreadyAnswered(WorkflowError):
+    """The question has its answer."""
+
+    run: str
+    step: str
+    by: str
+
+    def describe(self) -> str:
+        return f"the question of step {self.step} of {self.run} was answered by {self.by}"
+
+
+class NoOpenQuestion(WorkflowError, LookupError):
+    """The run does not ask this."""
+
+    run: str
+    step: str
+    open: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"{self.run} asks nothing in step {self.step!r} (open questions: {', '.join(self.open) or 'none'})"
+
+
+class NotAnOption(WorkflowError, ValueError):
+    """The answer is none of the options."""
+
+    run: str
+    step: str
+    answer: object
+    options: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"{shown(self.answer)} is no answer to step {self.step} of {self.run}: choose {', '.join(self.options)}"
+
+
+class RunFailure(RunError):
+    """A run of an engine failed: what the store knows of it. `cause` is the recorded error."""
+
+    run: str
+    state: str
+    text: str
+    step: str | None
+
+    def describe(self) -> str:
+        return f"{self.run} is {self.state}: {self.text}"

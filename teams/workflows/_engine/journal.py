@@ -8,7 +8,7 @@
 While the store commits, the next batch gathers. One commit is under way at a time, so units are written in the order
 in which they came. Promise: a unit that was taken is written, or its asker hears why not, through crashes and kills of
 both actors: the batch is sent again, and a unit that is written already changes nothing. When the store is away, units
-wait (`StoreAway`); nothing is acknowledged.
+wait (`StoreLost`); nothing is acknowledged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from actors.spi import take_reply, when_gone
 from teams._journal.errors import StoreAway as Away
 from teams._journal.rows import Result, Unit
 from teams._journal.store import Store
-from teams.workflows.events import StoreAway, StoreBack
+from teams.workflows.events import StoreBack, StoreLost
 
 ROWS = 1_000
 """The most units in one commit."""
@@ -193,7 +193,7 @@ class Journal(Actor):
         pause = PAUSES[min(waiting.failures, len(PAUSES) - 1)]
         waiting.failures += 1
         if waiting.failures == 1:
-            self.runtime.events.publish(StoreAway(self.path, self.runtime.now(), message.error))
+            self.runtime.events.publish(StoreLost(self.path, self.runtime.now(), message.error))
         self._flushing = True
         self.tell_after(pause, _Flush())
 

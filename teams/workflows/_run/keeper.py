@@ -11,26 +11,28 @@ from __future__ import annotations
 import asyncio
 import re
 from functools import lru_cache
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
-from actors.spi import current_clock
+from actors.spi import ActorRef, current_clock
 from teams._dispatch.gather import Failed, Gathered
 from teams._journal.codec import decode, encode, recorded, settled, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
-from teams._journal.rows import Entry, InboxRow, Result, RunRow, Unit, Written
+from teams._journal.rows import Entry, InboxRow, Kind, Result, RunRow, Unit, Written
 from teams._members.results import Outcome
+from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
 from teams.errors import StepFailed, StepTimeout
-from teams.workflows.errors import Fenced
+from teams.workflows.errors import TakenOver
 
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
 _ATTEMPT = re.compile(r"~(\d+)$")
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
+EndState = Literal["done", "failed", "cancelled", "continued"]
 Writer = Callable[[Unit, Callable[[Result], object], Callable[[BaseException], object]], None]
 
 
@@ -61,16 +63,28 @@ class DurableKeeper:
         write: Writer,
         lost: Callable[[BaseException], object],
         waits: Callable[[], object],
+        workflows: Mapping[str, Pattern],
+        patterns: Mapping[str, Pattern],
+        retain: Mapping[str, float | None],
     ) -> None:
         """`now` is the wall clock in UTC microseconds. `lost` is called when the run cannot be kept any more, `waits`
-        whenever the run has come to wait for something that may take long.
+        whenever the run has come to wait for something that may take long. `retain` says for how many seconds an ended run is kept, by its state.
         """
         self.row = row
+        self._team: Callable[[str], Awaitable[ActorRef[Any]]] | None = None
+        self._seen: set[str] = set()
+        """Messages that were delivered."""
+        self.workflows = workflows
+        self.patterns = patterns
+        self._retain = retain
         self._now = now
         self._write = write
         self._lost = lost
         self._waits = waits
         self._seq = 0
+        self._deadline = row.deadline
+        self._people = 0
+        """How many steps wait for people."""
         self._entries: list[Entry] = []
         self._taken: list[str] = []
         self._update: dict[str, Any] = {}
@@ -88,6 +102,12 @@ class DurableKeeper:
         self._readers: dict[str, tuple[Callable[[InboxRow], bool], asyncio.Future[InboxRow]]] = {}
         self.cut_off: set[str] = set()
         """Steps that were under way when the process that owned the run died."""
+        self.causes: dict[str, BaseException] = {}
+        """What the steps that failed here raised, as it was; a replay has the record of it."""
+        self.accepts = False
+        self.undo_nothing = False
+        self.undoing = False
+        """Whether a step failed whose failure undoes what was done."""
         self.undos: list[Undo] = []
         """What is undone, last first, when the run is cancelled or fails in a step that says so."""
         for entry in entries:
@@ -157,6 +177,7 @@ class DurableKeeper:
         if type(error) not in _STEPS.values():
             return outcome  # the failure of a pattern: it follows again from those of its steps
         assert isinstance(error, StepFailed)
+        self.causes[step] = error.error
         body = encode({"type": type(error).__name__, "error": decode(recorded(error.error))})
         self._add("failed", step, seconds, body)
         return self._failure(step, body)
@@ -198,9 +219,87 @@ class DurableKeeper:
         failures = {name: Failed.by(unrecorded(encode(each))) for name, each in said["failures"].items()}
         return Gathered(said["results"], failures, tuple(said["unanswered"]), said["satisfied"])
 
-    def note(self, kind: str, step: str, value: object = None) -> None:
-        """Has something written that happened in the run."""
+    def note_once(self, kind: Kind, step: str, value: object = None) -> bool:
+        """Has something written that happened in the run. False, and nothing: it is written already."""
+        known = self._stored.get(step)
+        if known is not None and known.kind == kind:
+            del self._stored[step]
+            return False
         self._add(kind, step, body=encode(value))
+        return True
+
+    def attach(self, team: Callable[[str], Awaitable[ActorRef[Any]]]) -> None:
+        """`team` finds the coordinator of a team of the engine for the actor that plays the run now."""
+        self._team = team
+
+    async def team(self, name: str) -> ActorRef[Any]:
+        """The coordinator of a team of the engine. Raises AgentMissing."""
+        assert self._team is not None
+        return await self._team(name)
+
+    def is_news(self, row: InboxRow) -> bool:
+        """Whether a message comes for the first time."""
+        if row.id in self._seen or row.id in self._journalled:
+            return False
+        self._seen.add(row.id)
+        return True
+
+    def running(self, now: int) -> None:
+        """The run is awake."""
+        started = {} if self.row.started_at is not None else {"started_at": now}
+        self.update(state="running", waiting_for=None, wake_at=None, **started)
+
+    def call_off(self, *, undo: bool) -> None:
+        """The run was cancelled; `undo` says whether what was done is undone."""
+        self.undo_nothing = not undo
+
+    def undo_all(self) -> None:
+        """A step failed whose failure undoes what was done."""
+        self.undoing = True
+
+    def accept_changes(self) -> None:
+        """A person has looked: what was uncertain begins again, and what has changed counts as it is now."""
+        self.cut_off.clear()
+        self.accepts = True
+
+    def knows(self, step: str) -> bool:
+        """Whether it is written that the step has begun, or has ended."""
+        return step in self._began or step in self._stored
+
+    def wall(self) -> float:
+        """The wall clock, in seconds since the epoch."""
+        return self._now() / 1e6
+
+    @property
+    def said(self) -> dict[str, object]:
+        """What `$run` has."""
+        row = self.row
+        started = row.started_at if row.started_at is not None else row.created_at
+        return {"id": row.id, "key": row.key, "started_at": started / 1e6}
+
+    def left(self) -> float | None:
+        """Seconds until the run has to be ended. Waiting for people does not count."""
+        if self._deadline is None:
+            return None
+        if self._people:
+            return LOOK
+        return (self._deadline - self._now()) / 1e6
+
+    def ended(self, state: EndState, result: bytes | None, error: bytes | None) -> None:
+        """Has the end of the run written."""
+        now, keep = self._now(), self._retain.get(state)
+        self._add("ended", "", body=encode(state))
+        self._update |= {
+            "state": state,
+            "result": result,
+            "error": error,
+            "ended_at": now,
+            "retain_until": None if keep is None else now + round(keep * 1e6),
+            "waiting_for": None,
+            "wake_at": None,
+            "owner": None,
+        }
+        self._schedule(1)
 
     def update(self, **columns: object) -> None:
         """Has the row of the run changed, together with what is written next."""
@@ -234,7 +333,15 @@ class DurableKeeper:
             del self._stored[step]
             return (False, None) if known.kind == "expired" else (True, decode(known.body or b"{}").get("value"))
         until = await self._until(step, what, within, asks)
-        row = await self._wait(step, Waiting(what, until), fits)
+        since = self._now()
+        self._people += asks is not None
+        try:
+            row = await self._wait(step, Waiting(what, until), fits)
+        finally:
+            self._people -= asks is not None
+        if asks is not None and self._deadline is not None:
+            self._deadline += self._now() - since
+            self._update["deadline"] = self._deadline
         if row is None:
             self._add("expired", step)
             return False, None
@@ -318,11 +425,6 @@ class DurableKeeper:
         self.undos.append(Undo(step, node, value))
         self._add("kept", f"{step} (undo)", body=encode({"undo": node, "step": step, "value": value}))
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether every step under way waits for something that may take long."""
-        return bool(self.waiting) and not self._in_flight and self._ticks is None
-
     def took(self, row: InboxRow) -> None:
         """The row is taken up with what is written next."""
         self._taken.append(row.id)
@@ -331,7 +433,7 @@ class DurableKeeper:
     # The way to the store
 
     async def written(self) -> None:
-        """Returns when everything so far is written. Raises Fenced, or whatever keeps the journal from writing."""
+        """Returns when everything so far is written. Raises TakenOver, or whatever keeps the journal from writing."""
         if not (self._entries or self._update or self._taken or self._in_flight):
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -345,7 +447,7 @@ class DurableKeeper:
             self._schedule(1)
         await done
 
-    def _add(self, kind: str, step: str, seconds: float | None = None, body: bytes | None = None) -> None:
+    def _add(self, kind: Kind, step: str, seconds: float | None = None, body: bytes | None = None) -> None:
         self._seq += 1
         name, attempt = unkeyed(step)
         self._entries.append(Entry(self.row.id, self._seq, kind, name, attempt, self._now(), seconds, body))
@@ -382,7 +484,7 @@ class DurableKeeper:
                 for each in after:
                     each()
             else:
-                self._lost(Fenced(self.row.id))
+                self._lost(TakenOver(self.row.id))
 
         self._write(unit, done, self._lost)
 

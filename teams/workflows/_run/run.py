@@ -35,6 +35,22 @@ class Live(NamedTuple):
     record: RunState
     keeper: DurableKeeper
 
+    def waiting(self, now: int, least: float) -> tuple[str, int | None] | None:
+        """What the run waits for, and until when; None: it does something, or goes on within `least` seconds."""
+        waiting = self.keeper.waiting
+        if not waiting or self.record.future.done() or self.record.task is None:
+            return None
+        for step in self.record.under_way:
+            if step not in waiting and not any(each.startswith(f"{step}/") for each in waiting):
+                return None
+        times = [each.until for each in waiting.values() if each.until is not None]
+        if self.keeper.row.deadline is not None:
+            times.append(self.keeper.row.deadline)
+        wake_at = min(times, default=None)
+        if wake_at is not None and wake_at - now <= least * 1e6:
+            return None
+        return "; ".join(sorted({each.for_what for each in waiting.values()})), wake_at
+
 
 class DurableRun(Actor):
     """Plays a run."""
@@ -47,6 +63,7 @@ class DurableRun(Actor):
         self._record = live.record
         self._keeper = live.keeper
         self._coordinators: dict[str, ActorRef[Any]] = {}
+        self._keeper.attach(self.coordinator)
 
     async def on_continue(self) -> None:
         record, keeper = self._record, self._keeper

@@ -1,0 +1,214 @@
+"""The engine: workflows whose runs outlive their process, as a tree like any other.
+
+    engine (one_for_one)
+    |- store     the connection, in a thread
+    |- journal   gathers what is written into commits
+    |- agents    the team of the members that were given to the engine
+    |- ...       the teams and supervisors that were given to it
+    |- desk      which runs are awake here, and what is said to them
+    `- runs      an actor for each run that is awake
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, ClassVar, Literal, Unpack
+
+from actors.spi import ActorRef
+from supervisors.spi import (
+    CommonOptions,
+    Spec,
+    SpecError,
+    SpecFault,
+    Supervisor,
+    SupervisorSpec,
+    child,
+    dynamic_supervisor,
+    exponential,
+    supervisor,
+)
+from teams._checks.fields import count_faults, seconds_faults
+from teams._journal.open_store import open_store
+from teams._journal.store import Store
+from teams._members.member import Member
+from teams._members.role import Role
+from teams._runs.pattern import Pattern, pattern_faults
+from teams._team import Team, team
+from teams.workflows._engine.desk import Desk
+from teams.workflows._engine.journal import Journal, StoreActor
+from teams.workflows._engine.ref import EngineRef
+from teams.workflows._engine.settings import RETAIN, EngineSettings
+from teams.workflows._graph.check import unknown_names
+from teams.workflows._graph.workflow import Workflow
+from teams.workflows._run.run import DurableRun
+
+AGENTS = "agents"
+"""The id of the team of an engine's own members."""
+OWN = ("store", "journal", AGENTS, "desk", "runs")
+"""The ids of the parts of an engine."""
+RUN_RESTARTS, RUN_PERIOD = 100, 60.0
+"""How often the actor of a run may crash within so many seconds before the run fails. What is done is kept."""
+
+Durability = Literal["disk", "process"]
+
+
+class Engine(Supervisor):
+    """The supervisor at the root of an engine."""
+
+    ref_type: ClassVar[type[ActorRef[Any]]] = EngineRef
+
+
+class EngineOptions(CommonOptions, total=False):
+    """The options of an engine as a supervisor; `engine` explains them."""
+
+    max_restarts: int | None
+    period: float | None
+    on_give_up: Callable[..., object] | None
+
+
+def engine(
+    id: str,
+    *parts: Workflow | Member | Role | SupervisorSpec,
+    patterns: Mapping[str, Pattern] | None = None,
+    store: str | Callable[[], Store] = "sqlite:///runs.db",
+    durability: Durability = "disk",
+    max_concurrent_workflows: int = 100,
+    default_timeout: float | None = 300.0,
+    retain: Mapping[str, float | None] | None = None,
+    **options: Unpack[EngineOptions],
+) -> SupervisorSpec:
+    """An engine, for `start` or as a child of another supervisor. Raises SpecError with all faults at once.
+
+    Its runs survive the death of the process: what was acknowledged is in the store, and an engine that opens the
+    store goes on with it. Of several processes on one Postgres each run belongs to one, and the others take it over
+    when that dies.
+
+    Args:
+        id: One step of its path; of the root, the whole path.
+        parts: Workflows, made by `workflow()`; members and roles, which form the team `agents` that does the work of
+            steps; teams, made by `team()`, for steps with `team`; and other supervisors, which run beside them.
+        patterns: Patterns of `teams.patterns` by name. A run of one is started like a run of a workflow, and a step of
+            a team may name it. Default: None.
+        store: Where runs are kept: "sqlite:///path", "postgresql://user@host/database", or "memory:", which forgets
+            them with the process. Default: "sqlite:///runs.db".
+        durability: "disk": what was acknowledged survives a power loss; "process": it survives the death of the process
+            only, and a commit does not wait for the disk. Default: "disk".
+        max_concurrent_workflows: How many runs are awake in this process at most; the others wait, in the order of
+            priority and age. A run that waits for a person, a signal or a time does not count. Default: 100.
+        default_timeout: Seconds for a run whose workflow and caller give none; waiting for people does not count. None:
+            any time. Default: 300.0.
+        retain: Seconds for which ended runs are kept, by state ("done", "failed", "cancelled", "continued"); None: for
+            ever. Default: 90 days for those that failed, 30 for the others.
+        max_restarts: The budget of the parts of the engine together. Default: 15.
+        period: Seconds of running within which restarts count. None: restarts in a row without progress. Default: None.
+        on_give_up: A function that is called when the engine gives up. Default: None.
+        restart: After which exits the supervisor above restarts the engine: "permanent", "transient" or "temporary".
+            Default: "permanent".
+        shutdown: Seconds between the order to stop and the kill, or "infinity", or "brutal_kill". Default: "infinity".
+        backoff: The delays before restarts of the engine: `exponential()`, `linear()` or `constant()`. None restarts at
+            once. Default: exponential().
+        significant: Whether the end of the engine may end the supervisor above. Default: False.
+        name: A name to register the engine under, besides its path. Default: None.
+        start_timeout: Seconds that a start of the engine may take. None: only its parts have limits. Default: None.
+        retry_start: Whether a first start that fails is tried again with the backoff of a restart. Default: False.
+    """
+    given: tuple[object, ...] = parts
+    flows = [each for each in parts if isinstance(each, Workflow)]
+    people = [each for each in parts if isinstance(each, Member | Role)]
+    trees = [each for each in parts if isinstance(each, SupervisorSpec)]
+    faults = [
+        SpecFault(id, f"must have workflows, members, roles, teams and supervisors, got {each!r}")
+        for each in given
+        if not isinstance(each, Workflow | Member | Role | SupervisorSpec)
+    ]
+    named: dict[str, Pattern] = dict(patterns or {})
+    for name, each in named.items():
+        faults += pattern_faults(f"{id}/patterns/{name}", each)
+    workflows: dict[str, Pattern] = dict(named)
+    for flow in flows:
+        if flow.name in workflows:
+            faults.append(SpecFault(id, f"there are two workflows {flow.name!r}; give them different names"))
+        workflows[flow.name] = flow
+    faults += [
+        SpecFault(f"{id}/{each.id}", f"the id is that of a part of the engine; choose another than {', '.join(OWN)}")
+        for each in trees
+        if each.id in OWN
+    ]
+    faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
+    agents = _agents(people, faults)
+    if not faults:
+        faults += [*_name_faults(id, flows, people, trees, workflows)]
+    if faults:
+        raise SpecError(faults)
+    settings = EngineSettings(
+        workflows, named, max_concurrent_workflows, default_timeout, {**RETAIN, **(retain or {})}
+    )
+    opened = partial(open_store, store, durability=durability) if isinstance(store, str) else store
+    run = child(
+        "run",
+        DurableRun,
+        restart="transient",
+        backoff=exponential(0.01, cap=1.0),
+        shutdown="brutal_kill",
+        max_restarts=RUN_RESTARTS,
+        period=RUN_PERIOD,
+        on_limit="drop",
+    )
+    children: list[Spec] = [
+        child("store", StoreActor, args=(opened,), backoff=exponential(0.05, cap=5.0)),
+        child("journal", Journal, backoff=None),
+        agents,
+        *trees,
+        child("desk", Desk, args=(settings,), backoff=exponential(0.05, cap=5.0)),
+        dynamic_supervisor("runs", run, max_restarts=None, backoff=None),
+    ]
+    return supervisor(id, *children, supervisor_class=Engine, **options)
+
+
+def _agents(people: list[Member | Role], faults: list[SpecFault]) -> SupervisorSpec:
+    try:
+        return team(AGENTS, *people)
+    except SpecError as error:
+        faults += error.faults
+        return team(AGENTS)
+
+
+def _name_faults(
+    id: str,
+    flows: list[Workflow],
+    people: list[Member | Role],
+    trees: list[SupervisorSpec],
+    workflows: Mapping[str, Pattern],
+) -> Iterator[SpecFault]:
+    members = {each.id for each in people if isinstance(each, Member)}
+    members |= {spec.id for each in people if isinstance(each, Member) for spec in each.specs}
+    members |= {each.role for each in people if isinstance(each, Member) and each.role is not None}
+    skills = {name for each in people for name in each.capabilities}
+    teams = {each.id: None for each in trees if each.supervisor_class is Team}
+    for flow in flows:
+        for fault in unknown_names(flow, members=members, capabilities=skills, teams=teams, workflows=set(workflows)):
+            yield SpecFault(f"{id}/{fault.path}", fault.message)
+
+
+def _option_faults(
+    id: str,
+    store: object,
+    durability: object,
+    most: object,
+    timeout: object,
+    retain: object,
+) -> Iterator[SpecFault]:
+    if not isinstance(store, str) and not callable(store):
+        yield SpecFault(id, f"store: must be an address such as 'sqlite:///runs.db', got {store!r}")
+    if durability not in ("disk", "process"):
+        yield SpecFault(id, f"durability: must be 'disk' or 'process', got {durability!r}")
+    yield from count_faults(id, "max_concurrent_workflows", most)
+    yield from seconds_faults(id, "default_timeout", timeout)
+    if retain is not None and not isinstance(retain, Mapping):
+        yield SpecFault(id, f"retain: must be a mapping from states to seconds, got {retain!r}")
+        return
+    for state, seconds in (retain or {}).items():
+        if state not in RETAIN:
+            yield SpecFault(id, f"retain: {state!r} is not a state of ended runs: {', '.join(RETAIN)}")
+        yield from seconds_faults(id, f"retain[{state!r}]", seconds)

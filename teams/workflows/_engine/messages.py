@@ -1,0 +1,64 @@
+"""What is asked of the desk of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from teams._journal.rows import InboxKind
+
+
+class StartRun(NamedTuple):
+    """Start a run. The answer is its row, as soon as it is written."""
+
+    workflow: str
+    value: object
+    key: str | None = None
+    priority: int = 0
+    timeout: float | None = None
+    attributes: Mapping[str, Any] | None = None
+
+
+class Say(NamedTuple):
+    """Say something to a run, whichever process has it. Answered as soon as it is written."""
+
+    run: str
+    kind: InboxKind
+    name: str = ""
+    value: object = None
+    by: str = ""
+
+
+class Answer(NamedTuple):
+    """Answer a question of a run."""
+
+    run: str
+    step: str
+    value: object
+    by: str
+
+
+class RetryRun(NamedTuple):
+    """Go on with a run that failed or was cancelled: steps that are done stay done."""
+
+    run: str
+    step: str | None
+    """This step and those after it are done again; None: those that failed."""
+
+
+class AwaitEnd(NamedTuple):
+    """Answer with the row of the run when it has ended."""
+
+    run: str
+
+
+class GetRun(NamedTuple):
+    """The row of a run, its entries, and its messages that wait."""
+
+    run: str
+
+
+class GetRuns(NamedTuple):
+    """Rows of runs, newest first."""
+
+    options: Mapping[str, Any]

@@ -1,0 +1,91 @@
+"""What an engine knows from its beginning: its workflows, and its options."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from teams._journal.rows import Definition, RunRow
+from teams._runs.pattern import Pattern
+from teams.workflows._graph.workflow import Workflow, location
+from teams.workflows.errors import Diverged
+
+DAY = 86_400.0
+RETAIN: Mapping[str, float | None] = {
+    "done": 30 * DAY,
+    "failed": 90 * DAY,
+    "cancelled": 30 * DAY,
+    "continued": 30 * DAY,
+}
+"""Seconds for which ended runs are kept, by their state."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """The settings of an engine."""
+
+    workflows: Mapping[str, Pattern]
+    patterns: Mapping[str, Pattern]
+    max_concurrent_workflows: int
+    default_timeout: float | None
+    retain: Mapping[str, float | None]
+
+    def version(self, name: str) -> str:
+        """The version of a workflow, by which its runs are pinned."""
+        pattern = self.workflows[name]
+        return pattern.version if isinstance(pattern, Workflow) else hashlib.sha256(_text(pattern).encode()).hexdigest()
+
+    def definition(self, name: str, now: int) -> Definition:
+        """The workflow as it is stored with its runs."""
+        pattern = self.workflows[name]
+        body = pattern.body if isinstance(pattern, Workflow) else _text(pattern)
+        return Definition(name, self.version(name), body.encode("utf-8", "surrogatepass"), now)
+
+    def restored(self, run: str, stored: Definition) -> Pattern:
+        """The workflow of a run that began with another version. Raises Diverged where only its code says it."""
+        pattern = self.workflows[stored.workflow]
+        if not isinstance(pattern, Workflow):
+            raise Diverged(run, stored.workflow, f"version {stored.version[:12]}", self.version(stored.workflow)[:12])
+        from teams.workflows._graph.file import workflow_from_body
+
+        return workflow_from_body(stored.body)
+
+    def timeout(self, pattern: Pattern, given: float | None) -> float | None:
+        """Seconds for a run."""
+        if given is not None:
+            return given
+        own = pattern.timeout if isinstance(pattern, Workflow) else None
+        return self.default_timeout if own is None else own
+
+    def total(self, pattern: Pattern) -> int | None:
+        """The number of steps of a run, as far as that is known."""
+        return len(pattern.graph.nodes) if isinstance(pattern, Workflow) else None
+
+    @staticmethod
+    def owned(row: RunRow, epoch: int, now: int) -> RunRow:
+        """A new run that is awake at once."""
+        return dataclasses.replace(row, owner=epoch, epoch=epoch, state="running", started_at=now, waiting_for=None)
+
+    @staticmethod
+    def new_id(now: int, source: random.Random) -> str:
+        """A version 7 UUID (RFC 9562): ids sort by the time at which they were made. `now` is in microseconds."""
+        value = (now // 1_000) << 80 | 0x7 << 76 | source.getrandbits(12) << 64 | 0b10 << 62 | source.getrandbits(62)
+        return str(uuid.UUID(int=value))
+
+
+def _text(value: object) -> str:
+    """A pattern as text, with functions by where they are defined."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = ", ".join(f"{each.name}={_text(getattr(value, each.name))}" for each in dataclasses.fields(value))
+        return f"{type(value).__qualname__}({fields})"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_text(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, Callable):  # type: ignore[arg-type]
+        return location(value)
+    return repr(value)

@@ -1,0 +1,399 @@
+"""How a workflow is played: the steps of its graph in a run, each as soon as what it needs has ended.
+
+Conditions, inputs and loops depend on what the run has written down and on nothing else, so a run that is played again,
+in whatever process, takes the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from teams._journal.codec import plain
+from teams._journal.errors import Recorded
+from teams._journal.rows import InboxRow
+from teams._runs.context import RunContext, end_all
+from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
+from teams.events import StepPassedOver, StepSkipped
+from teams.patterns import Approved
+from teams.resilience import Recoverable
+from teams.resilience._retry import RetryOptions
+from teams.workflows._graph.node import MOST_ITEMS, RUN_FIELDS, Ask, InTeam, Nested, Node, RoleStep, Sleep, Wait
+from teams.workflows._graph.workflow import Workflow
+from teams.workflows._language.evaluate import holds, value_of
+from teams.workflows._language.refs import MISSING, SKIPPED
+from teams.workflows._run.course import Course
+from teams.workflows._run.keeper import DurableKeeper, adapter
+from teams.workflows.errors import AgentMissing, BadInput, Blocked, FanOutTooLarge, NeedsEngine, SignalLate, Uncertain
+
+Env = Mapping[str, object]
+
+
+async def play(workflow: Workflow, run: RunContext, value: object) -> object:
+    """Plays the workflow with this input.
+
+    Raises:
+        BadInput: the input is not what the workflow takes
+        StepFailed: a step failed whose `on_failure` is "stop" or "undo"
+        NotApproved: a loop ended without its condition
+    """
+    return await _Player(workflow, run, read_input(workflow, value)).play()
+
+
+def read_input(workflow: Workflow, value: object) -> object:
+    """The input as the workflow takes it. Raises BadInput."""
+    reads = adapter(workflow.input)
+    if reads is None:
+        return value
+    try:
+        return reads.validate_python(value)
+    except ValidationError as error:
+        faults = tuple(
+            f"{'.'.join(map(str, each['loc'])) or 'input'}: {each['msg']}" for each in error.errors(include_url=False)
+        )
+        raise BadInput(workflow.name, faults) from None
+
+
+class _Player:
+    def __init__(self, workflow: Workflow, run: RunContext, value: object) -> None:
+        self._workflow = workflow
+        self._graph = workflow.graph
+        self._run = run
+        self._keeper = run.keeper if isinstance(run.keeper, DurableKeeper) else None
+        self._results: dict[str, object] = {}
+        self._undos: list[tuple[Node, str, object]] = []
+        said = {"id": run.run} if self._keeper is None else self._keeper.said
+        about = {name: said.get(name) for name in RUN_FIELDS} | {"workflow": workflow.name, "version": workflow.version}
+        self._env: Env = ChainMap({"input": value, "task": value, "run": about}, self._results)
+        self._input = value
+
+    async def play(self) -> object:
+        try:
+            await (self._chain() if self._workflow.chain else self._waves())
+        except RunError:
+            if self._keeper is None:
+                await self._undo()
+            raise
+        return self._result()
+
+    # Which step is next
+
+    async def _chain(self) -> None:
+        previous: object = self._input
+        for node in self._graph.nodes:
+            result = await self._step(node, ChainMap({"previous": previous}, self._env), previous)
+            self._results[node.id] = result
+            if result is not SKIPPED:
+                previous = result
+
+    async def _waves(self) -> None:
+        course = Course(self._graph)
+        ended: asyncio.Queue[str] = asyncio.Queue()
+        tasks: dict[str, asyncio.Task[object]] = {}
+
+        async def do(id: str) -> object:
+            try:
+                return await self._step(self._graph[id], self._env, self._default_input(id))
+            finally:
+                ended.put_nowait(id)
+
+        def begin(ids: list[str]) -> None:
+            for id in ids:
+                tasks[id] = asyncio.ensure_future(do(id))
+
+        begin(course.begin())
+        try:
+            while tasks:
+                id = await ended.get()
+                task = tasks[id]
+                await asyncio.wait([task])
+                del tasks[id]
+                self._results[id] = task.result()
+                begin(course.ended(id))
+        finally:
+            await end_all(tasks.values())  # type: ignore[arg-type]
+
+    def _default_input(self, id: str) -> object:
+        needs = self._graph.needs(id)
+        return {each: _null(self._results[each]) for each in needs} if needs else self._input
+
+    def _result(self) -> object:
+        if self._workflow.output is not None:
+            return self._workflow.output.render(self._env)
+        if self._workflow.chain:
+            done = [each for each in self._results.values() if each is not SKIPPED]
+            return done[-1] if done else self._input
+        sinks = self._graph.sinks
+        if len(sinks) == 1:
+            return _null(self._results[sinks[0]])
+        return {id: _null(self._results[id]) for id in sinks}
+
+    # One step
+
+    async def _step(self, node: Node, env: Env, default: object) -> object:
+        run = self._run
+        try:
+            skipped = [str(use.ref) for use in node.uses() if env.get(use.ref.root) is SKIPPED]
+            if skipped and node.on_skipped == "skip":
+                return self._skip(node, f"{skipped[0]} was skipped")
+            if skipped and node.on_skipped == "fail":
+                raise StepFailed(run.run, run.key(node.id), LookupError(f"{skipped[0]} was skipped"))
+            if node.when is not None and not self._decided(node, holds, node.when, env):
+                return self._skip(node, "its condition is not met")
+            if node.each is not None:
+                return await self._map(node, env, default)
+            if node.max_iterations is not None:
+                return await self._loop(node, env, default)
+            return await self._tries(node, env, default, node.id)
+        except Blocked:
+            raise
+        except RunError as error:
+            if node.on_failure == "skip":
+                return self._skip(node, str(error))
+            if node.on_failure == "continue_with_warning":
+                self._once(node, StepPassedOver("", 0.0, "", run.key(node.id), str(error), error))
+                return SKIPPED
+            if node.on_failure == "undo" and self._keeper is not None:
+                self._keeper.undo_all()
+            raise
+
+    def _decided(self, node: Node, decide: Any, *args: object) -> Any:
+        try:
+            return decide(*args)
+        except Exception as error:
+            raise StepFailed(self._run.run, self._run.key(node.id), error) from error
+
+    def _skip(self, node: Node, why: str) -> object:
+        self._once(node, StepSkipped("", 0.0, "", self._run.key(node.id), why))
+        return SKIPPED
+
+    def _once(self, node: Node, event: Any) -> None:
+        if self._keeper is None or self._keeper.note_once("skipped", self._run.key(node.id), event.why):
+            self._run.emit(event)
+
+    async def _map(self, node: Node, env: Env, default: object) -> object:
+        items: Any = self._decided(node, value_of, node.each, env)
+        key = self._run.key(node.id)
+        if items is MISSING or not isinstance(items, list | tuple):
+            got = "no value" if items is MISSING else type(items).__name__
+            raise StepFailed(self._run.run, key, TypeError(f"each: {node.each} must be a list, got {got}"))
+        if len(items) > MOST_ITEMS:
+            raise StepFailed(self._run.run, key, FanOutTooLarge(self._run.run, key, len(items), MOST_ITEMS))
+        results: list[object] = [None] * len(items)
+        left: Iterator[tuple[int, object]] = iter(enumerate(items))
+
+        async def work() -> None:
+            for index, item in left:
+                own = ChainMap({"item": item, "index": index}, env)  # type: ignore[arg-type]
+                results[index] = await self._tries(node, own, item, f"{node.id}[{index}]")
+
+        tasks = [asyncio.ensure_future(work()) for _ in range(min(node.max_parallel, len(items)))]
+        try:
+            if tasks:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            await end_all(tasks)
+        return results
+
+    async def _loop(self, node: Node, env: Env, default: object) -> object:
+        assert node.max_iterations is not None
+        said: list[object] = []
+        last: object = SKIPPED
+        for number in range(1, node.max_iterations + 1):
+            own = ChainMap({"self": last}, env)  # type: ignore[arg-type]
+            last = await self._tries(node, own, default, node.id if number == 1 else f"{node.id}#{number}")
+            own = ChainMap({"self": last}, env)  # type: ignore[arg-type]
+            good = _is_approved(last) if node.until is None else self._decided(node, holds, node.until, own)
+            if good:
+                return last
+            said.append(_feedback(last))
+        raise NotApproved(self._run.run, node.max_iterations, last, tuple(said))
+
+    async def _tries(self, node: Node, env: Env, default: object, name: str) -> object:
+        """A step, again after failures as its options say. An attempt that another process began is not decided anew."""
+        run, delay = self._run, None
+        attempt = 1
+        value = self._input_of(node, env, default)
+        while True:
+            key = name if attempt == 1 else f"{name}~{attempt}"
+            try:
+                result = await self._do(node, env, value, key)
+            except Blocked:
+                raise
+            except StepFailed as error:
+                pause = f"{key}/pause"
+                if self._keeper is None or not self._keeper.knows(run.key(pause)):
+                    delay = self._delay(node.retry, error, attempt, delay)
+                    if delay is None:
+                        raise
+                await run.sleep(delay or 0.0, name=pause)
+                attempt += 1
+            else:
+                if node.undo is not None:
+                    self._undoable(node, name, value, result)
+                return result
+
+    def _delay(
+        self, retry: RetryOptions | None, error: StepFailed, attempt: int, previous: float | None
+    ) -> float | None:
+        """Seconds before the next attempt; None: there is none."""
+        cause: BaseException = error.error
+        if self._keeper is not None:
+            cause = self._keeper.causes.pop(error.step, cause)
+        if isinstance(cause, Recorded):  # its class is not known any more
+            cause = Recoverable(str(cause))
+        if retry is None or not isinstance(cause, Exception):
+            return None
+        return retry.delay(cause, attempt, previous, self._run.random)
+
+    def _input_of(self, node: Node, env: Env, default: object) -> object:
+        if node.input is not None:
+            return self._decided(node, node.input.render, env)
+        return default
+
+    async def _do(self, node: Node, env: Env, value: object, name: str) -> object:
+        run = self._run
+        target = node.target
+        if isinstance(node.what, Nested) and target is None:
+            target = self._registered(node.what.workflow)
+        if target is not None:
+            self._refuse_uncertain(node, name)
+            return await run.do(
+                target, value, name=name, timeout=node.timeout, priority=node.priority, returns=node.returns
+            )
+        match node.what:
+            case InTeam(team, steps):
+                return await self._in_team(node, env, team, steps, value, name)
+            case Wait(signal, on_timeout):
+                came, said = await self._receive(node, name, f"signal {signal}", "signal", signal)
+                if not came and on_timeout == "fail":
+                    raise self._late(name, f"signal {signal!r}", node.timeout)
+                return said if came else SKIPPED
+            case Ask():
+                return await self._ask(node, env, name, node.what)
+            case Sleep(seconds, until):
+                await run.sleep(self._seconds(node, env, seconds, until), name=name)
+                return None
+        raise AssertionError(node.what)
+
+    def _registered(self, name: str) -> Workflow:
+        found = None if self._keeper is None else self._keeper.workflows.get(name)
+        if found is None:
+            raise AgentMissing(self._run.run, f"workflow {name!r}")
+        return found
+
+    def _refuse_uncertain(self, node: Node, name: str) -> None:
+        """A step that must not be done twice, and may have been done before its process died."""
+        key = self._run.key(name)
+        if node.effects == "at_most_once" and self._keeper is not None and key in self._keeper.cut_off:
+            raise Uncertain(self._run.run, key)
+
+    async def _in_team(
+        self, node: Node, env: Env, team: str, steps: tuple[RoleStep, ...] | str, value: object, name: str
+    ) -> object:
+        keeper = self._needs_engine(name)
+        part = self._run.within(name, await keeper.team(team))
+        if isinstance(steps, str):
+            pattern = keeper.patterns.get(steps)
+            if pattern is None:
+                raise AgentMissing(self._run.run, f"pattern {steps!r}")
+            return await part.do(pattern, value, name=steps, timeout=node.timeout, returns=node.returns)
+        for each in steps:
+            said = value if each.input is None else self._decided(node, each.input.render, env)
+            last = each is steps[-1]
+            value = await part.do(
+                each.role,
+                {"action": each.action, "input": said},
+                name=each.action,
+                timeout=node.timeout,
+                priority=node.priority,
+                returns=node.returns if last else None,
+            )
+        return value
+
+    async def _ask(self, node: Node, env: Env, name: str, ask: Ask) -> object:
+        question = str(self._decided(node, ask.question.render, env))
+        asks = {"question": question, "options": list(ask.options), "default": ask.default, "person": ask.person}
+        what = f"{ask.person or 'a person'}: {question}"
+        came, said = await self._receive(node, name, what, "answer", self._run.key(name), asks)
+        if came:
+            return said
+        if ask.default is None:
+            raise self._late(name, "an answer", node.timeout)
+        return ask.default
+
+    async def _receive(
+        self, node: Node, name: str, what: str, kind: str, wanted: str, asks: object = None
+    ) -> tuple[bool, Any]:
+        keeper = self._needs_engine(name)
+
+        def fits(row: InboxRow) -> bool:
+            return row.kind == kind and row.name == wanted
+
+        return await keeper.receive(self._run.key(name), what, fits, node.timeout, asks)
+
+    def _needs_engine(self, name: str) -> DurableKeeper:
+        if self._keeper is None:
+            raise StepFailed(self._run.run, self._run.key(name), NeedsEngine(self._workflow.name, name))
+        return self._keeper
+
+    def _late(self, name: str, what: str, seconds: float | None) -> StepTimeout:
+        key = self._run.key(name)
+        return StepTimeout(self._run.run, key, SignalLate(self._run.run, key, what, seconds or 0.0))
+
+    def _seconds(self, node: Node, env: Env, seconds: float | None, until: Any) -> float:
+        if until is None:
+            assert seconds is not None
+            return seconds
+        said = self._decided(node, until.render, env)
+        when = self._decided(node, _instant, said)
+        now = self._keeper.wall() if self._keeper is not None else self._run.wall()
+        return max(0.0, float(when) - now)
+
+    # Undoing
+
+    def _undoable(self, node: Node, name: str, value: object, result: object) -> None:
+        if self._keeper is not None:
+            said = {"input": plain(value), "result": plain(result)}
+            self._keeper.undoable(self._run.key(name), f"{self._workflow.name}/{node.id}", said)
+        else:
+            self._undos.append((node, name, {"input": value, "result": result}))
+
+    async def _undo(self) -> None:
+        for node, name, value in reversed(self._undos):
+            assert node.undo is not None
+            await self._run.do(node.undo, value, name=f"{name}/undo")
+
+
+def _null(value: object) -> object:
+    return None if value is SKIPPED else value
+
+
+def _instant(said: object) -> float:
+    """Seconds since the epoch. Raises ValueError."""
+    if isinstance(said, int | float) and not isinstance(said, bool):
+        return float(said)
+    when = datetime.fromisoformat(str(said))
+    if when.tzinfo is None:
+        raise ValueError(f"the time {said} needs an offset, such as {said}+00:00")
+    return when.timestamp()
+
+
+def _is_approved(result: object) -> bool:
+    if isinstance(result, Approved):
+        return True
+    found = result.get("approved") if isinstance(result, Mapping) else getattr(result, "approved", None)
+    return found is True
+
+
+def _feedback(result: object) -> object:
+    found = result.get("feedback") if isinstance(result, Mapping) else getattr(result, "feedback", None)
+    return result if found is None else found
