@@ -40,8 +40,8 @@ _MERGE = f"{_YAML}merge"
 _TEXTS = frozenset({f"{_YAML}str", f"{_YAML}binary"})
 
 
-def read_document(path: str | os.PathLike[str]) -> Mapping[str, object]:
-    """The mapping in a `.toml`, `.yaml` or `.yml` file.
+def read_document(path: str | os.PathLike[str], holds: str = "tree") -> Mapping[str, object]:
+    """The mapping in a `.toml`, `.yaml` or `.yml` file. `holds` says in faults what it describes.
 
     Raises:
         SpecError: the file cannot be read or parsed, or does not hold a mapping
@@ -57,10 +57,10 @@ def read_document(path: str | os.PathLike[str]) -> Mapping[str, object]:
         case ".yaml" | ".yml":
             content = _yaml(text, name)
         case other:
-            raise _refused(name, f"a tree is in a .toml, .yaml or .yml file, not {other or 'this'!r}")
+            raise _refused(name, f"a {holds} is in a .toml, .yaml or .yml file, not {other or 'this'!r}")
     if not isinstance(content, dict):
         what = "is empty" if content is None else f"holds {_kind(content)}"
-        raise _refused(name, f"{what}, expected the keys of a supervisor")
+        raise _refused(name, f"{what}, expected the keys of a {'supervisor' if holds == 'tree' else holds}")
     if (where := _too_deep(content)) is not None:
         raise _refused(name, f"is nested deeper than {_DEPTH} levels, below {where}")
     return content

@@ -10,8 +10,10 @@ from supervisors._guard import facade
 
 if TYPE_CHECKING:
     from teams.workflows._graph.builder import ask, do, in_team, nested, sleep, wait, workflow
+    from teams.workflows._graph.file import load_workflow, workflow_from
     from teams.workflows._graph.graph import Edge, Graph
     from teams.workflows._graph.node import Node, RoleStep
+    from teams.workflows._graph.picture import picture
     from teams.workflows._graph.workflow import Workflow
     from teams.workflows.errors import (
         BadExpression,
@@ -39,10 +41,13 @@ __all__ = [
     "ask",
     "do",
     "in_team",
+    "load_workflow",
     "nested",
+    "picture",
     "sleep",
     "wait",
     "workflow",
+    "workflow_from",
 ]
 
 if not TYPE_CHECKING:
@@ -50,8 +55,10 @@ if not TYPE_CHECKING:
         __name__,
         {
             "teams.workflows._graph.builder": ["ask", "do", "in_team", "nested", "sleep", "wait", "workflow"],
+            "teams.workflows._graph.file": ["load_workflow", "workflow_from"],
             "teams.workflows._graph.graph": ["Edge", "Graph"],
             "teams.workflows._graph.node": ["Node", "RoleStep"],
+            "teams.workflows._graph.picture": ["picture"],
             "teams.workflows._graph.workflow": ["Workflow"],
             "teams.workflows.errors": [
                 "BadExpression",

@@ -340,11 +340,13 @@ def _role_steps(path: str, steps: object, faults: list[SpecFault]) -> Iterator[R
         for key in each:
             if key not in ("role", "action", "input"):
                 faults.append(SpecFault(where, f"{key}: unknown key; {nearest(str(key), ('role', 'action', 'input'))}"))
-        role, action = each.get("role"), each.get("action")
+        if missing := [key for key in ("role", "action") if key not in each]:
+            faults += (SpecFault(where, f"{key}: is missing") for key in missing)
+            continue
+        role, action = each["role"], each["action"]
         faults += _name_faults(where, "role", role)
-        bad = list(id_faults(where, action, "action"))
-        faults += bad
-        if not bad and action in actions:
+        faults += id_faults(where, action, "action")
+        if action in actions:
             faults.append(SpecFault(where, f"action: {action!r} stands there twice"))
         actions.add(str(action))
         given = each.get("input")

@@ -43,7 +43,10 @@ class Graph:
     @cached_property
     def by_id(self) -> Mapping[str, Node]:
         """The nodes by id; of several with one id, the first."""
-        return {each.id: each for each in reversed(self.nodes)}
+        found: dict[str, Node] = {}
+        for each in self.nodes:
+            found.setdefault(each.id, each)
+        return found
 
     def __contains__(self, id: object) -> bool:
         return id in self.by_id

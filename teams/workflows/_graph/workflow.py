@@ -145,8 +145,7 @@ def _what(node: Node) -> dict[str, object]:
             ]
             return {"team": team, "workflow": rows}
         case Nested(workflow, definition):
-            pinned = {} if definition is None else {"workflow_version": definition.version}
-            return {"workflow": workflow, **pinned}
+            return {"workflow": workflow if definition is None else document(definition)}
         case Wait(signal, on_timeout):
             return {"wait": signal, "on_timeout": on_timeout}
         case Ask(question, options, default, person):
@@ -189,7 +188,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Workflow):
-        return {"workflow": value.name, "workflow_version": value.version}
+        return document(value)
     if isinstance(value, Template):
         return value.source
     if isinstance(value, Mapping):
