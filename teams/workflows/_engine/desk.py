@@ -47,7 +47,7 @@ from teams._journal.rows import ENDED, Definition, Entry, InboxRow, Result, RunR
 from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import TeamError
-from teams.workflows._engine.journal import Query, Write
+from teams.workflows._engine.journal import Query, StoreOpened, Write
 from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.workflow import Workflow
@@ -77,10 +77,6 @@ PARK = 1.0
 """Seconds that a run must wait for, and has waited, before it is parked."""
 LEASE = 15.0
 """Seconds for which an engine owns its runs without a word."""
-
-
-class StoreOpened(NamedTuple):
-    """The store has been opened anew: what it held for this process is gone."""
 
 
 class _Look(NamedTuple):
@@ -164,8 +160,8 @@ class Desk(Actor):
         if lease is not None:
             await self._query("release", lease.epoch)
 
-    def _query(self, method: str, *args: object, **options: object) -> Any:
-        return asked(self.sibling("store"), Query(method, args, tuple(options.items())))
+    async def _query(self, method: str, *args: object, **options: object) -> Any:
+        return await self.sibling("store").call(Query(method, args, tuple(options.items())), timeout=None)
 
     async def _write(self, unit: Unit) -> Result:
         found: Result = await asked(self.sibling("journal"), Write(unit))
@@ -177,8 +173,9 @@ class Desk(Actor):
     # The lease
 
     async def _register(self) -> None:
+        asked_at = self.runtime.now()
         epoch = await self._query("register", socket.gethostname(), os.getpid(), LEASE)
-        self._kept.lease = Lease(epoch, LEASE, self.runtime.now())
+        self._kept.lease = Lease(epoch, LEASE, asked_at)
         self.runtime.events.publish(EngineTookOver(self.path, self.runtime.now(), epoch))
 
     @handles

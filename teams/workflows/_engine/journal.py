@@ -13,13 +13,25 @@ wait (`StoreLost`); nothing is acknowledged.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
-from actors.spi import Actor, ActorDeadError, CallbackReply, ExitReason, Reply, answer, handles, post, settle_failure
-from actors.spi import take_reply, when_gone
-from teams._journal.errors import StoreAway as Away
+from actors.spi import (
+    Actor,
+    ActorDeadError,
+    CallbackReply,
+    ExitReason,
+    Reply,
+    RuntimeStopped,
+    answer,
+    handles,
+    post,
+    settle_failure,
+    take_reply,
+    when_gone,
+)
 from teams._journal.rows import Result, Unit
 from teams._journal.store import Store
 from teams.workflows.events import StoreBack, StoreLost
@@ -28,6 +40,10 @@ ROWS = 1_000
 """The most units in one commit."""
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a commit is tried again; the last one from then on."""
+
+
+class StoreOpened(NamedTuple):
+    """To the desk: the store has been opened anew; what it held for this process is gone."""
 
 
 class Write(NamedTuple):
@@ -62,6 +78,9 @@ class StoreActor(Actor):
 
     def on_start(self) -> None:
         self._store = self._opened()
+        desk = self.runtime.find(f"{self.path.rpartition('/')[0]}/desk")
+        if desk is not None:
+            desk.tell(StoreOpened())
 
     def on_stop(self) -> None:
         self._close()
@@ -161,13 +180,15 @@ class Journal(Actor):
         batch, units = waiting.batch, tuple(unit for unit, _ in waiting.units[:ROWS])
         waiting.sent = len(units)
         own = self.ref
-        post(
-            self.sibling("store"),
-            Commit(units),
-            CallbackReply(
-                lambda results: own.tell(_Committed(batch, results)), lambda error: own.tell(_NotCommitted(batch, error))
-            ),
+
+        def say(message: object) -> None:
+            with contextlib.suppress(ActorDeadError, RuntimeStopped):  # the end of this actor has told the askers
+                own.tell(message)
+
+        reply = CallbackReply(
+            lambda results: say(_Committed(batch, results)), lambda error: say(_NotCommitted(batch, error))
         )
+        post(self.sibling("store"), Commit(units), reply)
 
     @handles
     def committed(self, message: _Committed) -> None:
@@ -197,7 +218,3 @@ class Journal(Actor):
         self._flushing = True
         self.tell_after(pause, _Flush())
 
-
-def is_away(error: BaseException) -> bool:
-    """Whether a query failed because the store is away."""
-    return isinstance(error, Away)
