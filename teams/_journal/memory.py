@@ -16,9 +16,9 @@ from teams._journal.rows import (
     EngineRow,
     Entry,
     InboxRow,
+    LifeState,
     Result,
     RunRow,
-    RunState,
     ScheduleRow,
     Unit,
 )
@@ -136,7 +136,7 @@ class MemoryStore:
     def runs(
         self,
         *,
-        states: Collection[RunState] | None = None,
+        states: Collection[LifeState] | None = None,
         workflow: str | None = None,
         since: int | None = None,
         limit: int = 100,
@@ -179,9 +179,9 @@ class MemoryStore:
         """All engines, by epoch."""
         return [row for _, row in sorted(self.tables.engines.items())]
 
-    def counts(self) -> dict[RunState, int]:
+    def counts(self) -> dict[LifeState, int]:
         """The number of runs in each state that has one."""
-        counts: dict[RunState, int] = {}
+        counts: dict[LifeState, int] = {}
         for run in self.tables.runs.values():
             counts[run.state] = counts.get(run.state, 0) + 1
         return counts

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, get_args
 
-RunState = Literal[
+LifeState = Literal[
     "created", "running", "waiting", "paused", "blocked", "cancelling", "done", "failed", "cancelled", "continued"
 ]
 Kind = Literal[
@@ -26,18 +26,20 @@ Kind = Literal[
     "artifact",
     "undo_began",
     "undone",
+    "expired",
+    "retried",
     "ended",
 ]
 InboxKind = Literal["signal", "cancel", "resume", "pause", "retry", "answer", "edit", "move"]
 
-STATES: Final[tuple[RunState, ...]] = get_args(RunState)
+STATES: Final[tuple[LifeState, ...]] = get_args(LifeState)
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 INBOX_KINDS: Final[tuple[InboxKind, ...]] = get_args(InboxKind)
 
-ENDED: Final[frozenset[RunState]] = frozenset({"done", "failed", "cancelled", "continued"})
+ENDED: Final[frozenset[LifeState]] = frozenset({"done", "failed", "cancelled", "continued"})
 """The states a run does not leave."""
-OPEN: Final[frozenset[RunState]] = frozenset(STATES) - ENDED
-RUNNABLE: Final[frozenset[RunState]] = frozenset({"created", "running", "cancelling"})
+OPEN: Final[frozenset[LifeState]] = frozenset(STATES) - ENDED
+RUNNABLE: Final[frozenset[LifeState]] = frozenset({"created", "running", "cancelling"})
 """The states in which an open run without a living owner is claimed at once. In the other open states it is claimed
 when its `wake_at` is due or its inbox has an untaken row."""
 
@@ -53,7 +55,7 @@ class RunRow:
     """The name the caller gave the run: one run a workflow and key."""
     parent: str | None
     parent_step: str | None
-    state: RunState
+    state: LifeState
     waiting_for: str | None
     priority: int
     """A higher one is claimed first."""

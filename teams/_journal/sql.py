@@ -42,9 +42,9 @@ from teams._journal.rows import (
     EngineRow,
     Entry,
     InboxRow,
+    LifeState,
     Result,
     RunRow,
-    RunState,
     ScheduleRow,
     Unit,
     Value,
@@ -506,7 +506,7 @@ class SqlStore:
     def runs(
         self,
         *,
-        states: Collection[RunState] | None = None,
+        states: Collection[LifeState] | None = None,
         workflow: str | None = None,
         since: int | None = None,
         limit: int = 100,
@@ -563,7 +563,7 @@ class SqlStore:
         with self._reading() as connection:
             return [ScheduleRow(*row) for row in connection.execute(select(SCHEDULE).order_by(SCHEDULE.c.id))]
 
-    def counts(self) -> dict[RunState, int]:
+    def counts(self) -> dict[LifeState, int]:
         """The number of runs in each state that has one."""
         query = select(RUN.c.state, func.count().label("number")).group_by(RUN.c.state)
         with self._reading() as connection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, TypeAlias
 
-from teams._journal.rows import Definition, EngineRow, Entry, InboxRow, Result, RunRow, RunState, ScheduleRow, Unit
+from teams._journal.rows import Definition, EngineRow, Entry, InboxRow, LifeState, Result, RunRow, ScheduleRow, Unit
 
 Clock: TypeAlias = Callable[[], int]
 """UTC microseconds since the epoch."""
@@ -71,7 +71,7 @@ class Store(Protocol):
     def runs(
         self,
         *,
-        states: Collection[RunState] | None = None,
+        states: Collection[LifeState] | None = None,
         workflow: str | None = None,
         since: int | None = None,
         limit: int = 100,
@@ -104,7 +104,7 @@ class Store(Protocol):
         """All engines, by epoch. Those whose lease is over may be missing."""
         ...
 
-    def counts(self) -> dict[RunState, int]:
+    def counts(self) -> dict[LifeState, int]:
         """The number of runs in each state that has one."""
         ...
 

@@ -150,9 +150,7 @@ class RunState:
         """How far it is."""
         return Progress(self.done, self.failed, tuple(self.under_way))
 
-    def end(
-        self, journal: StepOutcomes, name: str, outcome: Outcome, seconds: float, returns: Any = None
-    ) -> Outcome:
+    def end(self, journal: StepOutcomes, name: str, outcome: Outcome, seconds: float, returns: Any = None) -> Outcome:
         """A step has ended. Returns its outcome as it is remembered."""
         if self.keeper is not None:
             outcome = self.keeper.end(name, outcome, seconds, returns)

@@ -1,7 +1,8 @@
-"""Workflows: steps that depend on each other, as values that are checked when they are built.
+"""Durable workflows: runs that survive the death of their process.
 
-`workflow(...)` makes one of the steps that `do`, `in_team`, `nested`, `wait`, `ask` and `sleep` describe; a file or a
-mapping says the same. A workflow is a pattern.
+`workflow(...)` makes a workflow of the steps that `do`, `in_team`, `nested`, `wait`, `ask` and `sleep` describe; a file
+or a mapping says the same. `engine(...)` is the tree that runs workflows and writes down what they do, so that another
+process goes on with them. A workflow is a pattern, too: a team plays it, in memory.
 """
 
 from typing import TYPE_CHECKING
@@ -9,6 +10,18 @@ from typing import TYPE_CHECKING
 from supervisors._guard import facade
 
 if TYPE_CHECKING:
+    from teams._journal.errors import (
+        JournalError,
+        NotReadable,
+        NotStorable,
+        PayloadTooLarge,
+        Recorded,
+        StoreAway,
+        StoreRefused,
+    )
+    from teams._journal.rows import Entry, RunRow
+    from teams.workflows._engine.engine import engine
+    from teams.workflows._engine.ref import EngineRef, RunStatus, WorkflowRun
     from teams.workflows._graph.builder import ask, do, in_team, nested, sleep, wait, workflow
     from teams.workflows._graph.file import load_workflow, workflow_from
     from teams.workflows._graph.graph import Edge, Graph
@@ -16,30 +29,103 @@ if TYPE_CHECKING:
     from teams.workflows._graph.picture import picture
     from teams.workflows._graph.workflow import Workflow
     from teams.workflows.errors import (
+        AgentMissing,
+        AlreadyAnswered,
+        AlreadyEnded,
         BadExpression,
+        BadInput,
+        Blocked,
         CircularDependency,
+        Diverged,
+        FanOutTooLarge,
         GraphError,
+        KeyTaken,
         MissingValue,
+        NeedsEngine,
+        NoOpenQuestion,
+        NoSuchRun,
+        NoSuchWorkflow,
+        NotAnOption,
         NotComparable,
+        NotEnded,
+        NotUndone,
+        RunFailure,
+        RunTimeout,
+        SignalLate,
+        TakenOver,
+        Uncertain,
         UnknownDependency,
         WorkflowError,
     )
+    from teams.workflows.events import (
+        EngineTookOver,
+        LeaseLost,
+        RunBlocked,
+        RunLost,
+        RunParked,
+        RunTakenUp,
+        StepUndone,
+        StoreBack,
+        StoreLost,
+    )
 
 __all__ = [
+    "AgentMissing",
+    "AlreadyAnswered",
+    "AlreadyEnded",
     "BadExpression",
+    "BadInput",
+    "Blocked",
     "CircularDependency",
+    "Diverged",
     "Edge",
+    "EngineRef",
+    "EngineTookOver",
+    "Entry",
+    "FanOutTooLarge",
     "Graph",
     "GraphError",
+    "JournalError",
+    "KeyTaken",
+    "LeaseLost",
     "MissingValue",
+    "NeedsEngine",
+    "NoOpenQuestion",
+    "NoSuchRun",
+    "NoSuchWorkflow",
     "Node",
+    "NotAnOption",
     "NotComparable",
+    "NotEnded",
+    "NotReadable",
+    "NotStorable",
+    "NotUndone",
+    "PayloadTooLarge",
+    "Recorded",
     "RoleStep",
+    "RunBlocked",
+    "RunFailure",
+    "RunLost",
+    "RunParked",
+    "RunRow",
+    "RunStatus",
+    "RunTakenUp",
+    "RunTimeout",
+    "SignalLate",
+    "StepUndone",
+    "StoreAway",
+    "StoreBack",
+    "StoreLost",
+    "StoreRefused",
+    "TakenOver",
+    "Uncertain",
     "UnknownDependency",
     "Workflow",
     "WorkflowError",
+    "WorkflowRun",
     "ask",
     "do",
+    "engine",
     "in_team",
     "load_workflow",
     "nested",
@@ -54,20 +140,63 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = facade(
         __name__,
         {
+            "teams.workflows._engine.engine": ["engine"],
+            "teams.workflows._engine.ref": ["EngineRef", "RunStatus", "WorkflowRun"],
             "teams.workflows._graph.builder": ["ask", "do", "in_team", "nested", "sleep", "wait", "workflow"],
             "teams.workflows._graph.file": ["load_workflow", "workflow_from"],
             "teams.workflows._graph.graph": ["Edge", "Graph"],
             "teams.workflows._graph.node": ["Node", "RoleStep"],
             "teams.workflows._graph.picture": ["picture"],
             "teams.workflows._graph.workflow": ["Workflow"],
+            "teams._journal.errors": [
+                "JournalError",
+                "NotReadable",
+                "NotStorable",
+                "PayloadTooLarge",
+                "Recorded",
+                "StoreAway",
+                "StoreRefused",
+            ],
+            "teams._journal.rows": ["Entry", "RunRow"],
             "teams.workflows.errors": [
+                "AgentMissing",
+                "AlreadyAnswered",
+                "AlreadyEnded",
                 "BadExpression",
+                "BadInput",
+                "Blocked",
                 "CircularDependency",
+                "Diverged",
+                "FanOutTooLarge",
                 "GraphError",
+                "KeyTaken",
                 "MissingValue",
+                "NeedsEngine",
+                "NoOpenQuestion",
+                "NoSuchRun",
+                "NoSuchWorkflow",
+                "NotAnOption",
                 "NotComparable",
+                "NotEnded",
+                "NotUndone",
+                "RunFailure",
+                "RunTimeout",
+                "SignalLate",
+                "TakenOver",
+                "Uncertain",
                 "UnknownDependency",
                 "WorkflowError",
+            ],
+            "teams.workflows.events": [
+                "EngineTookOver",
+                "LeaseLost",
+                "RunBlocked",
+                "RunLost",
+                "RunParked",
+                "RunTakenUp",
+                "StepUndone",
+                "StoreBack",
+                "StoreLost",
             ],
         },
     )

@@ -15,6 +15,7 @@ ends the runs of this process before another may take them over.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -41,7 +42,8 @@ from actors.spi import (
 from supervisors.spi import NotFound, SupervisionError, SupervisorRef
 from teams._dispatch.ask import ask_again, asked
 from teams._journal import rows
-from teams._journal.codec import decode, encode, recorded
+from teams._journal.codec import decode, encode
+from teams._journal.errors import JournalError, StoreAway
 from teams._journal.lease import Lease
 from teams._journal.rows import ENDED, Definition, Entry, InboxRow, Result, RunRow, Unit, Written
 from teams._runs.pattern import Pattern
@@ -53,7 +55,7 @@ from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_input
-from teams.workflows._run.run import Live
+from teams.workflows._run.run import Live, failure
 from teams.workflows.errors import (
     AgentMissing,
     AlreadyAnswered,
@@ -75,6 +77,8 @@ LOOK = 5.0
 """Seconds after which the desk looks for runs in any case: the lease of a process that died ends without a word."""
 PARK = 1.0
 """Seconds that a run must wait for, and has waited, before it is parked."""
+PAUSE = 0.5
+"""Seconds before the store is asked again when it did not answer."""
 LEASE = 15.0
 """Seconds for which an engine owns its runs without a word."""
 
@@ -130,7 +134,7 @@ class Desk(Actor):
 
     only_host = "loop"
     concurrency = 1_000
-    answers: ClassVar[tuple[type[BaseException], ...]] = (TeamError, SupervisionError, Blocked)
+    answers: ClassVar[tuple[type[BaseException], ...]] = (TeamError, SupervisionError, JournalError)
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
@@ -143,7 +147,7 @@ class Desk(Actor):
         """The path of the engine."""
         return self.path.rpartition("/")[0]
 
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         kept = self._kept
         if not kept.guarded:
             kept.guarded = True
@@ -155,10 +159,11 @@ class Desk(Actor):
         self.tell_every(LEASE / 6, _Renew())
         self.ref.tell(_Look())
 
-    async def on_stop(self) -> None:
+    async def on_stop(self) -> None:  # type: ignore[override]
         lease = self._kept.lease
         if lease is not None:
-            await self._query("release", lease.epoch)
+            with contextlib.suppress(StoreAway):  # the lease ends by itself
+                await self._query("release", lease.epoch)
 
     async def _query(self, method: str, *args: object, **options: object) -> Any:
         return await self.sibling("store").call(Query(method, args, tuple(options.items())), timeout=None)
@@ -173,8 +178,14 @@ class Desk(Actor):
     # The lease
 
     async def _register(self) -> None:
-        asked_at = self.runtime.now()
-        epoch = await self._query("register", socket.gethostname(), os.getpid(), LEASE)
+        """Takes a lease, as soon as the store answers."""
+        epoch: int | None = None
+        while epoch is None:
+            asked_at = self.runtime.now()
+            try:
+                epoch = await self._query("register", socket.gethostname(), os.getpid(), LEASE)
+            except StoreAway:
+                await sleep(PAUSE)
         self._kept.lease = Lease(epoch, LEASE, asked_at)
         self.runtime.events.publish(EngineTookOver(self.path, self.runtime.now(), epoch))
 
@@ -187,7 +198,13 @@ class Desk(Actor):
         if asked_at >= lease.stop():
             await self._lease_lost(lease)
         elif asked_at >= lease.due():
-            if await self._query("renew", lease.epoch, LEASE):
+            try:
+                renewed = await self._query("renew", lease.epoch, LEASE)
+            except StoreAway:
+                return  # there is time for more attempts until the lease ends
+            if self._kept.lease is not lease:
+                return
+            if renewed:
                 self._kept.lease = Lease(lease.epoch, LEASE, asked_at)
             else:
                 await self._lease_lost(lease)
@@ -211,8 +228,11 @@ class Desk(Actor):
 
     @handles
     async def poll(self, _: _Poll) -> None:
-        if self._kept.lease is not None and not self._looking and await self._query("changed"):
-            await self.look(_Look())
+        if self._kept.lease is None or self._looking:
+            return
+        with contextlib.suppress(StoreAway):  # the next look finds what there is
+            if await self._query("changed"):
+                await self.look(_Look())
 
     @handles
     async def look(self, _: _Look) -> None:
@@ -225,6 +245,8 @@ class Desk(Actor):
             while self._again and self._kept.lease is not None:
                 self._again = False
                 await self._look_once()
+        except StoreAway:
+            self.tell_after(PAUSE, _Look())
         finally:
             self._looking = False
 
@@ -342,8 +364,7 @@ class Desk(Actor):
         kept.refs.pop(message.run, None)
         if isinstance(message.reason, Crashed | RestartLimitExceeded) and not live.record.future.done():
             error = ActorDeadError(f"{self.home}/runs", message.reason, None)
-            live.keeper.ended("failed", None, encode({"type": "ActorDeadError", "text": str(message.reason), "step": None,
-                                                      "cause": decode(recorded(error))}))  # fmt: skip
+            live.keeper.ended("failed", None, failure(error))
             await live.keeper.written()
         await self._tell_end(message.run)
         self.ref.tell(_Look())
@@ -427,7 +448,7 @@ class Desk(Actor):
                 keeper.took(message)
 
     @handles
-    async def start(self, message: StartRun) -> RunRow:
+    async def start_run(self, message: StartRun) -> RunRow:
         settings, now = self._settings, self._now()
         pattern = settings.workflows.get(message.workflow)
         if pattern is None:
@@ -471,9 +492,8 @@ class Desk(Actor):
         result = await self._write(Unit(row.id, definition=definition, start=row))
         if isinstance(result, rows.KeyTaken):
             raise KeyTaken(message.workflow, message.key or "", result.run.id)
-        if isinstance(result, rows.Known):
-            if result.run.id != row.id:
-                return result.run
+        if isinstance(result, rows.Known) and result.run.id != row.id:
+            return result.run
         if here and row.id not in kept.live:
             await self._begin(self._awake(row, [], pattern))
         elif not here:
@@ -532,7 +552,9 @@ class Desk(Actor):
         first = 0
         if message.step is not None:
             step = message.step
-            began = [each.seq for each in entries if each.step == step or each.step.startswith((f"{step}/", f"{step}["))]
+            began = [
+                each.seq for each in entries if each.step == step or each.step.startswith((f"{step}/", f"{step}["))
+            ]
             if not began:
                 raise NoOpenQuestion(row.id, step, tuple(dict.fromkeys(each.step for each in entries if each.step)))
             first = began[0]

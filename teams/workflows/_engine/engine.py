@@ -1,22 +1,23 @@
 """The engine: workflows whose runs outlive their process, as a tree like any other.
 
-    engine (one_for_one)
-    |- store     the connection, in a thread
-    |- journal   gathers what is written into commits
-    |- agents    the team of the members that were given to the engine
-    |- ...       the teams and supervisors that were given to it
-    |- desk      which runs are awake here, and what is said to them
-    `- runs      an actor for each run that is awake
+engine (one_for_one)
+|- store     the connection, in a thread
+|- journal   gathers what is written into commits
+|- agents    the team of the members that were given to the engine
+|- ...       the teams and supervisors that were given to it
+|- desk      which runs are awake here, and what is said to them
+`- runs      an actor for each run that is awake
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar, Literal, Unpack
 
 from actors.spi import ActorRef
 from supervisors.spi import (
+    ChildSpec,
     CommonOptions,
     Spec,
     SpecError,
@@ -29,6 +30,7 @@ from supervisors.spi import (
     supervisor,
 )
 from teams._checks.fields import count_faults, seconds_faults
+from teams._dispatch.spec import TeamSpec
 from teams._journal.open_store import open_store
 from teams._journal.store import Store
 from teams._members.member import Member
@@ -141,9 +143,7 @@ def engine(
         faults += [*_name_faults(id, flows, people, trees, workflows)]
     if faults:
         raise SpecError(faults)
-    settings = EngineSettings(
-        workflows, named, max_concurrent_workflows, default_timeout, {**RETAIN, **(retain or {})}
-    )
+    settings = EngineSettings(workflows, named, max_concurrent_workflows, default_timeout, {**RETAIN, **(retain or {})})
     opened = partial(open_store, store, durability=durability) if isinstance(store, str) else store
     run = child(
         "run",
@@ -181,14 +181,29 @@ def _name_faults(
     trees: list[SupervisorSpec],
     workflows: Mapping[str, Pattern],
 ) -> Iterator[SpecFault]:
-    members = {each.id for each in people if isinstance(each, Member)}
-    members |= {spec.id for each in people if isinstance(each, Member) for spec in each.specs}
-    members |= {each.role for each in people if isinstance(each, Member) and each.role is not None}
+    members = _names(people)
     skills = {name for each in people for name in each.capabilities}
-    teams = {each.id: None for each in trees if each.supervisor_class is Team}
+    teams = {each.id: _team_names(each) for each in trees if each.supervisor_class is Team}
     for flow in flows:
         for fault in unknown_names(flow, members=members, capabilities=skills, teams=teams, workflows=set(workflows)):
             yield SpecFault(f"{id}/{fault.path}", fault.message)
+
+
+def _names(people: Iterable[Member | Role]) -> set[str]:
+    """The names that work can be given to."""
+    found = {each.id for each in people if isinstance(each, Member)}
+    found |= {each.name for each in people if isinstance(each, Role)}
+    found |= {spec.id for each in people if isinstance(each, Member) for spec in each.specs}
+    return found | {each.role for each in people if isinstance(each, Member) and each.role is not None}
+
+
+def _team_names(spec: SupervisorSpec) -> set[str]:
+    """The names of the members and roles of a team."""
+    args = next(each.args for each in spec.children if each.id == "coordinator" and isinstance(each, ChildSpec))
+    assert not isinstance(args, Mapping)
+    made = args[0]
+    assert isinstance(made, TeamSpec)
+    return _names([*made.members, *made.roles])
 
 
 def _option_faults(

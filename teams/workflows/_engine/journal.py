@@ -217,4 +217,3 @@ class Journal(Actor):
             self.runtime.events.publish(StoreLost(self.path, self.runtime.now(), message.error))
         self._flushing = True
         self.tell_after(pause, _Flush())
-

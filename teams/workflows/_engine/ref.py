@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from actors.spi import ActorDeadError, ActorRef, Future, last_reason
-from supervisors.spi import SpecError, SpecFault, SupervisorRef
+from supervisors.spi import SupervisorRef
 from teams._dispatch.ask import ask_again
 from teams._journal.codec import decode, encode, unrecorded
-from teams._journal.rows import ENDED, Entry, InboxRow, RunRow
+from teams._journal.rows import ENDED, Entry, InboxRow, LifeState, RunRow
 from teams.errors import RunCancelled
 from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
 from teams.workflows.errors import RunFailure
 
 T = TypeVar("T")
+
+
+class _Ask(Protocol):
+    def __call__(self, message: object, then: Callable[[Any], T]) -> Future[T]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +52,25 @@ class RunStatus:
 
 
 class WorkflowRun:
-    """A run of an engine, for its caller: await it for the result, or call `.get(timeout=...)` in a thread.
+    """A run of an engine, from outside: await it for the result, or call `.get(timeout=...)` in a thread.
 
-    The result is what JSON can say. Raises `RunFailure`, whose cause is the recorded error, or `RunCancelled`.
+    The result is what JSON can say. Futures: `await` them, or `.get()` them in a thread. Every operation is in the
+    store before its future settles, and reaches the run in whatever process it is. Each raises `NoSuchRun` from its
+    future if the store does not have the run.
     """
 
-    __slots__ = ("_engine", "id")
+    __slots__ = ("_ask", "id")
 
-    def __init__(self, engine: EngineRef, id: str) -> None:
-        self._engine = engine
+    def __init__(self, ask: _Ask, id: str) -> None:
+        self._ask = ask
         self.id = id
         """The id of the run, under which any process finds it."""
 
     def result(self) -> Future[Any]:
-        """A future of the result."""
-        return self._engine.result(self.id)
+        """A future of the result. Raises `RunFailure`, whose cause is the recorded error, or `RunCancelled` from the
+        future.
+        """
+        return self._ask(AwaitEnd(self.id), _result_of)
 
     def get(self, *, timeout: float | None = None) -> Any:
         """Waits for the result in a thread, for at most `timeout` seconds. Raises `pykka.Timeout` after that."""
@@ -73,20 +81,54 @@ class WorkflowRun:
 
     def status(self) -> Future[RunStatus]:
         """How far it is."""
-        return self._engine.status(self.id)
+        return self._ask(GetRun(self.id), lambda found: status_of(*found))
+
+    def history(self) -> Future[tuple[Entry, ...]]:
+        """What is written of it, in order."""
+        return self._ask(GetRun(self.id), lambda found: tuple(found[1]))
+
+    def signal(self, name: str, value: object = None) -> Future[None]:
+        """Sends a signal, which a step that waits for this name takes, now or when it comes there. Raises
+        `AlreadyEnded` and `NotStorable` from the future.
+        """
+        return self._ask(Say(self.id, "signal", name, value), _nothing)
+
+    def answer(self, step: str, value: object, *, by: str = "") -> Future[None]:
+        """Answers the question of a step; `by` is the person. Raises `NoOpenQuestion`, `NotAnOption` and
+        `AlreadyAnswered` from the future.
+        """
+        return self._ask(Answer(self.id, step, value, by), _nothing)
 
     def cancel(self, reason: str = "cancel() was called", *, now: bool = False) -> Future[None]:
-        """Ends the run; see `EngineRef.cancel`."""
-        return self._engine.cancel(self.id, reason, now=now)
+        """Ends it: its steps are called off, then what was done is undone where steps have `undo`, last first; with
+        `now`, nothing is undone. The future settles when the order is written. Raises `AlreadyEnded` from the future.
+        """
+        return self._ask(Say(self.id, "cancel", "now" if now else "", reason), _nothing)
+
+    def pause(self) -> Future[None]:
+        """Stops it where it is, until `resume`. A step under way is begun again then. Raises `AlreadyEnded` from the
+        future.
+        """
+        return self._ask(Say(self.id, "pause"), _nothing)
+
+    def resume(self, *, accept_changes: bool = False) -> Future[None]:
+        """Goes on with it where it is paused or blocked. `accept_changes` says that a person has looked: an uncertain
+        step begins again, and a step that has changed counts as it is now. Raises `AlreadyEnded` from the future.
+        """
+        return self._ask(Say(self.id, "resume", "accept_changes" if accept_changes else ""), _nothing)
+
+    def retry(self, *, step: str | None = None) -> Future[None]:
+        """Goes on with it after it failed or was cancelled. Steps that are done stay done; with `step`, that one and
+        those that began after it are done again. Raises `NotEnded` and `AlreadyEnded` from the future.
+        """
+        return self._ask(RetryRun(self.id, step), _nothing)
 
     def __repr__(self) -> str:
         return f"<WorkflowRun {self.id}>"
 
 
 class EngineRef(SupervisorRef):
-    """An engine, from outside. Futures: `await` them, or `.get()` them in a thread. Every operation is in the store
-    before its future settles, and reaches a run in whatever process it is.
-    """
+    """An engine, from outside. Futures: `await` them, or `.get()` them in a thread."""
 
     __slots__ = ()
 
@@ -118,98 +160,60 @@ class EngineRef(SupervisorRef):
             NotStorable: JSON cannot say the input
             KeyTaken: a run with this key has another input
         """
-        return self._asked(
-            StartRun(workflow, value, key, priority, timeout, attributes), lambda row: WorkflowRun(self, row.id)
-        )
+        message = StartRun(workflow, value, key, priority, timeout, attributes)
+        return self._asked(message, lambda row: self.workflow_run(row.id))
 
-    def execute(self, workflow: str, value: object = None, **options: Any) -> Future[Any]:
+    def execute(
+        self,
+        workflow: str,
+        value: object = None,
+        *,
+        key: str | None = None,
+        priority: int = 0,
+        timeout: float | None = None,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Future[Any]:
         """Starts a run and waits for its end: a future of the result. Options and errors as for `start_workflow`, and
-        those of `WorkflowRun`.
+        those of `WorkflowRun.result`.
         """
         future: Future[Any] = Future(self.runtime.park)
+        message = StartRun(workflow, value, key, priority, timeout, attributes)
 
-        def started(run: Future[WorkflowRun]) -> None:
+        def ended(row: RunRow) -> None:
             try:
-                id = run.get().id
+                future.set(_result_of(row))
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller hears of it
                 future.set_exception(error)
-            else:
-                self._ask_desk(AwaitEnd(id), lambda row: _settle(future, row), future.set_exception)
 
-        self.start_workflow(workflow, value, **options).add_done_callback(started)
+        self._ask_desk(
+            message, lambda row: self._ask_desk(AwaitEnd(row.id), ended, future.set_exception), future.set_exception
+        )
         return future
 
-    def run(self, id: str) -> WorkflowRun:  # type: ignore[override]
-        """The run with this id."""
-        return WorkflowRun(self, id)
+    def workflow_run(self, id: str) -> WorkflowRun:
+        """The run with this id, whichever process started it."""
+        return WorkflowRun(self._asked, id)
 
-    def result(self, run: str) -> Future[Any]:
-        """A future of the result of a run. Raises `NoSuchRun`, `RunFailure` or `RunCancelled` from the future."""
-        future: Future[Any] = Future(self.runtime.park)
-        self._ask_desk(AwaitEnd(run), lambda row: _settle(future, row), future.set_exception)
-        return future
-
-    def status(self, run: str) -> Future[RunStatus]:
-        """How far a run is. Raises `NoSuchRun` from the future."""
-        return self._asked(GetRun(run), lambda found: status_of(*found))
-
-    def history(self, run: str) -> Future[tuple[Entry, ...]]:
-        """What is written of a run, in order. Raises `NoSuchRun` from the future."""
-        return self._asked(GetRun(run), lambda found: tuple(found[1]))
-
-    def runs(
-        self,
-        *,
-        states: Collection[str] | None = None,
-        workflow: str | None = None,
-        limit: int = 100,
+    def workflow_runs(
+        self, *, states: Collection[LifeState] | None = None, workflow: str | None = None, limit: int = 100
     ) -> Future[tuple[RunRow, ...]]:
-        """Runs, newest first, at most `limit`."""
+        """Runs, newest first, at most `limit`; of these states and of this workflow, where they are given."""
         options = {"states": None if states is None else tuple(states), "workflow": workflow, "limit": limit}
         return self._asked(GetRuns(options), tuple)
 
-    def signal(self, run: str, name: str, value: object = None) -> Future[None]:
-        """Sends a signal, which a step that waits for this name takes, now or when it comes there. Raises `NoSuchRun`,
-        `AlreadyEnded` and `NotStorable` from the future.
-        """
-        return self._asked(Say(run, "signal", name, value), _nothing)
-
-    def answer(self, run: str, step: str, value: object, *, by: str = "") -> Future[None]:
-        """Answers the question of a step. Raises `NoOpenQuestion`, `NotAnOption`, `AlreadyAnswered` and `NoSuchRun`
-        from the future.
-        """
-        return self._asked(Answer(run, step, value, by), _nothing)
-
-    def cancel(self, run: str, reason: str = "cancel() was called", *, now: bool = False) -> Future[None]:
-        """Ends a run: its steps are called off, then what was done is undone where steps have `undo`, last first; with
-        `now`, nothing is undone. The future settles when the order is written. Raises `NoSuchRun` and `AlreadyEnded`.
-        """
-        return self._asked(Say(run, "cancel", "now" if now else "", reason), _nothing)
-
-    def pause(self, run: str) -> Future[None]:
-        """Stops a run where it is, until `resume`. A step under way is begun again then."""
-        return self._asked(Say(run, "pause"), _nothing)
-
-    def resume(self, run: str, *, accept_changes: bool = False) -> Future[None]:
-        """Goes on with a run that is paused or blocked. `accept_changes` says that a person has looked: an uncertain
-        step begins again, and a step that has changed counts as it is now.
-        """
-        return self._asked(Say(run, "resume", "accept_changes" if accept_changes else ""), _nothing)
-
-    def retry(self, run: str, *, step: str | None = None) -> Future[None]:
-        """Goes on with a run that failed or was cancelled. Steps that are done stay done; with `step`, that one and
-        those that began after it are done again. Raises `NoSuchRun`, `NotEnded` and `AlreadyEnded` from the future.
-        """
-        return self._asked(RetryRun(run, step), _nothing)
-
     def _asked(self, message: object, then: Callable[[Any], T]) -> Future[T]:
         future: Future[T] = Future(self.runtime.park)
-        self._ask_desk(message, lambda found: future.set(then(found)), future.set_exception)
+
+        def answered(found: Any) -> None:
+            try:
+                future.set(then(found))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller hears of it
+                future.set_exception(error)
+
+        self._ask_desk(message, answered, future.set_exception)
         return future
 
-    def _ask_desk(
-        self, message: object, on_result: Callable[[Any], object], on_error: Callable[[Any], object]
-    ) -> None:
+    def _ask_desk(self, message: object, on_result: Callable[[Any], object], on_error: Callable[[Any], object]) -> None:
         desk: ActorRef[Any] | None = self.runtime.find(f"{self.path}/desk")
         if desk is None:
             on_error(ActorDeadError(self.path, last_reason(self), message))
@@ -221,17 +225,18 @@ def _nothing(_: object) -> None:
     return None
 
 
-def _settle(future: Future[Any], row: RunRow) -> None:
-    """Settles a future with the end of a run."""
-    if row.state == "done":
-        future.set(None if row.result is None else decode(row.result))
-    else:
-        future.set_exception(failure_of(row))
+def _result_of(row: RunRow) -> Any:
+    """The result of a run that has ended. Raises RunFailure, RunCancelled."""
+    if row.state != "done":
+        raise failure_of(row)
+    return None if row.result is None else decode(row.result)
 
 
 def failure_of(row: RunRow) -> Exception:
     """The error of a run that has ended without a result."""
-    said = {"type": "", "text": row.state, "step": None, "cause": None} if row.error is None else decode(row.error)
+    said: dict[str, Any] = {"type": "", "text": row.state, "step": None, "cause": None}
+    if row.error is not None:
+        said = decode(row.error)
     if row.state == "cancelled" and said["type"] == "RunCancelled":
         return RunCancelled(row.id, said["text"], {})
     error = RunFailure(row.id, row.state, said["text"], said["step"])

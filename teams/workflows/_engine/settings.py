@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import random
 import uuid
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from teams._journal.rows import Definition, RunRow
 from teams._runs.pattern import Pattern
+from teams.workflows._graph.file import workflow_from
 from teams.workflows._graph.workflow import Workflow, location
 from teams.workflows.errors import Diverged
 
@@ -50,9 +52,7 @@ class EngineSettings:
         pattern = self.workflows[stored.workflow]
         if not isinstance(pattern, Workflow):
             raise Diverged(run, stored.workflow, f"version {stored.version[:12]}", self.version(stored.workflow)[:12])
-        from teams.workflows._graph.file import workflow_from_body
-
-        return workflow_from_body(stored.body)
+        return workflow_from(json.loads(stored.body))
 
     def timeout(self, pattern: Pattern, given: float | None) -> float | None:
         """Seconds for a run."""

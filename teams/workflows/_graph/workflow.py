@@ -67,7 +67,7 @@ class Workflow(Pattern):
                 yield node.undo
 
     async def play(self, run: RunContext, value: object) -> object:
-        from teams.workflows._run.play import play  # type: ignore[import-not-found]
+        from teams.workflows._run.play import play
 
         return await play(self, run, value)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from functools import lru_cache
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter
@@ -68,7 +68,8 @@ class DurableKeeper:
         retain: Mapping[str, float | None],
     ) -> None:
         """`now` is the wall clock in UTC microseconds. `lost` is called when the run cannot be kept any more, `waits`
-        whenever the run has come to wait for something that may take long. `retain` says for how many seconds an ended run is kept, by its state.
+        whenever the run has come to wait for something that may take long. `retain` says for how many seconds an ended
+        run is kept, by its state.
         """
         self.row = row
         self._team: Callable[[str], Awaitable[ActorRef[Any]]] | None = None
@@ -165,18 +166,17 @@ class DurableKeeper:
         self.cut_off.discard(step)
         if self.waiting:
             self._waits()
-        if outcome.error is None:
+        error = outcome.error
+        if error is None:
             try:
                 body, value = settled(outcome.value, adapter(returns))
-            except (NotStorable, PayloadTooLarge) as error:
-                outcome = Outcome(error=StepFailed(self.row.id, step, error))
+            except (NotStorable, PayloadTooLarge) as refused:
+                error = StepFailed(self.row.id, step, refused)
             else:
                 self._add("done", step, seconds, body)
                 return Outcome(value)
-        error = outcome.error
-        if type(error) not in _STEPS.values():
+        if not isinstance(error, StepFailed) or type(error) not in _STEPS.values():
             return outcome  # the failure of a pattern: it follows again from those of its steps
-        assert isinstance(error, StepFailed)
         self.causes[step] = error.error
         body = encode({"type": type(error).__name__, "error": decode(recorded(error.error))})
         self._add("failed", step, seconds, body)
@@ -346,8 +346,11 @@ class DurableKeeper:
             self._add("expired", step)
             return False, None
         value = None if row.body is None else decode(row.body)
-        kind = "answered" if row.kind == "answer" else "signalled"
-        self._add(kind, step, body=encode({"id": row.id, "by": row.by, "value": value}))
+        self._add(
+            "answered" if row.kind == "answer" else "signalled",
+            step,
+            body=encode({"id": row.id, "by": row.by, "value": value}),
+        )
         if row.id not in self._journalled:
             self._taken.append(row.id)
         return True, value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from teams._journal.codec import plain
 from teams._journal.errors import Recorded
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext, end_all
+from teams._runs.pattern import Pattern
 from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
 from teams.events import StepPassedOver, StepSkipped
 from teams.patterns import Approved
@@ -31,7 +32,7 @@ from teams.workflows._run.course import Course
 from teams.workflows._run.keeper import DurableKeeper, adapter
 from teams.workflows.errors import AgentMissing, BadInput, Blocked, FanOutTooLarge, NeedsEngine, SignalLate, Uncertain
 
-Env = Mapping[str, object]
+Env = MutableMapping[str, object]
 
 
 async def play(workflow: Workflow, run: RunContext, value: object) -> object:
@@ -69,7 +70,7 @@ class _Player:
         self._undos: list[tuple[Node, str, object]] = []
         said = {"id": run.run} if self._keeper is None else self._keeper.said
         about = {name: said.get(name) for name in RUN_FIELDS} | {"workflow": workflow.name, "version": workflow.version}
-        self._env: Env = ChainMap({"input": value, "task": value, "run": about}, self._results)
+        self._env: MutableMapping[str, object] = ChainMap({"input": value, "task": value, "run": about}, self._results)
         self._input = value
 
     async def play(self) -> object:
@@ -116,7 +117,7 @@ class _Player:
                 self._results[id] = task.result()
                 begin(course.ended(id))
         finally:
-            await end_all(tasks.values())  # type: ignore[arg-type]
+            await end_all(tasks.values())
 
     def _default_input(self, id: str) -> object:
         needs = self._graph.needs(id)
@@ -189,7 +190,7 @@ class _Player:
 
         async def work() -> None:
             for index, item in left:
-                own = ChainMap({"item": item, "index": index}, env)  # type: ignore[arg-type]
+                own = ChainMap({"item": item, "index": index}, env)
                 results[index] = await self._tries(node, own, item, f"{node.id}[{index}]")
 
         tasks = [asyncio.ensure_future(work()) for _ in range(min(node.max_parallel, len(items)))]
@@ -208,9 +209,9 @@ class _Player:
         said: list[object] = []
         last: object = SKIPPED
         for number in range(1, node.max_iterations + 1):
-            own = ChainMap({"self": last}, env)  # type: ignore[arg-type]
+            own = ChainMap({"self": last}, env)
             last = await self._tries(node, own, default, node.id if number == 1 else f"{node.id}#{number}")
-            own = ChainMap({"self": last}, env)  # type: ignore[arg-type]
+            own = ChainMap({"self": last}, env)
             good = _is_approved(last) if node.until is None else self._decided(node, holds, node.until, own)
             if good:
                 return last
@@ -218,7 +219,7 @@ class _Player:
         raise NotApproved(self._run.run, node.max_iterations, last, tuple(said))
 
     async def _tries(self, node: Node, env: Env, default: object, name: str) -> object:
-        """A step, again after failures as its options say. An attempt that another process began is not decided anew."""
+        """A step, again after failures as its options say. What another process has decided is not decided anew."""
         run, delay = self._run, None
         attempt = 1
         value = self._input_of(node, env, default)
@@ -284,7 +285,7 @@ class _Player:
                 return None
         raise AssertionError(node.what)
 
-    def _registered(self, name: str) -> Workflow:
+    def _registered(self, name: str) -> Pattern:
         found = None if self._keeper is None else self._keeper.workflows.get(name)
         if found is None:
             raise AgentMissing(self._run.run, f"workflow {name!r}")

@@ -13,14 +13,15 @@ from actors.spi import Actor, ActorDeadError, ActorRef, finish, sleep
 from teams._dispatch.ask import asked
 from teams._dispatch.messages import AwaitPart, EndRun
 from teams._journal.codec import decode, encode, recorded, settled
-from teams._journal.errors import NotStorable, Recorded
+from teams._journal.errors import NotStorable
 from teams._members.results import Outcome
 from teams._runs.context import RunContext
 from teams._runs.interrupt import is_interrupt
 from teams._runs.pattern import label
 from teams._runs.state import RunState, cancelled
-from teams.errors import RunError, RunFailed, StepFailed
+from teams.errors import RunCancelled, RunError, RunFailed, StepFailed
 from teams.events import RunBegan, RunEnded, RunEvent
+from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import DurableKeeper, Undo, adapter
 from teams.workflows.errors import AgentMissing, Blocked, NotUndone, RunTimeout
 from teams.workflows.events import RunBlocked, StepUndone
@@ -128,18 +129,25 @@ class DurableRun(Actor):
 
     async def _undone(self, context: RunContext, outcome: Outcome) -> Outcome:
         """Undoes what was done, last first, if the run was cancelled or failed in a step that says so."""
-        keeper, record = self._keeper, self._record
+        keeper, record, error = self._keeper, self._record, outcome.error
+        assert error is not None
         if not keeper.undos or not (record.cancelled is not None or keeper.undoing) or keeper.undo_nothing:
             return outcome
         if keeper.row.state != "cancelling":
             keeper.update(state="cancelling", waiting_for="what was done is undone")
         left = [each.step for each in reversed(list(keeper.undos)) if not await self._undo(context, each)]
         if left:
-            return Outcome(error=NotUndone(record.id, tuple(left), outcome.error))
+            return Outcome(error=NotUndone(record.id, tuple(left), error))
         return outcome
 
     async def _undo(self, context: RunContext, undo: Undo) -> bool:
-        target = self._record.pattern.undo_of(undo.node)  # type: ignore[attr-defined]
+        flow, _, node = undo.node.rpartition("/")
+        pattern = self._record.pattern
+        if not isinstance(pattern, Workflow) or pattern.name != flow:
+            pattern = self._keeper.workflows[flow]
+        assert isinstance(pattern, Workflow)
+        target = pattern.graph[node].undo
+        assert target is not None
         for attempt in range(1, UNDO_TRIES + 1):
             try:
                 await context.do(target, undo.value, name=f"{undo.step}/undo" + ("" if attempt == 1 else f"~{attempt}"))
@@ -164,10 +172,9 @@ class DurableRun(Actor):
             except NotStorable as error:
                 outcome = Outcome(error=RunFailed(record.id, StepFailed(record.id, "(result)", error), record.partial))
         if outcome.error is None:
-            state = "done"
+            keeper.ended("done", body, None)
         else:
-            state = "cancelled" if record.cancelled is not None else "failed"
-        keeper.ended(state, body, None if outcome.error is None else _failure(outcome.error))
+            keeper.ended("failed" if record.cancelled is None else "cancelled", None, failure(outcome.error))
         now = self.runtime.now()
         assert record.began is not None
         self._tell(RunEnded, now, now - record.began, outcome.error)
@@ -224,13 +231,14 @@ def is_cancelled(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError)
 
 
-def _failure(error: BaseException) -> bytes:
+def failure(error: BaseException) -> bytes:
+    """The error of a run as it is written down."""
     cause = error
     while isinstance(cause, RunFailed | StepFailed) and isinstance(cause.error, Exception):
         cause = cause.error
     step = next((each.step for each in _chain(error) if isinstance(each, StepFailed)), None)
-    said = decode(recorded(cause)) if not isinstance(cause, Recorded) else decode(recorded(cause))
-    return encode({"type": type(error).__name__, "text": str(error), "step": step, "cause": said})
+    text = error.reason if isinstance(error, RunCancelled) else str(error)
+    return encode({"type": type(error).__name__, "text": text, "step": step, "cause": decode(recorded(cause))})
 
 
 def _chain(error: BaseException) -> list[BaseException]:
