@@ -406,7 +406,7 @@ class RunContext:
         return found
 
 
-async def end_all(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def end_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Ends tasks, and waits until they have ended."""
     left = [task for task in tasks if not task.done()]
     for task in left:
