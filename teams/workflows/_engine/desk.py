@@ -31,6 +31,7 @@ from actors.spi import (
     Future,
     Reply,
     RestartLimitExceeded,
+    Timer,
     answer,
     handles,
     settle_failure,
@@ -52,10 +53,10 @@ from teams.errors import TeamError
 from teams.workflows._engine.journal import Query, StoreOpened, Write
 from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
 from teams.workflows._engine.settings import EngineSettings
-from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
+from teams.workflows._run.values import read, write
 from teams.workflows.errors import (
     AgentMissing,
     AlreadyAnswered,
@@ -141,6 +142,7 @@ class Desk(Actor):
         self._kept = self.kept(_Kept)
         self._looking = False
         self._again = False
+        self._timers: list[Timer] = []
 
     @property
     def home(self) -> str:
@@ -154,12 +156,16 @@ class Desk(Actor):
             when_gone(self, partial(kept.refuse, self.path))
         if kept.lease is None:
             await self._register()
-        self.tell_every(POLL, _Poll())
-        self.tell_every(LOOK, _Look())
-        self.tell_every(LEASE / 6, _Renew())
+        self._timers = [
+            self.tell_every(POLL, _Poll()),
+            self.tell_every(LOOK, _Look()),
+            self.tell_every(LEASE / 6, _Renew()),
+        ]
         self.ref.tell(_Look())
 
     async def on_stop(self) -> None:  # type: ignore[override]
+        for timer in self._timers:
+            timer.cancel()
         lease = self._kept.lease
         if lease is not None:
             with contextlib.suppress(StoreAway):  # the lease ends by itself
@@ -331,9 +337,7 @@ class Desk(Actor):
             row, entries, self._now, write, lost, waits, self._settings.workflows, self._settings.patterns,
             self._settings.retain,
         )  # fmt: skip
-        value = decode(row.input)
-        if isinstance(pattern, Workflow):
-            value = read_input(pattern, value)
+        value = read_input(pattern, read(row.input))
         record = RunState(row.id, pattern, value, Future(runtime.park), runtime.park, keeper=keeper)
         keeper.restore(record, runtime.now())
         live = Live(record, keeper)
@@ -453,8 +457,7 @@ class Desk(Actor):
         pattern = settings.workflows.get(message.workflow)
         if pattern is None:
             raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
-        if isinstance(pattern, Workflow):
-            read_input(pattern, message.value)
+        read_input(pattern, message.value)
         timeout = settings.timeout(pattern, message.timeout)
         row = RunRow(
             id=settings.new_id(self._now(), self.runtime.random),
@@ -466,7 +469,7 @@ class Desk(Actor):
             state="created",
             waiting_for="a slot",
             priority=message.priority,
-            input=encode(message.value),
+            input=write(message.value),
             result=None,
             error=None,
             attributes=None if message.attributes is None else encode(dict(message.attributes)),
