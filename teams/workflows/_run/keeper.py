@@ -137,8 +137,11 @@ class DurableKeeper:
             case "retried":
                 first = int(decode(entry.body)) if entry.body is not None else 0
                 again = [k for k, each in self._stored.items() if each.kind == "failed" or 0 < first <= each.seq]
+                undone = [k for k in self._stored if k.endswith("/undo")]
+                again += [*undone, *(k.removesuffix("/undo") for k in undone)]
+                self.undos = [each for each in self.undos if f"{each.step}/undo" not in undone]
                 for each in again:
-                    del self._stored[each]
+                    self._stored.pop(each, None)
                 self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
 
     def _read_kept(self, key: str, entry: Entry) -> None:
@@ -322,6 +325,7 @@ class DurableKeeper:
 
     def ended(self, state: EndState, result: bytes | None, error: bytes | None) -> None:
         """Has the end of the run written."""
+        self.set_aside()
         now, keep = self._now(), self._retain.get(state)
         self._add("ended", "", body=encode(state))
         self._update |= {
