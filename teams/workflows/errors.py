@@ -15,6 +15,7 @@ bases stand in brackets::
       NoRoute (LookupError)
       TakenOver
       NoSuchRun (LookupError)
+      NoSuchStep (LookupError)
       NoSuchWorkflow (LookupError)
       KeyTaken
       AlreadyEnded
@@ -22,6 +23,7 @@ bases stand in brackets::
       AlreadyAnswered
       NoOpenQuestion (LookupError)
       NotAnOption (ValueError)
+      CannotMove
     RunError (TeamError)
       RunTimeout (TimeoutError)
       NotUndone
@@ -263,6 +265,17 @@ class NoSuchRun(WorkflowError, LookupError):
         return f"there is no run {self.run!r}"
 
 
+class NoSuchStep(WorkflowError, LookupError):
+    """No step with this id has begun in the run."""
+
+    run: str
+    step: str
+    known: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"no step {self.step!r} has begun in {self.run} (begun: {', '.join(self.known) or 'none'})"
+
+
 class NoSuchWorkflow(WorkflowError, LookupError):
     """The engine has no workflow with this name."""
 
@@ -336,6 +349,17 @@ class NotAnOption(WorkflowError, ValueError):
 
     def describe(self) -> str:
         return f"{shown(self.answer)} is no answer to step {self.step} of {self.run}: choose {', '.join(self.options)}"
+
+
+class CannotMove(WorkflowError):
+    """A run cannot go on with another version of its workflow. Nothing was changed."""
+
+    run: str
+    version: str
+    why: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"{self.run} cannot be moved to version {self.version[:12]}: {'; '.join(self.why)}"
 
 
 class RunFailure(RunError):

@@ -16,6 +16,7 @@ ends the runs of this process before another may take them over.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import socket
 from collections.abc import Callable
@@ -52,20 +53,16 @@ from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.workflows._engine.journal import Query, StoreOpened, Write
 from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
+from teams.workflows._engine.said import check_answer, existing, moved, new_run, not_moved, refusal, retried
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
-from teams.workflows._run.values import read, write
+from teams.workflows._run.values import read
 from teams.workflows.errors import (
     AgentMissing,
-    AlreadyAnswered,
-    AlreadyEnded,
-    KeyTaken,
-    NoOpenQuestion,
+    CannotMove,
     NoSuchRun,
-    NoSuchWorkflow,
-    NotAnOption,
     NotEnded,
 )
 from teams.workflows.events import EngineTookOver, LeaseLost, RunBlocked, RunLost, RunParked, RunTakenUp
@@ -307,6 +304,8 @@ class Desk(Actor):
         """Starts the actor of a run that this process owns."""
         entries: list[Entry] = await self._query("entries", row.id)
         messages: list[InboxRow] = await self._query("inbox", row.id)
+        if any(each.kind == "move" for each in messages):
+            row, entries, messages = await self._move(row, entries, messages)
         try:
             live = self._awake(row, entries, await self._pattern(row))
         except (TeamError, JournalError, SpecError) as error:  # another version of the code may know what to do
@@ -315,12 +314,12 @@ class Desk(Actor):
         for message in messages:
             self._deliver(live, message)
         keeper = live.keeper
-        resumed = any(each.kind in ("resume", "cancel") for each in messages)
-        if row.state in ("paused", "blocked") and not resumed:
-            del self._kept.live[row.id]
+        said = [each.kind for each in messages if each.kind in ("pause", "resume", "cancel")]
+        if said[-1:] == ["pause"] or (row.state in ("paused", "blocked") and not said):
             keeper.set_aside()
             keeper.update(owner=None)
             await keeper.written()
+            self._kept.live.pop(row.id, None)
             return
         if row.state != "cancelling":
             keeper.running(self._now())
@@ -329,6 +328,25 @@ class Desk(Actor):
                 RunTakenUp(self.path, self.runtime.now(), row.id, row.workflow, row.state, live.record.done)
             )
         await self._begin(live)
+
+    async def _move(
+        self, row: RunRow, entries: list[Entry], messages: list[InboxRow]
+    ) -> tuple[RunRow, list[Entry], list[InboxRow]]:
+        """Brings a run that is not awake to the version it was told, if what it has done allows that."""
+        for message in messages:
+            if message.kind == "move":
+                was: Definition | None = await self._query("definition", row.workflow, row.version)
+                to: Definition | None = await self._query("definition", row.workflow, message.name)
+                try:
+                    if was is None or to is None:
+                        raise CannotMove(row.id, message.name, ("the store does not have both versions",))
+                    unit = moved(row, entries, was, to, self._now())
+                except CannotMove as error:
+                    unit = not_moved(row, error, self._now())
+                update = {key: value for key, value in unit.update.items() if key != "owner"}
+                await self._write(dataclasses.replace(unit, update=update, taken=(message.id,)))
+                row, entries = await self._query("run", row.id), await self._query("entries", row.id)
+        return row, entries, [each for each in messages if each.kind != "move"]
 
     async def _pattern(self, row: RunRow) -> Pattern:
         """The definition of a run, as it was when the run was started. Raises Blocked."""
@@ -498,6 +516,9 @@ class Desk(Actor):
                 keeper.took(message)
                 keeper.update(state="paused", waiting_for="resume", owner=None)
                 keeper.publish(lambda: self.ref.tell(_Leave(record.id, keeper)))
+            case "move":  # by the desk, when the run is not awake
+                keeper.update(owner=None)
+                keeper.publish(lambda: self.ref.tell(_Leave(record.id, keeper)))
             case "resume":
                 keeper.took(message)
                 if message.name == "accept_changes":
@@ -510,38 +531,8 @@ class Desk(Actor):
     @handles
     async def start_run(self, message: StartRun) -> RunRow:
         settings, now = self._settings, self._now()
-        pattern = settings.workflows.get(message.workflow)
-        if pattern is None:
-            raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
-        read_input(pattern, message.value)
-        timeout = settings.timeout(pattern, message.timeout)
-        row = RunRow(
-            id=settings.new_id(self._now(), self.runtime.random),
-            workflow=message.workflow,
-            version=settings.version(message.workflow),
-            key=message.key,
-            parent=None,
-            parent_step=None,
-            state="created",
-            waiting_for="a slot",
-            priority=message.priority,
-            input=write(message.value),
-            result=None,
-            error=None,
-            attributes=None if message.attributes is None else encode(dict(message.attributes)),
-            created_at=now,
-            started_at=None,
-            ended_at=None,
-            deadline=None if timeout is None else now + round(timeout * 1e6),
-            wake_at=None,
-            retain_until=None,
-            owner=None,
-            epoch=0,
-            seq=0,
-            done=0,
-            total=settings.total(pattern),
-            trace=None,
-        )
+        row = new_run(settings, message, self._new_id(), now)
+        pattern = settings.workflows[message.workflow]
         lease, kept = self._kept.lease, self._kept
         here = lease is not None and self._room() > 0
         if here:
@@ -553,10 +544,9 @@ class Desk(Actor):
             result = await self._write(Unit(row.id, definition=definition, start=row))
         finally:
             self._starting -= here
-        if isinstance(result, rows.KeyTaken):
-            raise KeyTaken(message.workflow, message.key or "", result.run.id)
-        if isinstance(result, rows.Known) and result.run.id != row.id:
-            return result.run
+        known = existing(result, row)
+        if known is not None:
+            return known
         if here and row.id not in kept.live:
             await self._begin(self._awake(row, [], pattern))
         elif not here:
@@ -569,7 +559,7 @@ class Desk(Actor):
         row = InboxRow(self._new_id(), message.run, message.kind, message.name, body, message.by, self._now())
         result = await self._write(Unit(message.run, inbox=(row,)))
         if isinstance(result, rows.Refused):
-            raise await self._refusal(message.run)
+            raise refusal(message.run, await self._query("run", message.run))
         live = self._kept.live.get(message.run)
         if live is not None:
             self._deliver(live, row)
@@ -579,29 +569,13 @@ class Desk(Actor):
     def _new_id(self) -> str:
         return self._settings.new_id(self._now(), self.runtime.random)
 
-    async def _refusal(self, run: str) -> TeamError:
-        row: RunRow | None = await self._query("run", run)
-        return NoSuchRun(run) if row is None else AlreadyEnded(run, row.state)
-
     @handles
     async def answer_question(self, message: Answer) -> None:
         entries: list[Entry] = await self._query("entries", message.run)
         if not entries and await self._query("run", message.run) is None:
             raise NoSuchRun(message.run)
-        asked_in = {each.step: decode(each.body or b"{}") for each in entries if each.kind == "asked"}
-        answered = {each.step: decode(each.body or b"{}") for each in entries if each.kind == "answered"}
-        waiting = await self._query("inbox", message.run)
-        pending = {each.name: each.by for each in waiting if each.kind == "answer"}
-        if message.step in answered or message.step in pending:
-            by = answered[message.step]["by"] if message.step in answered else pending[message.step]
-            raise AlreadyAnswered(message.run, message.step, by)
-        ended = {each.step for each in entries if each.kind == "expired"}
-        if message.step not in asked_in or message.step in ended:
-            open_ = tuple(each for each in asked_in if each not in answered and each not in ended)
-            raise NoOpenQuestion(message.run, message.step, open_)
-        options = asked_in[message.step]["asks"]["options"]
-        if options and message.value not in options:
-            raise NotAnOption(message.run, message.step, message.value, tuple(options))
+        waiting: list[InboxRow] = await self._query("inbox", message.run)
+        check_answer(message.run, message.step, message.value, entries, waiting)
         await self.say(Say(message.run, "answer", message.step, message.value, message.by))
 
     @handles
@@ -609,25 +583,8 @@ class Desk(Actor):
         row: RunRow | None = await self._query("run", message.run)
         if row is None:
             raise NoSuchRun(message.run)
-        if row.state not in ("failed", "cancelled"):
-            raise AlreadyEnded(row.id, row.state) if row.state in ENDED else NotEnded(row.id, row.state)
         entries: list[Entry] = await self._query("entries", row.id)
-        first = 0
-        if message.step is not None:
-            step = message.step
-            began = [
-                each.seq for each in entries if each.step == step or each.step.startswith((f"{step}/", f"{step}["))
-            ]
-            if not began:
-                raise NoOpenQuestion(row.id, step, tuple(dict.fromkeys(each.step for each in entries if each.step)))
-            first = began[0]
-        seq = entries[-1].seq + 1 if entries else 1
-        entry = Entry(row.id, seq, "retried", "", 1, self._now(), None, encode(first))
-        update: dict[str, Any] = {"state": "created", "waiting_for": "a slot", "result": None, "error": None}
-        update |= {"ended_at": None, "retain_until": None, "owner": None}
-        if row.deadline is not None:
-            update["deadline"] = self._now() + (row.deadline - row.created_at)
-        result = await self._write(Unit(row.id, epoch=row.epoch, entries=(entry,), update=update))
+        result = await self._write(retried(row, entries, message.step, self._now()))
         if not isinstance(result, Written):
             raise NotEnded(row.id, "taken up by another engine")
         self.ref.tell(_Look())

@@ -120,7 +120,7 @@ class WorkflowRun:
 
     def retry(self, *, step: str | None = None) -> Future[None]:
         """Goes on with it after it failed or was cancelled. Steps that are done stay done; with `step`, that one and
-        those that began after it are done again. Raises `NotEnded` and `AlreadyEnded` from the future.
+        those that began after it are done again. Raises `NotEnded`, `AlreadyEnded` and `NoSuchStep` from the future.
         """
         return self._ask(RetryRun(self.id, step), _nothing)
 

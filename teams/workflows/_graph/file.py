@@ -76,6 +76,11 @@ def workflow_from(values: Mapping[str, object]) -> Workflow:
     return made
 
 
+def read_workflow(path: str, values: object, faults: Faults) -> Workflow | None:
+    """The workflow that a mapping describes, as part of a document. None where it has faults, which go to `faults`."""
+    return _WorkflowReader(faults).workflow(path, values)
+
+
 class _WorkflowReader(PatternReader):
     """Reads one workflow, and those inside it."""
 
