@@ -29,13 +29,12 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from teams._journal import lease as leases
 from teams._journal.decide import Head, Heads, Write, begun, decide
-from teams._journal.errors import StoreAway, StoreRefused
+from teams._journal.errors import StoreAway, StoreRefused, without_password
 from teams._journal.memory import wall
-from teams._journal.open_store import without_password
 from teams._journal.rows import (
     ENDED,
     Definition,
@@ -155,9 +154,9 @@ class SqlStore:
         names = tables_of(connection)
         if VERSION_TABLE not in names and (why := dialect.foreign(connection, names)) is not None:
             raise self._refused(why)
+        dialect.prepare(connection)
         if dialect.read_only(connection):
             raise self._refused("it is read-only. Make the file and its folder, or the database, writable")
-        dialect.prepare(connection)
         if self._revision(connection, names) == REVISIONS[-1]:
             return
         dialect.begin(connection)
@@ -202,8 +201,9 @@ class SqlStore:
         """Closes the connection, which also ends its transaction."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(DBAPIError):
+            with contextlib.suppress(SQLAlchemyError):
                 connection.invalidate()
+            with contextlib.suppress(SQLAlchemyError):
                 connection.close()
 
     @contextlib.contextmanager
@@ -247,7 +247,7 @@ class SqlStore:
         try:
             if self._connection is not None:
                 self._connection.exec_driver_sql("ROLLBACK")
-        except DBAPIError:
+        except SQLAlchemyError:  # also of SQLAlchemy itself: it sees that the connection was lost
             self._drop()
 
     def _away(self, error: DBAPIError, *, known_lost: bool) -> StoreAway:

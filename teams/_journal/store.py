@@ -109,7 +109,7 @@ class Store(Protocol):
         ...
 
     def next_wake(self) -> int | None:
-        """The earliest `wake_at` of the parked runs."""
+        """The earliest `wake_at` of the runs without owner that wait, are paused or blocked."""
         ...
 
     def changed(self) -> bool:
