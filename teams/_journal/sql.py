@@ -367,8 +367,8 @@ class SqlStore:
                     keys.append((start.workflow, start.key))
         heads = Heads()
         if ids:
-            for row in self._dialect.heads(connection, sorted(ids)):
-                heads.runs[row.id] = Head(row.epoch, row.seq, row.state in ENDED)
+            for id, epoch, seq, state in self._dialect.heads(connection, sorted(ids)):
+                heads.runs[id] = Head(epoch, seq, state in ENDED)
         wanted = {id for id in starts if id in heads.runs}
         if keys:
             wanted.update(self._dialect.keyed(connection, sorted(set(keys))))
@@ -691,8 +691,9 @@ class _Batch:
         """The new cells of runs, by the columns they are in; each row ends with the id."""
         updates: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
         for run, cells in self._changes.items():
-            for name in cells.keys() & _BODY_NAMES:
-                cells[name] = self._packed(run, cells[name])
+            if not _BODY_NAMES.isdisjoint(cells):
+                for name in _BODY_NAMES.intersection(cells):
+                    cells[name] = self._packed(run, cells[name])
             updates.setdefault(tuple(cells), []).append((*cells.values(), run))
         return updates
 
