@@ -29,11 +29,11 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, SQLAlchemyError
 
 from teams._journal import lease as leases
 from teams._journal.decide import Head, Heads, Write, begun, decide
-from teams._journal.errors import StoreAway, StoreRefused, without_password
+from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import wall
 from teams._journal.rows import (
     ENDED,
@@ -86,6 +86,8 @@ R = TypeVar("R")
 
 _ATTEMPTS: Final = 10
 """How often a transaction is tried that meets those of other processes."""
+_MOST: Final = 10_000
+"""Of rows that are claimed or purged at once: each is a parameter of a statement."""
 _LEVEL: Final = 3
 """Of zlib: a third of the time of the default, for a tenth more bytes."""
 _REFERENCE: Final = b"\0"
@@ -224,6 +226,10 @@ class SqlStore:
                 connection = self._connected()
                 self._dialect.begin(connection)
                 result = work(connection)
+            except (DataError, OverflowError, UnicodeError) as error:
+                self._undo()
+                what = self._dialect.why(error) if isinstance(error, DataError) else str(error)
+                raise NotStorable("a cell of a row", f"the database does not take it ({self._hidden(what)})") from None
             except DBAPIError as error:
                 self._undo()
                 if attempt == _ATTEMPTS or not self._dialect.again(error):
@@ -453,11 +459,11 @@ class SqlStore:
                 select(RUN.c.id, RUN.c.priority, RUN.c.created_at)
                 .where(way, *free)
                 .order_by(RUN.c.priority.desc(), RUN.c.created_at, RUN.c.id)
-                .limit(limit)
+                .limit(min(limit, _MOST))
                 .with_for_update(skip_locked=True)
             )
             found.update((row.id, row) for row in connection.execute(query))
-        ids = {row.id for row in sorted(found.values(), key=_first)[:limit]}
+        ids = {row.id for row in sorted(found.values(), key=_first)[: min(limit, _MOST)]}
         if ids:
             connection.execute(update(RUN).where(RUN.c.id.in_(sorted(ids))).values(owner=epoch, epoch=epoch))
         if self._unsure:
@@ -474,7 +480,7 @@ class SqlStore:
                 select(RUN.c.id)
                 .where(text(ENDED_STATE), RUN.c.retain_until <= now)
                 .order_by(RUN.c.retain_until, RUN.c.id)
-                .limit(limit)
+                .limit(min(limit, _MOST))
                 .with_for_update(skip_locked=True)
             )
             ids = list(connection.execute(due).scalars())

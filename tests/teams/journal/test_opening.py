@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,13 +20,13 @@ from alembic.script import ScriptDirectory
 
 import teams
 from teams._journal import sql_dialects
-from teams._journal.errors import StoreAway, StoreRefused, without_password
+from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import MemoryStore
 from teams._journal.open_store import open_store
 from teams._journal.rows import Unit, Written
 from teams._journal.sql import SqlStore
 from teams._journal.sql_tables import METADATA, REVISIONS, VERSION_TABLE
-from tests.teams.journal.cast import LEASE, begin, empty_file, entry, message, postgres
+from tests.teams.journal.cast import LEASE, begin, empty_file, entry, message, place, postgres
 
 PACKAGES = str(Path(teams.__file__).parents[1])
 SCRIPTS = Path(teams.__file__).parent / "_journal" / "migrations"
@@ -387,6 +388,34 @@ def test_a_postgres_that_ends_the_connection_is_away_and_comes_back() -> None:
         assert store.commit([begin("other")]) == [Written()]
         assert store.changed()
         store.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize("wrong", [{"done": 2**63}, {"trace": "\ud800"}])
+def test_a_cell_that_no_column_takes_is_not_a_store_that_is_away(
+    kind: str, wrong: dict[str, Any], tmp_path: Path
+) -> None:
+    with place(kind, tmp_path) as there:
+        store = there.open()
+        with pytest.raises(NotStorable, match="the database does not take it"):
+            store.commit([begin("good"), begin("bad", **wrong)])
+        assert store.runs() == []
+        assert store.commit([begin("good")]) == [Written()]
+
+
+def test_a_text_with_nul_is_not_a_postgres_that_is_away() -> None:
+    with postgres() as url:
+        store = open_store(url)
+        with pytest.raises(NotStorable, match="NUL"):
+            store.commit([begin(key="a\0b")])
+        assert store.commit([begin()]) == [Written()]
+        store.close()
+
+
+def test_a_postgres_database_that_is_not_there_is_refused() -> None:
+    with postgres() as url:
+        address = sa.make_url(url).set(database="none").render_as_string(hide_password=False)
+        assert 'database "none" does not exist' in refused(address)
 
 
 def backend(store: object) -> int:
