@@ -221,7 +221,7 @@ def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **
 
     Args:
         id: Its name in the workflow.
-        seconds: How long. None: until `until`. Default: None.
+        seconds: Seconds to wait. None: until `until`. Default: None.
         until: A reference to a time, or a time as ISO 8601 with an offset. Default: None.
         options: Those of `do` that are not about work.
     """
@@ -229,7 +229,7 @@ def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **
     faults: list[SpecFault] = []
     if (seconds is None) is (until is None):
         faults.append(SpecFault(path, "needs either seconds or until"))
-    faults += seconds_faults(path, "seconds", seconds)
+    seconds = _seconds(path, "seconds", seconds, faults)
     made = None
     if until is not None:
         made = _template(path, "until", until, faults)
@@ -276,7 +276,7 @@ def workflow(
     graph = Graph(listed, chain)
     _type_faults(path, "input", input, faults)
     made = None if output is None else _template(path, "output", output, faults)
-    faults += seconds_faults(path, "timeout", timeout)
+    timeout = _seconds(path, "timeout", timeout, faults)
     faults += workflow_faults(path, graph, input, made)
     known = _metadata(path, metadata, faults)
     refuse(faults)
@@ -325,6 +325,9 @@ def _nodes(path: str, steps: Iterable[object], faults: list[SpecFault]) -> tuple
     return tuple(found)
 
 
+_ROLE_STEP = ("role", "action", "input")
+
+
 def _role_steps(path: str, steps: object, faults: list[SpecFault]) -> Iterator[RoleStep]:
     listed = list(steps) if isinstance(steps, Iterable) and not isinstance(steps, Mapping) else []
     if not listed:
@@ -338,8 +341,10 @@ def _role_steps(path: str, steps: object, faults: list[SpecFault]) -> Iterator[R
             faults.append(SpecFault(where, f"must be {{role, action}}, got {each!r}"))
             continue
         for key in each:
-            if key not in ("role", "action", "input"):
-                faults.append(SpecFault(where, f"{key}: unknown key; {nearest(str(key), ('role', 'action', 'input'))}"))
+            if key not in _ROLE_STEP:
+                faults.append(
+                    SpecFault(where, f"{key}: unknown key; {nearest(str(key), _ROLE_STEP, otherwise='known keys:')}")
+                )
         if missing := [key for key in ("role", "action") if key not in each]:
             faults += (SpecFault(where, f"{key}: is missing") for key in missing)
             continue
@@ -479,6 +484,12 @@ def _not_a_number(path: str, key: str, value: object) -> Iterator[SpecFault]:
         yield from _not_a_number(path, f"{key}.{name}", each)
 
 
+def _seconds(path: str, key: str, value: Any, faults: list[SpecFault]) -> float | None:
+    bad = list(seconds_faults(path, key, value))
+    faults += bad
+    return None if bad or value is None else float(value)
+
+
 def _checked(check: Callable[[str, str, Any], Iterable[SpecFault]]) -> Callable[..., Any]:
     """A reader that takes the value as it is."""
 
@@ -503,7 +514,7 @@ _READERS: Mapping[str, Callable[[str, str, Any, list[SpecFault]], Any]] = {
     "max_iterations": _checked(_iterations_faults),
     "until": _condition,
     "retry": _retry,
-    "timeout": _checked(seconds_faults),
+    "timeout": _seconds,
     "on_failure": _checked(lambda path, key, value: _choice_faults(path, key, value, ON_FAILURE)),
     "on_skipped": _checked(lambda path, key, value: _choice_faults(path, key, value, ON_SKIPPED)),
     "undo": _undo,

@@ -137,7 +137,8 @@ def _fields(kind: Any) -> Mapping[str, Any] | None:
         if kind.model_config.get("extra") == "allow":
             return None
         return {name: each.annotation for name, each in kind.model_fields.items()}
-    names = kind.__annotations__ if typing.is_typeddict(kind) else fields_of(kind)
+    typed = issubclass(kind, dict) and "__total__" in vars(kind)  # a TypedDict, of `typing_extensions`, too
+    names = kind.__annotations__ if typed else fields_of(kind)
     if not names:
         return None
     try:
