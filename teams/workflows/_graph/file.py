@@ -142,8 +142,6 @@ class _WorkflowReader(PatternReader):
         if isinstance(value, str | Mapping) or not isinstance(value, list | tuple):
             self.fault(path, f"{key}: must be a list of steps, got {value!r}")
             return []
-        if not value:
-            self.fault(path, f"{key}: has no steps")
         found = []
         for number, each in enumerate(value):
             id = each.get("id") if isinstance(each, Mapping) else None

@@ -44,7 +44,7 @@ class Template:
 
     source: Any = None
     """What was written."""
-    refs: tuple[Ref, ...] = ()
+    refs: tuple[Ref, ...] = field(default=(), compare=False)
     """Every reference in it, in order."""
     _made: Any = field(default=None, repr=False, compare=False)
 
