@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from pydantic import TypeAdapter
@@ -22,7 +23,6 @@ from teams.workflows._graph.check import id_faults, workflow_faults
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import (
     EFFECTS,
-    NOTHING,
     ON_FAILURE,
     ON_SKIPPED,
     ON_TIMEOUT,
@@ -233,8 +233,10 @@ def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **
     made = None
     if until is not None:
         made = _template(path, "until", until, faults)
-        if not isinstance(until, str):
-            faults.append(SpecFault(path, f"until: must be a text, got {until!r}"))
+        if made is not None and not made.refs and not _is_time(until):
+            faults.append(
+                SpecFault(path, f"until: must be a reference or a time such as 2026-01-31T08:00:00Z, got {until!r}")
+            )
     return _node(id, Sleep(seconds, made), options, faults)
 
 
@@ -245,7 +247,7 @@ def workflow(
     input: Any = None,
     output: object = None,
     timeout: float | None = None,
-    metadata: Mapping[str, object] = NOTHING,
+    metadata: Mapping[str, object] | None = None,
 ) -> Workflow:
     """A workflow of these steps. Raises SpecError with all faults at once.
 
@@ -262,7 +264,7 @@ def workflow(
             step that was not skipped; of a DAG, that of the step that no other depends on, or if there are several,
             theirs by id. Default: None.
         timeout: Seconds for a run; waiting for people does not count. None: the default of the engine. Default: None.
-        metadata: What else is known of it, as JSON. Default: {}.
+        metadata: What else is known of it, as JSON. None: nothing. Default: None.
     """
     faults = list(id_faults("workflow", name, "name"))
     path = name if not faults else "workflow"
@@ -278,9 +280,17 @@ def workflow(
     made = None if output is None else _template(path, "output", output, faults)
     timeout = _seconds(path, "timeout", timeout, faults)
     faults += workflow_faults(path, graph, input, made)
-    known = _metadata(path, metadata, faults)
+    known = _metadata(path, {} if metadata is None else metadata, faults)
     refuse(faults)
     return Workflow(name, graph, input, made, timeout, known)
+
+
+def _is_time(text: object) -> bool:
+    """Whether this is a time as ISO 8601 with an offset."""
+    try:
+        return isinstance(text, str) and datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 # Reading arguments: what cannot be read is a fault, and something of its type stands in its place
@@ -400,10 +410,13 @@ def _condition(path: str, key: str, value: object, faults: list[SpecFault]) -> E
 def _each(path: str, key: str, value: object, faults: list[SpecFault]) -> Expression | None:
     if isinstance(value, list | tuple):
         if all(each is None or isinstance(each, str | bool | int | float) for each in value):
+            faults += _not_a_number(path, key, list(value))
             return Listed(tuple(map(Constant, value)))
         faults.append(SpecFault(path, f"{key}: a list here has texts and numbers; give others in input, got {value!r}"))
         return None
     found = _condition(path, key, value, faults)
+    if isinstance(found, Listed) and not all(isinstance(each, Constant) for each in found.items):
+        faults.append(SpecFault(path, f"{key}: a list here has texts and numbers, got {value!r}"))
     if found is not None and not isinstance(found, Ref | Listed):
         faults.append(SpecFault(path, f"{key}: must be a reference to a list, or a list, got {value!r}"))
     return found
@@ -460,12 +473,12 @@ def _type_faults(path: str, key: str, value: Any, faults: list[SpecFault]) -> No
 def _metadata(path: str, value: object, faults: list[SpecFault]) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         faults.append(SpecFault(path, f"metadata: must be a mapping, got {value!r}"))
-        return NOTHING
+        return {}
     try:
         plain: Mapping[str, object] = to_jsonable_python(dict(value), inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         faults.append(SpecFault(path, f"metadata: must be JSON: {error}"))
-        return NOTHING
+        return {}
     faults += _not_a_number(path, "metadata", plain)
     duration = plain.get("estimated_duration")
     if duration is not None:
@@ -473,7 +486,7 @@ def _metadata(path: str, value: object, faults: list[SpecFault]) -> Mapping[str,
     threshold = plain.get("quality_threshold", plain.get("quality"))
     if isinstance(threshold, int | float) and not 0 <= threshold <= 1:
         faults.append(SpecFault(path, f"quality: a threshold must be from 0 to 1, got {threshold!r}"))
-    return plain or NOTHING
+    return plain
 
 
 def _not_a_number(path: str, key: str, value: object) -> Iterator[SpecFault]:

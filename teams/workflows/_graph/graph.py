@@ -152,7 +152,8 @@ class Graph:
         """Every dependency on an unknown step, and the circles: each with its path, at most ten."""
         for edge in self._wanted():
             if edge.source not in self.by_id:
-                known = self.by_id if edge.by == "after" else (*self.by_id, *RESERVED - {"default"})
+                roots = () if edge.by == "after" else RESERVED - {"default"}
+                known = [*(id for id in self.by_id if not id.startswith("[")), *roots]
                 yield UnknownDependency(edge.to, edge.source, edge.by, nearest(edge.source, known))
         needs = {id: dict(those) for id, those in self._needs.items()}
         for _ in range(_CIRCLES):

@@ -21,6 +21,8 @@ from teams.workflows.errors import BadExpression
 
 LONGEST = 2000
 """Characters of a text."""
+_GROWTH = 6
+"""What is printed is at most so many times as long: `a||b` becomes `$a or $b`, `1e15` its digits."""
 DEEPEST = 32
 """Levels of parentheses, lists and `not`."""
 
@@ -150,7 +152,10 @@ def parse(text: str) -> Expression:
     """The tree of a condition. Raises BadExpression, which points at the first fault."""
     if text.strip() == "default":
         return Always()
-    return _Parser(text).whole()
+    found = _Parser(text).whole()
+    if len(text) > LONGEST // _GROWTH and len(f"{found}") > LONGEST:
+        raise BadExpression(text, len(text), f"is longer than {LONGEST} characters when it is written with words")
+    return found
 
 
 def parse_ref(text: str, at: int = 0, end: int | None = None) -> Ref:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import pickle
 import re
 import subprocess
 import sys
@@ -418,6 +419,18 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
             "step 'a': default: 'nope' is not one of the options; did you mean 'no'?",
         ],
     ),
+    "each of no numbers": (
+        lambda: do("a", "x", each=[math.nan]),
+        ["step 'a': each.0: must be a finite number, got nan"],
+    ),
+    "each of references": (
+        lambda: do("a", "x", each="[$a, 1]"),
+        ["step 'a': each: a list here has texts and numbers, got '[$a, 1]'"],
+    ),
+    "sleep until": (
+        lambda: sleep("a", until="2026-01-31T08:00:00"),
+        ["step 'a': until: must be a reference or a time such as 2026-01-31T08:00:00Z, got '2026-01-31T08:00:00'"],
+    ),
     "sleep": (lambda: sleep("a"), ["step 'a': needs either seconds or until"]),
     "sleep twice": (
         lambda: sleep("a", -1, until="$b"),
@@ -458,6 +471,20 @@ def test_all_faults_are_found_at_once() -> None:
         )
     )
     assert len(found) == 6
+
+
+def test_of_very_many_faults_the_first_hundred_are_told() -> None:
+    """Guards the time that a generated workflow takes."""
+    tasks = [do(f"n{number}", "x", after="nowhere") for number in range(3000)]
+    assert len(faults(lambda: workflow("w", tasks=tasks))) == 100
+
+
+def test_a_workflow_can_be_pickled() -> None:
+    made = workflow("w", do("a", work, input="x ${input.y}", when="$input.z in [1]", retry=2), do("b", sequential("x")))
+    assert made.version
+    again = pickle.loads(pickle.dumps(made))
+    assert again == made
+    assert again.graph["a"].input.render({"input": {"y": "z"}}) == "x z"
 
 
 def test_a_reference_through_an_open_type_is_no_fault() -> None:
@@ -505,7 +532,7 @@ def test_names_that_are_not_there_have_the_nearest_that_is() -> None:
         "w/d/draft: role: no role 'wroter' in 'desk'; did you mean 'writer'?",
         "w/e: team: no team 'dsk'; did you mean 'desk'?",
         "w/f: workflow: no workflow 'othr'; did you mean 'other'?",
-        "w/g: no member or role 'nobodys'; there is classifier",
+        "w/g/a: no member or role 'nobodys'; there is classifier",
     ]
 
 
@@ -552,6 +579,8 @@ DIFFERENT: list[Node] = [
     do("a", "x", input="$input"),
     do("a", "x", when="true"),
     do("a", "x", each="$input"),
+    do("a", "x", each=["y", 1]),
+    do("a", "x", each=["y" * 3000]),
     do("a", "x", each="$input", max_parallel=3),
     do("a", "x", max_iterations=2),
     do("a", "x", max_iterations=2, until="$self.x"),

@@ -414,7 +414,7 @@ BAD: dict[str, tuple[Any, list[str]]] = {
             "workflow": "w",
             "tasks": [{"id": "first", "agent": "x"}, {"id": "b", "agent": "x", "dependencies": ["frst"]}],
         },
-        ["w/b: after: 'frst' is not a step of the workflow; did you mean 'first'?"],
+        ["w/b: dependencies: 'frst' is not a step of the workflow; did you mean 'first'?"],
     ),
     "two retries": (
         {"workflow": "w", "steps": [{"id": "a", "agent": "x", "retry": 1, "max_retries": 1}]},
@@ -490,7 +490,7 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     ),
     "condition": (
         {"workflow": "w", "steps": [{"id": "a", "agent": "x", "condition": "$input.x = 1"}]},
-        ["w/a: when: write == to compare (at character 10)"],
+        ["w/a: condition: write == to compare (at character 10)"],
     ),
 }
 

@@ -152,9 +152,18 @@ def test_parsing_takes_time_in_proportion_to_the_length(unit: str) -> None:
 
 def test_a_text_may_have_2000_characters() -> None:
     """Guards the bound, and that it is a fault and not a crash."""
-    assert parse("a" * LONGEST) == Ref("a" * LONGEST)
+    name = "a" * (LONGEST - 1)
+    assert parse(f"${name}") == Ref(name)
     with pytest.raises(BadExpression, match="longer than 2000 characters"):
-        parse("a" * (LONGEST + 1))
+        parse(f"${name}a")
+
+
+def test_what_is_printed_fits_into_the_bound_too() -> None:
+    """Guards definitions that are stored: signs become words, which are longer."""
+    with pytest.raises(BadExpression, match="written with words"):
+        parse("||".join(["a"] * 600))
+    short = parse("||".join(["a"] * 300))
+    assert parse(str(short)) == short
 
 
 @pytest.mark.parametrize(("begin", "end"), [("(", ")"), ("[", "]"), ("not ", ""), ("!", ""), ("not (", ")")])
