@@ -84,8 +84,8 @@ def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
     Args:
         id: Its name in the workflow, in references and in the run.
         target: What does it: a member or a role, `can(...)`, a pool, a pattern, or a function.
-        input: What it gets: texts, numbers, lists and mappings. A text that is one reference, such as
-            "$classify.category", becomes the value; "Dear ${input.name}" stays a text; "$$" is a dollar. None: in a
+        input: What it gets: strings, numbers, lists and mappings. A string that is one reference, such as
+            "$classify.category", becomes the value; "Dear ${input.name}" stays a string; "$$" is a dollar. None: in a
             chain, the result of the step before; in a DAG, the results of its dependencies by id; of the first, the
             input of the run. Default: None.
         when: A condition, such as "$classify.category != 'spam'". If it does not hold, the step is skipped, and
@@ -196,7 +196,7 @@ def ask(
 
     Args:
         id: Its name in the workflow.
-        question: What is asked: a text or a value, with references as in the input of `do`.
+        question: What is asked: a string or a value, with references as in the input of `do`.
         options: The answers to choose from. Empty: any text. Default: ().
         default: The answer when `timeout` is over. None: the step fails then. Default: None.
         person: The member that is asked. None: anyone who answers. Default: None.
@@ -398,7 +398,7 @@ def _condition(path: str, key: str, value: object, faults: list[SpecFault]) -> E
     if value is None:
         return None
     if not isinstance(value, str):
-        faults.append(SpecFault(path, f"{key}: must be a condition as a text, got {value!r}"))
+        faults.append(SpecFault(path, f"{key}: must be a condition as a string, got {value!r}"))
         return None
     try:
         return parse(value)
@@ -412,11 +412,13 @@ def _each(path: str, key: str, value: object, faults: list[SpecFault]) -> Expres
         if all(each is None or isinstance(each, str | bool | int | float) for each in value):
             faults += _not_a_number(path, key, list(value))
             return Listed(tuple(map(Constant, value)))
-        faults.append(SpecFault(path, f"{key}: a list here has texts and numbers; give others in input, got {value!r}"))
+        faults.append(
+            SpecFault(path, f"{key}: a list here has strings and numbers; give others in input, got {value!r}")
+        )
         return None
     found = _condition(path, key, value, faults)
     if isinstance(found, Listed) and not all(isinstance(each, Constant) for each in found.items):
-        faults.append(SpecFault(path, f"{key}: a list here has texts and numbers, got {value!r}"))
+        faults.append(SpecFault(path, f"{key}: a list here has strings and numbers, got {value!r}"))
     if found is not None and not isinstance(found, Ref | Listed):
         faults.append(SpecFault(path, f"{key}: must be a reference to a list, or a list, got {value!r}"))
     return found

@@ -182,9 +182,9 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
         lambda: workflow("w", do("classify", "x"), do("b", "y", after=["clasify"])),
         ["w/b: after: 'clasify' is not a step of the workflow; did you mean 'classify'?"],
     ),
-    "circle": (
+    "cycle": (
         lambda: workflow("w", do("a", "x", after="b"), do("b", "y", input="$a.x")),
-        ["w: the steps depend on each other in a circle, "],
+        ["w: the steps depend on each other in a cycle, "],
     ),
     "later step": (
         lambda: workflow("w", do("a", "x", when="$b.y"), do("b", "y")),
@@ -208,7 +208,7 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "no condition": (
         lambda: do("a", "x", when=3),  # type: ignore[arg-type]
-        ["step 'a': when: must be a condition as a text, got 3"],
+        ["step 'a': when: must be a condition as a string, got 3"],
     ),
     "field": (
         lambda: workflow("w", do("a", "x", returns=Category), do("b", "y", input="$a.categry")),
@@ -318,7 +318,7 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "each of objects": (
         lambda: do("a", "x", each=[{}]),
-        ["step 'a': each: a list here has texts and numbers; give others in input, got [{}]"],
+        ["step 'a': each: a list here has strings and numbers; give others in input, got [{}]"],
     ),
     "choices": (
         lambda: do("a", "x", on_failure="stopp", effects="once", on_skipped="x"),  # type: ignore[arg-type]
@@ -334,7 +334,7 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "input that is not JSON": (
         lambda: do("a", "x", input={"e": {"f": object()}}),
-        ["step 'a': input.e.f: must be a text, a number, true, false, null, a list or a mapping, got object"],
+        ["step 'a': input.e.f: must be a string, a number, true, false, null, a list or a mapping, got object"],
     ),
     "returns": (
         lambda: do("a", "x", returns=object()),
@@ -425,7 +425,7 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "each of references": (
         lambda: do("a", "x", each="[$a, 1]"),
-        ["step 'a': each: a list here has texts and numbers, got '[$a, 1]'"],
+        ["step 'a': each: a list here has strings and numbers, got '[$a, 1]'"],
     ),
     "sleep until": (
         lambda: sleep("a", until="2026-01-31T08:00:00"),

@@ -23,13 +23,13 @@ IDS = [f"s{number}" for number in range(8)]
 
 
 @st.composite
-def graphs(draw: st.DrawFn, circles: bool = False, unknown: bool = False) -> Graph:
+def graphs(draw: st.DrawFn, cycles: bool = False, unknown: bool = False) -> Graph:
     """Graphs of up to 8 nodes in any order, whose dependencies are made by `after` and by references."""
     count = draw(st.integers(1, 8))
     ids = draw(st.permutations(IDS[:count]))
     nodes = []
     for place, id in enumerate(ids):
-        others = [*(ids if circles else ids[:place]), *(["nowhere", "lost"] if unknown else [])]
+        others = [*(ids if cycles else ids[:place]), *(["nowhere", "lost"] if unknown else [])]
         several = st.lists(st.sampled_from(others), max_size=3, unique=True) if others else st.just([])
         refs = draw(several)
         nodes.append(work(id, *draw(several), input={each: f"${each}.x" for each in refs}))
@@ -56,7 +56,7 @@ def closure(direct: dict[str, set[str]]) -> dict[str, set[str]]:
 
 @given(graphs())
 def test_the_levels_are_those_of_brute_force(graph: Graph) -> None:
-    """Guards waves: a node is in the first level after all that it depends on."""
+    """Guards levels: a node is in the first level after all that it depends on."""
     direct = needs(graph)
 
     def level(id: str) -> int:
@@ -87,49 +87,49 @@ def test_ways_through_a_graph_are_those_of_brute_force(graph: Graph) -> None:
     assert all(order.index(each) < order.index(id) for id in direct for each in direct[id])
 
 
-@given(graphs(circles=True, unknown=True))
-def test_unknown_names_and_circles_are_told_apart_with_a_witness(graph: Graph) -> None:
+@given(graphs(cycles=True, unknown=True))
+def test_unknown_names_and_cycles_are_told_apart_with_a_witness(graph: Graph) -> None:
     """Guards both ways: every fault is true, and a graph without faults has none."""
     direct = needs(graph)
     known = {id: those & direct.keys() for id, those in direct.items()}
-    unknown, circles = set(), []
+    unknown, cycles = set(), []
     for fault in graph.faults():
         if isinstance(fault, UnknownDependency):
             unknown.add((fault.step, fault.name))
         else:
             assert isinstance(fault, CircularDependency)
-            circles.append(fault)
+            cycles.append(fault)
     assert unknown == {(id, each) for id, those in direct.items() for each in those - direct.keys()}
-    for circle in circles:
-        assert circle.path[0] == circle.path[-1]
-        assert len(circle.path) == len(circle.made_by) + 1 >= 2
+    for cycle in cycles:
+        assert cycle.path[0] == cycle.path[-1]
+        assert len(cycle.path) == len(cycle.made_by) + 1 >= 2
         by = {(each.to, each.source): each.by for each in reversed(graph.edges)}
-        for (step, needed), made_by in zip(pairwise(circle.path), circle.made_by, strict=True):
+        for (step, needed), made_by in zip(pairwise(cycle.path), cycle.made_by, strict=True):
             assert needed in known[step]
             assert by[step, needed] == made_by
     every = closure(known)
-    assert bool(circles) is any(id in every[id] for id in known)
-    if not unknown and not circles:
+    assert bool(cycles) is any(id in every[id] for id in known)
+    if not unknown and not cycles:
         graph.check()
     else:
         with pytest.raises(GraphError):
             graph.check()
-    if circles:
+    if cycles:
         with pytest.raises(CircularDependency):
             _ = graph.levels
 
 
-def test_a_circle_names_its_path_and_what_makes_it() -> None:
+def test_a_cycle_names_its_path_and_what_makes_it() -> None:
     graph = Graph((work("a", "c"), work("b", input="$a.x"), work("c", when="$b.y == 1")))
-    (circle,) = graph.faults()
-    assert isinstance(circle, CircularDependency)
-    ends = dict(zip(pairwise(circle.path), circle.made_by, strict=True))
+    (cycle,) = graph.faults()
+    assert isinstance(cycle, CircularDependency)
+    ends = dict(zip(pairwise(cycle.path), cycle.made_by, strict=True))
     assert ends == {("a", "c"): "after", ("c", "b"): "$b.y", ("b", "a"): "$a.x"}
-    assert "a needs c (after)" in str(circle)
-    assert str(pickle.loads(pickle.dumps(circle))) == str(circle)
+    assert "a needs c (after)" in str(cycle)
+    assert str(pickle.loads(pickle.dumps(cycle))) == str(cycle)
 
 
-def test_every_circle_of_several_is_told() -> None:
+def test_every_cycle_of_several_is_told() -> None:
     graph = Graph((work("a", "b"), work("b", "a"), work("c", "d"), work("d", "c"), work("e", "e")))
     found = [frozenset(each.path) for each in graph.faults() if isinstance(each, CircularDependency)]
     assert sorted(map(sorted, found)) == [["a", "b"], ["c", "d"], ["e"]]

@@ -21,7 +21,7 @@ def support() -> Workflow:
     )
 
 
-def test_the_text_has_a_line_for_each_step_by_waves() -> None:
+def test_the_text_has_a_line_for_each_step_by_levels() -> None:
     assert picture(support(), states={"classify": "done", "process": "running"}) == (
         "customer_support (chain, 4 steps)\n"
         "  1  classify  done     classifier\n"
