@@ -51,7 +51,7 @@ class WorkflowError(TeamError):
 
 
 class BadExpression(WorkflowError, ValueError):
-    """A condition, a reference or a text with references cannot be parsed. `position` counts characters from 0."""
+    """A condition, a reference or a string with references cannot be parsed. `position` counts characters from 0."""
 
     text: str
     position: int
@@ -64,7 +64,7 @@ class BadExpression(WorkflowError, ValueError):
 
 
 class NotComparable(WorkflowError, TypeError):
-    """A condition compares values that have no such comparison, such as a text with a number."""
+    """A condition compares values that have no such comparison, such as a string with a number."""
 
     op: str
     left: object
@@ -72,7 +72,7 @@ class NotComparable(WorkflowError, TypeError):
 
     def describe(self) -> str:
         if self.op == "size":
-            return f"size() needs a text, a list or a mapping, got {shown(self.left)}"
+            return f"size() needs a string, a list or a mapping, got {shown(self.left)}"
         return (
             f"{shown(self.left)} {self.op} {shown(self.right)} cannot be decided: {type(self.left).__name__} and "
             f"{type(self.right).__name__} have no such comparison"
@@ -110,7 +110,7 @@ class UnknownDependency(GraphError):
 
 
 class CircularDependency(GraphError):
-    """Steps depend on each other in a circle. `path` begins and ends with the same step, each needs the next one."""
+    """Steps depend on each other in a cycle. `path` begins and ends with the same step, each needs the next one."""
 
     path: tuple[str, ...]
     made_by: tuple[str, ...]
@@ -121,7 +121,7 @@ class CircularDependency(GraphError):
             f"{step} needs {needed} ({by})"
             for step, needed, by in zip(self.path, self.path[1:], self.made_by, strict=False)
         )
-        return f"the steps depend on each other in a circle, {' -> '.join(self.path)}: {ways}"
+        return f"the steps depend on each other in a cycle, {' -> '.join(self.path)}: {ways}"
 
 
 # Runs of an engine
