@@ -14,7 +14,7 @@ from teams._journal.rows import (
     KeyTaken,
     Known,
     Refused,
-    RunState,
+    LifeState,
     ScheduleRow,
     Unit,
     Written,
@@ -269,7 +269,7 @@ def test_a_message_is_written_once_and_taken_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled", "continued"])
-def test_a_message_to_an_ended_run_is_refused(store: Store, state: RunState) -> None:
+def test_a_message_to_an_ended_run_is_refused(store: Store, state: LifeState) -> None:
     epoch = owned(store, "run")
     store.commit([Unit("run", inbox=(message("early"),)), Unit("run", epoch, update={"state": state})])
     assert store.commit([Unit("run", inbox=(message("late"),))]) == [Refused("already_ended", "run")]
@@ -309,7 +309,7 @@ def test_claims_are_of_the_workflows_that_are_asked_for(store: Store) -> None:
 
 
 @pytest.mark.parametrize("state", ["waiting", "paused", "blocked"])
-def test_a_parked_run_is_claimed_when_it_is_due_or_called(somewhere: Place, state: RunState) -> None:
+def test_a_parked_run_is_claimed_when_it_is_due_or_called(somewhere: Place, state: LifeState) -> None:
     store = somewhere.open()
     epoch = store.register("host", 1, LEASE * 10)
     due = somewhere.now.at + 5 * SECOND
@@ -332,7 +332,7 @@ def test_a_run_that_was_cancelling_when_its_owner_died_is_claimed(somewhere: Pla
 
 
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled", "continued"])
-def test_an_ended_run_is_not_claimed(store: Store, state: RunState) -> None:
+def test_an_ended_run_is_not_claimed(store: Store, state: LifeState) -> None:
     epoch = store.register("host", 1, LEASE)
     store.commit([begin(state=state, wake_at=1)])
     assert store.claim(epoch, 9) == []
