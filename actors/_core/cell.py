@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from pykka.messages import _ActorStop
 
 from actors._core.clock import TimerHandle
-from actors._core.current import enter
+from actors._core.current import enter, own_incarnation
 from actors._core.envelope import BareEnvelope, Envelope, Reply
 from actors._core.handlers import Dispatch
 from actors._core.life import A_SUPERVISOR_TAKES_MESSAGES, ABSENT, TABLES, Effect, Event, Phase, shown
@@ -58,6 +58,7 @@ from actors.errors import (
     ActorDeadError,
     HandlerTimeout,
     IgnoreStart,
+    IncarnationEnded,
     LinkedExit,
     RuntimeStopped,
     StartTimeout,
@@ -608,19 +609,45 @@ class Cell:
 
     # The possessions of the incarnation
 
+    # A thread that was left behind may ask while the loop ends the incarnation, so each notes first and looks then.
+
     def take_name(self, name: str) -> None:
-        """Registers a name until the incarnation ends. Raises `NameTaken`."""
+        """Registers a name until the incarnation ends. Raises `NameTaken` and `IncarnationEnded`."""
+        if name == self.props.name:
+            return
         self.runtime.registry.register(name, self)
         self.names = [*(self.names or ()), name]
+        if self._is_over_for_caller():
+            self.runtime.registry.unregister(name, self)
+            raise IncarnationEnded(self.path, own_incarnation(self), f"register({name!r})")
 
     def join_group(self, group: str) -> None:
-        """Makes the actor a member of the group until the incarnation ends."""
+        """Makes the actor a member of the group until the incarnation ends. Raises `IncarnationEnded`."""
         self.runtime.registry.join(group, self)
         self.groups = [*(self.groups or ()), group]
+        if self._is_over_for_caller():
+            self.runtime.registry.leave(group, self)
+            raise IncarnationEnded(self.path, own_incarnation(self), f"join({group!r})")
 
     def keep_subscription(self, subscription: Subscription) -> None:
-        """The subscription ends with the incarnation."""
+        """The subscription ends with the incarnation. Raises `IncarnationEnded`."""
         self.subscriptions = [*(self.subscriptions or ()), subscription]
+        if self._is_over_for_caller():
+            subscription.cancel()
+            raise IncarnationEnded(self.path, own_incarnation(self), "subscribe()")
+
+    def _is_over_for_caller(self) -> bool:
+        return self.phase in ABSENT or own_incarnation(self) != self.incarnation
+
+    def for_incarnation(self, step: Callable[[], object]) -> None:
+        """Has the loop thread do something for the incarnation to which the running code belongs, if it is there."""
+        incarnation = own_incarnation(self)
+
+        def do() -> None:
+            if incarnation == self.incarnation and self.phase not in ABSENT:
+                step()
+
+        self.runtime.on_loop(do)
 
     def keep_timer(self, timer: Timer) -> None:
         """The timer ends with the incarnation."""

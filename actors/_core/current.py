@@ -47,6 +47,12 @@ def current_cell() -> Cell | None:
     return here.cell if type(here) is Begun else here  # type: ignore[return-value]
 
 
+def own_incarnation(cell: Cell) -> int:
+    """The incarnation of `cell` to which the running code belongs; the present one, if it belongs to none."""
+    here = current_cell()
+    return current_incarnation.get() if here is cell else cell.incarnation
+
+
 def cell_in(context: Context) -> Cell | None:
     """The actor that code in this context belongs to."""
     here = context.get(current)
