@@ -180,6 +180,12 @@ FOUND = {
     "found-a_report_on_a_callback_of_an_ended_incarnation_raises": one(
         Worker("w1"), Line(0.875, "g0/w1", way="call_later", looks=("class", "repr")), Line(0.875, "g0/w1")
     ),
+    "found-a_question_of_a_handler_that_is_over_is_no_wait": one(
+        Worker("w0", host="thread", redeliver=1),
+        Line(1.625, "g0/w0", way="call_sibling"),
+        Line(3.75, "g0/w0"),
+        plan=FaultPlan(faults.Hang("root/g0/w0", nth=3)),
+    ),
     "found-an_exit_in_what_is_left_of_a_threads_loop": one(
         Worker("w0", host="thread"), Line(1.0, "g0/w0", way="gather", exception="SystemExit")
     ),
