@@ -77,6 +77,10 @@ if TYPE_CHECKING:
     from actors._runtime.runtime import Runtime
     from actors.events import Subscription
 
+MOST_CUT_OFF = 10
+"""How many times a message is handled again whose handler was cut off by a crash over a message of the actor itself. A
+handler that has its own incarnation crash, over and over, would come again without end.
+"""
 _NOTHING = object()
 _NORMAL = Normal()
 _OF_THE_SYSTEM_LANE = (Continue, Down, Exit)
@@ -819,10 +823,20 @@ class Cell:
     def spare(self, envelope: Envelope) -> bool:
         """Keeps a message whose handler was cut off by the crash of another for the next incarnation, which handles it
         again: the asker waits on, and the crash does not count against the message. False where no incarnation can
-        follow.
+        follow. A notice of the system lane is for this incarnation alone, and the next one has a `Continue` of its own.
         """
         if not self.supervised:
             return False
+        if type(envelope.message) in _OF_THE_SYSTEM_LANE:
+            if type(envelope.message) is not Continue:
+                dead_letter(self, envelope.message, "dropped", envelope)
+            return True
+        if self.culprit is not None and self.culprit.sender is self:
+            envelope.cut_off = getattr(envelope, "cut_off", 0) + 1
+        if getattr(envelope, "cut_off", 0) > MOST_CUT_OFF:
+            error = ActorDeadError(self.path, self.reason, envelope.message, begun=True)
+            refuse(self, envelope, "crashed", error)
+            return True
         if self.spared is None:
             self.spared = []
         self.spared.append(envelope)

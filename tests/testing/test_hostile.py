@@ -180,6 +180,9 @@ FOUND = {
     "found-a_report_on_a_callback_of_an_ended_incarnation_raises": one(
         Worker("w1"), Line(0.875, "g0/w1", way="call_later", looks=("class", "repr")), Line(0.875, "g0/w1")
     ),
+    "found-a_handler_that_calls_its_own_crash_is_no_progress": one(
+        Worker("w0", "Keen"), Line(3.125, "g0/w0", way="call_sibling"), Line(3.875, "g0/w0", way="wait"), max_restarts=5
+    ),
     "found-a_question_of_a_handler_that_is_over_is_no_wait": one(
         Worker("w0", host="thread", redeliver=1),
         Line(1.625, "g0/w0", way="call_sibling"),
