@@ -6,7 +6,6 @@ The only module of `actors`, besides its facade, that they import. No promise of
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
 import random
 from collections.abc import Callable
@@ -137,8 +136,8 @@ def post(
         receipt.set_exception(ActorDeadError(cell.path, cell.reason, message))
         return
     caller = current_cell()
-    if correlation_id is None:
-        correlation_id = current_correlation_id()
+    if correlation_id is None and caller is not None:
+        correlation_id = _inherited(caller)
     cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
 
 
@@ -160,14 +159,20 @@ def take_reply(actor: Actor) -> Reply | None:
 def answer(reply: Reply, value: object) -> None:
     """Answers a reply that `take_reply` took. Does nothing if the asker no longer waits."""
     if not reply.done():
-        with contextlib.suppress(queue.Full):  # settled in another thread meanwhile
+        try:
             reply.set_result(value)
+        except queue.Full:
+            return  # settled in another thread meanwhile
 
 
 def current_correlation_id() -> str | None:
     """The correlation id of the message in whose handler this code began."""
     cell = current_cell()
-    message = None if cell is None else message_of(cell)
+    return None if cell is None else _inherited(cell)
+
+
+def _inherited(cell: Cell) -> str | None:
+    message = message_of(cell)
     return None if message is None else message.correlation_id
 
 

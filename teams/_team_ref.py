@@ -102,7 +102,7 @@ class TeamRef(SupervisorRef):
         """
         _refuse_faults(*pattern_faults(f"{self.path}.play()", pattern))
         runtime = self.runtime
-        record = RunState(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
+        record = RunState(f"run-{runtime.next_number()}", pattern, value, runtime)
         handle = RunHandle(record, partial(self._cancel, record))
         self._start(record, STARTS)
         return handle
@@ -304,7 +304,7 @@ class TeamRef(SupervisorRef):
         future: Future[Any] = Future(runtime.park)
         coordinator = runtime.find(f"{self.path}/coordinator")
         if coordinator is not None:
-            ask_again(coordinator, message, future.set, future.set_exception)
+            ask_again(coordinator, message, future)
         else:
             self._coordinate_later(message, future)
         return future
@@ -320,9 +320,7 @@ class TeamRef(SupervisorRef):
                 error = WorkTimeout(self.path, "work", timeout, None)
             future.set_exception(error)
 
-        self._reach(
-            "coordinator", lambda found: ask_again(found, message, future.set, future.set_exception), failed, timeout
-        )
+        self._reach("coordinator", lambda found: ask_again(found, message, future), failed, timeout)
 
 
 def _refuse_faults(*faults: SpecFault) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from actors.spi import Reply, TimerHandle
+from actors.spi import ActorDeadError, ActorRef, Reply, TimerHandle
 from teams._members.context import Cancellation, Refusal
 from teams._members.handoff import Offer, passed_on
 from teams._members.results import Outcome
@@ -36,21 +36,55 @@ class Assign(NamedTuple):
     """When the timeout began, by the runtime's clock; None: when the request arrives."""
 
 
-class Reservation:
-    """Room for one piece of work in one slot: an attempt, or an offer. The roster counts it until the member answers.
+class Receipt:
+    """The reply to a message of the coordinator, and the message that tells the coordinator of the outcome.
 
-    It is also the message that tells the coordinator of the outcome. The outcome stays here, so a coordinator that
-    crashes over that message still finds it.
+    The outcome stays here, so a coordinator that crashes over that message still finds it.
     """
 
-    __slots__ = ("began", "outcome", "slot", "work")
+    __slots__ = ("_coordinator", "outcome")
+
+    def __init__(self) -> None:
+        self.outcome: Outcome | None = None
+
+    def to(self, coordinator: ActorRef[Any]) -> Self:
+        """Itself, from now on to be told to this actor."""
+        self._coordinator = coordinator
+        return self
+
+    def done(self) -> bool:
+        """Whether there is an outcome."""
+        return self.outcome is not None
+
+    def set_result(self, result: object, /) -> None:
+        """The receiver of the message answered."""
+        self._settle(Outcome(result))
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """The receiver crashed over the message, refused it, or has terminated."""
+        self._settle(Outcome(None, exception))
+
+    def _settle(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        try:
+            self._coordinator.tell(self)
+        except ActorDeadError:
+            return  # with the team, every caller has been answered
+
+
+class Reservation(Receipt):
+    """Room for one piece of work in one slot: an attempt, or an offer. The roster counts it until the member
+    answers.
+    """
+
+    __slots__ = ("began", "slot", "work")
 
     def __init__(self, work: Work, slot: Slot, began: float | None) -> None:
+        super().__init__()
         self.work = work
         self.slot = slot
         self.began = began
         """When the attempt began, by the runtime's clock in seconds; None: it is an offer."""
-        self.outcome: Outcome | None = None
 
     def __repr__(self) -> str:
         return f"<Reservation {self.work.id} {self.slot.id}>"

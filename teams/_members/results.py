@@ -10,12 +10,12 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 
 import pykka
 
+from actors.spi import Record
 from supervisors.spi import SpecError
 from teams._members.target import Can, work_target_faults
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Record):
     """How something ended: a value, or an exception."""
 
     value: object = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from actors.spi import EventStream, Future, Parking
+from actors.spi import Future, Runtime
 from teams._dispatch.gather import Gathered
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
@@ -36,8 +36,8 @@ class Progress:
 
 
 class StepAnswer:
-    """The outcome of a step that was given to the team. It belongs to the record, so it is still there when the actor
-    of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
+    """The outcome of a step that was given to the team, to await. It belongs to the record, so it is still there when
+    the actor of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
     """
 
     __slots__ = ("_outcome", "_waiter")
@@ -46,17 +46,27 @@ class StepAnswer:
         self._outcome: Outcome | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def settle(self, outcome: Outcome) -> None:
-        """The step has ended."""
+    def done(self) -> bool:
+        """Whether there is an outcome."""
+        return self._outcome is not None
+
+    def set_result(self, result: object, /) -> None:
+        """The step has a result."""
+        self._settle(Outcome(result))
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """The step has failed."""
+        self._settle(Outcome(None, exception))
+
+    def _settle(self, outcome: Outcome) -> None:
         self._outcome = outcome
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def wait(self) -> Outcome:
-        """Waits for the outcome."""
+    def __await__(self) -> Generator[Any, None, Outcome]:
         if self._outcome is None:
             self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+            yield from self._waiter
         assert self._outcome is not None
         return self._outcome
 
@@ -77,8 +87,10 @@ class RunState:
     id: str
     pattern: Pattern
     value: object
-    future: Future[Any]
-    park: Parking
+    runtime: Runtime
+    path: str = ""
+    """The actor that plays the pattern."""
+    future: Future[Any] = field(init=False)
     journal: StepOutcomes = field(default_factory=dict)
     parts: dict[str, StepOutcomes] = field(default_factory=dict)
     """Journals of parts that are forgotten as soon as the part has ended."""
@@ -100,6 +112,9 @@ class RunState:
     _count: int = 0
     _waiters: list[Future[None]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.future = Future(self.runtime.park)
 
     @property
     def partial(self) -> dict[str, object]:
@@ -144,9 +159,10 @@ class RunState:
         """This step, if it is under way, and those inside it that are."""
         return [each for each in self.under_way if each == name or each.startswith(f"{name}/")]
 
-    def publish(self, stream: EventStream, kind: type[RunEvent], path: str, at: float, *values: object) -> None:
+    def publish(self, kind: type[RunEvent], at: float, *values: object) -> None:
         """Publishes an event of the run. The object is made when there is a reader. On the loop thread."""
-        fields: tuple[Any, ...] = (path, at, self.id, *values)
+        fields: tuple[Any, ...] = (self.path, at, self.id, *values)
+        stream = self.runtime.events
         if stream.sinks(kind):
             stream.publish(kind(*fields))
         with self._lock:
@@ -180,7 +196,7 @@ class RunState:
             new = list(self._events)[max(0, index - oldest) :]
             if new or self.ended:
                 return [kind(*values) for kind, values in new], self._count, None
-            waiter: Future[None] = Future(self.park)
+            waiter: Future[None] = Future(self.runtime.park)
             self._waiters.append(waiter)
             return [], self._count, waiter
 

@@ -49,53 +49,49 @@ class Step(Inline):
     async def take(
         self, run: RunContext, value: object, name: str | None = None, priority: int | None = None
     ) -> object:
-        name = name or self.label
+        return (await self.tried(run, value, name or self.label, priority))[0]
+
+    async def tried(
+        self, run: RunContext, value: object, name: str, priority: int | None = None
+    ) -> tuple[object, RunError | None]:
+        """The result, or the input if the step is left out, and the failure for which it is skipped. Repeats it, and
+        goes to a fallback, as its options say. Raises RunError: the last failure, if that ends the pattern.
+        """
         try:
-            if not self.applies(run, value, name):
+            when = self.when
+            if when is not None and not _computed(lambda each: bool(when(each)), run, value, name):
                 run.emit(StepSkipped("", 0.0, "", run.key(name), "its condition is not met"))
-                return value
-            return await self.attempt(run, value, name, priority)
+                return value, None
+            given = value if self.transform is None else _computed(self.transform, run, value, name)
+            urgency = priority if self.priority is None else self.priority
+            targets = [self.target] * (2 if self.on_failure == "retry_once" else 1) + [*self.fallback]
+            while True:
+                target = targets.pop(0)
+                try:
+                    result = await run.do(
+                        target, given, name=name, timeout=self.timeout, priority=urgency, attempts=self.attempts
+                    )
+                except RunError:  # an event has told of it
+                    if not targets:
+                        raise
+                else:
+                    return result, None
         except RunError as error:
             if self.on_failure == "continue_with_warning":
                 run.emit(StepPassedOver("", 0.0, "", run.key(name), str(error), error))
-            elif self.on_failure == "skip":
-                run.emit(StepSkipped("", 0.0, "", run.key(name), str(error)))
-            else:
+                return value, None
+            if self.on_failure != "skip":
                 raise
-            return value
+            run.emit(StepSkipped("", 0.0, "", run.key(name), str(error)))
+            return value, error
 
-    def applies(self, run: RunContext, value: object, name: str) -> bool:
-        """Whether it is done with this input. Raises StepFailed if its condition fails."""
-        try:
-            return self.when is None or bool(self.when(value))
-        except BaseException as error:
-            raise StepFailed(run.run, run.key(name), error) from error
 
-    async def attempt(self, run: RunContext, value: object, name: str, priority: int | None = None) -> object:
-        """Has it done, repeated or by a fallback as its options say. Raises RunError: the last failure."""
-        try:
-            given = value if self.transform is None else self.transform(value)
-        except BaseException as error:
-            raise StepFailed(run.run, run.key(name), error) from error
-        targets = [self.target] * (2 if self.on_failure == "retry_once" else 1)
-        targets += self.fallback
-        for target in targets[:-1]:
-            try:
-                return await self.once(run, target, given, name, priority)
-            except RunError:  # an event has told of it, and another target follows
-                continue
-        return await self.once(run, targets[-1], given, name, priority)
-
-    async def once(self, run: RunContext, target: Target, value: object, name: str, priority: int | None) -> object:
-        """Has one target do it."""
-        return await run.do(
-            target,
-            value,
-            name=name,
-            timeout=self.timeout,
-            priority=priority if self.priority is None else self.priority,
-            attempts=self.attempts,
-        )
+def _computed(function: Callable[[Any], object], run: RunContext, value: object, name: str) -> Any:
+    """What a function of the input returns; its failure is that of the step."""
+    try:
+        return function(value)
+    except BaseException as error:
+        raise StepFailed(run.run, run.key(name), error) from error
 
 
 def step(

@@ -21,8 +21,6 @@ from teams._dispatch.gather import Failed
 from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern, Target, label, several_faults, target_faults
 from teams._runs.step import OnFailure, Step, step_faults
-from teams.errors import RunError
-from teams.events import StepPassedOver, StepSkipped
 from teams.patterns._flow import END, Flow, Item
 
 
@@ -99,23 +97,11 @@ class StageWorkers:
 
     async def _pass(self, stage: Stage, item: Item) -> bool:
         """Whether the item goes on to the next stage. Raises RunError."""
-        name = stage.label
         part = self._run.apart(str(item.index))
-        result = item.value
-        goes_on = item.stage + 1 < len(self._stages)
-        try:
-            if stage.applies(part, item.value, name):
-                result = await stage.attempt(part, item.value, name)
-            else:
-                part.emit(StepSkipped("", 0.0, "", part.key(name), "its condition is not met"))
-        except RunError as error:
-            if stage.on_failure == "continue_with_warning":
-                part.emit(StepPassedOver("", 0.0, "", part.key(name), str(error), error))
-            elif stage.on_failure == "skip":
-                part.emit(StepSkipped("", 0.0, "", part.key(name), str(error)))
-                result, goes_on = Failed.by(error), False
-            else:
-                raise
+        result, skipped = await stage.tried(part, item.value, stage.label)
+        goes_on = skipped is None and item.stage + 1 < len(self._stages)
+        if skipped is not None:
+            result = Failed.by(skipped)
         if goes_on:
             item.value = result
             item.stage += 1
