@@ -17,7 +17,7 @@ from actors._core.actor import Actor
 from actors._core.actor_type import actor_type_of
 from actors._core.cell import Cell, State
 from actors._core.clock import Clock, LoopClock, TimerHandle
-from actors._core.current import current_cell, message_of
+from actors._core.current import correlation_of, current_cell
 from actors._core.envelope import Envelope, Reply
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import Handler, handles
@@ -136,9 +136,7 @@ def post(
         receipt.set_exception(ActorDeadError(cell.path, cell.reason, message))
         return
     caller = current_cell()
-    if correlation_id is None and caller is not None:
-        correlation_id = _inherited(caller)
-    cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
+    cell.put(Envelope(message, caller, receipt, deadline, correlation_of(caller, correlation_id)))
 
 
 def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None:
@@ -167,13 +165,7 @@ def answer(reply: Reply, value: object) -> None:
 
 def current_correlation_id() -> str | None:
     """The correlation id of the message in whose handler this code began."""
-    cell = current_cell()
-    return None if cell is None else _inherited(cell)
-
-
-def _inherited(cell: Cell) -> str | None:
-    message = message_of(cell)
-    return None if message is None else message.correlation_id
+    return correlation_of(current_cell())
 
 
 def handler_for(actor: Actor, message: object) -> Handler:

@@ -236,15 +236,16 @@ class Dispatcher:
             if work.state == "offered":
                 self.answered(work, slot, outcome)
             elif outcome.error is None:
-                self.returned(work, slot, outcome.value)
+                self.returned(work, slot, outcome)
             else:
                 self.failed(work, slot, outcome.error)
         if slot.leaving:
             self.fail_stranded(slot.targets)  # the work may have come back for another attempt
         self.go_on(slot)
 
-    def returned(self, work: Work, slot: Slot, result: object) -> None:
+    def returned(self, work: Work, slot: Slot, outcome: Outcome) -> None:
         """The member returned a result, or a handoff."""
+        result = outcome.value
         wrong = answer_fault(result)
         if wrong is not None:
             self.give_up(work, slot, BadAnswer(self.place_of(slot.id), work.id, *wrong))
@@ -261,7 +262,7 @@ class Dispatcher:
         if handoff is not None:
             self.hand_off(work, slot, handoff)
         else:
-            self.end(work, Outcome(result))
+            self.end(work, outcome)
 
     def failed(self, work: Work, slot: Slot, error: BaseException) -> None:
         """The member crashed over it, or has terminated."""
