@@ -21,7 +21,7 @@ class PendingRequest(Receipt):
     __slots__ = ("change", "child", "then")
 
     def __init__(self, then: Callable[[Any, PendingRequest], object], child: str, change: TeamChange | None) -> None:
-        super().__init__()
+        self.outcome = None
         self.then = then
         """Called by the coordinator with the outcome: a function of its class, which any incarnation can call."""
         self.child = child

@@ -44,8 +44,8 @@ class Receipt:
 
     __slots__ = ("_coordinator", "outcome")
 
-    def __init__(self) -> None:
-        self.outcome: Outcome | None = None
+    outcome: Outcome | None
+    """None until the receiver of the message has answered."""
 
     def to(self, coordinator: ActorRef[Any]) -> Self:
         """Itself, from now on to be told to this actor."""
@@ -80,7 +80,7 @@ class Reservation(Receipt):
     __slots__ = ("began", "slot", "work")
 
     def __init__(self, work: Work, slot: Slot, began: float | None) -> None:
-        super().__init__()
+        self.outcome = None
         self.work = work
         self.slot = slot
         self.began = began

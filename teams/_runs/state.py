@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -108,10 +107,10 @@ class RunState:
     """Why the result is not wanted any more."""
     task: asyncio.Task[Any] | None = None
     ended: bool = False
-    _events: deque[tuple[type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
+    _events: deque[tuple[int, type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
+    """The last events, numbered. The loop thread writes and every thread reads, by one operation at a time."""
     _count: int = 0
-    _waiters: list[Future[None]] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _waiters: deque[Future[None]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.future = Future(self.runtime.park)
@@ -165,12 +164,10 @@ class RunState:
         stream = self.runtime.events
         if stream.sinks(kind):
             stream.publish(kind(*fields))
-        with self._lock:
-            self._events.append((kind, fields))
-            self._count += 1
-            if not self._waiters:
-                return
-        self._wake()
+        self._events.append((self._count, kind, fields))
+        self._count += 1
+        if self._waiters:
+            self._wake()
 
     def settle(self, outcome: Outcome) -> None:
         """The run has ended. The first outcome counts."""
@@ -184,21 +181,21 @@ class RunState:
         self._wake()
 
     def _wake(self) -> None:
-        with self._lock:
-            waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            waiter.set(None)
+        while self._waiters:
+            self._waiters.popleft().set(None)
 
     def since(self, index: int) -> tuple[list[RunEvent], int, Future[None] | None]:
         """The events from `index` on that are kept, the next index, and a future to wait for if there are none."""
-        with self._lock:
-            oldest = self._count - len(self._events)
-            new = list(self._events)[max(0, index - oldest) :]
-            if new or self.ended:
-                return [kind(*values) for kind, values in new], self._count, None
-            waiter: Future[None] = Future(self.runtime.park)
-            self._waiters.append(waiter)
-            return [], self._count, waiter
+        waiter: Future[None] | None = None
+        while True:
+            ended = self.ended  # before the events: the last of them is published before that is set
+            new = [each for each in self._events.copy() if each[0] >= index]
+            if new:
+                return [kind(*values) for _, kind, values in new], new[-1][0] + 1, None
+            if ended or waiter is not None:
+                return [], index, None if ended else waiter
+            waiter = Future(self.runtime.park)
+            self._waiters.append(waiter)  # and look again: an event published meanwhile has not settled it
 
 
 class RunHandle:
