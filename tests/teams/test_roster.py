@@ -107,6 +107,29 @@ def test_members_that_are_down_are_found_out_once_and_not_with_each_choice(route
     assert {crew.routed(route, random=Random(seed)) for seed in range(20)} == {"w-7", "w-1000"}
 
 
+@given(st.lists(st.sampled_from(["join", "leave", "reserve", "release"]), max_size=30))
+def test_a_free_slot_is_found_however_many_came_and_went_before(changes: list[str]) -> None:
+    """Guards the heap of a group that had a single slot, and whose other members are not up yet."""
+    roster = Roster((), lambda _: True, TeamView())
+    busy: list[Slot] = []
+    for number, change in enumerate(changes):
+        slots = list(roster.slots.values())
+        if change == "join":
+            slot = roster.add(member(f"w{number}", act, role="r"), 1)[0]
+            if number % 2:
+                roster.joined(slot, slot)  # type: ignore[arg-type]
+        elif change == "leave" and slots:
+            roster.remove(slots[number % len(slots)])
+        elif change == "reserve" and (found := roster.free("r")) is not None:
+            roster.reserve(found, 0.0)
+            busy.append(found)
+        elif change == "release" and busy:
+            roster.release(busy.pop(), 0.0)
+        free = {slot.id for slot in roster.slots.values() if slot.free}
+        chosen = roster.free("r")
+        assert (chosen.id in free) if chosen is not None else not free
+
+
 @pytest.mark.parametrize("used", ["least_loaded", "consistent_hash"])
 def test_a_member_comes_and_goes_at_a_cost_that_does_not_grow(used: Any) -> None:
     """Guards join and leave: names, roles and limits are looked up and not looked for."""
