@@ -13,7 +13,8 @@ from random import Random
 from typing import Protocol
 
 from actors.spi import ActorDeadError, Reply, TimerHandle
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._dispatch.messages import CancelWork, EndRun
 from teams._dispatch.roster import Slot
 from teams._dispatch.spec import TeamSpec
@@ -317,9 +318,7 @@ class Dispatcher:
         values = result if isinstance(result, list) else [result]
         emits = [each for each in values if isinstance(each, Emit)]
         found = [topic_fault(each.topic) for each in emits]
-        faults = [SpecFault("Emit()", fault) for fault in found if fault is not None]
-        if faults:
-            raise SpecError(faults)
+        refuse(SpecFault("Emit()", fault) for fault in found if fault is not None)
         for each in emits:
             self.edge.publish(each)
 

@@ -11,7 +11,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 import pykka
 
 from actors.spi import Record
-from supervisors.spi import SpecError
+from teams._checks.fields import refuse
 from teams._members.target import Can, work_target_faults
 
 
@@ -37,9 +37,7 @@ class Handoff:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        faults = list(work_target_faults("Handoff()", self.to))
-        if faults:
-            raise SpecError(faults)
+        refuse(work_target_faults("Handoff()", self.to))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
 from teams._checks.coroutine import async_faults, generator_faults
-from teams._checks.fields import count_faults, priority_faults, seconds_faults, step_name_faults
+from teams._checks.fields import count_faults, priority_faults, refuse, seconds_faults, step_name_faults
 from teams._runs.pattern import Inline, Target, label, several_faults, target_faults
 from teams.errors import RunError, StepFailed
 from teams.events import StepPassedOver, StepSkipped
@@ -40,6 +40,24 @@ class Step(Inline):
     def parts(self) -> Iterator[Target]:
         yield self.target
         yield from self.fallback
+
+    def faults(self, path: str) -> Iterator[SpecFault]:
+        """The faults of its options."""
+        if self.name is not None:
+            yield from step_name_faults(path, self.name)
+        yield from target_faults(path, self.target)
+        for number, target in enumerate(self.fallback, 1):
+            yield from target_faults(f"{path}/fallback {number}", target)
+        yield from seconds_faults(path, "timeout", self.timeout)
+        yield from count_faults(path, "attempts", self.attempts)
+        if self.on_failure not in ON_FAILURE:
+            yield SpecFault(path, f"on_failure: must be one of {', '.join(ON_FAILURE)}, got {self.on_failure!r}")
+        yield from priority_faults(path, self.priority)
+        for name, function in (("when", self.when), ("transform", self.transform)):
+            if function is not None and not callable(function):
+                yield SpecFault(path, f"{name}: must be a function of the input, got {function!r}")
+        yield from async_faults(path, when=self.when, transform=self.transform)
+        yield from generator_faults(path, when=self.when, transform=self.transform)
 
     @property
     def label(self) -> str:
@@ -125,38 +143,16 @@ def step(
         transform: Called with the input: returns what the target gets. It must only compute, too. None: the input
             itself. Default: None.
     """
-    return build_step(Step, step_faults, locals())
+    return built(Step, locals())
 
 
 S = TypeVar("S", bound=Step)
 
 
-def build_step(kind: type[S], faults_of: Callable[[S], Iterable[SpecFault]], options: Mapping[str, Any]) -> S:
+def built(kind: type[S], options: Mapping[str, Any]) -> S:
     """A step of this class with these options. Raises SpecError with all faults."""
-    faults = list(several_faults(kind.__name__.lower(), "fallback", options["fallback"]))
+    path = kind.__name__.lower() if options["name"] is None else f"{kind.__name__.lower()} {options['name']!r}"
+    faults = list(several_faults(path, "fallback", options["fallback"]))
     made = kind(**{**options, "fallback": () if faults else tuple(options["fallback"])})
-    faults += faults_of(made)
-    if faults:
-        raise SpecError(faults)
+    refuse(faults, made.faults(path))
     return made
-
-
-def step_faults(step: Step) -> Iterator[SpecFault]:
-    """The faults of a step."""
-    kind = type(step).__name__.lower()
-    path = f"{kind} {step.name!r}" if step.name is not None else kind
-    if step.name is not None:
-        yield from step_name_faults(path, step.name)
-    yield from target_faults(path, step.target)
-    for number, target in enumerate(step.fallback, 1):
-        yield from target_faults(f"{path}/fallback {number}", target)
-    yield from seconds_faults(path, "timeout", step.timeout)
-    yield from count_faults(path, "attempts", step.attempts)
-    if step.on_failure not in ON_FAILURE:
-        yield SpecFault(path, f"on_failure: must be one of {', '.join(ON_FAILURE)}, got {step.on_failure!r}")
-    yield from priority_faults(path, step.priority)
-    for name, function in (("when", step.when), ("transform", step.transform)):
-        if function is not None and not callable(function):
-            yield SpecFault(path, f"{name}: must be a function of the input, got {function!r}")
-    yield from async_faults(path, when=step.when, transform=step.transform)
-    yield from generator_faults(path, when=step.when, transform=step.transform)

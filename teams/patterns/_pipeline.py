@@ -19,8 +19,8 @@ from supervisors.spi import SpecFault
 from teams._checks.fields import count_faults, refuse
 from teams._dispatch.gather import Failed
 from teams._runs.context import RunContext, end_all
-from teams._runs.pattern import Pattern, Target, label, several_faults, target_faults
-from teams._runs.step import OnFailure, Step, step_faults
+from teams._runs.pattern import Pattern, Target, label, target_faults
+from teams._runs.step import OnFailure, Step, built
 from teams.patterns._flow import Flow, Item
 
 
@@ -29,6 +29,10 @@ class Stage(Step):
     """A step, and how many items may be in it at once."""
 
     parallel: int = 1
+
+    def faults(self, path: str) -> Iterator[SpecFault]:
+        yield from Step.faults(self, path)
+        yield from count_faults(path, "parallel", self.parallel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +172,4 @@ def stage(
 
     Raises SpecError with every fault.
     """
-    faults = list(several_faults(f"stage {name!r}", "fallback", fallback))
-    others = () if faults else tuple(fallback)
-    made = Stage(target, name, timeout, on_failure, attempts, priority, others, when, transform, parallel)
-    faults += [*step_faults(made), *count_faults(f"stage {name!r}", "parallel", parallel)]
-    refuse(faults)
-    return made
+    return built(Stage, locals())
