@@ -21,6 +21,7 @@ from actors._core.current import correlation_of, current_cell
 from actors._core.envelope import Envelope, Reply
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import Handler, handles
+from actors._core.life import Phase
 from actors._core.mailbox import MailboxSpec
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
 from actors._core.outcomes import settle_failure
@@ -74,6 +75,8 @@ from actors.reasons import (
 if TYPE_CHECKING:
     from actors._observe.series import EventMetrics
 
+_RUNNING = Phase.RUNNING
+"""Before Python 3.12 an attribute of an enum costs as much as two calls."""
 ANYWHERE = random.Random()
 """The randomness of code that runs outside of any actor."""
 
@@ -175,7 +178,7 @@ def handler_for(actor: Actor, message: object) -> Handler:
 
 def is_up(ref: ActorRef[pykka.Actor]) -> bool:
     """Whether an incarnation runs now; one that is being restarted takes messages, but will be late."""
-    return ref._cell.state is State.RUNNING
+    return ref._cell.phase is _RUNNING
 
 
 def declares(actor_class: type, message: type) -> bool:

@@ -67,14 +67,15 @@ class Step(Inline):
     async def take(
         self, run: RunContext, value: object, name: str | None = None, priority: int | None = None
     ) -> object:
-        return (await self.tried(run, value, name or self.label, priority))[0]
+        return (await self.tried(run, value, name, priority))[0]
 
     async def tried(
-        self, run: RunContext, value: object, name: str, priority: int | None = None
+        self, run: RunContext, value: object, name: str | None, priority: int | None = None
     ) -> tuple[object, RunError | None]:
         """The result, or the input if the step is left out, and the failure for which it is skipped. Repeats it, and
         goes to a fallback, as its options say. Raises RunError: the last failure, if that ends the pattern.
         """
+        name = name or self.label
         try:
             when = self.when
             if when is not None and not _computed(lambda each: bool(when(each)), run, value, name):

@@ -99,7 +99,7 @@ class StageWorkers:
     async def _pass(self, stage: Stage, item: Item) -> bool:
         """Whether the item goes on to the next stage. Raises RunError."""
         part = self._run.apart(str(item.index))
-        result, skipped = await stage.tried(part, item.value, stage.label)
+        result, skipped = await stage.tried(part, item.value, stage.name)
         goes_on = skipped is None and item.stage + 1 < len(self._stages)
         if skipped is not None:
             result = Failed.by(skipped)
