@@ -8,10 +8,38 @@ from typing import Any
 
 from actors.spi import ActorRef, Reply, post
 from supervisors.spi import SupervisionError
+from teams._members.results import Outcome
 from teams.errors import TeamError
 
 TRIES = 5
 """How often an actor is asked in all."""
+
+
+class OutcomeReply:
+    """A reply that keeps the outcome."""
+
+    __slots__ = ("outcome",)
+
+    outcome: Outcome | None
+    """None until the message was answered."""
+
+    def done(self) -> bool:
+        """Whether there is an outcome."""
+        return self.outcome is not None
+
+    def set_result(self, result: object, /) -> None:
+        """The handler returned this."""
+        self.outcome = Outcome(result)
+        self.settled()
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """The handler raised this, or the message was refused with it."""
+        self.outcome = Outcome(None, exception)
+        self.settled()
+
+    def settled(self) -> None:
+        """There is an outcome now. In the thread that answers."""
+        raise NotImplementedError
 
 
 class Question:

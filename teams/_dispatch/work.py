@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from actors.spi import ActorDeadError, ActorRef, Reply, TimerHandle
+from teams._dispatch.ask import OutcomeReply
 from teams._members.context import Cancellation, Refusal
 from teams._members.handoff import Offer, passed_on
 from teams._members.results import Outcome
@@ -36,36 +37,20 @@ class Assign(NamedTuple):
     """When the timeout began, by the runtime's clock; None: when the request arrives."""
 
 
-class Receipt:
+class Receipt(OutcomeReply):
     """The reply to a message of the coordinator, and the message that tells the coordinator of the outcome.
 
     The outcome stays here, so a coordinator that crashes over that message still finds it.
     """
 
-    __slots__ = ("_coordinator", "outcome")
-
-    outcome: Outcome | None
-    """None until the receiver of the message has answered."""
+    __slots__ = ("_coordinator",)
 
     def to(self, coordinator: ActorRef[Any]) -> Self:
         """Itself, from now on to be told to this actor."""
         self._coordinator = coordinator
         return self
 
-    def done(self) -> bool:
-        """Whether there is an outcome."""
-        return self.outcome is not None
-
-    def set_result(self, result: object, /) -> None:
-        """The receiver of the message answered."""
-        self._settle(Outcome(result))
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """The receiver crashed over the message, refused it, or has terminated."""
-        self._settle(Outcome(None, exception))
-
-    def _settle(self, outcome: Outcome) -> None:
-        self.outcome = outcome
+    def settled(self) -> None:
         try:
             self._coordinator.tell(self)
         except ActorDeadError:

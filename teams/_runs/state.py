@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from actors.spi import Future, Runtime
+from teams._dispatch.ask import OutcomeReply
 from teams._dispatch.gather import Gathered
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
@@ -34,40 +35,27 @@ class Progress:
     under_way: tuple[str, ...]
 
 
-class StepAnswer:
+class StepAnswer(OutcomeReply):
     """The outcome of a step that was given to the team, to await. It belongs to the record, so it is still there when
     the actor of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
     """
 
-    __slots__ = ("_outcome", "_waiter")
+    __slots__ = ("_waiter",)
 
     def __init__(self) -> None:
-        self._outcome: Outcome | None = None
+        self.outcome = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def done(self) -> bool:
-        """Whether there is an outcome."""
-        return self._outcome is not None
-
-    def set_result(self, result: object, /) -> None:
-        """The step has a result."""
-        self._settle(Outcome(result))
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        """The step has failed."""
-        self._settle(Outcome(None, exception))
-
-    def _settle(self, outcome: Outcome) -> None:
-        self._outcome = outcome
+    def settled(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def __await__(self) -> Generator[Any, None, Outcome]:
-        if self._outcome is None:
+        if self.outcome is None:
             self._waiter = asyncio.get_running_loop().create_future()
             yield from self._waiter
-        assert self._outcome is not None
-        return self._outcome
+        assert self.outcome is not None
+        return self.outcome
 
 
 @runtime_checkable
