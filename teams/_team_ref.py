@@ -21,7 +21,7 @@ from supervisors.spi import SpecFault, SupervisorRef
 from teams._checks.fields import count_faults, priority_faults, refuse, seconds_faults
 from teams._dispatch.ask import ask_again
 from teams._dispatch.broadcast import SendToAll
-from teams._dispatch.gather import Gathered, GatherPolicy, collect
+from teams._dispatch.gather import Gathered, GatherPolicy, collect, gather_faults
 from teams._dispatch.messages import (
     AwaitPart,
     EndRun,
@@ -162,14 +162,7 @@ class TeamRef(SupervisorRef):
         the future if the team has no such member, and SpecError at once, with the faults of all arguments.
         """
         path = f"{self.path}.broadcast()"
-        given: object = policy
-        refuse(
-            work_target_faults(path, to) if to is not None else (),
-            seconds_faults(path, "within", within),
-            _wrong(path, "policy", "collect(), fail_fast(), quorum(n) or first()", given)
-            if given is not None and not isinstance(given, GatherPolicy)
-            else (),
-        )
+        refuse(work_target_faults(path, to) if to is not None else (), gather_faults(path, policy, within))
         return self._coordinate(SendToAll(message, to, policy or collect(), within))
 
     def tell_all(self, message: object, to: str | Can | None = None) -> None:
