@@ -182,8 +182,11 @@ class RunContext:
     ) -> Outcome:
         limit, task = asyncio.timeout(timeout), asyncio.current_task()
         try:
+            done = self._here(key, target, value, priority, attempts)
+            if timeout is None:
+                return Outcome(await done)
             async with limit:
-                return Outcome(await self._here(key, target, value, priority, attempts))
+                return Outcome(await done)
         except RunError as error:
             failure = error
         except BaseException as error:  # what a step raises is the outcome of that step
