@@ -45,6 +45,10 @@ OFFER_AGAIN = 0.2
 """Seconds until a receiver that crashed over an offer gets it again; it is restarted meanwhile."""
 
 
+_EMITTING = (Emit, list)
+"""The types of results that may publish events."""
+
+
 class TeamEdge(Protocol):
     """The effects of a dispatcher on other actors."""
 
@@ -255,7 +259,7 @@ class Dispatcher:
             handoff = None
             if self.spec.handoffs or isinstance(result, Handoff):
                 handoff = requested(result, slot.role, slot.member.id, self.spec.handoffs)
-            if handoff is None and isinstance(result, Emit | list):
+            if handoff is None and isinstance(result, _EMITTING):
                 self.emit(result)
         except Exception as error:  # noqa: BLE001 - a trigger, transformation or topic of the user's
             self.give_up(work, slot, error)

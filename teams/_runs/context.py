@@ -16,7 +16,7 @@ from teams._dispatch.gather import Gathered, Gathering, GatherPolicy, collect
 from teams._dispatch.messages import CancelWork, GetRoster
 from teams._dispatch.work import Assign
 from teams._members.results import Outcome
-from teams._members.target import Can, Pool
+from teams._members.target import Can, WorkTarget
 from teams._runs.interrupt import is_interrupt
 from teams._runs.pattern import Inline, Pattern, Target, label
 from teams._runs.state import BEGAN, RunState, StepAnswer, StepOutcomes
@@ -161,7 +161,7 @@ class RunContext:
                 began = record.under_way[key] = record.runtime.now()
                 record.publish(StepBegan, began, key, label(target))
             left = None if timeout is None else began + timeout - record.runtime.now()
-            if isinstance(target, str | Can | Pool):
+            if isinstance(target, WorkTarget):
                 urgency = self._priority if priority is None else priority
                 request = Assign(value, target, f"{record.id}:{key}", record.id, urgency, left, attempts)
                 known = self._outcome_of(key, await self._answer(key, request))
