@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.testing import simulation
-from teams import Member, can, member, pool, role, team
+from teams import Member, Pool, can, member, pool, role, team
 from teams._dispatch.roster import Roster, Slot
 from teams._dispatch.view import TeamView
 from teams._members.consistent_hash import Buckets, hashed, jump
@@ -54,7 +54,7 @@ class Crew:
             self.roster.remove(slot)
 
     def routed(self, route: Any, value: object = None, random: Random | None = None) -> Any:
-        return self.roster.routed(pool("r", route), value, random or Random(1))
+        return self.roster.routed(Pool("r", route), value, random or Random(1))
 
 
 def crew_of(count: int) -> Crew:
