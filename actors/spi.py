@@ -139,7 +139,9 @@ def post(
         receipt.set_exception(ActorDeadError(cell.path, cell.reason, message))
         return
     caller = current_cell()
-    cell.put(Envelope(message, caller, receipt, deadline, correlation_of(caller, correlation_id)))
+    if correlation_id is None:
+        correlation_id = correlation_of(caller)
+    cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
 
 
 def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None:
