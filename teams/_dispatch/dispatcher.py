@@ -310,9 +310,7 @@ class Dispatcher:
         else:
             self.edge.tell_event(WorkGivenUp, work.id, work.owner, seconds, busy, outcome.error)
         if work.run is None or work.replies:
-            del self.state.works[work.id]
-        else:
-            self.state.ended.setdefault(work.run, []).append(work.id)
+            self.state.forget(work)
         replies, work.replies = work.replies, []
         for reply in replies:
             self.edge.answer(reply, outcome)
@@ -438,7 +436,7 @@ class Dispatcher:
         """Calls off what is left of a run, and forgets the rest."""
         for work in self.state.of_run(request.run):
             self.call_off(work, WorkCancelled(work.id, request.reason))
-        self.state.forget(request.run)
+        self.state.forget_run(request.run)
 
     # Members leave or terminate
 

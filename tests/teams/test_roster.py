@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Callable
 from random import Random
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -19,6 +16,7 @@ from teams import Member, Pool, can, member, pool, role, team
 from teams._dispatch.roster import Roster, Slot
 from teams._dispatch.view import TeamView
 from teams._members.consistent_hash import Buckets, hashed, jump
+from tests.support import steps
 
 ROUTES: Any = ("least_loaded", "round_robin", "random", "consistent_hash")
 
@@ -60,24 +58,6 @@ class Crew:
 def crew_of(count: int) -> Crew:
     """A crew of so many slots in one role."""
     return Crew(member("w", act, role="r", count=count, capabilities={"dig"}))
-
-
-def steps(work: Callable[[], object]) -> int:
-    """How many lines of Python this runs."""
-    seen = 0
-
-    def count(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal seen
-        seen += event == "line"
-        return count
-
-    before = sys.gettrace()
-    sys.settrace(count)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return seen
 
 
 @pytest.mark.parametrize("route", ROUTES)
