@@ -118,7 +118,7 @@ def test_work_is_delivered_at_once_and_its_outcome_answers_every_caller() -> Non
     assert crew.events == ["WorkBegan", "WorkEnded"]
 
 
-def test_the_end_of_a_run_costs_the_same_among_10_pieces_of_work_and_10_000() -> None:
+def test_the_end_of_a_run_costs_the_same_however_much_work_others_have() -> None:
     """Guards that no work of others is looked at: a team plays many runs at a time."""
 
     def cost(count: int) -> int:
