@@ -27,9 +27,9 @@ from actors.spi import (
     Actor,
     ActorDeadError,
     ActorRef,
+    CallbackReply,
     Crashed,
     ExitReason,
-    Future,
     Reply,
     RestartLimitExceeded,
     Timer,
@@ -374,7 +374,7 @@ class Desk(Actor):
                 own.tell(_Waits(row.id, keeper))
 
         def write(unit: Unit, done: Callable[[Result], object], failed: Callable[[BaseException], object]) -> None:
-            ask_again(journal, Write(unit), done, failed)
+            ask_again(journal, Write(unit), CallbackReply(done, failed))
 
         settings = self._settings
         keeper = DurableKeeper(
@@ -385,7 +385,7 @@ class Desk(Actor):
     def _awake(self, row: RunRow, entries: list[Entry], pattern: Pattern) -> Live:
         runtime, keeper = self.runtime, self._keeper(row, entries)
         value = read_input(pattern, read(row.input))
-        record = RunState(row.id, pattern, value, Future(runtime.park), runtime.park, keeper=keeper)
+        record = RunState(row.id, pattern, value, runtime, keeper=keeper)
         keeper.restore(record, runtime.now())
         live = Live(record, keeper)
         self._kept.live[row.id] = live

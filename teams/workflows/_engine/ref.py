@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from actors.spi import ActorDeadError, ActorRef, Future, last_reason
+from actors.spi import ActorDeadError, ActorRef, CallbackReply, Future, last_reason
 from supervisors.spi import SupervisorRef
 from teams._dispatch.ask import ask_again
 from teams._journal.codec import decode, encode, unrecorded
@@ -219,7 +219,7 @@ class EngineRef(SupervisorRef):
         if desk is None:
             on_error(ActorDeadError(self.path, last_reason(self), message))
         else:
-            ask_again(desk, message, on_result, on_error)
+            ask_again(desk, message, CallbackReply(on_result, on_error))
 
 
 def _nothing(_: object) -> None:
