@@ -339,12 +339,16 @@ class Cell:
 
     def wake(self) -> None:
         """Has the host give the cell a turn. From any thread."""
-        self.idle = False
-        if self.closed:
-            self.idle = True  # so that every late sender comes here
-            self._refuse_waiting()
-        else:
-            self.host.ready(self)
+        try:
+            self.idle = False
+            if self.closed:
+                self.idle = True  # so that every late sender comes here
+                self._refuse_waiting()
+            else:
+                self.host.ready(self)
+        except BaseException:  # a Ctrl-C of the calling thread: the next sender wakes it
+            self.idle = True
+            raise
 
     def reopen(self) -> None:
         """Lets the next message in, if nothing stands against it, and has the host give a turn."""
