@@ -21,7 +21,7 @@ from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import current_cell, message_of
 from actors._core.envelope import Envelope, Reply
 from actors._core.future import Future, Parking, refuse_on_loop
-from actors._core.handlers import Handler, handles
+from actors._core.handlers import HandlerFunction, handles
 from actors._core.mailbox import MailboxSpec
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
 from actors._core.outcomes import settle_failure
@@ -80,11 +80,11 @@ ANYWHERE = random.Random()
 
 
 def __getattr__(name: str) -> Any:
-    """`EventMetrics`, which imports the Prometheus client, loads when it is first used."""
-    if name == "EventMetrics":
-        from actors._observe.series import EventMetrics
+    """The module of `EventMetrics`, which imports the Prometheus client, loads when it is first used."""
+    if name in ("Descriptions", "EventMetrics", "Labels"):
+        from actors._observe import series
 
-        return EventMetrics
+        return getattr(series, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -171,7 +171,7 @@ def current_correlation_id() -> str | None:
     return None if message is None else message.correlation_id
 
 
-def handler_for(actor: Actor, message: object) -> Handler:
+def handler_for(actor: Actor, message: object) -> HandlerFunction:
     """The handler of the actor's class that takes this message: call it as `handler(actor, message)`."""
     return actor._cell.table[type(message)]
 
@@ -250,7 +250,7 @@ __all__ = [
     "ExitReason",
     "Exited",
     "Future",
-    "Handler",
+    "HandlerFunction",
     "Killed",
     "LifecycleEvent",
     "LoopClock",

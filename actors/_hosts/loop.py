@@ -21,7 +21,7 @@ from actors._core.current import begin_in, tells
 from actors._core.envelope import Envelope
 from actors._core.outcomes import refuse
 from actors._hosts.coroutine_runner import CoroutineRunner
-from actors._hosts.host import Done, Hooks
+from actors._hosts.host import HookDone, Hooks
 from actors._user_code.interrupts import hand_on
 from actors.errors import ActorDeadError
 from actors.events import Abandoned
@@ -195,7 +195,7 @@ class LoopHost:
             result, error = carrier.give_back()
             cell.settle(envelope, result, error, cell.incarnation)
 
-    def drive_life(self, cell: Cell, hooks: Hooks, done: Done) -> None:
+    def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
         def ended(_: object, error: BaseException | None) -> None:
             if error is not None:
                 hand_on(error)

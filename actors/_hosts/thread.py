@@ -23,7 +23,7 @@ from actors._core.current import begin_in, tells
 from actors._core.envelope import Envelope
 from actors._core.outcomes import refuse
 from actors._core.task_guard import guard_tasks
-from actors._hosts.host import Done, Hooks
+from actors._hosts.host import HookDone, Hooks
 from actors._name import NAME
 from actors._user_code.reporting import contain
 from actors.errors import ActorDeadError, RuntimeStopped
@@ -79,7 +79,7 @@ class ThreadHost:
         else:
             cell.settle(envelope, result, error, incarnation)
 
-    def drive_life(self, cell: Cell, hooks: Hooks, done: Done) -> None:
+    def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
         error: BaseException | None = None
         try:
             rest = cell.context.run(hooks)

@@ -23,7 +23,7 @@ from teams._runs.pattern import Pattern, Target, label, several_faults, target_f
 from teams._runs.step import OnFailure, Step, step_faults
 from teams.errors import RunError
 from teams.events import StepPassedOver, StepSkipped
-from teams.patterns._flow import END, Flow, Item
+from teams.patterns._flow import END, Flow, FlowItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class StageWorkers:
         self._run = run
         self._stages = stages
         self._flow = flow
-        self._queues: list[asyncio.Queue[Item | object]] = [asyncio.Queue(each.parallel) for each in stages]
+        self._queues: list[asyncio.Queue[FlowItem | object]] = [asyncio.Queue(each.parallel) for each in stages]
         self._resumed = [deque(flow.waiting(number)) for number in range(len(stages))]
         """Items that were on their way when the run crashed."""
         self._open = [each.parallel for each in stages]
@@ -86,7 +86,7 @@ class StageWorkers:
         last = number + 1 == len(self._stages)
         while True:
             item = resumed.popleft() if resumed else await queue.get()
-            if not isinstance(item, Item):
+            if not isinstance(item, FlowItem):
                 break
             passed = await self._pass(stage, item)
             if passed and not last:
@@ -97,7 +97,7 @@ class StageWorkers:
         elif not last:
             await self._queues[number + 1].put(END)
 
-    async def _pass(self, stage: Stage, item: Item) -> bool:
+    async def _pass(self, stage: Stage, item: FlowItem) -> bool:
         """Whether the item goes on to the next stage. Raises RunError."""
         name = stage.label
         part = self._run.apart(str(item.index))

@@ -12,7 +12,7 @@ from actors.spi import ActorRef, CallTimeout, Future, current_cell, post, refuse
 from supervisors.spi import SpecError, SpecFault, checked
 from teams.resilience._fields import Amount, Delay
 from teams.resilience._ledger import PoolUsage, ResourceClaim
-from teams.resilience._policy import Call, Options, Policy
+from teams.resilience._policy import Call, Policy, PolicyOptions
 from teams.resilience._resources import GiveBack, Inspect, Resources, Take
 from teams.resilience.errors import ResourceTimeout, ResourceUnavailable, WrongCall
 
@@ -38,7 +38,7 @@ class _Returned:
             _Returned(self._ref, self._claim)
 
 
-class GrantOptions(Options):
+class GrantOptions(PolicyOptions):
     """The amounts that it asks for."""
 
     wants: Annotated[dict[str, Amount], Field(min_length=1)]
