@@ -88,6 +88,12 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def current_ref() -> ActorRef[Any] | None:
+    """The ref of the actor whose code this is; None: code outside of any actor."""
+    cell = current_cell()
+    return cell.ref if cell is not None else None
+
+
 def current_clock() -> Clock:
     """The clock of the actor whose code this is; outside of any actor, that of the running event loop.
 
@@ -165,7 +171,9 @@ def answer(reply: Reply, value: object) -> None:
 
 
 def current_correlation_id() -> str | None:
-    """The correlation id of the message in whose handler this code began."""
+    """The correlation id of the message in whose handler this code began; None: the message has none, or this code
+    began in no handler.
+    """
     cell = current_cell()
     message = None if cell is None else message_of(cell)
     return None if message is None else message.correlation_id
@@ -290,6 +298,7 @@ __all__ = [
     "current_clock",
     "current_correlation_id",
     "current_random",
+    "current_ref",
     "cut",
     "declares",
     "deliver",
