@@ -1,4 +1,4 @@
-"""Plain language: the words of the product, and the names of all tests (CONTRIBUTING.md, "Language")."""
+"""Plain language: the words of product and benchmarks, and the names of all tests (CONTRIBUTING.md, "Language")."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.test_docs import BANNED
 
 TESTS = Path(__file__).parent
 PRODUCT = [path for package in ("actors", "supervisors", "teams") for path in (TESTS.parent / package).rglob("*.py")]
+BENCHMARKS = list((TESTS.parent / "benchmarks").rglob("*.py"))
 BAD = re.compile(
     rf"(?<![a-z])(?<!there )({'|'.join(each.strip() for each in BANNED)}|are no)(?! longer)(?![a-z0-9])", re.IGNORECASE
 )
@@ -56,7 +57,7 @@ def bad_words(source: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("file", PRODUCT, ids=lambda file: str(file.relative_to(TESTS.parent)))
+@pytest.mark.parametrize("file", [*PRODUCT, *BENCHMARKS], ids=lambda file: str(file.relative_to(TESTS.parent)))
 def test_no_name_comment_or_string_uses_the_words_the_style_bans(file: Path) -> None:
     """Guards docstrings and messages, too."""
     assert bad_words(file.read_text(encoding="utf-8")) == []
