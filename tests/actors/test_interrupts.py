@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
 
-from actors import Runtime
+import pytest
+
+from actors import ActorRef, Runtime
 from tests.actors.cast import PATIENCE, Player, left_behind
 
 
@@ -72,18 +74,15 @@ def test_a_ctrl_c_anywhere_in_a_stop_is_raised_and_the_stop_completes() -> None:
     assert came > 10
 
 
-def test_after_a_ctrl_c_anywhere_in_a_tell_the_runtime_still_works() -> None:
+@pytest.mark.parametrize("send", [lambda ref: ref.tell("first"), lambda ref: ref.ask("first")], ids=["tell", "ask"])
+def test_after_a_ctrl_c_anywhere_in_a_call_the_runtime_still_works(send: Callable[[ActorRef[Player]], object]) -> None:
     """The message may be lost or handled; the next one is answered, and the runtime stops."""
-
-    def tell() -> None:
-        ref.tell("first")
-
     for place in itertools.count():
-        ctrl_c = CtrlC(tell.__code__, place)
+        ctrl_c = CtrlC(send.__code__, place)
         with Runtime(watchdog=None, log=False) as runtime:
             ref = runtime.spawn(Player).get()
             with profiled(ctrl_c), contextlib.suppress(KeyboardInterrupt):
-                tell()
+                send(ref)
             assert ref.ask("second", timeout=PATIENCE) == "second"
         assert left_behind(runtime) == {}
         if not ctrl_c.raised:
