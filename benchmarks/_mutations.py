@@ -67,15 +67,15 @@ MUTATIONS = (
         "a failed first start is tried again unasked",
         2,
         _ENGINE,
-        "elif self._phase is Phase.STARTING and not child.ever_up and not retries:",
-        "elif self._phase is Phase.STARTING and child.ever_up and not retries:",
+        "elif self._phase is SupervisorPhase.STARTING and not child.ever_up and not retries:",
+        "elif self._phase is SupervisorPhase.STARTING and child.ever_up and not retries:",
     ),
     Mutation(
         "retry_start ignored",
         2,
         _ENGINE,
-        "elif self._phase is Phase.STARTING and not child.ever_up and not retries:",
-        "elif self._phase is Phase.STARTING and not child.ever_up:",
+        "elif self._phase is SupervisorPhase.STARTING and not child.ever_up and not retries:",
+        "elif self._phase is SupervisorPhase.STARTING and not child.ever_up:",
     ),
     Mutation(
         "retry_start ignored by start_child",
@@ -682,9 +682,9 @@ MUTATIONS = (
         """        if self.children:
             self.runtime.when_childless(self, partial(self._childless, self.incarnation))
         else:
-            self._feed(Event.CHILDLESS)
+            self._feed(LifeEvent.CHILDLESS)
 """,
-        "        self._feed(Event.CHILDLESS)\n",
+        "        self._feed(LifeEvent.CHILDLESS)\n",
     ),
     Mutation(
         "timers of a killed supervisor go on",
@@ -697,7 +697,7 @@ MUTATIONS = (
         "the children of a killed supervisor are asked",
         20,
         _CELL,
-        'below += [(child, Event.KILL, Killed("its parent ended")) for child in cell._orphans()]',
+        'below += [(child, LifeEvent.KILL, Killed("its parent ended")) for child in cell._orphans()]',
         "[child.stop(reason, 5.0) for child in cell._orphans()]",
     ),
     # Automatic shutdown
@@ -930,7 +930,7 @@ MUTATIONS = (
         "adopted settings do not reach the supervisor",
         23,
         _SUPERVISOR,
-        "                    self._cells[id].put_urgent(Adopted(spec))\n",
+        "                    self._cells[id].put_urgent(AdoptSpec(spec))\n",
         "                    pass\n",
     ),
     Mutation(

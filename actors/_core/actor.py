@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 import pykka
 
 from actors._core.current import Begun, current, current_cell, message_of
-from actors._core.deliveries import Delivery
+from actors._core.deliveries import EventForwarder
 from actors._core.future import Future
 from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
 from actors._core.mailbox import MailboxSpec
@@ -270,7 +270,7 @@ class Actor(pykka.Actor):
         and other sinks that are functions hear of them, and `events.dead_letters` counts them.
         """
         cell = self._cell
-        subscription = cell.runtime.events.subscribe_actor(Delivery(cell), *types)
+        subscription = cell.runtime.events.subscribe_actor(EventForwarder(cell), *types)
         cell.keep_subscription(subscription)
         return subscription
 

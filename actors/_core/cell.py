@@ -27,7 +27,7 @@ from actors._core.clock import TimerHandle
 from actors._core.current import enter, own_incarnation
 from actors._core.envelope import BareEnvelope, Envelope, Reply
 from actors._core.handlers import Dispatch
-from actors._core.life import A_SUPERVISOR_TAKES_MESSAGES, ABSENT, TABLES, Effect, Event, Phase, shown
+from actors._core.life import A_SUPERVISOR_TAKES_MESSAGES, ABSENT, TABLES, LifeEffect, LifeEvent, Phase, shown
 from actors._core.mailbox import BoundedQueue, Queue, make_queue, waiting_in, withdraw
 from actors._core.messages import (
     ChildDeclined,
@@ -41,7 +41,7 @@ from actors._core.messages import (
 )
 from actors._core.observer import Moment
 from actors._core.outcomes import (
-    Handled,
+    TraceLine,
     answer,
     dead_letter,
     expire,
@@ -244,7 +244,7 @@ class Cell:
     """
     crashes: int
     seconds: float
-    trace: deque[Handled] | None
+    trace: deque[TraceLine] | None
 
     def __init__(
         self, runtime: Runtime, props: Props, path: str, parent: Cell | None, *, supervised: bool, placed: bool = False
@@ -344,12 +344,16 @@ class Cell:
 
     def wake(self) -> None:
         """Has the host give the cell a turn. From any thread."""
-        self.idle = False
-        if self.closed:
-            self.idle = True  # so that every late sender comes here
-            self._refuse_waiting()
-        else:
-            self.host.ready(self)
+        try:
+            self.idle = False
+            if self.closed:
+                self.idle = True  # so that every late sender comes here
+                self._refuse_waiting()
+            else:
+                self.host.ready(self)
+        except BaseException:  # a Ctrl-C of the calling thread: the next sender wakes it
+            self.idle = True
+            raise
 
     def reopen(self) -> None:
         """Lets the next message in, if nothing stands against it, and has the host give a turn."""
@@ -534,7 +538,7 @@ class Cell:
         now = runtime.now()
         seconds = now - getattr(envelope, "began", now)
         if self.trace is not None:
-            self.trace.append(Handled(now, type_name(envelope.message), seconds, outcome, self.incarnation))
+            self.trace.append(TraceLine(now, type_name(envelope.message), seconds, outcome, self.incarnation))
         publish_handled(self, envelope, seconds, outcome)
 
     # Calls of a handler about its message
@@ -700,7 +704,7 @@ class Cell:
 
     def _feed(
         self,
-        event: Event,
+        event: LifeEvent,
         reason: ExitReason | None = None,
         grace: float | None = None,
         culprit: Envelope | None = None,
@@ -712,7 +716,7 @@ class Cell:
         halt = False
         self.phase, effects = found
         for effect in effects:
-            if effect is Effect.HALT:
+            if effect is LifeEffect.HALT:
                 halt = True
             else:
                 _CARRY_OUT[effect](self, reason, grace, culprit)
@@ -734,23 +738,23 @@ class Cell:
             self.incarnation = number - 1
         if self.runtime.observer is not None:
             self.runtime.observer.lived(self, Moment.BEGINS)
-        self._feed(Event.SETTLE)
-        self._feed(Event.BEGIN)
+        self._feed(LifeEvent.SETTLE)
+        self._feed(LifeEvent.BEGIN)
         order, self.stop_next = self.stop_next, None
         if order is not None:
             self.stop(order, self.props.shutdown)
 
     def ready(self) -> None:
         """A supervisor says that its start is complete."""
-        self._feed(Event.READY)
+        self._feed(LifeEvent.READY)
 
     def fail_start(self, reason: ExitReason) -> None:
         """A supervisor says that its start has failed."""
-        self._feed(Event.FAILED, reason)
+        self._feed(LifeEvent.FAILED, reason)
 
     def done(self, reason: ExitReason) -> None:
         """A supervisor has stopped its children, and ends."""
-        self._feed(Event.DONE, reason)
+        self._feed(LifeEvent.DONE, reason)
 
     def stop(self, reason: ExitReason, grace: float | None) -> None:
         """Tells the incarnation to leave, and kills it when it is still there after `grace` seconds (`None`: never).
@@ -759,7 +763,7 @@ class Cell:
         """
         if self.runtime.observer is not None:
             self.runtime.observer.lived(self, Moment.STOP_ORDERED, reason, grace)
-        self._feed(Event.STOP, reason, grace)
+        self._feed(LifeEvent.STOP, reason, grace)
 
     def stop_by_message(self) -> None:
         """A stop that waited in the queue like any message, as pykka's does. On the host."""
@@ -812,7 +816,7 @@ class Cell:
 
     def _crashed(self, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:
         if incarnation == self.incarnation:
-            self._end_at_once(Event.CRASH, Crashed(error), envelope)
+            self._end_at_once(LifeEvent.CRASH, Crashed(error), envelope)
         elif envelope is not None:
             refuse(self, envelope, "killed", error)
 
@@ -860,11 +864,11 @@ class Cell:
     def linked_exit(self, source: Cell, reason: ExitReason) -> None:
         """A linked actor ended abnormally and this one does not trap exits: it shares the fate."""
         if self.phase in _CAN_CRASH:
-            self._end_at_once(Event.CRASH, Crashed(LinkedExit(source.path, reason)))
+            self._end_at_once(LifeEvent.CRASH, Crashed(LinkedExit(source.path, reason)))
 
     def kill(self, reason: ExitReason) -> None:
         """Ends the incarnation without asking it, and everything below it (supervision rule 20)."""
-        self._end_at_once(Event.KILL, reason)
+        self._end_at_once(LifeEvent.KILL, reason)
 
     def kill_ordered(self, reason: ExitReason) -> None:
         """A supervisor stops this child by a kill: its exit is that of the stop."""
@@ -891,20 +895,20 @@ class Cell:
         self.kill(Crashed(error))
         return True
 
-    def _end_at_once(self, event: Event, reason: ExitReason, culprit: Envelope | None = None) -> None:
+    def _end_at_once(self, event: LifeEvent, reason: ExitReason, culprit: Envelope | None = None) -> None:
         """A loop and not a recursion: a chain of actors may be deeper than the interpreter's stack. What is below ends
         first.
         """
         doomed: list[Cell] = []
-        below: list[tuple[Cell, Event, ExitReason]] = [(self, event, reason)]
+        below: list[tuple[Cell, LifeEvent, ExitReason]] = [(self, event, reason)]
         while below:
             cell, event, reason = below.pop()
             observer = cell.runtime.observer
-            if observer is not None and event is Event.KILL and cell.phase not in ABSENT:
+            if observer is not None and event is LifeEvent.KILL and cell.phase not in ABSENT:
                 observer.lived(cell, Moment.KILL_ORDERED, reason)
             if cell._feed(event, reason, None, culprit if cell is self else None):
                 doomed.append(cell)
-                below += [(child, Event.KILL, Killed("its parent ended")) for child in cell._orphans()]
+                below += [(child, LifeEvent.KILL, Killed("its parent ended")) for child in cell._orphans()]
         for cell in reversed(doomed):
             halted = partial(cell._halted, cell.incarnation)
             if cell.host.kill(cell, halted):
@@ -913,7 +917,7 @@ class Cell:
     def _halted(self, incarnation: int) -> None:
         """Nothing of the incarnation runs any more."""
         if incarnation == self.incarnation:
-            self._feed(Event.HALTED)
+            self._feed(LifeEvent.HALTED)
 
     def _orphans(self) -> list[Cell]:
         """The children that live; those between two incarnations end here. None of them is restarted."""
@@ -997,11 +1001,11 @@ class Cell:
         if incarnation != self.incarnation:
             return
         if error is None:
-            self._feed(Event.BUILT)
+            self._feed(LifeEvent.BUILT)
         elif isinstance(error, IgnoreStart):
-            self._feed(Event.DECLINED, Normal())
+            self._feed(LifeEvent.DECLINED, Normal())
         else:
-            self._feed(Event.FAILED, Crashed(error))
+            self._feed(LifeEvent.FAILED, Crashed(error))
 
     def _time_start(self) -> None:
         if self.props.start_timeout is not None:
@@ -1083,7 +1087,7 @@ class Cell:
         """The hook for the end is done; one that raised makes the exit a crash. On the loop thread."""
         if incarnation == self.incarnation:
             crashed = error is not None and not isinstance(reason, Crashed)
-            self._feed(Event.LEFT, Crashed(error) if crashed else reason)  # type: ignore[arg-type]
+            self._feed(LifeEvent.LEFT, Crashed(error) if crashed else reason)  # type: ignore[arg-type]
 
     # The effects
 
@@ -1191,11 +1195,11 @@ class Cell:
         if self.children:
             self.runtime.when_childless(self, partial(self._childless, self.incarnation))
         else:
-            self._feed(Event.CHILDLESS)
+            self._feed(LifeEvent.CHILDLESS)
 
     def _childless(self, incarnation: int) -> None:
         if incarnation == self.incarnation:
-            self._feed(Event.CHILDLESS)
+            self._feed(LifeEvent.CHILDLESS)
 
     def _report_exit(self, *_: object) -> None:
         reason, culprit, runtime = self.reason, self.culprit, self.runtime
@@ -1351,7 +1355,7 @@ class Cell:
 
     def settle_exit(self) -> None:
         """Another incarnation may follow: the watchers of the last one are told now."""
-        self._feed(Event.SETTLE)
+        self._feed(LifeEvent.SETTLE)
 
     def close(self, reason: ExitReason) -> None:
         """The actor terminates."""
@@ -1360,7 +1364,7 @@ class Cell:
         assert self.phase in ABSENT, f"{self.path} was closed while {self.phase.name}"
         if self.runtime.observer is not None:
             self.runtime.observer.lived(self, Moment.CLOSED, reason)
-        self._feed(Event.CLOSE, reason)
+        self._feed(LifeEvent.CLOSE, reason)
 
     def close_or_park(self, reason: ExitReason) -> None:
         """The supervisor of this place has ended. Where it may be started again, and has this place again then, the
@@ -1455,26 +1459,26 @@ _ON_ITS_WAY_OUT = frozenset(
     {Phase.LEAVING, Phase.HALTING, Phase.ABORTING, Phase.ENDING, Phase.FAILING, Phase.DECLINING}
 )
 
-_CARRIED_OUT: dict[Effect, Callable[..., None]] = {
-    Effect.LAUNCH: Cell._launch,
-    Effect.OPEN: Cell._open,
-    Effect.SHUT: Cell._shut,
-    Effect.REPORT_UP: Cell._report_up,
-    Effect.UNTIME: Cell._untime,
-    Effect.KEEP: Cell._keep_order,
-    Effect.NOTE: Cell._note_order,
-    Effect.TIME: Cell._time_order,
-    Effect.ORDER: Cell._order,
-    Effect.CUT: Cell._cut,
-    Effect.TIME_CRASH: Cell._time_crash,
-    Effect.FAREWELL: Cell._say_farewell,
-    Effect.REFUSE: Cell._refuse_culprit,
-    Effect.END_BELOW: Cell._end_below,
-    Effect.REPORT_EXIT: Cell._report_exit,
-    Effect.REPORT_FAILED: Cell._report_failed,
-    Effect.REPORT_DECLINED: Cell._report_declined,
-    Effect.TELL: Cell._tell_watchers,
-    Effect.SHUT_DOWN: Cell._shut_down,
+_CARRIED_OUT: dict[LifeEffect, Callable[..., None]] = {
+    LifeEffect.LAUNCH: Cell._launch,
+    LifeEffect.OPEN: Cell._open,
+    LifeEffect.SHUT: Cell._shut,
+    LifeEffect.REPORT_UP: Cell._report_up,
+    LifeEffect.UNTIME: Cell._untime,
+    LifeEffect.KEEP: Cell._keep_order,
+    LifeEffect.NOTE: Cell._note_order,
+    LifeEffect.TIME: Cell._time_order,
+    LifeEffect.ORDER: Cell._order,
+    LifeEffect.CUT: Cell._cut,
+    LifeEffect.TIME_CRASH: Cell._time_crash,
+    LifeEffect.FAREWELL: Cell._say_farewell,
+    LifeEffect.REFUSE: Cell._refuse_culprit,
+    LifeEffect.END_BELOW: Cell._end_below,
+    LifeEffect.REPORT_EXIT: Cell._report_exit,
+    LifeEffect.REPORT_FAILED: Cell._report_failed,
+    LifeEffect.REPORT_DECLINED: Cell._report_declined,
+    LifeEffect.TELL: Cell._tell_watchers,
+    LifeEffect.SHUT_DOWN: Cell._shut_down,
 }
-_CARRY_OUT = tuple(_CARRIED_OUT.get(effect, Cell._open) for effect in Effect)
+_CARRY_OUT = tuple(_CARRIED_OUT.get(effect, Cell._open) for effect in LifeEffect)
 """The method of each effect, by its number; `HALT` is carried out by `_end_at_once`."""

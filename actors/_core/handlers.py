@@ -17,7 +17,7 @@ from actors._core.outcomes import dead_letter
 from actors._user_code.text import shown
 from actors.errors import HandlerDefinitionError
 
-Handler = Callable[[Any, Any], object]
+HandlerFunction = Callable[[Any, Any], object]
 M = TypeVar("M", bound=Callable[..., object])
 MARK = "__letitcrash_handles__"
 """The attribute of a handler that holds the classes of its messages."""
@@ -148,23 +148,23 @@ def _has_hook(kind: type) -> bool:
     return type(kind).__subclasscheck__ is not type.__subclasscheck__
 
 
-class Dispatch(dict[type, Handler]):
+class Dispatch(dict[type, HandlerFunction]):
     """The handlers of one actor class by the exact type of the message; types not seen before are looked up once."""
 
-    def __init__(self, declared: dict[type, Handler], fallback: Handler) -> None:
+    def __init__(self, declared: dict[type, HandlerFunction], fallback: HandlerFunction) -> None:
         super().__init__(declared)
         self._declared = declared
         self._fallback = fallback
 
-    def __missing__(self, kind: type) -> Handler:
+    def __missing__(self, kind: type) -> HandlerFunction:
         handler = best_match(self._declared, kind) or self._fallback
         self[kind] = handler
         return handler
 
 
-def dispatch_for(actor_class: type, fallback: Handler) -> Dispatch:
+def dispatch_for(actor_class: type, fallback: HandlerFunction) -> Dispatch:
     """The dispatch of `actor_class`: its marked and inherited handlers, and those of the runtime's own messages."""
-    declared: dict[type, Handler] = {}
+    declared: dict[type, HandlerFunction] = {}
     for base in reversed(actor_class.__mro__):
         for name, member in vars(base).items():
             for kind in getattr(member, MARK, ()):
@@ -214,7 +214,7 @@ def _proxy_set(actor: Any, put: ProxySetAttr) -> None:
     setattr(get_attr_directly(actor, put.attr_path[:-1]), put.attr_path[-1], put.value)
 
 
-SYSTEM: dict[type, Handler] = {
+SYSTEM: dict[type, HandlerFunction] = {
     Timed: _timed,
     Continue: _continue,
     _ActorStop: _stop,

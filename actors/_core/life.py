@@ -47,7 +47,7 @@ class Phase(IntEnum):
     """The actor has terminated: no incarnation will begin."""
 
 
-class Event(IntEnum):
+class LifeEvent(IntEnum):
     """The events of the life of an incarnation."""
 
     BEGIN = 0
@@ -80,7 +80,7 @@ class Event(IntEnum):
     """There will be no other incarnation."""
 
 
-class Effect(IntEnum):
+class LifeEffect(IntEnum):
     """The actions of a cell when a phase changes."""
 
     LAUNCH = 0
@@ -125,12 +125,12 @@ class Effect(IntEnum):
     """Release the name, refuse what waits, close what is below, tell those who watch."""
 
 
-Transition = tuple[Phase, tuple[Effect, ...]]
-Rows = Mapping[Phase, Mapping[Event, Transition]]
+Transition = tuple[Phase, tuple[LifeEffect, ...]]
+Rows = Mapping[Phase, Mapping[LifeEvent, Transition]]
 
-P, E, F = Phase, Event, Effect
+P, E, F = Phase, LifeEvent, LifeEffect
 
-_HALTED: Mapping[Event, Transition] = {
+_HALTED: Mapping[LifeEvent, Transition] = {
     E.STOP: (P.HALTING, (F.NOTE,)),
     E.CRASH: (P.HALTING, (F.REFUSE,)),
     E.HALTED: (P.ENDING, (F.END_BELOW,)),
@@ -212,7 +212,7 @@ OF_AN_ACTOR: Rows = {
 }
 """The rows of an actor."""
 
-_OF_ONE_THAT_LIVES: Mapping[Event, Transition] = {
+_OF_ONE_THAT_LIVES: Mapping[LifeEvent, Transition] = {
     E.FAILED: (P.FAILING, (F.END_BELOW,)),
     E.DECLINED: (P.DECLINING, (F.END_BELOW,)),
     E.DONE: (P.LEAVING, (F.FAREWELL,)),
@@ -242,14 +242,14 @@ OF_A_SUPERVISOR: Rows = {
 """Where the life of a supervisor differs."""
 
 
-def transition(phase: Phase, event: Event, *, supervisor: bool) -> Transition | None:
+def transition(phase: Phase, event: LifeEvent, *, supervisor: bool) -> Transition | None:
     """The transition of this event in this phase; None: it changes nothing."""
     found = OF_A_SUPERVISOR.get(phase, {}).get(event) if supervisor else None
     return found if found is not None else OF_AN_ACTOR.get(phase, {}).get(event)
 
 
 def _compiled(*, supervisor: bool) -> tuple[tuple[Transition | None, ...], ...]:
-    return tuple(tuple(transition(phase, event, supervisor=supervisor) for event in Event) for phase in Phase)
+    return tuple(tuple(transition(phase, event, supervisor=supervisor) for event in LifeEvent) for phase in Phase)
 
 
 TABLES = (_compiled(supervisor=False), _compiled(supervisor=True))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from actors._core.cell import Cell
 
 
-class Handled(NamedTuple):
+class TraceLine(NamedTuple):
     """One line of the trace of an actor's last messages; times in seconds."""
 
     at: float

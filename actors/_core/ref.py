@@ -18,7 +18,7 @@ from actors._core.future import Future, Pending, conclude, refuse_on_loop
 from actors._core.introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._core.mailbox import BoundedQueue
 from actors._core.messages import Down
-from actors._core.outcomes import Handled
+from actors._core.outcomes import TraceLine
 from actors._core.waits import Wanted, note_wait
 from actors._name import NAME
 from actors.errors import CallTimeout, RuntimeStopped
@@ -340,7 +340,7 @@ class ActorRef(pykka.ActorRef[A]):
         """The actor remembers the last messages it handled, at most `last` of them; 0: none any more."""
         self._cell.runtime.control_call(self._cell.keep_trace, last)
 
-    def last_messages(self) -> list[Handled]:
+    def last_messages(self) -> list[TraceLine]:
         """The last messages handled since `trace` was called, oldest first."""
         return list(self._cell.trace or ())
 

@@ -51,7 +51,7 @@ Predicate = Callable[[], object]
 Strictness = bool | Literal["names"]
 
 
-class Record(NamedTuple):
+class RunRecord(NamedTuple):
     """The state of a run when it failed; taking it down adds steps of its own."""
 
     schedule: Schedule
@@ -112,7 +112,7 @@ class Simulation:
         self._healed = False
         self._over = False
         self._always: list[Callable[[], None]] = []
-        self._record: Record | None = None
+        self._record: RunRecord | None = None
         self.undone: Exception | None = None
         """The error of `start`, if the plan or the schedule kept a tree from coming up (supervision rule 2)."""
         self.passing: Sequence[str] | None = None
@@ -188,7 +188,7 @@ class Simulation:
 
     def _freeze(self) -> None:
         if self._record is None:
-            self._record = Record(
+            self._record = RunRecord(
                 self.schedule,
                 self.unused_moves,
                 self.trace,

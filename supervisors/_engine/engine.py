@@ -28,9 +28,9 @@ from supervisors._engine.effects import (
     Close,
     Drop,
     Effect,
+    EffectList,
     ExitSelf,
     FailureDecision,
-    Outbox,
     Ready,
     Start,
     StartFailedSelf,
@@ -55,7 +55,7 @@ from supervisors.errors import (
 from supervisors.events import AutoShutdown, BackingOff, Dropped, GaveUp, Restarted, RestartFailed, Restarting
 
 
-class Phase(Enum):
+class SupervisorPhase(Enum):
     """The phase of the supervisor itself."""
 
     NEW = "new"
@@ -78,7 +78,7 @@ class Engine:
         self._spec = spec
         self._path = path
         self._random = random
-        self._phase = Phase.NEW
+        self._phase = SupervisorPhase.NEW
         self._children = Children(numbers)
         self._window = None if spec.period is None else Window(spec.max_restarts, spec.period)
         self.made_progress = False
@@ -86,14 +86,14 @@ class Engine:
         self._template = None if spec.template is None else Template(spec.template)
         self._operation: Operation | None = None
         self._outcome: ExitReason | ChildStartError = Shutdown()
-        self._out = Outbox()
+        self._out = EffectList()
 
     # Inputs from the edge
 
     def start(self, now: float) -> list[Effect]:
         """Starts the children in order (rule 1). `Ready` follows, or `StartFailedSelf` (rule 2)."""
-        if self._phase is Phase.NEW:
-            self._phase = Phase.STARTING
+        if self._phase is SupervisorPhase.NEW:
+            self._phase = SupervisorPhase.STARTING
             self._merge((), [self._add(spec, now) for spec in self._spec.children], now)
         return self._out.take()
 
@@ -104,7 +104,7 @@ class Engine:
 
     def abandon(self) -> list[Effect]:
         """Refuses the requests that wait: the supervisor has terminated, perhaps by a kill."""
-        self._phase = Phase.ENDED
+        self._phase = SupervisorPhase.ENDED
         self._abandon_operation()
         for child in self._children:
             self._refuse_all(child)
@@ -309,7 +309,7 @@ class Engine:
     @property
     def is_ending(self) -> bool:
         """Whether the supervisor ends, and all its children with it."""
-        return self._phase in (Phase.ENDING, Phase.ENDED)
+        return self._phase in (SupervisorPhase.ENDING, SupervisorPhase.ENDED)
 
     @property
     def spec(self) -> SupervisorSpec:
@@ -524,7 +524,7 @@ class Engine:
         child.down(now, handled, reason)
         goal, child.goal, child.live, child.missed = child.goal, None, False, False
         self._leave_operation(child)
-        if self._phase is Phase.ENDING:
+        if self._phase is SupervisorPhase.ENDING:
             self._remove(child, reason, now)
             self._advance(now)
         elif was_stopping:
@@ -615,7 +615,7 @@ class Engine:
         retries = child.spec.retry_start and said != "stop"
         if child.starter is not None and not retries:
             self._stopped(child, child.undo, reason, now)
-        elif self._phase is Phase.STARTING and not child.ever_up and not retries:
+        elif self._phase is SupervisorPhase.STARTING and not child.ever_up and not retries:
             self._end(ChildStartError(self._path_of(child), reason), now)
         elif said == "stop":
             self._note_restart_failed(child, reason, now)
@@ -634,7 +634,7 @@ class Engine:
             return
         delay = child.fail(self._random)
         asked = child.starter is not None
-        own_start = self._phase is Phase.STARTING and not child.ever_up
+        own_start = self._phase is SupervisorPhase.STARTING and not child.ever_up
         if asked or not (is_group(self._spec.strategy) or own_start):
             self._wait_alone(child, delay, now)
             self._note_backing_off(child, reason, now)
@@ -700,7 +700,7 @@ class Engine:
         progress if the child that ends it had made any.
         """
         self.made_progress = child.productive
-        if self._phase is Phase.STARTING:
+        if self._phase is SupervisorPhase.STARTING:
             self._end(ChildStartError(self._path_of(child), limit), now)
         else:
             self._end(limit, now)
@@ -787,8 +787,8 @@ class Engine:
 
     def _is_ready(self) -> None:
         """The supervisor's own start is complete, if it was not before."""
-        if self._phase is Phase.STARTING:
-            self._phase = Phase.UP
+        if self._phase is SupervisorPhase.STARTING:
+            self._phase = SupervisorPhase.UP
             self._out.put(Ready())
 
     # The end of the supervisor
@@ -797,7 +797,7 @@ class Engine:
         """Stops all children and then ends with this outcome (rules 10, 17 and 18). The first outcome counts."""
         if self.is_ending:
             return
-        self._phase, self._outcome = Phase.ENDING, outcome
+        self._phase, self._outcome = SupervisorPhase.ENDING, outcome
         self._abandon_operation()
         reason = Shutdown() if isinstance(outcome, ChildStartError) else outcome
         for child in list(self._children):
@@ -829,9 +829,9 @@ class Engine:
         child.stoppers.clear()
 
     def _finish_if_empty(self) -> None:
-        if self._phase is not Phase.ENDING or len(self._children) > 0:
+        if self._phase is not SupervisorPhase.ENDING or len(self._children) > 0:
             return
-        self._phase = Phase.ENDED
+        self._phase = SupervisorPhase.ENDED
         if isinstance(self._outcome, ChildStartError):
             self._out.put(StartFailedSelf(self._outcome))
         else:

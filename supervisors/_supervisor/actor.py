@@ -55,7 +55,7 @@ from supervisors._specs.spec import Grace, Spec, SupervisorSpec
 from supervisors._supervisor.grace import SharedGrace
 from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
 from supervisors._supervisor.messages import (
-    Adopted,
+    AdoptSpec,
     CountChildren,
     DeleteChild,
     Due,
@@ -197,7 +197,7 @@ class Supervisor(Actor):
         self._feed(lambda: self._engine.due(due.token, self._now()))
 
     @handles
-    def adopted(self, notice: Adopted) -> None:
+    def adopted(self, notice: AdoptSpec) -> None:
         self._feed(lambda: self._engine.adopt(notice.spec, self._now()))
 
     @handles
@@ -299,7 +299,7 @@ class Supervisor(Actor):
             case Adopt(id=id, spec=spec):
                 self._cells[id].take_props(props_for(spec, self.runtime, f"{self.path}/{id}"))
                 if isinstance(spec, SupervisorSpec):
-                    self._cells[id].put_urgent(Adopted(spec))
+                    self._cells[id].put_urgent(AdoptSpec(spec))
             case Close(id=id) | Drop(id=id):
                 self._close(id)
             case Arm(token=token, delay=delay):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actors import Actor, DeadLetter, Exited, LifecycleEvent, MailboxSpec, MessageHandled, Started, bounded, handles
-from actors._core.mailbox import Policy
+from actors._core.mailbox import OverflowPolicy
 from actors.testing import simulation
 from supervisors import child, start, supervisor
 from tests.actors.cast import Player, seen_by, stage
@@ -41,7 +41,7 @@ def counts(w: Any) -> dict[str, int]:
 
 @pytest.mark.parametrize("policy", ["reject", "drop_oldest", "drop_newest", "block"])
 @in_loop
-async def test_what_does_not_fit_a_subscriber_is_reported_once_and_lost(policy: Policy) -> None:
+async def test_what_does_not_fit_a_subscriber_is_reported_once_and_lost(policy: OverflowPolicy) -> None:
     """Guards the loop: an overflow of dead letters is not a dead letter for the same mailbox."""
     async with stage() as w:
         office = await w.runtime.spawn(Listener, args=(DeadLetter,), mailbox=bounded(2, policy))
