@@ -16,12 +16,13 @@ import pykka
 
 from actors._core.actor import Actor
 from actors._core.actor_type import actor_type_of
-from actors._core.cell import Cell, State
+from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import current_cell, message_of
 from actors._core.envelope import Envelope, Reply
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import Handler, handles
+from actors._core.life import State
 from actors._core.mailbox import MailboxSpec
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
 from actors._core.outcomes import settle_failure
@@ -189,7 +190,7 @@ def declares(actor_class: type, message: type) -> bool:
 
 def finish(actor: Actor) -> None:
     """Ends the actor with `normal` as soon as its handler has returned, whatever waits."""
-    actor._cell.finish()
+    actor._cell.leave(Normal())
 
 
 def has_ended(ref: ActorRef[pykka.Actor], incarnation: int) -> bool:

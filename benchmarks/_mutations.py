@@ -40,7 +40,9 @@ _CELL = "actors/_core/cell.py"
 _CHILD = "supervisors/_engine/child.py"
 _CHILDREN = "supervisors/_engine/children.py"
 _ENGINE = "supervisors/_engine/engine.py"
+_HANDLERS = "actors/_core/handlers.py"
 _OPERATION = "supervisors/_engine/operation.py"
+_OUTCOMES = "actors/_core/outcomes.py"
 _RECONCILE = "supervisors/_engine/reconcile.py"
 _SPEC = "supervisors/_specs/spec.py"
 _STRATEGY = "supervisors/_engine/strategy.py"
@@ -394,9 +396,9 @@ MUTATIONS = (
     Mutation(
         "a message that crashes is progress",
         8,
-        _CELL,
-        "            self.unproductive += 1\n        if self.trace is not None or",
-        "            pass\n        if self.trace is not None or",
+        _OUTCOMES,
+        "        cell.made_no_progress()\n    if cell.trace is not None or",
+        "        pass\n    if cell.trace is not None or",
     ),
     Mutation(
         "what was handled before the last restart is progress",
@@ -408,9 +410,9 @@ MUTATIONS = (
     Mutation(
         "a stop by message is progress",
         8,
-        _CELL,
-        "        self.unproductive += 1\n        self._ask_to_leave(",
-        "        self._ask_to_leave(",
+        _HANDLERS,
+        "    cell.made_no_progress()\n    cell.leave(",
+        "    cell.leave(",
     ),
     Mutation(
         "a supervisor that gave up has made progress by being up",
@@ -680,7 +682,7 @@ MUTATIONS = (
         18,
         _CELL,
         """        if self.children:
-            self.runtime.when_childless(self, partial(self._childless, self.incarnation))
+            self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, Event.CHILDLESS))
         else:
             self._feed(Event.CHILDLESS)
 """,
@@ -697,8 +699,8 @@ MUTATIONS = (
         "the children of a killed supervisor are asked",
         20,
         _CELL,
-        'below += [(child, Event.KILL, Killed("its parent ended")) for child in cell._orphans()]',
-        "[child.stop(reason, 5.0) for child in cell._orphans()]",
+        "below += [(child, Event.KILL, Killed(PARENT_ENDED)) for child in cell.children.orphans()]",
+        "[child.stop(reason, 5.0) for child in cell.children.orphans()]",
     ),
     # Automatic shutdown
     Mutation(
@@ -981,7 +983,7 @@ MUTATIONS = (
         26,
         _CELL,
         'if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":',
-        "if self.state is State.DOWN:",
+        "if self.phase is Phase.DOWN:",
     ),
     Mutation(
         "a kill in the start is an exit",

@@ -13,6 +13,7 @@ from actors._core.deliveries import Delivery
 from actors._core.future import Future
 from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
 from actors._core.mailbox import MailboxSpec
+from actors._core.outcomes import unhandled
 from actors._core.props import Props, host_for
 from actors._core.ref import ActorRef
 from actors._core.stopped import StoppedFlag
@@ -101,7 +102,7 @@ class Actor(pykka.Actor):
         """Handles a message that no marked handler takes. By default that is a dead letter, and the asker gets
         `UnhandledMessage`.
         """
-        self._cell.unhandled()
+        unhandled(self._cell)
 
     def on_stop(self) -> Awaitable[None] | None:  # type: ignore[override]
         """Runs on the actor's host at an orderly end, after the last message. An exception makes the exit a crash."""
@@ -245,11 +246,11 @@ class Actor(pykka.Actor):
 
     def register(self, name: str) -> None:
         """Registers a name for this actor until this incarnation ends. Raises `NameTaken` if it is registered."""
-        self._cell.take_name(name)
+        self._cell.possess().take_name(name)
 
     def join(self, group: str) -> None:
         """Becomes a member of a group until this incarnation ends."""
-        self._cell.join_group(group)
+        self._cell.possess().join_group(group)
 
     def leave(self, group: str) -> None:
         """Leaves a group."""
@@ -267,7 +268,7 @@ class Actor(pykka.Actor):
         """
         cell = self._cell
         subscription = cell.runtime.events.subscribe_actor(Delivery(cell), *types)
-        cell.keep_subscription(subscription)
+        cell.possess().keep_subscription(subscription)
         return subscription
 
     def sibling(self, id: str) -> ActorRef[Any]:

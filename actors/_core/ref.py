@@ -18,7 +18,7 @@ from actors._core.future import Future, Pending, conclude, refuse_on_loop
 from actors._core.introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._core.mailbox import BoundedQueue
 from actors._core.messages import Down
-from actors._core.outcomes import Handled
+from actors._core.outcomes import Handled, dead
 from actors._core.waits import Wanted, note_wait
 from actors._name import NAME
 from actors.errors import CallTimeout, RuntimeStopped
@@ -66,7 +66,7 @@ class ActorRef(pykka.ActorRef[A]):
         """
         cell = self._cell
         if cell.closed:
-            raise cell.gone(message)
+            raise dead(cell, message)
         caller: Any = current.get()
         if caller is not None:
             if type(caller) is Begun:
@@ -110,7 +110,7 @@ class ActorRef(pykka.ActorRef[A]):
         """
         cell = self._cell
         if cell.closed:
-            raise cell.gone(message)
+            raise dead(cell, message)
         runtime = cell.runtime
         caller = current_cell()
         deadline = _deadline(cell, caller, timeout)
@@ -183,7 +183,7 @@ class ActorRef(pykka.ActorRef[A]):
         deadline = _deadline(cell, caller, timeout)
         future: Future[Any] = Future(runtime.park, None if block else cell)
         if cell.closed:
-            future.set_exception(cell.gone(message))
+            future.set_exception(dead(cell, message))
             return future.get() if block else future
         waits = block and note_wait(caller, cell, future)
         try:

@@ -38,7 +38,7 @@ class Timer:
         if not self.active or cell.incarnation != self._incarnation or cell.closed:
             self.active = False
             return
-        cell.keep_timer(self)
+        cell.possess().keep_timer(self)
         self._handle = cell.runtime.clock.call_at(self._due, self._fire)
 
     def _fire(self) -> None:
@@ -86,4 +86,5 @@ class Timer:
 
     def _forget(self) -> None:
         self.active = False
-        self._cell.forget_timer(self)
+        if self._cell.possessions is not None:
+            self._cell.possessions.forget_timer(self)

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 from actors._core.clock import TimerHandle
 from actors._core.current import begin_in, tells
 from actors._core.envelope import Envelope
-from actors._core.outcomes import refuse
+from actors._core.outcomes import came_late, overran, refuse, settle
 from actors._core.task_guard import guard_tasks
 from actors._hosts.host import Done, Hooks
 from actors._name import NAME
 from actors._user_code.reporting import contain
 from actors.errors import ActorDeadError, RuntimeStopped
 from actors.events import Abandoned
-from actors.reasons import Killed
+from actors.reasons import Crashed, Killed
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -72,9 +72,9 @@ class ThreadHost:
         except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
             result, error = None, raised
         if getattr(envelope, "settled", False):
-            cell.came_late(incarnation)
+            came_late(cell, incarnation)
         else:
-            cell.settle(envelope, result, error, incarnation)
+            settle(cell, envelope, result, error, incarnation)
 
     def drive_life(self, cell: Cell, hooks: Hooks, done: Done) -> None:
         error: BaseException | None = None
@@ -286,7 +286,8 @@ class Worker:
         if turn != self.turns:
             return  # it is done, and the word of it crossed with the timer
         if cell.incarnation == self.incarnation and cell.envelope is not None and not self._over:
-            cell.kill_by(cell.envelope, cell.overran(cell.envelope), settled=True)
+            cell.envelope.settled = True  # how it ends no longer matters
+            cell.kill(Crashed(overran(cell, cell.envelope)), cell.envelope)
 
     def _ended_late(self, ended: Callable[[], object]) -> None:
         if self.grace is not None:

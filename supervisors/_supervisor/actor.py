@@ -101,7 +101,8 @@ class Supervisor(Actor):
 
     def __init__(self, spec: SupervisorSpec) -> None:
         self._places = frozenset(each.id for each in spec.children) if spec.keep_children else frozenset()
-        numbers = self._cell.close_parked(but=self._places)
+        below = self._cell.children
+        numbers = {} if below is None else below.close_parked(but=self._places)
         self._engine = Engine(spec, self.path, self.runtime.random, numbers)
         self.publish_view(spec)
         self._ledger = RestartLedger()
