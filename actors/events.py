@@ -324,6 +324,11 @@ class EventStream:
         """Whether a sink names `MessageHandled`."""
         return MessageHandled in self._by_type
 
+    def count_dead_letter(self, reason: str) -> None:
+        """Counts a dead letter of which no sink wants to hear."""
+        with self._lock:
+            self.dead_letters[reason] += 1
+
     def publish(self, event: LifecycleEvent, *, quiet: bool = False) -> None:
         """Calls every sink that subscribed to the class of the event.
 
@@ -333,7 +338,8 @@ class EventStream:
         if type(event) is DeadLetter:
             with self._lock:
                 self.dead_letters[event.reason] += 1
-        for each in self.sinks(type(event)):
+        takers = self._takers.get(type(event))
+        for each in self.sinks(type(event)) if takers is None else takers:
             if quiet and each.to_actor:
                 continue
             try:

@@ -336,9 +336,9 @@ MUTATIONS = (
     Mutation(
         "a window of its own ignored",
         9,
-        _ENGINE,
-        "window = child.window or self._window",
-        "window = self._window or child.window",
+        _BUDGET,
+        "window = child.window or self.window",
+        "window = self.window or child.window",
     ),
     Mutation(
         "a spent budget of its own always escalates",
@@ -358,9 +358,9 @@ MUTATIONS = (
         "a spent budget counts in the supervisor's window, too",
         9,
         _ENGINE,
-        "        if most is None or self._grants(child, most, period, now):\n",
-        "        also = self._window if own is not None else None\n"
-        "        if (most is None or self._grants(child, most, period, now)) and (\n"
+        "        if most is None or self._budget.grants(child, most, period, now):\n",
+        "        also = self._budget.window if own is not None else None\n"
+        "        if (most is None or self._budget.grants(child, most, period, now)) and (\n"
         "            also is None or also.grant(child.clock, now)\n"
         "        ):\n",
     ),
@@ -368,23 +368,26 @@ MUTATIONS = (
     Mutation(
         "restarts without progress are not counted",
         8,
-        _ENGINE,
-        "        child.stalled += 1\n",
+        _CHILD,
+        "        self.stalled += 1\n",
         "",
     ),
     Mutation(
         "one restart in a row more than allowed",
         8,
-        _ENGINE,
-        "if child.stalled >= most:",
-        "if child.stalled > most:",
+        _CHILD,
+        "if self.stalled >= most:",
+        "if self.stalled > most:",
     ),
     Mutation(
         "siblings share a budget without a period",
         9,
         _ENGINE,
-        "if child.stalled >= most:",
-        "if sum(each.stalled for each in self._children) >= most:",
+        "        if most is None or self._budget.grants(child, most, period, now):\n",
+        "        stalled = sum(each.stalled for each in self._children)\n"
+        "        if most is None or (\n"
+        "            (period is not None or stalled < most) and self._budget.grants(child, most, period, now)\n"
+        "        ):\n",
     ),
     Mutation(
         "a handled message is not progress",
@@ -699,8 +702,8 @@ MUTATIONS = (
         "the children of a killed supervisor are asked",
         20,
         _CELL,
-        "below += [(child, Event.KILL, Killed(PARENT_ENDED)) for child in cell.children.orphans()]",
-        "[child.stop(reason, 5.0) for child in cell.children.orphans()]",
+        "            if cell._kill(Killed(PARENT_ENDED)):\n",
+        "            if cell.stop(Shutdown(PARENT_ENDED), 5.0):\n",
     ),
     # Automatic shutdown
     Mutation(
@@ -952,15 +955,15 @@ MUTATIONS = (
     Mutation(
         "a changed window begins empty",
         23,
-        _ENGINE,
-        "            self._window.change(spec.max_restarts, spec.period, now)\n",
-        "            self._window = Window(spec.max_restarts, spec.period)\n",
+        _BUDGET,
+        "            self.window.change(max_restarts, period, now)\n",
+        "            self.window = Window(max_restarts, period)\n",
     ),
     Mutation(
         "a changed budget is ignored",
         8,
-        _ENGINE,
-        "            self._window.change(spec.max_restarts, spec.period, now)\n",
+        _BUDGET,
+        "            self.window.change(max_restarts, period, now)\n",
         "            pass\n",
     ),
     # What a restart keeps
@@ -968,8 +971,8 @@ MUTATIONS = (
         "a restart makes a new cell",
         26,
         _ENGINE,
-        "        if child.coming is ChildState.RESTARTING:\n",
-        "        if child.coming is ChildState.RESTARTING:\n            self._out.put(Close(child.id))\n",
+        "        if coming is ChildState.RESTARTING:\n",
+        "        if coming is ChildState.RESTARTING:\n            self._out.put(Close(child.id))\n",
     ),
     Mutation(
         "a restart loses what waits in the mailbox",

@@ -32,17 +32,7 @@ from actors._core.clock import TimerHandle
 from actors._core.current import enter
 from actors._core.envelope import BareEnvelope, Envelope, Reply
 from actors._core.handlers import Dispatch
-from actors._core.life import (
-    A_SUPERVISOR_TAKES_MESSAGES,
-    ABSENT,
-    BEING_KILLED,
-    STATES,
-    TABLES,
-    Effect,
-    Event,
-    Phase,
-    State,
-)
+from actors._core.life import ABSENT, BEING_KILLED, OPEN, STATES, TABLES, Effect, Event, Phase, State
 from actors._core.mailbox import Queue, make_queue, waiting_in, withdraw
 from actors._core.messages import Continue, Down, Exit, StopOrder
 from actors._core.observer import Moment
@@ -243,7 +233,8 @@ class Cell:
         self.urgent.append(Envelope(message))
         self.unproductive += 1
         if self.idle:
-            self.wake()
+            self.idle = False
+            self.host.ready(self)
 
     def put_stop(self, envelope: Envelope) -> None:
         """Takes a stop that waits its turn like any message. From any thread."""
@@ -260,9 +251,10 @@ class Cell:
         else:
             self.host.ready(self)
 
-    def reopen(self) -> None:
+    def reopen(self, *_: object) -> None:
         """Lets the next message in, if nothing stands against it, and has the host give a turn."""
-        self.open = self.active < self.concurrency and not self.suspended and self.takes_messages
+        taking = self.phase in OPEN[self.props.kind.manages_lifecycle] and self.actor is not None
+        self.open = taking and self.active < self.concurrency and not self.suspended
         if self.pending is None:
             if not self.open:
                 return
@@ -271,13 +263,6 @@ class Cell:
                 return
         self.idle = False
         self.host.ready(self)
-
-    @property
-    def takes_messages(self) -> bool:
-        """Whether the incarnation is in the part of its life in which it takes messages."""
-        if self.props.kind.manages_lifecycle:
-            return self.phase in A_SUPERVISOR_TAKES_MESSAGES and self.actor is not None
-        return self.phase is Phase.RUNNING
 
     # The turn. On the cell's host.
 
@@ -289,10 +274,11 @@ class Cell:
         if pending is not None and not self.active:
             self.pending = None
             pending()
-        runtime = self.runtime
-        queue, table, actor, incarnation = self.queue, self.table, self.actor, self.incarnation
+        runtime, host, queue = self.runtime, self.host, self.queue
+        table, actor, incarnation = self.table, self.actor, self.incarnation
         take, control, observed = queue.popleft, runtime.control, runtime.observed or self.trace is not None
-        left, limit, blocks = self.host.slice, self.host.slice, self.host.blocks
+        blocks, context = host.blocks, self.context
+        left = limit = host.slice
         while left and self.open:
             try:
                 envelope = self.urgent.popleft() if self.urgent else take()
@@ -306,7 +292,7 @@ class Cell:
                 continue
             self.envelope = envelope
             message = envelope.message
-            own = self.context.copy()  # what the handler sets there ends with the message
+            own = context.copy()  # what the handler sets there ends with the message
             try:
                 if observed:
                     result = own.run(outcomes.observed_handler(self, envelope, table), actor, message)
@@ -316,7 +302,7 @@ class Cell:
                 failed(self, envelope, error, incarnation)
             else:
                 if type(result) is CoroutineType:
-                    self.host.drive(self, envelope, result, own)
+                    host.drive(self, envelope, result, own)
                 elif blocks and getattr(envelope, "settled", False):
                     outcomes.came_late(self, incarnation)
                 else:
@@ -334,7 +320,7 @@ class Cell:
             return ended
         if not self.active:
             self.envelope = None
-            if self.host.goes_on and self.pending is not None:
+            if self.pending is not None and host.goes_on:
                 pending, self.pending = self.pending, None
                 pending()  # a handler has raised: the hook for the end follows in the same turn
                 return ended
@@ -481,7 +467,7 @@ class Cell:
             self.incarnation = number - 1
         if self.runtime.observer is not None:
             self.runtime.observer.lived(self, Moment.BEGINS)
-        self._feed(Event.SETTLE)
+        self.settle_exit()
         self._feed(Event.BEGIN)
         order, self.stop_next = self.stop_next, None
         if order is not None:
@@ -539,7 +525,8 @@ class Cell:
         """The incarnation ends by an exception, that of the handler of `culprit` if there is one; the rest of the
         handlers under way are cut off.
         """
-        self._end_at_once(Event.CRASH, reason, culprit)
+        if self._feed(Event.CRASH, reason, None, culprit):
+            self._halt()
 
     def spare(self, envelope: Envelope) -> bool:
         """Keeps a message whose handler was cut off by the crash of another for the next incarnation, which handles it
@@ -559,7 +546,8 @@ class Cell:
         """
         if culprit is not None:
             self.culprit = culprit
-        self._end_at_once(Event.KILL, reason)
+        if self._kill(reason):
+            self._halt()
 
     def kill_ordered(self, reason: ExitReason) -> None:
         """A supervisor stops this child by a kill: its exit is that of the stop."""
@@ -575,21 +563,23 @@ class Cell:
         self.kill(Crashed(error), self.culprit or self.envelope)
         return True
 
-    def _end_at_once(self, event: Event, reason: ExitReason, culprit: Envelope | None = None) -> None:
-        """A loop and not a recursion: a chain of actors may be deeper than the interpreter's stack. What is below ends
-        first.
+    def _kill(self, reason: ExitReason) -> bool:
+        observer = self.runtime.observer
+        if observer is not None and self.phase not in ABSENT:
+            observer.lived(self, Moment.KILL_ORDERED, reason)
+        return self._feed(Event.KILL, reason)
+
+    def _halt(self) -> None:
+        """Ends what runs of the incarnation, after all below it. A loop and not a recursion: a chain of actors may be
+        deeper than the interpreter's stack.
         """
-        doomed: list[Cell] = []
-        below: list[tuple[Cell, Event, ExitReason]] = [(self, event, reason)]
+        doomed = [self]
+        below = [] if self.children is None else self.children.orphans()
         while below:
-            cell, event, reason = below.pop()
-            observer = cell.runtime.observer
-            if observer is not None and event is Event.KILL and cell.phase not in ABSENT:
-                observer.lived(cell, Moment.KILL_ORDERED, reason)
-            if cell._feed(event, reason, None, culprit if cell is self else None):
+            cell = below.pop()
+            if cell._kill(Killed(PARENT_ENDED)):
                 doomed.append(cell)
-                if cell.children is not None:
-                    below += [(child, Event.KILL, Killed(PARENT_ENDED)) for child in cell.children.orphans()]
+                below += [] if cell.children is None else cell.children.orphans()
         for cell in reversed(doomed):
             halted = partial(cell._feed_to, cell.incarnation, Event.HALTED)
             if cell.host.kill(cell, halted):
@@ -629,7 +619,7 @@ class Cell:
         """Constructor and hooks of the start. Returns what is left of them from the first that is a coroutine."""
         if self.runtime.observer is not None:
             self.runtime.observer.hook(self, "init")
-        self.actor = self.props.construct(self)
+        self.actor = self.props.kind.construct(self, self.props.args, self.props.kwargs)
         if self.carried is _NOTHING:
             return hooks.start(self)
         carried, self.carried = self.carried, _NOTHING
@@ -741,7 +731,7 @@ class Cell:
     @property
     def _goes_on(self) -> bool:
         """Whether the turn that runs now ends with what is pending."""
-        return self.host.goes_on and not self.active and self.runtime.on_turn_of(self)
+        return self.host.goes_on and not self.active and self.runtime.loop_host.stepping is self
 
     def _end_below(self, reason: ExitReason | None = None, *_: object) -> None:
         """In an orderly way after an orderly end, at once after any other (supervision rule 18)."""
@@ -818,7 +808,8 @@ class Cell:
 
     def _clear(self) -> None:
         """Gives up what belongs to the incarnation: what it has taken, the instance."""
-        self._disarm_grace()
+        if self.grace is not None:
+            self._disarm_grace()
         possessions, self.possessions = self.possessions, None
         if possessions is not None:
             possessions.release()
@@ -837,7 +828,8 @@ class Cell:
         spared, self.spared = self.spared, None
         for envelope in reversed(spared or ()):
             self.queue.appendleft(envelope)
-        self.take_back()
+        if self.stash is not None:
+            self.stash.give_back()
         self.stash = None
         self.host.retire(self)
 
@@ -845,7 +837,7 @@ class Cell:
         self._disarm_grace()
         self.grace = self.runtime.clock.call_at(self.runtime.now() + seconds, then)
 
-    def _disarm_grace(self) -> None:
+    def _disarm_grace(self, *_: object) -> None:
         if self.grace is not None:
             self.grace.cancel()
             self.grace = None
@@ -854,7 +846,8 @@ class Cell:
 
     def settle_exit(self) -> None:
         """Another incarnation may follow: the watchers of the last one are told now."""
-        self._feed(Event.SETTLE)
+        if self.phase is Phase.ENDED:
+            self._feed(Event.SETTLE)
 
     def close(self, reason: ExitReason) -> None:
         """The actor terminates."""
@@ -881,10 +874,10 @@ class Cell:
 
 _CARRIED_OUT: dict[Effect, Callable[..., None]] = {
     Effect.LAUNCH: Cell._launch,
-    Effect.OPEN: lambda cell, *_: cell.reopen(),
+    Effect.OPEN: Cell.reopen,
     Effect.SHUT: Cell._shut,
     Effect.REPORT_UP: Cell._report_up,
-    Effect.UNTIME: lambda cell, *_: cell._disarm_grace(),
+    Effect.UNTIME: Cell._disarm_grace,
     Effect.KEEP: Cell._keep_order,
     Effect.NOTE: Cell._note_order,
     Effect.TIME: Cell._time_order,
@@ -901,4 +894,4 @@ _CARRIED_OUT: dict[Effect, Callable[..., None]] = {
     Effect.SHUT_DOWN: Cell._shut_down,
 }
 _CARRY_OUT = tuple(_CARRIED_OUT.get(effect, Cell._launch) for effect in Effect)
-"""The method of each effect, by its number; `HALT` is carried out by `_end_at_once`."""
+"""The method of each effect, by its number; `HALT` is carried out by `_halt`."""

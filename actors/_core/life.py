@@ -259,6 +259,8 @@ TAKES_MESSAGES = frozenset({P.RUNNING})
 """The phases in which an actor takes messages."""
 A_SUPERVISOR_TAKES_MESSAGES = frozenset({P.STARTING, P.RUNNING, P.ORDERED})
 """The phases in which a supervisor takes messages, once it is constructed."""
+OPEN = (TAKES_MESSAGES, A_SUPERVISOR_TAKES_MESSAGES)
+"""The phases in which an actor, and a supervisor, takes messages."""
 ABSENT = frozenset({P.NEW, P.ENDED, P.DOWN, P.CLOSED})
 """The phases in which no incarnation is there."""
 CAN_CRASH = frozenset({P.STARTING, P.RECALLED, P.RUNNING})

@@ -174,13 +174,16 @@ def dead_letter(
     runtime = cell.runtime
     if runtime.observer is not None:
         runtime.observer.refused(cell, message, why, envelope)
-    sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
     if type(message) is Timed:
         if message.cancelled:
             return
         message = message.message
-    letter = DeadLetter(cell.path, runtime.now(), message, why, sender, error)
-    runtime.events.publish(letter, quiet=getattr(envelope, "quiet", False))
+    if runtime.events.sinks(DeadLetter):
+        sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
+        letter = DeadLetter(cell.path, runtime.now(), message, why, sender, error)
+        runtime.events.publish(letter, quiet=getattr(envelope, "quiet", False))
+    else:
+        runtime.events.count_dead_letter(why)
 
 
 def observed_handler(cell: Cell, envelope: Envelope, table: Dispatch) -> Handler:
@@ -209,7 +212,8 @@ def settle(cell: Cell, envelope: Envelope, result: object, error: BaseException 
 
 def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: int) -> None:
     """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program."""
-    hand_on(error)
+    if type(error) is KeyboardInterrupt:
+        hand_on(error)
     if getattr(envelope, "settled", False):
         came_late(cell, incarnation)
         return
@@ -231,7 +235,6 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
 
 def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
     """The incarnation ends by `error`, which the handler of this message has raised. On the host."""
-    cell.hold()
     if envelope is not None:
         if envelope is cell.culprit:
             return  # its fate is decided already: a task of its own has crashed the incarnation
@@ -242,6 +245,7 @@ def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
         if envelope.reply is not None:
             settle_failure(envelope.reply, error, cell.path)
     if cell.host.blocks:
+        cell.hold()  # until the loop thread decides
         cell.runtime.control_call(_crash_if_present, cell, cell.incarnation, envelope, error)
     else:
         cell.crash(Crashed(error), envelope)

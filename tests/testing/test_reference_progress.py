@@ -6,6 +6,7 @@ import pytest
 
 from actors._core import reports
 from supervisors import child, constant, dynamic_supervisor, linear, supervisor
+from supervisors._engine.budget import Budget
 from supervisors._engine.child import Child
 from supervisors._engine.engine import Engine
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
@@ -34,7 +35,7 @@ def test_a_budget_without_a_period_is_spent_in_a_row_only(monkeypatch: pytest.Mo
     """Guards the model of rule 8: what is handled between two crashes takes them back."""
     tree = supervisor("root", A, max_restarts=2)
     with monkeypatch.context() as patch:
-        assert accused(patch, Trial(tree, CRASHES), Engine, "_grants", lambda *_: True) in (10, 17)
+        assert accused(patch, Trial(tree, CRASHES), Budget, "grants", lambda *_: True) in (10, 17)
     with monkeypatch.context() as patch:
         assert accused(patch, Trial(tree, WORKED + CRASHES), Child, "down", lambda *_: None) in (10, 18, 26)
 
