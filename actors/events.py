@@ -223,12 +223,6 @@ class Subscription:
         self.to_actor = to_actor
         """Whether the sink sends the events to an actor as messages."""
 
-    def takes(self, kind: type[LifecycleEvent]) -> bool:
-        """Whether the sink gets events of this class."""
-        if kind is MessageHandled:
-            return MessageHandled in self.types
-        return issubclass(kind, self.types)
-
     def cancel(self) -> None:
         """No further event reaches the sink. May be called twice."""
         self._stream._remove(self)
@@ -301,7 +295,8 @@ class EventStream:
         self._changed()
 
     def _forget_takers(self, subscription: Subscription) -> None:
-        for kind in [kind for kind in self._takers if subscription.takes(kind)]:
+        types = subscription.types
+        for kind in [kind for kind in self._takers if issubclass(kind, types)]:
             del self._takers[kind]
 
     def sinks(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:

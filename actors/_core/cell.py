@@ -145,7 +145,7 @@ class Cell:
     seconds: float
     trace: deque[Handled] | None
 
-    __slots__ = ("__weakref__", *__annotations__)
+    __slots__ = ("__weakref__", *__annotations__)  # the fields above, and no others
 
     def __init__(
         self, runtime: Runtime, props: Props, path: str, parent: Cell | None, *, supervised: bool, placed: bool = False
@@ -467,7 +467,8 @@ class Cell:
             self.incarnation = number - 1
         if self.runtime.observer is not None:
             self.runtime.observer.lived(self, Moment.BEGINS)
-        self.settle_exit()
+        if self.phase is Phase.ENDED:
+            self._feed(Event.SETTLE)
         self._feed(Event.BEGIN)
         order, self.stop_next = self.stop_next, None
         if order is not None:

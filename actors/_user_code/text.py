@@ -111,11 +111,7 @@ def said(value: object, limit: int = LONGEST, fit: Callable[[str, int], str] = c
 
 def described(error: BaseException, limit: int = LONGEST) -> str:
     """An exception in a line: `ValueError: no luck`; its class alone where it says nothing."""
-    said_by, args = type(error).__str__, args_of(error)
-    if said_by is BaseException.__str__ and len(args) == 1 and type(args[0]) is str:
-        text = cut(args[0], limit)  # what nearly every exception says
-    else:
-        text = said(error, limit)
+    text = said(error, limit)
     return f"{type_name(error)}: {text}" if text else type_name(error)
 
 
