@@ -38,7 +38,7 @@ class Timer:
         if not self.active or cell.incarnation != self._incarnation or cell.closed:
             self.active = False
             return
-        cell.possess().keep_timer(self)
+        (cell.possessions or cell.possess()).keep_timer(self)
         self._handle = cell.runtime.clock.call_at(self._due, self._fire)
 
     def _fire(self) -> None:
