@@ -7,7 +7,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pykka._introspection import get_attr_directly
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
@@ -16,6 +16,10 @@ from actors._core.messages import Continue, Timed
 from actors._core.outcomes import dead_letter
 from actors._user_code.text import shown
 from actors.errors import HandlerDefinitionError
+from actors.reasons import Normal, Shutdown
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
 
 HandlerFunction = Callable[[Any, Any], object]
 M = TypeVar("M", bound=Callable[..., object])
@@ -176,7 +180,7 @@ def comes(actor: Any, timed: Timed) -> bool:
     """Whether the message of a timer must be handled. It has come then: cancelling its timer does not take it back."""
     cell = actor._cell
     if timed.cancelled:
-        cell.skipped()
+        cell.made_no_progress()
         return False
     if timed.incarnation != cell.incarnation:
         dead_letter(cell, timed.message, "stale_timer", cell.envelope)
@@ -199,7 +203,14 @@ def _continue(actor: Any, _: Continue) -> object:
 
 
 def _stop(actor: Any, _: _ActorStop) -> None:
-    actor._cell.stop_by_message()
+    leave_by_message(actor._cell)
+
+
+def leave_by_message(cell: Cell) -> None:
+    """A stop that waited in the queue like any message, as pykka's does."""
+    sender = cell.envelope.sender if cell.envelope is not None else None
+    cell.made_no_progress()
+    cell.leave(Normal() if sender is cell else Shutdown("stop() was called"))
 
 
 def _proxy_call(actor: Any, call: ProxyCall) -> object:

@@ -11,7 +11,7 @@ message.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum, auto
+from enum import Enum, IntEnum, auto
 
 
 class Phase(IntEnum):
@@ -259,21 +259,37 @@ TAKES_MESSAGES = frozenset({P.RUNNING})
 """The phases in which an actor takes messages."""
 A_SUPERVISOR_TAKES_MESSAGES = frozenset({P.STARTING, P.RUNNING, P.ORDERED})
 """The phases in which a supervisor takes messages, once it is constructed."""
+OPEN = (TAKES_MESSAGES, A_SUPERVISOR_TAKES_MESSAGES)
+"""The phases in which an actor, and a supervisor, takes messages."""
 ABSENT = frozenset({P.NEW, P.ENDED, P.DOWN, P.CLOSED})
 """The phases in which no incarnation is there."""
+CAN_CRASH = frozenset({P.STARTING, P.RECALLED, P.RUNNING})
+"""The phases in which a task or a link may crash the incarnation."""
+BEING_KILLED = frozenset({P.HALTING, P.ABORTING})
+"""The phases in which what runs of the incarnation is being ended."""
+ON_ITS_WAY_OUT = frozenset({P.LEAVING, P.HALTING, P.ABORTING, P.ENDING, P.FAILING, P.DECLINING})
+"""The phases between the decision that the incarnation ends and its end."""
 
-SHOWN: Mapping[Phase, str] = {
-    P.NEW: "down",
-    P.STARTING: "starting",
-    P.RECALLED: "starting",
-    P.RUNNING: "running",
-    P.ENDED: "down",
-    P.DOWN: "down",
-    P.CLOSED: "stopped",
+
+class State(Enum):
+    """The phase of a life, as it is shown."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    DOWN = "down"
+    """The incarnation is gone; whether there will be another one is the parent's decision."""
+    CLOSED = "stopped"
+
+
+_SHOWN: Mapping[Phase, State] = {
+    P.NEW: State.DOWN,
+    P.STARTING: State.STARTING,
+    P.RECALLED: State.STARTING,
+    P.RUNNING: State.RUNNING,
+    P.ENDED: State.DOWN,
+    P.DOWN: State.DOWN,
+    P.CLOSED: State.CLOSED,
 }
-"""The values of `Status.state` for these phases; every other one is `stopping`."""
-
-
-def shown(phase: Phase) -> str:
-    """The phase in the words of `Status.state`."""
-    return SHOWN.get(phase, "stopping")
+STATES = tuple(_SHOWN.get(phase, State.STOPPING) for phase in Phase)
+"""The state of each phase, by its number."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._core.current import begin_in, tells
 from actors._core.envelope import Envelope
-from actors._core.outcomes import refuse
+from actors._core.outcomes import crashes_by_another, refuse, settle
 from actors._hosts.coroutine_runner import CoroutineRunner
 from actors._hosts.host import HookDone, Hooks
 from actors._user_code.interrupts import hand_on
@@ -193,7 +193,7 @@ class LoopHost:
             )
         else:
             result, error = carrier.give_back()
-            cell.settle(envelope, result, error, cell.incarnation)
+            settle(cell, envelope, result, error, cell.incarnation)
 
     def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
         def ended(_: object, error: BaseException | None) -> None:
@@ -274,7 +274,7 @@ class LoopHost:
 
         def one_ended(carrier: CoroutineRunner) -> None:
             left.pop(carrier, None)
-            self._end_of(cell, carrier, spare=cell.crashes_by_another())
+            self._end_of(cell, carrier, spare=crashes_by_another(cell))
             if not left:
                 timer.cancel()
                 ended()

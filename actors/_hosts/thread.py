@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 from actors._core.clock import TimerHandle
 from actors._core.current import begin_in, tells
 from actors._core.envelope import Envelope
-from actors._core.outcomes import refuse
+from actors._core.outcomes import came_late, overran, refuse, settle
 from actors._core.task_guard import guard_tasks
 from actors._hosts.host import HookDone, Hooks
 from actors._name import NAME
 from actors._user_code.reporting import contain
 from actors.errors import ActorDeadError, RuntimeStopped
 from actors.events import Abandoned
-from actors.reasons import Killed
+from actors.reasons import Crashed, Killed
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -75,9 +75,9 @@ class ThreadHost:
         except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
             result, error = None, raised
         if getattr(envelope, "settled", False):
-            cell.came_late(incarnation)
+            came_late(cell, incarnation)
         else:
-            cell.settle(envelope, result, error, incarnation)
+            settle(cell, envelope, result, error, incarnation)
 
     def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
         error: BaseException | None = None
@@ -320,7 +320,8 @@ class Worker:
         if cell is None or turn != self.turns:
             return  # it is done, and the word of it crossed with the timer
         if cell.incarnation == self.incarnation and cell.envelope is not None and not self._over:
-            cell.kill_by(cell.envelope, cell.overran(cell.envelope), settled=True)
+            cell.envelope.settled = True  # how it ends no longer matters
+            cell.kill(Crashed(overran(cell, cell.envelope)), cell.envelope)
 
 
 async def _outcome(coroutine: Coroutine[Any, Any, object]) -> tuple[object, BaseException | None]:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Self
 import pykka
 
 from actors._core.future import Future
+from actors._core.outcomes import crash
 from actors._core.ref import ActorRef
 from actors.errors import StartTimeout
 from actors.reasons import Crashed, ExitReason, Killed
@@ -348,7 +349,7 @@ class Simulation:
                 f"crash({path!r}): there is no such actor (actors: {', '.join(sorted(self.runtime.cells)) or 'none'})"
             )
         if cell.open:
-            self.runtime.control_call(cell.crash, None, InjectedCrash(path, "by the test"))
+            self.runtime.control_call(crash, cell, None, InjectedCrash(path, "by the test"))
 
     # Time
 

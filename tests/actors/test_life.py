@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors import StartError
 from actors._core.cell import _CARRIED_OUT
-from actors._core.life import ABSENT, TABLES, LifeEffect, LifeEvent, Phase, shown, transition
+from actors._core.life import ABSENT, STATES, TABLES, LifeEffect, LifeEvent, Phase, State, transition
 from tests.actors.cast import Starter, forever, stage
 from tests.support import in_loop
 
@@ -134,7 +134,7 @@ def test_every_effect_is_carried_out_and_every_phase_is_shown() -> None:
     used = {effect for table in TABLES for row in table for found in row if found is not None for effect in found[1]}
     assert used == set(LifeEffect)
     assert set(_CARRIED_OUT) == set(LifeEffect) - {LifeEffect.HALT}
-    assert {shown(phase) for phase in Phase} == {"starting", "running", "stopping", "down", "stopped"}
+    assert set(STATES) == set(State)
 
 
 @in_loop

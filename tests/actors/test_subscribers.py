@@ -8,6 +8,7 @@ import pytest
 
 from actors import Actor, DeadLetter, Exited, LifecycleEvent, MailboxSpec, MessageHandled, Started, bounded, handles
 from actors._core.mailbox import OverflowPolicy
+from actors._core.outcomes import unhandled
 from actors.testing import simulation
 from supervisors import child, start, supervisor
 from tests.actors.cast import Player, seen_by, stage
@@ -119,7 +120,7 @@ async def test_an_event_that_was_stashed_stays_an_event() -> None:
                 self.put = getattr(self, "put", 0) + 1
                 self.stash()
             else:
-                self._cell.unhandled()
+                unhandled(self._cell)
 
     async with stage() as w:
         later = await w.runtime.spawn(Later, args=(DeadLetter,))
