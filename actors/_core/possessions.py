@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Possessions:
-    """What an incarnation has taken. Only one that takes something has this object. Timers are kept on the loop thread of
-    the runtime, the rest on the host of the actor. A thread that was left behind may ask while the loop ends the
-    incarnation, so each method notes first and looks then.
+    """What an incarnation has taken. Only one that takes something has this object. Timers are kept on the loop thread,
+    the rest on the host of the actor. A thread that was left behind may ask while the loop ends the incarnation, so
+    each method notes first and looks then.
     """
 
     __slots__ = ("_cell", "_groups", "_names", "_subscriptions", "timers")
