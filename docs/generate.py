@@ -645,9 +645,9 @@ def life_rows(of: str) -> Iterator[str]:
 
 def life_words(of: str) -> Iterator[str]:
     """What each phase, event or effect means."""
-    kind = {"phases": "Phase", "events": "Event", "effects": "Effect"}[of]
+    kind = {"phases": "Phase", "events": "LifeEvent", "effects": "LifeEffect"}[of]
     docs = attribute_docs("actors/_core/life.py")[kind]
-    yield from (f"| {kind.lower()} | meaning |", "|---|---|")
+    yield from (f"| {of.removesuffix('s')} | meaning |", "|---|---|")
     for member in getattr(life, kind):
         yield f"| `{member.name}` | {cell(docs[member.name])} |"
 
@@ -676,7 +676,7 @@ def life_picture() -> str:
     """The phases as boxes, with an arrow for each event that leads from one to another."""
     events: dict[tuple[str, str], list[str]] = {}
     for supervisor in (False, True):
-        for phase, event in itertools.product(life.Phase, life.Event):
+        for phase, event in itertools.product(life.Phase, life.LifeEvent):
             found = life.transition(phase, event, supervisor=supervisor)
             only_supervisors = life.Phase.ORDERED
             if found is None or found[0] is phase or (phase is only_supervisors and not supervisor):
