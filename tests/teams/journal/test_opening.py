@@ -22,7 +22,7 @@ import teams
 from teams._journal import sql_dialects
 from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import MemoryStore
-from teams._journal.open_store import open_store
+from teams._journal.open_store import Durability, open_store
 from teams._journal.rows import Unit, Written
 from teams._journal.sql import SqlStore
 from teams._journal.sql_tables import METADATA, REVISIONS, VERSION_TABLE
@@ -129,6 +129,26 @@ def test_processes_that_open_an_empty_store_at_once_all_succeed(kind: str, tmp_p
     else:
         with postgres() as url:
             race(url)
+
+
+# Durability
+
+
+@pytest.mark.parametrize(("durability", "level"), [("disk", 2), ("process", 1)])
+def test_durability_is_the_level_of_synchronous_in_sqlite(durability: Durability, level: int, tmp_path: Path) -> None:
+    store = open_store(empty_file(tmp_path / "runs.db"), durability=durability)
+    assert isinstance(store, SqlStore)
+    assert store._connected().exec_driver_sql("PRAGMA synchronous").scalar_one() == level
+    store.close()
+
+
+@pytest.mark.parametrize(("durability", "level"), [("disk", "on"), ("process", "off")])
+def test_durability_is_the_synchronous_commit_of_postgres(durability: Durability, level: str) -> None:
+    with postgres() as url:
+        store = open_store(url, durability=durability)
+        assert isinstance(store, SqlStore)
+        assert store._connected().exec_driver_sql("SHOW synchronous_commit").scalar_one() == level
+        store.close()
 
 
 # What is refused

@@ -27,6 +27,7 @@ from teams._journal.rows import (
     Entry,
     Fenced,
     InboxRow,
+    Known,
     ScheduleRow,
     Unit,
     Written,
@@ -120,7 +121,6 @@ class Agreement(RuleBasedStateMachine):
         self.sql = open_store(self.url, durability="process", clock=self.now)
         self.epochs: list[int] = []
         self.acknowledged: dict[tuple[str, int], Entry] = {}
-        self.last: Sequence[Unit] = ()
 
     def empty(self) -> str:
         """The address of an empty store."""
@@ -205,14 +205,20 @@ class Agreement(RuleBasedStateMachine):
             epoch = data.draw(st.sampled_from([owner or self.epochs[-1]] * 4 + self.epochs), "epoch")
             entries = self.new_entries(data, run, seq)
             inbox = tuple(data.draw(st.lists(messages, max_size=2), "inbox"))
-            taken = tuple(data.draw(st.lists(st.sampled_from(["m1", "m2", "m3", "m4", "m5"]), max_size=2), "taken"))
+            there = st.sampled_from(["none", *self.memory.tables.inbox])
+            taken = tuple(data.draw(st.lists(there, max_size=2), "taken"))
             start = data.draw(st.none() | st.none() | starts, "start")
             update = data.draw(updates, "update")
             start = None if start is None else replace(start, id=run)
             units.append(Unit(run, epoch, start=start, entries=entries, update=update, inbox=inbox, taken=taken))
             heads[run] = (seq + len(entries), owner)
-        self.commit(units)
-        self.last = units
+        results = self.commit(units)
+        if data.draw(st.booleans(), "its outcome was unknown"):
+            before = self.content()
+            again = [unit for unit, result in zip(units, results, strict=True) if isinstance(result, Written)]
+            for unit, result in zip(again, self.both("commit", again), strict=True):
+                assert isinstance(result, Written if unit.start is None else Known)
+            assert self.content() == before
 
     @rule(sent=st.lists(messages, min_size=1, max_size=3))
     def send(self, sent: list[InboxRow]) -> None:
@@ -254,7 +260,6 @@ class Agreement(RuleBasedStateMachine):
         self.both("purge", data.draw(TIMES), limit)
         there = {run.id for run in self.memory.runs()}
         self.acknowledged = {place: entry for place, entry in self.acknowledged.items() if place[0] in there}
-        self.last = ()
 
     @rule()
     def reopen(self) -> None:
