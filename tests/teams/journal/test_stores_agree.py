@@ -15,7 +15,14 @@ from typing import Any, ClassVar
 import psycopg
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from teams._journal.memory import MemoryStore
 from teams._journal.open_store import open_store
@@ -175,6 +182,15 @@ class Agreement(RuleBasedStateMachine):
             for seq in range(max(first, 1), max(first, 1) + count)
         )  # fmt: skip
 
+    @initialize(bodies=st.lists(BODIES, min_size=3, max_size=3), retain=st.lists(TIMES, min_size=3, max_size=3))
+    def begin(self, bodies: list[bytes], retain: list[int]) -> None:
+        """An engine with three runs, so that most courses have something to change."""
+        self.register(LEASE * 3)
+        runs = zip(RUNS, bodies, retain, strict=False)
+        self.commit([Unit(id, start=row(id, result=body, retain_until=end)) for id, body, end in runs])
+        self.commit([Unit("a", inbox=(InboxRow("m1", "a", "signal", "name", b"1", "by", 1),))])
+        assert len(self.both("claim", self.epochs[-1], 3)) == 3
+
     @rule(lease=st.sampled_from([LEASE, LEASE * 3]))
     def register(self, lease: float) -> None:
         """One more engine."""
@@ -238,7 +254,7 @@ class Agreement(RuleBasedStateMachine):
     )
     def claim(self, data: st.DataObject, limit: int, workflows: list[str] | None) -> None:
         """An engine looks for work."""
-        epoch = data.draw(st.sampled_from(self.epochs), "epoch")
+        epoch = data.draw(st.sampled_from([self.epochs[-1]] * 3 + self.epochs), "epoch")
         for run in self.both("claim", epoch, limit, workflows):
             assert (run.owner, run.epoch) == (epoch, epoch)
 
