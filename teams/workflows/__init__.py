@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from teams.workflows._graph.node import Node, RoleStep
     from teams.workflows._graph.picture import picture
     from teams.workflows._graph.workflow import Workflow
+    from teams.workflows._run.code import CodeWorkflow, WorkflowContext, coded
+    from teams.workflows._run.routing import Routing, Rule, routing, rule
     from teams.workflows.errors import (
         AgentMissing,
         AlreadyAnswered,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         MissingValue,
         NeedsEngine,
         NoOpenQuestion,
+        NoRoute,
         NoSuchRun,
         NoSuchWorkflow,
         NotAnOption,
@@ -77,6 +80,7 @@ __all__ = [
     "BadInput",
     "Blocked",
     "CircularDependency",
+    "CodeWorkflow",
     "Diverged",
     "Edge",
     "EngineRef",
@@ -91,6 +95,7 @@ __all__ = [
     "MissingValue",
     "NeedsEngine",
     "NoOpenQuestion",
+    "NoRoute",
     "NoSuchRun",
     "NoSuchWorkflow",
     "Node",
@@ -103,6 +108,8 @@ __all__ = [
     "PayloadTooLarge",
     "Recorded",
     "RoleStep",
+    "Routing",
+    "Rule",
     "RunBlocked",
     "RunFailure",
     "RunLost",
@@ -121,15 +128,19 @@ __all__ = [
     "Uncertain",
     "UnknownDependency",
     "Workflow",
+    "WorkflowContext",
     "WorkflowError",
     "WorkflowRun",
     "ask",
+    "coded",
     "do",
     "engine",
     "in_team",
     "load_workflow",
     "nested",
     "picture",
+    "routing",
+    "rule",
     "sleep",
     "wait",
     "workflow",
@@ -148,6 +159,8 @@ if not TYPE_CHECKING:
             "teams.workflows._graph.node": ["Node", "RoleStep"],
             "teams.workflows._graph.picture": ["picture"],
             "teams.workflows._graph.workflow": ["Workflow"],
+            "teams.workflows._run.code": ["CodeWorkflow", "WorkflowContext", "coded"],
+            "teams.workflows._run.routing": ["Routing", "Rule", "routing", "rule"],
             "teams._journal.errors": [
                 "JournalError",
                 "NotReadable",
@@ -178,6 +191,7 @@ if not TYPE_CHECKING:
                 "NotAnOption",
                 "NotComparable",
                 "NotEnded",
+                "NoRoute",
                 "NotUndone",
                 "RunFailure",
                 "RunTimeout",

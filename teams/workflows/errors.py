@@ -12,6 +12,7 @@ bases stand in brackets::
       FanOutTooLarge (ValueError)
       NeedsEngine
       SignalLate (TimeoutError)
+      NoRoute (LookupError)
       TakenOver
       NoSuchRun (LookupError)
       NoSuchWorkflow (LookupError)
@@ -232,6 +233,16 @@ class Diverged(Blocked):
             f"{self.run}: step {self.step} was {self.was} and is {self.now} now. Nothing was done; resume the run with "
             "accept_changes, or move it to another version"
         )
+
+
+class NoRoute(WorkflowError, LookupError):
+    """No rule of a routing fits the work."""
+
+    routing: str
+    work: object
+
+    def describe(self) -> str:
+        return f"no rule of {self.routing!r} fits {shown(self.work)}: add a rule with the condition 'default'"
 
 
 class TakenOver(WorkflowError):

@@ -31,6 +31,7 @@ from actors.spi import (
     Future,
     Reply,
     RestartLimitExceeded,
+    Timer,
     answer,
     handles,
     settle_failure,
@@ -39,35 +40,33 @@ from actors.spi import (
     when_gone,
     when_terminated,
 )
-from supervisors.spi import NotFound, SupervisionError, SupervisorRef
+from supervisors.spi import NotFound, SpecError, SupervisionError, SupervisorRef
 from teams._dispatch.ask import ask_again, asked
 from teams._journal import rows
 from teams._journal.codec import decode, encode
 from teams._journal.errors import JournalError, StoreAway
 from teams._journal.lease import Lease
-from teams._journal.rows import ENDED, Definition, Entry, InboxRow, Result, RunRow, Unit, Written
+from teams._journal.rows import ENDED, RUNNABLE, Definition, Entry, InboxRow, Result, RunRow, Unit, Written
 from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
-from teams.errors import TeamError
+from teams.errors import RunCancelled, TeamError
 from teams.workflows._engine.journal import Query, StoreOpened, Write
 from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
 from teams.workflows._engine.settings import EngineSettings
-from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
+from teams.workflows._run.values import read, write
 from teams.workflows.errors import (
     AgentMissing,
     AlreadyAnswered,
     AlreadyEnded,
-    Blocked,
     KeyTaken,
     NoOpenQuestion,
     NoSuchRun,
     NoSuchWorkflow,
     NotAnOption,
     NotEnded,
-    TakenOver,
 )
 from teams.workflows.events import EngineTookOver, LeaseLost, RunBlocked, RunLost, RunParked, RunTakenUp
 
@@ -95,7 +94,17 @@ class _Renew(NamedTuple):
     """Lengthen the lease."""
 
 
+class _Waits(NamedTuple):
+    run: str
+    keeper: DurableKeeper
+
+
 class _MaybePark(NamedTuple):
+    run: str
+    keeper: DurableKeeper
+
+
+class _Leave(NamedTuple):
     run: str
     keeper: DurableKeeper
 
@@ -141,6 +150,10 @@ class Desk(Actor):
         self._kept = self.kept(_Kept)
         self._looking = False
         self._again = False
+        self._starting = 0
+        """Runs that are being started here and are not awake yet."""
+        self._wake: Timer | None = None
+        self._timers: list[Timer] = []
 
     @property
     def home(self) -> str:
@@ -154,12 +167,24 @@ class Desk(Actor):
             when_gone(self, partial(kept.refuse, self.path))
         if kept.lease is None:
             await self._register()
-        self.tell_every(POLL, _Poll())
-        self.tell_every(LOOK, _Look())
-        self.tell_every(LEASE / 6, _Renew())
+        else:
+            await self._give_up_lost(kept.lease.epoch)
+        self._timers = [
+            self.tell_every(POLL, _Poll()),
+            self.tell_every(LOOK, _Look()),
+            self.tell_every(LEASE / 6, _Renew()),
+        ]
         self.ref.tell(_Look())
 
+    async def _give_up_lost(self, epoch: int) -> None:
+        """Runs that the last incarnation was about to begin are not known here: any engine may take them up."""
+        for row in await self._query("runs", states=tuple(RUNNABLE), limit=100_000):
+            if row.owner == epoch and row.id not in self._kept.live:
+                await self._write(Unit(row.id, epoch=epoch, update={"owner": None}))
+
     async def on_stop(self) -> None:  # type: ignore[override]
+        for timer in self._timers:
+            timer.cancel()
         lease = self._kept.lease
         if lease is not None:
             with contextlib.suppress(StoreAway):  # the lease ends by itself
@@ -256,7 +281,7 @@ class Desk(Actor):
         if self.runtime.find(f"{self.home}/runs") is None:
             self.tell_after(POLL, _Look())
             return
-        room = self._settings.max_concurrent_workflows - len(kept.live)
+        room = self._room()
         if room > 0:
             claimed = await self._query("claim", lease.epoch, room, tuple(self._settings.workflows))
             for row in claimed:
@@ -268,25 +293,31 @@ class Desk(Actor):
                 self._deliver(live, message)
         for run in [run for run in kept.waiters if run not in kept.live]:
             await self._tell_end(run)
-        wake = await self._query("next_wake")
+        wake = await self._query("next_wake") if self._room() > 0 else None
+        if self._wake is not None:
+            self._wake.cancel()
         if wake is not None:
-            self.tell_after(min(LOOK, max(0.0, (wake - self._now()) / 1e6)), _Look())
+            self._wake = self.tell_after(min(LOOK, max(0.0, (wake - self._now()) / 1e6)), _Look())
+
+    def _room(self) -> int:
+        """How many more runs may be awake here."""
+        return self._settings.max_concurrent_workflows - len(self._kept.live) - self._starting
 
     async def _take_up(self, row: RunRow) -> None:
         """Starts the actor of a run that this process owns."""
         entries: list[Entry] = await self._query("entries", row.id)
         messages: list[InboxRow] = await self._query("inbox", row.id)
         try:
-            pattern = await self._pattern(row)
-        except Blocked as error:
-            await self._block(row, error)
+            live = self._awake(row, entries, await self._pattern(row))
+        except (TeamError, JournalError, SpecError) as error:  # another version of the code may know what to do
+            await self._block(row, entries, messages, error)
             return
-        live = self._awake(row, entries, pattern)
         for message in messages:
             self._deliver(live, message)
         keeper = live.keeper
         resumed = any(each.kind in ("resume", "cancel") for each in messages)
         if row.state in ("paused", "blocked") and not resumed:
+            del self._kept.live[row.id]
             keeper.set_aside()
             keeper.update(owner=None)
             await keeper.written()
@@ -311,8 +342,8 @@ class Desk(Actor):
             raise AgentMissing(row.id, f"version {row.version[:12]} of workflow {row.workflow!r}")
         return self._settings.restored(row.id, stored)
 
-    def _awake(self, row: RunRow, entries: list[Entry], pattern: Pattern) -> Live:
-        runtime, own = self.runtime, self.ref
+    def _keeper(self, row: RunRow, entries: list[Entry]) -> DurableKeeper:
+        own = self.ref
         journal = self.sibling("journal")
         keeper: DurableKeeper
 
@@ -322,18 +353,20 @@ class Desk(Actor):
 
         def waits() -> None:
             if own.is_alive():
-                own.tell(_MaybePark(row.id, keeper))
+                own.tell(_Waits(row.id, keeper))
 
         def write(unit: Unit, done: Callable[[Result], object], failed: Callable[[BaseException], object]) -> None:
             ask_again(journal, Write(unit), done, failed)
 
+        settings = self._settings
         keeper = DurableKeeper(
-            row, entries, self._now, write, lost, waits, self._settings.workflows, self._settings.patterns,
-            self._settings.retain,
-        )  # fmt: skip
-        value = decode(row.input)
-        if isinstance(pattern, Workflow):
-            value = read_input(pattern, value)
+            row, entries, self._now, write, lost, waits, settings.workflows, settings.patterns, settings.retain
+        )
+        return keeper
+
+    def _awake(self, row: RunRow, entries: list[Entry], pattern: Pattern) -> Live:
+        runtime, keeper = self.runtime, self._keeper(row, entries)
+        value = read_input(pattern, read(row.input))
         record = RunState(row.id, pattern, value, Future(runtime.park), runtime.park, keeper=keeper)
         keeper.restore(record, runtime.now())
         live = Live(record, keeper)
@@ -347,8 +380,10 @@ class Desk(Actor):
         own = self.ref
         try:
             ref: ActorRef[Any] = await found.start_child({"home": self.home, "live": live})
-        except (SupervisionError, ActorDeadError):
-            self._kept.live.pop(run, None)  # the supervisor of the runs is being started again: it is claimed later
+        except (SupervisionError, ActorDeadError):  # the supervisor of the runs is being started again
+            self._kept.live.pop(run, None)
+            live.keeper.update(state="created", owner=None)
+            self.tell_after(PAUSE, _Look())
             return
         self._kept.refs[run] = ref
         when_terminated(ref, lambda reason: own.tell(_Gone(run, live.keeper, reason)) if own.is_alive() else None)
@@ -377,6 +412,13 @@ class Desk(Actor):
             self.runtime.events.publish(RunLost(self.path, at, message.run, message.error))
             await self._drop(message.run)
 
+    @handles
+    async def leave_run(self, message: _Leave) -> None:
+        """A run is paused."""
+        live = self._kept.live.get(message.run)
+        if live is not None and live.keeper is message.keeper:
+            await self._drop(message.run)
+
     async def _drop(self, run: str) -> None:
         """The actor of a run ends; the row of the run says what becomes of it."""
         self._kept.live.pop(run, None)
@@ -388,14 +430,18 @@ class Desk(Actor):
                 return  # it has ended by itself
 
     @handles
+    def waits(self, message: _Waits) -> None:
+        """A run waits for something that may take long. What it waits for may come soon."""
+        self.tell_after(PARK, _MaybePark(message.run, message.keeper))
+
+    @handles
     async def maybe_park(self, message: _MaybePark) -> None:
-        """A run waits for something that may take long: it is parked when nothing else of it is under way."""
+        """A run has waited for a while: it is parked when nothing else of it is under way."""
         live = self._kept.live.get(message.run)
         if live is None or live.keeper is not message.keeper:
             return
-        await sleep(PARK)
         waiting = live.waiting(self._now(), PARK)
-        if waiting is None or self._kept.live.get(message.run) is not live:
+        if waiting is None:
             return
         keeper = live.keeper
         keeper.set_aside()
@@ -410,12 +456,26 @@ class Desk(Actor):
         self.runtime.events.publish(RunParked(self.path, self.runtime.now(), message.run, for_what, at))
         self.ref.tell(_Look())
 
-    async def _block(self, row: RunRow, error: Blocked) -> None:
-        self.runtime.events.publish(RunBlocked(self.path, self.runtime.now(), row.id, error))
-        messages: list[InboxRow] = await self._query("inbox", row.id)
-        taken = tuple(each.id for each in messages if each.kind == "resume")
-        update: dict[str, Any] = {"state": "blocked", "waiting_for": str(error), "owner": None}
-        await self._write(Unit(row.id, epoch=row.epoch, update=update, taken=taken))
+    async def _block(
+        self, row: RunRow, entries: list[Entry], messages: list[InboxRow], error: TeamError | JournalError | SpecError
+    ) -> None:
+        """A run cannot be played by this engine. It can be cancelled, and what is said to it is kept."""
+        keeper = self._keeper(row, entries)
+        cancel = next((each for each in messages if each.kind == "cancel"), None)
+        for message in messages:
+            if message.kind in ("signal", "answer"):
+                keeper.arrived(message)
+            else:
+                keeper.took(message)
+        if cancel is not None:
+            why = (decode(cancel.body) if cancel.body else None) or "it was cancelled"
+            keeper.ended("cancelled", None, failure(RunCancelled(row.id, why, {})))
+        else:
+            keeper.set_aside()
+            keeper.update(state="blocked", waiting_for=str(error), owner=None)
+            self.runtime.events.publish(RunBlocked(self.path, self.runtime.now(), row.id, error))
+        await keeper.written()
+        await self._tell_end(row.id)
 
     # What is said to runs
 
@@ -437,7 +497,7 @@ class Desk(Actor):
             case "pause":
                 keeper.took(message)
                 keeper.update(state="paused", waiting_for="resume", owner=None)
-                keeper.publish(lambda: self.ref.tell(_Lost(record.id, keeper, TakenOver(record.id))))
+                keeper.publish(lambda: self.ref.tell(_Leave(record.id, keeper)))
             case "resume":
                 keeper.took(message)
                 if message.name == "accept_changes":
@@ -453,8 +513,7 @@ class Desk(Actor):
         pattern = settings.workflows.get(message.workflow)
         if pattern is None:
             raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
-        if isinstance(pattern, Workflow):
-            read_input(pattern, message.value)
+        read_input(pattern, message.value)
         timeout = settings.timeout(pattern, message.timeout)
         row = RunRow(
             id=settings.new_id(self._now(), self.runtime.random),
@@ -466,7 +525,7 @@ class Desk(Actor):
             state="created",
             waiting_for="a slot",
             priority=message.priority,
-            input=encode(message.value),
+            input=write(message.value),
             result=None,
             error=None,
             attributes=None if message.attributes is None else encode(dict(message.attributes)),
@@ -484,12 +543,16 @@ class Desk(Actor):
             trace=None,
         )
         lease, kept = self._kept.lease, self._kept
-        here = lease is not None and len(kept.live) < settings.max_concurrent_workflows
+        here = lease is not None and self._room() > 0
         if here:
             assert lease is not None
             row = settings.owned(row, lease.epoch, now)
         definition = settings.definition(message.workflow, now)
-        result = await self._write(Unit(row.id, definition=definition, start=row))
+        self._starting += here
+        try:
+            result = await self._write(Unit(row.id, definition=definition, start=row))
+        finally:
+            self._starting -= here
         if isinstance(result, rows.KeyTaken):
             raise KeyTaken(message.workflow, message.key or "", result.run.id)
         if isinstance(result, rows.Known) and result.run.id != row.id:

@@ -27,6 +27,7 @@ from supervisors.spi import (
     child,
     dynamic_supervisor,
     exponential,
+    nearest,
     supervisor,
 )
 from teams._checks.fields import count_faults, seconds_faults
@@ -35,7 +36,8 @@ from teams._journal.open_store import open_store
 from teams._journal.store import Store
 from teams._members.member import Member
 from teams._members.role import Role
-from teams._runs.pattern import Pattern, pattern_faults
+from teams._members.target import Can
+from teams._runs.pattern import Pattern, pattern_faults, work_targets
 from teams._team import Team, team
 from teams.workflows._engine.desk import Desk
 from teams.workflows._engine.journal import Journal, StoreActor
@@ -43,6 +45,8 @@ from teams.workflows._engine.ref import EngineRef
 from teams.workflows._engine.settings import RETAIN, EngineSettings
 from teams.workflows._graph.check import unknown_names
 from teams.workflows._graph.workflow import Workflow
+from teams.workflows._run.code import CodeWorkflow
+from teams.workflows._run.routing import Routing
 from teams.workflows._run.run import DurableRun
 
 AGENTS = "agents"
@@ -52,6 +56,7 @@ OWN = ("store", "journal", AGENTS, "desk", "runs")
 RUN_RESTARTS, RUN_PERIOD = 100, 60.0
 """How often the actor of a run may crash within so many seconds before the run fails. What is done is kept."""
 
+FLOWS = Workflow | CodeWorkflow | Routing
 Durability = Literal["disk", "process"]
 
 
@@ -71,7 +76,7 @@ class EngineOptions(CommonOptions, total=False):
 
 def engine(
     id: str,
-    *parts: Workflow | Member | Role | SupervisorSpec,
+    *parts: Workflow | CodeWorkflow | Routing | Member | Role | SupervisorSpec,
     patterns: Mapping[str, Pattern] | None = None,
     store: str | Callable[[], Store] = "sqlite:///runs.db",
     durability: Durability = "disk",
@@ -88,8 +93,9 @@ def engine(
 
     Args:
         id: One step of its path; of the root, the whole path.
-        parts: Workflows, made by `workflow()`; members and roles, which form the team `agents` that does the work of
-            steps; teams, made by `team()`, for steps with `team`; and other supervisors, which run beside them.
+        parts: Workflows, made by `workflow()`, `coded()` or `routing()`; members and roles, which form the team
+            `agents` that does the work of steps; teams, made by `team()`, for steps with `team`; and other supervisors,
+            which run beside them.
         patterns: Patterns of `teams.patterns` by name. A run of one is started like a run of a workflow, and a step of
             a team may name it. Default: None.
         store: Where runs are kept: "sqlite:///path", "postgresql://user@host/database", or "memory:", which forgets
@@ -116,13 +122,13 @@ def engine(
         retry_start: Whether a first start that fails is tried again with the backoff of a restart. Default: False.
     """
     given: tuple[object, ...] = parts
-    flows = [each for each in parts if isinstance(each, Workflow)]
+    flows = [each for each in parts if isinstance(each, FLOWS)]
     people = [each for each in parts if isinstance(each, Member | Role)]
     trees = [each for each in parts if isinstance(each, SupervisorSpec)]
     faults = [
         SpecFault(id, f"must have workflows, members, roles, teams and supervisors, got {each!r}")
         for each in given
-        if not isinstance(each, Workflow | Member | Role | SupervisorSpec)
+        if not isinstance(each, FLOWS | Member | Role | SupervisorSpec)
     ]
     named: dict[str, Pattern] = dict(patterns or {})
     for name, each in named.items():
@@ -176,7 +182,7 @@ def _agents(people: list[Member | Role], faults: list[SpecFault]) -> SupervisorS
 
 def _name_faults(
     id: str,
-    flows: list[Workflow],
+    flows: Iterable[Workflow | CodeWorkflow | Routing],
     people: list[Member | Role],
     trees: list[SupervisorSpec],
     workflows: Mapping[str, Pattern],
@@ -185,6 +191,12 @@ def _name_faults(
     skills = {name for each in people for name in each.capabilities}
     teams = {each.id: _team_names(each) for each in trees if each.supervisor_class is Team}
     for flow in flows:
+        if not isinstance(flow, Workflow):
+            known: set[str | Can] = {*members, *(Can(each) for each in skills)}
+            for target in dict.fromkeys(work_targets(flow)):
+                if target not in known:
+                    yield SpecFault(f"{id}/{flow.name}", f"no member or role {target}; {nearest(str(target), members)}")
+            continue
         for fault in unknown_names(flow, members=members, capabilities=skills, teams=teams, workflows=set(workflows)):
             yield SpecFault(f"{id}/{fault.path}", fault.message)
 

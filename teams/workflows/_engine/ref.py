@@ -13,6 +13,7 @@ from teams._journal.codec import decode, encode, unrecorded
 from teams._journal.rows import ENDED, Entry, InboxRow, LifeState, RunRow
 from teams.errors import RunCancelled
 from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
+from teams.workflows._run.values import read
 from teams.workflows.errors import RunFailure
 
 T = TypeVar("T")
@@ -229,7 +230,7 @@ def _result_of(row: RunRow) -> Any:
     """The result of a run that has ended. Raises RunFailure, RunCancelled."""
     if row.state != "done":
         raise failure_of(row)
-    return None if row.result is None else decode(row.result)
+    return read(row.result)
 
 
 def failure_of(row: RunRow) -> Exception:
@@ -287,6 +288,6 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
         row.created_at / 1e6,
         None if row.started_at is None else row.started_at / 1e6,
         None if row.ended_at is None else row.ended_at / 1e6,
-        None if row.result is None else decode(row.result),
+        read(row.result),
         None if row.error is None else str(decode(row.error)["text"]),
     )

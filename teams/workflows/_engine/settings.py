@@ -14,6 +14,8 @@ from teams._journal.rows import Definition, RunRow
 from teams._runs.pattern import Pattern
 from teams.workflows._graph.file import workflow_from
 from teams.workflows._graph.workflow import Workflow, location
+from teams.workflows._run.code import CodeWorkflow
+from teams.workflows._run.routing import Routing
 from teams.workflows.errors import Diverged
 
 DAY = 86_400.0
@@ -38,18 +40,22 @@ class EngineSettings:
 
     def version(self, name: str) -> str:
         """The version of a workflow, by which its runs are pinned."""
+        return hashlib.sha256(self._body(name)).hexdigest()
+
+    def _body(self, name: str) -> bytes:
         pattern = self.workflows[name]
-        return pattern.version if isinstance(pattern, Workflow) else hashlib.sha256(_text(pattern).encode()).hexdigest()
+        text = pattern.body if isinstance(pattern, Workflow | CodeWorkflow) else _text(pattern)
+        return text.encode("utf-8", "surrogatepass")
 
     def definition(self, name: str, now: int) -> Definition:
         """The workflow as it is stored with its runs."""
-        pattern = self.workflows[name]
-        body = pattern.body if isinstance(pattern, Workflow) else _text(pattern)
-        return Definition(name, self.version(name), body.encode("utf-8", "surrogatepass"), now)
+        return Definition(name, self.version(name), self._body(name), now)
 
     def restored(self, run: str, stored: Definition) -> Pattern:
         """The workflow of a run that began with another version. Raises Diverged where only its code says it."""
         pattern = self.workflows[stored.workflow]
+        if isinstance(pattern, CodeWorkflow):
+            return pattern  # its steps are compared one by one, as it comes to them
         if not isinstance(pattern, Workflow):
             raise Diverged(run, stored.workflow, f"version {stored.version[:12]}", self.version(stored.workflow)[:12])
         return workflow_from(json.loads(stored.body))
@@ -58,7 +64,7 @@ class EngineSettings:
         """Seconds for a run."""
         if given is not None:
             return given
-        own = pattern.timeout if isinstance(pattern, Workflow) else None
+        own = pattern.timeout if isinstance(pattern, Workflow | CodeWorkflow | Routing) else None
         return self.default_timeout if own is None else own
 
     def total(self, pattern: Pattern) -> int | None:

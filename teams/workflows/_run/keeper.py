@@ -11,21 +11,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from pydantic import TypeAdapter
-
 from actors.spi import ActorRef, current_clock
-from teams._dispatch.gather import Failed, Gathered
-from teams._journal.codec import decode, encode, recorded, settled, unrecorded
+from teams._dispatch.gather import Gathered
+from teams._journal.codec import decode, encode, recorded, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
 from teams._journal.rows import Entry, InboxRow, Kind, Result, RunRow, Unit, Written
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
 from teams.errors import StepFailed, StepTimeout
-from teams.workflows.errors import TakenOver
+from teams.workflows._run.values import read, write, written
+from teams.workflows.errors import Diverged, TakenOver
 
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
@@ -95,6 +93,10 @@ class DurableKeeper:
         self._stored: dict[str, Entry] = {}
         self._began: dict[str, Entry] = {}
         self._kept: dict[str, Entry] = {}
+        self._declared: dict[str, str] = {}
+        """What steps were when they began."""
+        self._places: dict[str, Entry] = {}
+        """Places of code to which the run came."""
         self.waiting: dict[str, Waiting] = {}
         """The steps that wait, by their keys."""
         self._inbox: list[InboxRow] = []
@@ -120,7 +122,10 @@ class DurableKeeper:
         match entry.kind:
             case "began" | "asked":
                 self._began[key] = entry
-            case "done" | "failed" | "slept" | "signalled" | "answered" | "expired":
+                said = None if entry.body is None else decode(entry.body)
+                if isinstance(said, str):
+                    self._declared[key] = said
+            case "done" | "failed" | "skipped" | "routed" | "slept" | "signalled" | "answered" | "expired":
                 self._began.pop(key, None)
                 self._stored[key] = entry
                 if entry.kind in ("signalled", "answered") and entry.body is not None:
@@ -132,8 +137,11 @@ class DurableKeeper:
             case "retried":
                 first = int(decode(entry.body)) if entry.body is not None else 0
                 again = [k for k, each in self._stored.items() if each.kind == "failed" or 0 < first <= each.seq]
+                undone = [k for k in self._stored if k.endswith("/undo")]
+                again += [*undone, *(k.removesuffix("/undo") for k in undone)]
+                self.undos = [each for each in self.undos if f"{each.step}/undo" not in undone]
                 for each in again:
-                    del self._stored[each]
+                    self._stored.pop(each, None)
                 self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
 
     def _read_kept(self, key: str, entry: Entry) -> None:
@@ -143,8 +151,10 @@ class DurableKeeper:
             self._inbox.append(row)
             self._journalled.add(row.id)
             del self._kept[key]
+        elif "place" in said:
+            self._places[key] = self._kept.pop(key)
         elif "undo" in said:
-            self.undos.append(Undo(said["step"], said["undo"], said["value"]))
+            self.undos.append(Undo(said["step"], said["undo"], read(entry.body)["value"]))
             del self._kept[key]
 
     def restore(self, record: RunState, now: float) -> None:
@@ -153,14 +163,40 @@ class DurableKeeper:
             record.under_way[key] = now - (self._now() - entry.at) / 1e6
             self.cut_off.add(key)
         for key, entry in self._kept.items():
-            record.kept[key] = self._unkept(key, entry, now)
+            record.kept[key] = self._unkept(entry, now)
         record.done = sum(each.kind == "done" for each in self._stored.values())
 
     # What the run says
 
     async def begin(self, step: str, target: str) -> None:
-        self._add("began", step, body=encode(target))
+        self._add("began", step, body=encode(self._declared.get(step, target)))
         await self.written()
+
+    def declare(self, step: str, said: str) -> None:
+        """What a step of code is, before it begins. Raises Diverged if it was something else."""
+        was = self._declared.get(step)
+        if was is not None and was != said and not self.accepts:
+            raise Diverged(self.row.id, step, was, said)
+        self._declared[step] = said
+
+    def first(self, key: str) -> float:
+        """The wall clock, in seconds since the epoch, when the run came to this place first."""
+        entry = self._places.get(key)
+        if entry is None:
+            return self._place(key).at / 1e6
+        return entry.at / 1e6
+
+    def first_with(self, key: str) -> bool:
+        """Whether the run had not got further when the code came that asks this, the first time that it asked."""
+        entry = self._places.get(key)
+        if entry is None:
+            entry = self._place(key, not (self._stored or self._began))
+        return bool(decode(entry.body or b"true")["place"])
+
+    def _place(self, key: str, value: object = True) -> Entry:
+        self._add("kept", key, body=encode({"place": value}))
+        entry = self._places[key] = self._entries[-1]
+        return entry
 
     def end(self, step: str, outcome: Outcome, seconds: float, returns: Any = None) -> Outcome:
         self.cut_off.discard(step)
@@ -169,7 +205,7 @@ class DurableKeeper:
         error = outcome.error
         if error is None:
             try:
-                body, value = settled(outcome.value, adapter(returns))
+                body, value = written(outcome.value, returns)
             except (NotStorable, PayloadTooLarge) as refused:
                 error = StepFailed(self.row.id, step, refused)
             else:
@@ -190,7 +226,7 @@ class DurableKeeper:
         if entry.kind == "failed":
             assert entry.body is not None
             return self._failure(step, entry.body)
-        return Outcome(None if entry.body is None else decode(entry.body, adapter(returns)))
+        return Outcome(read(entry.body, returns))
 
     def _failure(self, step: str, body: bytes) -> Outcome:
         said = decode(body)
@@ -198,8 +234,7 @@ class DurableKeeper:
 
     def keep(self, key: str, value: object) -> None:
         if isinstance(value, Gathered):
-            failures = {name: decode(recorded(each.error)) for name, each in value.failures.items()}
-            said: dict[str, Any] = {"results": dict(value.results), "failures": failures}
+            said: dict[str, Any] = {"results": dict(value.results), "failures": dict(value.failures)}
             said |= {"unanswered": list(value.unanswered), "satisfied": value.satisfied}
         elif key.endswith(BEGAN):
             said = {"at": self._now()}
@@ -207,17 +242,15 @@ class DurableKeeper:
             said = {"able": value}
         else:
             return  # made again from the steps, as the items of a pipeline are
-        self._add("kept", key, body=encode(said))
+        self._add("kept", key, body=write(said))
 
-    def _unkept(self, key: str, entry: Entry, now: float) -> object:
-        assert entry.body is not None
-        said = decode(entry.body)
+    def _unkept(self, entry: Entry, now: float) -> object:
+        said = read(entry.body)
         if "at" in said:
             return now - (self._now() - int(said["at"])) / 1e6
         if "able" in said:
             return tuple(tuple(each) for each in said["able"])
-        failures = {name: Failed.by(unrecorded(encode(each))) for name, each in said["failures"].items()}
-        return Gathered(said["results"], failures, tuple(said["unanswered"]), said["satisfied"])
+        return Gathered(said["results"], said["failures"], tuple(said["unanswered"]), said["satisfied"])
 
     def note_once(self, kind: Kind, step: str, value: object = None) -> bool:
         """Has something written that happened in the run. False, and nothing: it is written already."""
@@ -262,6 +295,11 @@ class DurableKeeper:
         self.cut_off.clear()
         self.accepts = True
 
+    def routed(self, step: str) -> str | None:
+        """The rule that was taken at this place; None: none yet."""
+        entry = self._stored.get(step)
+        return None if entry is None or entry.body is None else str(decode(entry.body))
+
     def knows(self, step: str) -> bool:
         """Whether it is written that the step has begun, or has ended."""
         return step in self._began or step in self._stored
@@ -287,6 +325,7 @@ class DurableKeeper:
 
     def ended(self, state: EndState, result: bytes | None, error: bytes | None) -> None:
         """Has the end of the run written."""
+        self.set_aside()
         now, keep = self._now(), self._retain.get(state)
         self._add("ended", "", body=encode(state))
         self._update |= {
@@ -426,7 +465,7 @@ class DurableKeeper:
         if any(each.step == step for each in self.undos):
             return
         self.undos.append(Undo(step, node, value))
-        self._add("kept", f"{step} (undo)", body=encode({"undo": node, "step": step, "value": value}))
+        self._add("kept", f"{step} (undo)", body=write({"undo": node, "step": step, "value": value}))
 
     def took(self, row: InboxRow) -> None:
         """The row is taken up with what is written next."""
@@ -500,16 +539,6 @@ def _failed(entry: Entry) -> bool:
 
 LOOK = 1.0
 """Seconds at most between two looks at the wall clock, which may be set while a run waits."""
-
-
-@lru_cache(maxsize=1_000)
-def _adapter(returns: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(returns)
-
-
-def adapter(returns: Any) -> TypeAdapter[Any] | None:
-    """What writes and reads values of this type; None: what JSON can say."""
-    return None if returns is None else _adapter(returns)
 
 
 def keyed(step: str, attempt: int) -> str:

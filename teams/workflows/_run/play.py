@@ -29,7 +29,8 @@ from teams.workflows._graph.workflow import Workflow
 from teams.workflows._language.evaluate import holds, value_of
 from teams.workflows._language.refs import MISSING, SKIPPED
 from teams.workflows._run.course import Course
-from teams.workflows._run.keeper import DurableKeeper, adapter
+from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.values import adapter
 from teams.workflows.errors import AgentMissing, BadInput, Blocked, FanOutTooLarge, NeedsEngine, SignalLate, Uncertain
 
 Env = MutableMapping[str, object]
@@ -46,9 +47,15 @@ async def play(workflow: Workflow, run: RunContext, value: object) -> object:
     return await _Player(workflow, run, read_input(workflow, value)).play()
 
 
-def read_input(workflow: Workflow, value: object) -> object:
-    """The input as the workflow takes it. Raises BadInput."""
-    reads = adapter(workflow.input)
+def read_input(pattern: Pattern, value: object) -> object:
+    """The input of a run as its workflow takes it. Raises BadInput."""
+    wanted = getattr(pattern, "input", None)
+    return value if wanted is None else read_value(getattr(pattern, "name", ""), wanted, value)
+
+
+def read_value(workflow: str, wanted: Any, value: object) -> object:
+    """The input of a workflow as this type. Raises BadInput."""
+    reads = adapter(wanted)
     if reads is None:
         return value
     try:
@@ -57,7 +64,7 @@ def read_input(workflow: Workflow, value: object) -> object:
         faults = tuple(
             f"{'.'.join(map(str, each['loc'])) or 'input'}: {each['msg']}" for each in error.errors(include_url=False)
         )
-        raise BadInput(workflow.name, faults) from None
+        raise BadInput(workflow, faults) from None
 
 
 class _Player:
@@ -363,7 +370,7 @@ class _Player:
 
     def _undoable(self, node: Node, name: str, value: object, result: object) -> None:
         if self._keeper is not None:
-            said = {"input": plain(value), "result": plain(result)}
+            said = {"input": plain(value), "result": plain(result, adapter(node.returns))}
             self._keeper.undoable(self._run.key(name), f"{self._workflow.name}/{node.id}", said)
         else:
             self._undos.append((node, name, {"input": value, "result": result}))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from actors.spi import Actor, ActorDeadError, ActorRef, finish, sleep
 from teams._dispatch.ask import asked
 from teams._dispatch.messages import AwaitPart, EndRun
-from teams._journal.codec import decode, encode, recorded, settled
+from teams._journal.codec import decode, encode, recorded
 from teams._journal.errors import NotStorable
 from teams._members.results import Outcome
 from teams._runs.context import RunContext
@@ -22,7 +22,8 @@ from teams._runs.state import RunState, cancelled
 from teams.errors import RunCancelled, RunError, RunFailed, StepFailed
 from teams.events import RunBegan, RunEnded, RunEvent
 from teams.workflows._graph.workflow import Workflow
-from teams.workflows._run.keeper import DurableKeeper, Undo, adapter
+from teams.workflows._run.keeper import DurableKeeper, Undo
+from teams.workflows._run.values import written
 from teams.workflows.errors import AgentMissing, Blocked, NotUndone, RunTimeout
 from teams.workflows.events import RunBlocked, StepUndone
 
@@ -165,9 +166,8 @@ class DurableRun(Actor):
         record, keeper = self._record, self._keeper
         body: bytes | None = None
         if outcome.error is None:
-            returns = adapter(getattr(record.pattern, "returns", None))
             try:
-                body, value = settled(outcome.value, returns)
+                body, value = written(outcome.value, getattr(record.pattern, "returns", None))
                 outcome = Outcome(value)
             except NotStorable as error:
                 outcome = Outcome(error=RunFailed(record.id, StepFailed(record.id, "(result)", error), record.partial))

@@ -1,0 +1,102 @@
+"""The values of runs as JSON: what JSON can say, and what the members of patterns answer with (a verdict, a plan, the
+failure of a branch). These are written with their name, `{"$is": "Approved", ...}`; no other class is ever made from
+what a store holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from teams._dispatch.gather import Failed
+from teams._journal.codec import decode, encode, recorded, unrecorded
+from teams._journal.errors import NotReadable, NotStorable
+from teams._members.target import Can
+from teams.patterns import Approved, Plan, Refined, Rejected, Subtask
+
+IS = "$is"
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+_KNOWN: Mapping[type, tuple[str, ...]] = {
+    Approved: ("note",),
+    Rejected: ("feedback",),
+    Refined: ("result", "approved", "iterations", "feedback"),
+    Plan: ("subtasks",),
+    Subtask: ("work", "to", "name"),
+    Can: ("capability",),
+}
+"""The fields of each class that is written with its name."""
+_MAKERS: Mapping[str, Callable[..., Any]] = {
+    **{each.__name__: each for each in _KNOWN},
+    "Refined": lambda feedback, **fields: Refined(feedback=tuple(feedback), **fields),
+    "Failed": lambda error: Failed.by(unrecorded(encode(error))),
+    "dict": lambda items: {key: _restored(value) for key, value in items},
+}
+
+
+@lru_cache(maxsize=1_000)
+def _adapter(returns: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(returns)
+
+
+def adapter(returns: Any) -> TypeAdapter[Any] | None:
+    """What writes and reads values of this type; None: what is said above."""
+    return None if returns is None else _adapter(returns)
+
+
+def write(value: object, returns: Any = None) -> bytes:
+    """A value as JSON. Raises NotStorable, PayloadTooLarge."""
+    return encode(_said(value, "$")) if returns is None else encode(value, _adapter(returns))
+
+
+def read(data: bytes | None, returns: Any = None) -> Any:
+    """The value that was written. Raises NotReadable."""
+    if data is None:
+        return None
+    return _restored(decode(data)) if returns is None else decode(data, _adapter(returns))
+
+
+def written(value: object, returns: Any = None) -> tuple[bytes, Any]:
+    """A value as JSON, and as another process reads it. Raises NotStorable, PayloadTooLarge."""
+    data = write(value, returns)
+    try:
+        return data, read(data, returns)
+    except NotReadable as error:
+        raise NotStorable("$", f"what is written cannot be read back: {error.what}") from None
+
+
+def _said(value: object, path: str) -> object:
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is list or kind is tuple:
+        return [_said(each, f"{path}[{number}]") for number, each in enumerate(value)]  # type: ignore[arg-type, var-annotated]
+    if kind is dict:
+        found = {key: _said(each, f"{path}.{key}") for key, each in value.items()}  # type: ignore[attr-defined]
+        return {IS: "dict", "items": [[key, each] for key, each in found.items()]} if IS in found else found
+    fields = _KNOWN.get(kind)
+    if fields is not None:
+        return {IS: kind.__name__, **{name: _said(getattr(value, name), f"{path}.{name}") for name in fields}}
+    if isinstance(value, Failed):
+        return {IS: "Failed", "error": decode(recorded(value.error))}
+    return value
+
+
+def _restored(value: Any) -> Any:
+    kind = type(value)
+    if kind is list:
+        return [_restored(each) for each in value]
+    if kind is not dict:
+        return value
+    name = value.get(IS)
+    if name is None:
+        return {key: _restored(each) for key, each in value.items()}
+    maker = _MAKERS.get(name)
+    if maker is None:
+        raise NotReadable(f"{name!r} is no kind of value")
+    fields = {key: each for key, each in value.items() if key != IS}
+    if name in ("Failed", "dict"):
+        return maker(**fields)
+    return maker(**{key: _restored(each) for key, each in fields.items()})
