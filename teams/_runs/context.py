@@ -239,7 +239,11 @@ class RunContext:
     async def _assigned(self, key: str, request: Assign) -> Outcome:
         """A step of the team. A question that was asked before a crash of this actor is not asked again."""
         outcome = await self._asked(key, request)
-        error = outcome.error
+        error, keeper = outcome.error, self._record.keeper
+        while keeper is not None and isinstance(error, ActorDeadError) and not self._coordinator.is_alive():
+            self._coordinator = await keeper.successor(self._coordinator)  # the team was started again
+            outcome = await self._asked(key, request)
+            error = outcome.error
         if error is None:
             return outcome
         if isinstance(error, TimeoutError):

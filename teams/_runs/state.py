@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from actors.spi import EventStream, Future, Parking
+from actors.spi import ActorRef, EventStream, Future, Parking
 from teams._dispatch.gather import Gathered
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
@@ -95,6 +95,10 @@ class Keeper(Protocol):
 
     def publish(self, send: Callable[[], None]) -> None:
         """Calls `send` as soon as everything is written that came before."""
+        ...
+
+    async def successor(self, coordinator: ActorRef[Any]) -> ActorRef[Any]:
+        """The coordinator that a team has now, in place of one that has terminated."""
         ...
 
     async def sleep(self, step: str, seconds: float) -> None:

@@ -6,11 +6,14 @@ before its answer. Every process has a connection of its own.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import pykka
+
+from actors.spi import Future
 from actors.testing.spi import Simulation
 from teams._journal.errors import StoreAway
 from teams._journal.memory import MemoryStore, Tables
@@ -39,14 +42,15 @@ class Disk:
         *faults: DiskFault,
         durability: Durability = "disk",
         exclusive: bool = False,
+        tables: Tables | None = None,
     ) -> None:
-        """`exclusive`: one engine at a time, as on an SQLite file."""
-        self._sim = sim
+        """`exclusive`: one engine at a time, as on an SQLite file. `tables`: what a disk had before."""
+        self.sim = sim
         self.faults = faults
         self.durability = durability
         self.exclusive = exclusive
-        self.volatile = Tables()
-        self.durable = Tables()
+        self.volatile = Tables() if tables is None else copy_of(tables)
+        self.durable = copy_of(self.volatile)
         self.commits = 0
         """The commits that were asked for."""
         self.acknowledged: list[Committed] = []
@@ -61,7 +65,7 @@ class Disk:
 
     def now(self) -> int:
         """The clock of the store, in UTC microseconds."""
-        return round(self._sim.runtime.clock.wall() * 1e6)
+        return round(self.sim.runtime.clock.wall() * 1e6)
 
     def process(self) -> int:
         """The number of a new process."""
@@ -98,7 +102,7 @@ class Disk:
 
     def is_gone(self) -> bool:
         """Whether the store does not answer now."""
-        now = self._sim.now
+        now = self.sim.now
         return not self.healed and any(
             isinstance(each, StoreGone) and each.at <= now < each.at + each.seconds for each in self.faults
         )
@@ -155,7 +159,7 @@ class Connection:
         if any(isinstance(each, FailCommit) for each in faults):
             raise StoreAway(URL, "the commit failed", True)
         self._refuse()
-        results = self._writing("commit", units)
+        results: list[Result] = self._writing("commit", units)
         if reboot is not None:
             self._die(reboot)
         self._pause(sum(each.seconds for each in slow if each.written))
@@ -168,7 +172,9 @@ class Connection:
 
     def _pause(self, seconds: float) -> None:
         if seconds:
-            time.sleep(seconds)
+            never: Future[None] = Future(self.disk.sim.runtime.park)
+            with suppress(pykka.Timeout):
+                never.get(timeout=seconds)
 
     def _refuse(self) -> None:
         """A process that is dead writes nothing, and reads nothing."""

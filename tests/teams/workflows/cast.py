@@ -10,7 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+
 from actors.testing import FaultPlan, Simulation, simulation
+from teams._journal.memory import Tables
 from teams._journal.open_store import open_store
 from teams._journal.rows import Entry, RunRow
 from teams._journal.store import Store
@@ -53,12 +56,10 @@ class Scene:
 
 def failure(call: Callable[[], object]) -> BaseException:
     """Why a run failed, as it was recorded: the cause of its `RunFailure`."""
-    try:
-        result = call()
-    except RunFailure as error:
-        assert error.__cause__ is not None
-        return error.__cause__
-    raise AssertionError(f"it has a result: {result!r}")
+    with pytest.raises(RunFailure) as caught:
+        call()
+    assert caught.value.__cause__ is not None
+    return caught.value.__cause__
 
 
 def kinds(run: WorkflowRun, step: str | None = None) -> list[str]:
@@ -69,11 +70,15 @@ def kinds(run: WorkflowRun, step: str | None = None) -> list[str]:
 
 @contextmanager
 def played(
-    *parts: Any, faults: tuple[DiskFault, ...] = (), plan: FaultPlan | None = None, **options: Any
+    *parts: Any,
+    faults: tuple[DiskFault, ...] = (),
+    plan: FaultPlan | None = None,
+    tables: Tables | None = None,
+    **options: Any,
 ) -> Iterator[Scene]:
     """An engine on a disk of the simulation."""
     with simulation(plan) as sim:
-        disk = Disk(sim, *faults)
+        disk = Disk(sim, *faults, tables=tables)
         opened = disk.opened_by(disk.process())
         yield Scene(sim, sim.start(engine("eng", *parts, store=opened, **options)), disk, opened)
 
