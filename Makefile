@@ -96,7 +96,7 @@ $(TEST)/.stamp: pyproject.toml
 	@rm -rf $(TEST)
 	@"$(PYTHON)" -m venv $(TEST)
 	@$(TEST)/bin/python $(PIP) --upgrade 'pip>=25.1'
-	@$(TEST)/bin/python $(PIP) --group build --group dev --group docs '.[cli,testing,yaml]'
+	@$(TEST)/bin/python $(PIP) --group build --group dev --group docs '.[cli,testing,yaml,workflows,postgres,otel]'
 	@touch $@
 
 # A peer that does not install on this Python is a row that says so, not the end of the run.
@@ -106,6 +106,6 @@ $(BENCH)/.stamp: pyproject.toml
 	@rm -rf $(BENCH)
 	@"$(PYTHON)" -m venv $(BENCH)
 	@$(BENCH)/bin/python $(PIP) --upgrade 'pip>=25.1'
-	@$(BENCH)/bin/python $(PIP) --group bench --editable '.[testing]'
+	@$(BENCH)/bin/python $(PIP) --group bench --editable '.[testing,workflows,postgres]'
 	@$(BENCH)/bin/python $(PIP) --group bench-peers || echo "The peers did not install; their rows will say so." >&2
 	@touch $@

@@ -19,6 +19,7 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       LinkedExit
       NoSuchActor (LookupError)
       NameTaken
+      IncarnationEnded
       NotAnActor (TypeError)
       NotInRuntime
       RuntimeStopped (pykka.ActorDeadError)
@@ -262,6 +263,22 @@ class NoSuchActor(ActorError, LookupError):
 
     def describe(self) -> str:
         return f"no actor at {self.path}: it was never started, or has terminated"
+
+
+class IncarnationEnded(ActorError):
+    """Code of an incarnation that has ended asked for what ends with the incarnation: a handler that passed its time
+    limit goes on in its thread.
+    """
+
+    path: str
+    incarnation: int
+    what: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.what} of {self.path} was refused: its incarnation {self.incarnation} has ended. A handler that "
+            "passed its time limit in a thread should return"
+        )
 
 
 class NameTaken(ActorError):

@@ -6,7 +6,6 @@ The only module of `actors`, besides its facade, that they import. No promise of
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
 import random
 from collections.abc import Callable
@@ -18,10 +17,11 @@ from actors._core.actor import Actor
 from actors._core.actor_type import actor_type_of
 from actors._core.cell import Cell, State
 from actors._core.clock import Clock, LoopClock, TimerHandle
-from actors._core.current import current_cell, message_of
+from actors._core.current import correlation_of, current_cell
 from actors._core.envelope import Envelope, Reply
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import Handler, handles
+from actors._core.life import Phase
 from actors._core.mailbox import MailboxSpec
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
 from actors._core.outcomes import settle_failure
@@ -75,6 +75,8 @@ from actors.reasons import (
 if TYPE_CHECKING:
     from actors._observe.series import EventMetrics
 
+_RUNNING = Phase.RUNNING
+"""Before Python 3.12 an attribute of an enum costs as much as two calls."""
 ANYWHERE = random.Random()
 """The randomness of code that runs outside of any actor."""
 
@@ -138,7 +140,7 @@ def post(
         return
     caller = current_cell()
     if correlation_id is None:
-        correlation_id = current_correlation_id()
+        correlation_id = correlation_of(caller)
     cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
 
 
@@ -160,15 +162,15 @@ def take_reply(actor: Actor) -> Reply | None:
 def answer(reply: Reply, value: object) -> None:
     """Answers a reply that `take_reply` took. Does nothing if the asker no longer waits."""
     if not reply.done():
-        with contextlib.suppress(queue.Full):  # settled in another thread meanwhile
+        try:
             reply.set_result(value)
+        except queue.Full:
+            return  # settled in another thread meanwhile
 
 
 def current_correlation_id() -> str | None:
     """The correlation id of the message in whose handler this code began."""
-    cell = current_cell()
-    message = None if cell is None else message_of(cell)
-    return None if message is None else message.correlation_id
+    return correlation_of(current_cell())
 
 
 def handler_for(actor: Actor, message: object) -> Handler:
@@ -178,7 +180,7 @@ def handler_for(actor: Actor, message: object) -> Handler:
 
 def is_up(ref: ActorRef[pykka.Actor]) -> bool:
     """Whether an incarnation runs now; one that is being restarted takes messages, but will be late."""
-    return ref._cell.state is State.RUNNING
+    return ref._cell.phase is _RUNNING
 
 
 def declares(actor_class: type, message: type) -> bool:

@@ -37,6 +37,7 @@ FACADES = (
     "teams.protocols",
     "teams.recipes",
     "teams.resilience",
+    "teams.workflows",
     "actors.testing",
     "supervisors.testing",
 )

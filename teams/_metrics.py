@@ -20,7 +20,6 @@ scrape.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -129,11 +128,8 @@ class TeamMetrics(EventMetrics):
         Raises:
             ValueError: the registry has metrics of this namespace already
         """
-        self._lock = threading.Lock()
         self._down: dict[str, float] = {}
         """When members ended that have not started again, by path."""
-        self._busy: dict[Labels, float] = {}
-        """The most seconds of each member that a scrape has seen: a counter must not fall."""
         kinds = (TeamEvent, Exited, Started, *((MessageHandled,) if events else ()))
         super().__init__(runtime, registry, f"{namespace}_team", kinds)
 
@@ -228,8 +224,4 @@ class TeamMetrics(EventMetrics):
                 slots[labels], reserved[labels] = slot.capacity, slot.reserved
                 spent = slot.ref.statistics().seconds if slot.ref is not None else 0.0
                 busy[labels] = spent + slot.working * now - slot.since
-        with self._lock:
-            for member, seconds in busy.items():
-                self._busy[member] = max(seconds, self._busy.get(member, 0.0))
-            busy = self._busy.copy()
-        return {"busy_seconds": busy, "seats": slots, "seats_reserved": reserved}
+        return {"busy_seconds": self.never_less("busy_seconds", busy), "seats": slots, "seats_reserved": reserved}

@@ -37,7 +37,7 @@ from supervisors.spi import (
 from supervisors.spi import (
     RestartStrategy as Strategy,
 )
-from teams._checks.fields import count_faults
+from teams._checks.fields import count_faults, refuse
 from teams._dispatch.coordinator import MEMBERS, TOPICS, Coordinator
 from teams._dispatch.messages import AwaitPart, MemberUp, PartUp
 from teams._dispatch.spec import TeamSpec
@@ -156,9 +156,7 @@ def goal(pattern: Pattern, value: object = None) -> GoalSpec:
     when it has its result. A failure is restarted like any crash, and steps that are done stay done; when the budget is
     spent, the team gives up. Raises SpecError if it is not a pattern.
     """
-    faults = list(pattern_faults("goal()", pattern))
-    if faults:
-        raise SpecError(faults)
+    refuse(pattern_faults("goal()", pattern))
     return GoalSpec(pattern, value)
 
 
@@ -234,9 +232,7 @@ def team(
     faults += [
         SpecFault(f"{id}/{fault.path}", fault.message) for made in choreographies for fault in made.unknown(slots)
     ]
-    faults += [*_goal_faults(id, members, roles, goal), *_number_faults(id, max_hops, ageing)]
-    if faults:
-        raise SpecError(faults)
+    refuse(faults, _goal_faults(id, members, roles, goal), _number_faults(id, max_hops, ageing))
     spec = TeamSpec(
         id,
         members,

@@ -17,11 +17,11 @@ from actors.spi import (
     last_reason,
     when_terminated,
 )
-from supervisors.spi import SpecError, SpecFault, SupervisorRef
-from teams._checks.fields import count_faults, priority_faults, seconds_faults
+from supervisors.spi import SpecFault, SupervisorRef
+from teams._checks.fields import count_faults, priority_faults, refuse, seconds_faults
 from teams._dispatch.ask import ask_again
 from teams._dispatch.broadcast import SendToAll
-from teams._dispatch.gather import Gathered, GatherPolicy, collect
+from teams._dispatch.gather import Gathered, GatherPolicy, collect, gather_faults
 from teams._dispatch.messages import (
     AwaitPart,
     EndRun,
@@ -87,11 +87,11 @@ class TeamRef(SupervisorRef):
             TeamHalted: the kill switch was thrown
         """
         path, urgency = f"{self.path}.assign()", cast("object", priority)
-        _refuse_faults(
-            *(work_target_faults(path, to) if not isinstance(to, Pool) else ()),
-            *seconds_faults(path, "timeout", timeout),
-            *(_wrong(path, "priority", "an integer", None) if urgency is None else priority_faults(path, urgency)),
-            *count_faults(path, "attempts", attempts),
+        refuse(
+            work_target_faults(path, to) if not isinstance(to, Pool) else (),
+            seconds_faults(path, "timeout", timeout),
+            _wrong(path, "priority", "an integer", None) if urgency is None else priority_faults(path, urgency),
+            count_faults(path, "attempts", attempts),
         )
         asked_at = None if timeout is None else self.runtime.now()
         return self._coordinate(Assign(work, to, None, None, priority, timeout, attempts, asked_at))
@@ -100,9 +100,9 @@ class TeamRef(SupervisorRef):
         """Plays a pattern with this input. The handle is awaited for the result, shows the events, and cancels.
         Raises SpecError if it is not a pattern.
         """
-        _refuse_faults(*pattern_faults(f"{self.path}.play()", pattern))
+        refuse(pattern_faults(f"{self.path}.play()", pattern))
         runtime = self.runtime
-        record = RunState(f"run-{runtime.next_number()}", pattern, value, Future(runtime.park), runtime.park)
+        record = RunState(f"run-{runtime.next_number()}", pattern, value, runtime)
         handle = RunHandle(record, partial(self._cancel, record))
         self._start(record, STARTS)
         return handle
@@ -162,16 +162,7 @@ class TeamRef(SupervisorRef):
         the future if the team has no such member, and SpecError at once, with the faults of all arguments.
         """
         path = f"{self.path}.broadcast()"
-        given: object = policy
-        _refuse_faults(
-            *(work_target_faults(path, to) if to is not None else ()),
-            *seconds_faults(path, "within", within),
-            *(
-                _wrong(path, "policy", "collect(), fail_fast(), quorum(n) or first()", given)
-                if given is not None and not isinstance(given, GatherPolicy)
-                else ()
-            ),
-        )
+        refuse(work_target_faults(path, to) if to is not None else (), gather_faults(path, policy, within))
         return self._coordinate(SendToAll(message, to, policy or collect(), within))
 
     def tell_all(self, message: object, to: str | Can | None = None) -> None:
@@ -182,7 +173,7 @@ class TeamRef(SupervisorRef):
             SpecError: `to` is not a member, a role or a capability
             ActorDeadError: the team has terminated
         """
-        _refuse_faults(*(work_target_faults(f"{self.path}.tell_all()", to) if to is not None else ()))
+        refuse(work_target_faults(f"{self.path}.tell_all()", to) if to is not None else ())
         if not self.is_alive():
             raise ActorDeadError(self.path, last_reason(self), message)
 
@@ -226,7 +217,7 @@ class TeamRef(SupervisorRef):
         """
         given: object = member
         if not isinstance(given, Member):
-            _refuse_faults(*_wrong(f"{self.path}.join()", "member", "made by member()", given))
+            refuse(_wrong(f"{self.path}.join()", "member", "made by member()", given))
         return self._coordinate(Join(member))
 
     def leave(self, id: str) -> Future[tuple[str, ...]]:
@@ -250,7 +241,7 @@ class TeamRef(SupervisorRef):
         """
         given: object = reason
         if not isinstance(given, str):
-            _refuse_faults(*_wrong(f"{self.path}.halt()", "reason", "a string", given))
+            refuse(_wrong(f"{self.path}.halt()", "reason", "a string", given))
         return self._coordinate(Halt(reason))
 
     def reset(self) -> Future[None]:
@@ -259,7 +250,7 @@ class TeamRef(SupervisorRef):
 
     def check(self, pattern: Pattern) -> tuple[str, ...]:
         """The targets of a pattern that no member belongs to now. Raises SpecError if it is not a pattern."""
-        _refuse_faults(*pattern_faults(f"{self.path}.check()", pattern))
+        refuse(pattern_faults(f"{self.path}.check()", pattern))
         view = self._view
         return tuple(str(target) for target in work_targets(pattern) if view is None or not view.knows(target))
 
@@ -304,7 +295,7 @@ class TeamRef(SupervisorRef):
         future: Future[Any] = Future(runtime.park)
         coordinator = runtime.find(f"{self.path}/coordinator")
         if coordinator is not None:
-            ask_again(coordinator, message, future.set, future.set_exception)
+            ask_again(coordinator, message, future)
         else:
             self._coordinate_later(message, future)
         return future
@@ -320,15 +311,7 @@ class TeamRef(SupervisorRef):
                 error = WorkTimeout(self.path, "work", timeout, None)
             future.set_exception(error)
 
-        self._reach(
-            "coordinator", lambda found: ask_again(found, message, future.set, future.set_exception), failed, timeout
-        )
-
-
-def _refuse_faults(*faults: SpecFault) -> None:
-    """Refuses arguments, if anything is wrong with them. Raises SpecError."""
-    if faults:
-        raise SpecError(faults)
+        self._reach("coordinator", lambda found: ask_again(found, message, future), failed, timeout)
 
 
 def _wrong(path: str, name: str, wanted: str, value: object) -> Iterator[SpecFault]:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import FrameType
 from typing import Any, ParamSpec
 
 from actors import DeadLetter, LifecycleEvent, ManualClock, Runtime
@@ -68,3 +70,21 @@ async def world(**options: Any) -> AsyncIterator[World]:
     clock = ManualClock()
     async with Runtime(clock=lambda _: clock, watchdog=None, log=False, **options) as runtime:
         yield World(runtime, clock)
+
+
+def steps(work: Callable[[], object]) -> int:
+    """How many lines of Python this runs."""
+    seen = 0
+
+    def count(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal seen
+        seen += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return seen

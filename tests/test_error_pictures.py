@@ -8,7 +8,14 @@ from types import ModuleType
 
 import pytest
 
-MODULES = ["actors.errors", "supervisors.errors", "teams.errors", "teams.protocols.errors", "teams.resilience.errors"]
+MODULES = [
+    "actors.errors",
+    "supervisors.errors",
+    "teams.errors",
+    "teams.protocols.errors",
+    "teams.resilience.errors",
+    "teams.workflows.errors",
+]
 
 
 def picture(module: ModuleType) -> str:

@@ -25,6 +25,7 @@ FACADES = (
     "teams.protocols",
     "teams.recipes",
     "teams.resilience",
+    "teams.workflows",
 )
 TOPS = ("actors", "supervisors", "teams")
 

@@ -13,7 +13,22 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 PACKAGES = ("actors", "supervisors", "teams")
-EXTRAS = ("greenlet", "hypothesis", "opentelemetry", "pytest", "ray", "rich", "typer", "uvloop", "yaml")
+EXTRAS = (
+    "alembic",
+    "cronsim",
+    "greenlet",
+    "hypothesis",
+    "opentelemetry",
+    "psycopg",
+    "pydantic_settings",
+    "pytest",
+    "ray",
+    "rich",
+    "sqlalchemy",
+    "typer",
+    "uvloop",
+    "yaml",
+)
 
 installed = pytest.mark.skipif(
     os.environ.get("CI") != "true" and os.environ.get("LETITCRASH_INSTALLED") != "1",
@@ -46,6 +61,15 @@ def test_every_package_is_marked_as_typed(package: str) -> None:
     files = metadata.files("letitcrash")
     assert files is not None
     assert PurePosixPath(package, "py.typed") in files
+
+
+@installed
+def test_the_wheel_contains_the_migrations_of_the_store() -> None:
+    """Guards files that nothing imports: Alembic reads them by their path."""
+    files = metadata.files("letitcrash")
+    assert files is not None
+    folder = PurePosixPath("teams", "_journal", "migrations")
+    assert {folder / "env.py", folder / "versions" / "r0001_first.py"} <= {PurePosixPath(file) for file in files}
 
 
 @installed

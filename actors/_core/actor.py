@@ -212,7 +212,7 @@ class Actor(pykka.Actor):
         """
         runtime = self._cell.runtime
         number = runtime.next_number()
-        runtime.on_loop(lambda: ref._cell.watch().add_monitor(number, self._cell))
+        self._cell.for_incarnation(lambda: ref._cell.watch().add_monitor(number, self._cell))
         return number
 
     def demonitor(self, number: int) -> None:
@@ -221,7 +221,7 @@ class Actor(pykka.Actor):
 
     def link(self, ref: ActorRef[Any]) -> None:
         """Links this actor to `ref`: an abnormal exit of either ends the other, unless that one traps exits."""
-        self._cell.runtime.on_loop(lambda: self._cell.watch().add_link(ref._cell))
+        self._cell.for_incarnation(lambda: self._cell.watch().add_link(ref._cell))
 
     def unlink(self, ref: ActorRef[Any]) -> None:
         """Removes a link."""
@@ -244,11 +244,15 @@ class Actor(pykka.Actor):
         return self._cell.runtime.spawn(actor_class, parent=self._cell.ref, **options)
 
     def register(self, name: str) -> None:
-        """Registers a name for this actor until this incarnation ends. Raises `NameTaken` if it is registered."""
+        """Registers a name for this actor until this incarnation ends. Raises `NameTaken` if it is registered, and
+        `IncarnationEnded` in a thread that was left behind.
+        """
         self._cell.take_name(name)
 
     def join(self, group: str) -> None:
-        """Becomes a member of a group until this incarnation ends."""
+        """Becomes a member of a group until this incarnation ends. Raises `IncarnationEnded` in a thread that was left
+        behind.
+        """
         self._cell.join_group(group)
 
     def leave(self, group: str) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from pykka.messages import _ActorStop
 
 from actors._core.clock import TimerHandle
-from actors._core.current import enter
+from actors._core.current import enter, own_incarnation
 from actors._core.envelope import BareEnvelope, Envelope, Reply
 from actors._core.handlers import Dispatch
 from actors._core.life import A_SUPERVISOR_TAKES_MESSAGES, ABSENT, TABLES, Effect, Event, Phase, shown
@@ -58,6 +58,7 @@ from actors.errors import (
     ActorDeadError,
     HandlerTimeout,
     IgnoreStart,
+    IncarnationEnded,
     LinkedExit,
     RuntimeStopped,
     StartTimeout,
@@ -76,6 +77,10 @@ if TYPE_CHECKING:
     from actors._runtime.runtime import Runtime
     from actors.events import Subscription
 
+MOST_CUT_OFF = 10
+"""How many times a message is handled again whose handler was cut off by a crash over a message of the actor itself. A
+handler that has its own incarnation crash, over and over, would come again without end.
+"""
 _NOTHING = object()
 _NORMAL = Normal()
 _OF_THE_SYSTEM_LANE = (Continue, Down, Exit)
@@ -608,19 +613,45 @@ class Cell:
 
     # The possessions of the incarnation
 
+    # A thread that was left behind may ask while the loop ends the incarnation, so each notes first and looks then.
+
     def take_name(self, name: str) -> None:
-        """Registers a name until the incarnation ends. Raises `NameTaken`."""
+        """Registers a name until the incarnation ends. Raises `NameTaken` and `IncarnationEnded`."""
+        if name == self.props.name:
+            return
         self.runtime.registry.register(name, self)
         self.names = [*(self.names or ()), name]
+        if self._is_over_for_caller():
+            self.runtime.registry.unregister(name, self)
+            raise IncarnationEnded(self.path, own_incarnation(self), f"register({name!r})")
 
     def join_group(self, group: str) -> None:
-        """Makes the actor a member of the group until the incarnation ends."""
+        """Makes the actor a member of the group until the incarnation ends. Raises `IncarnationEnded`."""
         self.runtime.registry.join(group, self)
         self.groups = [*(self.groups or ()), group]
+        if self._is_over_for_caller():
+            self.runtime.registry.leave(group, self)
+            raise IncarnationEnded(self.path, own_incarnation(self), f"join({group!r})")
 
     def keep_subscription(self, subscription: Subscription) -> None:
-        """The subscription ends with the incarnation."""
+        """The subscription ends with the incarnation. Raises `IncarnationEnded`."""
         self.subscriptions = [*(self.subscriptions or ()), subscription]
+        if self._is_over_for_caller():
+            subscription.cancel()
+            raise IncarnationEnded(self.path, own_incarnation(self), "subscribe()")
+
+    def _is_over_for_caller(self) -> bool:
+        return self.phase in ABSENT or own_incarnation(self) != self.incarnation
+
+    def for_incarnation(self, step: Callable[[], object]) -> None:
+        """Has the loop thread do something for the incarnation to which the running code belongs, if it is there."""
+        incarnation = own_incarnation(self)
+
+        def do() -> None:
+            if incarnation == self.incarnation and self.phase not in ABSENT:
+                step()
+
+        self.runtime.on_loop(do)
 
     def keep_timer(self, timer: Timer) -> None:
         """The timer ends with the incarnation."""
@@ -792,10 +823,20 @@ class Cell:
     def spare(self, envelope: Envelope) -> bool:
         """Keeps a message whose handler was cut off by the crash of another for the next incarnation, which handles it
         again: the asker waits on, and the crash does not count against the message. False where no incarnation can
-        follow.
+        follow. A notice of the system lane is for this incarnation alone, and the next one has a `Continue` of its own.
         """
         if not self.supervised:
             return False
+        if type(envelope.message) in _OF_THE_SYSTEM_LANE:
+            if type(envelope.message) is not Continue:
+                dead_letter(self, envelope.message, "dropped", envelope)
+            return True
+        if self.culprit is not None and self.culprit.sender is self:
+            envelope.cut_off = getattr(envelope, "cut_off", 0) + 1
+        if getattr(envelope, "cut_off", 0) > MOST_CUT_OFF:
+            error = ActorDeadError(self.path, self.reason, envelope.message, begun=True)
+            refuse(self, envelope, "crashed", error)
+            return True
         if self.spared is None:
             self.spared = []
         self.spared.append(envelope)

@@ -47,6 +47,12 @@ def current_cell() -> Cell | None:
     return here.cell if type(here) is Begun else here  # type: ignore[return-value]
 
 
+def own_incarnation(cell: Cell) -> int:
+    """The incarnation of `cell` to which the running code belongs; the present one, if it belongs to none."""
+    here = current_cell()
+    return current_incarnation.get() if here is cell else cell.incarnation
+
+
 def cell_in(context: Context) -> Cell | None:
     """The actor that code in this context belongs to."""
     here = context.get(current)
@@ -60,6 +66,18 @@ def message_of(cell: Cell) -> Envelope | None:
         return here.message
     message = cell.envelope
     return message if message is not None and cell.runtime.on_turn_of(cell) else None
+
+
+def correlation_of(caller: Cell | None, correlation_id: str | None = None) -> str | None:
+    """The correlation id of a message: the one given, or that of the message in whose handler this code began."""
+    if correlation_id is not None or caller is None:
+        return correlation_id
+    here = current.get()
+    message = here.message if type(here) is Begun else caller.envelope
+    if message is None or message.correlation_id is None:
+        return None  # as for most messages, whether the code began in the handler of this one or not
+    message = message_of(caller)
+    return None if message is None else message.correlation_id
 
 
 def begin_in(context: Context, cell: Cell, message: Envelope) -> None:

@@ -28,6 +28,7 @@ class Envelope:
         "began",
         "correlation_id",
         "crashes",
+        "cut_off",
         "deadline",
         "message",
         "quiet",
@@ -43,6 +44,8 @@ class Envelope:
     """When its handling began, for sinks of `MessageHandled`."""
     crashes: int
     """How many incarnations it has crashed."""
+    cut_off: int
+    """How many times its handler was cut off by a crash over a message that the actor had sent to itself."""
     quiet: bool
     """It is an event that was sent to a subscriber, or gave way to one: no event about it is sent to an actor."""
     settled: bool
@@ -67,7 +70,7 @@ class Envelope:
         not matter to it.
         """
         copy = self._copied()
-        for name in ("crashes", "quiet"):
+        for name in ("crashes", "cut_off", "quiet"):
             if hasattr(self, name):
                 setattr(copy, name, getattr(self, name))
         return copy

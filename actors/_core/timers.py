@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors._core.clock import TimerHandle
+from actors._core.current import own_incarnation
 from actors._core.envelope import Envelope
 from actors._core.messages import Timed
 from actors._core.outcomes import dead_letter
@@ -25,7 +26,7 @@ class Timer:
         self._due = due
         self._interval = interval
         self._message = message
-        self._incarnation = cell.incarnation
+        self._incarnation = own_incarnation(cell)
         self._handle: TimerHandle | None = None
         self.active = True
         """Whether a message will still come."""
@@ -35,7 +36,7 @@ class Timer:
 
     def _arm(self) -> None:
         cell = self._cell
-        if not self.active or cell.incarnation != self._incarnation or cell.closed:
+        if not self.active or cell.incarnation != self._incarnation or cell.is_absent:
             self.active = False
             return
         cell.keep_timer(self)

@@ -6,7 +6,6 @@ cells keep anyway (messages, seconds, waiting messages) are added up at each scr
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, ClassVar
 
 from prometheus_client import CollectorRegistry
@@ -66,8 +65,6 @@ class Metrics(EventMetrics):
             ValueError: the registry has metrics of this namespace already; give each runtime a registry or
                 a namespace of its own
         """
-        self._lock = threading.Lock()
-        self._highest: dict[str, dict[Labels, float]] = {}
         events = (Started, StartFailed, Exited, Quarantined, Abandoned, LoopBlocked)
         super().__init__(runtime, registry, namespace, events)
 
@@ -124,21 +121,12 @@ class Metrics(EventMetrics):
             longest[label] = max(longest[label], waiting)
             if cell.state is not State.CLOSED:
                 states[name, cell.state.value] += 1
-        self._never_less("handled", handled)
-        self._never_less("seconds", seconds)
         return {
-            "messages_handled": handled,
-            "handler_seconds": seconds,
+            # What is just on its way from a cell to the totals must not lower them.
+            "messages_handled": self.never_less("messages_handled", handled),
+            "handler_seconds": self.never_less("handler_seconds", seconds),
             "dead_letters": {(reason,): count for reason, count in self._runtime.events.dead_letters.copy().items()},
             "actors": states,
             "mailbox_messages": queued,
             "mailbox_messages_max": longest,
         }
-
-    def _never_less(self, name: str, now: dict[Labels, float]) -> None:
-        """A counter must not fall, not even by what was just on its way from a cell to the totals."""
-        with self._lock:
-            highest = self._highest.setdefault(name, {})
-            for labels, value in now.items():
-                highest[labels] = max(value, highest.get(labels, 0))
-            now.update(highest)

@@ -5,6 +5,7 @@ Events are counted when they happen. A sink adds values that it reads elsewhere 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -45,6 +46,8 @@ class EventMetrics(Collector):
         self._runtime = runtime
         self._registry = registry
         self._prefix = prefix
+        self._lock = threading.Lock()
+        self._highest: dict[str, dict[Labels, float]] = {}
         self._counters = {
             name: Counter(f"{prefix}_{name}", text, labels, registry=None)
             for name, (text, labels) in self.COUNTERS.items()
@@ -95,6 +98,14 @@ class EventMetrics(Collector):
     def spent(self, name: str, **labels: str) -> float:
         """The sum of a histogram by now, over all series with these labels."""
         return _total(self._histograms[name], "_sum", labels)
+
+    def never_less(self, name: str, now: dict[Labels, float]) -> dict[Labels, float]:
+        """The values, or the highest that a scrape has seen under this name: a counter must not fall."""
+        with self._lock:
+            highest = self._highest.setdefault(name, {})
+            for labels, value in now.items():
+                highest[labels] = max(value, highest.get(labels, 0.0))
+            return highest.copy()
 
     # For the registry
 

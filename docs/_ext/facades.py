@@ -34,6 +34,7 @@ FACADES = (
     "teams.protocols",
     "teams.recipes",
     "teams.resilience",
+    "teams.workflows",
     "actors.testing",
     "supervisors.testing",
 )

@@ -497,7 +497,7 @@ class _Run:
         else:
             if isinstance(future, Future):
                 self._futures.append((f"{line.act} {line.path} at {line.at:g}", future))
-            if deed.way in CALLS and ref is not None:
+            if line.act in CALLS and ref is not None:
                 self._raised[line.exception] += 1
 
     def _do(self, line: Line, ref: ActorRef[Any] | None, above: ActorRef[Any] | None, deed: Deed) -> object:

@@ -24,8 +24,9 @@ def priority_faults(path: str, value: object) -> Iterator[SpecFault]:
 
 def seconds_faults(path: str, name: str, value: object) -> Iterator[SpecFault]:
     """The faults of a time limit that may be None."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is None or (number and 0 < value <= sys.float_info.max):  # type: ignore[operator]
+    if value is None:
+        return
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max:
         return
     yield SpecFault(path, f"{name}: must be more than 0 seconds, or None for any time, got {value!r}")
 

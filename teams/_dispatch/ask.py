@@ -6,50 +6,94 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from actors.spi import ActorRef, CallbackReply, post
+from actors.spi import ActorRef, Reply, post
 from supervisors.spi import SupervisionError
+from teams._members.results import Outcome
 from teams.errors import TeamError
 
 TRIES = 5
 """How often an actor is asked in all."""
 
 
+class OutcomeReply:
+    """A reply that keeps the outcome."""
+
+    __slots__ = ("outcome",)
+
+    outcome: Outcome | None
+    """None until the message was answered."""
+
+    def done(self) -> bool:
+        """Whether there is an outcome."""
+        return self.outcome is not None
+
+    def set_result(self, result: object, /) -> None:
+        """The handler returned this."""
+        self.outcome = Outcome(result)
+        self.settled()
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """The handler raised this, or the message was refused with it."""
+        self.outcome = Outcome(None, exception)
+        self.settled()
+
+    def settled(self) -> None:
+        """There is an outcome now. In the thread that answers."""
+        raise NotImplementedError
+
+
+class Question:
+    """The reply to one sending of a message: it sends the message again if the actor crashed over it."""
+
+    __slots__ = ("_failed", "_message", "_ref", "_reply", "_tries", "_wanted")
+
+    def __init__(
+        self, ref: ActorRef[Any], message: object, reply: Reply, wanted: Callable[[], bool] | None, tries: int
+    ) -> None:
+        self._ref = ref
+        self._message = message
+        self._reply = reply
+        self._wanted = wanted
+        self._tries = tries
+        self._failed = False
+
+    def done(self) -> bool:
+        """Whether this sending was answered, or the asker does not wait any more."""
+        return self._failed or self._reply.done()
+
+    def set_result(self, result: object, /) -> None:
+        """The actor answered."""
+        self._reply.set_result(result)
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """The actor answered with an error, crashed over the message, or has terminated."""
+        self._failed = True
+        wanted = self._wanted is None or self._wanted()
+        answered = isinstance(exception, TeamError | SupervisionError)
+        if answered or self._tries <= 1 or not wanted or not self._ref.is_alive():
+            self._reply.set_exception(exception)
+        else:
+            ask_again(self._ref, self._message, self._reply, self._wanted, self._tries - 1)
+
+
 def ask_again(
     ref: ActorRef[Any],
     message: object,
-    on_result: Callable[[Any], object],
-    on_error: Callable[[Any], object],
-    wanted: Callable[[], bool] = lambda: True,
+    reply: Reply,
+    wanted: Callable[[], bool] | None = None,
     tries: int = TRIES,
 ) -> None:
-    """Asks `ref` and calls `on_result` with its answer, or `on_error` with the error.
+    """Asks `ref`; `reply` gets the answer, or the error.
 
     An actor that crashed over the question did nothing of it, or knows it by its id: it is asked again, up to `TRIES`
     times in all, while it is alive and the answer is `wanted`. It has no time limit: the end of the actor answers every
-    question. The functions are called on the loop thread, or at once if the actor has terminated.
+    question. The reply is settled on the loop thread, or at once if the actor has terminated.
     """
-
-    def failed(error: BaseException) -> None:
-        answered = isinstance(error, TeamError | SupervisionError)
-        if answered or tries <= 1 or not ref.is_alive() or not wanted():
-            on_error(error)
-        else:
-            ask_again(ref, message, on_result, on_error, wanted, tries - 1)
-
-    post(ref, message, CallbackReply(on_result, failed))
+    post(ref, message, Question(ref, message, reply, wanted, tries))
 
 
 def asked(ref: ActorRef[Any], message: object) -> asyncio.Future[Any]:
     """`ask_again` as a future to await. On the loop thread."""
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-    def result(value: Any) -> None:
-        if not future.done():
-            future.set_result(value)
-
-    def error(exception: BaseException) -> None:
-        if not future.done():
-            future.set_exception(exception)
-
-    ask_again(ref, message, result, error)
+    ask_again(ref, message, future)
     return future

@@ -10,26 +10,23 @@ from typing import Any
 
 from actors.spi import Reply
 from teams._dispatch.state import DispatchState
+from teams._dispatch.work import Receipt
 from teams._members.member import Member
 from teams._members.results import Outcome
 
 
-class PendingRequest:
-    """A request to a supervisor or to the topics, for the team.
+class PendingRequest(Receipt):
+    """A request to a supervisor or to the topics, for the team."""
 
-    It is also the message that tells the coordinator of the outcome. The outcome stays here, so a coordinator that
-    crashes over that message still finds it.
-    """
-
-    __slots__ = ("change", "child", "outcome", "then")
+    __slots__ = ("change", "child", "then")
 
     def __init__(self, then: Callable[[Any, PendingRequest], object], child: str, change: TeamChange | None) -> None:
+        self.outcome = None
         self.then = then
         """Called by the coordinator with the outcome: a function of its class, which any incarnation can call."""
         self.child = child
         self.change = change
         """The change that it is a part of."""
-        self.outcome: Outcome | None = None
 
     @property
     def result(self) -> Outcome:

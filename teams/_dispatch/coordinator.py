@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -181,7 +180,7 @@ class Coordinator(Actor):
 
     def deliver(self, slot: Slot, message: object, reservation: Reservation) -> None:
         assert slot.ref is not None
-        deliver(slot.ref, message, telling(self.me, reservation))
+        deliver(slot.ref, message, reservation.to(self.me))
 
     def call_due(self, work: str, at: float) -> TimerHandle:
         ref = self.me
@@ -530,7 +529,7 @@ class Coordinator(Actor):
         """Asks for something; `then` is called with the request when it is answered."""
         request = PendingRequest(then, child, change)
         self.state.requests[request] = None
-        post(to, order, telling(self.me, request))
+        post(to, order, request.to(self.me))
 
     @handles
     def came_back(self, request: PendingRequest) -> None:
@@ -698,19 +697,6 @@ class Coordinator(Actor):
         members = self.members
         if isinstance(members, SupervisorRef):
             members.terminate_child(id).add_done_callback(lambda _: members.delete_child(id))
-
-
-def telling(coordinator: ActorRef[Any], record: Reservation | PendingRequest) -> Reply:
-    """A reply that writes the outcome into a record, where no crash of the coordinator reaches it, and then tells the
-    coordinator.
-    """
-
-    def settle(outcome: Outcome) -> None:
-        record.outcome = outcome
-        with suppress(ActorDeadError):  # with the team, every caller has been answered
-            coordinator.tell(record)
-
-    return CallbackReply(lambda result: settle(Outcome(result)), lambda error: settle(Outcome(error=error)))
 
 
 def ignore(_: object) -> None:

@@ -13,7 +13,8 @@ from random import Random
 from typing import Protocol
 
 from actors.spi import ActorDeadError, Reply, TimerHandle
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
+from teams._checks.fields import refuse
 from teams._dispatch.messages import CancelWork, EndRun
 from teams._dispatch.roster import Slot
 from teams._dispatch.spec import TeamSpec
@@ -42,6 +43,10 @@ OFFERS = 5
 """How often a receiver that crashes over an offer gets it."""
 OFFER_AGAIN = 0.2
 """Seconds until a receiver that crashed over an offer gets it again; it is restarted meanwhile."""
+
+
+_EMITTING = (Emit, list)
+"""The types of results that may publish events."""
 
 
 class TeamEdge(Protocol):
@@ -236,15 +241,16 @@ class Dispatcher:
             if work.state == "offered":
                 self.answered(work, slot, outcome)
             elif outcome.error is None:
-                self.returned(work, slot, outcome.value)
+                self.returned(work, slot, outcome)
             else:
                 self.failed(work, slot, outcome.error)
         if slot.leaving:
             self.fail_stranded(slot.targets)  # the work may have come back for another attempt
         self.go_on(slot)
 
-    def returned(self, work: Work, slot: Slot, result: object) -> None:
+    def returned(self, work: Work, slot: Slot, outcome: Outcome) -> None:
         """The member returned a result, or a handoff."""
+        result = outcome.value
         wrong = answer_fault(result)
         if wrong is not None:
             self.give_up(work, slot, BadAnswer(self.place_of(slot.id), work.id, *wrong))
@@ -253,7 +259,7 @@ class Dispatcher:
             handoff = None
             if self.spec.handoffs or isinstance(result, Handoff):
                 handoff = requested(result, slot.role, slot.member.id, self.spec.handoffs)
-            if handoff is None and isinstance(result, Emit | list):
+            if handoff is None and isinstance(result, _EMITTING):
                 self.emit(result)
         except Exception as error:  # noqa: BLE001 - a trigger, transformation or topic of the user's
             self.give_up(work, slot, error)
@@ -261,7 +267,7 @@ class Dispatcher:
         if handoff is not None:
             self.hand_off(work, slot, handoff)
         else:
-            self.end(work, Outcome(result))
+            self.end(work, outcome)
 
     def failed(self, work: Work, slot: Slot, error: BaseException) -> None:
         """The member crashed over it, or has terminated."""
@@ -304,9 +310,7 @@ class Dispatcher:
         else:
             self.edge.tell_event(WorkGivenUp, work.id, work.owner, seconds, busy, outcome.error)
         if work.run is None or work.replies:
-            del self.state.works[work.id]
-        else:
-            self.state.ended.setdefault(work.run, []).append(work.id)
+            self.state.forget(work)
         replies, work.replies = work.replies, []
         for reply in replies:
             self.edge.answer(reply, outcome)
@@ -316,9 +320,7 @@ class Dispatcher:
         values = result if isinstance(result, list) else [result]
         emits = [each for each in values if isinstance(each, Emit)]
         found = [topic_fault(each.topic) for each in emits]
-        faults = [SpecFault("Emit()", fault) for fault in found if fault is not None]
-        if faults:
-            raise SpecError(faults)
+        refuse(SpecFault("Emit()", fault) for fault in found if fault is not None)
         for each in emits:
             self.edge.publish(each)
 
@@ -434,7 +436,7 @@ class Dispatcher:
         """Calls off what is left of a run, and forgets the rest."""
         for work in self.state.of_run(request.run):
             self.call_off(work, WorkCancelled(work.id, request.reason))
-        self.state.forget(request.run)
+        self.state.forget_run(request.run)
 
     # Members leave or terminate
 

@@ -13,11 +13,13 @@ values in the `Gathered`, failures with the exit reason. Members that had not en
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from actors.spi import ActorDeadError, Crashed, ExitReason
+from supervisors.spi import SpecFault
+from teams._checks.fields import seconds_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,17 @@ def quorum(n: int) -> GatherPolicy:
 def first() -> GatherPolicy:
     """The first result there is."""
     return quorum(1)
+
+
+def gather_faults(path: str, policy: object, within: object, branches: int | None = None) -> Iterator[SpecFault]:
+    """The faults of how something is gathered; `branches` is how many there are, if that is known."""
+    yield from seconds_faults(path, "within", within)
+    if policy is None:
+        return
+    if not isinstance(policy, GatherPolicy):
+        yield SpecFault(path, f"policy: must be collect(), fail_fast(), quorum(n) or first(), got {policy!r}")
+    elif branches is not None and policy.kind == "quorum" and policy.n > branches:
+        yield SpecFault(path, f"policy: a quorum of {policy.n} can never be reached by {branches}")
 
 
 class Failed(NamedTuple):

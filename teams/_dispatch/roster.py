@@ -116,6 +116,8 @@ class WorkerGroup:
         """Takes a slot in."""
         self.slots[slot.id] = slot
         self.staying += 1
+        if len(self.slots) == 2:
+            self.loaded(next(iter(self.slots.values())))  # alone, it needed no entry in the heap
 
     def remove(self, slot: Slot) -> None:
         """The slot is not in the team any more."""
@@ -149,6 +151,8 @@ class WorkerGroup:
 
     def loaded(self, slot: Slot) -> None:
         """The load of the slot is another, or it has become free."""
+        if len(self.slots) == 1:
+            return  # `least_loaded` looks at no heap
         if len(self._free) > 4 * len(self.slots) + 16:
             self._free = [(each.reserved, each.used, each.number, each) for each in self.slots.values() if each.free]
             heapify(self._free)

@@ -27,8 +27,8 @@ class DispatchState:
         self.works: dict[str, Work] = {}
         self.reservations: dict[Reservation, None] = {}
         """The work that members have and the roster counts as reserved, wanted or not."""
-        self.ended: dict[str, list[str]] = {}
-        """Work that has ended, by the run whose end it waits for."""
+        self.runs: dict[str, dict[str, Work]] = {}
+        """Those of each run that has not ended, by the same ids."""
         self.paused = False
         self.halted: str | None = None
         """Why the kill switch was thrown."""
@@ -48,6 +48,8 @@ class DispatchState:
     def take(self, work: Work) -> None:
         """Takes new work in."""
         self.works[work.id] = work
+        if work.run is not None:
+            self.runs.setdefault(work.run, {})[work.id] = work
         self._open += 1
         self.view.works = (self._working, self._open - self._working)
 
@@ -140,9 +142,15 @@ class DispatchState:
 
     def of_run(self, run: str) -> list[Work]:
         """All work of a run that has not ended."""
-        return [work for work in self.works.values() if work.run == run and work.state != "ended"]
+        return [work for work in self.runs.get(run, {}).values() if work.state != "ended"]
 
-    def forget(self, run: str) -> None:
-        """A run has ended: its outcomes are not asked for any more."""
-        for id in self.ended.pop(run, ()):
+    def forget(self, work: Work) -> None:
+        """The outcome of the work is not asked for any more."""
+        self.works.pop(work.id, None)
+        if work.run is not None:
+            self.runs.get(work.run, {}).pop(work.id, None)
+
+    def forget_run(self, run: str) -> None:
+        """A run has ended: the outcomes of its work are not asked for any more."""
+        for id in self.runs.pop(run, ()):
             self.works.pop(id, None)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from actors.spi import Reply, TimerHandle
+from actors.spi import ActorDeadError, ActorRef, Reply, TimerHandle
+from teams._dispatch.ask import OutcomeReply
 from teams._members.context import Cancellation, Refusal
 from teams._members.handoff import Offer, passed_on
 from teams._members.results import Outcome
@@ -36,21 +37,39 @@ class Assign(NamedTuple):
     """When the timeout began, by the runtime's clock; None: when the request arrives."""
 
 
-class Reservation:
-    """Room for one piece of work in one slot: an attempt, or an offer. The roster counts it until the member answers.
+class Receipt(OutcomeReply):
+    """The reply to a message of the coordinator, and the message that tells the coordinator of the outcome.
 
-    It is also the message that tells the coordinator of the outcome. The outcome stays here, so a coordinator that
-    crashes over that message still finds it.
+    The outcome stays here, so a coordinator that crashes over that message still finds it.
     """
 
-    __slots__ = ("began", "outcome", "slot", "work")
+    __slots__ = ("_coordinator",)
+
+    def to(self, coordinator: ActorRef[Any]) -> Self:
+        """Itself, from now on to be told to this actor."""
+        self._coordinator = coordinator
+        return self
+
+    def settled(self) -> None:
+        try:
+            self._coordinator.tell(self)
+        except ActorDeadError:
+            return  # with the team, every caller has been answered
+
+
+class Reservation(Receipt):
+    """Room for one piece of work in one slot: an attempt, or an offer. The roster counts it until the member
+    answers.
+    """
+
+    __slots__ = ("began", "slot", "work")
 
     def __init__(self, work: Work, slot: Slot, began: float | None) -> None:
+        self.outcome = None
         self.work = work
         self.slot = slot
         self.began = began
         """When the attempt began, by the runtime's clock in seconds; None: it is an offer."""
-        self.outcome: Outcome | None = None
 
     def __repr__(self) -> str:
         return f"<Reservation {self.work.id} {self.slot.id}>"

@@ -76,20 +76,30 @@ def parse_team(values: Mapping[str, object]) -> SupervisorSpec:
     """The team that nested mappings describe. Imports the modules they name. Raises SpecError with every fault."""
     if not isinstance(values, Mapping):
         raise SpecError([SpecFault("team", f"must be a mapping with the keys of a team, got {values!r}")])
-    reader = _TeamReader(values)
+    faults = Faults()
     spec = None
     with suppress(TooManyFaults):
-        spec = reader.spec()
-    if spec is None or reader.faults:
-        raise SpecError(tuple(dict.fromkeys(reader.faults)))
+        spec = read_team(values, faults)
+    if spec is None or faults:
+        raise SpecError(tuple(dict.fromkeys(faults)))
     return spec
+
+
+def read_team(values: Mapping[str, object], faults: Faults) -> SupervisorSpec | None:
+    """The team that a mapping describes, as part of a document. None where it has faults, which go to `faults`."""
+    return _TeamReader(values, faults).spec()
+
+
+def read_people(values: Mapping[str, object], faults: Faults) -> list[Member | Role]:
+    """The members and roles under the keys `members` and `roles` of a document, without those that have faults."""
+    return _TeamReader(values, faults).people()
 
 
 class _TeamReader(FormReader):
     """Reads one team and collects what is wrong with it."""
 
-    def __init__(self, values: Mapping[str, object]) -> None:
-        super().__init__(Faults())
+    def __init__(self, values: Mapping[str, object], faults: Faults) -> None:
+        super().__init__(faults)
         self.values = values
         id = values.get("team")
         self.id = id if isinstance(id, str) and id else "team"
@@ -102,13 +112,11 @@ class _TeamReader(FormReader):
             self.faults.append(SpecFault(self.id, 'a team needs the key team = "name"'))
         self._keys(self.id, values, _OF_TEAMS | _OF_SUPERVISORS)
         options = self._options()
-        roles = [self._role(path, each) for path, each in self._each("roles", "name")]
-        members = {path: self._member(path, each) for path, each in self._each("members", "id")}
+        people = self.people()
         rules = [self._handoff(path, each) for path, each in self._each("handoffs", "trigger")]
         reader = ChoreographyReader(self.names, self.faults)
         chains = [reader.choreography(path, each) for path, each in self._each("choreographies", "name")]
         found = self._goal()
-        self._repeated_ids()
         settings: dict[str, Any] = {key: values[key] for key in ("max_hops", "ageing") if key in values}
         if not self.faults:
             settings |= {
@@ -117,10 +125,17 @@ class _TeamReader(FormReader):
                 "goal": found,
             }  # they name others, who may be missing for a fault of theirs
         try:
-            return team(self.id, *(each for each in (*roles, *members.values()) if each), **settings, **options)
+            return team(self.id, *people, **settings, **options)
         except SpecError as error:
             self.faults += error.faults
             return None
+
+    def people(self) -> list[Member | Role]:
+        """The roles and the members, without those that have faults."""
+        roles = [self._role(path, each) for path, each in self._each("roles", "name")]
+        members = {path: self._member(path, each) for path, each in self._each("members", "id")}
+        self._repeated_ids()
+        return [each for each in (*roles, *members.values()) if each]
 
     def _options(self) -> dict[str, Any]:
         """The options of the team as a supervisor; empty if they have faults."""

@@ -71,7 +71,7 @@ def plain(value: object, adapter: TypeAdapter[Any] | None = None, path: str = "$
     """The value as JSON has it: None, booleans, numbers, strings, lists, dicts. Raises `NotStorable`."""
     if adapter is None:
         return _plain(value, path, ())
-    _look_for_secrets(value, path, ())
+    _refuse_hidden(value, path, ())
     return _plain(_dumped(adapter, value, path), path, ())
 
 
@@ -120,8 +120,7 @@ def _plain(value: object, path: str, around: tuple[int, ...]) -> Json:
                 raise NotStorable(path, "an integer has more than 3,900 digits. Write it as a string of hexadecimals")
             return value if type(value) is int else int(value)
         case float():
-            if not math.isfinite(value):
-                raise NotStorable(path, f"JSON has no {value}. Write None, or a string, instead")
+            _refuse_nan(value, path)
             return value if type(value) is float else float(value)
         case dict():
             around = _entered(value, path, around)
@@ -138,7 +137,7 @@ def _plain(value: object, path: str, around: tuple[int, ...]) -> Json:
 
 def _of_class(value: object, path: str, around: tuple[int, ...]) -> Json:
     """A model or a dataclass, by the adapter of its class."""
-    _look_for_secrets(value, path, around)
+    _refuse_hidden(value, path, around)
     try:
         kind: Any = type(value)
         adapter = _adapter(kind)
@@ -159,10 +158,13 @@ def _dumped(adapter: TypeAdapter[Any], value: object, path: str) -> object:
         raise NotStorable(path, cut(str(error), TEXT)) from None
 
 
-def _look_for_secrets(value: object, path: str, around: tuple[int, ...]) -> None:
-    """Refuses what a dump would hide: secrets; and what would make it endless: cycles."""
+def _refuse_hidden(value: object, path: str, around: tuple[int, ...]) -> None:
+    """Refuses what a dump would hide, secrets and NaN, and what would make it endless: cycles."""
     match value:
-        case None | bool() | int() | float() | str() | bytes():
+        case None | bool() | int() | str() | bytes():
+            return
+        case float():
+            _refuse_nan(value, path)
             return
         case SecretStr() | SecretBytes():
             raise NotStorable(path, _what(value))
@@ -182,7 +184,7 @@ def _look_for_secrets(value: object, path: str, around: tuple[int, ...]) -> None
             return
     around = _entered(value, path, around)
     for place, part in parts:
-        _look_for_secrets(part, path + place, around)
+        _refuse_hidden(part, path + place, around)
 
 
 def _entered(value: object, path: str, around: tuple[int, ...]) -> tuple[int, ...]:
@@ -200,6 +202,11 @@ def _key(key: object, path: str) -> str:
     if not key.isascii():
         _refuse_surrogates(key, path)
     return key if type(key) is str else str.__str__(key)
+
+
+def _refuse_nan(value: float, path: str) -> None:
+    if not math.isfinite(value):
+        raise NotStorable(path, f"JSON has no {float(value)}. Write None, or a string, instead")
 
 
 def _refuse_surrogates(text: str, path: str) -> None:

@@ -10,6 +10,7 @@ JournalError (ActorError)
 
 from __future__ import annotations
 
+import re
 from typing import dataclass_transform
 
 from actors.spi import TEXT, ActorError, cut
@@ -91,3 +92,9 @@ class Recorded(JournalError):
 
     def describe(self) -> str:
         return f"{self.type}: {cut(self.message, TEXT)}" if self.message else self.type
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown: `***` for a password before the `@`, and for one among the options."""
+    url = re.sub(r"(?<=://)([^/@:]*):.*@", r"\1:***@", url)
+    return re.sub(r"(?i)([?&;](?:ssl)?pass(?:word|file)?=)[^&;]*", r"\1***", url)

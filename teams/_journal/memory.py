@@ -24,6 +24,8 @@ from teams._journal.rows import (
 )
 from teams._journal.store import Clock
 
+_PARKED = OPEN - RUNNABLE
+
 
 def wall() -> int:
     """The time of the machine, in UTC microseconds."""
@@ -222,7 +224,7 @@ class MemoryStore:
 
     def _wakes(self) -> Iterator[int]:
         for run in self.tables.runs.values():
-            if run.state in OPEN and run.owner is None and run.wake_at is not None:
+            if run.state in _PARKED and run.owner is None and run.wake_at is not None:
                 yield run.wake_at
 
     def _wrote(self) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
-from teams._journal.errors import StoreRefused
+from teams._journal.errors import StoreRefused, without_password
 from teams._journal.memory import MemoryStore
 from teams._journal.store import Clock, Store
 
@@ -53,9 +52,3 @@ def _missing(url: str, error: ModuleNotFoundError) -> StoreRefused:
     names = extra if extra == "workflows" else f"workflows,{extra}"
     why = f"the module {error.name} is not installed. Install it with: pip install 'letitcrash[{names}]'"
     return StoreRefused(without_password(url), why)
-
-
-def without_password(url: str) -> str:
-    """The address as it may be shown: `***` for a password before the `@`, and for one among the options."""
-    url = re.sub(r"(?<=://)([^/@:]*):.*@", r"\1:***@", url)
-    return re.sub(r"(?i)([?&;](?:ssl)?pass(?:word|file)?=)[^&;]*", r"\1***", url)

@@ -201,7 +201,7 @@ class Unit:
     def __post_init__(self) -> None:
         if self.epoch is None and self.start is None and (self.entries or self.update or self.taken):
             raise ValueError(f"run {self.run}: entries, update and taken need an epoch")
-        if not self.update.keys() <= UPDATABLE:
+        if not UPDATABLE.issuperset(self.update):
             wrong = ", ".join(sorted(self.update.keys() - UPDATABLE))
             raise ValueError(f"run {self.run}: these columns are not for `update`: {wrong}")
         if self.start is not None and (self.start.id != self.run or self.start.seq != 0):

@@ -29,13 +29,12 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, SQLAlchemyError
 
 from teams._journal import lease as leases
 from teams._journal.decide import Head, Heads, Write, begun, decide
-from teams._journal.errors import StoreAway, StoreRefused
+from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import wall
-from teams._journal.open_store import without_password
 from teams._journal.rows import (
     ENDED,
     Definition,
@@ -87,6 +86,8 @@ R = TypeVar("R")
 
 _ATTEMPTS: Final = 10
 """How often a transaction is tried that meets those of other processes."""
+_MOST: Final = 10_000
+"""Of rows that are claimed or purged at once: each is a parameter of a statement."""
 _LEVEL: Final = 3
 """Of zlib: a third of the time of the default, for a tenth more bytes."""
 _REFERENCE: Final = b"\0"
@@ -155,9 +156,9 @@ class SqlStore:
         names = tables_of(connection)
         if VERSION_TABLE not in names and (why := dialect.foreign(connection, names)) is not None:
             raise self._refused(why)
+        dialect.prepare(connection)
         if dialect.read_only(connection):
             raise self._refused("it is read-only. Make the file and its folder, or the database, writable")
-        dialect.prepare(connection)
         if self._revision(connection, names) == REVISIONS[-1]:
             return
         dialect.begin(connection)
@@ -202,8 +203,9 @@ class SqlStore:
         """Closes the connection, which also ends its transaction."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(DBAPIError):
+            with contextlib.suppress(SQLAlchemyError):
                 connection.invalidate()
+            with contextlib.suppress(SQLAlchemyError):
                 connection.close()
 
     @contextlib.contextmanager
@@ -224,6 +226,10 @@ class SqlStore:
                 connection = self._connected()
                 self._dialect.begin(connection)
                 result = work(connection)
+            except (DataError, OverflowError, UnicodeError) as error:
+                self._undo()
+                what = self._dialect.why(error) if isinstance(error, DataError) else str(error)
+                raise NotStorable("a cell of a row", f"the database does not take it ({self._hidden(what)})") from None
             except DBAPIError as error:
                 self._undo()
                 if attempt == _ATTEMPTS or not self._dialect.again(error):
@@ -247,7 +253,7 @@ class SqlStore:
         try:
             if self._connection is not None:
                 self._connection.exec_driver_sql("ROLLBACK")
-        except DBAPIError:
+        except SQLAlchemyError:  # also of SQLAlchemy itself: it sees that the connection was lost
             self._drop()
 
     def _away(self, error: DBAPIError, *, known_lost: bool) -> StoreAway:
@@ -367,8 +373,8 @@ class SqlStore:
                     keys.append((start.workflow, start.key))
         heads = Heads()
         if ids:
-            for row in self._dialect.heads(connection, sorted(ids)):
-                heads.runs[row.id] = Head(row.epoch, row.seq, row.state in ENDED)
+            for id, epoch, seq, state in self._dialect.heads(connection, sorted(ids)):
+                heads.runs[id] = Head(epoch, seq, state in ENDED)
         wanted = {id for id in starts if id in heads.runs}
         if keys:
             wanted.update(self._dialect.keyed(connection, sorted(set(keys))))
@@ -453,11 +459,11 @@ class SqlStore:
                 select(RUN.c.id, RUN.c.priority, RUN.c.created_at)
                 .where(way, *free)
                 .order_by(RUN.c.priority.desc(), RUN.c.created_at, RUN.c.id)
-                .limit(limit)
+                .limit(min(limit, _MOST))
                 .with_for_update(skip_locked=True)
             )
             found.update((row.id, row) for row in connection.execute(query))
-        ids = {row.id for row in sorted(found.values(), key=_first)[:limit]}
+        ids = {row.id for row in sorted(found.values(), key=_first)[: min(limit, _MOST)]}
         if ids:
             connection.execute(update(RUN).where(RUN.c.id.in_(sorted(ids))).values(owner=epoch, epoch=epoch))
         if self._unsure:
@@ -474,7 +480,7 @@ class SqlStore:
                 select(RUN.c.id)
                 .where(text(ENDED_STATE), RUN.c.retain_until <= now)
                 .order_by(RUN.c.retain_until, RUN.c.id)
-                .limit(limit)
+                .limit(min(limit, _MOST))
                 .with_for_update(skip_locked=True)
             )
             ids = list(connection.execute(due).scalars())
@@ -691,8 +697,9 @@ class _Batch:
         """The new cells of runs, by the columns they are in; each row ends with the id."""
         updates: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
         for run, cells in self._changes.items():
-            for name in cells.keys() & _BODY_NAMES:
-                cells[name] = self._packed(run, cells[name])
+            if not _BODY_NAMES.isdisjoint(cells):
+                for name in _BODY_NAMES.intersection(cells):
+                    cells[name] = self._packed(run, cells[name])
             updates.setdefault(tuple(cells), []).append((*cells.values(), run))
         return updates
 

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Engine,
     LargeBinary,
     NullPool,
-    Row,
     Table,
     Text,
     create_engine,
@@ -76,8 +75,8 @@ class Dialect(Protocol):
         """Whether the database takes no writes."""
         ...
 
-    def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Row[Any]]:
-        """Id, epoch, seq and state of these runs, which stay as they are until the transaction ends."""
+    def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
+        """Rows of id, epoch, seq and state of these runs, which stay as they are until the transaction ends."""
         ...
 
     def keyed(self, connection: Connection, keys: Iterable[tuple[str, str]]) -> Sequence[str]:
@@ -194,7 +193,7 @@ class Sqlite:
             return True
         return False
 
-    def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Row[Any]]:
+    def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
         sql = "SELECT id, epoch, seq, state FROM run WHERE id IN (SELECT value FROM json_each(?))"
         return connection.exec_driver_sql(sql, (json.dumps(list(ids)),)).all()
 
@@ -328,7 +327,7 @@ class Postgres:
     def read_only(self, connection: Connection) -> bool:
         return bool(connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on")
 
-    def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Row[Any]]:
+    def heads(self, connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
         # In the order of the ids: two batches that lock the same runs do not deadlock.
         sql = "SELECT id, epoch, seq, state FROM run WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
         return connection.exec_driver_sql(sql, (list(ids),)).all()

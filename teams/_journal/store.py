@@ -53,6 +53,9 @@ class Store(Protocol):
         """Writes units in one transaction, in order, each seeing what the ones before it wrote; answers one by one.
 
         A unit that is not `Written` is left out, and the others are written. The same units again change nothing.
+
+        Raises `NotStorable` when the database does not take a cell, such as an integer of more than 64 bits, or a NUL
+        in a text on Postgres; nothing is written then. The units one by one tell which it is.
         """
         ...
 
@@ -109,7 +112,7 @@ class Store(Protocol):
         ...
 
     def next_wake(self) -> int | None:
-        """The earliest `wake_at` of the parked runs."""
+        """The earliest `wake_at` of the runs without owner that wait, are paused or blocked."""
         ...
 
     def changed(self) -> bool:

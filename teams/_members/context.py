@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
+
+from actors.spi import Record
 
 
 class Refusal(NamedTuple):
@@ -37,8 +39,7 @@ class Cancellation:
                 self.task.cancel()
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Record):
     """The second argument of a member's function, if it takes one."""
 
     team: str

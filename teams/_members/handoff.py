@@ -21,8 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
 from teams._checks.coroutine import async_faults
+from teams._checks.fields import refuse
 from teams._members.results import NOTHING, Done, Handoff
 
 
@@ -105,9 +106,8 @@ def handoff(
         faults.append(SpecFault("handoff", f"trigger: must be a name, a class or a predicate, got {trigger!r}"))
     if transform is not None and not callable(transform):
         faults.append(SpecFault("handoff", f"transform: must be callable, got {transform!r}"))
-    faults += async_faults("handoff", trigger=trigger if not isinstance(trigger, type) else None, transform=transform)
-    if faults:
-        raise SpecError(faults)
+    called = trigger if not isinstance(trigger, type) else None
+    refuse(faults, async_faults("handoff", trigger=called, transform=transform))
     return HandoffRule(from_role, to_role, trigger, transform)
 
 

@@ -10,12 +10,12 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 
 import pykka
 
-from supervisors.spi import SpecError
+from actors.spi import Record
+from teams._checks.fields import refuse
 from teams._members.target import Can, work_target_faults
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Record):
     """How something ended: a value, or an exception."""
 
     value: object = None
@@ -37,9 +37,7 @@ class Handoff:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        faults = list(work_target_faults("Handoff()", self.to))
-        if faults:
-            raise SpecError(faults)
+        refuse(work_target_faults("Handoff()", self.to))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import count_faults
+from supervisors.spi import SpecFault
+from teams._checks.fields import count_faults, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,9 @@ def role(name: str, description: str = "", *, capabilities: Iterable[str] = (), 
         max_members: The most slots that have the role at a time. None: no limit. Default: None.
     """
     capabilities = tuple(capabilities) if isinstance(capabilities, Iterator) else capabilities
-    faults = [*name_faults(f"role {name!r}", name), *capability_faults(f"role {name!r}", capabilities)]
-    if max_members is not None:
-        faults += count_faults(f"role {name!r}", "max_members", max_members)
-    if faults:
-        raise SpecError(faults)
+    path = f"role {name!r}"
+    limits = () if max_members is None else count_faults(path, "max_members", max_members)
+    refuse(name_faults(path, name), capability_faults(path, capabilities), limits)
     return Role(name, description, frozenset(capabilities), max_members)
 
 

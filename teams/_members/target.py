@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
 from teams._checks.coroutine import async_faults
+from teams._checks.fields import refuse
 
 Route = Literal["least_loaded", "round_robin", "random", "consistent_hash"]
 POOL_ROUTES: tuple[Route, ...] = get_args(Route)
@@ -26,9 +27,7 @@ class Can:
 def can(capability: str) -> Can:
     """Work for any member that has this capability. Raises SpecError if it is not a name."""
     made = Can(capability)
-    faults = list(work_target_faults("can()", made))
-    if faults:
-        raise SpecError(faults)
+    refuse(work_target_faults("can()", made))
     return made
 
 
@@ -66,9 +65,7 @@ def pool(target: str | Can, route: Route = "least_loaded", *, key: Callable[[obj
         faults.append(SpecFault("pool()", f"route: must be one of {', '.join(POOL_ROUTES)}, got {route!r}"))
     if key is not None and not callable(key):
         faults.append(SpecFault("pool()", f"key: must be a function of the work, got {key!r}"))
-    faults += async_faults("pool()", key=key)
-    if faults:
-        raise SpecError(faults)
+    refuse(faults, async_faults("pool()", key=key))
     return Pool(target, route, key)
 
 

@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from actors.spi import Actor, ActorDeadError, ActorRef, NoProc, sleep
+from actors.spi import ActorDeadError, ActorRef, NoProc, sleep
 from teams._dispatch.ask import ask_again
 from teams._dispatch.gather import Gathered, Gathering, GatherPolicy, collect
 from teams._dispatch.messages import CancelWork, GetRoster
 from teams._dispatch.work import Assign
 from teams._members.results import Outcome
-from teams._members.target import Can, Pool
+from teams._members.target import Can, WorkTarget
 from teams._runs.interrupt import is_interrupt
 from teams._runs.pattern import Inline, Pattern, Target, label
 from teams._runs.state import BEGAN, Keeper, RunState, StepAnswer, StepOutcomes
@@ -32,18 +32,16 @@ class RunContext:
     same name when the pattern is played again.
     """
 
-    __slots__ = ("_actor", "_coordinator", "_journal", "_path", "_priority", "_record", "_used")
+    __slots__ = ("_coordinator", "_journal", "_path", "_priority", "_record", "_used")
 
     def __init__(
         self,
-        actor: Actor,
         record: RunState,
         coordinator: ActorRef[Any],
         path: str = "",
         priority: int = 0,
         journal: StepOutcomes | None = None,
     ) -> None:
-        self._actor = actor
         self._record = record
         self._coordinator = coordinator
         self._path = path
@@ -69,15 +67,15 @@ class RunContext:
     @property
     def random(self) -> random.Random:
         """The randomness of the runtime."""
-        return self._actor.runtime.random
+        return self._record.runtime.random
 
     def now(self) -> float:
         """The runtime's clock, in seconds."""
-        return self._actor.runtime.now()
+        return self._record.runtime.now()
 
     def wall(self) -> float:
         """The wall clock, in seconds since the epoch. It may be set back."""
-        return self._actor.runtime.clock.wall()
+        return self._record.runtime.clock.wall()
 
     async def sleep(self, seconds: float, *, name: str = "sleep") -> None:
         """Waits, by the runtime's clock. A run of an engine waits until `seconds` after the time at which it came here
@@ -106,14 +104,8 @@ class RunContext:
         return part
 
     def _at(self, key: str, priority: int | None = None) -> RunContext:
-        return RunContext(
-            self._actor,
-            self._record,
-            self._coordinator,
-            key,
-            self._priority if priority is None else priority,
-            self._journal,
-        )
+        urgency = self._priority if priority is None else priority
+        return RunContext(self._record, self._coordinator, key, urgency, self._journal)
 
     def at(self, name: str, *, priority: int | None = None) -> RunContext:
         """A part of this one, with names of its own. `priority` is that of its steps, unless they have their own."""
@@ -125,7 +117,7 @@ class RunContext:
         """
         key = self.key(name)
         journal = self._record.parts.setdefault(key, {})
-        return RunContext(self._actor, self._record, self._coordinator, key, self._priority, journal)
+        return RunContext(self._record, self._coordinator, key, self._priority, journal)
 
     def close(self) -> None:
         """A part made by `apart` has ended."""
@@ -150,11 +142,7 @@ class RunContext:
         if key not in self._record.emitted:
             self._record.emitted.add(key)
             own = [each.name for each in fields(event)][len(fields(RunEvent)) :]
-            self._tell(type(event), self.now(), *(getattr(event, each) for each in own))
-
-    def _tell(self, kind: type[RunEvent], at: float, *values: object) -> None:
-        actor = self._actor
-        self._record.publish(actor.runtime.events, kind, actor.path, at, *values)
+            self._record.publish(type(event), self.now(), *(getattr(event, each) for each in own))
 
     # Steps
 
@@ -197,24 +185,23 @@ class RunContext:
         if known is None:
             began = record.under_way.get(key)
             if began is None:
-                began = record.under_way[key] = self.now()
+                began = record.under_way[key] = record.runtime.now()
                 if record.keeper is not None:
                     await record.keeper.begin(key, label(target))
-                self._tell(StepBegan, began, key, label(target))
-            left = None if timeout is None else began + timeout - self.now()
-            if isinstance(target, str | Can | Pool):
+                record.publish(StepBegan, began, key, label(target))
+            left = None if timeout is None else began + timeout - record.runtime.now()
+            if isinstance(target, WorkTarget):
                 urgency = self._priority if priority is None else priority
-                known = await self._assigned(
-                    key, Assign(value, target, f"{record.id}:{key}", record.id, urgency, left, attempts)
-                )
+                request = Assign(value, target, f"{record.id}:{key}", record.id, urgency, left, attempts)
+                known = await self._assigned(key, request)
             else:
                 known = await self._played(key, target, value, left, priority, attempts)
-            now = self.now()
+            now = record.runtime.now()
             known = record.end(self._journal, key, known, now - began, returns)
             if known.error is None:
-                self._tell(StepDone, now, key, now - began, known.value)
+                record.publish(StepDone, now, key, now - began, known.value)
             else:
-                self._tell(StepBroke, now, key, now - began, known.error)
+                record.publish(StepBroke, now, key, now - began, known.error)
         if known.error is not None:
             raise known.error
         return known.value
@@ -224,8 +211,11 @@ class RunContext:
     ) -> Outcome:
         limit, task = asyncio.timeout(timeout), asyncio.current_task()
         try:
+            done = self._here(key, target, value, priority, attempts)
+            if timeout is None:
+                return Outcome(await done)
             async with limit:
-                return Outcome(await self._here(key, target, value, priority, attempts))
+                return Outcome(await done)
         except RunError as error:
             failure = error
         except BaseException as error:  # what a step raises is the outcome of that step
@@ -237,20 +227,18 @@ class RunContext:
         return Outcome(error=failure)
 
     async def _assigned(self, key: str, request: Assign) -> Outcome:
-        """A step of the team. A question that was asked before a crash of this actor is not asked again."""
-        outcome = await self._asked(key, request)
-        error, keeper = outcome.error, self._record.keeper
-        while keeper is not None and isinstance(error, ActorDeadError) and not self._coordinator.is_alive():
-            self._coordinator = await keeper.successor(self._coordinator)  # the team was started again
-            outcome = await self._asked(key, request)
-            error = outcome.error
-        if error is None:
-            return outcome
-        if isinstance(error, TimeoutError):
-            return Outcome(error=StepTimeout(self.run, key, error))
-        return Outcome(error=StepFailed(self.run, key, error.error if isinstance(error, WorkFailed) else error))
+        """The answer of the team. A run of an engine outlives its teams: what was given to one that has ended goes to
+        the one that was started in its place.
+        """
+        outcome = await self._answer(key, request)
+        keeper = self._record.keeper
+        while keeper is not None and isinstance(outcome.error, ActorDeadError) and not self._coordinator.is_alive():
+            self._record.answers.pop(key, None)
+            self._coordinator = await keeper.successor(self._coordinator)
+            outcome = await self._answer(key, request)
+        return self._outcome_of(key, outcome)
 
-    async def _asked(self, key: str, request: object) -> Outcome:
+    def _answer(self, key: str, request: object) -> StepAnswer:
         """The answer of the coordinator. It knows work by its id, so a coordinator that crashed over it is asked again.
         The answer waits with the record: after a crash of this actor the question is not asked again.
         """
@@ -258,16 +246,17 @@ class RunContext:
         answer = answers.get(key)
         if answer is None:
             answer = answers[key] = StepAnswer()
-            ask_again(
-                self._coordinator,
-                request,
-                lambda result: answer.settle(Outcome(result)),
-                lambda error: answer.settle(Outcome(error=error)),
-                wanted=lambda: answers.get(key) is answer,
-            )
-        outcome = await answer.wait()
-        answers.pop(key, None)
-        return outcome
+            ask_again(self._coordinator, request, answer, lambda: answers.get(key) is answer)
+        return answer
+
+    def _outcome_of(self, key: str, outcome: Outcome) -> Outcome:
+        """The outcome of a step of the team."""
+        error = outcome.error
+        if error is None:
+            return outcome
+        if isinstance(error, TimeoutError):
+            return Outcome(None, StepTimeout(self.run, key, error))
+        return Outcome(None, StepFailed(self.run, key, error.error if isinstance(error, WorkFailed) else error))
 
     async def _here(self, key: str, target: Any, value: object, priority: int | None, attempts: int) -> object:
         """A pattern, or a function, in the actor of the run."""
@@ -290,7 +279,7 @@ class RunContext:
                 self._coordinator.tell(CancelWork(f"{self.run}:{each}", why))
             if each != key:
                 del record.under_way[each]
-                self._tell(StepSkipped, self.now(), each, f"called off, {why}")
+                self._record.publish(StepSkipped, self.now(), each, f"called off, {why}")
 
     # Several at once
 
@@ -365,7 +354,7 @@ class RunContext:
     def _end_off(self, key: str, why: str) -> None:
         self._call_off(key, why)
         if self._record.under_way.pop(key, None) is not None:
-            self._tell(StepSkipped, self.now(), key, f"called off, {why}")
+            self._record.publish(StepSkipped, self.now(), key, f"called off, {why}")
 
     # The team
 
@@ -378,7 +367,8 @@ class RunContext:
         key = self._numbered(f"who is {target}")
         kept = self._record.kept
         if key not in kept:
-            outcome = await self._asked(key, GetRoster())
+            outcome = await self._answer(key, GetRoster())
+            self._record.answers.pop(key, None)
             if outcome.error is not None:
                 raise StepFailed(self.run, key, outcome.error) from outcome.error
             slots: Any = outcome.value
@@ -404,7 +394,7 @@ class RunContext:
     def topics(self) -> TopicsRef:
         """The topics of the team. Raises ActorDeadError if they have terminated."""
         path = f"{self.team}/topics"
-        found = self._actor.runtime.find(path)
+        found = self._record.runtime.find(path)
         if not isinstance(found, TopicsRef):
             raise ActorDeadError(path, NoProc(), None)
         return found

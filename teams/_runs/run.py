@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from actors.spi import Actor, ActorDeadError, ActorRef, ExitReason, Future, finish, when_gone
+from actors.spi import Actor, ActorDeadError, ActorRef, ExitReason, finish, when_gone
 from supervisors.spi import Concluded
 from teams._dispatch.messages import EndRun
 from teams._members.results import Outcome
@@ -15,7 +15,7 @@ from teams._runs.interrupt import is_interrupt
 from teams._runs.pattern import Pattern, label
 from teams._runs.state import RunState, cancelled
 from teams.errors import RunCancelled, RunError, RunFailed
-from teams.events import RunBegan, RunEnded, RunEvent
+from teams.events import RunBegan, RunEnded
 
 
 class Run(Actor):
@@ -33,13 +33,14 @@ class Run(Actor):
         record = self.record
         coordinator = self.coordinator
         task = record.task = asyncio.current_task()
+        record.path = self.path
         if record.began is None:
             record.began = self.runtime.now()
-            self.tell(RunBegan, record.began, label(record.pattern))
+            record.publish(RunBegan, record.began, label(record.pattern))
         try:
             if record.cancelled is not None:
                 raise cancelled(record)
-            result = await record.pattern.play(RunContext(self, record, coordinator), record.value)
+            result = await record.pattern.play(RunContext(record, coordinator), record.value)
             outcome = Outcome(result)
         except (RunCancelled, RunFailed) as error:
             outcome = Outcome(error=error)
@@ -56,13 +57,9 @@ class Run(Actor):
         if coordinator.is_alive():
             coordinator.tell(EndRun(record.id, "its run has ended"))
         now = self.runtime.now()
-        self.tell(RunEnded, now, now - record.began, outcome.error)
+        record.publish(RunEnded, now, now - record.began, outcome.error)
         record.settle(outcome)
         return outcome
-
-    def tell(self, kind: type[RunEvent], at: float, *values: object) -> None:
-        """Publishes an event of the run."""
-        self.record.publish(self.runtime.events, kind, self.path, at, *values)
 
     @property
     def team(self) -> str:
@@ -86,8 +83,7 @@ class GoalRun(Run):
     def __init__(self, pattern: Pattern, value: object) -> None:
         record = self.kept(_KeptRun)
         if record.record is None:
-            future: Future[Any] = Future(self.runtime.park)
-            record.record = RunState(f"goal-{self.runtime.next_number()}", pattern, value, future, self.runtime.park)
+            record.record = RunState(f"goal-{self.runtime.next_number()}", pattern, value, self.runtime)
             when_gone(self, partial(broken, record.record, self.path))
         super().__init__(record.record)
         self.publish_view(record.record)
@@ -112,7 +108,9 @@ class _KeptRun:
 
 
 def broken(record: RunState, path: str, reason: ExitReason) -> None:
-    """The run has terminated without a result."""
+    """The run has terminated, or could not start."""
+    if record.ended:
+        return
     if record.cancelled is not None:
         record.settle(Outcome(error=cancelled(record)))
     else:

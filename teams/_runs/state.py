@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from actors.spi import ActorRef, EventStream, Future, Parking
+from actors.spi import ActorRef, Future, Runtime
+from teams._dispatch.ask import OutcomeReply
 from teams._dispatch.gather import Gathered
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
@@ -35,30 +35,27 @@ class Progress:
     under_way: tuple[str, ...]
 
 
-class StepAnswer:
-    """The outcome of a step that was given to the team. It belongs to the record, so it is still there when the actor
-    of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
+class StepAnswer(OutcomeReply):
+    """The outcome of a step that was given to the team, to await. It belongs to the record, so it is still there when
+    the actor of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
     """
 
-    __slots__ = ("_outcome", "_waiter")
+    __slots__ = ("_waiter",)
 
     def __init__(self) -> None:
-        self._outcome: Outcome | None = None
+        self.outcome = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def settle(self, outcome: Outcome) -> None:
-        """The step has ended."""
-        self._outcome = outcome
+    def settled(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def wait(self) -> Outcome:
-        """Waits for the outcome."""
-        if self._outcome is None:
+    def __await__(self) -> Generator[Any, None, Outcome]:
+        if self.outcome is None:
             self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        assert self._outcome is not None
-        return self._outcome
+            yield from self._waiter
+        assert self.outcome is not None
+        return self.outcome
 
 
 @runtime_checkable
@@ -113,8 +110,10 @@ class RunState:
     id: str
     pattern: Pattern
     value: object
-    future: Future[Any]
-    park: Parking
+    runtime: Runtime
+    path: str = ""
+    """The actor that plays the pattern."""
+    future: Future[Any] = field(init=False)
     journal: StepOutcomes = field(default_factory=dict)
     parts: dict[str, StepOutcomes] = field(default_factory=dict)
     """Journals of parts that are forgotten as soon as the part has ended."""
@@ -133,10 +132,13 @@ class RunState:
     task: asyncio.Task[Any] | None = None
     ended: bool = False
     keeper: Keeper | None = None
-    _events: deque[tuple[type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
+    _events: deque[tuple[int, type[RunEvent], tuple[Any, ...]]] = field(default_factory=lambda: deque(maxlen=EVENTS))
+    """The last events, numbered. The loop thread writes and every thread reads, by one operation at a time."""
     _count: int = 0
-    _waiters: list[Future[None]] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _waiters: deque[Future[None]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.future = Future(self.runtime.park)
 
     @property
     def partial(self) -> dict[str, object]:
@@ -190,23 +192,22 @@ class RunState:
         """This step, if it is under way, and those inside it that are."""
         return [each for each in self.under_way if each == name or each.startswith(f"{name}/")]
 
-    def publish(self, stream: EventStream, kind: type[RunEvent], path: str, at: float, *values: object) -> None:
+    def publish(self, kind: type[RunEvent], at: float, *values: object) -> None:
         """Publishes an event of the run. The object is made when there is a reader. On the loop thread."""
-        fields: tuple[Any, ...] = (path, at, self.id, *values)
+        fields: tuple[Any, ...] = (self.path, at, self.id, *values)
         if self.keeper is not None:
-            self.keeper.publish(lambda: self._publish(stream, kind, fields))
+            self.keeper.publish(lambda: self._publish(kind, fields))
         else:
-            self._publish(stream, kind, fields)
+            self._publish(kind, fields)
 
-    def _publish(self, stream: EventStream, kind: type[RunEvent], fields: tuple[Any, ...]) -> None:
+    def _publish(self, kind: type[RunEvent], fields: tuple[Any, ...]) -> None:
+        stream = self.runtime.events
         if stream.sinks(kind):
             stream.publish(kind(*fields))
-        with self._lock:
-            self._events.append((kind, fields))
-            self._count += 1
-            if not self._waiters:
-                return
-        self._wake()
+        self._events.append((self._count, kind, fields))
+        self._count += 1
+        if self._waiters:
+            self._wake()
 
     def settle(self, outcome: Outcome) -> None:
         """The run has ended. The first outcome counts."""
@@ -220,21 +221,21 @@ class RunState:
         self._wake()
 
     def _wake(self) -> None:
-        with self._lock:
-            waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            waiter.set(None)
+        while self._waiters:
+            self._waiters.popleft().set(None)
 
     def since(self, index: int) -> tuple[list[RunEvent], int, Future[None] | None]:
         """The events from `index` on that are kept, the next index, and a future to wait for if there are none."""
-        with self._lock:
-            oldest = self._count - len(self._events)
-            new = list(self._events)[max(0, index - oldest) :]
-            if new or self.ended:
-                return [kind(*values) for kind, values in new], self._count, None
-            waiter: Future[None] = Future(self.park)
-            self._waiters.append(waiter)
-            return [], self._count, waiter
+        waiter: Future[None] | None = None
+        while True:
+            ended = self.ended  # before the events: the last of them is published before that is set
+            new = [each for each in self._events.copy() if each[0] >= index]
+            if new:
+                return [kind(*values) for _, kind, values in new], new[-1][0] + 1, None
+            if ended or waiter is not None:
+                return [], index, None if ended else waiter
+            waiter = Future(self.runtime.park)
+            self._waiters.append(waiter)  # and look again: an event published meanwhile has not settled it
 
 
 class RunHandle:

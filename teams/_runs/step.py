@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
-from supervisors.spi import SpecError, SpecFault
+from supervisors.spi import SpecFault
 from teams._checks.coroutine import async_faults, generator_faults
-from teams._checks.fields import count_faults, priority_faults, seconds_faults, step_name_faults
+from teams._checks.fields import count_faults, priority_faults, refuse, seconds_faults, step_name_faults
 from teams._runs.pattern import Inline, Target, label, several_faults, target_faults
 from teams.errors import RunError, StepFailed
 from teams.events import StepPassedOver, StepSkipped
@@ -41,6 +41,24 @@ class Step(Inline):
         yield self.target
         yield from self.fallback
 
+    def faults(self, path: str) -> Iterator[SpecFault]:
+        """The faults of its options."""
+        if self.name is not None:
+            yield from step_name_faults(path, self.name)
+        yield from target_faults(path, self.target)
+        for number, target in enumerate(self.fallback, 1):
+            yield from target_faults(f"{path}/fallback {number}", target)
+        yield from seconds_faults(path, "timeout", self.timeout)
+        yield from count_faults(path, "attempts", self.attempts)
+        if self.on_failure not in ON_FAILURE:
+            yield SpecFault(path, f"on_failure: must be one of {', '.join(ON_FAILURE)}, got {self.on_failure!r}")
+        yield from priority_faults(path, self.priority)
+        for name, function in (("when", self.when), ("transform", self.transform)):
+            if function is not None and not callable(function):
+                yield SpecFault(path, f"{name}: must be a function of the input, got {function!r}")
+        yield from async_faults(path, when=self.when, transform=self.transform)
+        yield from generator_faults(path, when=self.when, transform=self.transform)
+
     @property
     def label(self) -> str:
         """Its name, or that of its target."""
@@ -49,53 +67,50 @@ class Step(Inline):
     async def take(
         self, run: RunContext, value: object, name: str | None = None, priority: int | None = None
     ) -> object:
+        return (await self.tried(run, value, name, priority))[0]
+
+    async def tried(
+        self, run: RunContext, value: object, name: str | None, priority: int | None = None
+    ) -> tuple[object, RunError | None]:
+        """The result, or the input if the step is left out, and the failure for which it is skipped. Repeats it, and
+        goes to a fallback, as its options say. Raises RunError: the last failure, if that ends the pattern.
+        """
         name = name or self.label
         try:
-            if not self.applies(run, value, name):
+            when = self.when
+            if when is not None and not _computed(lambda each: bool(when(each)), run, value, name):
                 run.emit(StepSkipped("", 0.0, "", run.key(name), "its condition is not met"))
-                return value
-            return await self.attempt(run, value, name, priority)
+                return value, None
+            given = value if self.transform is None else _computed(self.transform, run, value, name)
+            urgency = priority if self.priority is None else self.priority
+            targets = [self.target] * (2 if self.on_failure == "retry_once" else 1) + [*self.fallback]
+            while True:
+                target = targets.pop(0)
+                try:
+                    result = await run.do(
+                        target, given, name=name, timeout=self.timeout, priority=urgency, attempts=self.attempts
+                    )
+                except RunError:  # an event has told of it
+                    if not targets:
+                        raise
+                else:
+                    return result, None
         except RunError as error:
             if self.on_failure == "continue_with_warning":
                 run.emit(StepPassedOver("", 0.0, "", run.key(name), str(error), error))
-            elif self.on_failure == "skip":
-                run.emit(StepSkipped("", 0.0, "", run.key(name), str(error)))
-            else:
+                return value, None
+            if self.on_failure != "skip":
                 raise
-            return value
+            run.emit(StepSkipped("", 0.0, "", run.key(name), str(error)))
+            return value, error
 
-    def applies(self, run: RunContext, value: object, name: str) -> bool:
-        """Whether it is done with this input. Raises StepFailed if its condition fails."""
-        try:
-            return self.when is None or bool(self.when(value))
-        except BaseException as error:
-            raise StepFailed(run.run, run.key(name), error) from error
 
-    async def attempt(self, run: RunContext, value: object, name: str, priority: int | None = None) -> object:
-        """Has it done, repeated or by a fallback as its options say. Raises RunError: the last failure."""
-        try:
-            given = value if self.transform is None else self.transform(value)
-        except BaseException as error:
-            raise StepFailed(run.run, run.key(name), error) from error
-        targets = [self.target] * (2 if self.on_failure == "retry_once" else 1)
-        targets += self.fallback
-        for target in targets[:-1]:
-            try:
-                return await self.once(run, target, given, name, priority)
-            except RunError:  # an event has told of it, and another target follows
-                continue
-        return await self.once(run, targets[-1], given, name, priority)
-
-    async def once(self, run: RunContext, target: Target, value: object, name: str, priority: int | None) -> object:
-        """Has one target do it."""
-        return await run.do(
-            target,
-            value,
-            name=name,
-            timeout=self.timeout,
-            priority=priority if self.priority is None else self.priority,
-            attempts=self.attempts,
-        )
+def _computed(function: Callable[[Any], object], run: RunContext, value: object, name: str) -> Any:
+    """What a function of the input returns; its failure is that of the step."""
+    try:
+        return function(value)
+    except BaseException as error:
+        raise StepFailed(run.run, run.key(name), error) from error
 
 
 def step(
@@ -129,38 +144,16 @@ def step(
         transform: Called with the input: returns what the target gets. It must only compute, too. None: the input
             itself. Default: None.
     """
-    return build_step(Step, step_faults, locals())
+    return built(Step, locals())
 
 
 S = TypeVar("S", bound=Step)
 
 
-def build_step(kind: type[S], faults_of: Callable[[S], Iterable[SpecFault]], options: Mapping[str, Any]) -> S:
+def built(kind: type[S], options: Mapping[str, Any]) -> S:
     """A step of this class with these options. Raises SpecError with all faults."""
-    faults = list(several_faults(kind.__name__.lower(), "fallback", options["fallback"]))
+    path = kind.__name__.lower() if options["name"] is None else f"{kind.__name__.lower()} {options['name']!r}"
+    faults = list(several_faults(path, "fallback", options["fallback"]))
     made = kind(**{**options, "fallback": () if faults else tuple(options["fallback"])})
-    faults += faults_of(made)
-    if faults:
-        raise SpecError(faults)
+    refuse(faults, made.faults(path))
     return made
-
-
-def step_faults(step: Step) -> Iterator[SpecFault]:
-    """The faults of a step."""
-    kind = type(step).__name__.lower()
-    path = f"{kind} {step.name!r}" if step.name is not None else kind
-    if step.name is not None:
-        yield from step_name_faults(path, step.name)
-    yield from target_faults(path, step.target)
-    for number, target in enumerate(step.fallback, 1):
-        yield from target_faults(f"{path}/fallback {number}", target)
-    yield from seconds_faults(path, "timeout", step.timeout)
-    yield from count_faults(path, "attempts", step.attempts)
-    if step.on_failure not in ON_FAILURE:
-        yield SpecFault(path, f"on_failure: must be one of {', '.join(ON_FAILURE)}, got {step.on_failure!r}")
-    yield from priority_faults(path, step.priority)
-    for name, function in (("when", step.when), ("transform", step.transform)):
-        if function is not None and not callable(function):
-            yield SpecFault(path, f"{name}: must be a function of the input, got {function!r}")
-    yield from async_faults(path, when=step.when, transform=step.transform)
-    yield from generator_faults(path, when=step.when, transform=step.transform)

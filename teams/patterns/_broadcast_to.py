@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from supervisors.spi import SpecFault
 from teams._checks.fields import refuse
-from teams._dispatch.gather import GatherPolicy, collect
+from teams._dispatch.gather import GatherPolicy, collect, gather_faults
 from teams._members.target import Can
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, target_faults
-from teams.patterns._hierarchical import MOST
-from teams.patterns._parallel import gather_faults, settled
+from teams.patterns._parallel import settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def broadcast_to(target: str | Can, *, policy: GatherPolicy | None = None, withi
         GatherFailed: when it is played: there are fewer results than the policy wants
         StepFailed: when it is played: there are none (`NoCapableAgent`)
     """
-    faults = [*target_faults("broadcast_to", target), *gather_faults("broadcast_to", policy, within, MOST)]
+    faults = [*target_faults("broadcast_to", target), *gather_faults("broadcast_to", policy, within)]
     if not isinstance(target, str | Can):
         faults.append(SpecFault("broadcast_to", f"must be a role, a member or can(...), got {target!r}"))
     refuse(faults)

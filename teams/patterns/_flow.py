@@ -62,16 +62,14 @@ class Flow:
 
     async def next(self, run: RunContext) -> Item | None:
         """Reads an item; None: that was all. Raises SourceLost, SourceFailed."""
-        if self._iterator is None or self._reading:
-            await self._begin(run)
-        iterator, task = self._iterator, asyncio.current_task()
-        self._reading = True
+        task = asyncio.current_task()
         try:
-            if isinstance(iterator, AsyncIterator):
-                value = await anext(iterator, END)
-            else:
-                assert iterator is not None
-                value = next(iterator, END)
+            if self._iterator is None or self._reading:
+                self._iterator = await self._begun(run)
+            self._reading = True
+            value = await _next(self._iterator)
+        except SourceLost:
+            raise
         except BaseException as error:
             if is_interrupt(error, task):
                 raise
@@ -83,26 +81,19 @@ class Flow:
         self.read += 1
         return item
 
-    async def _begin(self, run: RunContext) -> None:
-        """Begins to read, for the first time, or anew when the last reading was cut off."""
-        again, task = self._iterator is not None, asyncio.current_task()
-        try:
-            iterator = iter(self._source) if isinstance(self._source, Iterable) else aiter(self._source)
-            if again and iterator is self._source:
-                raise SourceLost(run.run, run.path, self.read)
-            if isinstance(iterator, AsyncIterator):
-                for _ in range(self.read):
-                    await anext(iterator, END)
-            else:
-                for _ in range(self.read):
-                    next(iterator, END)
-        except SourceLost:
-            raise
-        except BaseException as error:
-            if is_interrupt(error, task):
-                raise
-            raise SourceFailed(run.run, run.path, self.read, error) from error
-        self._iterator, self._reading = iterator, False
+    async def _begun(self, run: RunContext) -> Iterator[object] | AsyncIterator[object]:
+        """The source, to be read for the first time, or anew when the last reading was cut off."""
+        iterator = iter(self._source) if isinstance(self._source, Iterable) else aiter(self._source)
+        if self._iterator is not None and iterator is self._source:
+            raise SourceLost(run.run, run.path, self.read)
+        for _ in range(self.read):
+            await _next(iterator)
+        return iterator
+
+
+async def _next(iterator: Iterator[object] | AsyncIterator[object]) -> object:
+    """The next item of the source, or END."""
+    return await anext(iterator, END) if isinstance(iterator, AsyncIterator) else next(iterator, END)
 
 
 def is_single(value: object) -> bool:

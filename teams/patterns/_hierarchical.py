@@ -21,11 +21,11 @@ from typing import Any
 
 from supervisors.spi import SpecError, SpecFault
 from teams._checks.fields import count_faults, refuse
-from teams._dispatch.gather import GatherPolicy, collect
+from teams._dispatch.gather import GatherPolicy, collect, gather_faults
 from teams._runs.context import RunContext
 from teams._runs.pattern import Inline, Pattern, Target, label, several_faults, target_faults
 from teams.errors import BadPlan, DelegationLoop, GatherFailed
-from teams.patterns._parallel import gather_faults, named
+from teams.patterns._parallel import named
 from teams.patterns._plan import Plan, Synthesis, named_subtasks
 
 MAX_DEPTH = 10
@@ -153,7 +153,7 @@ def hierarchical(
     faults = [*target_faults("hierarchical/root", root), *(several or rule_faults(root, rules))]
     if synthesize is not None:
         faults += target_faults("hierarchical/synthesize", synthesize)
-    faults += gather_faults("hierarchical", policy, within, MOST)
+    faults += gather_faults("hierarchical", policy, within)
     faults += count_faults("hierarchical", "max_depth", max_depth)
     refuse(faults)
     return Hierarchical(root, tuple(rules), synthesize, policy or collect(), within, None, max_depth)
@@ -177,10 +177,6 @@ def delegation(
         faults.append(SpecFault("delegation", f"when: must be a predicate of what the parent answers, got {when!r}"))
     refuse(faults)
     return Delegation(parent, each, when)
-
-
-MOST = 1_000_000
-"""The number of children of a leader is known only when it is played."""
 
 
 def rule_faults(root: Target, rules: Sequence[Delegation]) -> Iterator[SpecFault]:

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from supervisors.spi import SpecFault
-from teams._checks.fields import refuse, seconds_faults, step_name_faults
-from teams._dispatch.gather import Failed, Gathered, GatherPolicy, collect
+from teams._checks.fields import refuse, step_name_faults
+from teams._dispatch.gather import Failed, Gathered, GatherPolicy, collect, gather_faults
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, label, target_faults
 from teams._runs.step import Step
@@ -89,17 +89,6 @@ def branch_faults(path: str, branches: list[tuple[str, Target]]) -> Iterator[Spe
         if name in seen:
             yield SpecFault(f"{path}/{name}", "there are two branches of this name")
         seen.add(name)
-
-
-def gather_faults(path: str, policy: object, within: object, branches: int) -> Iterator[SpecFault]:
-    """The faults of the policy of a gather with so many branches."""
-    yield from seconds_faults(path, "within", within)
-    if policy is None:
-        return
-    if not isinstance(policy, GatherPolicy):
-        yield SpecFault(path, f"policy: must be collect(), fail_fast(), quorum(n) or first(), got {policy!r}")
-    elif policy.kind == "quorum" and policy.n > branches:
-        yield SpecFault(path, f"policy: a quorum of {policy.n} can never be reached by {branches}")
 
 
 def settled(

@@ -19,11 +19,9 @@ from supervisors.spi import SpecFault
 from teams._checks.fields import count_faults, refuse
 from teams._dispatch.gather import Failed
 from teams._runs.context import RunContext, end_all
-from teams._runs.pattern import Pattern, Target, label, several_faults, target_faults
-from teams._runs.step import OnFailure, Step, step_faults
-from teams.errors import RunError
-from teams.events import StepPassedOver, StepSkipped
-from teams.patterns._flow import END, Flow, Item
+from teams._runs.pattern import Pattern, Target, label, target_faults
+from teams._runs.step import OnFailure, Step, built
+from teams.patterns._flow import Flow, Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,10 @@ class Stage(Step):
     """A step, and how many items may be in it at once."""
 
     parallel: int = 1
+
+    def faults(self, path: str) -> Iterator[SpecFault]:
+        yield from Step.faults(self, path)
+        yield from count_faults(path, "parallel", self.parallel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,11 @@ class StageWorkers:
         self._run = run
         self._stages = stages
         self._flow = flow
-        self._queues: list[asyncio.Queue[Item | object]] = [asyncio.Queue(each.parallel) for each in stages]
+        self._queues: list[asyncio.Queue[Item]] = [asyncio.Queue(each.parallel) for each in stages]
         self._resumed = [deque(flow.waiting(number)) for number in range(len(stages))]
         """Items that were on their way when the run crashed."""
-        self._open = [each.parallel for each in stages]
-        """How many tasks of each stage have not seen the end."""
+        self._came_out = asyncio.Event()
+        """Set when an item has come out."""
 
     async def work(self) -> None:
         """Returns when the last item has come out. Raises RunError: the first failure that stops the pipeline."""
@@ -67,7 +69,7 @@ class StageWorkers:
         for number, each in enumerate(self._stages):
             tasks += [asyncio.ensure_future(self._tend(number)) for _ in range(each.parallel)]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
                     task.result()
@@ -75,47 +77,33 @@ class StageWorkers:
             await end_all(tasks)
 
     async def _read(self) -> None:
-        queue = self._queues[0]
+        """Reads the items. Returns when the last has come out."""
         while (item := await self._flow.next(self._run)) is not None:
-            await queue.put(item)
-        await queue.put(END)
+            await self._queues[0].put(item)
+        while self._flow.items:
+            self._came_out.clear()
+            await self._came_out.wait()
 
     async def _tend(self, number: int) -> None:
-        """Takes one item after the other through a stage."""
+        """Takes one item after the other through a stage, until it is cancelled."""
         stage, queue, resumed = self._stages[number], self._queues[number], self._resumed[number]
-        last = number + 1 == len(self._stages)
         while True:
-            item = resumed.popleft() if resumed else await queue.get()
-            if not isinstance(item, Item):
-                break
-            passed = await self._pass(stage, item)
-            if passed and not last:
+            # The queues are awaited only where that must wait: a coroutine costs more than the rest of a put or get.
+            item = resumed.popleft() if resumed else queue.get_nowait() if queue.qsize() else await queue.get()
+            if not await self._pass(stage, item):
+                self._came_out.set()
+            elif self._queues[number + 1].full():
                 await self._queues[number + 1].put(item)
-        self._open[number] -= 1
-        if self._open[number]:
-            queue.put_nowait(END)  # for the next task; the queue gets no more items
-        elif not last:
-            await self._queues[number + 1].put(END)
+            else:
+                self._queues[number + 1].put_nowait(item)
 
     async def _pass(self, stage: Stage, item: Item) -> bool:
         """Whether the item goes on to the next stage. Raises RunError."""
-        name = stage.label
         part = self._run.apart(str(item.index))
-        result = item.value
-        goes_on = item.stage + 1 < len(self._stages)
-        try:
-            if stage.applies(part, item.value, name):
-                result = await stage.attempt(part, item.value, name)
-            else:
-                part.emit(StepSkipped("", 0.0, "", part.key(name), "its condition is not met"))
-        except RunError as error:
-            if stage.on_failure == "continue_with_warning":
-                part.emit(StepPassedOver("", 0.0, "", part.key(name), str(error), error))
-            elif stage.on_failure == "skip":
-                part.emit(StepSkipped("", 0.0, "", part.key(name), str(error)))
-                result, goes_on = Failed.by(error), False
-            else:
-                raise
+        result, skipped = await stage.tried(part, item.value, stage.name)
+        goes_on = skipped is None and item.stage + 1 < len(self._stages)
+        if skipped is not None:
+            result = Failed.by(skipped)
         if goes_on:
             item.value = result
             item.stage += 1
@@ -185,9 +173,4 @@ def stage(
 
     Raises SpecError with every fault.
     """
-    faults = list(several_faults(f"stage {name!r}", "fallback", fallback))
-    others = () if faults else tuple(fallback)
-    made = Stage(target, name, timeout, on_failure, attempts, priority, others, when, transform, parallel)
-    faults += [*step_faults(made), *count_faults(f"stage {name!r}", "parallel", parallel)]
-    refuse(faults)
-    return made
+    return built(Stage, locals())

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StrictInt
 
-from actors.spi import ActorRef, CallTimeout, Future, current_cell, post, refuse_on_loop
+from actors.spi import ActorRef, CallbackReply, CallTimeout, Future, current_cell, post, refuse_on_loop
 from supervisors.spi import SpecError, SpecFault, checked
 from teams.resilience._fields import Amount, Delay
 from teams.resilience._ledger import PoolUsage, ResourceClaim
@@ -17,25 +17,14 @@ from teams.resilience._resources import GiveBack, Inspect, Resources, Take
 from teams.resilience.errors import ResourceTimeout, ResourceUnavailable, WrongCall
 
 
-class _Returned:
+def give_back(ref: ActorRef[Any], claim: ResourceClaim) -> None:
     """Ensures that a claim is given back: a `GiveBack` that was lost in a crash is sent again."""
 
-    def __init__(self, ref: ActorRef[Any], claim: ResourceClaim) -> None:
-        self._ref = ref
-        self._claim = claim
-        self._done = False
-        post(ref, GiveBack(claim), self)
+    def lost(_: BaseException) -> None:
+        if ref.is_alive():
+            give_back(ref, claim)
 
-    def done(self) -> bool:
-        return self._done
-
-    def set_result(self, result: object) -> None:
-        self._done = True
-
-    def set_exception(self, exception: BaseException) -> None:
-        self._done = True
-        if self._ref.is_alive():
-            _Returned(self._ref, self._claim)
+    post(ref, GiveBack(claim), CallbackReply(lambda _: None, lost))
 
 
 class GrantOptions(Options):
@@ -125,7 +114,7 @@ class Grant:
     def _give_back(self) -> None:
         claim, self._claim = self._claim, None
         if claim is not None:
-            _Returned(self._ref, claim)
+            give_back(self._ref, claim)
 
 
 def _shown(wants: Mapping[str, float]) -> str:

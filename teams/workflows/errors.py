@@ -15,6 +15,7 @@ bases stand in brackets::
       NoRoute (LookupError)
       TakenOver
       NoSuchRun (LookupError)
+      NoSuchStep (LookupError)
       NoSuchWorkflow (LookupError)
       KeyTaken
       AlreadyEnded
@@ -22,6 +23,7 @@ bases stand in brackets::
       AlreadyAnswered
       NoOpenQuestion (LookupError)
       NotAnOption (ValueError)
+      CannotMove
     RunError (TeamError)
       RunTimeout (TimeoutError)
       NotUndone
@@ -49,7 +51,7 @@ class WorkflowError(TeamError):
 
 
 class BadExpression(WorkflowError, ValueError):
-    """A condition, a reference or a text with references cannot be parsed. `position` counts characters from 0."""
+    """A condition, a reference or a string with references cannot be parsed. `position` counts characters from 0."""
 
     text: str
     position: int
@@ -62,7 +64,7 @@ class BadExpression(WorkflowError, ValueError):
 
 
 class NotComparable(WorkflowError, TypeError):
-    """A condition compares values that have no such comparison, such as a text with a number."""
+    """A condition compares values that have no such comparison, such as a string with a number."""
 
     op: str
     left: object
@@ -70,7 +72,7 @@ class NotComparable(WorkflowError, TypeError):
 
     def describe(self) -> str:
         if self.op == "size":
-            return f"size() needs a text, a list or a mapping, got {shown(self.left)}"
+            return f"size() needs a string, a list or a mapping, got {shown(self.left)}"
         return (
             f"{shown(self.left)} {self.op} {shown(self.right)} cannot be decided: {type(self.left).__name__} and "
             f"{type(self.right).__name__} have no such comparison"
@@ -108,7 +110,7 @@ class UnknownDependency(GraphError):
 
 
 class CircularDependency(GraphError):
-    """Steps depend on each other in a circle. `path` begins and ends with the same step, each needs the next one."""
+    """Steps depend on each other in a cycle. `path` begins and ends with the same step, each needs the next one."""
 
     path: tuple[str, ...]
     made_by: tuple[str, ...]
@@ -119,7 +121,7 @@ class CircularDependency(GraphError):
             f"{step} needs {needed} ({by})"
             for step, needed, by in zip(self.path, self.path[1:], self.made_by, strict=False)
         )
-        return f"the steps depend on each other in a circle, {' -> '.join(self.path)}: {ways}"
+        return f"the steps depend on each other in a cycle, {' -> '.join(self.path)}: {ways}"
 
 
 # Runs of an engine
@@ -263,6 +265,17 @@ class NoSuchRun(WorkflowError, LookupError):
         return f"there is no run {self.run!r}"
 
 
+class NoSuchStep(WorkflowError, LookupError):
+    """No step with this id has begun in the run."""
+
+    run: str
+    step: str
+    known: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"no step {self.step!r} has begun in {self.run} (begun: {', '.join(self.known) or 'none'})"
+
+
 class NoSuchWorkflow(WorkflowError, LookupError):
     """The engine has no workflow with this name."""
 
@@ -336,6 +349,17 @@ class NotAnOption(WorkflowError, ValueError):
 
     def describe(self) -> str:
         return f"{shown(self.answer)} is no answer to step {self.step} of {self.run}: choose {', '.join(self.options)}"
+
+
+class CannotMove(WorkflowError):
+    """A run cannot go on with another version of its workflow. Nothing was changed."""
+
+    run: str
+    version: str
+    why: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"{self.run} cannot be moved to version {self.version[:12]}: {'; '.join(self.why)}"
 
 
 class RunFailure(RunError):

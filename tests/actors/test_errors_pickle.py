@@ -19,6 +19,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "DeadlockError": (("a", "b", "a"),),
     "HandlerDefinitionError": ("Greeter.greet", "takes 3 parameters"),
     "HandlerTimeout": ("root/a", "Greet", 1.5),
+    "IncarnationEnded": ("root/a", 1, "join('late')"),
     "InvalidPriority": ("root/a", None, "message"),
     "LinkedExit": ("root/a", Killed()),
     "LoopStopRefused": ("root/a", "r"),

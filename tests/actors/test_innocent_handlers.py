@@ -186,3 +186,62 @@ def test_an_exit_of_its_own_task_counts_against_a_message(way: str, asked: bool,
         if bad is not None:
             with pytest.raises(ActorCrashed):
                 bad.get()
+
+
+class Meddler(Actor):
+    """Answers a question by having its own incarnation crash, and waits for that."""
+
+    concurrency = 2
+
+    def __init__(self, log: list[object]) -> None:
+        self.log = log
+
+    async def on_receive(self, message: Any) -> Any:
+        self.log.append(message)
+        if message == "crash":
+            raise ValueError("crash")
+        return await self.ref.call("crash", timeout=None)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_handler_that_crashes_its_own_actor_comes_again_ten_times(told: bool) -> None:
+    """A handler that has its own incarnation crash would be begun again without end."""
+    log: list[object] = []
+    with simulation() as sim:
+        lost: list[object] = []
+        sim.runtime.events.subscribe(lambda each: lost.append(each.message), DeadLetter)
+        tree = supervisor("root", child("m", Meddler, args=(log,), backoff=None), max_restarts=None)
+        meddler = sim.start(tree).child("m")
+        asked = meddler.ask("meddle", block=False, timeout=None) if not told else meddler.tell("meddle")
+        sim.advance(60)
+        assert log.count("meddle") == 11
+        if asked is not None:
+            with pytest.raises(ActorDeadError):
+                asked.get()
+        assert lost.count("meddle") == 1
+
+
+class Continuing(Actor):
+    """Goes on after its start for a second, and fails at a word."""
+
+    concurrency = 2
+
+    def __init__(self, log: list[int]) -> None:
+        self.log = log
+
+    async def on_continue(self) -> None:
+        self.log.append(self.incarnation)
+        await asyncio.sleep(1.0)
+
+    async def on_receive(self, message: Any) -> Any:
+        raise ValueError(message)
+
+
+def test_each_incarnation_continues_once_whatever_cut_the_last_one_off() -> None:
+    """The `Continue` of an incarnation that crashed meanwhile does not come again to the next one."""
+    log: list[int] = []
+    with simulation() as sim:
+        ref = sim.start(supervisor("root", child("m", Continuing, args=(log,), backoff=None))).child("m")
+        ref.tell("crash")
+        sim.advance(10)
+        assert log == [1, 2]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actors import Actor
+from actors.spi import CallbackReply
 from actors.testing import Simulation, simulation
 from supervisors import child, supervisor
 from teams import RunError, WorkCancelled
@@ -36,7 +37,7 @@ def asked(sim: Simulation, *args: Any, **options: Any) -> tuple[list[Any], list[
     root: Any = sim.start(supervisor("root", child("asked", Asked, args=args), max_restarts=100))
     results: list[Any] = []
     errors: list[Any] = []
-    ask_again(root.child("asked"), "question", results.append, errors.append, **options)
+    ask_again(root.child("asked"), "question", CallbackReply(results.append, errors.append), **options)
     sim.advance(600.0)
     return results, errors
 

@@ -11,12 +11,13 @@ import pytest
 from actors import ActorDeadError, Killed
 from teams import Handoff, Member, NoCapableAgent, TeamHalted, WorkFailed, WorkTimeout, can, handoff, member, pool
 from teams._dispatch.dispatcher import Dispatcher
-from teams._dispatch.messages import CancelWork
+from teams._dispatch.messages import CancelWork, EndRun
 from teams._dispatch.roster import Roster, Slot
 from teams._dispatch.spec import TeamSpec
 from teams._dispatch.state import DispatchState
 from teams._dispatch.work import Assign, Reservation, Work
 from teams._members.results import Outcome
+from tests.support import steps
 
 
 async def act(value: object) -> object:
@@ -115,6 +116,23 @@ def test_work_is_delivered_at_once_and_its_outcome_answers_every_caller() -> Non
     assert [(reply, outcome.value) for reply, outcome in crew.answers] == [(1, "done"), ("second", "done")]
     assert crew.state.works == {}
     assert crew.events == ["WorkBegan", "WorkEnded"]
+
+
+def test_the_end_of_a_run_costs_the_same_however_much_work_others_have() -> None:
+    """Guards that no work of others is looked at: a team plays many runs at a time."""
+
+    def cost(count: int) -> int:
+        crew = Team(member("a", act))
+        for number in range(count):
+            crew.assign(number, "a", id=f"{number}", run=f"run-{number % 5}")
+        crew.assign("last", "a", id="last", run="over")
+        end = EndRun("over", "its run has ended")
+        spent = steps(lambda: crew.dispatcher.end_run(end))
+        assert "last" not in crew.state.works
+        assert len(crew.state.works) == count
+        return spent
+
+    assert cost(10_000) == cost(10)
 
 
 def test_what_waits_is_done_by_priority_and_a_level_is_worth_its_ageing() -> None:

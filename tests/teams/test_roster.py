@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Callable
 from random import Random
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -15,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.testing import simulation
-from teams import Member, can, member, pool, role, team
+from teams import Member, Pool, can, member, pool, role, team
 from teams._dispatch.roster import Roster, Slot
 from teams._dispatch.view import TeamView
 from teams._members.consistent_hash import Buckets, hashed, jump
+from tests.support import steps
 
 ROUTES: Any = ("least_loaded", "round_robin", "random", "consistent_hash")
 
@@ -54,30 +52,12 @@ class Crew:
             self.roster.remove(slot)
 
     def routed(self, route: Any, value: object = None, random: Random | None = None) -> Any:
-        return self.roster.routed(pool("r", route), value, random or Random(1))
+        return self.roster.routed(Pool("r", route), value, random or Random(1))
 
 
 def crew_of(count: int) -> Crew:
     """A crew of so many slots in one role."""
     return Crew(member("w", act, role="r", count=count, capabilities={"dig"}))
-
-
-def steps(work: Callable[[], object]) -> int:
-    """How many lines of Python this runs."""
-    seen = 0
-
-    def count(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal seen
-        seen += event == "line"
-        return count
-
-    before = sys.gettrace()
-    sys.settrace(count)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return seen
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -105,6 +85,29 @@ def test_members_that_are_down_are_found_out_once_and_not_with_each_choice(route
     crew.down.remove("w-7")
     crew.roster.came_up(crew.roster.slots["w-7"])
     assert {crew.routed(route, random=Random(seed)) for seed in range(20)} == {"w-7", "w-1000"}
+
+
+@given(st.lists(st.sampled_from(["join", "leave", "reserve", "release"]), max_size=30))
+def test_a_free_slot_is_found_however_many_came_and_went_before(changes: list[str]) -> None:
+    """Guards the heap of a group that had a single slot, and whose other members are not up yet."""
+    roster = Roster((), lambda _: True, TeamView())
+    busy: list[Slot] = []
+    for number, change in enumerate(changes):
+        slots = list(roster.slots.values())
+        if change == "join":
+            slot = roster.add(member(f"w{number}", act, role="r"), 1)[0]
+            if number % 2:
+                roster.joined(slot, slot)  # type: ignore[arg-type]
+        elif change == "leave" and slots:
+            roster.remove(slots[number % len(slots)])
+        elif change == "reserve" and (found := roster.free("r")) is not None:
+            roster.reserve(found, 0.0)
+            busy.append(found)
+        elif change == "release" and busy:
+            roster.release(busy.pop(), 0.0)
+        free = {slot.id for slot in roster.slots.values() if slot.free}
+        chosen = roster.free("r")
+        assert (chosen.id in free) if chosen is not None else not free
 
 
 @pytest.mark.parametrize("used", ["least_loaded", "consistent_hash"])

@@ -171,6 +171,24 @@ FOUND = {
         plan=FaultPlan(faults.Hang("root/g0/w0")),
         max_restarts=0,
     ),
+    "found-a_thread_left_behind_takes_a_name_of_a_dropped_child": one(
+        Worker("w0", host="thread", restart="temporary", handler_timeout=0.5),
+        Line(0.75, "g0/w0", way="link"),
+        Line(1.375, "g0/w0", way="register"),
+        plan=FaultPlan(faults.Hang("root/g0/w0", nth=2)),
+    ),
+    "found-a_report_on_a_callback_of_an_ended_incarnation_raises": one(
+        Worker("w1"), Line(0.875, "g0/w1", way="call_later", looks=("class", "repr")), Line(0.875, "g0/w1")
+    ),
+    "found-a_handler_that_calls_its_own_crash_is_no_progress": one(
+        Worker("w0", "Keen"), Line(3.125, "g0/w0", way="call_sibling"), Line(3.875, "g0/w0", way="wait"), max_restarts=5
+    ),
+    "found-a_question_of_a_handler_that_is_over_is_no_wait": one(
+        Worker("w0", host="thread", redeliver=1),
+        Line(1.625, "g0/w0", way="call_sibling"),
+        Line(3.75, "g0/w0"),
+        plan=FaultPlan(faults.Hang("root/g0/w0", nth=3)),
+    ),
     "found-an_exit_in_what_is_left_of_a_threads_loop": one(
         Worker("w0", host="thread"), Line(1.0, "g0/w0", way="gather", exception="SystemExit")
     ),

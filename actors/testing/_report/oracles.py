@@ -78,18 +78,17 @@ def settled(runtime: SimRuntime) -> None:
 def deadlock(runtime: SimRuntime, workloads: Iterable[Workload]) -> None:
     """Nothing can run and no timer is set: a wait would last for ever (oracle 6). Raises `DeadlockFailure`."""
     who = [f"call {number} of workload {each.name} has no answer" for each in workloads for number in each.under_way]
-    who += _circle(runtime.journal.asks.values())
+    who += _circle(runtime.journal.asks.values(), runtime.now())
     if who:
         raise DeadlockFailure(runtime.now(), who + runtime.strands.waiting())
 
 
-def _circle(asks: Iterable[SimReply]) -> list[str]:
+def _circle(asks: Iterable[SimReply], now: float) -> list[str]:
     """The actors that wait for each other in a circle, in words."""
     waits: dict[str, list[str]] = {}
     for reply in asks:
-        sender = reply.asker
-        if sender is not None and sender.envelope is not None and not reply.done():
-            waits.setdefault(sender.path, []).append(reply.cell.path)
+        if reply.asker is not None and reply.is_awaited(now):
+            waits.setdefault(reply.asker.path, []).append(reply.cell.path)
     for first in waits:
         chain, at = [first], first
         while waits.get(at) and len(chain) <= len(waits) + 1:

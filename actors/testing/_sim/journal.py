@@ -51,10 +51,14 @@ class SimEnvelope(Envelope):
 class SimReply:
     """Where an answer goes, watched."""
 
-    __slots__ = ("_journal", "_swallowed", "asker", "cell", "inner", "muted", "number")
+    __slots__ = ("_deadline", "_incarnation", "_journal", "_swallowed", "asker", "cell", "inner", "muted", "number")
 
-    def __init__(self, journal: Journal, cell: Cell, number: int, inner: Reply, asker: Cell | None) -> None:
+    def __init__(
+        self, journal: Journal, cell: Cell, number: int, inner: Reply, asker: Cell | None, deadline: float | None
+    ) -> None:
         self._journal = journal
+        self._deadline = deadline
+        self._incarnation = 0 if asker is None else asker.incarnation
         self.asker = asker
         """The actor that asks; `None`: code outside of any actor."""
         self.cell = cell
@@ -67,6 +71,15 @@ class SimReply:
 
     def done(self) -> bool:
         return self._swallowed or self.inner.done()
+
+    def is_awaited(self, now: float) -> bool:
+        """Whether an actor may still wait for the answer. One whose incarnation is over, or whose deadline has passed,
+        does not.
+        """
+        asker = self.asker
+        if asker is None or asker.envelope is None or asker.incarnation != self._incarnation or self.done():
+            return False
+        return self._deadline is None or self._deadline > now
 
     def set_result(self, result: object, /) -> None:
         if self.muted:
@@ -117,7 +130,7 @@ class Journal:
         """A message comes into a mailbox: it gets its number."""
         self.messages = number = self.messages + 1
         reply, sender = envelope.reply, envelope.sender
-        watched = None if reply is None else SimReply(self, cell, number, reply, sender)
+        watched = None if reply is None else SimReply(self, cell, number, reply, sender, envelope.deadline)
         sim = SimEnvelope(envelope.message, sender, watched, envelope.deadline, envelope.correlation_id)
         sim.number = number
         sim.aside = sim.loose = False

@@ -164,7 +164,7 @@ class SimRuntime(Runtime):
         match event:
             case Abandoned(path=path, incarnation=incarnation, what=what):
                 journal.note(seen.Abandoned, path, incarnation, what)
-            case UncaughtException(path=path, where=where, error=error) if not self._is_left_over(path, where, error):
+            case UncaughtException(path=path, where=where, error=error) if not self._is_left_over(path, where):
                 failure = LoopFailure(event.at, f"{where} of {path} raised {shown(error)}")
                 failure.__cause__ = error
                 self.loop.failure = failure
@@ -174,10 +174,11 @@ class SimRuntime(Runtime):
         if child is not None:
             self._supervision(event, child)
 
-    def _is_left_over(self, path: str, where: str, error: BaseException) -> bool:
-        """Whether a task or callback of an incarnation that has ended exits: reported, and no fault of the runtime."""
-        of_an_actor = path != self.name and not isinstance(error, Exception)
-        return self.loop.failure is not None or (of_an_actor and where.startswith(("task ", "a callback ")))
+    def _is_left_over(self, path: str, where: str) -> bool:
+        """Whether a task or callback of an incarnation that has ended exits, or cannot be reported: the event says so,
+        and the runtime is not at fault.
+        """
+        return self.loop.failure is not None or (path != self.name and where.startswith(("task ", "a callback ")))
 
     def _supervision(self, event: Any, child: str) -> None:
         """An event of a supervisor, whose types this package does not know: one that says how it is observed."""

@@ -35,6 +35,7 @@ from typing import Any, ClassVar
 from actors.spi import (
     Actor,
     ActorRef,
+    CallbackReply,
     EventStream,
     Exited,
     Future,
@@ -103,30 +104,6 @@ class _PeerState:
         deferred, self.deferred = self.deferred, {}
         for _, reply in deferred.values():
             answer(reply, Consent())
-
-
-class _ReactionReply:
-    """The reply of an announcement: sends the answer to the peer, as a message."""
-
-    __slots__ = ("_done", "_id", "_peer", "_round", "_to")
-
-    def __init__(self, to: ActorRef[Any], id: str, peer: ActorRef[Any], round: int) -> None:
-        self._to = to
-        self._id = id
-        self._peer = peer
-        self._round = round
-        self._done = False
-
-    def done(self) -> bool:
-        return self._done
-
-    def set_result(self, result: object) -> None:
-        self._done = True
-        if self._to.is_alive():
-            self._to.tell(Reaction(self._id, self._peer, self._round, result))
-
-    def set_exception(self, exception: BaseException) -> None:
-        self.set_result(exception)
 
 
 class PeerRef(ActorRef["Peer"]):
@@ -299,8 +276,13 @@ class Peer(Actor):
             return
         self._kept.asked.add(peer.path)
         wish.missing[peer] = peer.incarnation
-        reply = _ReactionReply(self.ref, wish.intention.id, peer, round)
-        post(peer, Announcement(wish.intention, self.ref, round), reply)
+        me, id = self.ref, wish.intention.id
+
+        def react(answer: object) -> None:
+            if me.is_alive():
+                me.tell(Reaction(id, peer, round, answer))
+
+        post(peer, Announcement(wish.intention, me, round), CallbackReply(react, react))
 
     def _stands_against(self, theirs: Intention) -> bool:
         """Whether an intention of this peer's goes before theirs."""

@@ -16,6 +16,7 @@ ends the runs of this process before another may take them over.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import socket
 from collections.abc import Callable
@@ -27,9 +28,9 @@ from actors.spi import (
     Actor,
     ActorDeadError,
     ActorRef,
+    CallbackReply,
     Crashed,
     ExitReason,
-    Future,
     Reply,
     RestartLimitExceeded,
     Timer,
@@ -54,20 +55,28 @@ from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.workflows._engine.journal import Query, StoreOpened, Write
 from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
+from teams.workflows._engine.said import (
+    answers,
+    check_option,
+    existing,
+    moved,
+    new_run,
+    not_moved,
+    open_question,
+    refusal,
+    retried,
+)
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
-from teams.workflows._run.values import read, write
+from teams.workflows._run.values import read
 from teams.workflows.errors import (
     AgentMissing,
     AlreadyAnswered,
     AlreadyEnded,
-    KeyTaken,
-    NoOpenQuestion,
+    CannotMove,
     NoSuchRun,
-    NoSuchWorkflow,
-    NotAnOption,
     NotEnded,
 )
 from teams.workflows.events import EngineTookOver, LeaseLost, RunBlocked, RunLost, RunParked, RunTakenUp
@@ -325,6 +334,8 @@ class Desk(Actor):
             await self._drop(row.id)
         entries: list[Entry] = await self._query("entries", row.id)
         messages: list[InboxRow] = await self._query("inbox", row.id)
+        if any(each.kind == "move" for each in messages):
+            row, entries, messages = await self._move(row, entries, messages)
         try:
             live = self._awake(row, entries, await self._pattern(row))
         except (TeamError, JournalError, SpecError) as error:  # another version of the code may know what to do
@@ -347,6 +358,25 @@ class Desk(Actor):
                 RunTakenUp(self.path, self.runtime.now(), row.id, row.workflow, row.state, live.record.done)
             )
         await self._begin(live)
+
+    async def _move(
+        self, row: RunRow, entries: list[Entry], messages: list[InboxRow]
+    ) -> tuple[RunRow, list[Entry], list[InboxRow]]:
+        """Brings a run that is not awake to the version it was told, if what it has done allows that."""
+        for message in messages:
+            if message.kind == "move":
+                was: Definition | None = await self._query("definition", row.workflow, row.version)
+                to: Definition | None = await self._query("definition", row.workflow, message.name)
+                try:
+                    if was is None or to is None:
+                        raise CannotMove(row.id, message.name, ("the store does not have both versions",))
+                    unit = moved(row, entries, was, to, self._now())
+                except CannotMove as error:
+                    unit = not_moved(row, error, self._now())
+                update = {key: value for key, value in unit.update.items() if key != "owner"}
+                await self._write(dataclasses.replace(unit, update=update, taken=(message.id,)))
+                row, entries = await self._query("run", row.id), await self._query("entries", row.id)
+        return row, entries, [each for each in messages if each.kind != "move"]
 
     async def _pattern(self, row: RunRow) -> Pattern:
         """The definition of a run, as it was when the run was started. Raises Blocked."""
@@ -374,7 +404,7 @@ class Desk(Actor):
                 own.tell(_Waits(row.id, keeper))
 
         def write(unit: Unit, done: Callable[[Result], object], failed: Callable[[BaseException], object]) -> None:
-            ask_again(journal, Write(unit), done, failed)
+            ask_again(journal, Write(unit), CallbackReply(done, failed))
 
         settings = self._settings
         keeper = DurableKeeper(
@@ -385,7 +415,7 @@ class Desk(Actor):
     def _awake(self, row: RunRow, entries: list[Entry], pattern: Pattern) -> Live:
         runtime, keeper = self.runtime, self._keeper(row, entries)
         value = read_input(pattern, read(row.input))
-        record = RunState(row.id, pattern, value, Future(runtime.park), runtime.park, keeper=keeper)
+        record = RunState(row.id, pattern, value, runtime, keeper=keeper)
         record.cancelled = keeper.cancelled
         keeper.restore(record, runtime.now())
         live = Live(record, keeper)
@@ -464,7 +494,7 @@ class Desk(Actor):
     async def leave_run(self, message: _Leave) -> None:
         """A run is paused."""
         live = self._kept.live.get(message.run)
-        if live is not None and live.keeper is message.keeper and message.keeper.paused:
+        if live is not None and live.keeper is message.keeper and message.keeper.given_up:
             await self._drop(message.run)
 
     async def _drop(self, run: str) -> None:
@@ -553,6 +583,9 @@ class Desk(Actor):
                     own = self.ref
                     keeper.pause()
                     keeper.publish(lambda: own.tell(_Leave(record.id, keeper)) if own.is_alive() else None)
+            case "move":  # by the desk, when the run is not awake
+                keeper.update(owner=None)
+                keeper.publish(lambda: self.ref.tell(_Leave(record.id, keeper)))
             case "resume":
                 keeper.took(message)
                 keeper.resume(self._now(), accept_changes=message.name == "accept_changes")
@@ -564,38 +597,8 @@ class Desk(Actor):
     @handles
     async def start_run(self, message: StartRun) -> RunRow:
         settings, now = self._settings, self._now()
-        pattern = settings.workflows.get(message.workflow)
-        if pattern is None:
-            raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
-        read_input(pattern, message.value)
-        timeout = settings.timeout(pattern, message.timeout)
-        row = RunRow(
-            id=settings.new_id(self._now(), self.runtime.random),
-            workflow=message.workflow,
-            version=settings.version(message.workflow),
-            key=message.key,
-            parent=None,
-            parent_step=None,
-            state="created",
-            waiting_for="a slot",
-            priority=message.priority,
-            input=write(message.value),
-            result=None,
-            error=None,
-            attributes=None if message.attributes is None else encode(dict(message.attributes)),
-            created_at=now,
-            started_at=None,
-            ended_at=None,
-            deadline=None if timeout is None else now + round(timeout * 1e6),
-            wake_at=None,
-            retain_until=None,
-            owner=None,
-            epoch=0,
-            seq=0,
-            done=0,
-            total=settings.total(pattern),
-            trace=None,
-        )
+        row = new_run(settings, message, self._new_id(), now)
+        pattern = settings.workflows[message.workflow]
         lease, kept = self._kept.lease, self._kept
         here = lease is not None and self._room() > 0
         if here:
@@ -607,10 +610,9 @@ class Desk(Actor):
             result = await self._write(Unit(row.id, definition=definition, start=row))
         finally:
             self._starting -= here
-        if isinstance(result, rows.KeyTaken):
-            raise KeyTaken(message.workflow, message.key or "", result.run.id)
-        if isinstance(result, rows.Known) and result.run.id != row.id:
-            return result.run
+        known = existing(result, row)
+        if known is not None:
+            return known
         if here and row.id not in kept.live and kept.lease is not None and kept.lease.epoch == row.epoch:
             await self._begin(self._awake(row, [], pattern))
         elif row.id not in kept.live:
@@ -627,7 +629,7 @@ class Desk(Actor):
     async def _say(self, row: InboxRow) -> None:
         result = await self._write(Unit(row.run, inbox=(row,)))
         if isinstance(result, rows.Refused):
-            raise await self._refusal(row.run)
+            raise refusal(row.run, await self._query("run", row.run))
         live = self._kept.live.get(row.run)
         if live is not None:
             self._deliver(live, row)
@@ -637,83 +639,46 @@ class Desk(Actor):
     def _new_id(self) -> str:
         return self._settings.new_id(self._now(), self.runtime.random)
 
-    async def _refusal(self, run: str) -> TeamError:
-        row: RunRow | None = await self._query("run", run)
-        return NoSuchRun(run) if row is None else AlreadyEnded(run, row.state)
-
     @handles
     async def answer_question(self, message: Answer) -> None:
-        asked_in = await self._question(message)
-        options = decode(asked_in.body or b"{}")["asks"]["options"]
-        if options and message.value not in options:
-            raise NotAnOption(message.run, message.step, message.value, tuple(options))
+        if await self._query("run", message.run) is None:
+            raise NoSuchRun(message.run)
+        asks = await self._question(message)
+        check_option(message.run, asks, message.value)
         # A question has one answer: a second one has the same id, and changes nothing.
-        id = f"{message.run}/{asked_in.seq}"
-        own = InboxRow(id, message.run, "answer", message.step, encode(message.value), message.by, self._now())
+        own = InboxRow(
+            f"{message.run}/{asks.seq}",
+            message.run,
+            "answer",
+            message.step,
+            encode(message.value),
+            message.by,
+            self._now(),
+        )
         try:
             await self._say(own)
         except AlreadyEnded:
-            await self._question(message)
+            await self._question(message)  # it has ended with this answer
             raise
-        first = next((each for each in await self._query("inbox", message.run) if each.id == id), None)
-        if first is None:
-            entries: list[Entry] = await self._query("entries", message.run)
-            first = next((each for each in map(_message, entries) if each is not None and each.id == id), own)
+        waiting: list[InboxRow] = await self._query("inbox", message.run)
+        entries: list[Entry] = await self._query("entries", message.run)
+        first = next((each for each in answers(waiting, entries) if each.id == own.id), own)
         if (first.by, first.body) != (own.by, own.body):
             raise AlreadyAnswered(message.run, message.step, first.by)
 
     async def _question(self, message: Answer) -> Entry:
-        """The question that is answered. Raises NoSuchRun, AlreadyAnswered, NoOpenQuestion."""
-        if await self._query("run", message.run) is None:
-            raise NoSuchRun(message.run)
-        open_: dict[str, Entry] = {}
-        by: dict[str, str] = {}
-        pending: list[InboxRow] = await self._query("inbox", message.run)
+        """The open question that is answered. Raises AlreadyAnswered, NoOpenQuestion."""
+        waiting: list[InboxRow] = await self._query("inbox", message.run)
         entries: list[Entry] = await self._query("entries", message.run)
-        for each in entries:
-            match each.kind:
-                case "asked":
-                    open_[each.step] = each
-                    by.pop(each.step, None)
-                case "answered":
-                    open_.pop(each.step, None)
-                    by[each.step] = decode(each.body or b"{}")["by"]
-                case "expired" | "ended":
-                    open_.pop(each.step, None)
-        for found in (*pending, *filter(None, map(_message, entries))):
-            seq = found.id.rpartition("/")[2]
-            if found.kind == "answer" and found.name in open_ and seq == str(open_[found.name].seq):
-                by[found.name] = found.by
-        if message.step in by:
-            raise AlreadyAnswered(message.run, message.step, by[message.step])
-        if message.step not in open_:
-            raise NoOpenQuestion(message.run, message.step, tuple(each for each in open_ if each not in by))
-        return open_[message.step]
+        return open_question(message.run, message.step, entries, waiting)
 
     @handles
     async def retry(self, message: RetryRun) -> RunRow:
         row: RunRow | None = await self._query("run", message.run)
         if row is None:
             raise NoSuchRun(message.run)
-        if row.state not in ("failed", "cancelled"):
-            raise AlreadyEnded(row.id, row.state) if row.state in ENDED else NotEnded(row.id, row.state)
         entries: list[Entry] = await self._query("entries", row.id)
-        first = 0
-        if message.step is not None:
-            step = message.step
-            began = [
-                each.seq for each in entries if each.step == step or each.step.startswith((f"{step}/", f"{step}["))
-            ]
-            if not began:
-                raise NoOpenQuestion(row.id, step, tuple(dict.fromkeys(each.step for each in entries if each.step)))
-            first = began[0]
-        seq = entries[-1].seq + 1 if entries else 1
-        entry = Entry(row.id, seq, "retried", "", 1, self._now(), None, encode(first))
-        update: dict[str, Any] = {"state": "created", "waiting_for": "a slot", "result": None, "error": None}
-        update |= {"ended_at": None, "retain_until": None, "owner": None}
-        if row.deadline is not None:
-            update["deadline"] = self._now() + (row.deadline - row.created_at)
-        result = await self._write(Unit(row.id, epoch=row.epoch, entries=(entry,), update=update))
+        result = await self._write(retried(row, entries, message.step, self._now()))
         if not isinstance(result, Written):
             raise NotEnded(row.id, "taken up by another engine")
         self.ref.tell(_Look())
@@ -755,13 +720,3 @@ class Desk(Actor):
     async def list_runs(self, message: GetRuns) -> list[RunRow]:
         found: list[RunRow] = await self._query("runs", **message.options)
         return found
-
-
-def _message(entry: Entry) -> InboxRow | None:
-    """The message that an entry has: one that was taken, or one that was set aside."""
-    said = None if entry.body is None else decode(entry.body)
-    if entry.kind == "kept" and isinstance(said, dict) and "message" in said:
-        return InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
-    if entry.kind == "answered" and isinstance(said, dict):
-        return InboxRow(said["id"], entry.run, "answer", entry.step, encode(said["value"]), said["by"], entry.at)
-    return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from actors.spi import ActorDeadError, ActorRef, Future, last_reason
+from actors.spi import ActorDeadError, ActorRef, CallbackReply, Future, last_reason
 from supervisors.spi import SupervisorRef
 from teams._dispatch.ask import ask_again
 from teams._journal.codec import decode, encode, unrecorded
@@ -120,7 +120,7 @@ class WorkflowRun:
 
     def retry(self, *, step: str | None = None) -> Future[None]:
         """Goes on with it after it failed or was cancelled. Steps that are done stay done; with `step`, that one and
-        those that began after it are done again. Raises `NotEnded` and `AlreadyEnded` from the future.
+        those that began after it are done again. Raises `NotEnded`, `AlreadyEnded` and `NoSuchStep` from the future.
         """
         return self._ask(RetryRun(self.id, step), _nothing)
 
@@ -219,7 +219,7 @@ class EngineRef(SupervisorRef):
         if desk is None:
             on_error(ActorDeadError(self.path, last_reason(self), message))
         else:
-            ask_again(desk, message, on_result, on_error)
+            ask_again(desk, message, CallbackReply(on_result, on_error))
 
 
 def _nothing(_: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from pydantic import TypeAdapter
@@ -22,7 +23,6 @@ from teams.workflows._graph.check import id_faults, workflow_faults
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import (
     EFFECTS,
-    NOTHING,
     ON_FAILURE,
     ON_SKIPPED,
     ON_TIMEOUT,
@@ -84,8 +84,8 @@ def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
     Args:
         id: Its name in the workflow, in references and in the run.
         target: What does it: a member or a role, `can(...)`, a pool, a pattern, or a function.
-        input: What it gets: texts, numbers, lists and mappings. A text that is one reference, such as
-            "$classify.category", becomes the value; "Dear ${input.name}" stays a text; "$$" is a dollar. None: in a
+        input: What it gets: strings, numbers, lists and mappings. A string that is one reference, such as
+            "$classify.category", becomes the value; "Dear ${input.name}" stays a string; "$$" is a dollar. None: in a
             chain, the result of the step before; in a DAG, the results of its dependencies by id; of the first, the
             input of the run. Default: None.
         when: A condition, such as "$classify.category != 'spam'". If it does not hold, the step is skipped, and
@@ -196,7 +196,7 @@ def ask(
 
     Args:
         id: Its name in the workflow.
-        question: What is asked: a text or a value, with references as in the input of `do`.
+        question: What is asked: a string or a value, with references as in the input of `do`.
         options: The answers to choose from. Empty: any text. Default: ().
         default: The answer when `timeout` is over. None: the step fails then. Default: None.
         person: The member that is asked. None: anyone who answers. Default: None.
@@ -221,7 +221,7 @@ def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **
 
     Args:
         id: Its name in the workflow.
-        seconds: How long. None: until `until`. Default: None.
+        seconds: Seconds to wait. None: until `until`. Default: None.
         until: A reference to a time, or a time as ISO 8601 with an offset. Default: None.
         options: Those of `do` that are not about work.
     """
@@ -229,12 +229,14 @@ def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **
     faults: list[SpecFault] = []
     if (seconds is None) is (until is None):
         faults.append(SpecFault(path, "needs either seconds or until"))
-    faults += seconds_faults(path, "seconds", seconds)
+    seconds = _seconds(path, "seconds", seconds, faults)
     made = None
     if until is not None:
         made = _template(path, "until", until, faults)
-        if not isinstance(until, str):
-            faults.append(SpecFault(path, f"until: must be a text, got {until!r}"))
+        if made is not None and not made.refs and not _is_time(until):
+            faults.append(
+                SpecFault(path, f"until: must be a reference or a time such as 2026-01-31T08:00:00Z, got {until!r}")
+            )
     return _node(id, Sleep(seconds, made), options, faults)
 
 
@@ -245,7 +247,7 @@ def workflow(
     input: Any = None,
     output: object = None,
     timeout: float | None = None,
-    metadata: Mapping[str, object] = NOTHING,
+    metadata: Mapping[str, object] | None = None,
 ) -> Workflow:
     """A workflow of these steps. Raises SpecError with all faults at once.
 
@@ -262,7 +264,7 @@ def workflow(
             step that was not skipped; of a DAG, that of the step that no other depends on, or if there are several,
             theirs by id. Default: None.
         timeout: Seconds for a run; waiting for people does not count. None: the default of the engine. Default: None.
-        metadata: What else is known of it, as JSON. Default: {}.
+        metadata: What else is known of it, as JSON. None: nothing. Default: None.
     """
     faults = list(id_faults("workflow", name, "name"))
     path = name if not faults else "workflow"
@@ -276,11 +278,19 @@ def workflow(
     graph = Graph(listed, chain)
     _type_faults(path, "input", input, faults)
     made = None if output is None else _template(path, "output", output, faults)
-    faults += seconds_faults(path, "timeout", timeout)
+    timeout = _seconds(path, "timeout", timeout, faults)
     faults += workflow_faults(path, graph, input, made)
-    known = _metadata(path, metadata, faults)
+    known = _metadata(path, {} if metadata is None else metadata, faults)
     refuse(faults)
     return Workflow(name, graph, input, made, timeout, known)
+
+
+def _is_time(text: object) -> bool:
+    """Whether this is a time as ISO 8601 with an offset."""
+    try:
+        return isinstance(text, str) and datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 # Reading arguments: what cannot be read is a fault, and something of its type stands in its place
@@ -325,6 +335,9 @@ def _nodes(path: str, steps: Iterable[object], faults: list[SpecFault]) -> tuple
     return tuple(found)
 
 
+_ROLE_STEP = ("role", "action", "input")
+
+
 def _role_steps(path: str, steps: object, faults: list[SpecFault]) -> Iterator[RoleStep]:
     listed = list(steps) if isinstance(steps, Iterable) and not isinstance(steps, Mapping) else []
     if not listed:
@@ -338,8 +351,10 @@ def _role_steps(path: str, steps: object, faults: list[SpecFault]) -> Iterator[R
             faults.append(SpecFault(where, f"must be {{role, action}}, got {each!r}"))
             continue
         for key in each:
-            if key not in ("role", "action", "input"):
-                faults.append(SpecFault(where, f"{key}: unknown key; {nearest(str(key), ('role', 'action', 'input'))}"))
+            if key not in _ROLE_STEP:
+                faults.append(
+                    SpecFault(where, f"{key}: unknown key; {nearest(str(key), _ROLE_STEP, otherwise='known keys:')}")
+                )
         if missing := [key for key in ("role", "action") if key not in each]:
             faults += (SpecFault(where, f"{key}: is missing") for key in missing)
             continue
@@ -383,7 +398,7 @@ def _condition(path: str, key: str, value: object, faults: list[SpecFault]) -> E
     if value is None:
         return None
     if not isinstance(value, str):
-        faults.append(SpecFault(path, f"{key}: must be a condition as a text, got {value!r}"))
+        faults.append(SpecFault(path, f"{key}: must be a condition as a string, got {value!r}"))
         return None
     try:
         return parse(value)
@@ -395,10 +410,15 @@ def _condition(path: str, key: str, value: object, faults: list[SpecFault]) -> E
 def _each(path: str, key: str, value: object, faults: list[SpecFault]) -> Expression | None:
     if isinstance(value, list | tuple):
         if all(each is None or isinstance(each, str | bool | int | float) for each in value):
+            faults += _not_a_number(path, key, list(value))
             return Listed(tuple(map(Constant, value)))
-        faults.append(SpecFault(path, f"{key}: a list here has texts and numbers; give others in input, got {value!r}"))
+        faults.append(
+            SpecFault(path, f"{key}: a list here has strings and numbers; give others in input, got {value!r}")
+        )
         return None
     found = _condition(path, key, value, faults)
+    if isinstance(found, Listed) and not all(isinstance(each, Constant) for each in found.items):
+        faults.append(SpecFault(path, f"{key}: a list here has strings and numbers, got {value!r}"))
     if found is not None and not isinstance(found, Ref | Listed):
         faults.append(SpecFault(path, f"{key}: must be a reference to a list, or a list, got {value!r}"))
     return found
@@ -455,12 +475,12 @@ def _type_faults(path: str, key: str, value: Any, faults: list[SpecFault]) -> No
 def _metadata(path: str, value: object, faults: list[SpecFault]) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         faults.append(SpecFault(path, f"metadata: must be a mapping, got {value!r}"))
-        return NOTHING
+        return {}
     try:
         plain: Mapping[str, object] = to_jsonable_python(dict(value), inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         faults.append(SpecFault(path, f"metadata: must be JSON: {error}"))
-        return NOTHING
+        return {}
     faults += _not_a_number(path, "metadata", plain)
     duration = plain.get("estimated_duration")
     if duration is not None:
@@ -468,7 +488,7 @@ def _metadata(path: str, value: object, faults: list[SpecFault]) -> Mapping[str,
     threshold = plain.get("quality_threshold", plain.get("quality"))
     if isinstance(threshold, int | float) and not 0 <= threshold <= 1:
         faults.append(SpecFault(path, f"quality: a threshold must be from 0 to 1, got {threshold!r}"))
-    return plain or NOTHING
+    return plain
 
 
 def _not_a_number(path: str, key: str, value: object) -> Iterator[SpecFault]:
@@ -477,6 +497,12 @@ def _not_a_number(path: str, key: str, value: object) -> Iterator[SpecFault]:
     pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for name, each in pairs:
         yield from _not_a_number(path, f"{key}.{name}", each)
+
+
+def _seconds(path: str, key: str, value: Any, faults: list[SpecFault]) -> float | None:
+    bad = list(seconds_faults(path, key, value))
+    faults += bad
+    return None if bad or value is None else float(value)
 
 
 def _checked(check: Callable[[str, str, Any], Iterable[SpecFault]]) -> Callable[..., Any]:
@@ -503,7 +529,7 @@ _READERS: Mapping[str, Callable[[str, str, Any, list[SpecFault]], Any]] = {
     "max_iterations": _checked(_iterations_faults),
     "until": _condition,
     "retry": _retry,
-    "timeout": _checked(seconds_faults),
+    "timeout": _seconds,
     "on_failure": _checked(lambda path, key, value: _choice_faults(path, key, value, ON_FAILURE)),
     "on_skipped": _checked(lambda path, key, value: _choice_faults(path, key, value, ON_SKIPPED)),
     "undo": _undo,

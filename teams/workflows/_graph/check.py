@@ -5,11 +5,13 @@ from __future__ import annotations
 import typing
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
 
 from supervisors.spi import SpecFault, nearest
+from teams._files.form import MOST
 from teams._members.target import Can, Pool
 from teams._runs.pattern import work_targets
 from teams.workflows._graph.graph import Graph
@@ -33,7 +35,11 @@ def id_faults(path: str, id: object, key: str = "id") -> Iterator[SpecFault]:
 
 
 def workflow_faults(path: str, graph: Graph, input: Any, output: Template | None) -> Iterator[SpecFault]:
-    """The faults of the steps together."""
+    """The faults of the steps together, of very many the first hundred: each may cost a search for the nearest name."""
+    return islice(_workflow_faults(path, graph, input, output), MOST)
+
+
+def _workflow_faults(path: str, graph: Graph, input: Any, output: Template | None) -> Iterator[SpecFault]:
     counts = Counter(each.id for each in graph.nodes)
     yield from (
         SpecFault(f"{path}/{id}", f"id: {count} steps have it; ids must be unique in a workflow")
@@ -137,7 +143,8 @@ def _fields(kind: Any) -> Mapping[str, Any] | None:
         if kind.model_config.get("extra") == "allow":
             return None
         return {name: each.annotation for name, each in kind.model_fields.items()}
-    names = kind.__annotations__ if typing.is_typeddict(kind) else fields_of(kind)
+    typed = issubclass(kind, dict) and "__total__" in vars(kind)  # a TypedDict, of `typing_extensions`, too
+    names = kind.__annotations__ if typed else fields_of(kind)
     if not names:
         return None
     try:
@@ -157,38 +164,43 @@ def unknown_names(
     capabilities: Iterable[str] = (),
     teams: Mapping[str, Iterable[str]] | None = None,
     workflows: Iterable[str] = (),
+    path: str | None = None,
 ) -> Iterator[SpecFault]:
     """The faults of names that are not there: of members and roles, capabilities, teams (each with the names of its
-    members and roles), and workflows.
+    members and roles), and workflows. `path` is the place of the workflow; None: its name.
     """
     members, capabilities, workflows = frozenset(members), frozenset(capabilities), frozenset(workflows)
     teams = {} if teams is None else teams
     for node in workflow.graph.nodes:
-        path = f"{workflow.name}/{node.id}"
+        where = f"{workflow.name if path is None else path}/{node.id}"
         for part in _named(node):
             if isinstance(part, Can) and part.capability not in capabilities:
                 yield SpecFault(
-                    path, f"no member has the capability {part.capability!r}; {nearest(part.capability, capabilities)}"
+                    where, f"no member has the capability {part.capability!r}; {nearest(part.capability, capabilities)}"
                 )
             elif isinstance(part, str) and part not in members:
-                yield SpecFault(path, f"no member or role {part!r}; {nearest(part, members)}")
+                yield SpecFault(where, f"no member or role {part!r}; {nearest(part, members)}")
         match node.what:
             case InTeam(team) if team not in teams:
-                yield SpecFault(path, f"team: no team {team!r}; {nearest(team, teams)}")
+                yield SpecFault(where, f"team: no team {team!r}; {nearest(team, teams)}")
             case InTeam(team, tuple(steps)):
                 have = frozenset(teams[team])
                 for each in steps:
                     if each.role not in have:
                         yield SpecFault(
-                            f"{path}/{each.action}",
+                            f"{where}/{each.action}",
                             f"role: no role {each.role!r} in {team!r}; {nearest(each.role, have)}",
                         )
             case Nested(name, None) if name not in workflows:
-                yield SpecFault(path, f"workflow: no workflow {name!r}; {nearest(name, workflows)}")
+                yield SpecFault(where, f"workflow: no workflow {name!r}; {nearest(name, workflows)}")
+            case Nested(_, Workflow() as inner):
+                yield from unknown_names(
+                    inner, members=members, capabilities=capabilities, teams=teams, workflows=workflows, path=where
+                )
 
 
 def _named(node: Node) -> Iterator[str | Can | Pool]:
-    if node.target is not None:
+    if node.target is not None and not isinstance(node.what, Nested):
         yield from work_targets(node.target)
     if node.undo is not None:
         yield from work_targets(node.undo)

@@ -76,6 +76,11 @@ def workflow_from(values: Mapping[str, object]) -> Workflow:
     return made
 
 
+def read_workflow(path: str, values: object, faults: Faults) -> Workflow | None:
+    """The workflow that a mapping describes, as part of a document. None where it has faults, which go to `faults`."""
+    return _WorkflowReader(faults).workflow(path, values)
+
+
 class _WorkflowReader(PatternReader):
     """Reads one workflow, and those inside it."""
 
@@ -107,7 +112,7 @@ class _WorkflowReader(PatternReader):
         try:
             made = workflow(title, *steps, **given) if self._chained else workflow(title, tasks=steps, **given)
         except SpecError as error:
-            self.faults += error.faults
+            self.faults += (SpecFault(each.path, _as_in_a_file(each.message)) for each in error.faults)
             return None
         return made
 
@@ -119,10 +124,9 @@ class _WorkflowReader(PatternReader):
             return build(**given)
         except SpecError as error:
             own = f"step {given.get('id')!r}"
-            self.faults += (
-                SpecFault(path + (each.path.removeprefix(own) if each.path.startswith(own) else ""), each.message)
-                for each in error.faults
-            )
+            for each in error.faults:
+                below = each.path.removeprefix(own) if each.path.startswith(own) else ""
+                self.faults.append(SpecFault(path + below, _as_in_a_file(each.message)))
         except ValueError as error:
             self.fault(path, str(error))
         return otherwise
@@ -142,8 +146,6 @@ class _WorkflowReader(PatternReader):
         if isinstance(value, str | Mapping) or not isinstance(value, list | tuple):
             self.fault(path, f"{key}: must be a list of steps, got {value!r}")
             return []
-        if not value:
-            self.fault(path, f"{key}: has no steps")
         found = []
         for number, each in enumerate(value):
             id = each.get("id") if isinstance(each, Mapping) else None
@@ -252,6 +254,15 @@ class _WorkflowReader(PatternReader):
                 return value
             self.fault(path, f"{key}: {error}")
             return 1.0
+
+
+def _as_in_a_file(message: str) -> str:
+    """The message of a builder with the name that an option has in a file."""
+    option, colon, rest = message.partition(":")
+    return _KEYS.get(option, option) + colon + rest
+
+
+_KEYS = {"when": "condition", "after": "dependencies", "signal": "wait", "question": "ask"}
 
 
 def _nap(id: str, value: float | str, **options: Any) -> Node:

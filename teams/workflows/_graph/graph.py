@@ -13,8 +13,8 @@ from supervisors.spi import nearest
 from teams.workflows._graph.node import RESERVED, Node
 from teams.workflows.errors import CircularDependency, GraphError, UnknownDependency
 
-_CIRCLES = 10
-"""How many circles are told."""
+_CYCLES = 10
+"""How many cycles are told."""
 
 
 class Edge(NamedTuple):
@@ -34,7 +34,7 @@ class Graph:
     """The nodes of a workflow, in the order in which they were written. A chain adds an edge from each to the next.
 
     A graph with faults is a value, too: `faults` tells of them. Unknown names are not edges; levels and orders are
-    those of a graph without circles.
+    those of a graph without cycles.
     """
 
     nodes: tuple[Node, ...]
@@ -42,11 +42,8 @@ class Graph:
 
     @cached_property
     def by_id(self) -> Mapping[str, Node]:
-        """The nodes by id; of several with one id, the first."""
-        found: dict[str, Node] = {}
-        for each in self.nodes:
-            found.setdefault(each.id, each)
-        return found
+        """The nodes by id."""
+        return {each.id: each for each in self.nodes}
 
     def __contains__(self, id: object) -> bool:
         return id in self.by_id
@@ -118,7 +115,7 @@ class Graph:
 
     @cached_property
     def levels(self) -> tuple[tuple[str, ...], ...]:
-        """The nodes in waves: each wave depends only on those before it, and each node is in the first that it can be
+        """The nodes in levels: each level depends only on those before it, and each node is in the first that it can be
         in. Raises CircularDependency.
         """
         sorter = self._sorter(self._needs)
@@ -149,13 +146,14 @@ class Graph:
     # Faults
 
     def faults(self) -> Iterator[GraphError]:
-        """Every dependency on an unknown step, and the circles: each with its path, at most ten."""
+        """Every dependency on an unknown step, and the cycles: each with its path, at most ten."""
         for edge in self._wanted():
             if edge.source not in self.by_id:
-                known = self.by_id if edge.by == "after" else (*self.by_id, *RESERVED - {"default"})
+                roots = () if edge.by == "after" else RESERVED - {"default"}
+                known = [*(id for id in self.by_id if not id.startswith("[")), *roots]
                 yield UnknownDependency(edge.to, edge.source, edge.by, nearest(edge.source, known))
         needs = {id: dict(those) for id, those in self._needs.items()}
-        for _ in range(_CIRCLES):
+        for _ in range(_CYCLES):
             try:
                 self._sorter(needs)
             except CircularDependency as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 from teams._members.target import Can, Pool
@@ -33,7 +32,6 @@ RUN_FIELDS = ("id", "workflow", "version", "key", "started_at")
 """What `$run` has."""
 MOST_ITEMS = 10_000
 """The most items of a step with `each`."""
-NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,7 @@ class Node:
     priority: int | None = None
     redact: tuple[str, ...] = ()
     """Dotted paths of its input and result that are not shown."""
-    metadata: Mapping[str, object] = field(default_factory=lambda: NOTHING)
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def target(self) -> Target | None:

@@ -30,7 +30,7 @@ _COLOURS = {
 def picture(workflow: Workflow, format: Format = "text", *, states: Mapping[str, str] | None = None) -> str:
     """Draws a workflow, with the state of each step of a run where `states` has it by the id of the step.
 
-    "text" has a line for each step, by waves: steps with the same number do not depend on each other. "mermaid" and
+    "text" has a line for each step, by levels: steps with the same number do not depend on each other. "mermaid" and
     "dot" draw a dependency without data as a dashed line.
 
     Raises:
@@ -46,12 +46,19 @@ def _text(workflow: Workflow, states: Mapping[str, str]) -> Iterator[str]:
     count = len(graph.nodes)
     kind = "chain" if workflow.chain else "DAG"
     yield f"{cut(workflow.name)} ({kind}, {count} {'step' if count == 1 else 'steps'})"
-    wave_of = {id: str(number) for number, level in enumerate(graph.levels, 1) for id in level}
+    level_of = {id: str(number) for number, level in enumerate(graph.levels, 1) for id in level}
     rows = []
     for id in graph.order:
         node = graph[id]
         needs = ", ".join(graph.needs(id))
-        cells = (wave_of[id], id, states.get(id, ""), node.title, *_conditions(node), f"after {needs}" if needs else "")
+        cells = (
+            level_of[id],
+            id,
+            states.get(id, ""),
+            node.title,
+            *_conditions(node),
+            f"after {needs}" if needs else "",
+        )
         rows.append([cut(each, _LABEL) for each in cells])
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
@@ -81,8 +88,8 @@ def _edges(workflow: Workflow) -> Iterator[tuple[int, int, bool]]:
     numbers = {id: number for number, id in enumerate(workflow.graph.by_id)}
     found: dict[tuple[int, int], bool] = {}
     for edge in workflow.graph.edges:
-        ends = numbers[edge.source], numbers[edge.to]
-        found[ends] = found.get(ends, False) or edge.kind == "data"
+        # Of edges with the same ends, those with data are last.
+        found[numbers[edge.source], numbers[edge.to]] = edge.kind == "data"
     yield from ((source, to, data) for (source, to), data in found.items())
 
 

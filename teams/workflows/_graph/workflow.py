@@ -20,7 +20,8 @@ from teams._runs.pattern import Pattern, Target
 from teams.resilience._retry import RetryOptions
 from teams.resilience._retry import retry as policy
 from teams.workflows._graph.graph import Graph
-from teams.workflows._graph.node import NOTHING, Agent, Ask, Call, InTeam, Nested, Node, Play, Sleep, Wait
+from teams.workflows._graph.node import Agent, Ask, Call, InTeam, Nested, Node, Play, Sleep, Wait
+from teams.workflows._language.expression import Constant, Listed
 from teams.workflows._language.template import Template
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Workflow(Pattern):
     step that no other depends on, or if there are several, theirs by id."""
     timeout: float | None = None
     """Seconds for a run."""
-    metadata: Mapping[str, object] = field(default_factory=lambda: NOTHING)
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def chain(self) -> bool:
@@ -51,7 +52,11 @@ class Workflow(Pattern):
 
     @cached_property
     def body(self) -> str:
-        """The workflow as canonical JSON, with the keys of a file. Equal bodies mean the same workflow."""
+        """The workflow as canonical JSON, with the keys of a file. Equal bodies mean the same workflow.
+
+        `workflow_from` reads it back if every function and type in it has a place, "module:name", and no step is a
+        pattern that Python made.
+        """
         return json.dumps(document(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
     @cached_property
@@ -96,7 +101,7 @@ def _step(node: Node) -> dict[str, object]:
     found: dict[str, object] = {"id": node.id, **_what(node)}
     for option in dataclasses.fields(Node):
         value = getattr(node, option.name)
-        if option.name not in ("id", "what") and value not in (_DEFAULTS[option.name], ()):
+        if option.name not in ("id", "what") and value != _DEFAULTS[option.name]:
             found[_KEYS.get(option.name, option.name)] = _written(option.name, value)
     return found
 
@@ -104,13 +109,15 @@ def _step(node: Node) -> dict[str, object]:
 _KEYS = {"when": "condition", "after": "dependencies"}
 """Options that have another name in a file."""
 _DEFAULTS = {
-    each.name: each.default if each.default is not dataclasses.MISSING else NOTHING for each in dataclasses.fields(Node)
+    each.name: each.default if each.default is not dataclasses.MISSING else {} for each in dataclasses.fields(Node)
 }
 
 
 def _written(option: str, value: Any) -> object:
     if isinstance(value, Template):
         return value.source
+    if isinstance(value, Listed):
+        return [each.value for each in value.items if isinstance(each, Constant)]
     if option in ("when", "each", "until"):
         return str(value)
     if isinstance(value, RetryOptions):

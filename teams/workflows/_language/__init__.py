@@ -1,1 +1,1 @@
-"""The language of conditions, references and texts in workflows. It knows nothing of steps, runs or stores."""
+"""The language of conditions, references and strings in workflows. It knows nothing of steps, runs or stores."""

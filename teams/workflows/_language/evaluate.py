@@ -129,13 +129,13 @@ def _ordered(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], bool]:
 def _contains(held: Any, value: Any) -> bool:
     if isinstance(held, str):
         if not isinstance(value, str):
-            raise TypeError("a text contains texts")
+            raise TypeError("a string contains strings")
         return value in held
     if isinstance(held, Mapping):
         return isinstance(value, str) and value in held
     if isinstance(held, Sequence | Set) and not isinstance(held, bytes):
         return any(_equal(each, value) for each in held)
-    raise TypeError("only texts, lists and mappings contain something")
+    raise TypeError("only strings, lists and mappings contain something")
 
 
 _HOLDS: Mapping[Op, Callable[[Any, Any], bool]] = {

@@ -1,12 +1,12 @@
-"""Conditions as trees: what a text says. Parsing takes time in proportion to the length of the text.
+"""Conditions as trees: what a string says. Parsing takes time in proportion to the length of the text.
 
     expr := or;  or := and (("or"|"||") and)*;  and := not (("and"|"&&") not)*;  not := ("not"|"!") not | cmp
     cmp  := term (("=="|"!="|"<"|"<="|">"|">="|"in"|"not in"|"contains") term)?
     term := literal | path | list | "(" expr ")" | ("size"|"has") "(" path ")"
     path := "$"? name ("." name | "[" (int|string) "]")*;   literal := 'text' | "text" | number | true | false | null
 
-`default` alone always holds. A text that begins with `$` is a path even where its name is a word of the grammar. There
-are no calls of functions and no regular expressions.
+`default` alone always holds. After a `$`, a word of the grammar is a name, too. There are no calls of functions and no
+regular expressions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from teams.workflows._language.refs import NAME, Ref, quoted
 from teams.workflows.errors import BadExpression
 
 LONGEST = 2000
-"""Characters of a text."""
+"""Characters of a string."""
+_GROWTH = 6
+"""What is printed is at most so many times as long: `a||b` becomes `$a or $b`, `1e15` its digits."""
 DEEPEST = 32
 """Levels of parentheses, lists and `not`."""
 
@@ -150,11 +152,14 @@ def parse(text: str) -> Expression:
     """The tree of a condition. Raises BadExpression, which points at the first fault."""
     if text.strip() == "default":
         return Always()
-    return _Parser(text).whole()
+    found = _Parser(text).whole()
+    if len(text) > LONGEST // _GROWTH and len(f"{found}") > LONGEST:
+        raise BadExpression(text, len(text), f"is longer than {LONGEST} characters when it is written with words")
+    return found
 
 
 def parse_ref(text: str, at: int = 0, end: int | None = None) -> Ref:
-    """The reference that a part of a text is, as in a condition; the `$` may be left out. Raises BadExpression."""
+    """The reference that a part of a string is, as in a condition; the `$` may be left out. Raises BadExpression."""
     return _Parser(text, at, end).whole_ref()
 
 
@@ -191,8 +196,8 @@ _INSTEAD = {
     "_": "names that begin with _ cannot be reached",
     "$": "a name must follow $",
     "{": "write $name, without braces",
-    "'": "the text has no closing quote",
-    '"': "the text has no closing quote",
+    "'": "the string has no closing quote",
+    '"': "the string has no closing quote",
 }
 
 _BINDING: dict[str, int] = {"or": 1, "||": 1, "and": 2, "&&": 2, **{str(op): 4 for op in OPS}}
@@ -399,7 +404,7 @@ class _Parser:
                 steps.append(self._take().text)
             elif self._took("["):
                 steps.append(self._index())
-                self._must("]", "after the number or the text")
+                self._must("]", "after the number or the string")
             else:
                 return Ref(root, tuple(steps))
 
@@ -408,7 +413,7 @@ class _Parser:
         if token.kind == "string":
             return self._string()
         if token.kind != "number" or not token.text.isdecimal():
-            raise self._bad("a number >= 0 or a text must stand in the brackets")
+            raise self._bad("a number >= 0 or a string must stand in the brackets")
         self._take()
         return int(token.text)
 

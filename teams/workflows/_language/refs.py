@@ -57,7 +57,7 @@ def _step_text(step: str | int) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as the language writes it."""
+    """A string as the language writes it."""
     for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
         text = text.replace(plain, escaped)
     return f'"{text}"'

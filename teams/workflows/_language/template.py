@@ -3,7 +3,7 @@
 | text | becomes |
 |---|---|
 | `"$classify.category"` | the value, of any type |
-| `"Dear ${input.name}"` | a text; a value that is not a text is written as JSON |
+| `"Dear ${input.name}"` | a string; a value that is not a string is written as JSON |
 | `"$$5"` | `"$5"` |
 """
 
@@ -40,11 +40,11 @@ class NotATemplate(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A value of texts, numbers, lists and mappings, with references in its texts."""
+    """A value of strings, numbers, lists and mappings, with references in its strings."""
 
     source: Any = None
     """What was written."""
-    refs: tuple[Ref, ...] = ()
+    refs: tuple[Ref, ...] = field(default=(), compare=False)
     """Every reference in it, in order."""
     _made: Any = field(default=None, repr=False, compare=False)
 
@@ -55,7 +55,7 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A text with references in it."""
+    """A string with references in it."""
 
     parts: tuple[str | Ref, ...]
 
@@ -64,9 +64,9 @@ def parse_template(value: object) -> Template:
     """The template of a value.
 
     Raises:
-        BadExpression: a text in it has a fault
-        NotATemplate: it holds something else than texts, numbers, booleans, None, lists and mappings with string keys,
-            or it is too deep or too large
+        BadExpression: a string in it has a fault
+        NotATemplate: it holds something else than strings, numbers, booleans, None, lists, and mappings with string
+            keys, or it is too deep or too large
     """
     refs: list[Ref] = []
     source, made = _Reader(refs.append).read(value, "", 0)
@@ -104,7 +104,7 @@ class _Reader:
                 sources[key], mades[key] = self.read(each, f"{where}.{key}" if where else key, depth + 1)
             return sources, mades
         raise NotATemplate(
-            where, f"must be a text, a number, true, false, null, a list or a mapping, got {type(value).__name__}"
+            where, f"must be a string, a number, true, false, null, a list or a mapping, got {type(value).__name__}"
         )
 
     def _text(self, text: str, where: str) -> object:
@@ -122,7 +122,9 @@ class _Reader:
             if mark[0] == "$$":
                 parts.append("$")
             elif mark[1] is None:
-                raise BadExpression(text, mark.start(), "a reference inside a text is written ${...}, and a dollar $$")
+                raise BadExpression(
+                    text, mark.start(), "a reference inside a string is written ${...}, and a dollar $$"
+                )
             elif not mark[2]:
                 raise BadExpression(text, mark.start(), "'${' has no closing '}'")
             else:
@@ -137,7 +139,7 @@ class _Reader:
         except BadExpression as error:
             if at:
                 raise
-            why = f"{error.why}; a reference inside a text is written ${{...}}, and a dollar $$"
+            why = f"{error.why}; a reference inside a string is written ${{...}}, and a dollar $$"
             raise BadExpression(text, error.position, why) from None
         self._found(ref)
         return ref

@@ -76,11 +76,12 @@ class DurableRun(Actor):
         if not keeper.take_part(self.ref):
             finish(self)
             return
+        record.path = self.path
         if record.began is None:
             record.began = self.runtime.now()
             self._tell(RunBegan, record.began, label(record.pattern))
         try:
-            context = RunContext(self, record, await self.coordinator("agents"))
+            context = RunContext(record, await self.coordinator("agents"))
             outcome = await self._played(context)
             if outcome.error is not None:
                 outcome = await self._undone(context, outcome)
@@ -197,7 +198,7 @@ class DurableRun(Actor):
         record.settle(outcome)
 
     def _tell(self, kind: type[RunEvent], at: float, *values: object) -> None:
-        self._record.publish(self.runtime.events, kind, self.path, at, *values)
+        self._record.publish(kind, at, *values)
 
 
 def _workflows(target: object) -> Iterator[Workflow]:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors import ActorDeadError
+from actors.spi import EventStream
 from actors.testing import Crash, FaultPlan, Kill, Slow, simulation
 from supervisors import constant
 from teams import (
     RunBegan,
     RunCancelled,
     RunEnded,
+    RunEvent,
     RunFailed,
     StepBegan,
     StepDone,
@@ -30,6 +37,8 @@ from teams import (
     step,
     team,
 )
+from teams._members.results import Outcome
+from teams._runs.state import EVENTS, RunState
 from teams.patterns import parallel, pipeline, sequential, stage
 from tests.teams.cast import begun
 from tests.teams.patterns.cast import Ledger, crew_of, error_of, idle, takes
@@ -46,6 +55,76 @@ def test_events_tell_of_every_step_in_order_with_results() -> None:
     assert [type(event) for event in told] == [RunBegan, StepBegan, StepDone, StepBegan, StepDone, RunEnded]
     assert [event.result for event in told if isinstance(event, StepDone)] == [5, 5]
     assert {event.run for event in told} == {handle.id}
+
+
+class Looked(deque[Any]):
+    """The kept events of a run, where something happens when a reader has looked at them."""
+
+    then: Callable[[], object] | None = None
+
+    def copy(self) -> Looked:
+        found, then = Looked(self), self.then
+        self.then = None
+        if then is not None:
+            then()
+        return found
+
+
+def record_of_a_run() -> RunState:
+    """A run without a runtime around it."""
+    runtime: Any = SimpleNamespace(events=EventStream(), park=None)
+    return RunState("r", sequential("a"), None, runtime)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=12), st.booleans())
+def test_a_reader_gets_every_event_once_whenever_it_looks(batches: list[tuple[int, int]], ends: bool) -> None:
+    """Guards the handshake without a lock: events, and the end, between the look of a reader and its wait for more."""
+    record = record_of_a_run()
+    kept = record._events = Looked()
+    told: list[RunEvent] = []
+    index = published = 0
+
+    def publish(count: int) -> None:
+        nonlocal published
+        for _ in range(count):
+            published += 1
+            record.publish(StepBegan, float(published), "s", "t")
+
+    def end() -> None:
+        publish(1)
+        record.settle(Outcome("done"))
+
+    for before, meanwhile in batches:
+        publish(before)
+        kept.then = partial(publish, meanwhile)
+        new, index, waiter = record.since(index)
+        kept.then = None
+        told += new
+        assert (waiter is None) == bool(new)
+        if waiter is not None:
+            assert index == published
+            publish(1)
+            assert waiter.done()
+    kept.then = end if ends else None
+    if not ends:
+        end()
+    over = False
+    while not over:
+        new, index, waiter = record.since(index)
+        told += new
+        assert waiter is None or waiter.done()
+        over = waiter is None and not new
+    assert [event.at for event in told] == [float(number) for number in range(1, published + 1)]
+
+
+def test_a_reader_that_comes_late_gets_the_last_events() -> None:
+    """Guards the bound: a long run keeps its last events, and a reader goes on behind them."""
+    record = record_of_a_run()
+    for number in range(EVENTS + 7):
+        record.publish(StepBegan, float(number), "s", "t")
+    new, index, _ = record.since(0)
+    assert [event.at for event in new] == [float(number) for number in range(7, EVENTS + 7)]
+    assert index == EVENTS + 7
 
 
 def test_progress_and_partial_results_can_be_seen_under_way() -> None:

@@ -106,7 +106,7 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS, max_size=40).map(" ".join) | st.lists(WORDS, max_size=40).map("".join) | st.text())
 def test_every_text_is_a_tree_or_a_fault_at_a_place_in_it(text: str) -> None:
-    """Guards the builder against texts from anywhere."""
+    """Guards the builder against strings from anywhere."""
     try:
         tree = parse(text)
     except BadExpression as caught:
@@ -121,7 +121,7 @@ def test_every_text_is_a_tree_or_a_fault_at_a_place_in_it(text: str) -> None:
 
 
 def _steps(text: str) -> int:
-    """How many lines of code it takes to parse a text."""
+    """How many lines of code it takes to parse a string."""
     count = 0
 
     def trace(frame: Any, event: str, arg: object) -> Any:
@@ -144,7 +144,7 @@ def _steps(text: str) -> int:
     "unit", ["a and ", "a or ", "a.b", "[0]", " ", "(", "not ", "1,", "'", "\\", "- ", "a and b or ", "a not ", "!"]
 )
 def test_parsing_takes_time_in_proportion_to_the_length(unit: str) -> None:
-    """Guards against a text that holds the thread: twice the text may take little more than twice the steps."""
+    """Guards against a string that holds the thread: twice the text may take little more than twice the steps."""
     short, long = unit * (LONGEST // 2 // len(unit)), unit * (LONGEST // len(unit))
     for begin in ("", "a", "[", "a in ["):
         assert _steps(begin + long) <= 2.2 * _steps(begin + short) + 200
@@ -152,9 +152,18 @@ def test_parsing_takes_time_in_proportion_to_the_length(unit: str) -> None:
 
 def test_a_text_may_have_2000_characters() -> None:
     """Guards the bound, and that it is a fault and not a crash."""
-    assert parse("a" * LONGEST) == Ref("a" * LONGEST)
+    name = "a" * (LONGEST - 1)
+    assert parse(f"${name}") == Ref(name)
     with pytest.raises(BadExpression, match="longer than 2000 characters"):
-        parse("a" * (LONGEST + 1))
+        parse(f"${name}a")
+
+
+def test_what_is_printed_fits_into_the_bound_too() -> None:
+    """Guards definitions that are stored: signs become words, which are longer."""
+    with pytest.raises(BadExpression, match="written with words"):
+        parse("||".join(["a"] * 600))
+    short = parse("||".join(["a"] * 300))
+    assert parse(str(short)) == short
 
 
 @pytest.mark.parametrize(("begin", "end"), [("(", ")"), ("[", "]"), ("not ", ""), ("!", ""), ("not (", ")")])
@@ -308,6 +317,8 @@ def test_a_condition_tells_its_references() -> None:
         ("input.message.upper == 1", UNKNOWN),
         ("items[9] == 1", UNKNOWN),
         ("input.message[0] == 'H'", UNKNOWN),
+        ("(input.zz == 1) == false", UNKNOWN),
+        ("(input.n == 1) == false", True),
         ("false and input.zz", False),
         ("input.zz and false", False),
         ("true or input.zz", True),
@@ -413,3 +424,19 @@ def test_where_both_can_read_a_condition_it_says_what_cel_says(
     finally:
         sys.setrecursionlimit(limit)  # theirs raises it
     assert evaluate(parse(text), {"input": value}) is bool(theirs)
+
+
+TRUTH = st.sampled_from([False, None, True])
+"""In their order; None stands for unknown."""
+
+
+@given(st.lists(TRUTH, min_size=2, max_size=4))
+def test_and_is_the_least_truth_and_or_the_greatest(truths: list[bool | None]) -> None:
+    """Guards Kleene's tables: false, unknown, true in this order."""
+    order = [False, None, True]
+    env = {"v": {f"t{number}": truth for number, truth in enumerate(truths) if truth is not None}}
+    names = [f"v.t{number} == true" for number in range(len(truths))]
+    ranks = [order.index(each) for each in truths]
+    for word, rank in (("and", min(ranks)), ("or", max(ranks))):
+        said = evaluate(parse(f" {word} ".join(names)), env)
+        assert said is (UNKNOWN if order[rank] is None else order[rank])

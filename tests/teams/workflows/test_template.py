@@ -51,8 +51,8 @@ def test_a_template_tells_its_references_in_order() -> None:
 @pytest.mark.parametrize(
     ("written", "position", "why"),
     [
-        ("$input.name!", 11, "a reference inside a text is written ${...}"),
-        ("hello $input.name", 6, "a reference inside a text is written ${...}"),
+        ("$input.name!", 11, "a reference inside a string is written ${...}"),
+        ("hello $input.name", 6, "a reference inside a string is written ${...}"),
         ("hello ${input.name", 6, "no closing '}'"),
         ("hello ${}", 8, "a reference must stand here"),
         ("hello ${a b}", 10, "unexpected 'b'"),
@@ -110,7 +110,7 @@ TEXTS = st.lists(
 
 @given(st.recursive(TEXTS | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=5))
 def test_every_value_is_a_template_or_a_typed_fault(written: object) -> None:
-    """Guards the builder against texts from anywhere."""
+    """Guards the builder against strings from anywhere."""
     try:
         template = parse_template(written)
     except (BadExpression, NotATemplate):
@@ -124,5 +124,5 @@ def test_every_value_is_a_template_or_a_typed_fault(written: object) -> None:
 
 @given(st.text())
 def test_a_text_with_doubled_dollars_is_itself(text: str) -> None:
-    """Guards texts that a program writes: whatever they contain, doubling the dollars keeps it."""
+    """Guards strings that a program writes: whatever they contain, doubling the dollars keeps it."""
     assert parse_template(text.replace("$", "$$")).render({}) == text

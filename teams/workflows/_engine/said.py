@@ -1,0 +1,245 @@
+"""What may be said to a run, decided from rows alone: by the desk of an engine, and by a process without one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from teams._journal import rows
+from teams._journal.codec import decode, encode
+from teams._journal.rows import ENDED, Definition, Entry, InboxRow, Kind, Result, RunRow, Unit
+from teams.workflows._engine.messages import StartRun
+from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._run.play import read_input
+from teams.workflows._run.values import write
+from teams.workflows.errors import (
+    AlreadyAnswered,
+    AlreadyEnded,
+    CannotMove,
+    KeyTaken,
+    NoOpenQuestion,
+    NoSuchRun,
+    NoSuchStep,
+    NoSuchWorkflow,
+    NotAnOption,
+    NotEnded,
+    WorkflowError,
+)
+
+_PART = re.compile(r"[/#\[]")
+"""Ends the id of a step in the name of a part of it: `research/gather`, `review#2`, `sum[7]`."""
+OF_STEPS: frozenset[Kind] = frozenset(
+    {"began", "done", "failed", "skipped", "slept", "asked", "answered", "signalled", "expired"}
+)
+"""The kinds of entries that say that a step has begun or ended."""
+
+
+def step_of(name: str) -> str:
+    """The id of the step of the workflow that an entry is about."""
+    return _PART.split(name, maxsplit=1)[0]
+
+
+def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> RunRow:
+    """The row of a new run that nothing owns yet. `now` is in UTC microseconds.
+
+    Raises:
+        NoSuchWorkflow: there is none of this name
+        BadInput: the input is not what the workflow takes
+        NotStorable: JSON cannot say it
+    """
+    pattern = settings.workflows.get(message.workflow)
+    if pattern is None:
+        raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
+    read_input(pattern, message.value)
+    timeout = settings.timeout(pattern, message.timeout)
+    return RunRow(
+        id=id,
+        workflow=message.workflow,
+        version=settings.version(message.workflow),
+        key=message.key,
+        parent=None,
+        parent_step=None,
+        state="created",
+        waiting_for="a slot",
+        priority=message.priority,
+        input=write(message.value),
+        result=None,
+        error=None,
+        attributes=None if message.attributes is None else encode(dict(message.attributes)),
+        created_at=now,
+        started_at=None,
+        ended_at=None,
+        deadline=None if timeout is None else now + round(timeout * 1e6),
+        wake_at=None,
+        retain_until=None,
+        owner=None,
+        epoch=0,
+        seq=0,
+        done=0,
+        total=settings.total(pattern),
+        trace=None,
+    )
+
+
+def existing(result: Result, row: RunRow) -> RunRow | None:
+    """The run with the same key and input that is there already; None: the row was written. Raises KeyTaken."""
+    if isinstance(result, rows.KeyTaken):
+        raise KeyTaken(row.workflow, row.key or "", result.run.id)
+    return result.run if isinstance(result, rows.Known) and result.run.id != row.id else None
+
+
+def refusal(run: str, row: RunRow | None) -> WorkflowError:
+    """The error for a message that the store refused."""
+    return NoSuchRun(run) if row is None else AlreadyEnded(run, row.state)
+
+
+def open_question(run: str, step: str, entries: Sequence[Entry], waiting: Sequence[InboxRow]) -> Entry:
+    """The question that a step asks now. `waiting` are the messages that the run has not taken up.
+
+    Raises:
+        AlreadyAnswered: it has its answer
+        NoOpenQuestion: the step asks nothing now
+    """
+    asked: dict[str, Entry] = {}
+    by: dict[str, str] = {}
+    for each in entries:
+        match each.kind:
+            case "asked":
+                asked[each.step] = each
+                by.pop(each.step, None)
+            case "answered":
+                asked.pop(each.step, None)
+                by[each.step] = decode(each.body or b"{}")["by"]
+            case "expired":
+                asked.pop(each.step, None)
+            case "ended":
+                asked.clear()
+    for found in answers(waiting, entries):
+        if found.name in asked and found.id == f"{run}/{asked[found.name].seq}":
+            by[found.name] = found.by
+    if step in by:
+        raise AlreadyAnswered(run, step, by[step])
+    if step not in asked:
+        raise NoOpenQuestion(run, step, tuple(each for each in asked if each not in by))
+    return asked[step]
+
+
+def check_option(run: str, question: Entry, value: object) -> None:
+    """Raises NotAnOption if the question has options, and this is none of them."""
+    options = decode(question.body or b"{}")["asks"]["options"]
+    if options and value not in options:
+        raise NotAnOption(run, question.step, value, tuple(options))
+
+
+def answers(waiting: Iterable[InboxRow], entries: Iterable[Entry]) -> Iterator[InboxRow]:
+    """The answers that a run has: those that it has not taken up, has set aside, or has taken."""
+    yield from (each for each in waiting if each.kind == "answer")
+    for entry in entries:
+        said = None if entry.body is None else decode(entry.body)
+        if entry.kind == "kept" and isinstance(said, dict) and "message" in said:
+            row = InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
+            if row.kind == "answer":
+                yield row
+        elif entry.kind == "answered" and isinstance(said, dict):
+            yield InboxRow(said["id"], entry.run, "answer", entry.step, encode(said["value"]), said["by"], entry.at)
+
+
+def retried(row: RunRow, entries: Sequence[Entry], step: str | None, now: int) -> Unit:
+    """What a retry of a run writes: what is done stays done; with `step`, that one and what began after it does not.
+
+    Raises:
+        AlreadyEnded: it is done
+        NotEnded: it has not ended
+        NoSuchStep: no such step has begun
+    """
+    if row.state not in ("failed", "cancelled"):
+        raise AlreadyEnded(row.id, row.state) if row.state in ENDED else NotEnded(row.id, row.state)
+    first = 0
+    if step is not None:
+        began = [each.seq for each in entries if each.step == step or each.step.startswith((f"{step}/", f"{step}["))]
+        if not began:
+            names = dict.fromkeys(step_of(each.step) for each in entries if each.kind in OF_STEPS)
+            raise NoSuchStep(row.id, step, tuple(names))
+        first = began[0]
+    entry = Entry(row.id, row.seq + 1, "retried", "", 1, now, None, encode(first))
+    update: dict[str, Any] = {"state": "created", "waiting_for": "a slot", "result": None, "error": None}
+    update |= {"ended_at": None, "retain_until": None, "owner": None}
+    if row.deadline is not None:
+        update["deadline"] = now + (row.deadline - row.created_at)
+    return Unit(row.id, epoch=row.epoch, entries=(entry,), update=update)
+
+
+# Another version
+
+
+def moved(row: RunRow, entries: Sequence[Entry], was: Definition, to: Definition, now: int) -> Unit:
+    """What a move of a run to another version of its workflow writes. A blocked run goes on then.
+
+    Raises:
+        AlreadyEnded: it has ended
+        CannotMove: a step that has begun or ended is another one there
+    """
+    if row.state in ENDED:
+        raise AlreadyEnded(row.id, row.state)
+    before, after = _document(was), _document(to)
+    faults = tuple(move_faults({step_of(each.step) for each in entries if each.kind in OF_STEPS}, before, after))
+    if faults:
+        raise CannotMove(row.id, to.version, faults)
+    body = encode({"move": to.version, "from": was.version})
+    entry = Entry(row.id, row.seq + 1, "edited", "", 1, now, None, body)
+    update: dict[str, Any] = {"version": to.version, "total": len(_steps(after)), "owner": None}
+    if row.state == "blocked":
+        update |= {"state": "created", "waiting_for": "a slot"}
+    return Unit(row.id, epoch=row.epoch, definition=to, entries=(entry,), update=update)
+
+
+def not_moved(row: RunRow, error: WorkflowError, now: int) -> Unit:
+    """What is written when a run cannot be moved: why."""
+    body = encode({"move": None, "refused": str(error)})
+    return Unit(row.id, epoch=row.epoch, entries=(Entry(row.id, row.seq + 1, "edited", "", 1, now, None, body),))
+
+
+def move_faults(touched: Collection[str], was: Mapping[str, Any], to: Mapping[str, Any]) -> Iterator[str]:
+    """Why a run cannot go on with another document of its workflow; nothing: it can. `touched` are the steps that have
+    begun, ended or were skipped. Each must be there unchanged, and in a chain after the same step.
+    """
+    if not was or not to:
+        yield "only its code says what it does"
+        return
+    if ("steps" in was) is not ("steps" in to):
+        yield "one of the versions is a chain, and the other a DAG"
+    if was.get("input") != to.get("input"):
+        yield f"its input is {to.get('input', 'any value')} there, it was {was.get('input', 'any value')}"
+    before, after = _steps(was), _steps(to)
+    chained = "steps" in was
+    order = list(before)
+    for id in sorted(touched, key=lambda each: (order.index(each) if each in before else -1, each)):
+        if id not in before:
+            yield f"step {id!r} is not in the version of the run"
+        elif id not in after:
+            yield f"step {id!r} is missing there"
+        elif before[id][1] != after[id][1]:
+            yield f"step {id!r} is another one there"
+        elif chained and before[id][0] != after[id][0]:
+            yield f"step {id!r} comes after {after[id][0] or 'none'} there, it came after {before[id][0] or 'none'}"
+
+
+def _steps(document: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+    """The steps by id, each with the one before it."""
+    found: dict[str, tuple[str, Any]] = {}
+    last = ""
+    for each in document.get("steps") or document.get("tasks") or ():
+        found[each["id"]] = last, each
+        last = each["id"]
+    return found
+
+
+def _document(definition: Definition) -> Mapping[str, Any]:
+    """A stored workflow as the mapping of a file; empty where it is a pattern, of which the store has only a text."""
+    try:
+        found = json.loads(definition.body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, Mapping) else {}

@@ -1,0 +1,174 @@
+"""What the tests of stores share: rows, a clock that a test moves, and stores of every kind."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from teams._journal.memory import MemoryStore
+from teams._journal.open_store import Durability, open_store
+from teams._journal.rows import Entry, InboxRow, Kind, RunRow, Unit
+from teams._journal.store import Store
+
+SERVER = os.environ.get("LETITCRASH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
+LEASE = 15.0
+SECOND = 1_000_000
+
+
+@dataclass
+class Now:
+    """A clock in microseconds that stands still unless a test moves it."""
+
+    at: int = 1_700_000_000 * SECOND
+
+    def __call__(self) -> int:
+        return self.at
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass."""
+        self.at += round(seconds * SECOND)
+
+
+@cache
+def server_fault() -> str | None:
+    """Why there is no Postgres to test with; None if there is one."""
+    try:
+        psycopg.connect(SERVER, connect_timeout=5).close()
+    except psycopg.Error as error:
+        text = " ".join(str(error).split())
+        return f"no Postgres answers at {SERVER} ({text}). Start one, or set LETITCRASH_TEST_POSTGRES to its address"
+    return None
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The address of an empty schema, dropped at the end. Without a server a test is skipped; in CI it fails."""
+    if (fault := server_fault()) is not None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(fault)
+        pytest.skip(fault)
+    schema = f"journal_{uuid4().hex}"
+    with psycopg.connect(SERVER, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+        try:
+            mark = "&" if "?" in SERVER else "?"
+            yield f"{SERVER}{mark}options=-csearch_path%3D{schema}"
+        finally:
+            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+def empty_file(path: Path) -> str:
+    """The address of a store of SQLite with tables and nothing in them. Its migration ran once for all tests."""
+    path.write_bytes(_tables())
+    return f"sqlite:///{path}"
+
+
+@cache
+def _tables() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "runs.db"
+        open_store(f"sqlite:///{path}").close()
+        return path.read_bytes()
+
+
+@dataclass
+class Place:
+    """Where a store is kept. `open` gives a store of one more process."""
+
+    kind: str
+    url: str
+    now: Now = field(default_factory=Now)
+    first: MemoryStore | None = None
+    opened: list[Store] = field(default_factory=list)
+
+    def open(self, durability: Durability = "process") -> Store:
+        """One more store in this place, open."""
+        store: Store
+        if self.kind == "memory":
+            tables = None if self.first is None else self.first.tables
+            self.first = MemoryStore(clock=self.now, tables=tables)
+            store = self.first
+        else:
+            store = open_store(self.url, durability=durability, clock=self.now)
+        self.opened.append(store)
+        return store
+
+    def close(self) -> None:
+        """Closes all stores of this place."""
+        for store in self.opened:
+            store.close()
+
+
+@contextmanager
+def place(kind: str, folder: Path) -> Iterator[Place]:
+    """An empty place of this kind."""
+    if kind == "postgres":
+        with postgres() as url:
+            there = Place(kind, url)
+            try:
+                yield there
+            finally:
+                there.close()
+        return
+    there = Place(kind, empty_file(folder / "runs.db") if kind == "sqlite" else "memory:")
+    try:
+        yield there
+    finally:
+        there.close()
+
+
+def row(id: str = "run", **fields: Any) -> RunRow:
+    """A new run, not owned."""
+    plain = RunRow(
+        id=id,
+        workflow="flow",
+        version="v1",
+        key=None,
+        parent=None,
+        parent_step=None,
+        state="created",
+        waiting_for=None,
+        priority=0,
+        input=b"1",
+        result=None,
+        error=None,
+        attributes=None,
+        created_at=1,
+        started_at=None,
+        ended_at=None,
+        deadline=None,
+        wake_at=None,
+        retain_until=None,
+        owner=None,
+        epoch=0,
+        seq=0,
+        done=0,
+        total=None,
+        trace=None,
+    )
+    return replace(plain, **fields)
+
+
+def entry(seq: int, run: str = "run", kind: Kind = "done", step: str = "step", body: bytes | None = b"{}") -> Entry:
+    """An entry of a run."""
+    return Entry(run, seq, kind, step, 1, 5, 0.5, body)
+
+
+def message(id: str = "message", run: str = "run", body: bytes | None = b"12", at: int = 7) -> InboxRow:
+    """A signal to a run."""
+    return InboxRow(id, run, "signal", "paid", body, "tester", at)
+
+
+def begin(id: str = "run", **fields: Any) -> Unit:
+    """The unit that starts a run from outside, with its first entry."""
+    return Unit(id, start=row(id, **fields), entries=(entry(1, id, "started"),))
