@@ -322,7 +322,9 @@ class Desk(Actor):
         if self._wake is not None:
             self._wake.cancel()
         if wake is not None:
-            self._wake = self.tell_after(min(LOOK, max(0.0, (wake - self._now()) / 1e6)), _Look())
+            left = (wake - self._now()) / 1e6
+            # What is due and was not claimed is not ours to claim: the lease is over, or another engine has just died.
+            self._wake = self.tell_after(min(LOOK, left) if left > 0 else POLL, _Look())
 
     def _room(self) -> int:
         """How many more runs may be awake here."""

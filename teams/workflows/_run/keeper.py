@@ -29,6 +29,8 @@ from teams.workflows.errors import Diverged, TakenOver
 
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
+_NODE = re.compile(r"[/#\[~]")
+"""What ends the id of a step of the workflow in the name of a step of a run."""
 _ATTEMPT = re.compile(r"~(\d+)$")
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
@@ -124,7 +126,10 @@ class DurableKeeper:
         self.player: ActorRef[Any] | None = None
         """The actor that plays the run."""
         self._lived: dict[str, Entry] = {}
-        """Waits that have ended or begun, and what was noted, for an actor that plays the run again in this process."""
+        """Waits that have ended or begun, for an actor that plays the run again in this process."""
+        self._noted: dict[str, Entry] = {}
+        """What another process has noted: steps that were skipped, rules that were taken."""
+        self._lived_notes: dict[str, Entry] = {}
         self.undo_nothing = False
         self.undoing = False
         """Whether a step failed whose failure undoes what was done."""
@@ -144,7 +149,9 @@ class DurableKeeper:
                 said = None if entry.body is None else decode(entry.body)
                 if isinstance(said, str):
                     self._declared[key] = said
-            case "done" | "failed" | "skipped" | "routed" | "slept" | "signalled" | "answered" | "expired":
+            case "skipped" | "routed":
+                self._noted[key] = entry
+            case "done" | "failed" | "slept" | "signalled" | "answered" | "expired":
                 self._began.pop(key, None)
                 self._asks_no_more(key, entry.at)
                 self._stored[key] = entry
@@ -156,12 +163,19 @@ class DurableKeeper:
                 self._read_kept(key, entry)
             case "retried":
                 first = int(decode(entry.body)) if entry.body is not None else 0
-                again = [k for k, each in self._stored.items() if each.kind == "failed" or 0 < first <= each.seq]
+                passed_over = {k for k, each in self._noted.items() if each.kind == "skipped"}
+                again = [
+                    k
+                    for k, each in self._stored.items()
+                    if 0 < first <= each.seq or (each.kind == "failed" and _NODE.split(k)[0] not in passed_over)
+                ]
                 undone = [k for k in self._stored if k.endswith("/undo")]
                 again += [*undone, *(k.removesuffix("/undo") for k in undone)]
                 self.undos = [each for each in self.undos if f"{each.step}/undo" not in undone]
                 for each in again:
                     self._stored.pop(each, None)
+                    self._noted.pop(each, None)
+                self._noted = {k: each for k, each in self._noted.items() if not 0 < first <= each.seq}
                 self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
                 self.cancelled, self.undo_nothing = None, False
                 self._with_people, self._people_since = 0, entry.at
@@ -215,7 +229,7 @@ class DurableKeeper:
         """Whether the run had not got further when the code came that asks this, the first time that it asked."""
         entry = self._places.get(key)
         if entry is None:
-            entry = self._place(key, not (self._stored or self._began))
+            entry = self._place(key, not (self._stored or self._began or self._noted))
         return bool(decode(entry.body or b"true")["place"])
 
     def _place(self, key: str, value: object = True) -> Entry:
@@ -281,18 +295,18 @@ class DurableKeeper:
 
     def note_once(self, kind: Kind, step: str, value: object = None) -> bool:
         """Has something written that happened in the run. False, and nothing: it is written already."""
-        known = self._ended(step)
+        known = self._note(step)
         if known is not None and known.kind == kind:
             return False
-        self._lived[step] = self._add(kind, step, body=encode(value))
+        self._lived_notes[step] = self._add(kind, step, body=encode(value))
         return True
 
-    def _ended(self, step: str) -> Entry | None:
-        """How a wait ended, or what was noted at a step, here or in another process."""
-        known = self._stored.pop(step, None)
+    def _note(self, step: str) -> Entry | None:
+        """What was noted at a step, here or in another process."""
+        known = self._noted.pop(step, None)
         if known is not None:
-            self._lived[step] = known
-        return self._lived.get(step)
+            self._lived_notes[step] = known
+        return self._lived_notes.get(step)
 
     def attach(self, team: Callable[[str], Awaitable[ActorRef[Any]]]) -> None:
         """`team` finds the coordinator of a team of the engine for the actor that plays the run now."""
@@ -361,7 +375,7 @@ class DurableKeeper:
 
     def routed(self, step: str) -> str | None:
         """The rule that was taken at this place; None: none yet."""
-        entry = self._ended(step)
+        entry = self._note(step)
         return None if entry is None or entry.body is None else str(decode(entry.body))
 
     def wall(self) -> float:
@@ -479,7 +493,11 @@ class DurableKeeper:
         return found
 
     def _ended_wait(self, step: str) -> Entry | None:
-        known = self._ended(step)
+        """How a wait ended, here or in another process."""
+        known = self._stored.pop(step, None)
+        if known is not None:
+            self._lived[step] = known
+        known = self._lived.get(step)
         return None if known is None or known.kind in ("began", "asked") else known
 
     async def _wait(
