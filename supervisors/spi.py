@@ -23,6 +23,7 @@ from supervisors._supervisor.messages import (
     TerminateChild,
     WhichChild,
 )
+from supervisors._supervisor.props import props_for
 from supervisors._supervisor.ref import SupervisorRef
 from supervisors.errors import ChildRunning, NotFound, SpecError, SpecFault, SupervisionError
 from supervisors.events import Concluded
@@ -71,6 +72,7 @@ __all__ = [
     "linear",
     "locate",
     "nearest",
+    "props_for",
     "read_document",
     "supervisor",
     "unknown_key",

@@ -193,7 +193,7 @@ class RunContext:
             if isinstance(target, WorkTarget):
                 urgency = self._priority if priority is None else priority
                 request = Assign(value, target, f"{record.id}:{key}", record.id, urgency, left, attempts)
-                known = self._outcome_of(key, await self._answer(key, request))
+                known = await self._assigned(key, request)
             else:
                 known = await self._played(key, target, value, left, priority, attempts)
             now = record.runtime.now()
@@ -225,6 +225,18 @@ class RunContext:
             failure = kind(self.run, key, error)
         self._call_off(key, "its time is up" if limit.expired() else "what it is part of has failed")
         return Outcome(error=failure)
+
+    async def _assigned(self, key: str, request: Assign) -> Outcome:
+        """The answer of the team. A run of an engine outlives its teams: what was given to one that has ended goes to
+        the one that was started in its place.
+        """
+        outcome = await self._answer(key, request)
+        keeper = self._record.keeper
+        while keeper is not None and isinstance(outcome.error, ActorDeadError) and not self._coordinator.is_alive():
+            self._record.answers.pop(key, None)
+            self._coordinator = await keeper.successor(self._coordinator)
+            outcome = await self._answer(key, request)
+        return self._outcome_of(key, outcome)
 
     def _answer(self, key: str, request: object) -> StepAnswer:
         """The answer of the coordinator. It knows work by its id, so a coordinator that crashed over it is asked again.

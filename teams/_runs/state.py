@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mappin
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from actors.spi import Future, Runtime
+from actors.spi import ActorRef, Future, Runtime
 from teams._dispatch.ask import OutcomeReply
 from teams._dispatch.gather import Gathered
 from teams._members.results import Outcome
@@ -92,6 +92,10 @@ class Keeper(Protocol):
 
     def publish(self, send: Callable[[], None]) -> None:
         """Calls `send` as soon as everything is written that came before."""
+        ...
+
+    async def successor(self, coordinator: ActorRef[Any]) -> ActorRef[Any]:
+        """The coordinator that a team has now, in place of one that has terminated."""
         ...
 
     async def sleep(self, step: str, seconds: float) -> None:

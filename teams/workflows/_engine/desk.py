@@ -24,6 +24,7 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from actors.spi import (
+    TEXT,
     Actor,
     ActorDeadError,
     ActorRef,
@@ -34,6 +35,7 @@ from actors.spi import (
     RestartLimitExceeded,
     Timer,
     answer,
+    described,
     handles,
     settle_failure,
     sleep,
@@ -53,7 +55,17 @@ from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.workflows._engine.journal import Query, StoreOpened, Write
 from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
-from teams.workflows._engine.said import check_answer, existing, moved, new_run, not_moved, refusal, retried
+from teams.workflows._engine.said import (
+    answers,
+    check_option,
+    existing,
+    moved,
+    new_run,
+    not_moved,
+    open_question,
+    refusal,
+    retried,
+)
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_input
@@ -61,6 +73,8 @@ from teams.workflows._run.run import Live, failure
 from teams.workflows._run.values import read
 from teams.workflows.errors import (
     AgentMissing,
+    AlreadyAnswered,
+    AlreadyEnded,
     CannotMove,
     NoSuchRun,
     NotEnded,
@@ -109,6 +123,7 @@ class _Leave(NamedTuple):
 class _Gone(NamedTuple):
     run: str
     keeper: DurableKeeper
+    ref: ActorRef[Any]
     reason: ExitReason
 
 
@@ -147,6 +162,8 @@ class Desk(Actor):
         self._kept = self.kept(_Kept)
         self._looking = False
         self._again = False
+        self._beginning: set[str] = set()
+        """Runs whose actor is being started."""
         self._starting = 0
         """Runs that are being started here and are not awake yet."""
         self._wake: Timer | None = None
@@ -166,6 +183,8 @@ class Desk(Actor):
             await self._register()
         else:
             await self._give_up_lost(kept.lease.epoch)
+            for run, live in list(kept.live.items()):
+                self._watch(run, live)
         self._timers = [
             self.tell_every(POLL, _Poll()),
             self.tell_every(LOOK, _Look()),
@@ -188,7 +207,13 @@ class Desk(Actor):
                 await self._query("release", lease.epoch)
 
     async def _query(self, method: str, *args: object, **options: object) -> Any:
-        return await self.sibling("store").call(Query(method, args, tuple(options.items())), timeout=None)
+        """What a method of the store returns. Raises StoreAway, also where the actor of the store broke over it."""
+        try:
+            return await asked(self.sibling("store"), Query(method, args, tuple(options.items())))
+        except JournalError:
+            raise
+        except Exception as error:
+            raise StoreAway("of the engine", f"{method}() failed: {described(error, TEXT)}", False) from error
 
     async def _write(self, unit: Unit) -> Result:
         found: Result = await asked(self.sibling("journal"), Write(unit))
@@ -278,6 +303,9 @@ class Desk(Actor):
         if self.runtime.find(f"{self.home}/runs") is None:
             self.tell_after(POLL, _Look())
             return
+        for run, live in list(kept.live.items()):
+            if run not in kept.refs:
+                await self._begin(live)
         room = self._room()
         if room > 0:
             claimed = await self._query("claim", lease.epoch, room, tuple(self._settings.workflows))
@@ -285,16 +313,18 @@ class Desk(Actor):
                 await self._take_up(row)
             self._again = self._again or len(claimed) == room
         for message in await self._query("inbox"):
-            live = kept.live.get(message.run)
-            if live is not None:
-                self._deliver(live, message)
+            awake = kept.live.get(message.run)
+            if awake is not None:
+                self._deliver(awake, message)
         for run in [run for run in kept.waiters if run not in kept.live]:
             await self._tell_end(run)
         wake = await self._query("next_wake") if self._room() > 0 else None
         if self._wake is not None:
             self._wake.cancel()
         if wake is not None:
-            self._wake = self.tell_after(min(LOOK, max(0.0, (wake - self._now()) / 1e6)), _Look())
+            left = (wake - self._now()) / 1e6
+            # What is due and was not claimed is not ours to claim: the lease is over, or another engine has just died.
+            self._wake = self.tell_after(min(LOOK, left) if left > 0 else POLL, _Look())
 
     def _room(self) -> int:
         """How many more runs may be awake here."""
@@ -302,6 +332,8 @@ class Desk(Actor):
 
     async def _take_up(self, row: RunRow) -> None:
         """Starts the actor of a run that this process owns."""
+        if row.id in self._kept.live:  # it was given up, and this desk was started again before it was forgotten
+            await self._drop(row.id)
         entries: list[Entry] = await self._query("entries", row.id)
         messages: list[InboxRow] = await self._query("inbox", row.id)
         if any(each.kind == "move" for each in messages):
@@ -314,14 +346,14 @@ class Desk(Actor):
         for message in messages:
             self._deliver(live, message)
         keeper = live.keeper
-        said = [each.kind for each in messages if each.kind in ("pause", "resume", "cancel")]
-        if said[-1:] == ["pause"] or (row.state in ("paused", "blocked") and not said):
-            keeper.set_aside()
-            keeper.update(owner=None)
-            await keeper.written()
-            self._kept.live.pop(row.id, None)
-            return
-        if row.state != "cancelling":
+        if keeper.cancelled is None:
+            resumed = row.state not in ("paused", "blocked") or any(each.kind == "resume" for each in messages)
+            if keeper.paused or not resumed:
+                del self._kept.live[row.id]
+                keeper.set_aside()
+                keeper.update(owner=None)
+                await keeper.is_written()
+                return
             keeper.running(self._now())
         if row.state != "created":
             self.runtime.events.publish(
@@ -386,40 +418,70 @@ class Desk(Actor):
         runtime, keeper = self.runtime, self._keeper(row, entries)
         value = read_input(pattern, read(row.input))
         record = RunState(row.id, pattern, value, runtime, keeper=keeper)
+        record.cancelled = keeper.cancelled
         keeper.restore(record, runtime.now())
         live = Live(record, keeper)
         self._kept.live[row.id] = live
         return live
 
     async def _begin(self, live: Live) -> None:
-        run = live.record.id
+        """Starts the actor of a run, or has it started as soon as the supervisor of the runs is up."""
+        run, kept = live.record.id, self._kept
         found = self.runtime.find(f"{self.home}/runs")
-        assert isinstance(found, SupervisorRef)
-        own = self.ref
+        if run in self._beginning or kept.live.get(run) is not live:
+            return
+        if kept.lease is None or kept.lease.epoch != live.keeper.row.epoch:  # lost while it was being taken up
+            del kept.live[run]
+            return
+        if not isinstance(found, SupervisorRef):
+            self.tell_after(PAUSE, _Look())
+            return
+        self._beginning.add(run)
         try:
             ref: ActorRef[Any] = await found.start_child({"home": self.home, "live": live})
         except (SupervisionError, ActorDeadError):  # the supervisor of the runs is being started again
-            self._kept.live.pop(run, None)
-            live.keeper.update(state="created", owner=None)
             self.tell_after(PAUSE, _Look())
             return
-        self._kept.refs[run] = ref
-        when_terminated(ref, lambda reason: own.tell(_Gone(run, live.keeper, reason)) if own.is_alive() else None)
+        finally:
+            self._beginning.discard(run)
+        if kept.live.get(run) is live:
+            kept.refs[run] = ref
+            self._watch(run, live)
+        else:
+            await self._terminate(ref)
+
+    def _watch(self, run: str, live: Live) -> None:
+        """Hears of the end of the actor of a run."""
+        own, ref = self.ref, self._kept.refs.get(run)
+        if ref is not None:
+            when_terminated(
+                ref, lambda reason: own.tell(_Gone(run, live.keeper, ref, reason)) if own.is_alive() else None
+            )
 
     @handles
     async def gone(self, message: _Gone) -> None:
         """The actor of a run has terminated."""
         kept = self._kept
         live = kept.live.get(message.run)
-        if live is None or live.keeper is not message.keeper:
+        if live is None or live.keeper is not message.keeper or kept.refs.get(message.run) != message.ref:
             return
-        del kept.live[message.run]
-        kept.refs.pop(message.run, None)
-        if isinstance(message.reason, Crashed | RestartLimitExceeded) and not live.record.future.done():
+        keeper = live.keeper
+        player = keeper.player
+        if player is not None and player != message.ref and player.is_alive():  # started by an earlier incarnation
+            kept.refs[message.run] = player
+            self._watch(message.run, live)
+            return
+        del kept.refs[message.run]
+        if not keeper.given_up and not keeper.taken_over:
+            if not isinstance(message.reason, Crashed | RestartLimitExceeded):  # with the supervisor of the runs
+                self.tell_after(PAUSE, _Look())
+                return
             error = ActorDeadError(f"{self.home}/runs", message.reason, None)
-            live.keeper.ended("failed", None, failure(error))
-            await live.keeper.written()
-        await self._tell_end(message.run)
+            keeper.ended("failed", None, failure(error))
+            await keeper.is_written()
+        del kept.live[message.run]
+        with contextlib.suppress(StoreAway):  # the next look tells it
+            await self._tell_end(message.run)
         self.ref.tell(_Look())
 
     @handles
@@ -434,14 +496,19 @@ class Desk(Actor):
     async def leave_run(self, message: _Leave) -> None:
         """A run is paused."""
         live = self._kept.live.get(message.run)
-        if live is not None and live.keeper is message.keeper:
+        if live is not None and live.keeper is message.keeper and message.keeper.given_up:
             await self._drop(message.run)
 
     async def _drop(self, run: str) -> None:
         """The actor of a run ends; the row of the run says what becomes of it."""
         self._kept.live.pop(run, None)
-        ref, found = self._kept.refs.pop(run, None), self.runtime.find(f"{self.home}/runs")
-        if ref is not None and isinstance(found, SupervisorRef):
+        ref = self._kept.refs.pop(run, None)
+        if ref is not None:
+            await self._terminate(ref)
+
+    async def _terminate(self, ref: ActorRef[Any]) -> None:
+        found = self.runtime.find(f"{self.home}/runs")
+        if isinstance(found, SupervisorRef):
             try:
                 await found.terminate_child(ref.path.rpartition("/")[2])
             except (NotFound, ActorDeadError, SupervisionError):
@@ -465,9 +532,11 @@ class Desk(Actor):
         keeper.set_aside()
         for_what, wake_at = waiting
         keeper.update(state="waiting", waiting_for=for_what, wake_at=wake_at, owner=None)
-        await keeper.written()
+        if not await keeper.is_written() or self._kept.live.get(message.run) is not live:
+            return
         if live.waiting(self._now(), 0.0) != waiting:  # what it waits for has come meanwhile
-            keeper.update(state="running", waiting_for=None, wake_at=None, owner=keeper.row.epoch)
+            if not keeper.paused and keeper.cancelled is None:
+                keeper.running(self._now())
             return
         await self._drop(message.run)
         at = None if wake_at is None else wake_at / 1e6
@@ -492,7 +561,7 @@ class Desk(Actor):
             keeper.set_aside()
             keeper.update(state="blocked", waiting_for=str(error), owner=None)
             self.runtime.events.publish(RunBlocked(self.path, self.runtime.now(), row.id, error))
-        await keeper.written()
+        await keeper.is_written()
         await self._tell_end(row.id)
 
     # What is said to runs
@@ -505,24 +574,23 @@ class Desk(Actor):
         match message.kind:
             case "cancel":
                 keeper.took(message)
-                keeper.call_off(undo=message.name != "now")
                 if record.cancelled is None and not record.future.done():
                     record.cancelled = (decode(message.body) if message.body else None) or "it was cancelled"
-                    if keeper.row.state != "cancelling":
-                        keeper.update(state="cancelling")
+                    keeper.call_off(record.cancelled, undo=message.name != "now")
                     if record.task is not None:
                         record.task.cancel()
             case "pause":
                 keeper.took(message)
-                keeper.update(state="paused", waiting_for="resume", owner=None)
-                keeper.publish(lambda: self.ref.tell(_Leave(record.id, keeper)))
+                if record.cancelled is None and not record.future.done():
+                    own = self.ref
+                    keeper.pause()
+                    keeper.publish(lambda: own.tell(_Leave(record.id, keeper)) if own.is_alive() else None)
             case "move":  # by the desk, when the run is not awake
                 keeper.update(owner=None)
                 keeper.publish(lambda: self.ref.tell(_Leave(record.id, keeper)))
             case "resume":
                 keeper.took(message)
-                if message.name == "accept_changes":
-                    keeper.accept_changes()
+                keeper.resume(self._now(), accept_changes=message.name == "accept_changes")
             case "signal" | "answer":
                 keeper.arrived(message)
             case _:
@@ -547,20 +615,24 @@ class Desk(Actor):
         known = existing(result, row)
         if known is not None:
             return known
-        if here and row.id not in kept.live:
+        if here and row.id not in kept.live and kept.lease is not None and kept.lease.epoch == row.epoch:
             await self._begin(self._awake(row, [], pattern))
-        elif not here:
+        elif row.id not in kept.live:
             self.ref.tell(_Look())
         return row
 
     @handles
     async def say(self, message: Say) -> None:
         body = None if message.value is None else encode(message.value)
-        row = InboxRow(self._new_id(), message.run, message.kind, message.name, body, message.by, self._now())
-        result = await self._write(Unit(message.run, inbox=(row,)))
+        await self._say(
+            InboxRow(self._new_id(), message.run, message.kind, message.name, body, message.by, self._now())
+        )
+
+    async def _say(self, row: InboxRow) -> None:
+        result = await self._write(Unit(row.run, inbox=(row,)))
         if isinstance(result, rows.Refused):
-            raise refusal(message.run, await self._query("run", message.run))
-        live = self._kept.live.get(message.run)
+            raise refusal(row.run, await self._query("run", row.run))
+        live = self._kept.live.get(row.run)
         if live is not None:
             self._deliver(live, row)
         else:
@@ -571,12 +643,36 @@ class Desk(Actor):
 
     @handles
     async def answer_question(self, message: Answer) -> None:
-        entries: list[Entry] = await self._query("entries", message.run)
-        if not entries and await self._query("run", message.run) is None:
+        if await self._query("run", message.run) is None:
             raise NoSuchRun(message.run)
+        asks = await self._question(message)
+        check_option(message.run, asks, message.value)
+        # A question has one answer: a second one has the same id, and changes nothing.
+        own = InboxRow(
+            f"{message.run}/{asks.seq}",
+            message.run,
+            "answer",
+            message.step,
+            encode(message.value),
+            message.by,
+            self._now(),
+        )
+        try:
+            await self._say(own)
+        except AlreadyEnded:
+            await self._question(message)  # it has ended with this answer
+            raise
         waiting: list[InboxRow] = await self._query("inbox", message.run)
-        check_answer(message.run, message.step, message.value, entries, waiting)
-        await self.say(Say(message.run, "answer", message.step, message.value, message.by))
+        entries: list[Entry] = await self._query("entries", message.run)
+        first = next((each for each in answers(waiting, entries) if each.id == own.id), own)
+        if (first.by, first.body) != (own.by, own.body):
+            raise AlreadyAnswered(message.run, message.step, first.by)
+
+    async def _question(self, message: Answer) -> Entry:
+        """The open question that is answered. Raises AlreadyAnswered, NoOpenQuestion."""
+        waiting: list[InboxRow] = await self._query("inbox", message.run)
+        entries: list[Entry] = await self._query("entries", message.run)
+        return open_question(message.run, message.step, entries, waiting)
 
     @handles
     async def retry(self, message: RetryRun) -> RunRow:

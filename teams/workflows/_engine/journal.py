@@ -32,6 +32,7 @@ from actors.spi import (
     take_reply,
     when_gone,
 )
+from teams._journal.memory import MemoryStore
 from teams._journal.rows import Result, Unit
 from teams._journal.store import Store
 from teams.workflows.events import StoreBack, StoreLost
@@ -66,6 +67,13 @@ class Query(NamedTuple):
     options: tuple[tuple[str, object], ...] = ()
 
 
+class _Opened:
+    """A store in memory outlives the incarnations: it is all there is of its runs."""
+
+    def __init__(self) -> None:
+        self.memory: MemoryStore | None = None
+
+
 class StoreActor(Actor):
     """Holds the connection, in a thread of its own."""
 
@@ -74,10 +82,14 @@ class StoreActor(Actor):
 
     def __init__(self, opened: Callable[[], Store]) -> None:
         self._opened = opened
+        self._kept = self.kept(_Opened)
         self._store: Store | None = None
 
     def on_start(self) -> None:
-        self._store = self._opened()
+        memory = self._kept.memory
+        self._store = self._opened() if memory is None else memory
+        if isinstance(self._store, MemoryStore):
+            self._kept.memory = self._store
         desk = self.runtime.find(f"{self.path.rpartition('/')[0]}/desk")
         if desk is not None:
             desk.tell(StoreOpened())

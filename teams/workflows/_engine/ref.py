@@ -251,6 +251,7 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
     began: dict[str, Entry] = {}
     done: set[str] = set()
     failed = 0
+    aside: dict[str, str] = {}
     questions: dict[str, str] = {}
     for entry in entries:
         match entry.kind:
@@ -265,6 +266,13 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
                     failed += 1
                 else:
                     done.add(entry.step)
+                if entry.kind in ("signalled", "answered"):
+                    aside.pop(decode(entry.body or b"{}")["id"], None)
+            case "kept":
+                said = decode(entry.body or b"null")
+                message = said.get("message") if isinstance(said, dict) else None
+                if message is not None and message["kind"] == "signal":
+                    aside[message["id"]] = message["name"]
     top = {step for step in done if "/" not in step and "#" not in step and "[" not in step}
     ended = row.state in ENDED
     if row.state == "done":
@@ -284,7 +292,7 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
         share,
         () if ended else tuple(began),
         {} if ended else questions,
-        tuple(each.name for each in messages if each.kind == "signal"),
+        (*aside.values(), *(each.name for each in messages if each.kind == "signal")),
         row.created_at / 1e6,
         None if row.started_at is None else row.started_at / 1e6,
         None if row.ended_at is None else row.ended_at / 1e6,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from teams._journal import rows
@@ -95,26 +95,55 @@ def refusal(run: str, row: RunRow | None) -> WorkflowError:
     return NoSuchRun(run) if row is None else AlreadyEnded(run, row.state)
 
 
-def check_answer(run: str, step: str, value: object, entries: Sequence[Entry], waiting: Sequence[InboxRow]) -> None:
-    """Whether the question of a step takes this answer. `waiting` are the messages that the run has not taken up.
+def open_question(run: str, step: str, entries: Sequence[Entry], waiting: Sequence[InboxRow]) -> Entry:
+    """The question that a step asks now. `waiting` are the messages that the run has not taken up.
 
     Raises:
         AlreadyAnswered: it has its answer
         NoOpenQuestion: the step asks nothing now
-        NotAnOption: the question has options, and this is none of them
     """
-    asked = {each.step: decode(each.body or b"{}") for each in entries if each.kind == "asked"}
-    answered = {each.step: decode(each.body or b"{}") for each in entries if each.kind == "answered"}
-    pending = {each.name: each.by for each in waiting if each.kind == "answer"}
-    if step in answered or step in pending:
-        raise AlreadyAnswered(run, step, answered[step]["by"] if step in answered else pending[step])
-    ended = {each.step for each in entries if each.kind == "expired"}
-    if step not in asked or step in ended:
-        open_ = tuple(each for each in asked if each not in answered and each not in ended)
-        raise NoOpenQuestion(run, step, open_)
-    options = asked[step]["asks"]["options"]
+    asked: dict[str, Entry] = {}
+    by: dict[str, str] = {}
+    for each in entries:
+        match each.kind:
+            case "asked":
+                asked[each.step] = each
+                by.pop(each.step, None)
+            case "answered":
+                asked.pop(each.step, None)
+                by[each.step] = decode(each.body or b"{}")["by"]
+            case "expired":
+                asked.pop(each.step, None)
+            case "ended":
+                asked.clear()
+    for found in answers(waiting, entries):
+        if found.name in asked and found.id == f"{run}/{asked[found.name].seq}":
+            by[found.name] = found.by
+    if step in by:
+        raise AlreadyAnswered(run, step, by[step])
+    if step not in asked:
+        raise NoOpenQuestion(run, step, tuple(each for each in asked if each not in by))
+    return asked[step]
+
+
+def check_option(run: str, question: Entry, value: object) -> None:
+    """Raises NotAnOption if the question has options, and this is none of them."""
+    options = decode(question.body or b"{}")["asks"]["options"]
     if options and value not in options:
-        raise NotAnOption(run, step, value, tuple(options))
+        raise NotAnOption(run, question.step, value, tuple(options))
+
+
+def answers(waiting: Iterable[InboxRow], entries: Iterable[Entry]) -> Iterator[InboxRow]:
+    """The answers that a run has: those that it has not taken up, has set aside, or has taken."""
+    yield from (each for each in waiting if each.kind == "answer")
+    for entry in entries:
+        said = None if entry.body is None else decode(entry.body)
+        if entry.kind == "kept" and isinstance(said, dict) and "message" in said:
+            row = InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
+            if row.kind == "answer":
+                yield row
+        elif entry.kind == "answered" and isinstance(said, dict):
+            yield InboxRow(said["id"], entry.run, "answer", entry.step, encode(said["value"]), said["by"], entry.at)
 
 
 def retried(row: RunRow, entries: Sequence[Entry], step: str | None, now: int) -> Unit:

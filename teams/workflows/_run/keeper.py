@@ -13,6 +13,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from pydantic import ValidationError
+
 from actors.spi import ActorRef, current_clock
 from teams._dispatch.gather import Gathered
 from teams._journal.codec import decode, encode, recorded, unrecorded
@@ -22,11 +24,13 @@ from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
 from teams.errors import StepFailed, StepTimeout
-from teams.workflows._run.values import read, write, written
+from teams.workflows._run.values import adapter, read, write, written
 from teams.workflows.errors import Diverged, TakenOver
 
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
+_NODE = re.compile(r"[/#\[~]")
+"""What ends the id of a step of the workflow in the name of a step of a run."""
 _ATTEMPT = re.compile(r"~(\d+)$")
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
@@ -81,14 +85,17 @@ class DurableKeeper:
         self._lost = lost
         self._waits = waits
         self._seq = 0
-        self._deadline = row.deadline
-        self._people = 0
-        """How many steps wait for people."""
+        self._people: set[str] = set()
+        """The steps that wait for people."""
+        self._people_since = 0
+        self._with_people = 0
+        """Microseconds in which the run waited for people, up to `_people_since`."""
         self._entries: list[Entry] = []
         self._taken: list[str] = []
         self._update: dict[str, Any] = {}
         self._after: list[Callable[[], object]] = []
         self._in_flight: list[list[Callable[[], object]]] = []
+        self._askers: list[asyncio.Future[bool]] = []
         self._ticks: int | None = None
         self._stored: dict[str, Entry] = {}
         self._began: dict[str, Entry] = {}
@@ -105,9 +112,24 @@ class DurableKeeper:
         self._readers: dict[str, tuple[Callable[[InboxRow], bool], asyncio.Future[InboxRow]]] = {}
         self.cut_off: set[str] = set()
         """Steps that were under way when the process that owned the run died."""
-        self.causes: dict[str, BaseException] = {}
-        """What the steps that failed here raised, as it was; a replay has the record of it."""
+        self.decides: dict[str, Callable[[BaseException], float | None]] = {}
+        """For a step: after how many seconds it is tried again if it fails with this error; None: not again."""
+        self.again: dict[str, float | None] = {}
+        """What was decided about the steps that failed. It is written with their failure."""
         self.accepts = False
+        self.cancelled: str | None = None
+        """Why the run was cancelled; None: it was not."""
+        self.paused = False
+        self.given_up = False
+        """Whether the row of the run has no owner any more, or soon has none."""
+        self.taken_over = False
+        self.player: ActorRef[Any] | None = None
+        """The actor that plays the run."""
+        self._lived: dict[str, Entry] = {}
+        """Waits that have ended or begun, for an actor that plays the run again in this process."""
+        self._noted: dict[str, Entry] = {}
+        """What another process has noted: steps that were skipped, rules that were taken."""
+        self._lived_notes: dict[str, Entry] = {}
         self.undo_nothing = False
         self.undoing = False
         """Whether a step failed whose failure undoes what was done."""
@@ -122,11 +144,16 @@ class DurableKeeper:
         match entry.kind:
             case "began" | "asked":
                 self._began[key] = entry
+                if entry.kind == "asked":
+                    self._asks(key, entry.at)
                 said = None if entry.body is None else decode(entry.body)
                 if isinstance(said, str):
                     self._declared[key] = said
-            case "done" | "failed" | "skipped" | "routed" | "slept" | "signalled" | "answered" | "expired":
+            case "skipped" | "routed":
+                self._noted[key] = entry
+            case "done" | "failed" | "slept" | "signalled" | "answered" | "expired":
                 self._began.pop(key, None)
+                self._asks_no_more(key, entry.at)
                 self._stored[key] = entry
                 if entry.kind in ("signalled", "answered") and entry.body is not None:
                     taken = decode(entry.body)["id"]
@@ -136,13 +163,22 @@ class DurableKeeper:
                 self._read_kept(key, entry)
             case "retried":
                 first = int(decode(entry.body)) if entry.body is not None else 0
-                again = [k for k, each in self._stored.items() if each.kind == "failed" or 0 < first <= each.seq]
+                passed_over = {k for k, each in self._noted.items() if each.kind == "skipped"}
+                again = [
+                    k
+                    for k, each in self._stored.items()
+                    if 0 < first <= each.seq or (each.kind == "failed" and _NODE.split(k)[0] not in passed_over)
+                ]
                 undone = [k for k in self._stored if k.endswith("/undo")]
                 again += [*undone, *(k.removesuffix("/undo") for k in undone)]
                 self.undos = [each for each in self.undos if f"{each.step}/undo" not in undone]
                 for each in again:
                     self._stored.pop(each, None)
+                    self._noted.pop(each, None)
+                self._noted = {k: each for k, each in self._noted.items() if not 0 < first <= each.seq}
                 self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
+                self.cancelled, self.undo_nothing = None, False
+                self._with_people, self._people_since = 0, entry.at
 
     def _read_kept(self, key: str, entry: Entry) -> None:
         said = decode(entry.body) if entry.body is not None else {}
@@ -150,6 +186,9 @@ class DurableKeeper:
             row = InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
             self._inbox.append(row)
             self._journalled.add(row.id)
+            del self._kept[key]
+        elif "cancel" in said:
+            self.cancelled, self.undo_nothing = said["cancel"], not said["undo"]
             del self._kept[key]
         elif "place" in said:
             self._places[key] = self._kept.pop(key)
@@ -190,7 +229,7 @@ class DurableKeeper:
         """Whether the run had not got further when the code came that asks this, the first time that it asked."""
         entry = self._places.get(key)
         if entry is None:
-            entry = self._place(key, not (self._stored or self._began))
+            entry = self._place(key, not (self._stored or self._began or self._noted))
         return bool(decode(entry.body or b"true")["place"])
 
     def _place(self, key: str, value: object = True) -> Entry:
@@ -205,16 +244,17 @@ class DurableKeeper:
         error = outcome.error
         if error is None:
             try:
-                body, value = written(outcome.value, returns)
-            except (NotStorable, PayloadTooLarge) as refused:
+                body, value = written(checked(outcome.value, returns), returns)
+            except (NotStorable, PayloadTooLarge, ValidationError) as refused:
                 error = StepFailed(self.row.id, step, refused)
             else:
                 self._add("done", step, seconds, body)
                 return Outcome(value)
         if not isinstance(error, StepFailed) or type(error) not in _STEPS.values():
             return outcome  # the failure of a pattern: it follows again from those of its steps
-        self.causes[step] = error.error
-        body = encode({"type": type(error).__name__, "error": decode(recorded(error.error))})
+        decide = self.decides.get(step)
+        again = None if decide is None else decide(error.error)
+        body = encode({"type": type(error).__name__, "error": decode(recorded(error.error)), "again": again})
         self._add("failed", step, seconds, body)
         return self._failure(step, body)
 
@@ -230,6 +270,7 @@ class DurableKeeper:
 
     def _failure(self, step: str, body: bytes) -> Outcome:
         said = decode(body)
+        self.again[step] = said["again"]
         return Outcome(error=_STEPS[said["type"]](self.row.id, step, unrecorded(encode(said["error"]))))
 
     def keep(self, key: str, value: object) -> None:
@@ -254,12 +295,18 @@ class DurableKeeper:
 
     def note_once(self, kind: Kind, step: str, value: object = None) -> bool:
         """Has something written that happened in the run. False, and nothing: it is written already."""
-        known = self._stored.get(step)
+        known = self._note(step)
         if known is not None and known.kind == kind:
-            del self._stored[step]
             return False
-        self._add(kind, step, body=encode(value))
+        self._lived_notes[step] = self._add(kind, step, body=encode(value))
         return True
+
+    def _note(self, step: str) -> Entry | None:
+        """What was noted at a step, here or in another process."""
+        known = self._noted.pop(step, None)
+        if known is not None:
+            self._lived_notes[step] = known
+        return self._lived_notes.get(step)
 
     def attach(self, team: Callable[[str], Awaitable[ActorRef[Any]]]) -> None:
         """`team` finds the coordinator of a team of the engine for the actor that plays the run now."""
@@ -269,6 +316,11 @@ class DurableKeeper:
         """The coordinator of a team of the engine. Raises AgentMissing."""
         assert self._team is not None
         return await self._team(name)
+
+    async def successor(self, coordinator: ActorRef[Any]) -> ActorRef[Any]:
+        """The coordinator that a team has now, in place of one that has terminated. Raises AgentMissing."""
+        assert self._team is not None
+        return await self._team(coordinator.path.split("/")[-2])
 
     def is_news(self, row: InboxRow) -> bool:
         """Whether a message comes for the first time."""
@@ -280,11 +332,37 @@ class DurableKeeper:
     def running(self, now: int) -> None:
         """The run is awake."""
         started = {} if self.row.started_at is not None else {"started_at": now}
-        self.update(state="running", waiting_for=None, wake_at=None, **started)
+        self.update(state="running", waiting_for=None, wake_at=None, owner=self.row.epoch, **started)
 
-    def call_off(self, *, undo: bool) -> None:
-        """The run was cancelled; `undo` says whether what was done is undone."""
-        self.undo_nothing = not undo
+    def call_off(self, why: str, *, undo: bool) -> None:
+        """The run was cancelled; `undo` says whether what was done is undone. It is written: another process undoes the
+        rest.
+        """
+        self.cancelled, self.undo_nothing, self.paused = why, not undo, False
+        self._add("kept", "(cancel)", body=encode({"cancel": why, "undo": undo}))
+        self.update(state="cancelling", waiting_for=None, wake_at=None, owner=self.row.epoch)
+
+    def pause(self) -> None:
+        """The run stops where it is."""
+        self.paused = True
+        self.set_aside()
+        self.update(state="paused", waiting_for="resume", wake_at=None, owner=None)
+
+    def resume(self, now: int, *, accept_changes: bool) -> None:
+        """The run goes on. `accept_changes` says that a person has looked."""
+        if accept_changes:
+            self.accept_changes()
+        if self.paused:
+            self.paused = False
+            self.running(now)
+
+    def take_part(self, player: ActorRef[Any]) -> bool:
+        """The actor begins to play the run. False: another one does."""
+        other = self.player
+        if other is not None and other.path != player.path and other.is_alive():
+            return False
+        self.player = player
+        return True
 
     def undo_all(self) -> None:
         """A step failed whose failure undoes what was done."""
@@ -297,12 +375,8 @@ class DurableKeeper:
 
     def routed(self, step: str) -> str | None:
         """The rule that was taken at this place; None: none yet."""
-        entry = self._stored.get(step)
+        entry = self._note(step)
         return None if entry is None or entry.body is None else str(decode(entry.body))
-
-    def knows(self, step: str) -> bool:
-        """Whether it is written that the step has begun, or has ended."""
-        return step in self._began or step in self._stored
 
     def wall(self) -> float:
         """The wall clock, in seconds since the epoch."""
@@ -317,11 +391,28 @@ class DurableKeeper:
 
     def left(self) -> float | None:
         """Seconds until the run has to be ended. Waiting for people does not count."""
-        if self._deadline is None:
+        if self.row.deadline is None:
             return None
-        if self._people:
-            return LOOK
-        return (self._deadline - self._now()) / 1e6
+        until = self.deadline
+        return LOOK if until is None else (until - self._now()) / 1e6
+
+    @property
+    def deadline(self) -> int | None:
+        """When the run has to be ended, in UTC microseconds. None: at no time, or not while it waits for people."""
+        if self.row.deadline is None or self._people:
+            return None
+        return self.row.deadline + self._with_people
+
+    def _asks(self, step: str, at: int) -> None:
+        if not self._people:
+            self._people_since = at
+        self._people.add(step)
+
+    def _asks_no_more(self, step: str, at: int) -> None:
+        if step in self._people:
+            self._people.remove(step)
+            if not self._people:
+                self._with_people += at - self._people_since
 
     def ended(self, state: EndState, result: bytes | None, error: bytes | None) -> None:
         """Has the end of the run written."""
@@ -338,11 +429,14 @@ class DurableKeeper:
             "wake_at": None,
             "owner": None,
         }
+        self.given_up = True
         self._schedule(1)
 
     def update(self, **columns: object) -> None:
         """Has the row of the run changed, together with what is written next."""
         self._update |= columns
+        if "owner" in columns:
+            self.given_up = columns["owner"] is None
         self._schedule(1)
 
     def publish(self, send: Callable[[], None]) -> None:
@@ -356,10 +450,10 @@ class DurableKeeper:
     # What may take long
 
     async def sleep(self, step: str, seconds: float) -> None:
-        if self.recall(step) is None:
+        if self._ended_wait(step) is None:
             until = await self._until(step, "timer", seconds)
             await self._wait(step, Waiting("timer", until))
-            self._add("slept", step)
+            self._lived[step] = self._add("slept", step)
 
     async def receive(
         self, step: str, what: str, fits: Callable[[InboxRow], bool], within: float | None, asks: object = None
@@ -367,45 +461,44 @@ class DurableKeeper:
         """Takes a row of the inbox: (True, its value), or (False, None) after `within` seconds. The same one when the
         run is played again.
         """
-        known = self._stored.get(step)
+        known = self._ended_wait(step)
         if known is not None:
-            del self._stored[step]
             return (False, None) if known.kind == "expired" else (True, decode(known.body or b"{}").get("value"))
         until = await self._until(step, what, within, asks)
-        since = self._now()
-        self._people += asks is not None
-        try:
-            row = await self._wait(step, Waiting(what, until), fits)
-        finally:
-            self._people -= asks is not None
-        if asks is not None and self._deadline is not None:
-            self._deadline += self._now() - since
-            self._update["deadline"] = self._deadline
+        row = await self._wait(step, Waiting(what, until), fits)
+        self._asks_no_more(step, self._now())
         if row is None:
-            self._add("expired", step)
+            self._lived[step] = self._add("expired", step)
             return False, None
         value = None if row.body is None else decode(row.body)
-        self._add(
-            "answered" if row.kind == "answer" else "signalled",
-            step,
-            body=encode({"id": row.id, "by": row.by, "value": value}),
-        )
+        kind: Kind = "answered" if row.kind == "answer" else "signalled"
+        self._lived[step] = self._add(kind, step, body=encode({"id": row.id, "by": row.by, "value": value}))
         if row.id not in self._journalled:
             self._taken.append(row.id)
         return True, value
 
     async def _until(self, step: str, what: str, seconds: float | None, asks: object = None) -> int | None:
         """When the wait of a step is over. It is written when it comes here first."""
-        entry = self._began.pop(step, None)
+        entry = self._began.pop(step, None) or self._lived.get(step)
         if entry is None:
             until = None if seconds is None else self._now() + round(seconds * 1e6)
             body = encode({"what": what, "until": until, "asks": asks})
-            self._add("began" if asks is None else "asked", step, body=body)
-            await self.written()
-            return until
+            entry = self._add("began" if asks is None else "asked", step, body=body)
+            if asks is not None:
+                self._asks(step, entry.at)
+        self._lived[step] = entry
+        await self.written()
         assert entry.body is not None
         found: int | None = decode(entry.body)["until"]
         return found
+
+    def _ended_wait(self, step: str) -> Entry | None:
+        """How a wait ended, here or in another process."""
+        known = self._stored.pop(step, None)
+        if known is not None:
+            self._lived[step] = known
+        known = self._lived.get(step)
+        return None if known is None or known.kind in ("began", "asked") else known
 
     async def _wait(
         self, step: str, waiting: Waiting, fits: Callable[[InboxRow], bool] | None = None
@@ -436,6 +529,10 @@ class DurableKeeper:
                 self._waits()
             found: InboxRow | None = await woken
             return found
+        except BaseException:
+            if woken.done() and not woken.cancelled() and (missed := woken.result()) is not None:
+                self._inbox.insert(0, missed)  # the actor ends before it has taken it
+            raise
         finally:
             if timer is not None:
                 timer.cancel()
@@ -475,25 +572,48 @@ class DurableKeeper:
     # The way to the store
 
     async def written(self) -> None:
-        """Returns when everything so far is written. Raises TakenOver, or whatever keeps the journal from writing."""
+        """Returns when everything so far is written, and not at all if this process does not own the run any more: the
+        actor that waits here ends then.
+        """
+        if not await self.is_written():
+            await asyncio.get_running_loop().create_future()  # the desk ends the actor
+
+    async def is_written(self) -> bool:
+        """Returns when everything so far is written. False: this process does not own the run any more."""
         if not (self._entries or self._update or self._taken or self._in_flight):
-            return
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            return not self.taken_over
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._askers.append(told)
 
         def tell() -> None:
-            if not done.done():
-                done.set_result(None)
+            if not told.done():
+                told.set_result(True)
 
-        self.publish(tell)
         if self._entries or self._update or self._taken:
+            self._after.append(tell)
             self._schedule(1)
-        await done
+        else:
+            self._in_flight[-1].append(tell)
+        try:
+            return await told
+        finally:
+            self._askers.remove(told)
 
-    def _add(self, kind: Kind, step: str, seconds: float | None = None, body: bytes | None = None) -> None:
+    def _lose(self, error: BaseException) -> None:
+        """This process does not own the run any more."""
+        self.taken_over = True
+        for each in self._askers:
+            if not each.done():
+                each.set_result(False)
+        self._lost(error)
+
+    def _add(self, kind: Kind, step: str, seconds: float | None = None, body: bytes | None = None) -> Entry:
         self._seq += 1
         name, attempt = unkeyed(step)
-        self._entries.append(Entry(self.row.id, self._seq, kind, name, attempt, self._now(), seconds, body))
+        entry = Entry(self.row.id, self._seq, kind, name, attempt, self._now(), seconds, body)
+        self._entries.append(entry)
         self._schedule(IN_ONE_COMMIT)
+        return entry
 
     def _schedule(self, ticks: int) -> None:
         if self._ticks is None:
@@ -509,6 +629,8 @@ class DurableKeeper:
             asyncio.get_running_loop().call_soon(self._tick)
             return
         self._ticks = None
+        if self.taken_over:
+            return
         unit = Unit(
             self.row.id,
             epoch=self.row.epoch,
@@ -526,9 +648,15 @@ class DurableKeeper:
                 for each in after:
                     each()
             else:
-                self._lost(TakenOver(self.row.id))
+                self._lose(TakenOver(self.row.id))
 
-        self._write(unit, done, self._lost)
+        self._write(unit, done, self._lose)
+
+
+def checked(value: object, returns: Any) -> object:
+    """A value as this type. Raises ValidationError."""
+    reads = adapter(returns)
+    return value if reads is None else reads.validate_python(value)
 
 
 def _failed(entry: Entry) -> bool:

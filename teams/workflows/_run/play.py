@@ -10,26 +10,26 @@ import asyncio
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
 from teams._journal.codec import plain
-from teams._journal.errors import Recorded
+from teams._journal.errors import NotStorable
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern
 from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
 from teams.events import StepPassedOver, StepSkipped
 from teams.patterns import Approved
-from teams.resilience import Recoverable
 from teams.resilience._retry import RetryOptions
 from teams.workflows._graph.node import MOST_ITEMS, RUN_FIELDS, Ask, InTeam, Nested, Node, RoleStep, Sleep, Wait
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._language.evaluate import holds, value_of
 from teams.workflows._language.refs import MISSING, SKIPPED
 from teams.workflows._run.course import Course
-from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.keeper import DurableKeeper, checked
 from teams.workflows._run.values import adapter
 from teams.workflows.errors import AgentMissing, BadInput, Blocked, FanOutTooLarge, NeedsEngine, SignalLate, Uncertain
 
@@ -232,17 +232,21 @@ class _Player:
         value = self._input_of(node, env, default)
         while True:
             key = name if attempt == 1 else f"{name}~{attempt}"
+            if self._keeper is not None and node.retry is not None:
+                decide = partial(self._delay, node.retry, attempt=attempt, previous=delay)
+                self._keeper.decides.update(dict.fromkeys(map(run.key, _parts(node, key)), decide))
             try:
                 result = await self._do(node, env, value, key)
             except Blocked:
                 raise
             except StepFailed as error:
-                pause = f"{key}/pause"
-                if self._keeper is None or not self._keeper.knows(run.key(pause)):
-                    delay = self._delay(node.retry, error, attempt, delay)
-                    if delay is None:
-                        raise
-                await run.sleep(delay or 0.0, name=pause)
+                if self._keeper is None:
+                    delay = self._delay(node.retry, error.error, attempt, delay)
+                else:
+                    delay = self._keeper.again.get(error.step)
+                if delay is None:
+                    raise
+                await run.sleep(delay, name=f"{key}/pause")
                 attempt += 1
             else:
                 if node.undo is not None:
@@ -250,17 +254,12 @@ class _Player:
                 return result
 
     def _delay(
-        self, retry: RetryOptions | None, error: StepFailed, attempt: int, previous: float | None
+        self, retry: RetryOptions | None, error: BaseException, attempt: int, previous: float | None
     ) -> float | None:
         """Seconds before the next attempt; None: there is none."""
-        cause: BaseException = error.error
-        if self._keeper is not None:
-            cause = self._keeper.causes.pop(error.step, cause)
-        if isinstance(cause, Recorded):  # its class is not known any more
-            cause = Recoverable(str(cause))
-        if retry is None or not isinstance(cause, Exception):
+        if retry is None or isinstance(error, NotStorable) or not isinstance(error, Exception):
             return None
-        return retry.delay(cause, attempt, previous, self._run.random)
+        return retry.delay(error, attempt, previous, self._run.random)
 
     def _input_of(self, node: Node, env: Env, default: object) -> object:
         if node.input is not None:
@@ -284,7 +283,7 @@ class _Player:
                 came, said = await self._receive(node, name, f"signal {signal}", "signal", signal)
                 if not came and on_timeout == "fail":
                     raise self._late(name, f"signal {signal!r}", node.timeout)
-                return said if came else SKIPPED
+                return self._decided(node, checked, said, node.returns) if came else SKIPPED
             case Ask():
                 return await self._ask(node, env, name, node.what)
             case Sleep(seconds, until):
@@ -379,6 +378,16 @@ class _Player:
         for node, name, value in reversed(self._undos):
             assert node.undo is not None
             await self._run.do(node.undo, value, name=f"{name}/undo")
+
+
+def _parts(node: Node, key: str) -> Iterator[str]:
+    """The steps of the run that an attempt at a step has."""
+    yield key
+    match node.what:
+        case InTeam(_, str(pattern)):
+            yield f"{key}/{pattern}"
+        case InTeam(_, tuple(steps)):
+            yield from (f"{key}/{each.action}" for each in steps)
 
 
 def _null(value: object) -> object:

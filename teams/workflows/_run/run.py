@@ -7,9 +7,11 @@ the run says what it waits for, and an engine takes it up again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from actors.spi import Actor, ActorDeadError, ActorRef, finish, sleep
+from supervisors.spi import SupervisorRef
 from teams._dispatch.ask import asked
 from teams._dispatch.messages import AwaitPart, EndRun
 from teams._journal.codec import decode, encode, recorded
@@ -17,7 +19,7 @@ from teams._journal.errors import NotStorable
 from teams._members.results import Outcome
 from teams._runs.context import RunContext
 from teams._runs.interrupt import is_interrupt
-from teams._runs.pattern import label
+from teams._runs.pattern import Pattern, label
 from teams._runs.state import RunState, cancelled
 from teams.errors import RunCancelled, RunError, RunFailed, StepFailed
 from teams.events import RunBegan, RunEnded, RunEvent
@@ -27,6 +29,8 @@ from teams.workflows._run.values import written
 from teams.workflows.errors import AgentMissing, Blocked, NotUndone, RunTimeout
 from teams.workflows.events import RunBlocked, StepUndone
 
+TEAM_LOOK = 0.1
+"""Seconds between two looks whether a team is up again."""
 UNDO_TRIES = 5
 """How often an undo is tried."""
 
@@ -46,8 +50,8 @@ class Live(NamedTuple):
             if step not in waiting and not any(each.startswith(f"{step}/") for each in waiting):
                 return None
         times = [each.until for each in waiting.values() if each.until is not None]
-        if self.keeper.row.deadline is not None:
-            times.append(self.keeper.row.deadline)
+        if self.keeper.deadline is not None:
+            times.append(self.keeper.deadline)
         wake_at = min(times, default=None)
         if wake_at is not None and wake_at - now <= least * 1e6:
             return None
@@ -69,6 +73,9 @@ class DurableRun(Actor):
 
     async def on_continue(self) -> None:
         record, keeper = self._record, self._keeper
+        if not keeper.take_part(self.ref):
+            finish(self)
+            return
         record.path = self.path
         if record.began is None:
             record.began = self.runtime.now()
@@ -90,14 +97,19 @@ class DurableRun(Actor):
         """The coordinator of a team of the engine, as soon as it is up. Raises AgentMissing."""
         path = f"{self._home}/{team}"
         found = self.runtime.find(f"{path}/coordinator")
-        if found is None:
-            home = self.runtime.find(path)
-            if home is None:
+        while found is None or not found.is_alive():
+            engine = self.runtime.find(self._home)
+            if isinstance(engine, SupervisorRef) and all(each.id != team for each in await engine.which_children()):
                 raise AgentMissing(self._record.id, f"team {team!r}")
+            home = self.runtime.find(path)
+            if home is None or not home.is_alive():
+                await sleep(TEAM_LOOK)  # it is being started again
+                found = self.runtime.find(f"{path}/coordinator")
+                continue
             try:
                 found = await asked(home, AwaitPart("coordinator"))
-            except ActorDeadError as error:
-                raise AgentMissing(self._record.id, f"team {team!r}") from error
+            except ActorDeadError:
+                found = None
         self._coordinators[team] = found
         return found
 
@@ -118,7 +130,7 @@ class DurableRun(Actor):
                 return Outcome(error=cancelled(record))
             if is_interrupt(error, task):
                 raise
-            if isinstance(error, RunTimeout):
+            if isinstance(error, RunTimeout | RunCancelled):
                 return Outcome(error=error)
             return Outcome(error=RunFailed(record.id, error, record.partial))
         finally:
@@ -144,11 +156,11 @@ class DurableRun(Actor):
 
     async def _undo(self, context: RunContext, undo: Undo) -> bool:
         flow, _, node = undo.node.rpartition("/")
-        pattern = self._record.pattern
-        if not isinstance(pattern, Workflow) or pattern.name != flow:
-            pattern = self._keeper.workflows[flow]
-        assert isinstance(pattern, Workflow)
-        target = pattern.graph[node].undo
+        found = next((each for each in _workflows(self._record.pattern) if each.name == flow), None)
+        definition = found or self._keeper.workflows.get(flow)
+        if not isinstance(definition, Workflow) or node not in definition.graph:
+            raise AgentMissing(self._record.id, f"step {undo.node!r}, which was done and is undone")
+        target = definition.graph[node].undo
         assert target is not None
         for attempt in range(1, UNDO_TRIES + 1):
             try:
@@ -187,6 +199,15 @@ class DurableRun(Actor):
 
     def _tell(self, kind: type[RunEvent], at: float, *values: object) -> None:
         self._record.publish(kind, at, *values)
+
+
+def _workflows(target: object) -> Iterator[Workflow]:
+    """The workflows of a pattern: itself, and those inside it."""
+    if isinstance(target, Workflow):
+        yield target
+    if isinstance(target, Pattern):
+        for part in target.parts():
+            yield from _workflows(part)
 
 
 class _Deadline:
