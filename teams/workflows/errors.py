@@ -20,6 +20,8 @@ bases stand in brackets::
       NotEnded
       AlreadyAnswered
       NoOpenQuestion (LookupError)
+      NoSuchSchedule (LookupError)
+      BadBackfill (ValueError)
       NotAnOption (ValueError)
     RunError (TeamError)
       RunTimeout (TimeoutError)
@@ -313,6 +315,26 @@ class NoOpenQuestion(WorkflowError, LookupError):
 
     def describe(self) -> str:
         return f"{self.run} asks nothing in step {self.step!r} (open questions: {', '.join(self.open) or 'none'})"
+
+
+class NoSuchSchedule(WorkflowError, LookupError):
+    """The store has no schedule with this id."""
+
+    schedule: str
+    known: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"there is no schedule {self.schedule!r} (known: {', '.join(self.known) or 'none'})"
+
+
+class BadBackfill(WorkflowError, ValueError):
+    """The slots of a schedule cannot be filled in like this. Nothing was started."""
+
+    schedule: str
+    why: str
+
+    def describe(self) -> str:
+        return f"backfill of schedule {self.schedule!r}: {self.why}"
 
 
 class NotAnOption(WorkflowError, ValueError):

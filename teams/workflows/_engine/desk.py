@@ -50,8 +50,8 @@ from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import TeamError
 from teams.workflows._engine.journal import Query, StoreOpened, Write
-from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
-from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, RunsWaiting, Say, StartRun
+from teams.workflows._engine.settings import EngineSettings, new_run
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_input
@@ -69,7 +69,15 @@ from teams.workflows.errors import (
     NotEnded,
     TakenOver,
 )
-from teams.workflows.events import EngineTookOver, LeaseLost, RunBlocked, RunLost, RunParked, RunTakenUp
+from teams.workflows.events import (
+    EngineTookOver,
+    LeaseLost,
+    RunAccepted,
+    RunBlocked,
+    RunLost,
+    RunParked,
+    RunTakenUp,
+)
 
 POLL = 0.25
 """Seconds between two looks at whether another process wrote something."""
@@ -233,6 +241,10 @@ class Desk(Actor):
         with contextlib.suppress(StoreAway):  # the next look finds what there is
             if await self._query("changed"):
                 await self.look(_Look())
+
+    @handles
+    async def runs_waiting(self, _: RunsWaiting) -> None:
+        await self.look(_Look())
 
     @handles
     async def look(self, _: _Look) -> None:
@@ -455,33 +467,17 @@ class Desk(Actor):
             raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
         if isinstance(pattern, Workflow):
             read_input(pattern, message.value)
-        timeout = settings.timeout(pattern, message.timeout)
-        row = RunRow(
-            id=settings.new_id(self._now(), self.runtime.random),
-            workflow=message.workflow,
-            version=settings.version(message.workflow),
+        row = new_run(
+            self._new_id(),
+            message.workflow,
+            settings.version(message.workflow),
+            encode(message.value),
+            now,
             key=message.key,
-            parent=None,
-            parent_step=None,
-            state="created",
-            waiting_for="a slot",
             priority=message.priority,
-            input=encode(message.value),
-            result=None,
-            error=None,
-            attributes=None if message.attributes is None else encode(dict(message.attributes)),
-            created_at=now,
-            started_at=None,
-            ended_at=None,
-            deadline=None if timeout is None else now + round(timeout * 1e6),
-            wake_at=None,
-            retain_until=None,
-            owner=None,
-            epoch=0,
-            seq=0,
-            done=0,
+            timeout=settings.timeout(pattern, message.timeout),
             total=settings.total(pattern),
-            trace=None,
+            attributes=message.attributes,
         )
         lease, kept = self._kept.lease, self._kept
         here = lease is not None and len(kept.live) < settings.max_concurrent_workflows
@@ -489,11 +485,23 @@ class Desk(Actor):
             assert lease is not None
             row = settings.owned(row, lease.epoch, now)
         definition = settings.definition(message.workflow, now)
-        result = await self._write(Unit(row.id, definition=definition, start=row))
+        result = await self._write(Unit(row.id, definition=definition, start=row, schedule=message.schedule))
         if isinstance(result, rows.KeyTaken):
             raise KeyTaken(message.workflow, message.key or "", result.run.id)
         if isinstance(result, rows.Known) and result.run.id != row.id:
+            if message.schedule is not None:
+                await self._write(Unit("", schedule=message.schedule))
             return result.run
+        self.runtime.events.publish(
+            RunAccepted(
+                self.path,
+                self.runtime.now(),
+                row.id,
+                row.workflow,
+                row.key,
+                None if message.schedule is None else message.schedule.id,
+            )
+        )
         if here and row.id not in kept.live:
             await self._begin(self._awake(row, [], pattern))
         elif not here:

@@ -4,6 +4,7 @@
     Write(unit)         a run, the desk to it       the result of the unit, as soon as it is written
     Commit(units)       it to the store             the results, in order
     Query(method, ...)  the desk to the store       what the method of the store returns
+    Apply(function)     the scheduler to the store  what the function returns
 
 While the store commits, the next batch gathers. One commit is under way at a time, so units are written in the order
 in which they came. Promise: a unit that was taken is written, or its asker hears why not, through crashes and kills of
@@ -66,6 +67,12 @@ class Query(NamedTuple):
     options: tuple[tuple[str, object], ...] = ()
 
 
+class Apply(NamedTuple):
+    """Call this function with the store."""
+
+    function: Callable[[Store], object]
+
+
 class StoreActor(Actor):
     """Holds the connection, in a thread of its own."""
 
@@ -100,6 +107,11 @@ class StoreActor(Actor):
     @handles
     def query(self, message: Query) -> Any:
         return getattr(self._store, message.method)(*message.args, **dict(message.options))
+
+    @handles
+    def apply(self, message: Apply) -> Any:
+        assert self._store is not None
+        return message.function(self._store)
 
 
 class _Flush(NamedTuple):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from actors.spi import ActorDeadError, ActorRef, Future, last_reason
@@ -11,9 +14,20 @@ from supervisors.spi import SupervisorRef
 from teams._dispatch.ask import ask_again
 from teams._journal.codec import decode, encode, unrecorded
 from teams._journal.rows import ENDED, Entry, InboxRow, LifeState, RunRow
+from teams._journal.store import Store
 from teams.errors import RunCancelled
+from teams.workflows._engine.journal import Apply
 from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
-from teams.workflows.errors import RunFailure
+from teams.workflows._engine.schedules import (
+    ScheduledSlot,
+    backfill,
+    pause_schedule,
+    resume_schedule,
+    schedules,
+    trigger_schedule,
+)
+from teams.workflows._time.schedule import ScheduleStatus
+from teams.workflows.errors import BadBackfill, NoSuchSchedule, RunFailure
 
 T = TypeVar("T")
 
@@ -200,6 +214,71 @@ class EngineRef(SupervisorRef):
         """Runs, newest first, at most `limit`; of these states and of this workflow, where they are given."""
         options = {"states": None if states is None else tuple(states), "workflow": workflow, "limit": limit}
         return self._asked(GetRuns(options), tuple)
+
+    def schedules(self) -> Future[tuple[ScheduleStatus, ...]]:
+        """The schedules of the store, by id, also those of other engines. Of an engine that has none of its own:
+        nothing.
+        """
+        future: Future[tuple[ScheduleStatus, ...]] = Future(self.runtime.park)
+        if self.runtime.find(f"{self.path}/scheduler") is None and self.runtime.find(f"{self.path}/desk") is not None:
+            future.set(())
+            return future
+        return self._applied("", schedules)
+
+    def pause_schedule(self, id: str) -> Future[ScheduleStatus]:
+        """No slot of the schedule starts until `resume_schedule`. What falls into the pause, and what waits for another
+        run, is left out. Raises `NoSuchSchedule` from the future.
+        """
+        return self._applied(id, partial(pause_schedule, id=id))
+
+    def resume_schedule(self, id: str) -> Future[ScheduleStatus]:
+        """The slots of the schedule start again, from now on. Raises `NoSuchSchedule` from the future."""
+        return self._applied(id, partial(resume_schedule, id=id))
+
+    def trigger_schedule(self, id: str) -> Future[WorkflowRun]:
+        """Starts a run of the schedule now, besides its slots and whatever `overlap` says, also while it is paused.
+        Raises `NoSuchSchedule` from the future.
+        """
+        source = random.Random(self.runtime.random.getrandbits(64))
+        return self._applied(id, partial(trigger_schedule, id=id, source=source), lambda row: self.workflow_run(row.id))
+
+    def backfill_schedule(
+        self, id: str, since: datetime, until: datetime, *, dry: bool = True
+    ) -> Future[tuple[ScheduledSlot, ...]]:
+        """Starts the slots of a time that is over which have no run, all at once. The answer tells of each slot of that
+        time, in order.
+
+        Args:
+            id: The schedule.
+            since: From here on; with a zone.
+            until: To here, the end included; with a zone.
+            dry: Only tell what would be started. Default: True.
+
+        Raises from the future:
+            NoSuchSchedule: there is none of this id
+            BadBackfill: the time is not over, has more than 1,000 slots, or has no zone
+        """
+        if since.tzinfo is None or until.tzinfo is None:
+            future: Future[tuple[ScheduledSlot, ...]] = Future(self.runtime.park)
+            future.set_exception(BadBackfill(id, "the times need a zone, such as datetime(2026, 1, 31, tzinfo=UTC)"))
+            return future
+        source = random.Random(self.runtime.random.getrandbits(64))
+        begin, end = since.timestamp(), until.timestamp()
+        return self._applied(id, partial(backfill, id=id, since=begin, until=end, source=source, dry=dry))
+
+    def _applied(
+        self, id: str, function: Callable[[Store], Any], then: Callable[[Any], T] | None = None
+    ) -> Future[Any]:
+        future: Future[Any] = Future(self.runtime.park)
+        scheduler: ActorRef[Any] | None = self.runtime.find(f"{self.path}/scheduler")
+        if scheduler is not None:
+            done = future.set if then is None else lambda found: future.set(then(found))
+            ask_again(scheduler, Apply(function), done, future.set_exception)
+        elif self.runtime.find(f"{self.path}/desk") is None:
+            future.set_exception(ActorDeadError(self.path, last_reason(self), Apply(function)))
+        else:
+            future.set_exception(NoSuchSchedule(id, ()))
+        return future
 
     def _asked(self, message: object, then: Callable[[Any], T]) -> Future[T]:
         future: Future[T] = Future(self.runtime.park)
