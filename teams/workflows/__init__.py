@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from teams.workflows._graph.node import Node, RoleStep
     from teams.workflows._graph.picture import picture
     from teams.workflows._graph.workflow import Workflow
+    from teams.workflows._metrics import WorkflowMetrics
+    from teams.workflows._run.progress import Remaining
     from teams.workflows._time.schedule import Schedule, ScheduleStatus, schedule
     from teams.workflows.errors import (
         AgentMissing,
@@ -68,7 +70,6 @@ if TYPE_CHECKING:
         RunAccepted,
         RunBlocked,
         RunCancelling,
-        RunGivenUp,
         RunLost,
         RunParked,
         RunPaused,
@@ -118,12 +119,12 @@ __all__ = [
     "NotUndone",
     "PayloadTooLarge",
     "Recorded",
+    "Remaining",
     "RoleStep",
     "RunAccepted",
     "RunBlocked",
     "RunCancelling",
     "RunFailure",
-    "RunGivenUp",
     "RunLost",
     "RunParked",
     "RunPaused",
@@ -149,6 +150,7 @@ __all__ = [
     "UnknownDependency",
     "Workflow",
     "WorkflowError",
+    "WorkflowMetrics",
     "WorkflowRun",
     "ask",
     "do",
@@ -224,7 +226,6 @@ if not TYPE_CHECKING:
                 "RunAccepted",
                 "RunBlocked",
                 "RunCancelling",
-                "RunGivenUp",
                 "RunLost",
                 "RunParked",
                 "RunPaused",
@@ -239,5 +240,7 @@ if not TYPE_CHECKING:
             ],
             "teams.workflows._engine.schedules": ["ScheduledSlot"],
             "teams.workflows._time.schedule": ["Schedule", "ScheduleStatus", "schedule"],
+            "teams.workflows._metrics": ["WorkflowMetrics"],
+            "teams.workflows._run.progress": ["Remaining"],
         },
     )

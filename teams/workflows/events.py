@@ -16,12 +16,17 @@ class StoreBack(TeamEvent, level="info"):
 
 
 class RunTakenUp(RunEvent, level="info"):
-    """A run goes on in this process: it was parked, or the process that had it is gone."""
+    """A run begins or goes on in this process: it waited for a place, was parked, or its process is gone."""
 
     workflow: str
     state: str
+    """Its state until now; "running": the process that had it is gone."""
     done: int
     """Steps that are done."""
+    age: float
+    """Seconds since it was started."""
+    trace: str | None
+    """The span of its begin, as the header `traceparent` of W3C; None: it is not traced, or begins now."""
 
 
 class RunParked(RunEvent):
@@ -86,12 +91,6 @@ class RunCancelling(RunEvent, level="info"):
 
 class RunRetried(RunEvent, level="info"):
     """A run that had failed or was cancelled goes on."""
-
-
-class RunGivenUp(RunEvent, level="error"):
-    """A run failed because its actor crashed too often."""
-
-    error: BaseException
 
 
 class RunsPurged(TeamEvent, level="info"):

@@ -49,9 +49,21 @@ from teams._journal.rows import ENDED, Definition, Entry, InboxRow, Result, RunR
 from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import TeamError
+from teams.events import RunEnded, RunEvent
 from teams.workflows._engine.journal import Query, StoreOpened, Write
-from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, RunsWaiting, Say, StartRun
+from teams.workflows._engine.messages import (
+    Answer,
+    AwaitEnd,
+    GetRun,
+    GetRuns,
+    RetryRun,
+    RunsWaiting,
+    Say,
+    StartRun,
+    Traced,
+)
 from teams.workflows._engine.settings import EngineSettings, new_run
+from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_input
@@ -67,15 +79,18 @@ from teams.workflows.errors import (
     NoSuchWorkflow,
     NotAnOption,
     NotEnded,
-    TakenOver,
 )
 from teams.workflows.events import (
     EngineTookOver,
     LeaseLost,
     RunAccepted,
     RunBlocked,
+    RunCancelling,
     RunLost,
     RunParked,
+    RunPaused,
+    RunRetried,
+    RunsPurged,
     RunTakenUp,
 )
 
@@ -87,6 +102,10 @@ PARK = 1.0
 """Seconds that a run must wait for, and has waited, before it is parked."""
 PAUSE = 0.5
 """Seconds before the store is asked again when it did not answer."""
+PURGE = 60.0
+"""Seconds between two looks for ended runs that are not kept any longer."""
+PURGED = 500
+"""How many of them are deleted at once."""
 LEASE = 15.0
 """Seconds for which an engine owns its runs without a word."""
 
@@ -103,6 +122,10 @@ class _Renew(NamedTuple):
     """Lengthen the lease."""
 
 
+class _Purge(NamedTuple):
+    """Delete ended runs that are not kept any longer."""
+
+
 class _MaybePark(NamedTuple):
     run: str
     keeper: DurableKeeper
@@ -112,6 +135,11 @@ class _Gone(NamedTuple):
     run: str
     keeper: DurableKeeper
     reason: ExitReason
+
+
+class _Paused(NamedTuple):
+    run: str
+    keeper: DurableKeeper
 
 
 class _Lost(NamedTuple):
@@ -165,6 +193,7 @@ class Desk(Actor):
         self.tell_every(POLL, _Poll())
         self.tell_every(LOOK, _Look())
         self.tell_every(LEASE / 6, _Renew())
+        self.tell_every(PURGE, _Purge())
         self.ref.tell(_Look())
 
     async def on_stop(self) -> None:  # type: ignore[override]
@@ -297,19 +326,26 @@ class Desk(Actor):
         for message in messages:
             self._deliver(live, message)
         keeper = live.keeper
+        if keeper.leaving:
+            await keeper.written()
+            return
         resumed = any(each.kind in ("resume", "cancel") for each in messages)
         if row.state in ("paused", "blocked") and not resumed:
             keeper.set_aside()
-            keeper.update(owner=None)
+            keeper.leave()
             await keeper.written()
+            await self._drop(row.id)
+            self.ref.tell(_Look())
             return
-        if row.state != "cancelling":
+        if row.state != "cancelling" and live.record.cancelled is None:
             keeper.running(self._now())
-        if row.state != "created":
-            self.runtime.events.publish(
-                RunTakenUp(self.path, self.runtime.now(), row.id, row.workflow, row.state, live.record.done)
-            )
+        age = max(0.0, (self._now() - row.created_at) / 1e6)
+        self._publish(live, RunTakenUp, row.workflow, row.state, live.record.done, age, row.trace)
         await self._begin(live)
+
+    def _publish(self, live: Live, kind: type[RunEvent], *values: object) -> None:
+        """Publishes an event of a run, when what it tells of is written."""
+        live.record.publish(self.runtime.events, kind, self.path, self.runtime.now(), *values)
 
     async def _pattern(self, row: RunRow) -> Pattern:
         """The definition of a run, as it was when the run was started. Raises Blocked."""
@@ -377,6 +413,8 @@ class Desk(Actor):
         if isinstance(message.reason, Crashed | RestartLimitExceeded) and not live.record.future.done():
             error = ActorDeadError(f"{self.home}/runs", message.reason, None)
             live.keeper.ended("failed", None, failure(error))
+            now, began = self.runtime.now(), live.record.began
+            self._publish(live, RunEnded, 0.0 if began is None else now - began, error)
             await live.keeper.written()
         await self._tell_end(message.run)
         self.ref.tell(_Look())
@@ -388,6 +426,13 @@ class Desk(Actor):
             at = self.runtime.now()
             self.runtime.events.publish(RunLost(self.path, at, message.run, message.error))
             await self._drop(message.run)
+
+    @handles
+    async def paused(self, message: _Paused) -> None:
+        live = self._kept.live.get(message.run)
+        if live is not None and live.keeper is message.keeper:
+            await self._drop(message.run)
+            self.ref.tell(_Look())
 
     async def _drop(self, run: str) -> None:
         """The actor of a run ends; the row of the run says what becomes of it."""
@@ -423,18 +468,32 @@ class Desk(Actor):
         self.ref.tell(_Look())
 
     async def _block(self, row: RunRow, error: Blocked) -> None:
-        self.runtime.events.publish(RunBlocked(self.path, self.runtime.now(), row.id, error))
         messages: list[InboxRow] = await self._query("inbox", row.id)
         taken = tuple(each.id for each in messages if each.kind == "resume")
         update: dict[str, Any] = {"state": "blocked", "waiting_for": str(error), "owner": None}
-        await self._write(Unit(row.id, epoch=row.epoch, update=update, taken=taken))
+        result = await self._write(Unit(row.id, epoch=row.epoch, update=update, taken=taken))
+        if isinstance(result, Written):
+            self.runtime.events.publish(RunBlocked(self.path, self.runtime.now(), row.id, error))
+
+    @handles
+    async def purge(self, _: _Purge) -> None:
+        if self._kept.lease is None:
+            return
+        try:
+            count: int = await self._query("purge", self._now(), PURGED)
+        except StoreAway:
+            return  # the next look deletes what there is
+        if count:
+            self.runtime.events.publish(RunsPurged(self.path, self.runtime.now(), count))
+        if count == PURGED:
+            self.ref.tell(_Purge())
 
     # What is said to runs
 
     def _deliver(self, live: Live, message: InboxRow) -> None:
         """Something was said to a run that is awake here."""
         record, keeper = live.record, live.keeper
-        if not keeper.is_news(message):
+        if keeper.leaving or not keeper.is_news(message):
             return
         match message.kind:
             case "cancel":
@@ -444,12 +503,14 @@ class Desk(Actor):
                     record.cancelled = (decode(message.body) if message.body else None) or "it was cancelled"
                     if keeper.row.state != "cancelling":
                         keeper.update(state="cancelling")
+                        self._publish(live, RunCancelling, record.cancelled)
                     if record.task is not None:
                         record.task.cancel()
             case "pause":
                 keeper.took(message)
-                keeper.update(state="paused", waiting_for="resume", owner=None)
-                keeper.publish(lambda: self.ref.tell(_Lost(record.id, keeper, TakenOver(record.id))))
+                keeper.leave(state="paused", waiting_for="resume", wake_at=None)
+                self._publish(live, RunPaused)
+                keeper.publish(lambda: self.ref.tell(_Paused(record.id, keeper)))
             case "resume":
                 keeper.took(message)
                 if message.name == "accept_changes":
@@ -507,6 +568,12 @@ class Desk(Actor):
         elif not here:
             self.ref.tell(_Look())
         return row
+
+    @handles
+    def traced(self, message: Traced) -> None:
+        live = self._kept.live.get(message.run)
+        if live is not None and live.keeper.row.trace is None and not live.record.future.done():
+            live.keeper.update(trace=message.trace)
 
     @handles
     async def say(self, message: Say) -> None:
@@ -575,6 +642,7 @@ class Desk(Actor):
         result = await self._write(Unit(row.id, epoch=row.epoch, entries=(entry,), update=update))
         if not isinstance(result, Written):
             raise NotEnded(row.id, "taken up by another engine")
+        self.runtime.events.publish(RunRetried(self.path, self.runtime.now(), row.id))
         self.ref.tell(_Look())
         found: RunRow = await self._query("run", row.id)
         return found
@@ -604,11 +672,12 @@ class Desk(Actor):
                 answer(reply, row)
 
     @handles
-    async def get(self, message: GetRun) -> tuple[RunRow, list[Entry], list[InboxRow]]:
+    async def get(self, message: GetRun) -> tuple[RunRow, list[Entry], list[InboxRow], Graph | None, int]:
         row: RunRow | None = await self._query("run", message.run)
         if row is None:
             raise NoSuchRun(message.run)
-        return row, await self._query("entries", row.id), await self._query("inbox", row.id)
+        entries, messages = await self._query("entries", row.id), await self._query("inbox", row.id)
+        return row, entries, messages, self._settings.graph(row), self._now()
 
     @handles
     async def list_runs(self, message: GetRuns) -> list[RunRow]:

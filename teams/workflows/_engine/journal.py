@@ -35,7 +35,7 @@ from actors.spi import (
 )
 from teams._journal.rows import Result, Unit
 from teams._journal.store import Store
-from teams.workflows.events import StoreBack, StoreLost
+from teams.workflows.events import BatchWritten, StoreBack, StoreLost
 
 ROWS = 1_000
 """The most units in one commit."""
@@ -137,6 +137,8 @@ class _Waiting:
         """How many of them, from the first, are in the commit under way."""
         self.batch = 0
         """The number of that commit."""
+        self.sent_at = 0.0
+        """When it was sent, in seconds of the runtime's clock."""
         self.failures = 0
         """Commits in a row that failed."""
         self.open = False
@@ -191,6 +193,7 @@ class Journal(Actor):
         waiting.batch += 1
         batch, units = waiting.batch, tuple(unit for unit, _ in waiting.units[:ROWS])
         waiting.sent = len(units)
+        waiting.sent_at = self.runtime.now()
         own = self.ref
 
         def say(message: object) -> None:
@@ -209,10 +212,13 @@ class Journal(Actor):
             return  # it was sent again after a crash
         done, waiting.units = waiting.units[: waiting.sent], waiting.units[waiting.sent :]
         waiting.sent = 0
+        events, now = self.runtime.events, self.runtime.now()
+        if events.sinks(BatchWritten):
+            events.publish(BatchWritten(self.path, now, len(done), now - waiting.sent_at))
         self._send()
         if waiting.failures:
             waiting.failures = 0
-            self.runtime.events.publish(StoreBack(self.path, self.runtime.now()))
+            events.publish(StoreBack(self.path, now))
         for (_, reply), result in zip(done, message.results, strict=True):
             if reply is not None:
                 answer(reply, result)

@@ -25,6 +25,14 @@ class RunsWaiting(NamedTuple):
     """There may be new runs in the store."""
 
 
+class Traced(NamedTuple):
+    """A run has its first span. It is written with what is written next."""
+
+    run: str
+    trace: str
+    """As the header `traceparent` of W3C."""
+
+
 class Say(NamedTuple):
     """Say something to a run, whichever process has it. Answered as soon as it is written."""
 

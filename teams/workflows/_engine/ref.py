@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -26,6 +26,8 @@ from teams.workflows._engine.schedules import (
     schedules,
     trigger_schedule,
 )
+from teams.workflows._graph.graph import Graph
+from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
 from teams.workflows._time.schedule import ScheduleStatus
 from teams.workflows.errors import BadBackfill, NoSuchSchedule, RunFailure
 
@@ -53,7 +55,14 @@ class RunStatus:
     total: int | None
     """Steps of the workflow; None: not known before they are done."""
     percentage: float | None
+    """How much of it has ended; steps weigh by the `estimated_duration` of their metadata, if any step has one."""
+    remaining: Remaining | None
+    """Seconds until it ends; None: no step of it has an `estimated_duration`, or it has ended without a result."""
+    estimated_completion: float | None
+    """When it ends, if it takes the time of `remaining.p50`."""
     current_steps: tuple[str, ...]
+    active_agents: tuple[str, ...]
+    """The members, roles and other targets of the steps under way."""
     questions: Mapping[str, str]
     """Open questions to people, by their step."""
     unread: tuple[str, ...]
@@ -324,8 +333,22 @@ def failure_of(row: RunRow) -> Exception:
     return error
 
 
-def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> RunStatus:
-    """What rows say of a run."""
+def _target_of(entry: Entry) -> str:
+    """What a step that has begun was given to; empty: it waits."""
+    said = None if entry.body is None else decode(entry.body)
+    return said if isinstance(said, str) else ""
+
+
+def status_of(
+    row: RunRow,
+    entries: Sequence[Entry],
+    messages: Sequence[InboxRow],
+    graph: Graph | None = None,
+    now: int | None = None,
+) -> RunStatus:
+    """What rows say of a run. With the graph of its workflow and the time in UTC microseconds, also how long it will
+    take.
+    """
     began: dict[str, Entry] = {}
     done: set[str] = set()
     failed = 0
@@ -345,10 +368,23 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
                     done.add(entry.step)
     top = {step for step in done if "/" not in step and "#" not in step and "[" not in step}
     ended = row.state in ENDED
+    over = frozenset() if graph is None else ended_steps(graph, entries)
     if row.state == "done":
         share: float | None = 100.0
+    elif graph is not None:
+        share = percentage(graph, over)
     else:
         share = None if not row.total else round(100.0 * min(len(top), row.total) / row.total, 1)
+    left: Remaining | None = None
+    if row.state == "done":
+        left = Remaining(0.0, 0.0)
+    elif graph is not None and now is not None and not ended:
+        left = remaining(graph, over, {entry.step: (now - entry.at) / 1e6 for entry in began.values()})
+    finish = None
+    if ended:
+        finish = row.ended_at
+    elif left is not None and now is not None:
+        finish = now + round(left.p50 * 1e6)
     return RunStatus(
         row.id,
         row.workflow,
@@ -360,7 +396,10 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
         failed,
         row.total,
         share,
+        left,
+        None if finish is None else finish / 1e6,
         () if ended else tuple(began),
+        () if ended else tuple(dict.fromkeys(each for each in map(_target_of, began.values()) if each)),
         {} if ended else questions,
         tuple(each.name for each in messages if each.kind == "signal"),
         row.created_at / 1e6,

@@ -15,6 +15,7 @@ from teams._journal.codec import encode
 from teams._journal.rows import Definition, RunRow
 from teams._runs.pattern import Pattern
 from teams.workflows._graph.file import workflow_from
+from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import Workflow, location
 from teams.workflows._time.schedule import Schedule
 from teams.workflows.errors import Diverged
@@ -58,6 +59,11 @@ class EngineSettings:
         if not isinstance(pattern, Workflow):
             raise Diverged(run, stored.workflow, f"version {stored.version[:12]}", self.version(stored.workflow)[:12])
         return workflow_from(json.loads(stored.body))
+
+    def graph(self, row: RunRow) -> Graph | None:
+        """The graph of a run; None: it has another version here, or is the run of a pattern."""
+        pattern = self.workflows.get(row.workflow)
+        return pattern.graph if isinstance(pattern, Workflow) and pattern.version == row.version else None
 
     def timeout(self, pattern: Pattern, given: float | None) -> float | None:
         """Seconds for a run."""

@@ -106,6 +106,8 @@ class DurableKeeper:
         self.causes: dict[str, BaseException] = {}
         """What the steps that failed here raised, as it was; a replay has the record of it."""
         self.accepts = False
+        self.leaving = False
+        """Whether the run stops here, so that what comes for it now is for the process that has it next."""
         self.undo_nothing = False
         self.undoing = False
         """Whether a step failed whose failure undoes what was done."""
@@ -249,6 +251,11 @@ class DurableKeeper:
         started = {} if self.row.started_at is not None else {"started_at": now}
         self.update(state="running", waiting_for=None, wake_at=None, **started)
 
+    def leave(self, **columns: object) -> None:
+        """The run stops here, with these columns, and has no owner."""
+        self.leaving = True
+        self.update(**columns, owner=None)
+
     def call_off(self, *, undo: bool) -> None:
         """The run was cancelled; `undo` says whether what was done is undone."""
         self.undo_nothing = not undo
@@ -307,7 +314,7 @@ class DurableKeeper:
         self._schedule(1)
 
     def publish(self, send: Callable[[], None]) -> None:
-        if self._entries or self._update:
+        if self._entries or self._update or self._taken:
             self._after.append(send)
         elif self._in_flight:
             self._in_flight[-1].append(send)

@@ -17,14 +17,13 @@ from teams._journal.errors import NotStorable
 from teams._members.results import Outcome
 from teams._runs.context import RunContext
 from teams._runs.interrupt import is_interrupt
-from teams._runs.pattern import label
 from teams._runs.state import RunState, cancelled
 from teams.errors import RunCancelled, RunError, RunFailed, StepFailed
 from teams.events import RunBegan, RunEnded, RunEvent
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import DurableKeeper, Undo, adapter
 from teams.workflows.errors import AgentMissing, Blocked, NotUndone, RunTimeout
-from teams.workflows.events import RunBlocked, StepUndone
+from teams.workflows.events import RunBlocked, RunCancelling, StepUndone
 
 UNDO_TRIES = 5
 """How often an undo is tried."""
@@ -70,7 +69,7 @@ class DurableRun(Actor):
         record, keeper = self._record, self._keeper
         if record.began is None:
             record.began = self.runtime.now()
-            self._tell(RunBegan, record.began, label(record.pattern))
+            self._tell(RunBegan, record.began, keeper.row.workflow)
         try:
             context = RunContext(self, record, await self.coordinator("agents"))
             outcome = await self._played(context)
@@ -78,9 +77,9 @@ class DurableRun(Actor):
                 outcome = await self._undone(context, outcome)
             await self._end(outcome)
         except Blocked as error:
-            self._tell(RunBlocked, self.runtime.now(), error)
             keeper.set_aside()
-            keeper.update(state="blocked", waiting_for=str(error), owner=None)
+            keeper.leave(state="blocked", waiting_for=str(error), wake_at=None)
+            self._tell(RunBlocked, self.runtime.now(), error)
             await keeper.written()
         finish(self)
 
@@ -135,6 +134,8 @@ class DurableRun(Actor):
             return outcome
         if keeper.row.state != "cancelling":
             keeper.update(state="cancelling", waiting_for="what was done is undone")
+            if record.cancelled is None:
+                self._tell(RunCancelling, self.runtime.now(), str(error))
         left = [each.step for each in reversed(list(keeper.undos)) if not await self._undo(context, each)]
         if left:
             return Outcome(error=NotUndone(record.id, tuple(left), error))
