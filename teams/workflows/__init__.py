@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from teams.workflows._metrics import WorkflowMetrics
     from teams.workflows._run.progress import Remaining
     from teams.workflows._time.schedule import Schedule, ScheduleStatus, schedule
+    from teams.workflows._tracing import WorkflowTracing
     from teams.workflows.errors import (
         AgentMissing,
         AlreadyAnswered,
@@ -152,6 +153,7 @@ __all__ = [
     "WorkflowError",
     "WorkflowMetrics",
     "WorkflowRun",
+    "WorkflowTracing",
     "ask",
     "do",
     "engine",
@@ -242,5 +244,6 @@ if not TYPE_CHECKING:
             "teams.workflows._time.schedule": ["Schedule", "ScheduleStatus", "schedule"],
             "teams.workflows._metrics": ["WorkflowMetrics"],
             "teams.workflows._run.progress": ["Remaining"],
+            "teams.workflows._tracing": ["WorkflowTracing"],
         },
     )

@@ -20,7 +20,7 @@ import os
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from actors.spi import (
     Actor,
@@ -94,6 +94,9 @@ from teams.workflows.events import (
     RunTakenUp,
 )
 
+if TYPE_CHECKING:
+    from teams.workflows._tracing import WorkflowTracing
+
 POLL = 0.25
 """Seconds between two looks at whether another process wrote something."""
 LOOK = 5.0
@@ -157,9 +160,12 @@ class _Kept:
         self.refs: dict[str, ActorRef[Any]] = {}
         self.waiters: dict[str, list[Reply]] = {}
         self.guarded = False
+        self.tracing: WorkflowTracing | None = None
 
     def refuse(self, path: str, reason: ExitReason) -> None:
         """There is no desk any more."""
+        if self.tracing is not None:
+            self.tracing.close()
         for run in list(self.waiters):
             for reply in self.waiters.pop(run):
                 settle_failure(reply, ActorDeadError(path, reason, AwaitEnd(run)), path)
@@ -188,6 +194,10 @@ class Desk(Actor):
         if not kept.guarded:
             kept.guarded = True
             when_gone(self, partial(kept.refuse, self.path))
+            if self._settings.tracing:
+                from teams.workflows._tracing import WorkflowTracing  # the extra may be missing
+
+                kept.tracing = WorkflowTracing(self.runtime, engine=self.home)
         if kept.lease is None:
             await self._register()
         self.tell_every(POLL, _Poll())

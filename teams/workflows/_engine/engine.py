@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, ClassVar, Literal, Unpack
 
 from actors.spi import ActorRef
@@ -85,6 +86,7 @@ def engine(
     max_concurrent_workflows: int = 100,
     default_timeout: float | None = 300.0,
     retain: Mapping[str, float | None] | None = None,
+    tracing: bool = False,
     **options: Unpack[EngineOptions],
 ) -> SupervisorSpec:
     """An engine, for `start` or as a child of another supervisor. Raises SpecError with all faults at once.
@@ -110,6 +112,8 @@ def engine(
             any time. Default: 300.0.
         retain: Seconds for which ended runs are kept, by state ("done", "failed", "cancelled", "continued"); None: for
             ever. Default: 90 days for those that failed, 30 for the others.
+        tracing: Whether runs and their steps are spans of the global tracer provider of OpenTelemetry; needs the extra
+            `otel`. `WorkflowTracing` takes another provider. Default: False.
         max_restarts: The budget of the parts of the engine together. Default: 15.
         period: Seconds of running within which restarts count. None: restarts in a row without progress. Default: None.
         on_give_up: A function that is called when the engine gives up. Default: None.
@@ -148,6 +152,7 @@ def engine(
     ]
     faults += [*_schedule_faults(id, schedules, workflows)]
     faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
+    faults += [*_tracing_faults(id, tracing)]
     agents = _agents(people, faults)
     if not faults:
         faults += [*_name_faults(id, flows, people, trees, workflows)]
@@ -160,6 +165,7 @@ def engine(
         default_timeout,
         {**RETAIN, **(retain or {})},
         {each.id: each for each in schedules},
+        tracing,
     )
     opened = partial(open_store, store, durability=durability) if isinstance(store, str) else store
     run = child(
@@ -238,6 +244,14 @@ def _team_names(spec: SupervisorSpec) -> set[str]:
     made = args[0]
     assert isinstance(made, TeamSpec)
     return _names([*made.members, *made.roles])
+
+
+def _tracing_faults(id: str, tracing: object) -> Iterator[SpecFault]:
+    if not isinstance(tracing, bool):
+        yield SpecFault(id, f"tracing: must be True or False, got {tracing!r}. WorkflowTracing takes a tracer provider")
+    elif tracing and find_spec("opentelemetry") is None:
+        why = "the module opentelemetry is not installed. Install it with: pip install 'letitcrash[otel]'"
+        yield SpecFault(id, f"tracing: {why}")
 
 
 def _option_faults(
