@@ -346,7 +346,7 @@ class NotAnOption(WorkflowError, ValueError):
     options: tuple[str, ...]
 
     def describe(self) -> str:
-        return f"{shown(self.answer)} is no answer to step {self.step} of {self.run}: choose {', '.join(self.options)}"
+        return f"{shown(self.answer)} does not answer step {self.step} of {self.run}: choose {', '.join(self.options)}"
 
 
 class RunFailure(RunError):

@@ -26,7 +26,7 @@ from teams.workflows._graph.workflow import Workflow
 from teams.workflows._time.cron import DAY, SECOND, Every, Timing, between, cron, iso, last_between
 
 Overlap = Literal["skip", "queue", "allow", "cancel"]
-CatchUp: TypeAlias = 'Literal["none", "one"] | int'
+CatchUp: TypeAlias = Literal["none", "one"] | int
 
 LATE = 60 * SECOND
 """A slot whose time is over for longer was missed: no engine was there."""
