@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.testing import Simulation, simulation
+from teams import member
+from teams._journal.memory import MemoryStore
 from teams._journal.rows import Entry, Kind
-from teams.workflows import Graph, Node, Workflow, do, sleep, wait, workflow
+from teams._journal.store import Store
+from teams.workflows import EngineRef, Graph, Node, Remaining, Workflow, do, engine, sleep, wait, workflow
 from teams.workflows._run.progress import HIGH, LOW, ended_steps, percentage, remaining
 
 
@@ -118,3 +124,30 @@ def test_a_step_with_items_has_ended_when_a_later_one_has_begun() -> None:
     assert ended_steps(graph, entries) == {"split"}
     assert ended_steps(graph, [*entries, entry(4, "began", "end")]) == {"split", "map"}
     assert ended_steps(graph, [entry(1, "skipped", "map")]) == {"map", "split"}
+
+
+def test_the_status_of_a_run_tells_what_remains_and_who_works() -> None:
+    async def work(value: object) -> object:
+        await asyncio.sleep(10.0)
+        return value
+
+    with simulation() as sim:
+        steps = [do(id, "worker", metadata={"estimated_duration": seconds}) for id, seconds in (("a", 10), ("b", 30))]
+        eng = sim.start(engine("engine", member("worker", work), workflow("w", *steps), store=memory(sim)))
+        assert isinstance(eng, EngineRef)
+        run = eng.start_workflow("w", 1).get()
+        sim.advance(11)
+        status = run.status().get()
+        assert (status.percentage, status.current_steps, status.active_agents) == (25.0, ("b",), ("worker",))
+        assert status.remaining is not None
+        assert 14.0 <= status.remaining.p50 <= status.remaining.p90 <= 60.0
+        assert status.estimated_completion is not None
+        assert abs(status.estimated_completion - (1_700_000_011 + status.remaining.p50)) < 0.01
+        run.get()
+        ended = run.status().get()
+        assert (ended.percentage, ended.remaining, ended.active_agents) == (100.0, Remaining(0.0, 0.0), ())
+        assert ended.estimated_completion == ended.ended_at
+
+
+def memory(sim: Simulation) -> Callable[[], Store]:
+    return lambda: MemoryStore(clock=lambda: round(sim.runtime.clock.wall() * 1e6))
