@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from teams._journal.rows import InboxKind
+from teams._journal.rows import InboxKind, ScheduleRow
 
 
 class StartRun(NamedTuple):
@@ -17,6 +17,20 @@ class StartRun(NamedTuple):
     priority: int = 0
     timeout: float | None = None
     attributes: Mapping[str, Any] | None = None
+    schedule: ScheduleRow | None = None
+    """How far the schedule that starts it has come; written together with the run."""
+
+
+class RunsWaiting(NamedTuple):
+    """There may be new runs in the store."""
+
+
+class Traced(NamedTuple):
+    """A run has its first span. It is written with what is written next."""
+
+    run: str
+    trace: str
+    """As the header `traceparent` of W3C."""
 
 
 class Say(NamedTuple):

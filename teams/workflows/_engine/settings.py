@@ -8,14 +8,18 @@ import json
 import random
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from teams._journal.codec import encode
 from teams._journal.rows import Definition, RunRow
 from teams._runs.pattern import Pattern
 from teams.workflows._graph.file import workflow_from
+from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import Workflow, location
 from teams.workflows._run.code import CodeWorkflow
 from teams.workflows._run.routing import Routing
+from teams.workflows._time.schedule import Schedule
 from teams.workflows.errors import Diverged
 
 DAY = 86_400.0
@@ -37,6 +41,8 @@ class EngineSettings:
     max_concurrent_workflows: int
     default_timeout: float | None
     retain: Mapping[str, float | None]
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    tracing: bool = False
 
     def version(self, name: str) -> str:
         """The version of a workflow, by which its runs are pinned."""
@@ -60,6 +66,11 @@ class EngineSettings:
             raise Diverged(run, stored.workflow, f"version {stored.version[:12]}", self.version(stored.workflow)[:12])
         return workflow_from(json.loads(stored.body))
 
+    def graph(self, row: RunRow) -> Graph | None:
+        """The graph of a run; None: it has another version here, or is the run of a pattern."""
+        pattern = self.workflows.get(row.workflow)
+        return pattern.graph if isinstance(pattern, Workflow) and pattern.version == row.version else None
+
     def timeout(self, pattern: Pattern, given: float | None) -> float | None:
         """Seconds for a run."""
         if given is not None:
@@ -81,6 +92,49 @@ class EngineSettings:
         """A version 7 UUID (RFC 9562): ids sort by the time at which they were made. `now` is in microseconds."""
         value = (now // 1_000) << 80 | 0x7 << 76 | source.getrandbits(12) << 64 | 0b10 << 62 | source.getrandbits(62)
         return str(uuid.UUID(int=value))
+
+
+def run_row(
+    id: str,
+    workflow: str,
+    version: str,
+    input: bytes,
+    now: int,
+    *,
+    key: str | None = None,
+    priority: int = 0,
+    timeout: float | None = None,
+    total: int | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> RunRow:
+    """The row of a run that waits for an engine to take it up. `now` is in microseconds, `timeout` in seconds."""
+    return RunRow(
+        id=id,
+        workflow=workflow,
+        version=version,
+        key=key,
+        parent=None,
+        parent_step=None,
+        state="created",
+        waiting_for="a slot",
+        priority=priority,
+        input=input,
+        result=None,
+        error=None,
+        attributes=None if attributes is None else encode(dict(attributes)),
+        created_at=now,
+        started_at=None,
+        ended_at=None,
+        deadline=None if timeout is None else now + round(timeout * 1e6),
+        wake_at=None,
+        retain_until=None,
+        owner=None,
+        epoch=0,
+        seq=0,
+        done=0,
+        total=total,
+        trace=None,
+    )
 
 
 def _text(value: object) -> str:
