@@ -466,7 +466,7 @@ class Desk(Actor):
     def _awake(self, row: RunRow, entries: list[Entry], pattern: Pattern) -> Live:
         runtime, keeper = self.runtime, self._keeper(row, entries)
         value = read_input(pattern, read(row.input))
-        record = RunState(row.id, pattern, value, runtime, keeper=keeper)
+        record = RunState(row.id, pattern, value, runtime, self.path, keeper=keeper)
         record.cancelled = keeper.cancelled
         keeper.restore(record, runtime.now())
         live = Live(record, keeper)
