@@ -92,6 +92,7 @@ from teams.workflows.events import (
     RunRetried,
     RunsPurged,
     RunTakenUp,
+    SlotStarted,
 )
 
 if TYPE_CHECKING:
@@ -555,24 +556,19 @@ class Desk(Actor):
         if here:
             assert lease is not None
             row = settings.owned(row, lease.epoch, now)
-        definition = settings.definition(message.workflow, now)
-        result = await self._write(Unit(row.id, definition=definition, start=row, schedule=message.schedule))
+        definition, slot = settings.definition(message.workflow, now), message.slot
+        schedule = None if slot is None else slot.schedule
+        result = await self._write(Unit(row.id, definition=definition, start=row, schedule=schedule))
         if isinstance(result, rows.KeyTaken):
             raise KeyTaken(message.workflow, message.key or "", result.run.id)
         if isinstance(result, rows.Known) and result.run.id != row.id:
-            if message.schedule is not None:
-                await self._write(Unit("", schedule=message.schedule))
+            if schedule is not None:
+                await self._write(Unit("", schedule=schedule))
             return result.run
-        self.runtime.events.publish(
-            RunAccepted(
-                self.path,
-                self.runtime.now(),
-                row.id,
-                row.workflow,
-                row.key,
-                None if message.schedule is None else message.schedule.id,
-            )
-        )
+        events, at = self.runtime.events, self.runtime.now()
+        if slot is not None:
+            events.publish(SlotStarted(self.path, at, slot.schedule.id, slot.at / 1e6, row.id))
+        events.publish(RunAccepted(self.path, at, row.id, row.workflow, row.key, schedule.id if schedule else None))
         if here and row.id not in kept.live:
             await self._begin(self._awake(row, [], pattern))
         elif not here:
