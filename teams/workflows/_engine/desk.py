@@ -103,6 +103,7 @@ from teams.workflows.events import (
     RunRetried,
     RunsPurged,
     RunTakenUp,
+    SlotStarted,
 )
 
 if TYPE_CHECKING:
@@ -672,19 +673,22 @@ class Desk(Actor):
         if here:
             assert lease is not None
             row = settings.owned(row, lease.epoch, now)
-        definition = settings.definition(message.workflow, now)
+        definition, slot = settings.definition(message.workflow, now), message.slot
+        schedule = None if slot is None else slot.schedule
         self._starting += here
         try:
-            result = await self._write(Unit(row.id, definition=definition, start=row, schedule=message.schedule))
+            result = await self._write(Unit(row.id, definition=definition, start=row, schedule=schedule))
         finally:
             self._starting -= here
         known = existing(result, row)
         if known is not None:
-            if message.schedule is not None:
-                await self._write(Unit("", schedule=message.schedule))
+            if schedule is not None:
+                await self._write(Unit("", schedule=schedule))
             return known
-        by = None if message.schedule is None else message.schedule.id
-        self.runtime.events.publish(RunAccepted(self.path, self.runtime.now(), row.id, row.workflow, row.key, by))
+        events, at = self.runtime.events, self.runtime.now()
+        if slot is not None:
+            events.publish(SlotStarted(self.path, at, slot.schedule.id, slot.at / 1e6, row.id))
+        events.publish(RunAccepted(self.path, at, row.id, row.workflow, row.key, schedule.id if schedule else None))
         if here and row.id not in kept.live and kept.lease is not None and kept.lease.epoch == row.epoch:
             await self._begin(self._awake(row, [], pattern))
         elif row.id not in kept.live:

@@ -8,6 +8,15 @@ from typing import Any, NamedTuple
 from teams._journal.rows import InboxKind, ScheduleRow
 
 
+class Slot(NamedTuple):
+    """A slot whose run starts."""
+
+    at: int
+    """UTC microseconds."""
+    schedule: ScheduleRow
+    """How far the schedule has come then; written together with the run."""
+
+
 class StartRun(NamedTuple):
     """Start a run. The answer is its row, as soon as it is written."""
 
@@ -17,8 +26,8 @@ class StartRun(NamedTuple):
     priority: int = 0
     timeout: float | None = None
     attributes: Mapping[str, Any] | None = None
-    schedule: ScheduleRow | None = None
-    """How far the schedule that starts it has come; written together with the run."""
+    slot: Slot | None = None
+    """The slot of a schedule that starts it."""
 
 
 class RunsWaiting(NamedTuple):

@@ -23,7 +23,7 @@ from teams._journal.errors import JournalError, StoreAway
 from teams._journal.rows import OPEN, RunRow, ScheduleRow, Unit
 from teams.errors import TeamError
 from teams.workflows._engine.journal import Apply, Query, Write
-from teams.workflows._engine.messages import RunsWaiting, Say, StartRun
+from teams.workflows._engine.messages import RunsWaiting, Say, Slot, StartRun
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._time.cron import SECOND
 from teams.workflows._time.schedule import (
@@ -36,7 +36,7 @@ from teams.workflows._time.schedule import (
     standing_of,
 )
 from teams.workflows.errors import AlreadyEnded, KeyTaken
-from teams.workflows.events import SlotsLeftOut, SlotStarted
+from teams.workflows.events import SlotsLeftOut
 
 LOOK = 1.0
 """Seconds at most between two looks at the clock on the wall, which may be set."""
@@ -159,15 +159,13 @@ class Scheduler(Actor):
             schedule.input,
             run_key(schedule.id, slot),
             attributes={"schedule": schedule.id},
-            schedule=row,
+            slot=Slot(slot, row),
         )
         try:
-            run: RunRow = await asked(self.sibling("desk"), message)
+            await asked(self.sibling("desk"), message)
         except KeyTaken as error:  # the schedule has another input now: the slot has its run
             await self._write(row)
             self._publish_left_out(schedule, slot, slot, str(error))
-        else:
-            self.runtime.events.publish(SlotStarted(self.path, self.runtime.now(), schedule.id, slot / SECOND, run.id))
 
     async def _write(self, row: ScheduleRow) -> None:
         await asked(self.sibling("journal"), Write(Unit("", schedule=row)))

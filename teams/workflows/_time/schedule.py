@@ -265,8 +265,6 @@ def _due(schedule: Schedule, last: int, now: int) -> tuple[tuple[int, ...], tupl
         if begins(schedule, slot) > now:
             until = slot - 1
             break
-    if until <= last:
-        return (), None, last
     recent = tuple(between(timing, max(last, min(until, now - LATE - schedule.delay - 1)), until))
     in_time = next((n for n, slot in enumerate(recent) if begins(schedule, slot) >= now - LATE), len(recent))
     count = max(len(recent) - in_time, schedule.limit)

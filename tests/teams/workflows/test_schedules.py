@@ -110,7 +110,24 @@ def test_two_engines_on_one_store_start_each_slot_once() -> None:
             begin(sim, schedule("s", "w", every=10), tables=tables, id=id)
         sim.advance(65)
         assert keys(tables) == slots(sim, 60)
-        assert len({each.slot for each in started}) == 6
+        assert [run.key for run in tables.runs.values()] == [tables.runs[each.run].key for each in started]
+
+
+def test_a_slot_that_has_its_run_already_is_done_with() -> None:
+    """A backfill or another engine has started it: no second run, and the schedule goes on behind it."""
+    with simulation() as sim:
+        tables = Tables()
+        started: list[SlotStarted] = []
+        sim.runtime.events.subscribe(started.append, SlotStarted)
+        eng = begin(sim, schedule("s", "w", every=10, input=1), tables=tables)
+        eng.start_workflow("w", 1, key=slots(sim, 10)[0]).get()
+        eng.start_workflow("w", "another input", key=slots(sim, 20)[1]).get()
+        sim.advance(25)
+        assert keys(tables) == slots(sim, 20)
+        assert not started
+        assert tables.schedules["s"].last_slot == (1_700_000_000 + 20) * SECOND
+        sim.advance(10)
+        assert [tables.runs[each.run].key for each in started] == [slots(sim, 30)[-1]]
 
 
 def test_slots_while_no_engine_was_there_are_caught_up_with() -> None:
