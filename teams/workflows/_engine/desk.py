@@ -360,10 +360,12 @@ class Desk(Actor):
             for row in claimed:
                 await self._take_up(row)
             self._again = self._again or len(claimed) == room
+        said: dict[str, list[InboxRow]] = {}
         for message in await self._query("inbox"):
-            awake = kept.live.get(message.run)
-            if awake is not None:
-                self._deliver(awake, message)
+            said.setdefault(message.run, []).append(message)
+        for run, messages in said.items():
+            if run in kept.live:
+                self._deliver_all(kept.live[run], messages)
         for run in [run for run in kept.waiters if run not in kept.live]:
             await self._tell_end(run)
         wake = await self._query("next_wake") if self._room() > 0 else None
@@ -391,8 +393,7 @@ class Desk(Actor):
         except (TeamError, JournalError, SpecError) as error:  # another version of the code may know what to do
             await self._block(row, entries, messages, error)
             return
-        for message in messages:
-            self._deliver(live, message)
+        self._deliver_all(live, messages)
         keeper = live.keeper
         if keeper.cancelled is None:
             resumed = row.state not in ("paused", "blocked") or any(each.kind == "resume" for each in messages)
@@ -630,6 +631,15 @@ class Desk(Actor):
             self.ref.tell(_Purge())
 
     # What is said to runs
+
+    def _deliver_all(self, live: Live, messages: list[InboxRow]) -> None:
+        """A pause that was taken back before it was heard of does not pause the run."""
+        back = max((at for at, each in enumerate(messages) if each.kind in ("resume", "cancel")), default=-1)
+        for at, message in enumerate(messages):
+            if message.kind != "pause" or at > back:
+                self._deliver(live, message)
+            elif live.keeper.is_news(message):
+                live.keeper.took(message)
 
     def _deliver(self, live: Live, message: InboxRow) -> None:
         """Something was said to a run that is awake here."""
