@@ -264,6 +264,9 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
                     failed += 1
                 else:
                     done.add(entry.step)
+    for message in messages:
+        if message.kind == "answer":
+            questions.pop(message.name, None)
     top = {step for step in done if "/" not in step and "#" not in step and "[" not in step}
     ended = row.state in ENDED
     if row.state == "done":
