@@ -15,6 +15,7 @@ from teams._files.form import seconds
 from teams._journal.codec import decode
 from teams._journal.errors import NotReadable
 from teams.cli._target import TargetError, load_target
+from teams.workflows._engine.file import load_engine
 from teams.workflows._engine.parts import is_engine, settings_of
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows.errors import NoSuchWorkflow
@@ -34,7 +35,7 @@ def load_engine_target(target: str) -> SupervisorSpec:
         TargetError: it leads to none
         SpecError: the engine has faults; all of them
     """
-    found = load_target(target)
+    found = load_target(target, read=load_engine)
     if not is_engine(found):
         raise TargetError(target, "is no engine: expected one made by engine(), or a file with workflows")
     return found

@@ -156,11 +156,16 @@ class _EngineReader(FormReader):
     def _workflows(self) -> list[Workflow]:
         listed = self.listed(self._id, "workflows", self._values.get("workflows", []))
         single = {key: each for key, each in self._values.items() if key in WORKFLOW}
-        flows = [read_workflow(place, each, self.faults) for place, each in listed]
         if single:
-            flows.append(read_workflow("workflow", single, self.faults))
-        if not flows:
+            listed.append(("workflow", single))
+        if not listed:
             self.faults.append(
                 SpecFault(self._id, 'has no workflows: write workflow = "name" with steps, or a list workflows')
             )
-        return [each for each in flows if each is not None]
+        flows = []
+        for place, each in listed:
+            before = len(self.faults)
+            flow = read_workflow(place, each, self.faults)
+            if flow is not None and len(self.faults) == before:
+                flows.append(flow)
+        return flows
