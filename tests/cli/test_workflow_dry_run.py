@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from teams.cli._workflow_dry import DryRun, dry_run
-from teams.workflows import ask, do, in_team, nested, sleep, wait, workflow
+from teams.workflows import RoleStep, ask, do, in_team, nested, sleep, wait, workflow
 from teams.workflows._graph.workflow import Workflow
 from tests.cli.workflows import INPUT, Letitcrash, folder, letitcrash
 
@@ -66,8 +66,8 @@ def test_every_kind_of_step_has_a_stub() -> None:
         do("call", never),
         wait("paid", "paid"),
         sleep("nap", 3600),
-        ask("sure", "Is $previous fine?"),
-        in_team("group", "team", [("role", "act")]),
+        ask("sure", "Is ${call} fine?"),
+        in_team("group", "team", [RoleStep("role", "act")]),
         do("undone", never, undo=never, retry=3, timeout=1, effects="at_most_once"),
     )
     found = dry(flow, 1, {"paid": {"amount": 12}, "group": "g"})
@@ -75,7 +75,7 @@ def test_every_kind_of_step_has_a_stub() -> None:
         ("call", 1),
         ("paid", {"amount": 12}),
         ("nap", None),
-        ("sure", "Is None fine?"),
+        ("sure", "Is 1 fine?"),
         ("group", "g"),
         ("undone", "g"),
     ]

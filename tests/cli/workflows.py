@@ -133,7 +133,7 @@ def played(run: str, *steps: tuple[Kind, str, Any], **update: Any) -> RunRow:
     """
     with store() as found:
         epoch = found.register("host", 1, 60.0)
-        (row,) = [each for each in found.claim(epoch, 100) if each.id == run] or [found.run(run)]
+        row = next((each for each in found.claim(epoch, 100) if each.id == run), None) or found.run(run)
         assert row is not None
         entries = tuple(
             Entry(run, row.seq + number, kind, step, 1, found.now(), None, encode(body))
