@@ -46,7 +46,7 @@ def load_target(
 
     Without an attribute it is `tree`, or the only spec in the module. A function is called without
     arguments for the spec. `sys.argv` becomes the target and `args`; the folder of the file, or the current
-    one for a module, goes to the front of `sys.path`. `read` reads files that are no code; None: as trees.
+    one for a module, goes to the front of `sys.path`. `read` reads files without code; None: as trees.
 
     Raises:
         TargetError: it does not exist, does not import (with the frames of its own code), or is not a

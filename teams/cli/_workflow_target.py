@@ -37,7 +37,7 @@ def load_engine_target(target: str) -> SupervisorSpec:
     """
     found = load_target(target, read=load_engine)
     if not is_engine(found):
-        raise TargetError(target, "is no engine: expected one made by engine(), or a file with workflows")
+        raise TargetError(target, "is not an engine: expected one made by engine(), or a file with workflows")
     return found
 
 

@@ -44,7 +44,8 @@ def test_a_file_holds_the_options_of_the_engine() -> None:
     assert (settings.max_concurrent_workflows, settings.default_timeout) == (7, 120.0)
     assert (settings.retain["done"], settings.retain["failed"]) == (3600.0, None)
     assert is_engine(spec)
-    assert engine_from({"workflow": "w", "steps": [{"id": "a", "sleep": 1}], "engine": {"default_timeout": "none"}})
+    spec = engine_from({"workflow": "w", "steps": [{"id": "a", "sleep": 1}], "engine": {"default_timeout": "none"}})
+    assert settings_of(spec).default_timeout is None
 
 
 def test_members_roles_teams_patterns_and_workflows_come_together() -> None:

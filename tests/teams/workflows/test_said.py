@@ -152,9 +152,9 @@ def test_a_retry_from_a_step_begins_with_its_first_entry() -> None:
 def test_only_a_run_that_failed_or_was_cancelled_is_tried_again() -> None:
     for state in ("created", "running", "waiting", "paused", "blocked", "cancelling"):
         with pytest.raises(NotEnded):
-            retried(dataclasses.replace(ROW, state=state), [], None, 1)  # type: ignore[arg-type]
+            retried(dataclasses.replace(ROW, state=state), [], None, 1)
     for ended in ("done", "continued"):
         with pytest.raises(AlreadyEnded):
-            retried(dataclasses.replace(ROW, state=ended), [], None, 1)  # type: ignore[arg-type]
+            retried(dataclasses.replace(ROW, state=ended), [], None, 1)
     with pytest.raises(NoSuchStep, match=r"begun: a\)"):
         retried(dataclasses.replace(ROW, state="failed"), entries(("began", "a"), ("done", "a[2]")), "b", 1)
