@@ -34,6 +34,7 @@ from teams.cli._streams import discard, flush
 from teams.cli._target import TargetError, load_target
 from teams.cli._text import lines, unwritable
 from teams.cli._view import PlainView, View
+from teams.cli._workflow import workflow
 
 app = typer.Typer(
     help="Trees of actors that restart each other by policy.",
@@ -42,6 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(workflow, name="workflow")
 
 TargetArgument = Annotated[
     str,

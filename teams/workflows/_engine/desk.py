@@ -67,8 +67,8 @@ from teams.workflows._engine.messages import (
     Traced,
 )
 from teams.workflows._engine.said import (
-    answers,
-    check_option,
+    answer_row,
+    check_first,
     existing,
     moved,
     new_run,
@@ -85,7 +85,6 @@ from teams.workflows._run.run import Live, failure
 from teams.workflows._run.values import read
 from teams.workflows.errors import (
     AgentMissing,
-    AlreadyAnswered,
     AlreadyEnded,
     CannotMove,
     NoSuchRun,
@@ -735,34 +734,19 @@ class Desk(Actor):
     async def answer_question(self, message: Answer) -> None:
         if await self._query("run", message.run) is None:
             raise NoSuchRun(message.run)
-        asks = await self._question(message)
-        check_option(message.run, asks, message.value)
-        # A question has one answer: a second one has the same id, and changes nothing.
-        own = InboxRow(
-            f"{message.run}/{asks.seq}",
-            message.run,
-            "answer",
-            message.step,
-            encode(message.value),
-            message.by,
-            self._now(),
-        )
+        own = answer_row(message, *await self._said_of(message.run), self._now())
         try:
             await self._say(own)
         except AlreadyEnded:
-            await self._question(message)  # it has ended with this answer
+            open_question(message.run, message.step, *await self._said_of(message.run))  # it has ended with this answer
             raise
-        waiting: list[InboxRow] = await self._query("inbox", message.run)
-        entries: list[Entry] = await self._query("entries", message.run)
-        first = next((each for each in answers(waiting, entries) if each.id == own.id), own)
-        if (first.by, first.body) != (own.by, own.body):
-            raise AlreadyAnswered(message.run, message.step, first.by)
+        check_first(own, *await self._said_of(message.run))
 
-    async def _question(self, message: Answer) -> Entry:
-        """The open question that is answered. Raises AlreadyAnswered, NoOpenQuestion."""
-        waiting: list[InboxRow] = await self._query("inbox", message.run)
-        entries: list[Entry] = await self._query("entries", message.run)
-        return open_question(message.run, message.step, entries, waiting)
+    async def _said_of(self, run: str) -> tuple[list[Entry], list[InboxRow]]:
+        """The entries of a run, and the messages that it has not taken up."""
+        waiting: list[InboxRow] = await self._query("inbox", run)
+        entries: list[Entry] = await self._query("entries", run)
+        return entries, waiting
 
     @handles
     async def retry(self, message: RetryRun) -> RunRow:

@@ -375,6 +375,9 @@ def status_of(
                 message = said.get("message") if isinstance(said, dict) else None
                 if message is not None and message["kind"] == "signal":
                     aside[message["id"]] = message["name"]
+    for message in messages:
+        if message.kind == "answer":
+            questions.pop(message.name, None)
     top = {step for step in done if "/" not in step and "#" not in step and "[" not in step}
     ended = row.state in ENDED
     over = frozenset() if graph is None else ended_steps(graph, entries)

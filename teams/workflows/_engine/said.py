@@ -10,7 +10,7 @@ from typing import Any
 from teams._journal import rows
 from teams._journal.codec import decode, encode
 from teams._journal.rows import ENDED, Definition, Entry, InboxRow, Kind, Result, RunRow, Unit
-from teams.workflows._engine.messages import StartRun
+from teams.workflows._engine.messages import Answer, StartRun
 from teams.workflows._engine.settings import EngineSettings, run_row
 from teams.workflows._run.play import read_input
 from teams.workflows._run.values import write
@@ -115,6 +115,23 @@ def check_option(run: str, question: Entry, value: object) -> None:
     options = decode(question.body or b"{}")["asks"]["options"]
     if options and value not in options:
         raise NotAnOption(run, question.step, value, tuple(options))
+
+
+def answer_row(message: Answer, entries: Sequence[Entry], waiting: Sequence[InboxRow], now: int) -> InboxRow:
+    """The message that carries an answer. A question has one: a second answer has the same id, and changes nothing.
+    Raises AlreadyAnswered, NoOpenQuestion, NotAnOption.
+    """
+    question = open_question(message.run, message.step, entries, waiting)
+    check_option(message.run, question, message.value)
+    id = f"{message.run}/{question.seq}"
+    return InboxRow(id, message.run, "answer", message.step, encode(message.value), message.by, now)
+
+
+def check_first(row: InboxRow, entries: Sequence[Entry], waiting: Sequence[InboxRow]) -> None:
+    """After an answer was written: raises AlreadyAnswered if another one was there before it."""
+    first = next((each for each in answers(waiting, entries) if each.id == row.id), row)
+    if (first.by, first.body) != (row.by, row.body):
+        raise AlreadyAnswered(row.run, row.name, first.by)
 
 
 def answers(waiting: Iterable[InboxRow], entries: Iterable[Entry]) -> Iterator[InboxRow]:
