@@ -91,6 +91,8 @@ def _replace(model: SupervisorModel, member: ModelChild, spec: Spec) -> None:
     _take_over(member, spec)
     if member.life is Life.DOWN and not member.waits:
         return
+    if member.life is Life.DOWN:
+        member.stalled = 0  # with the wait its failures are forgotten
     member.to_stop = member.life is not Life.DOWN
     if model.group is not None:
         model.group.dues.pop(member.id, None)
