@@ -18,6 +18,7 @@ from teams._journal.open_store import open_store
 from teams._journal.store import Store
 from teams.cli._text import json_line, lines
 from teams.workflows._engine import schedules
+from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._time.schedule import ScheduleStatus
 from teams.workflows.errors import BadBackfill, NoSuchSchedule, WorkflowError
 
@@ -83,7 +84,7 @@ def _trigger(schedule: Schedule, store: StoreOption = DEFAULT, as_json: JsonOpti
     Exits with 3 when there is no such schedule.
     """
     with _opened(store) as found:
-        run = schedules.trigger_schedule(found, schedule, random.SystemRandom())
+        run = schedules.trigger_schedule(found, schedule, EngineSettings.new_id(found.now(), random.SystemRandom()))
         typer.echo(json_line({"schedule": schedule, "run": run.id, "key": run.key}) if as_json else run.id)
 
 

@@ -428,7 +428,8 @@ class Desk(Actor):
 
     def _publish(self, live: Live, kind: type[RunEvent], *values: object) -> None:
         """Publishes an event of a run, when what it tells of is written."""
-        live.record.publish(kind, self.runtime.now(), *values)
+        fields: tuple[Any, ...] = (self.path, self.runtime.now(), live.record.id, *values)
+        live.keeper.publish(lambda: self.runtime.events.publish(kind(*fields)))
 
     async def _pattern(self, row: RunRow) -> Pattern:
         """The definition of a run, as it was when the run was started. Raises Blocked."""

@@ -26,6 +26,7 @@ from teams.workflows._engine.schedules import (
     schedules,
     trigger_schedule,
 )
+from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.graph import Graph
 from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
 from teams.workflows._run.values import read
@@ -249,8 +250,8 @@ class EngineRef(SupervisorRef):
         """Starts a run of the schedule now, besides its slots and whatever `overlap` says, also while it is paused.
         Raises `NoSuchSchedule` from the future.
         """
-        source = random.Random(self.runtime.random.getrandbits(64))
-        return self._applied(id, partial(trigger_schedule, id=id, source=source), lambda row: self.workflow_run(row.id))
+        run = EngineSettings.new_id(round(self.runtime.clock.wall() * 1e6), self.runtime.random)
+        return self._applied(id, partial(trigger_schedule, id=id, run=run), lambda row: self.workflow_run(row.id))
 
     def backfill_schedule(
         self, id: str, since: datetime, until: datetime, *, dry: bool = True

@@ -65,12 +65,11 @@ def _paused(store: Store, id: str, *, pause: bool) -> ScheduleStatus:
     return status_of(row)
 
 
-def trigger_schedule(store: Store, id: str, source: random.Random) -> RunRow:
-    """Starts a run now, besides the slots, also of a schedule that is paused. Raises NoSuchSchedule."""
-    row, now = _row(store, id), store.now()
-    run = _run(row, f"{id}/now/{iso(now)}", now, source)
-    store.commit([Unit(run.id, start=run)])
-    return run
+def trigger_schedule(store: Store, id: str, run: str) -> RunRow:
+    """Starts a run with this id now, besides the slots, also of a schedule that is paused. Raises NoSuchSchedule."""
+    made = _run(_row(store, id), f"{id}/now/{run}", run, store.now())
+    store.commit([Unit(run, start=made)])
+    return made
 
 
 def backfill(
@@ -106,7 +105,7 @@ def backfill(
         return tuple(
             ScheduledSlot(slot / SECOND, key, there.get(key), False) for slot, key in zip(slots, keys, strict=True)
         )
-    runs = [_run(row, run_key(id, slot), now, source) for slot in slots]
+    runs = [_run(row, run_key(id, slot), EngineSettings.new_id(now, source), now) for slot in slots]
     results = store.commit([Unit(run.id, start=run) for run in runs])
     return tuple(map(_slot_of, slots, runs, results))
 
@@ -135,10 +134,10 @@ def _runs(store: Store, workflow: str, since: int) -> list[RunRow]:
     return found
 
 
-def _run(row: ScheduleRow, key: str, now: int, source: random.Random) -> RunRow:
+def _run(row: ScheduleRow, key: str, run: str, now: int) -> RunRow:
     spec = spec_of(row)
     return run_row(
-        EngineSettings.new_id(now, source),
+        run,
         row.workflow,
         spec["version"],
         row.input,
