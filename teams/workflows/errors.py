@@ -337,7 +337,9 @@ class NotAnOption(WorkflowError, ValueError):
     options: tuple[str, ...]
 
     def describe(self) -> str:
-        return f"{shown(self.answer)} is not an answer to step {self.step} of {self.run}: choose {', '.join(self.options)}"
+        return (
+            f"{shown(self.answer)} is not an answer to step {self.step} of {self.run}: choose {', '.join(self.options)}"
+        )
 
 
 class CannotMove(WorkflowError):

@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from supervisors.spi import SpecError
 from teams._journal.rows import Definition, RunRow
 from teams._runs.pattern import Pattern
 from teams.workflows._graph.file import workflow_from
 from teams.workflows._graph.workflow import Workflow, location
-from teams.workflows.errors import Diverged
+from teams.workflows.errors import AgentMissing, Diverged
 
 DAY = 86_400.0
 RETAIN: Mapping[str, float | None] = {
@@ -48,11 +49,20 @@ class EngineSettings:
         return Definition(name, self.version(name), body.encode("utf-8", "surrogatepass"), now)
 
     def restored(self, run: str, stored: Definition) -> Pattern:
-        """The workflow of a run that began with another version. Raises Diverged where only its code says it."""
+        """The workflow of a run that began with another version.
+
+        Raises:
+            Diverged: it is a pattern, and only its code says what it did
+            AgentMissing: a function that it names cannot be imported any more
+        """
         pattern = self.workflows[stored.workflow]
         if not isinstance(pattern, Workflow):
             raise Diverged(run, stored.workflow, f"version {stored.version[:12]}", self.version(stored.workflow)[:12])
-        return workflow_from(json.loads(stored.body))
+        try:
+            return workflow_from(json.loads(stored.body))
+        except SpecError as error:
+            what = f"code that version {stored.version[:12]} of workflow {stored.workflow!r} names ({error.faults[0]})"
+            raise AgentMissing(run, what) from error
 
     def timeout(self, pattern: Pattern, given: float | None) -> float | None:
         """Seconds for a run."""
