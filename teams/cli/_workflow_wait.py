@@ -26,6 +26,9 @@ POLL = 0.1
 PROBE = 1.0
 """Seconds of the lease by which it is found out whether this process can be the engine of a store."""
 
+ORDERS = frozenset({"resume", "cancel", "pause", "move"})
+"""What is said to a run that does not go on by itself, and changes that."""
+
 Pause = Callable[[float], object]
 
 
@@ -76,7 +79,7 @@ def end_of(
     """How a run is when it has ended, or goes on only when a person says something; None: the time is up."""
 
     def look() -> tuple[RunStatus, bool]:
-        return status_in(store, run), bool(store.inbox(run))
+        return status_in(store, run), any(each.kind in ORDERS for each in store.inbox(run))
 
     found = looks(store, look, seconds, alive=alive, **options)  # type: ignore[arg-type]
     for status, told in found:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from supervisors.spi import SpecError
 from teams._journal.codec import encode
 from teams._journal.rows import Definition, RunRow
 from teams._runs.pattern import Pattern
@@ -20,7 +21,7 @@ from teams.workflows._graph.workflow import Workflow, location
 from teams.workflows._run.code import CodeWorkflow
 from teams.workflows._run.routing import Routing
 from teams.workflows._time.schedule import Schedule
-from teams.workflows.errors import Diverged
+from teams.workflows.errors import AgentMissing, Diverged
 
 DAY = 86_400.0
 RETAIN: Mapping[str, float | None] = {
@@ -58,13 +59,22 @@ class EngineSettings:
         return Definition(name, self.version(name), self._body(name), now)
 
     def restored(self, run: str, stored: Definition) -> Pattern:
-        """The workflow of a run that began with another version. Raises Diverged where only its code says it."""
+        """The workflow of a run that began with another version.
+
+        Raises:
+            Diverged: it is a pattern, and only its code says what it did
+            AgentMissing: a function that it names cannot be imported any more
+        """
         pattern = self.workflows[stored.workflow]
         if isinstance(pattern, CodeWorkflow):
             return pattern  # its steps are compared one by one, as it comes to them
         if not isinstance(pattern, Workflow):
             raise Diverged(run, stored.workflow, f"version {stored.version[:12]}", self.version(stored.workflow)[:12])
-        return workflow_from(json.loads(stored.body))
+        try:
+            return workflow_from(json.loads(stored.body))
+        except SpecError as error:
+            what = f"code that version {stored.version[:12]} of workflow {stored.workflow!r} names ({error.faults[0]})"
+            raise AgentMissing(run, what) from error
 
     def graph(self, row: RunRow) -> Graph | None:
         """The graph of a run; None: it has another version here, or is the run of a pattern."""
