@@ -574,14 +574,14 @@ class Desk(Actor):
         match message.kind:
             case "cancel":
                 keeper.took(message)
-                if record.cancelled is None and not record.future.done():
+                if record.cancelled is None and not keeper.has_ended:
                     record.cancelled = (decode(message.body) if message.body else None) or "it was cancelled"
                     keeper.call_off(record.cancelled, undo=message.name != "now")
                     if record.task is not None:
                         record.task.cancel()
             case "pause":
                 keeper.took(message)
-                if record.cancelled is None and not record.future.done():
+                if record.cancelled is None and not keeper.has_ended:
                     own = self.ref
                     keeper.pause()
                     keeper.publish(lambda: own.tell(_Leave(record.id, keeper)) if own.is_alive() else None)
