@@ -245,7 +245,7 @@ class RunContext:
         answers = self._record.answers
         answer = answers.get(key)
         if answer is None:
-            answer = answers[key] = StepAnswer()
+            answer = answers[key] = StepAnswer(self._coordinator)
             ask_again(self._coordinator, request, answer, lambda: answers.get(key) is answer)
         return answer
 
@@ -275,11 +275,26 @@ class RunContext:
         """A step is not wanted any more, with all steps inside it."""
         record = self._record
         for each in record.below(key):
-            if record.answers.pop(each, None) is not None and self._coordinator.is_alive():
-                self._coordinator.tell(CancelWork(f"{self.run}:{each}", why))
-            if each != key:
-                del record.under_way[each]
-                self._record.publish(StepSkipped, self.now(), each, f"called off, {why}")
+            if each == key:
+                self._call_off_work(each, why)
+            else:
+                self._give_up(each, why)
+
+    def call_off(self, names: str, why: str) -> None:
+        """Steps of this part that are under way, and whose names begin like this, are not wanted any more."""
+        begin = self.key(names)
+        for each in [each for each in self._record.under_way if each.startswith(begin)]:
+            self._give_up(each, why)
+
+    def _give_up(self, key: str, why: str) -> None:
+        self._call_off_work(key, why)
+        del self._record.under_way[key]
+        self._record.publish(StepSkipped, self.now(), key, f"called off, {why}")
+
+    def _call_off_work(self, key: str, why: str) -> None:
+        answer = self._record.answers.pop(key, None)
+        if answer is not None and answer.coordinator.is_alive():
+            answer.coordinator.tell(CancelWork(f"{self.run}:{key}", why))
 
     # Several at once
 

@@ -40,9 +40,11 @@ class StepAnswer(OutcomeReply):
     the actor of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
     """
 
-    __slots__ = ("_waiter",)
+    __slots__ = ("_waiter", "coordinator")
 
-    def __init__(self) -> None:
+    def __init__(self, coordinator: ActorRef[Any]) -> None:
+        self.coordinator = coordinator
+        """It was asked."""
         self.outcome = None
         self._waiter: asyncio.Future[None] | None = None
 

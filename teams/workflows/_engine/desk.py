@@ -649,7 +649,7 @@ class Desk(Actor):
         match message.kind:
             case "cancel":
                 keeper.took(message)
-                if record.cancelled is None and not record.future.done():
+                if record.cancelled is None and not keeper.has_ended:
                     record.cancelled = (decode(message.body) if message.body else None) or "it was cancelled"
                     keeper.call_off(record.cancelled, undo=message.name != "now")
                     self._publish(live, RunCancelling, record.cancelled)
@@ -657,7 +657,7 @@ class Desk(Actor):
                         record.task.cancel()
             case "pause":
                 keeper.took(message)
-                if record.cancelled is None and not record.future.done():
+                if record.cancelled is None and not keeper.has_ended:
                     own = self.ref
                     keeper.pause()
                     self._publish(live, RunPaused)

@@ -122,6 +122,8 @@ class DurableKeeper:
         self.paused = False
         self.given_up = False
         """Whether the row of the run has no owner any more, or soon has none."""
+        self.has_ended = False
+        """Whether the end of the run is written, or on its way."""
         self.taken_over = False
         self.player: ActorRef[Any] | None = None
         """The actor that plays the run."""
@@ -415,7 +417,10 @@ class DurableKeeper:
                 self._with_people += at - self._people_since
 
     def ended(self, state: EndState, result: bytes | None, error: bytes | None) -> None:
-        """Has the end of the run written."""
+        """Has the end of the run written. The first end counts."""
+        if self.has_ended:
+            return
+        self.has_ended = True
         self.set_aside()
         now, keep = self._now(), self._retain.get(state)
         self._add("ended", "", body=encode(state))

@@ -207,6 +207,10 @@ class _Player:
             for task in tasks:
                 if task.done():
                     task.result()
+        except RunError:
+            await end_all(tasks)
+            self._run.call_off(f"{node.id}[", "another item has failed")
+            raise
         finally:
             await end_all(tasks)
         return results

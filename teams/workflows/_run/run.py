@@ -84,6 +84,7 @@ class DurableRun(Actor):
             context = RunContext(record, await self.coordinator("agents"))
             outcome = await self._played(context)
             if outcome.error is not None:
+                context.call_off("", "its run has failed" if record.cancelled is None else "its run was cancelled")
                 outcome = await self._undone(context, outcome)
             await self._end(outcome)
         except Blocked as error:
@@ -179,6 +180,10 @@ class DurableRun(Actor):
 
     async def _end(self, outcome: Outcome) -> None:
         record, keeper = self._record, self._keeper
+        if keeper.has_ended:  # an earlier incarnation of this actor, which crashed before it was written
+            await keeper.written()
+            record.settle(outcome)
+            return
         body: bytes | None = None
         if outcome.error is None:
             try:

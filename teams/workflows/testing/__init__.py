@@ -1,4 +1,10 @@
-"""Testing workflows: a disk for the simulation with faults and processes that are killed."""
+"""Testing workflows: engines that are killed, on a disk with faults, in a simulation. Needs `letitcrash[testing]`.
+
+General layout: `_faults` are the faults of a disk and of processes as values, `_disk` is the store that has them, and
+`_processes` are the engines on it. `_sketch` are small workflows in words of their own with the work of their steps,
+`_reference` says what comes of one, `_world` is one run of engines as a value, `_judge` says what holds of the disk
+when it is over, and `_strategies` generate all of these. The package imports `actors.testing` through its seam alone.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +12,7 @@ from supervisors._guard import facade
 
 if TYPE_CHECKING:
     from teams.workflows.testing._disk import Committed, Connection, Disk
+    from teams.workflows.testing._errors import PromiseBroken
     from teams.workflows.testing._faults import (
         DiskFault,
         FailCommit,
@@ -15,18 +22,37 @@ if TYPE_CHECKING:
         StoreGone,
         UnknownCommit,
     )
+    from teams.workflows.testing._processes import Processes
+    from teams.workflows.testing._reference import Expected, expected
+    from teams.workflows.testing._sketch import Hopeless, Ledger, Piece, Sketch
+    from teams.workflows.testing._strategies import disk_faults, sketches, worlds
+    from teams.workflows.testing._world import Line, Outcome, World
 
 __all__ = [
     "Committed",
     "Connection",
     "Disk",
     "DiskFault",
+    "Expected",
     "FailCommit",
+    "Hopeless",
     "LeaseEnds",
+    "Ledger",
+    "Line",
+    "Outcome",
+    "Piece",
+    "Processes",
+    "PromiseBroken",
     "Reboot",
+    "Sketch",
     "SlowCommit",
     "StoreGone",
     "UnknownCommit",
+    "World",
+    "disk_faults",
+    "expected",
+    "sketches",
+    "worlds",
 ]
 
 if not TYPE_CHECKING:
@@ -34,6 +60,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "teams.workflows.testing._disk": ["Committed", "Connection", "Disk"],
+            "teams.workflows.testing._errors": ["PromiseBroken"],
             "teams.workflows.testing._faults": [
                 "DiskFault",
                 "FailCommit",
@@ -43,5 +70,10 @@ if not TYPE_CHECKING:
                 "StoreGone",
                 "UnknownCommit",
             ],
+            "teams.workflows.testing._processes": ["Processes"],
+            "teams.workflows.testing._reference": ["Expected", "expected"],
+            "teams.workflows.testing._sketch": ["Hopeless", "Ledger", "Piece", "Sketch"],
+            "teams.workflows.testing._strategies": ["disk_faults", "sketches", "worlds"],
+            "teams.workflows.testing._world": ["Line", "Outcome", "World"],
         },
     )

@@ -21,6 +21,8 @@ from teams._journal.open_store import Durability
 from teams._journal.rows import Definition, EngineRow, Entry, InboxRow, LifeState, Result, RunRow, ScheduleRow, Unit
 from teams.workflows.testing._faults import DiskFault, FailCommit, Reboot, SlowCommit, StoreGone, UnknownCommit
 
+LOOK = 0.5
+"""Seconds between two looks whether the faults have ended."""
 URL = "disk:"
 """What errors of a disk name as its address."""
 
@@ -171,10 +173,12 @@ class Connection:
         return results
 
     def _pause(self, seconds: float) -> None:
-        if seconds:
+        """Blocks the thread of the store, until the faults have ended at most."""
+        until = self.disk.sim.now + seconds
+        while not self.disk.healed and self.disk.sim.now < until:
             never: Future[None] = Future(self.disk.sim.runtime.park)
             with suppress(pykka.Timeout):
-                never.get(timeout=seconds)
+                never.get(timeout=min(LOOK, until - self.disk.sim.now))
 
     def _refuse(self) -> None:
         """A process that is dead writes nothing, and reads nothing."""
@@ -193,7 +197,7 @@ class Connection:
         before = self.disk.volatile.writes
         found = getattr(self._memory(), method)(*args)
         self._own += self.disk.volatile.writes - before
-        if self.disk.durability == "disk" or method != "commit":
+        if self.disk.durability == "disk":
             self.disk.sync()
         return found
 

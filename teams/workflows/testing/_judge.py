@@ -26,6 +26,7 @@ def judge(disk: Disk, tables: Tables, ledger: Ledger) -> None:
         ("1 acknowledged and there", acknowledged(disk, tables)),
         ("4 one writer", one_writer(disk)),
         ("7 values as they were", values_as_they_were(ledger)),
+        ("8 one key a step", one_key(ledger)),
         ("12 one run a key", one_run_a_key(tables)),
         ("14 signals once, in order", signals(tables)),
     ):
@@ -77,6 +78,30 @@ def values_as_they_were(ledger: Ledger) -> Iterator[str]:
     for work, inputs in ledger.inputs.items():
         if any(each != inputs[0] for each in inputs):
             yield f"{work} got {inputs}"
+
+
+def one_key(ledger: Ledger) -> Iterator[str]:
+    """The key of a step stays the same, but for the number of the attempt, and no other step has it."""
+    keys: dict[str, set[str]] = {}
+    for work, inputs in ledger.inputs.items():
+        for given in inputs:
+            who = str([given["run"], given["step"], given.get("item"), (given.get("last") or {}).get("round")])
+            keys.setdefault(who, set()).add(work.partition("~")[0])
+    owners: dict[str, str] = {}
+    for who, found in keys.items():
+        if len(found) > 1:
+            yield f"{who} has the keys {sorted(found)}"
+        for key in found:
+            if owners.setdefault(key, who) != who:
+                yield f"{key} is the key of {owners[key]} and of {who}"
+
+
+def released(disk: Disk) -> None:
+    """An engine that was stopped in order has left no lease behind. Raises PromiseBroken."""
+    left = [each for each in disk.durable.engines.values() if each.pid not in disk.dead]
+    last = max(left, key=lambda each: each.epoch, default=None)
+    if last is not None and last.lease_until > disk.now():
+        raise PromiseBroken(disk.now() / 1e6, "21 nothing left", f"{last} has a lease")
 
 
 def one_run_a_key(tables: Tables) -> Iterator[str]:
@@ -153,10 +178,12 @@ def begun_and_ended(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
     if row.state != "done":
         return
     began = {(entry.step, entry.attempt) for entry in entries if entry.kind in ("began", "asked")}
+    passed = tuple(f"{entry.step}{mark}" for entry in entries if entry.kind == "skipped" for mark in "/[#")
     ended = {(entry.step, entry.attempt) for entry in entries if entry.kind in ENDS}
     parts = {step for step, _ in ended}
     for step, attempt in sorted(began - ended):
-        if not any(each.startswith(f"{step}/") for each in parts):
+        # A pattern ends with its steps; what another item or step made needless was called off.
+        if not any(each.startswith(f"{step}/") for each in parts) and not step.startswith(passed):
             yield f"{step} (attempt {attempt}) began and did not end"
 
 

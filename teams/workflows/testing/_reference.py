@@ -86,8 +86,8 @@ def _work(piece: Piece, given: dict[str, Any]) -> object:
                     return last
             raise Hopeless(piece.id)
         case "nested":
-            one = work_on({**given, "step": "one"})
-            return work_on({"step": "two", "value": one})
+            one = work_on({**given, "step": f"{piece.id}-one"})
+            return work_on({"step": f"{piece.id}-two", "value": one})
     return work_on(given)
 
 

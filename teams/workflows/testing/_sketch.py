@@ -118,9 +118,9 @@ def _node(piece: Piece, after: tuple[str, ...]) -> Node:
     if piece.kind == "nested":
         undo = options.pop("undo", None)
         options.pop("retry")
-        first = {**_within("one"), "fails": piece.fails}
+        first = {**_within(f"{piece.id}-one"), "fails": piece.fails}
         one = builder.do("one", WORKER, input=first, retry=_RETRY, undo=undo)
-        two = builder.do("two", WORKER, input={**_within("two"), "value": "$one"}, retry=_RETRY)
+        two = builder.do("two", WORKER, input={**_within(f"{piece.id}-two"), "value": "$one"}, retry=_RETRY)
         return builder.nested(piece.id, builder.workflow(f"in-{piece.id}", one, two), input=given, **options)
     return builder.do(piece.id, WORKER, input=given, **options)
 
@@ -165,7 +165,7 @@ class Ledger:
 
     begun: Counter[str] = field(default_factory=Counter)
     finished: Counter[str] = field(default_factory=Counter)
-    inputs: dict[str, list[object]] = field(default_factory=dict)
+    inputs: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     undone: Counter[str] = field(default_factory=Counter)
 
     def members(self) -> tuple[Member | Role, ...]:

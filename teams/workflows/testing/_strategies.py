@@ -178,8 +178,7 @@ def worlds(
             step = draw(st.sampled_from(heard)) if deed == "say" else ""
             script.append(Line(draw(at), deed, draw(st.integers(0, runs - 1)), draw(engine), step))
         search = draw(st.one_of(st.none(), st.tuples(st.sampled_from(SEARCHES), st.integers(0, 1000))))
-        return World(
-            flow, tuple(script), draw(plans), tuple(draw(disk)), engines, draw(st.integers(0, 3)), search, until
-        )
+        seed = draw(st.integers(0, 3))
+        return World(flow, tuple(script), draw(plans), tuple(draw(disk)), engines, seed, search, until)
 
     return worlds()

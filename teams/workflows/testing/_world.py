@@ -16,6 +16,7 @@ from actors.testing.spi import FaultPlan, Simulation, Strategy, simulation
 from supervisors.spi import SupervisorSpec
 from teams._journal.codec import decode
 from teams._journal.memory import Tables
+from teams._journal.open_store import Durability
 from teams._journal.rows import ENDED, RunRow
 from teams._journal.store import Store
 from teams.workflows._engine.engine import engine
@@ -23,7 +24,7 @@ from teams.workflows._engine.ref import EngineRef, WorkflowRun
 from teams.workflows.testing._disk import Disk
 from teams.workflows.testing._errors import PromiseBroken
 from teams.workflows.testing._faults import DiskFault
-from teams.workflows.testing._judge import judge
+from teams.workflows.testing._judge import judge, released
 from teams.workflows.testing._processes import Processes
 from teams.workflows.testing._reference import Expected, expected
 from teams.workflows.testing._sketch import Ledger, Sketch
@@ -92,20 +93,23 @@ class World:
     search: tuple[str, int] | None = None
     until: float = 20.0
     """Virtual seconds with faults. What follows is without."""
+    durability: Durability = "disk"
 
     def run(self) -> Outcome:
         """Plays it and judges it. Raises PromiseBroken, or what an oracle of the simulation raises."""
         search = None if self.search is None else Strategy(*self.search)
         with simulation(self.plan, None, self.seed, search=search, strict=False, record=False) as sim:
-            disk = Disk(sim, *self.disk, exclusive=self.engines == 1)
+            disk = Disk(sim, *self.disk, durability=self.durability, exclusive=self.engines == 1)
             ledger = Ledger()
             processes = Processes(sim, disk, partial(self._engine, ledger), self.engines)
             play = _Play(self, sim, disk, processes)
             sim.always("no engine has more runs awake than it may", partial(_few_awake, sim, self.engines))
             play.play()
+            disk.sync()
             tables = disk.durable
             fired = len(disk.fired) + len(sim.fired)
         judge(disk, tables, ledger)
+        released(disk)
         play.judge()
         return Outcome(tables, play.rows, ledger, play.heard, fired, processes.reboots)
 

@@ -1,0 +1,147 @@
+"""What an engine promises, under generated workflows and faults: of the disk, of processes, of every actor.
+
+Each world is judged by all that `teams.workflows.testing` knows: what was acknowledged is there (1), what is done does
+not begin again (2), a step has one outcome (3), one process writes a run (4), every step ends (5), results are
+those of a quiet run (6) and replay gives the values that there were (7), under keys that stay (8), what is undone is
+undone in reverse (11), there is one run a key (12), timers are never early (13), signals are taken once and in order
+(14), so many runs are awake and no more (15), a cancelled run ends (20), nothing is left (21), parked or awake (22).
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from actors.testing import ClockJump, Crash, FaultPlan, Kill
+from teams._journal.memory import MemoryStore
+from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows.testing import (
+    FailCommit,
+    LeaseEnds,
+    Line,
+    Piece,
+    PromiseBroken,
+    Reboot,
+    Sketch,
+    SlowCommit,
+    StoreGone,
+    UnknownCommit,
+    World,
+    sketches,
+    worlds,
+)
+
+WORK, NAP = Piece("a", seconds=1.0), Piece("b", "sleep", seconds=4.0)
+
+
+@settings(max_examples=50)
+@given(worlds())
+def test_whatever_fails_an_engine_keeps_its_promises(world: World) -> None:
+    world.run()
+
+
+@settings(max_examples=30)
+@given(worlds(actor_kinds=(), kinds=[Reboot]))
+def test_results_survive_kill_nine_between_any_two_commits(world: World) -> None:
+    world.run()
+
+
+@settings(max_examples=30)
+@given(worlds(kinds=[FailCommit, UnknownCommit, SlowCommit, StoreGone], actor_kinds=()))
+def test_a_store_that_fails_slows_runs_and_changes_nothing(world: World) -> None:
+    world.run()
+
+
+@settings(max_examples=30)
+@given(worlds(engines=2, actor_kinds=(), kinds=[Reboot, LeaseEnds, SlowCommit, StoreGone]))
+def test_of_two_engines_on_one_disk_one_has_a_run(world: World) -> None:
+    world.run()
+
+
+@settings(max_examples=30)
+@given(worlds(kinds=(), actor_kinds=[Crash, Kill, ClockJump]))
+def test_clocks_that_jump_make_no_timer_early(world: World) -> None:
+    world.run()
+
+
+@settings(max_examples=30)
+@given(worlds(sketches(once=True, kinds=["work", "sleep", "wait"], failing=False), deeds=["say", "pause", "resume"]))
+def test_a_step_for_at_most_once_never_begins_twice(world: World) -> None:
+    outcome = world.run()
+    once = {each.id for each in world.sketch.pieces if each.once}
+    for work, count in outcome.ledger.begun.items():
+        if work.rpartition(":")[2] in once:
+            assert count == 1, work
+
+
+@settings(max_examples=30)
+@given(worlds(sketches(failing=False), deeds=["cancel", "cancel_now"], kinds=[Reboot, FailCommit, LeaseEnds]))
+def test_a_cancelled_run_ends_and_undoes_what_was_done(world: World) -> None:
+    outcome = world.run()
+    for number in outcome.heard.cancelled:
+        assert outcome.rows[number].state in ("cancelled", "failed", "done")
+
+
+@settings(max_examples=20)
+@given(worlds(sketches(most=3), max_runs=7, max_faults=2))
+def test_so_many_runs_are_awake_and_none_starves(world: World) -> None:
+    world.run()
+
+
+# The judge is no rubber stamp
+
+
+def test_a_disk_that_forgets_what_it_acknowledged_is_noticed() -> None:
+    world = World(Sketch((WORK, NAP)), disk=(Reboot(at=3.0, power=True),), durability="process")
+    with pytest.raises(PromiseBroken, match="1 acknowledged and there|ends"):
+        world.run()
+
+
+def test_an_engine_that_begins_again_what_is_done_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DurableKeeper, "recall", lambda *_: None)
+    with pytest.raises(PromiseBroken, match="2 done and not begun again|3 one outcome"):
+        World(Sketch((WORK, NAP))).run()
+
+
+def test_an_engine_that_hands_on_another_value_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    recall = DurableKeeper.recall
+
+    def other(keeper: DurableKeeper, step: str, returns: object = None) -> object:
+        found = recall(keeper, step, returns)
+        return None if found is None else type(found)({"n": 5}) if step == "a" else found
+
+    monkeypatch.setattr(DurableKeeper, "recall", other)
+    with pytest.raises(PromiseBroken, match="results"):
+        World(Sketch((WORK, NAP, Piece("c", uses=("a",))))).run()
+
+
+def test_two_engines_that_have_one_run_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryStore, "_alive", lambda *_: False)
+    with pytest.raises(Exception, match=r".+"):
+        World(Sketch((WORK, NAP)), (Line(0.5, "start"),), engines=2).run()
+
+
+def test_a_timer_that_is_early_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    until = DurableKeeper._until
+
+    async def early(keeper: DurableKeeper, step: str, what: str, seconds: float | None, asks: object = None) -> object:
+        found = await until(keeper, step, what, seconds, asks)
+        return None if found is None else found - 1_000_000
+
+    monkeypatch.setattr(DurableKeeper, "_until", early)
+    with pytest.raises(PromiseBroken, match="13 timers"):
+        World(Sketch((WORK, NAP))).run()
+
+
+def test_a_world_is_the_same_whenever_it_is_played() -> None:
+    """Guards finding a failure again: a world is a value with one outcome."""
+    world = World(
+        Sketch((WORK, Piece("b", "map", seconds=0.5), Piece("c", "wait"))),
+        (Line(0.5, "start"), Line(3.0, "say", step="c")),
+        FaultPlan(Kill("engine-0/runs/*", at=1.2)),
+        (Reboot(nth=5), SlowCommit(3)),
+        search=("random", 3),
+    )
+    first, second = world.run(), world.run()
+    assert first.tables == second.tables
+    assert first.fired >= 2
