@@ -69,15 +69,15 @@ MUTATIONS = (
         "a failed first start is tried again unasked",
         2,
         _ENGINE,
-        "elif self._phase is Phase.STARTING and not child.ever_up and not retries:",
-        "elif self._phase is Phase.STARTING and child.ever_up and not retries:",
+        "elif self._phase is SupervisorPhase.STARTING and not child.ever_up and not retries:",
+        "elif self._phase is SupervisorPhase.STARTING and child.ever_up and not retries:",
     ),
     Mutation(
         "retry_start ignored",
         2,
         _ENGINE,
-        "elif self._phase is Phase.STARTING and not child.ever_up and not retries:",
-        "elif self._phase is Phase.STARTING and not child.ever_up:",
+        "elif self._phase is SupervisorPhase.STARTING and not child.ever_up and not retries:",
+        "elif self._phase is SupervisorPhase.STARTING and not child.ever_up:",
     ),
     Mutation(
         "retry_start ignored by start_child",
@@ -685,11 +685,11 @@ MUTATIONS = (
         18,
         _CELL,
         """        if self.children:
-            self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, Event.CHILDLESS))
+            self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
         else:
-            self._feed(Event.CHILDLESS)
+            self._feed(LifeEvent.CHILDLESS)
 """,
-        "        self._feed(Event.CHILDLESS)\n",
+        "        self._feed(LifeEvent.CHILDLESS)\n",
     ),
     Mutation(
         "timers of a killed supervisor go on",
@@ -935,7 +935,7 @@ MUTATIONS = (
         "adopted settings do not reach the supervisor",
         23,
         _SUPERVISOR,
-        "                    self._cells[id].put_urgent(Adopted(spec))\n",
+        "                    self._cells[id].put_urgent(AdoptSpec(spec))\n",
         "                    pass\n",
     ),
     Mutation(
