@@ -18,8 +18,8 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       HandlerTimeout (TimeoutError)
       LinkedExit
       NoSuchActor (LookupError)
-      NameTaken
       IncarnationEnded
+      NameTaken
       NotAnActor (TypeError)
       NotInRuntime
       RuntimeStopped (pykka.ActorDeadError)

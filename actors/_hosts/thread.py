@@ -30,6 +30,9 @@ from actors.errors import ActorDeadError, RuntimeStopped
 from actors.events import Abandoned
 from actors.reasons import Crashed, Killed
 
+TRIES = 10
+"""How many times the end of a loop is begun again when a callback of the actor exits."""
+
 if TYPE_CHECKING:
     from actors._core.cell import Cell
     from actors._runtime.runtime import Runtime
@@ -262,7 +265,13 @@ class Worker:
         its incarnation is over.
         """
         if self._runner is not None:
-            contain(f"the event loop of {self.path} was not closed", self._runner.close)
+            what, loop = f"the event loop of {self.path} was not closed", self._runner.get_loop()
+            # Threads that the actor began with `asyncio.to_thread` report to the loop, so it is open until they end. A
+            # callback that exits ends the wait for them.
+            for _ in range(TRIES):
+                if contain(what, loop.run_until_complete, loop.shutdown_default_executor()):
+                    break
+            contain(what, self._runner.close)
 
     def _turn_failed(self, error: BaseException) -> None:
         cell = self.cell

@@ -205,6 +205,13 @@ FOUND = {
         HostileLine(3.875, "g0/w0", way="wait"),
         max_restarts=5,
     ),
+    "found-an_exit_while_the_loop_of_a_thread_ends_and_its_threads_go_on": HostileWorld.decode(
+        "eNpVUtFuwjAM_BWU5w7aoWnSnscPbA97QCgyrUujpnGVpFCE-PfFDoMhVap8du_O526rYpGf7UWZRn0s1KFUxUKdyPfoQwLu"
+        "jZM0euOk-jG24bqjELmOnUcQZABj9zQzOFowjjGPIYKXwRH9AA5dZHwPdU9tm3A3WSuDDVpzRJ-gkunBNRa9jmZAmuJjMHRT"
+        "bOjkElIty-vun7UkFU3N9CF6iHg4M0oOdUtep3d2OeubK95yXfCEbpP3ySPPq4wckhk9jYJci8VFAZtYL9_fUn-E2OXMVjkd"
+        "qHMYaK2kCCIdST_iwbnGMRpi52pzL1LHEvWSOC_jwfVZdCfHaWGywv0FJsgGf-KeKK7uDlLktfivwVodKFM_iX6fQ8RhMxs5"
+        "gROW9Acozpj1X2-SAx2F6RMHik-SeZuXKmeMnE7FH-XblLtfmu2z6w=="
+    ),
     "found-a_question_of_a_handler_that_is_over_is_no_wait": one(
         HostileWorker("w0", host="thread", redeliver=1),
         HostileLine(1.625, "g0/w0", way="call_sibling"),

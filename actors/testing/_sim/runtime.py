@@ -133,8 +133,14 @@ class SimRuntime(Runtime):
         self._strand_numbers += 1
         return f"{name}-{self._strand_numbers}"
 
-    def in_thread(self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        """Stands for `asyncio.to_thread`, in a coroutine of `loop`."""
+    def in_thread(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        func: Callable[..., Any],
+        *args: Any,
+        ended: Callable[[], object] = lambda: None,
+    ) -> asyncio.Future[Any]:
+        """Stands for `asyncio.to_thread`, in a coroutine of `loop`. Calls `ended` in the thread, last of all."""
         future: asyncio.Future[Any] = loop.create_future()
         context = copy_context()
 
@@ -145,6 +151,7 @@ class SimRuntime(Runtime):
                 loop.call_soon_threadsafe(_settle, future, None, error, context=context)
             else:
                 loop.call_soon_threadsafe(_settle, future, result, None, context=context)
+            ended()
 
         self.start_strand(work, self.numbered("thread"), outside=False)
         return future

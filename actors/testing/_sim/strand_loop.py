@@ -35,6 +35,9 @@ class StrandLoop(asyncio.BaseEventLoop):
         self._sleeper: Sleeper | None = None
         self._made: list[asyncio.Task[Any]] = []
         self._made_due = 64
+        self._threads = 0
+        """Threads of `asyncio.to_thread` that have not ended."""
+        self._threads_ended: asyncio.Future[None] | None = None
         super().__init__()
         self._selector = _Selector(self)
         # asyncio's own are sets of weak references, whose order is not the same in every run.
@@ -114,10 +117,27 @@ class StrandLoop(asyncio.BaseEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        return self._runtime.in_thread(self, func, *args)
+        self._threads += 1
+        return self._runtime.in_thread(self, func, *args, ended=self._thread_ended)
+
+    def _thread_ended(self) -> None:
+        self._threads -= 1
+        if not self._threads and self._threads_ended is not None and not self.is_closed():
+            self.call_soon_threadsafe(_wake, self._threads_ended)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Waits for the threads of `asyncio.to_thread`, as asyncio does."""
+        while self._threads:
+            self._threads_ended = self.create_future()
+            await self._threads_ended
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         self._strands.loop.call_exception_handler(context)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class _Selector:
