@@ -209,7 +209,7 @@ class Desk(Actor):
     async def _query(self, method: str, *args: object, **options: object) -> Any:
         """What a method of the store returns. Raises StoreAway, also where the actor of the store broke over it."""
         try:
-            return await asked(self.sibling("store"), Query(method, args, tuple(options.items())))
+            return await self.sibling("store").call(Query(method, args, tuple(options.items())), timeout=None)
         except JournalError:
             raise
         except Exception as error:
