@@ -1,4 +1,4 @@
-"""`kill -9` of a process with runs under way: another process goes on with them, and begins nothing again that was done.
+"""`kill -9` of a process with runs under way: another one goes on with them, and begins nothing again that was done.
 
 The process prints a line whenever a step begins, and the test kills it when it has read so many of them.
 """
