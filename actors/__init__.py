@@ -73,7 +73,7 @@ if TYPE_CHECKING:
         UncaughtException,
     )
     from actors.reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, RuntimeLost, Shutdown
-    from actors.spi import sleep
+    from actors.spi import current_correlation_id, current_ref, sleep
 
 __letitcrash__ = True
 """Tells our package from a module of the user's that happens to have its name."""
@@ -152,6 +152,8 @@ __all__ = [
     "UnhandledMessage",
     "UnknownState",
     "bounded",
+    "current_correlation_id",
+    "current_ref",
     "during",
     "entering",
     "handles",
@@ -234,6 +236,6 @@ if not TYPE_CHECKING:
                 "RuntimeLost",
                 "Shutdown",
             ],
-            "actors.spi": ["sleep"],
+            "actors.spi": ["current_correlation_id", "current_ref", "sleep"],
         },
     )

@@ -223,12 +223,6 @@ class Subscription:
         self.to_actor = to_actor
         """Whether the sink sends the events to an actor as messages."""
 
-    def takes(self, kind: type[LifecycleEvent]) -> bool:
-        """Whether the sink gets events of this class."""
-        if kind is MessageHandled:
-            return MessageHandled in self.types
-        return issubclass(kind, self.types)
-
     def cancel(self) -> None:
         """No further event reaches the sink. May be called twice."""
         self._stream._remove(self)
@@ -301,7 +295,8 @@ class EventStream:
         self._changed()
 
     def _forget_takers(self, subscription: Subscription) -> None:
-        for kind in [kind for kind in self._takers if subscription.takes(kind)]:
+        types = subscription.types
+        for kind in [kind for kind in self._takers if issubclass(kind, types)]:
             del self._takers[kind]
 
     def sinks(self, kind: type[LifecycleEvent]) -> tuple[Subscription, ...]:
@@ -324,6 +319,11 @@ class EventStream:
         """Whether a sink names `MessageHandled`."""
         return MessageHandled in self._by_type
 
+    def count_dead_letter(self, reason: str) -> None:
+        """Counts a dead letter of which no sink wants to hear."""
+        with self._lock:
+            self.dead_letters[reason] += 1
+
     def publish(self, event: LifecycleEvent, *, quiet: bool = False) -> None:
         """Calls every sink that subscribed to the class of the event.
 
@@ -333,7 +333,8 @@ class EventStream:
         if type(event) is DeadLetter:
             with self._lock:
                 self.dead_letters[event.reason] += 1
-        for each in self.sinks(type(event)):
+        takers = self._takers.get(type(event))
+        for each in self.sinks(type(event)) if takers is None else takers:
             if quiet and each.to_actor:
                 continue
             try:

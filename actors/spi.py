@@ -15,13 +15,13 @@ import pykka
 
 from actors._core.actor import Actor
 from actors._core.actor_type import actor_type_of
-from actors._core.cell import Cell, State
+from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import correlation_of, current_cell
 from actors._core.envelope import Envelope, Reply
 from actors._core.future import Future, Parking, refuse_on_loop
-from actors._core.handlers import Handler, handles
-from actors._core.life import Phase
+from actors._core.handlers import HandlerFunction, handles
+from actors._core.life import Phase, State
 from actors._core.mailbox import MailboxSpec
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
 from actors._core.outcomes import settle_failure
@@ -82,12 +82,18 @@ ANYWHERE = random.Random()
 
 
 def __getattr__(name: str) -> Any:
-    """`EventMetrics`, which imports the Prometheus client, loads when it is first used."""
-    if name == "EventMetrics":
-        from actors._observe.series import EventMetrics
+    """The module of `EventMetrics`, which imports the Prometheus client, loads when it is first used."""
+    if name in ("Descriptions", "EventMetrics", "Labels"):
+        from actors._observe import series
 
-        return EventMetrics
+        return getattr(series, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def current_ref() -> ActorRef[Any] | None:
+    """The ref of the actor whose code this is; None: code outside of any actor."""
+    cell = current_cell()
+    return cell.ref if cell is not None else None
 
 
 def current_clock() -> Clock:
@@ -169,11 +175,13 @@ def answer(reply: Reply, value: object) -> None:
 
 
 def current_correlation_id() -> str | None:
-    """The correlation id of the message in whose handler this code began."""
+    """The correlation id of the message in whose handler this code began; None: the message has none, or this code
+    began in no handler.
+    """
     return correlation_of(current_cell())
 
 
-def handler_for(actor: Actor, message: object) -> Handler:
+def handler_for(actor: Actor, message: object) -> HandlerFunction:
     """The handler of the actor's class that takes this message: call it as `handler(actor, message)`."""
     return actor._cell.table[type(message)]
 
@@ -191,7 +199,7 @@ def declares(actor_class: type, message: type) -> bool:
 
 def finish(actor: Actor) -> None:
     """Ends the actor with `normal` as soon as its handler has returned, whatever waits."""
-    actor._cell.finish()
+    actor._cell.leave(Normal())
 
 
 def has_ended(ref: ActorRef[pykka.Actor], incarnation: int) -> bool:
@@ -252,7 +260,7 @@ __all__ = [
     "ExitReason",
     "Exited",
     "Future",
-    "Handler",
+    "HandlerFunction",
     "Killed",
     "LifecycleEvent",
     "LoopClock",
@@ -292,6 +300,7 @@ __all__ = [
     "current_clock",
     "current_correlation_id",
     "current_random",
+    "current_ref",
     "cut",
     "declares",
     "deliver",

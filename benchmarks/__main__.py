@@ -1,6 +1,6 @@
 """`python -m benchmarks`: measure, print the rows, what the peers do not do, and the goals.
 
-The exit code is 0 whether or not the goals are met (a figure is no test), 2 when the arguments are wrong.
+The exit code is 0 whether or not the goals are met (a figure is not a test), 2 when the arguments are wrong.
 What the simulation finds, rather than how fast, has a program of its own: `python -m benchmarks.zoo`.
 """
 
@@ -66,12 +66,12 @@ def parse(arguments: Sequence[str]) -> Options | list[str]:
         if given.rounds.isdecimal() and int(given.rounds) >= 1:
             rounds = int(given.rounds)
         else:
-            faults.append(f"--rounds wants a whole number of at least 1, not {given.rounds!r}")
+            faults.append(f"--rounds: must be an integer >= 1, got {given.rounds!r}")
     target = None if given.json is None else Path(given.json)
     if given.json is not None and (not given.json or (target or Path()).is_dir()):
-        faults.append(f"--json wants a file, not {given.json!r}")
+        faults.append(f"--json: must be a file, got {given.json!r}")
     elif target is not None and not target.parent.is_dir():
-        faults.append(f"--json wants a file in a folder that exists, not {given.json!r}")
+        faults.append(f"--json: must be a file in a folder that exists, got {given.json!r}")
     if faults:
         return faults
     return Options(works, subjects, rounds, given.quick, given.list, target)
@@ -82,9 +82,11 @@ def _chosen(option: str, noun: str, text: str | None, known: Mapping[str, _T], f
         return list(known.values())
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        faults.append(f"{option} wants the name of a {noun}; there are {', '.join(known)}")
+        faults.append(f"{option}: must name a {noun}, got {text!r}; there are {', '.join(known)}")
     faults.extend(
-        f"{option} names no {noun}: {name!r}; there are {', '.join(known)}" for name in names if name not in known
+        f"{option}: must name a {noun}, got {name!r}; there are {', '.join(known)}"
+        for name in names
+        if name not in known
     )
     return [known[name] for name in dict.fromkeys(names) if name in known]
 

@@ -40,7 +40,9 @@ _CELL = "actors/_core/cell.py"
 _CHILD = "supervisors/_engine/child.py"
 _CHILDREN = "supervisors/_engine/children.py"
 _ENGINE = "supervisors/_engine/engine.py"
+_HANDLERS = "actors/_core/handlers.py"
 _OPERATION = "supervisors/_engine/operation.py"
+_OUTCOMES = "actors/_core/outcomes.py"
 _RECONCILE = "supervisors/_engine/reconcile.py"
 _SPEC = "supervisors/_specs/spec.py"
 _STRATEGY = "supervisors/_engine/strategy.py"
@@ -67,15 +69,15 @@ MUTATIONS = (
         "a failed first start is tried again unasked",
         2,
         _ENGINE,
-        "elif self._phase is Phase.STARTING and not child.ever_up and not retries:",
-        "elif self._phase is Phase.STARTING and child.ever_up and not retries:",
+        "elif self._phase is SupervisorPhase.STARTING and not child.ever_up and not retries:",
+        "elif self._phase is SupervisorPhase.STARTING and child.ever_up and not retries:",
     ),
     Mutation(
         "retry_start ignored",
         2,
         _ENGINE,
-        "elif self._phase is Phase.STARTING and not child.ever_up and not retries:",
-        "elif self._phase is Phase.STARTING and not child.ever_up:",
+        "elif self._phase is SupervisorPhase.STARTING and not child.ever_up and not retries:",
+        "elif self._phase is SupervisorPhase.STARTING and not child.ever_up:",
     ),
     Mutation(
         "retry_start ignored by start_child",
@@ -334,9 +336,9 @@ MUTATIONS = (
     Mutation(
         "a window of its own ignored",
         9,
-        _ENGINE,
-        "window = child.window or self._window",
-        "window = self._window or child.window",
+        _BUDGET,
+        "window = child.window or self.window",
+        "window = self.window or child.window",
     ),
     Mutation(
         "a spent budget of its own always escalates",
@@ -356,9 +358,9 @@ MUTATIONS = (
         "a spent budget counts in the supervisor's window, too",
         9,
         _ENGINE,
-        "        if most is None or self._grants(child, most, period, now):\n",
-        "        also = self._window if own is not None else None\n"
-        "        if (most is None or self._grants(child, most, period, now)) and (\n"
+        "        if most is None or self._budget.grants(child, most, period, now):\n",
+        "        also = self._budget.window if own is not None else None\n"
+        "        if (most is None or self._budget.grants(child, most, period, now)) and (\n"
         "            also is None or also.grant(child.clock, now)\n"
         "        ):\n",
     ),
@@ -366,23 +368,26 @@ MUTATIONS = (
     Mutation(
         "restarts without progress are not counted",
         8,
-        _ENGINE,
-        "        child.stalled += 1\n",
+        _CHILD,
+        "        self.stalled += 1\n",
         "",
     ),
     Mutation(
         "one restart in a row more than allowed",
         8,
-        _ENGINE,
-        "if child.stalled >= most:",
-        "if child.stalled > most:",
+        _CHILD,
+        "if self.stalled >= most:",
+        "if self.stalled > most:",
     ),
     Mutation(
         "siblings share a budget without a period",
         9,
         _ENGINE,
-        "if child.stalled >= most:",
-        "if sum(each.stalled for each in self._children) >= most:",
+        "        if most is None or self._budget.grants(child, most, period, now):\n",
+        "        stalled = sum(each.stalled for each in self._children)\n"
+        "        if most is None or (\n"
+        "            (period is not None or stalled < most) and self._budget.grants(child, most, period, now)\n"
+        "        ):\n",
     ),
     Mutation(
         "a handled message is not progress",
@@ -394,9 +399,9 @@ MUTATIONS = (
     Mutation(
         "a message that crashes is progress",
         8,
-        _CELL,
-        "            self.unproductive += 1\n        if self.trace is not None or",
-        "            pass\n        if self.trace is not None or",
+        _OUTCOMES,
+        "        cell.made_no_progress()\n    if cell.trace is not None or",
+        "        pass\n    if cell.trace is not None or",
     ),
     Mutation(
         "what was handled before the last restart is progress",
@@ -408,9 +413,9 @@ MUTATIONS = (
     Mutation(
         "a stop by message is progress",
         8,
-        _CELL,
-        "        self.unproductive += 1\n        self._ask_to_leave(",
-        "        self._ask_to_leave(",
+        _HANDLERS,
+        "    cell.made_no_progress()\n    cell.leave(",
+        "    cell.leave(",
     ),
     Mutation(
         "a supervisor that gave up has made progress by being up",
@@ -680,11 +685,11 @@ MUTATIONS = (
         18,
         _CELL,
         """        if self.children:
-            self.runtime.when_childless(self, partial(self._childless, self.incarnation))
+            self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
         else:
-            self._feed(Event.CHILDLESS)
+            self._feed(LifeEvent.CHILDLESS)
 """,
-        "        self._feed(Event.CHILDLESS)\n",
+        "        self._feed(LifeEvent.CHILDLESS)\n",
     ),
     Mutation(
         "timers of a killed supervisor go on",
@@ -697,8 +702,8 @@ MUTATIONS = (
         "the children of a killed supervisor are asked",
         20,
         _CELL,
-        'below += [(child, Event.KILL, Killed("its parent ended")) for child in cell._orphans()]',
-        "[child.stop(reason, 5.0) for child in cell._orphans()]",
+        "            if cell._kill(Killed(PARENT_ENDED)):\n",
+        "            if cell.stop(Shutdown(PARENT_ENDED), 5.0):\n",
     ),
     # Automatic shutdown
     Mutation(
@@ -930,7 +935,7 @@ MUTATIONS = (
         "adopted settings do not reach the supervisor",
         23,
         _SUPERVISOR,
-        "                    self._cells[id].put_urgent(Adopted(spec))\n",
+        "                    self._cells[id].put_urgent(AdoptSpec(spec))\n",
         "                    pass\n",
     ),
     Mutation(
@@ -950,15 +955,15 @@ MUTATIONS = (
     Mutation(
         "a changed window begins empty",
         23,
-        _ENGINE,
-        "            self._window.change(spec.max_restarts, spec.period, now)\n",
-        "            self._window = Window(spec.max_restarts, spec.period)\n",
+        _BUDGET,
+        "            self.window.change(max_restarts, period, now)\n",
+        "            self.window = Window(max_restarts, period)\n",
     ),
     Mutation(
         "a changed budget is ignored",
         8,
-        _ENGINE,
-        "            self._window.change(spec.max_restarts, spec.period, now)\n",
+        _BUDGET,
+        "            self.window.change(max_restarts, period, now)\n",
         "            pass\n",
     ),
     # What a restart keeps
@@ -966,8 +971,8 @@ MUTATIONS = (
         "a restart makes a new cell",
         26,
         _ENGINE,
-        "        if child.coming is ChildState.RESTARTING:\n",
-        "        if child.coming is ChildState.RESTARTING:\n            self._out.put(Close(child.id))\n",
+        "        if coming is ChildState.RESTARTING:\n",
+        "        if coming is ChildState.RESTARTING:\n            self._out.put(Close(child.id))\n",
     ),
     Mutation(
         "a restart loses what waits in the mailbox",
@@ -981,7 +986,7 @@ MUTATIONS = (
         26,
         _CELL,
         'if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":',
-        "if self.state is State.DOWN:",
+        "if self.phase is Phase.DOWN:",
     ),
     Mutation(
         "a kill in the start is an exit",

@@ -179,8 +179,8 @@ SUBJECTS: Mapping[str, Subject] = {
             entry="benchmarks.peers.bare_asyncio:WORKS",
             isolation="task",
             lacks="not an actor library but the floor: a queue and a task, with a hand-written supervisor "
-            "loop that has no budget, no backoff, no events; nobody owns what is handed on, nothing is delivered twice "
-            "or again",
+            "loop that has no budget, no backoff, no events; what is handed on has no owner, nothing is delivered "
+            "twice or again",
             sizes=_named(
                 {
                     "tell": 200_000,
@@ -229,7 +229,7 @@ SUBJECTS: Mapping[str, Subject] = {
             "task",
             "no blocking ask, no supervision, no restart: a failed handler leaves agent and state as they "
             "were; tell is publish to a topic; spawn is lazy, by the first message; what is handed on is published and "
-            "owned by nobody, an event whose handler fails is lost",
+            "has no owner, an event whose handler fails is lost",
             tell=5_000,
             call=5_000,
             ring=5_000,

@@ -195,7 +195,7 @@ def parse(arguments: Sequence[str]) -> Options | list[str]:
     faults = [f"unknown argument {argument!r}" for argument in unknown]
     names = {mutation.name: mutation for mutation in MUTATIONS}
     faults += [
-        f"--only wants the name of a mutant (see --list), not {name!r}"
+        f"--only: must be the name of a mutant (see --list), got {name!r}"
         for name in given.only or ()
         if name not in names
     ]
@@ -203,7 +203,7 @@ def parse(arguments: Sequence[str]) -> Options | list[str]:
     seed = _number("--seed", given.seed, 0, faults)
     target = None if given.json is None else Path(given.json)
     if target is not None and (not given.json or target.is_dir() or not target.parent.is_dir()):
-        faults.append(f"--json wants a file in a folder that exists, not {given.json!r}")
+        faults.append(f"--json: must be a file in a folder that exists, got {given.json!r}")
     chosen = MUTATIONS if given.only is None else tuple(names[name] for name in given.only if name in names)
     return faults or Options(chosen, count, seed, target, given.list)
 
@@ -211,7 +211,7 @@ def parse(arguments: Sequence[str]) -> Options | list[str]:
 def _number(option: str, text: str, least: int, faults: list[str]) -> int:
     if text.isdecimal() and int(text) >= least:
         return int(text)
-    faults.append(f"{option} wants a whole number of at least {least}, not {text!r}")
+    faults.append(f"{option}: must be an integer >= {least}, got {text!r}")
     return least
 
 

@@ -38,7 +38,7 @@ class Worker(Actor):
 
     def __init__(self, board: Board) -> None:
         super().__init__()
-        # The supervisor has decided by now: a little late, which is to our disadvantage.
+        # The supervisor has decided by now: a little late, which costs us time.
         board.begun = time.perf_counter()
         self.board = board
 

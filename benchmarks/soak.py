@@ -132,7 +132,7 @@ def generated(number: int) -> list[Trial]:
 
 
 def endless(start: int) -> Iterator[Trial]:
-    """Trials for as long as anybody wants some: every tree under several scripts and schedules."""
+    """Trials without end: every tree under several scripts and schedules."""
     number = random.Random(start)
     while True:
         for trial in generated(number.getrandbits(64)):
@@ -230,12 +230,12 @@ def parse(arguments: Sequence[str]) -> Options | list[str]:
         except ValueError:
             minutes = math.nan
         if not 0 < minutes < math.inf:
-            faults.append(f"--minutes wants a number above 0, not {given_.minutes!r}")
+            faults.append(f"--minutes: must be a number > 0, got {given_.minutes!r}")
     if given_.seed is not None:
         if given_.seed.isdecimal():
             start = int(given_.seed)
         else:
-            faults.append(f"--seed wants a whole number of at least 0, not {given_.seed!r}")
+            faults.append(f"--seed: must be an integer >= 0, got {given_.seed!r}")
     return faults or Options(minutes, start, given_.json)
 
 

@@ -78,7 +78,7 @@ async def _broadcasts(size: int, crew: TeamRef) -> Figures:
     for number in range(size):
         report = await crew.broadcast(number)
         if len(report.results) != AUDIENCE:
-            raise AssertionError("somebody did not answer")
+            raise AssertionError("a member did not answer")
     return _measure.rate(size * AUDIENCE, started)
 
 
@@ -109,9 +109,9 @@ def _pooled(route: Route) -> Measure:
         await asyncio.sleep(seconds)
 
     async def work(size: int, crew: TeamRef) -> Figures:
-        whom = pool("worker", route)
+        workers = pool("worker", route)
         started = time.perf_counter()
-        await asyncio.gather(*(crew.assign(seconds, whom) for seconds in _measure.skewed(size)))
+        await asyncio.gather(*(crew.assign(seconds, workers) for seconds in _measure.skewed(size)))
         return _measure.makespan(started)
 
     return _measured(team("crew", member("worker", wait, count=POOL)), work)

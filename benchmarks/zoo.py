@@ -1,6 +1,6 @@
 """`python -m benchmarks.zoo`: whether the testing kit finds the known bugs of the zoo, and accuses no fixed twin.
 
-The exit code is 0 whether or not the goals are met (a figure is no test), 2 when the arguments are wrong.
+The exit code is 0 whether or not the goals are met (a figure is not a test), 2 when the arguments are wrong.
 """
 
 from __future__ import annotations
@@ -151,14 +151,14 @@ def parse(arguments: Sequence[str]) -> Options | list[str]:
     twins = _number("--twins", given.twins, 0, faults)
     target = None if given.json is None else Path(given.json)
     if target is not None and (not given.json or target.is_dir() or not target.parent.is_dir()):
-        faults.append(f"--json wants a file in a folder that exists, not {given.json!r}")
+        faults.append(f"--json: must be a file in a folder that exists, got {given.json!r}")
     return faults or Options(campaigns, schedules, twins, target)
 
 
 def _number(option: str, text: str, least: int, faults: list[str]) -> int:
     if text.isdecimal() and int(text) >= least:
         return int(text)
-    faults.append(f"{option} wants a whole number of at least {least}, not {text!r}")
+    faults.append(f"{option}: must be an integer >= {least}, got {text!r}")
     return least
 
 

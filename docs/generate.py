@@ -443,12 +443,48 @@ def command_line() -> Any:
     return importlib.import_module("typer.main").get_command(app)
 
 
-def commands() -> Iterator[str]:
+def every_command(group: Any = None, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Name and command, those of groups after the others: `workflow start`, `workflow store check`."""
+    found = (command_line() if group is None else group).commands
+    groups = {name: each for name, each in found.items() if hasattr(each, "commands")}
+    yield from ((f"{before}{name}", each) for name, each in found.items() if name not in groups)
+    for name, each in groups.items():
+        yield from every_command(each, f"{before}{name} ")
+
+
+def commands(of: str = "") -> Iterator[str]:
+    """The commands that begin with a word; without one, those outside of groups."""
     yield "| command | does |"
     yield "|---|---|"
-    for name, command in command_line().commands.items():
+    for name, command in every_command():
+        if name.rpartition(" ")[0].partition(" ")[0] != of:
+            continue
         usage = " ".join([name, *(each.metavar or each.name.upper() for each in command.params if is_argument(each))])
-        yield f"| `letitcrash {usage}` | {cell(first_sentence(command.help))} |"
+        yield f"| `letitcrash {cell(usage)}` | {cell(first_sentence(command.help))} |"
+
+
+def group_options(of: str) -> Iterator[str]:
+    """The options of the commands of a group, each once, with the commands that have it."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for name, command in every_command():
+        if name.partition(" ")[0] != of:
+            continue
+        for each in command.params:
+            if not is_argument(each):
+                value = "" if each.is_flag else f" {each.metavar or each.opts[0].strip('-').upper()}"
+                plain = each.default is None or each.is_flag or not each.show_default
+                default = "" if plain else f"`{getattr(each.default, 'value', each.default)}`"
+                options = ", ".join(f"`{option}{value}`" for option in (*each.opts, *each.secondary_opts))
+                rows.setdefault((options, default, each.help or ""), []).append(name.partition(" ")[2])
+    yield "| option | of | default | meaning |"
+    yield "|---|---|---|---|"
+    every = [name.partition(" ")[2] for name, _ in every_command() if name.partition(" ")[0] == of]
+    for (options, default, meaning), names in sorted(rows.items()):
+        without = [each for each in every if each not in names]
+        of_which = ", ".join(f"`{each}`" for each in names)
+        if len(without) < len(names):
+            of_which = "all" + (" but " + ", ".join(f"`{each}`" for each in without) if without else "")
+        yield f"| {cell(options)} | {of_which} | {default} | {cell(meaning)} |"
 
 
 def command_options(name: str) -> Iterator[str]:
@@ -646,9 +682,9 @@ def life_rows(of: str) -> Iterator[str]:
 
 def life_words(of: str) -> Iterator[str]:
     """What each phase, event or effect means."""
-    kind = {"phases": "Phase", "events": "Event", "effects": "Effect"}[of]
+    kind = {"phases": "Phase", "events": "LifeEvent", "effects": "LifeEffect"}[of]
     docs = attribute_docs("actors/_core/life.py")[kind]
-    yield from (f"| {kind.lower()} | meaning |", "|---|---|")
+    yield from (f"| {of.removesuffix('s')} | meaning |", "|---|---|")
     for member in getattr(life, kind):
         yield f"| `{member.name}` | {cell(docs[member.name])} |"
 
@@ -677,7 +713,7 @@ def life_picture() -> str:
     """The phases as boxes, with an arrow for each event that leads from one to another."""
     events: dict[tuple[str, str], list[str]] = {}
     for supervisor in (False, True):
-        for phase, event in itertools.product(life.Phase, life.Event):
+        for phase, event in itertools.product(life.Phase, life.LifeEvent):
             found = life.transition(phase, event, supervisor=supervisor)
             only_supervisors = life.Phase.ORDERED
             if found is None or found[0] is phase or (phase is only_supervisors and not supervisor):
@@ -728,6 +764,7 @@ PARTS: Mapping[str, Callable[..., Iterator[str]]] = {
     "metrics": metrics,
     "commands": commands,
     "command-options": command_options,
+    "group-options": group_options,
     "rooms": rooms,
     "rooms-of": rooms_of,
     "life": life_rows,

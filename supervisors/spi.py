@@ -13,7 +13,7 @@ from supervisors._specs.document import read_document
 from supervisors._specs.faults import attempt, checked, faults_of, nearest, unknown_key
 from supervisors._specs.fields import MAX_RESTARTS, RestartStrategy
 from supervisors._specs.resolve import locate
-from supervisors._specs.spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
+from supervisors._specs.spec import ChildSpec, Count, OwnBudget, Positive, Spec, SupervisorSpec
 from supervisors._supervisor.actor import Supervisor
 from supervisors._supervisor.messages import (
     CountChildren,
@@ -39,6 +39,7 @@ __all__ = [
     "CommonOptions",
     "Concluded",
     "Constant",
+    "Count",
     "CountChildren",
     "DeleteChild",
     "Exponential",
@@ -46,6 +47,7 @@ __all__ = [
     "Linear",
     "NotFound",
     "OwnBudget",
+    "Positive",
     "RestartChild",
     "RestartStrategy",
     "Seconds",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from supervisors._formats import add_format
 from supervisors._guard import facade
-from teams._files.format import TEAM
+from teams._files.format import ENGINE, TEAM, WORKFLOW
 
 if TYPE_CHECKING:
     from teams._dispatch.gather import Failed, Gathered, GatherPolicy, collect, fail_fast, first, quorum
@@ -300,4 +300,5 @@ if not TYPE_CHECKING:
     )
 
 # `supervisors` reads teams in files, too, once this package is imported.
-add_format(TEAM)
+for _format in (TEAM, ENGINE, WORKFLOW):
+    add_format(_format)

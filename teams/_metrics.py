@@ -20,7 +20,6 @@ scrape.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,8 +29,10 @@ from actors.spi import (
     NAME,
     Crashed,
     DeadlockError,
+    Descriptions,
     EventMetrics,
     Exited,
+    Labels,
     LifecycleEvent,
     MessageHandled,
     Runtime,
@@ -55,9 +56,6 @@ from teams.events import (
 )
 from teams.protocols.events import ConflictResolved
 from teams.resilience.events import ResourcesGranted
-
-Labels = tuple[str, ...]
-Descriptions = Mapping[str, tuple[str, Labels]]
 
 
 @dataclass(frozen=True, slots=True)

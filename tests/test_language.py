@@ -1,4 +1,4 @@
-"""Plain language: the words of the product, and the names of all tests (CONTRIBUTING.md, "Language")."""
+"""Plain language: the words of product and benchmarks, and the names of all tests (CONTRIBUTING.md, "Language")."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tests.test_docs import BANNED
 
 TESTS = Path(__file__).parent
 PRODUCT = [path for package in ("actors", "supervisors", "teams") for path in (TESTS.parent / package).rglob("*.py")]
+BENCHMARKS = list((TESTS.parent / "benchmarks").rglob("*.py"))
 BAD = re.compile(
     rf"(?<![a-z])(?<!there )({'|'.join(each.strip() for each in BANNED)}|are no)(?! longer)(?![a-z0-9])", re.IGNORECASE
 )
@@ -23,8 +24,12 @@ MARKS = re.compile(r"^(#|[a-z]{0,2}['\"]+)|['\"]+$", re.IGNORECASE)
 """What begins or ends a comment or a string."""
 RIGHT = {"answered_to_nobody", "_NOBODY"}
 """Identifiers that may stay."""
+TYPE = re.compile(r"[A-Z]\w*[a-z]\w*")
+"""The name of a class or a type alias."""
 LONGEST = 70
 """Characters of a test's name."""
+OF_EVENTS = {"Abandoned", "Exited", "Redelivered", "StartFailed", "Started"}
+"""Names with two definitions: an event, and what a simulation notes when that event happens."""
 WORDS = {"whoever", "whom", "somebody", "somebodys", "nobody", "nobodys"}
 """What has no place in a name: say caller, sender, actor."""
 
@@ -52,7 +57,7 @@ def bad_words(source: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("file", PRODUCT, ids=lambda file: str(file.relative_to(TESTS.parent)))
+@pytest.mark.parametrize("file", [*PRODUCT, *BENCHMARKS], ids=lambda file: str(file.relative_to(TESTS.parent)))
 def test_no_name_comment_or_string_uses_the_words_the_style_bans(file: Path) -> None:
     """Guards docstrings and messages, too."""
     assert bad_words(file.read_text(encoding="utf-8")) == []
@@ -92,3 +97,57 @@ def test_the_name_of_a_test_has_at_most_70_characters_and_plain_words() -> None:
 @pytest.mark.parametrize("name", ["test_" + "x" * 66, "test_nobody_answers"])
 def test_a_long_name_and_a_word_of_no_use_are_found(name: str) -> None:
     assert faults(name)
+
+
+def defined(body: Sequence[ast.stmt]) -> Iterator[str]:
+    """The classes and type aliases that these statements of a module define. Neither a constant in capitals nor a type
+    variable is one, and what begins with an underscore is private to its file.
+    """
+    for node in body:
+        match node:
+            case ast.ClassDef(name=name):
+                yield name
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if not isinstance(value, ast.Call):
+                yield name
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id="TypeAlias")):
+                yield name
+            case ast.If() | ast.Try():
+                yield from defined(node.body)
+                yield from defined(node.orelse)
+
+
+def of_types(source: str) -> set[str]:
+    return {name for name in defined(ast.parse(source).body) if TYPE.fullmatch(name)}
+
+
+def homes() -> dict[str, list[str]]:
+    """The files in which each class or type alias of the product is defined."""
+    found: dict[str, list[str]] = {}
+    for file in PRODUCT:
+        for name in of_types(file.read_text(encoding="utf-8")):
+            found.setdefault(name, []).append(str(file.relative_to(TESTS.parent)))
+    return found
+
+
+def test_one_word_has_one_meaning_a_type_is_defined_in_one_module() -> None:
+    """A second meaning needs a second name; the same meaning, an import."""
+    several = {name: sorted(files) for name, files in homes().items() if len(files) > 1}
+    assert {name: files for name, files in several.items() if name not in OF_EVENTS} == {}
+    assert several.keys() >= OF_EVENTS
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("class Host: ...", "Host"),
+        ("Host = Literal['loop']", "Host"),
+        ("Host: TypeAlias = 'str'", "Host"),
+        ("if True:\n    class Host: ...", "Host"),
+        ("Hosts = TypeVar('Hosts')", None),
+        ("HOST = 'loop'", None),
+        ("class _Host: ...", None),
+        ("def f():\n    class Host: ...", None),
+    ],
+)
+def test_the_definition_of_a_type_is_found(source: str, name: str | None) -> None:
+    assert of_types(source) == ({name} if name is not None else set())

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 import pykka
 
 from actors._core.current import Begun, current, current_cell, message_of
-from actors._core.deliveries import Delivery
+from actors._core.deliveries import EventForwarder
 from actors._core.future import Future
 from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
 from actors._core.mailbox import MailboxSpec
+from actors._core.outcomes import unhandled
+from actors._core.possessions import for_incarnation
 from actors._core.props import Props, host_for
 from actors._core.ref import ActorRef
 from actors._core.stopped import StoppedFlag
@@ -101,7 +103,7 @@ class Actor(pykka.Actor):
         """Handles a message that no marked handler takes. By default that is a dead letter, and the asker gets
         `UnhandledMessage`.
         """
-        self._cell.unhandled()
+        unhandled(self._cell)
 
     def on_stop(self) -> Awaitable[None] | None:  # type: ignore[override]
         """Runs on the actor's host at an orderly end, after the last message. An exception makes the exit a crash."""
@@ -212,7 +214,7 @@ class Actor(pykka.Actor):
         """
         runtime = self._cell.runtime
         number = runtime.next_number()
-        self._cell.for_incarnation(lambda: ref._cell.watch().add_monitor(number, self._cell))
+        for_incarnation(self._cell, lambda: ref._cell.watch().add_monitor(number, self._cell))
         return number
 
     def demonitor(self, number: int) -> None:
@@ -221,7 +223,7 @@ class Actor(pykka.Actor):
 
     def link(self, ref: ActorRef[Any]) -> None:
         """Links this actor to `ref`: an abnormal exit of either ends the other, unless that one traps exits."""
-        self._cell.for_incarnation(lambda: self._cell.watch().add_link(ref._cell))
+        for_incarnation(self._cell, lambda: self._cell.watch().add_link(ref._cell))
 
     def unlink(self, ref: ActorRef[Any]) -> None:
         """Removes a link."""
@@ -247,13 +249,13 @@ class Actor(pykka.Actor):
         """Registers a name for this actor until this incarnation ends. Raises `NameTaken` if it is registered, and
         `IncarnationEnded` in a thread that was left behind.
         """
-        self._cell.take_name(name)
+        self._cell.possess().take_name(name)
 
     def join(self, group: str) -> None:
         """Becomes a member of a group until this incarnation ends. Raises `IncarnationEnded` in a thread that was left
         behind.
         """
-        self._cell.join_group(group)
+        self._cell.possess().join_group(group)
 
     def leave(self, group: str) -> None:
         """Leaves a group."""
@@ -270,8 +272,8 @@ class Actor(pykka.Actor):
         and other sinks that are functions hear of them, and `events.dead_letters` counts them.
         """
         cell = self._cell
-        subscription = cell.runtime.events.subscribe_actor(Delivery(cell), *types)
-        cell.keep_subscription(subscription)
+        subscription = cell.runtime.events.subscribe_actor(EventForwarder(cell), *types)
+        cell.possess().keep_subscription(subscription)
         return subscription
 
     def sibling(self, id: str) -> ActorRef[Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from actors._core.cell import Cell
 
 
-class Delivery:
+class EventForwarder:
     """A sink that sends events to one actor. Never waits; may be called in any thread.
 
     Such a message is quiet, and so is a message whose place it takes in a full mailbox: an event about it reaches

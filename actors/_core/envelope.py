@@ -65,6 +65,13 @@ class Envelope:
         self.deadline = deadline
         self.correlation_id = correlation_id
 
+    def take_reply(self) -> Reply | None:
+        """Takes the duty to answer from the handler of the message."""
+        reply = self.reply
+        if reply is not None:
+            self.reply = None
+        return reply
+
     def again(self) -> Envelope:
         """The same message for the next incarnation: how its first handler ends, in a thread that was left behind, does
         not matter to it.

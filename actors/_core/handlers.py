@@ -7,7 +7,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pykka._introspection import get_attr_directly
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
@@ -16,8 +16,12 @@ from actors._core.messages import Continue, Timed
 from actors._core.outcomes import dead_letter
 from actors._user_code.text import shown
 from actors.errors import HandlerDefinitionError
+from actors.reasons import Normal, Shutdown
 
-Handler = Callable[[Any, Any], object]
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+
+HandlerFunction = Callable[[Any, Any], object]
 M = TypeVar("M", bound=Callable[..., object])
 MARK = "__letitcrash_handles__"
 """The attribute of a handler that holds the classes of its messages."""
@@ -148,23 +152,23 @@ def _has_hook(kind: type) -> bool:
     return type(kind).__subclasscheck__ is not type.__subclasscheck__
 
 
-class Dispatch(dict[type, Handler]):
+class Dispatch(dict[type, HandlerFunction]):
     """The handlers of one actor class by the exact type of the message; types not seen before are looked up once."""
 
-    def __init__(self, declared: dict[type, Handler], fallback: Handler) -> None:
+    def __init__(self, declared: dict[type, HandlerFunction], fallback: HandlerFunction) -> None:
         super().__init__(declared)
         self._declared = declared
         self._fallback = fallback
 
-    def __missing__(self, kind: type) -> Handler:
+    def __missing__(self, kind: type) -> HandlerFunction:
         handler = best_match(self._declared, kind) or self._fallback
         self[kind] = handler
         return handler
 
 
-def dispatch_for(actor_class: type, fallback: Handler) -> Dispatch:
+def dispatch_for(actor_class: type, fallback: HandlerFunction) -> Dispatch:
     """The dispatch of `actor_class`: its marked and inherited handlers, and those of the runtime's own messages."""
-    declared: dict[type, Handler] = {}
+    declared: dict[type, HandlerFunction] = {}
     for base in reversed(actor_class.__mro__):
         for name, member in vars(base).items():
             for kind in getattr(member, MARK, ()):
@@ -176,7 +180,7 @@ def comes(actor: Any, timed: Timed) -> bool:
     """Whether the message of a timer must be handled. It has come then: cancelling its timer does not take it back."""
     cell = actor._cell
     if timed.cancelled:
-        cell.skipped()
+        cell.made_no_progress()
         return False
     if timed.incarnation != cell.incarnation:
         dead_letter(cell, timed.message, "stale_timer", cell.envelope)
@@ -199,7 +203,14 @@ def _continue(actor: Any, _: Continue) -> object:
 
 
 def _stop(actor: Any, _: _ActorStop) -> None:
-    actor._cell.stop_by_message()
+    leave_by_message(actor._cell)
+
+
+def leave_by_message(cell: Cell) -> None:
+    """A stop that waited in the queue like any message, as pykka's does."""
+    sender = cell.envelope.sender if cell.envelope is not None else None
+    cell.made_no_progress()
+    cell.leave(Normal() if sender is cell else Shutdown("stop() was called"))
 
 
 def _proxy_call(actor: Any, call: ProxyCall) -> object:
@@ -214,7 +225,7 @@ def _proxy_set(actor: Any, put: ProxySetAttr) -> None:
     setattr(get_attr_directly(actor, put.attr_path[:-1]), put.attr_path[-1], put.value)
 
 
-SYSTEM: dict[type, Handler] = {
+SYSTEM: dict[type, HandlerFunction] = {
     Timed: _timed,
     Continue: _continue,
     _ActorStop: _stop,

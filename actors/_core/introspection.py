@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from actors._core.life import Phase
+from actors._core.mailbox import waiting_in
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._core.envelope import Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def status_of(cell: Cell) -> Status:
         stashed=len(cell.stash or ()),
         links=links,
         monitors=monitors,
-        timers=len(cell.timers or ()),
+        timers=len(cell.possessions.timers) if cell.possessions is not None else 0,
         children=tuple(cell.children or ()),
     )
 
@@ -86,3 +88,8 @@ def state_of(cell: Cell) -> dict[str, object]:
     """The attributes of the instance that lives in a cell; empty when none does."""
     actor = cell.actor
     return {} if actor is None else {name: value for name, value in list(vars(actor).items()) if name != "_cell"}
+
+
+def waiting_messages(cell: Cell) -> list[Envelope]:
+    """Every message that is in the mailbox or in the stash."""
+    return [*waiting_in(cell.queue), *(cell.stash or ())]

@@ -11,7 +11,7 @@ message.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum, auto
+from enum import Enum, IntEnum, auto
 
 
 class Phase(IntEnum):
@@ -47,7 +47,7 @@ class Phase(IntEnum):
     """The actor has terminated: no incarnation will begin."""
 
 
-class Event(IntEnum):
+class LifeEvent(IntEnum):
     """The events of the life of an incarnation."""
 
     BEGIN = 0
@@ -80,7 +80,7 @@ class Event(IntEnum):
     """There will be no other incarnation."""
 
 
-class Effect(IntEnum):
+class LifeEffect(IntEnum):
     """The actions of a cell when a phase changes."""
 
     LAUNCH = 0
@@ -125,12 +125,12 @@ class Effect(IntEnum):
     """Release the name, refuse what waits, close what is below, tell those who watch."""
 
 
-Transition = tuple[Phase, tuple[Effect, ...]]
-Rows = Mapping[Phase, Mapping[Event, Transition]]
+Transition = tuple[Phase, tuple[LifeEffect, ...]]
+Rows = Mapping[Phase, Mapping[LifeEvent, Transition]]
 
-P, E, F = Phase, Event, Effect
+P, E, F = Phase, LifeEvent, LifeEffect
 
-_HALTED: Mapping[Event, Transition] = {
+_HALTED: Mapping[LifeEvent, Transition] = {
     E.STOP: (P.HALTING, (F.NOTE,)),
     E.CRASH: (P.HALTING, (F.REFUSE,)),
     E.HALTED: (P.ENDING, (F.END_BELOW,)),
@@ -212,7 +212,7 @@ OF_AN_ACTOR: Rows = {
 }
 """The rows of an actor."""
 
-_OF_ONE_THAT_LIVES: Mapping[Event, Transition] = {
+_OF_ONE_THAT_LIVES: Mapping[LifeEvent, Transition] = {
     E.FAILED: (P.FAILING, (F.END_BELOW,)),
     E.DECLINED: (P.DECLINING, (F.END_BELOW,)),
     E.DONE: (P.LEAVING, (F.FAREWELL,)),
@@ -242,14 +242,14 @@ OF_A_SUPERVISOR: Rows = {
 """Where the life of a supervisor differs."""
 
 
-def transition(phase: Phase, event: Event, *, supervisor: bool) -> Transition | None:
+def transition(phase: Phase, event: LifeEvent, *, supervisor: bool) -> Transition | None:
     """The transition of this event in this phase; None: it changes nothing."""
     found = OF_A_SUPERVISOR.get(phase, {}).get(event) if supervisor else None
     return found if found is not None else OF_AN_ACTOR.get(phase, {}).get(event)
 
 
 def _compiled(*, supervisor: bool) -> tuple[tuple[Transition | None, ...], ...]:
-    return tuple(tuple(transition(phase, event, supervisor=supervisor) for event in Event) for phase in Phase)
+    return tuple(tuple(transition(phase, event, supervisor=supervisor) for event in LifeEvent) for phase in Phase)
 
 
 TABLES = (_compiled(supervisor=False), _compiled(supervisor=True))
@@ -259,21 +259,37 @@ TAKES_MESSAGES = frozenset({P.RUNNING})
 """The phases in which an actor takes messages."""
 A_SUPERVISOR_TAKES_MESSAGES = frozenset({P.STARTING, P.RUNNING, P.ORDERED})
 """The phases in which a supervisor takes messages, once it is constructed."""
+OPEN = (TAKES_MESSAGES, A_SUPERVISOR_TAKES_MESSAGES)
+"""The phases in which an actor, and a supervisor, takes messages."""
 ABSENT = frozenset({P.NEW, P.ENDED, P.DOWN, P.CLOSED})
 """The phases in which no incarnation is there."""
+CAN_CRASH = frozenset({P.STARTING, P.RECALLED, P.RUNNING})
+"""The phases in which a task or a link may crash the incarnation."""
+BEING_KILLED = frozenset({P.HALTING, P.ABORTING})
+"""The phases in which what runs of the incarnation is being ended."""
+ON_ITS_WAY_OUT = frozenset({P.LEAVING, P.HALTING, P.ABORTING, P.ENDING, P.FAILING, P.DECLINING})
+"""The phases between the decision that the incarnation ends and its end."""
 
-SHOWN: Mapping[Phase, str] = {
-    P.NEW: "down",
-    P.STARTING: "starting",
-    P.RECALLED: "starting",
-    P.RUNNING: "running",
-    P.ENDED: "down",
-    P.DOWN: "down",
-    P.CLOSED: "stopped",
+
+class State(Enum):
+    """The phase of a life, as it is shown."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    DOWN = "down"
+    """The incarnation is gone; whether there will be another one is the parent's decision."""
+    CLOSED = "stopped"
+
+
+_SHOWN: Mapping[Phase, State] = {
+    P.NEW: State.DOWN,
+    P.STARTING: State.STARTING,
+    P.RECALLED: State.STARTING,
+    P.RUNNING: State.RUNNING,
+    P.ENDED: State.DOWN,
+    P.DOWN: State.DOWN,
+    P.CLOSED: State.CLOSED,
 }
-"""The values of `Status.state` for these phases; every other one is `stopping`."""
-
-
-def shown(phase: Phase) -> str:
-    """The phase in the words of `Status.state`."""
-    return SHOWN.get(phase, "stopping")
+STATES = tuple(_SHOWN.get(phase, State.STOPPING) for phase in Phase)
+"""The state of each phase, by its number."""

@@ -26,7 +26,7 @@ from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.messages import Timed
 from actors.errors import InvalidPriority, MailboxFull
 
-Policy = Literal["reject", "drop_oldest", "drop_newest", "block"]
+OverflowPolicy = Literal["reject", "drop_oldest", "drop_newest", "block"]
 
 
 class MailboxSpec(BaseModel):
@@ -37,7 +37,7 @@ class MailboxSpec(BaseModel):
     capacity: int | None = Field(default=None, ge=1)
     """The most messages that may wait, an integer >= 1; `None`: no bound."""
 
-    policy: Policy = "reject"
+    policy: OverflowPolicy = "reject"
     """The fate of a message beyond the bound. `reject` raises `MailboxFull` with it; `drop_oldest` and
     `drop_newest` make a dead letter (`overflow`); `block` waits for room: in a thread inside `tell`, in a coroutine
     inside `await ref.send(...)`.
@@ -56,13 +56,15 @@ class MailboxSpec(BaseModel):
     """
 
 
-def bounded(capacity: int, policy: Policy = "reject", *, on_restart: Literal["keep", "drop"] = "keep") -> MailboxSpec:
+def bounded(
+    capacity: int, policy: OverflowPolicy = "reject", *, on_restart: Literal["keep", "drop"] = "keep"
+) -> MailboxSpec:
     """A mailbox for at most `capacity` waiting messages; `policy` and `on_restart` as in `MailboxSpec`."""
     return MailboxSpec(capacity=capacity, policy=policy, on_restart=on_restart)
 
 
 def prioritized(
-    priority: Callable[[Any], float], *, capacity: int | None = None, policy: Policy = "reject"
+    priority: Callable[[Any], float], *, capacity: int | None = None, policy: OverflowPolicy = "reject"
 ) -> MailboxSpec:
     """A mailbox that hands out the message with the smallest `priority(message)` first; else as `MailboxSpec`."""
     return MailboxSpec(capacity=capacity, policy=policy, priority=priority)
@@ -398,10 +400,10 @@ class BoundedQueue:
         return len(self._inner)
 
 
-Priority = Callable[[Any], float]
+PriorityFunction = Callable[[Any], float]
 
 
-def _make_inner(path: str, priority: Priority | None) -> Queue:
+def _make_inner(path: str, priority: PriorityFunction | None) -> Queue:
     return deque() if priority is None else PriorityQueue(priority, path)
 
 
@@ -410,7 +412,7 @@ def make_queue(
     path: str,
     drop: Callable[[Envelope], None],
     park: Parking,
-    inner: Callable[[Priority | None], Queue] | None = None,
+    inner: Callable[[PriorityFunction | None], Queue] | None = None,
 ) -> Queue:
     """The queue that `spec` asks for; None: no bound. An observer makes the `inner` one, which orders the messages."""
     priority = None if spec is None else spec.priority

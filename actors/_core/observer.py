@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from actors._core.cell import Cell
     from actors._core.envelope import Envelope
-    from actors._core.handlers import Handler
+    from actors._core.handlers import HandlerFunction
     from actors._core.mailbox import Queue
     from actors.reasons import ExitReason
 
@@ -61,7 +61,7 @@ class Observer(Protocol):
         Without a priority first come, first served.
         """
 
-    def taken(self, cell: Cell, envelope: Envelope, handler: Handler, /) -> Handler:
+    def taken(self, cell: Cell, envelope: Envelope, handler: HandlerFunction, /) -> HandlerFunction:
         """A message, or a notice of the system lane, is about to be handled. Returns the handler to call."""
 
     def handled(self, cell: Cell, envelope: Envelope, outcome: str, /) -> None:

@@ -1,25 +1,50 @@
-"""The outcomes of a message: an answer, a refusal, a dead letter, a line of the trace.
+"""The outcomes of a message: an answer, a crash, a refusal, a dead letter, a line of the trace.
 
-Nothing here changes a cell. A handler's thread and the loop thread both come here.
+Nothing here writes into a cell. A handler's thread and the loop thread both come here.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
+from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
+from pykka.messages import _ActorStop
+
 from actors._core.envelope import Envelope, Reply
-from actors._core.messages import Continue, Timed
+from actors._core.life import ON_ITS_WAY_OUT
+from actors._core.mailbox import BoundedQueue
+from actors._core.messages import Continue, Down, Exit, Timed
+from actors._user_code.interrupts import hand_on
 from actors._user_code.text import type_name
-from actors.errors import ActorCrashed, CallTimeout
-from actors.events import DeadLetter, MessageHandled
+from actors.errors import (
+    ActorCrashed,
+    ActorDeadError,
+    CallTimeout,
+    HandlerTimeout,
+    RuntimeStopped,
+    UnhandledMessage,
+    gone,
+)
+from actors.events import DeadLetter, MessageHandled, Quarantined, Redelivered
+from actors.reasons import Crashed, ExitReason, Normal, Shutdown
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._core.handlers import Dispatch, HandlerFunction
 
 
-class Handled(NamedTuple):
+MOST_CUT_OFF = 10
+"""How many times a message is handled again whose handler was cut off by a crash over a message of the actor itself. A
+handler that has its own incarnation crash, over and over, would come again without end.
+"""
+_OF_THE_SYSTEM_LANE = (Continue, Down, Exit)
+"""Messages that do not count as progress, handled or failed."""
+
+
+class TraceLine(NamedTuple):
     """One line of the trace of an actor's last messages; times in seconds."""
 
     at: float
@@ -33,6 +58,26 @@ class Handled(NamedTuple):
 def kind_name(message: object) -> str:
     """The type of a message as the user knows it: a timer's wrapper is left out."""
     return type_name(message.message if type(message) is Timed else message)
+
+
+class Fate(Enum):
+    """What becomes of a message whose handler was under way when its incarnation ended (supervision rule 27)."""
+
+    REFUSED = auto()
+    """It is a dead letter, and its asker is told."""
+    REDELIVERED = auto()
+    """The next incarnation handles it again."""
+    QUARANTINED = auto()
+    """It has crashed more incarnations than it may, or there is no next one."""
+
+
+def fate_of(culprit: Envelope, reason: ExitReason, redeliver: int, *, supervised: bool) -> Fate:
+    """The fate of this message, whose `crashes` count this one: it may crash `redeliver` incarnations and is handled
+    again.
+    """
+    if culprit.reply is not None or not redeliver or not isinstance(reason, Crashed):
+        return Fate.REFUSED
+    return Fate.REDELIVERED if supervised and culprit.crashes <= redeliver else Fate.QUARANTINED
 
 
 def settle_failure(reply: Reply, error: BaseException, path: str) -> None:
@@ -74,6 +119,58 @@ def refuse(cell: Cell, envelope: Envelope, why: str, error: BaseException) -> No
     dead_letter(cell, envelope.message, why, envelope, error)
 
 
+def refuse_culprit(cell: Cell, reason: ExitReason | None, _: float | None, culprit: Envelope | None) -> None:
+    """The handler of this message has raised while the incarnation was on its way out already."""
+    if culprit is not None:
+        assert isinstance(reason, Crashed)
+        refuse(cell, culprit, "killed", reason.exception)
+
+
+def overflow(cell: Cell, envelope: Envelope) -> None:
+    """The message gave way to another, or to the bound of the mailbox."""
+    refuse(cell, envelope, "overflow", ActorDeadError(cell.path, Normal(), envelope.message))
+
+
+def close_mailbox(cell: Cell) -> None:
+    """Empties the mailbox of a cell that is closed."""
+    if isinstance(cell.queue, BoundedQueue):
+        cell.queue.close()
+    refuse_waiting(cell, "closed")
+
+
+def refuse_waiting(cell: Cell, why: str) -> None:
+    """Empties the mailbox."""
+    observer = cell.runtime.observer
+    while True:
+        try:
+            envelope = cell.queue.popleft()
+        except IndexError:
+            return
+        if type(envelope.message) is not _ActorStop:
+            refuse(cell, envelope, why, gone(cell.path, cell.reason, envelope.message))
+        elif observer is not None:
+            observer.withdrawn(cell, envelope)  # a request of the runtime's own, and it has come true
+
+
+def dispose(cell: Cell, culprit: Envelope, reason: ExitReason) -> bool:
+    """Tells the fate of a message whose handler was under way when its incarnation ended: to its asker, or by an event.
+    Returns whether the next incarnation handles it again.
+    """
+    if isinstance(reason, Crashed):
+        error, why = reason.exception, "crashed"
+        culprit.crashes = getattr(culprit, "crashes", 0) + 1
+    else:
+        error, why = ActorDeadError(cell.path, reason, culprit.message, begun=True), "killed"
+    fate = fate_of(culprit, reason, cell.props.redeliver, supervised=cell.supervised)
+    if fate is Fate.REFUSED:
+        refuse(cell, culprit, why, error)
+        return False
+    event = Redelivered if fate is Fate.REDELIVERED else Quarantined
+    told = event(cell.path, cell.runtime.now(), culprit.message, culprit.crashes, error)
+    cell.runtime.events.publish(told, quiet=getattr(culprit, "quiet", False))
+    return fate is Fate.REDELIVERED
+
+
 def dead_letter(
     cell: Cell, message: object, why: str, envelope: Envelope | None = None, error: BaseException | None = None
 ) -> None:
@@ -81,22 +178,156 @@ def dead_letter(
     runtime = cell.runtime
     if runtime.observer is not None:
         runtime.observer.refused(cell, message, why, envelope)
-    sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
     if type(message) is Timed:
         if message.cancelled:
             return
         message = message.message
-    letter = DeadLetter(cell.path, runtime.now(), message, why, sender, error)
-    runtime.events.publish(letter, quiet=getattr(envelope, "quiet", False))
+    if runtime.events.sinks(DeadLetter):
+        sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
+        letter = DeadLetter(cell.path, runtime.now(), message, why, sender, error)
+        runtime.events.publish(letter, quiet=getattr(envelope, "quiet", False))
+    else:
+        runtime.events.count_dead_letter(why)
 
 
-def publish_handled(cell: Cell, envelope: Envelope, seconds: float, outcome: str) -> None:
-    """Publishes `MessageHandled`."""
-    if cell.runtime.events.sinks(MessageHandled):
+def observed_handler(cell: Cell, envelope: Envelope, table: Dispatch) -> HandlerFunction:
+    """The handler of a message, as the observer wants it to run."""
+    envelope.began = cell.runtime.now()
+    handler, observer = table[type(envelope.message)], cell.runtime.observer
+    return handler if observer is None else observer.taken(cell, envelope, handler)
+
+
+def came_late(cell: Cell, incarnation: int) -> None:
+    """A handler that overran its time limit in a thread has ended. The fate of its message is decided already."""
+    if incarnation == cell.incarnation:
+        cell.made_no_progress()
+
+
+def settle(cell: Cell, envelope: Envelope, result: object, error: BaseException | None, incarnation: int) -> None:
+    """The coroutine of a handler has ended, one way or the other."""
+    if error is not None:
+        failed(cell, envelope, error, incarnation)
+        return
+    if envelope.reply is not None:
+        answer(cell, envelope, result)
+    if cell.trace is not None or cell.runtime.observed:
+        note(cell, envelope, "done")
+
+
+def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: int) -> None:
+    """A handler raised: an answer where the class says so, a crash otherwise. A Ctrl-C goes on to the program."""
+    if type(error) is KeyboardInterrupt:
+        hand_on(error)
+    if getattr(envelope, "settled", False):
+        came_late(cell, incarnation)
+        return
+    present = incarnation == cell.incarnation
+    if present and type(envelope.message) not in _OF_THE_SYSTEM_LANE:
+        cell.made_no_progress()
+    if cell.trace is not None or cell.runtime.observed:
+        note(cell, envelope, "failed")
+    if cell.actor is not None and isinstance(error, cell.actor.answers):
+        if envelope.reply is None:
+            dead_letter(cell, envelope.message, "unheard", envelope, error)
+        else:
+            settle_failure(envelope.reply, error, cell.path)
+    elif present:
+        crash(cell, envelope, error)
+    else:
+        refuse(cell, envelope, "killed", error)
+
+
+def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
+    """The incarnation ends by `error`, which the handler of this message has raised. On the host."""
+    if envelope is not None:
+        if envelope is cell.culprit:
+            return  # its fate is decided already: a task of its own has crashed the incarnation
+        if isinstance(error, asyncio.CancelledError) and crashes_by_another(cell):
+            if cell.spare(envelope):
+                return
+            error = ActorDeadError(cell.path, cell.reason, envelope.message, begun=True)
+        if envelope.reply is not None:
+            settle_failure(envelope.reply, error, cell.path)
+    if cell.host.blocks:
+        cell.hold()  # until the loop thread decides
+        cell.runtime.control_call(_crash_if_present, cell, cell.incarnation, envelope, error)
+    else:
+        cell.crash(Crashed(error), envelope)
+
+
+def _crash_if_present(cell: Cell, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:
+    if incarnation == cell.incarnation:
+        cell.crash(Crashed(error), envelope)
+    elif envelope is not None:
+        refuse(cell, envelope, "killed", error)
+
+
+def crashes_by_another(cell: Cell) -> bool:
+    """Whether the incarnation ends by a crash, which cuts off the handlers beside the one that raised."""
+    return cell.phase in ON_ITS_WAY_OUT and isinstance(cell.reason, Crashed)
+
+
+def unhandled(cell: Cell) -> None:
+    """Nothing in the class takes the message being handled."""
+    envelope = cell.envelope
+    if envelope is None:
+        return
+    cell.made_no_progress()
+    error = UnhandledMessage(cell.path, kind_name(envelope.message))
+    if envelope.reply is not None:
+        settle_failure(envelope.reply, error, cell.path)
+        envelope.reply = None  # what on_receive returns is not an answer
+    dead_letter(cell, envelope.message, "unhandled", envelope)
+
+
+def note(cell: Cell, envelope: Envelope, outcome: str) -> None:
+    """A message was handled: tells the observer, the trace of the cell and the events."""
+    runtime = cell.runtime
+    if runtime.observer is not None:
+        runtime.observer.handled(cell, envelope, outcome)
+    now = runtime.now()
+    seconds = now - getattr(envelope, "began", now)
+    if cell.trace is not None:
+        cell.record(TraceLine(now, type_name(envelope.message), seconds, outcome, cell.incarnation))
+    if runtime.events.sinks(MessageHandled):
         sender = envelope.sender.path if envelope.sender is not None else None
-        cell.runtime.events.publish(
-            MessageHandled(
-                cell.path, cell.runtime.now(), envelope.message, sender, seconds, outcome, envelope.correlation_id
-            ),
-            quiet=getattr(envelope, "quiet", False),
-        )
+        handled = MessageHandled(cell.path, now, envelope.message, sender, seconds, outcome, envelope.correlation_id)
+        runtime.events.publish(handled, quiet=getattr(envelope, "quiet", False))
+
+
+# Errors about a cell
+
+
+def dead(cell: Cell, message: object) -> ActorDeadError | RuntimeStopped:
+    """The error for a sender to a closed cell. If the actor was told to end because an actor above it ended abnormally,
+    the error names that actor.
+    """
+    reason, above = cell.reason, cell.parent
+    while reason.expected and above is not None and above.closed:
+        if not above.reason.expected:
+            reason = Shutdown(f"{above.path} ended: {above.reason}")
+        above = above.parent
+    return gone(cell.path, reason, message)
+
+
+def overran(cell: Cell, envelope: Envelope) -> HandlerTimeout:
+    """The error for a handler that passed its time limit."""
+    assert cell.props.handler_timeout is not None
+    return HandlerTimeout(cell.path, kind_name(envelope.message), cell.props.handler_timeout)
+
+
+def comes_again(cell: Cell, envelope: Envelope) -> bool:
+    """Whether the next incarnation handles a message again whose handler was cut off by the crash of another; if not,
+    it gets its end here.
+    """
+    if type(envelope.message) in _OF_THE_SYSTEM_LANE:
+        if type(envelope.message) is not Continue:
+            dead_letter(cell, envelope.message, "dropped", envelope)
+        return False
+    culprit = cell.culprit
+    if culprit is not None and culprit.sender is cell:
+        envelope.cut_off = getattr(envelope, "cut_off", 0) + 1
+    if getattr(envelope, "cut_off", 0) <= MOST_CUT_OFF:
+        return True
+    refuse(cell, envelope, "crashed", ActorDeadError(cell.path, cell.reason, envelope.message, begun=True))
+    return False

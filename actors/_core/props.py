@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pykka
 
@@ -12,7 +12,6 @@ from actors._core.actor_type import ActorType
 from actors._core.mailbox import MailboxSpec
 
 if TYPE_CHECKING:
-    from actors._core.cell import Cell
     from actors._runtime.runtime import Runtime
 
 
@@ -30,10 +29,6 @@ class Props:
     handler_timeout: float | None = None
     start_timeout: float | None = None
     shutdown: float | None = 5.0
-
-    def construct(self, cell: Cell) -> Any:
-        """A fresh instance for `cell`."""
-        return self.kind.construct(cell, self.args, self.kwargs)
 
 
 def options_to_props(

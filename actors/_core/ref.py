@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 import pykka
 from pykka.messages import _ActorStop
 
-from actors._core.current import Begun, correlation_of, current, current_cell, message_of
+from actors._core.current import Begun, current, current_cell, message_of
 from actors._core.deadlines import expire
 from actors._core.envelope import BareEnvelope, Envelope
 from actors._core.future import Future, Pending, conclude, refuse_on_loop
 from actors._core.introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._core.mailbox import BoundedQueue
 from actors._core.messages import Down
-from actors._core.outcomes import Handled
+from actors._core.outcomes import TraceLine, dead
 from actors._core.waits import Wanted, note_wait
 from actors._name import NAME
 from actors.errors import CallTimeout, RuntimeStopped
@@ -66,7 +66,7 @@ class ActorRef(pykka.ActorRef[A]):
         """
         cell = self._cell
         if cell.closed:
-            raise cell.gone(message)
+            raise dead(cell, message)
         caller: Any = current.get()
         if caller is not None:
             if type(caller) is Begun:
@@ -75,7 +75,7 @@ class ActorRef(pykka.ActorRef[A]):
             else:
                 begun = caller.envelope
             if correlation_id is None and begun is not None and begun.correlation_id is not None:
-                correlation_id = correlation_of(caller, None)
+                correlation_id = _inherit(caller, None)
         if correlation_id is None:
             cell.queue.append(BareEnvelope(message, caller))
         else:
@@ -91,7 +91,7 @@ class ActorRef(pykka.ActorRef[A]):
             self.tell(message, correlation_id=correlation_id)
             return
         caller = current_cell()
-        await queue.admit(Envelope(message, caller, None, None, correlation_of(caller, correlation_id)))
+        await queue.admit(Envelope(message, caller, None, None, _inherit(caller, correlation_id)))
         if cell.idle:
             cell.wake()
 
@@ -110,7 +110,7 @@ class ActorRef(pykka.ActorRef[A]):
         """
         cell = self._cell
         if cell.closed:
-            raise cell.gone(message)
+            raise dead(cell, message)
         runtime = cell.runtime
         caller = current_cell()
         deadline = _deadline(cell, caller, timeout)
@@ -120,7 +120,7 @@ class ActorRef(pykka.ActorRef[A]):
         envelope = Envelope(message, caller, reply, deadline)
         waits = False
         if correlation_id is not None or caller is not None:
-            envelope.correlation_id = correlation_of(caller, correlation_id)
+            envelope.correlation_id = _inherit(caller, correlation_id)
             waits = note_wait(caller, cell, reply)
         entry = None if deadline is None else runtime.deadlines.add(deadline, (reply, cell.path, message))
         try:
@@ -142,7 +142,7 @@ class ActorRef(pykka.ActorRef[A]):
         waits = note_wait(caller, cell, reply)
         seconds = None if deadline is None else deadline - cell.runtime.now()
         try:
-            cell.put(Envelope(message, caller, reply, deadline, correlation_of(caller, correlation_id)))
+            cell.put(Envelope(message, caller, reply, deadline, _inherit(caller, correlation_id)))
             async with asyncio.timeout(seconds) as limit:
                 return await reply
         except TimeoutError:
@@ -183,11 +183,11 @@ class ActorRef(pykka.ActorRef[A]):
         deadline = _deadline(cell, caller, timeout)
         future: Future[Any] = Future(runtime.park, None if block else cell)
         if cell.closed:
-            future.set_exception(cell.gone(message))
+            future.set_exception(dead(cell, message))
             return future.get() if block else future
         waits = block and note_wait(caller, cell, future)
         try:
-            cell.put(Envelope(message, caller, future, deadline, correlation_of(caller, correlation_id)))
+            cell.put(Envelope(message, caller, future, deadline, _inherit(caller, correlation_id)))
             if not block:
                 if deadline is not None and not future.done():
                     # A runtime that has stopped meanwhile has settled the future with everything else.
@@ -340,7 +340,7 @@ class ActorRef(pykka.ActorRef[A]):
         """The actor remembers the last messages it handled, at most `last` of them; 0: none any more."""
         self._cell.runtime.control_call(self._cell.keep_trace, last)
 
-    def last_messages(self) -> list[Handled]:
+    def last_messages(self) -> list[TraceLine]:
         """The last messages handled since `trace` was called, oldest first."""
         return list(self._cell.trace or ())
 
@@ -399,6 +399,14 @@ def _add_ended(cell: Cell, pending: Pending[ExitReason]) -> None:
     """The future settles when the cell closes, and is forgotten if it is dropped before."""
     forget = cell.runtime.when_closed(cell, lambda reason: pending.conclude(reason, reason))
     pending.when_dropped(forget)
+
+
+def _inherit(caller: Cell | None, correlation_id: str | None) -> str | None:
+    """The correlation id of a message: the one given, or that of the message in whose handler this code began."""
+    if correlation_id is not None or caller is None:
+        return correlation_id
+    begun = message_of(caller)
+    return None if begun is None else begun.correlation_id
 
 
 def _deadline(cell: Cell, caller: Cell | None, timeout: float | None) -> float | None:

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from actors._core.current import Owner, begin_in, message_of, owner_in
+from actors._core.life import CAN_CRASH
+from actors._core.outcomes import crash
 from actors._user_code.interrupts import is_interrupt, on_its_way
 
 if TYPE_CHECKING:
-    pass
+    from actors._core.cell import Cell
+    from actors._core.envelope import Envelope
 
 Exits = (SystemExit, KeyboardInterrupt)
 """The exceptions that asyncio lets out of the loop."""
@@ -152,6 +155,22 @@ class _Never:
     def cancel(self, msg: object = None) -> bool:
         """It cannot be cancelled."""
         return False
+
+
+def crash_by_task(cell: Cell, incarnation: int, error: BaseException, message: Envelope | None) -> bool:
+    """A task or callback of the incarnation has raised an exit: it crashes. Returns False, and does nothing, when the
+    incarnation is not there, or is a supervisor, which no callback of the user's may end.
+
+    The crash counts against the message in whose handler that began, if it is under way; where that is not known,
+    against the one that is. Otherwise the message would come again, and crash again, without end.
+    """
+    if incarnation != cell.incarnation or cell.props.kind.manages_lifecycle or cell.phase not in CAN_CRASH:
+        return False
+    under_way = cell.host.under_way(cell)
+    if message is None and len(under_way) == 1:
+        message = under_way[0]
+    crash(cell, message if any(each is message for each in under_way) else None, error)
+    return True
 
 
 def owner_of(error: BaseException) -> Owner | None:

@@ -39,7 +39,7 @@ class Timer:
         if not self.active or cell.incarnation != self._incarnation or cell.is_absent:
             self.active = False
             return
-        cell.keep_timer(self)
+        (cell.possessions or cell.possess()).keep_timer(self)
         self._handle = cell.runtime.clock.call_at(self._due, self._fire)
 
     def _fire(self) -> None:
@@ -87,4 +87,5 @@ class Timer:
 
     def _forget(self) -> None:
         self.active = False
-        self._cell.forget_timer(self)
+        if self._cell.possessions is not None:
+            self._cell.possessions.forget_timer(self)

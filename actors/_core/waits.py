@@ -28,13 +28,13 @@ class Link(Protocol):
         """The edge of its own wait, if it waits."""
 
 
-class Question(Protocol):
+class AwaitedQuestion(Protocol):
     """The question that is waited for. Once it is done, the edge has no effect, even before the waiter goes on."""
 
     def done(self) -> bool: ...
 
 
-Edge = tuple[Link, Question]
+Edge = tuple[Link, AwaitedQuestion]
 """The link that must go on first, and the question that it must settle."""
 
 
@@ -78,7 +78,7 @@ class Wait:
             self._waiter.wait_for(None)
 
 
-def begin_wait(target: Link, wanted: Wanted, question: Question) -> Wait | None:
+def begin_wait(target: Link, wanted: Wanted, question: AwaitedQuestion) -> Wait | None:
     """Notes that the running handler waits for `target`; None where no handler or hook itself waits.
 
     Raises `DeadlockError` when `target` waits for that handler already, directly or not.
@@ -96,7 +96,7 @@ def begin_wait(target: Link, wanted: Wanted, question: Question) -> Wait | None:
     return Wait(waiter, (target, question))
 
 
-def note_wait(waiter: Cell | None, target: Link, question: Question) -> bool:
+def note_wait(waiter: Cell | None, target: Link, question: AwaitedQuestion) -> bool:
     """Notes that the handler of `waiter` waits for `target`; raises `DeadlockError` when `target` waits for `waiter`
     already.
 

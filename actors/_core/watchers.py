@@ -6,8 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from actors._core.future import Pending
+from actors._core.life import CAN_CRASH
 from actors._core.messages import Down, Exit
-from actors.reasons import ExitReason, NoProc
+from actors.errors import LinkedExit
+from actors.reasons import Crashed, ExitReason, NoProc
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -98,5 +100,5 @@ class Watchers:
     def _share(gone: Cell, other: Cell, reason: ExitReason) -> None:
         if getattr(other.actor, "trap_exits", False):
             other.put_urgent(Exit(gone.ref, reason))
-        elif not reason.expected:
-            other.linked_exit(gone, reason)
+        elif not reason.expected and other.phase in CAN_CRASH:
+            other.crash(Crashed(LinkedExit(gone.path, reason)))

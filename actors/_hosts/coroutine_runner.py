@@ -13,7 +13,9 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from actors._core.envelope import Envelope
+from actors._core.outcomes import overran
 from actors._name import NAME
+from actors.reasons import Crashed
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -92,7 +94,7 @@ class CoroutineRunner:
         cell, envelope = self.cell, self.envelope
         assert cell is not None
         assert envelope is not None
-        cell.kill_by(envelope, cell.overran(envelope))
+        cell.kill(Crashed(overran(cell, envelope)), envelope)
 
     async def _work(self) -> None:
         begun: Awaitable[None] | None = _step()
@@ -158,7 +160,7 @@ class CoroutineRunner:
         self.relax()
         if self._overran and failure is not None:
             assert envelope is not None
-            failure = cell.overran(envelope)
+            failure = overran(cell, envelope)
         cell.spent(cell.runtime.now() - self._began)
         try:
             if on_end is not None:

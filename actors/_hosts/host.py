@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Hooks = Callable[[], Coroutine[Any, Any, object] | None]
 """Runs hooks up to the first that is a coroutine; returns what is left of them."""
-Done = Callable[[BaseException | None], object]
+HookDone = Callable[[BaseException | None], object]
 
 
 class Host(Protocol):
@@ -46,7 +46,7 @@ class Host(Protocol):
         """
         ...
 
-    def drive_life(self, cell: Cell, hooks: Hooks, done: Done, /) -> None:
+    def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone, /) -> None:
         """Runs hooks to their end, in the context of the incarnation, then `done(error)` on the loop thread. From the
         cell's turn.
         """

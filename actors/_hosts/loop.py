@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._core.current import begin_in, tells
 from actors._core.envelope import Envelope
-from actors._core.outcomes import refuse
+from actors._core.outcomes import crashes_by_another, refuse, settle
 from actors._hosts.coroutine_runner import CoroutineRunner
-from actors._hosts.host import Done, Hooks
+from actors._hosts.host import HookDone, Hooks
 from actors._user_code.interrupts import hand_on
 from actors.errors import ActorDeadError
 from actors.events import Abandoned
@@ -108,21 +108,25 @@ class LoopHost:
         Not needed while a pass is due or under way: `_scheduled` is taken back only before the queue is looked at for
         the last time.
         """
-        # Two threads that both found nothing due would each start a chain of passes, and both chains would go on.
-        with self._lock:
-            if self._scheduled and not self._ended and not self._loop.is_closed():
-                return
-            ended, self._scheduled = self._ended, True
-        if ended:
-            raise self._runtime.stopped_error()
         try:
-            if get_ident() == self._thread:
-                self._loop.call_soon(self._run, context=self._runtime.context)
-            else:
-                self._loop.call_soon_threadsafe(self._run, context=self._runtime.context)
+            # Two threads that both found nothing due would each start a chain of passes, and both chains would go on.
+            with self._lock:
+                if self._scheduled and not self._ended and not self._loop.is_closed():
+                    return
+                ended, self._scheduled = self._ended, True
+            if not ended:
+                if get_ident() == self._thread:
+                    self._loop.call_soon(self._run, context=self._runtime.context)
+                else:
+                    self._loop.call_soon_threadsafe(self._run, context=self._runtime.context)
         except RuntimeError:
             self._runtime.lose("its event loop was closed", None)
             raise self._runtime.stopped_error() from None
+        except BaseException:  # a Ctrl-C of the calling thread: the next caller asks for the pass again
+            self._scheduled = self._ended
+            raise
+        if ended:
+            raise self._runtime.stopped_error()
 
     def end(self) -> None:
         """The loop is lost: no pass any more. What comes late is left where it is; its cells are closed."""
@@ -189,9 +193,9 @@ class LoopHost:
             )
         else:
             result, error = carrier.give_back()
-            cell.settle(envelope, result, error, cell.incarnation)
+            settle(cell, envelope, result, error, cell.incarnation)
 
-    def drive_life(self, cell: Cell, hooks: Hooks, done: Done) -> None:
+    def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
         def ended(_: object, error: BaseException | None) -> None:
             if error is not None:
                 hand_on(error)
@@ -270,7 +274,7 @@ class LoopHost:
 
         def one_ended(carrier: CoroutineRunner) -> None:
             left.pop(carrier, None)
-            self._end_of(cell, carrier, spare=cell.crashes_by_another())
+            self._end_of(cell, carrier, spare=crashes_by_another(cell))
             if not left:
                 timer.cancel()
                 ended()

@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import weakref
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from functools import partial
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -18,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 from actors._core.clock import TimerHandle
 from actors._core.current import begin_in, tells
 from actors._core.envelope import Envelope
-from actors._core.outcomes import refuse
+from actors._core.outcomes import came_late, overran, refuse, settle
 from actors._core.task_guard import guard_tasks
-from actors._hosts.host import Done, Hooks
+from actors._hosts.host import HookDone, Hooks
 from actors._name import NAME
 from actors._user_code.reporting import contain
 from actors.errors import ActorDeadError, RuntimeStopped
 from actors.events import Abandoned
-from actors.reasons import Killed
+from actors.reasons import Crashed, Killed
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -72,11 +75,11 @@ class ThreadHost:
         except BaseException as raised:  # noqa: BLE001 - whatever a handler raises is the exit of its actor alone
             result, error = None, raised
         if getattr(envelope, "settled", False):
-            cell.came_late(incarnation)
+            came_late(cell, incarnation)
         else:
-            cell.settle(envelope, result, error, incarnation)
+            settle(cell, envelope, result, error, incarnation)
 
-    def drive_life(self, cell: Cell, hooks: Hooks, done: Done) -> None:
+    def drive_life(self, cell: Cell, hooks: Hooks, done: HookDone) -> None:
         error: BaseException | None = None
         try:
             rest = cell.context.run(hooks)
@@ -84,7 +87,7 @@ class ThreadHost:
                 self._here().run(rest, cell.context)
         except BaseException as raised:  # noqa: BLE001 - see drive
             error = raised
-        self._runtime.control_call(done, error)
+        self._here().report(partial(done, error))
 
     def under_way(self, cell: Cell) -> list[Envelope]:
         return [] if cell.envelope is None else [cell.envelope]
@@ -107,9 +110,9 @@ class ThreadHost:
             return
         cell = worker.cell
         self._runtime.abandoned += 1
-        self._runtime.events.publish(Abandoned(cell.path, self._runtime.now(), "thread", worker.incarnation))
-        envelope = cell.envelope
-        if envelope is not None and cell.culprit is None:
+        self._runtime.events.publish(Abandoned(worker.path, self._runtime.now(), "thread", worker.incarnation))
+        envelope = cell.envelope if cell is not None else None
+        if cell is not None and envelope is not None and cell.culprit is None:
             envelope.settled = True
             error = ActorDeadError(cell.path, Killed(), envelope.message, begun=True)
             refuse(cell, envelope, "killed", error)
@@ -158,11 +161,15 @@ _local = threading.local()
 
 
 class Worker:
-    """The thread of one incarnation."""
+    """The thread of one incarnation. Outside of a turn it keeps nothing of the actor: how long the thread takes to end
+    depends on the system.
+    """
 
     def __init__(self, runtime: Runtime, cell: Cell, finishing: dict[Worker, None]) -> None:
         self._runtime = runtime
-        self.cell = cell
+        self._cell = weakref.ref(cell)
+        self._plain = cell.props.kind.plain
+        self.path = cell.path
         self.incarnation = cell.incarnation
         self.grace: TimerHandle | None = None
         self.turns = 0
@@ -171,13 +178,20 @@ class Worker:
         self._over = False
         self._busy = False
         self._ended: Callable[[], object] | None = None
+        self._reports: deque[Callable[[], object]] = deque()
+        self._unreported = 0
         self._runner: asyncio.Runner | None = None
         self._finishing = finishing
         self._thread: threading.Thread | None = None
 
+    @property
+    def cell(self) -> Cell | None:
+        """The cell of the incarnation; None: nothing knows it any more."""
+        return self._cell()
+
     def start(self) -> None:
         """Begins to run."""
-        self._thread = threading.Thread(target=self._work, name=f"{NAME}:{self.cell.path}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"{NAME}:{self.path}", daemon=True)
         self._thread.start()
 
     def join(self, timeout: float) -> None:
@@ -211,14 +225,14 @@ class Worker:
         """Runs a coroutine to its end, in `context`: without a loop when it never waits, on a loop of this thread's own
         otherwise.
         """
-        if self.cell.props.kind.plain:
+        if self._plain:
             try:
                 context.run(coroutine.send, None)
             except StopIteration as stop:
                 return stop.value
             coroutine.close()
             raise TypeError(
-                f"{self.cell.path}: a plain hook or handler returned an awaitable that waits; declare it `async def`"
+                f"{self.path}: a plain hook or handler returned an awaitable that waits; declare it `async def`"
             )
         if self._runner is None:
             self._runner = asyncio.Runner()
@@ -248,11 +262,12 @@ class Worker:
         its incarnation is over.
         """
         if self._runner is not None:
-            contain(f"the event loop of {self.cell.path} was not closed", self._runner.close)
+            contain(f"the event loop of {self.path} was not closed", self._runner.close)
 
     def _turn_failed(self, error: BaseException) -> None:
-        if self.cell.incarnation == self.incarnation:
-            self._runtime.turn_failed(self.cell, error)
+        cell = self.cell
+        if cell is not None and cell.incarnation == self.incarnation:
+            self._runtime.turn_failed(cell, error)
 
     def take_turn(self) -> bool:
         """One turn of the cell, in the worker's own thread; returns whether there may be another one."""
@@ -261,16 +276,22 @@ class Worker:
                 return False
             self._busy = True
         try:
-            self._turn(self.cell)
+            self._turn()
         finally:
             with self._lock:
                 self._busy = False
-                ended, self._ended = self._ended, None
-            if ended is not None:
-                self._runtime.control_call(self._ended_late, ended)
+                if self._ended is not None:
+                    self.report(partial(self._ended_late, self._ended))
+                    self._ended = None
+            while self._unreported:  # by now no frame of this thread holds anything of the actor
+                self._unreported -= 1
+                self._runtime.control_call(self._take_report)
         return True
 
-    def _turn(self, cell: Cell) -> None:
+    def _turn(self) -> None:
+        cell = self.cell
+        if cell is None:
+            return  # the runtime was lost meanwhile
         timeout = cell.props.handler_timeout
         self.turns += 1
         limit = self._runtime.thread_host.watch(self, timeout) if timeout is not None else None
@@ -278,20 +299,29 @@ class Worker:
         if limit is not None:
             limit()
 
-    def overran(self, turn: int) -> None:
-        """The handler of that turn passed its time limit: the incarnation ends, the thread is left behind. On the
-        loop thread.
-        """
-        cell = self.cell
-        if turn != self.turns:
-            return  # it is done, and the word of it crossed with the timer
-        if cell.incarnation == self.incarnation and cell.envelope is not None and not self._over:
-            cell.kill_by(cell.envelope, cell.overran(cell.envelope), settled=True)
+    def report(self, done: Callable[[], object]) -> None:
+        """Has `done` called on the loop thread after the turn. From the turn."""
+        self._reports.append(done)
+        self._unreported += 1
+
+    def _take_report(self) -> None:
+        self._reports.popleft()()
 
     def _ended_late(self, ended: Callable[[], object]) -> None:
         if self.grace is not None:
             self.grace.cancel()
         ended()
+
+    def overran(self, turn: int) -> None:
+        """The handler of that turn passed its time limit: the incarnation ends, the thread is left behind. On the
+        loop thread.
+        """
+        cell = self.cell
+        if cell is None or turn != self.turns:
+            return  # it is done, and the word of it crossed with the timer
+        if cell.incarnation == self.incarnation and cell.envelope is not None and not self._over:
+            cell.envelope.settled = True  # how it ends no longer matters
+            cell.kill(Crashed(overran(cell, cell.envelope)), cell.envelope)
 
 
 async def _outcome(coroutine: Coroutine[Any, Any, object]) -> tuple[object, BaseException | None]:

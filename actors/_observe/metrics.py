@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from prometheus_client import CollectorRegistry
 
-from actors._core.cell import State
+from actors._core.life import State
 from actors._name import NAME
 from actors._observe.series import Descriptions, EventMetrics, Labels
 from actors.events import Abandoned, Exited, LifecycleEvent, LoopBlocked, Quarantined, Started, StartFailed

@@ -21,7 +21,7 @@ from actors._core.actor_type import ActorType
 from actors._core.current import current_cell
 from actors._core.envelope import Envelope
 from actors._core.future import Future
-from actors._core.handlers import Dispatch
+from actors._core.handlers import Dispatch, leave_by_message
 from actors._core.messages import Timed
 from actors._core.outcomes import kind_name, settle_failure
 from actors._core.ref import ActorRef
@@ -86,7 +86,7 @@ def _receive(actor: Any, message: object) -> object:
 
 
 def _stop(actor: Any, _: _ActorStop) -> None:
-    actor._cell.stop_by_message()
+    leave_by_message(actor._cell)
 
 
 def _timed(actor: Any, timed: Timed) -> object:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import pykka
 
+from actors._core.outcomes import dead
 from actors._core.ref import ActorRef
 
 A = TypeVar("A", bound=pykka.Actor)
@@ -20,7 +21,7 @@ class Proxy(pykka.ActorProxy[A]):
 
     def __init__(self, *, actor_ref: ActorRef[A], attr_path: tuple[str, ...] | None = None) -> None:
         if not actor_ref.is_alive():
-            raise actor_ref._cell.gone(None)
+            raise dead(actor_ref._cell, None)
         self.actor_ref = actor_ref
         self._attr_path = attr_path or ()
         self._known_attrs = {}

@@ -31,6 +31,14 @@ class Registry:
             if owner is not cell:
                 raise NameTaken(name, owner.path)
 
+    def rename(self, cell: Cell, old: str | None, new: str | None) -> None:
+        """Gives the actor another name. If that is taken, raises `NameTaken` and changes nothing."""
+        if new != old:
+            if new is not None:
+                self.register(new, cell)
+            if old is not None:
+                self.unregister(old, cell)
+
     def unregister(self, name: str, cell: Cell) -> None:
         """Takes the name from the actor, if it has it."""
         with self._lock:

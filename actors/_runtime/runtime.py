@@ -23,6 +23,7 @@ import pykka
 
 from actors._core.actor_type import ActorType, actor_type_of
 from actors._core.cell import Cell
+from actors._core.children import PARENT_ENDED
 from actors._core.clock import Clock, LoopClock
 from actors._core.current import Owner, current
 from actors._core.deadlines import Deadlines
@@ -32,7 +33,7 @@ from actors._core.observer import Observer
 from actors._core.outcomes import settle_failure
 from actors._core.props import Props, options_to_props
 from actors._core.ref import ActorRef
-from actors._core.task_guard import TaskGuard, guard_tasks, unguard_tasks
+from actors._core.task_guard import TaskGuard, crash_by_task, guard_tasks, unguard_tasks
 from actors._hosts.host import Host
 from actors._hosts.loop import LoopHost
 from actors._hosts.thread import ThreadHost
@@ -385,7 +386,7 @@ class Runtime:
         cell = owner.cell
 
         def crash() -> None:
-            if cell is None or not cell.crash_by_task(owner.incarnation, error, owner.message):
+            if cell is None or not crash_by_task(cell, owner.incarnation, error, owner.message):
                 self.uncaught(cell.path if cell is not None else self.name, where, error)
 
         try:
@@ -494,8 +495,15 @@ class Runtime:
         cell = self.make_cell(props, id_, parent, supervised=False)
         future: Future[ActorRef[Any]] = Future(self.park, cell)
         self._starting[cell] = future
-        self.on_loop(cell.begin_below)
+        self.on_loop(partial(self._begin_spawned, cell))
         return future, cell.ref
+
+    def _begin_spawned(self, cell: Cell) -> None:
+        """Starts the one incarnation of a spawned actor. Its parent may have ended since it was spawned."""
+        if cell.parent is not None and cell.parent.is_absent and not cell.closed:
+            cell.close(Killed(PARENT_ENDED))
+        else:
+            cell.begin()
 
     def make_cell(self, props: Props, id_: str, parent: Cell | None, *, supervised: bool, placed: bool = False) -> Cell:
         """A cell that does not run yet, under its parent's path: for a supervised child the one that waits for it since
@@ -505,8 +513,10 @@ class Runtime:
         if parent is not None and parent.is_absent:
             raise ActorDeadError(parent.path, parent.reason, props.kind.actor_class)
         path = wanted = id_ if parent is None else f"{parent.path}/{id_}"
-        if supervised and parent is not None and (kept := parent.claim(id_, props)) is not None:
-            return kept
+        if supervised and parent is not None and parent.children is not None:
+            kept = parent.children.claim(id_, props)
+            if kept is not None:
+                return kept
         while path in self.cells:
             if supervised:  # its supervisor knows it by its id
                 raise NameTaken(path, path)

@@ -8,7 +8,7 @@ from enum import Enum
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from actors._core.handlers import Handler
+from actors._core.handlers import HandlerFunction
 from actors._core.mailbox import BoundedQueue
 from actors._core.timers import Timer
 from actors._state_machine.definition import MachineState, StateDefinition
@@ -41,7 +41,7 @@ class NamedTimeout:
     name: str
 
 
-class Phase(Enum):
+class Activity(Enum):
     """The present activity of the machine; the values end the sentence "goto is not allowed ..."."""
 
     STARTING = "while the machine starts"
@@ -58,7 +58,7 @@ class Only(Enum):
     EVENT = "event"
 
 
-class Timeout(Timer):
+class MachineTimer(Timer):
     """A timer whose message comes only while the machine still waits for it."""
 
     __slots__ = ("key",)
@@ -88,9 +88,9 @@ class Course:
     def __init__(self, machine: StateMachine, definition: StateDefinition) -> None:
         self.machine = machine
         self.definition = definition
-        self.phase = Phase.STARTING
+        self.phase = Activity.STARTING
         self.previous: MachineState | None = None
-        self.timeouts: dict[Only | str, Timeout] = {}
+        self.timeouts: dict[Only | str, MachineTimer] = {}
         self._show(definition.initial)
         self._forget()
 
@@ -103,20 +103,22 @@ class Course:
         self.postponed = False
         self.wanted: tuple[float | None, object] | None = None
 
-    def permit(self, what: str, *phases: Phase) -> None:
+    def permit(self, what: str, *phases: Activity) -> None:
         """Raises `TransitionRefused` unless the machine is in one of these phases."""
         if self.phase not in phases:
             raise TransitionRefused(self.definition.machine, what, self.phase.value)
 
     # One message
 
-    def handle(self, message: object, handler: Handler | None = None, phase: Phase = Phase.HANDLING) -> object:
+    def handle(
+        self, message: object, handler: HandlerFunction | None = None, phase: Activity = Activity.HANDLING
+    ) -> object:
         """Handles a message, to the end of the transition it led to. Returns the answer, or a coroutine."""
-        if self.phase is Phase.STARTING:
+        if self.phase is Activity.STARTING:
             entry = self._begin()
             if entry is not None:
                 return self._handle_after(entry, message, handler, phase)
-        if phase is Phase.HANDLING:
+        if phase is Activity.HANDLING:
             self.cancel(Only.EVENT)
         self.phase = phase
         try:
@@ -131,7 +133,7 @@ class Course:
         return result if entry is None else _answer_after(entry, result)
 
     async def _handle_after(
-        self, entry: Coroutine[Any, Any, None], message: object, handler: Handler | None, phase: Phase
+        self, entry: Coroutine[Any, Any, None], message: object, handler: HandlerFunction | None, phase: Activity
     ) -> object:
         await entry
         result = self.handle(message, handler, phase)
@@ -150,7 +152,7 @@ class Course:
 
     def _give_up(self) -> None:
         self._forget()
-        self.phase = Phase.WAITING
+        self.phase = Activity.WAITING
 
     # Transitions
 
@@ -162,7 +164,7 @@ class Course:
 
     def _settle(self) -> Coroutine[Any, Any, None] | None:
         """Carries out the requests of the handler; returns the rest of an `async` enter action, to be awaited."""
-        self.phase = Phase.WAITING
+        self.phase = Activity.WAITING
         if self.postponed:
             self._put_aside()
         target = self.target
@@ -191,7 +193,7 @@ class Course:
 
     def _enter(self) -> Coroutine[Any, Any, None] | None:
         action: Callable[[Any], object] | None = self.definition.entries.get(self.machine.state)
-        self.phase = Phase.ENTERING if action is not None else Phase.WAITING
+        self.phase = Activity.ENTERING if action is not None else Activity.WAITING
         if action is None:
             return None
         try:
@@ -202,7 +204,7 @@ class Course:
         if type(result) is CoroutineType:
             return self._entered(result)
         self._start_state_timeout()
-        self.phase = Phase.WAITING
+        self.phase = Activity.WAITING
         return None
 
     async def _entered(self, entry: Coroutine[Any, Any, object]) -> None:
@@ -212,7 +214,7 @@ class Course:
             self._give_up()
             raise
         self._start_state_timeout()
-        self.phase = Phase.WAITING
+        self.phase = Activity.WAITING
 
     # Timeouts
 
@@ -220,7 +222,7 @@ class Course:
         """Replaces a timeout by a new one, or by none."""
         self.cancel(key)
         if delay is not None:
-            self.timeouts[key] = Timeout(self, key, delay, message)
+            self.timeouts[key] = MachineTimer(self, key, delay, message)
 
     def cancel(self, key: Only | str) -> None:
         """Cancels the timeout."""
@@ -228,7 +230,7 @@ class Course:
         if timeout is not None:
             timeout.cancel()
 
-    def take(self, timeout: Timeout) -> None:
+    def take(self, timeout: MachineTimer) -> None:
         """Forgets the timeout, because it has come."""
         if self.timeouts.get(timeout.key) is timeout:
             del self.timeouts[timeout.key]

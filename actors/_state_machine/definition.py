@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from actors._core.handlers import MARK, Handler, best_match, message_types
+from actors._core.handlers import MARK, HandlerFunction, best_match, message_types
 from actors.errors import HandlerDefinitionError, StateMachineDefinitionError, UnknownState
 
 MachineState: TypeAlias = Enum | str
@@ -82,13 +82,13 @@ class StateDefinition:
     machine: str
     initial: MachineState
     known: dict[MachineState, MachineState]
-    own: dict[MachineState, dict[type, Handler]]
-    common: dict[type, Handler]
+    own: dict[MachineState, dict[type, HandlerFunction]]
+    common: dict[type, HandlerFunction]
     entries: dict[MachineState, Callable[[Any], object]]
-    fallback: Handler
-    _found: dict[tuple[MachineState, type], Handler] = field(default_factory=dict)
+    fallback: HandlerFunction
+    _found: dict[tuple[MachineState, type], HandlerFunction] = field(default_factory=dict)
 
-    def handler(self, state: MachineState, kind: type) -> Handler:
+    def handler(self, state: MachineState, kind: type) -> HandlerFunction:
         """The handler of the type `kind`: that of the state, one for every state, or `on_receive`."""
         found = self._found.get((state, kind))
         if found is None:
@@ -139,8 +139,8 @@ class _Definer:
         if self._faults:
             raise StateMachineDefinitionError(machine.__qualname__, tuple(self._faults))
         assert isinstance(initial, Enum | str)
-        own: dict[MachineState, dict[type, Handler]] = {state: {} for state in states}
-        common: dict[type, Handler] = {}
+        own: dict[MachineState, dict[type, HandlerFunction]] = {state: {} for state in states}
+        common: dict[type, HandlerFunction] = {}
         for (state, kind), claim in self._claims.items():
             (common if state is None else own[state])[kind] = getattr(machine, claim.name)
         entries = {state: getattr(machine, claim.name) for state, claim in self._entries.items()}

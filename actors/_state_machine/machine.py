@@ -55,9 +55,9 @@ from typing import Any, ClassVar, Self
 from pykka.messages import ProxyCall
 
 from actors._core.actor import Actor
-from actors._core.handlers import SYSTEM, Dispatch, Handler, comes
+from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction, comes
 from actors._core.messages import Continue, Timed
-from actors._state_machine.course import Course, EventTimeout, NamedTimeout, Only, Phase, Timeout
+from actors._state_machine.course import Activity, Course, EventTimeout, MachineTimer, NamedTimeout, Only
 from actors._state_machine.definition import MachineState, StateDefinition, define
 
 
@@ -114,7 +114,7 @@ class StateMachine(Actor):
             TransitionRefused: in an enter action, in the hooks for the end, and while no message is handled
         """
         course = self._course
-        course.permit("goto", Phase.STARTING, Phase.CONTINUING, Phase.HANDLING)
+        course.permit("goto", Activity.STARTING, Activity.CONTINUING, Activity.HANDLING)
         target = course.definition.resolve(state)
         if timeout is not None:
             self.state_timeout(timeout)
@@ -126,7 +126,7 @@ class StateMachine(Actor):
         Raises:
             TransitionRefused: no message is being handled
         """
-        self._course.permit("postpone", Phase.HANDLING)
+        self._course.permit("postpone", Activity.HANDLING)
         self._course.postponed = True
 
     def state_timeout(self, delay: float | None, message: object = None) -> None:
@@ -136,7 +136,7 @@ class StateMachine(Actor):
         timeout: a new one replaces it. Raises ValueError unless `delay` >= 0.
         """
         course = self._course
-        every = (Phase.STARTING, Phase.CONTINUING, Phase.HANDLING, Phase.ENTERING)
+        every = (Activity.STARTING, Activity.CONTINUING, Activity.HANDLING, Activity.ENTERING)
         course.permit("state_timeout", *every)
         course.wanted = (_checked(delay), message)
 
@@ -161,7 +161,7 @@ class StateMachine(Actor):
     def _dispatch(cls) -> Dispatch:
         if not hasattr(cls, "_definition"):
             cls._definition = define(cls)  # a class without `initial` is used after all, and this raises
-        table: dict[type, Handler] = {
+        table: dict[type, HandlerFunction] = {
             **SYSTEM,
             Continue: _continue,
             Timed: _timed,
@@ -175,14 +175,14 @@ def _event(machine: Any, message: object) -> object:
 
 
 def _continue(machine: Any, message: Continue) -> object:
-    return machine._course.handle(message, SYSTEM[Continue], Phase.CONTINUING)
+    return machine._course.handle(message, SYSTEM[Continue], Activity.CONTINUING)
 
 
 def _timed(machine: Any, timed: Timed) -> object:
     course: Course = machine._course
     if not comes(machine, timed):
         return None
-    if isinstance(timed.timer, Timeout):
+    if isinstance(timed.timer, MachineTimer):
         course.take(timed.timer)
     return course.handle(timed.message)
 

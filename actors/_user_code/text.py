@@ -52,6 +52,8 @@ def printable(text: str) -> str:
 
 def cut(text: str, limit: int = LONGEST) -> str:
     """The text on one line, printable: at most `limit` characters of it, and how many there were."""
+    if type(text) is str and len(text) <= limit and text.isprintable():
+        return text
     text = _plain(text)
     head = printable(text[:limit])
     if len(text) <= limit and len(head) <= limit:
@@ -70,7 +72,9 @@ def block(text: str, limit: int = TEXT) -> str:
 
 def type_name(value: object) -> str:
     """The qualified name of the class of a value."""
-    return cut(_name_of(type(value)))
+    name: str = _name_of(type(value))
+    # What nearly every name is. Names are wanted for each crash, and often for each message.
+    return name if type(name) is str and len(name) <= LONGEST and name.isprintable() else cut(name)
 
 
 def class_name(kind: type) -> str:
@@ -172,7 +176,9 @@ def _str(value: object, room: int) -> str:
     if how == "key" and len(args) == 1:
         return _repr(args[0], room, ())
     if how == "arguments" and args:
-        return _str(args[0], room) if len(args) == 1 else _repr(args, room, ())
+        if len(args) > 1:
+            return _repr(args, room, ())
+        return args[0] if type(args[0]) is str else _str(args[0], room)
     return str(value)
 
 

@@ -12,13 +12,13 @@ from actors.events import EventStream, LifecycleEvent
 from actors.testing._sim.place import parking
 
 E = TypeVar("E", bound=LifecycleEvent)
-Answers = Callable[[Any], object] | Mapping[type, object]
+ProbeAnswers = Callable[[Any], object] | Mapping[type, object]
 
 
 class Inbox:
     """The messages that a `Probe` has received, in order. It belongs to the test and outlives restarts of the actor."""
 
-    def __init__(self, answers: Answers | None = None) -> None:
+    def __init__(self, answers: ProbeAnswers | None = None) -> None:
         """`answers`: the replies, by the type of the message or from a function; an exception is raised. By default
         every answer is `None`.
         """

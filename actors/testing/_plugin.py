@@ -15,7 +15,7 @@ import pytest
 from actors._name import NAME
 from actors.testing._report.replay import Replay
 from actors.testing._search.foreign import SIMULATED, refuse_foreign
-from actors.testing._search.options import Options, options
+from actors.testing._search.options import PluginOptions, options
 from actors.testing.errors import StaleReplay, WrongUse
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--sim-replay: {error}") from None
 
 
-def _asked(config: pytest.Config) -> Options:
-    return Options(
+def _asked(config: pytest.Config) -> PluginOptions:
+    return PluginOptions(
         config.getoption("--sim-replay"), config.getoption("--sim-determinism"), config.getoption("--sim-schedules")
     )
 
@@ -66,7 +66,7 @@ def sim(request: pytest.FixtureRequest) -> Iterator[Simulation]:
         yield made
 
 
-def _simulation(asked: Options) -> Simulation:
+def _simulation(asked: PluginOptions) -> Simulation:
     from actors.testing._simulation import Simulation
 
     if asked.replay is None:
@@ -102,13 +102,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 def _again(item: Any, first: Simulation) -> None:
     """Runs the test once more, and compares. Raises `NotDeterministic`, `WrongUse`."""
-    from actors.testing._search.attempt import Outcome
+    from actors.testing._search.attempt import AttemptOutcome
 
     for name, definitions in item._fixtureinfo.name2fixturedefs.items():
         if name != "sim" and any("sim" in each.argnames for each in definitions):
             raise WrongUse(f"--sim-determinism: the fixture {name!r} uses `sim`, so {item.name} cannot be run twice")
-    second = _simulation(Options())
+    second = _simulation(PluginOptions())
     given = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
     with second:
         item.obj(**(given | {"sim": second}))
-    Outcome(first, None).same_as(Outcome(second, None))
+    AttemptOutcome(first, None).same_as(AttemptOutcome(second, None))

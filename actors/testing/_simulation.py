@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Self
 import pykka
 
 from actors._core.future import Future
+from actors._core.outcomes import crash
 from actors._core.ref import ActorRef
 from actors.errors import StartTimeout
 from actors.reasons import Crashed, ExitReason, Killed
@@ -51,7 +52,7 @@ Predicate = Callable[[], object]
 Strictness = bool | Literal["names"]
 
 
-class Record(NamedTuple):
+class RunRecord(NamedTuple):
     """The state of a run when it failed; taking it down adds steps of its own."""
 
     schedule: Schedule
@@ -112,7 +113,7 @@ class Simulation:
         self._healed = False
         self._over = False
         self._always: list[Callable[[], None]] = []
-        self._record: Record | None = None
+        self._record: RunRecord | None = None
         self.undone: Exception | None = None
         """The error of `start`, if the plan or the schedule kept a tree from coming up (supervision rule 2)."""
         self.passing: Sequence[str] | None = None
@@ -188,7 +189,7 @@ class Simulation:
 
     def _freeze(self) -> None:
         if self._record is None:
-            self._record = Record(
+            self._record = RunRecord(
                 self.schedule,
                 self.unused_moves,
                 self.trace,
@@ -348,7 +349,7 @@ class Simulation:
                 f"crash({path!r}): there is no such actor (actors: {', '.join(sorted(self.runtime.cells)) or 'none'})"
             )
         if cell.open:
-            self.runtime.control_call(cell.crash, None, InjectedCrash(path, "by the test"))
+            self.runtime.control_call(crash, cell, None, InjectedCrash(path, "by the test"))
 
     # Time
 

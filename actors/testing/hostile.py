@@ -19,7 +19,7 @@ __all__ = [
     "EXCEPTIONS",
     "LOOKS",
     "Awaitable",
-    "Context",
+    "ContextManager",
     "Frozen",
     "Handler",
     "Hostile",
@@ -145,13 +145,13 @@ class Awaitable(Hostile):
         return self
 
 
-class Context:
+class ContextManager:
     """A context manager, plain and asynchronous, whose end raises: after a good end or, in its place, a bad one."""
 
     def __init__(self, exception: str = "Exception") -> None:
         self._leave = Raiser(exception)
 
-    def __enter__(self) -> Context:
+    def __enter__(self) -> ContextManager:
         return self
 
     def __exit__(
@@ -159,7 +159,7 @@ class Context:
     ) -> None:
         self._leave()
 
-    async def __aenter__(self) -> Context:
+    async def __aenter__(self) -> ContextManager:
         return self
 
     async def __aexit__(

@@ -63,7 +63,7 @@ class Worker(Actor):
 
 
 class Keeper(Actor):
-    """A hand-made one_for_one: tells whoever asked first of each new child."""
+    """A hand-made one_for_one: tells the first asker of each new child."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -41,7 +41,7 @@ class Worker(xoscar.Actor):
         return value
 
     async def join(self, following: xoscar.ActorRefType[Worker], board: xoscar.ActorRefType[Board]) -> None:
-        """Take the next of the ring, and whom to tell at its end."""
+        """Take the next of the ring, and the board to tell at its end."""
         self.following, self.board = following, board
 
     async def hop(self, left: int) -> None:

@@ -40,7 +40,16 @@ FACADES = (
     "supervisors.testing",
 )
 TOPS = ("actors", "supervisors", "teams")
-EXTERNAL = ("pykka", "pydantic", "pydantic_core", "annotated_types", "prometheus_client", "hypothesis", "greenlet")
+EXTERNAL = (
+    "pykka",
+    "pydantic",
+    "pydantic_core",
+    "annotated_types",
+    "prometheus_client",
+    "hypothesis",
+    "greenlet",
+    "opentelemetry",
+)
 """Libraries whose types stand in signatures. They have no inventory here, so that a build needs no network."""
 
 ROOT = Path(__file__).parents[2]

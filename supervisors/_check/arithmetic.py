@@ -37,7 +37,7 @@ _EXACT = 10_000
 """Delays that are added up one by one; each further one counts as the cap, an upper bound."""
 
 
-class Place(NamedTuple):
+class PlacedSpec(NamedTuple):
     """A spec and its place in the tree."""
 
     path: str
@@ -53,15 +53,15 @@ class Place(NamedTuple):
         return None if self.starts is None else self.starts - 1
 
 
-def places(root: SupervisorSpec) -> Iterator[Place]:
+def places(root: SupervisorSpec) -> Iterator[PlacedSpec]:
     """Every spec of the tree, the root first, each supervisor before its children.
 
     A template appears once for all its instances.
     """
-    yield from _places(Place(root.id, root, None, 1))
+    yield from _places(PlacedSpec(root.id, root, None, 1))
 
 
-def _places(place: Place) -> Iterator[Place]:
+def _places(place: PlacedSpec) -> Iterator[PlacedSpec]:
     yield place
     spec = place.spec
     if isinstance(spec, SupervisorSpec):
@@ -69,7 +69,7 @@ def _places(place: Place) -> Iterator[Place]:
         for child in below(spec):
             here = lives(spec, child)
             starts = None if here is None or above is None else here * above
-            yield from _places(Place(f"{place.path}/{child.id}", child, spec, starts))
+            yield from _places(PlacedSpec(f"{place.path}/{child.id}", child, spec, starts))
 
 
 def below(spec: SupervisorSpec) -> Sequence[Spec]:

@@ -12,7 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from supervisors._check.arithmetic import KILL_GRACE, Place, ageing, below, endless, longest_wait, places, stop_time
+from supervisors._check.arithmetic import (
+    KILL_GRACE,
+    PlacedSpec,
+    ageing,
+    below,
+    endless,
+    longest_wait,
+    places,
+    stop_time,
+)
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors._specs.tree import unresolved
 
@@ -77,7 +86,7 @@ def check(tree: SupervisorSpec, *, imports: bool = True, kill_grace: float = KIL
     )
 
 
-def _findings(place: Place, kill_grace: float) -> Iterator[Finding]:
+def _findings(place: PlacedSpec, kill_grace: float) -> Iterator[Finding]:
     path, spec, above = place.path, place.spec, place.supervisor
     if above is None:
         yield from _root(path, spec)

@@ -1,6 +1,6 @@
 """The sliding window of a restart budget with a `period` (supervision rules 8 and 9).
 
-Without a `period`, `Child.stalled` counts.
+Without a `period`, `Child.stalls` counts.
 
 OTP (erlang/otp `lib/stdlib/src/supervisor.erl`, `add_restart/3`, read at commit 002130b) keeps a restart `R` while
 `R >= Now - Period` and gives up if more than `intensity` are kept, the new one included. This window does the same: a
@@ -10,7 +10,10 @@ not seconds of the clock. For a child without down time both are equal.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from supervisors._engine.child import Child
 
 
 class UpClock:
@@ -89,3 +92,33 @@ class Window:
     def count(self, now: float) -> int:
         """The number of granted restarts in the window. Always 0 without a limit, because none are kept then."""
         return sum(entry.age(now) <= self.period for entry in self._entries)
+
+
+class Budget:
+    """The budget of restarts that the children of one supervisor share (rules 8 and 9)."""
+
+    __slots__ = ("window",)
+
+    def __init__(self, max_restarts: int | None, period: float | None) -> None:
+        self.window = None if period is None else Window(max_restarts, period)
+
+    def change(self, max_restarts: int | None, period: float | None, now: float) -> None:
+        """Sets another limit. The restarts in the window stay there as long as there is a period."""
+        if period is None:
+            self.window = None
+        elif self.window is None:
+            self.window = Window(max_restarts, period)
+        else:
+            self.window.change(max_restarts, period, now)
+
+    def grants(self, child: Child, most: int, period: float | None, now: float) -> bool:
+        """Whether one more restart is within the budget; counts it if so.
+
+        Without a period the budget limits the restarts of this child in a row without progress. With a period it limits
+        the restarts of all children that draw on it.
+        """
+        if period is not None:
+            window = child.window or self.window
+            assert window is not None
+            return window.grant(child.clock, now)
+        return child.stalls(most)

@@ -126,6 +126,11 @@ class Child:
         return ChildState.RESTARTING if self.ever_up and self.starter is None else ChildState.STARTING
 
     @property
+    def awaits_start(self) -> bool:
+        """Whether a request to start it waits for its turn."""
+        return self.starter is not None and not self.live
+
+    @property
     def info(self) -> ChildInfo:
         """The child as others see it."""
         until = self.until if self.state is ChildState.BACKING_OFF else None
@@ -170,6 +175,13 @@ class Child:
                 self.productive = True
                 self.forget_failures()
         self.up_since = None
+
+    def stalls(self, most: int) -> bool:
+        """Whether it may be restarted without progress once more, at most so often; counts it if so."""
+        if self.stalled >= most:
+            return False
+        self.stalled += 1
+        return True
 
     def forget_failures(self) -> None:
         """Its attempts and its restarts without progress count from 0 again."""

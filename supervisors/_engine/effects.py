@@ -119,7 +119,7 @@ Effect = (
 )
 
 
-class Outbox:
+class EffectList:
     """Collects the effects of one input in order, and keeps the owners of the timers that are armed."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Literal
 
 from actors.spi import ExitReason, Normal, RestartLimitExceeded, Shutdown
-from supervisors._engine.budget import Window
+from supervisors._engine.budget import Budget
 from supervisors._engine.child import WAITING, Child, ChildCounts, ChildInfo, ChildState, DesiredState
 from supervisors._engine.children import Children
 from supervisors._engine.effects import (
@@ -28,9 +28,9 @@ from supervisors._engine.effects import (
     Close,
     Drop,
     Effect,
+    EffectList,
     ExitSelf,
     FailureDecision,
-    Outbox,
     Ready,
     Start,
     StartFailedSelf,
@@ -42,20 +42,12 @@ from supervisors._engine.settings import NAMES, with_settings
 from supervisors._engine.strategy import exit_action, group, is_group, shuts_down
 from supervisors._engine.template import Template
 from supervisors._specs.fields import Args
-from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec, TaskCall
-from supervisors.errors import (
-    ChildRestarting,
-    ChildRunning,
-    ChildStartError,
-    NotFound,
-    ShuttingDown,
-    SpecError,
-    SupervisionError,
-)
+from supervisors._specs.spec import Spec, SupervisorSpec, TaskCall
+from supervisors.errors import ChildRestarting, ChildRunning, ChildStartError, NotFound, ShuttingDown, SpecError
 from supervisors.events import AutoShutdown, BackingOff, Dropped, GaveUp, Restarted, RestartFailed, Restarting
 
 
-class Phase(Enum):
+class SupervisorPhase(Enum):
     """The phase of the supervisor itself."""
 
     NEW = "new"
@@ -78,23 +70,23 @@ class Engine:
         self._spec = spec
         self._path = path
         self._random = random
-        self._phase = Phase.NEW
+        self._phase = SupervisorPhase.NEW
         self._children = Children(numbers)
-        self._window = None if spec.period is None else Window(spec.max_restarts, spec.period)
+        self._budget = Budget(spec.max_restarts, spec.period)
         self.made_progress = False
         """Whether this life of the supervisor was progress: the child that made it give up had made progress."""
         self._template = None if spec.template is None else Template(spec.template)
         self._operation: Operation | None = None
         self._outcome: ExitReason | ChildStartError = Shutdown()
-        self._out = Outbox()
+        self._out = EffectList()
 
     # Inputs from the edge
 
     def start(self, now: float) -> list[Effect]:
         """Starts the children in order (rule 1). `Ready` follows, or `StartFailedSelf` (rule 2)."""
-        if self._phase is Phase.NEW:
-            self._phase = Phase.STARTING
-            self._merge((), [self._add(spec, now) for spec in self._spec.children], now)
+        if self._phase is SupervisorPhase.NEW:
+            self._phase = SupervisorPhase.STARTING
+            self._merge((), [self._children.add(spec.id, spec, now) for spec in self._spec.children], now)
         return self._out.take()
 
     def shutdown(self, reason: ExitReason, now: float) -> list[Effect]:
@@ -104,7 +96,7 @@ class Engine:
 
     def abandon(self) -> list[Effect]:
         """Refuses the requests that wait: the supervisor has terminated, perhaps by a kill."""
-        self._phase = Phase.ENDED
+        self._phase = SupervisorPhase.ENDED
         self._abandon_operation()
         for child in self._children:
             self._refuse_all(child)
@@ -126,7 +118,8 @@ class Engine:
             operation = self._operation
             if operation is not None and operation.starting is child and child.starter is None:
                 operation.started.append(child)
-            self._leave_operation(child)
+            if operation is not None:
+                operation.leave(child)
             again = child.state is ChildState.RESTARTING
             self._is_up(child, ChildState.RUNNING, now, ref)
             if again:
@@ -157,7 +150,8 @@ class Engine:
             self._children.enter(child, ChildState.STOPPING, now)
             self._down(child, Normal(), None, now)
             return self._out.take()
-        self._leave_operation(child)
+        if self._operation is not None:
+            self._operation.leave(child)
         child.live = False
         self._out.answer(child.starter, None)
         child.starter = None
@@ -210,15 +204,15 @@ class Engine:
         A static supervisor takes a spec, a dynamic one extra arguments for its template, a task supervisor a
         TaskCall. Refused with AlreadyStarted, AlreadyPresent, MaxChildren, SpecError, ChildStartError or ShuttingDown.
         """
-        if (error := self._why_no_child(what)) is not None:
+        error = start_error(self._spec, self._path, self._children, what, ending=self.is_ending)
+        if error is not None:
             self._out.refuse(request, error)
             return self._out.take()
         try:
-            spec, id = self._instance(what)
+            child = self._new_child(what, now)
         except SpecError as fault:
             self._out.refuse(request, fault)
         else:
-            child = self._add(spec, now, id)
             child.undo = DesiredState.DROP
             self._start_for(child, request, now)
         return self._out.take()
@@ -309,7 +303,7 @@ class Engine:
     @property
     def is_ending(self) -> bool:
         """Whether the supervisor ends, and all its children with it."""
-        return self._phase in (Phase.ENDING, Phase.ENDED)
+        return self._phase in (SupervisorPhase.ENDING, SupervisorPhase.ENDED)
 
     @property
     def spec(self) -> SupervisorSpec:
@@ -355,22 +349,21 @@ class Engine:
     @property
     def starting(self) -> str | None:
         """The child that the operation under way is starting."""
-        operation = self._operation
-        child = None if operation is None else operation.starting
+        child = None if self._operation is None else self._operation.starting
         return None if child is None else child.id
 
     def start_waits(self, what: object) -> bool:
         """Whether a request to start this child waits for its turn: it waits already, or would be accepted."""
-        if self._spec.is_dynamic or not isinstance(what, ChildSpec | SupervisorSpec):
+        if self._spec.is_dynamic or not isinstance(what, Spec):
             return False
-        return self._waits_for_its_start(what.id) or self._why_no_child(what) is None
+        child = self._children.get(what.id)
+        waits = child is not None and child.awaits_start
+        return waits or start_error(self._spec, self._path, self._children, what, ending=self.is_ending) is None
 
     def restart_waits(self, id: str) -> bool:
         """Whether a request to start this child again waits for its turn."""
-        child = self._children.get(id)
-        if child is None or self._spec.is_dynamic:
-            return False
-        return self._waits_for_its_start(id) or child.state in (ChildState.STOPPED, ChildState.DECLINED)
+        child = None if self._spec.is_dynamic else self._children.get(id)
+        return child is not None and (child.awaits_start or child.state in (ChildState.STOPPED, ChildState.DECLINED))
 
     def update_waits(self, specs: Sequence[Spec]) -> bool:
         """Whether `update_specs` is answered after the operation under way, rather than at once."""
@@ -388,10 +381,6 @@ class Engine:
         child = self._children.get(id)
         return None if child is None else child.starter
 
-    def _waits_for_its_start(self, id: str) -> bool:
-        child = self._children.get(id)
-        return child is not None and child.starter is not None and not child.live
-
     # How requests are served
 
     def _refused_while_ending(self, request: object) -> bool:
@@ -400,18 +389,13 @@ class Engine:
             return True
         return False
 
-    def _why_no_child(self, what: Spec | Args | TaskCall) -> SupervisionError | None:
-        """The error of a `start_child` that cannot be served."""
-        return ShuttingDown(self._path) if self.is_ending else start_error(self._spec, self._path, self._children, what)
-
-    def _instance(self, what: Spec | Args | TaskCall) -> tuple[Spec, str | None]:
-        """The spec of a new child, and its id if the spec has another. Raises SpecError if the template does not take
-        these arguments.
-        """
-        if isinstance(what, ChildSpec | SupervisorSpec):
-            return what, None
-        assert self._template is not None
-        return self._template.instance(what)
+    def _new_child(self, what: Spec | Args | TaskCall, now: float) -> Child:
+        """Raises SpecError if the template does not take these arguments."""
+        if self._template is not None:
+            spec, id = self._template.instance(what)  # type: ignore[arg-type]  # a spec was refused before
+            return self._children.add(id, spec, now, fresh_id=True)
+        assert isinstance(what, Spec)
+        return self._children.add(what.id, what, now)
 
     def _start_for(self, child: Child, request: object, now: float) -> None:
         """Starts a child for a request: in its turn; at once if the operation under way waits for a delay."""
@@ -456,7 +440,7 @@ class Engine:
             self._replace(self._found(id), wanted[id], stop, start, now)
         for id in change.adopted:
             self._adopt(self._found(id), wanted[id])
-        start += [self._add(wanted[id], now) for id in change.added]
+        start += [self._children.add(id, wanted[id], now) for id in change.added]
         operation = self._under_way()
         # Stops follow the old order, starts the new one: a position is read when a member is added.
         operation.add(stop=stop)
@@ -500,12 +484,7 @@ class Engine:
         """
         differ = tuple(name for name in NAMES if getattr(spec, name) != getattr(self._spec, name))
         self._spec = self._spec.changed(**{name: getattr(spec, name) for name in differ})
-        if spec.period is None:
-            self._window = None
-        elif self._window is None:
-            self._window = Window(spec.max_restarts, spec.period)
-        else:
-            self._window.change(spec.max_restarts, spec.period, now)
+        self._budget.change(spec.max_restarts, spec.period, now)
         return differ
 
     # Exits and failed starts
@@ -523,8 +502,9 @@ class Engine:
         was_stopping = child.state is ChildState.STOPPING and not child.missed
         child.down(now, handled, reason)
         goal, child.goal, child.live, child.missed = child.goal, None, False, False
-        self._leave_operation(child)
-        if self._phase is Phase.ENDING:
+        if self._operation is not None:
+            self._operation.leave(child)
+        if self._phase is SupervisorPhase.ENDING:
             self._remove(child, reason, now)
             self._advance(now)
         elif was_stopping:
@@ -615,7 +595,7 @@ class Engine:
         retries = child.spec.retry_start and said != "stop"
         if child.starter is not None and not retries:
             self._stopped(child, child.undo, reason, now)
-        elif self._phase is Phase.STARTING and not child.ever_up and not retries:
+        elif self._phase is SupervisorPhase.STARTING and not child.ever_up and not retries:
             self._end(ChildStartError(self._path_of(child), reason), now)
         elif said == "stop":
             self._note_restart_failed(child, reason, now)
@@ -634,7 +614,7 @@ class Engine:
             return
         delay = child.fail(self._random)
         asked = child.starter is not None
-        own_start = self._phase is Phase.STARTING and not child.ever_up
+        own_start = self._phase is SupervisorPhase.STARTING and not child.ever_up
         if asked or not (is_group(self._spec.strategy) or own_start):
             self._wait_alone(child, delay, now)
             self._note_backing_off(child, reason, now)
@@ -666,7 +646,7 @@ class Engine:
         own = child.spec.own_restarts
         budget = self._spec if own is None else own
         most, period = budget.max_restarts, budget.period
-        if most is None or self._grants(child, most, period, now):
+        if most is None or self._budget.grants(child, most, period, now):
             return True
         limit = RestartLimitExceeded(self._path, child.id, most, period, cause)
         dropped = child.spec.dropped_at_limit
@@ -680,27 +660,12 @@ class Engine:
             self._give_up(child, limit, now)
         return False
 
-    def _grants(self, child: Child, most: int, period: float | None, now: float) -> bool:
-        """Whether one more restart is within the budget; counts it if so.
-
-        Without a period the budget limits the restarts of this child in a row without progress. With a period it limits
-        the restarts of all children that draw on it.
-        """
-        if period is not None:
-            window = child.window or self._window
-            assert window is not None
-            return window.grant(child.clock, now)
-        if child.stalled >= most:
-            return False
-        child.stalled += 1
-        return True
-
     def _give_up(self, child: Child, limit: RestartLimitExceeded, now: float) -> None:
         """The supervisor ends abnormally (rule 10). Before it is up, its own start has failed (rule 2). Its life was
         progress if the child that ends it had made any.
         """
         self.made_progress = child.productive
-        if self._phase is Phase.STARTING:
+        if self._phase is SupervisorPhase.STARTING:
             self._end(ChildStartError(self._path_of(child), limit), now)
         else:
             self._end(limit, now)
@@ -729,7 +694,8 @@ class Engine:
         """The next step of the operation: stop, else wait, else start, else it is complete."""
         operation = self._operation
         if operation is None or operation.busy or operation.token is not None:
-            self._finish_if_empty()
+            if self._phase is SupervisorPhase.ENDING:
+                self._finish_if_empty()
         elif (child := operation.next_to_stop()) is not None:
             operation.stopping = child
             assert child.goal is not None
@@ -774,10 +740,6 @@ class Engine:
                 self._children.enter(child, child.coming, now)
         self._advance(now)
 
-    def _leave_operation(self, child: Child) -> None:
-        if self._operation is not None:
-            self._operation.leave(child)
-
     def _complete(self, operation: Operation) -> None:
         self._operation = None
         for request, value in operation.requests:
@@ -787,8 +749,8 @@ class Engine:
 
     def _is_ready(self) -> None:
         """The supervisor's own start is complete, if it was not before."""
-        if self._phase is Phase.STARTING:
-            self._phase = Phase.UP
+        if self._phase is SupervisorPhase.STARTING:
+            self._phase = SupervisorPhase.UP
             self._out.put(Ready())
 
     # The end of the supervisor
@@ -797,7 +759,7 @@ class Engine:
         """Stops all children and then ends with this outcome (rules 10, 17 and 18). The first outcome counts."""
         if self.is_ending:
             return
-        self._phase, self._outcome = Phase.ENDING, outcome
+        self._phase, self._outcome = SupervisorPhase.ENDING, outcome
         self._abandon_operation()
         reason = Shutdown() if isinstance(outcome, ChildStartError) else outcome
         for child in list(self._children):
@@ -829,9 +791,9 @@ class Engine:
         child.stoppers.clear()
 
     def _finish_if_empty(self) -> None:
-        if self._phase is not Phase.ENDING or len(self._children) > 0:
+        if self._phase is not SupervisorPhase.ENDING or len(self._children) > 0:
             return
-        self._phase = Phase.ENDED
+        self._phase = SupervisorPhase.ENDED
         if isinstance(self._outcome, ChildStartError):
             self._out.put(StartFailedSelf(self._outcome))
         else:
@@ -842,16 +804,14 @@ class Engine:
     def _path_of(self, child: Child) -> str:
         return f"{self._path}/{child.id}"
 
-    def _add(self, spec: Spec, now: float, id: str | None = None) -> Child:
-        return self._children.add(spec.id if id is None else id, spec, now, fresh_id=id is not None)
-
     def _start(self, child: Child, now: float) -> None:
         """Starts the next incarnation; the child shows as starting or as restarting (rule 13)."""
         child.queued, child.due, child.until, child.live, child.up_since = False, None, None, True, None
         child.incarnation += 1
         child.lives_by = child.spec
-        self._children.enter(child, child.coming, now)
-        if child.coming is ChildState.RESTARTING:
+        coming = child.coming
+        self._children.enter(child, coming, now)
+        if coming is ChildState.RESTARTING:
             child.restarts += 1
             self._out.note(Restarting(self._path_of(child), now, child.id, child.incarnation, child.attempt))
         self._out.put(Start(child.id, child.spec, child.incarnation, child.has_cell))
@@ -913,8 +873,9 @@ class Engine:
     def _is_up(self, child: Child, state: ChildState, now: float, ref: object | None) -> None:
         child.ever_up, child.up_since, child.ref = True, now, ref
         self._children.enter(child, state, now)
-        self._out.answer(child.starter, ref)
-        child.starter = None
+        if child.starter is not None:
+            self._out.answer(child.starter, ref)
+            child.starter = None
 
     def _settle(self, child: Child, reason: ExitReason) -> None:
         """Settles the requests that waited for the child: it has stopped, so its start has failed."""

@@ -12,7 +12,15 @@ from supervisors._engine.child import WAITING
 from supervisors._engine.children import Children
 from supervisors._specs.combinations import significant_under_never
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
-from supervisors.errors import AlreadyPresent, AlreadyStarted, MaxChildren, SpecError, SpecFault, SupervisionError
+from supervisors.errors import (
+    AlreadyPresent,
+    AlreadyStarted,
+    MaxChildren,
+    ShuttingDown,
+    SpecError,
+    SpecFault,
+    SupervisionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +71,17 @@ def child_fault(supervisor: SupervisorSpec, path: str, spec: Spec) -> SpecFault 
     return None if message is None else SpecFault(f"{path}/{spec.id}", message)
 
 
-def start_error(supervisor: SupervisorSpec, path: str, children: Children, what: object) -> SupervisionError | None:
-    """Why a running supervisor cannot start this child (rules 22, 23 and 25)."""
+def start_error(
+    supervisor: SupervisorSpec, path: str, children: Children, what: object, *, ending: bool
+) -> SupervisionError | None:
+    """Why a supervisor that runs, or is ending, cannot start this child (rules 22, 23 and 25)."""
+    if ending:
+        return ShuttingDown(path)
     if supervisor.is_dynamic:
         limit = supervisor.max_children
         if limit is not None and len(children) >= limit:
             return MaxChildren(path, limit)
-        if isinstance(what, ChildSpec | SupervisorSpec):
+        if isinstance(what, Spec):
             return SpecError([SpecFault(path, "start_child takes arguments for the template here, not a spec")])
         return None
     if not isinstance(what, ChildSpec | SupervisorSpec):

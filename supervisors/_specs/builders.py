@@ -13,7 +13,7 @@ from supervisors._specs.backoff import Constant, Exponential, Linear
 from supervisors._specs.combinations import child_combinations, supervisor_combinations
 from supervisors._specs.faults import attempt, checked
 from supervisors._specs.fields import MOST_PARTITIONS, Args, AutoShutdownMode, Restart, RestartStrategy, Startable
-from supervisors._specs.spec import Callback, ChildSpec, Grace, Host, OnLimit, OwnBudget, Spec, SupervisorSpec
+from supervisors._specs.spec import Callback, ChildSpec, Grace, HostName, OnLimit, OwnBudget, Spec, SupervisorSpec
 from supervisors.errors import SpecError, SpecFault
 
 S = TypeVar("S")
@@ -41,7 +41,7 @@ class ChildOptions(CommonOptions, total=False):
     """The options of `child`."""
 
     args: Args
-    host: Host | None
+    host: HostName | None
     mailbox: MailboxSpec | str
     redeliver: int
     handler_timeout: float | None

@@ -89,6 +89,8 @@ def check_start(value: object) -> Startable | None:
 
 def check_args(value: object) -> Args:
     """Keyword arguments as a mapping, or positional ones as a sequence. Copied, so that the spec cannot change."""
+    if type(value) is tuple:
+        return value
     if isinstance(value, Mapping):
         if wrong := [key for key in value if not isinstance(key, str)]:
             raise _fault(f"keyword arguments need strings as keys, not {wrong[0]!r}")

@@ -7,6 +7,7 @@ A builder raises SpecError with *all* faults of what it was given. Nothing runs 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -45,10 +46,10 @@ from supervisors._specs.fields import (
 from supervisors._specs.resolve import resolve
 from supervisors.errors import SpecError, SpecFault
 
-Host = Literal["loop", "thread"]
+HostName = Literal["loop", "thread"]
 OnLimit = Literal["drop", "escalate"]
-Count = Annotated[int, Field(strict=True, ge=0)]
-Positive = Annotated[int, Field(strict=True, ge=1)]
+Count = Annotated[int, Field(strict=True, ge=0, le=sys.maxsize)]
+Positive = Annotated[int, Field(strict=True, ge=1, le=sys.maxsize)]
 Partitions = Annotated[int, Field(strict=True, ge=1, le=MOST_PARTITIONS)]
 Id = Annotated[str, PlainValidator(check_id)]
 Grace = float | Literal["brutal_kill", "infinity"]
@@ -128,7 +129,7 @@ class ChildSpec(BaseSpec):
     start: Annotated[Startable | None, PlainValidator(check_start)]
     """None only in the template of `tasks`: the function comes with each task."""
     args: Annotated[Args, PlainValidator(check_args)] = ()
-    host: Host | None = None
+    host: HostName | None = None
     mailbox: Annotated[MailboxSpec, BeforeValidator(check_mailbox)] = DEFAULT_MAILBOX
     redeliver: Count = 0
     handler_timeout: Seconds | None = None

@@ -55,7 +55,7 @@ from supervisors._specs.spec import Grace, Spec, SupervisorSpec
 from supervisors._supervisor.grace import SharedGrace
 from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
 from supervisors._supervisor.messages import (
-    Adopted,
+    AdoptSpec,
     CountChildren,
     DeleteChild,
     Due,
@@ -101,8 +101,10 @@ class Supervisor(Actor):
 
     def __init__(self, spec: SupervisorSpec) -> None:
         self._places = frozenset(each.id for each in spec.children) if spec.keep_children else frozenset()
-        numbers = self._cell.close_parked(but=self._places)
+        below = self._cell.children
+        numbers = {} if below is None else below.close_parked(but=self._places)
         self._engine = Engine(spec, self.path, self.runtime.random, numbers)
+        self._now = self.runtime.now
         self.publish_view(spec)
         self._ledger = RestartLedger()
         self._cells: dict[str, Cell] = {}
@@ -112,15 +114,11 @@ class Supervisor(Actor):
         """The children that the effects under way tell to stop, by their grace in seconds."""
         self._graces: dict[str, SharedGrace] = {}
         """The shared grace of each unordered child that was told to stop, by id."""
-        self._inputs: deque[Callable[[], list[Effect]]] = deque()
+        self._inputs: deque[tuple[Callable[..., list[Effect]], tuple[Any, ...]]] = deque()
         self._working = False
 
-    @property
-    def _spec(self) -> SupervisorSpec:
-        return self._engine.spec
-
     def on_start(self) -> None:
-        self._feed(lambda: self._engine.start(self._now()))
+        self._feed(self._engine.start, self._now())
 
     def on_gone(self) -> None:
         """The incarnation has ended, killed or not: cancels its timers and settles its requests."""
@@ -154,12 +152,13 @@ class Supervisor(Actor):
     def child_started(self, notice: ChildStarted) -> None:
         cell = self._cells.get(notice.id)
         ref = cell.ref if cell is not None else None
-        self._ledger.started(notice.id, self._now())
-        self._feed(lambda: self._engine.started(notice.id, notice.incarnation, self._now(), ref))
+        now = self._now()
+        self._ledger.started(notice.id, now)
+        self._feed(self._engine.started, notice.id, notice.incarnation, now, ref)
 
     @handles
     def child_declined(self, notice: ChildDeclined) -> None:
-        self._feed(lambda: self._engine.declined(notice.id, notice.incarnation, self._now()))
+        self._feed(self._engine.declined, notice.id, notice.incarnation, self._now())
 
     @handles
     def child_start_failed(self, notice: ChildStartFailed) -> None:
@@ -167,7 +166,7 @@ class Supervisor(Actor):
         decision: FailureDecision | None = None
         if self._is_news(notice):
             decision = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
-        self._feed(lambda: self._engine.start_failed(notice.id, notice.incarnation, notice.reason, now, decision))
+        self._feed(self._engine.start_failed, notice.id, notice.incarnation, notice.reason, now, decision)
         self._settle_exit(notice.id)
 
     @handles
@@ -176,9 +175,7 @@ class Supervisor(Actor):
         decision: FailureDecision | None = None
         if self._is_news(notice) and not notice.reason.expected:
             decision = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
-        self._feed(
-            lambda: self._engine.exited(notice.id, notice.incarnation, notice.reason, now, decision, notice.handled)
-        )
+        self._feed(self._engine.exited, notice.id, notice.incarnation, notice.reason, now, decision, notice.handled)
         self._settle_exit(notice.id)
 
     def _settle_exit(self, id: str) -> None:
@@ -194,47 +191,47 @@ class Supervisor(Actor):
     @handles
     def due(self, due: Due) -> None:
         self._timers.pop(due.token, None)
-        self._feed(lambda: self._engine.due(due.token, self._now()))
+        self._feed(self._engine.due, due.token, self._now())
 
     @handles
-    def adopted(self, notice: Adopted) -> None:
-        self._feed(lambda: self._engine.adopt(notice.spec, self._now()))
+    def adopted(self, notice: AdoptSpec) -> None:
+        self._feed(self._engine.adopt, notice.spec, self._now())
 
     @handles
     def stop_order(self, order: StopOrder) -> None:
-        self._feed(lambda: self._engine.shutdown(order.reason, self._now()))
+        self._feed(self._engine.shutdown, order.reason, self._now())
 
     # API
 
     @handles
     def start_child(self, request: StartChild) -> None:
         reply = self._cell.take_reply()
-        self._feed(lambda: self._engine.start_child(request.what, reply, self._now()))
+        self._feed(self._engine.start_child, request.what, reply, self._now())
 
     @handles
     def terminate_child(self, request: TerminateChild) -> None:
         reply = self._cell.take_reply()
-        self._feed(lambda: self._engine.terminate_child(request.id, reply, self._now()))
+        self._feed(self._engine.terminate_child, request.id, reply, self._now())
 
     @handles
     def restart_child(self, request: RestartChild) -> None:
         reply = self._cell.take_reply()
-        self._feed(lambda: self._engine.restart_child(request.id, reply, self._now()))
+        self._feed(self._engine.restart_child, request.id, reply, self._now())
 
     @handles
     def delete_child(self, request: DeleteChild) -> None:
         reply = self._cell.take_reply()
-        self._feed(lambda: self._engine.delete_child(request.id, reply, self._now()))
+        self._feed(self._engine.delete_child, request.id, reply, self._now())
 
     @handles
     def update_specs(self, request: UpdateSpecs) -> None:
         reply = self._cell.take_reply()
-        self._feed(lambda: self._engine.update_specs(request.specs, reply, self._now()))
+        self._feed(self._engine.update_specs, request.specs, reply, self._now())
 
     @handles
     def update_settings(self, request: UpdateSettings) -> None:
         reply = self._cell.take_reply()
-        self._feed(lambda: self._engine.update_settings(request.settings, reply, self._now()))
+        self._feed(self._engine.update_settings, request.settings, reply, self._now())
 
     @handles
     def which_children(self, _: WhichChildren) -> tuple[ChildInfo, ...]:
@@ -270,18 +267,16 @@ class Supervisor(Actor):
 
     # Effects
 
-    def _now(self) -> float:
-        return self.runtime.now()
-
-    def _feed(self, work: Callable[[], list[Effect]]) -> None:
+    def _feed(self, decide: Callable[..., list[Effect]], *args: object) -> None:
         """Gives the engine an input and carries out the effects; an effect may add an input."""
-        self._inputs.append(work)
+        self._inputs.append((decide, args))
         if self._working:
             return
         self._working = True
         try:
             while self._inputs:
-                for effect in self._inputs.popleft()():
+                decide, args = self._inputs.popleft()
+                for effect in decide(*args):
                     self._do(effect)
                 if self._in_grace:
                     self._time_graces()
@@ -294,12 +289,16 @@ class Supervisor(Actor):
                 self._note(event)
             case Start():
                 self._start_child(effect)
+            case Answer(request=request, value=value):
+                reply = cast("Reply", request)
+                if not reply.done():
+                    reply.set_result(value)
             case Stop(id=id, incarnation=incarnation, grace=grace):
                 self._stop_child(self._cells[id], incarnation, grace)
             case Adopt(id=id, spec=spec):
                 self._cells[id].take_props(props_for(spec, self.runtime, f"{self.path}/{id}"))
                 if isinstance(spec, SupervisorSpec):
-                    self._cells[id].put_urgent(Adopted(spec))
+                    self._cells[id].put_urgent(AdoptSpec(spec))
             case Close(id=id) | Drop(id=id):
                 self._close(id)
             case Arm(token=token, delay=delay):
@@ -308,10 +307,6 @@ class Supervisor(Actor):
                 timer = self._timers.pop(token, None)
                 if timer is not None:
                     timer.cancel()
-            case Answer(request=request, value=value):
-                reply = cast("Reply", request)
-                if not reply.done():
-                    reply.set_result(value)
             case Refuse(request=request, error=error):
                 settle_failure(cast("Reply", request), error, self.path)
             case Ready():
@@ -336,7 +331,7 @@ class Supervisor(Actor):
             reason = Crashed(error)
             now = self._now()
             decision = self._failed(effect.id, effect.incarnation, reason, None, now)
-            self._inputs.append(lambda: self._engine.start_failed(effect.id, effect.incarnation, reason, now, decision))
+            self._inputs.append((self._engine.start_failed, (effect.id, effect.incarnation, reason, now, decision)))
             return
         starter = self._engine.starter(effect.id)
         if starter is not None:
@@ -350,20 +345,20 @@ class Supervisor(Actor):
         return self._recipe[1]
 
     def _keep_promise(self, cell: Cell, props: Props) -> None:
-        promise = props.args[0] if self._spec.kind == "tasks" and props.args else None
+        promise = props.args[0] if self._engine.spec.kind == "tasks" and props.args else None
         if isinstance(promise, Promise):
             promise.future.concerns(cell)
             self.runtime.when_closed(cell, lambda reason: promise.broken(cell.path, reason))
 
     def _stop_child(self, cell: Cell, incarnation: int, grace: Grace) -> None:
         if cell.incarnation != incarnation or cell.state is State.DOWN:
-            self._inputs.append(lambda: self._engine.missed(cell.id, incarnation))  # the notice is on its way
+            self._inputs.append((self._engine.missed, (cell.id, incarnation)))  # the notice is on its way
             return
         if grace == "brutal_kill":
             cell.kill_ordered(Killed("brutal_kill"))
         elif grace == "infinity":
             cell.stop(Shutdown(), None)
-        elif self._spec.is_dynamic:
+        elif self._engine.spec.is_dynamic:
             cell.stop(Shutdown(), None)
             shared = self._graces[cell.id] = self._in_grace.setdefault(float(grace), SharedGrace())
             shared.add(cell, incarnation)
@@ -400,24 +395,24 @@ class Supervisor(Actor):
     # Events and callbacks
 
     def _note(self, event: SupervisionEvent) -> None:
-        if isinstance(event, BackingOff | Restarting) and not self._ledger.has_open(event.child):
+        if isinstance(event, (BackingOff, Restarting)) and not self._ledger.has_open(event.child):
             # Its exit was not a failure: a permanent child that ended, or another member of a group restart.
             ended = event.incarnation - isinstance(event, Restarting)
             self._ledger.exited(event.child, ended, self._cells[event.child].reason, None, event.at)
         self._ledger.note(event)
-        self.runtime.events.publish(event)
-        if isinstance(event, GaveUp) and self._spec.on_give_up is not None:
-            self._call_back("on_give_up", self._spec.on_give_up, event)
+        self._cell.runtime.events.publish(event)
+        if isinstance(event, GaveUp) and self._engine.spec.on_give_up is not None:
+            self._call_back("on_give_up", self._engine.spec.on_give_up, event)
 
     def _failed(
         self, id: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float
     ) -> FailureDecision | None:
         """A child has failed: adds it to the ledger and calls `on_failure`, which may decide what follows."""
         self._ledger.exited(id, incarnation, reason, message_type, now)
-        if self._spec.on_failure is None:
+        if self._engine.spec.on_failure is None:
             return None
         failure = Failure(self.path, id, f"{self.path}/{id}", incarnation, reason, message_type)
-        match self._call_back("on_failure", self._spec.on_failure, failure):
+        match self._call_back("on_failure", self._engine.spec.on_failure, failure):
             case True | "restart":
                 return "restart"
             case False | "stop":

@@ -42,7 +42,8 @@ class RestartLedger:
 
     def exited(self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float) -> None:
         """A child has terminated, or did not come up."""
-        self._settle(child, "failed", now)
+        if child in self._open:
+            self._settle(child, "failed", now)
         record = _Record(child, incarnation, reason, message_type, now)
         self._records.append(record)
         self._open[child] = record

@@ -46,7 +46,7 @@ class UpdateSettings(NamedTuple):
     settings: Mapping[str, object]
 
 
-class Adopted(NamedTuple):
+class AdoptSpec(NamedTuple):
     """From its own supervisor: use the settings of this spec."""
 
     spec: SupervisorSpec

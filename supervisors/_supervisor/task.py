@@ -8,7 +8,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any
 
-from actors.spi import Actor, Crashed, ExitReason, Future, gone, settle_failure
+from actors.spi import Actor, Crashed, ExitReason, Future, Normal, gone, settle_failure
 from supervisors._specs.spec import TaskCall
 
 
@@ -78,4 +78,4 @@ class Task(Actor):
 
     def _end(self, result: Any) -> None:
         self.promise.keep(result)
-        self._cell.finish()
+        self._cell.leave(Normal())

@@ -46,7 +46,16 @@ from supervisors._specs.spec import ChildSpec, SupervisorSpec
 from supervisors._supervisor.props import props_for
 from supervisors._supervisor.ref import SupervisorRef
 from supervisors.testing._errors import NotContained
-from supervisors.testing._hostile_cast import CLASSES, NAP, Calm, Deed, Listener, do_in_plain_code, do_later, priority
+from supervisors.testing._hostile_cast import (
+    CLASSES,
+    NAP,
+    Calm,
+    HostileOrder,
+    Listener,
+    do_in_plain_code,
+    do_later,
+    priority,
+)
 
 VERSION = 1
 """Of the blobs."""
@@ -65,7 +74,7 @@ Observing = Literal["sink", "log_handler", "log_filter", "log_format", "log", "m
 """Event sinks, and handlers, filters and formatters of the library's logger, that raise; and the library's own log and
 metrics, an actor that listens, and a person who looks in.
 """
-Act = Literal[
+HostileAct = Literal[
     "tell",
     "ask",
     "kill",
@@ -92,7 +101,7 @@ Act = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class HostileWorker:
     """An actor that does what it is told."""
 
     id: str
@@ -132,11 +141,11 @@ _MAILBOXES: dict[Mailbox, MailboxSpec] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class HostileGroup:
     """A supervisor of such actors."""
 
     id: str
-    workers: tuple[Worker, ...] = ()
+    workers: tuple[HostileWorker, ...] = ()
     """The last one is the template of a group that is not static."""
     kind: GroupKind = "static"
     strategy: Literal["one_for_one", "one_for_all", "rest_for_one"] = "one_for_one"
@@ -156,7 +165,7 @@ class Group:
             "on_failure": _callback(self.on_failure),
             "on_give_up": _callback(self.on_give_up),
         }
-        template = self.workers[-1] if self.workers else Worker("w")
+        template = self.workers[-1] if self.workers else HostileWorker("w")
         match self.kind:
             case "dynamic":
                 return dynamic_supervisor(self.id, template.spec(), **shared)
@@ -175,18 +184,18 @@ def _callback(what: str) -> Callable[..., object] | None:
         case "answer":
             return lambda _: hostile.Hostile()
         case "wait":
-            return lambda _: do_later(Deed("callback", "SystemExit"))
+            return lambda _: do_later(HostileOrder("callback", "SystemExit"))
     return hostile.Raiser(what)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class HostileLine:
     """One line of the script: at this time, this is done to the actor at this path."""
 
     at: float
     path: str
     """Below the root: `g0` or `g0/w1`."""
-    act: Act = "tell"
+    act: HostileAct = "tell"
     way: str = "at_once"
     """The action that the message requests: a key of `WAYS`."""
     exception: str = "Exception"
@@ -195,13 +204,13 @@ class Line:
     rank: str = ""
     """The result of the priority function: a key of `RANKS`, or `raise`."""
 
-    def deed(self) -> Deed:
+    def deed(self) -> HostileOrder:
         """The message."""
-        return Deed(self.way, self.exception, self.looks, self.rank)
+        return HostileOrder(self.way, self.exception, self.looks, self.rank)
 
 
 @dataclass(frozen=True, slots=True)
-class Observer:
+class HostileObserver:
     """An observer that raises from the `nth` call on, `times` times."""
 
     kind: Observing
@@ -225,9 +234,9 @@ class Played:
 class HostileWorld:
     """A tree, what its code and its observers raise, and in which order."""
 
-    groups: tuple[Group, ...] = ()
-    script: tuple[Line, ...] = ()
-    observers: tuple[Observer, ...] = ()
+    groups: tuple[HostileGroup, ...] = ()
+    script: tuple[HostileLine, ...] = ()
+    observers: tuple[HostileObserver, ...] = ()
     plan: FaultPlan = field(default_factory=FaultPlan)
     schedule: Schedule = field(default_factory=Schedule)
     search: tuple[str, int] | None = None
@@ -325,18 +334,18 @@ class HostileWorld:
 _SHAPE = TypeAdapter(
     tuple[int, int, list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]], tuple[str, int] | None, int]
 )
-_GROUPS = TypeAdapter(tuple[Group, ...])
-_LINES = TypeAdapter(tuple[Line, ...])
-_OBSERVERS = TypeAdapter(tuple[Observer, ...])
+_GROUPS = TypeAdapter(tuple[HostileGroup, ...])
+_LINES = TypeAdapter(tuple[HostileLine, ...])
+_OBSERVERS = TypeAdapter(tuple[HostileObserver, ...])
 
 
 def _shortly(part: object) -> str:
     """A part by what differs from the defaults."""
-    if not isinstance(part, Group | Worker | Line | Observer):
+    if not isinstance(part, HostileGroup | HostileWorker | HostileLine | HostileObserver):
         return repr(part)
     fields = type(part).__dataclass_fields__
     given = {name: getattr(part, name) for name, each in fields.items() if getattr(part, name) != each.default}
-    if isinstance(part, Group):
+    if isinstance(part, HostileGroup):
         given["workers"] = f"({', '.join(map(_shortly, part.workers))})"
     return f"{type(part).__name__}({', '.join(f'{name}={value}' for name, value in given.items())})"
 
@@ -412,9 +421,9 @@ class _Run:
         self._sim = sim
         self._futures: list[tuple[str, Future[Any]]] = []
         self._calm: list[Future[Any]] = []
-        self._refused: list[Deed] = []
+        self._refused: list[HostileOrder] = []
         """The messages whose senders were told that they were not sent."""
-        self._deeds: list[weakref.ref[Deed]] = []
+        self._deeds: list[weakref.ref[HostileOrder]] = []
         self._heard: list[LifecycleEvent] = []
         self._unheard = 0
         """How many events there were before anybody listened."""
@@ -435,7 +444,7 @@ class _Run:
 
     # What is done
 
-    def observe(self, observer: Observer, until: ExitStack) -> None:
+    def observe(self, observer: HostileObserver, until: ExitStack) -> None:
         """Has the observer observe until the end of the block."""
         runtime = self._sim.runtime
         raiser = hostile.Raiser(observer.exception, nth=observer.nth, times=observer.times, answer=True)
@@ -475,7 +484,7 @@ class _Run:
         self._unheard = len(self._sim.runtime.lifecycle)
         self._sim.runtime.events.subscribe(self._heard.append)
 
-    def perform(self, line: Line) -> None:
+    def perform(self, line: HostileLine) -> None:
         """Does what the line says, if there is anybody to do it to, and asks how the calm ones are."""
         for look in self._looks_in:
             self._try("observers", look)
@@ -500,7 +509,9 @@ class _Run:
             if line.act in CALLS and ref is not None:
                 self._raised[line.exception] += 1
 
-    def _do(self, line: Line, ref: ActorRef[Any] | None, above: ActorRef[Any] | None, deed: Deed) -> object:
+    def _do(
+        self, line: HostileLine, ref: ActorRef[Any] | None, above: ActorRef[Any] | None, deed: HostileOrder
+    ) -> object:
         if isinstance(ref, SupervisorRef):
             return _ask_group(line, ref, deed)
         id = line.path.rpartition("/")[2]
@@ -523,7 +534,7 @@ class _Run:
                 getattr(ref, line.act)()
         return None
 
-    def _refuse(self, line: Line, deed: Deed, error: BaseException) -> None:
+    def _refuse(self, line: HostileLine, deed: HostileOrder, error: BaseException) -> None:
         """A sender heard that its message was not sent. Where the message is a harmless one, the library says why."""
         self._refused.append(deed)
         harmless = not line.looks and line.rank == "" and line.act != "partition"
@@ -637,10 +648,10 @@ class _Nowhere:
         """Nothing to do."""
 
 
-def _ask_group(line: Line, ref: SupervisorRef, deed: Deed) -> object:
+def _ask_group(line: HostileLine, ref: SupervisorRef, deed: HostileOrder) -> object:
     match line.act:
         case "start_child":
-            return ref.start_child(Worker("late").spec() if not ref._cell.props.args[0].is_dynamic else ())  # type: ignore[attr-defined]
+            return ref.start_child(HostileWorker("late").spec() if not ref._cell.props.args[0].is_dynamic else ())  # type: ignore[attr-defined]
         case "run":
             return ref.run(do_in_plain_code, deed)
         case "run_async":

@@ -18,10 +18,10 @@ NAP = 0.25
 """Virtual seconds that whatever takes time takes."""
 
 Make = Callable[[], BaseException]
-Way = Callable[["Wild", "Deed"], Awaitable[object]]
+Way = Callable[["Wild", "HostileOrder"], Awaitable[object]]
 
 
-class Deed(hostile.Awaitable):
+class HostileOrder(hostile.Awaitable):
     """Tells an actor what to do, and is hostile itself where `looks` say so."""
 
     def __init__(
@@ -55,7 +55,7 @@ RANKS: Mapping[str, object] = {
 
 def priority(message: Any) -> Any:
     """A priority function of the user's, which raises for some messages and returns nonsense for others."""
-    rank = message.rank if type(message) is Deed else ""
+    rank = message.rank if type(message) is HostileOrder else ""
     if rank == "raise":
         raise message.error()
     return RANKS[rank]
@@ -64,52 +64,52 @@ def priority(message: Any) -> Any:
 # Ways to raise, or to misbehave otherwise
 
 
-def _fail(deed: Deed) -> NoReturn:
+def _fail(deed: HostileOrder) -> NoReturn:
     raise deed.error()
 
 
-async def _tool(deed: Deed, seconds: float = NAP) -> NoReturn:
+async def _tool(deed: HostileOrder, seconds: float = NAP) -> NoReturn:
     await asyncio.sleep(seconds)
     raise deed.error()
 
 
-async def _at_once(actor: Wild, deed: Deed) -> object:
+async def _at_once(actor: Wild, deed: HostileOrder) -> object:
     _fail(deed)
 
 
-async def _after_a_wait(actor: Wild, deed: Deed) -> object:
+async def _after_a_wait(actor: Wild, deed: HostileOrder) -> object:
     await _tool(deed)
 
 
-async def _task(actor: Wild, deed: Deed) -> object:
+async def _task(actor: Wild, deed: HostileOrder) -> object:
     return await asyncio.create_task(_tool(deed))
 
 
-async def _gather(actor: Wild, deed: Deed) -> object:
+async def _gather(actor: Wild, deed: HostileOrder) -> object:
     return await asyncio.gather(_tool(deed), asyncio.sleep(NAP), _tool(deed, 0))
 
 
-async def _gather_all(actor: Wild, deed: Deed) -> object:
+async def _gather_all(actor: Wild, deed: HostileOrder) -> object:
     return await asyncio.gather(_tool(deed), _tool(deed, 0), return_exceptions=True)
 
 
-async def _task_group(actor: Wild, deed: Deed) -> object:
+async def _task_group(actor: Wild, deed: HostileOrder) -> object:
     async with asyncio.TaskGroup() as group:
         group.create_task(_tool(deed))
         group.create_task(asyncio.sleep(2 * NAP))
     return None
 
 
-async def _wait_for(actor: Wild, deed: Deed) -> object:
+async def _wait_for(actor: Wild, deed: HostileOrder) -> object:
     return await asyncio.wait_for(_tool(deed), 1.0)
 
 
-async def _wait(actor: Wild, deed: Deed) -> object:
+async def _wait(actor: Wild, deed: HostileOrder) -> object:
     done, _ = await asyncio.wait([asyncio.create_task(_tool(deed)), asyncio.create_task(asyncio.sleep(2 * NAP))])
     return [each.exception() for each in done]
 
 
-async def _timeout(actor: Wild, deed: Deed) -> object:
+async def _timeout(actor: Wild, deed: HostileOrder) -> object:
     try:
         async with asyncio.timeout(NAP):
             await asyncio.sleep(4 * NAP)
@@ -118,57 +118,57 @@ async def _timeout(actor: Wild, deed: Deed) -> object:
     return None
 
 
-async def _shield(actor: Wild, deed: Deed) -> object:
+async def _shield(actor: Wild, deed: HostileOrder) -> object:
     return await asyncio.shield(_tool(deed))
 
 
-async def _forgotten(actor: Wild, deed: Deed) -> object:
+async def _forgotten(actor: Wild, deed: HostileOrder) -> object:
     actor.tasks.append(asyncio.create_task(_tool(deed)))
     return None
 
 
-async def _call_soon(actor: Wild, deed: Deed) -> object:
+async def _call_soon(actor: Wild, deed: HostileOrder) -> object:
     asyncio.get_running_loop().call_soon(_fail, deed)
     return None
 
 
-async def _call_later(actor: Wild, deed: Deed) -> object:
+async def _call_later(actor: Wild, deed: HostileOrder) -> object:
     asyncio.get_running_loop().call_later(NAP, _fail, deed)
     return None
 
 
-async def _done_callback(actor: Wild, deed: Deed) -> object:
+async def _done_callback(actor: Wild, deed: HostileOrder) -> object:
     task = asyncio.create_task(asyncio.sleep(NAP))
     task.add_done_callback(lambda _: _fail(deed))
     await task
     return None
 
 
-async def _with(actor: Wild, deed: Deed) -> object:
-    with hostile.Context(deed.exception):
+async def _with(actor: Wild, deed: HostileOrder) -> object:
+    with hostile.ContextManager(deed.exception):
         await asyncio.sleep(NAP)
     return None
 
 
-async def _async_with(actor: Wild, deed: Deed) -> object:
-    async with hostile.Context(deed.exception):
+async def _async_with(actor: Wild, deed: HostileOrder) -> object:
+    async with hostile.ContextManager(deed.exception):
         await asyncio.sleep(0)
         raise ZeroDivisionError
     return None
 
 
-async def _generator(actor: Wild, deed: Deed) -> object:
+async def _generator(actor: Wild, deed: HostileOrder) -> object:
     numbers = hostile.closing(deed.exception)
     next(numbers)
     numbers.close()
     return None
 
 
-async def _dropped_generator(actor: Wild, deed: Deed) -> object:
+async def _dropped_generator(actor: Wild, deed: HostileOrder) -> object:
     return next(hostile.closing(deed.exception))
 
 
-async def _async_generator(actor: Wild, deed: Deed) -> object:
+async def _async_generator(actor: Wild, deed: HostileOrder) -> object:
     async def numbers() -> Any:
         try:
             yield 1
@@ -184,7 +184,7 @@ async def _async_generator(actor: Wild, deed: Deed) -> object:
     return None
 
 
-async def _on_cancel(actor: Wild, deed: Deed) -> object:
+async def _on_cancel(actor: Wild, deed: HostileOrder) -> object:
     """Raises something else where it is cancelled: at a kill, a crash beside it, a time limit."""
     try:
         await asyncio.sleep(4 * NAP)
@@ -193,7 +193,7 @@ async def _on_cancel(actor: Wild, deed: Deed) -> object:
     return None
 
 
-async def _no_cancel(actor: Wild, deed: Deed) -> object:
+async def _no_cancel(actor: Wild, deed: HostileOrder) -> object:
     """Does not end where it is cancelled, for a while."""
     for _ in range(3):
         try:
@@ -203,25 +203,25 @@ async def _no_cancel(actor: Wild, deed: Deed) -> object:
     return None
 
 
-async def _cancel_itself(actor: Wild, deed: Deed) -> object:
+async def _cancel_itself(actor: Wild, deed: HostileOrder) -> object:
     task = asyncio.current_task()
     assert task is not None
     task.cancel()
     return None
 
 
-async def _cancel_itself_and_wait(actor: Wild, deed: Deed) -> object:
+async def _cancel_itself_and_wait(actor: Wild, deed: HostileOrder) -> object:
     await _cancel_itself(actor, deed)
     await asyncio.sleep(NAP)
     return None
 
 
-async def _cancel_itself_and_raise(actor: Wild, deed: Deed) -> object:
+async def _cancel_itself_and_raise(actor: Wild, deed: HostileOrder) -> object:
     await _cancel_itself(actor, deed)
     _fail(deed)
 
 
-async def _to_thread(actor: Wild, deed: Deed) -> object:
+async def _to_thread(actor: Wild, deed: HostileOrder) -> object:
     def work() -> None:
         if deed.exception != "StopIteration":  # asyncio itself hangs by it before Python 3.12
             _fail(deed)
@@ -229,67 +229,67 @@ async def _to_thread(actor: Wild, deed: Deed) -> object:
     return await asyncio.to_thread(work)
 
 
-async def _nap(actor: Wild, deed: Deed) -> object:
+async def _nap(actor: Wild, deed: HostileOrder) -> object:
     await asyncio.sleep(NAP)
     return None
 
 
-async def _answer(actor: Wild, deed: Deed) -> object:
+async def _answer(actor: Wild, deed: HostileOrder) -> object:
     return hostile.Awaitable(exception=deed.exception)
 
 
-async def _timer(actor: Wild, deed: Deed) -> object:
-    actor.tell_after(NAP, Deed("at_once", deed.exception))
+async def _timer(actor: Wild, deed: HostileOrder) -> object:
+    actor.tell_after(NAP, HostileOrder("at_once", deed.exception))
     return None
 
 
-async def _timers(actor: Wild, deed: Deed) -> object:
-    actor.tell_every(NAP, Deed("nothing", deed.exception, ("repr", "eq", "hash")))
+async def _timers(actor: Wild, deed: HostileOrder) -> object:
+    actor.tell_every(NAP, HostileOrder("nothing", deed.exception, ("repr", "eq", "hash")))
     return None
 
 
-async def _spawn(actor: Wild, deed: Deed) -> object:
+async def _spawn(actor: Wild, deed: HostileOrder) -> object:
     return (await actor.spawn(Newborn, args=(deed.exception,))).path
 
 
-async def _spawn_calm(actor: Wild, deed: Deed) -> object:
+async def _spawn_calm(actor: Wild, deed: HostileOrder) -> object:
     return (await actor.spawn(Calm)).path
 
 
-async def _call_sibling(actor: Wild, deed: Deed) -> object:
-    return await actor.other().call(Deed("at_once", deed.exception, ("repr", "eq")), timeout=1.0)
+async def _call_sibling(actor: Wild, deed: HostileOrder) -> object:
+    return await actor.other().call(HostileOrder("at_once", deed.exception, ("repr", "eq")), timeout=1.0)
 
 
-async def _call_itself(actor: Wild, deed: Deed) -> object:
-    return await actor.ref.call(Deed("nothing"), timeout=1.0)
+async def _call_itself(actor: Wild, deed: HostileOrder) -> object:
+    return await actor.ref.call(HostileOrder("nothing"), timeout=1.0)
 
 
-async def _tell_sibling(actor: Wild, deed: Deed) -> object:
-    actor.other().tell(Deed("after_a_wait", deed.exception))
+async def _tell_sibling(actor: Wild, deed: HostileOrder) -> object:
+    actor.other().tell(HostileOrder("after_a_wait", deed.exception))
     return None
 
 
-async def _send_sibling(actor: Wild, deed: Deed) -> object:
-    await actor.other().send(Deed("nap", deed.exception, rank="raise"))
+async def _send_sibling(actor: Wild, deed: HostileOrder) -> object:
+    await actor.other().send(HostileOrder("nap", deed.exception, rank="raise"))
     return None
 
 
-async def _monitor(actor: Wild, deed: Deed) -> object:
+async def _monitor(actor: Wild, deed: HostileOrder) -> object:
     return actor.monitor(actor.other())
 
 
-async def _link(actor: Wild, deed: Deed) -> object:
+async def _link(actor: Wild, deed: HostileOrder) -> object:
     actor.link(actor.other())
     return None
 
 
-async def _stash(actor: Wild, deed: Deed) -> object:
+async def _stash(actor: Wild, deed: HostileOrder) -> object:
     if actor.incarnation < 3:
         actor.stash()
     return None
 
 
-async def _stash_and_raise(actor: Wild, deed: Deed) -> object:
+async def _stash_and_raise(actor: Wild, deed: HostileOrder) -> object:
     if not any(each is deed for each in actor.unstashed):  # two such messages would take each other back for ever
         actor.unstashed.append(deed)
         actor.unstash()
@@ -297,33 +297,33 @@ async def _stash_and_raise(actor: Wild, deed: Deed) -> object:
     _fail(deed)
 
 
-async def _unstash(actor: Wild, deed: Deed) -> object:
+async def _unstash(actor: Wild, deed: HostileOrder) -> object:
     actor.unstash()
     return None
 
 
-async def _register(actor: Wild, deed: Deed) -> object:
+async def _register(actor: Wild, deed: HostileOrder) -> object:
     actor.register("hostile")
     actor.join("hostile")
     return None
 
 
-async def _subscribe(actor: Wild, deed: Deed) -> object:
+async def _subscribe(actor: Wild, deed: HostileOrder) -> object:
     actor.subscribe(DeadLetter)
     return None
 
 
-async def _finish(actor: Wild, deed: Deed) -> object:
+async def _finish(actor: Wild, deed: HostileOrder) -> object:
     actor.stop()
     return None
 
 
-async def _stop_and_raise(actor: Wild, deed: Deed) -> object:
+async def _stop_and_raise(actor: Wild, deed: HostileOrder) -> object:
     actor.stop()
     await _tool(deed)
 
 
-async def _nothing(actor: Wild, deed: Deed) -> object:
+async def _nothing(actor: Wild, deed: HostileOrder) -> object:
     return None
 
 
@@ -380,7 +380,7 @@ WAYS: Mapping[str, Way] = {
 """The actions that a message may request of an actor, by name; the simplest first."""
 
 
-def do_in_plain_code(deed: Deed) -> object:
+def do_in_plain_code(deed: HostileOrder) -> object:
     """Run by a task supervisor in a thread."""
     if deed.way == "nap":
         time.sleep(NAP)  # noqa: TID251 - virtual where it runs
@@ -388,7 +388,7 @@ def do_in_plain_code(deed: Deed) -> object:
     _fail(deed)
 
 
-async def do_later(deed: Deed) -> object:
+async def do_later(deed: HostileOrder) -> object:
     """Run by a task supervisor on the loop, or returned by a callback."""
     return await _tool(deed)
 
@@ -399,7 +399,7 @@ class Wild(Actor):
     def __init__(self, concurrency: int = 1) -> None:
         super().__init__()
         self.tasks: list[asyncio.Task[object]] = []
-        self.unstashed: list[Deed] = []
+        self.unstashed: list[HostileOrder] = []
         """The messages that have unstashed the others."""
         self.looked_at = hostile.Hostile()
         """An attribute that introspection comes upon."""
@@ -411,7 +411,7 @@ class Wild(Actor):
         return below[0].ref if below else self.ref
 
     async def on_receive(self, message: Any) -> object:
-        return await WAYS[message.way](self, message) if type(message) is Deed else None
+        return await WAYS[message.way](self, message) if type(message) is HostileOrder else None
 
 
 class Keen(Wild):
@@ -437,13 +437,13 @@ class Plain(Actor):
     host = only_host = "thread"
 
     def on_receive(self, message: Any) -> object:
-        if type(message) is not Deed:
+        if type(message) is not HostileOrder:
             return None
         match message.way:
             case "after_a_wait" | "nap" | "timeout":
                 time.sleep(NAP)  # noqa: TID251 - virtual where it runs
             case "with":
-                with hostile.Context(message.exception):
+                with hostile.ContextManager(message.exception):
                     return None
             case "generator" | "dropped_generator":
                 next(numbers := hostile.closing(message.exception))

@@ -8,12 +8,22 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, get_args
 
 from actors.testing.spi import FaultPlan, Schedule, faults, fewer_moves, hostile
-from supervisors.testing._hostile import Act, Group, GroupKind, HostileWorld, Line, Mailbox, Observer, Observing, Worker
+from supervisors.testing._hostile import (
+    GroupKind,
+    HostileAct,
+    HostileGroup,
+    HostileLine,
+    HostileObserver,
+    HostileWorker,
+    HostileWorld,
+    Mailbox,
+    Observing,
+)
 from supervisors.testing._hostile_cast import CLASSES, RANKS, WAYS
 
 T = TypeVar("T")
 SEARCHES = ("random", "pct3", "pos", "lag", "pct5", "lag2")
-PARTS = (Group, Worker, Line, Observer)
+PARTS = (HostileGroup, HostileWorker, HostileLine, HostileObserver)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,7 @@ class Palette:
     ways: Sequence[str] = tuple(WAYS)
     looks: Sequence[hostile.Look] = hostile.LOOKS
     ranks: Sequence[str] = (*RANKS, "raise")
-    acts: Sequence[Act] = get_args(Act)
+    acts: Sequence[HostileAct] = get_args(HostileAct)
     mailboxes: Sequence[Mailbox] = get_args(Mailbox)
     places: Sequence[faults.Place] = faults.PLACES
     observers: Sequence[Observing] = get_args(Observing)
@@ -65,7 +75,7 @@ def hostile_world(seed: int, palette: Palette = Palette()) -> HostileWorld:
     return HostileWorld(groups, script, tuple(observers), FaultPlan(*plan), Schedule(), search, number.getrandbits(16))
 
 
-def _paths(group: Group) -> list[str]:
+def _paths(group: HostileGroup) -> list[str]:
     match group.kind:
         case "static":
             return [f"{group.id}/{worker.id}" for worker in group.workers]
@@ -74,14 +84,14 @@ def _paths(group: Group) -> list[str]:
     return []
 
 
-def _group(number: random.Random, on: Palette, id: str) -> Group:
+def _group(number: random.Random, on: Palette, id: str) -> HostileGroup:
     kind = number.choice(on.groups) if number.random() < 0.4 else "static"
     callbacks = ["", ""]
     for index in range(2):
         if on.callbacks and number.random() < 0.3:
             what = number.choice(on.callbacks)
             callbacks[index] = number.choice(on.exceptions) if what == "raise" else what
-    return Group(
+    return HostileGroup(
         id,
         tuple(_worker(number, on, f"w{index}") for index in range(number.randint(1, 3))),
         kind,
@@ -91,8 +101,8 @@ def _group(number: random.Random, on: Palette, id: str) -> Group:
     )
 
 
-def _worker(number: random.Random, on: Palette, id: str) -> Worker:
-    return Worker(
+def _worker(number: random.Random, on: Palette, id: str) -> HostileWorker:
+    return HostileWorker(
         id,
         number.choice(tuple(CLASSES)),
         number.choice(("", "", "loop", "thread")),
@@ -111,14 +121,14 @@ _TO_A_GROUP = frozenset(
 )
 
 
-def _line(number: random.Random, on: Palette, paths: list[str], groups: Sequence[Group]) -> Line:
+def _line(number: random.Random, on: Palette, paths: list[str], groups: Sequence[HostileGroup]) -> HostileLine:
     act = number.choice(("tell", "ask")) if number.random() < 0.6 else number.choice(on.acts)
     kinds = {"run": "tasks", "run_async": "tasks", "partition": "partition"}
     fit = [group.id for group in groups if group.kind == kinds.get(act, group.kind)]
     late = [f"{group.id}/late" for group in groups]
     path = number.choice(fit or [groups[0].id] if act in _TO_A_GROUP else [*paths, *paths, *late])
     drawn = [number.choice(on.looks) for _ in range(number.choice((0, 0, 1, 2)))] if on.looks else []
-    return Line(
+    return HostileLine(
         number.randint(4, 32) / 8,
         path,
         act,
@@ -129,9 +139,9 @@ def _line(number: random.Random, on: Palette, paths: list[str], groups: Sequence
     )
 
 
-def _observer(number: random.Random, on: Palette) -> Observer:
+def _observer(number: random.Random, on: Palette) -> HostileObserver:
     kind = number.choice(on.observers)
-    return Observer(kind, number.choice(on.exceptions), number.randint(1, 12), number.choice((None, 1, 2)))
+    return HostileObserver(kind, number.choice(on.exceptions), number.randint(1, 12), number.choice((None, 1, 2)))
 
 
 def _fault(number: random.Random, on: Palette, paths: list[str]) -> faults.Fault:
@@ -211,12 +221,16 @@ def _plainer(part: Any) -> Iterator[Any]:
     """The part with one value as it is by default; a group with a worker less, or with a plainer one."""
     for each in fields(part):
         value = getattr(part, each.name)
-        if each.name in ("id", "at", "path", "kind") and type(part) is not Worker and not isinstance(part, Group):
+        if (
+            each.name in ("id", "at", "path", "kind")
+            and type(part) is not HostileWorker
+            and not isinstance(part, HostileGroup)
+        ):
             continue
         if each.name in ("id", "workers"):
             continue
         if value != each.default:
             yield replace(part, **{each.name: each.default})
-    if isinstance(part, Group):
+    if isinstance(part, HostileGroup):
         for workers in (*_without(part.workers), *_plainer_ones(part.workers)):
             yield replace(part, workers=workers)

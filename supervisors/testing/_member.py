@@ -43,7 +43,7 @@ LIVE = frozenset({Life.STARTING, Life.UP, Life.STOPPING})
 
 
 @dataclass(eq=False)
-class Member:
+class ModelChild:
     """A child of one incarnation of a supervisor."""
 
     id: str

@@ -21,8 +21,8 @@ from supervisors.testing._account import Account, BudgetResult, UpTime
 from supervisors.testing._asks import Asks
 from supervisors.testing._delays import AT_ONCE, ROUNDING, Span
 from supervisors.testing._errors import ReferenceDisagreement
-from supervisors.testing._member import LIVE, ORDERED, Life, Member, Want, by_itself
-from supervisors.testing._update import Update
+from supervisors.testing._member import LIVE, ORDERED, Life, ModelChild, Want, by_itself
+from supervisors.testing._update import SpecsUpdate
 
 
 class Mode(Enum):
@@ -49,7 +49,7 @@ WHEN_EXITED: dict[tuple[str, bool], Want] = {
 
 
 @dataclass
-class Group:
+class GroupRestart:
     """A group restart under way."""
 
     dues: dict[str, Span] = field(default_factory=dict)
@@ -84,18 +84,18 @@ class SupervisorModel:
         self.mode = Mode.UNBORN
         self.up = False
         """It has reported its own start."""
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, ModelChild] = {}
         self.account = Account.of(spec)
         self.productive: bool | None = False
         """Whether its own life was progress: the child that made it give up had made progress. None: not known."""
-        self.group: Group | None = None
-        self.update: Update | None = None
+        self.group: GroupRestart | None = None
+        self.update: SpecsUpdate | None = None
         self.end: End | None = None
         self.silent: str | None = None
         """Why the model does not judge this incarnation any more, if so."""
         self.now = 0.0
         self.step = 0
-        self.dropped: dict[str, Member] = {}
+        self.dropped: dict[str, ModelChild] = {}
         """Children that have terminated and whose cell was not closed yet."""
         self.asks = Asks(self.disagree)
         self.newcomers: list[int] = []
@@ -129,11 +129,11 @@ class SupervisorModel:
         """Whether a restart also restarts siblings (rule 6)."""
         return self.spec.strategy in ("one_for_all", "rest_for_one")
 
-    def add(self, id: str, spec: Spec, request: int | None = None) -> Member:
+    def add(self, id: str, spec: Spec, request: int | None = None) -> ModelChild:
         """Adds a child at the end of the order."""
         late = self.mode is not Mode.STARTING or request is not None
         uptime = UpTime(self.now, running=False)
-        member = Member(id, spec, self._place(), uptime, Account.of(spec.own_restarts), request=request, late=late)
+        member = ModelChild(id, spec, self._place(), uptime, Account.of(spec.own_restarts), request=request, late=late)
         self.members[id] = member
         return member
 
@@ -154,7 +154,7 @@ class SupervisorModel:
         for spec in self.spec.children:
             self.add(spec.id, spec)
 
-    def find(self, want: Iterable[Want] = Want, life: Iterable[Life] = Life) -> list[Member]:
+    def find(self, want: Iterable[Want] = Want, life: Iterable[Life] = Life) -> list[ModelChild]:
         """The children that are in one of these situations, in order."""
         wants, lives = set(want), set(life)
         return [each for each in self.members.values() if each.want in wants and each.life in lives]
@@ -199,7 +199,7 @@ class SupervisorModel:
             if member.life is Life.STARTING and member.start_at == self.now:
                 member.start_limit = None
 
-    def _may_start(self, member: Member, seen: str) -> None:
+    def _may_start(self, member: ModelChild, seen: str) -> None:
         """Whether the start has a reason, comes in order, and not before its delay is over."""
         if member.life is not Life.DOWN:
             self.disagree(17, f"one incarnation of {member.id} at a time; it is {member.life.value}", seen)
@@ -221,7 +221,7 @@ class SupervisorModel:
                     )
                 self._not_before(self.due_of(member), seen)
 
-    def due_of(self, member: Member) -> Span:
+    def due_of(self, member: ModelChild) -> Span:
         """When the next start in line may come."""
         if member.want is not Want.GROUP or self.group is None:
             return member.due
@@ -231,11 +231,11 @@ class SupervisorModel:
             return member.due
         return member.due.maybe(self.group.due)  # the rules do not say whether it waits with the group
 
-    def _comes_before_the_group(self, group: Group, member: Member) -> bool:
+    def _comes_before_the_group(self, group: GroupRestart, member: ModelChild) -> bool:
         """Whether all failed members were started after it."""
         return all(self.members[id].position > member.position for id in group.dues if id in self.members)
 
-    def due_with_others(self, member: Member) -> Span:
+    def due_with_others(self, member: ModelChild) -> Span:
         """When the start that a request asks for may come. Whether first starts that failed, and that wait at the same
         time, wait for each other where restarts do is not said.
         """
@@ -251,7 +251,7 @@ class SupervisorModel:
         if self.now < due.earliest - ROUNDING:
             self.disagree(11, f"a delay until {due.earliest:.9g} s", seen)
 
-    def next_in_line(self) -> Member | None:
+    def next_in_line(self) -> ModelChild | None:
         """The child whose turn it is, of those that start one after another; `None` while another starts or has to
         stop first.
         """
@@ -286,7 +286,7 @@ class SupervisorModel:
         member.stop_at = self.now
         member.enter(Life.STOPPING, self.now)
 
-    def _may_stop(self, member: Member, seen: str) -> None:
+    def _may_stop(self, member: ModelChild, seen: str) -> None:
         if member.to_end:
             return
         if self.mode is Mode.ENDING:
@@ -298,18 +298,18 @@ class SupervisorModel:
         else:
             self.disagree(5, f"{member.id} is left alone: no rule asks for its end", seen)
 
-    def _wrong_turn(self, rule: int, first: Member | None, seen: str) -> None:
+    def _wrong_turn(self, rule: int, first: ModelChild | None, seen: str) -> None:
         who = "none before the one under way is gone" if first is None else first.id
         self.disagree(rule, f"stops one by one in reverse start order: next is {who}", seen)
 
-    def last_standing(self) -> Member | None:
+    def last_standing(self) -> ModelChild | None:
         """The child that must stop next when the supervisor ends (rule 17)."""
         live = self.find(life=LIVE)
         if not live or live[-1].life is Life.STOPPING or any(each.last_stand for each in live):
             return None
         return live[-1]
 
-    def next_to_stop(self) -> Member | None:
+    def next_to_stop(self) -> ModelChild | None:
         """The child that must stop next in a group restart (rule 6), or for `update_specs` by the old order."""
         if any(each.in_group for each in self.members.values()):
             return None
@@ -432,7 +432,7 @@ class SupervisorModel:
         elif not self._gone_anyway(member, merges, reason):
             self._restart(member)
 
-    def _progress(self, member: Member, reason: ExitReason, handled: bool | None) -> bool | None:
+    def _progress(self, member: ModelChild, reason: ExitReason, handled: bool | None) -> bool | None:
         """Whether it certainly made progress; `None`: only if it was up for long enough (rule 8)."""
         if handled is None:
             if member.attempt or member.stalled or not member.productive:
@@ -442,14 +442,14 @@ class SupervisorModel:
             return True
         return False if isinstance(reason, RestartLimitExceeded) else None
 
-    def _known(self, id: str, incarnation: int) -> Member | None:
+    def _known(self, id: str, incarnation: int) -> ModelChild | None:
         """The child, unless the notice is stale: about another incarnation, or one that has terminated already."""
         member = self.members.get(id)
         if member is None or member.incarnation != incarnation or member.life is Life.DOWN:
             return None
         return member
 
-    def _gone_anyway(self, member: Member, merges: bool, reason: ExitReason) -> bool:
+    def _gone_anyway(self, member: ModelChild, merges: bool, reason: ExitReason) -> bool:
         """Whether its end starts nothing: the supervisor ends, a request wanted it gone, or it merges (rule 7)."""
         if self.mode is Mode.ENDING or member.want in (Want.REST, Want.DROP):
             self.settle_down(member, member.want if member.want is Want.DROP else Want.REST)
@@ -466,14 +466,14 @@ class SupervisorModel:
             return True
         return False
 
-    def _gone_before_its_turn(self, member: Member) -> None:
+    def _gone_before_its_turn(self, member: ModelChild) -> None:
         """It hears that a child is gone that `update_specs` was about to stop."""
         leaves = member.want is Want.DROP
         if not leaves or member.spec.significant:
             self.give_in("a child ended by itself while update_specs was about to stop it")
         self.settle_down(member, Want.DROP if leaves else Want.REST)
 
-    def _stopped(self, member: Member, reason: ExitReason, progress: bool | None = None) -> None:
+    def _stopped(self, member: ModelChild, reason: ExitReason, progress: bool | None = None) -> None:
         """It hears that a child is gone that it had told to stop."""
         member.enter(Life.DOWN, self.now, progress)
         if member.want in (Want.REST, Want.DROP) or self.mode is Mode.ENDING:
@@ -491,7 +491,7 @@ class SupervisorModel:
             else:
                 self.group.dues[member.id] = due
 
-    def settle_down(self, member: Member, want: Want) -> None:
+    def settle_down(self, member: ModelChild, want: Want) -> None:
         """It comes to rest, or is forgotten."""
         member.rest(self.now, want)
         member.in_line = member.restarting = False
@@ -522,19 +522,19 @@ class SupervisorModel:
             for each in self.members.values():
                 each.guest = False
 
-    def _answer(self, member: Member, outcome: str) -> None:
+    def _answer(self, member: ModelChild, outcome: str) -> None:
         """The request that waits for the start of this child has its answer."""
         if member.request is not None:
             self.asks.allow(member.request, outcome)
         member.request = None
 
-    def drops(self, member: Member) -> bool:
+    def drops(self, member: ModelChild) -> bool:
         """Whether its spec is dropped when it does not run (rules 3 and 6)."""
         return member.spec.restart == "temporary" or not self.ordered
 
     # Restarts
 
-    def _retry_first(self, member: Member) -> None:
+    def _retry_first(self, member: ModelChild) -> None:
         """A first start that failed is tried again under the backoff of a restart (rule 2)."""
         if self._charge(member):
             member.fail(self.now)
@@ -546,7 +546,7 @@ class SupervisorModel:
                 # The rules do not say whether a group that waits anyway waits for a first start, too.
                 self.group.dues[member.id] = AT_ONCE.maybe(member.due)
 
-    def _restart(self, member: Member, *, attempt: bool = False) -> None:
+    def _restart(self, member: ModelChild, *, attempt: bool = False) -> None:
         """An exit or a failed attempt asks for a restart (rules 6 to 12). A failed attempt stops again what the
         restart has started (rule 15).
         """
@@ -561,7 +561,7 @@ class SupervisorModel:
         member.want = Want.GROUP
         origin = 0 if self.spec.strategy == "one_for_all" else member.position
         if self.group is None:
-            self.group = Group()
+            self.group = GroupRestart()
         self.group.dues[member.id] = due
         for each in self.members.values():
             if each.want is Want.FIRST and each.life is Life.DOWN and each.attempt:
@@ -573,7 +573,7 @@ class SupervisorModel:
             if each.position >= origin and live and not (attempt and each.guest):
                 self._take_along(each)
 
-    def _doubt_the_update(self, member: Member) -> None:
+    def _doubt_the_update(self, member: ModelChild) -> None:
         """A child needs a restart while `update_specs` is under way. The rules do not say how the two combine."""
         if self.update is None:
             return
@@ -582,7 +582,7 @@ class SupervisorModel:
         elif member in self.update.starts:
             self.update.loose = True
 
-    def _take_along(self, member: Member) -> None:
+    def _take_along(self, member: ModelChild) -> None:
         """A bystander of a group restart: it is stopped and brought back, a temporary one is dropped (rule 6)."""
         member.to_stop = True
         if member.request is not None:
@@ -596,7 +596,7 @@ class SupervisorModel:
             member.want = Want.FIRST if not member.restarting else Want.GROUP
         member.in_line = False
 
-    def _charge(self, member: Member) -> bool:
+    def _charge(self, member: ModelChild) -> bool:
         """Counts a restart; what happens when the budget is spent happens here (rules 8 to 10)."""
         verdict = self._within_its_budget(member)
         if verdict is BudgetResult.EITHER:
@@ -613,7 +613,7 @@ class SupervisorModel:
         self._end(10, "restart_limit_exceeded", lambda why: isinstance(why, RestartLimitExceeded) or _names(why, path))
         return False
 
-    def _within_its_budget(self, member: Member) -> BudgetResult:
+    def _within_its_budget(self, member: ModelChild) -> BudgetResult:
         """Whether one more restart is allowed: within a period, of all that draw on one budget; without, of each child
         alone, in a row and without progress.
         """
@@ -629,7 +629,7 @@ class SupervisorModel:
 
     # The end
 
-    def _after_the_end_of(self, member: Member) -> None:
+    def _after_the_end_of(self, member: ModelChild) -> None:
         """A child has ended of its own accord and will not restart (rule 21)."""
         if not member.spec.significant or self.mode is Mode.ENDING:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from supervisors.testing._delays import ROUNDING, Span
-from supervisors.testing._member import Life, Member, Want
+from supervisors.testing._member import Life, ModelChild, Want
 from supervisors.testing._model import Mode, SupervisorModel
 
 Overdue = tuple[int, str]
@@ -37,7 +37,7 @@ def _overdue(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
     yield from _ending(model) if model.mode is Mode.ENDING else _going_on(model, passed)
 
 
-def _limits(member: Member, passed: float) -> Iterator[Overdue]:
+def _limits(member: ModelChild, passed: float) -> Iterator[Overdue]:
     if member.killed:
         return
     if member.life is Life.STOPPING and member.grace is not None and member.stop_at is not None:
@@ -89,7 +89,7 @@ def _going_on(model: SupervisorModel, passed: float) -> Iterator[Overdue]:
         yield 1, "the supervisor has started: all its children have"
 
 
-def _with_group(model: SupervisorModel, member: Member) -> Span:
+def _with_group(model: SupervisorModel, member: ModelChild) -> Span:
     due = model.due_of(member)
     return due if model.group is None or member.want is Want.GROUP else due.maybe(model.group.due)
 

@@ -14,7 +14,7 @@ from supervisors._supervisor.messages import CountChildren, WhichChildren
 from supervisors.errors import ChildStartError
 from supervisors.testing._delays import ROUNDING
 from supervisors.testing._errors import ReferenceDisagreement
-from supervisors.testing._member import Life, Member
+from supervisors.testing._member import Life, ModelChild
 from supervisors.testing._model import Mode, SupervisorModel
 from supervisors.testing._promptness import settle
 from supervisors.testing._requests import heard, shown
@@ -224,7 +224,7 @@ class Reference:
         if one.path in self.models:
             self.models[one.path].mode = Mode.OVER
 
-    def _not_too_soon(self, one: seen.KillOrdered, model: SupervisorModel, member: Member) -> None:
+    def _not_too_soon(self, one: seen.KillOrdered, model: SupervisorModel, member: ModelChild) -> None:
         reason = one.reason
         if isinstance(reason, Crashed) and isinstance(reason.exception, StartTimeout) and one.path in self._up:
             model.disagree(4, f"a time limit on the start alone: {member.id} has come up", f"killed by {reason}")

@@ -17,7 +17,7 @@ from supervisors._supervisor.messages import (
     UpdateSpecs,
     WhichChildren,
 )
-from supervisors.testing._member import LIVE, Life, Member, Want
+from supervisors.testing._member import LIVE, Life, ModelChild, Want
 from supervisors.testing._model import Mode, SupervisorModel
 from supervisors.testing._settings import settings_asked
 from supervisors.testing._updating import WHAT, update
@@ -90,7 +90,7 @@ def _all_refused(model: SupervisorModel) -> Sequence[str]:
     return ["*"] if model.mode is Mode.ENDING else []
 
 
-def _present(member: Member) -> Sequence[str]:
+def _present(member: ModelChild) -> Sequence[str]:
     """The refusals of a `start_child` for a child that exists already."""
     if member.life is Life.DOWN:
         if member.want is Want.FIRST:
@@ -163,7 +163,7 @@ def _restart(model: SupervisorModel, number: int, id: str) -> None:
         model.asks.add(number, what, 16 if member.waits else 23, *_busy(member))
 
 
-def _busy(member: Member) -> Sequence[str]:
+def _busy(member: ModelChild) -> Sequence[str]:
     """The refusals of `restart_child` and `delete_child` for a child that is not at rest."""
     if member.life is Life.DOWN and member.want is not Want.FIRST:
         return ("ChildRestarting",)
@@ -202,7 +202,7 @@ def shown(model: SupervisorModel, value: object) -> None:
             _listed(model, members, infos)
 
 
-def _listed(model: SupervisorModel, members: list[Member], infos: tuple[ChildInfo, ...]) -> None:
+def _listed(model: SupervisorModel, members: list[ModelChild], infos: tuple[ChildInfo, ...]) -> None:
     wanted, found = [each.id for each in members], [info.id for info in infos]
     in_order = model.ordered and not (model.update is not None and model.update.leaving)
     if wanted != found and (in_order or set(wanted) != set(found)):
@@ -226,7 +226,7 @@ def _listed(model: SupervisorModel, members: list[Member], infos: tuple[ChildInf
             model.disagree(12, f"{member.id} backs off until {due.earliest:.9g} s", f"until {info.until:.9g} s")
 
 
-def visible(member: Member, now: float) -> Sequence[str]:
+def visible(member: ModelChild, now: float) -> Sequence[str]:
     """The states that it may show."""
     match member.life, member.want:
         case Life.UP, _:

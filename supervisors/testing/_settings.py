@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from supervisors._specs.spec import SupervisorSpec
 from supervisors.testing._account import Account
-from supervisors.testing._member import Life, Member, Want
+from supervisors.testing._member import Life, ModelChild, Want
 from supervisors.testing._model import Mode, SupervisorModel
 
 SETTINGS = ("strategy", "max_restarts", "period", "auto_shutdown", "max_children", "on_failure", "on_give_up")
@@ -61,5 +61,5 @@ def _change_budget(model: SupervisorModel, spec: SupervisorSpec) -> None:
         model.give_in("a restart leaves the window as its period changes, but for a rounding")
 
 
-def _all(model: SupervisorModel) -> Iterable[Member]:
+def _all(model: SupervisorModel) -> Iterable[ModelChild]:
     return model.members.values()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from supervisors._engine.reconcile import Reconciliation
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
-from supervisors.testing._member import Life, Member, Want
+from supervisors.testing._member import Life, ModelChild, Want
 
 _PROGRAM = ("start", "args", "host", "name")
 """The fields that say what a worker runs; the rest of its spec is policy."""
@@ -41,24 +41,24 @@ def difference(old: Mapping[str, Spec], new: Sequence[Spec]) -> Reconciliation:
 
 
 @dataclass
-class Update:
+class SpecsUpdate:
     """It stops some children, and then starts some."""
 
     number: int
     """The request."""
-    stops: Sequence[Member]
+    stops: Sequence[ModelChild]
     """The children that will stop, in start order."""
-    starts: Sequence[Member]
+    starts: Sequence[ModelChild]
     """The children that will start, old and new."""
     loose: bool = False
     """Another change has joined, or a start has failed: the rules do not say what the answer waits for then."""
 
-    def concerns(self, member: Member) -> bool:
+    def concerns(self, member: ModelChild) -> bool:
         """Whether it stops or starts this child."""
         return member in self.stops or member in self.starts
 
     @property
-    def leaving(self) -> list[Member]:
+    def leaving(self) -> list[ModelChild]:
         """The children that will be forgotten and have not terminated yet."""
         return [each for each in self.stops if each.want is Want.DROP and each.life is not Life.DOWN]
 

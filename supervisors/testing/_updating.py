@@ -9,9 +9,9 @@ from supervisors._engine.reconcile import Reconciliation
 from supervisors._specs.spec import Spec
 from supervisors.testing._account import Account
 from supervisors.testing._delays import AT_ONCE
-from supervisors.testing._member import LIVE, Life, Member, Want
+from supervisors.testing._member import LIVE, Life, ModelChild, Want
 from supervisors.testing._model import Mode, SupervisorModel
-from supervisors.testing._update import Update, difference
+from supervisors.testing._update import SpecsUpdate, difference
 
 WHAT = "update_specs"
 
@@ -73,24 +73,26 @@ def _begin(model: SupervisorModel, number: int, specs: Sequence[Spec]) -> None:
             _adopt(member, wanted[member.id])
     starts += [model.add(id, wanted[id]) for id in change.added]
     model.reorder(wanted)
-    model.update = Update(number, stops, starts, loose=model.group is not None)
+    model.update = SpecsUpdate(number, stops, starts, loose=model.group is not None)
     model.may_be_done()
 
 
-def _remove(model: SupervisorModel, member: Member) -> None:
+def _remove(model: SupervisorModel, member: ModelChild) -> None:
     if member.life is Life.DOWN:
         model.settle_down(member, Want.DROP)
     else:
         member.want, member.to_stop = Want.DROP, True
 
 
-def _replace(model: SupervisorModel, member: Member, spec: Spec) -> None:
+def _replace(model: SupervisorModel, member: ModelChild, spec: Spec) -> None:
     """A child that will run something else. At rest it stays so; if it waits for a restart, it waits no longer, but
     for the others of its group: the update may be the very repair it waits for.
     """
     _take_over(member, spec)
     if member.life is Life.DOWN and not member.waits:
         return
+    if member.life is Life.DOWN:
+        member.stalled = 0  # with the wait its failures are forgotten
     member.to_stop = member.life is not Life.DOWN
     if model.group is not None:
         model.group.dues.pop(member.id, None)
@@ -98,7 +100,7 @@ def _replace(model: SupervisorModel, member: Member, spec: Spec) -> None:
     member.fewer = 0 if member.attempt else None
 
 
-def _adopt(member: Member, spec: Spec) -> None:
+def _adopt(member: ModelChild, spec: Spec) -> None:
     """A child that goes on with another policy, which is in force at once."""
     _take_over(member, spec)
     if member.life in LIVE:
@@ -109,7 +111,7 @@ def _adopt(member: Member, spec: Spec) -> None:
         member.start_limit = max(limits)
 
 
-def _take_over(member: Member, spec: Spec) -> None:
+def _take_over(member: ModelChild, spec: Spec) -> None:
     own = spec.own_restarts
     if own != member.spec.own_restarts:
         member.own, member.stalled = Account.of(own), 0

@@ -42,7 +42,7 @@ class OutcomeReply:
         raise NotImplementedError
 
 
-class Question:
+class RepeatedQuestion:
     """The reply to one sending of a message: it sends the message again if the actor crashed over it."""
 
     __slots__ = ("_failed", "_message", "_ref", "_reply", "_tries", "_wanted")
@@ -89,7 +89,7 @@ def ask_again(
     times in all, while it is alive and the answer is `wanted`. It has no time limit: the end of the actor answers every
     question. The reply is settled on the loop thread, or at once if the actor has terminated.
     """
-    post(ref, message, Question(ref, message, reply, wanted, tries))
+    post(ref, message, RepeatedQuestion(ref, message, reply, wanted, tries))
 
 
 def asked(ref: ActorRef[Any], message: object) -> asyncio.Future[Any]:

@@ -1,4 +1,4 @@
-"""The format of team files, as `supervisors` knows it. The reader loads when there is such a file."""
+"""The file formats of teams and of engines, as `supervisors` knows them. A reader loads when there is such a file."""
 
 from __future__ import annotations
 
@@ -17,4 +17,12 @@ def _parse(content: Mapping[str, object]) -> SupervisorSpec:
     return parse_team(content)
 
 
+def _parse_engine(content: Mapping[str, object]) -> SupervisorSpec:
+    from teams.workflows._engine.file import engine_from
+
+    return engine_from(content)
+
+
+ENGINE = Format("engine", frozenset({"workflows", "agents"}), _parse_engine)
+WORKFLOW = Format("workflow", frozenset({"tasks"}), _parse_engine)
 TEAM = Format("team", frozenset({"members"}), _parse)

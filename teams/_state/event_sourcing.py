@@ -4,10 +4,10 @@ An `EventSourced` actor applies one event at a time with a pure function. It hol
 event is ever applied twice in one life; what it reads back when a process begins is the last snapshot and the events
 since.
 
-    message             answer
-    Record(events)      Recorded: all are stored and applied, or none, and the exception of what refused
-    Decide(function)    the same, for the events that `function(state)` returns
-    Read()              the state
+    message                 answer
+    RecordEvents(events)    Recorded: all are stored and applied, or none, and the exception of what refused
+    Decide(function)        the same, for the events that `function(state)` returns
+    Read()                  the state
 
 Promise: what was acknowledged is in the state, once, however often the actor crashes or is killed; and after the end
 of the process, if the store is one of files. A store has one owner at a time: a second one does not start. Bounds: the
@@ -26,7 +26,7 @@ from teams._state.stores import EventLog, EventStore, MemoryStore, Stored
 from teams.events import SnapshotFailed, StoreRepaired
 
 
-class Record(NamedTuple):
+class RecordEvents(NamedTuple):
     """These events have happened."""
 
     events: tuple[object, ...]
@@ -69,7 +69,7 @@ class EventSourcedRef(ActorRef["EventSourced"]):
 
         The future raises what the apply function or the store raised.
         """
-        return self.ask(Record(events), block=False)
+        return self.ask(RecordEvents(events), block=False)
 
     def decide(self, function: Callable[[Any], Sequence[object]]) -> Future[Recorded]:
         """Records the events that `function(state)` returns. No other event comes in between.
@@ -154,7 +154,7 @@ class EventSourced(Actor):
         return None
 
     @handles
-    def record(self, message: Record) -> Recorded | None:
+    def record(self, message: RecordEvents) -> Recorded | None:
         with errors_as_answers(self):
             return self._record(message.events)
         return None

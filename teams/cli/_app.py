@@ -34,6 +34,7 @@ from teams.cli._streams import discard, flush
 from teams.cli._target import TargetError, load_target
 from teams.cli._text import lines, unwritable
 from teams.cli._view import PlainView, View
+from teams.cli._workflow import workflow
 
 app = typer.Typer(
     help="Trees of actors that restart each other by policy.",
@@ -42,13 +43,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(workflow, name="workflow")
 
-Target = Annotated[
+TargetArgument = Annotated[
     str,
     typer.Argument(metavar="TARGET", help="module:attribute, path/to/file.py[:attribute], or a .toml or .yaml tree."),
 ]
 Pid = Annotated[int, typer.Argument(metavar="PID", min=1, help=f"The process id of a `{NAME} run`.")]
-Args = Annotated[
+ProgramArgs = Annotated[
     list[str] | None,
     typer.Argument(metavar="ARGS", help="What the target finds in sys.argv; put -- before them."),
 ]
@@ -87,8 +89,8 @@ def letitcrash(
 
 @app.command()
 def run(
-    target: Target,
-    args: Args = None,
+    target: TargetArgument,
+    args: ProgramArgs = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -153,7 +155,7 @@ def run(
 
 
 @app.command()
-def check(target: Target, args: Args = None) -> None:
+def check(target: TargetArgument, args: ProgramArgs = None) -> None:
     """Looks for faults and surprises in a tree without starting it.
 
     Exits with 2 when the tree cannot work, 0 otherwise.
@@ -166,7 +168,7 @@ def check(target: Target, args: Args = None) -> None:
 
 
 @app.command()
-def tree(target: Target, args: Args = None) -> None:
+def tree(target: TargetArgument, args: ProgramArgs = None) -> None:
     """Shows a tree without starting it."""
     spec = _load(target, args)
     _print(tree_of(spec, check_tree(spec, imports=False)))

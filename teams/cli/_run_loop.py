@@ -60,7 +60,7 @@ class ResultReady(NamedTuple):
     value: object
 
 
-class QuestionAsked(NamedTuple):
+class PersonAsked(NamedTuple):
     """A person must answer this; None: nothing is left to answer."""
 
     text: str | None
@@ -78,7 +78,7 @@ class OutputLost(NamedTuple):
     error: OSError
 
 
-class Ended(NamedTuple):
+class TreeEnded(NamedTuple):
     """Nothing is left of the tree: it ended so, or its start, or its end, raised."""
 
     reason: ExitReason | None
@@ -94,7 +94,7 @@ class GaveUpWaiting(NamedTuple):
 
 
 Occurrence = (
-    SignalReceived | RuntimeStarted | TreeStarted | ResultReady | QuestionAsked | LineTyped | OutputLost | Ended
+    SignalReceived | RuntimeStarted | TreeStarted | ResultReady | PersonAsked | LineTyped | OutputLost | TreeEnded
 )
 
 
@@ -164,20 +164,20 @@ class RunLoop:
                 log.attach(runtime.events)
                 stack.enter_context(self._prepare(runtime))
                 if self._front is not None:
-                    self._front.attach(runtime, lambda text: self._inbox.put(QuestionAsked(text)))
+                    self._front.attach(runtime, lambda text: self._inbox.put(PersonAsked(text)))
                 self._view.begun(runtime)
                 self._inbox.put(RuntimeStarted(runtime))
                 with start(self._spec, runtime, on_give_up="ignore") as root:  # the end is told by `conclude`
                     self._inbox.put(TreeStarted(root))
                     reason = root.ended().get()
         except BaseException as error:  # noqa: BLE001 - it is told by the main thread
-            self._inbox.put(Ended(reason, error))
+            self._inbox.put(TreeEnded(reason, error))
         else:
-            self._inbox.put(Ended(reason, None))
+            self._inbox.put(TreeEnded(reason, None))
 
     # The thread that decides
 
-    def follow(self) -> Ended | GaveUpWaiting:
+    def follow(self) -> TreeEnded | GaveUpWaiting:
         """Does what the notices ask for, until nothing is left of the tree or nothing can be done about it. What a view
         raises, or the stream a result goes to, stops the tree in order.
         """
@@ -190,7 +190,7 @@ class RunLoop:
                 if end is not None:
                     return end
 
-    def _next(self) -> Ended | GaveUpWaiting | None:
+    def _next(self) -> TreeEnded | GaveUpWaiting | None:
         """Waits for the next notice and does what it asks for; returns the end, if that is what came."""
         every = self._view.every if self._broken is None else None
         try:
@@ -202,7 +202,7 @@ class RunLoop:
                 self._view.refresh()
             return None
         match notice:
-            case Ended():
+            case TreeEnded():
                 return notice
             case SignalReceived(number=number) if number in (PAUSE, RESUME):
                 self._pause(number)
@@ -225,7 +225,7 @@ class RunLoop:
             case ResultReady(value=value):
                 if sys.stdout is not None:
                     sys.stdout.write(f"{result_text(value)}\n")
-            case QuestionAsked(text=text):
+            case PersonAsked(text=text):
                 self._ask(text)
             case LineTyped(line=line):
                 assert self._front is not None
@@ -288,7 +288,7 @@ class RunLoop:
         again = "" if number == KILL else " again"
         self._view.say(f"{signal.Signals(number).name}{again}: killing {self._name}")
 
-    def conclude(self, end: Ended | GaveUpWaiting) -> int:
+    def conclude(self, end: TreeEnded | GaveUpWaiting) -> int:
         """Says how it ended, and returns the exit code: 0, 1, or 128 and the number of the signal that killed it, or
         of SIGPIPE.
         """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
 from actors import Runtime
-from actors._core.cell import Cell, State
+from actors._core.cell import Cell
+from actors._core.life import State
 from supervisors import ChildInfo, Supervisor, SupervisorSpec
 from supervisors._supervisor.messages import WhichChildren
 from teams.cli._text import kind_text
@@ -68,7 +69,7 @@ def _below(runtime: Runtime, cell: Cell, lasts: tuple[bool, ...]) -> Iterator[Ro
             if found is not None:
                 yield from _below(runtime, found, here)
         return
-    children = cell.children or {}
+    children: Mapping[str, Cell] = cell.children or {}
     for number, child in enumerate(islice(list(children.values()), INSTANCES), 1):
         here = (*lasts, number == len(children))
         state = "backing_off" if child.state is State.DOWN else child.state.value

@@ -38,13 +38,15 @@ class TargetError(SupervisionError, ImportError):
         return f"{self.target}: {self.problem}"
 
 
-def load_target(target: str, args: Sequence[str] = ()) -> SupervisorSpec:
+def load_target(
+    target: str, args: Sequence[str] = (), read: Callable[[Path], SupervisorSpec] | None = None
+) -> SupervisorSpec:
     """The tree a target names: `module:attribute`, `path/to/file.py[:attribute]`, or a `.toml`, `.yaml` or
     `.yml` file.
 
     Without an attribute it is `tree`, or the only spec in the module. A function is called without
     arguments for the spec. `sys.argv` becomes the target and `args`; the folder of the file, or the current
-    one for a module, goes to the front of `sys.path`.
+    one for a module, goes to the front of `sys.path`. `read` reads files without code; None: as trees.
 
     Raises:
         TargetError: it does not exist, does not import (with the frames of its own code), or is not a
@@ -59,7 +61,7 @@ def load_target(target: str, args: Sequence[str] = ()) -> SupervisorSpec:
         if attribute:
             raise TargetError(target, "a tree in a file has no attributes; leave out what follows the colon")
         _find_modules_in(target, path.parent)
-        return _file(path)
+        return (read or _file)(path)
     is_script = path.suffix == ".py" or len(path.parts) > 1
     module = _script(target, path) if is_script else _module(target, location)
     return _tree(target, _value(target, module, attribute))

@@ -17,7 +17,7 @@ END = object()
 """Comes after the last item."""
 
 
-class Item:
+class FlowItem:
     """One item on its way: the stage it is before or in, and what it is by now."""
 
     __slots__ = ("index", "stage", "value")
@@ -37,7 +37,7 @@ class Flow:
         self._iterator: Iterator[object] | AsyncIterator[object] | None = None
         self._reading = False
         self.read = 0
-        self.items: dict[int, Item] = {}
+        self.items: dict[int, FlowItem] = {}
         """Those on their way, by their number."""
         self.results: dict[int, object] = {}
 
@@ -45,11 +45,11 @@ class Flow:
         """The results there are, by the number of their item."""
         return {str(index): each for index, each in self.results.items() if not isinstance(each, Failed)}
 
-    def waiting(self, stage: int) -> list[Item]:
+    def waiting(self, stage: int) -> list[FlowItem]:
         """The items that are before this stage, or were in it, in order."""
         return sorted((each for each in self.items.values() if each.stage == stage), key=lambda each: each.index)
 
-    def finished(self, item: Item, result: object) -> None:
+    def finished(self, item: FlowItem, result: object) -> None:
         """The item has come out."""
         del self.items[item.index]
         self.results[item.index] = result
@@ -60,7 +60,7 @@ class Flow:
             return self.results[0]
         return [self.results[index] for index in range(self.read)]
 
-    async def next(self, run: RunContext) -> Item | None:
+    async def next(self, run: RunContext) -> FlowItem | None:
         """Reads an item; None: that was all. Raises SourceLost, SourceFailed."""
         task = asyncio.current_task()
         try:
@@ -77,7 +77,7 @@ class Flow:
         self._reading = False
         if value is END:
             return None
-        item = self.items[self.read] = Item(self.read, value)
+        item = self.items[self.read] = FlowItem(self.read, value)
         self.read += 1
         return item
 

@@ -21,7 +21,7 @@ from teams._dispatch.gather import Failed
 from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern, Target, label, target_faults
 from teams._runs.step import OnFailure, Step, built
-from teams.patterns._flow import Flow, Item
+from teams.patterns._flow import Flow, FlowItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class StageWorkers:
         self._run = run
         self._stages = stages
         self._flow = flow
-        self._queues: list[asyncio.Queue[Item]] = [asyncio.Queue(each.parallel) for each in stages]
+        self._queues: list[asyncio.Queue[FlowItem]] = [asyncio.Queue(each.parallel) for each in stages]
         self._resumed = [deque(flow.waiting(number)) for number in range(len(stages))]
         """Items that were on their way when the run crashed."""
         self._came_out = asyncio.Event()
@@ -97,7 +97,7 @@ class StageWorkers:
             else:
                 self._queues[number + 1].put_nowait(item)
 
-    async def _pass(self, stage: Stage, item: Item) -> bool:
+    async def _pass(self, stage: Stage, item: FlowItem) -> bool:
         """Whether the item goes on to the next stage. Raises RunError."""
         part = self._run.apart(str(item.index))
         result, skipped = await stage.tried(part, item.value, stage.name)

@@ -5,18 +5,6 @@ from typing import TYPE_CHECKING
 from supervisors._guard import facade
 
 if TYPE_CHECKING:
-    from teams.protocols._agreement.conflict import (
-        Claim,
-        Contention,
-        Contradiction,
-        Disagreement,
-        Escalated,
-        Position,
-        Resolved,
-        Statement,
-        resolve,
-        settle,
-    )
     from teams.protocols._agreement.decision import (
         Abstain,
         Decided,
@@ -57,7 +45,6 @@ if TYPE_CHECKING:
     from teams.protocols._topics.ref import TopicsRef
     from teams.protocols._topics.subscriber import SubscriberInfo
     from teams.protocols._topics.topics import Topics
-    from teams.protocols._vocabulary import Alert, Complete, Discovery, Help, Notice, Request
     from teams.protocols.errors import NobodyHears, NoSuchChoice, NoSuchQuestion
     from teams.protocols.events import (
         ChainEnded,
@@ -84,7 +71,6 @@ __all__ = [
     "Acknowledged",
     "ActFailed",
     "Acted",
-    "Alert",
     "Answered",
     "Behaviour",
     "Candidate",
@@ -94,27 +80,19 @@ __all__ = [
     "ChainOutcome",
     "ChainStep",
     "Choreography",
-    "Claim",
     "CompensationFailed",
-    "Complete",
     "ConflictResolved",
-    "Contention",
-    "Contradiction",
     "Courier",
     "CourierRef",
     "DeadEvent",
     "Decided",
     "Decision",
     "Defaulted",
-    "Disagreement",
-    "Discovery",
     "Discussion",
-    "Escalated",
     "Event",
     "EventUndelivered",
     "EventUnheard",
     "FunctionPeer",
-    "Help",
     "Intend",
     "Intention",
     "IntentionActed",
@@ -133,7 +111,6 @@ __all__ = [
     "NoSuchQuestion",
     "NobodyHears",
     "NotUndone",
-    "Notice",
     "On",
     "Pass",
     "Peer",
@@ -141,20 +118,16 @@ __all__ = [
     "Person",
     "PersonRef",
     "Poll",
-    "Position",
     "Published",
     "Question",
     "QuestionAnswered",
     "QuestionAsked",
     "Receiver",
-    "Request",
-    "Resolved",
     "Rule",
     "Ruling",
     "Said",
     "Standing",
     "StandsForNobody",
-    "Statement",
     "StepUndone",
     "SubscriberInfo",
     "SubscriberQuarantined",
@@ -176,9 +149,7 @@ __all__ = [
     "majority",
     "mesh",
     "on",
-    "resolve",
     "rest",
-    "settle",
     "tally",
     "unanimity",
     "weighted",
@@ -188,18 +159,6 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = facade(
         __name__,
         {
-            "teams.protocols._agreement.conflict": [
-                "Claim",
-                "Contention",
-                "Contradiction",
-                "Disagreement",
-                "Escalated",
-                "Position",
-                "Resolved",
-                "Statement",
-                "resolve",
-                "settle",
-            ],
             "teams.protocols._agreement.decision": [
                 "Abstain",
                 "Decided",
@@ -240,7 +199,6 @@ if not TYPE_CHECKING:
             "teams.protocols._topics.ref": ["TopicsRef"],
             "teams.protocols._topics.subscriber": ["SubscriberInfo"],
             "teams.protocols._topics.topics": ["Topics"],
-            "teams.protocols._vocabulary": ["Alert", "Complete", "Discovery", "Help", "Notice", "Request"],
             "teams.protocols.errors": ["NoSuchChoice", "NoSuchQuestion", "NobodyHears"],
             "teams.protocols.events": [
                 "ChainEnded",

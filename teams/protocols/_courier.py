@@ -94,7 +94,7 @@ class Parcel(NamedTuple):
     message: object
 
 
-class Attempt(Delivery):
+class SendAttempt(Delivery):
     """One attempt of a send."""
 
     __slots__ = ("sending",)
@@ -117,7 +117,7 @@ class Sending:
         self.due = None if order.deadline is None else now + order.deadline
         self.timer: Timer | None = None
         self.replies: list[Reply] = []
-        self.attempt = Attempt(outbox, self)
+        self.attempt = SendAttempt(outbox, self)
 
     def unacknowledged(self, seconds: float | None) -> NoAcknowledgement:
         """The error of an attempt or a send that took too long."""
@@ -125,7 +125,7 @@ class Sending:
         return NoAcknowledgement(self.order.receiver.path, type(self.order.message).__qualname__, seconds)
 
 
-class Sends(Outbox[Attempt]):
+class Sends(Outbox[SendAttempt]):
     """The state of a courier."""
 
     def __init__(self) -> None:
@@ -229,7 +229,7 @@ class Courier(Actor):
             self._post(sending.attempt)
         return None
 
-    def _post(self, attempt: Attempt) -> None:
+    def _post(self, attempt: SendAttempt) -> None:
         error = attempt.post(self)
         if error is not None:
             self._failed(attempt, error)
@@ -254,7 +254,7 @@ class Courier(Actor):
             elif attempt is sending.attempt:
                 self._failed(attempt, attempt.error)
 
-    def _failed(self, attempt: Attempt, error: BaseException) -> None:
+    def _failed(self, attempt: SendAttempt, error: BaseException) -> None:
         sending = attempt.sending
         order, sent = sending.order, attempt.tries + 1
         reason: Literal["spent", "fatal", "gone", "unacknowledged"] | None

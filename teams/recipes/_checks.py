@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from supervisors import SpecError, SpecFault
 from teams import Can, Pattern, Pool
 
-Target: TypeAlias = str | Can | Pool | Pattern | Callable[[Any], Any]
+RecipeTarget: TypeAlias = str | Can | Pool | Pattern | Callable[[Any], Any]
 """A member or role by name, a capability, a pool, a pattern, or a function."""
 
 

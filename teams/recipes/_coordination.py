@@ -8,12 +8,12 @@ from dataclasses import replace
 from supervisors import SpecError, SpecFault
 from teams import GatherPolicy
 from teams.patterns import Hierarchical, delegate, delegation, hierarchical
-from teams.recipes._checks import Target, list_faults, refusals
+from teams.recipes._checks import RecipeTarget, list_faults, refusals
 
 
 def command(
-    commander: Target,
-    squads: Mapping[str, Sequence[Target]],
+    commander: RecipeTarget,
+    squads: Mapping[str, Sequence[RecipeTarget]],
     *,
     policy: GatherPolicy | None = None,
     within: float | None = None,
@@ -37,7 +37,9 @@ def command(
     return hierarchical(commander, rules=rules, policy=policy, within=within)
 
 
-def centralised(planner: Target, *, policy: GatherPolicy | None = None, within: float | None = None) -> Hierarchical:
+def centralised(
+    planner: RecipeTarget, *, policy: GatherPolicy | None = None, within: float | None = None
+) -> Hierarchical:
     """Centralised coordination: only `planner` decides. It answers with a `Plan`, the members named in it do their
     parts, and the planner makes the result of the `Synthesis`. A member that answers with a plan of its own fails.
 
@@ -47,8 +49,8 @@ def centralised(planner: Target, *, policy: GatherPolicy | None = None, within: 
 
 
 def hybrid(
-    planner: Target,
-    members: Iterable[Target],
+    planner: RecipeTarget,
+    members: Iterable[RecipeTarget],
     *,
     policy: GatherPolicy | None = None,
     within: float | None = None,

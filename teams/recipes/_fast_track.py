@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from supervisors import SpecError
 from teams import BadVerdict, GatherFailed, NotApproved, Pattern, Priority, RunContext, fail_fast, step
 from teams.patterns import Approved, Rejected, parallel
-from teams.recipes._checks import Target, refusals
+from teams.recipes._checks import RecipeTarget, refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class FastTracked:
 class FastTrack(Pattern):
     """The targets of an emergency."""
 
-    analysis: Target
-    fix: Target
-    smoke_test: Target
-    deploy: Target | None
+    analysis: RecipeTarget
+    fix: RecipeTarget
+    smoke_test: RecipeTarget
+    deploy: RecipeTarget | None
     within: float | None
     priority: int
 
-    def parts(self) -> Iterator[Target]:
+    def parts(self) -> Iterator[RecipeTarget]:
         yield from (self.analysis, self.fix, self.smoke_test)
         if self.deploy is not None:
             yield self.deploy
@@ -60,10 +60,10 @@ class FastTrack(Pattern):
 
 
 def fast_track(
-    analysis: Target,
-    fix: Target,
-    smoke_test: Target,
-    deploy: Target | None = None,
+    analysis: RecipeTarget,
+    fix: RecipeTarget,
+    smoke_test: RecipeTarget,
+    deploy: RecipeTarget | None = None,
     *,
     within: float | None = None,
     priority: int = Priority.EMERGENCY,

@@ -7,15 +7,15 @@ import contextvars
 from collections.abc import Callable, Collection, Mapping, Set
 
 from actors.spi import Clock, TimerHandle
-from supervisors.spi import checked
-from teams.resilience._fields import Delay, Positive
-from teams.resilience._policy import Batching, Call, Guard, Local, Options
+from supervisors.spi import Positive, checked
+from teams.resilience._fields import Delay
+from teams.resilience._policy import Batching, Call, Guard, Local, PolicyOptions
 from teams.resilience.errors import BatchMismatch, WrongCall
 
 BatchKey = tuple[Callable[..., object], tuple[Guard, ...]]
 
 
-class BatchOptions(Options):
+class BatchOptions(PolicyOptions):
     """The options of `batch`."""
 
     max_size: Positive

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from actors.spi import Clock
-from supervisors.spi import Seconds, checked
+from supervisors.spi import Positive, Seconds, checked
 from teams.resilience._circuit import Circuit, CircuitState
-from teams.resilience._fields import Exceptions, Positive, Which, is_meant
-from teams.resilience._policy import Call, Local, Options, Policy
+from teams.resilience._fields import Exceptions, Which, is_meant
+from teams.resilience._policy import Call, Local, Policy, PolicyOptions
 from teams.resilience.errors import CircuitOpen, Refused
 from teams.resilience.events import CallRefused, CircuitClosed, CircuitHalfOpened, CircuitOpened
 
 
-class BreakerOptions(Options):
+class BreakerOptions(PolicyOptions):
     """The options of `circuit_breaker`."""
 
     failures: Positive

@@ -6,15 +6,14 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from supervisors.spi import checked
-from teams.resilience._fields import Count, Positive
+from supervisors.spi import Count, Positive, checked
 from teams.resilience._pace import CallerQueue
-from teams.resilience._policy import Call, Local, Options, Policy
+from teams.resilience._policy import Call, Local, Policy, PolicyOptions
 from teams.resilience.errors import BulkheadFull, CallsItself
 from teams.resilience.events import CallRefused
 
 
-class BulkheadOptions(Options):
+class BulkheadOptions(PolicyOptions):
     """The options of `bulkhead`."""
 
     limit: Positive

@@ -18,15 +18,15 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from actors.spi import Clock
-from supervisors.spi import Seconds, checked
-from teams.resilience._fields import Positive, ResultFunction
-from teams.resilience._policy import Call, Local, Options, Policy
+from supervisors.spi import Positive, Seconds, checked
+from teams.resilience._fields import ResultFunction
+from teams.resilience._policy import Call, Local, Policy, PolicyOptions
 from teams.resilience.errors import CallsItself, WrongCall
 
 _NOTHING = object()
 
 
-class CacheOptions(Options):
+class CacheOptions(PolicyOptions):
     """The options of `cache`."""
 
     ttl: Seconds

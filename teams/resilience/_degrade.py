@@ -6,15 +6,15 @@ import math
 from collections.abc import Callable
 from numbers import Real
 
-from supervisors.spi import SpecFault, checked
+from supervisors.spi import Positive, SpecFault, checked
 from teams._checks.fields import refuse
-from teams.resilience._fields import Amount, Positive, ResultFunction
-from teams.resilience._policy import Call, Local, Options, Policy
+from teams.resilience._fields import Amount, ResultFunction
+from teams.resilience._policy import Call, Local, Policy, PolicyOptions
 from teams.resilience.errors import WrongCall
 from teams.resilience.events import DegradationEnded, Degraded
 
 
-class DegradeOptions(Options):
+class DegradeOptions(PolicyOptions):
     """The options of `degrade`."""
 
     fast: ResultFunction

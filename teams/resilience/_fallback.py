@@ -7,14 +7,14 @@ from typing import Any
 
 from supervisors.spi import SpecError, SpecFault, checked
 from teams.resilience._fields import Exceptions, ResultFunction, Which, is_meant
-from teams.resilience._policy import Call, Options, Policy, name_of
+from teams.resilience._policy import Call, Policy, PolicyOptions, name_of
 from teams.resilience.errors import AllFailed
 from teams.resilience.events import FellBack
 
 _NOTHING = object()
 
 
-class FallbackOptions(Options):
+class FallbackOptions(PolicyOptions):
     """The options of `fallback`."""
 
     others: tuple[ResultFunction, ...]

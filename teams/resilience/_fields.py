@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -19,8 +18,6 @@ def _without_yield(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 Delay = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
-Positive = Annotated[int, Field(strict=True, ge=1, le=sys.maxsize)]
-Count = Annotated[int, Field(strict=True, ge=0, le=sys.maxsize)]
 Amount = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 ResultFunction = Annotated[Callable[..., Any], AfterValidator(_without_yield)]
 """One that is called for its result."""

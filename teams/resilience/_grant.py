@@ -12,7 +12,7 @@ from actors.spi import ActorRef, CallbackReply, CallTimeout, Future, current_cel
 from supervisors.spi import SpecError, SpecFault, checked
 from teams.resilience._fields import Amount, Delay
 from teams.resilience._ledger import PoolUsage, ResourceClaim
-from teams.resilience._policy import Call, Options, Policy
+from teams.resilience._policy import Call, Policy, PolicyOptions
 from teams.resilience._resources import GiveBack, Inspect, Resources, Take
 from teams.resilience.errors import ResourceTimeout, ResourceUnavailable, WrongCall
 
@@ -27,7 +27,7 @@ def give_back(ref: ActorRef[Any], claim: ResourceClaim) -> None:
     post(ref, GiveBack(claim), CallbackReply(lambda _: None, lost))
 
 
-class GrantOptions(Options):
+class GrantOptions(PolicyOptions):
     """The amounts that it asks for."""
 
     wants: Annotated[dict[str, Amount], Field(min_length=1)]

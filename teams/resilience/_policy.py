@@ -39,7 +39,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-class Options(BaseModel):
+class PolicyOptions(BaseModel):
     """The options of a policy. Times are seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -148,7 +148,7 @@ class Call:
 class Guard:
     """Base of all policies, those included that change the signature of the function."""
 
-    options: Options | None = None
+    options: PolicyOptions | None = None
     once: ClassVar[bool] = False
     """Whether it must not be around itself, because it would wait for itself or count each call twice."""
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pydantic import StrictBool
 
-from supervisors.spi import Seconds, checked
-from teams.resilience._fields import Positive
+from supervisors.spi import Positive, Seconds, checked
 from teams.resilience._pace import Pacer, TokenBucket
-from teams.resilience._policy import Call, Local, Options, Policy
+from teams.resilience._policy import Call, Local, Policy, PolicyOptions
 from teams.resilience.errors import RateLimited
 from teams.resilience.events import CallRefused
 
 
-class RateLimitOptions(Options):
+class RateLimitOptions(PolicyOptions):
     """The options of `rate_limit`."""
 
     calls: Positive

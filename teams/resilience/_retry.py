@@ -15,14 +15,14 @@ import re
 from random import Random
 
 from actors.spi import current_clock, current_random, sleep
-from supervisors.spi import Backoff, Seconds, checked, exponential
-from teams.resilience._fields import Count, Exceptions, Which, is_meant
-from teams.resilience._policy import Call, Options, Policy
+from supervisors.spi import Backoff, Count, Seconds, checked, exponential
+from teams.resilience._fields import Exceptions, Which, is_meant
+from teams.resilience._policy import Call, Policy, PolicyOptions
 from teams.resilience.errors import Fatal, Recoverable, Refused, TimedOut
 from teams.resilience.events import CallGivenUp, CallTimedOut, Retried
 
 
-class RetryOptions(Options):
+class RetryOptions(PolicyOptions):
     """The options of `retry`."""
 
     max_retries: Count

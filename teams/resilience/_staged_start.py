@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from supervisors.spi import Seconds, checked
-from teams.resilience._fields import Positive
+from supervisors.spi import Positive, Seconds, checked
 from teams.resilience._pace import Pacer, SlidingWindow
-from teams.resilience._policy import Call, Local, Options, Policy
+from teams.resilience._policy import Call, Local, Policy, PolicyOptions
 
 
-class StageOptions(Options):
+class StageOptions(PolicyOptions):
     """The options of `staged_start`."""
 
     at_once: Positive

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from supervisors.spi import Seconds, checked
-from teams.resilience._policy import Call, Options, Policy
+from teams.resilience._policy import Call, Policy, PolicyOptions
 from teams.resilience.errors import TimedOut
 from teams.resilience.events import CallTimedOut
 
 
-class TimeoutOptions(Options):
+class TimeoutOptions(PolicyOptions):
     """The options of `timeout`."""
 
     seconds: Seconds

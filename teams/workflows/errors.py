@@ -22,6 +22,8 @@ bases stand in brackets::
       NotEnded
       AlreadyAnswered
       NoOpenQuestion (LookupError)
+      NoSuchSchedule (LookupError)
+      BadBackfill (ValueError)
       NotAnOption (ValueError)
       CannotMove
     RunError (TeamError)
@@ -339,6 +341,26 @@ class NoOpenQuestion(WorkflowError, LookupError):
         return f"{self.run} asks nothing in step {self.step!r} (open questions: {', '.join(self.open) or 'none'})"
 
 
+class NoSuchSchedule(WorkflowError, LookupError):
+    """The store has no schedule with this id."""
+
+    schedule: str
+    known: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"there is no schedule {self.schedule!r} (known: {', '.join(self.known) or 'none'})"
+
+
+class BadBackfill(WorkflowError, ValueError):
+    """The slots of a schedule cannot be filled in like this. Nothing was started."""
+
+    schedule: str
+    why: str
+
+    def describe(self) -> str:
+        return f"backfill of schedule {self.schedule!r}: {self.why}"
+
+
 class NotAnOption(WorkflowError, ValueError):
     """The answer is none of the options."""
 
@@ -348,7 +370,7 @@ class NotAnOption(WorkflowError, ValueError):
     options: tuple[str, ...]
 
     def describe(self) -> str:
-        return f"{shown(self.answer)} is no answer to step {self.step} of {self.run}: choose {', '.join(self.options)}"
+        return f"{shown(self.answer)} does not answer step {self.step} of {self.run}: choose {', '.join(self.options)}"
 
 
 class CannotMove(WorkflowError):

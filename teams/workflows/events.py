@@ -16,12 +16,17 @@ class StoreBack(TeamEvent, level="info"):
 
 
 class RunTakenUp(RunEvent, level="info"):
-    """A run goes on in this process: it was parked, or the process that had it is gone."""
+    """A run begins or goes on in this process: it waited for a place, was parked, or its process is gone."""
 
     workflow: str
     state: str
+    """Its state until now; "running": the process that had it is gone."""
     done: int
     """Steps that are done."""
+    age: float
+    """Seconds since it was started."""
+    trace: str | None
+    """The span of its begin, as the header `traceparent` of W3C; None: it is not traced, or begins now."""
 
 
 class RunParked(RunEvent):
@@ -60,3 +65,66 @@ class LeaseLost(TeamEvent, level="error"):
     """The lease of the engine was not renewed in time. It has stopped its runs, and takes a new one."""
 
     epoch: int
+
+
+# Runs, in the order of their lives
+
+
+class RunAccepted(RunEvent, level="info"):
+    """A run is in the store: it will end, whatever happens to this process. `path` is the desk of the engine."""
+
+    workflow: str
+    key: str | None
+    schedule: str | None
+    """The schedule that started it; None: a caller did."""
+
+
+class RunPaused(RunEvent, level="info"):
+    """A run stays where it is until `resume`."""
+
+
+class RunCancelling(RunEvent, level="info"):
+    """A run was cancelled: its steps are called off, and what was done is undone where steps say how."""
+
+    reason: str
+
+
+class RunRetried(RunEvent, level="info"):
+    """A run that had failed or was cancelled goes on."""
+
+
+class RunsPurged(TeamEvent, level="info"):
+    """Ended runs were deleted, because the time for which they are kept is over."""
+
+    count: int
+
+
+class BatchWritten(TeamEvent):
+    """The journal has written what had gathered."""
+
+    rows: int
+    """What runs and callers had to write; one a step."""
+    seconds: float
+    """Seconds until the store had written it."""
+
+
+# Schedules
+
+
+class SlotStarted(TeamEvent, level="info"):
+    """A slot of a schedule has its run."""
+
+    schedule: str
+    slot: float
+    """Seconds since the epoch."""
+    run: str
+
+
+class SlotsLeftOut(TeamEvent, level="warning"):
+    """Slots of a schedule have no run: they were missed while no engine was there, or another run was open."""
+
+    schedule: str
+    first: float
+    """Seconds since the epoch."""
+    last: float
+    why: str

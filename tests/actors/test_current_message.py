@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Actor, ActorRef, CallTimeout
+from actors import Actor, ActorRef, CallTimeout, current_correlation_id, current_ref
 from tests.actors.cast import AsyncPlayer, Host, Player, forever, stage
 from tests.support import World, in_loop
 
@@ -284,3 +284,19 @@ def test_interleaved_handlers_and_tasks_each_keep_their_own_message(plan: list[t
             assert answers == [[str(n)] * (waits + 1) for n, (waits, _) in enumerate(plan)]
 
     run()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@in_loop
+async def test_code_of_an_actor_knows_its_ref_and_its_correlation_id(host: Host) -> None:
+    """In the handler, and in a thread that the actor started; outside of any actor there are none."""
+    async with stage() as w:
+        ref = await w.runtime.spawn(AsyncPlayer, host=host)
+
+        def here(_: Any = None) -> tuple[object, object]:
+            return current_ref(), current_correlation_id()
+
+        assert await ref.call(here, correlation_id="c") == (ref, "c")
+        assert await ref.call(lambda _: asyncio.to_thread(here), correlation_id="d") == (ref, "d")
+        assert await ref.call(here) == (ref, None)
+        assert here() == (None, None)

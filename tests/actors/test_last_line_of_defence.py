@@ -80,7 +80,7 @@ def break_turn_and_kill(runtime: Runtime, patch: pytest.MonkeyPatch) -> None:
     """A turn raises, and so does the kill that is to follow."""
     victim = runtime.spawn(Player).get(timeout=PATIENCE)
     patch.setattr(Cell, "kill", no_more)
-    patch.setattr(Cell, "settle", no_more)
+    patch.setattr("actors._core.outcomes.settle", no_more)
     victim.tell(lambda _: asyncio.sleep(0))
 
 

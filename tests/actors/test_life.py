@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors import StartError
 from actors._core.cell import _CARRIED_OUT
-from actors._core.life import ABSENT, TABLES, Effect, Event, Phase, shown, transition
+from actors._core.life import ABSENT, STATES, TABLES, LifeEffect, LifeEvent, Phase, State, transition
 from tests.actors.cast import Starter, forever, stage
 from tests.support import in_loop
 
@@ -39,14 +39,14 @@ RUNNING    -        -        -        FAILING  DECLINING ORDERED  LEAVING  LEAVI
 ORDERED    -        ORDERED  ORDERED  FAILING  DECLINING ORDERED  LEAVING  LEAVING  HALTING  -        -       -         -      -
 """  # noqa: E501 - a table
 
-Next = dict[tuple[Phase, Event], Phase | None]
+Next = dict[tuple[Phase, LifeEvent], Phase | None]
 
 
 def read(text: str) -> Next:
     """The table as it is written above."""
     head, *rows = (line.split() for line in text.strip().splitlines())
     return {
-        (Phase[row[0]], Event[event]): None if to == "-" else Phase[to]
+        (Phase[row[0]], LifeEvent[event]): None if to == "-" else Phase[to]
         for row in rows
         for event, to in zip(head, row[1:], strict=True)
     }
@@ -54,20 +54,20 @@ def read(text: str) -> Next:
 
 ACTOR = read(EXPECTED)
 SUPERVISOR = ACTOR | read(OF_A_SUPERVISOR)
-EVERY = list(itertools.product(Phase, Event))
+EVERY = list(itertools.product(Phase, LifeEvent))
 KINDS = [pytest.param(False, id="actor"), pytest.param(True, id="supervisor")]
 
 
 @pytest.mark.parametrize(("phase", "event"), EVERY)
 @pytest.mark.parametrize("supervisor", KINDS)
-def test_every_event_in_every_phase_leads_where_it_should(supervisor: bool, phase: Phase, event: Event) -> None:
+def test_every_event_in_every_phase_leads_where_it_should(supervisor: bool, phase: Phase, event: LifeEvent) -> None:
     """The whole table: what is not in it changes nothing."""
     found = transition(phase, event, supervisor=supervisor)
     assert (None if found is None else found[0]) is (SUPERVISOR if supervisor else ACTOR)[phase, event]
     assert TABLES[supervisor][phase][event] == found
 
 
-REPORTS = {Effect.REPORT_EXIT, Effect.REPORT_FAILED, Effect.REPORT_DECLINED}
+REPORTS = {LifeEffect.REPORT_EXIT, LifeEffect.REPORT_FAILED, LifeEffect.REPORT_DECLINED}
 
 
 @pytest.mark.parametrize("supervisor", KINDS)
@@ -77,8 +77,8 @@ def test_a_kill_ends_every_life_without_help_of_the_actor(supervisor: bool) -> N
         if phase is Phase.ORDERED and not supervisor:
             continue  # no actor comes there
         here = phase
-        steps: list[Effect] = []
-        for event in (Event.KILL, Event.HALTED, Event.CHILDLESS):
+        steps: list[LifeEffect] = []
+        for event in (LifeEvent.KILL, LifeEvent.HALTED, LifeEvent.CHILDLESS):
             found = transition(here, event, supervisor=supervisor)
             if found is not None:
                 here, steps = found[0], [*steps, *found[1]]
@@ -89,18 +89,18 @@ def test_a_kill_ends_every_life_without_help_of_the_actor(supervisor: bool) -> N
 @pytest.mark.parametrize("supervisor", KINDS)
 def test_what_raised_is_a_reason_or_refused_in_every_phase(supervisor: bool) -> None:
     """No message whose handler raised is lost, whenever the loop thread hears of it."""
-    deciding = {Effect.FAREWELL, Effect.HALT, Effect.END_BELOW}
+    deciding = {LifeEffect.FAREWELL, LifeEffect.HALT, LifeEffect.END_BELOW}
     for phase in set(Phase) - {Phase.NEW}:
-        found = transition(phase, Event.CRASH, supervisor=supervisor)
+        found = transition(phase, LifeEvent.CRASH, supervisor=supervisor)
         if found is None:
             assert phase is Phase.ORDERED
             assert not supervisor
         else:
-            assert (Effect.REFUSE in found[1]) != bool(deciding.intersection(found[1])), phase.name
+            assert (LifeEffect.REFUSE in found[1]) != bool(deciding.intersection(found[1])), phase.name
 
 
-@given(st.booleans(), st.lists(st.sampled_from(Event), max_size=60))
-def test_every_incarnation_is_reported_up_and_gone_at_most_once(supervisor: bool, events: list[Event]) -> None:
+@given(st.booleans(), st.lists(st.sampled_from(LifeEvent), max_size=60))
+def test_every_incarnation_is_reported_up_and_gone_at_most_once(supervisor: bool, events: list[LifeEvent]) -> None:
     """And gone exactly once when the next one begins; watchers are told once of each exit."""
     phase, ups, reports, told = Phase.NEW, 0, 0, 0
     begun = False
@@ -109,11 +109,11 @@ def test_every_incarnation_is_reported_up_and_gone_at_most_once(supervisor: bool
         if found is None:
             continue
         phase, effects = found
-        told += Effect.TELL in effects
-        if Effect.LAUNCH in effects:
+        told += LifeEffect.TELL in effects
+        if LifeEffect.LAUNCH in effects:
             assert not begun or reports == 1
             begun, ups, reports, told = True, 0, 0, 0
-        ups += Effect.REPORT_UP in effects
+        ups += LifeEffect.REPORT_UP in effects
         reports += bool(REPORTS.intersection(effects))
         assert reports <= 1
         assert told <= 1
@@ -124,7 +124,7 @@ def test_every_incarnation_is_reported_up_and_gone_at_most_once(supervisor: bool
 @pytest.mark.parametrize("supervisor", KINDS)
 def test_nothing_leaves_the_closed_phase(supervisor: bool) -> None:
     """An actor that has terminated begins no incarnation."""
-    for event in Event:
+    for event in LifeEvent:
         found = transition(Phase.CLOSED, event, supervisor=supervisor)
         assert found is None or found[0] is Phase.CLOSED
 
@@ -132,9 +132,9 @@ def test_nothing_leaves_the_closed_phase(supervisor: bool) -> None:
 def test_every_effect_is_carried_out_and_every_phase_is_shown() -> None:
     """No row of the table is without a meaning in the cell."""
     used = {effect for table in TABLES for row in table for found in row if found is not None for effect in found[1]}
-    assert used == set(Effect)
-    assert set(_CARRIED_OUT) == set(Effect) - {Effect.HALT}
-    assert {shown(phase) for phase in Phase} == {"starting", "running", "stopping", "down", "stopped"}
+    assert used == set(LifeEffect)
+    assert set(_CARRIED_OUT) == set(LifeEffect) - {LifeEffect.HALT}
+    assert set(STATES) == set(State)
 
 
 @in_loop

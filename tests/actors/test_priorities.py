@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from actors import ActorRef, InvalidPriority, MailboxSpec, prioritized
 from actors._core.envelope import Envelope
 from actors._core.future import park_thread
-from actors._core.mailbox import BoundedQueue, Policy, PriorityQueue, make_queue, waiting_in, withdraw
+from actors._core.mailbox import BoundedQueue, OverflowPolicy, PriorityQueue, make_queue, waiting_in, withdraw
 from actors.testing import simulation
 from tests.actors.cast import Player, seen_by, stage
 from tests.support import in_loop
@@ -214,7 +214,7 @@ def test_a_queue_that_drops_its_oldest_agrees_with_a_plain_list(steps: list[tupl
 
 
 @pytest.mark.parametrize("policy", ["drop_oldest", "drop_newest", "reject"])
-def test_a_refused_message_leaves_a_full_mailbox_as_it_was(policy: Policy) -> None:
+def test_a_refused_message_leaves_a_full_mailbox_as_it_was(policy: OverflowPolicy) -> None:
     dropped: list[Envelope] = []
     queue = make_queue(prioritized(first, capacity=1, policy=policy), "a", dropped.append, park_thread)
     assert isinstance(queue, BoundedQueue)

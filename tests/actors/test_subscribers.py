@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from actors import Actor, DeadLetter, Exited, LifecycleEvent, MailboxSpec, MessageHandled, Started, bounded, handles
-from actors._core.mailbox import Policy
+from actors._core.mailbox import OverflowPolicy
+from actors._core.outcomes import unhandled
 from actors.testing import simulation
 from supervisors import child, start, supervisor
 from tests.actors.cast import Player, seen_by, stage
@@ -41,7 +42,7 @@ def counts(w: Any) -> dict[str, int]:
 
 @pytest.mark.parametrize("policy", ["reject", "drop_oldest", "drop_newest", "block"])
 @in_loop
-async def test_what_does_not_fit_a_subscriber_is_reported_once_and_lost(policy: Policy) -> None:
+async def test_what_does_not_fit_a_subscriber_is_reported_once_and_lost(policy: OverflowPolicy) -> None:
     """Guards the loop: an overflow of dead letters is not a dead letter for the same mailbox."""
     async with stage() as w:
         office = await w.runtime.spawn(Listener, args=(DeadLetter,), mailbox=bounded(2, policy))
@@ -119,7 +120,7 @@ async def test_an_event_that_was_stashed_stays_an_event() -> None:
                 self.put = getattr(self, "put", 0) + 1
                 self.stash()
             else:
-                self._cell.unhandled()
+                unhandled(self._cell)
 
     async with stage() as w:
         later = await w.runtime.spawn(Later, args=(DeadLetter,))

@@ -268,7 +268,7 @@ def test_all_faults_of_the_arguments_are_named_at_once(capsys: pytest.CaptureFix
     ]
     assert main(arguments) == 2
     errors = capsys.readouterr().err
-    for fault in ("'--loud'", "'sing'", "--rounds", "'0'", "no/such/folder/x.json", "--subjects wants"):
+    for fault in ("'--loud'", "'sing'", "--rounds", "'0'", "no/such/folder/x.json", "--subjects: must name"):
         assert fault in errors
 
 

@@ -121,10 +121,10 @@ def test_every_fault_of_the_arguments_is_named_at_once() -> None:
     """Guards against one fault at a time."""
     assert parse(["--trees", "0", "--seed", "x", "--only", "nobody", "--json", "", "more"]) == [
         "unknown argument 'more'",
-        "--only wants the name of a mutant (see --list), not 'nobody'",
-        "--trees wants a whole number of at least 1, not '0'",
-        "--seed wants a whole number of at least 0, not 'x'",
-        "--json wants a file in a folder that exists, not ''",
+        "--only: must be the name of a mutant (see --list), got 'nobody'",
+        "--trees: must be an integer >= 1, got '0'",
+        "--seed: must be an integer >= 0, got 'x'",
+        "--json: must be a file in a folder that exists, got ''",
     ]
     assert parse([]) == Options(MUTATIONS, 800, 1, None, False)
     only = parse(["--only", "stops in start order"])

@@ -93,6 +93,6 @@ def test_every_fault_of_the_arguments_is_named_at_once(capsys: pytest.CaptureFix
     assert soak.main(["--minutes", "-1", "--seed", "x", "more"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "unknown argument 'more'",
-        "--minutes wants a number above 0, not '-1'",
-        "--seed wants a whole number of at least 0, not 'x'",
+        "--minutes: must be a number > 0, got '-1'",
+        "--seed: must be an integer >= 0, got 'x'",
     ]

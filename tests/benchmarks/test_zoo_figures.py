@@ -49,8 +49,8 @@ def test_every_fault_of_the_arguments_is_named_at_once() -> None:
     """Guards against one fault at a time."""
     assert parse(["--twins", "x", "--campaigns", "0", "--json", "", "more"]) == [
         "unknown argument 'more'",
-        "--campaigns wants a whole number of at least 1, not '0'",
-        "--twins wants a whole number of at least 0, not 'x'",
-        "--json wants a file in a folder that exists, not ''",
+        "--campaigns: must be an integer >= 1, got '0'",
+        "--twins: must be an integer >= 0, got 'x'",
+        "--json: must be a file in a folder that exists, got ''",
     ]
     assert parse([]) == Options(20, 200, 10000, None)

@@ -23,7 +23,7 @@ from actors.testing._sim import observations as seen
 from supervisors import SupervisorRef, SupervisorSpec, child, supervisor
 from teams.cli._account import Failures
 from teams.cli._control import KILL, PAUSE, RESUME
-from teams.cli._run_loop import PATIENCE, Ended, GaveUpWaiting, RunLoop
+from teams.cli._run_loop import PATIENCE, GaveUpWaiting, RunLoop, TreeEnded
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
@@ -129,7 +129,7 @@ class Command:
     """What came of one command."""
 
     code: int
-    end: Ended | GaveUpWaiting
+    end: TreeEnded | GaveUpWaiting
     killed: int | None
     said: list[str]
     steps: int
@@ -160,7 +160,7 @@ def run(
     with simulation() as sim:
         view = Said()
         course = RunLoop(tree, view, Failures(), prepared, lambda: borrowed(sim))
-        ended: list[Ended | GaveUpWaiting] = []
+        ended: list[TreeEnded | GaveUpWaiting] = []
 
         def look() -> None:
             if sim.steps in signals and not ended:
@@ -176,7 +176,7 @@ def run(
         for timer in timers:
             timer.cancel()
         code = course.conclude(ended[0])
-        if isinstance(ended[0], Ended):
+        if isinstance(ended[0], TreeEnded):
             assert not sim.runtime.cells, "nothing is left before the command ends"
         else:
             sim.runtime.kill()
@@ -212,7 +212,7 @@ def test_a_signal_at_any_step_stops_the_tree_in_order(number: signal.Signals) ->
     for step in range(PLAIN.steps):
         command = run(shop(), {step: number})
         assert (command.code, command.killed) == (0, None), step
-        assert isinstance(command.end, Ended)
+        assert isinstance(command.end, TreeEnded)
         if command.said == PLAIN.said:
             late += 1  # it came when all was over and only the main thread had not heard of it
         else:
@@ -260,7 +260,7 @@ def test_a_hangup_after_a_kill_does_not_hurry_it() -> None:
     """What does not end has its five seconds all the same."""
     signals = {1.0: INT, 2.0: TERM, 3.0: HUP}
     command = run(supervisor("root", child("loop", OnLoop)), {}, signals, held=4.0)
-    assert isinstance(command.end, Ended)
+    assert isinstance(command.end, TreeEnded)
     assert command.code == 128 + TERM
 
 
@@ -293,7 +293,7 @@ def test_what_does_not_stop_is_killed_by_the_second_signal(kind: type[Actor], se
         else:
             stuck += 1
             assert command.code == 128 + command.killed
-            assert isinstance(command.end, Ended)
+            assert isinstance(command.end, TreeEnded)
             assert command.seconds == seconds
     assert stuck > 5
 

@@ -200,7 +200,7 @@ class EngineMachine(RuleBasedStateMachine):
     @invariant()
     def the_window_is_not_exceeded(self) -> None:
         """Never more granted restarts inside the window than the spec allows."""
-        limit, window = self.edge.spec.max_restarts, self.edge.engine._window
+        limit, window = self.edge.spec.max_restarts, self.edge.engine._budget.window
         assert limit is None or window is None or window.count(self.edge.now) <= limit
         assert limit is None or window is not None or all(each.stalled <= max(limit, 2) for each in self._children())
 

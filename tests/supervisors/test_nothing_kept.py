@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from actors import Actor
+from actors._core.life import Phase
 from supervisors import SupervisorRef, child, dynamic_supervisor, supervisor, tasks
-from tests.supervisors.cast import Play, deaf, running, states, worker
+from tests.supervisors.cast import PATIENCE, Play, deaf, running, states, worker
 from tests.support import World, in_loop
 
 
@@ -57,6 +59,32 @@ async def test_of_a_task_neither_arguments_nor_result_are_kept(function: Callabl
         while await states(root):
             await w.settle()
         assert await gone(w, *seen)
+
+
+@in_loop
+async def test_of_a_task_nothing_is_kept_while_its_thread_has_yet_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread is held where it has made its last report: how long it takes to end depends on the system."""
+    gate = threading.Event()
+    async with running(tasks("root")) as (w, root):
+        report = w.runtime.control_call
+
+        def held(function: Callable[..., object], *args: object) -> None:
+            last = any(cell.phase is Phase.LEAVING for cell in w.runtime.cells.values())
+            report(function, *args)
+            del function, args
+            if last and not w.runtime.on_loop_thread:
+                gate.wait(PATIENCE)
+
+        monkeypatch.setattr(w.runtime, "control_call", held)
+        big = Big()
+        result = await root.run(plain, big)
+        seen = weakref.ref(big), weakref.ref(result)
+        del big, result
+        while await states(root):
+            await w.settle()
+        kept = not await gone(w, *seen)
+        gate.set()
+        assert not kept
 
 
 async def _started(root: SupervisorRef, what: Callable[[Big], Any]) -> tuple[str, weakref.ref[Big]]:

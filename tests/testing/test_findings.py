@@ -527,3 +527,14 @@ def test_a_dropped_child_that_ends_its_supervisor_may_come_again_with_it() -> No
         auto_shutdown="all_significant",
     )
     Trial(supervisor("root", below), (Line(5.75, "root/b/b", "crash"),)).run()
+
+
+def test_an_update_forgets_the_failures_of_a_child_that_waits() -> None:
+    """The update may be the repair: its restarts without progress count from 0 again (rule 8)."""
+    Trial.decode(
+        "eNqVUstuwjAQ_BXkM0pDBJTyFdyjKDLJBlyMbdnrQoXy7911AgXRVuohir2P2ZlZl_Pp5CKCg0asJyJEB_5DBevFdCK2sjnY"
+        "rqOEiVpToNkr3XowFCm_m1L0sf4ilFGopKZznhUL7pWOLkWW0_ldIYLn3hYa6z1oiZAgPATAWnZDepmn8oMyLRdrZUAmZgFh"
+        "ROvpplJ2OySkx0Sg0TKER00hQwiozG69ic4Bir6vbu3eWmSEozzXxIJxuL0YSI2wAuHorJf-U9DgsswzlsatL2l8R7LDnk5s"
+        "GGFTweu1gvPRtaS0ZueCuDf-5qH0u5D4t6oZhNyoXARGp4HNJ6A0Tip9_x-i5Ck7Jao-GWJdckHbE-n9Y0u_L6kjMc_LGd_E"
+        "dTlwdtaASXCJUoOWy2ZPO_rRTqa6j9jak0mFPqLU9UENk_-51mtHjeoINmLSNysWfcU7Gb-B_2q-XL2R9IKeWvUFzqLw4Q=="
+    ).run()

@@ -17,7 +17,14 @@ import pytest
 
 from actors.testing import FaultPlan, Raise, StaleReplay, faults, hostile
 from supervisors.testing import HostileWorld, hostile_world, smallest
-from supervisors.testing._hostile import Act, Group, Line, Observer, Observing, Worker
+from supervisors.testing._hostile import (
+    HostileAct,
+    HostileGroup,
+    HostileLine,
+    HostileObserver,
+    HostileWorker,
+    Observing,
+)
 from supervisors.testing._hostile_cast import RANKS, WAYS
 
 WAITING_FOR: dict[str, str] = {}
@@ -30,7 +37,7 @@ ORDINARY = tuple(each for each in faults.EXCEPTIONS if each not in EXITS and eac
 CLASSES = {"exits": EXITS, "no_exceptions": NO_EXCEPTIONS, "ordinary": ORDINARY}
 
 HOSTS: tuple[Literal["loop", "thread"], ...] = ("loop", "thread")
-Deeds = tuple[float, Act, str]
+Deeds = tuple[float, HostileAct, str]
 """When, what is done, and in which way."""
 
 
@@ -76,54 +83,60 @@ def cases() -> Iterator[tuple[str, HostileWorld]]:
 
 def at_place(place: faults.Place, host: Literal["loop", "thread"], exceptions: tuple[str, ...]) -> HostileWorld:
     """An actor for each exception, in which it is raised at this place."""
-    workers = tuple(Worker(each, "Keen", host) for each in exceptions)
+    workers = tuple(HostileWorker(each, "Keen", host) for each in exceptions)
     plan = FaultPlan(*(Raise(f"root/g0/{each}", place, each) for each in exceptions))
     deeds: tuple[Deeds, ...] = ((1.0, "tell", "timer"), (2.0, "ask", "nap"), (3.0, "tell", "at_once"))
-    script = [Line(at, f"g0/{each}", act, way) for each in exceptions for at, act, way in deeds]
-    return HostileWorld((Group("g0", workers, max_restarts=99),), tuple(script), plan=plan)
+    script = [HostileLine(at, f"g0/{each}", act, way) for each in exceptions for at, act, way in deeds]
+    return HostileWorld((HostileGroup("g0", workers, max_restarts=99),), tuple(script), plan=plan)
 
 
 def by_way(way: str, host: Literal["loop", "thread"], exceptions: tuple[str, ...]) -> HostileWorld:
     """An actor for each exception, which raises it in this way, told and asked, with others that wait behind."""
-    workers = tuple(Worker(each, host=host, backoff=0.25) for each in exceptions)
+    workers = tuple(HostileWorker(each, host=host, backoff=0.25) for each in exceptions)
     deeds: tuple[Deeds, ...] = ((1.0, "tell", way), (1.0, "ask", "nap"), (3.0, "ask", way), (3.0, "tell", "nothing"))
-    script = [Line(at, f"g0/{each}", act, do, each) for each in exceptions for at, act, do in deeds]
-    return HostileWorld((Group("g0", workers, max_restarts=99),), tuple(script))
+    script = [HostileLine(at, f"g0/{each}", act, do, each) for each in exceptions for at, act, do in deeds]
+    return HostileWorld((HostileGroup("g0", workers, max_restarts=99),), tuple(script))
 
 
 def observed(observing: Observing, exceptions: tuple[str, ...]) -> HostileWorld:
     """Everything that an actor's life has, under the eyes of an observer that raises."""
-    observers = tuple(Observer(observing, each) for each in exceptions)
+    observers = tuple(HostileObserver(observing, each) for each in exceptions)
     script = (
-        Line(1.0, "g0/w0", "tell", "at_once"),
-        Line(2.0, "g0/w0", "ask", "answer"),
-        Line(2.0, "g0/w0", "tell", "finish"),
-        Line(3.0, "g0/w0", "ask", "at_once", "SystemExit", ("repr", "str")),
-        Line(4.0, "g0/w0", "kill"),
+        HostileLine(1.0, "g0/w0", "tell", "at_once"),
+        HostileLine(2.0, "g0/w0", "ask", "answer"),
+        HostileLine(2.0, "g0/w0", "tell", "finish"),
+        HostileLine(3.0, "g0/w0", "ask", "at_once", "SystemExit", ("repr", "str")),
+        HostileLine(4.0, "g0/w0", "kill"),
     )
-    return HostileWorld((Group("g0", (Worker("w0"),), max_restarts=99),), script, observers)
+    return HostileWorld((HostileGroup("g0", (HostileWorker("w0"),), max_restarts=99),), script, observers)
 
 
 def with_callbacks(callback: str, exceptions: tuple[str, ...]) -> HostileWorld:
     """A group for each exception, whose callback raises it."""
     max_restarts = 99 if callback == "on_failure" else 0
     groups = tuple(
-        Group(each, (Worker("w0"),), max_restarts=max_restarts, **{callback: each})  # type: ignore[arg-type]
+        HostileGroup(each, (HostileWorker("w0"),), max_restarts=max_restarts, **{callback: each})  # type: ignore[arg-type]
         for each in exceptions
     )
-    script = [Line(at, f"{each}/w0") for each in exceptions for at in (1.0, 3.0)]
+    script = [HostileLine(at, f"{each}/w0") for each in exceptions for at in (1.0, 3.0)]
     return HostileWorld(groups, tuple(script))
 
 
 def asked(act: Literal["run", "run_async", "partition"], exceptions: tuple[str, ...]) -> HostileWorld:
     """A group of tasks or of partitions, asked with a function or a key that raises."""
-    group = Group("g0", kind="partition" if act == "partition" else "tasks", max_restarts=99)
-    return HostileWorld((group,), tuple(Line(1.0, "g0", act, exception=each, looks=("repr",)) for each in exceptions))
+    group = HostileGroup("g0", kind="partition" if act == "partition" else "tasks", max_restarts=99)
+    return HostileWorld(
+        (group,), tuple(HostileLine(1.0, "g0", act, exception=each, looks=("repr",)) for each in exceptions)
+    )
 
 
 def looked_at(look: hostile.Look) -> HostileWorld:
     """Messages that raise when they are looked at, and end in every way that a message has."""
-    workers = (Worker("w0", redeliver=1), Worker("w1", mailbox="drop_oldest"), Worker("w2", mailbox="drop_newest"))
+    workers = (
+        HostileWorker("w0", redeliver=1),
+        HostileWorker("w1", mailbox="drop_oldest"),
+        HostileWorker("w2", mailbox="drop_newest"),
+    )
     deeds: tuple[Deeds, ...] = (
         (1.0, "tell", "nap"),
         (1.0, "ask", "answer"),
@@ -131,72 +144,81 @@ def looked_at(look: hostile.Look) -> HostileWorld:
         (3.0, "stop", "nap"),
     )
     script = [
-        Line(at, f"g0/{worker.id}", act, way, exception, (look,))
+        HostileLine(at, f"g0/{worker.id}", act, way, exception, (look,))
         for worker in workers
         for at, act, way in deeds
         for exception in ("Exception", "SystemExit")
     ]
-    return HostileWorld((Group("g0", workers, max_restarts=99),), tuple(script))
+    return HostileWorld((HostileGroup("g0", workers, max_restarts=99),), tuple(script))
 
 
 def ranked(rank: str) -> HostileWorld:
     """Messages of a rank that means nothing, among others that wait in the same mailbox."""
-    workers = (Worker("w0", mailbox="priority"), Worker("w1", mailbox="priority_bounded"))
-    told: tuple[tuple[Act, str, str], ...] = (
+    workers = (HostileWorker("w0", mailbox="priority"), HostileWorker("w1", mailbox="priority_bounded"))
+    told: tuple[tuple[HostileAct, str, str], ...] = (
         ("tell", "nap", ""),
         ("tell", "nothing", "low"),
         ("ask", "nothing", rank),
         ("tell", "nothing", rank),
         ("ask", "nothing", ""),
     )
-    script = [Line(1.0, f"g0/{worker.id}", act, way, rank=each) for worker in workers for act, way, each in told]
-    return HostileWorld((Group("g0", workers, max_restarts=99),), tuple(script))
+    script = [HostileLine(1.0, f"g0/{worker.id}", act, way, rank=each) for worker in workers for act, way, each in told]
+    return HostileWorld((HostileGroup("g0", workers, max_restarts=99),), tuple(script))
 
 
-def one(worker: Worker, *script: Line, plan: FaultPlan | None = None, max_restarts: int = 99) -> HostileWorld:
+def one(
+    worker: HostileWorker, *script: HostileLine, plan: FaultPlan | None = None, max_restarts: int = 99
+) -> HostileWorld:
     """A world with one actor."""
-    return HostileWorld((Group("g0", (worker,), max_restarts=max_restarts),), script, plan=plan or FaultPlan())
+    return HostileWorld((HostileGroup("g0", (worker,), max_restarts=max_restarts),), script, plan=plan or FaultPlan())
 
 
 FOUND = {
-    "found-stashed_and_redelivered": one(Worker("w0", redeliver=1), Line(1.0, "g0/w0", way="stash_and_raise")),
+    "found-stashed_and_redelivered": one(
+        HostileWorker("w0", redeliver=1), HostileLine(1.0, "g0/w0", way="stash_and_raise")
+    ),
     "found-raised_again_after_a_time_limit_on_a_thread": one(
-        Worker("w0", "Plain", redeliver=1, handler_timeout=0.5),
-        Line(1.0, "g0/w0"),
+        HostileWorker("w0", "Plain", redeliver=1, handler_timeout=0.5),
+        HostileLine(1.0, "g0/w0"),
         plan=FaultPlan(faults.Hang("root/g0/w0")),
     ),
     "found-a_thread_left_behind_takes_a_name": one(
-        Worker("w0", host="thread", handler_timeout=0.5),
-        Line(1.0, "g0/w0", way="register"),
+        HostileWorker("w0", host="thread", handler_timeout=0.5),
+        HostileLine(1.0, "g0/w0", way="register"),
         plan=FaultPlan(faults.Hang("root/g0/w0")),
         max_restarts=0,
     ),
     "found-a_thread_left_behind_takes_a_name_of_a_dropped_child": one(
-        Worker("w0", host="thread", restart="temporary", handler_timeout=0.5),
-        Line(0.75, "g0/w0", way="link"),
-        Line(1.375, "g0/w0", way="register"),
+        HostileWorker("w0", host="thread", restart="temporary", handler_timeout=0.5),
+        HostileLine(0.75, "g0/w0", way="link"),
+        HostileLine(1.375, "g0/w0", way="register"),
         plan=FaultPlan(faults.Hang("root/g0/w0", nth=2)),
     ),
     "found-a_report_on_a_callback_of_an_ended_incarnation_raises": one(
-        Worker("w1"), Line(0.875, "g0/w1", way="call_later", looks=("class", "repr")), Line(0.875, "g0/w1")
+        HostileWorker("w1"),
+        HostileLine(0.875, "g0/w1", way="call_later", looks=("class", "repr")),
+        HostileLine(0.875, "g0/w1"),
     ),
     "found-a_handler_that_calls_its_own_crash_is_no_progress": one(
-        Worker("w0", "Keen"), Line(3.125, "g0/w0", way="call_sibling"), Line(3.875, "g0/w0", way="wait"), max_restarts=5
+        HostileWorker("w0", "Keen"),
+        HostileLine(3.125, "g0/w0", way="call_sibling"),
+        HostileLine(3.875, "g0/w0", way="wait"),
+        max_restarts=5,
     ),
     "found-a_question_of_a_handler_that_is_over_is_no_wait": one(
-        Worker("w0", host="thread", redeliver=1),
-        Line(1.625, "g0/w0", way="call_sibling"),
-        Line(3.75, "g0/w0"),
+        HostileWorker("w0", host="thread", redeliver=1),
+        HostileLine(1.625, "g0/w0", way="call_sibling"),
+        HostileLine(3.75, "g0/w0"),
         plan=FaultPlan(faults.Hang("root/g0/w0", nth=3)),
     ),
     "found-an_exit_in_what_is_left_of_a_threads_loop": one(
-        Worker("w0", host="thread"), Line(1.0, "g0/w0", way="gather", exception="SystemExit")
+        HostileWorker("w0", host="thread"), HostileLine(1.0, "g0/w0", way="gather", exception="SystemExit")
     ),
     "found-a_subscriber_whose_mailbox_is_full": one(
-        Worker("w0", mailbox="drop_oldest"),
-        Line(1.0, "g0/w0", way="subscribe"),
-        Line(2.0, "g0", "pause_work"),
-        *(Line(3.0, "g0/w0", way="nothing") for _ in range(3)),
+        HostileWorker("w0", mailbox="drop_oldest"),
+        HostileLine(1.0, "g0/w0", way="subscribe"),
+        HostileLine(2.0, "g0", "pause_work"),
+        *(HostileLine(3.0, "g0/w0", way="nothing") for _ in range(3)),
     ),
 }
 """What generated worlds have found (`python -m benchmarks.hostile`), made small."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from actors import Actor, ActorDeadError, ActorRef, Killed, MailboxSpec, Started, bounded, prioritized
 from actors._core.envelope import Envelope
-from actors._core.outcomes import refuse
+from actors._core.outcomes import refuse, unhandled
 from actors.testing import (
     EventMismatch,
     HandledTwice,
@@ -127,7 +127,7 @@ def test_what_goes_back_and_comes_again_is_not_taken_for_handled_twice(words: li
                 case "crash":
                     raise ZeroDivisionError
                 case "unheard":
-                    self._cell.unhandled()
+                    unhandled(self._cell)
                 case "fail":
                     raise KeyError
             return message

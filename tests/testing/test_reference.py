@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 
 from actors import Shutdown
 from actors._core.cell import Cell
+from actors._core.children import Children
+from actors._core.outcomes import refuse_waiting
 from supervisors import child, constant, supervisor
 from supervisors._engine.engine import Engine
 from supervisors._engine.operation import Operation
@@ -72,21 +74,21 @@ def test_who_is_told_to_stop_when_its_supervisor_is_killed_is_noticed(monkeypatc
     tree = supervisor("root", supervisor("s", child("a", Puppet)))
     trial = Trial(tree, (Line(1.0, "root/s", "kill"),))
 
-    def ask(self: Cell) -> list[Cell]:
-        for each in list((self.children or {}).values()):
-            each.supervised = False
+    def ask(self: Children) -> list[Cell]:
+        for each in list(self.values()):
+            each.supervise(False)
             if each.told_to_stop is None:
                 each.stop(Shutdown("its parent ended"), 5.0)
         return []
 
-    assert accused(monkeypatch, "actors._core.cell.Cell._orphans", ask, trial) == 20
+    assert accused(monkeypatch, "actors._core.children.Children.orphans", ask, trial) == 20
 
 
 def test_a_restart_that_empties_the_mailbox_unasked_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards rule 26 in the model: a dead letter is no loss, but what waits is kept unless the spec says otherwise."""
     trial = Trial(supervisor("root", child("a", Puppet)), (*CRASHED, Line(1.0, "root/a", "work")))
     empty = "actors._core.cell.Cell.settle_exit"
-    assert accused(monkeypatch, empty, lambda self: self._drop_waiting("dropped"), trial) == 26
+    assert accused(monkeypatch, empty, lambda self: refuse_waiting(self, "dropped"), trial) == 26
 
 
 def test_a_request_that_waits_for_the_delay_of_a_group_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from actors._core.cell import Cell
+from actors._core import reports
 from supervisors import child, constant, dynamic_supervisor, linear, supervisor
+from supervisors._engine.budget import Budget
 from supervisors._engine.child import Child
 from supervisors._engine.engine import Engine
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
@@ -34,7 +35,7 @@ def test_a_budget_without_a_period_is_spent_in_a_row_only(monkeypatch: pytest.Mo
     """Guards the model of rule 8: what is handled between two crashes takes them back."""
     tree = supervisor("root", A, max_restarts=2)
     with monkeypatch.context() as patch:
-        assert accused(patch, Trial(tree, CRASHES), Engine, "_grants", lambda *_: True) in (10, 17)
+        assert accused(patch, Trial(tree, CRASHES), Budget, "grants", lambda *_: True) in (10, 17)
     with monkeypatch.context() as patch:
         assert accused(patch, Trial(tree, WORKED + CRASHES), Child, "down", lambda *_: None) in (10, 18, 26)
 
@@ -43,13 +44,13 @@ def test_the_delay_after_a_message_that_was_handled_is_the_first(monkeypatch: py
     """Guards the model of rule 11: a supervisor that counts on is accused."""
     a = child("a", Puppet, backoff=linear(0.125, jitter="none"))
     trial = Trial(supervisor("root", a), WORKED + CRASHES)
-    assert accused(monkeypatch, trial, Cell, "_progress", lambda _: 0) == 11
+    assert accused(monkeypatch, trial, reports, "progress", lambda _: 0) == 11
 
 
 def test_a_message_that_crashes_is_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards the model of rule 8: or a crash loop would never be found."""
     tree = supervisor("root", A, max_restarts=2)
-    assert accused(monkeypatch, Trial(tree, CRASHES), Cell, "_progress", lambda _: 1) in (10, 17)
+    assert accused(monkeypatch, Trial(tree, CRASHES), reports, "progress", lambda _: 1) in (10, 17)
 
 
 def test_a_child_may_be_given_up_alone_by_the_budget_of_its_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +65,7 @@ def test_a_supervisor_that_gave_up_without_progress_is_counted(monkeypatch: pyte
     below = supervisor("s", child("a", Puppet, backoff=constant(2.0, reset_after=9.0)), max_restarts=0, backoff=None)
     crashes = tuple(Line(4.0 * number, "root/s/a", "crash") for number in range(1, 5))
     trial = Trial(supervisor("root", below, max_restarts=2), crashes)
-    assert accused(monkeypatch, trial, Cell, "_progress", lambda _: 1) in (10, 17)
+    assert accused(monkeypatch, trial, reports, "progress", lambda _: 1) in (10, 17)
 
 
 def test_changed_settings_count_at_once_however_they_came(monkeypatch: pytest.MonkeyPatch) -> None:

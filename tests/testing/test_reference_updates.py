@@ -6,7 +6,7 @@ import pytest
 
 from supervisors import Reconciliation, Spec, SupervisorSpec, budget, child, constant, dynamic_supervisor, supervisor
 from supervisors._engine.children import Children
-from supervisors._engine.effects import Outbox
+from supervisors._engine.effects import EffectList
 from supervisors._engine.engine import Engine
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
 from supervisors.testing._update import difference, runs_the_same
@@ -117,9 +117,9 @@ def test_who_ignores_the_new_order_is_accused(monkeypatch: pytest.MonkeyPatch) -
 def test_who_answers_something_else_is_accused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards rule 23 in the model: the answer is what was done."""
     trial = judged(TREE, update(NEW))
-    answer = Outbox.answer
+    answer = EffectList.answer
 
-    def lie(self: Outbox, request: object, value: object) -> None:
+    def lie(self: EffectList, request: object, value: object) -> None:
         answer(self, request, Reconciliation((), (), (), ()) if isinstance(value, Reconciliation) else value)
 
-    assert accused(monkeypatch, trial, Outbox, "answer", lie) == 23
+    assert accused(monkeypatch, trial, EffectList, "answer", lie) == 23

@@ -49,7 +49,7 @@ from actors.testing import (
 )
 from actors.testing._faults.strategies import REAL
 from actors.testing._search import simulate as module
-from actors.testing._search.options import Options, options
+from actors.testing._search.options import PluginOptions, options
 from supervisors import ChildStartError, SupervisorSpec, child, supervisor
 from tests.testing.cast import Account, Blocking, Counter, counters
 
@@ -96,7 +96,7 @@ def deposits(sim: Simulation, teller: type[Actor] = Teller) -> None:
 
 def failure_of(test: Callable[..., None], **asked: Any) -> BaseException:
     """What the test raises, under these options of the command line."""
-    token = options.set(Options(**asked))
+    token = options.set(PluginOptions(**asked))
     try:
         with pytest.raises(Exception) as caught:  # noqa: PT011 - the caller looks at it
             test()
@@ -476,7 +476,7 @@ def test_the_schedules_option_overrides_the_decorator() -> None:
         runs.append(1)
         sim.spawn(Counter, name="a")
 
-    token = options.set(Options(schedules=1))
+    token = options.set(PluginOptions(schedules=1))
     try:
         test()
     finally:
@@ -639,7 +639,7 @@ def test_what_pytest_fails_with_is_made_small_and_has_a_report(fail: Callable[[]
         test()
     note = note_of(caught.value)
     assert len(Replay.decode(blob_in(note)).plan) == 1
-    token = options.set(Options(replay=blob_in(note)))
+    token = options.set(PluginOptions(replay=blob_in(note)))
     try:
         with pytest.raises(pytest.fail.Exception):
             test()

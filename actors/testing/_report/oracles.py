@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from actors._core.cell import Cell
+from actors._core.introspection import waiting_messages
 from actors.events import CrashedExit, Exited, LifecycleEvent, Started, StartFailed
 from actors.testing._faults.exceptions import is_injected
 from actors.testing._sim import observations as seen
@@ -54,7 +55,7 @@ def conservation(runtime: SimRuntime) -> None:
         return
     present = set(journal.delayed)
     for cell in runtime.cells.values():
-        waiting = [*cell.waiting_messages(), cell.envelope, cell.culprit]
+        waiting = [*waiting_messages(cell), cell.envelope, cell.culprit]
         present.update(each.number for each in waiting if isinstance(each, SimEnvelope))
     carried = (carrier.envelope for carrier in runtime.loop_host.carriers)
     present.update(each.number for each in carried if isinstance(each, SimEnvelope))

@@ -41,7 +41,7 @@ class Attempt:
         record: bool = False,
         strict: Strictness = False,
         passing: Sequence[str] | None = None,
-    ) -> Outcome:
+    ) -> AttemptOutcome:
         """Runs the test once. What it raises is part of the outcome; only what ends the whole process passes."""
         sim = Simulation(
             self.plan,
@@ -63,7 +63,7 @@ class Attempt:
                 failure = error
 
         inside(once)
-        return Outcome(sim, failure)
+        return AttemptOutcome(sim, failure)
 
     def twice(self, body: Body) -> None:
         """Runs the test twice. Raises `NotDeterministic` when the runs differ."""
@@ -72,7 +72,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AttemptOutcome:
     """The outcome of one run."""
 
     sim: Simulation
@@ -114,7 +114,7 @@ class Outcome:
             if not any(matches(fault.path, path) for path in known):
                 raise BadFaultPlan(f"{fault!r} names no actor; there were: {', '.join(sorted(known)) or 'none'}")
 
-    def same_as(self, other: Outcome) -> None:
+    def same_as(self, other: AttemptOutcome) -> None:
         """Raises `NotDeterministic`, with the first difference, when the other is not the same run."""
         ours, theirs = self.sim, other.sim
         if ours.trace_hash == theirs.trace_hash and self.kind == other.kind:
@@ -144,7 +144,9 @@ def nearest(trace: Sequence[str], others: Sequence[Sequence[str]]) -> Sequence[s
     return max(others, key=common, default=None)
 
 
-def passing_near(attempt: Attempt, failed: Outcome, body: Body, known: Sequence[str] | None) -> Sequence[str] | None:
+def passing_near(
+    attempt: Attempt, failed: AttemptOutcome, body: Body, known: Sequence[str] | None
+) -> Sequence[str] | None:
     """The trace of the passing run that is nearest: without the moves, or with one fault less."""
     candidates: list[Any] = [Attempt(attempt.plan, Schedule(), attempt.seed, attempt.given)] if attempt.schedule else []
     candidates += [

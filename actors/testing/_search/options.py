@@ -8,7 +8,7 @@ from typing import NamedTuple
 from actors._name import NAME
 
 
-class Options(NamedTuple):
+class PluginOptions(NamedTuple):
     """The options of the pytest plugin."""
 
     replay: str | None = None
@@ -19,4 +19,4 @@ class Options(NamedTuple):
     """How many schedules to try for each generated example."""
 
 
-options: ContextVar[Options] = ContextVar(f"{NAME}_simulation_options", default=Options())  # noqa: B039 - frozen
+options: ContextVar[PluginOptions] = ContextVar(f"{NAME}_simulation_options", default=PluginOptions())  # noqa: B039 - frozen

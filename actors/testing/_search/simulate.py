@@ -19,7 +19,7 @@ from actors.testing._faults.plan import FaultPlan
 from actors.testing._faults.schedule import Schedule
 from actors.testing._faults.strategies import schedules as schedules_of
 from actors.testing._report.replay import Replay
-from actors.testing._search.attempt import Attempt, Kind, Outcome, passing_near
+from actors.testing._search.attempt import Attempt, AttemptOutcome, Kind, passing_near
 from actors.testing._search.foreign import SIMULATED, refuse_foreign
 from actors.testing._search.options import options
 from actors.testing._search.shrink import fewer_moves, shrink
@@ -149,7 +149,7 @@ def run_blob(blob: str, body: Callable[..., object]) -> None:
         raise outcome.failure
 
 
-def _fail(outcome: Outcome) -> None:
+def _fail(outcome: AttemptOutcome) -> None:
     if outcome.failure is not None and not outcome.rejected:
         raise outcome.failure
 
@@ -357,7 +357,7 @@ class _Hunt:
                 drawn.plan, Schedule(), drawn.seed, drawn.given, Strategy(kind, drawn.seed + index, self.length)
             )
 
-    def _as_moves(self, hit: Attempt) -> tuple[Attempt, Outcome]:
+    def _as_moves(self, hit: Attempt) -> tuple[Attempt, AttemptOutcome]:
         """The find of a search, as few named moves."""
         recorded = hit.run(self.body, record=True)
         kind = recorded.kind

@@ -49,7 +49,7 @@ class GreenletWorker(Worker):
         self._waits = False
 
     def start(self) -> None:
-        self._strand = self._strands.start(self._work, self._lane, f"{self.cell.path} #{self.incarnation}")
+        self._strand = self._strands.start(self._work, self._lane, f"{self.path} #{self.incarnation}")
         self._host.workers[self._strand] = self
 
     def ring(self) -> None:

@@ -15,7 +15,8 @@ from pykka.messages import _ActorStop
 from actors._core.cell import Cell
 from actors._core.envelope import Envelope
 from actors._core.future import Future
-from actors._core.mailbox import Priority, PriorityQueue, Queue
+from actors._core.handlers import HandlerFunction
+from actors._core.mailbox import PriorityFunction, PriorityQueue, Queue
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Continue, StopOrder, Timed
 from actors._core.observer import Moment
 from actors._core.outcomes import refuse
@@ -39,7 +40,7 @@ from actors.testing._sim import observations as seen
 from actors.testing._sim.injector import IN_HANDLER, ON_THE_WAY
 from actors.testing._sim.journal import SimEnvelope
 from actors.testing._sim.lanes import Lane
-from actors.testing._sim.raising import Handler, Raising
+from actors.testing._sim.raising import Raising
 from actors.testing.errors import InjectedCrash
 
 if TYPE_CHECKING:
@@ -127,10 +128,10 @@ class SimObserver:
 
     # Messages
 
-    def queue(self, cell: Cell, priority: Priority | None) -> Queue:
+    def queue(self, cell: Cell, priority: PriorityFunction | None) -> Queue:
         return ArrivalQueue(cell, self) if priority is None else ArrivalPriorityQueue(cell, self, priority)
 
-    def taken(self, cell: Cell, envelope: Envelope, handler: Handler) -> Handler:
+    def taken(self, cell: Cell, envelope: Envelope, handler: HandlerFunction) -> HandlerFunction:
         raising: Raising | None = cell.attached.raising
         if type(envelope) is not SimEnvelope:
             if cell.props.kind.manages_lifecycle:
@@ -145,7 +146,7 @@ class SimObserver:
                 handler = self._faulty(cell, handler, envelope, fault)
         return handler if raising is None else _with_raising(cell, raising, handler, envelope)
 
-    def _faulty(self, cell: Cell, handler: Handler, envelope: SimEnvelope, fault: Fault) -> Handler:
+    def _faulty(self, cell: Cell, handler: HandlerFunction, envelope: SimEnvelope, fault: Fault) -> HandlerFunction:
         """The handler with what the fault does to it."""
         runtime = self._runtime
         match fault:
@@ -266,7 +267,7 @@ class SimObserver:
             journal.note(seen.Redelivered, cell.path, envelope.number, envelope.crashes)
 
 
-def _with_raising(cell: Cell, raising: Raising, handler: Handler, envelope: SimEnvelope) -> Handler:
+def _with_raising(cell: Cell, raising: Raising, handler: HandlerFunction, envelope: SimEnvelope) -> HandlerFunction:
     """The handler with what faults raise in it."""
     if is_user_message(envelope):
         return raising.around(handler, envelope.number)
@@ -276,7 +277,7 @@ def _with_raising(cell: Cell, raising: Raising, handler: Handler, envelope: SimE
     return handler
 
 
-def _late(cell: Cell, handler: Handler, wait: Callable[[], Future[None]]) -> Handler:
+def _late(cell: Cell, handler: HandlerFunction, wait: Callable[[], Future[None]]) -> HandlerFunction:
     """The handler, after a wait: the actor is as busy as if the handler itself waited."""
 
     def in_thread(actor: Any, message: object) -> object:
@@ -322,7 +323,7 @@ class ArrivalQueue(deque[Envelope]):
 class ArrivalPriorityQueue(PriorityQueue):
     """A mailbox with priorities."""
 
-    def __init__(self, cell: Cell, observer: SimObserver, priority: Priority) -> None:
+    def __init__(self, cell: Cell, observer: SimObserver, priority: PriorityFunction) -> None:
         super().__init__(priority, cell.path)
         self._cell = cell
         self._observer = observer

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from actors._core.handlers import HandlerFunction
 from actors.testing._faults.plan import Place
 from actors.testing._sim.injector import Armed, Injector
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
 
-Handler = Callable[[Any, Any], object]
+
 LATER = 1.0
 """Virtual seconds after which a callback of `call_later` raises."""
 
@@ -37,12 +38,12 @@ class Raising:
         if error is not None:
             raise error
 
-    def instead(self, place: str, handler: Handler, number: int | None = None) -> Handler:
+    def instead(self, place: str, handler: HandlerFunction, number: int | None = None) -> HandlerFunction:
         """The handler, or what raises in its place."""
         error = self.error(place, number)
         return handler if error is None else _raises(error)
 
-    def around(self, handler: Handler, number: int) -> Handler:
+    def around(self, handler: HandlerFunction, number: int) -> HandlerFunction:
         """The handler of a message, with what the faults do to it."""
         error = self.error("handler", number)
         if error is not None:
@@ -51,7 +52,7 @@ class Raising:
             handler = self._on_its_loop(handler, number)
         return self._in_the_end(handler, number) if "end_of_handler" in self._armed else handler
 
-    def _on_its_loop(self, handler: Handler, number: int) -> Handler:
+    def _on_its_loop(self, handler: HandlerFunction, number: int) -> HandlerFunction:
         """The handler, which comes to tasks and callbacks where it has an event loop."""
 
         async def on_loop(work: Coroutine[Any, Any, object]) -> object:
@@ -90,7 +91,7 @@ class Raising:
         if not self._injector.healed:
             raise error
 
-    def _in_the_end(self, handler: Handler, number: int) -> Handler:
+    def _in_the_end(self, handler: HandlerFunction, number: int) -> HandlerFunction:
         """The handler, which may raise when it is done."""
 
         async def finish(work: Coroutine[Any, Any, object]) -> object:
@@ -112,7 +113,7 @@ class Raising:
         return raise_in_the_end
 
 
-def _raises(error: BaseException) -> Handler:
+def _raises(error: BaseException) -> HandlerFunction:
     def handler(actor: object, message: object) -> object:
         raise error
 

@@ -27,7 +27,7 @@ _process_time = time.process_time
 _DEBUGGERS = ("bdb", "pdb", "code")
 
 
-class Watch:
+class StallWatch:
     """Looks after the runs of this process, one at a time."""
 
     def __init__(self, every: float = 1.0) -> None:
@@ -113,5 +113,5 @@ def _debugged(thread: int) -> bool:
     return False
 
 
-watch = Watch()
+watch = StallWatch()
 """That of this process. Nothing runs before a simulation does."""

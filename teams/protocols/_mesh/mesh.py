@@ -53,7 +53,7 @@ class Behaviour:
     """Does it, and tells the state; plain or async. Plain ones must not block."""
 
 
-class Moved(NamedTuple):
+class IntentionEnded(NamedTuple):
     """An intention of this incarnation has ended."""
 
     incarnation: int
@@ -93,7 +93,7 @@ class MeshMember(Peer):
         self._look()
 
     @handles
-    def moved(self, message: Moved) -> None:
+    def moved(self, message: IntentionEnded) -> None:
         if message.incarnation == self.incarnation:
             self._busy = False
             if isinstance(message.outcome, Yielded) and not message.outcome.objected:
@@ -113,7 +113,7 @@ class MeshMember(Peer):
 
         def ended(future: Future[IntentionOutcome]) -> None:
             if ref.is_alive():
-                ref.tell(Moved(incarnation, future.get()))
+                ref.tell(IntentionEnded(incarnation, future.get()))
 
         self.intend(move, move.resource, priority=move.priority).add_done_callback(ended)
 

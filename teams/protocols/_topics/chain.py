@@ -13,7 +13,7 @@ from teams.protocols._topics.publication import EventDelivery, Reason
 if TYPE_CHECKING:
     from teams.protocols._topics.subscriber import StepTerms, Subscriber
 
-Status = Literal["completed", "compensated", "compensation_failed", "unheard"]
+ChainStatus = Literal["completed", "compensated", "compensation_failed", "unheard"]
 """How a chain ended: all of its steps are done; they are undone; some could not be undone; it had none, because its
 first event had no subscriber.
 """
@@ -54,7 +54,7 @@ class ChainOutcome:
     """How a chain ended."""
 
     correlation_id: str
-    status: Status
+    status: ChainStatus
     steps: tuple[ChainStep, ...]
     """The completed steps, in the order in which they were completed."""
     failure: ChainFailure | None = None
@@ -175,7 +175,7 @@ class Chain:
 
     def end(self) -> ChainOutcome:
         """The outcome of a chain in which nothing is left to do."""
-        status: Status = "completed"
+        status: ChainStatus = "completed"
         if self.unheard:
             status = "unheard"
         elif self.failure is not None:

@@ -21,7 +21,7 @@ import os
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from actors.spi import (
     TEXT,
@@ -53,11 +53,22 @@ from teams._journal.rows import ENDED, RUNNABLE, Definition, Entry, InboxRow, Re
 from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
+from teams.events import RunEnded, RunEvent
 from teams.workflows._engine.journal import Query, StoreOpened, Write
-from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
+from teams.workflows._engine.messages import (
+    Answer,
+    AwaitEnd,
+    GetRun,
+    GetRuns,
+    RetryRun,
+    RunsWaiting,
+    Say,
+    StartRun,
+    Traced,
+)
 from teams.workflows._engine.said import (
-    answers,
-    check_option,
+    answer_row,
+    check_first,
     existing,
     moved,
     new_run,
@@ -67,19 +78,35 @@ from teams.workflows._engine.said import (
     retried,
 )
 from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._graph.graph import Graph
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
 from teams.workflows._run.values import read
 from teams.workflows.errors import (
     AgentMissing,
-    AlreadyAnswered,
     AlreadyEnded,
     CannotMove,
     NoSuchRun,
     NotEnded,
 )
-from teams.workflows.events import EngineTookOver, LeaseLost, RunBlocked, RunLost, RunParked, RunTakenUp
+from teams.workflows.events import (
+    EngineTookOver,
+    LeaseLost,
+    RunAccepted,
+    RunBlocked,
+    RunCancelling,
+    RunLost,
+    RunParked,
+    RunPaused,
+    RunRetried,
+    RunsPurged,
+    RunTakenUp,
+    SlotStarted,
+)
+
+if TYPE_CHECKING:
+    from teams.workflows._tracing import WorkflowTracing
 
 POLL = 0.25
 """Seconds between two looks at whether another process wrote something."""
@@ -89,6 +116,10 @@ PARK = 1.0
 """Seconds that a run must wait for, and has waited, before it is parked."""
 PAUSE = 0.5
 """Seconds before the store is asked again when it did not answer."""
+PURGE = 60.0
+"""Seconds between two looks for ended runs that are not kept any longer."""
+PURGED = 500
+"""How many of them are deleted at once."""
 LEASE = 15.0
 """Seconds for which an engine owns its runs without a word."""
 
@@ -108,6 +139,10 @@ class _Renew(NamedTuple):
 class _Waits(NamedTuple):
     run: str
     keeper: DurableKeeper
+
+
+class _Purge(NamedTuple):
+    """Delete ended runs that are not kept any longer."""
 
 
 class _MaybePark(NamedTuple):
@@ -142,9 +177,12 @@ class _Kept:
         self.refs: dict[str, ActorRef[Any]] = {}
         self.waiters: dict[str, list[Reply]] = {}
         self.guarded = False
+        self.tracing: WorkflowTracing | None = None
 
     def refuse(self, path: str, reason: ExitReason) -> None:
         """There is no desk any more."""
+        if self.tracing is not None:
+            self.tracing.close()
         for run in list(self.waiters):
             for reply in self.waiters.pop(run):
                 settle_failure(reply, ActorDeadError(path, reason, AwaitEnd(run)), path)
@@ -179,6 +217,10 @@ class Desk(Actor):
         if not kept.guarded:
             kept.guarded = True
             when_gone(self, partial(kept.refuse, self.path))
+            if self._settings.tracing:
+                from teams.workflows._tracing import WorkflowTracing  # the extra may be missing
+
+                kept.tracing = WorkflowTracing(self.runtime, engine=self.home)
         if kept.lease is None:
             await self._register()
         else:
@@ -189,6 +231,7 @@ class Desk(Actor):
             self.tell_every(POLL, _Poll()),
             self.tell_every(LOOK, _Look()),
             self.tell_every(LEASE / 6, _Renew()),
+            self.tell_every(PURGE, _Purge()),
         ]
         self.ref.tell(_Look())
 
@@ -282,6 +325,10 @@ class Desk(Actor):
                 await self.look(_Look())
 
     @handles
+    async def runs_waiting(self, _: RunsWaiting) -> None:
+        await self.look(_Look())
+
+    @handles
     async def look(self, _: _Look) -> None:
         if self._looking:
             self._again = True
@@ -312,10 +359,12 @@ class Desk(Actor):
             for row in claimed:
                 await self._take_up(row)
             self._again = self._again or len(claimed) == room
+        said: dict[str, list[InboxRow]] = {}
         for message in await self._query("inbox"):
-            awake = kept.live.get(message.run)
-            if awake is not None:
-                self._deliver(awake, message)
+            said.setdefault(message.run, []).append(message)
+        for run, messages in said.items():
+            if run in kept.live:
+                self._deliver_all(kept.live[run], messages)
         for run in [run for run in kept.waiters if run not in kept.live]:
             await self._tell_end(run)
         wake = await self._query("next_wake") if self._room() > 0 else None
@@ -343,8 +392,7 @@ class Desk(Actor):
         except (TeamError, JournalError, SpecError) as error:  # another version of the code may know what to do
             await self._block(row, entries, messages, error)
             return
-        for message in messages:
-            self._deliver(live, message)
+        self._deliver_all(live, messages)
         keeper = live.keeper
         if keeper.cancelled is None:
             resumed = row.state not in ("paused", "blocked") or any(each.kind == "resume" for each in messages)
@@ -355,10 +403,8 @@ class Desk(Actor):
                 await keeper.is_written()
                 return
             keeper.running(self._now())
-        if row.state != "created":
-            self.runtime.events.publish(
-                RunTakenUp(self.path, self.runtime.now(), row.id, row.workflow, row.state, live.record.done)
-            )
+        age = max(0.0, (self._now() - row.created_at) / 1e6)
+        self._publish(live, RunTakenUp, row.workflow, row.state, live.record.done, age, row.trace)
         await self._begin(live)
 
     async def _move(
@@ -379,6 +425,11 @@ class Desk(Actor):
                 await self._write(dataclasses.replace(unit, update=update, taken=(message.id,)))
                 row, entries = await self._query("run", row.id), await self._query("entries", row.id)
         return row, entries, [each for each in messages if each.kind != "move"]
+
+    def _publish(self, live: Live, kind: type[RunEvent], *values: object) -> None:
+        """Publishes an event of a run, when what it tells of is written."""
+        fields: tuple[Any, ...] = (self.path, self.runtime.now(), live.record.id, *values)
+        live.keeper.publish(lambda: self.runtime.events.publish(kind(*fields)))
 
     async def _pattern(self, row: RunRow) -> Pattern:
         """The definition of a run, as it was when the run was started. Raises Blocked."""
@@ -417,7 +468,7 @@ class Desk(Actor):
     def _awake(self, row: RunRow, entries: list[Entry], pattern: Pattern) -> Live:
         runtime, keeper = self.runtime, self._keeper(row, entries)
         value = read_input(pattern, read(row.input))
-        record = RunState(row.id, pattern, value, runtime, keeper=keeper)
+        record = RunState(row.id, pattern, value, runtime, self.path, keeper=keeper)
         record.cancelled = keeper.cancelled
         keeper.restore(record, runtime.now())
         live = Live(record, keeper)
@@ -478,6 +529,8 @@ class Desk(Actor):
                 return
             error = ActorDeadError(f"{self.home}/runs", message.reason, None)
             keeper.ended("failed", None, failure(error))
+            now, began = self.runtime.now(), live.record.began
+            self._publish(live, RunEnded, 0.0 if began is None else now - began, error)
             await keeper.is_written()
         del kept.live[message.run]
         with contextlib.suppress(StoreAway):  # the next look tells it
@@ -564,7 +617,29 @@ class Desk(Actor):
         await keeper.is_written()
         await self._tell_end(row.id)
 
+    @handles
+    async def purge(self, _: _Purge) -> None:
+        if self._kept.lease is None:
+            return
+        try:
+            count: int = await self._query("purge", self._now(), PURGED)
+        except StoreAway:
+            return  # the next look deletes what there is
+        if count:
+            self.runtime.events.publish(RunsPurged(self.path, self.runtime.now(), count))
+        if count == PURGED:
+            self.ref.tell(_Purge())
+
     # What is said to runs
+
+    def _deliver_all(self, live: Live, messages: list[InboxRow]) -> None:
+        """A pause that was taken back before it was heard of does not pause the run."""
+        back = max((at for at, each in enumerate(messages) if each.kind in ("resume", "cancel")), default=-1)
+        for at, message in enumerate(messages):
+            if message.kind != "pause" or at > back:
+                self._deliver(live, message)
+            elif live.keeper.is_news(message):
+                live.keeper.took(message)
 
     def _deliver(self, live: Live, message: InboxRow) -> None:
         """Something was said to a run that is awake here."""
@@ -577,6 +652,7 @@ class Desk(Actor):
                 if record.cancelled is None and not keeper.has_ended:
                     record.cancelled = (decode(message.body) if message.body else None) or "it was cancelled"
                     keeper.call_off(record.cancelled, undo=message.name != "now")
+                    self._publish(live, RunCancelling, record.cancelled)
                     if record.task is not None:
                         record.task.cancel()
             case "pause":
@@ -584,6 +660,7 @@ class Desk(Actor):
                 if record.cancelled is None and not keeper.has_ended:
                     own = self.ref
                     keeper.pause()
+                    self._publish(live, RunPaused)
                     keeper.publish(lambda: own.tell(_Leave(record.id, keeper)) if own.is_alive() else None)
             case "move":  # by the desk, when the run is not awake
                 keeper.update(owner=None)
@@ -606,20 +683,33 @@ class Desk(Actor):
         if here:
             assert lease is not None
             row = settings.owned(row, lease.epoch, now)
-        definition = settings.definition(message.workflow, now)
+        definition, slot = settings.definition(message.workflow, now), message.slot
+        schedule = None if slot is None else slot.schedule
         self._starting += here
         try:
-            result = await self._write(Unit(row.id, definition=definition, start=row))
+            result = await self._write(Unit(row.id, definition=definition, start=row, schedule=schedule))
         finally:
             self._starting -= here
         known = existing(result, row)
         if known is not None:
+            if schedule is not None:
+                await self._write(Unit("", schedule=schedule))
             return known
+        events, at = self.runtime.events, self.runtime.now()
+        if slot is not None:
+            events.publish(SlotStarted(self.path, at, slot.schedule.id, slot.at / 1e6, row.id))
+        events.publish(RunAccepted(self.path, at, row.id, row.workflow, row.key, schedule.id if schedule else None))
         if here and row.id not in kept.live and kept.lease is not None and kept.lease.epoch == row.epoch:
             await self._begin(self._awake(row, [], pattern))
         elif row.id not in kept.live:
             self.ref.tell(_Look())
         return row
+
+    @handles
+    def traced(self, message: Traced) -> None:
+        live = self._kept.live.get(message.run)
+        if live is not None and live.keeper.row.trace is None and not live.record.future.done():
+            live.keeper.update(trace=message.trace)
 
     @handles
     async def say(self, message: Say) -> None:
@@ -645,34 +735,19 @@ class Desk(Actor):
     async def answer_question(self, message: Answer) -> None:
         if await self._query("run", message.run) is None:
             raise NoSuchRun(message.run)
-        asks = await self._question(message)
-        check_option(message.run, asks, message.value)
-        # A question has one answer: a second one has the same id, and changes nothing.
-        own = InboxRow(
-            f"{message.run}/{asks.seq}",
-            message.run,
-            "answer",
-            message.step,
-            encode(message.value),
-            message.by,
-            self._now(),
-        )
+        own = answer_row(message, *await self._said_of(message.run), self._now())
         try:
             await self._say(own)
         except AlreadyEnded:
-            await self._question(message)  # it has ended with this answer
+            open_question(message.run, message.step, *await self._said_of(message.run))  # it has ended with this answer
             raise
-        waiting: list[InboxRow] = await self._query("inbox", message.run)
-        entries: list[Entry] = await self._query("entries", message.run)
-        first = next((each for each in answers(waiting, entries) if each.id == own.id), own)
-        if (first.by, first.body) != (own.by, own.body):
-            raise AlreadyAnswered(message.run, message.step, first.by)
+        check_first(own, *await self._said_of(message.run))
 
-    async def _question(self, message: Answer) -> Entry:
-        """The open question that is answered. Raises AlreadyAnswered, NoOpenQuestion."""
-        waiting: list[InboxRow] = await self._query("inbox", message.run)
-        entries: list[Entry] = await self._query("entries", message.run)
-        return open_question(message.run, message.step, entries, waiting)
+    async def _said_of(self, run: str) -> tuple[list[Entry], list[InboxRow]]:
+        """The entries of a run, and the messages that it has not taken up."""
+        waiting: list[InboxRow] = await self._query("inbox", run)
+        entries: list[Entry] = await self._query("entries", run)
+        return entries, waiting
 
     @handles
     async def retry(self, message: RetryRun) -> RunRow:
@@ -683,6 +758,7 @@ class Desk(Actor):
         result = await self._write(retried(row, entries, message.step, self._now()))
         if not isinstance(result, Written):
             raise NotEnded(row.id, "taken up by another engine")
+        self.runtime.events.publish(RunRetried(self.path, self.runtime.now(), row.id))
         self.ref.tell(_Look())
         found: RunRow = await self._query("run", row.id)
         return found
@@ -712,11 +788,12 @@ class Desk(Actor):
                 answer(reply, row)
 
     @handles
-    async def get(self, message: GetRun) -> tuple[RunRow, list[Entry], list[InboxRow]]:
+    async def get(self, message: GetRun) -> tuple[RunRow, list[Entry], list[InboxRow], Graph | None, int]:
         row: RunRow | None = await self._query("run", message.run)
         if row is None:
             raise NoSuchRun(message.run)
-        return row, await self._query("entries", row.id), await self._query("inbox", row.id)
+        entries, messages = await self._query("entries", row.id), await self._query("inbox", row.id)
+        return row, entries, messages, self._settings.graph(row), self._now()
 
     @handles
     async def list_runs(self, message: GetRuns) -> list[RunRow]:

@@ -6,13 +6,16 @@ engine (one_for_one)
 |- agents    the team of the members that were given to the engine
 |- ...       the teams and supervisors that were given to it
 |- desk      which runs are awake here, and what is said to them
+|- scheduler starts runs at the slots of schedules; there is none without schedules
 `- runs      an actor for each run that is awake
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, ClassVar, Literal, Unpack
 
 from actors.spi import ActorRef
@@ -42,16 +45,20 @@ from teams._team import Team, team
 from teams.workflows._engine.desk import Desk
 from teams.workflows._engine.journal import Journal, StoreActor
 from teams.workflows._engine.ref import EngineRef
+from teams.workflows._engine.scheduler import Scheduler
 from teams.workflows._engine.settings import RETAIN, EngineSettings
 from teams.workflows._graph.check import unknown_names
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.code import CodeWorkflow
+from teams.workflows._run.play import read_input
 from teams.workflows._run.routing import Routing
 from teams.workflows._run.run import DurableRun
+from teams.workflows._time.schedule import Schedule
+from teams.workflows.errors import BadInput
 
 AGENTS = "agents"
 """The id of the team of an engine's own members."""
-OWN = ("store", "journal", AGENTS, "desk", "runs")
+OWN = ("store", "journal", AGENTS, "desk", "scheduler", "runs")
 """The ids of the parts of an engine."""
 RUN_RESTARTS, RUN_PERIOD = 100, 60.0
 """How often the actor of a run may crash within so many seconds before the run fails. What is done is kept."""
@@ -76,13 +83,14 @@ class EngineOptions(CommonOptions, total=False):
 
 def engine(
     id: str,
-    *parts: Workflow | CodeWorkflow | Routing | Member | Role | SupervisorSpec,
+    *parts: Workflow | CodeWorkflow | Routing | Member | Role | SupervisorSpec | Schedule,
     patterns: Mapping[str, Pattern] | None = None,
     store: str | Callable[[], Store] = "sqlite:///runs.db",
     durability: Durability = "disk",
     max_concurrent_workflows: int = 100,
     default_timeout: float | None = 300.0,
     retain: Mapping[str, float | None] | None = None,
+    tracing: bool = False,
     **options: Unpack[EngineOptions],
 ) -> SupervisorSpec:
     """An engine, for `start` or as a child of another supervisor. Raises SpecError with all faults at once.
@@ -94,8 +102,8 @@ def engine(
     Args:
         id: One step of its path; of the root, the whole path.
         parts: Workflows, made by `workflow()`, `coded()` or `routing()`; members and roles, which form the team
-            `agents` that does the work of steps; teams, made by `team()`, for steps with `team`; and other supervisors,
-            which run beside them.
+            `agents` that does the work of steps; teams, made by `team()`, for steps with `team`; schedules, made by
+            `schedule()`; and other supervisors, which run beside them.
         patterns: Patterns of `teams.patterns` by name. A run of one is started like a run of a workflow, and a step of
             a team may name it. Default: None.
         store: Where runs are kept: "sqlite:///path", "postgresql://user@host/database", or "memory:", which forgets
@@ -108,6 +116,8 @@ def engine(
             any time. Default: 300.0.
         retain: Seconds for which ended runs are kept, by state ("done", "failed", "cancelled", "continued"); None: for
             ever. Default: 90 days for those that failed, 30 for the others.
+        tracing: Whether runs and their steps are spans of the global tracer provider of OpenTelemetry; needs the extra
+            `otel`. `WorkflowTracing` takes another provider. Default: False.
         max_restarts: The budget of the parts of the engine together. Default: 15.
         period: Seconds of running within which restarts count. None: restarts in a row without progress. Default: None.
         on_give_up: A function that is called when the engine gives up. Default: None.
@@ -125,10 +135,11 @@ def engine(
     flows = [each for each in parts if isinstance(each, FLOWS)]
     people = [each for each in parts if isinstance(each, Member | Role)]
     trees = [each for each in parts if isinstance(each, SupervisorSpec)]
+    schedules = [each for each in parts if isinstance(each, Schedule)]
     faults = [
-        SpecFault(id, f"must have workflows, members, roles, teams and supervisors, got {each!r}")
+        SpecFault(id, f"must have workflows, members, roles, teams, schedules and supervisors, got {each!r}")
         for each in given
-        if not isinstance(each, FLOWS | Member | Role | SupervisorSpec)
+        if not isinstance(each, FLOWS | Member | Role | SupervisorSpec | Schedule)
     ]
     named: dict[str, Pattern] = dict(patterns or {})
     for name, each in named.items():
@@ -143,13 +154,23 @@ def engine(
         for each in trees
         if each.id in OWN
     ]
+    faults += [*_schedule_faults(id, schedules, workflows)]
     faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
+    faults += [*_tracing_faults(id, tracing)]
     agents = _agents(people, faults)
     if not faults:
         faults += [*_name_faults(id, flows, people, trees, workflows)]
     if faults:
         raise SpecError(faults)
-    settings = EngineSettings(workflows, named, max_concurrent_workflows, default_timeout, {**RETAIN, **(retain or {})})
+    settings = EngineSettings(
+        workflows,
+        named,
+        max_concurrent_workflows,
+        default_timeout,
+        {**RETAIN, **(retain or {})},
+        {each.id: each for each in schedules},
+        tracing,
+    )
     opened = partial(open_store, store, durability=durability) if isinstance(store, str) else store
     run = child(
         "run",
@@ -167,6 +188,7 @@ def engine(
         agents,
         *trees,
         child("desk", Desk, args=(settings,), backoff=exponential(0.05, cap=5.0)),
+        *([child("scheduler", Scheduler, args=(settings,), backoff=exponential(0.05, cap=5.0))] if schedules else ()),
         dynamic_supervisor("runs", run, max_restarts=None, backoff=None),
     ]
     return supervisor(id, *children, supervisor_class=Engine, **options)
@@ -201,6 +223,22 @@ def _name_faults(
             yield SpecFault(f"{id}/{fault.path}", fault.message)
 
 
+def _schedule_faults(id: str, schedules: list[Schedule], workflows: Mapping[str, Pattern]) -> Iterator[SpecFault]:
+    for name, count in Counter(each.id for each in schedules).items():
+        if count > 1:
+            yield SpecFault(f"{id}/schedule {name}", f"{count} schedules have this id; give them different ids")
+    for each in schedules:
+        path, pattern = f"{id}/schedule {each.id}", workflows.get(each.workflow)
+        if pattern is None:
+            hint = nearest(each.workflow, workflows)
+            yield SpecFault(path, f"workflow: the engine has no workflow {each.workflow!r}; {hint}")
+        elif isinstance(pattern, Workflow):
+            try:
+                read_input(pattern, each.input)
+            except BadInput as error:
+                yield SpecFault(path, f"input: {error}")
+
+
 def _names(people: Iterable[Member | Role]) -> set[str]:
     """The names that work can be given to."""
     found = {each.id for each in people if isinstance(each, Member)}
@@ -216,6 +254,14 @@ def _team_names(spec: SupervisorSpec) -> set[str]:
     made = args[0]
     assert isinstance(made, TeamSpec)
     return _names([*made.members, *made.roles])
+
+
+def _tracing_faults(id: str, tracing: object) -> Iterator[SpecFault]:
+    if not isinstance(tracing, bool):
+        yield SpecFault(id, f"tracing: must be True or False, got {tracing!r}. WorkflowTracing takes a tracer provider")
+    elif tracing and find_spec("opentelemetry") is None:
+        why = "the module opentelemetry is not installed. Install it with: pip install 'letitcrash[otel]'"
+        yield SpecFault(id, f"tracing: {why}")
 
 
 def _option_faults(

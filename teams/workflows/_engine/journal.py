@@ -4,6 +4,7 @@
     Write(unit)         a run, the desk to it       the result of the unit, as soon as it is written
     Commit(units)       it to the store             the results, in order
     Query(method, ...)  the desk to the store       what the method of the store returns
+    Apply(function)     the scheduler to the store  what the function returns
 
 While the store commits, the next batch gathers. One commit is under way at a time, so units are written in the order
 in which they came. Promise: a unit that was taken is written, or its asker hears why not, through crashes and kills of
@@ -35,7 +36,7 @@ from actors.spi import (
 from teams._journal.memory import MemoryStore
 from teams._journal.rows import Result, Unit
 from teams._journal.store import Store
-from teams.workflows.events import StoreBack, StoreLost
+from teams.workflows.events import BatchWritten, StoreBack, StoreLost
 
 ROWS = 1_000
 """The most units in one commit."""
@@ -72,6 +73,12 @@ class _Opened:
 
     def __init__(self) -> None:
         self.memory: MemoryStore | None = None
+
+
+class Apply(NamedTuple):
+    """Call this function with the store."""
+
+    function: Callable[[Store], object]
 
 
 class StoreActor(Actor):
@@ -113,6 +120,11 @@ class StoreActor(Actor):
     def query(self, message: Query) -> Any:
         return getattr(self._store, message.method)(*message.args, **dict(message.options))
 
+    @handles
+    def apply(self, message: Apply) -> Any:
+        assert self._store is not None
+        return message.function(self._store)
+
 
 class _Flush(NamedTuple):
     """Commit what has gathered."""
@@ -137,6 +149,8 @@ class _Waiting:
         """How many of them, from the first, are in the commit under way."""
         self.batch = 0
         """The number of that commit."""
+        self.sent_at = 0.0
+        """When it was sent, in seconds of the runtime's clock."""
         self.failures = 0
         """Commits in a row that failed."""
         self.open = False
@@ -191,6 +205,7 @@ class Journal(Actor):
         waiting.batch += 1
         batch, units = waiting.batch, tuple(unit for unit, _ in waiting.units[:ROWS])
         waiting.sent = len(units)
+        waiting.sent_at = self.runtime.now()
         own = self.ref
 
         def say(message: object) -> None:
@@ -209,10 +224,13 @@ class Journal(Actor):
             return  # it was sent again after a crash
         done, waiting.units = waiting.units[: waiting.sent], waiting.units[waiting.sent :]
         waiting.sent = 0
+        events, now = self.runtime.events, self.runtime.now()
+        if events.sinks(BatchWritten):
+            events.publish(BatchWritten(self.path, now, len(done), now - waiting.sent_at))
         self._send()
         if waiting.failures:
             waiting.failures = 0
-            self.runtime.events.publish(StoreBack(self.path, self.runtime.now()))
+            events.publish(StoreBack(self.path, now))
         for (_, reply), result in zip(done, message.results, strict=True):
             if reply is not None:
                 answer(reply, result)

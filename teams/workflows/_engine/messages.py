@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from teams._journal.rows import InboxKind
+from teams._journal.rows import InboxKind, ScheduleRow
+
+
+class Slot(NamedTuple):
+    """A slot whose run starts."""
+
+    at: int
+    """UTC microseconds."""
+    schedule: ScheduleRow
+    """How far the schedule has come then; written together with the run."""
 
 
 class StartRun(NamedTuple):
@@ -17,6 +26,20 @@ class StartRun(NamedTuple):
     priority: int = 0
     timeout: float | None = None
     attributes: Mapping[str, Any] | None = None
+    slot: Slot | None = None
+    """The slot of a schedule that starts it."""
+
+
+class RunsWaiting(NamedTuple):
+    """There may be new runs in the store."""
+
+
+class Traced(NamedTuple):
+    """A run has its first span. It is written with what is written next."""
+
+    run: str
+    trace: str
+    """As the header `traceparent` of W3C."""
 
 
 class Say(NamedTuple):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from actors.spi import ActorDeadError, ActorRef, CallbackReply, Future, last_reason
@@ -11,10 +14,24 @@ from supervisors.spi import SupervisorRef
 from teams._dispatch.ask import ask_again
 from teams._journal.codec import decode, encode, unrecorded
 from teams._journal.rows import ENDED, Entry, InboxRow, LifeState, RunRow
+from teams._journal.store import Store
 from teams.errors import RunCancelled
+from teams.workflows._engine.journal import Apply
 from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
+from teams.workflows._engine.schedules import (
+    ScheduledSlot,
+    backfill,
+    pause_schedule,
+    resume_schedule,
+    schedules,
+    trigger_schedule,
+)
+from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._graph.graph import Graph
+from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
 from teams.workflows._run.values import read
-from teams.workflows.errors import RunFailure
+from teams.workflows._time.schedule import ScheduleStatus
+from teams.workflows.errors import BadBackfill, NoSuchSchedule, RunFailure
 
 T = TypeVar("T")
 
@@ -40,7 +57,14 @@ class RunStatus:
     total: int | None
     """Steps of the workflow; None: not known before they are done."""
     percentage: float | None
+    """How much of it has ended; steps weigh by the `estimated_duration` of their metadata, if any step has one."""
+    remaining: Remaining | None
+    """Seconds until it ends; None: no step of it has an `estimated_duration`, or it has ended without a result."""
+    estimated_completion: float | None
+    """When it ends, if it takes the time of `remaining.p50`."""
     current_steps: tuple[str, ...]
+    active_agents: tuple[str, ...]
+    """The members, roles and other targets of the steps under way."""
     questions: Mapping[str, str]
     """Open questions to people, by their step."""
     unread: tuple[str, ...]
@@ -202,6 +226,71 @@ class EngineRef(SupervisorRef):
         options = {"states": None if states is None else tuple(states), "workflow": workflow, "limit": limit}
         return self._asked(GetRuns(options), tuple)
 
+    def schedules(self) -> Future[tuple[ScheduleStatus, ...]]:
+        """The schedules of the store, by id, also those of other engines. Of an engine that has none of its own:
+        nothing.
+        """
+        future: Future[tuple[ScheduleStatus, ...]] = Future(self.runtime.park)
+        if self.runtime.find(f"{self.path}/scheduler") is None and self.runtime.find(f"{self.path}/desk") is not None:
+            future.set(())
+            return future
+        return self._applied("", schedules)
+
+    def pause_schedule(self, id: str) -> Future[ScheduleStatus]:
+        """No slot of the schedule starts until `resume_schedule`. What falls into the pause, and what waits for another
+        run, is left out. Raises `NoSuchSchedule` from the future.
+        """
+        return self._applied(id, partial(pause_schedule, id=id))
+
+    def resume_schedule(self, id: str) -> Future[ScheduleStatus]:
+        """The slots of the schedule start again, from now on. Raises `NoSuchSchedule` from the future."""
+        return self._applied(id, partial(resume_schedule, id=id))
+
+    def trigger_schedule(self, id: str) -> Future[WorkflowRun]:
+        """Starts a run of the schedule now, besides its slots and whatever `overlap` says, also while it is paused.
+        Raises `NoSuchSchedule` from the future.
+        """
+        run = EngineSettings.new_id(round(self.runtime.clock.wall() * 1e6), self.runtime.random)
+        return self._applied(id, partial(trigger_schedule, id=id, run=run), lambda row: self.workflow_run(row.id))
+
+    def backfill_schedule(
+        self, id: str, since: datetime, until: datetime, *, dry: bool = True
+    ) -> Future[tuple[ScheduledSlot, ...]]:
+        """Starts the slots of a time that is over which have no run, all at once. The answer tells of each slot of that
+        time, in order.
+
+        Args:
+            id: The schedule.
+            since: From here on; with a zone.
+            until: To here, the end included; with a zone.
+            dry: Only tell what would be started. Default: True.
+
+        Raises from the future:
+            NoSuchSchedule: there is none of this id
+            BadBackfill: the time is not over, has more than 1,000 slots, or has no zone
+        """
+        if since.tzinfo is None or until.tzinfo is None:
+            future: Future[tuple[ScheduledSlot, ...]] = Future(self.runtime.park)
+            future.set_exception(BadBackfill(id, "the times need a zone, such as datetime(2026, 1, 31, tzinfo=UTC)"))
+            return future
+        source = random.Random(self.runtime.random.getrandbits(64))
+        begin, end = since.timestamp(), until.timestamp()
+        return self._applied(id, partial(backfill, id=id, since=begin, until=end, source=source, dry=dry))
+
+    def _applied(
+        self, id: str, function: Callable[[Store], Any], then: Callable[[Any], T] | None = None
+    ) -> Future[Any]:
+        future: Future[Any] = Future(self.runtime.park)
+        scheduler: ActorRef[Any] | None = self.runtime.find(f"{self.path}/scheduler")
+        if scheduler is not None:
+            done = future.set if then is None else lambda found: future.set(then(found))
+            ask_again(scheduler, Apply(function), CallbackReply(done, future.set_exception))
+        elif self.runtime.find(f"{self.path}/desk") is None:
+            future.set_exception(ActorDeadError(self.path, last_reason(self), Apply(function)))
+        else:
+            future.set_exception(NoSuchSchedule(id, ()))
+        return future
+
     def _asked(self, message: object, then: Callable[[Any], T]) -> Future[T]:
         future: Future[T] = Future(self.runtime.park)
 
@@ -246,8 +335,22 @@ def failure_of(row: RunRow) -> Exception:
     return error
 
 
-def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> RunStatus:
-    """What rows say of a run."""
+def _target_of(entry: Entry) -> str:
+    """What a step that has begun was given to; empty: it waits."""
+    said = None if entry.body is None else decode(entry.body)
+    return said if isinstance(said, str) else ""
+
+
+def status_of(
+    row: RunRow,
+    entries: Sequence[Entry],
+    messages: Sequence[InboxRow],
+    graph: Graph | None = None,
+    now: int | None = None,
+) -> RunStatus:
+    """What rows say of a run. With the graph of its workflow and the time in UTC microseconds, also how long it will
+    take.
+    """
     began: dict[str, Entry] = {}
     done: set[str] = set()
     failed = 0
@@ -273,12 +376,28 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
                 message = said.get("message") if isinstance(said, dict) else None
                 if message is not None and message["kind"] == "signal":
                     aside[message["id"]] = message["name"]
+    for message in messages:
+        if message.kind == "answer":
+            questions.pop(message.name, None)
     top = {step for step in done if "/" not in step and "#" not in step and "[" not in step}
     ended = row.state in ENDED
+    over = frozenset() if graph is None else ended_steps(graph, entries)
     if row.state == "done":
         share: float | None = 100.0
+    elif graph is not None:
+        share = percentage(graph, over)
     else:
         share = None if not row.total else round(100.0 * min(len(top), row.total) / row.total, 1)
+    left: Remaining | None = None
+    if row.state == "done":
+        left = Remaining(0.0, 0.0)
+    elif graph is not None and now is not None and not ended:
+        left = remaining(graph, over, {entry.step: (now - entry.at) / 1e6 for entry in began.values()})
+    finish = None
+    if ended:
+        finish = row.ended_at
+    elif left is not None and now is not None:
+        finish = now + round(left.p50 * 1e6)
     return RunStatus(
         row.id,
         row.workflow,
@@ -290,7 +409,10 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
         failed,
         row.total,
         share,
+        left,
+        None if finish is None else finish / 1e6,
         () if ended else tuple(began),
+        () if ended else tuple(dict.fromkeys(each for each in map(_target_of, began.values()) if each)),
         {} if ended else questions,
         (*aside.values(), *(each.name for each in messages if each.kind == "signal")),
         row.created_at / 1e6,

@@ -10,8 +10,8 @@ from typing import Any
 from teams._journal import rows
 from teams._journal.codec import decode, encode
 from teams._journal.rows import ENDED, Definition, Entry, InboxRow, Kind, Result, RunRow, Unit
-from teams.workflows._engine.messages import StartRun
-from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._engine.messages import Answer, StartRun
+from teams.workflows._engine.settings import EngineSettings, run_row
 from teams.workflows._run.play import read_input
 from teams.workflows._run.values import write
 from teams.workflows.errors import (
@@ -53,33 +53,17 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
     if pattern is None:
         raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
     read_input(pattern, message.value)
-    timeout = settings.timeout(pattern, message.timeout)
-    return RunRow(
-        id=id,
-        workflow=message.workflow,
-        version=settings.version(message.workflow),
+    return run_row(
+        id,
+        message.workflow,
+        settings.version(message.workflow),
+        write(message.value),
+        now,
         key=message.key,
-        parent=None,
-        parent_step=None,
-        state="created",
-        waiting_for="a slot",
         priority=message.priority,
-        input=write(message.value),
-        result=None,
-        error=None,
-        attributes=None if message.attributes is None else encode(dict(message.attributes)),
-        created_at=now,
-        started_at=None,
-        ended_at=None,
-        deadline=None if timeout is None else now + round(timeout * 1e6),
-        wake_at=None,
-        retain_until=None,
-        owner=None,
-        epoch=0,
-        seq=0,
-        done=0,
+        timeout=settings.timeout(pattern, message.timeout),
         total=settings.total(pattern),
-        trace=None,
+        attributes=message.attributes,
     )
 
 
@@ -131,6 +115,23 @@ def check_option(run: str, question: Entry, value: object) -> None:
     options = decode(question.body or b"{}")["asks"]["options"]
     if options and value not in options:
         raise NotAnOption(run, question.step, value, tuple(options))
+
+
+def answer_row(message: Answer, entries: Sequence[Entry], waiting: Sequence[InboxRow], now: int) -> InboxRow:
+    """The message that carries an answer. A question has one: a second answer has the same id, and changes nothing.
+    Raises AlreadyAnswered, NoOpenQuestion, NotAnOption.
+    """
+    question = open_question(message.run, message.step, entries, waiting)
+    check_option(message.run, question, message.value)
+    id = f"{message.run}/{question.seq}"
+    return InboxRow(id, message.run, "answer", message.step, encode(message.value), message.by, now)
+
+
+def check_first(row: InboxRow, entries: Sequence[Entry], waiting: Sequence[InboxRow]) -> None:
+    """After an answer was written: raises AlreadyAnswered if another one was there before it."""
+    first = next((each for each in answers(waiting, entries) if each.id == row.id), row)
+    if (first.by, first.body) != (row.by, row.body):
+        raise AlreadyAnswered(row.run, row.name, first.by)
 
 
 def answers(waiting: Iterable[InboxRow], entries: Iterable[Entry]) -> Iterator[InboxRow]:

@@ -8,15 +8,20 @@ import json
 import random
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from supervisors.spi import SpecError
+from teams._journal.codec import encode
 from teams._journal.rows import Definition, RunRow
 from teams._runs.pattern import Pattern
 from teams.workflows._graph.file import workflow_from
+from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import Workflow, location
 from teams.workflows._run.code import CodeWorkflow
 from teams.workflows._run.routing import Routing
-from teams.workflows.errors import Diverged
+from teams.workflows._time.schedule import Schedule
+from teams.workflows.errors import AgentMissing, Diverged
 
 DAY = 86_400.0
 RETAIN: Mapping[str, float | None] = {
@@ -37,6 +42,8 @@ class EngineSettings:
     max_concurrent_workflows: int
     default_timeout: float | None
     retain: Mapping[str, float | None]
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    tracing: bool = False
 
     def version(self, name: str) -> str:
         """The version of a workflow, by which its runs are pinned."""
@@ -52,13 +59,27 @@ class EngineSettings:
         return Definition(name, self.version(name), self._body(name), now)
 
     def restored(self, run: str, stored: Definition) -> Pattern:
-        """The workflow of a run that began with another version. Raises Diverged where only its code says it."""
+        """The workflow of a run that began with another version.
+
+        Raises:
+            Diverged: it is a pattern, and only its code says what it did
+            AgentMissing: a function that it names cannot be imported any more
+        """
         pattern = self.workflows[stored.workflow]
         if isinstance(pattern, CodeWorkflow):
             return pattern  # its steps are compared one by one, as it comes to them
         if not isinstance(pattern, Workflow):
             raise Diverged(run, stored.workflow, f"version {stored.version[:12]}", self.version(stored.workflow)[:12])
-        return workflow_from(json.loads(stored.body))
+        try:
+            return workflow_from(json.loads(stored.body))
+        except SpecError as error:
+            what = f"code that version {stored.version[:12]} of workflow {stored.workflow!r} names ({error.faults[0]})"
+            raise AgentMissing(run, what) from error
+
+    def graph(self, row: RunRow) -> Graph | None:
+        """The graph of a run; None: it has another version here, or is the run of a pattern."""
+        pattern = self.workflows.get(row.workflow)
+        return pattern.graph if isinstance(pattern, Workflow) and pattern.version == row.version else None
 
     def timeout(self, pattern: Pattern, given: float | None) -> float | None:
         """Seconds for a run."""
@@ -81,6 +102,49 @@ class EngineSettings:
         """A version 7 UUID (RFC 9562): ids sort by the time at which they were made. `now` is in microseconds."""
         value = (now // 1_000) << 80 | 0x7 << 76 | source.getrandbits(12) << 64 | 0b10 << 62 | source.getrandbits(62)
         return str(uuid.UUID(int=value))
+
+
+def run_row(
+    id: str,
+    workflow: str,
+    version: str,
+    input: bytes,
+    now: int,
+    *,
+    key: str | None = None,
+    priority: int = 0,
+    timeout: float | None = None,
+    total: int | None = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> RunRow:
+    """The row of a run that waits for an engine to take it up. `now` is in microseconds, `timeout` in seconds."""
+    return RunRow(
+        id=id,
+        workflow=workflow,
+        version=version,
+        key=key,
+        parent=None,
+        parent_step=None,
+        state="created",
+        waiting_for="a slot",
+        priority=priority,
+        input=input,
+        result=None,
+        error=None,
+        attributes=None if attributes is None else encode(dict(attributes)),
+        created_at=now,
+        started_at=None,
+        ended_at=None,
+        deadline=None if timeout is None else now + round(timeout * 1e6),
+        wake_at=None,
+        retain_until=None,
+        owner=None,
+        epoch=0,
+        seq=0,
+        done=0,
+        total=total,
+        trace=None,
+    )
 
 
 def _text(value: object) -> str:

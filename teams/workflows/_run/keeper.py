@@ -445,7 +445,7 @@ class DurableKeeper:
         self._schedule(1)
 
     def publish(self, send: Callable[[], None]) -> None:
-        if self._entries or self._update:
+        if self._entries or self._update or self._taken:
             self._after.append(send)
         elif self._in_flight:
             self._in_flight[-1].append(send)

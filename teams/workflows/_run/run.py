@@ -19,7 +19,7 @@ from teams._journal.errors import NotStorable
 from teams._members.results import Outcome
 from teams._runs.context import RunContext
 from teams._runs.interrupt import is_interrupt
-from teams._runs.pattern import Pattern, label
+from teams._runs.pattern import Pattern
 from teams._runs.state import RunState, cancelled
 from teams.errors import RunCancelled, RunError, RunFailed, StepFailed
 from teams.events import RunBegan, RunEnded, RunEvent
@@ -27,7 +27,7 @@ from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import DurableKeeper, Undo
 from teams.workflows._run.values import written
 from teams.workflows.errors import AgentMissing, Blocked, NotUndone, RunTimeout
-from teams.workflows.events import RunBlocked, StepUndone
+from teams.workflows.events import RunBlocked, RunCancelling, StepUndone
 
 TEAM_LOOK = 0.1
 """Seconds between two looks whether a team is up again."""
@@ -79,7 +79,7 @@ class DurableRun(Actor):
         record.path = self.path
         if record.began is None:
             record.began = self.runtime.now()
-            self._tell(RunBegan, record.began, label(record.pattern))
+            self._tell(RunBegan, record.began, keeper.row.workflow)
         try:
             context = RunContext(record, await self.coordinator("agents"))
             outcome = await self._played(context)
@@ -88,9 +88,9 @@ class DurableRun(Actor):
                 outcome = await self._undone(context, outcome)
             await self._end(outcome)
         except Blocked as error:
-            self._tell(RunBlocked, self.runtime.now(), error)
             keeper.set_aside()
-            keeper.update(state="blocked", waiting_for=str(error), owner=None)
+            keeper.update(state="blocked", waiting_for=str(error), wake_at=None, owner=None)
+            self._tell(RunBlocked, self.runtime.now(), error)
             await keeper.written()
         finish(self)
 
@@ -150,6 +150,8 @@ class DurableRun(Actor):
             return outcome
         if keeper.row.state != "cancelling":
             keeper.update(state="cancelling", waiting_for="what was done is undone")
+            if record.cancelled is None:
+                self._tell(RunCancelling, self.runtime.now(), str(error))
         left = [each.step for each in reversed(list(keeper.undos)) if not await self._undo(context, each)]
         if left:
             return Outcome(error=NotUndone(record.id, tuple(left), error))

@@ -95,7 +95,7 @@ def _restored(value: Any) -> Any:
         return {key: _restored(each) for key, each in value.items()}
     maker = _MAKERS.get(name)
     if maker is None:
-        raise NotReadable(f"{name!r} is no kind of value")
+        raise NotReadable(f"{name!r} is not a kind of value")
     fields = {key: each for key, each in value.items() if key != IS}
     if name in ("Failed", "dict"):
         return maker(**fields)

@@ -22,10 +22,11 @@ import teams
 from teams._journal import sql_dialects
 from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
 from teams._journal.memory import MemoryStore
-from teams._journal.open_store import open_store
+from teams._journal.open_store import Durability, open_store
 from teams._journal.rows import Unit, Written
 from teams._journal.sql import SqlStore
 from teams._journal.sql_tables import METADATA, REVISIONS, VERSION_TABLE
+from tests.teams.journal import cast
 from tests.teams.journal.cast import LEASE, begin, empty_file, entry, message, place, postgres
 
 PACKAGES = str(Path(teams.__file__).parents[1])
@@ -129,6 +130,26 @@ def test_processes_that_open_an_empty_store_at_once_all_succeed(kind: str, tmp_p
     else:
         with postgres() as url:
             race(url)
+
+
+# Durability
+
+
+@pytest.mark.parametrize(("durability", "level"), [("disk", 2), ("process", 1)])
+def test_durability_is_the_level_of_synchronous_in_sqlite(durability: Durability, level: int, tmp_path: Path) -> None:
+    store = open_store(empty_file(tmp_path / "runs.db"), durability=durability)
+    assert isinstance(store, SqlStore)
+    assert store._connected().exec_driver_sql("PRAGMA synchronous").scalar_one() == level
+    store.close()
+
+
+@pytest.mark.parametrize(("durability", "level"), [("disk", "on"), ("process", "off")])
+def test_durability_is_the_synchronous_commit_of_postgres(durability: Durability, level: str) -> None:
+    with postgres() as url:
+        store = open_store(url, durability=durability)
+        assert isinstance(store, SqlStore)
+        assert store._connected().exec_driver_sql("SHOW synchronous_commit").scalar_one() == level
+        store.close()
 
 
 # What is refused
@@ -259,6 +280,23 @@ def test_the_store_in_memory_needs_no_extra() -> None:
 def test_an_unknown_durability_is_refused() -> None:
     with pytest.raises(ValueError, match="durability must be 'disk' or 'process', got 'paper'"):
         open_store("memory:", durability="paper")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_without_postgres_these_tests_fail_in_ci_and_are_skipped_elsewhere(
+    ci: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(cast, "SERVER", "postgresql://postgres@127.0.0.1:1/test")
+    cast.server_fault.cache_clear()
+    try:
+        with (
+            pytest.raises(outcome, match=r"no Postgres answers at .*:1/test .* set LETITCRASH_TEST_POSTGRES"),
+            postgres(),
+        ):
+            raise AssertionError("there was a Postgres")
+    finally:
+        cast.server_fault.cache_clear()
 
 
 # Passwords

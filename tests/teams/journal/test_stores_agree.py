@@ -15,7 +15,14 @@ from typing import Any, ClassVar
 import psycopg
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from teams._journal.memory import MemoryStore
 from teams._journal.open_store import open_store
@@ -27,6 +34,7 @@ from teams._journal.rows import (
     Entry,
     Fenced,
     InboxRow,
+    Known,
     ScheduleRow,
     Unit,
     Written,
@@ -120,7 +128,6 @@ class Agreement(RuleBasedStateMachine):
         self.sql = open_store(self.url, durability="process", clock=self.now)
         self.epochs: list[int] = []
         self.acknowledged: dict[tuple[str, int], Entry] = {}
-        self.last: Sequence[Unit] = ()
 
     def empty(self) -> str:
         """The address of an empty store."""
@@ -175,6 +182,15 @@ class Agreement(RuleBasedStateMachine):
             for seq in range(max(first, 1), max(first, 1) + count)
         )  # fmt: skip
 
+    @initialize(bodies=st.lists(BODIES, min_size=3, max_size=3), retain=st.lists(TIMES, min_size=3, max_size=3))
+    def begin(self, bodies: list[bytes], retain: list[int]) -> None:
+        """An engine with three runs, so that most courses have something to change."""
+        self.register(LEASE * 3)
+        runs = zip(RUNS, bodies, retain, strict=False)
+        self.commit([Unit(id, start=row(id, result=body, retain_until=end)) for id, body, end in runs])
+        self.commit([Unit("a", inbox=(InboxRow("m1", "a", "signal", "name", b"1", "by", 1),))])
+        assert len(self.both("claim", self.epochs[-1], 3)) == 3
+
     @rule(lease=st.sampled_from([LEASE, LEASE * 3]))
     def register(self, lease: float) -> None:
         """One more engine."""
@@ -205,14 +221,20 @@ class Agreement(RuleBasedStateMachine):
             epoch = data.draw(st.sampled_from([owner or self.epochs[-1]] * 4 + self.epochs), "epoch")
             entries = self.new_entries(data, run, seq)
             inbox = tuple(data.draw(st.lists(messages, max_size=2), "inbox"))
-            taken = tuple(data.draw(st.lists(st.sampled_from(["m1", "m2", "m3", "m4", "m5"]), max_size=2), "taken"))
+            there = st.sampled_from(["none", *self.memory.tables.inbox])
+            taken = tuple(data.draw(st.lists(there, max_size=2), "taken"))
             start = data.draw(st.none() | st.none() | starts, "start")
             update = data.draw(updates, "update")
             start = None if start is None else replace(start, id=run)
             units.append(Unit(run, epoch, start=start, entries=entries, update=update, inbox=inbox, taken=taken))
             heads[run] = (seq + len(entries), owner)
-        self.commit(units)
-        self.last = units
+        results = self.commit(units)
+        if data.draw(st.booleans(), "its outcome was unknown"):
+            before = self.content()
+            again = [unit for unit, result in zip(units, results, strict=True) if isinstance(result, Written)]
+            for unit, result in zip(again, self.both("commit", again), strict=True):
+                assert isinstance(result, Written if unit.start is None else Known)
+            assert self.content() == before
 
     @rule(sent=st.lists(messages, min_size=1, max_size=3))
     def send(self, sent: list[InboxRow]) -> None:
@@ -232,7 +254,7 @@ class Agreement(RuleBasedStateMachine):
     )
     def claim(self, data: st.DataObject, limit: int, workflows: list[str] | None) -> None:
         """An engine looks for work."""
-        epoch = data.draw(st.sampled_from(self.epochs), "epoch")
+        epoch = data.draw(st.sampled_from([self.epochs[-1]] * 3 + self.epochs), "epoch")
         for run in self.both("claim", epoch, limit, workflows):
             assert (run.owner, run.epoch) == (epoch, epoch)
 
@@ -254,7 +276,6 @@ class Agreement(RuleBasedStateMachine):
         self.both("purge", data.draw(TIMES), limit)
         there = {run.id for run in self.memory.runs()}
         self.acknowledged = {place: entry for place, entry in self.acknowledged.items() if place[0] in there}
-        self.last = ()
 
     @rule()
     def reopen(self) -> None:

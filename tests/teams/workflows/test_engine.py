@@ -832,7 +832,9 @@ def test_an_input_that_is_not_of_its_model_is_refused_and_nothing_is_stored(land
         assert scene.result("flow", Mail(to="you")) == "you"
 
 
-@pytest.mark.parametrize("value", [float("nan"), SecretStr("x"), {1: 2}, object()], ids=repr)
+@pytest.mark.parametrize(
+    "value", [float("nan"), SecretStr("x"), {1: 2}, object()], ids=["nan", "secret", "key", "object"]
+)
 def test_a_value_that_json_cannot_say_is_refused(value: object, land: Played) -> None:
     with land(workflow("flow", do("same", lambda _: value)), workflow("other", wait("go", "go"))) as scene:
         with pytest.raises(NotStorable):

@@ -12,15 +12,13 @@ from hypothesis import strategies as st
 from actors import Actor
 from actors.testing import simulation
 from supervisors import SpecError, child, supervisor
-from teams.protocols import (
+from teams.protocols import ConflictResolved, Person, PersonRef
+from teams.recipes import (
     Claim,
-    ConflictResolved,
     Contention,
     Contradiction,
     Disagreement,
     Escalated,
-    Person,
-    PersonRef,
     Position,
     Resolved,
     Statement,
@@ -67,6 +65,12 @@ def test_evidence_is_added_up_as_it_is_written() -> None:
     assert tied.why == "the evidence is equally strong: 1"
     certain = resolve(Contradiction("the cause", (*parts, Statement("b", "y", float("inf")))))
     assert (certain.why, getattr(certain, "winner", None)) == ("its evidence is the strongest: inf", "y")
+
+
+def test_the_sum_of_the_greatest_evidence_can_be_shown() -> None:
+    """Guards the text: the sum is more than a float holds."""
+    resolution = resolve(Contradiction("the cause", tuple(Statement("a", "x", 1e308) for _ in range(10))))
+    assert resolution.why == "its evidence is the strongest: 1.00000e+309"
 
 
 def test_a_disagreement_goes_to_a_person_unless_there_is_none() -> None:
@@ -140,6 +144,7 @@ def test_settling_takes_the_default_without_an_answer() -> None:
     "make",
     [
         lambda: Contention("disk", (Claim("a", float("nan")), Claim("b", 1))),
+        lambda: Contention("disk", (Claim("a", 10**400),)),
         lambda: Contention("disk", (Claim("a", "high"),)),  # type: ignore[arg-type]
         lambda: Contention("disk", ("ann",)),  # type: ignore[arg-type]
         lambda: Contention("disk", (Claim(each) for each in "ab")),  # type: ignore[arg-type]

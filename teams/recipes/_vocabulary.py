@@ -14,13 +14,14 @@ messages: tell them, ask with them, publish them on topics or send them reliably
 
 from __future__ import annotations
 
+import asyncio
+import uuid
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from actors.spi import Message, current_cell, current_clock, current_correlation_id, current_random
-from teams.protocols._topics.event import new_id
+from actors import ActorRef, Message, current_correlation_id, current_ref
 
 
 class Notice(Message):
@@ -46,12 +47,12 @@ class Notice(Message):
             pydantic.ValidationError: a value is missing or wrong
             RuntimeError: outside of any actor and of any event loop, and no `at` given
         """
-        cell = current_cell()
-        values.setdefault("sender", cell.path if cell is not None else None)
+        ref = current_ref()
+        values.setdefault("sender", ref.path if ref is not None else None)
         if "correlation_id" not in values:
-            values["correlation_id"] = current_correlation_id() or new_id(current_random())
+            values["correlation_id"] = current_correlation_id() or _new_id(ref)
         if "at" not in values:
-            values["at"] = current_clock().now()
+            values["at"] = ref.runtime.now() if ref is not None else asyncio.get_running_loop().time()
         return cls(**values)
 
 
@@ -91,3 +92,9 @@ class Help(Notice):
     options: tuple[str, ...] = ()
     """The options of the person; empty: any answer."""
     details: object = None
+
+
+def _new_id(ref: ActorRef[Any] | None) -> str:
+    """A version 4 UUID, of the randomness of the runtime where there is one, so that a simulation can repeat it."""
+    bits = ref.runtime.random.getrandbits(128) if ref is not None else uuid.uuid4().int
+    return str(uuid.UUID(int=bits, version=4))

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from actors import Actor, handles
 from actors.testing import simulation
-from teams.protocols import Alert, Complete, Discovery, Help, Request
+from teams.recipes import Alert, Complete, Discovery, Help, Request
 
 NOTICES: list[Any] = [Discovery, Request, Alert, Complete]
 

@@ -14,14 +14,15 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
 
-from actors.spi import current_cell
-from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import id_faults, refuse, seconds_faults
-from teams.protocols._agreement.decision import Exact, exact, plain
-from teams.protocols._person import Answered, PersonRef
-from teams.protocols.events import ConflictResolved
+from actors import current_ref
+from supervisors import SpecError, SpecFault
+from teams.patterns import parallel
+from teams.protocols import Answered, ConflictResolved, PersonRef
+from teams.recipes._checks import refusals
 
 T = TypeVar("T")
 
@@ -141,16 +142,28 @@ def resolve(conflict: Conflict) -> Resolved | Escalated:
 
 
 def _weigh(about: str, findings: tuple[Statement, ...], conflict: Contradiction) -> Resolved | Escalated:
-    weights: dict[Hashable, Exact] = {}
+    weights: dict[Hashable, Fraction | float] = {}
     for finding in findings:
-        weights[finding.statement] = weights.get(finding.statement, 0) + exact(finding.evidence)
+        weights[finding.statement] = weights.get(finding.statement, 0) + _as_written(finding.evidence)
     most = max(weights.values())
     strongest = tuple(statement for statement, weight in weights.items() if weight == most)
     if len(strongest) == 1:
-        return Resolved(strongest[0], f"its evidence is the strongest: {plain(most):g}")
-    return _escalated(
-        f"{about}: what is true?", strongest, conflict, f"the evidence is equally strong: {plain(most):g}"
-    )
+        return Resolved(strongest[0], f"its evidence is the strongest: {_shown(most)}")
+    return _escalated(f"{about}: what is true?", strongest, conflict, f"the evidence is equally strong: {_shown(most)}")
+
+
+def _as_written(number: float) -> Fraction | float:
+    """Ten times 0.1 is 1, and not the sum of ten floats. Infinity is not a fraction."""
+    if isinstance(number, int):
+        return Fraction(number)
+    return Fraction(str(float(number))) if math.isfinite(number) else number
+
+
+def _shown(weight: Fraction | float) -> str:
+    try:
+        return f"{float(weight):g}"
+    except OverflowError:  # the sum of great floats
+        return f"{Decimal(weight.numerator) / Decimal(weight.denominator):.6g}"  # type: ignore[union-attr]
 
 
 def _escalated(
@@ -171,7 +184,9 @@ async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None
         SpecError: the conflict, the person or the id is another value
         ActorDeadError: the person had terminated
     """
-    refuse(_person_faults(person), id_faults("settle()", "id", id))
+    faults = list(_faults_of_settle(person, id))
+    if faults:
+        raise SpecError(faults)
     resolution = resolve(conflict)
     if isinstance(resolution, Escalated):
         answer = await person.consult(
@@ -179,8 +194,8 @@ async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None
         )
         why = "a person decided" if isinstance(answer, Answered) else answer.why
         resolution = Resolved(answer.choice, f"{resolution.why}; {why}")
-    cell = current_cell()
-    path = cell.path if cell is not None else person.path
+    settling = current_ref()
+    path = settling.path if settling is not None else person.path
     about = conflict.resource if isinstance(conflict, Contention) else conflict.about
     kind = type(conflict).__name__.lower()
     runtime = person.runtime
@@ -188,9 +203,11 @@ async def settle(conflict: Conflict, person: PersonRef, *, id: str | None = None
     return resolution
 
 
-def _person_faults(person: object) -> Iterator[SpecFault]:
+def _faults_of_settle(person: object, id: object) -> Iterator[SpecFault]:
     if not isinstance(person, PersonRef):
         yield SpecFault("settle()", f"person: must be the ref of a Person, such as root.child('id'), got {person!r}")
+    if id is not None and not (isinstance(id, str) and id):
+        yield SpecFault("settle()", f"id: must be a string, or None, got {id!r}")
 
 
 def _distinct(values: Iterable[T]) -> tuple[T, ...]:
@@ -199,13 +216,14 @@ def _distinct(values: Iterable[T]) -> tuple[T, ...]:
 
 def _check(what: str, name: str, parties: object, kind: type[Party], within: float | None = None) -> None:
     """Refuses a conflict that cannot be decided, with all its faults."""
-    faults = list(seconds_faults(what, "within", within))
+    faults = refusals(what, parallel, str, within=within)
     if not isinstance(parties, Sequence) or not parties:
         faults.append(SpecFault(what, f"{name}: must be a tuple of at least one {kind.__name__}, got {parties!r}"))
     else:
         for number, party in enumerate(parties, 1):
             faults += _party_faults(f"{what}/{number}", party, kind)
-    refuse(faults)
+    if faults:
+        raise SpecError(faults)
 
 
 def _party_faults(place: str, party: object, kind: type[Party]) -> Iterator[SpecFault]:
@@ -227,4 +245,7 @@ def _party_faults(place: str, party: object, kind: type[Party]) -> Iterator[Spec
 
 def _orders(number: object) -> bool:
     """Whether it can be compared; NaN cannot."""
-    return isinstance(number, int | float) and not math.isnan(number)
+    try:
+        return isinstance(number, int | float) and not math.isnan(number)
+    except OverflowError:  # an integer that no float can hold
+        return False

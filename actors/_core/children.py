@@ -1,0 +1,125 @@
+"""The children of one actor: those that have their place below it, and those that wait for its next incarnation.
+
+Only an actor with children has this object. It is used on the runtime's loop thread, and changes other cells by their
+methods only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import TYPE_CHECKING
+
+from actors._core.life import ABSENT
+from actors.reasons import Killed, Shutdown
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+    from actors._core.props import Props
+    from actors.reasons import ExitReason
+
+PARENT_ENDED = "its parent ended"
+"""Why a child ends with its parent."""
+
+
+class Children(dict[str, "Cell"]):
+    """The children of a cell by id, in the order in which they came."""
+
+    __slots__ = ("_parent", "parked")
+
+    def __init__(self, parent: Cell) -> None:
+        super().__init__()
+        self._parent = parent
+        self.parked: dict[str, Cell] = {}
+        """By id, the cells of children whose supervisor has ended and may be started again."""
+
+    def adopt(self, child: Cell) -> None:
+        """The cell has its place here."""
+        self[child.id] = child
+
+    def remove(self, child: Cell) -> None:
+        """The child does not live here any more."""
+        if child.closed and self.parked.get(child.id) is child:
+            del self.parked[child.id]
+        if self.get(child.id) is child:
+            del self[child.id]
+            if not self:
+                self._parent.runtime.childless(self._parent)
+
+    # The end of the parent
+
+    def end(self, reason: ExitReason) -> None:
+        """The parent ends for this reason: the children end in an orderly way after an orderly end, at once after any
+        other (supervision rule 18). None of them is restarted.
+        """
+        if not reason.expected:
+            for child in self.orphans():
+                child.kill(Killed(PARENT_ENDED))
+            return
+        for child in list(self.values()):
+            child.supervise(False)
+            if child.phase in ABSENT:
+                child.close_or_park(Shutdown(PARENT_ENDED))
+            elif child.told_to_stop is None:
+                child.stop(Shutdown(PARENT_ENDED), child.props.shutdown)
+
+    def orphans(self) -> list[Cell]:
+        """The children that live; those between two incarnations end here. None of them is restarted."""
+        living = []
+        for child in list(self.values()):
+            child.supervise(False)
+            if child.phase in ABSENT:
+                child.close_or_park(Killed(PARENT_ENDED))
+            else:
+                living.append(child)
+        return living
+
+    def close(self, reason: ExitReason) -> None:
+        """The parent has terminated: no child has a place any more."""
+        for child in [*self.values(), *self.parked.values()]:
+            child.close(reason)
+
+    # Between two incarnations of a supervisor
+
+    def park(self, child: Cell) -> None:
+        """The child waits for the next incarnation of this supervisor: its ref, name and queue are kept."""
+        self.parked[child.id] = child
+        child.settle_exit()
+        self.remove(child)
+
+    def claim(self, id: str, props: Props) -> Cell | None:
+        """The cell that waited for a child of this id since the last incarnation of this supervisor. One of another
+        class is closed. If the name is taken, raises `NameTaken` and changes nothing.
+        """
+        child = self.parked.get(id)
+        if child is None:
+            return None
+        if child.props.kind.actor_class is not props.kind.actor_class:
+            child.close(Shutdown("a child of another class takes its place"))
+            return None
+        child.take_props(props)
+        del self.parked[id]
+        self.adopt(child)
+        child.supervise(True)
+        return child
+
+    def close_parked(self, but: Container[str]) -> dict[str, int]:
+        """Closes the cells of children whose places are not there any more. Returns the numbers of the last
+        incarnations of the others, by id.
+        """
+        for child in [child for child in self.parked.values() if child.id not in but]:
+            child.close(Shutdown("its place is not there any more"))
+        return {child.id: child.incarnation for child in self.parked.values()}
+
+
+def may_return(cell: Cell) -> bool:
+    """Whether another incarnation may follow at this place: its supervisor decides on that, or the supervisor has ended
+    and the same holds for it.
+    """
+    parent = cell.parent
+    while parent is not None and not parent.closed:
+        if cell.supervised:
+            return True
+        if not cell.placed:
+            return False
+        cell, parent = parent, parent.parent
+    return False

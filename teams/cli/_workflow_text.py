@@ -1,0 +1,218 @@
+"""Runs as text and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from actors._user_code.text import cut, printable
+from teams._journal.codec import decode, redact
+from teams._journal.errors import NotReadable
+from teams._journal.rows import Definition, Entry, RunRow
+from teams.cli._text import json_line, lines, result_text
+from teams.workflows._engine.ref import RunStatus
+from teams.workflows._engine.said import step_of
+
+_CELL = 60
+_BODY = 120
+"""Characters of a body that a line of the history shows."""
+_STEP_STATE = {
+    "began": "running",
+    "asked": "waiting",
+    "done": "done",
+    "slept": "done",
+    "answered": "done",
+    "signalled": "done",
+    "expired": "expired",
+    "failed": "failed",
+    "skipped": "skipped",
+}
+
+
+def instant(at: float) -> str:
+    """A time in seconds since the epoch, as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def status_lines(status: RunStatus) -> Iterator[str]:
+    """A run, for people."""
+    progress = "" if status.percentage is None else f", {status.percentage:g} %"
+    of = "" if status.total is None else f" of {status.total}"
+    rows: list[tuple[str, str]] = [
+        ("run", status.id),
+        ("workflow", f"{status.workflow} (version {status.version[:12]})"),
+        *([("key", status.key)] if status.key is not None else []),
+        ("state", status.state if status.waiting_for is None else f"{status.state}, for {status.waiting_for}"),
+        ("steps", f"{status.done}{of} done{f', {status.failed} failed' if status.failed else ''}{progress}"),
+        *(("now", each) for each in status.current_steps),
+        *(("question", f"{step}: {question}") for step, question in status.questions.items()),
+        *(("unread", each) for each in status.unread),
+        ("created", instant(status.created_at)),
+        *([("started", instant(status.started_at))] if status.started_at is not None else []),
+        *([("ended", instant(status.ended_at))] if status.ended_at is not None else []),
+    ]
+    for name, text in rows:
+        yield f"{name:<9} {cut(text, 500)}"
+    if status.state == "done":
+        yield f"result    {result_text(status.result)}"
+    if status.error is not None:
+        yield f"error     {lines(status.error)}"
+
+
+def status_json(status: RunStatus) -> str:
+    """A run, for programs; times in ISO 8601."""
+    found = dataclasses.asdict(status)
+    for name in ("created_at", "started_at", "ended_at"):
+        found[name] = None if found[name] is None else instant(found[name])
+    return json_line(found)
+
+
+def run_lines(rows: Iterable[RunRow]) -> Iterator[str]:
+    """Runs as a table, one line each."""
+    for row in rows:
+        waits = "" if row.waiting_for is None else f"  {cut(row.waiting_for, _CELL)}"
+        key = "" if row.key is None else f"  key {cut(row.key, _CELL)}"
+        yield f"{printable(row.id)}  {instant(row.created_at / 1e6)}  {row.state:<10}  {cut(row.workflow)}{key}{waits}"
+
+
+def run_json(row: RunRow) -> str:
+    """A run of a list."""
+    return json_line(
+        {
+            "id": row.id,
+            "workflow": row.workflow,
+            "version": row.version,
+            "key": row.key,
+            "state": row.state,
+            "waiting_for": row.waiting_for,
+            "priority": row.priority,
+            "created_at": instant(row.created_at / 1e6),
+            "started_at": None if row.started_at is None else instant(row.started_at / 1e6),
+            "ended_at": None if row.ended_at is None else instant(row.ended_at / 1e6),
+        }
+    )
+
+
+# The history
+
+
+def hidden_in(definition: Definition | None) -> dict[str, tuple[str, ...]]:
+    """The paths that are not shown, by step."""
+    steps = _steps(definition)
+    return {each["id"]: tuple(each["redact"]) for each in steps if each.get("redact")}
+
+
+def _steps(definition: Definition | None) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(definition.body) if definition is not None else {}
+    except ValueError:  # a pattern, of which there is only a text
+        return []
+    return [*found.get("steps", ()), *found.get("tasks", ())] if isinstance(found, dict) else []
+
+
+def body_of(entry: Entry, hidden: Mapping[str, tuple[str, ...]]) -> Any:
+    """What an entry says, without what a step does not show."""
+    if entry.body is None:
+        return None
+    try:
+        value = decode(entry.body)
+    except NotReadable as error:
+        return f"(it cannot be read: {error.what})"
+    paths = hidden.get(step_of(entry.step.removesuffix(" (undo)")), ())
+    if paths and entry.kind == "done":
+        return redact(value, paths)
+    if paths and entry.kind == "kept" and isinstance(value, dict) and isinstance(value.get("value"), dict):
+        return {**value, "value": {name: redact(each, paths) for name, each in value["value"].items()}}
+    return value
+
+
+def entry_line(entry: Entry, hidden: Mapping[str, tuple[str, ...]]) -> str:
+    """An entry, for people."""
+    attempt = "" if entry.attempt <= 1 else f" (attempt {entry.attempt})"
+    body = body_of(entry, hidden)
+    said = "" if body is None else f"  {cut(result_text(body), _BODY)}"
+    took = "" if entry.seconds is None else f"  {entry.seconds:.3f} s"
+    step = cut(entry.step, _CELL) + attempt
+    return f"{entry.seq:>5}  {instant(entry.at / 1e6)}  {entry.kind:<9}  {step}{took}{said}".rstrip()
+
+
+def entry_json(entry: Entry, hidden: Mapping[str, tuple[str, ...]]) -> str:
+    """An entry, for programs."""
+    return json_line(
+        {
+            "run": entry.run,
+            "seq": entry.seq,
+            "kind": entry.kind,
+            "step": entry.step,
+            "attempt": entry.attempt,
+            "at": instant(entry.at / 1e6),
+            "seconds": entry.seconds,
+            "body": body_of(entry, hidden),
+        }
+    )
+
+
+# The picture of a run
+
+
+def step_states(row: RunRow, entries: Iterable[Entry]) -> dict[str, str]:
+    """The state of each step of a run that has begun, was skipped or has ended."""
+    parts: dict[str, dict[str, str]] = {}
+    for entry in entries:
+        state = _STEP_STATE.get(entry.kind)
+        if entry.kind == "began" and entry.body is not None and isinstance(decode(entry.body), dict):
+            state = "waiting"
+        if state is not None and entry.step:
+            undone = entry.step.endswith("/undo")
+            if undone and state == "done":
+                parts[step_of(entry.step)] = {"": "undone"}
+            elif not undone and not entry.step.endswith("/pause"):
+                parts.setdefault(step_of(entry.step), {})[entry.step] = state
+    found = {step: _together(step, states) for step, states in parts.items()}
+    if row.ended_at is not None:
+        found = {step: row.state if state in ("running", "waiting") else state for step, state in found.items()}
+    return found
+
+
+def _together(step: str, states: Mapping[str, str]) -> str:
+    """The state of a step: its own if it has ended, else that of its parts."""
+    own = states.get(step, states.get(""))
+    if own not in (None, "running", "waiting"):
+        return str(own)
+    for state in ("running", "waiting", "failed"):
+        if state in states.values():
+            return state
+    return "done"
+
+
+def drawable(body: bytes) -> dict[str, Any]:
+    """The document of a workflow without what only its modules say: it can be drawn where they cannot be imported."""
+    document = json.loads(body)
+    return _drawable(document)
+
+
+def _drawable(document: dict[str, Any]) -> dict[str, Any]:
+    found = {key: each for key, each in document.items() if key != "input"}
+    for key in ("steps", "tasks"):
+        if key in found:
+            found[key] = [_drawable_step(each) for each in found[key]]
+    return found
+
+
+def _drawable_step(step: dict[str, Any]) -> dict[str, Any]:
+    found = {key: each for key, each in step.items() if key not in ("returns", "undo", "retry", "run", "pattern")}
+    if "run" in step:
+        found["agent"] = str(step["run"]).rpartition(":")[2] or "function"
+    if "pattern" in step and "team" in step:
+        found["pattern"] = step["pattern"]
+    elif "pattern" in step:
+        kind = step["pattern"].get("type") if isinstance(step["pattern"], dict) else None
+        found["agent"] = str(kind or "pattern").rpartition(":")[2]
+    if isinstance(step.get("workflow"), dict):
+        found["workflow"] = _drawable(step["workflow"])
+    if isinstance(found.get("agent"), dict):
+        found["agent"] = {key: each for key, each in found["agent"].items() if key != "key"}
+    return found

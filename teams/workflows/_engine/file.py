@@ -1,0 +1,171 @@
+"""Engines in files: TOML, and YAML with the extra `yaml`.
+
+    workflow = "customer_support"       # one workflow, with the keys of _graph/file.py; or `workflows`, a list of them
+
+    [engine]                            # the options of `engine`; none is required
+    store = "sqlite:///runs.db"
+    default_timeout = "5m"
+
+    [agents]                            # members by id, each a function or an actor class
+    classifier = "support_agents:classify"
+
+    [[members]]                         # members with options, as in the file of a team; `roles`, too
+    id = "processor"
+    work = "support_agents:process"
+
+`teams` is a list of teams, each with the keys of the file of a team, and `patterns` holds patterns by name. Every fault
+is found at once, each with its place and the nearest name there is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from supervisors.spi import SpecError, SpecFault, SupervisorSpec, read_document, unknown_key
+from teams._files.form import Faults, FormReader, TooManyFaults, seconds
+from teams._files.pattern import PatternReader
+from teams._files.team import read_people, read_team
+from teams._members.member import Member
+from teams._members.role import Role
+from teams._runs.pattern import Pattern
+from teams.workflows._engine.engine import AGENTS, EngineOptions, engine
+from teams.workflows._graph.file import WORKFLOW, read_workflow
+from teams.workflows._graph.workflow import Workflow
+
+_CALLBACKS = frozenset({"on_give_up"})
+"""Options that a file cannot express."""
+OPTIONS = frozenset({"id", "store", "durability", "max_concurrent_workflows", "default_timeout", "retain"}) | (
+    EngineOptions.__optional_keys__ - _CALLBACKS
+)
+"""The keys of `engine`."""
+PARTS = ("engine", "agents", "members", "roles", "teams", "patterns", "workflows")
+"""The keys of a document besides those of one workflow."""
+
+
+def load_engine(path: str | os.PathLike[str]) -> SupervisorSpec:
+    """The engine that a `.toml`, `.yaml` or `.yml` file describes. Imports the modules it names.
+
+    Raises:
+        SpecError: the file cannot be read or parsed, or the engine has faults; all of them, each with its place
+    """
+    return engine_from(read_document(path, "engine"))
+
+
+def engine_from(values: Mapping[str, object]) -> SupervisorSpec:
+    """The engine that nested mappings describe, with the keys of a file. Imports the modules they name.
+
+    Raises:
+        SpecError: every fault (of more than 100, the first 100), each with its place
+    """
+    faults = Faults()
+    made = None
+    with suppress(TooManyFaults):
+        made = _EngineReader(values, faults).engine()
+    if made is None or faults:
+        raise SpecError(tuple(dict.fromkeys(faults)))
+    return made
+
+
+class _EngineReader(FormReader):
+    """Reads one engine and collects what is wrong with it."""
+
+    def __init__(self, values: Mapping[str, object], faults: Faults) -> None:
+        super().__init__(faults)
+        self._values = values
+        self._own = self._mapping("engine")
+        id = self._own.get("id", "engine")
+        self._id = id if isinstance(id, str) and id else "engine"
+
+    def engine(self) -> SupervisorSpec | None:
+        """The engine; None where nothing can be made of the document."""
+        known = (*PARTS, *WORKFLOW)
+        self.faults += (unknown_key(self._id, str(key), known) for key in self._values if key not in known)
+        self.faults += (unknown_key(self._id, str(key), OPTIONS) for key in self._own if key not in OPTIONS)
+        before = len(self.faults)
+        people = self._people()
+        teams = self._teams()
+        patterns = self._patterns()
+        sound = len(self.faults) == before  # otherwise a workflow may name what has a fault
+        flows = self._workflows()
+        options = self._options()
+        try:
+            return engine(
+                self._id, *(flows if sound else ()), *people, *teams, patterns=patterns if sound else None, **options
+            )
+        except SpecError as error:
+            self.faults += error.faults
+            return None
+
+    def _mapping(self, key: str) -> Mapping[str, Any]:
+        found = self._values.get(key, {})
+        if isinstance(found, Mapping):
+            return found
+        self.fault(key, f"must be a mapping, got {found!r}")
+        return {}
+
+    def _options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {key: each for key, each in self._own.items() if key in OPTIONS and key != "id"}
+        if "store" in options and not isinstance(options["store"], str):
+            self.fault(self._id, f"store: must be an address such as 'sqlite:///runs.db', got {options.pop('store')!r}")
+        if "default_timeout" in options:
+            options["default_timeout"] = self._time("default_timeout", options["default_timeout"])
+        if isinstance(options.get("retain"), Mapping):
+            options["retain"] = {
+                state: self._time(f"retain: {state}", each) for state, each in options["retain"].items()
+            }
+        return options
+
+    def _time(self, key: str, value: object) -> float | None:
+        """Seconds; "none" has no limit."""
+        if value == "none":
+            return None
+        try:
+            return seconds(value)
+        except ValueError as error:
+            self.fault(self._id, f'{key}: {error}; "none" for no limit')
+            return 1.0
+
+    def _people(self) -> list[Member | Role]:
+        agents = self._mapping("agents")
+        short = [{"id": id, "work": each} for id, each in agents.items()]
+        listed = self._values.get("members", [])
+        if isinstance(listed, list | tuple):
+            listed = [*short, *listed]
+        roles = self._values.get("roles", [])
+        return read_people({"team": AGENTS, "members": listed, "roles": roles}, self.faults)
+
+    def _teams(self) -> list[SupervisorSpec]:
+        found = []
+        for place, each in self.listed(self._id, "teams", self._values.get("teams", [])):
+            if isinstance(each, Mapping):
+                found.append(read_team(each, self.faults))
+            else:
+                self.fault(place, f"must be a mapping with the keys of a team, got {each!r}")
+        return [each for each in found if each is not None]
+
+    def _patterns(self) -> dict[str, Pattern]:
+        reader = PatternReader(None, self.faults)
+        return {
+            str(name): reader.pattern(f"{self._id}/patterns/{name}", each)
+            for name, each in self._mapping("patterns").items()
+        }
+
+    def _workflows(self) -> list[Workflow]:
+        listed = self.listed(self._id, "workflows", self._values.get("workflows", []))
+        single = {key: each for key, each in self._values.items() if key in WORKFLOW}
+        if single:
+            listed.append(("workflow", single))
+        if not listed:
+            self.faults.append(
+                SpecFault(self._id, 'has no workflows: write workflow = "name" with steps, or a list workflows')
+            )
+        flows = []
+        for place, each in listed:
+            before = len(self.faults)
+            flow = read_workflow(place, each, self.faults)
+            if flow is not None and len(self.faults) == before:
+                flows.append(flow)
+        return flows

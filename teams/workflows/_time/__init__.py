@@ -1,0 +1,1 @@
+"""Time: when schedules start runs."""
