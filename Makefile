@@ -1,7 +1,7 @@
 # All a checkout needs is Python 3.11 or later (with venv), make and git. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test docs soak hostile mutants bench cost format clean
+.PHONY: help run test docs soak soak-workflows hostile mutants bench cost format clean
 
 # A pyenv shim answers `command -v` and then fails, so every candidate is run, not merely looked for.
 ifndef PYTHON
@@ -11,6 +11,8 @@ endif
 
 MINUTES ?= 10
 SCHEDULES ?= 100000
+KILLS ?= 1000
+STORES ?= sqlite:///soak.db postgresql://postgres@127.0.0.1:5432/test
 
 RUN := .venv
 TEST := .venv-test
@@ -29,7 +31,7 @@ define need_python
 endef
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 run: $(RUN)/.stamp ## Set up .venv and run the example examples/source_audit.py
 	@$(RUN)/bin/letitcrash run examples/source_audit.py
@@ -59,6 +61,9 @@ docs: $(TEST)/.stamp ## Build the pages into docs/_build/html, after writing wha
 
 soak: $(TEST)/.stamp ## Run generated trees under faults for MINUTES=10 (SEED=n repeats a campaign)
 	@$(TEST)/bin/python -m benchmarks.soak --minutes "$(MINUTES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)
+
+soak-workflows: $(TEST)/.stamp ## Kill processes with durable runs KILLS=1000 times (STORES="sqlite:///a.db postgresql://...")
+	@for store in $(STORES); do $(TEST)/bin/python -m benchmarks.soak_workflows --kills "$(KILLS)" --store "$$store" $(ARGS) || exit 1; done
 
 hostile: $(TEST)/.stamp ## Run trees whose code raises everywhere, SCHEDULES=100000 times (SEED=n repeats a campaign)
 	@$(TEST)/bin/python -m benchmarks.hostile --schedules "$(SCHEDULES)" $(if $(SEED),--seed "$(SEED)") $(ARGS)

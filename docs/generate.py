@@ -38,6 +38,7 @@ FACADES = (
     "teams.recipes",
     "teams.resilience",
     "teams.workflows",
+    "teams.workflows.testing",
     "actors.testing",
     "supervisors.testing",
 )

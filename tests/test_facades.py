@@ -26,6 +26,7 @@ FACADES = (
     "teams.recipes",
     "teams.resilience",
     "teams.workflows",
+    "teams.workflows.testing",
 )
 TOPS = ("actors", "supervisors", "teams")
 

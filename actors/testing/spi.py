@@ -10,7 +10,7 @@ from actors.testing import hostile
 from actors.testing._faults import plan as faults
 from actors.testing._faults.plan import Fault, FaultPlan, matches
 from actors.testing._faults.schedule import MOVES, Move, Schedule, TimerFirst
-from actors.testing._faults.strategies import schedules
+from actors.testing._faults.strategies import plans, schedules
 from actors.testing._report.replay import pack, unpack
 from actors.testing._search.shrink import fewer_moves
 from actors.testing._sim.observations import (
@@ -80,6 +80,7 @@ __all__ = [
     "library_logger",
     "matches",
     "pack",
+    "plans",
     "prioritized",
     "schedules",
     "simulation",

@@ -35,6 +35,7 @@ FACADES = (
     "teams.recipes",
     "teams.resilience",
     "teams.workflows",
+    "teams.workflows.testing",
     "actors.testing",
     "supervisors.testing",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from actors.testing.spi import FaultPlan, faults
+from actors.testing.spi import FaultPlan, faults, plans
 from teams.workflows.testing._faults import (
     DiskFault,
     FailCommit,
@@ -154,11 +154,9 @@ def worlds(
             f"engine-{number}/runs/*",
         )
     ]
-    plans: SearchStrategy[FaultPlan] = st.just(FaultPlan())
+    drawn: SearchStrategy[FaultPlan] = st.just(FaultPlan())
     if on_actors:
-        from actors.testing import faults as drawn
-
-        plans = drawn.plans(*parts, kinds=on_actors, max_faults=max_faults, until=until)
+        drawn = plans(*parts, kinds=on_actors, max_faults=max_faults, until=until)
     at = st.integers(0, round(until * 2)).map(lambda half: half / 2 + 0.5)
     disk: SearchStrategy[list[DiskFault]] = st.just([])
     if disk_kinds:
@@ -179,6 +177,6 @@ def worlds(
             script.append(Line(draw(at), deed, draw(st.integers(0, runs - 1)), draw(engine), step))
         search = draw(st.one_of(st.none(), st.tuples(st.sampled_from(SEARCHES), st.integers(0, 1000))))
         seed = draw(st.integers(0, 3))
-        return World(flow, tuple(script), draw(plans), tuple(draw(disk)), engines, seed, search, until)
+        return World(flow, tuple(script), draw(drawn), tuple(draw(disk)), engines, seed, search, until)
 
     return worlds()

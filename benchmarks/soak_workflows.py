@@ -1,0 +1,220 @@
+"""`python -m benchmarks.soak_workflows`: processes with durable runs are killed with `kill -9`, over and over, and
+others go on with their runs. At the end every run has ended as it should, and the store breaks no promise.
+
+An SQLite file has one engine at a time; a Postgres may have several (`--processes`). The exit code is 0 when all
+promises hold, 1 when one does not, 2 when the arguments are wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import teams
+from supervisors import start
+from teams import member
+from teams._journal.open_store import open_store
+from teams._journal.rows import ENDED, OPEN
+from teams.workflows import EngineRef, Workflow, WorkflowRun, do, engine, sleep, workflow
+from teams.workflows._engine import desk
+from teams.workflows.testing._judge import RUNS as PROMISES
+
+PACKAGES = str(Path(teams.__file__).parents[1])
+AT_ONCE = 5
+"""Runs that a process has under way."""
+LINES = 30
+"""A process is killed when at most so many of its lines were read."""
+
+
+def flow() -> Workflow:
+    """The workflow: a chain with a map and a timer."""
+    return workflow(
+        "flow",
+        do("spread", "worker", input=["$input", 1, 2]),
+        do("each", "worker", each="$spread", input=["$item"]),
+        sleep("nap", 0.05),
+        do("last", "worker", input="$each"),
+    )
+
+
+def result_of(number: int) -> list[object]:
+    """What a run gives."""
+    return [[number], [1], [2]]
+
+
+# In a process with an engine
+
+
+def work(url: str, first: int, lease: float) -> None:
+    """Starts runs, and prints what it is told, until it is killed. With `first` below 0: until no run is open."""
+    desk.LEASE = lease
+    desk.LOOK = min(desk.LOOK, lease / 2)
+
+    async def worker(value: Any) -> object:
+        return value
+
+    with start(engine("soak", member("worker", worker), flow(), store=url, durability="process")) as eng:
+        assert isinstance(eng, EngineRef)
+        if first < 0:
+            while eng.workflow_runs(states=tuple(OPEN), limit=1).get(timeout=60):
+                eng.workflow_runs(limit=1).get(timeout=60)
+            print("finished", flush=True)
+            return
+        under_way: list[tuple[int, WorkflowRun]] = []
+        number = first
+        while True:
+            while len(under_way) < AT_ONCE:
+                run = eng.start_workflow("flow", number, key=f"run-{number}").get(timeout=120)
+                print("acknowledged", number, run.id, flush=True)
+                under_way.append((number, run))
+                number += 1
+            number_of_first, oldest = under_way.pop(0)
+            print("result", number_of_first, json.dumps(oldest.get(timeout=300)), flush=True)
+
+
+# In the campaign
+
+
+@dataclass
+class Campaign:
+    """What is known, from what the processes printed."""
+
+    url: str
+    kills: int
+    lease: float
+    seed: int
+    acknowledged: dict[int, str] = field(default_factory=dict)
+    results: int = 0
+    killed: int = 0
+    faults: list[str] = field(default_factory=list)
+    next_number: int = 0
+    lock: Lock = field(default_factory=Lock)
+
+    def process(self, first: int) -> subprocess.Popen[str]:
+        """A process with an engine."""
+        command = [sys.executable, "-m", "benchmarks.soak_workflows", "--work", str(first)]
+        command += ["--store", self.url, "--lease", str(self.lease)]
+        root = str(Path(__file__).parents[1])
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((PACKAGES, root))}
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+
+    def heard(self, line: str) -> None:
+        """A line of a process."""
+        said, _, rest = line.partition(" ")
+        number, _, what = rest.partition(" ")
+        with self.lock:
+            if said == "acknowledged":
+                before = self.acknowledged.setdefault(int(number), what.strip())
+                if before != what.strip():
+                    self.faults.append(f"run {number} is {before} and {what.strip()}")
+            elif said == "result":
+                self.results += 1
+                if json.loads(what) != result_of(int(number)):
+                    self.faults.append(f"run {number} gave {what}")
+
+    def kill_again_and_again(self, place: int) -> None:
+        """One place for a process, until there were enough kills."""
+        chance = random.Random(f"{self.seed} {place}")
+        while True:
+            with self.lock:
+                if self.killed >= self.kills:
+                    return
+                self.killed += 1
+                first = self.next_number
+                self.next_number += 10_000
+            with self.process(first) as running:
+                assert running.stdout is not None
+                for _ in range(chance.randint(1, LINES)):
+                    line = running.stdout.readline()
+                    if not line:
+                        with self.lock:
+                            self.faults.append(f"a process ended by itself, with {running.wait()}")
+                        break
+                    self.heard(line)
+                running.send_signal(signal.SIGKILL)
+                for line in running.stdout:
+                    if line.endswith("\n"):
+                        self.heard(line)
+
+    def finish(self) -> None:
+        """A last process brings every run to its end."""
+        with self.process(-1) as running:
+            if running.wait() != 0:
+                self.faults.append(f"the last process ended with {running.returncode}")
+
+    def judge(self) -> Counter[str]:
+        """What the store holds, run by run."""
+        found: Counter[str] = Counter()
+        store = open_store(self.url, durability="process")
+        ids = set()
+        last = None
+        while page := store.runs(limit=500, after=last):
+            last = page[-1]
+            for row in page:
+                ids.add(row.id)
+                found[row.state] += 1
+                entries = store.entries(row.id)
+                found["entries"] += len(entries)
+                if row.state not in ENDED or row.result is None or json.loads(row.result) != result_of(int(row.input)):
+                    self.faults.append(f"run {row.id} is {row.state} with {row.result!r}")
+                for promise, check in PROMISES.items():
+                    self.faults += [f"{promise}: run {row.id}: {each}" for each in check(row, entries)]
+        self.faults += [
+            f"run {number} was acknowledged: {id}" for number, id in self.acknowledged.items() if id not in ids
+        ]
+        store.close()
+        return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the campaign and prints what it did."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak_workflows", description="kill -9 of durable runs")
+    parser.add_argument("--kills", type=int, default=100, help="how many processes are killed (default: 100)")
+    parser.add_argument("--store", default="sqlite:///soak.db", help="the store (default: sqlite:///soak.db)")
+    parser.add_argument("--processes", type=int, default=3, help="processes at a time; of SQLite one (default: 3)")
+    parser.add_argument("--lease", type=float, default=3.0, help="seconds of a lease (default: 3)")
+    parser.add_argument("--seed", type=int, default=None, help="repeats a campaign")
+    parser.add_argument("--work", type=int, default=None, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.work is not None:
+        work(options.store, options.work, options.lease)
+        return 0
+    if options.kills < 1 or options.processes < 1 or not options.lease > 0:
+        parser.error("--kills, --processes and --lease must be above 0")
+    places = 1 if options.store.startswith("sqlite") else options.processes
+    seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
+    campaign = Campaign(options.store, options.kills, options.lease, seed)
+    began = time.monotonic()
+    open_store(options.store).close()
+    threads = [Thread(target=campaign.kill_again_and_again, args=(place,)) for place in range(places)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    campaign.finish()
+    found = campaign.judge()
+    print(
+        f"{campaign.killed:,} kills of {places} processes in {time.monotonic() - began:.0f} s (--seed {seed}): "
+        f"{len(campaign.acknowledged):,} runs acknowledged, {campaign.results:,} results heard; in the store "
+        + ", ".join(f"{count:,} {what}" for what, count in sorted(found.items()))
+    )
+    for fault in campaign.faults[:20]:
+        print(f"broken: {fault}")
+    return 1 if campaign.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

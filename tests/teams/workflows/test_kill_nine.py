@@ -1,0 +1,107 @@
+"""`kill -9` of a process with runs under way: another one goes on with them, and begins nothing again that was done.
+
+The process prints a line whenever a step begins, and the test kills it when it has read so many of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import teams
+from teams._journal.open_store import open_store
+from tests.teams.journal.cast import place
+
+PACKAGES = str(Path(teams.__file__).parents[1])
+RUNS = 4
+STEPS = ("first", "each[0]", "each[1]", "each[2]", "last")
+WORKER = """
+import json, sys
+from supervisors import start
+from teams import Context, member
+from teams.workflows import do, engine, workflow
+
+def worker(name, result):
+    async def work(value, context: Context):
+        run, _, step = context.work_id.partition(":")
+        print("begun", run, step, flush=True)
+        return result(value)
+    return member(name, work)
+
+members = [worker("one", lambda value: [value, value + 1, value + 2]), worker("twice", lambda value: value * 2)]
+flow = workflow("flow", do("first", "one"), do("each", "twice", each="$first"), do("last", sum))
+with start(engine("eng", *members, flow, store=sys.argv[1], durability="process")) as eng:
+    runs = [eng.start_workflow("flow", number, key=f"run-{number}") for number in range(int(sys.argv[2]))]
+    for number, run in enumerate(runs):
+        found = run.get(timeout=120)
+        print("acknowledged", found.id, flush=True)
+    for number, run in enumerate(runs):
+        print("result", json.dumps([number, run.get().get(timeout=120)]), flush=True)
+"""
+
+
+@contextmanager
+def process(url: str) -> Iterator[subprocess.Popen[str]]:
+    """A process with the engine."""
+    command = [sys.executable, "-c", WORKER, url, str(RUNS)]
+    environment = {**os.environ, "PYTHONPATH": PACKAGES}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def read(running: subprocess.Popen[str], begun: int) -> list[list[str]]:
+    """The lines until so many steps have begun, or until the end."""
+    assert running.stdout is not None
+    lines: list[list[str]] = []
+    while sum(line[0] == "begun" for line in lines) < begun:
+        line = running.stdout.readline()
+        if not line:
+            break
+        lines.append(line.split(maxsplit=2))
+    return lines
+
+
+@pytest.mark.parametrize("at", [1, 2, 5, 9, 14])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_another_process_goes_on_and_begins_nothing_again_that_was_done(kind: str, at: int, tmp_path: Path) -> None:
+    with place(kind, tmp_path) as there:
+        if kind == "postgres":
+            open_store(there.url).close()
+        with process(there.url) as running:
+            lines = read(running, at)
+            running.send_signal(signal.SIGKILL)
+            lines += read(running, 1_000)
+        acknowledged = {line[1] for line in lines if line[0] == "acknowledged"}
+        store = open_store(there.url, durability="process")
+        rows = store.runs(limit=1_000)
+        assert acknowledged <= {row.id for row in rows}
+        done = {(row.id, entry.step) for row in rows for entry in store.entries(row.id) if entry.kind == "done"}
+        for engine in store.engines():  # its lease would end by itself
+            store.release(engine.epoch)
+        store.close()
+
+        with process(there.url) as running:
+            later = read(running, 1_000)
+            assert running.wait() == 0
+        begun_again = {(line[1], line[2].strip()) for line in later if line[0] == "begun"}
+        assert not begun_again & done
+        results = dict(json.loads(line[1] + line[2]) for line in later if line[0] == "result")
+        assert results == {number: 2 * (3 * number + 3) for number in range(RUNS)}
+
+        store = open_store(there.url, durability="process")
+        assert len(store.runs(limit=1_000)) == RUNS
+        for row in store.runs(limit=1_000):
+            ends = [entry.step for entry in store.entries(row.id) if entry.kind == "done"]
+            assert sorted(ends) == sorted(STEPS)
+        store.close()
