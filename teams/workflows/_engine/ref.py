@@ -251,7 +251,15 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
     done: set[str] = set()
     failed = 0
     questions: dict[str, str] = {}
+    waiting = {each.id: (each.kind, each.name) for each in messages}
     for entry in entries:
+        match entry.kind:
+            case "kept":
+                said = decode(entry.body or b"{}").get("message")
+                if said is not None:
+                    waiting[said["id"]] = (said["kind"], said["name"])
+            case "signalled" | "answered":
+                waiting.pop(decode(entry.body or b"{}").get("id"), None)
         match entry.kind:
             case "began":
                 began[entry.step] = entry
@@ -264,9 +272,9 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
                     failed += 1
                 else:
                     done.add(entry.step)
-    for message in messages:
-        if message.kind == "answer":
-            questions.pop(message.name, None)
+    for kind, name in waiting.values():
+        if kind == "answer":
+            questions.pop(name, None)
     top = {step for step in done if "/" not in step and "#" not in step and "[" not in step}
     ended = row.state in ENDED
     if row.state == "done":
@@ -286,7 +294,7 @@ def status_of(row: RunRow, entries: list[Entry], messages: list[InboxRow]) -> Ru
         share,
         () if ended else tuple(began),
         {} if ended else questions,
-        tuple(each.name for each in messages if each.kind == "signal"),
+        tuple(name for kind, name in waiting.values() if kind == "signal"),
         row.created_at / 1e6,
         None if row.started_at is None else row.started_at / 1e6,
         None if row.ended_at is None else row.ended_at / 1e6,
