@@ -163,7 +163,7 @@ def step_states(row: RunRow, entries: Iterable[Entry]) -> dict[str, str]:
     parts: dict[str, dict[str, str]] = {}
     for entry in entries:
         state = _STEP_STATE.get(entry.kind)
-        if entry.kind == "began" and entry.body is not None and isinstance(decode(entry.body), dict):
+        if entry.kind == "began" and isinstance(body_of(entry, {}), dict):
             state = "waiting"
         if state is not None and entry.step:
             undone = entry.step.endswith("/undo")
