@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import json
+import math
 import os
 import socket
 from collections.abc import Iterable
@@ -77,6 +78,16 @@ workflow.add_typer(store_app, name="store")
 _DURATION = 300.0
 """Seconds that a wait takes at most, unless it is told."""
 
+_MOST = 1_000_000_000
+"""The highest priority, and minus the lowest."""
+
+
+def _finite(value: float) -> float:
+    if math.isnan(value):
+        raise typer.BadParameter("it must be a number of seconds")
+    return value
+
+
 File = Annotated[
     str, typer.Argument(metavar="FILE", help="A .toml or .yaml file with workflows, or module:attribute of an engine.")
 ]
@@ -95,7 +106,12 @@ NameOption = Annotated[
     str | None, typer.Option("--workflow", metavar="NAME", help="Which workflow, where there are several.")
 ]
 InputOption = Annotated[str | None, typer.Option("--input", metavar="JSON|@FILE|-", help="The input of the run.")]
-TimeoutOption = Annotated[float, typer.Option("--timeout", min=0.0, help="Seconds to wait at most; then exit 124.")]
+TimeoutOption = Annotated[
+    float,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=0.0, max=1e9, callback=_finite, help="How long to wait; then exit 124."
+    ),
+]
 
 
 class PictureFormat(StrEnum):
@@ -136,7 +152,9 @@ def start(
     input: InputOption = None,
     name: NameOption = None,
     key: Annotated[str | None, typer.Option("--key", help="An idempotency key: one run a workflow and key.")] = None,
-    priority: Annotated[int, typer.Option("--priority", help="More is sooner where runs wait for a place.")] = 0,
+    priority: Annotated[
+        int, typer.Option("--priority", min=-_MOST, max=_MOST, help="More is sooner where runs wait for a place.")
+    ] = 0,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, and write the result.")] = False,
     timeout: TimeoutOption = _DURATION,
     store: StoreOption = None,

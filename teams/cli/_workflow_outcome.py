@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from actors.spi import NAME
+from actors.spi import NAME, shown
 from supervisors import SpecError, SupervisionError
 from teams._journal.errors import JournalError, NotStorable, StoreAway, StoreRefused
 from teams.cli._show import faults_of
@@ -80,6 +80,8 @@ def outcome(target: str = "the command", *, interrupted: str = "interrupted") ->
             refuse(lines(str(error)), next((code for kinds, code in _CODES if isinstance(error, kinds)), FAILED))
     except KeyboardInterrupt:
         refuse(interrupted, INTERRUPTED)
+    except UnicodeEncodeError as error:
+        refuse(f"{shown(error.object)} is not UTF-8")
     except OSError as error:
         if sys.stdout is not None:
             discard(sys.stdout)

@@ -110,7 +110,7 @@ def since(text: str | None, now: int) -> int | None:
     if text is None:
         return None
     try:
-        return now - round(seconds(text) * 1e6)
+        return max(0, now - round(seconds(text) * 1e6))
     except ValueError:
         pass
     try:

@@ -163,14 +163,15 @@ def step_states(row: RunRow, entries: Iterable[Entry]) -> dict[str, str]:
     parts: dict[str, dict[str, str]] = {}
     for entry in entries:
         state = _STEP_STATE.get(entry.kind)
-        if entry.kind == "began" and entry.body is not None and isinstance(decode(entry.body), dict):
+        if entry.kind == "began" and isinstance(body_of(entry, {}), dict):
             state = "waiting"
-        if state is not None and entry.step:
+        id = step_of(entry.step)
+        if state is not None and id:
             undone = entry.step.endswith("/undo")
             if undone and state == "done":
-                parts[step_of(entry.step)] = {"": "undone"}
+                parts[id] = {"": "undone"}
             elif not undone and not entry.step.endswith("/pause"):
-                parts.setdefault(step_of(entry.step), {})[entry.step] = state
+                parts.setdefault(id, {})[entry.step] = state
     found = {step: _together(step, states) for step, states in parts.items()}
     if row.ended_at is not None:
         found = {step: row.state if state in ("running", "waiting") else state for step, state in found.items()}

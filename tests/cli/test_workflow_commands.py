@@ -292,6 +292,29 @@ def test_move_names_each_step_that_is_another_one_there(letitcrash: Letitcrash, 
         assert len(found.definitions("support")) == 1
 
 
+def test_a_run_that_an_engine_takes_up_meanwhile_is_moved_by_that(
+    letitcrash: Letitcrash, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the time between a look at the run and the commit: its engine must not lose it."""
+    run = run_with(letitcrash)
+    (folder / "next.toml").write_text((folder / "support.toml").read_text().replace('id = "respond"', 'id = "reply"'))
+    commit = SqlStore.commit
+
+    def late(self: SqlStore, units: Any) -> Any:
+        monkeypatch.setattr(SqlStore, "commit", commit)
+        with store() as engine:
+            (row,) = engine.claim(engine.register("host", 1, 60.0), 10)
+            claimed.append(row)
+        return commit(self, units)
+
+    claimed: list[Any] = []
+    monkeypatch.setattr(SqlStore, "commit", late)
+    assert letitcrash("move", run, "--to", "next.toml").code == 0
+    with store() as found:
+        assert found.run(run) == claimed[0]
+        assert [each.kind for each in found.inbox(run)] == ["move"]
+
+
 def test_a_run_that_is_awake_is_moved_by_its_engine(letitcrash: Letitcrash, folder: Path) -> None:
     run = run_with(letitcrash)
     (folder / "next.toml").write_text((folder / "support.toml").read_text().replace('id = "respond"', 'id = "reply"'))

@@ -82,16 +82,18 @@ def test_a_run_goes_on_after_kill_9_and_asks_and_ends(letitcrash: Letitcrash, de
     assert (desk / "classified").read_text() == "xx"  # once a run
 
 
-def test_ctrl_c_of_a_wait_leaves_the_run_to_the_next_engine(letitcrash: Letitcrash, desk: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_wait_that_is_interrupted_leaves_the_run_to_the_next_engine(
+    letitcrash: Letitcrash, desk: Path, number: signal.Signals, code: int
+) -> None:
     (desk / "hang").touch()
     with closing(
         Program(desk, "workflow", "start", "support.toml", "--input", INPUT, "--key", "k", "--wait")
     ) as waiting:
         waiting.until("process begins")
-        waiting.signal(signal.SIGINT)
-        waiting.signal(signal.SIGINT)
-        code, output = waiting.end()
-    assert code == 130, output
+        waiting.signal(number)
+        ended, output = waiting.end()
+    assert ended == code, output
     (desk / "hang").unlink()
     again = letitcrash("start", "support.toml", "--input", INPUT, "--key", "k", "--wait")
     assert again.code == 5, again.err

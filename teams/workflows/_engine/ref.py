@@ -354,9 +354,16 @@ def status_of(
     began: dict[str, Entry] = {}
     done: set[str] = set()
     failed = 0
-    aside: dict[str, str] = {}
     questions: dict[str, str] = {}
+    waiting = {each.id: (each.kind, each.name) for each in messages}
     for entry in entries:
+        match entry.kind:
+            case "kept":
+                said = decode(entry.body or b"{}").get("message")
+                if said is not None:
+                    waiting[said["id"]] = (said["kind"], said["name"])
+            case "signalled" | "answered":
+                waiting.pop(decode(entry.body or b"{}").get("id"), None)
         match entry.kind:
             case "began":
                 began[entry.step] = entry
@@ -369,16 +376,9 @@ def status_of(
                     failed += 1
                 else:
                     done.add(entry.step)
-                if entry.kind in ("signalled", "answered"):
-                    aside.pop(decode(entry.body or b"{}")["id"], None)
-            case "kept":
-                said = decode(entry.body or b"null")
-                message = said.get("message") if isinstance(said, dict) else None
-                if message is not None and message["kind"] == "signal":
-                    aside[message["id"]] = message["name"]
-    for message in messages:
-        if message.kind == "answer":
-            questions.pop(message.name, None)
+    for kind, name in waiting.values():
+        if kind == "answer":
+            questions.pop(name, None)
     top = {step for step in done if "/" not in step and "#" not in step and "[" not in step}
     ended = row.state in ENDED
     over = frozenset() if graph is None else ended_steps(graph, entries)
@@ -414,7 +414,7 @@ def status_of(
         () if ended else tuple(began),
         () if ended else tuple(dict.fromkeys(each for each in map(_target_of, began.values()) if each)),
         {} if ended else questions,
-        (*aside.values(), *(each.name for each in messages if each.kind == "signal")),
+        tuple(name for kind, name in waiting.values() if kind == "signal"),
         row.created_at / 1e6,
         None if row.started_at is None else row.started_at / 1e6,
         None if row.ended_at is None else row.ended_at / 1e6,
