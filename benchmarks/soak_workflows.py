@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +109,7 @@ class Campaign:
         command += ["--store", self.url, "--lease", str(self.lease)]
         root = str(Path(__file__).parents[1])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join((PACKAGES, root))}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
     def heard(self, line: str) -> None:
         """A line of a process."""
@@ -137,12 +137,14 @@ class Campaign:
                 self.next_number += 10_000
             with self.process(first) as running:
                 assert running.stdout is not None
+                lines: deque[str] = deque(maxlen=40)
                 for _ in range(chance.randint(1, LINES)):
                     line = running.stdout.readline()
                     if not line:
                         with self.lock:
-                            self.faults.append(f"a process ended by itself, with {running.wait()}")
+                            self.faults.append(f"a process ended by itself, with {running.wait()}: {''.join(lines)}")
                         break
+                    lines.append(line)
                     self.heard(line)
                 running.send_signal(signal.SIGKILL)
                 for line in running.stdout:
@@ -152,8 +154,9 @@ class Campaign:
     def finish(self) -> None:
         """A last process brings every run to its end."""
         with self.process(-1) as running:
-            if running.wait() != 0:
-                self.faults.append(f"the last process ended with {running.returncode}")
+            said, _ = running.communicate()
+            if running.returncode != 0:
+                self.faults.append(f"the last process ended with {running.returncode}: {said[-2000:]}")
 
     def judge(self) -> Counter[str]:
         """What the store holds, run by run."""

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from teams._dispatch.gather import Failed
 from teams._journal.codec import decode, encode, recorded, unrecorded
 from teams._journal.errors import NotReadable, NotStorable
+from teams._members.handoff import Decline
 from teams._members.target import Can
 from teams.patterns import Approved, Plan, Refined, Rejected, Subtask
 
@@ -26,6 +27,7 @@ _KNOWN: Mapping[type, tuple[str, ...]] = {
     Plan: ("subtasks",),
     Subtask: ("work", "to", "name"),
     Can: ("capability",),
+    Decline: ("reason",),
 }
 """The fields of each class that is written with its name."""
 _MAKERS: Mapping[str, Callable[..., Any]] = {
