@@ -29,10 +29,15 @@ from supervisors import start
 from teams import Context, member
 from teams.workflows import do, engine, workflow
 
+def say(*words):
+    # In one piece: the loop thread and the main thread both write.
+    sys.stdout.write(" ".join(words) + "\\n")
+    sys.stdout.flush()
+
 def worker(name, result):
     async def work(value, context: Context):
         run, _, step = context.work_id.partition(":")
-        print("begun", run, step, flush=True)
+        say("begun", run, step)
         return result(value)
     return member(name, work)
 
@@ -42,9 +47,9 @@ with start(engine("eng", *members, flow, store=sys.argv[1], durability="process"
     runs = [eng.start_workflow("flow", number, key=f"run-{number}") for number in range(int(sys.argv[2]))]
     for number, run in enumerate(runs):
         found = run.get(timeout=120)
-        print("acknowledged", found.id, flush=True)
+        say("acknowledged", found.id)
     for number, run in enumerate(runs):
-        print("result", json.dumps([number, run.get().get(timeout=120)]), flush=True)
+        say("result", json.dumps([number, run.get().get(timeout=120)]))
 """
 
 
