@@ -26,14 +26,13 @@ bases stand in brackets::
       BadBackfill (ValueError)
       NotAnOption (ValueError)
       CannotMove
-    RunError (TeamError)
-      RunTimeout (TimeoutError)
-      NotUndone
-      RunFailure
-      Blocked
-        AgentMissing
-        Uncertain
-        Diverged
+    RunTimeout (RunError, TimeoutError)
+    NotUndone (RunError)
+    Blocked (RunError)
+      AgentMissing
+      Uncertain
+      Diverged
+    RunFailure (RunError)
 """
 
 from __future__ import annotations

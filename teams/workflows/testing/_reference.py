@@ -16,7 +16,7 @@ SKIPPED = object()
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What comes of a run that nobody cancels."""
+    """The outcome of a run that is not cancelled."""
 
     state: str
     """"done" or "failed"."""

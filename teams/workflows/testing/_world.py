@@ -125,7 +125,7 @@ class World:
         )
 
     def expects(self) -> Expected:
-        """What comes of a run that nobody cancels."""
+        """The outcome of a run that is not cancelled."""
         said = {each.id: SAID if each.kind == "wait" else ANSWER for each in self.sketch.pieces}
         return expected(self.sketch, INPUT, said)
 

@@ -823,7 +823,7 @@ def test_runs_are_listed_newest_first_by_state_and_workflow(land: Played) -> Non
 # What is stored
 
 
-def test_an_input_that_is_not_of_its_model_is_refused_and_nothing_is_stored(land: Played) -> None:
+def test_an_input_that_is_not_of_its_model_is_refused_and_not_stored(land: Played) -> None:
     with land(workflow("flow", do("to", lambda mail: mail.to), input=Mail)) as scene:
         with pytest.raises(BadInput, match="to"):
             scene.start("flow", {"lines": []})
