@@ -90,6 +90,9 @@ class DurableKeeper:
         self._people_since = 0
         self._with_people = 0
         """Microseconds in which the run waited for people, up to `_people_since`."""
+        self._paused_at: int | None = None
+        self._held = 0
+        """Microseconds in which the run was paused, until it went on."""
         self._entries: list[Entry] = []
         self._taken: list[str] = []
         self._update: dict[str, Any] = {}
@@ -180,7 +183,7 @@ class DurableKeeper:
                 self._noted = {k: each for k, each in self._noted.items() if not 0 < first <= each.seq}
                 self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
                 self.cancelled, self.undo_nothing = None, False
-                self._with_people, self._people_since = 0, entry.at
+                self._with_people, self._people_since, self._held = 0, entry.at, 0
 
     def _read_kept(self, key: str, entry: Entry) -> None:
         said = decode(entry.body) if entry.body is not None else {}
@@ -188,6 +191,13 @@ class DurableKeeper:
             row = InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
             self._inbox.append(row)
             self._journalled.add(row.id)
+            del self._kept[key]
+        elif "pause" in said:
+            self._paused_at = said["pause"]
+            del self._kept[key]
+        elif "go_on" in said:
+            if self._paused_at is not None:
+                self._held, self._paused_at = self._held + said["go_on"] - self._paused_at, None
             del self._kept[key]
         elif "cancel" in said:
             self.cancelled, self.undo_nothing = said["cancel"], not said["undo"]
@@ -334,6 +344,9 @@ class DurableKeeper:
     def running(self, now: int) -> None:
         """The run is awake."""
         started = {} if self.row.started_at is not None else {"started_at": now}
+        if self._paused_at is not None:
+            self._add("kept", "(go on)", body=encode({"go_on": now}))
+            self._held, self._paused_at = self._held + now - self._paused_at, None
         self.update(state="running", waiting_for=None, wake_at=None, owner=self.row.epoch, **started)
 
     def call_off(self, why: str, *, undo: bool) -> None:
@@ -346,7 +359,8 @@ class DurableKeeper:
 
     def pause(self) -> None:
         """The run stops where it is."""
-        self.paused = True
+        self.paused, self._paused_at = True, self._now()
+        self._add("kept", "(pause)", body=encode({"pause": self._paused_at}))
         self.set_aside()
         self.update(state="paused", waiting_for="resume", wake_at=None, owner=None)
 
@@ -392,7 +406,7 @@ class DurableKeeper:
         return {"id": row.id, "key": row.key, "started_at": started / 1e6}
 
     def left(self) -> float | None:
-        """Seconds until the run has to be ended. Waiting for people does not count."""
+        """Seconds until the run has to be ended. Waiting for people, and being paused, does not count."""
         if self.row.deadline is None:
             return None
         until = self.deadline
@@ -403,7 +417,7 @@ class DurableKeeper:
         """When the run has to be ended, in UTC microseconds. None: at no time, or not while it waits for people."""
         if self.row.deadline is None or self._people:
             return None
-        return self.row.deadline + self._with_people
+        return self.row.deadline + self._with_people + self._held
 
     def _asks(self, step: str, at: int) -> None:
         if not self._people:

@@ -670,6 +670,19 @@ def test_a_paused_run_goes_on_when_it_is_resumed(land: Played) -> None:
         assert kinds(run, "a") == ["began", "done"]
 
 
+def test_the_time_of_a_pause_is_not_time_of_the_run(land: Played) -> None:
+    with land(workflow("flow", wait("go", "go"), timeout=30.0)) as scene:
+        run = scene.start("flow")
+        scene.sim.advance(10.0)
+        run.pause().get()
+        scene.sim.advance(100.0)
+        run.resume().get()
+        scene.sim.advance(15.0)
+        assert scene.state(run) == "waiting"
+        scene.sim.advance(15.0)
+        assert scene.state(run) == "failed"
+
+
 def test_a_paused_run_stays_paused_whatever_is_said_to_it(land: Played) -> None:
     with land(workflow("flow", wait("go", "go"))) as scene:
         run = scene.start("flow")
