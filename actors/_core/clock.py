@@ -27,7 +27,7 @@ class Clock(Protocol):
         ...
 
     def wall(self) -> float:
-        """Seconds since the epoch, for display only: no decision depends on it."""
+        """Seconds since the epoch. It may be set back, so only what must outlive the process goes by it."""
         ...
 
     def call_at(self, when: float, callback: Callable[[], object], /) -> TimerHandle:

@@ -32,6 +32,7 @@ from teams.cli._text import count, json_line, result_text
 from teams.cli._view import PlainView
 from teams.cli._workflow_dry import dry_run
 from teams.cli._workflow_outcome import AWAY, FAILED, TIMED_OUT, code_of, note, outcome, refuse
+from teams.cli._workflow_schedule import app as schedule_app
 from teams.cli._workflow_store import address, engine_of, every_run, new_id, opened, run_of, say, send, status_in
 from teams.cli._workflow_target import (
     flow_named,
@@ -74,6 +75,7 @@ workflow = typer.Typer(
 )
 store_app = typer.Typer(help="The store of workflows.", no_args_is_help=True, rich_markup_mode=None)
 workflow.add_typer(store_app, name="store")
+workflow.add_typer(schedule_app(), name="schedule")
 
 _DURATION = 300.0
 """Seconds that a wait takes at most, unless it is told."""
