@@ -115,10 +115,11 @@ class ThreadHost:
         self._runtime.abandoned += 1
         self._runtime.events.publish(Abandoned(worker.path, self._runtime.now(), "thread", worker.incarnation))
         envelope = cell.envelope if cell is not None else None
-        if cell is not None and envelope is not None and cell.culprit is None:
-            envelope.settled = True
-            error = ActorDeadError(cell.path, Killed(), envelope.message, begun=True)
-            refuse(cell, envelope, "killed", error)
+        if cell is not None and envelope is not None:
+            envelope.settled = True  # how its handler ends no longer matters
+            if cell.culprit is None:
+                error = ActorDeadError(cell.path, Killed(), envelope.message, begun=True)
+                refuse(cell, envelope, "killed", error)
         ended()
 
     def drop(self, cell: Cell) -> list[Envelope]:

@@ -212,6 +212,13 @@ FOUND = {
         "qHMYaK2kCCIdST_iwbnGMRpi52pzL1LHEvWSOC_jwfVZdCfHaWGywv0FJsgGf-KeKK7uDlLktfivwVodKFM_iX6fQ8RhMxs5"
         "gROW9Acozpj1X2-SAx2F6RMHik-SeZuXKmeMnE7FH-XblLtfmu2z6w=="
     ),
+    "found-a_handler_left_behind_with_the_culprit_of_the_crash": HostileWorld.decode(
+        "eNplUU1rwzAM_SvB57AuK7vsvsPYbZcdSjFKoiQmrh0UeW0p_e-z5K4bDGKCnoTeh3ZNXZVvdzGuNy-VGRtTV-YYaUZaM3Bv"
+        "HLUxu6DVp_O91FNcWWqeCEGRAzjfxpOAiwcXBCNcGUgHF6QDBAwseAvdHIch4yF5r4M9eveFlKFG1kPoPZJld8CY-HdwnRL3"
+        "8RhkZUuJwdvZeW-u-z8iMym7TohWJmAcz4LGgHaIZPO_6D3Zmz7xu61lwg7ZRSKUeVOQMcuyaVHkWlcXAyJn-_D0nPsL8FTS"
+        "25ScoCuxYNYkecKN2nYQOlQMTx0u7KJ6eL0XueNjnDV7MUMQ5kK61zMNkLzu_gC3qoMfcoqRN3cFOfxO9WevY2TGYBnW-R_z"
+        "O57bCNS_BUaitOhhgm6UC0jyoqVR-vzKAR733ye-rrY="
+    ),
     "found-a_question_of_a_handler_that_is_over_is_no_wait": one(
         HostileWorker("w0", host="thread", redeliver=1),
         HostileLine(1.625, "g0/w0", way="call_sibling"),
