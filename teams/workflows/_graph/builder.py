@@ -111,8 +111,7 @@ def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
         undo: A member or a function that undoes the step when the run is cancelled, or fails with
             `on_failure="undo"`. It gets the input and the result of the step. None: nothing is undone. Default: None.
         effects: "at_least_once": a step that was cut off is done again under the same key. "at_most_once": it is not,
-            and the run waits for a decision. "transaction": the step writes through the connection of the store,
-            and its end is committed with its writes. Default: "at_least_once".
+            and the run waits for a decision. Default: "at_least_once".
         returns: The type of its result, which is checked, and restored after a restart. References to fields that it
             does not have are faults. None: what JSON can say. Default: None.
         priority: More is sooner where work has to wait. None: the priority of the run. Default: None.

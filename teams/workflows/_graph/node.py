@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from teams.workflows._graph.workflow import Workflow
 
 OnFailure = Literal["stop", "continue_with_warning", "skip", "undo"]
-Effects = Literal["at_least_once", "at_most_once", "transaction"]
+Effects = Literal["at_least_once", "at_most_once"]
 OnSkipped = Literal["null", "skip", "fail"]
 OnTimeout = Literal["fail", "skip"]
 
