@@ -321,8 +321,8 @@ def parameters(word: str) -> Iterator[str]:
         yield f"| `{key}` | {default} | {cell(linked(meanings.get(key) or MEANINGS[f'{word}.{key}']))} |"
     for key, meaning in meanings.items():
         if key not in inspect.signature(function).parameters:  # one of `**options`
-            default = re.search(r" Default: (.+)\.$", meaning)
-            yield f"| `{key}` | {f'`{cell(default[1])}`' if default else ''} | {cell(linked(meaning))} |"
+            found = re.search(r" Default: (.+)\.$", meaning)
+            yield f"| `{key}` | {f'`{cell(found[1])}`' if found else ''} | {cell(linked(meaning))} |"
 
 
 def arguments(doc: str) -> dict[str, str]:
