@@ -320,6 +320,10 @@ def parameters(word: str) -> Iterator[str]:
             continue
         default = "" if each.default is each.empty else f"`{cell(shown_default(each.default))}`"
         yield f"| `{key}` | {default} | {cell(linked(meanings.get(key) or MEANINGS[f'{word}.{key}']))} |"
+    for key, meaning in meanings.items():
+        if key not in inspect.signature(function).parameters:  # one of `**options`
+            found = re.search(r" Default: (.+)\.$", meaning)
+            yield f"| `{key}` | {f'`{cell(found[1])}`' if found else ''} | {cell(linked(meaning))} |"
 
 
 def arguments(doc: str) -> dict[str, str]:

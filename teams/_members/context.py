@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import field
 from typing import NamedTuple
 
 from actors.spi import Record
+
+_ATTEMPT = re.compile(r"~\d+(?=/|$)")
+"""Says in the name of a step of a run which attempt it is."""
 
 
 class Refusal(NamedTuple):
@@ -55,3 +59,11 @@ class Context(Record):
     """When the result is not wanted any more, by the runtime's clock in seconds."""
     cancelled: Cancellation = field(default_factory=Cancellation)
     """True, as a condition, once the result is not wanted any more."""
+
+    @property
+    def key(self) -> str:
+        """The id of the work without the attempts at it: the same one in every attempt and in every process. Give it to
+        a service as the idempotency key. In a run of an engine it is the id of the run, a colon and the step.
+        """
+        run, colon, step = self.work_id.partition(":")
+        return run + colon + _ATTEMPT.sub("", step)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-import typing
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,16 @@ NAMES = sorted({name for _, ours in ROWS for name in re.findall(r"`([^`]+)`", ou
 HOMES = tuple(
     map(
         importlib.import_module,
-        ("teams", "teams.patterns", "teams.protocols", "teams.recipes", "teams.resilience", "supervisors", "actors"),
+        (
+            "teams",
+            "teams.patterns",
+            "teams.protocols",
+            "teams.recipes",
+            "teams.resilience",
+            "teams.workflows",
+            "supervisors",
+            "actors",
+        ),
     )
 )
 
@@ -40,9 +48,11 @@ def options_of(function: Any) -> set[str]:
     """The names of the arguments of a function, those of its typed dictionary of options included."""
     parameters = inspect.signature(function).parameters.values()
     names = {each.name for each in parameters}
-    if any(each.kind is each.VAR_KEYWORD for each in parameters):
-        (options,) = typing.get_type_hints(function)["options"].__args__
-        names |= options.__optional_keys__ | options.__required_keys__
+    for each in parameters:
+        if each.kind is each.VAR_KEYWORD:
+            (options,) = re.findall(r"Unpack\[(\w+)\]", str(each.annotation))
+            known = inspect.unwrap(function).__globals__[options]
+            names |= known.__optional_keys__ | known.__required_keys__
     return names
 
 
