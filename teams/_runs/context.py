@@ -245,8 +245,8 @@ class RunContext:
         answers = self._record.answers
         answer = answers.get(key)
         if answer is None:
-            answer = answers[key] = StepAnswer(self._coordinator)
-            ask_again(self._coordinator, request, answer, lambda: answers.get(key) is answer)
+            answer = answers[key] = StepAnswer(self._coordinator, answers, key)
+            ask_again(self._coordinator, request, answer, answer.wanted)
         return answer
 
     def _outcome_of(self, key: str, outcome: Outcome) -> Outcome:
