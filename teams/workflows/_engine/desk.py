@@ -189,11 +189,11 @@ class _Kept:
 
 def _put(journal: ActorRef[Any], unit: Unit, reply: Reply) -> None:
     """Has the unit of a run written, without a message for each."""
-    line: Line | None = journal.view()
-    if line is None:
-        post(journal, Write(unit), reply)
-    else:
+    line = journal.view()
+    if isinstance(line, Line):
         line.take(unit, reply)
+    else:
+        post(journal, Write(unit), reply)
 
 
 class Desk(Actor):
