@@ -550,7 +550,7 @@ class Desk(Actor):
             await keeper.is_written()
         del kept.live[message.run]
         with contextlib.suppress(StoreAway):  # the next look tells it
-            await self._tell_end(message.run)
+            await self._tell_end(message.run, keeper.last)
         self.ref.tell(_Look())
 
     @handles
@@ -790,11 +790,11 @@ class Desk(Actor):
         if message.run not in self._kept.live:
             await self._tell_end(message.run)
 
-    async def _tell_end(self, run: str) -> None:
-        """Answers those who wait for the end of the run, if it has ended."""
+    async def _tell_end(self, run: str, last: RunRow | None = None) -> None:
+        """Answers those who wait for the end of the run, if it has ended. `last` is its row, if that is known here."""
         if run not in self._kept.waiters:
             return
-        row: RunRow | None = await self._query("run", run)
+        row: RunRow | None = await self._query("run", run) if last is None else last
         if row is not None and row.state not in ENDED:
             return
         for reply in self._kept.waiters.pop(run, ()):

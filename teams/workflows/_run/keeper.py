@@ -12,6 +12,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -35,6 +36,9 @@ _NODE = re.compile(r"[/#\[~]")
 """What ends the id of a step of the workflow in the name of a step of a run."""
 _ATTEMPT = re.compile(r"~(\d+)$")
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
+
+_END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
+"""The columns that the end of a run sets."""
 
 EndState = Literal["done", "failed", "cancelled", "continued"]
 Writer = Callable[[Unit, Reply], None]
@@ -176,6 +180,8 @@ class DurableKeeper:
         """Whether the row of the run has no owner any more, or soon has none."""
         self.has_ended = False
         """Whether the end of the run is written, or on its way."""
+        self.last: RunRow | None = None
+        """The row of the run with its end, as soon as that is written."""
         self.taken_over = False
         self.player: ActorRef[Any] | None = None
         """The actor that plays the run."""
@@ -476,18 +482,25 @@ class DurableKeeper:
         self.set_aside()
         now, keep = self._now(), self._retain.get(state)
         self._add("ended", "", body=encode(state))
-        self._update |= {
-            "state": state,
-            "result": result,
-            "error": error,
-            "ended_at": now,
-            "retain_until": None if keep is None else now + round(keep * 1e6),
-            "waiting_for": None,
-            "wake_at": None,
-            "owner": None,
-        }
+        last = replace(
+            self.row,
+            state=state,
+            result=result,
+            error=error,
+            ended_at=now,
+            retain_until=None if keep is None else now + round(keep * 1e6),
+            waiting_for=None,
+            wake_at=None,
+            owner=None,
+            seq=self._seq,
+        )
+        self._update |= {name: getattr(last, name) for name in _END}
         self.given_up = True
+        self.publish(self._has_ended, last)
         self._schedule(1)
+
+    def _has_ended(self, last: RunRow) -> None:
+        self.last = last
 
     def update(self, **columns: object) -> None:
         """Has the row of the run changed, together with what is written next."""
