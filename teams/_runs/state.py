@@ -208,7 +208,9 @@ class RunState:
                 self.keeper.publish(self._tell, kind, (self.path, at, self.id, *values))
             return
         fields: tuple[Any, ...] = (self.path, at, self.id, *values)
-        self._tell(kind, fields)
+        stream = self.runtime.events
+        if stream.sinks(kind):
+            stream.publish(kind(*fields))
         self._events.append((self._count, kind, fields))
         self._count += 1
         if self._waiters:
