@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 LifeState = Literal[
     "created", "running", "waiting", "paused", "blocked", "cancelling", "done", "failed", "cancelled", "continued"
@@ -101,8 +101,7 @@ UPDATABLE: Final[frozenset[str]] = frozenset(RunRow.__slots__) - {
 """The columns that `Unit.update` may name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the journal of a run."""
 
     run: str
@@ -201,13 +200,14 @@ class Unit:
     def __post_init__(self) -> None:
         if self.epoch is None and self.start is None and (self.entries or self.update or self.taken):
             raise ValueError(f"run {self.run}: entries, update and taken need an epoch")
-        if not UPDATABLE.issuperset(self.update):
+        if self.update and not UPDATABLE.issuperset(self.update):
             wrong = ", ".join(sorted(self.update.keys() - UPDATABLE))
             raise ValueError(f"run {self.run}: these columns are not for `update`: {wrong}")
         if self.start is not None and (self.start.id != self.run or self.start.seq != 0):
             raise ValueError(f"run {self.run}: start is of run {self.start.id} with seq {self.start.seq}, not 0")
-        if any(entry.run != self.run for entry in self.entries):
-            raise ValueError(f"run {self.run}: an entry is of another run")
+        for entry in self.entries:
+            if entry.run != self.run:
+                raise ValueError(f"run {self.run}: an entry is of another run")
 
 
 @dataclass(frozen=True, slots=True)

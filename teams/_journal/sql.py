@@ -607,7 +607,7 @@ class SqlStore:
     def _entries_of(self, connection: Connection, query: Select[Any]) -> list[Entry]:
         rows: Sequence[Any] = connection.execute(query).all()
         whole = self._whole(connection, (row[7] for row in rows))
-        return [Entry(*_with(row, 7, whole)) for row in rows]
+        return [Entry(*row[:7], whole(row[7])) for row in rows]
 
     def _whole(self, connection: Connection, cells: Iterable[bytes | None]) -> Callable[[Any], Any]:
         """Turns the cell of a body into the body."""
@@ -675,9 +675,9 @@ class _Batch:
         for entry in unit.entries:
             body = entry.body
             if body is None or (len(body) <= BLOB_ABOVE and body[:1] != _REFERENCE):
-                self.entries.append(_ENTRY_CELLS(entry))
+                self.entries.append(entry)
             else:
-                self.entries.append((*_ENTRY_CELLS(entry)[:7], self._packed(run, body)))
+                self.entries.append((*entry[:7], self._packed(run, body)))
         for row in unit.inbox:
             self.inbox.append((row.id, row.run, row.kind, row.name, self._packed(row.run, row.body), *_INBOX_END(row)))
         self.taken += [(seq, id, run) for id in unit.taken]
@@ -722,7 +722,6 @@ class _Batch:
 
 _DEFINITION_CELLS = attrgetter(*columns_of(DEFINITION))
 _RUN_CELLS = attrgetter(*columns_of(RUN))
-_ENTRY_CELLS = attrgetter(*columns_of(ENTRY))
 _INBOX_END = attrgetter("by", "at", "taken")
 _BODY_NAMES = frozenset(_BODIES)
 

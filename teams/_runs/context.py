@@ -193,7 +193,9 @@ class RunContext:
             if isinstance(target, WorkTarget):
                 urgency = self._priority if priority is None else priority
                 request = Assign(value, target, f"{record.id}:{key}", record.id, urgency, left, attempts)
-                known = await self._assigned(key, request)
+                known = await self._answer(key, request)
+                if known.error is not None:
+                    known = await self._not_done(key, request, known)
             else:
                 known = await self._played(key, target, value, left, priority, attempts)
             now = record.runtime.now()
@@ -226,11 +228,10 @@ class RunContext:
         self._call_off(key, "its time is up" if limit.expired() else "what it is part of has failed")
         return Outcome(error=failure)
 
-    async def _assigned(self, key: str, request: Assign) -> Outcome:
-        """The answer of the team. A run of an engine outlives its teams: what was given to one that has ended goes to
-        the one that was started in its place.
+    async def _not_done(self, key: str, request: Assign, outcome: Outcome) -> Outcome:
+        """The outcome of a step that failed. A run of an engine outlives its teams: what was given to one that has ended
+        goes to the one that was started in its place.
         """
-        outcome = await self._answer(key, request)
         keeper = self._record.keeper
         while keeper is not None and isinstance(outcome.error, ActorDeadError) and not self._coordinator.is_alive():
             self._record.answers.pop(key, None)
@@ -245,8 +246,8 @@ class RunContext:
         answers = self._record.answers
         answer = answers.get(key)
         if answer is None:
-            answer = answers[key] = StepAnswer(self._coordinator)
-            ask_again(self._coordinator, request, answer, lambda: answers.get(key) is answer)
+            answer = answers[key] = StepAnswer(self._coordinator, answers, key)
+            ask_again(self._coordinator, request, answer, answer.wanted)
         return answer
 
     def _outcome_of(self, key: str, outcome: Outcome) -> Outcome:

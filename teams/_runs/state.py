@@ -40,17 +40,24 @@ class StepAnswer(OutcomeReply):
     the actor of the run has crashed meanwhile. On the loop thread, where the coordinator lives.
     """
 
-    __slots__ = ("_waiter", "coordinator")
+    __slots__ = ("_answers", "_key", "_waiter", "coordinator")
 
-    def __init__(self, coordinator: ActorRef[Any]) -> None:
+    def __init__(self, coordinator: ActorRef[Any], answers: Mapping[str, StepAnswer], key: str) -> None:
+        """`answers` has it under `key` for as long as it is wanted."""
         self.coordinator = coordinator
         """It was asked."""
+        self._answers = answers
+        self._key = key
         self.outcome = None
         self._waiter: asyncio.Future[None] | None = None
 
     def settled(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def wanted(self) -> bool:
+        """Whether the run still waits for it."""
+        return self._answers.get(self._key) is self
 
     def __await__(self) -> Generator[Any, None, Outcome]:
         if self.outcome is None:
@@ -92,8 +99,8 @@ class Keeper(Protocol):
         """Has a value written that a pattern keeps besides the outcomes of its steps."""
         ...
 
-    def publish(self, send: Callable[[], None]) -> None:
-        """Calls `send` as soon as everything is written that came before."""
+    def publish(self, send: Callable[..., object], *values: object) -> None:
+        """Calls `send(*values)` as soon as everything is written that came before."""
         ...
 
     async def successor(self, coordinator: ActorRef[Any]) -> ActorRef[Any]:
@@ -196,13 +203,11 @@ class RunState:
 
     def publish(self, kind: type[RunEvent], at: float, *values: object) -> None:
         """Publishes an event of the run. The object is made when there is a reader. On the loop thread."""
-        fields: tuple[Any, ...] = (self.path, at, self.id, *values)
         if self.keeper is not None:
-            self.keeper.publish(lambda: self._publish(kind, fields))
-        else:
-            self._publish(kind, fields)
-
-    def _publish(self, kind: type[RunEvent], fields: tuple[Any, ...]) -> None:
+            if self.runtime.events.sinks(kind):
+                self.keeper.publish(self._tell, kind, (self.path, at, self.id, *values))
+            return
+        fields: tuple[Any, ...] = (self.path, at, self.id, *values)
         stream = self.runtime.events
         if stream.sinks(kind):
             stream.publish(kind(*fields))
@@ -210,6 +215,11 @@ class RunState:
         self._count += 1
         if self._waiters:
             self._wake()
+
+    def _tell(self, kind: type[RunEvent], fields: tuple[Any, ...]) -> None:
+        stream = self.runtime.events
+        if stream.sinks(kind):
+            stream.publish(kind(*fields))
 
     def settle(self, outcome: Outcome) -> None:
         """The run has ended. The first outcome counts."""

@@ -19,7 +19,6 @@ import contextlib
 import dataclasses
 import os
 import socket
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -28,7 +27,6 @@ from actors.spi import (
     Actor,
     ActorDeadError,
     ActorRef,
-    CallbackReply,
     Crashed,
     ExitReason,
     Reply,
@@ -37,6 +35,7 @@ from actors.spi import (
     answer,
     described,
     handles,
+    post,
     settle_failure,
     sleep,
     take_reply,
@@ -44,7 +43,7 @@ from actors.spi import (
     when_terminated,
 )
 from supervisors.spi import NotFound, SpecError, SupervisionError, SupervisorRef
-from teams._dispatch.ask import ask_again, asked
+from teams._dispatch.ask import asked
 from teams._journal import rows
 from teams._journal.codec import decode, encode
 from teams._journal.errors import JournalError, StoreAway
@@ -54,7 +53,7 @@ from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.events import RunEnded, RunEvent
-from teams.workflows._engine.journal import Query, StoreOpened, Write
+from teams.workflows._engine.journal import Line, Query, StoreOpened, Write
 from teams.workflows._engine.messages import (
     Answer,
     AwaitEnd,
@@ -79,7 +78,7 @@ from teams.workflows._engine.said import (
 )
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.graph import Graph
-from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.keeper import DurableKeeper, Passes
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
 from teams.workflows._run.values import read
@@ -188,6 +187,15 @@ class _Kept:
                 settle_failure(reply, ActorDeadError(path, reason, AwaitEnd(run)), path)
 
 
+def _put(journal: ActorRef[Any], unit: Unit, reply: Reply) -> None:
+    """Has the unit of a run written, without a message for each."""
+    line = journal.view()
+    if isinstance(line, Line):
+        line.take(unit, reply)
+    else:
+        post(journal, Write(unit), reply)
+
+
 class Desk(Actor):
     """The desk. Runs on the loop."""
 
@@ -206,6 +214,7 @@ class Desk(Actor):
         """Runs that are being started here and are not awake yet."""
         self._wake: Timer | None = None
         self._timers: list[Timer] = []
+        self._passes = Passes()
 
     @property
     def home(self) -> str:
@@ -429,7 +438,10 @@ class Desk(Actor):
     def _publish(self, live: Live, kind: type[RunEvent], *values: object) -> None:
         """Publishes an event of a run, when what it tells of is written."""
         fields: tuple[Any, ...] = (self.path, self.runtime.now(), live.record.id, *values)
-        live.keeper.publish(lambda: self.runtime.events.publish(kind(*fields)))
+        live.keeper.publish(self._publish_now, kind, fields)
+
+    def _publish_now(self, kind: type[RunEvent], fields: tuple[Any, ...]) -> None:
+        self.runtime.events.publish(kind(*fields))
 
     async def _pattern(self, row: RunRow) -> Pattern:
         """The definition of a run, as it was when the run was started. Raises Blocked."""
@@ -445,25 +457,29 @@ class Desk(Actor):
 
     def _keeper(self, row: RunRow, entries: list[Entry]) -> DurableKeeper:
         own = self.ref
-        journal = self.sibling("journal")
-        keeper: DurableKeeper
+        write = partial(_put, self.sibling("journal"))
 
-        def lost(error: BaseException) -> None:
+        def lost(keeper: DurableKeeper, error: BaseException) -> None:
             if own.is_alive():
                 own.tell(_Lost(row.id, keeper, error))
 
-        def waits() -> None:
+        def waits(keeper: DurableKeeper) -> None:
             if own.is_alive():
                 own.tell(_Waits(row.id, keeper))
 
-        def write(unit: Unit, done: Callable[[Result], object], failed: Callable[[BaseException], object]) -> None:
-            ask_again(journal, Write(unit), CallbackReply(done, failed))
-
         settings = self._settings
-        keeper = DurableKeeper(
-            row, entries, self._now, write, lost, waits, settings.workflows, settings.patterns, settings.retain
+        return DurableKeeper(
+            row,
+            entries,
+            self._now,
+            write,
+            self._passes,
+            lost,
+            waits,
+            settings.workflows,
+            settings.patterns,
+            settings.retain,
         )
-        return keeper
 
     def _awake(self, row: RunRow, entries: list[Entry], pattern: Pattern) -> Live:
         runtime, keeper = self.runtime, self._keeper(row, entries)
@@ -534,7 +550,7 @@ class Desk(Actor):
             await keeper.is_written()
         del kept.live[message.run]
         with contextlib.suppress(StoreAway):  # the next look tells it
-            await self._tell_end(message.run)
+            await self._tell_end(message.run, keeper.last)
         self.ref.tell(_Look())
 
     @handles
@@ -774,11 +790,11 @@ class Desk(Actor):
         if message.run not in self._kept.live:
             await self._tell_end(message.run)
 
-    async def _tell_end(self, run: str) -> None:
-        """Answers those who wait for the end of the run, if it has ended."""
+    async def _tell_end(self, run: str, last: RunRow | None = None) -> None:
+        """Answers those who wait for the end of the run, if it has ended. `last` is its row, if that is known here."""
         if run not in self._kept.waiters:
             return
-        row: RunRow | None = await self._query("run", run)
+        row: RunRow | None = await self._query("run", run) if last is None else last
         if row is not None and row.state not in ENDED:
             return
         for reply in self._kept.waiters.pop(run, ()):

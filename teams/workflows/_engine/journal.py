@@ -1,15 +1,15 @@
 """The journal: what an engine writes, gathered into commits.
 
     message             from, to                    answer
-    Write(unit)         a run, the desk to it       the result of the unit, as soon as it is written
+    Write(unit)         the desk to it              the result of the unit, as soon as it is written
     Commit(units)       it to the store             the results, in order
     Query(method, ...)  the desk to the store       what the method of the store returns
     Apply(function)     the scheduler to the store  what the function returns
 
-While the store commits, the next batch gathers. One commit is under way at a time, so units are written in the order
-in which they came. Promise: a unit that was taken is written, or its asker hears why not, through crashes and kills of
-both actors: the batch is sent again, and a unit that is written already changes nothing. When the store is away, units
-wait (`StoreLost`); nothing is acknowledged.
+Runs put their units into its `Line`, which is its view. While the store commits, the next batch gathers. One commit is
+under way at a time, so units are written in the order in which they came. Promise: a unit that was taken is written, or
+its asker hears why not, through crashes and kills of both actors: the batch is sent again, and a unit that is written
+already changes nothing. When the store is away, units wait (`StoreLost`); nothing is acknowledged.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any, ClassVar, NamedTuple
 from actors.spi import (
     Actor,
     ActorDeadError,
+    ActorRef,
     CallbackReply,
     ExitReason,
     Reply,
@@ -140,11 +141,14 @@ class _NotCommitted(NamedTuple):
     error: BaseException
 
 
-class _Waiting:
-    """Units that are not written yet, with their askers. Outlives the incarnations."""
+class Line:
+    """Units that are not written yet, with their askers. Outlives the incarnations. On the loop thread."""
 
     def __init__(self) -> None:
         self.units: list[tuple[Unit, Reply | None]] = []
+        self.journal: ActorRef[Any]
+        self.flushing = False
+        """Whether the journal has been told that there are units."""
         self.sent = 0
         """How many of them, from the first, are in the commit under way."""
         self.batch = 0
@@ -154,13 +158,34 @@ class _Waiting:
         self.failures = 0
         """Commits in a row that failed."""
         self.open = False
+        self._refused: tuple[str, ExitReason] | None = None
+
+    def take(self, unit: Unit, reply: Reply | None) -> None:
+        """Has the unit written; `reply` gets its result, or hears that there is no journal any more."""
+        if self._refused is not None:
+            self._refuse(unit, reply, *self._refused)
+            return
+        self.units.append((unit, reply))
+        if not self.sent:
+            self.flush_soon()
+
+    def flush_soon(self) -> None:
+        """After what other actors have to say now: their units come into the same commit."""
+        if not self.flushing:
+            self.flushing = True
+            with contextlib.suppress(ActorDeadError, RuntimeStopped):  # the end of the journal refuses all
+                self.journal.tell(_Flush())
 
     def refuse(self, path: str, reason: ExitReason) -> None:
         """There is no journal any more: the askers hear it."""
+        self._refused = path, reason
         units, self.units = self.units, []
         for unit, reply in units:
-            if reply is not None:
-                settle_failure(reply, ActorDeadError(path, reason, Write(unit)), path)
+            self._refuse(unit, reply, path, reason)
+
+    def _refuse(self, unit: Unit, reply: Reply | None, path: str, reason: ExitReason) -> None:
+        if reply is not None:
+            settle_failure(reply, ActorDeadError(path, reason, Write(unit)), path)
 
 
 class Journal(Actor):
@@ -169,43 +194,37 @@ class Journal(Actor):
     only_host = "loop"
 
     def __init__(self) -> None:
-        self._waiting = self.kept(_Waiting)
-        self._flushing = False
+        self._line = self.kept(Line)
 
     def on_start(self) -> None:
-        waiting = self._waiting
-        if not waiting.open:
-            waiting.open = True
-            when_gone(self, partial(waiting.refuse, self.path))
-        waiting.sent = 0
-        if waiting.units:
-            self._flush_soon()
+        line = self._line
+        line.journal = self.ref
+        if not line.open:
+            line.open = True
+            when_gone(self, partial(line.refuse, self.path))
+        line.sent = 0
+        line.flushing = False
+        if line.units:
+            line.flush_soon()
+        self.publish_view(line)
 
     @handles
     def write(self, message: Write) -> None:
-        self._waiting.units.append((message.unit, take_reply(self)))
-        if not self._waiting.sent:
-            self._flush_soon()
-
-    def _flush_soon(self) -> None:
-        """After what other actors have to say now: their units come into the same commit."""
-        if not self._flushing:
-            self._flushing = True
-            self.ref.tell(_Flush())
+        self._line.take(message.unit, take_reply(self))
 
     @handles
     def flush(self, _: _Flush) -> None:
-        self._flushing = False
+        self._line.flushing = False
         self._send()
 
     def _send(self) -> None:
-        waiting = self._waiting
-        if waiting.sent or not waiting.units:
+        line = self._line
+        if line.sent or not line.units:
             return
-        waiting.batch += 1
-        batch, units = waiting.batch, tuple(unit for unit, _ in waiting.units[:ROWS])
-        waiting.sent = len(units)
-        waiting.sent_at = self.runtime.now()
+        line.batch += 1
+        batch, units = line.batch, tuple(unit for unit, _ in line.units[:ROWS])
+        line.sent = len(units)
+        line.sent_at = self.runtime.now()
         own = self.ref
 
         def say(message: object) -> None:
@@ -219,17 +238,17 @@ class Journal(Actor):
 
     @handles
     def committed(self, message: _Committed) -> None:
-        waiting = self._waiting
-        if message.batch != waiting.batch or not waiting.sent:
+        line = self._line
+        if message.batch != line.batch or not line.sent:
             return  # it was sent again after a crash
-        done, waiting.units = waiting.units[: waiting.sent], waiting.units[waiting.sent :]
-        waiting.sent = 0
+        done, line.units = line.units[: line.sent], line.units[line.sent :]
+        line.sent = 0
         events, now = self.runtime.events, self.runtime.now()
         if events.sinks(BatchWritten):
-            events.publish(BatchWritten(self.path, now, len(done), now - waiting.sent_at))
+            events.publish(BatchWritten(self.path, now, len(done), now - line.sent_at))
         self._send()
-        if waiting.failures:
-            waiting.failures = 0
+        if line.failures:
+            line.failures = 0
             events.publish(StoreBack(self.path, now))
         for (_, reply), result in zip(done, message.results, strict=True):
             if reply is not None:
@@ -237,13 +256,13 @@ class Journal(Actor):
 
     @handles
     def not_committed(self, message: _NotCommitted) -> None:
-        waiting = self._waiting
-        if message.batch != waiting.batch or not waiting.sent:
+        line = self._line
+        if message.batch != line.batch or not line.sent:
             return
-        waiting.sent = 0
-        pause = PAUSES[min(waiting.failures, len(PAUSES) - 1)]
-        waiting.failures += 1
-        if waiting.failures == 1:
+        line.sent = 0
+        pause = PAUSES[min(line.failures, len(PAUSES) - 1)]
+        line.failures += 1
+        if line.failures == 1:
             self.runtime.events.publish(StoreLost(self.path, self.runtime.now(), message.error))
-        self._flushing = True
+        line.flushing = True
         self.tell_after(pause, _Flush())

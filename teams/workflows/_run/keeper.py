@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from actors.spi import ActorRef, current_clock
+from actors.spi import ActorRef, Reply, current_clock
 from teams._dispatch.gather import Gathered
 from teams._journal.codec import decode, encode, recorded, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
-from teams._journal.rows import Entry, InboxRow, Kind, Result, RunRow, Unit, Written
+from teams._journal.rows import Entry, InboxRow, Kind, RunRow, Unit, Written
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
@@ -34,8 +37,58 @@ _NODE = re.compile(r"[/#\[~]")
 _ATTEMPT = re.compile(r"~(\d+)$")
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
+_END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
+"""The columns that the end of a run sets."""
+
 EndState = Literal["done", "failed", "cancelled", "continued"]
-Writer = Callable[[Unit, Callable[[Result], object], Callable[[BaseException], object]], None]
+Writer = Callable[[Unit, Reply], None]
+
+
+class Passes:
+    """Calls functions so many passes of the event loop later. One call of the loop is under way for all of them."""
+
+    def __init__(self) -> None:
+        self._due: deque[list[Callable[[], object]]] = deque()
+        """For each pass that comes, what it calls."""
+
+    def after(self, passes: int, call: Callable[[], object]) -> None:
+        """Calls `call`, which must not raise, in the pass with this number, 1 is the next."""
+        due = self._due
+        if not due:
+            asyncio.get_running_loop().call_soon(self._pass)
+        while len(due) < passes:
+            due.append([])
+        due[passes - 1].append(call)
+
+    def _pass(self) -> None:
+        calls = self._due.popleft()
+        if self._due:
+            asyncio.get_running_loop().call_soon(self._pass)
+        for each in calls:
+            each()
+
+
+class _Batch:
+    """What follows when a unit of a run is written. The reply to the unit."""
+
+    __slots__ = ("after", "asked", "keeper")
+
+    keeper: DurableKeeper
+    """Set when the unit is sent: an idle keeper is in no cycle."""
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[bool]] = []
+        """Waits until it is written."""
+        self.after: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: object, /) -> None:
+        self.keeper.came(self, result)
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        self.keeper.lose(exception)
 
 
 class Waiting(NamedTuple):
@@ -63,8 +116,9 @@ class DurableKeeper:
         entries: Iterable[Entry],
         now: Callable[[], int],
         write: Writer,
-        lost: Callable[[BaseException], object],
-        waits: Callable[[], object],
+        passes: Passes,
+        lost: Callable[[DurableKeeper, BaseException], object],
+        waits: Callable[[DurableKeeper], object],
         workflows: Mapping[str, Pattern],
         patterns: Mapping[str, Pattern],
         retain: Mapping[str, float | None],
@@ -82,6 +136,7 @@ class DurableKeeper:
         self._retain = retain
         self._now = now
         self._write = write
+        self._passes = passes
         self._lost = lost
         self._waits = waits
         self._seq = 0
@@ -96,10 +151,11 @@ class DurableKeeper:
         self._entries: list[Entry] = []
         self._taken: list[str] = []
         self._update: dict[str, Any] = {}
-        self._after: list[Callable[[], object]] = []
-        self._in_flight: list[list[Callable[[], object]]] = []
-        self._askers: list[asyncio.Future[bool]] = []
-        self._ticks: int | None = None
+        self._batch = _Batch()
+        """What follows when what is gathered now is written."""
+        self._in_flight: list[_Batch] = []
+        self._due: int | None = None
+        """In how many passes at most that goes to the store, when it was asked for; None: nothing is gathered."""
         self._stored: dict[str, Entry] = {}
         self._began: dict[str, Entry] = {}
         self._kept: dict[str, Entry] = {}
@@ -127,6 +183,8 @@ class DurableKeeper:
         """Whether the row of the run has no owner any more, or soon has none."""
         self.has_ended = False
         """Whether the end of the run is written, or on its way."""
+        self.last: RunRow | None = None
+        """The row of the run with its end, as soon as that is written."""
         self.taken_over = False
         self.player: ActorRef[Any] | None = None
         """The actor that plays the run."""
@@ -220,7 +278,7 @@ class DurableKeeper:
     # What the run says
 
     async def begin(self, step: str, target: str) -> None:
-        self._add("began", step, body=encode(self._declared.get(step, target)))
+        self._add("began", step, body=_label(self._declared.get(step, target)))
         await self.written()
 
     def declare(self, step: str, said: str) -> None:
@@ -252,7 +310,7 @@ class DurableKeeper:
     def end(self, step: str, outcome: Outcome, seconds: float, returns: Any = None) -> Outcome:
         self.cut_off.discard(step)
         if self.waiting:
-            self._waits()
+            self._waits(self)
         error = outcome.error
         if error is None:
             try:
@@ -438,18 +496,25 @@ class DurableKeeper:
         self.set_aside()
         now, keep = self._now(), self._retain.get(state)
         self._add("ended", "", body=encode(state))
-        self._update |= {
-            "state": state,
-            "result": result,
-            "error": error,
-            "ended_at": now,
-            "retain_until": None if keep is None else now + round(keep * 1e6),
-            "waiting_for": None,
-            "wake_at": None,
-            "owner": None,
-        }
+        last = replace(
+            self.row,
+            state=state,
+            result=result,
+            error=error,
+            ended_at=now,
+            retain_until=None if keep is None else now + round(keep * 1e6),
+            waiting_for=None,
+            wake_at=None,
+            owner=None,
+            seq=self._seq,
+        )
+        self._update |= {name: getattr(last, name) for name in _END}
         self.given_up = True
+        self.publish(self._has_ended, last)
         self._schedule(1)
+
+    def _has_ended(self, last: RunRow) -> None:
+        self.last = last
 
     def update(self, **columns: object) -> None:
         """Has the row of the run changed, together with what is written next."""
@@ -458,13 +523,13 @@ class DurableKeeper:
             self.given_up = columns["owner"] is None
         self._schedule(1)
 
-    def publish(self, send: Callable[[], None]) -> None:
+    def publish(self, send: Callable[..., object], *values: object) -> None:
         if self._entries or self._update or self._taken:
-            self._after.append(send)
+            self._batch.after.append((send, values))
         elif self._in_flight:
-            self._in_flight[-1].append(send)
+            self._in_flight[-1].after.append((send, values))
         else:
-            send()
+            send(*values)
 
     # What may take long
 
@@ -545,7 +610,7 @@ class DurableKeeper:
             if waiting.until is not None:
                 due()
             if not woken.done():
-                self._waits()
+                self._waits(self)
             found: InboxRow | None = await woken
             return found
         except BaseException:
@@ -599,32 +664,36 @@ class DurableKeeper:
 
     async def is_written(self) -> bool:
         """Returns when everything so far is written. False: this process does not own the run any more."""
-        if not (self._entries or self._update or self._taken or self._in_flight):
-            return not self.taken_over
-        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._askers.append(told)
-
-        def tell() -> None:
-            if not told.done():
-                told.set_result(True)
-
+        if self.taken_over:
+            return False
         if self._entries or self._update or self._taken:
-            self._after.append(tell)
+            batch = self._batch
             self._schedule(1)
+        elif self._in_flight:
+            batch = self._in_flight[-1]
         else:
-            self._in_flight[-1].append(tell)
-        try:
-            return await told
-        finally:
-            self._askers.remove(told)
+            return True
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        batch.asked.append(told)
+        return await told
 
-    def _lose(self, error: BaseException) -> None:
+    def came(self, batch: _Batch, result: object) -> None:
+        """A unit of the run is written, or refused."""
+        self._in_flight.remove(batch)
+        if not isinstance(result, Written):
+            _settle(batch.asked, False)
+            self.lose(TakenOver(self.row.id))
+            return
+        _settle(batch.asked, True)
+        for send, values in batch.after:
+            send(*values)
+
+    def lose(self, error: BaseException) -> None:
         """This process does not own the run any more."""
         self.taken_over = True
-        for each in self._askers:
-            if not each.done():
-                each.set_result(False)
-        self._lost(error)
+        for batch in (*self._in_flight, self._batch):
+            _settle(batch.asked, False)
+        self._lost(self, error)
 
     def _add(self, kind: Kind, step: str, seconds: float | None = None, body: bytes | None = None) -> Entry:
         self._seq += 1
@@ -634,21 +703,15 @@ class DurableKeeper:
         self._schedule(IN_ONE_COMMIT)
         return entry
 
-    def _schedule(self, ticks: int) -> None:
-        if self._ticks is None:
-            self._ticks = ticks
-            asyncio.get_running_loop().call_soon(self._tick)
-        else:
-            self._ticks = min(self._ticks, ticks)
+    def _schedule(self, passes: int) -> None:
+        if self._due is None or passes < self._due:
+            self._due = passes
+            self._passes.after(passes, self._send)
 
-    def _tick(self) -> None:
-        assert self._ticks is not None
-        self._ticks -= 1
-        if self._ticks > 0:
-            asyncio.get_running_loop().call_soon(self._tick)
-            return
-        self._ticks = None
-        if self.taken_over:
+    def _send(self) -> None:
+        """Sends what has gathered to the store. It may have gone with an earlier pass."""
+        self._due = None
+        if self.taken_over or not (self._entries or self._update or self._taken):
             return
         unit = Unit(
             self.row.id,
@@ -657,19 +720,23 @@ class DurableKeeper:
             update=self._update,
             taken=tuple(self._taken),
         )
-        after = self._after
-        self._entries, self._taken, self._update, self._after = [], [], {}, []
-        self._in_flight.append(after)
+        batch = self._batch
+        self._entries, self._taken, self._update, self._batch = [], [], {}, _Batch()
+        batch.keeper = self
+        self._in_flight.append(batch)
+        self._write(unit, batch)
 
-        def done(result: Result) -> None:
-            self._in_flight.remove(after)
-            if isinstance(result, Written):
-                for each in after:
-                    each()
-            else:
-                self._lose(TakenOver(self.row.id))
 
-        self._write(unit, done, self._lose)
+def _settle(asked: list[asyncio.Future[bool]], written: bool) -> None:
+    for each in asked:
+        if not each.done():
+            each.set_result(written)
+
+
+@lru_cache(maxsize=1_000)
+def _label(text: str) -> bytes:
+    """What a step is, as its beginning says it."""
+    return encode(text)
 
 
 def checked(value: object, returns: Any) -> object:
@@ -695,5 +762,5 @@ def keyed(step: str, attempt: int) -> str:
 
 def unkeyed(key: str) -> tuple[str, int]:
     """The step and the attempt of a name within a run."""
-    found = _ATTEMPT.search(key)
+    found = _ATTEMPT.search(key) if "~" in key else None
     return (key, 1) if found is None else (key[: found.start()], int(found.group(1)))

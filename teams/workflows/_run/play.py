@@ -77,7 +77,10 @@ class _Player:
         self._undos: list[tuple[Node, str, object]] = []
         said = {"id": run.run} if self._keeper is None else self._keeper.said
         about = {name: said.get(name) for name in RUN_FIELDS} | {"workflow": workflow.name, "version": workflow.version}
-        self._env: MutableMapping[str, object] = ChainMap({"input": value, "task": value, "run": about}, self._results)
+        self._env: Env = {"input": value, "task": value, "run": about}
+        """What references find: these, and the results so far. No step has one of these names."""
+        self._skipped = False
+        """Whether a step was skipped so far."""
         self._input = value
 
     async def play(self) -> object:
@@ -92,12 +95,17 @@ class _Player:
     # Which step is next
 
     async def _chain(self) -> None:
-        previous: object = self._input
+        env, previous = self._env, self._input
         for node in self._graph.nodes:
-            result = await self._step(node, ChainMap({"previous": previous}, self._env), previous)
-            self._results[node.id] = result
+            env["previous"] = previous
+            result = await self._step(node, env, previous)
+            self._ended(node.id, result)
             if result is not SKIPPED:
                 previous = result
+
+    def _ended(self, id: str, result: object) -> None:
+        self._results[id] = self._env[id] = result
+        self._skipped = self._skipped or result is SKIPPED
 
     async def _waves(self) -> None:
         course = Course(self._graph)
@@ -121,7 +129,7 @@ class _Player:
                 task = tasks[id]
                 await asyncio.wait([task])
                 del tasks[id]
-                self._results[id] = task.result()
+                self._ended(id, task.result())
                 begin(course.ended(id))
         finally:
             await end_all(tasks.values())
@@ -146,11 +154,12 @@ class _Player:
     async def _step(self, node: Node, env: Env, default: object) -> object:
         run = self._run
         try:
-            skipped = [str(use.ref) for use in node.uses() if env.get(use.ref.root) is SKIPPED]
-            if skipped and node.on_skipped == "skip":
-                return self._skip(node, f"{skipped[0]} was skipped")
-            if skipped and node.on_skipped == "fail":
-                raise StepFailed(run.run, run.key(node.id), LookupError(f"{skipped[0]} was skipped"))
+            if self._skipped and node.on_skipped != "null":
+                skipped = [str(use.ref) for use in node.uses() if env.get(use.ref.root) is SKIPPED]
+                if skipped and node.on_skipped == "skip":
+                    return self._skip(node, f"{skipped[0]} was skipped")
+                if skipped:
+                    raise StepFailed(run.run, run.key(node.id), LookupError(f"{skipped[0]} was skipped"))
             if node.when is not None and not self._decided(node, holds, node.when, env):
                 return self._skip(node, "its condition is not met")
             if node.each is not None:

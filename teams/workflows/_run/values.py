@@ -10,15 +10,19 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from teams._dispatch.gather import Failed
-from teams._journal.codec import decode, encode, recorded, unrecorded
+from teams._journal.codec import LIMIT, decode, encode, recorded, unrecorded
 from teams._journal.errors import NotReadable, NotStorable
 from teams._members.handoff import Decline
 from teams._members.target import Can
 from teams.patterns import Approved, Plan, Refined, Rejected, Subtask
 
 IS = "$is"
+_SMALL = 32
+"""The most items of a dict that is looked at before it is written."""
+_EXACT = 2**63 - 1
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 _KNOWN: Mapping[type, tuple[str, ...]] = {
     Approved: ("note",),
@@ -62,11 +66,30 @@ def read(data: bytes | None, returns: Any = None) -> Any:
 
 def written(value: object, returns: Any = None) -> tuple[bytes, Any]:
     """A value as JSON, and as another process reads it. Raises NotStorable, PayloadTooLarge."""
+    if returns is None and _is_simple(value):
+        data = to_json(value)
+        if len(data) <= LIMIT:
+            return data, dict(value) if type(value) is dict else value
     data = write(value, returns)
     try:
         return data, read(data, returns)
     except NotReadable as error:
         raise NotStorable("$", f"what is written cannot be read back: {error.what}") from None
+
+
+def _is_simple(value: object) -> bool:
+    """Whether JSON has this value as it is: a short scalar, or a small dict of them."""
+    kind = type(value)
+    if kind is dict:
+        return len(value) <= _SMALL and all(  # type: ignore[arg-type]
+            type(key) is str and key.isascii() and key != IS and type(each) is not dict and _is_simple(each)
+            for key, each in value.items()  # type: ignore[attr-defined]
+        )
+    if kind is str:
+        return value.isascii()  # type: ignore[attr-defined, no-any-return]
+    if kind is int:
+        return -_EXACT <= value <= _EXACT  # type: ignore[operator]
+    return value is None or kind is bool
 
 
 def _said(value: object, path: str) -> object:
