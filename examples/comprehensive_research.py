@@ -1,78 +1,78 @@
-"""Research in several steps, as a durable workflow: it goes on after kill -9. The agents are functions that read the
-sources of a package offline; in a program of yours they call models.
+"""Research by a team inside a durable workflow: it goes on after kill -9. The workflow is a mapping, as in a file; the
+agents are functions that read the sources of a package offline. In a program of yours they call models.
 
-Run it with: python examples/comprehensive_research.py
+Run it with: python examples/comprehensive_research.py "Which errors are there?"
 Run it again after it was killed, and it goes on: the runs are in research.db, in the current folder.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import supervisors
 from supervisors import SupervisorSpec, start
 from teams import member, role, team
-from teams.workflows import EngineRef, RunFailure, do, engine, in_team, workflow
+from teams.workflows import EngineRef, RunFailure, engine, workflow_from
 
 SOURCES = Path(supervisors.__file__).parent
 WORDS = 30
-"""What the reviewer asks for, at most."""
+"""What the reviewer lets pass, at most."""
+KINDS: dict[str, type[ast.AST]] = {"errors": ast.ClassDef, "functions": ast.FunctionDef}
+"""What is looked for, by the category of a query."""
 
 
 # Agents: functions that get a mapping, and return what JSON can say
 
 
-def classify(task: dict[str, Any]) -> dict[str, Any]:
-    """What is asked, and how deep to go."""
-    return {"topic": task["topic"], "depth": "deep" if task["topic"] in ("errors", "functions") else "unknown"}
+def classify(asked: dict[str, str]) -> dict[str, str]:
+    """What a query is about: the first category that it names."""
+    words = re.findall(r"\w+", asked["request"].lower())
+    category = next((each for each in words if each in KINDS), "functions")
+    say(f"classified as {category}")
+    return {"category": category}
 
 
-def gather(asked: dict[str, Any]) -> dict[str, Any]:
-    """Where the sources are. The input of a role in a team has the action and what the step gets."""
-    topic = asked["input"]["topic"]
-    found = [
-        path.name for path in sorted(SOURCES.glob("*.py")) if topic[:-1] in path.read_text(encoding="utf-8").lower()
+def gather_info(asked: dict[str, Any]) -> dict[str, Any]:
+    """Names in the sources. A role of a team gets its action, and the input of the step or the result before it."""
+    kind = KINDS[asked["input"]["category"]]
+    names = [
+        node.name  # type: ignore[attr-defined]
+        for path in sorted(SOURCES.glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, kind)
     ]
-    say(f"gathered {len(found)} files about {topic}")
-    return {"topic": topic, "files": found}
+    say(f"gathered {len(names)} names")
+    return {"topic": asked["input"]["topic"], "names": names}
 
 
-def extract(asked: dict[str, Any]) -> dict[str, Any]:
-    """Facts: the names of the classes or functions in each file."""
+def analyze(asked: dict[str, Any]) -> dict[str, Any]:
+    """The words that the names are made of."""
     gathered = asked["input"]
-    kind = ast.ClassDef if gathered["topic"] == "errors" else ast.FunctionDef
-    facts = {name: [*_names(SOURCES / name, kind)] for name in gathered["files"]}
-    say(f"extracted {sum(map(len, facts.values()))} facts")
-    return {"facts": {name: each for name, each in facts.items() if each}}
+    words = Counter(word.lower() for name in gathered["names"] for word in re.findall(r"[A-Z]?[a-z]+", name))
+    say(f"analyzed {len(words)} words")
+    return {"topic": gathered["topic"], "names": len(gathered["names"]), "common": [w for w, _ in words.most_common(5)]}
 
 
-def analyse(facts: dict[str, list[str]]) -> dict[str, Any]:
-    """Which words the names are made of."""
-    words = Counter(word.lower() for names in facts.values() for name in names for word in name.split("_") if word)
-    say("analysed")
-    return {"names": sum(map(len, facts.values())), "common": [word for word, _ in words.most_common(5)]}
+def draft(asked: dict[str, Any]) -> dict[str, str]:
+    """A first text, in far too many words."""
+    found = asked["input"]
+    text = f"{found['topic']} There are {found['names']}, mostly of the words {', '.join(found['common'])}."
+    text += " This is what was to be expected of a collection of sources of this age, this size and this kind." * 2
+    say(f"drafted {len(text.split())} words")
+    return {"draft": text}
 
 
-def write(asked: dict[str, Any]) -> dict[str, Any]:
-    """A draft. What the reviewer said about the last one comes back with the next iteration."""
-    last, analysis = asked["last"], asked["analysis"]
-    text = f"{asked['topic']}: {analysis['names']} names, mostly of {', '.join(analysis['common'])}"
-    if last is None:
-        text += " and, as was to be expected of such a collection of sources, of a great number of further words" * 2
+def review(asked: dict[str, Any]) -> dict[str, Any]:
+    """Approves a text, or cuts its last sentences. Its own last result comes back with the next iteration."""
+    text = asked["draft"] if asked["last"] is None else asked["last"]["draft"]
     approved = len(text.split()) <= WORDS
-    say(f"wrote {len(text.split())} words: {'approved' if approved else 'too long'}")
-    return {"text": text, "approved": approved}
-
-
-def _names(path: Path, kind: type[ast.AST]) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, kind):
-            yield node.name  # type: ignore[attr-defined]
+    say(f"reviewed {len(text.split())} words: {'approved' if approved else 'too long'}")
+    return {"approved": approved, "draft": text if approved else text.partition(" This is")[0]}
 
 
 def say(line: str) -> None:
@@ -82,60 +82,62 @@ def say(line: str) -> None:
 
 # The workflow
 
+research_workflow = workflow_from(
+    {
+        "name": "comprehensive_research",
+        "steps": [
+            {
+                "id": "classify",
+                "agent": "classifier",
+                "input": {"request": "$input.query"},
+            },
+            {
+                "id": "research",
+                "team": "research_team",
+                "input": {"topic": "$input.query", "category": "$classify.category"},
+                "workflow": [
+                    {"role": "researcher", "action": "gather_info"},
+                    {"role": "analyst", "action": "analyze"},
+                    {"role": "writer", "action": "draft"},
+                ],
+            },
+            {
+                "id": "review",
+                "agent": "reviewer",
+                "input": {"draft": "$research.draft", "last": "$self"},
+                "max_iterations": 2,  # until its field `approved` is true
+            },
+        ],
+    }
+)
+
 research_team = team(
     "research_team",
     role("researcher"),
-    role("reader"),
-    member("ann", gather, role="researcher"),
-    member("bob", extract, role="reader"),
-)
-
-research = workflow(
-    "comprehensive_research",
-    do("classify", "classifier", input={"topic": "$input.topic"}),
-    in_team(
-        "research",
-        "research_team",
-        [{"role": "researcher", "action": "gather_info"}, {"role": "reader", "action": "extract_facts"}],
-        when="$classify.depth == 'deep'",
-    ),
-    do("analyse", "analyst", input="$research.facts", on_skipped="skip"),
-    do(
-        "write",
-        "writer",
-        input={"topic": "$input.topic", "analysis": "$analyse", "last": "$self"},
-        max_iterations=3,
-        until="$self.approved",
-        on_skipped="skip",
-        retry=2,
-    ),
-    output={"topic": "$input.topic", "text": "$write.text"},
+    role("analyst"),
+    role("writer"),
+    member("ann", gather_info, role="researcher"),
+    member("bob", analyze, role="analyst"),
+    member("cleo", draft, role="writer"),
 )
 
 
 def engine_on(store: str) -> SupervisorSpec:
     """The engine that plays research, with its runs in this store."""
-    return engine(
-        "engine",
-        member("classifier", classify),
-        member("analyst", analyse),
-        member("writer", write),
-        research_team,
-        research,
-        store=store,
-    )
+    people = (member("classifier", classify), member("reviewer", review))
+    return engine("engine", *people, research_team, research_workflow, store=store)
 
 
 tree = engine_on("sqlite:///research.db")
 
 
 def main() -> int:
+    query = sys.argv[1] if len(sys.argv) > 1 else "Which errors are there?"
     with start(tree, log=False) as eng:
         assert isinstance(eng, EngineRef)
-        topic = sys.argv[1] if len(sys.argv) > 1 else "errors"
-        run = eng.start_workflow("comprehensive_research", {"topic": topic}, key=topic).get(timeout=10)
+        run = eng.start_workflow("comprehensive_research", {"query": query}, key=query).get(timeout=10)
         try:
-            say(f"result: {run.get(timeout=60)['text']}")
+            say(f"result: {run.get(timeout=60)['draft']}")
         except RunFailure as error:
             say(f"failed: {error}")
             return 1
