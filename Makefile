@@ -112,5 +112,6 @@ $(BENCH)/.stamp: pyproject.toml
 	@"$(PYTHON)" -m venv $(BENCH)
 	@$(BENCH)/bin/python $(PIP) --upgrade 'pip>=25.1'
 	@$(BENCH)/bin/python $(PIP) --group bench --editable '.[testing,workflows,postgres]'
-	@$(BENCH)/bin/python $(PIP) --group bench-peers || echo "The peers did not install; their rows will say so." >&2
+	@for peers in bench-peers bench-workflows; do $(BENCH)/bin/python $(PIP) --group $$peers || \
+		echo "The peers ($$peers) did not install; their rows will say so." >&2; done
 	@touch $@

@@ -37,7 +37,7 @@ from benchmarks._outcome import Outcome
 from benchmarks._table import table
 
 ROUNDS = 3
-TIME_LIMIT = 300.0
+TIME_LIMIT = 180.0
 """Seconds for one measurement."""
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/test"
 

@@ -14,13 +14,13 @@ from dbos import DBOS, DBOSConfig
 from benchmarks._durable import STEPS, Place, Sizes, percentiles, rates
 
 
-@DBOS.step()
+@DBOS.step()  # type: ignore[untyped-decorator]
 def step(value: int) -> int:
     """One step."""
     return value
 
 
-@DBOS.workflow()
+@DBOS.workflow()  # type: ignore[untyped-decorator]
 def chain(value: int) -> int:
     """Ten steps."""
     for _ in range(STEPS):
@@ -29,7 +29,7 @@ def chain(value: int) -> int:
 
 
 def _launched(place: Place) -> None:
-    config: DBOSConfig = {"name": "benchmark", "log_level": "CRITICAL", "run_admin_server": False}  # type: ignore[typeddict-unknown-key]
+    config: DBOSConfig = {"name": "benchmark", "log_level": "CRITICAL", "run_admin_server": False}
     if place.schema is None:
         config["system_database_url"] = f"sqlite:///{place.folder}/dbos.db"
     else:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from benchmarks._durable import STEPS, Place, Sizes, rates_of
 
 
-def _flow(place: Place) -> Callable[[int], object]:
+def _flow(place: Place) -> Callable[[int], Coroutine[Any, Any, object]]:
     home = f"{place.folder}/prefect"
     os.environ |= {
         "PREFECT_HOME": home,
@@ -21,17 +22,17 @@ def _flow(place: Place) -> Callable[[int], object]:
     }
     from prefect import flow, task
 
-    @task
+    @task  # type: ignore[untyped-decorator]
     async def step(value: int) -> int:
         return value
 
-    @flow
+    @flow  # type: ignore[untyped-decorator]
     async def chain(value: int) -> int:
         for _ in range(STEPS):
             value = await step(value)
         return value
 
-    return chain
+    return chain  # type: ignore[no-any-return]
 
 
 def one(place: Place, sizes: Sizes) -> dict[str, float]:
@@ -39,8 +40,8 @@ def one(place: Place, sizes: Sizes) -> dict[str, float]:
     chain = _flow(place)
 
     async def main() -> dict[str, float]:
-        await chain(0)  # type: ignore[misc]
-        return await rates_of(sizes.seconds, chain)  # type: ignore[arg-type]
+        await chain(0)
+        return await rates_of(sizes.seconds, chain)
 
     return asyncio.run(main())
 
@@ -50,9 +51,9 @@ def many(place: Place, sizes: Sizes) -> dict[str, float]:
     chain, runs = _flow(place), max(2, sizes.peer_runs // 10)
 
     async def main() -> dict[str, float]:
-        await chain(0)  # type: ignore[misc]
+        await chain(0)
         before, cpu, began = place.stored(), time.process_time(), time.perf_counter()
-        await asyncio.gather(*(chain(number) for number in range(runs)))  # type: ignore[arg-type]
+        await asyncio.gather(*(chain(number) for number in range(runs)))
         wall, used = time.perf_counter() - began, time.process_time() - cpu
         steps = runs * STEPS
         bytes_each = (place.stored() - before) / runs

@@ -607,7 +607,7 @@ class SqlStore:
     def _entries_of(self, connection: Connection, query: Select[Any]) -> list[Entry]:
         rows: Sequence[Any] = connection.execute(query).all()
         whole = self._whole(connection, (row[7] for row in rows))
-        return [Entry(*row[:7], whole(row[7])) for row in rows]
+        return [Entry._make((*row[:7], whole(row[7]))) for row in rows]
 
     def _whole(self, connection: Connection, cells: Iterable[bytes | None]) -> Callable[[Any], Any]:
         """Turns the cell of a body into the body."""

@@ -229,7 +229,7 @@ class RunContext:
         return Outcome(error=failure)
 
     async def _not_done(self, key: str, request: Assign, outcome: Outcome) -> Outcome:
-        """The outcome of a step that failed. A run of an engine outlives its teams: what was given to one that has ended
+        """The outcome of a step that failed. A run of an engine outlives its teams: what was given to one that is over
         goes to the one that was started in its place.
         """
         keeper = self._record.keeper

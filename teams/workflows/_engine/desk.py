@@ -208,6 +208,8 @@ class Desk(Actor):
         self._kept = self.kept(_Kept)
         self._looking = False
         self._again = False
+        self._crowded = True
+        """Whether runs may wait for a place here: the last look had no room for all, or was not completed."""
         self._beginning: set[str] = set()
         """Runs whose actor is being started."""
         self._starting = 0
@@ -356,13 +358,14 @@ class Desk(Actor):
     async def _look_once(self) -> None:
         kept, lease = self._kept, self._kept.lease
         assert lease is not None
+        self._crowded = True
         if self.runtime.find(f"{self.home}/runs") is None:
             self.tell_after(POLL, _Look())
             return
         for run, live in list(kept.live.items()):
             if run not in kept.refs:
                 await self._begin(live)
-        room = self._room()
+        room, claimed = self._room(), []
         if room > 0:
             claimed = await self._query("claim", lease.epoch, room, tuple(self._settings.workflows))
             for row in claimed:
@@ -383,6 +386,7 @@ class Desk(Actor):
             left = (wake - self._now()) / 1e6
             # What is due and was not claimed is not ours to claim: the lease is over, or another engine has just died.
             self._wake = self.tell_after(min(LOOK, left) if left > 0 else POLL, _Look())
+        self._crowded = len(claimed) >= room
 
     def _room(self) -> int:
         """How many more runs may be awake here."""
@@ -551,7 +555,8 @@ class Desk(Actor):
         del kept.live[message.run]
         with contextlib.suppress(StoreAway):  # the next look tells it
             await self._tell_end(message.run, keeper.last)
-        self.ref.tell(_Look())
+        if self._crowded:
+            self.ref.tell(_Look())
 
     @handles
     async def lost(self, message: _Lost) -> None:
