@@ -207,7 +207,7 @@ class AgentMissing(Blocked):
     name: str
 
     def describe(self) -> str:
-        return f"{self.run}: the engine has no {self.name}; give it to engine(), and resume the run"
+        return f"{self.run}: the engine has no {self.name}. Give it to engine(), and resume the run"
 
 
 class Uncertain(Blocked):
@@ -233,8 +233,8 @@ class Diverged(Blocked):
 
     def describe(self) -> str:
         return (
-            f"{self.run}: step {self.step} was {self.was} and is {self.now} now. Nothing was done; resume the run with "
-            "accept_changes, or move it to another version"
+            f"{self.run}: step {self.step} was {self.was} and is {self.now} now. Nothing was done; bring back the code "
+            "that it began with and resume the run, or resume it with accept_changes"
         )
 
 

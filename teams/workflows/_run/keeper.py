@@ -26,9 +26,9 @@ from teams._journal.rows import Entry, InboxRow, Kind, RunRow, Unit, Written
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
-from teams.errors import StepFailed, StepTimeout
+from teams.errors import NoCapableAgent, StepFailed, StepTimeout
 from teams.workflows._run.values import adapter, read, write, written
-from teams.workflows.errors import Diverged, TakenOver
+from teams.workflows.errors import AgentMissing, Diverged, TakenOver
 
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
@@ -299,8 +299,14 @@ class DurableKeeper:
         """Whether the run had not got further when the code came that asks this, the first time that it asked."""
         entry = self._places.get(key)
         if entry is None:
-            entry = self._place(key, not (self._stored or self._began or self._noted))
+            entry = self._place(
+                key, not any(self._is_ahead(step) for step in (*self._stored, *self._began, *self._noted))
+            )
         return bool(decode(entry.body or b"true")["place"])
+
+    def _is_ahead(self, step: str) -> bool:
+        """Whether the code has not come to a step that is written. It comes to none of a gathering that is over."""
+        return not any(step.startswith(f"{gathering}/") for gathering in self._kept)
 
     def _place(self, key: str, value: object = True) -> Entry:
         self._add("kept", key, body=encode({"place": value}))
@@ -320,6 +326,8 @@ class DurableKeeper:
             else:
                 self._add("done", step, seconds, body)
                 return Outcome(value)
+        if isinstance(error, StepFailed) and isinstance(error.error, NoCapableAgent):
+            return Outcome(error=AgentMissing(self.row.id, f"member for step {step}: {error.error}"))
         if not isinstance(error, StepFailed) or type(error) not in _STEPS.values():
             return outcome  # the failure of a pattern: it follows again from those of its steps
         decide = self.decides.get(step)
