@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from teams._journal.memory import MemoryStore
-from teams._journal.open_store import Durability, open_store
-from teams._journal.rows import Entry, RunRow, Unit, Value, Written
-from teams._journal.store import Store
+from teams._journal.memory import MemoryRunStore
+from teams._journal.open_store import open_store
+from teams._journal.rows import JournalEntry, RunRow, Unit, Value, Written
+from teams._journal.store import Durability, Store
 
 SIZES = (1, 100, 1000)
 """Rows in a commit."""
@@ -77,7 +77,7 @@ def through(store: Store, rows: int) -> Callable[[], int]:
             id = ids[turn % RUNS]
             turn += 1
             numbers[id] = seq = numbers[id] + 1
-            entry = Entry(id, seq, "done", "classify", 1, 1_700_000_000_000_000 + seq, 0.25, BODY)
+            entry = JournalEntry(id, seq, "done", "classify", 1, 1_700_000_000_000_000 + seq, 0.25, BODY)
             units.append(Unit(id, epoch, entries=(entry,), update={"done": seq, "wake_at": None}))
         results = store.commit(units)
         if any(type(each) is not Written for each in results):
@@ -147,7 +147,7 @@ def postgres(server: str, durability: Durability, rows: int) -> Iterator[Callabl
 @contextmanager
 def memory(rows: int) -> Iterator[Callable[[], int]]:
     """The store in memory."""
-    yield through(MemoryStore(), rows)
+    yield through(MemoryRunStore(), rows)
 
 
 def figures(commit: Callable[[], int], seconds: float) -> str:
@@ -179,7 +179,7 @@ def bytes_of_a_run(folder: Path) -> float:
         steps = [("began", None, None), ("done", 0.25, BODY)] * STEPS
         lines = [("started", None, None), *steps, ("ended", None, None)]
         entries = tuple(
-            Entry(id, seq, kind, f"step_{seq // 2}" if 1 < seq < len(lines) else "", 1, at + seq, seconds, body)  # type: ignore[arg-type]
+            JournalEntry(id, seq, kind, f"step_{seq // 2}" if 1 < seq < len(lines) else "", 1, at + seq, seconds, body)  # type: ignore[arg-type]
             for seq, (kind, seconds, body) in enumerate(lines, start=1)
         )
         end: dict[str, Value] = {

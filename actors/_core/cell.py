@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from pykka.messages import _ActorStop
 
 from actors._core import hooks, outcomes, reports
-from actors._core.children import PARENT_ENDED, Children, may_return
+from actors._core.children import PARENT_ENDED, ChildCells, may_return
 from actors._core.clock import TimerHandle
 from actors._core.current import enter
 from actors._core.envelope import BareEnvelope, Envelope, Reply
@@ -46,7 +46,7 @@ from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost, Shu
 
 if TYPE_CHECKING:
     from actors._core.ref import ActorRef
-    from actors._core.waits import Edge
+    from actors._core.waits import WaitEdge
     from actors._hosts.host import Host
     from actors._runtime.runtime import Runtime
 
@@ -75,7 +75,7 @@ class Cell:
 
     id: str
     parent: Cell | None
-    children: Children | None
+    children: ChildCells | None
     supervised: bool
     """Whether the parent decides what follows an exit; otherwise the first exit is the last."""
     placed: bool
@@ -122,7 +122,7 @@ class Cell:
     """The first step of the next turn, once no handler is under way: start or leave."""
     active: int
     """How many handlers wait for something."""
-    waiting: Edge | None
+    waiting: WaitEdge | None
     """The edge of the running handler or hook, if it waits."""
 
     # What it has
@@ -190,7 +190,7 @@ class Cell:
     def adopt(self, child: Cell) -> None:
         """The cell has its place below this one."""
         if self.children is None:
-            self.children = Children(self)
+            self.children = ChildCells(self)
         self.children.adopt(child)
 
     def supervise(self, supervised: bool) -> None:
@@ -422,7 +422,7 @@ class Cell:
             self.watchers = Watchers(self)
         return self.watchers
 
-    def wait_for(self, edge: Edge | None) -> None:
+    def wait_for(self, edge: WaitEdge | None) -> None:
         """Notes what the running handler or hook waits for."""
         self.waiting = edge
 

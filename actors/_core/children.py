@@ -21,7 +21,7 @@ PARENT_ENDED = "its parent ended"
 """Why a child ends with its parent."""
 
 
-class Children(dict[str, "Cell"]):
+class ChildCells(dict[str, "Cell"]):
     """The children of a cell by id, in the order in which they came."""
 
     __slots__ = ("_parent", "parked")

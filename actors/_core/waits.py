@@ -24,7 +24,7 @@ class Link(Protocol):
         """Its name in an error."""
 
     @property
-    def waiting(self) -> Edge | None:
+    def waiting(self) -> WaitEdge | None:
         """The edge of its own wait, if it waits."""
 
 
@@ -34,7 +34,7 @@ class AwaitedQuestion(Protocol):
     def done(self) -> bool: ...
 
 
-Edge = tuple[Link, AwaitedQuestion]
+WaitEdge = tuple[Link, AwaitedQuestion]
 """The link that must go on first, and the question that it must settle."""
 
 
@@ -61,7 +61,7 @@ class Wait:
 
     __slots__ = ("_edge", "_waiter")
 
-    def __init__(self, waiter: Cell, edge: Edge) -> None:
+    def __init__(self, waiter: Cell, edge: WaitEdge) -> None:
         self._waiter = waiter
         self._edge = edge
         waiter.wait_for(edge)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, PydanticUserError, SecretBytes, SecretStr, TypeA
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from actors.spi import TEXT, cut, said, type_name
-from teams._journal.errors import NotReadable, NotStorable, PayloadTooLarge, Recorded
+from teams._journal.errors import NotReadable, NotStorable, PayloadTooLarge, RecordedError
 
 LIMIT: Final = 1024 * 1024
 """Bytes of one encoded value, unless its owner says otherwise."""
@@ -28,7 +28,9 @@ REDACTED: Final = "[redacted]"
 _TRACEBACK: Final = 20_000
 """Characters of a traceback; the end is kept."""
 
-Json: TypeAlias = Any  # None, bool, int, float, str, and lists and dicts of them: a recursive alias helps no caller
+JsonValue: TypeAlias = (
+    Any  # None, bool, int, float, str, and lists and dicts of them: a recursive alias helps no caller
+)
 
 
 def encode(value: object, adapter: TypeAdapter[Any] | None = None, *, limit: int = LIMIT, path: str = "$") -> bytes:
@@ -67,7 +69,7 @@ def settled(
         raise NotStorable(path, f"what is written cannot be read back: {error.what}") from None
 
 
-def plain(value: object, adapter: TypeAdapter[Any] | None = None, path: str = "$") -> Json:
+def plain(value: object, adapter: TypeAdapter[Any] | None = None, path: str = "$") -> JsonValue:
     """The value as JSON has it: None, booleans, numbers, strings, lists, dicts. Raises `NotStorable`."""
     if adapter is None:
         return _plain(value, path, ())
@@ -77,7 +79,7 @@ def plain(value: object, adapter: TypeAdapter[Any] | None = None, path: str = "$
 
 def recorded(error: BaseException) -> bytes:
     """An error as JSON: the name of its type, its text, its traceback. Any error can be recorded."""
-    if isinstance(error, Recorded):
+    if isinstance(error, RecordedError):
         parts = (error.type, error.message, error.traceback)
     else:
         text = "".join(traceback.format_exception(error))
@@ -85,15 +87,15 @@ def recorded(error: BaseException) -> bytes:
     return to_json(dict(zip(("type", "message", "traceback"), map(_printable, parts), strict=True)))
 
 
-def unrecorded(data: bytes) -> Recorded:
+def unrecorded(data: bytes) -> RecordedError:
     """The error that `recorded` wrote. Raises `NotReadable`."""
     match decode(data):
         case {"type": str(kind), "message": str(message), "traceback": str(text)}:
-            return Recorded(kind, message, text)
+            return RecordedError(kind, message, text)
     raise NotReadable("it is not a recorded error")
 
 
-def redact(value: object, paths: Iterable[str]) -> Json:
+def redact(value: object, paths: Iterable[str]) -> JsonValue:
     """The value as JSON has it, with `REDACTED` in these places: `user.card`, `$.rows[0].name`, `rows[*].name`.
 
     A place that the value does not have is left out. Raises `NotStorable`, and ValueError for a path that is not one.
@@ -107,7 +109,7 @@ def redact(value: object, paths: Iterable[str]) -> Json:
 # Plain values
 
 
-def _plain(value: object, path: str, around: tuple[int, ...]) -> Json:
+def _plain(value: object, path: str, around: tuple[int, ...]) -> JsonValue:
     match value:
         case None | bool():
             return value
@@ -135,7 +137,7 @@ def _plain(value: object, path: str, around: tuple[int, ...]) -> Json:
     raise NotStorable(path, _what(value))
 
 
-def _of_class(value: object, path: str, around: tuple[int, ...]) -> Json:
+def _of_class(value: object, path: str, around: tuple[int, ...]) -> JsonValue:
     """A model or a dataclass, by the adapter of its class."""
     _refuse_hidden(value, path, around)
     try:
@@ -225,14 +227,14 @@ def _what(value: object) -> str:
     )
 
 
-def _json(value: Json, path: str) -> bytes:
+def _json(value: JsonValue, path: str) -> bytes:
     try:
         return to_json(value, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError, TypeError) as error:
         raise NotStorable(path, cut(str(error), TEXT)) from None
 
 
-def _heaviest(value: Json, path: str) -> str:
+def _heaviest(value: JsonValue, path: str) -> str:
     """The innermost part that makes up more than half of the value."""
     half = len(_json(value, path)) / 2
     while True:
@@ -282,7 +284,7 @@ def _steps(path: str) -> Sequence[str | int | None]:
     return steps
 
 
-def _redacted(value: Json, steps: Sequence[str | int | None]) -> Json:
+def _redacted(value: JsonValue, steps: Sequence[str | int | None]) -> JsonValue:
     if not steps:
         return REDACTED
     first, rest = steps[0], steps[1:]

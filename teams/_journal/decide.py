@@ -9,7 +9,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from teams._journal.rows import ENDED, Entry, Fenced, InboxRow, KeyTaken, Known, Refused, Result, RunRow, Unit, Written
+from teams._journal.rows import (
+    ENDED,
+    Fenced,
+    InboxRow,
+    JournalEntry,
+    Known,
+    MessageRefused,
+    OtherInput,
+    Result,
+    RunRow,
+    Unit,
+    Written,
+)
 
 
 @dataclass(slots=True)
@@ -30,7 +42,7 @@ class Heads:
     """The rows behind `start`: of the same id."""
     keys: dict[tuple[str, str], RunRow] = field(default_factory=dict)
     """The same by workflow and key."""
-    entries: dict[tuple[str, int], Entry] = field(default_factory=dict)
+    entries: dict[tuple[str, int], JournalEntry] = field(default_factory=dict)
     """The stored entries that have the run and number of an entry of the batch."""
     inbox: set[str] = field(default_factory=set)
     """The ids of the messages of the batch that are stored."""
@@ -82,14 +94,14 @@ def _decide(unit: Unit, heads: Heads, stale: bool) -> tuple[Result, Write | None
             there = heads.keys.get((start.workflow, start.key))
         if there is not None:
             same = there.workflow == start.workflow and there.input == start.input
-            return (Known(there) if same else KeyTaken(there)), None
+            return (Known(there) if same else OtherInput(there)), None
         head = Head(start.epoch, start.seq, start.state in ENDED)
     elif unit.epoch is not None and unit.run:
         if head is None:
-            return Refused("no_such_run", unit.run), None
+            return MessageRefused("no_such_run", unit.run), None
         if head.epoch != unit.epoch:
             return Fenced(head.epoch), None
-    fresh: list[Entry] = []
+    fresh: list[JournalEntry] = []
     if unit.entries:
         assert head is not None
         seq = head.seq
@@ -107,9 +119,9 @@ def _decide(unit: Unit, heads: Heads, stale: bool) -> tuple[Result, Write | None
         for row in inbox:
             target = head if row.run == unit.run else heads.runs.get(row.run)
             if target is None:
-                return Refused("no_such_run", row.run), None
+                return MessageRefused("no_such_run", row.run), None
             if target.ended:
-                return Refused("already_ended", row.run), None
+                return MessageRefused("already_ended", row.run), None
         heads.inbox.update(row.id for row in inbox)
     if start is not None:
         assert head is not None

@@ -83,7 +83,7 @@ class NotReadable(JournalError, ValueError):
         return f"the stored value cannot be read as what is wanted now: {self.what}"
 
 
-class Recorded(JournalError):
+class RecordedError(JournalError):
     """An error that was written down and read back. Its class is not restored: `type` is its name."""
 
     type: str

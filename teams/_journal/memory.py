@@ -14,15 +14,15 @@ from teams._journal.rows import (
     RUNNABLE,
     Definition,
     EngineRow,
-    Entry,
     InboxRow,
+    JournalEntry,
     LifeState,
     Result,
     RunRow,
     ScheduleRow,
     Unit,
 )
-from teams._journal.store import Clock
+from teams._journal.store import WallClock
 
 _PARKED = OPEN - RUNNABLE
 
@@ -37,7 +37,7 @@ class Tables:
     """The content of a store in memory. Rows are values, and are replaced, not changed."""
 
     runs: dict[str, RunRow] = field(default_factory=dict)
-    entries: dict[str, list[Entry]] = field(default_factory=dict)
+    entries: dict[str, list[JournalEntry]] = field(default_factory=dict)
     inbox: dict[str, InboxRow] = field(default_factory=dict)
     """By id, in the order of arrival."""
     definitions: dict[tuple[str, str], Definition] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Tables:
     """The number of calls that wrote."""
 
 
-class MemoryStore:
+class MemoryRunStore:
     """Keeps everything in `tables`, which several stores may share: they are then as stores of several processes.
 
     `exclusive`: one engine at a time, as in an SQLite file; an engine that registers ends the leases of all others.
@@ -59,7 +59,9 @@ class MemoryStore:
 
     url = "memory:"
 
-    def __init__(self, *, clock: Clock | None = None, tables: Tables | None = None, exclusive: bool = False) -> None:
+    def __init__(
+        self, *, clock: WallClock | None = None, tables: Tables | None = None, exclusive: bool = False
+    ) -> None:
         self.tables = Tables() if tables is None else tables
         self._clock = wall if clock is None else clock
         self._exclusive = exclusive
@@ -156,7 +158,7 @@ class MemoryStore:
         found.sort(key=lambda run: (run.created_at, run.id), reverse=True)
         return found[:limit]
 
-    def entries(self, run: str, after: int = 0) -> list[Entry]:
+    def entries(self, run: str, after: int = 0) -> list[JournalEntry]:
         """The entries of a run with a number above `after`, in order."""
         return [entry for entry in self.tables.entries.get(run, ()) if entry.seq > after]
 

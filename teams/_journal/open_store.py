@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from teams._journal.errors import StoreRefused, without_password
-from teams._journal.memory import MemoryStore
-from teams._journal.store import Clock, Store
-
-Durability = Literal["disk", "process"]
+from teams._journal.memory import MemoryRunStore
+from teams._journal.store import Durability, Store, WallClock
 
 _EXTRAS = {"sqlalchemy": "workflows", "alembic": "workflows", "psycopg": "postgres"}
 """Each module that may be missing, with the extra that installs it."""
 
 
-def open_store(url: str, *, durability: Durability = "disk", clock: Clock | None = None) -> Store:
+def open_store(url: str, *, durability: Durability = "disk", clock: WallClock | None = None) -> Store:
     """An open store: `memory:`, `sqlite:///path` (`sqlite:////path` from the root) or `postgresql://...`.
 
     With `durability="disk"` (default) what was acknowledged survives a power loss, with `"process"` the end of the
@@ -27,7 +23,7 @@ def open_store(url: str, *, durability: Durability = "disk", clock: Clock | None
     scheme = url.partition(":")[0]
     store: Store
     if url == "memory:":
-        store = MemoryStore(clock=clock)
+        store = MemoryRunStore(clock=clock)
     elif scheme.partition("+")[0] in ("sqlite", "postgresql", "postgres"):
         try:
             from teams._journal.sql import sql_store

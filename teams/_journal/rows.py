@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 LifeState = Literal[
     "created", "running", "waiting", "paused", "blocked", "cancelling", "done", "failed", "cancelled", "continued"
 ]
-Kind = Literal[
+EntryKind = Literal[
     "started",
     "began",
     "done",
@@ -33,7 +33,7 @@ Kind = Literal[
 InboxKind = Literal["signal", "cancel", "resume", "pause", "retry", "answer", "edit", "move"]
 
 STATES: Final[tuple[LifeState, ...]] = get_args(LifeState)
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 INBOX_KINDS: Final[tuple[InboxKind, ...]] = get_args(InboxKind)
 
 ENDED: Final[frozenset[LifeState]] = frozenset({"done", "failed", "cancelled", "continued"})
@@ -101,13 +101,13 @@ UPDATABLE: Final[frozenset[str]] = frozenset(RunRow.__slots__) - {
 """The columns that `Unit.update` may name."""
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """One line of the journal of a run."""
 
     run: str
     seq: int
     """1, 2, 3, ... without a gap."""
-    kind: Kind
+    kind: EntryKind
     step: str
     """The name of the step; empty for what concerns the whole run."""
     attempt: int
@@ -187,7 +187,7 @@ class Unit:
     """Written if the store does not have it yet."""
     start: RunRow | None = None
     """A new run. Its `id` is `run`."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[JournalEntry, ...] = ()
     update: Mapping[str, Value] = field(default_factory=dict)
     """New values for columns of the run."""
     inbox: tuple[InboxRow, ...] = ()
@@ -231,18 +231,18 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyTaken:
+class OtherInput:
     """A run with the same id, or the same workflow and key, and with another input exists. Nothing was written."""
 
     run: RunRow
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class MessageRefused:
     """The run does not exist, or a message goes to a run that has ended. Nothing was written."""
 
     why: Literal["no_such_run", "already_ended"]
     run: str
 
 
-Result: TypeAlias = Written | Fenced | Known | KeyTaken | Refused
+Result: TypeAlias = Written | Fenced | Known | OtherInput | MessageRefused

@@ -39,8 +39,8 @@ from teams._journal.rows import (
     ENDED,
     Definition,
     EngineRow,
-    Entry,
     InboxRow,
+    JournalEntry,
     LifeState,
     Result,
     RunRow,
@@ -50,7 +50,6 @@ from teams._journal.rows import (
 )
 from teams._journal.sql_dialects import (
     Dialect,
-    Durability,
     Postgres,
     Sqlite,
     columns_of,
@@ -75,7 +74,7 @@ from teams._journal.sql_tables import (
     VERSION_TABLE,
 )
 from teams._journal.store import BLOB as BLOB_ABOVE
-from teams._journal.store import Clock
+from teams._journal.store import Durability, WallClock
 
 try:
     import fcntl
@@ -97,7 +96,7 @@ _UPGRADING = threading.Lock()
 """Alembic keeps the migration that is going on in globals."""
 
 
-def sql_store(url: str, *, durability: Durability, clock: Clock | None) -> SqlStore:
+def sql_store(url: str, *, durability: Durability, clock: WallClock | None) -> SqlStore:
     """The store behind an SQL address, not yet open. Raises `StoreRefused` when it is not an address."""
     try:
         address = make_url(url.replace("postgres:", "postgresql:", 1) if url.startswith("postgres:") else url)
@@ -115,7 +114,7 @@ def sql_store(url: str, *, durability: Durability, clock: Clock | None) -> SqlSt
 class SqlStore:
     """Keeps one connection, made when it is needed; after an error of the connection, the next call makes another."""
 
-    def __init__(self, url: URL, dialect: Dialect, durability: Durability, clock: Clock | None) -> None:
+    def __init__(self, url: URL, dialect: Dialect, durability: Durability, clock: WallClock | None) -> None:
         self.url = without_password(url.render_as_string(hide_password=True).replace("+psycopg:", ":", 1))
         self._address = url
         self._dialect = dialect
@@ -531,7 +530,7 @@ class SqlStore:
             query = query.where(or_(RUN.c.created_at < after.created_at, same))
         return self._read(lambda connection: self._runs_of(connection, query))
 
-    def entries(self, run: str, after: int = 0) -> list[Entry]:
+    def entries(self, run: str, after: int = 0) -> list[JournalEntry]:
         """The entries of a run with a number above `after`, in order."""
         query = select(ENTRY).where(ENTRY.c.run == run, ENTRY.c.seq > after).order_by(ENTRY.c.seq)
         return self._read(lambda connection: self._entries_of(connection, query))
@@ -604,10 +603,10 @@ class SqlStore:
         whole = self._whole(connection, (getattr(row, name) for row in rows for name in _BODIES))
         return [RunRow(*row[:9], *map(whole, row[9:13]), *row[13:]) for row in rows]
 
-    def _entries_of(self, connection: Connection, query: Select[Any]) -> list[Entry]:
+    def _entries_of(self, connection: Connection, query: Select[Any]) -> list[JournalEntry]:
         rows: Sequence[Any] = connection.execute(query).all()
         whole = self._whole(connection, (row[7] for row in rows))
-        return [Entry._make((*row[:7], whole(row[7]))) for row in rows]
+        return [JournalEntry._make((*row[:7], whole(row[7]))) for row in rows]
 
     def _whole(self, connection: Connection, cells: Iterable[bytes | None]) -> Callable[[Any], Any]:
         """Turns the cell of a body into the body."""

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
 
 from sqlalchemy import (
     URL,
@@ -30,8 +30,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from teams._journal.sql_tables import APPLICATION_ID, METADATA, VERSION_TABLE
+from teams._journal.store import Durability
 
-Durability: TypeAlias = Literal["disk", "process"]
 Cells: TypeAlias = Sequence[object]
 
 BUSY: Final = 10

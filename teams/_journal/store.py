@@ -6,12 +6,25 @@ Every call except `open` and `close` raises `StoreAway` when the store does not 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-from teams._journal.rows import Definition, EngineRow, Entry, InboxRow, LifeState, Result, RunRow, ScheduleRow, Unit
+from teams._journal.rows import (
+    Definition,
+    EngineRow,
+    InboxRow,
+    JournalEntry,
+    LifeState,
+    Result,
+    RunRow,
+    ScheduleRow,
+    Unit,
+)
 
-Clock: TypeAlias = Callable[[], int]
+WallClock: TypeAlias = Callable[[], int]
 """UTC microseconds since the epoch."""
+
+Durability = Literal["disk", "process"]
+"""Whether what was acknowledged survives a power loss, or the death of the process only."""
 
 BLOB: int = 8 * 1024
 """Bytes; a longer body is stored compressed, once."""
@@ -83,7 +96,7 @@ class Store(Protocol):
         """Runs, newest first, created at `since` or later; for the next page, `after` is the last run of the page."""
         ...
 
-    def entries(self, run: str, after: int = 0) -> list[Entry]:
+    def entries(self, run: str, after: int = 0) -> list[JournalEntry]:
         """The entries of a run with a number above `after`, in order."""
         ...
 

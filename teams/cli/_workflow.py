@@ -57,7 +57,7 @@ from teams.cli._workflow_text import (
     step_states,
 )
 from teams.cli._workflow_wait import can_serve, end_of, follow, playing
-from teams.workflows._engine.messages import Answer, StartRun
+from teams.workflows._engine.messages import AnswerQuestion, StartRun
 from teams.workflows._engine.parts import settings_of, with_store
 from teams.workflows._engine.ref import RunStatus
 from teams.workflows._engine.said import answer_row, check_first, existing, moved, new_run, retried
@@ -93,7 +93,7 @@ def _finite(value: float) -> float:
 File = Annotated[
     str, typer.Argument(metavar="FILE", help="A .toml or .yaml file with workflows, or module:attribute of an engine.")
 ]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
 StoreOption = Annotated[
     str | None,
     typer.Option(
@@ -257,7 +257,7 @@ def serve(
 
 @workflow.command()
 def status(
-    run: Run,
+    run: RunArgument,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end.")] = False,
     timeout: TimeoutOption = _DURATION,
     store: StoreOption = None,
@@ -300,7 +300,7 @@ def list_runs(
 
 @workflow.command()
 def history(
-    run: Run,
+    run: RunArgument,
     goes_on: Annotated[bool, typer.Option("--follow", help="Go on until the run has ended.")] = False,
     timeout: TimeoutOption = _DURATION,
     store: StoreOption = None,
@@ -325,7 +325,7 @@ def history(
 
 @workflow.command()
 def resume(
-    run: Run,
+    run: RunArgument,
     accept_changes: Annotated[
         bool,
         typer.Option(
@@ -354,7 +354,7 @@ def _after(store: Store, run: str, *, as_json: bool) -> None:
 
 
 @workflow.command()
-def pause(run: Run, store: StoreOption = None, as_json: JsonOption = False) -> None:
+def pause(run: RunArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Stops a run where it is, until `resume`. A step under way is begun again then."""
     with outcome(), opened(address(store)) as found:
         say(found, run, "pause")
@@ -364,7 +364,7 @@ def pause(run: Run, store: StoreOption = None, as_json: JsonOption = False) -> N
 
 @workflow.command()
 def cancel(
-    run: Run,
+    run: RunArgument,
     reason: Annotated[str, typer.Option("--reason", help="Why.")] = "cancelled by the command line",
     now: Annotated[bool, typer.Option("--now", help="Undo nothing.")] = False,
     store: StoreOption = None,
@@ -379,7 +379,7 @@ def cancel(
 
 @workflow.command()
 def retry(
-    run: Run,
+    run: RunArgument,
     step: Annotated[
         str | None, typer.Option("--from", metavar="STEP", help="Do this step and those after it again.")
     ] = None,
@@ -398,7 +398,7 @@ def retry(
 
 @workflow.command()
 def signal(
-    run: Run,
+    run: RunArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name that a step waits for.")],
     value: Annotated[str | None, typer.Argument(metavar="JSON|@FILE|-", help="What the signal carries.")] = None,
     store: StoreOption = None,
@@ -415,7 +415,7 @@ def signal(
 
 @workflow.command()
 def answer(
-    run: Run,
+    run: RunArgument,
     step: Annotated[str, typer.Argument(metavar="STEP", help="The step that asks.")],
     value: Annotated[str, typer.Argument(metavar="ANSWER", help="The answer, as text.")],
     by: Annotated[
@@ -427,7 +427,7 @@ def answer(
     """Answers the question of a step. It counts once."""
     with outcome(), opened(address(store)) as found:
         run_of(found, run)
-        message = Answer(run, step, value, getpass.getuser() if by is None else by)
+        message = AnswerQuestion(run, step, value, getpass.getuser() if by is None else by)
         row = answer_row(message, found.entries(run), found.inbox(run), found.now())
         send(found, row)
         check_first(row, found.entries(run), found.inbox(run))
@@ -437,7 +437,7 @@ def answer(
 
 @workflow.command()
 def move(
-    run: Run,
+    run: RunArgument,
     to: Annotated[
         str, typer.Option("--to", metavar="VERSION|FILE", help="The first digits of a version, or a file that has it.")
     ],

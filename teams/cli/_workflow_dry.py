@@ -16,14 +16,14 @@ from actors._user_code.text import cut
 from supervisors import SpecError, SpecFault, start
 from supervisors.spi import nearest
 from teams._journal.codec import decode
-from teams._journal.memory import MemoryStore
+from teams._journal.memory import MemoryRunStore
 from teams._runs.pattern import Pattern
 from teams.cli._text import result_text
 from teams.workflows._engine.engine import engine
 from teams.workflows._engine.ref import EngineRef
 from teams.workflows._engine.said import step_of
 from teams.workflows._graph.graph import Graph
-from teams.workflows._graph.node import Ask, Call, Nested, Node, Sleep, Wait
+from teams.workflows._graph.node import AskPerson, CallFunction, Nested, Node, Sleep, WaitForSignal
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.values import adapter
 from teams.workflows.errors import RunFailure
@@ -103,7 +103,7 @@ def dry_run(workflow: Workflow, known: Mapping[str, Pattern], value: object, stu
     faults = [*stubber.faults, *stubber.unknown()]
     if faults:
         raise SpecError(faults)
-    tree = engine("dry-run", flow, store=MemoryStore, default_timeout=LONGEST)
+    tree = engine("dry-run", flow, store=MemoryRunStore, default_timeout=LONGEST)
     with start(tree, log=False) as root:
         assert isinstance(root, EngineRef)
         run = root.start_workflow(flow.name, value).get()
@@ -149,16 +149,16 @@ class _Stubber:
                 what = Nested(what.workflow, self.workflow(inner, f"{name}/", around))
                 return dataclasses.replace(node, what=what, retry=None, undo=None, timeout=None)
         otherwise: object = _NOTHING
-        if isinstance(what, Ask):
+        if isinstance(what, AskPerson):
             input = what.question
             otherwise = what.default or (what.options[0] if what.options else _NOTHING)
-        elif isinstance(what, Wait | Sleep):
+        elif isinstance(what, WaitForSignal | Sleep):
             input = what.until if isinstance(what, Sleep) else None
             otherwise = None
         stub = self._stub(name, node.title, given, otherwise, loops=node.max_iterations is not None)
         returns = node.returns if given else None
         return dataclasses.replace(
-            node, what=Call(stub), input=input, retry=None, undo=None, timeout=None, returns=returns
+            node, what=CallFunction(stub), input=input, retry=None, undo=None, timeout=None, returns=returns
         )
 
     def _given(self, node: Node, name: str) -> dict[str, Any]:

@@ -25,17 +25,19 @@ from teams.workflows.errors import BadBackfill, NoSuchSchedule, WorkflowError
 REFUSED, MISSING, AWAY = 2, 3, 4
 DEFAULT = "sqlite:///runs.db"
 
-Schedule = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The id of a schedule.")]
-StoreOption = Annotated[
+ScheduleArgument = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The id of a schedule.")]
+ScheduleStore = Annotated[
     str, typer.Option("--store", envvar=f"{ENVIRONMENT}STORE", metavar="URL", help="The store of the engine.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON, one object a line.")]
+ScheduleJson = Annotated[bool, typer.Option("--json", help="Write JSON, one object a line.")]
 From = Annotated[str, typer.Option("--from", metavar="TIME", help="From here on: 2026-01-31T08:00:00Z.")]
 To = Annotated[
     str | None,
     typer.Option("--to", metavar="TIME", help="To here, the end included. [default: now]", show_default=False),
 ]
-Start = Annotated[bool, typer.Option("--start", help="Start the slots that have no run; without it, only list them.")]
+StartOption = Annotated[
+    bool, typer.Option("--start", help="Start the slots that have no run; without it, only list them.")
+]
 
 
 def app() -> typer.Typer:
@@ -54,13 +56,13 @@ def app() -> typer.Typer:
     return made
 
 
-def _list(store: StoreOption = DEFAULT, as_json: JsonOption = False) -> None:
+def _list(store: ScheduleStore = DEFAULT, as_json: ScheduleJson = False) -> None:
     """Lists the schedules of a store, and when each starts its next run."""
     with _opened(store) as found:
         _show(schedules.schedules(found), as_json=as_json)
 
 
-def _pause(schedule: Schedule, store: StoreOption = DEFAULT, as_json: JsonOption = False) -> None:
+def _pause(schedule: ScheduleArgument, store: ScheduleStore = DEFAULT, as_json: ScheduleJson = False) -> None:
     """Has a schedule start nothing until it is resumed. What falls into the pause is left out.
 
     Exits with 3 when there is no such schedule.
@@ -69,7 +71,7 @@ def _pause(schedule: Schedule, store: StoreOption = DEFAULT, as_json: JsonOption
         _show([schedules.pause_schedule(found, schedule)], as_json=as_json)
 
 
-def _resume(schedule: Schedule, store: StoreOption = DEFAULT, as_json: JsonOption = False) -> None:
+def _resume(schedule: ScheduleArgument, store: ScheduleStore = DEFAULT, as_json: ScheduleJson = False) -> None:
     """Has a schedule that is paused go on, from now on.
 
     Exits with 3 when there is no such schedule.
@@ -78,7 +80,7 @@ def _resume(schedule: Schedule, store: StoreOption = DEFAULT, as_json: JsonOptio
         _show([schedules.resume_schedule(found, schedule)], as_json=as_json)
 
 
-def _trigger(schedule: Schedule, store: StoreOption = DEFAULT, as_json: JsonOption = False) -> None:
+def _trigger(schedule: ScheduleArgument, store: ScheduleStore = DEFAULT, as_json: ScheduleJson = False) -> None:
     """Starts a run of a schedule now, besides its slots, and writes the id of the run. An engine takes it up.
 
     Exits with 3 when there is no such schedule.
@@ -89,12 +91,12 @@ def _trigger(schedule: Schedule, store: StoreOption = DEFAULT, as_json: JsonOpti
 
 
 def _backfill(
-    schedule: Schedule,
+    schedule: ScheduleArgument,
     since: From,
     until: To = None,
-    start: Start = False,
-    store: StoreOption = DEFAULT,
-    as_json: JsonOption = False,
+    start: StartOption = False,
+    store: ScheduleStore = DEFAULT,
+    as_json: ScheduleJson = False,
 ) -> None:
     """Lists the slots of a time that is over, each with its run; with `--start`, starts those that have none.
 

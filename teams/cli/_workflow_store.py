@@ -101,7 +101,7 @@ def say(
 def send(store: Store, row: InboxRow, definition: Definition | None = None) -> None:
     """Writes a message. Raises NoSuchRun, AlreadyEnded."""
     (result,) = store.commit([Unit(row.run, definition=definition, inbox=(row,))])
-    if isinstance(result, rows.Refused):
+    if isinstance(result, rows.MessageRefused):
         raise refusal(row.run, store.run(row.run))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from actors._user_code.text import cut, printable
 from teams._journal.codec import decode, redact
 from teams._journal.errors import NotReadable
-from teams._journal.rows import Definition, Entry, RunRow
+from teams._journal.rows import Definition, JournalEntry, RunRow
 from teams.cli._text import json_line, lines, result_text
 from teams.workflows._engine.ref import RunStatus
 from teams.workflows._engine.said import step_of
@@ -113,7 +113,7 @@ def _steps(definition: Definition | None) -> list[dict[str, Any]]:
     return [*found.get("steps", ()), *found.get("tasks", ())] if isinstance(found, dict) else []
 
 
-def body_of(entry: Entry, hidden: Mapping[str, tuple[str, ...]]) -> Any:
+def body_of(entry: JournalEntry, hidden: Mapping[str, tuple[str, ...]]) -> Any:
     """What an entry says, without what a step does not show."""
     if entry.body is None:
         return None
@@ -129,7 +129,7 @@ def body_of(entry: Entry, hidden: Mapping[str, tuple[str, ...]]) -> Any:
     return value
 
 
-def entry_line(entry: Entry, hidden: Mapping[str, tuple[str, ...]]) -> str:
+def entry_line(entry: JournalEntry, hidden: Mapping[str, tuple[str, ...]]) -> str:
     """An entry, for people."""
     attempt = "" if entry.attempt <= 1 else f" (attempt {entry.attempt})"
     body = body_of(entry, hidden)
@@ -139,7 +139,7 @@ def entry_line(entry: Entry, hidden: Mapping[str, tuple[str, ...]]) -> str:
     return f"{entry.seq:>5}  {instant(entry.at / 1e6)}  {entry.kind:<9}  {step}{took}{said}".rstrip()
 
 
-def entry_json(entry: Entry, hidden: Mapping[str, tuple[str, ...]]) -> str:
+def entry_json(entry: JournalEntry, hidden: Mapping[str, tuple[str, ...]]) -> str:
     """An entry, for programs."""
     return json_line(
         {
@@ -158,7 +158,7 @@ def entry_json(entry: Entry, hidden: Mapping[str, tuple[str, ...]]) -> str:
 # The picture of a run
 
 
-def step_states(row: RunRow, entries: Iterable[Entry]) -> dict[str, str]:
+def step_states(row: RunRow, entries: Iterable[JournalEntry]) -> dict[str, str]:
     """The state of each step of a run that has begun, was skipped or has ended."""
     parts: dict[str, dict[str, str]] = {}
     for entry in entries:

@@ -14,7 +14,7 @@ from typing import NoReturn, TypeVar
 
 from supervisors import ChildStartError, SupervisorSpec, start
 from teams._journal.errors import StoreAway, StoreRefused
-from teams._journal.rows import ENDED, Entry
+from teams._journal.rows import ENDED, JournalEntry
 from teams._journal.store import Store
 from teams.cli._account import did_not_start
 from teams.cli._workflow_outcome import FAILED, needs_people, refuse
@@ -90,11 +90,11 @@ def end_of(
     return None
 
 
-def follow(store: Store, run: str, seconds: float, **options: Callable[..., object]) -> Iterator[Entry]:
+def follow(store: Store, run: str, seconds: float, **options: Callable[..., object]) -> Iterator[JournalEntry]:
     """The entries of a run as they are written, until it has ended or the time is up."""
     last = 0
 
-    def look() -> tuple[list[Entry], bool]:
+    def look() -> tuple[list[JournalEntry], bool]:
         ended = status_in(store, run).state in ENDED
         return store.entries(run, last), ended
 

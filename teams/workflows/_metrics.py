@@ -32,7 +32,7 @@ from teams.errors import RunCancelled
 from teams.events import RunBegan, RunEnded, RunEvent, StepBroke, StepDone, StepSkipped
 from teams.workflows._engine.desk import Desk
 from teams.workflows._engine.journal import Query
-from teams.workflows.errors import NotUndone, TakenOver
+from teams.workflows.errors import TakenOver, UndoFailed
 from teams.workflows.events import (
     BatchWritten,
     LeaseLost,
@@ -207,6 +207,6 @@ class WorkflowMetrics(EventMetrics):
 
 def _outcome(error: BaseException | None) -> str:
     """How a run ended."""
-    if isinstance(error, NotUndone):
+    if isinstance(error, UndoFailed):
         error = error.error
     return "done" if error is None else "cancelled" if isinstance(error, RunCancelled) else "failed"

@@ -31,7 +31,7 @@ from opentelemetry.trace import (
 )
 
 from actors.spi import NAME, ActorDeadError, LifecycleEvent, Runtime, described, type_name
-from teams._journal.errors import Recorded
+from teams._journal.errors import RecordedError
 from teams.events import RunBegan, RunEnded, RunEvent, StepBegan, StepBroke, StepDone
 from teams.workflows._engine.desk import Desk
 from teams.workflows._engine.messages import Traced
@@ -220,7 +220,7 @@ def _type_of(error: BaseException) -> str:
         if error.__cause__ is None:
             break
         error = error.__cause__
-    return error.type if isinstance(error, Recorded) else type_name(error)
+    return error.type if isinstance(error, RecordedError) else type_name(error)
 
 
 def traceparent(context: SpanContext) -> str:

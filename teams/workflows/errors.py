@@ -185,7 +185,7 @@ class RunTimeout(RunError, TimeoutError):
         return f"{self.run} did not end in time, with {len(self.partial)} steps done"
 
 
-class NotUndone(RunError):
+class UndoFailed(RunError):
     """A run ended, and steps that were done could not be undone. `error` says why the run ended, and is the cause."""
 
     run: str

@@ -49,7 +49,7 @@ class RunLost(RunEvent, level="warning"):
     error: BaseException
 
 
-class StepUndone(RunEvent, level="info"):
+class RunStepUndone(RunEvent, level="info"):
     """What a step had done is undone."""
 
     step: str

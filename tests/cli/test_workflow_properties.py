@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from supervisors import SpecError
 from teams._journal.codec import encode
-from teams._journal.rows import KINDS, STATES, Entry, RunRow
+from teams._journal.rows import KINDS, STATES, JournalEntry, RunRow
 from teams.cli._workflow_target import read_value, since
 from teams.cli._workflow_text import entry_json, entry_line, run_json, run_lines, step_states
 
@@ -20,7 +20,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 ENTRIES = st.builds(
-    Entry,
+    JournalEntry,
     run=st.just("r"),
     seq=st.integers(1, 100),
     kind=st.sampled_from(KINDS),
@@ -65,7 +65,7 @@ def test_any_time_is_one_the_store_can_hold_or_is_refused(text: str) -> None:
 
 
 @given(ENTRIES, st.dictionaries(TEXTS, st.just(("a", "$.b[0]")), max_size=2))
-def test_any_entry_is_one_printable_line(entry: Entry, hidden: dict[str, tuple[str, ...]]) -> None:
+def test_any_entry_is_one_printable_line(entry: JournalEntry, hidden: dict[str, tuple[str, ...]]) -> None:
     for line in (entry_line(entry, hidden), entry_json(entry, hidden)):
         assert line.isprintable()
     assert len(entry_line(entry, hidden)) < 500
@@ -79,7 +79,7 @@ def test_any_run_is_one_printable_line(row: RunRow) -> None:
 
 
 @given(ROWS, st.lists(ENTRIES, max_size=8))
-def test_any_history_has_a_picture(row: RunRow, entries: list[Entry]) -> None:
+def test_any_history_has_a_picture(row: RunRow, entries: list[JournalEntry]) -> None:
     states = step_states(row, entries)
     assert "" not in states
     if row.ended_at is not None:

@@ -14,7 +14,7 @@ from teams._journal.rows import ScheduleRow, Unit
 from teams._journal.store import Store
 from teams.cli._workflow_schedule import app
 from teams.workflows import schedule
-from teams.workflows._time.schedule import Standing, row_of
+from teams.workflows._time.schedule import ScheduleStanding, row_of
 
 NOW = 1_700_000_000 * 1_000_000
 """A multiple of ten seconds: 2023-11-14T22:13:20Z."""
@@ -33,7 +33,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 def row(id: str = "nightly") -> ScheduleRow:
     made = schedule(id, "report", cron="30 2 * * *", tz="Europe/Berlin", input={"day": 1})
-    return row_of(made, Standing(NOW), version="v1", timeout=60.0, total=2, paused=False)
+    return row_of(made, ScheduleStanding(NOW), version="v1", timeout=60.0, total=2, paused=False)
 
 
 def said(*args: str) -> Result:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from teams._journal.errors import StoreAway
-from teams._journal.memory import MemoryStore
+from teams._journal.memory import MemoryRunStore
 from teams._journal.open_store import open_store
-from teams._journal.rows import Entry, InboxRow, RunRow, Unit
+from teams._journal.rows import InboxRow, JournalEntry, RunRow, Unit
 from teams.cli._workflow_outcome import code_of
 from teams.cli._workflow_store import engine_of, status_in
 from teams.cli._workflow_wait import can_serve, end_of, follow, looks
@@ -28,8 +28,8 @@ class World:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.store = MemoryStore(clock=lambda: 1)
-        self.engine = MemoryStore(clock=lambda: 1, tables=self.store.tables)
+        self.store = MemoryRunStore(clock=lambda: 1)
+        self.engine = MemoryRunStore(clock=lambda: 1, tables=self.store.tables)
         self.engine.commit([Unit("r", start=ROW)])
         self.epoch = self.engine.register("host", 1, 60.0)
         self.engine.claim(self.epoch, 1)
@@ -129,7 +129,7 @@ def test_follow_tells_each_entry_once_and_ends_with_the_run() -> None:
     world = World()
 
     def adds(*numbers: int, **update: Any) -> Callable[[], object]:
-        entries = tuple(Entry("r", each, "began", f"s{each}", 1, 1, None, None) for each in numbers)
+        entries = tuple(JournalEntry("r", each, "began", f"s{each}", 1, 1, None, None) for each in numbers)
         return lambda: world.engine.commit([Unit("r", epoch=world.epoch, entries=entries, update=update)])
 
     adds(1)()
@@ -143,8 +143,8 @@ def test_follow_misses_no_entry_that_comes_with_the_end() -> None:
     world = World()
     entries = world.store.entries
 
-    def late(run: str, after: int = 0) -> list[Entry]:
-        last = Entry("r", 1, "ended", "", 1, 1, None, None)
+    def late(run: str, after: int = 0) -> list[JournalEntry]:
+        last = JournalEntry("r", 1, "ended", "", 1, 1, None, None)
         world.engine.commit([Unit("r", epoch=world.epoch, entries=(last,), update={"state": "done", "ended_at": 3})])
         return entries(run, after)
 

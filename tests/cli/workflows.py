@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from teams._journal.codec import encode
 from teams._journal.open_store import open_store
-from teams._journal.rows import Entry, InboxRow, Kind, RunRow, Unit, Written
+from teams._journal.rows import EntryKind, InboxRow, JournalEntry, RunRow, Unit, Written
 from teams._journal.store import Store
 from teams.cli._app import app
 
@@ -127,7 +127,7 @@ def run_with(letitcrash: Letitcrash, *arguments: str) -> str:
     return said.out.strip()
 
 
-def played(run: str, *steps: tuple[Kind, str, Any], **update: Any) -> RunRow:
+def played(run: str, *steps: tuple[EntryKind, str, Any], **update: Any) -> RunRow:
     """Writes entries of a run as an engine that has it now would, and gives the run up. With `ended_at=None` it is
     parked.
     """
@@ -136,7 +136,7 @@ def played(run: str, *steps: tuple[Kind, str, Any], **update: Any) -> RunRow:
         row = next((each for each in found.claim(epoch, 100) if each.id == run), None) or found.run(run)
         assert row is not None
         entries = tuple(
-            Entry(run, row.seq + number, kind, step, 1, found.now(), None, encode(body))
+            JournalEntry(run, row.seq + number, kind, step, 1, found.now(), None, encode(body))
             for number, (kind, step, body) in enumerate(steps, 1)
         )
         changed: Mapping[str, Any] = {"owner": None, **update}

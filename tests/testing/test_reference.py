@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from actors import Shutdown
 from actors._core.cell import Cell
-from actors._core.children import Children
+from actors._core.children import ChildCells
 from actors._core.outcomes import refuse_waiting
 from supervisors import child, constant, supervisor
 from supervisors._engine.engine import Engine
@@ -74,7 +74,7 @@ def test_who_is_told_to_stop_when_its_supervisor_is_killed_is_noticed(monkeypatc
     tree = supervisor("root", supervisor("s", child("a", Puppet)))
     trial = Trial(tree, (Line(1.0, "root/s", "kill"),))
 
-    def ask(self: Children) -> list[Cell]:
+    def ask(self: ChildCells) -> list[Cell]:
         for each in list(self.values()):
             each.supervise(False)
             if each.told_to_stop is None:

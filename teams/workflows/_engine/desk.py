@@ -48,14 +48,14 @@ from teams._journal import rows
 from teams._journal.codec import decode, encode
 from teams._journal.errors import JournalError, StoreAway
 from teams._journal.lease import Lease
-from teams._journal.rows import ENDED, RUNNABLE, Definition, Entry, InboxRow, Result, RunRow, Unit, Written
+from teams._journal.rows import ENDED, RUNNABLE, Definition, InboxRow, JournalEntry, Result, RunRow, Unit, Written
 from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.events import RunEnded, RunEvent
-from teams.workflows._engine.journal import Line, Query, StoreOpened, Write
+from teams.workflows._engine.journal import CommitQueue, Query, StoreOpened, WriteUnit
 from teams.workflows._engine.messages import (
-    Answer,
+    AnswerQuestion,
     AwaitEnd,
     GetRun,
     GetRuns,
@@ -190,10 +190,10 @@ class _Kept:
 def _put(journal: ActorRef[Any], unit: Unit, reply: Reply) -> None:
     """Has the unit of a run written, without a message for each."""
     line = journal.view()
-    if isinstance(line, Line):
+    if isinstance(line, CommitQueue):
         line.take(unit, reply)
     else:
-        post(journal, Write(unit), reply)
+        post(journal, WriteUnit(unit), reply)
 
 
 class Desk(Actor):
@@ -270,7 +270,7 @@ class Desk(Actor):
             raise StoreAway("of the engine", f"{method}() failed: {described(error, TEXT)}", False) from error
 
     async def _write(self, unit: Unit) -> Result:
-        found: Result = await asked(self.sibling("journal"), Write(unit))
+        found: Result = await asked(self.sibling("journal"), WriteUnit(unit))
         return found
 
     def _now(self) -> int:
@@ -396,7 +396,7 @@ class Desk(Actor):
         """Starts the actor of a run that this process owns."""
         if row.id in self._kept.live:  # it was given up, and this desk was started again before it was forgotten
             await self._drop(row.id)
-        entries: list[Entry] = await self._query("entries", row.id)
+        entries: list[JournalEntry] = await self._query("entries", row.id)
         messages: list[InboxRow] = await self._query("inbox", row.id)
         if any(each.kind == "move" for each in messages):
             row, entries, messages = await self._move(row, entries, messages)
@@ -421,8 +421,8 @@ class Desk(Actor):
         await self._begin(live)
 
     async def _move(
-        self, row: RunRow, entries: list[Entry], messages: list[InboxRow]
-    ) -> tuple[RunRow, list[Entry], list[InboxRow]]:
+        self, row: RunRow, entries: list[JournalEntry], messages: list[InboxRow]
+    ) -> tuple[RunRow, list[JournalEntry], list[InboxRow]]:
         """Brings a run that is not awake to the version it was told, if what it has done allows that."""
         for message in messages:
             if message.kind == "move":
@@ -459,7 +459,7 @@ class Desk(Actor):
             raise AgentMissing(row.id, f"version {row.version[:12]} of workflow {row.workflow!r}")
         return self._settings.restored(row.id, stored)
 
-    def _keeper(self, row: RunRow, entries: list[Entry]) -> DurableKeeper:
+    def _keeper(self, row: RunRow, entries: list[JournalEntry]) -> DurableKeeper:
         own = self.ref
         write = partial(_put, self.sibling("journal"))
 
@@ -485,7 +485,7 @@ class Desk(Actor):
             settings.retain,
         )
 
-    def _awake(self, row: RunRow, entries: list[Entry], pattern: Pattern) -> Live:
+    def _awake(self, row: RunRow, entries: list[JournalEntry], pattern: Pattern) -> Live:
         runtime, keeper = self.runtime, self._keeper(row, entries)
         value = read_input(pattern, read(row.input))
         record = RunState(row.id, pattern, value, runtime, self.path, keeper=keeper)
@@ -618,7 +618,11 @@ class Desk(Actor):
         self.ref.tell(_Look())
 
     async def _block(
-        self, row: RunRow, entries: list[Entry], messages: list[InboxRow], error: TeamError | JournalError | SpecError
+        self,
+        row: RunRow,
+        entries: list[JournalEntry],
+        messages: list[InboxRow],
+        error: TeamError | JournalError | SpecError,
     ) -> None:
         """A run cannot be played by this engine. It can be cancelled, and what is said to it is kept."""
         keeper = self._keeper(row, entries)
@@ -741,7 +745,7 @@ class Desk(Actor):
 
     async def _say(self, row: InboxRow) -> None:
         result = await self._write(Unit(row.run, inbox=(row,)))
-        if isinstance(result, rows.Refused):
+        if isinstance(result, rows.MessageRefused):
             raise refusal(row.run, await self._query("run", row.run))
         live = self._kept.live.get(row.run)
         if live is not None:
@@ -753,7 +757,7 @@ class Desk(Actor):
         return self._settings.new_id(self._now(), self.runtime.random)
 
     @handles
-    async def answer_question(self, message: Answer) -> None:
+    async def answer_question(self, message: AnswerQuestion) -> None:
         if await self._query("run", message.run) is None:
             raise NoSuchRun(message.run)
         own = answer_row(message, *await self._said_of(message.run), self._now())
@@ -764,10 +768,10 @@ class Desk(Actor):
             raise
         check_first(own, *await self._said_of(message.run))
 
-    async def _said_of(self, run: str) -> tuple[list[Entry], list[InboxRow]]:
+    async def _said_of(self, run: str) -> tuple[list[JournalEntry], list[InboxRow]]:
         """The entries of a run, and the messages that it has not taken up."""
         waiting: list[InboxRow] = await self._query("inbox", run)
-        entries: list[Entry] = await self._query("entries", run)
+        entries: list[JournalEntry] = await self._query("entries", run)
         return entries, waiting
 
     @handles
@@ -775,7 +779,7 @@ class Desk(Actor):
         row: RunRow | None = await self._query("run", message.run)
         if row is None:
             raise NoSuchRun(message.run)
-        entries: list[Entry] = await self._query("entries", row.id)
+        entries: list[JournalEntry] = await self._query("entries", row.id)
         result = await self._write(retried(row, entries, message.step, self._now()))
         if not isinstance(result, Written):
             raise NotEnded(row.id, "taken up by another engine")
@@ -809,7 +813,7 @@ class Desk(Actor):
                 answer(reply, row)
 
     @handles
-    async def get(self, message: GetRun) -> tuple[RunRow, list[Entry], list[InboxRow], Graph | None, int]:
+    async def get(self, message: GetRun) -> tuple[RunRow, list[JournalEntry], list[InboxRow], Graph | None, int]:
         row: RunRow | None = await self._query("run", message.run)
         if row is None:
             raise NoSuchRun(message.run)

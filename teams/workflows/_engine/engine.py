@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Unpack
 
 from actors.spi import ActorRef
 from supervisors.spi import (
@@ -36,16 +36,16 @@ from supervisors.spi import (
 from teams._checks.fields import count_faults, seconds_faults
 from teams._dispatch.spec import TeamSpec
 from teams._journal.open_store import open_store
-from teams._journal.store import Store
+from teams._journal.store import Durability, Store
 from teams._members.member import Member
 from teams._members.role import Role
 from teams._members.target import Can
 from teams._runs.pattern import Pattern, pattern_faults, work_targets
 from teams._team import Team, team
 from teams.workflows._engine.desk import Desk
-from teams.workflows._engine.journal import Journal, StoreActor
+from teams.workflows._engine.journal import JournalWriter, StoreActor
 from teams.workflows._engine.ref import EngineRef
-from teams.workflows._engine.scheduler import Scheduler
+from teams.workflows._engine.scheduler import ScheduleActor
 from teams.workflows._engine.settings import RETAIN, EngineSettings
 from teams.workflows._graph.check import unknown_names
 from teams.workflows._graph.workflow import Workflow
@@ -53,7 +53,7 @@ from teams.workflows._run.code import CodeWorkflow
 from teams.workflows._run.play import read_input
 from teams.workflows._run.routing import Routing
 from teams.workflows._run.run import DurableRun
-from teams.workflows._time.schedule import Schedule
+from teams.workflows._time.schedule import WorkflowSchedule
 from teams.workflows.errors import BadInput
 
 AGENTS = "agents"
@@ -64,10 +64,9 @@ RUN_RESTARTS, RUN_PERIOD = 100, 60.0
 """How often the actor of a run may crash within so many seconds before the run fails. What is done is kept."""
 
 FLOWS = Workflow | CodeWorkflow | Routing
-Durability = Literal["disk", "process"]
 
 
-class Engine(Supervisor):
+class EngineSupervisor(Supervisor):
     """The supervisor at the root of an engine."""
 
     ref_type: ClassVar[type[ActorRef[Any]]] = EngineRef
@@ -83,7 +82,7 @@ class EngineOptions(CommonOptions, total=False):
 
 def engine(
     id: str,
-    *parts: Workflow | CodeWorkflow | Routing | Member | Role | SupervisorSpec | Schedule,
+    *parts: Workflow | CodeWorkflow | Routing | Member | Role | SupervisorSpec | WorkflowSchedule,
     patterns: Mapping[str, Pattern] | None = None,
     store: str | Callable[[], Store] = "sqlite:///runs.db",
     durability: Durability = "disk",
@@ -135,11 +134,11 @@ def engine(
     flows = [each for each in parts if isinstance(each, FLOWS)]
     people = [each for each in parts if isinstance(each, Member | Role)]
     trees = [each for each in parts if isinstance(each, SupervisorSpec)]
-    schedules = [each for each in parts if isinstance(each, Schedule)]
+    schedules = [each for each in parts if isinstance(each, WorkflowSchedule)]
     faults = [
         SpecFault(id, f"must have workflows, members, roles, teams, schedules and supervisors, got {each!r}")
         for each in given
-        if not isinstance(each, FLOWS | Member | Role | SupervisorSpec | Schedule)
+        if not isinstance(each, FLOWS | Member | Role | SupervisorSpec | WorkflowSchedule)
     ]
     named: dict[str, Pattern] = dict(patterns or {})
     for name, each in named.items():
@@ -184,14 +183,18 @@ def engine(
     )
     children: list[Spec] = [
         child("store", StoreActor, args=(opened,), backoff=exponential(0.05, cap=5.0)),
-        child("journal", Journal, backoff=None),
+        child("journal", JournalWriter, backoff=None),
         agents,
         *trees,
         child("desk", Desk, args=(settings,), backoff=exponential(0.05, cap=5.0)),
-        *([child("scheduler", Scheduler, args=(settings,), backoff=exponential(0.05, cap=5.0))] if schedules else ()),
+        *(
+            [child("scheduler", ScheduleActor, args=(settings,), backoff=exponential(0.05, cap=5.0))]
+            if schedules
+            else ()
+        ),
         dynamic_supervisor("runs", run, max_restarts=None, backoff=None),
     ]
-    return supervisor(id, *children, supervisor_class=Engine, **options)
+    return supervisor(id, *children, supervisor_class=EngineSupervisor, **options)
 
 
 def _agents(people: list[Member | Role], faults: list[SpecFault]) -> SupervisorSpec:
@@ -223,7 +226,9 @@ def _name_faults(
             yield SpecFault(f"{id}/{fault.path}", fault.message)
 
 
-def _schedule_faults(id: str, schedules: list[Schedule], workflows: Mapping[str, Pattern]) -> Iterator[SpecFault]:
+def _schedule_faults(
+    id: str, schedules: list[WorkflowSchedule], workflows: Mapping[str, Pattern]
+) -> Iterator[SpecFault]:
     for name, count in Counter(each.id for each in schedules).items():
         if count > 1:
             yield SpecFault(f"{id}/schedule {name}", f"{count} schedules have this id; give them different ids")

@@ -6,7 +6,7 @@
     Query(method, ...)  the desk to the store       what the method of the store returns
     Apply(function)     the scheduler to the store  what the function returns
 
-Runs put their units into its `Line`, which is its view. While the store commits, the next batch gathers. One commit is
+Runs put their units into its `CommitQueue`, which is its view. While the store commits, the next batch gathers. One commit is
 under way at a time, so units are written in the order in which they came. Promise: a unit that was taken is written, or
 its asker hears why not, through crashes and kills of both actors: the batch is sent again, and a unit that is written
 already changes nothing. When the store is away, units wait (`StoreLost`); nothing is acknowledged.
@@ -34,7 +34,7 @@ from actors.spi import (
     take_reply,
     when_gone,
 )
-from teams._journal.memory import MemoryStore
+from teams._journal.memory import MemoryRunStore
 from teams._journal.rows import Result, Unit
 from teams._journal.store import Store
 from teams.workflows.events import BatchWritten, StoreBack, StoreLost
@@ -49,7 +49,7 @@ class StoreOpened(NamedTuple):
     """To the desk: the store has been opened anew; what it held for this process is gone."""
 
 
-class Write(NamedTuple):
+class WriteUnit(NamedTuple):
     """Have this written."""
 
     unit: Unit
@@ -73,7 +73,7 @@ class _Opened:
     """A store in memory outlives the incarnations: it is all there is of its runs."""
 
     def __init__(self) -> None:
-        self.memory: MemoryStore | None = None
+        self.memory: MemoryRunStore | None = None
 
 
 class Apply(NamedTuple):
@@ -96,7 +96,7 @@ class StoreActor(Actor):
     def on_start(self) -> None:
         memory = self._kept.memory
         self._store = self._opened() if memory is None else memory
-        if isinstance(self._store, MemoryStore):
+        if isinstance(self._store, MemoryRunStore):
             self._kept.memory = self._store
         desk = self.runtime.find(f"{self.path.rpartition('/')[0]}/desk")
         if desk is not None:
@@ -141,7 +141,7 @@ class _NotCommitted(NamedTuple):
     error: BaseException
 
 
-class Line:
+class CommitQueue:
     """Units that are not written yet, with their askers. Outlives the incarnations. On the loop thread."""
 
     def __init__(self) -> None:
@@ -185,16 +185,16 @@ class Line:
 
     def _refuse(self, unit: Unit, reply: Reply | None, path: str, reason: ExitReason) -> None:
         if reply is not None:
-            settle_failure(reply, ActorDeadError(path, reason, Write(unit)), path)
+            settle_failure(reply, ActorDeadError(path, reason, WriteUnit(unit)), path)
 
 
-class Journal(Actor):
+class JournalWriter(Actor):
     """Gathers units into commits. Runs on the loop."""
 
     only_host = "loop"
 
     def __init__(self) -> None:
-        self._line = self.kept(Line)
+        self._line = self.kept(CommitQueue)
 
     def on_start(self) -> None:
         line = self._line
@@ -209,7 +209,7 @@ class Journal(Actor):
         self.publish_view(line)
 
     @handles
-    def write(self, message: Write) -> None:
+    def write(self, message: WriteUnit) -> None:
         self._line.take(message.unit, take_reply(self))
 
     @handles

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from teams._journal.rows import InboxKind, ScheduleRow
 
 
-class Slot(NamedTuple):
+class ScheduledStart(NamedTuple):
     """A slot whose run starts."""
 
     at: int
@@ -26,7 +26,7 @@ class StartRun(NamedTuple):
     priority: int = 0
     timeout: float | None = None
     attributes: Mapping[str, Any] | None = None
-    slot: Slot | None = None
+    slot: ScheduledStart | None = None
     """The slot of a schedule that starts it."""
 
 
@@ -52,7 +52,7 @@ class Say(NamedTuple):
     by: str = ""
 
 
-class Answer(NamedTuple):
+class AnswerQuestion(NamedTuple):
     """Answer a question of a run."""
 
     run: str

@@ -6,13 +6,13 @@ from functools import partial
 
 from supervisors.spi import ChildSpec, SupervisorSpec
 from teams._journal.open_store import open_store
-from teams.workflows._engine.engine import Engine
+from teams.workflows._engine.engine import EngineSupervisor
 from teams.workflows._engine.settings import EngineSettings
 
 
 def is_engine(spec: object) -> bool:
     """Whether it is the spec of an engine."""
-    return isinstance(spec, SupervisorSpec) and spec.supervisor_class is Engine
+    return isinstance(spec, SupervisorSpec) and spec.supervisor_class is EngineSupervisor
 
 
 def settings_of(spec: SupervisorSpec) -> EngineSettings:

@@ -13,11 +13,11 @@ from actors.spi import ActorDeadError, ActorRef, CallbackReply, Future, last_rea
 from supervisors.spi import SupervisorRef
 from teams._dispatch.ask import ask_again
 from teams._journal.codec import decode, encode, unrecorded
-from teams._journal.rows import ENDED, Entry, InboxRow, LifeState, RunRow
+from teams._journal.rows import ENDED, InboxRow, JournalEntry, LifeState, RunRow
 from teams._journal.store import Store
 from teams.errors import RunCancelled
 from teams.workflows._engine.journal import Apply
-from teams.workflows._engine.messages import Answer, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
+from teams.workflows._engine.messages import AnswerQuestion, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
 from teams.workflows._engine.schedules import (
     ScheduledSlot,
     backfill,
@@ -108,7 +108,7 @@ class WorkflowRun:
         """How far it is."""
         return self._ask(GetRun(self.id), lambda found: status_of(*found))
 
-    def history(self) -> Future[tuple[Entry, ...]]:
+    def history(self) -> Future[tuple[JournalEntry, ...]]:
         """What is written of it, in order."""
         return self._ask(GetRun(self.id), lambda found: tuple(found[1]))
 
@@ -122,7 +122,7 @@ class WorkflowRun:
         """Answers the question of a step; `by` is the person. Raises `NoOpenQuestion`, `NotAnOption` and
         `AlreadyAnswered` from the future.
         """
-        return self._ask(Answer(self.id, step, value, by), _nothing)
+        return self._ask(AnswerQuestion(self.id, step, value, by), _nothing)
 
     def cancel(self, reason: str = "cancel() was called", *, now: bool = False) -> Future[None]:
         """Ends it: its steps are called off, then what was done is undone where steps have `undo`, last first; with
@@ -335,7 +335,7 @@ def failure_of(row: RunRow) -> Exception:
     return error
 
 
-def _target_of(entry: Entry) -> str:
+def _target_of(entry: JournalEntry) -> str:
     """What a step that has begun was given to; empty: it waits."""
     said = None if entry.body is None else decode(entry.body)
     return said if isinstance(said, str) else ""
@@ -343,7 +343,7 @@ def _target_of(entry: Entry) -> str:
 
 def status_of(
     row: RunRow,
-    entries: Sequence[Entry],
+    entries: Sequence[JournalEntry],
     messages: Sequence[InboxRow],
     graph: Graph | None = None,
     now: int | None = None,
@@ -351,7 +351,7 @@ def status_of(
     """What rows say of a run. With the graph of its workflow and the time in UTC microseconds, also how long it will
     take.
     """
-    began: dict[str, Entry] = {}
+    began: dict[str, JournalEntry] = {}
     done: set[str] = set()
     failed = 0
     questions: dict[str, str] = {}

@@ -9,8 +9,8 @@ from typing import Any
 
 from teams._journal import rows
 from teams._journal.codec import decode, encode
-from teams._journal.rows import ENDED, Definition, Entry, InboxRow, Kind, Result, RunRow, Unit
-from teams.workflows._engine.messages import Answer, StartRun
+from teams._journal.rows import ENDED, Definition, EntryKind, InboxRow, JournalEntry, Result, RunRow, Unit
+from teams.workflows._engine.messages import AnswerQuestion, StartRun
 from teams.workflows._engine.settings import EngineSettings, run_row
 from teams.workflows._run.play import read_input
 from teams.workflows._run.values import write
@@ -30,7 +30,7 @@ from teams.workflows.errors import (
 
 _PART = re.compile(r"[/#\[]")
 """Ends the id of a step in the name of a part of it: `research/gather`, `review#2`, `sum[7]`."""
-OF_STEPS: frozenset[Kind] = frozenset(
+OF_STEPS: frozenset[EntryKind] = frozenset(
     {"began", "done", "failed", "skipped", "slept", "asked", "answered", "signalled", "expired"}
 )
 """The kinds of entries that say that a step has begun or ended."""
@@ -69,7 +69,7 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
 
 def existing(result: Result, row: RunRow) -> RunRow | None:
     """The run with the same key and input that is there already; None: the row was written. Raises KeyTaken."""
-    if isinstance(result, rows.KeyTaken):
+    if isinstance(result, rows.OtherInput):
         raise KeyTaken(row.workflow, row.key or "", result.run.id)
     return result.run if isinstance(result, rows.Known) and result.run.id != row.id else None
 
@@ -79,14 +79,14 @@ def refusal(run: str, row: RunRow | None) -> WorkflowError:
     return NoSuchRun(run) if row is None else AlreadyEnded(run, row.state)
 
 
-def open_question(run: str, step: str, entries: Sequence[Entry], waiting: Sequence[InboxRow]) -> Entry:
+def open_question(run: str, step: str, entries: Sequence[JournalEntry], waiting: Sequence[InboxRow]) -> JournalEntry:
     """The question that a step asks now. `waiting` are the messages that the run has not taken up.
 
     Raises:
         AlreadyAnswered: it has its answer
         NoOpenQuestion: the step asks nothing now
     """
-    asked: dict[str, Entry] = {}
+    asked: dict[str, JournalEntry] = {}
     by: dict[str, str] = {}
     for each in entries:
         match each.kind:
@@ -110,14 +110,16 @@ def open_question(run: str, step: str, entries: Sequence[Entry], waiting: Sequen
     return asked[step]
 
 
-def check_option(run: str, question: Entry, value: object) -> None:
+def check_option(run: str, question: JournalEntry, value: object) -> None:
     """Raises NotAnOption if the question has options, and this is none of them."""
     options = decode(question.body or b"{}")["asks"]["options"]
     if options and value not in options:
         raise NotAnOption(run, question.step, value, tuple(options))
 
 
-def answer_row(message: Answer, entries: Sequence[Entry], waiting: Sequence[InboxRow], now: int) -> InboxRow:
+def answer_row(
+    message: AnswerQuestion, entries: Sequence[JournalEntry], waiting: Sequence[InboxRow], now: int
+) -> InboxRow:
     """The message that carries an answer. A question has one: a second answer has the same id, and changes nothing.
     Raises AlreadyAnswered, NoOpenQuestion, NotAnOption.
     """
@@ -127,14 +129,14 @@ def answer_row(message: Answer, entries: Sequence[Entry], waiting: Sequence[Inbo
     return InboxRow(id, message.run, "answer", message.step, encode(message.value), message.by, now)
 
 
-def check_first(row: InboxRow, entries: Sequence[Entry], waiting: Sequence[InboxRow]) -> None:
+def check_first(row: InboxRow, entries: Sequence[JournalEntry], waiting: Sequence[InboxRow]) -> None:
     """After an answer was written: raises AlreadyAnswered if another one was there before it."""
     first = next((each for each in answers(waiting, entries) if each.id == row.id), row)
     if (first.by, first.body) != (row.by, row.body):
         raise AlreadyAnswered(row.run, row.name, first.by)
 
 
-def answers(waiting: Iterable[InboxRow], entries: Iterable[Entry]) -> Iterator[InboxRow]:
+def answers(waiting: Iterable[InboxRow], entries: Iterable[JournalEntry]) -> Iterator[InboxRow]:
     """The answers that a run has: those that it has not taken up, has set aside, or has taken."""
     yield from (each for each in waiting if each.kind == "answer")
     for entry in entries:
@@ -147,7 +149,7 @@ def answers(waiting: Iterable[InboxRow], entries: Iterable[Entry]) -> Iterator[I
             yield InboxRow(said["id"], entry.run, "answer", entry.step, encode(said["value"]), said["by"], entry.at)
 
 
-def retried(row: RunRow, entries: Sequence[Entry], step: str | None, now: int) -> Unit:
+def retried(row: RunRow, entries: Sequence[JournalEntry], step: str | None, now: int) -> Unit:
     """What a retry of a run writes: what is done stays done; with `step`, that one and what began after it does not.
 
     Raises:
@@ -164,7 +166,7 @@ def retried(row: RunRow, entries: Sequence[Entry], step: str | None, now: int) -
             names = dict.fromkeys(step_of(each.step) for each in entries if each.kind in OF_STEPS)
             raise NoSuchStep(row.id, step, tuple(names))
         first = began[0]
-    entry = Entry(row.id, row.seq + 1, "retried", "", 1, now, None, encode(first))
+    entry = JournalEntry(row.id, row.seq + 1, "retried", "", 1, now, None, encode(first))
     update: dict[str, Any] = {"state": "created", "waiting_for": "a slot", "result": None, "error": None}
     update |= {"ended_at": None, "retain_until": None, "owner": None}
     if row.deadline is not None:
@@ -175,7 +177,7 @@ def retried(row: RunRow, entries: Sequence[Entry], step: str | None, now: int) -
 # Another version
 
 
-def moved(row: RunRow, entries: Sequence[Entry], was: Definition, to: Definition, now: int) -> Unit:
+def moved(row: RunRow, entries: Sequence[JournalEntry], was: Definition, to: Definition, now: int) -> Unit:
     """What a move of a run to another version of its workflow writes. A blocked run goes on then.
 
     Raises:
@@ -189,7 +191,7 @@ def moved(row: RunRow, entries: Sequence[Entry], was: Definition, to: Definition
     if faults:
         raise CannotMove(row.id, to.version, faults)
     body = encode({"move": to.version, "from": was.version})
-    entry = Entry(row.id, row.seq + 1, "edited", "", 1, now, None, body)
+    entry = JournalEntry(row.id, row.seq + 1, "edited", "", 1, now, None, body)
     update: dict[str, Any] = {"version": to.version, "total": len(_steps(after)), "owner": None}
     if row.state == "blocked":
         update |= {"state": "created", "waiting_for": "a slot"}
@@ -199,7 +201,7 @@ def moved(row: RunRow, entries: Sequence[Entry], was: Definition, to: Definition
 def not_moved(row: RunRow, error: WorkflowError, now: int) -> Unit:
     """What is written when a run cannot be moved: why."""
     body = encode({"move": None, "refused": str(error)})
-    return Unit(row.id, epoch=row.epoch, entries=(Entry(row.id, row.seq + 1, "edited", "", 1, now, None, body),))
+    return Unit(row.id, epoch=row.epoch, entries=(JournalEntry(row.id, row.seq + 1, "edited", "", 1, now, None, body),))
 
 
 def move_faults(touched: Collection[str], was: Mapping[str, Any], to: Mapping[str, Any]) -> Iterator[str]:

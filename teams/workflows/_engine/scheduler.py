@@ -22,13 +22,13 @@ from teams._journal.codec import encode
 from teams._journal.errors import JournalError, StoreAway
 from teams._journal.rows import OPEN, RunRow, ScheduleRow, Unit
 from teams.errors import TeamError
-from teams.workflows._engine.journal import Apply, Query, Write
-from teams.workflows._engine.messages import RunsWaiting, Say, Slot, StartRun
+from teams.workflows._engine.journal import Apply, Query, WriteUnit
+from teams.workflows._engine.messages import RunsWaiting, Say, ScheduledStart, StartRun
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._time.cron import SECOND
 from teams.workflows._time.schedule import (
-    Schedule,
-    Standing,
+    ScheduleStanding,
+    WorkflowSchedule,
     decide,
     moved,
     row_of,
@@ -50,7 +50,7 @@ class _Look(NamedTuple):
     """Look whether a slot is due."""
 
 
-class Scheduler(Actor):
+class ScheduleActor(Actor):
     """Starts runs at their slots. Runs on the loop."""
 
     only_host = "loop"
@@ -111,14 +111,14 @@ class Scheduler(Actor):
         stored = {row.id: row for row in rows}
         for id, schedule in self._settings.schedules.items():
             there = stored.get(id)
-            standing = Standing(self._now()) if there is None else standing_of(there)
+            standing = ScheduleStanding(self._now()) if there is None else standing_of(there)
             row = self._row(schedule, standing, is_paused=there is not None and there.paused)
             if row != there:
                 definition = self._settings.definition(schedule.workflow, self._now())
-                await asked(self.sibling("journal"), Write(Unit("", definition=definition, schedule=row)))
+                await asked(self.sibling("journal"), WriteUnit(Unit("", definition=definition, schedule=row)))
             self._rows[id] = row
 
-    def _row(self, schedule: Schedule, standing: Standing, *, is_paused: bool) -> ScheduleRow:
+    def _row(self, schedule: WorkflowSchedule, standing: ScheduleStanding, *, is_paused: bool) -> ScheduleRow:
         settings = self._settings
         pattern = settings.workflows[schedule.workflow]
         return row_of(
@@ -132,7 +132,7 @@ class Scheduler(Actor):
 
     # What is due
 
-    async def _run_due(self, schedule: Schedule) -> None:
+    async def _run_due(self, schedule: WorkflowSchedule) -> None:
         row, now = self._rows[schedule.id], self._now()
         if not self._is_due(row, now):
             return
@@ -145,7 +145,7 @@ class Scheduler(Actor):
         queued = (*decision.starts, *decision.standing.queued)
         for slot in decision.starts:
             queued = queued[1:]
-            await self._start(schedule, slot, moved(row, Standing(decision.standing.last, queued)))
+            await self._start(schedule, slot, moved(row, ScheduleStanding(decision.standing.last, queued)))
         row = moved(row, decision.standing)
         if not decision.starts and decision.standing != standing:
             await self._write(row)
@@ -153,13 +153,13 @@ class Scheduler(Actor):
         for first, last, why in decision.left_out:
             self._publish_left_out(schedule, first, last, why)
 
-    async def _start(self, schedule: Schedule, slot: int, row: ScheduleRow) -> None:
+    async def _start(self, schedule: WorkflowSchedule, slot: int, row: ScheduleRow) -> None:
         message = StartRun(
             schedule.workflow,
             schedule.input,
             run_key(schedule.id, slot),
             attributes={"schedule": schedule.id},
-            slot=Slot(slot, row),
+            slot=ScheduledStart(slot, row),
         )
         try:
             await asked(self.sibling("desk"), message)
@@ -168,9 +168,9 @@ class Scheduler(Actor):
             self._publish_left_out(schedule, slot, slot, str(error))
 
     async def _write(self, row: ScheduleRow) -> None:
-        await asked(self.sibling("journal"), Write(Unit("", schedule=row)))
+        await asked(self.sibling("journal"), WriteUnit(Unit("", schedule=row)))
 
-    async def _open(self, schedule: Schedule) -> AsyncIterator[RunRow]:
+    async def _open(self, schedule: WorkflowSchedule) -> AsyncIterator[RunRow]:
         """The runs of a schedule that have not ended."""
         said = encode({"schedule": schedule.id})
         after: RunRow | None = None
@@ -193,6 +193,6 @@ class Scheduler(Actor):
         except AlreadyEnded:
             return
 
-    def _publish_left_out(self, schedule: Schedule, first: int, last: int, why: str) -> None:
+    def _publish_left_out(self, schedule: WorkflowSchedule, first: int, last: int, why: str) -> None:
         event = SlotsLeftOut(self.path, self.runtime.now(), schedule.id, first / SECOND, last / SECOND, why)
         self.runtime.events.publish(event)

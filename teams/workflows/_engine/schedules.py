@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from teams._journal.rows import KeyTaken, Known, Result, RunRow, ScheduleRow, Unit
+from teams._journal.rows import Known, OtherInput, Result, RunRow, ScheduleRow, Unit
 from teams._journal.store import Store
 from teams.workflows._engine.settings import EngineSettings, run_row
 from teams.workflows._time.cron import SECOND, between, iso
@@ -112,7 +112,7 @@ def backfill(
 
 def _slot_of(slot: int, run: RunRow, result: Result) -> ScheduledSlot:
     assert run.key is not None
-    if isinstance(result, Known | KeyTaken):
+    if isinstance(result, Known | OtherInput):
         return ScheduledSlot(slot / SECOND, run.key, result.run.id, False)
     return ScheduledSlot(slot / SECOND, run.key, run.id, True)
 

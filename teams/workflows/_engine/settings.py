@@ -20,7 +20,7 @@ from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import Workflow, location
 from teams.workflows._run.code import CodeWorkflow
 from teams.workflows._run.routing import Routing
-from teams.workflows._time.schedule import Schedule
+from teams.workflows._time.schedule import WorkflowSchedule
 from teams.workflows.errors import AgentMissing, Diverged
 
 DAY = 86_400.0
@@ -42,7 +42,7 @@ class EngineSettings:
     max_concurrent_workflows: int
     default_timeout: float | None
     retain: Mapping[str, float | None]
-    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    schedules: Mapping[str, WorkflowSchedule] = field(default_factory=dict)
     tracing: bool = False
 
     def version(self, name: str) -> str:

@@ -27,25 +27,25 @@ from teams.workflows._graph.node import (
     ON_SKIPPED,
     ON_TIMEOUT,
     Agent,
-    Ask,
-    Call,
+    AskPerson,
+    CallFunction,
     Effects,
+    FailureChoice,
     InTeam,
     Nested,
     Node,
-    OnFailure,
     OnSkipped,
-    OnTimeout,
-    Play,
+    PlayPattern,
     RoleStep,
     Sleep,
-    Wait,
+    TimeoutChoice,
+    WaitForSignal,
     What,
 )
 from teams.workflows._graph.workflow import Workflow
-from teams.workflows._language.expression import Constant, Expression, Listed, parse
+from teams.workflows._language.expression import Expression, Fixed, Listed, parse
 from teams.workflows._language.refs import Ref
-from teams.workflows._language.template import NotATemplate, Template, parse_template
+from teams.workflows._language.template import InputTemplate, NotATemplate, parse_template
 from teams.workflows.errors import BadExpression
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class StepOptions(TypedDict, total=False):
     when: str | None
     after: str | Iterable[str]
     timeout: float | None
-    on_failure: OnFailure
+    on_failure: FailureChoice
     on_skipped: OnSkipped
     redact: str | Iterable[str]
     metadata: Mapping[str, object]
@@ -162,7 +162,7 @@ def nested(id: str, workflow: str | Workflow, **options: Unpack[WorkOptions]) ->
 
 
 def wait(
-    id: str, signal: str, *, on_timeout: OnTimeout = "fail", returns: Any = None, **options: Unpack[StepOptions]
+    id: str, signal: str, *, on_timeout: TimeoutChoice = "fail", returns: Any = None, **options: Unpack[StepOptions]
 ) -> Node:
     """A step that waits for a signal; its result is what the signal carries. A signal that came before is kept for it.
     Raises SpecError with all faults at once.
@@ -178,7 +178,7 @@ def wait(
     path = f"step {id!r}"
     faults = list(_name_faults(path, "signal", signal))
     faults += _choice_faults(path, "on_timeout", on_timeout, ON_TIMEOUT)
-    return _node(id, Wait(signal, on_timeout), {**options, "returns": returns}, faults)
+    return _node(id, WaitForSignal(signal, on_timeout), {**options, "returns": returns}, faults)
 
 
 def ask(
@@ -212,7 +212,7 @@ def ask(
             faults += _name_faults(path, name, value)
     if default is not None and choices and default not in choices:
         faults.append(SpecFault(path, f"default: {default!r} is not one of the options; {nearest(default, choices)}"))
-    return _node(id, Ask(made or Template(""), choices, default, person), more, faults)
+    return _node(id, AskPerson(made or InputTemplate(""), choices, default, person), more, faults)
 
 
 def sleep(id: str, seconds: float | None = None, *, until: str | None = None, **options: Unpack[StepOptions]) -> Node:
@@ -315,10 +315,10 @@ def _work(target: Target) -> What:
     if isinstance(target, Workflow):
         return Nested(target.name, target)
     if isinstance(target, Pattern):
-        return Play(target)
+        return PlayPattern(target)
     if isinstance(target, str | Can | Pool):
         return Agent(target)
-    return Call(target)
+    return CallFunction(target)
 
 
 def _nodes(path: str, steps: Iterable[object], faults: list[SpecFault]) -> tuple[Node, ...]:
@@ -378,7 +378,7 @@ def _choice_faults(path: str, key: str, value: object, choices: Sequence[str]) -
         yield SpecFault(path, f"{key}: must be one of {', '.join(choices)}, got {value!r}")
 
 
-def _template(path: str, key: str, value: object, faults: list[SpecFault]) -> Template | None:
+def _template(path: str, key: str, value: object, faults: list[SpecFault]) -> InputTemplate | None:
     try:
         return parse_template(value)
     except BadExpression as error:
@@ -389,7 +389,7 @@ def _template(path: str, key: str, value: object, faults: list[SpecFault]) -> Te
     return None
 
 
-def _input(path: str, key: str, value: object, faults: list[SpecFault]) -> Template | None:
+def _input(path: str, key: str, value: object, faults: list[SpecFault]) -> InputTemplate | None:
     return None if value is None else _template(path, key, value, faults)
 
 
@@ -410,13 +410,13 @@ def _each(path: str, key: str, value: object, faults: list[SpecFault]) -> Expres
     if isinstance(value, list | tuple):
         if all(each is None or isinstance(each, str | bool | int | float) for each in value):
             faults += _not_a_number(path, key, list(value))
-            return Listed(tuple(map(Constant, value)))
+            return Listed(tuple(map(Fixed, value)))
         faults.append(
             SpecFault(path, f"{key}: a list here has strings and numbers; give others in input, got {value!r}")
         )
         return None
     found = _condition(path, key, value, faults)
-    if isinstance(found, Listed) and not all(isinstance(each, Constant) for each in found.items):
+    if isinstance(found, Listed) and not all(isinstance(each, Fixed) for each in found.items):
         faults.append(SpecFault(path, f"{key}: a list here has strings and numbers, got {value!r}"))
     if found is not None and not isinstance(found, Ref | Listed):
         faults.append(SpecFault(path, f"{key}: must be a reference to a list, or a list, got {value!r}"))

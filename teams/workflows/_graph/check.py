@@ -19,7 +19,7 @@ from teams.workflows._graph.node import RESERVED, RUN_FIELDS, InTeam, Nested, No
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._language.expression import KEYWORDS
 from teams.workflows._language.refs import Ref, fields_of
-from teams.workflows._language.template import Template
+from teams.workflows._language.template import InputTemplate
 from teams.workflows.errors import CircularDependency, UnknownDependency
 
 _BAD = "/.$#["
@@ -34,12 +34,12 @@ def id_faults(path: str, id: object, key: str = "id") -> Iterator[SpecFault]:
         yield SpecFault(path, f"{key}: {id!r} has a meaning in references and conditions; choose another name")
 
 
-def workflow_faults(path: str, graph: Graph, input: Any, output: Template | None) -> Iterator[SpecFault]:
+def workflow_faults(path: str, graph: Graph, input: Any, output: InputTemplate | None) -> Iterator[SpecFault]:
     """The faults of the steps together, of very many the first hundred: each may cost a search for the nearest name."""
     return islice(_workflow_faults(path, graph, input, output), MOST)
 
 
-def _workflow_faults(path: str, graph: Graph, input: Any, output: Template | None) -> Iterator[SpecFault]:
+def _workflow_faults(path: str, graph: Graph, input: Any, output: InputTemplate | None) -> Iterator[SpecFault]:
     counts = Counter(each.id for each in graph.nodes)
     yield from (
         SpecFault(f"{path}/{id}", f"id: {count} steps have it; ids must be unique in a workflow")

@@ -45,7 +45,7 @@ from teams._members.target import pool
 from teams._runs.pattern import Target
 from teams.resilience import Retry, retry
 from teams.workflows._graph.builder import ask, do, in_team, nested, sleep, wait, workflow
-from teams.workflows._graph.node import Call, Node
+from teams.workflows._graph.node import CallFunction, Node
 from teams.workflows._graph.workflow import Workflow
 
 _DEEPEST = 16
@@ -155,7 +155,7 @@ class _WorkflowReader(PatternReader):
 
     def _step(self, path: str, values: object, id: str) -> Node:
         # Stands for a step with faults, so that references to it are not faults.
-        otherwise = Node(id, Call(str))
+        otherwise = Node(id, CallFunction(str))
         if not isinstance(values, Mapping):
             self.fault(path, f"must be a mapping with the keys of a step, got {values!r}")
             return otherwise

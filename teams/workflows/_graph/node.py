@@ -11,20 +11,20 @@ from teams._runs.pattern import Pattern, Target, label
 from teams.resilience._retry import RetryOptions
 from teams.workflows._language.expression import Expression, paths
 from teams.workflows._language.refs import Ref
-from teams.workflows._language.template import Template
+from teams.workflows._language.template import InputTemplate
 
 if TYPE_CHECKING:
     from teams.workflows._graph.workflow import Workflow
 
-OnFailure = Literal["stop", "continue_with_warning", "skip", "undo"]
+FailureChoice = Literal["stop", "continue_with_warning", "skip", "undo"]
 Effects = Literal["at_least_once", "at_most_once"]
 OnSkipped = Literal["null", "skip", "fail"]
-OnTimeout = Literal["fail", "skip"]
+TimeoutChoice = Literal["fail", "skip"]
 
-ON_FAILURE: tuple[OnFailure, ...] = get_args(OnFailure)
+ON_FAILURE: tuple[FailureChoice, ...] = get_args(FailureChoice)
 EFFECTS: tuple[Effects, ...] = get_args(Effects)
 ON_SKIPPED: tuple[OnSkipped, ...] = get_args(OnSkipped)
-ON_TIMEOUT: tuple[OnTimeout, ...] = get_args(OnTimeout)
+ON_TIMEOUT: tuple[TimeoutChoice, ...] = get_args(TimeoutChoice)
 
 RESERVED = frozenset({"input", "task", "item", "index", "previous", "self", "run", "default"})
 """Roots of references that are not steps; `task` is another name of `input`."""
@@ -42,14 +42,14 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallFunction:
     """A function, called where the run is played."""
 
     function: Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Play:
+class PlayPattern:
     """A pattern, played inside the run."""
 
     pattern: Pattern
@@ -61,7 +61,7 @@ class RoleStep:
 
     role: str
     action: str
-    input: Template | None = None
+    input: InputTemplate | None = None
     """None: the result of the step before; of the first, the input of the whole."""
 
 
@@ -83,18 +83,18 @@ class Nested:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class WaitForSignal:
     """Waits for a signal, at most for the timeout of the node. Its result is what the signal carries."""
 
     signal: str
-    on_timeout: OnTimeout = "fail"
+    on_timeout: TimeoutChoice = "fail"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class AskPerson:
     """Asks a person, who has the timeout of the node to answer. Its result is the answer."""
 
-    question: Template
+    question: InputTemplate
     options: tuple[str, ...] = ()
     """The answers to choose from; empty: any text."""
     default: str | None = None
@@ -108,11 +108,11 @@ class Sleep:
     """Waits for so many seconds, or until a time. Just one of them is given."""
 
     seconds: float | None = None
-    until: Template | None = None
+    until: InputTemplate | None = None
     """A time as ISO 8601 with an offset, or as seconds since the epoch."""
 
 
-What: TypeAlias = Agent | Call | Play | InTeam | Nested | Wait | Ask | Sleep
+What: TypeAlias = Agent | CallFunction | PlayPattern | InTeam | Nested | WaitForSignal | AskPerson | Sleep
 """The kinds of nodes, by what they do."""
 
 
@@ -129,7 +129,7 @@ class Node:
 
     id: str
     what: What
-    input: Template | None = None
+    input: InputTemplate | None = None
     """None: in a chain the result of the step before, of the first step the input of the run; in a DAG the results of
     its dependencies by id, without dependencies the input of the run."""
     when: Expression | None = None
@@ -144,7 +144,7 @@ class Node:
     """When a loop ends. None: when its result is the verdict `Approved`, or has `approved` true."""
     retry: RetryOptions | None = None
     timeout: float | None = None
-    on_failure: OnFailure = "stop"
+    on_failure: FailureChoice = "stop"
     on_skipped: OnSkipped = "null"
     """What a reference to a skipped step does: it is null, it skips this step, too, or it fails this step."""
     undo: str | Callable[..., Any] | None = None
@@ -162,9 +162,9 @@ class Node:
         match self.what:
             case Agent(target):
                 return target
-            case Call(function):
+            case CallFunction(function):
                 return function
-            case Play(pattern):
+            case PlayPattern(pattern):
                 return pattern
             case Nested(_, definition):
                 return definition
@@ -173,22 +173,22 @@ class Node:
     @property
     def takes_input(self) -> bool:
         """Whether it gets its default input."""
-        return self.input is None and not isinstance(self.what, Wait | Ask | Sleep)
+        return self.input is None and not isinstance(self.what, WaitForSignal | AskPerson | Sleep)
 
     @property
     def title(self) -> str:
         """What it does, in a few words."""
         match self.what:
-            case Agent() | Call() | Play():
+            case Agent() | CallFunction() | PlayPattern():
                 assert self.target is not None
                 return label(self.target)
             case InTeam(team, steps):
                 return f"{team}: {steps if isinstance(steps, str) else ', '.join(each.action for each in steps)}"
             case Nested(workflow):
                 return f"workflow {workflow}"
-            case Wait(signal):
+            case WaitForSignal(signal):
                 return f"wait for {signal}"
-            case Ask(_, _, _, person):
+            case AskPerson(_, _, _, person):
                 return f"ask {person or 'a person'}"
             case Sleep(seconds, until):
                 return f"sleep {seconds:g} s" if until is None else f"sleep until {until.source}"
@@ -202,13 +202,13 @@ class Node:
             for ref in paths(condition) if condition is not None else ():
                 yield Use(name, ref)
 
-    def _templates(self) -> Iterator[tuple[str, Template | None]]:
+    def _templates(self) -> Iterator[tuple[str, InputTemplate | None]]:
         yield "input", self.input
         match self.what:
             case InTeam(_, tuple(steps)):
                 for each in steps:
                     yield f"steps/{each.action}", each.input
-            case Ask(question):
+            case AskPerson(question):
                 yield "question", question
             case Sleep(_, until):
                 yield "until", until

@@ -8,11 +8,11 @@ from typing import Literal, get_args
 
 from actors.spi import cut
 from supervisors.spi import nearest
-from teams.workflows._graph.node import Ask, Nested, Node, Sleep, Wait
+from teams.workflows._graph.node import AskPerson, Nested, Node, Sleep, WaitForSignal
 from teams.workflows._graph.workflow import Workflow
 
-Format = Literal["text", "mermaid", "dot"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+DrawingFormat = Literal["text", "mermaid", "dot"]
+FORMATS: tuple[DrawingFormat, ...] = get_args(DrawingFormat)
 
 _LABEL = 60
 """Characters of a line in a box."""
@@ -27,7 +27,7 @@ _COLOURS = {
 """How the steps of a run are filled, by their state; another state has no colour."""
 
 
-def picture(workflow: Workflow, format: Format = "text", *, states: Mapping[str, str] | None = None) -> str:
+def picture(workflow: Workflow, format: DrawingFormat = "text", *, states: Mapping[str, str] | None = None) -> str:
     """Draws a workflow, with the state of each step of a run where `states` has it by the id of the step.
 
     "text" has a line for each step, by levels: steps with the same number do not depend on each other. "mermaid" and
@@ -114,9 +114,9 @@ def _mermaid(workflow: Workflow, states: Mapping[str, str]) -> Iterator[str]:
 
 def _mermaid_shape(node: Node) -> tuple[str, str]:
     match node.what:
-        case Wait() | Sleep():
+        case WaitForSignal() | Sleep():
             return "([", "])"
-        case Ask():
+        case AskPerson():
             return "{{", "}}"
         case Nested():
             return "[[", "]]"
@@ -133,7 +133,9 @@ def _dot(workflow: Workflow, states: Mapping[str, str]) -> Iterator[str]:
     yield "  node [shape=box];"
     for number, node in enumerate(workflow.graph.by_id.values()):
         label = "\\n".join(_dot_label(each)[1:-1] for each in _lines(node, states))
-        shape = {Wait: ", shape=oval", Sleep: ", shape=oval", Ask: ", shape=hexagon"}.get(type(node.what), "")
+        shape = {WaitForSignal: ", shape=oval", Sleep: ", shape=oval", AskPerson: ", shape=hexagon"}.get(
+            type(node.what), ""
+        )
         colour = _COLOURS.get(states.get(node.id, ""))
         fill = f', style=filled, fillcolor="{colour}"' if colour is not None else ""
         yield f'  s{number} [label="{label}"{shape}{fill}];'
@@ -142,7 +144,7 @@ def _dot(workflow: Workflow, states: Mapping[str, str]) -> Iterator[str]:
     yield "}"
 
 
-_DRAW: Mapping[Format, Callable[[Workflow, Mapping[str, str]], Iterator[str]]] = {
+_DRAW: Mapping[DrawingFormat, Callable[[Workflow, Mapping[str, str]], Iterator[str]]] = {
     "text": _text,
     "mermaid": _mermaid,
     "dot": _dot,

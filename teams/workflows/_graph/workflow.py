@@ -20,9 +20,19 @@ from teams._runs.pattern import Pattern, Target
 from teams.resilience._retry import RetryOptions
 from teams.resilience._retry import retry as policy
 from teams.workflows._graph.graph import Graph
-from teams.workflows._graph.node import Agent, Ask, Call, InTeam, Nested, Node, Play, Sleep, Wait
-from teams.workflows._language.expression import Constant, Listed
-from teams.workflows._language.template import Template
+from teams.workflows._graph.node import (
+    Agent,
+    AskPerson,
+    CallFunction,
+    InTeam,
+    Nested,
+    Node,
+    PlayPattern,
+    Sleep,
+    WaitForSignal,
+)
+from teams.workflows._language.expression import Fixed, Listed
+from teams.workflows._language.template import InputTemplate
 
 if TYPE_CHECKING:
     from teams._runs.context import RunContext
@@ -38,7 +48,7 @@ class Workflow(Pattern):
     graph: Graph
     input: Any = None
     """The type of the input of a run; None: any JSON value."""
-    output: Template | None = None
+    output: InputTemplate | None = None
     """The result of a run. None: of a chain, the result of the last step that was not skipped; of a DAG, that of the
     step that no other depends on, or if there are several, theirs by id."""
     timeout: float | None = None
@@ -114,10 +124,10 @@ _DEFAULTS = {
 
 
 def _written(option: str, value: Any) -> object:
-    if isinstance(value, Template):
+    if isinstance(value, InputTemplate):
         return value.source
     if isinstance(value, Listed):
-        return [each.value for each in value.items if isinstance(each, Constant)]
+        return [each.value for each in value.items if isinstance(each, Fixed)]
     if option in ("when", "each", "until"):
         return str(value)
     if isinstance(value, RetryOptions):
@@ -135,9 +145,9 @@ def _what(node: Node) -> dict[str, object]:
     match node.what:
         case Agent(target):
             return {"agent": _target(target)}
-        case Call(function):
+        case CallFunction(function):
             return {"run": location(function)}
-        case Play(pattern):
+        case PlayPattern(pattern):
             return {"pattern": _plain(pattern)}
         case InTeam(team, str(name)):
             return {"team": team, "pattern": name}
@@ -153,9 +163,9 @@ def _what(node: Node) -> dict[str, object]:
             return {"team": team, "workflow": rows}
         case Nested(workflow, definition):
             return {"workflow": workflow if definition is None else document(definition)}
-        case Wait(signal, on_timeout):
+        case WaitForSignal(signal, on_timeout):
             return {"wait": signal, "on_timeout": on_timeout}
-        case Ask(question, options, default, person):
+        case AskPerson(question, options, default, person):
             more = {"options": list(options), "default": default, "person": person}
             return {"ask": question.source, **{key: value for key, value in more.items() if value}}
         case Sleep(seconds, until):
@@ -196,7 +206,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Workflow):
         return document(value)
-    if isinstance(value, Template):
+    if isinstance(value, InputTemplate):
         return value.source
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}

@@ -13,13 +13,13 @@ from typing import Any
 from teams.workflows._language.expression import (
     Always,
     Compared,
-    Constant,
+    Comparison,
     Every,
     Expression,
+    Fixed,
     Listed,
     Negated,
     Of,
-    Op,
     Some,
 )
 from teams.workflows._language.refs import MISSING, SKIPPED, UNKNOWN, Ref, Unknown, resolve
@@ -54,7 +54,7 @@ def holds(condition: Expression, env: Env) -> bool:
 def value_of(term: Expression, env: Env) -> object:
     """The value of a term, `MISSING` if it has none. Raises NotComparable."""
     match term:
-        case Constant(value):
+        case Fixed(value):
             return value
         case Ref():
             return resolve(term, env)
@@ -96,7 +96,7 @@ def _size(value: object) -> object:
     raise NotComparable("size", value, None)
 
 
-def _compared(op: Op, left: object, right: object) -> bool | Unknown:
+def _compared(op: Comparison, left: object, right: object) -> bool | Unknown:
     if left is MISSING or right is MISSING:
         return UNKNOWN
     try:
@@ -138,7 +138,7 @@ def _contains(held: Any, value: Any) -> bool:
     raise TypeError("only strings, lists and mappings contain something")
 
 
-_HOLDS: Mapping[Op, Callable[[Any, Any], bool]] = {
+_HOLDS: Mapping[Comparison, Callable[[Any, Any], bool]] = {
     "==": _equal,
     "!=": lambda left, right: not _equal(left, right),
     "<": _ordered(operator.lt),

@@ -26,13 +26,13 @@ _GROWTH = 6
 DEEPEST = 32
 """Levels of parentheses, lists and `not`."""
 
-Op = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in", "contains"]
-OPS: tuple[Op, ...] = get_args(Op)
+Comparison = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in", "contains"]
+OPS: tuple[Comparison, ...] = get_args(Comparison)
 Function = Literal["size", "has"]
 
 
 @dataclass(frozen=True, slots=True)
-class Constant:
+class Fixed:
     """A literal."""
 
     value: str | int | float | bool | None
@@ -70,7 +70,7 @@ class Of:
 class Compared:
     """A comparison."""
 
-    op: Op
+    op: Comparison
     left: Expression
     right: Expression
 
@@ -116,10 +116,10 @@ class Always:
         return "default"
 
 
-Expression: TypeAlias = Constant | Ref | Listed | Of | Compared | Negated | Every | Some | Always
+Expression: TypeAlias = Fixed | Ref | Listed | Of | Compared | Negated | Every | Some | Always
 """The tree of a condition. `str` writes it, and parsing that gives an equal tree."""
 
-_TERMS = (Constant, Ref, Listed, Of)
+_TERMS = (Fixed, Ref, Listed, Of)
 
 
 def _within(part: Expression, bare: tuple[type, ...]) -> str:
@@ -325,12 +325,12 @@ class _Parser:
     def _term(self) -> Expression:
         token = self._token
         if token.kind == "string":
-            return Constant(self._string())
+            return Fixed(self._string())
         if token.kind == "number":
-            return Constant(self._number())
+            return Fixed(self._number())
         if token.kind == "word" and token.text in _CONSTANTS:
             self._take()
-            return Constant(_CONSTANTS[token.text])
+            return Fixed(_CONSTANTS[token.text])
         if self._took("("):
             self._deeper()
             inner = self._expression(0)

@@ -39,7 +39,7 @@ class NotATemplate(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class InputTemplate:
     """A value of strings, numbers, lists and mappings, with references in its strings."""
 
     source: Any = None
@@ -60,7 +60,7 @@ class _Text:
     parts: tuple[str | Ref, ...]
 
 
-def parse_template(value: object) -> Template:
+def parse_template(value: object) -> InputTemplate:
     """The template of a value.
 
     Raises:
@@ -70,7 +70,7 @@ def parse_template(value: object) -> Template:
     """
     refs: list[Ref] = []
     source, made = _Reader(refs.append).read(value, "", 0)
-    return Template(source, tuple(refs), made)
+    return InputTemplate(source, tuple(refs), made)
 
 
 class _Reader:

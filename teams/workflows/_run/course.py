@@ -5,7 +5,7 @@ from __future__ import annotations
 from teams.workflows._graph.graph import Graph
 
 
-class Course:
+class GraphCourse:
     """Which steps of a graph may begin, after those that have ended. The order is that of the graph."""
 
     def __init__(self, graph: Graph) -> None:

@@ -22,7 +22,7 @@ from actors.spi import ActorRef, Reply, current_clock
 from teams._dispatch.gather import Gathered
 from teams._journal.codec import decode, encode, recorded, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
-from teams._journal.rows import Entry, InboxRow, Kind, RunRow, Unit, Written
+from teams._journal.rows import EntryKind, InboxRow, JournalEntry, RunRow, Unit, Written
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
@@ -91,7 +91,7 @@ class _Batch:
         self.keeper.lose(exception)
 
 
-class Waiting(NamedTuple):
+class LongWait(NamedTuple):
     """What a step of a run waits for that may take days: a time, a signal, a person."""
 
     for_what: str
@@ -99,7 +99,7 @@ class Waiting(NamedTuple):
     """UTC microseconds; None: without a limit."""
 
 
-class Undo(NamedTuple):
+class Undoable(NamedTuple):
     """A step that is done, and what undoes it."""
 
     step: str
@@ -113,7 +113,7 @@ class DurableKeeper:
     def __init__(
         self,
         row: RunRow,
-        entries: Iterable[Entry],
+        entries: Iterable[JournalEntry],
         now: Callable[[], int],
         write: Writer,
         passes: Passes,
@@ -148,7 +148,7 @@ class DurableKeeper:
         self._paused_at: int | None = None
         self._held = 0
         """Microseconds in which the run was paused, until it went on."""
-        self._entries: list[Entry] = []
+        self._entries: list[JournalEntry] = []
         self._taken: list[str] = []
         self._update: dict[str, Any] = {}
         self._batch = _Batch()
@@ -156,14 +156,14 @@ class DurableKeeper:
         self._in_flight: list[_Batch] = []
         self._due: int | None = None
         """In how many passes at most that goes to the store, when it was asked for; None: nothing is gathered."""
-        self._stored: dict[str, Entry] = {}
-        self._began: dict[str, Entry] = {}
-        self._kept: dict[str, Entry] = {}
+        self._stored: dict[str, JournalEntry] = {}
+        self._began: dict[str, JournalEntry] = {}
+        self._kept: dict[str, JournalEntry] = {}
         self._declared: dict[str, str] = {}
         """What steps were when they began."""
-        self._places: dict[str, Entry] = {}
+        self._places: dict[str, JournalEntry] = {}
         """Places of code to which the run came."""
-        self.waiting: dict[str, Waiting] = {}
+        self.waiting: dict[str, LongWait] = {}
         """The steps that wait, by their keys."""
         self._inbox: list[InboxRow] = []
         self._journalled: set[str] = set()
@@ -188,20 +188,20 @@ class DurableKeeper:
         self.taken_over = False
         self.player: ActorRef[Any] | None = None
         """The actor that plays the run."""
-        self._lived: dict[str, Entry] = {}
+        self._lived: dict[str, JournalEntry] = {}
         """Waits that have ended or begun, for an actor that plays the run again in this process."""
-        self._noted: dict[str, Entry] = {}
+        self._noted: dict[str, JournalEntry] = {}
         """What another process has noted: steps that were skipped, rules that were taken."""
-        self._lived_notes: dict[str, Entry] = {}
+        self._lived_notes: dict[str, JournalEntry] = {}
         self.undo_nothing = False
         self.undoing = False
         """Whether a step failed whose failure undoes what was done."""
-        self.undos: list[Undo] = []
+        self.undos: list[Undoable] = []
         """What is undone, last first, when the run is cancelled or fails in a step that says so."""
         for entry in entries:
             self._read(entry)
 
-    def _read(self, entry: Entry) -> None:
+    def _read(self, entry: JournalEntry) -> None:
         self._seq = max(self._seq, entry.seq)
         key = keyed(entry.step, entry.attempt)
         match entry.kind:
@@ -243,7 +243,7 @@ class DurableKeeper:
                 self.cancelled, self.undo_nothing = None, False
                 self._with_people, self._people_since, self._held = 0, entry.at, 0
 
-    def _read_kept(self, key: str, entry: Entry) -> None:
+    def _read_kept(self, key: str, entry: JournalEntry) -> None:
         said = decode(entry.body) if entry.body is not None else {}
         if "message" in said:
             row = InboxRow(**{**said["message"], "body": encode(said["message"]["body"])})
@@ -263,7 +263,7 @@ class DurableKeeper:
         elif "place" in said:
             self._places[key] = self._kept.pop(key)
         elif "undo" in said:
-            self.undos.append(Undo(said["step"], said["undo"], read(entry.body)["value"]))
+            self.undos.append(Undoable(said["step"], said["undo"], read(entry.body)["value"]))
             del self._kept[key]
 
     def restore(self, record: RunState, now: float) -> None:
@@ -308,7 +308,7 @@ class DurableKeeper:
         """Whether the code has not come to a step that is written. It comes to none of a gathering that is over."""
         return not any(step.startswith(f"{gathering}/") for gathering in self._kept)
 
-    def _place(self, key: str, value: object = True) -> Entry:
+    def _place(self, key: str, value: object = True) -> JournalEntry:
         self._add("kept", key, body=encode({"place": value}))
         entry = self._places[key] = self._entries[-1]
         return entry
@@ -363,7 +363,7 @@ class DurableKeeper:
             return  # made again from the steps, as the items of a pipeline are
         self._add("kept", key, body=write(said))
 
-    def _unkept(self, entry: Entry, now: float) -> object:
+    def _unkept(self, entry: JournalEntry, now: float) -> object:
         said = read(entry.body)
         if "at" in said:
             return now - (self._now() - int(said["at"])) / 1e6
@@ -371,7 +371,7 @@ class DurableKeeper:
             return tuple(tuple(each) for each in said["able"])
         return Gathered(said["results"], said["failures"], tuple(said["unanswered"]), said["satisfied"])
 
-    def note_once(self, kind: Kind, step: str, value: object = None) -> bool:
+    def note_once(self, kind: EntryKind, step: str, value: object = None) -> bool:
         """Has something written that happened in the run. False, and nothing: it is written already."""
         known = self._note(step)
         if known is not None and known.kind == kind:
@@ -379,7 +379,7 @@ class DurableKeeper:
         self._lived_notes[step] = self._add(kind, step, body=encode(value))
         return True
 
-    def _note(self, step: str) -> Entry | None:
+    def _note(self, step: str) -> JournalEntry | None:
         """What was noted at a step, here or in another process."""
         known = self._noted.pop(step, None)
         if known is not None:
@@ -544,7 +544,7 @@ class DurableKeeper:
     async def sleep(self, step: str, seconds: float) -> None:
         if self._ended_wait(step) is None:
             until = await self._until(step, "timer", seconds)
-            await self._wait(step, Waiting("timer", until))
+            await self._wait(step, LongWait("timer", until))
             self._lived[step] = self._add("slept", step)
 
     async def receive(
@@ -557,13 +557,13 @@ class DurableKeeper:
         if known is not None:
             return (False, None) if known.kind == "expired" else (True, decode(known.body or b"{}").get("value"))
         until = await self._until(step, what, within, asks)
-        row = await self._wait(step, Waiting(what, until), fits)
+        row = await self._wait(step, LongWait(what, until), fits)
         self._asks_no_more(step, self._now())
         if row is None:
             self._lived[step] = self._add("expired", step)
             return False, None
         value = None if row.body is None else decode(row.body)
-        kind: Kind = "answered" if row.kind == "answer" else "signalled"
+        kind: EntryKind = "answered" if row.kind == "answer" else "signalled"
         self._lived[step] = self._add(kind, step, body=encode({"id": row.id, "by": row.by, "value": value}))
         if row.id not in self._journalled:
             self._taken.append(row.id)
@@ -584,7 +584,7 @@ class DurableKeeper:
         found: int | None = decode(entry.body)["until"]
         return found
 
-    def _ended_wait(self, step: str) -> Entry | None:
+    def _ended_wait(self, step: str) -> JournalEntry | None:
         """How a wait ended, here or in another process."""
         known = self._stored.pop(step, None)
         if known is not None:
@@ -593,7 +593,7 @@ class DurableKeeper:
         return None if known is None or known.kind in ("began", "asked") else known
 
     async def _wait(
-        self, step: str, waiting: Waiting, fits: Callable[[InboxRow], bool] | None = None
+        self, step: str, waiting: LongWait, fits: Callable[[InboxRow], bool] | None = None
     ) -> InboxRow | None:
         woken: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.waiting[step] = waiting
@@ -653,7 +653,7 @@ class DurableKeeper:
         """A step is done that can be undone."""
         if any(each.step == step for each in self.undos):
             return
-        self.undos.append(Undo(step, node, value))
+        self.undos.append(Undoable(step, node, value))
         self._add("kept", f"{step} (undo)", body=write({"undo": node, "step": step, "value": value}))
 
     def took(self, row: InboxRow) -> None:
@@ -703,10 +703,10 @@ class DurableKeeper:
             _settle(batch.asked, False)
         self._lost(self, error)
 
-    def _add(self, kind: Kind, step: str, seconds: float | None = None, body: bytes | None = None) -> Entry:
+    def _add(self, kind: EntryKind, step: str, seconds: float | None = None, body: bytes | None = None) -> JournalEntry:
         self._seq += 1
         name, attempt = unkeyed(step)
-        entry = Entry(self.row.id, self._seq, kind, name, attempt, self._now(), seconds, body)
+        entry = JournalEntry(self.row.id, self._seq, kind, name, attempt, self._now(), seconds, body)
         self._entries.append(entry)
         self._schedule(IN_ONE_COMMIT)
         return entry
@@ -753,7 +753,7 @@ def checked(value: object, returns: Any) -> object:
     return value if reads is None else reads.validate_python(value)
 
 
-def _failed(entry: Entry) -> bool:
+def _failed(entry: JournalEntry) -> bool:
     """Whether what was kept is a gathering that failed, or when one began: a retry gathers anew."""
     said = decode(entry.body) if entry.body is not None else {}
     return "at" in said or bool(said.get("failures")) or said.get("satisfied") is False

@@ -24,16 +24,26 @@ from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
 from teams.events import StepPassedOver, StepSkipped
 from teams.patterns import Approved
 from teams.resilience._retry import RetryOptions
-from teams.workflows._graph.node import MOST_ITEMS, RUN_FIELDS, Ask, InTeam, Nested, Node, RoleStep, Sleep, Wait
+from teams.workflows._graph.node import (
+    MOST_ITEMS,
+    RUN_FIELDS,
+    AskPerson,
+    InTeam,
+    Nested,
+    Node,
+    RoleStep,
+    Sleep,
+    WaitForSignal,
+)
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._language.evaluate import holds, value_of
 from teams.workflows._language.refs import MISSING, SKIPPED
-from teams.workflows._run.course import Course
+from teams.workflows._run.course import GraphCourse
 from teams.workflows._run.keeper import DurableKeeper, checked
 from teams.workflows._run.values import adapter
 from teams.workflows.errors import AgentMissing, BadInput, Blocked, FanOutTooLarge, NeedsEngine, SignalLate, Uncertain
 
-Env = MutableMapping[str, object]
+Bindings = MutableMapping[str, object]
 
 
 async def play(workflow: Workflow, run: RunContext, value: object) -> object:
@@ -77,7 +87,7 @@ class _Player:
         self._undos: list[tuple[Node, str, object]] = []
         said = {"id": run.run} if self._keeper is None else self._keeper.said
         about = {name: said.get(name) for name in RUN_FIELDS} | {"workflow": workflow.name, "version": workflow.version}
-        self._env: Env = {"input": value, "task": value, "run": about}
+        self._env: Bindings = {"input": value, "task": value, "run": about}
         """What references find: these, and the results so far. No step has one of these names."""
         self._skipped = False
         """Whether a step was skipped so far."""
@@ -108,7 +118,7 @@ class _Player:
         self._skipped = self._skipped or result is SKIPPED
 
     async def _waves(self) -> None:
-        course = Course(self._graph)
+        course = GraphCourse(self._graph)
         ended: asyncio.Queue[str] = asyncio.Queue()
         tasks: dict[str, asyncio.Task[object]] = {}
 
@@ -151,7 +161,7 @@ class _Player:
 
     # One step
 
-    async def _step(self, node: Node, env: Env, default: object) -> object:
+    async def _step(self, node: Node, env: Bindings, default: object) -> object:
         run = self._run
         try:
             if self._skipped and node.on_skipped != "null":
@@ -193,7 +203,7 @@ class _Player:
         if self._keeper is None or self._keeper.note_once("skipped", self._run.key(node.id), event.why):
             self._run.emit(event)
 
-    async def _map(self, node: Node, env: Env, default: object) -> object:
+    async def _map(self, node: Node, env: Bindings, default: object) -> object:
         items: Any = self._decided(node, value_of, node.each, env)
         key = self._run.key(node.id)
         if items is MISSING or not isinstance(items, list | tuple):
@@ -224,7 +234,7 @@ class _Player:
             await end_all(tasks)
         return results
 
-    async def _loop(self, node: Node, env: Env, default: object) -> object:
+    async def _loop(self, node: Node, env: Bindings, default: object) -> object:
         assert node.max_iterations is not None
         said: list[object] = []
         last: object = SKIPPED
@@ -238,7 +248,7 @@ class _Player:
             said.append(_feedback(last))
         raise NotApproved(self._run.run, node.max_iterations, last, tuple(said))
 
-    async def _tries(self, node: Node, env: Env, default: object, name: str) -> object:
+    async def _tries(self, node: Node, env: Bindings, default: object, name: str) -> object:
         """A step, again after failures as its options say. What another process has decided is not decided anew."""
         run, delay = self._run, None
         attempt = 1
@@ -274,12 +284,12 @@ class _Player:
             return None
         return retry.delay(error, attempt, previous, self._run.random)
 
-    def _input_of(self, node: Node, env: Env, default: object) -> object:
+    def _input_of(self, node: Node, env: Bindings, default: object) -> object:
         if node.input is not None:
             return self._decided(node, node.input.render, env)
         return default
 
-    async def _do(self, node: Node, env: Env, value: object, name: str) -> object:
+    async def _do(self, node: Node, env: Bindings, value: object, name: str) -> object:
         run = self._run
         target = node.target
         if isinstance(node.what, Nested) and target is None:
@@ -292,12 +302,12 @@ class _Player:
         match node.what:
             case InTeam(team, steps):
                 return await self._in_team(node, env, team, steps, value, name)
-            case Wait(signal, on_timeout):
+            case WaitForSignal(signal, on_timeout):
                 came, said = await self._receive(node, name, f"signal {signal}", "signal", signal)
                 if not came and on_timeout == "fail":
                     raise self._late(name, f"signal {signal!r}", node.timeout)
                 return self._decided(node, checked, said, node.returns) if came else SKIPPED
-            case Ask():
+            case AskPerson():
                 return await self._ask(node, env, name, node.what)
             case Sleep(seconds, until):
                 await run.sleep(self._seconds(node, env, seconds, until), name=name)
@@ -317,7 +327,7 @@ class _Player:
             raise Uncertain(self._run.run, key)
 
     async def _in_team(
-        self, node: Node, env: Env, team: str, steps: tuple[RoleStep, ...] | str, value: object, name: str
+        self, node: Node, env: Bindings, team: str, steps: tuple[RoleStep, ...] | str, value: object, name: str
     ) -> object:
         keeper = self._needs_engine(name)
         part = self._run.within(name, await keeper.team(team))
@@ -339,7 +349,7 @@ class _Player:
             )
         return value
 
-    async def _ask(self, node: Node, env: Env, name: str, ask: Ask) -> object:
+    async def _ask(self, node: Node, env: Bindings, name: str, ask: AskPerson) -> object:
         question = str(self._decided(node, ask.question.render, env))
         asks = {"question": question, "options": list(ask.options), "default": ask.default, "person": ask.person}
         what = f"{ask.person or 'a person'}: {question}"
@@ -369,7 +379,7 @@ class _Player:
         key = self._run.key(name)
         return StepTimeout(self._run.run, key, SignalLate(self._run.run, key, what, seconds or 0.0))
 
-    def _seconds(self, node: Node, env: Env, seconds: float | None, until: Any) -> float:
+    def _seconds(self, node: Node, env: Bindings, seconds: float | None, until: Any) -> float:
         if until is None:
             assert seconds is not None
             return seconds

@@ -11,9 +11,9 @@ import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from teams._journal.rows import Entry
+from teams._journal.rows import JournalEntry
 from teams.workflows._graph.graph import Graph
-from teams.workflows._graph.node import Ask, InTeam, Node, Sleep, Wait
+from teams.workflows._graph.node import AskPerson, InTeam, Node, Sleep, WaitForSignal
 
 LOW, HIGH = 0.5, 2.0
 """A step takes between half and twice the duration that was declared for it; most often that one."""
@@ -34,7 +34,7 @@ class Remaining:
     """Seconds that it will keep to nine times out of ten."""
 
 
-def ended_steps(graph: Graph, entries: Collection[Entry]) -> frozenset[str]:
+def ended_steps(graph: Graph, entries: Collection[JournalEntry]) -> frozenset[str]:
     """The steps of a graph that have ended, by what is written of a run.
 
     A step with items, iterations or a team writes entries for its parts only: it has ended when a step that needs it
@@ -120,7 +120,8 @@ def _durations(graph: Graph) -> dict[str, float]:
         return {}
     mean = sum(said.values()) / len(said)
     return {
-        id: said.get(id, 0.0 if isinstance(node.what, Wait | Ask | Sleep) else mean) for id, node in graph.by_id.items()
+        id: said.get(id, 0.0 if isinstance(node.what, WaitForSignal | AskPerson | Sleep) else mean)
+        for id, node in graph.by_id.items()
     }
 
 

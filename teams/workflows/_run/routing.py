@@ -23,7 +23,7 @@ _ROOTS = frozenset({"input", "task"})
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RoutingRule:
     """Where work goes for which a condition holds, made by `rule`."""
 
     when: Expression
@@ -36,7 +36,7 @@ class Routing(Pattern):
     """Rules in order, made by `routing`."""
 
     name: str
-    rules: tuple[Rule, ...]
+    rules: tuple[RoutingRule, ...]
     timeout: float | None = None
 
     async def play(self, run: RunContext, value: object) -> object:
@@ -61,7 +61,7 @@ class Routing(Pattern):
 
 def rule(
     when: str, pattern: Pattern | str, *, agents: Iterable[Target] = (), root: Target | None = None, name: str = ""
-) -> Rule:
+) -> RoutingRule:
     """A rule for `routing`. Raises SpecError with all faults at once.
 
     Args:
@@ -95,7 +95,7 @@ def rule(
             faults.append(SpecFault(path, "agents and root belong to a pattern that is given by its name"))
     if faults:
         raise SpecError(faults)
-    return Rule(condition, made, name or label(made))
+    return RoutingRule(condition, made, name or label(made))
 
 
 def _named(path: str, name: str, agents: list[Target], root: Target | None, faults: list[SpecFault]) -> Pattern | None:
@@ -116,7 +116,7 @@ def _named(path: str, name: str, agents: list[Target], root: Target | None, faul
     return sequential(*agents) if name == "sequential" else parallel(*agents)
 
 
-def routing(name: str, *rules: Rule, timeout: float | None = None) -> Routing:
+def routing(name: str, *rules: RoutingRule, timeout: float | None = None) -> Routing:
     """Gives work to the pattern of the first rule whose condition holds. A run writes down which rule it took, and does
     not ask again. Raises SpecError with all faults at once.
 
@@ -128,7 +128,9 @@ def routing(name: str, *rules: Rule, timeout: float | None = None) -> Routing:
     faults = list(id_faults("routing", name, "name"))
     given: tuple[object, ...] = rules
     faults += [
-        SpecFault(name, f"must have rules made by rule(), got {each!r}") for each in given if type(each) is not Rule
+        SpecFault(name, f"must have rules made by rule(), got {each!r}")
+        for each in given
+        if type(each) is not RoutingRule
     ]
     if not rules:
         faults.append(SpecFault(name, "has no rules"))

@@ -24,10 +24,10 @@ from teams._runs.state import RunState, cancelled
 from teams.errors import RunCancelled, RunError, RunFailed, StepFailed
 from teams.events import RunBegan, RunEnded, RunEvent
 from teams.workflows._graph.workflow import Workflow
-from teams.workflows._run.keeper import DurableKeeper, Undo
+from teams.workflows._run.keeper import DurableKeeper, Undoable
 from teams.workflows._run.values import written
-from teams.workflows.errors import AgentMissing, Blocked, NotUndone, RunTimeout
-from teams.workflows.events import RunBlocked, RunCancelling, StepUndone
+from teams.workflows.errors import AgentMissing, Blocked, RunTimeout, UndoFailed
+from teams.workflows.events import RunBlocked, RunCancelling, RunStepUndone
 
 TEAM_LOOK = 0.1
 """Seconds between two looks whether a team is up again."""
@@ -154,10 +154,10 @@ class DurableRun(Actor):
                 self._tell(RunCancelling, self.runtime.now(), str(error))
         left = [each.step for each in reversed(list(keeper.undos)) if not await self._undo(context, each)]
         if left:
-            return Outcome(error=NotUndone(record.id, tuple(left), error))
+            return Outcome(error=UndoFailed(record.id, tuple(left), error))
         return outcome
 
-    async def _undo(self, context: RunContext, undo: Undo) -> bool:
+    async def _undo(self, context: RunContext, undo: Undoable) -> bool:
         flow, _, node = undo.node.rpartition("/")
         found = next((each for each in _workflows(self._record.pattern) if each.name == flow), None)
         definition = found or self._keeper.workflows.get(flow)
@@ -172,7 +172,7 @@ class DurableRun(Actor):
                 if attempt < UNDO_TRIES:
                     await sleep(min(30.0, 2.0**attempt))
             else:
-                self._tell(StepUndone, self.runtime.now(), undo.step)
+                self._tell(RunStepUndone, self.runtime.now(), undo.step)
                 return True
         return False
 

@@ -38,7 +38,7 @@ class Timing(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Every:
+class Interval:
     """A slot every so often, counted from the epoch, so that all processes agree."""
 
     interval: int

@@ -2,7 +2,7 @@
 
 what is known            when it is decided
 the slots                `Schedule.timing`
-what is behind           `Standing`: the last slot that was decided on, and slots that wait for a run to end
+what is behind           `ScheduleStanding`: the last slot that was decided on, and slots that wait for a run to end
 what is done now         `decide`
 """
 
@@ -23,7 +23,7 @@ from teams._journal.errors import NotReadable, NotStorable
 from teams._journal.rows import ScheduleRow
 from teams.workflows._graph.check import id_faults
 from teams.workflows._graph.workflow import Workflow
-from teams.workflows._time.cron import DAY, SECOND, Every, Timing, between, cron, iso, last_between
+from teams.workflows._time.cron import DAY, SECOND, Interval, Timing, between, cron, iso, last_between
 
 Overlap = Literal["skip", "queue", "allow", "cancel"]
 CatchUp: TypeAlias = Literal["none", "one"] | int
@@ -37,7 +37,7 @@ LONGEST = 3_660 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class WorkflowSchedule:
     """When runs of a workflow are started. Made by `schedule()`."""
 
     id: str
@@ -71,7 +71,7 @@ def timing_of(expression: str | None, every: float | None, tz: str) -> Timing:
     """The slots of a schedule. Raises what `cron` and ZoneInfo raise."""
     if expression is None:
         assert every is not None
-        return Every(round(every * SECOND))
+        return Interval(round(every * SECOND))
     return cron(expression, zoneinfo.ZoneInfo(tz))
 
 
@@ -86,7 +86,7 @@ def schedule(
     overlap: Overlap = "skip",
     catch_up: CatchUp = "one",
     jitter: float = 0.0,
-) -> Schedule:
+) -> WorkflowSchedule:
     """Starts a workflow again and again; a part of an `engine`. Raises SpecError with all faults at once.
 
     Each of its times is a slot. A slot has one run, whichever process starts it, through restarts and changes of the
@@ -121,7 +121,7 @@ def schedule(
     if faults:
         raise SpecError(faults)
     assert isinstance(name, str)
-    return Schedule(id, name, cron, every, tz, input, overlap, catch_up, float(jitter))
+    return WorkflowSchedule(id, name, cron, every, tz, input, overlap, catch_up, float(jitter))
 
 
 def _name_faults(id: object, name: object) -> Iterator[SpecFault]:
@@ -188,7 +188,7 @@ def _is_number(value: object) -> bool:
 # What is done at a time
 
 
-class Standing(NamedTuple):
+class ScheduleStanding(NamedTuple):
     """How far a schedule has come."""
 
     last: int
@@ -197,7 +197,7 @@ class Standing(NamedTuple):
     """Slots that are decided on and have no run yet, in order."""
 
 
-class Decision(NamedTuple):
+class SlotDecision(NamedTuple):
     """What is done now."""
 
     starts: tuple[int, ...]
@@ -206,7 +206,7 @@ class Decision(NamedTuple):
     """Whether the open runs of the schedule are cancelled first."""
     left_out: tuple[tuple[int, int, str], ...]
     """Slots that will have no run: from the first to the last, and why."""
-    standing: Standing
+    standing: ScheduleStanding
     """How far it has come when these runs are started."""
 
 
@@ -215,7 +215,7 @@ def run_key(id: str, slot: int) -> str:
     return f"{id}/{iso(slot)}"
 
 
-def begins(schedule: Schedule, slot: int) -> int:
+def begins(schedule: WorkflowSchedule, slot: int) -> int:
     """When the run of a slot starts: the same in each process."""
     if not schedule.delay:
         return slot
@@ -223,13 +223,13 @@ def begins(schedule: Schedule, slot: int) -> int:
     return slot + (int.from_bytes(digest[:8]) * schedule.delay >> 64)
 
 
-def next_at(schedule: Schedule, standing: Standing) -> int | None:
+def next_at(schedule: WorkflowSchedule, standing: ScheduleStanding) -> int | None:
     """When the next slot that is not decided on starts. None: there is none."""
     slot = next(schedule.timing.after(standing.last), None)
     return None if slot is None else begins(schedule, slot)
 
 
-def decide(schedule: Schedule, standing: Standing, now: int, *, is_open: bool) -> Decision:
+def decide(schedule: WorkflowSchedule, standing: ScheduleStanding, now: int, *, is_open: bool) -> SlotDecision:
     """What is done at a time. `is_open` says whether a run of the schedule has not ended."""
     due, missed, last = _due(schedule, standing.last, now)
     left_out = [] if missed is None else [(*missed, "no engine was there in time")]
@@ -254,10 +254,10 @@ def decide(schedule: Schedule, standing: Standing, now: int, *, is_open: bool) -
             if rest := waiting[:-1]:
                 left_out.append((rest[0], rest[-1], f"a later slot is due (overlap={schedule.overlap!r})"))
     cancels = schedule.overlap == "cancel" and is_open and bool(starts)
-    return Decision(starts, cancels, tuple(left_out), Standing(last, queued))
+    return SlotDecision(starts, cancels, tuple(left_out), ScheduleStanding(last, queued))
 
 
-def _due(schedule: Schedule, last: int, now: int) -> tuple[tuple[int, ...], tuple[int, int] | None, int]:
+def _due(schedule: WorkflowSchedule, last: int, now: int) -> tuple[tuple[int, ...], tuple[int, int] | None, int]:
     """The slots that start now, the first and last one that are left out before them, and the last one of all."""
     timing = schedule.timing
     until = now
@@ -283,7 +283,13 @@ def _due(schedule: Schedule, last: int, now: int) -> tuple[tuple[int, ...], tupl
 
 
 def row_of(
-    schedule: Schedule, standing: Standing, *, version: str, timeout: float | None, total: int | None, paused: bool
+    schedule: WorkflowSchedule,
+    standing: ScheduleStanding,
+    *,
+    version: str,
+    timeout: float | None,
+    total: int | None,
+    paused: bool,
 ) -> ScheduleRow:
     """The schedule as it is stored. With the version and the options of its runs, so that any process can start one."""
     spec: dict[str, Any] = {"version": version, "timeout": timeout, "total": total}
@@ -304,12 +310,12 @@ def row_of(
     return moved(row, standing)
 
 
-def schedule_of(row: ScheduleRow) -> Schedule:
+def schedule_of(row: ScheduleRow) -> WorkflowSchedule:
     """The schedule of a row. Raises NotReadable."""
     spec = spec_of(row)
     try:
         catch_up: Any = row.catch_up if row.catch_up in ("none", "one") else int(row.catch_up)
-        return Schedule(
+        return WorkflowSchedule(
             row.id, row.workflow, spec.get("cron"), spec.get("every"), row.tz, decode(row.input),
             row.overlap, catch_up, row.jitter,  # type: ignore[arg-type]  # it was checked when it was written
         )  # fmt: skip
@@ -323,12 +329,12 @@ def spec_of(row: ScheduleRow) -> Mapping[str, Any]:
     return found
 
 
-def standing_of(row: ScheduleRow) -> Standing:
+def standing_of(row: ScheduleRow) -> ScheduleStanding:
     """How far the schedule of a row has come."""
-    return Standing(row.last_slot or 0, tuple(spec_of(row).get("queued", ())))
+    return ScheduleStanding(row.last_slot or 0, tuple(spec_of(row).get("queued", ())))
 
 
-def moved(row: ScheduleRow, standing: Standing) -> ScheduleRow:
+def moved(row: ScheduleRow, standing: ScheduleStanding) -> ScheduleRow:
     """The row when the schedule has come so far."""
     spec = {name: value for name, value in spec_of(row).items() if name != "queued"}
     if standing.queued:
@@ -339,7 +345,7 @@ def moved(row: ScheduleRow, standing: Standing) -> ScheduleRow:
 
 def paused(row: ScheduleRow, now: int, *, pause: bool) -> ScheduleRow:
     """The row when the schedule is paused or goes on. What falls into a pause is left out, and what waits, too."""
-    return moved(replace(row, paused=pause), Standing(max(now, row.last_slot or 0)))
+    return moved(replace(row, paused=pause), ScheduleStanding(max(now, row.last_slot or 0)))
 
 
 @dataclass(frozen=True, slots=True)

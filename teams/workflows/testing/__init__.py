@@ -26,20 +26,19 @@ if TYPE_CHECKING:
     from teams.workflows.testing._reference import Expected, expected
     from teams.workflows.testing._sketch import Hopeless, Ledger, Piece, Sketch
     from teams.workflows.testing._strategies import disk_faults, sketches, worlds
-    from teams.workflows.testing._world import Line, Outcome, World
+    from teams.workflows.testing._world import EngineLine, World, WorldOutcome
 
 __all__ = [
     "Committed",
     "Connection",
     "Disk",
     "DiskFault",
+    "EngineLine",
     "Expected",
     "FailCommit",
     "Hopeless",
     "LeaseEnds",
     "Ledger",
-    "Line",
-    "Outcome",
     "Piece",
     "Processes",
     "PromiseBroken",
@@ -49,6 +48,7 @@ __all__ = [
     "StoreGone",
     "UnknownCommit",
     "World",
+    "WorldOutcome",
     "disk_faults",
     "expected",
     "sketches",
@@ -74,6 +74,6 @@ if not TYPE_CHECKING:
             "teams.workflows.testing._reference": ["Expected", "expected"],
             "teams.workflows.testing._sketch": ["Hopeless", "Ledger", "Piece", "Sketch"],
             "teams.workflows.testing._strategies": ["disk_faults", "sketches", "worlds"],
-            "teams.workflows.testing._world": ["Line", "Outcome", "World"],
+            "teams.workflows.testing._world": ["EngineLine", "WorldOutcome", "World"],
         },
     )

@@ -16,9 +16,19 @@ import pykka
 from actors.spi import Future
 from actors.testing.spi import Simulation
 from teams._journal.errors import StoreAway
-from teams._journal.memory import MemoryStore, Tables
-from teams._journal.open_store import Durability
-from teams._journal.rows import Definition, EngineRow, Entry, InboxRow, LifeState, Result, RunRow, ScheduleRow, Unit
+from teams._journal.memory import MemoryRunStore, Tables
+from teams._journal.rows import (
+    Definition,
+    EngineRow,
+    InboxRow,
+    JournalEntry,
+    LifeState,
+    Result,
+    RunRow,
+    ScheduleRow,
+    Unit,
+)
+from teams._journal.store import Durability
 from teams.workflows.testing._faults import DiskFault, FailCommit, Reboot, SlowCommit, StoreGone, UnknownCommit
 
 LOOK = 0.5
@@ -190,8 +200,8 @@ class Connection:
         self.disk.killed.append((self.process, reboot))
         raise StoreAway(URL, "this process is killed", False)
 
-    def _memory(self) -> MemoryStore:
-        return MemoryStore(clock=self.disk.now, tables=self.disk.volatile, exclusive=self.disk.exclusive)
+    def _memory(self) -> MemoryRunStore:
+        return MemoryRunStore(clock=self.disk.now, tables=self.disk.volatile, exclusive=self.disk.exclusive)
 
     def _writing(self, method: str, *args: Any) -> Any:
         before = self.disk.volatile.writes
@@ -248,9 +258,9 @@ class Connection:
         )
         return found
 
-    def entries(self, run: str, after: int = 0) -> list[Entry]:
+    def entries(self, run: str, after: int = 0) -> list[JournalEntry]:
         """The entries of a run with a number above `after`, in order."""
-        found: list[Entry] = self._reading("entries", run, after)
+        found: list[JournalEntry] = self._reading("entries", run, after)
         return found
 
     def definition(self, workflow: str, version: str) -> Definition | None:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 from teams._journal.codec import decode
 from teams._journal.memory import Tables
-from teams._journal.rows import ENDED, Entry, Known, RunRow, Written
+from teams._journal.rows import ENDED, JournalEntry, Known, RunRow, Written
 from teams.workflows.testing._disk import Disk
 from teams.workflows.testing._errors import PromiseBroken
 from teams.workflows.testing._sketch import Ledger
 
-Check = Callable[[RunRow, Sequence[Entry]], Iterator[str]]
+Check = Callable[[RunRow, Sequence[JournalEntry]], Iterator[str]]
 ENDS = ("done", "failed", "slept", "signalled", "answered", "expired", "skipped")
 
 
@@ -133,7 +133,7 @@ def signals(tables: Tables) -> Iterator[str]:
 # Of each run
 
 
-def in_order(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
+def in_order(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
     """Entries are numbered without a gap, and nothing follows the end."""
     if [entry.seq for entry in entries] != list(range(1, len(entries) + 1)) or row.seq != len(entries):
         yield f"entries {[entry.seq for entry in entries]}, seq {row.seq}"
@@ -146,7 +146,7 @@ def in_order(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
         yield f"it is {row.state}, and its last entry is {last}"
 
 
-def never_begun_again(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
+def never_begun_again(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
     """A step that has ended does not begin again."""
     ended: set[tuple[str, int]] = set()
     for entry in entries:
@@ -159,9 +159,9 @@ def never_begun_again(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
             yield f"{entry} begins again"
 
 
-def one_outcome(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
+def one_outcome(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
     """A step has one outcome an attempt. A failed step may be skipped after it."""
-    ends: dict[tuple[str, int], Entry] = {}
+    ends: dict[tuple[str, int], JournalEntry] = {}
     for entry in entries:
         key = entry.step, entry.attempt
         if entry.kind == "retried":
@@ -173,7 +173,7 @@ def one_outcome(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
             ends[key] = entry
 
 
-def begun_and_ended(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
+def begun_and_ended(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
     """Of a run that is done, every step that began has ended."""
     if row.state != "done":
         return
@@ -187,7 +187,7 @@ def begun_and_ended(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
             yield f"{step} (attempt {attempt}) began and did not end"
 
 
-def timers(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
+def timers(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
     """A timer does not fire early."""
     until: dict[tuple[str, int], int | None] = {}
     for entry in entries:
@@ -201,7 +201,7 @@ def timers(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
                 yield f"{entry} was due at {due}"
 
 
-def undone_in_reverse(row: RunRow, entries: Sequence[Entry]) -> Iterator[str]:
+def undone_in_reverse(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
     """Steps are undone last first, none twice, none that was not done."""
     done: dict[str, int] = {}
     undone: list[str] = []

@@ -18,7 +18,7 @@ from teams._members.member import Member, member
 from teams._members.role import Role, role
 from teams.resilience import retry
 from teams.workflows._graph import builder
-from teams.workflows._graph.node import Node, OnFailure
+from teams.workflows._graph.node import FailureChoice, Node
 from teams.workflows._graph.workflow import Workflow
 
 PieceKind = Literal["work", "map", "loop", "nested", "sleep", "wait", "ask"]
@@ -44,7 +44,7 @@ class Piece:
     seconds: float = 0.0
     """How long the work takes, or the sleep."""
     fails: bool = False
-    on_failure: OnFailure = "stop"
+    on_failure: FailureChoice = "stop"
     undo: bool = False
     left_out: bool = False
     """Its condition does not hold."""

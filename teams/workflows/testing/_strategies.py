@@ -16,7 +16,7 @@ from teams.workflows.testing._faults import (
     UnknownCommit,
 )
 from teams.workflows.testing._sketch import Piece, PieceKind, Sketch
-from teams.workflows.testing._world import Deed, Line, World
+from teams.workflows.testing._world import EngineDeed, EngineLine, World
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -121,7 +121,7 @@ def worlds(
     kinds: Iterable[type[DiskFault]] = DISK_FAULTS,
     max_faults: int = 4,
     actor_kinds: Iterable[type[faults.Fault]] = (faults.Crash, faults.Kill),
-    deeds: Iterable[Deed] = ("say", "cancel", "cancel_now", "pause", "resume"),
+    deeds: Iterable[EngineDeed] = ("say", "cancel", "cancel_now", "pause", "resume"),
     max_runs: int = 2,
     engines: int = 1,
     until: float = 20.0,
@@ -167,14 +167,14 @@ def worlds(
         flow = draw(flows)
         runs = draw(st.integers(1, max_runs))
         engine = st.integers(0, engines - 1)
-        script = [Line(draw(at) / 4, "start", number, draw(engine)) for number in range(runs)]
+        script = [EngineLine(draw(at) / 4, "start", number, draw(engine)) for number in range(runs)]
         heard = [each.id for each in flow.pieces if each.kind in ("wait", "ask")]
         for _ in range(draw(st.integers(0, 4)) if chosen_deeds else 0):
             deed = draw(st.sampled_from(chosen_deeds))
             if deed == "say" and not heard:
                 continue
             step = draw(st.sampled_from(heard)) if deed == "say" else ""
-            script.append(Line(draw(at), deed, draw(st.integers(0, runs - 1)), draw(engine), step))
+            script.append(EngineLine(draw(at), deed, draw(st.integers(0, runs - 1)), draw(engine), step))
         search = draw(st.one_of(st.none(), st.tuples(st.sampled_from(SEARCHES), st.integers(0, 1000))))
         seed = draw(st.integers(0, 3))
         return World(flow, tuple(script), draw(drawn), tuple(draw(disk)), engines, seed, search, until)

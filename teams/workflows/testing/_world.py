@@ -16,9 +16,8 @@ from actors.testing.spi import FaultPlan, Simulation, Strategy, simulation
 from supervisors.spi import SupervisorSpec
 from teams._journal.codec import decode
 from teams._journal.memory import Tables
-from teams._journal.open_store import Durability
 from teams._journal.rows import ENDED, RunRow
-from teams._journal.store import Store
+from teams._journal.store import Durability, Store
 from teams.workflows._engine.engine import engine
 from teams.workflows._engine.ref import EngineRef, WorkflowRun
 from teams.workflows.testing._disk import Disk
@@ -29,7 +28,7 @@ from teams.workflows.testing._processes import Processes
 from teams.workflows.testing._reference import Expected, expected
 from teams.workflows.testing._sketch import Ledger, Sketch
 
-Deed = Literal["start", "say", "cancel", "cancel_now", "pause", "resume"]
+EngineDeed = Literal["start", "say", "cancel", "cancel_now", "pause", "resume"]
 INPUT = {"never": False}
 SAID = 7
 """What a signal carries."""
@@ -43,11 +42,11 @@ WITHIN = 200.0
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class EngineLine:
     """What a caller does at this time, by way of this engine, with the run of this number."""
 
     at: float
-    deed: Deed
+    deed: EngineDeed
     run: int = 0
     engine: int = 0
     step: str = ""
@@ -68,7 +67,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WorldOutcome:
     """What became of a world."""
 
     tables: Tables
@@ -85,7 +84,7 @@ class World:
     """A workflow, engines, a script, and faults."""
 
     sketch: Sketch
-    script: tuple[Line, ...] = (Line(0.5, "start"),)
+    script: tuple[EngineLine, ...] = (EngineLine(0.5, "start"),)
     plan: FaultPlan = field(default_factory=FaultPlan)
     disk: tuple[DiskFault, ...] = ()
     engines: int = 1
@@ -95,7 +94,7 @@ class World:
     """Virtual seconds with faults. What follows is without."""
     durability: Durability = "disk"
 
-    def run(self) -> Outcome:
+    def run(self) -> WorldOutcome:
         """Plays it and judges it. Raises PromiseBroken, or what an oracle of the simulation raises."""
         search = None if self.search is None else Strategy(*self.search)
         with simulation(self.plan, None, self.seed, search=search, strict=False, record=False) as sim:
@@ -111,7 +110,7 @@ class World:
         judge(disk, tables, ledger)
         released(disk)
         play.judge()
-        return Outcome(tables, play.rows, ledger, play.heard, fired, processes.reboots)
+        return WorldOutcome(tables, play.rows, ledger, play.heard, fired, processes.reboots)
 
     def _engine(self, ledger: Ledger, path: str, opened: Callable[[], Store]) -> SupervisorSpec:
         return engine(
@@ -189,7 +188,7 @@ class _Play:
 
     # What callers do
 
-    def _perform(self, line: Line) -> None:
+    def _perform(self, line: EngineLine) -> None:
         ref = self._processes.ref(line.engine % self._world.engines)
         if line.deed.startswith("cancel"):
             self.heard.asked_to_cancel.add(line.run)

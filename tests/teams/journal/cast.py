@@ -15,10 +15,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from teams._journal.memory import MemoryStore
-from teams._journal.open_store import Durability, open_store
-from teams._journal.rows import Entry, InboxRow, Kind, RunRow, Unit
-from teams._journal.store import Store
+from teams._journal.memory import MemoryRunStore
+from teams._journal.open_store import open_store
+from teams._journal.rows import EntryKind, InboxRow, JournalEntry, RunRow, Unit
+from teams._journal.store import Durability, Store
 
 SERVER = os.environ.get("LETITCRASH_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 LEASE = 15.0
@@ -88,7 +88,7 @@ class Place:
     kind: str
     url: str
     now: Now = field(default_factory=Now)
-    first: MemoryStore | None = None
+    first: MemoryRunStore | None = None
     opened: list[Store] = field(default_factory=list)
 
     def open(self, durability: Durability = "process") -> Store:
@@ -96,7 +96,7 @@ class Place:
         store: Store
         if self.kind == "memory":
             tables = None if self.first is None else self.first.tables
-            self.first = MemoryStore(clock=self.now, tables=tables)
+            self.first = MemoryRunStore(clock=self.now, tables=tables)
             store = self.first
         else:
             store = open_store(self.url, durability=durability, clock=self.now)
@@ -159,9 +159,11 @@ def row(id: str = "run", **fields: Any) -> RunRow:
     return replace(plain, **fields)
 
 
-def entry(seq: int, run: str = "run", kind: Kind = "done", step: str = "step", body: bytes | None = b"{}") -> Entry:
+def entry(
+    seq: int, run: str = "run", kind: EntryKind = "done", step: str = "step", body: bytes | None = b"{}"
+) -> JournalEntry:
     """An entry of a run."""
-    return Entry(run, seq, kind, step, 1, 5, 0.5, body)
+    return JournalEntry(run, seq, kind, step, 1, 5, 0.5, body)
 
 
 def message(id: str = "message", run: str = "run", body: bytes | None = b"12", at: int = 7) -> InboxRow:

@@ -27,7 +27,7 @@ from teams._journal.codec import (
     settled,
     unrecorded,
 )
-from teams._journal.errors import NotReadable, NotStorable, PayloadTooLarge, Recorded
+from teams._journal.errors import NotReadable, NotStorable, PayloadTooLarge, RecordedError
 
 texts = st.text(st.characters(codec="utf-8"))
 atoms = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
@@ -293,7 +293,7 @@ def test_any_error_can_be_recorded_and_read_back(error: BaseException) -> None:
     with pytest.raises(type(error)) as raised:
         raise error
     found = unrecorded(recorded(raised.value))
-    assert isinstance(found, Recorded)
+    assert isinstance(found, RecordedError)
     assert found.type.rpartition(".")[2] == type(error).__name__
     assert "test_any_error_can_be_recorded" in found.traceback
 

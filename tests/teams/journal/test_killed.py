@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import teams
-from teams._journal.open_store import Durability, open_store
+from teams._journal.open_store import open_store
+from teams._journal.store import Durability
 from tests.teams.journal.cast import LEASE, place
 
 PACKAGES = str(Path(teams.__file__).parents[1])

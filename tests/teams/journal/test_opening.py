@@ -21,11 +21,12 @@ from alembic.script import ScriptDirectory
 import teams
 from teams._journal import sql_dialects
 from teams._journal.errors import NotStorable, StoreAway, StoreRefused, without_password
-from teams._journal.memory import MemoryStore
-from teams._journal.open_store import Durability, open_store
+from teams._journal.memory import MemoryRunStore
+from teams._journal.open_store import open_store
 from teams._journal.rows import Unit, Written
 from teams._journal.sql import SqlStore
 from teams._journal.sql_tables import METADATA, REVISIONS, VERSION_TABLE
+from teams._journal.store import Durability
 from tests.teams.journal import cast
 from tests.teams.journal.cast import LEASE, begin, empty_file, entry, message, place, postgres
 
@@ -260,7 +261,7 @@ def test_an_address_of_nothing_that_is_known_is_refused(url: str) -> None:
 
 
 def test_the_store_in_memory_needs_no_extra() -> None:
-    assert isinstance(open_store("memory:"), MemoryStore)
+    assert isinstance(open_store("memory:"), MemoryRunStore)
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['sqlalchemy', 'alembic', 'psycopg']))\n"
         "from teams._journal.open_store import open_store; open_store('memory:')\n"

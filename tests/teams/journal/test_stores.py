@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from teams._journal.errors import NotStorable, PayloadTooLarge, Recorded, StoreAway, StoreRefused
+from teams._journal.errors import NotStorable, PayloadTooLarge, RecordedError, StoreAway, StoreRefused
 from teams._journal.rows import (
     Definition,
     Fenced,
-    KeyTaken,
     Known,
     LifeState,
-    Refused,
+    MessageRefused,
+    OtherInput,
     ScheduleRow,
     Unit,
     Written,
@@ -55,7 +55,7 @@ def test_the_same_key_with_another_input_is_refused(store: Store) -> None:
     store.commit([begin("first", key="mail", input=LARGE)])
     answers = store.commit([begin("second", key="mail", input=b"2"), begin("third", key="mail", input=LARGE)])
     first = row("first", key="mail", input=LARGE, seq=1)
-    assert answers == [KeyTaken(first), Known(first)]
+    assert answers == [OtherInput(first), Known(first)]
 
 
 def test_the_same_key_of_two_workflows_is_two_runs(store: Store) -> None:
@@ -156,7 +156,7 @@ def test_a_parked_run_is_written_by_its_last_owner_until_it_is_claimed(store: St
 
 
 def test_a_unit_of_an_unknown_run_is_refused(store: Store) -> None:
-    assert store.commit([Unit("none", 1, entries=(entry(1, "none"),))]) == [Refused("no_such_run", "none")]
+    assert store.commit([Unit("none", 1, entries=(entry(1, "none"),))]) == [MessageRefused("no_such_run", "none")]
 
 
 def test_a_batch_that_is_sent_again_changes_nothing(store: Store) -> None:
@@ -208,7 +208,7 @@ def test_a_refused_unit_leaves_the_others_of_its_batch_alone(store: Store) -> No
             Unit("run", epoch, entries=(entry(2),)),
         ]
     )
-    assert answers == [Fenced(epoch), Refused("no_such_run", "none"), Written()]
+    assert answers == [Fenced(epoch), MessageRefused("no_such_run", "none"), Written()]
     assert store.entries("run", after=1) == [entry(2)]
 
 
@@ -272,7 +272,7 @@ def test_a_message_is_written_once_and_taken_once(store: Store) -> None:
 def test_a_message_to_an_ended_run_is_refused(store: Store, state: LifeState) -> None:
     epoch = owned(store, "run")
     store.commit([Unit("run", inbox=(message("early"),)), Unit("run", epoch, update={"state": state})])
-    assert store.commit([Unit("run", inbox=(message("late"),))]) == [Refused("already_ended", "run")]
+    assert store.commit([Unit("run", inbox=(message("late"),))]) == [MessageRefused("already_ended", "run")]
     assert store.commit([Unit("run", inbox=(message("early"),))]) == [Written()]  # which was acknowledged
 
 
@@ -440,7 +440,7 @@ def test_a_key_is_free_again_when_its_run_is_purged(store: Store) -> None:
         StoreAway("sqlite:///runs.db", "why", True),
         NotStorable("$.a", "what"),
         PayloadTooLarge("$.a", 20, 10),
-        Recorded("ValueError", "no", "Traceback"),
+        RecordedError("ValueError", "no", "Traceback"),
     ],
 )
 def test_the_errors_of_a_store_survive_pickle(error: Exception) -> None:

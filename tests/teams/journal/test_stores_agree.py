@@ -24,16 +24,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from teams._journal.memory import MemoryStore
+from teams._journal.memory import MemoryRunStore
 from teams._journal.open_store import open_store
 from teams._journal.rows import (
     INBOX_KINDS,
     KINDS,
     STATES,
     Definition,
-    Entry,
     Fenced,
     InboxRow,
+    JournalEntry,
     Known,
     ScheduleRow,
     Unit,
@@ -123,11 +123,11 @@ class Agreement(RuleBasedStateMachine):
         super().__init__()
         self.stack = ExitStack()
         self.now = Now(10)
-        self.memory = MemoryStore(clock=self.now, exclusive=self.exclusive)
+        self.memory = MemoryRunStore(clock=self.now, exclusive=self.exclusive)
         self.url = self.empty()
         self.sql = open_store(self.url, durability="process", clock=self.now)
         self.epochs: list[int] = []
-        self.acknowledged: dict[tuple[str, int], Entry] = {}
+        self.acknowledged: dict[tuple[str, int], JournalEntry] = {}
 
     def empty(self) -> str:
         """The address of an empty store."""
@@ -170,12 +170,12 @@ class Agreement(RuleBasedStateMachine):
             self.both("next_wake"),
         ]
 
-    def new_entries(self, data: st.DataObject, run: str, after: int) -> tuple[Entry, ...]:
+    def new_entries(self, data: st.DataObject, run: str, after: int) -> tuple[JournalEntry, ...]:
         """Some entries of a run; mostly its next ones."""
         first = after + 1 + data.draw(st.sampled_from([0, 0, 0, 0, -1, 1]), "shift")
         count = data.draw(st.integers(0, 3), "entries")
         return tuple(
-            Entry(
+            JournalEntry(
                 run, seq, data.draw(st.sampled_from(KINDS)), "step", 1, seq, data.draw(st.sampled_from([None, 0.25])),
                 data.draw(MAYBE_BODIES),
             )

@@ -15,7 +15,7 @@ import pytest
 from actors.testing import FaultPlan, Simulation, simulation
 from teams._journal.memory import Tables
 from teams._journal.open_store import open_store
-from teams._journal.rows import Entry, RunRow
+from teams._journal.rows import JournalEntry, RunRow
 from teams._journal.store import Store
 from teams.workflows import EngineRef, RunFailure, WorkflowRun, engine
 from teams.workflows.testing import Disk, DiskFault
@@ -64,7 +64,7 @@ def failure(call: Callable[[], object]) -> BaseException:
 
 def kinds(run: WorkflowRun, step: str | None = None) -> list[str]:
     """The kinds of the entries of a run, or of one step of it, in order."""
-    entries: tuple[Entry, ...] = run.history().get()
+    entries: tuple[JournalEntry, ...] = run.history().get()
     return [each.kind for each in entries if step is None or each.step == step]
 
 

@@ -37,9 +37,18 @@ from teams.workflows import (
 )
 from teams.workflows._graph.builder import StepOptions, WorkOptions
 from teams.workflows._graph.check import unknown_names
-from teams.workflows._graph.node import Agent, Ask, Call, InTeam, Nested, Play, Sleep, Wait
+from teams.workflows._graph.node import (
+    Agent,
+    AskPerson,
+    CallFunction,
+    InTeam,
+    Nested,
+    PlayPattern,
+    Sleep,
+    WaitForSignal,
+)
 from teams.workflows._graph.workflow import location
-from teams.workflows._language.expression import Constant, Listed
+from teams.workflows._language.expression import Fixed, Listed
 from tests.teams.test_hover import arguments, written
 
 
@@ -125,18 +134,23 @@ def test_a_step_with_after_or_tasks_make_a_dag(make: Callable[[Node, Node], Work
 def test_each_kind_of_target_is_a_kind_of_node() -> None:
     inner = workflow("inner", do("a", "x"))
     crew = pool("x", "random")
-    targets: dict[Any, object] = {"x": Agent("x"), can("fly"): Agent(can("fly")), crew: Agent(crew), work: Call(work)}
+    targets: dict[Any, object] = {
+        "x": Agent("x"),
+        can("fly"): Agent(can("fly")),
+        crew: Agent(crew),
+        work: CallFunction(work),
+    }
     assert {target: do("s", target).what for target in targets} == targets
-    assert do("s", sequential("x")).what == Play(sequential("x"))
+    assert do("s", sequential("x")).what == PlayPattern(sequential("x"))
     assert do("s", inner).what == nested("s", inner).what == Nested("inner", inner)
     assert nested("s", "inner").what == Nested("inner")
-    assert wait("s", "paid", on_timeout="skip").what == Wait("paid", "skip")
+    assert wait("s", "paid", on_timeout="skip").what == WaitForSignal("paid", "skip")
     assert sleep("s", 3).what == Sleep(3)
     until = sleep("s", until="$input.at").what
     assert isinstance(until, Sleep)
     assert until.until is not None
     question = ask("s", "Pay ${input.sum}?", options=["yes", "no"], default="no", person="boss").what
-    assert isinstance(question, Ask)
+    assert isinstance(question, AskPerson)
     assert (question.options, question.default, question.person) == (("yes", "no"), "no", "boss")
     rows = in_team("s", "desk", [{"role": "a", "action": "b"}, RoleStep("c", "d")]).what
     assert rows == InTeam("desk", (RoleStep("a", "b"), RoleStep("c", "d")))
@@ -145,7 +159,7 @@ def test_each_kind_of_target_is_a_kind_of_node() -> None:
 
 def test_a_number_of_retries_and_items_of_each_may_be_given_plainly() -> None:
     assert do("a", "x", retry=2).retry == retry(2).options
-    assert do("a", "x", each=["b", 1, None]).each == Listed((Constant("b"), Constant(1), Constant(None)))
+    assert do("a", "x", each=["b", 1, None]).each == Listed((Fixed("b"), Fixed(1), Fixed(None)))
     assert do("a", "x", after="b", redact="card").redact == ("card",)
 
 

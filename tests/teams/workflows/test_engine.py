@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -33,8 +34,8 @@ from teams.workflows import (
     RunBlocked,
     RunFailure,
     RunParked,
+    RunStepUndone,
     RunTakenUp,
-    StepUndone,
     StoreBack,
     StoreLost,
     ask,
@@ -374,7 +375,7 @@ def test_a_failure_that_undoes_undoes_in_reverse_order_once(land: Played) -> Non
     flow = workflow("flow", *undoing(ledger, "one", "two"), do("x", "bad", on_failure="undo"))
     with land(bad, flow) as scene:
         told: list[str] = []
-        scene.sim.runtime.events.subscribe(lambda event: told.append(event.step), StepUndone)
+        scene.sim.runtime.events.subscribe(lambda event: told.append(event.step), RunStepUndone)
         run = scene.start("flow")
         assert str(failure(run.get)) == "ValueError: no"
         assert ledger == ["one", "two", "undo two TWO", "undo one ONE"]
@@ -602,7 +603,9 @@ def test_a_run_that_waits_for_long_has_no_actor(step: Any, land: Played) -> None
         assert (row.state, row.owner) == ("waiting", None)
         assert (
             row.waiting_for
-            == {"wait": "signal go", "ask": "a person: Go?", "sleep": "timer"}[type(step.what).__name__.lower()]
+            == {"wait": "signal go", "ask": "a person: Go?", "sleep": "timer"}[
+                re.split("(?<=[a-z])(?=[A-Z])", type(step.what).__name__)[0].lower()
+            ]
         )
         begins = next(each.at for each in run.history().get() if each.step == "x")
         assert row.wake_at == (begins + 1_000_000_000 if row.waiting_for == "timer" else None)

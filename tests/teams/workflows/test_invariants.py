@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 
 from actors.testing import ClockJump, Crash, FaultPlan, Kill
-from teams._journal.memory import MemoryStore
+from teams._journal.memory import MemoryRunStore
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows.testing import (
+    EngineLine,
     FailCommit,
     LeaseEnds,
-    Line,
     Piece,
     PromiseBroken,
     Reboot,
@@ -116,9 +116,9 @@ def test_an_engine_that_hands_on_another_value_is_noticed(monkeypatch: pytest.Mo
 
 
 def test_two_engines_that_have_one_run_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MemoryStore, "_alive", lambda *_: False)
+    monkeypatch.setattr(MemoryRunStore, "_alive", lambda *_: False)
     with pytest.raises(Exception, match=r".+"):
-        World(Sketch((WORK, NAP)), (Line(0.5, "start"),), engines=2).run()
+        World(Sketch((WORK, NAP)), (EngineLine(0.5, "start"),), engines=2).run()
 
 
 def test_a_timer_that_is_early_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_a_world_is_the_same_whenever_it_is_played() -> None:
     """Guards finding a failure again: a world is a value with one outcome."""
     world = World(
         Sketch((WORK, Piece("b", "map", seconds=0.5), Piece("c", "wait"))),
-        (Line(0.5, "start"), Line(3.0, "say", step="c")),
+        (EngineLine(0.5, "start"), EngineLine(3.0, "say", step="c")),
         FaultPlan(Kill("engine-0/runs/*", at=1.2)),
         (Reboot(nth=5), SlowCommit(3)),
         search=("random", 3),

@@ -23,9 +23,9 @@ from teams.workflows._language.expression import (
     OPS,
     Always,
     Compared,
-    Constant,
     Every,
     Expression,
+    Fixed,
     Listed,
     Negated,
     Of,
@@ -68,7 +68,7 @@ ENV: Mapping[str, Any] = {
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,5}", fullmatch=True)
 REFS = st.builds(Ref, NAMES, st.lists(NAMES | st.integers(0, 99) | st.text(max_size=5), max_size=3).map(tuple))
 NUMBERS = st.integers(-(10**18), 10**18) | st.floats(allow_nan=False, allow_infinity=False)
-CONSTANTS = st.builds(Constant, st.none() | st.booleans() | NUMBERS | st.text(max_size=8))
+CONSTANTS = st.builds(Fixed, st.none() | st.booleans() | NUMBERS | st.text(max_size=8))
 TERMS: st.SearchStrategy[Expression] = st.recursive(
     REFS | CONSTANTS | st.builds(Of, st.sampled_from(["size", "has"]), REFS),
     lambda inner: st.builds(Listed, st.lists(inner, max_size=3).map(tuple)),
@@ -193,18 +193,18 @@ def test_a_long_chain_of_and_is_not_deep() -> None:
         ("a.in.not", Ref("a", ("in", "not"))),
         ("$and", Ref("and")),
         ("size", Ref("size")),
-        ("size(a) >= 2", Compared(">=", Of("size", Ref("a")), Constant(2))),
+        ("size(a) >= 2", Compared(">=", Of("size", Ref("a")), Fixed(2))),
         ("not a or b", Some((Negated(Ref("a")), Ref("b")))),
         ("not a == b", Negated(Compared("==", Ref("a"), Ref("b")))),
         ("a or b and c", Some((Ref("a"), Every((Ref("b"), Ref("c")))))),
         ("(a or b) and c", Every((Some((Ref("a"), Ref("b"))), Ref("c")))),
         ("a||b&&!c", Some((Ref("a"), Every((Ref("b"), Negated(Ref("c"))))))),
-        ("a not in [1, 'x',]", Compared("not in", Ref("a"), Listed((Constant(1), Constant("x"))))),
-        ("a>-1", Compared(">", Ref("a"), Constant(-1))),
-        ("'it\\'s \\\\ \\n'", Constant("it's \\ \n")),
-        ("true and false and null", Every((Constant(True), Constant(False), Constant(None)))),
-        ("1.5e2", Constant(150.0)),
-        ("(a == b) == true", Compared("==", Compared("==", Ref("a"), Ref("b")), Constant(True))),
+        ("a not in [1, 'x',]", Compared("not in", Ref("a"), Listed((Fixed(1), Fixed("x"))))),
+        ("a>-1", Compared(">", Ref("a"), Fixed(-1))),
+        ("'it\\'s \\\\ \\n'", Fixed("it's \\ \n")),
+        ("true and false and null", Every((Fixed(True), Fixed(False), Fixed(None)))),
+        ("1.5e2", Fixed(150.0)),
+        ("(a == b) == true", Compared("==", Compared("==", Ref("a"), Ref("b")), Fixed(True))),
     ],
 )
 def test_the_grammar_reads(text: str, tree: Expression) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from actors.testing import Simulation, simulation
 from teams import member
-from teams._journal.memory import MemoryStore
-from teams._journal.rows import Entry, Kind
+from teams._journal.memory import MemoryRunStore
+from teams._journal.rows import EntryKind, JournalEntry
 from teams._journal.store import Store
 from teams.workflows import EngineRef, Graph, Node, Remaining, Workflow, do, engine, sleep, wait, workflow
 from teams.workflows._run.progress import HIGH, LOW, ended_steps, percentage, remaining
@@ -29,8 +29,8 @@ def graph_of(*nodes: Node) -> Graph:
     return made.graph
 
 
-def entry(seq: int, kind: Kind, step: str) -> Entry:
-    return Entry("r", seq, kind, step, 1, 0, None, None)
+def entry(seq: int, kind: EntryKind, step: str) -> JournalEntry:
+    return JournalEntry("r", seq, kind, step, 1, 0, None, None)
 
 
 @st.composite
@@ -150,4 +150,4 @@ def test_the_status_of_a_run_tells_what_remains_and_who_works() -> None:
 
 
 def memory(sim: Simulation) -> Callable[[], Store]:
-    return lambda: MemoryStore(clock=lambda: round(sim.runtime.clock.wall() * 1e6))
+    return lambda: MemoryRunStore(clock=lambda: round(sim.runtime.clock.wall() * 1e6))

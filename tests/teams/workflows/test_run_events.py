@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from actors import LifecycleEvent
 from actors.testing import Crash, FaultPlan, Kill, Simulation, faults, simulate, simulation
 from teams import Member, RunEnded, RunEvent, StepBegan, StepBroke, StepDone, member
-from teams._journal.memory import MemoryStore, Tables
+from teams._journal.memory import MemoryRunStore, Tables
 from teams._journal.rows import Result, Unit
 from teams.workflows import (
     EngineRef,
@@ -47,7 +47,7 @@ TELLS: dict[type[RunEvent], frozenset[str]] = {
 """The states that an event tells of: at least one of them was written."""
 
 
-class Watched(MemoryStore):
+class Watched(MemoryRunStore):
     """Knows every state that a run had."""
 
     def __init__(self, states: list[tuple[str, str]], **options: Any) -> None:

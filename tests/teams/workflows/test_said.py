@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from teams._journal.codec import decode, encode
-from teams._journal.rows import Definition, Entry, Kind, RunRow
+from teams._journal.rows import Definition, EntryKind, JournalEntry, RunRow
 from teams.workflows import AlreadyEnded, CannotMove, NoSuchStep, NotEnded
 from teams.workflows._engine.said import move_faults, moved, not_moved, retried, step_of
 
@@ -34,8 +34,8 @@ def definition(document: Any, version: str = "v2") -> Definition:
     return Definition("w", version, body.encode(), 1)
 
 
-def entries(*said: tuple[Kind, str]) -> list[Entry]:
-    return [Entry("r", number, kind, step, 1, 1, None, None) for number, (kind, step) in enumerate(said, 1)]
+def entries(*said: tuple[EntryKind, str]) -> list[JournalEntry]:
+    return [JournalEntry("r", number, kind, step, 1, 1, None, None) for number, (kind, step) in enumerate(said, 1)]
 
 
 # move
@@ -144,7 +144,7 @@ def test_a_pattern_is_not_moved_and_the_reason_is_written() -> None:
 def test_a_retry_from_a_step_begins_with_its_first_entry() -> None:
     row = dataclasses.replace(ROW, state="failed", seq=3, deadline=101, ended_at=50)
     unit = retried(row, entries(("done", "a"), ("began", "b/x"), ("failed", "b/x")), "b", 1000)
-    assert unit.entries == (Entry("r", 4, "retried", "", 1, 1000, None, encode(2)),)
+    assert unit.entries == (JournalEntry("r", 4, "retried", "", 1, 1000, None, encode(2)),)
     assert unit.update["state"] == "created"
     assert unit.update["deadline"] == 1100
 

@@ -15,17 +15,17 @@ from actors import ActorDeadError
 from actors.testing import ClockJump, Crash, FaultPlan, Kill, Simulation, faults, simulate, simulation
 from supervisors import SpecError
 from teams import Member, member
-from teams._journal.memory import MemoryStore, Tables
+from teams._journal.memory import MemoryRunStore, Tables
 from teams._journal.store import Store
 from teams.workflows import (
     BadBackfill,
     EngineRef,
     NoSuchSchedule,
     RunAccepted,
-    Schedule,
     SlotsLeftOut,
     SlotStarted,
     Workflow,
+    WorkflowSchedule,
     do,
     engine,
     schedule,
@@ -50,12 +50,12 @@ def flow(seconds: float | None = None) -> Workflow:
 
 
 def store_of(sim: Simulation, tables: Tables) -> Callable[[], Store]:
-    return lambda: MemoryStore(clock=lambda: round(sim.runtime.clock.wall() * SECOND), tables=tables)
+    return lambda: MemoryRunStore(clock=lambda: round(sim.runtime.clock.wall() * SECOND), tables=tables)
 
 
 def begin(
     sim: Simulation,
-    *schedules: Schedule,
+    *schedules: WorkflowSchedule,
     tables: Tables | None = None,
     id: str = "engine",
     seconds: float | None = None,

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisors import SpecError
-from teams.workflows._time.cron import DAY, SECOND, Every, between, cron, iso, last_between
+from teams.workflows._time.cron import DAY, SECOND, Interval, between, cron, iso, last_between
 from teams.workflows._time.schedule import (
     LATE,
     MOST,
-    Schedule,
-    Standing,
+    ScheduleStanding,
+    WorkflowSchedule,
     begins,
     decide,
     moved,
@@ -132,7 +132,7 @@ def test_slots_end_with_the_calendar() -> None:
     spans=st.lists(st.integers(0, 3_000), min_size=1, max_size=5),
 )
 def test_intervals_give_each_slot_once_however_the_time_is_cut(interval: int, begin: int, spans: list[int]) -> None:
-    timing, cuts = Every(interval), [begin]
+    timing, cuts = Interval(interval), [begin]
     for span in spans:
         cuts.append(cuts[-1] + span * interval // 100)
     parts = [slot for a, b in pairwise(cuts) for slot in between(timing, a, b)]
@@ -169,11 +169,11 @@ looks = st.lists(
 
 @given(plan=plans, looks=looks, restarts=st.sets(st.integers(0, 40)))
 def test_no_slot_starts_twice_and_none_starts_early(
-    plan: Schedule, looks: list[tuple[int, bool]], restarts: set[int]
+    plan: WorkflowSchedule, looks: list[tuple[int, bool]], restarts: set[int]
 ) -> None:
     """Whatever the clock does, and also where the schedule is read from its row again."""
     now = latest = at("2026-01-01T00:00:00Z")
-    row = row_of(plan, Standing(now), version="1", timeout=None, total=None, paused=False)
+    row = row_of(plan, ScheduleStanding(now), version="1", timeout=None, total=None, paused=False)
     standing, started = standing_of(row), list[int]()
     for number, (seconds, is_open) in enumerate(looks):
         now += seconds * SECOND
@@ -191,9 +191,11 @@ def test_no_slot_starts_twice_and_none_starts_early(
 
 
 @given(plan=plans, looks=looks)
-def test_each_slot_starts_waits_or_is_told_to_be_left_out(plan: Schedule, looks: list[tuple[int, bool]]) -> None:
+def test_each_slot_starts_waits_or_is_told_to_be_left_out(
+    plan: WorkflowSchedule, looks: list[tuple[int, bool]]
+) -> None:
     begin = now = at("2026-01-01T00:00:00Z")
-    standing, started, out = Standing(begin), set[int](), list[tuple[int, int]]()
+    standing, started, out = ScheduleStanding(begin), set[int](), list[tuple[int, int]]()
     for seconds, is_open in looks:
         now += seconds * SECOND
         decision = decide(plan, standing, now, is_open=is_open)
@@ -208,13 +210,13 @@ def test_each_slot_starts_waits_or_is_told_to_be_left_out(plan: Schedule, looks:
 
 
 @given(plan=plans, gap=st.integers(0, 20_000))
-def test_slots_that_were_missed_are_caught_up_with_as_often_as_asked(plan: Schedule, gap: int) -> None:
+def test_slots_that_were_missed_are_caught_up_with_as_often_as_asked(plan: WorkflowSchedule, gap: int) -> None:
     begin = at("2026-01-01T00:00:00Z") + 1
     now = begin + gap * SECOND
     plan = schedule("s", "w", every=plan.every, overlap="allow", catch_up=plan.catch_up, jitter=plan.jitter)
     slots = [slot for slot in between(plan.timing, begin, now) if begins(plan, slot) <= now]
     in_time = [slot for slot in slots if begins(plan, slot) >= now - LATE]
-    decision = decide(plan, Standing(begin), now, is_open=False)
+    decision = decide(plan, ScheduleStanding(begin), now, is_open=False)
     assert len(decision.starts) == min(len(slots), max(len(in_time), plan.limit))
     assert decision.starts == tuple(slots[len(slots) - len(decision.starts) :])
 
@@ -222,7 +224,7 @@ def test_slots_that_were_missed_are_caught_up_with_as_often_as_asked(plan: Sched
 def test_of_ten_years_of_missed_minutes_only_the_last_is_looked_for() -> None:
     plan = schedule("s", "w", every=60, catch_up="one")
     begin = at("2016-01-01T00:00:00Z")
-    decision = decide(plan, Standing(begin), begin + 3_650 * DAY + 2 * LATE - 1, is_open=False)
+    decision = decide(plan, ScheduleStanding(begin), begin + 3_650 * DAY + 2 * LATE - 1, is_open=False)
     assert len(decision.starts) == 1
     assert decision.left_out[0][0] == begin + 60 * SECOND
 
@@ -236,7 +238,7 @@ def test_overlap_says_what_becomes_of_slots_beside_an_open_run(
 ) -> None:
     plan = schedule("s", "w", every=10, overlap=overlap)  # type: ignore[arg-type]
     begin = at("2026-01-01T00:00:00Z")
-    decision = decide(plan, Standing(begin), begin + 30 * SECOND, is_open=True)
+    decision = decide(plan, ScheduleStanding(begin), begin + 30 * SECOND, is_open=True)
     assert len(decision.starts) == starts
     assert len(decision.standing.queued) == queued
     assert decision.cancels is cancels
@@ -245,7 +247,7 @@ def test_overlap_says_what_becomes_of_slots_beside_an_open_run(
 def test_queued_slots_start_one_by_one_as_runs_end() -> None:
     plan = schedule("s", "w", every=10, overlap="queue")
     begin = at("2026-01-01T00:00:00Z")
-    now, standing, started = begin + 30 * SECOND, Standing(begin), list[int]()
+    now, standing, started = begin + 30 * SECOND, ScheduleStanding(begin), list[int]()
     for _ in range(3):
         decision = decide(plan, standing, now, is_open=False)
         started += decision.starts
@@ -257,7 +259,7 @@ def test_queued_slots_start_one_by_one_as_runs_end() -> None:
 def test_no_more_than_a_thousand_slots_wait() -> None:
     plan = schedule("s", "w", every=1, overlap="queue", catch_up=MOST)
     begin = at("2026-01-01T00:00:00Z")
-    standing = decide(plan, Standing(begin), begin + MOST * SECOND, is_open=True).standing
+    standing = decide(plan, ScheduleStanding(begin), begin + MOST * SECOND, is_open=True).standing
     decision = decide(plan, standing, begin + (MOST + 5) * SECOND, is_open=True)
     assert decision.standing.queued == standing.queued
     assert [last - first for first, last, _ in decision.left_out] == [4 * SECOND]
@@ -266,18 +268,18 @@ def test_no_more_than_a_thousand_slots_wait() -> None:
 def test_a_pause_leaves_out_what_falls_into_it_and_what_waits() -> None:
     plan = schedule("s", "w", every=10)
     begin = at("2026-01-01T00:00:00Z")
-    row = row_of(plan, Standing(begin, (begin,)), version="1", timeout=None, total=None, paused=False)
+    row = row_of(plan, ScheduleStanding(begin, (begin,)), version="1", timeout=None, total=None, paused=False)
     held = paused(row, begin + 5 * SECOND, pause=True)
     assert held.next_at is None
     again = paused(held, begin + 55 * SECOND, pause=False)
-    assert standing_of(again) == Standing(begin + 55 * SECOND)
+    assert standing_of(again) == ScheduleStanding(begin + 55 * SECOND)
     assert again.next_at == begin + 60 * SECOND
     assert paused(again, begin, pause=True).last_slot == begin + 55 * SECOND, "a clock that was set back"
 
 
 @given(plan=plans, queued=st.lists(st.integers(0, 2**52), max_size=3))
-def test_a_schedule_reads_back_from_its_row(plan: Schedule, queued: list[int]) -> None:
-    standing = Standing(at("2026-01-01T00:00:00Z"), tuple(queued))
+def test_a_schedule_reads_back_from_its_row(plan: WorkflowSchedule, queued: list[int]) -> None:
+    standing = ScheduleStanding(at("2026-01-01T00:00:00Z"), tuple(queued))
     row = row_of(plan, standing, version="1", timeout=2.5, total=3, paused=False)
     assert schedule_of(row) == plan
     assert standing_of(row) == standing
@@ -286,7 +288,7 @@ def test_a_schedule_reads_back_from_its_row(plan: Schedule, queued: list[int]) -
 
 
 @given(plan=plans, slot=st.integers(0, 2**52))
-def test_the_delay_of_a_slot_is_within_the_jitter_and_always_the_same(plan: Schedule, slot: int) -> None:
+def test_the_delay_of_a_slot_is_within_the_jitter_and_always_the_same(plan: WorkflowSchedule, slot: int) -> None:
     assert 0 <= begins(plan, slot) - slot <= plan.delay
     assert begins(plan, slot) == begins(plan, slot)
 
@@ -345,4 +347,4 @@ def test_cron_without_its_extra_is_refused_with_the_name_of_the_extra(monkeypatc
     monkeypatch.setitem(sys.modules, "cronsim", None)
     with pytest.raises(SpecError, match=r"letitcrash\[workflows\]"):
         schedule("nightly", "w", cron="1 2 * * *")
-    assert schedule("hourly", "w", every=3600).timing == Every(3600 * SECOND)
+    assert schedule("hourly", "w", every=3600).timing == Interval(3600 * SECOND)

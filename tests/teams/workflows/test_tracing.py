@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanContext, StatusCode
 from actors.testing import Simulation, simulation
 from supervisors import SpecError, SupervisorSpec
 from teams import TeamRef, member, team
-from teams._journal.memory import MemoryStore, Tables
+from teams._journal.memory import MemoryRunStore, Tables
 from teams.workflows import EngineRef, RunFailure, WorkflowTracing, do, engine, in_team, wait, workflow
 from teams.workflows._tracing import read_traceparent, traceparent
 
@@ -68,7 +68,7 @@ class World:
             workflow("plain", do("a", "worker"), do("b", "worker")),
             workflow("waits", do("a", "worker"), wait("go", "go"), do("b", "worker", input=1)),
             workflow("inside", in_team("part", "crew", [{"role": "one", "action": "look"}])),
-            store=lambda: MemoryStore(clock=lambda: round(self.sim.runtime.clock.wall() * 1e6), tables=self.tables),
+            store=lambda: MemoryRunStore(clock=lambda: round(self.sim.runtime.clock.wall() * 1e6), tables=self.tables),
             **options,
         )
 

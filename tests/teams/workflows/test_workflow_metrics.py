@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from actors.testing import Simulation, simulation
 from teams import TeamRef, member, team
-from teams._journal.memory import MemoryStore, Tables
+from teams._journal.memory import MemoryRunStore, Tables
 from teams.workflows import EngineRef, RunFailure, WorkflowMetrics, do, engine, schedule, sleep, wait, workflow
 
 
@@ -44,7 +44,7 @@ def measured(*parts: Any, **options: Any) -> Iterator[Measured]:
             workflow("one", do("a", "worker")),
             workflow("two", do("a", "worker"), wait("go", "go"), do("b", "worker", input=1)),
             *parts,
-            store=lambda: MemoryStore(clock=lambda: round(sim.runtime.clock.wall() * 1e6), tables=tables),
+            store=lambda: MemoryRunStore(clock=lambda: round(sim.runtime.clock.wall() * 1e6), tables=tables),
             **options,
         )
         eng = sim.start(made)
@@ -108,7 +108,7 @@ def test_a_run_whose_owner_lost_its_lease_counts_as_taken_over() -> None:
             "other",
             member("worker", work),
             workflow("one", do("a", "worker")),
-            store=lambda: MemoryStore(clock=lambda: round(m.sim.runtime.clock.wall() * 1e6), tables=m.tables),
+            store=lambda: MemoryRunStore(clock=lambda: round(m.sim.runtime.clock.wall() * 1e6), tables=m.tables),
         )
         m.sim.start(other)
         m.sim.advance(60)
