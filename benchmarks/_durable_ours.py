@@ -19,7 +19,7 @@ from benchmarks._measure import resident_kib
 from supervisors import start
 from teams import member
 from teams._journal.open_store import open_store
-from teams._journal.rows import JournalEntry, Unit
+from teams._journal.rows import EntryKind, JournalEntry, Unit
 from teams.workflows import do, engine, wait, workflow
 from teams.workflows._engine.settings import run_row
 from teams.workflows.events import RunTakenUp
@@ -219,10 +219,14 @@ def parked(place: Place, sizes: Sizes) -> dict[str, float]:
             for number in range(first, min(first + 1_000, sizes.parked)):
                 id = f"run-{number}"
                 row = run_row(id, "parked", PARKED.version, b"1", now, total=2)
-                kinds = ("began", "first", b'"same"'), ("done", "first", b"1"), ("began", "go", b'{"until":null}')
-                lines = enumerate(kinds, start=1)
+                told: tuple[tuple[EntryKind, str, bytes], ...] = (
+                    ("began", "first", b'"same"'),
+                    ("done", "first", b"1"),
+                    ("began", "go", b'{"until":null}'),
+                )
                 entries = tuple(
-                    JournalEntry(id, seq, kind, step, 1, now, None, body) for seq, (kind, step, body) in lines
+                    JournalEntry(id, seq, kind, step, 1, now, None, body)
+                    for seq, (kind, step, body) in enumerate(told, start=1)
                 )
                 units.append(Unit(id, start=row, entries=entries, update={"state": "waiting", "waiting_for": "go"}))
             store.commit(units)

@@ -6,10 +6,10 @@
     Query(method, ...)  the desk to the store       what the method of the store returns
     Apply(function)     the scheduler to the store  what the function returns
 
-Runs put their units into its `CommitQueue`, which is its view. While the store commits, the next batch gathers. One commit is
-under way at a time, so units are written in the order in which they came. Promise: a unit that was taken is written, or
-its asker hears why not, through crashes and kills of both actors: the batch is sent again, and a unit that is written
-already changes nothing. When the store is away, units wait (`StoreLost`); nothing is acknowledged.
+Runs put their units into its `CommitQueue`, which is its view. While the store commits, the next batch gathers. One
+commit is under way at a time, so units are written in the order in which they came. Promise: a unit that was taken is
+written, or its asker hears why not, through crashes and kills of both actors: the batch is sent again, and a unit
+that is written already changes nothing. When the store is away, units wait (`StoreLost`); nothing is acknowledged.
 """
 
 from __future__ import annotations
