@@ -2,7 +2,7 @@
 
     message          from, to                    answer
     StartRun         the ref of the engine       the row of the run, as soon as it is written
-    Say, Answer      the ref                     None, as soon as it is written
+    Say, AnswerQuestion  the ref                 None, as soon as it is written
     RetryRun         the ref                     the row
     AwaitEnd         the ref                     the row of the ended run
     GetRun, GetRuns  the ref                     rows

@@ -1,7 +1,7 @@
 """The journal: what an engine writes, gathered into commits.
 
     message             from, to                    answer
-    Write(unit)         the desk to it              the result of the unit, as soon as it is written
+    WriteUnit(unit)     the desk to it              the result of the unit, as soon as it is written
     Commit(units)       it to the store             the results, in order
     Query(method, ...)  the desk to the store       what the method of the store returns
     Apply(function)     the scheduler to the store  what the function returns
