@@ -49,11 +49,12 @@ from teams._journal.codec import decode, encode
 from teams._journal.errors import JournalError, StoreAway
 from teams._journal.lease import Lease
 from teams._journal.rows import ENDED, RUNNABLE, Definition, InboxRow, JournalEntry, Result, RunRow, Unit, Written
+from teams._journal.store import Store
 from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.events import RunEnded, RunEvent
-from teams.workflows._engine.journal import CommitQueue, Query, StoreOpened, WriteUnit
+from teams.workflows._engine.journal import Apply, CommitQueue, Query, StoreOpened, WriteUnit
 from teams.workflows._engine.messages import (
     AnswerQuestion,
     AwaitEnd,
@@ -115,6 +116,8 @@ PARK = 1.0
 """Seconds that a run must wait for, and has waited, before it is parked."""
 PAUSE = 0.5
 """Seconds before the store is asked again when it did not answer."""
+AT_ONCE = 100
+"""How many runs are read from the store at once when they are taken up."""
 PURGE = 60.0
 """Seconds between two looks for ended runs that are not kept any longer."""
 PURGED = 500
@@ -262,8 +265,11 @@ class Desk(Actor):
 
     async def _query(self, method: str, *args: object, **options: object) -> Any:
         """What a method of the store returns. Raises StoreAway, also where the actor of the store broke over it."""
+        return await self._called(method, Query(method, args, tuple(options.items())))
+
+    async def _called(self, method: str, message: Query | Apply) -> Any:
         try:
-            return await self.sibling("store").call(Query(method, args, tuple(options.items())), timeout=None)
+            return await self.sibling("store").call(message, timeout=None)
         except JournalError:
             raise
         except Exception as error:
@@ -368,8 +374,9 @@ class Desk(Actor):
         room, claimed = self._room(), []
         if room > 0:
             claimed = await self._query("claim", lease.epoch, room, tuple(self._settings.workflows))
-            for row in claimed:
-                await self._take_up(row)
+            for first in range(0, len(claimed), AT_ONCE):
+                for row, entries, messages in await self._written_of(claimed[first : first + AT_ONCE]):
+                    await self._take_up(row, entries, messages)
             self._again = self._again or len(claimed) == room
         said: dict[str, list[InboxRow]] = {}
         for message in await self._query("inbox"):
@@ -392,12 +399,22 @@ class Desk(Actor):
         """How many more runs may be awake here."""
         return self._settings.max_concurrent_workflows - len(self._kept.live) - self._starting
 
-    async def _take_up(self, row: RunRow) -> None:
+    async def _written_of(self, claimed: list[RunRow]) -> list[tuple[RunRow, list[JournalEntry], list[InboxRow]]]:
+        """Runs with their entries and messages. What is said to them from now on comes with the next look."""
+
+        def found(store: Store) -> list[tuple[RunRow, list[JournalEntry], list[InboxRow]]]:
+            said: dict[str, list[InboxRow]] = {}
+            for message in store.inbox():
+                said.setdefault(message.run, []).append(message)
+            return [(row, store.entries(row.id), said.get(row.id, [])) for row in claimed]
+
+        return await self._called("entries", Apply(found))  # type: ignore[no-any-return]
+
+    async def _take_up(self, row: RunRow, entries: list[JournalEntry], messages: list[InboxRow]) -> None:
         """Starts the actor of a run that this process owns."""
         if row.id in self._kept.live:  # it was given up, and this desk was started again before it was forgotten
             await self._drop(row.id)
-        entries: list[JournalEntry] = await self._query("entries", row.id)
-        messages: list[InboxRow] = await self._query("inbox", row.id)
+            ((row, entries, messages),) = await self._written_of([row])
         if any(each.kind == "move" for each in messages):
             row, entries, messages = await self._move(row, entries, messages)
         try:
