@@ -22,7 +22,7 @@ class Sizes:
     runs: int
     """At once, of ours."""
     peer_runs: int
-    """At once, of the peers: their rate does not grow with more."""
+    """At once, of the peers, which are slower."""
     starts: int
     interrupted: int
     parked: int
