@@ -230,7 +230,7 @@ class _Play:
         def settled(settled: Future[Any]) -> None:
             try:
                 result = settled.get(timeout=0)
-            except Exception:  # noqa: BLE001 - whatever it is, it is no acknowledgement
+            except Exception:  # noqa: BLE001 - whatever it is, the run is not acknowledged
                 return
             done(result)
 
