@@ -27,7 +27,7 @@ bases stand in brackets::
       NotAnOption (ValueError)
       CannotMove
     RunTimeout (RunError, TimeoutError)
-    NotUndone (RunError)
+    UndoFailed (RunError)
     Blocked (RunError)
       AgentMissing
       Uncertain
