@@ -320,6 +320,8 @@ def comes_again(cell: Cell, envelope: Envelope) -> bool:
     """Whether the next incarnation handles a message again whose handler was cut off by the crash of another; if not,
     it gets its end here.
     """
+    if getattr(envelope, "aside", False):
+        return False  # its handler has put it aside: it waits in the stash, or in the queue already
     if type(envelope.message) in _OF_THE_SYSTEM_LANE:
         if type(envelope.message) is not Continue:
             dead_letter(cell, envelope.message, "dropped", envelope)

@@ -245,3 +245,32 @@ def test_each_incarnation_continues_once_whatever_cut_the_last_one_off() -> None
         ref.tell("crash")
         sim.advance(10)
         assert log == [1, 2]
+
+
+class Stashing(Actor):
+    """Puts a message aside, and waits in its handler."""
+
+    concurrency = 2
+
+    def __init__(self, log: list[tuple[int, object]]) -> None:
+        self.log = log
+
+    async def on_receive(self, message: Any) -> Any:
+        self.log.append((self.incarnation, message))
+        if message == "bad":
+            raise ValueError(message)
+        if self.incarnation == 1:
+            self.stash()
+            await asyncio.sleep(10)
+
+
+def test_a_message_that_its_handler_put_aside_comes_again_once() -> None:
+    """It waits in the stash, and its handler, which another crash cuts off, does not bring it a second time."""
+    log: list[tuple[int, object]] = []
+    with simulation() as sim:
+        ref = sim.start(supervisor("root", child("m", Stashing, args=(log,), backoff=None))).child("m")
+        ref.tell("kept")
+        sim.advance(1)
+        ref.tell("bad")
+        sim.advance(30)
+        assert log == [(1, "kept"), (1, "bad"), (2, "kept")]

@@ -219,6 +219,13 @@ FOUND = {
         "25ScoCuxYNYkecKN2nYQOlQMTx0u7KJ6eL0XueNjnDV7MUMQ5kK61zMNkLzu_gC3qoMfcoqRN3cFOfxO9WevY2TGYBnW-R_z"
         "O57bCNS_BUaitOhhgm6UC0jyoqVR-vzKAR733ye-rrY="
     ),
+    "found-a_handler_that_stashed_is_cut_off_by_another": HostileWorld.decode(
+        "eNrtU8tug0AM_BXEGeVB-pB676m3XqNo5YAJKzZrtLs0qaL8e22ToKaHqu25Egg89npmjFkvi4yvuyJbn3Jb509ZvlvkRZYf"
+        "KHQYIgNT4qCJznqNXhC9xC3FJLG878G6LR0l7B1YzQeMCYKW9Bj24NEnwbdQddQ0jC9nC62r0dk3DIxI3IKvHQaT7B5pkPN-"
+        "cI4TsR1STQc_njxvPmlipmQr6R5TgIS7d0HJo2koGH6OIo_mIkrsrQqpMA1LHwJenTCyYzFm6BU5F9kph6SUD-U9F_SQ2nFa"
+        "83EuUKnHhM7p_EC5RT1PkQE8VtgnS6I7f54CzjiiTgctVgL47gtlOXv8Z7xh5I8X2z8RbnTRGxic9n0FG3UprsSBKM0ndl7i"
+        "CieL3xN6bVAWY7FQl2rv11zoa0ONuez_T0hXN6Rike_xb1lsPgBTESLR"
+    ),
     "found-a_question_of_a_handler_that_is_over_is_no_wait": one(
         HostileWorker("w0", host="thread", redeliver=1),
         HostileLine(1.625, "g0/w0", way="call_sibling"),
