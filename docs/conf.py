@@ -41,7 +41,7 @@ toc_object_entries = False
 # Every reference must lead somewhere. The inventories are in the repository: a build needs no network.
 nitpicky = True
 # A type alias in a dataclass that generates its own signature: there is no page of it to link to.
-nitpick_ignore = [("py:class", "hostile.Look")]
+nitpick_ignore = [("py:class", "hostile.Look"), ("py:class", "faults.Fault")]
 intersphinx_mapping: dict[str, tuple[str, str]] = {}
 
 html_theme = "furo"
