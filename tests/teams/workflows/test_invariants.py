@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 
 from actors.testing import ClockJump, Crash, FaultPlan, Kill
-from teams._journal.memory import MemoryRunStore
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows.testing import (
     EngineLine,
@@ -113,12 +112,6 @@ def test_an_engine_that_hands_on_another_value_is_noticed(monkeypatch: pytest.Mo
     monkeypatch.setattr(DurableKeeper, "recall", other)
     with pytest.raises(PromiseBroken, match="results"):
         World(Sketch((WORK, NAP, Piece("c", uses=("a",))))).run()
-
-
-def test_two_engines_that_have_one_run_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MemoryRunStore, "_alive", lambda *_: False)
-    with pytest.raises(Exception, match=r".+"):
-        World(Sketch((WORK, NAP)), (EngineLine(0.5, "start"),), engines=2).run()
 
 
 def test_a_timer_that_is_early_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
