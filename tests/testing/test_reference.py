@@ -81,7 +81,7 @@ def test_who_is_told_to_stop_when_its_supervisor_is_killed_is_noticed(monkeypatc
                 each.stop(Shutdown("its parent ended"), 5.0)
         return []
 
-    assert accused(monkeypatch, "actors._core.children.Children.orphans", ask, trial) == 20
+    assert accused(monkeypatch, "actors._core.children.ChildCells.orphans", ask, trial) == 20
 
 
 def test_a_restart_that_empties_the_mailbox_unasked_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

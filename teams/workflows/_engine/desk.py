@@ -215,8 +215,10 @@ class Desk(Actor):
         """Whether runs may wait for a place here: the last look had no room for all, or was not completed."""
         self._beginning: set[str] = set()
         """Runs whose actor is being started."""
-        self._starting = 0
-        """Runs that are being started here and are not awake yet."""
+        self._starting: set[str] = set()
+        """Runs that are being written for the first time here and are not awake yet."""
+        self._doubtful = False
+        """Whether runs may be ours in the store and not known here: the store was away after it may have written."""
         self._wake: Timer | None = None
         self._timers: list[Timer] = []
         self._passes = Passes()
@@ -250,9 +252,12 @@ class Desk(Actor):
         self.ref.tell(_Look())
 
     async def _give_up_lost(self, epoch: int) -> None:
-        """Runs that the last incarnation was about to begin are not known here: any engine may take them up."""
+        """Runs that are ours in the store and not known here: any engine may take them up.
+
+        The last incarnation was about to begin them, or the store was away just after it had given them to this engine.
+        """
         for row in await self._query("runs", states=tuple(RUNNABLE), limit=100_000):
-            if row.owner == epoch and row.id not in self._kept.live:
+            if row.owner == epoch and row.id not in self._kept.live and row.id not in self._starting:
                 await self._write(Unit(row.id, epoch=epoch, update={"owner": None}))
 
     async def on_stop(self) -> None:  # type: ignore[override]
@@ -357,6 +362,7 @@ class Desk(Actor):
                 self._again = False
                 await self._look_once()
         except StoreAway:
+            self._doubtful = True
             self.tell_after(PAUSE, _Look())
         finally:
             self._looking = False
@@ -365,6 +371,9 @@ class Desk(Actor):
         kept, lease = self._kept, self._kept.lease
         assert lease is not None
         self._crowded = True
+        if self._doubtful:
+            await self._give_up_lost(lease.epoch)
+            self._doubtful = False
         if self.runtime.find(f"{self.home}/runs") is None:
             self.tell_after(POLL, _Look())
             return
@@ -397,7 +406,7 @@ class Desk(Actor):
 
     def _room(self) -> int:
         """How many more runs may be awake here."""
-        return self._settings.max_concurrent_workflows - len(self._kept.live) - self._starting
+        return self._settings.max_concurrent_workflows - len(self._kept.live) - len(self._starting)
 
     async def _written_of(self, claimed: list[RunRow]) -> list[tuple[RunRow, list[JournalEntry], list[InboxRow]]]:
         """Runs with their entries and messages. What is said to them from now on comes with the next look."""
@@ -727,11 +736,15 @@ class Desk(Actor):
             row = settings.owned(row, lease.epoch, now)
         definition, slot = settings.definition(message.workflow, now), message.slot
         schedule = None if slot is None else slot.schedule
-        self._starting += here
+        if here:
+            self._starting.add(row.id)
         try:
             result = await self._write(Unit(row.id, definition=definition, start=row, schedule=schedule))
+        except StoreAway:
+            self._doubtful = True
+            raise
         finally:
-            self._starting -= here
+            self._starting.discard(row.id)
         known = existing(result, row)
         if known is not None:
             if schedule is not None:

@@ -19,7 +19,7 @@ PACKAGES = str(Path(teams.__file__).parents[1])
 WRITER = """
 import os, sys
 from teams._journal.open_store import open_store
-from teams._journal.rows import Entry, RunRow, Unit
+from teams._journal.rows import JournalEntry, RunRow, Unit
 
 url, durability, rows = sys.argv[1], sys.argv[2], int(sys.argv[3])
 store = open_store(url, durability=durability)
@@ -36,7 +36,7 @@ while True:
                 id, "flow", "v1", id, None, None, "running", None, 0, b"1", None, None, None, number, None, None, None,
                 None, None, epoch, epoch, 0, 0, None, None,
             ),
-            entries=tuple(Entry(id, seq, "done", "step", 1, 0, 0.5, b"x" * 9000) for seq in (1, 2, 3)),
+            entries=tuple(JournalEntry(id, seq, "done", "step", 1, 0, 0.5, b"x" * 9000) for seq in (1, 2, 3)),
             update={"done": 3},
         )
         for id in ids
