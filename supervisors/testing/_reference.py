@@ -236,7 +236,7 @@ class Reference:
                 model.disagree(17, f"{member.spec.shutdown} s for {member.id} to stop", f"killed after {seconds}")
 
     def _closed(self, one: seen.Closed) -> None:
-        self._numbers.pop(one.path, None)
+        last = self._numbers.pop(one.path, None)
         self._ended_with.pop(one.path, None)
         place, _, id = one.path.rpartition("/")
         above = self.models.get(place)
@@ -249,7 +249,11 @@ class Reference:
         member = model.dropped.pop(id, None) or model.members.get(id)
         if member is None:
             return
-        if model.mode is not Mode.ENDING and (member.waits or member.life is not Life.DOWN):
+        made_for_supervisor, _ = self._made.get(one.path, (isinstance(member.spec, SupervisorSpec), None))
+        if made_for_supervisor is not isinstance(member.spec, SupervisorSpec):
+            if last is not None:  # another class ends the ref, and the incarnations of the child count on
+                self._numbers[one.path] = last
+        elif model.mode is not Mode.ENDING and (member.waits or member.life is not Life.DOWN):
             model.disagree(26, f"{id} keeps its ref and queue: it will be started again", "its cell is closed")
         member.closed = True
 

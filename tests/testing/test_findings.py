@@ -538,3 +538,15 @@ def test_an_update_forgets_the_failures_of_a_child_that_waits() -> None:
         "GGFTweu1gvPRtaS0ZueCuDf-5qH0u5D4t6oZhNyoXARGp4HNJ6A0Tip9_x-i5Ck7Jao-GWJdckHbE-n9Y0u_L6kjMc_LGd_E"
         "dTlwdtaASXCJUoOWy2ZPO_rRTqa6j9jak0mFPqLU9UENk_-51mtHjeoINmLSNysWfcU7Gb-B_2q-XL2R9IKeWvUFzqLw4Q=="
     ).run()
+
+
+def test_a_supervisor_in_the_place_of_a_worker_ends_the_ref_of_the_worker() -> None:
+    """Guards the model of rule 26: a worker took the id of a supervisor, and the spec brings the supervisor back."""
+    Trial.decode(
+        "eNqlU8FuwjAM_ZUqR1R1paMgcd1OO-1eoSqkKWSkSZS4DFTx74sTtsGkQaed6r4828_PSTVLk4E4wxlZJsT1htu9cNqSNCFryna6bf2B"
+        "6qX0ANsK2ViuPFL9MymgyKd24zwwkEYwCIEDaiFi0BvJMZH0BsktFRK_Tup3_F6gqxPioE2QhOen05WcgQglQFDp4zwrURlFcpHlPn4T"
+        "ANxirtKKY1XLHYeathE-D7MTqkESPxhPU6FcUMBAI22a5dhVBBI9l8F58B8sVU74rDDCGR0Ik9S5ayNdBj5NqM3ytTeGQ5hltOOx-_pn"
+        "d94Zbak9xu6WAt8c8QA5dattjYOfVtfyO3qoz0VQ43RkrtUabk__W400qaoyW-B-sMgD_TKr_rwzY27RzeUX39ufjdp-vC_3ll9cLv-O"
+        "_X9bvje2mkfZ0ZRoC7PUbX2Ae18hZ_Biehn6PUnNdi99F16IobBFcDIJZiHhMZZznGnVoILSq481Or3HR0eeeaeBX-ZfboSjfVNMiddu"
+        "Xs7KRZoUeZavPgBFL1bx"
+    ).run()
