@@ -372,8 +372,8 @@ class Desk(Actor):
         assert lease is not None
         self._crowded = True
         if self._doubtful:
+            self._doubtful = False  # what comes into doubt meanwhile is for the next look
             await self._give_up_lost(lease.epoch)
-            self._doubtful = False
         if self.runtime.find(f"{self.home}/runs") is None:
             self.tell_after(POLL, _Look())
             return
