@@ -206,6 +206,14 @@ def _key(key: object, path: str) -> str:
     return key if type(key) is str else str.__str__(key)
 
 
+def text_cell(text: str, what: str) -> str:
+    """A text that is a cell of its own, such as a key. Raises `NotStorable` when some store does not take it."""
+    _refuse_surrogates(text, what)
+    if "\0" in text:
+        raise NotStorable(what, f"it has a NUL, which Postgres does not take: {cut(repr(text), TEXT)}")
+    return text
+
+
 def _refuse_nan(value: float, path: str) -> None:
     if not math.isfinite(value):
         raise NotStorable(path, f"JSON has no {float(value)}. Write None, or a string, instead")

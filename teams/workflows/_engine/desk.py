@@ -46,7 +46,7 @@ from supervisors.spi import NotFound, SpecError, SupervisionError, SupervisorRef
 from teams._dispatch.ask import asked
 from teams._journal import rows
 from teams._journal.codec import decode, encode
-from teams._journal.errors import JournalError, StoreAway
+from teams._journal.errors import JournalError, NotStorable, StoreAway
 from teams._journal.lease import Lease
 from teams._journal.rows import ENDED, RUNNABLE, Definition, InboxRow, JournalEntry, Result, RunRow, Unit, Written
 from teams._journal.store import Store
@@ -591,6 +591,25 @@ class Desk(Actor):
             at = self.runtime.now()
             self.runtime.events.publish(RunLost(self.path, at, message.run, message.error))
             await self._drop(message.run)
+            if isinstance(message.error, NotStorable):
+                await self._fail(message.keeper.row, message.error)
+
+    async def _fail(self, row: RunRow, error: NotStorable) -> None:
+        """What a run did cannot be written down. It would do the same again, so it ends."""
+        try:
+            now: RunRow | None = await self._query("run", row.id)
+            if now is None or now.owner != row.epoch or now.state in ENDED:
+                return
+            keeper = self._keeper(now, await self._query("entries", row.id))
+            keeper.ended("failed", None, failure(error))
+            seconds = (self._now() - row.created_at) / 1e6
+            fields = (self.path, self.runtime.now(), row.id, seconds, error)
+            keeper.publish(self._publish_now, RunEnded, fields)
+            await keeper.is_written()
+            await self._tell_end(row.id)
+        except StoreAway:
+            self._doubtful = True
+            self.tell_after(PAUSE, _Look())
 
     @handles
     async def leave_run(self, message: _Leave) -> None:

@@ -9,7 +9,8 @@
 Runs put their units into its `CommitQueue`, which is its view. While the store commits, the next batch gathers. One
 commit is under way at a time, so units are written in the order in which they came. Promise: a unit that was taken is
 written, or its asker hears why not, through crashes and kills of both actors: the batch is sent again, and a unit
-that is written already changes nothing. When the store is away, units wait (`StoreLost`); nothing is acknowledged.
+that is written already changes nothing. When the store is away, units wait (`StoreLost`); nothing is acknowledged. When
+it cannot take a unit, the batch is halved until that unit is alone: its asker hears why, and the others are written.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from actors.spi import (
     take_reply,
     when_gone,
 )
+from teams._journal.errors import NotStorable
 from teams._journal.memory import MemoryRunStore
 from teams._journal.rows import Result, Unit
 from teams._journal.store import Store
@@ -157,6 +159,8 @@ class CommitQueue:
         """When it was sent, in seconds of the runtime's clock."""
         self.failures = 0
         """Commits in a row that failed."""
+        self.most = ROWS
+        """The most units in the next commit."""
         self.open = False
         self._refused: tuple[str, ExitReason] | None = None
 
@@ -222,7 +226,7 @@ class JournalWriter(Actor):
         if line.sent or not line.units:
             return
         line.batch += 1
-        batch, units = line.batch, tuple(unit for unit, _ in line.units[:ROWS])
+        batch, units = line.batch, tuple(unit for unit, _ in line.units[: line.most])
         line.sent = len(units)
         line.sent_at = self.runtime.now()
         own = self.ref
@@ -243,6 +247,7 @@ class JournalWriter(Actor):
             return  # it was sent again after a crash
         done, line.units = line.units[: line.sent], line.units[line.sent :]
         line.sent = 0
+        line.most = min(ROWS, line.most * 2)
         events, now = self.runtime.events, self.runtime.now()
         if events.sinks(BatchWritten):
             events.publish(BatchWritten(self.path, now, len(done), now - line.sent_at))
@@ -259,7 +264,14 @@ class JournalWriter(Actor):
         line = self._line
         if message.batch != line.batch or not line.sent:
             return
-        line.sent = 0
+        sent, line.sent = line.sent, 0
+        if isinstance(message.error, NotStorable):
+            line.most = max(1, sent // 2)
+            reply = line.units.pop(0)[1] if sent == 1 else None
+            self._send()
+            if reply is not None:
+                settle_failure(reply, message.error, self.path)
+            return
         pause = PAUSES[min(line.failures, len(PAUSES) - 1)]
         line.failures += 1
         if line.failures == 1:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from teams._journal import rows
-from teams._journal.codec import decode, encode
+from teams._journal.codec import decode, encode, text_cell
 from teams._journal.rows import ENDED, Definition, EntryKind, InboxRow, JournalEntry, Result, RunRow, Unit
 from teams.workflows._engine.messages import AnswerQuestion, StartRun
 from teams.workflows._engine.settings import EngineSettings, run_row
@@ -47,12 +47,14 @@ def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> R
     Raises:
         NoSuchWorkflow: there is none of this name
         BadInput: the input is not what the workflow takes
-        NotStorable: JSON cannot say it
+        NotStorable: JSON cannot say it, or no store takes the key
     """
     pattern = settings.workflows.get(message.workflow)
     if pattern is None:
         raise NoSuchWorkflow(message.workflow, tuple(settings.workflows))
     read_input(pattern, message.value)
+    if message.key is not None:
+        text_cell(message.key, "key")
     return run_row(
         id,
         message.workflow,

@@ -20,7 +20,7 @@ from typing import Any, get_type_hints
 from supervisors.spi import SpecError, SpecFault
 from teams._checks.fields import seconds_faults
 from teams._dispatch.gather import Gathered, GatherPolicy
-from teams._journal.codec import encode
+from teams._journal.codec import encode, text_cell
 from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, label
@@ -223,6 +223,7 @@ class WorkflowContext:
         return self._keeper is None or self._keeper.first_with(key)
 
     def _name(self, name: str) -> str:
+        text_cell(name, "the name of a step")
         count = self._names[name] = self._names.get(name, 0) + 1
         return name if count == 1 else f"{name}#{count}"
 
