@@ -211,6 +211,9 @@ class SqlStore:
     def _reading(self) -> Iterator[Connection]:
         try:
             yield self._connected()
+        except (DataError, OverflowError, UnicodeError) as error:
+            self._drop()
+            raise self._untaken("what is looked for", error) from None
         except DBAPIError as error:
             self._drop()
             raise self._away(error, known_lost=True) from None
@@ -227,8 +230,7 @@ class SqlStore:
                 result = work(connection)
             except (DataError, OverflowError, UnicodeError) as error:
                 self._undo()
-                what = self._dialect.why(error) if isinstance(error, DataError) else str(error)
-                raise NotStorable("a cell of a row", f"the database does not take it ({self._hidden(what)})") from None
+                raise self._untaken("a cell of a row", error) from None
             except DBAPIError as error:
                 self._undo()
                 if attempt == _ATTEMPTS or not self._dialect.again(error):
@@ -257,6 +259,10 @@ class SqlStore:
 
     def _away(self, error: DBAPIError, *, known_lost: bool) -> StoreAway:
         return StoreAway(self.url, self._hidden(self._dialect.why(error)), known_lost)
+
+    def _untaken(self, what: str, error: Exception) -> NotStorable:
+        why = self._dialect.why(error) if isinstance(error, DataError) else str(error)
+        return NotStorable(what, f"the database does not take it ({self._hidden(why)})")
 
     def _refused(self, why: str) -> StoreRefused:
         return StoreRefused(self.url, self._hidden(why))

@@ -280,6 +280,21 @@ class Desk(Actor):
         except Exception as error:
             raise StoreAway("of the engine", f"{method}() failed: {described(error, TEXT)}", False) from error
 
+    async def _row(self, run: str) -> RunRow | None:
+        """The row of a run that a caller named. No run has a name that the store does not take."""
+        try:
+            found: RunRow | None = await self._query("run", run)
+        except NotStorable:
+            return None
+        return found
+
+    async def _found(self, run: str) -> RunRow:
+        """The same; raises NoSuchRun."""
+        row = await self._row(run)
+        if row is None:
+            raise NoSuchRun(run)
+        return row
+
     async def _write(self, unit: Unit) -> Result:
         found: Result = await asked(self.sibling("journal"), WriteUnit(unit))
         return found
@@ -807,8 +822,7 @@ class Desk(Actor):
 
     @handles
     async def answer_question(self, message: AnswerQuestion) -> None:
-        if await self._query("run", message.run) is None:
-            raise NoSuchRun(message.run)
+        await self._found(message.run)
         own = answer_row(message, *await self._said_of(message.run), self._now())
         try:
             await self._say(own)
@@ -825,9 +839,7 @@ class Desk(Actor):
 
     @handles
     async def retry(self, message: RetryRun) -> RunRow:
-        row: RunRow | None = await self._query("run", message.run)
-        if row is None:
-            raise NoSuchRun(message.run)
+        row = await self._found(message.run)
         entries: list[JournalEntry] = await self._query("entries", row.id)
         result = await self._write(retried(row, entries, message.step, self._now()))
         if not isinstance(result, Written):
@@ -852,7 +864,7 @@ class Desk(Actor):
         """Answers those who wait for the end of the run, if it has ended. `last` is its row, if that is known here."""
         if run not in self._kept.waiters:
             return
-        row: RunRow | None = await self._query("run", run) if last is None else last
+        row = await self._row(run) if last is None else last
         if row is not None and row.state not in ENDED:
             return
         for reply in self._kept.waiters.pop(run, ()):
@@ -863,9 +875,7 @@ class Desk(Actor):
 
     @handles
     async def get(self, message: GetRun) -> tuple[RunRow, list[JournalEntry], list[InboxRow], Graph | None, int]:
-        row: RunRow | None = await self._query("run", message.run)
-        if row is None:
-            raise NoSuchRun(message.run)
+        row = await self._found(message.run)
         entries, messages = await self._query("entries", row.id), await self._query("inbox", row.id)
         return row, entries, messages, self._settings.graph(row), self._now()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from teams import member
-from teams.workflows import NotStorable, RunFailure, WorkflowContext, ask, coded, do, wait, workflow
+from teams.workflows import NoSuchRun, NotStorable, RunFailure, WorkflowContext, ask, coded, do, sleep, wait, workflow
 from teams.workflows._run import code
 from tests.teams.workflows.cast import played, played_on_sqlite
 
@@ -77,3 +78,17 @@ def test_a_run_ends_when_what_it_did_cannot_be_stored(tmp_path: Path, monkeypatc
         assert other.get(timeout=60) == ["a"]
         scene.sim.settle()
         assert scene.awake() == 0
+
+
+def test_a_run_whose_id_the_store_does_not_take_is_not_there(tmp_path: Path) -> None:
+    """Guards the engine: one who waited for such a run cut short every look for runs."""
+    with played_on_sqlite(tmp_path, a, workflow("flow", sleep("nap", 30.0), do("a", "a", input=[]))) as scene:
+        bad = scene.eng.workflow_run(SURROGATE)
+        run = scene.start("flow")
+        for ask_it in (bad.status, bad.history, bad.retry, partial(bad.answer, "a", 1), partial(bad.get, timeout=9)):
+            with pytest.raises(NoSuchRun):
+                answered = ask_it()
+                answered.get(timeout=9)
+        with pytest.raises(NotStorable, match="what is looked for"):
+            scene.eng.workflow_runs(workflow=SURROGATE).get(timeout=9)
+        assert run.get(timeout=60) == ["a"]
