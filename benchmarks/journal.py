@@ -56,7 +56,6 @@ def run_row(id: str, epoch: int) -> RunRow:
         owner=epoch,
         epoch=epoch,
         seq=0,
-        done=0,
         total=STEPS,
         trace=None,
     )
@@ -78,7 +77,7 @@ def through(store: Store, rows: int) -> Callable[[], int]:
             turn += 1
             numbers[id] = seq = numbers[id] + 1
             entry = JournalEntry(id, seq, "done", "classify", 1, 1_700_000_000_000_000 + seq, 0.25, BODY)
-            units.append(Unit(id, epoch, entries=(entry,), update={"done": seq, "wake_at": None}))
+            units.append(Unit(id, epoch, entries=(entry,), update={"total": seq, "wake_at": None}))
         results = store.commit(units)
         if any(type(each) is not Written for each in results):
             raise AssertionError(results)
@@ -184,7 +183,7 @@ def bytes_of_a_run(folder: Path) -> float:
         )
         end: dict[str, Value] = {
             "state": "done",
-            "done": STEPS,
+            "total": STEPS,
             "ended_at": at,
             "result": BODY,
             "owner": None,

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
-LifeState = Literal[
-    "created", "running", "waiting", "paused", "blocked", "cancelling", "done", "failed", "cancelled", "continued"
-]
+LifeState = Literal["created", "running", "waiting", "paused", "blocked", "cancelling", "done", "failed", "cancelled"]
 EntryKind = Literal[
     "started",
     "began",
@@ -21,22 +19,20 @@ EntryKind = Literal[
     "signalled",
     "routed",
     "kept",
-    "scored",
     "edited",
-    "artifact",
     "undo_began",
     "undone",
     "expired",
     "retried",
     "ended",
 ]
-InboxKind = Literal["signal", "cancel", "resume", "pause", "retry", "answer", "edit", "move"]
+InboxKind = Literal["signal", "cancel", "resume", "pause", "answer", "move"]
 
 STATES: Final[tuple[LifeState, ...]] = get_args(LifeState)
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 INBOX_KINDS: Final[tuple[InboxKind, ...]] = get_args(InboxKind)
 
-ENDED: Final[frozenset[LifeState]] = frozenset({"done", "failed", "cancelled", "continued"})
+ENDED: Final[frozenset[LifeState]] = frozenset({"done", "failed", "cancelled"})
 """The states a run does not leave."""
 OPEN: Final[frozenset[LifeState]] = frozenset(STATES) - ENDED
 RUNNABLE: Final[frozenset[LifeState]] = frozenset({"created", "running", "cancelling"})
@@ -77,8 +73,6 @@ class RunRow:
     """The epoch of the last owner; 0 before the first. Only writes with this epoch are accepted."""
     seq: int
     """The number of the last entry; 0 before the first. The store keeps it."""
-    done: int
-    """Steps that have ended."""
     total: int | None
     """Steps in all, if that is known."""
     trace: str | None

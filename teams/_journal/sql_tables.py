@@ -28,7 +28,7 @@ APPLICATION_ID: Final = 0x4C495443
 READY: Final = "state IN ('created', 'running', 'cancelling')"
 """`RUNNABLE` in SQL. The conditions of the partial indexes stand in the queries word for word, or SQLite uses none."""
 PARKED: Final = "state IN ('waiting', 'paused', 'blocked')"
-ENDED_STATE: Final = "state IN ('done', 'failed', 'cancelled', 'continued')"
+ENDED_STATE: Final = "state IN ('done', 'failed', 'cancelled')"
 
 METADATA = MetaData()
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # only an INTEGER counts by itself in SQLite
@@ -83,7 +83,6 @@ RUN = Table(
     _number("owner", null=True),
     _number("epoch"),
     _number("seq"),
-    _number("done"),
     _number("total", null=True),
     _text("trace", null=True),
 )

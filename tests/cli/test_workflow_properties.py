@@ -35,7 +35,7 @@ ROWS = st.builds(
     state=st.sampled_from(STATES), waiting_for=st.none() | TEXTS, priority=st.integers(), input=st.just(b"null"),
     result=st.none(), error=st.none(), attributes=st.none(), created_at=st.integers(0, 2**52), started_at=st.none(),
     ended_at=st.none() | st.integers(0, 2**52), deadline=st.none(), wake_at=st.none(), retain_until=st.none(),
-    owner=st.none(), epoch=st.just(0), seq=st.just(0), done=st.just(0), total=st.none(), trace=st.none(),
+    owner=st.none(), epoch=st.just(0), seq=st.just(0), total=st.none(), trace=st.none(),
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from teams.cli._workflow_wait import can_serve, end_of, follow, looks
 ROW = RunRow(
     id="r", workflow="w", version="v", key=None, parent=None, parent_step=None, state="created", waiting_for=None,
     priority=0, input=b"null", result=None, error=None, attributes=None, created_at=1, started_at=None, ended_at=None,
-    deadline=None, wake_at=None, retain_until=None, owner=None, epoch=0, seq=0, done=0, total=1, trace=None,
+    deadline=None, wake_at=None, retain_until=None, owner=None, epoch=0, seq=0, total=1, trace=None,
 )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ class RunStatus:
     version: str
     key: str | None
     state: str
-    """created, running, waiting, paused, blocked, cancelling; done, failed, cancelled or continued."""
+    """created, running, waiting, paused, blocked, cancelling; done, failed or cancelled."""
     waiting_for: str | None
     done: int
     """Steps that are done."""

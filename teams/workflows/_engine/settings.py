@@ -28,7 +28,6 @@ RETAIN: Mapping[str, float | None] = {
     "done": 30 * DAY,
     "failed": 90 * DAY,
     "cancelled": 30 * DAY,
-    "continued": 30 * DAY,
 }
 """Seconds for which ended runs are kept, by their state."""
 
@@ -141,7 +140,6 @@ def run_row(
         owner=None,
         epoch=0,
         seq=0,
-        done=0,
         total=total,
         trace=None,
     )

@@ -41,7 +41,7 @@ _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 _END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "wake_at", "owner")
 """The columns that the end of a run sets."""
 
-EndState = Literal["done", "failed", "cancelled", "continued"]
+EndState = Literal["done", "failed", "cancelled"]
 Writer = Callable[[Unit, Reply], None]
 
 

@@ -152,7 +152,6 @@ def row(id: str = "run", **fields: Any) -> RunRow:
         owner=None,
         epoch=0,
         seq=0,
-        done=0,
         total=None,
         trace=None,
     )

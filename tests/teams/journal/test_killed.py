@@ -34,10 +34,10 @@ while True:
             epoch,
             start=RunRow(
                 id, "flow", "v1", id, None, None, "running", None, 0, b"1", None, None, None, number, None, None, None,
-                None, None, epoch, epoch, 0, 0, None, None,
+                None, None, epoch, epoch, 0, None, None,
             ),
             entries=tuple(JournalEntry(id, seq, "done", "step", 1, 0, 0.5, b"x" * 9000) for seq in (1, 2, 3)),
-            update={"done": 3},
+            update={"total": 3},
         )
         for id in ids
     ])
@@ -70,7 +70,7 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged(
             assert [entry.seq for entry in store.entries(id)] == [1, 2, 3]
             run = store.run(id)
             assert run is not None
-            assert (run.seq, run.done) == (3, 3)
+            assert (run.seq, run.total) == (3, 3)
         if kind == "sqlite":  # the lock ended with the process, and so did its lease
             epoch = store.register("host", os.getpid(), LEASE)
             assert {run.id for run in store.claim(epoch, 100_000)} == found

@@ -430,7 +430,7 @@ def test_a_postgres_that_ends_the_connection_is_away_and_comes_back() -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-@pytest.mark.parametrize("wrong", [{"done": 2**63}, {"trace": "\ud800"}])
+@pytest.mark.parametrize("wrong", [{"total": 2**63}, {"trace": "\ud800"}])
 def test_a_cell_that_no_column_takes_is_not_a_store_that_is_away(
     kind: str, wrong: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -474,7 +474,7 @@ def test_a_commit_with_unknown_outcome_says_so_and_is_sent_again(tmp_path: Path)
         store.claim(epoch, 1)
     assert not away.value.known_lost
     assert {run.id for run in store.claim(epoch, 1)} == {"run", "other"}  # the one that was claimed unheard, too
-    batch = [Unit(id, epoch, entries=(entry(2, id),), update={"done": 1}) for id in ("run", "other")]
+    batch = [Unit(id, epoch, entries=(entry(2, id),), update={"total": 1}) for id in ("run", "other")]
     lose_answers(store)
     with pytest.raises(StoreAway, match="whether it was written is unknown"):
         store.commit(batch)

@@ -70,9 +70,9 @@ def test_a_unit_sees_the_units_before_it_in_its_batch(store: Store) -> None:
 def test_an_engine_can_own_a_run_from_its_start(store: Store) -> None:
     epoch = store.register("host", 1, LEASE)
     start = row(owner=epoch, epoch=epoch)
-    more = Unit("run", epoch, entries=(entry(1), entry(2)), update={"state": "running", "done": 2})
+    more = Unit("run", epoch, entries=(entry(1), entry(2)), update={"state": "running", "total": 2})
     assert store.commit([Unit("run", epoch, start=start), more]) == [Written(), Written()]
-    assert store.run("run") == replace(start, state="running", done=2, seq=2)
+    assert store.run("run") == replace(start, state="running", total=2, seq=2)
     assert store.claim(epoch, 10) == []
 
 
@@ -188,7 +188,7 @@ def test_another_entry_under_a_number_that_is_taken_is_fenced(store: Store) -> N
     epoch = owned(store, "run")
     store.commit([Unit("run", epoch, entries=(entry(2),))])
     for wrong in (entry(2, body=b"other"), entry(2, kind="failed"), entry(2, step="other")):
-        assert store.commit([Unit("run", epoch, entries=(wrong,), update={"done": 9})]) == [Fenced(epoch)]
+        assert store.commit([Unit("run", epoch, entries=(wrong,), update={"total": 9})]) == [Fenced(epoch)]
     assert store.entries("run", after=1) == [entry(2)]
 
 
@@ -233,7 +233,7 @@ def test_a_body_may_begin_with_any_byte(store: Store) -> None:
 
 
 def test_entries_updates_and_taken_need_an_epoch() -> None:
-    for wrong in ({"entries": (entry(1),)}, {"update": {"done": 1}}, {"taken": ("m",)}):
+    for wrong in ({"entries": (entry(1),)}, {"update": {"total": 1}}, {"taken": ("m",)}):
         with pytest.raises(ValueError, match="need an epoch"):
             Unit("run", **wrong)
 
@@ -268,7 +268,7 @@ def test_a_message_is_written_once_and_taken_once(store: Store) -> None:
     assert store.inbox() == []
 
 
-@pytest.mark.parametrize("state", ["done", "failed", "cancelled", "continued"])
+@pytest.mark.parametrize("state", ["done", "failed", "cancelled"])
 def test_a_message_to_an_ended_run_is_refused(store: Store, state: LifeState) -> None:
     epoch = owned(store, "run")
     store.commit([Unit("run", inbox=(message("early"),)), Unit("run", epoch, update={"state": state})])
@@ -331,7 +331,7 @@ def test_a_run_that_was_cancelling_when_its_owner_died_is_claimed(somewhere: Pla
     assert [run.id for run in store.claim(store.register("host", 2, LEASE), 9)] == ["run"]
 
 
-@pytest.mark.parametrize("state", ["done", "failed", "cancelled", "continued"])
+@pytest.mark.parametrize("state", ["done", "failed", "cancelled"])
 def test_an_ended_run_is_not_claimed(store: Store, state: LifeState) -> None:
     epoch = store.register("host", 1, LEASE)
     store.commit([begin(state=state, wake_at=1)])
@@ -346,7 +346,7 @@ def test_two_engines_on_one_store_share_the_runs(somewhere: Place) -> None:
     one.commit([begin(str(number)) for number in range(20)])
     taken = [run.id for run in one.claim(first, 7)] + [run.id for run in other.claim(second, 100)]
     assert sorted(taken) == sorted(str(number) for number in range(20))
-    answers = other.commit([Unit(id, first, update={"done": 1}) for id in taken])
+    answers = other.commit([Unit(id, first, update={"total": 1}) for id in taken])
     assert answers == [Written()] * 7 + [Fenced(second)] * 13
 
 

@@ -68,7 +68,6 @@ updates = st.fixed_dictionaries(
         "wake_at": MAYBE_TIMES,
         "retain_until": MAYBE_TIMES,
         "owner": st.none(),
-        "done": st.integers(0, 3),
         "total": st.none() | st.integers(0, 3),
         "trace": st.sampled_from([None, "t"]),
         "version": st.sampled_from(["v1", "v2"]),

@@ -10,7 +10,7 @@ down_revision = None
 
 READY = "state IN ('created', 'running', 'cancelling')"
 PARKED = "state IN ('waiting', 'paused', 'blocked')"
-ENDED = "state IN ('done', 'failed', 'cancelled', 'continued')"
+ENDED = "state IN ('done', 'failed', 'cancelled')"
 
 
 def upgrade() -> None:
@@ -46,7 +46,6 @@ def upgrade() -> None:
         _number("owner", null=True),
         _number("epoch"),
         _number("seq"),
-        _number("done"),
         _number("total", null=True),
         _text("trace", null=True),
     )
