@@ -56,8 +56,14 @@ def test_a_supervisor_that_breaks_a_rule_is_killed_by_the_rule(blobs: Path) -> N
 
 def test_a_mutant_that_does_not_end_is_killed_by_its_time(blobs: Path) -> None:
     """Guards against a check that waits for ever."""
-    outcome = check(None, blobs, limit=0.001)
+    outcome = check(None, blobs, wait=0.001)
     assert (outcome.by, outcome.detail) == ("hang", "not done after 0.001 s")
+
+
+def test_a_mutant_that_computes_without_end_is_ended_by_its_processor_time(blobs: Path) -> None:
+    endless = Mutation("endless", 1, "supervisors/_guard.py", "\nimport actors\n", "\nwhile True: pass\n")
+    outcome = check(endless, blobs, limit=1)
+    assert (outcome.by, outcome.detail) == ("hang", "not done after 1 s of processor time")
 
 
 def test_a_mutant_that_does_not_even_import_is_an_error_and_no_kill(blobs: Path) -> None:
