@@ -154,6 +154,12 @@ class SupervisorModel:
         for spec in self.spec.children:
             self.add(spec.id, spec)
 
+    def to_bring_back(self, id: str) -> Spec | None:
+        """The spec of a child that the supervisor will start, before it has begun to start any."""
+        if self.mode is not Mode.UNBORN:
+            return None
+        return next((each for each in self.spec.children if each.id == id), None)
+
     def find(self, want: Iterable[Want] = Want, life: Iterable[Life] = Life) -> list[ModelChild]:
         """The children that are in one of these situations, in order."""
         wants, lives = set(want), set(life)

@@ -48,6 +48,9 @@ class Reference:
         self._prompt = prompt
         self._made: dict[str, tuple[bool, object]] = {}
         """For each cell, whether it was made for a supervisor, and its spec at that time."""
+        self._ran_as_supervisor: dict[str, bool] = {}
+        """Whether the last incarnation at each path was a supervisor. `update_specs` may put another class in a cell.
+        """
         self._alive: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         """The last incarnation in each cell that was not closed since."""
@@ -154,6 +157,7 @@ class Reference:
         # A supervisor that is not judged any more may have got a worker in the place of a supervisor.
         made_for_supervisor, known = self._made.get(one.path, (True, None))
         worker = not made_for_supervisor and known is spec
+        self._ran_as_supervisor[one.path] = isinstance(spec, SupervisorSpec) and not worker
         if isinstance(spec, SupervisorSpec) and not worker:
             self.judged["supervisors"] += 1
             for lost in self._ended_with.pop(one.path, ()):
@@ -247,13 +251,17 @@ class Reference:
         if model is None:
             return
         member = model.dropped.pop(id, None) or model.members.get(id)
+        spec = member.spec if member is not None else model.to_bring_back(id)
+        if spec is None:
+            return
+        wanted = isinstance(spec, SupervisorSpec)
+        made_for_supervisor, _ = self._made.get(one.path, (wanted, None))
+        another_class = made_for_supervisor is not wanted or self._ran_as_supervisor.get(one.path, wanted) is not wanted
+        if another_class and last is not None:  # it ends the ref, and the incarnations of the child count on
+            self._numbers[one.path] = last
         if member is None:
             return
-        made_for_supervisor, _ = self._made.get(one.path, (isinstance(member.spec, SupervisorSpec), None))
-        if made_for_supervisor is not isinstance(member.spec, SupervisorSpec):
-            if last is not None:  # another class ends the ref, and the incarnations of the child count on
-                self._numbers[one.path] = last
-        elif model.mode is not Mode.ENDING and (member.waits or member.life is not Life.DOWN):
+        if not another_class and model.mode is not Mode.ENDING and (member.waits or member.life is not Life.DOWN):
             model.disagree(26, f"{id} keeps its ref and queue: it will be started again", "its cell is closed")
         member.closed = True
 

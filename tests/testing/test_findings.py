@@ -550,3 +550,14 @@ def test_a_supervisor_in_the_place_of_a_worker_ends_the_ref_of_the_worker() -> N
         "_X9bvje2mkfZ0ZRoC7PUbX2Ae18hZ_Biehn6PUnNdi99F16IobBFcDIJZiHhMZZznGnVoILSq481Or3HR0eeeaeBX-ZfboSjfVNMiddu"
         "Xs7KRZoUeZavPgBFL1bx"
     ).run()
+
+
+def test_the_first_child_of_a_restart_may_be_of_another_class() -> None:
+    """Guards the model of rule 26: its number counts on, though its supervisor has not begun to start its children."""
+    Trial.decode(
+        "eNqdU9tuwyAM_ZWI5yhNu2bS-hV7jypEiNt5JYAMbKuq_vuApGt2q7Q9RCjm2D7n2LTrsjgxZ0GyTcFcsEAv6AyxsmCdkAez28ULHZSKAfmE"
+        "qifQMdL-liSCN9w9Bd-b1wRkQinucK9xh1Jo_-_C35Kwz-XT3QF1_umPWgwoU2gQb3xWdhVDBM4L8gnoYbCGBB0T1HkSHvbH3BMHq4AbDXxn"
+        "KJ0JkeAqYiLiSi9Xv8EsSyXoQeELUIwsc6-RwYlJJZz7LNNVPlJEvd88BmvBs_P5XP6hYzcKR9WZt7GHsEKiP16B1iiUWSnBM8jM0RIa-oQy"
+        "ms_M6slYdr5l4Gy8m8JTgH8o3X7IkF-HcplGXCU2w5Exk8dXWiS0Q4g8It-2XVd1OeIWuWiwfSzKk5-O_eisoL3LpHuUmX2awM3dS4s2MXDT"
+        "okX7FA6YGYGTIq9O0jR7Fh0FLxQ_YNT0d7cuGdzjACakzLparprkTntfrZoP2YtufCC5TWK_TZDpG9XcNc2yfiiLVV3V23fJFU5p"
+    ).run()
