@@ -94,6 +94,11 @@ class Supervisor(Actor):
     `check` has no findings about that.
     """
 
+    @property
+    def ref(self) -> SupervisorRef:
+        """The ref of this actor, the same for all its incarnations."""
+        return cast("SupervisorRef", self._cell.ref)
+
     @classmethod
     def tree(cls) -> SupervisorSpec:
         """The spec of a subclass that is started as a class: `start(MySupervisor)`."""

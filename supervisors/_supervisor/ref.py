@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable
-from typing import Any, Unpack
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
-from actors.spi import ActorDeadError, ActorRef, Cell, Future, RuntimeLost, RuntimeStopped, Wanted, current_cell, lost
+from actors.spi import (
+    A,
+    ActorDeadError,
+    ActorRef,
+    Cell,
+    Future,
+    HasRef,
+    RuntimeLost,
+    RuntimeStopped,
+    Wanted,
+    current_cell,
+    lost,
+    of_class,
+)
 from supervisors._engine.child import ChildCounts, ChildInfo
 from supervisors._engine.reconcile import Reconciliation
 from supervisors._engine.settings import Settings
@@ -33,6 +46,10 @@ from supervisors._supervisor.task import Promise
 from supervisors._supervisor.waits import QueuedRequest
 from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, ended
 
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R", bound=ActorRef[Any])
+
 
 class SupervisorRef(ActorRef[Any]):
     """The ref of a supervisor. Every operation returns a future: `await` it in a coroutine, call `.get(timeout=...)` in
@@ -45,18 +62,34 @@ class SupervisorRef(ActorRef[Any]):
 
     __slots__ = ()
 
-    def child(self, path: str) -> ActorRef[Any]:
+    @overload
+    def child(self, path: str) -> ActorRef[Any]: ...
+
+    @overload
+    def child(self, path: str, expected: type[R]) -> R: ...
+
+    @overload
+    def child(self, path: str, expected: type[HasRef[R]]) -> R: ...
+
+    @overload
+    def child(self, path: str, expected: type[A]) -> ActorRef[A]: ...
+
+    def child(self, path: str, expected: type[Any] | None = None) -> Any:
         """The ref of a child by id, or of a descendant by its path below this one (`workers/w1`). It stays valid
         through restarts.
+
+        With `expected`, an actor class or a class of refs, a type checker knows the type of the ref:
+        `root.child("clerk", Clerk)` is an `ActorRef[Clerk]`, and `root.child("crew", TeamRef)` a `TeamRef`.
 
         Raises:
             NotFound: The supervisor has no such child, or the child is stopped.
             SupervisorGaveUp, SupervisorEnded: This supervisor itself has terminated.
+            WrongActorClass: The child is not of the class `expected`.
         """
         found = self._cell.runtime.find(f"{self.path}/{path}")
         if found is None:
             raise NotFound(self.path, path) if self.is_alive() else self.ended_error()
-        return found
+        return found if expected is None else of_class(found, expected)
 
     def ended_error(self) -> SupervisorEnded | RuntimeStopped:
         """The error that says why this supervisor has terminated. Call it only then."""
@@ -80,7 +113,13 @@ class SupervisorRef(ActorRef[Any]):
         future.concerns(QueuedRequest(self._cell, lambda engine: engine.start_waits(what)))
         return future
 
-    def run(self, function: Callable[..., object], *args: object, **kwargs: object) -> Future[Any]:
+    @overload
+    def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+    @overload
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         """Runs a function under a task supervisor: an `async` function on the event loop, a plain one in a thread.
 
         The future has its result, or the exception of the last attempt.

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 from actors.spi import Actor, ActorRef, EventStream, ExitReason, Future, Reply, answer, handles, take_reply, when_gone
 from teams._checks.fields import id_faults, refuse, seconds_faults
@@ -174,6 +174,11 @@ class Person(Actor):
     only_host = "loop"
     answers = (NoSuchQuestion, NoSuchChoice)
     ref_type: ClassVar[type[ActorRef[Any]]] = PersonRef
+
+    @property
+    def ref(self) -> PersonRef:
+        """The ref of this actor, the same for all its incarnations."""
+        return cast("PersonRef", self._cell.ref)
 
     def __init__(self) -> None:
         self._desk = self.kept(_Desk)

@@ -1,0 +1,94 @@
+"""What a type checker says about refs. Checked by `docs/types.py`, never run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, assert_type, cast
+
+import pykka
+
+from actors import Actor, ActorRef, Future, Runtime
+from actors.testing import Simulation
+from supervisors import Supervisor, SupervisorRef
+from teams import EventSourced, EventSourcedRef, SharedState, SharedStateRef, TeamRef
+from teams.protocols import Candidate, CandidateRef, Courier, CourierRef, Peer, PeerRef, Person, PersonRef, Topics
+from teams.protocols import TopicsRef as OfTopics
+
+
+class Greeter(Actor):
+    def on_start(self) -> None:
+        assert_type(self.sibling("clerk"), ActorRef[Any])
+        assert_type(self.sibling("clerk", Clerk), ClerkRef)
+        assert_type(self.sibling("greeter", Greeter), ActorRef[Greeter])
+        assert_type(self.spawn(Greeter, args=["hello"]), Future[ActorRef[Greeter]])
+        assert_type(self.kept(set[int]), set[int])
+        assert_type(self.kept(lambda: 1.5), float)
+
+
+class ClerkRef(ActorRef[Any]):
+    def hire(self) -> Future[int]:
+        return self.ask("hire", block=False)
+
+
+class Clerk(Actor):
+    ref_type = ClerkRef
+
+    @property
+    def ref(self) -> ClerkRef:
+        return cast("ClerkRef", super().ref)
+
+
+class Old(pykka.ThreadingActor):
+    pass
+
+
+def a_spawn_gives_the_ref_of_its_class(runtime: Runtime, sim: Simulation, ref: ActorRef[Any]) -> None:
+    assert_type(runtime.spawn(Greeter), Future[ActorRef[Greeter]])
+    assert_type(runtime.spawn(Clerk, args={}, name="clerk", parent=ref), Future[ClerkRef])
+    assert_type(runtime.spawn(Old).get(), ActorRef[Old])
+    assert_type(runtime.spawn(Greeter).get().proxy().path.get(), Any)
+    assert_type(sim.spawn(Greeter), ActorRef[Greeter])
+    assert_type(sim.spawn(Clerk, parent=ref).hire().get(), int)
+
+
+def the_actors_of_teams_have_their_refs(runtime: Runtime) -> None:
+    assert_type(runtime.spawn(SharedState).get(), SharedStateRef)
+    assert_type(runtime.spawn(EventSourced).get(), EventSourcedRef)
+    assert_type(runtime.spawn(Topics).get(), OfTopics)
+    assert_type(runtime.spawn(Person).get(), PersonRef)
+    assert_type(runtime.spawn(Candidate).get(), CandidateRef)
+    assert_type(runtime.spawn(Peer).get(), PeerRef)
+    assert_type(runtime.spawn(Courier).get(), CourierRef)
+
+
+def a_child_has_the_type_that_is_expected(root: SupervisorRef) -> None:
+    assert_type(root.child("greeter"), ActorRef[Any])
+    assert_type(root.child("greeter", Greeter), ActorRef[Greeter])
+    assert_type(root.child("clerk", Clerk), ClerkRef)
+    assert_type(root.child("clerk", ClerkRef), ClerkRef)
+    assert_type(root.child("old", Old), ActorRef[Old])
+    assert_type(root.child("below", Supervisor), SupervisorRef)
+    assert_type(root.child("crew", TeamRef), TeamRef)
+    root.child("greeter", int)  # type: ignore[type-var]
+
+
+async def work(number: int, *, twice: bool = False) -> str:
+    return str(number)
+
+
+def blocking(number: int) -> float:
+    return number / 2
+
+
+async def a_task_gives_what_its_function_returns(root: SupervisorRef) -> None:
+    assert_type(root.run(work, 1, twice=True), Future[str])
+    assert_type(root.run(blocking, 1), Future[float])
+    assert_type(await root.run(work, 1), str)
+    assert_type(root.run(lambda: 7).get(), int)
+    assert_type(root.run(asyncio.sleep, 1, "late"), Future[str])
+    root.run(work, "one")  # type: ignore[call-overload]
+    root.run(blocking)  # type: ignore[call-overload]
+
+
+def a_simulation_runs_a_coroutine_to_its_result(sim: Simulation) -> None:
+    assert_type(sim.call(work(1)), str)
