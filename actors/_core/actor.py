@@ -100,7 +100,7 @@ class Actor(pykka.Actor):
         """
         return None
 
-    def on_receive(self, message: Any) -> Any:
+    def on_receive(self, message: Any, /) -> Any:
         """Handles a message that no marked handler takes. By default that is a dead letter, and the asker gets
         `UnhandledMessage`.
         """
@@ -115,13 +115,14 @@ class Actor(pykka.Actor):
         exception_type: type[BaseException] | None,
         exception_value: BaseException | None,
         traceback: TracebackType | None,
+        /,
     ) -> Awaitable[None] | None:
         """Runs on the actor's host after a crash, in place of `on_stop`. The crash stays the reason of the exit: an
         exception of this hook is a `HookFailed` event.
         """
         return None
 
-    def carry_over(self, reason: ExitReason) -> object:
+    def carry_over(self, reason: ExitReason, /) -> object:
         """Returns a value for `on_restore` of the next incarnation (supervision rule 29). By default nothing is carried
         over.
 
@@ -130,7 +131,7 @@ class Actor(pykka.Actor):
         """
         return None
 
-    def on_restore(self, carried: Any) -> Awaitable[None] | None:
+    def on_restore(self, carried: Any, /) -> Awaitable[None] | None:
         """Gets the value that `carry_over` of the last incarnation returned; runs on the actor's host, before
         `on_start`.
 
