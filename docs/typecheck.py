@@ -9,6 +9,7 @@ with page and line. It exits with 1 if they find something. The blocks of a page
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -73,8 +74,9 @@ def write(folder: Path) -> dict[Path, Path]:
 def commands(folder: Path, files: Sequence[Path]) -> Iterator[list[str]]:
     """The commands that check the files, and what is checked besides."""
     config = folder / "pyrightconfig.json"
-    include = [str(folder), *(str(ROOT / each) for each in CHECKED)]
-    config.write_text(json.dumps({**PYRIGHT, "include": include, "extraPaths": [str(ROOT)]}), encoding="utf-8")
+    top = os.path.relpath(ROOT, folder)  # pyright takes relative paths only
+    include = [".", *(f"{top}/{each}" for each in CHECKED)]
+    config.write_text(json.dumps({**PYRIGHT, "include": include, "extraPaths": [top]}), encoding="utf-8")
     yield [sys.executable, "-m", "mypy", "--no-error-summary", *map(str, files)]
     yield [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "--project", str(config)]
 
