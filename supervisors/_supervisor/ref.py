@@ -49,6 +49,7 @@ from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, end
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R", bound=ActorRef[Any])
+S = TypeVar("S", bound="SupervisorRef")
 
 
 class SupervisorRef(ActorRef[Any]):
@@ -105,7 +106,13 @@ class SupervisorRef(ActorRef[Any]):
             raise NotFound(self.path, path)
         return found
 
-    def start_child(self, what: Spec | Args = ()) -> Future[ActorRef[Any]]:
+    @overload
+    def start_child(self, what: SupervisorSpec[S]) -> Future[S]: ...
+
+    @overload
+    def start_child(self, what: Spec | Args = ()) -> Future[ActorRef[Any]]: ...
+
+    def start_child(self, what: Spec | Args = ()) -> Future[Any]:
         """Starts one more child: `what` is a spec for a static supervisor, extra arguments for a dynamic one. The
         future has its ref once it is up.
         """
@@ -210,17 +217,31 @@ class SupervisorRef(ActorRef[Any]):
         """Resumes the workers after `pause_work`. The future says whether that changed anything."""
         return self._ask(PauseWork(False))
 
-    def partition(self, key: object) -> ActorRef[Any]:
+    @overload
+    def partition(self, key: object) -> ActorRef[Any]: ...
+
+    @overload
+    def partition(self, key: object, expected: type[R]) -> R: ...
+
+    @overload
+    def partition(self, key: object, expected: type[HasRef[R]]) -> R: ...
+
+    @overload
+    def partition(self, key: object, expected: type[A]) -> ActorRef[A]: ...
+
+    def partition(self, key: object, expected: type[Any] | None = None) -> Any:
         """The child of a partitioned supervisor that is responsible for `key`: the same child for equal keys of one
         type, in every process. The child may be waiting for its restart.
 
         An integer is taken modulo the number of partitions, any other key by the CRC-32 of a canonical encoding. None,
         numbers, strings, bytes, tuples, lists, sets, dictionaries, enums, UUIDs, dates and times, paths, classes,
-        dataclasses and pydantic models have one, unless their class defines `__eq__` itself.
+        dataclasses and pydantic models have one, unless their class defines `__eq__` itself. `expected` is that of
+        `child`.
 
         Raises:
             PartitionKeyError: The key, or a part of it, has no canonical encoding.
             NotFound: This is not a partitioned supervisor, or the child is stopped.
+            WrongActorClass: The child is not of the class `expected`.
         """
         try:
             number = key if isinstance(key, int) else zlib.crc32(canonical(key))
@@ -230,7 +251,8 @@ class SupervisorRef(ActorRef[Any]):
         assert isinstance(spec, SupervisorSpec)
         if spec.partitions is None:
             raise NotFound(self.path, str(key))
-        return self.child(str(number % spec.partitions))
+        found = self.child(str(number % spec.partitions))
+        return found if expected is None else of_class(found, expected)
 
     def _branch_of_caller(self) -> Cell | None:
         """The child in which, or below which, the running code is."""

@@ -11,7 +11,17 @@ import pytest
 
 from actors import Actor, ActorRef, WrongActorClass
 from actors.testing import simulation
-from supervisors import NotFound, Supervisor, SupervisorRef, SupervisorSpec, child, start, supervisor, tasks
+from supervisors import (
+    NotFound,
+    Supervisor,
+    SupervisorRef,
+    SupervisorSpec,
+    child,
+    partition_supervisor,
+    start,
+    supervisor,
+    tasks,
+)
 from teams import TeamRef, member, team
 from teams.workflows import EngineRef, engine
 
@@ -72,6 +82,19 @@ def test_a_child_of_another_class_is_an_error_that_names_both(path: str, expecte
         found,
     )
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_partition_and_a_member_may_have_an_expected_class_too() -> None:
+    tree = supervisor("root", partition_supervisor("shards", child("shard", Polite), partitions=2), CREW)
+    with simulation() as sim:
+        root = sim.start(tree)
+        shards, crew = root.supervisor("shards"), root.child("crew", TeamRef)
+        assert shards.partition(7, Greeter) is shards.partition(7)
+        assert crew.member("clerk", Actor) is crew.member("clerk")
+        with pytest.raises(WrongActorClass, match="root/shards/1: must be of class Old, got Polite"):
+            shards.partition(7, Old)
+        with pytest.raises(WrongActorClass, match="root/crew/members/clerk"):
+            crew.member("clerk", Greeter)
 
 
 def test_a_child_that_is_not_there_is_not_found_whatever_is_expected() -> None:

@@ -9,8 +9,8 @@ import pykka
 
 from actors import Actor, ActorRef, Future, Runtime
 from actors.testing import Simulation
-from supervisors import Supervisor, SupervisorRef
-from teams import EventSourced, EventSourcedRef, SharedState, SharedStateRef, TeamRef
+from supervisors import Supervisor, SupervisorRef, child
+from teams import EventSourced, EventSourcedRef, SharedState, SharedStateRef, TeamRef, team
 from teams.protocols import Candidate, CandidateRef, Courier, CourierRef, Peer, PeerRef, Person, PersonRef, Topics
 from teams.protocols import TopicsRef as OfTopics
 
@@ -69,7 +69,16 @@ def a_child_has_the_type_that_is_expected(root: SupervisorRef) -> None:
     assert_type(root.child("old", Old), ActorRef[Old])
     assert_type(root.child("below", Supervisor), SupervisorRef)
     assert_type(root.child("crew", TeamRef), TeamRef)
+    assert_type(root.partition(7, Greeter), ActorRef[Greeter])
+    assert_type(root.start_child(team("crew")), Future[TeamRef])
+    assert_type(root.start_child(child("greeter", Greeter)), Future[ActorRef[Any]])
+    assert_type(root.start_child({"name": "Ada"}), Future[ActorRef[Any]])
     root.child("greeter", int)  # type: ignore[type-var]
+
+
+def a_member_has_the_type_that_is_expected(crew: TeamRef) -> None:
+    assert_type(crew.member("greeter", Greeter), ActorRef[Greeter])
+    assert_type(crew.member("clerk", Clerk), ClerkRef)
 
 
 async def work(number: int, *, twice: bool = False) -> str:
@@ -80,12 +89,13 @@ def blocking(number: int) -> float:
     return number / 2
 
 
-async def a_task_gives_what_its_function_returns(root: SupervisorRef) -> None:
+async def a_task_gives_what_its_function_returns(root: SupervisorRef, given: Any) -> None:
     assert_type(root.run(work, 1, twice=True), Future[str])
     assert_type(root.run(blocking, 1), Future[float])
     assert_type(await root.run(work, 1), str)
     assert_type(root.run(lambda: 7).get(), int)
     assert_type(root.run(asyncio.sleep, 1, "late"), Future[str])
+    assert_type(root.run(given, 1), Future[Any])
     root.run(work, "one")  # type: ignore[call-overload]
     root.run(blocking)  # type: ignore[call-overload]
 
