@@ -77,8 +77,8 @@ def commands(folder: Path, files: Sequence[Path]) -> Iterator[list[str]]:
     top = os.path.relpath(ROOT, folder)  # pyright takes relative paths only
     include = [".", *(f"{top}/{each}" for each in CHECKED)]
     config.write_text(json.dumps({**PYRIGHT, "include": include, "extraPaths": [top]}), encoding="utf-8")
-    yield [sys.executable, "-m", "mypy", "--no-error-summary", *map(str, files)]
-    yield [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable, "--project", str(config)]
+    yield [sys.executable, "-P", "-m", "mypy", "--no-error-summary", *map(str, files)]
+    yield [sys.executable, "-P", "-m", "basedpyright", "--pythonpath", sys.executable, "--project", str(config)]
 
 
 def on_pages(output: str, written: Mapping[Path, Path]) -> str:

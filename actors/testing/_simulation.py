@@ -16,7 +16,7 @@ import pykka
 from actors._core.future import Future
 from actors._core.outcomes import crash
 from actors._core.props import SpawnOptions
-from actors._core.ref import A, ActorRef, HasRef
+from actors._core.ref import A, ActorRef, HasRef, of_class
 from actors.errors import StartTimeout
 from actors.reasons import Crashed, ExitReason, Killed
 from actors.testing._faults.plan import Fault, FaultPlan, matches
@@ -362,15 +362,43 @@ class Simulation:
         cells = self.runtime.cells
         return [cells[path].ref for path in sorted(cells) if pattern == "**" or matches(pattern, path)]
 
+    @overload
+    def actor(self, path: str) -> ActorRef[Any]: ...
+
+    @overload
+    def actor(self, path: str, expected: type[S]) -> S: ...
+
+    @overload
+    def actor(self, path: str, expected: type[HasRef[S]]) -> S: ...
+
+    @overload
+    def actor(self, path: str, expected: type[A]) -> ActorRef[A]: ...
+
+    def actor(self, path: str, expected: type[Any] | None = None) -> Any:
+        """The ref of the actor at this path, of whatever tree.
+
+        With `expected`, an actor class or a class of refs, a type checker knows the type of the ref:
+        `sim.actor("root/clerk", Clerk)` is an `ActorRef[Clerk]`.
+
+        Raises:
+            SimulationError: there is no actor at this path
+            WrongActorClass: the actor is not of the class `expected`
+        """
+        cell = self.runtime.cells.get(path)
+        if cell is None:
+            raise SimulationError(f"actor({path!r}): there is no such actor ({self._places()})")
+        return cell.ref if expected is None else of_class(cell.ref, expected)
+
+    def _places(self) -> str:
+        return f"actors: {', '.join(sorted(self.runtime.cells)) or 'none'}"
+
     def crash(self, path: str) -> None:
         """Crashes the actor at this path, without a message that causes it. Does nothing if the actor is not up. Raises
         `SimulationError` if there is no actor at this path.
         """
         cell = self.runtime.cells.get(path)
         if cell is None:
-            raise SimulationError(
-                f"crash({path!r}): there is no such actor (actors: {', '.join(sorted(self.runtime.cells)) or 'none'})"
-            )
+            raise SimulationError(f"crash({path!r}): there is no such actor ({self._places()})")
         if cell.open:
             self.runtime.control_call(crash, cell, None, InjectedCrash(path, "by the test"))
 

@@ -10,7 +10,7 @@ import pykka
 import pytest
 
 from actors import Actor, ActorRef, WrongActorClass
-from actors.testing import simulation
+from actors.testing import SimulationError, simulation
 from supervisors import (
     NotFound,
     Supervisor,
@@ -110,6 +110,17 @@ def test_a_sibling_may_have_an_expected_class_too() -> None:
         assert root.child("a").ask(Polite) is root.child("b")
         with pytest.raises(WrongActorClass, match="root/b: must be of class Old, got Polite"):
             root.child("a").ask(Old)
+
+
+def test_a_simulation_finds_an_actor_by_path_and_class() -> None:
+    with simulation() as sim:
+        root = sim.start(TREE)
+        assert sim.actor("root/a", Greeter) is root.child("a")
+        assert sim.actor("root/crew/members/clerk") is root.child("crew/members/clerk")
+        with pytest.raises(WrongActorClass, match="root/a: must be of class Polite, got Greeter"):
+            sim.actor("root/a", Polite)
+        with pytest.raises(SimulationError, match=r"actor\('root/c'\): there is no such actor \(actors: root, root/a,"):
+            sim.actor("root/c", Greeter)
 
 
 def test_what_is_expected_must_be_a_class() -> None:

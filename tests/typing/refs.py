@@ -49,6 +49,10 @@ def a_spawn_gives_the_ref_of_its_class(runtime: Runtime, sim: Simulation, ref: A
     assert_type(runtime.spawn(Greeter).get().proxy().path.get(), Any)
     assert_type(sim.spawn(Greeter), ActorRef[Greeter])
     assert_type(sim.spawn(Clerk, parent=ref).hire().get(), int)
+    assert_type(sim.actor("clerk", Clerk), ClerkRef)
+    assert_type(sim.actor("root/greeter", Greeter), ActorRef[Greeter])
+    assert_type(sim.actor("root", SupervisorRef), SupervisorRef)
+    assert_type(sim.actor("root/greeter"), ActorRef[Any])
 
 
 def the_actors_of_teams_have_their_refs(runtime: Runtime) -> None:
