@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, cast
 
 from actors.spi import (
     ActorDeadError,
@@ -71,10 +71,10 @@ class Team(Supervisor):
     ref_type: ClassVar[type[ActorRef[Any]]] = TeamRef
     own_children = True
 
-    @property
-    def ref(self) -> TeamRef:
-        """The ref of this actor, the same for all its incarnations."""
-        return cast("TeamRef", self._cell.ref)
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> TeamRef: ...
 
     def __init__(self, spec: SupervisorSpec) -> None:
         super().__init__(spec)

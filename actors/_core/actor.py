@@ -63,7 +63,9 @@ class Actor(pykka.Actor):
     """The mailbox, unless the spec says otherwise; `None`: no bound, in the order of arrival."""
 
     ref_type: ClassVar[type[ActorRef[Any]]] = ActorRef
-    """The class of the refs to such actors. A class that sets it says so to a type checker by its property `ref`."""
+    """The class of the refs to such actors. For a type checker it is the type of the property `ref`, which a class with
+    a `ref_type` of its own declares again, under `if TYPE_CHECKING`.
+    """
 
     trap_exits: bool = False
     """Whether the exit of a linked actor comes as an `Exit` message instead of ending this one. Set it on the class

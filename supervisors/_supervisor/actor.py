@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from actors.spi import (
     Actor,
@@ -94,10 +94,10 @@ class Supervisor(Actor):
     `check` has no findings about that.
     """
 
-    @property
-    def ref(self) -> SupervisorRef:
-        """The ref of this actor, the same for all its incarnations."""
-        return cast("SupervisorRef", self._cell.ref)
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> SupervisorRef: ...
 
     @classmethod
     def tree(cls) -> SupervisorSpec:

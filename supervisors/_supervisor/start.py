@@ -8,7 +8,7 @@ import os
 import traceback as traceback_module
 from functools import partial
 from types import TracebackType
-from typing import Generic, Literal, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Generic, Literal, TypedDict, Unpack, cast, overload
 
 from actors.spi import (
     ClockFactory,
@@ -23,15 +23,22 @@ from actors.spi import (
 )
 from supervisors._specs.builders import child, supervisor
 from supervisors._specs.file import load_tree
-from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+from supervisors._specs.spec import ChildSpec, SupervisorSpec
 from supervisors._supervisor.actor import Supervisor, tree_of
 from supervisors._supervisor.props import props_for
 from supervisors._supervisor.ref import SupervisorRef
 from supervisors.errors import SpecError, SpecFault, SupervisionError, SupervisorEnded
 
-R_co = TypeVar("R_co", bound=SupervisorRef, covariant=True)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
 
-Tree = Spec | type | str | os.PathLike[str]
+    R_co = TypeVar("R_co", bound=SupervisorRef, covariant=True, default=SupervisorRef)
+else:
+    from typing import TypeVar
+
+    R_co = TypeVar("R_co", covariant=True)
+
+Tree = ChildSpec | SupervisorSpec[R_co] | type | str | os.PathLike[str]
 """A spec, an actor class, or the path of a file with a tree."""
 
 
@@ -89,33 +96,13 @@ def as_tree(tree: Tree) -> SupervisorSpec:
     return supervisor("root", tree.model_copy(update={"significant": True}), auto_shutdown="any_significant")
 
 
-@overload
 def start(
-    tree: SupervisorSpec[R_co],
+    tree: Tree[R_co],
     runtime: Runtime | None = None,
     *,
     on_give_up: OnGiveUp = "raise",
     **options: Unpack[RuntimeOptions],
-) -> StartContext[R_co]: ...
-
-
-@overload
-def start(
-    tree: Tree,
-    runtime: Runtime | None = None,
-    *,
-    on_give_up: OnGiveUp = "raise",
-    **options: Unpack[RuntimeOptions],
-) -> StartContext[SupervisorRef]: ...
-
-
-def start(
-    tree: Tree,
-    runtime: Runtime | None = None,
-    *,
-    on_give_up: OnGiveUp = "raise",
-    **options: Unpack[RuntimeOptions],
-) -> StartContext[SupervisorRef]:
+) -> StartContext[R_co]:
     """Starts a tree: in `with` on an event loop in a background thread, in `async with` on the running event loop.
 
     `with start(tree) as root:` gives the ref of the root supervisor; of a `team()`, that is a `TeamRef`.
@@ -144,7 +131,7 @@ def start(
     """
     if on_give_up not in ("raise", "ignore"):
         raise SpecError([SpecFault("start()", f"on_give_up: must be 'raise' or 'ignore', got {on_give_up!r}")])
-    return StartContext(as_tree(tree), runtime, options, on_give_up)
+    return StartContext(cast("SupervisorSpec[R_co]", as_tree(tree)), runtime, options, on_give_up)
 
 
 class StartContext(Generic[R_co]):

@@ -17,7 +17,7 @@ store holds at most `snapshot_every` events and the snapshot.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.spi import Actor, ActorRef, Future, handles, when_gone
 from teams._checks.fields import count_faults, function_faults, refuse
@@ -90,10 +90,10 @@ class EventSourced(Actor):
 
     ref_type = EventSourcedRef
 
-    @property
-    def ref(self) -> EventSourcedRef:
-        """The ref of this actor, the same for all its incarnations."""
-        return cast("EventSourcedRef", self._cell.ref)
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> EventSourcedRef: ...
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from actors.spi import Actor, ActorDeadError, ActorError, ActorRef, ExitReason, Future, handles, when_gone
 from supervisors.spi import SpecFault
@@ -224,10 +224,10 @@ class SharedState(Actor):
     answers = (VersionConflict,)
     ref_type: ClassVar[type[ActorRef[Any]]] = SharedStateRef
 
-    @property
-    def ref(self) -> SharedStateRef:
-        """The ref of this actor, the same for all its incarnations."""
-        return cast("SharedStateRef", self._cell.ref)
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> SharedStateRef: ...
 
     def __init__(
         self,

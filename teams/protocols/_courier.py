@@ -29,7 +29,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from actors.spi import (
     Actor,
@@ -182,10 +182,10 @@ class Courier(Actor):
     answers = (SpecError,)
     ref_type = CourierRef
 
-    @property
-    def ref(self) -> CourierRef:
-        """The ref of this actor, the same for all its incarnations."""
-        return cast("CourierRef", self._cell.ref)
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> CourierRef: ...
 
     def __init__(self, remember: int = 10_000) -> None:
         """

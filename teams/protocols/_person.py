@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from actors.spi import Actor, ActorRef, EventStream, ExitReason, Future, Reply, answer, handles, take_reply, when_gone
 from teams._checks.fields import id_faults, refuse, seconds_faults
@@ -175,10 +175,10 @@ class Person(Actor):
     answers = (NoSuchQuestion, NoSuchChoice)
     ref_type: ClassVar[type[ActorRef[Any]]] = PersonRef
 
-    @property
-    def ref(self) -> PersonRef:
-        """The ref of this actor, the same for all its incarnations."""
-        return cast("PersonRef", self._cell.ref)
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> PersonRef: ...
 
     def __init__(self) -> None:
         self._desk = self.kept(_Desk)

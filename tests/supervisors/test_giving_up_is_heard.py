@@ -194,7 +194,7 @@ async def test_ignore_leaves_the_block_as_it_was() -> None:
 def test_another_value_for_on_give_up_is_refused() -> None:
     """Before anything starts."""
     with pytest.raises(SpecError, match=r"start\(\): on_give_up: must be 'raise' or 'ignore', got 'explode'"):
-        start(fragile(Play()), on_give_up="explode")  # type: ignore[call-overload]
+        start(fragile(Play()), on_give_up="explode")  # type: ignore[arg-type]
 
 
 @in_loop

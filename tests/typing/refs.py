@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, assert_type, cast
+from typing import TYPE_CHECKING, Any, assert_type
 
 import pykka
 
@@ -33,9 +33,10 @@ class ClerkRef(ActorRef[Any]):
 class Clerk(Actor):
     ref_type = ClerkRef
 
-    @property
-    def ref(self) -> ClerkRef:
-        return cast("ClerkRef", super().ref)
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> ClerkRef: ...
 
 
 class Old(pykka.ThreadingActor):

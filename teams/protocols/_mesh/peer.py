@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from actors.spi import (
     Actor,
@@ -139,10 +139,10 @@ class Peer(Actor):
     within: ClassVar[float] = 30.0
     """Seconds for the consent of all, where an intention does not say."""
 
-    @property
-    def ref(self) -> PeerRef:
-        """The ref of this actor, the same for all its incarnations."""
-        return cast("PeerRef", self._cell.ref)
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> PeerRef: ...
 
     def __init__(self, mesh: str | None = None) -> None:
         """`mesh` names the group of peers that ask each other; by default the children of one supervisor."""

@@ -41,7 +41,7 @@ holds what it needs until its end; its deadline bounds that.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from actors.spi import Actor, ActorError, ActorRef, Down, answer, handles, take_reply
 from supervisors.spi import SpecError
@@ -85,10 +85,10 @@ class Topics(Actor):
     answers = (SpecError, UnknownChain)
     ref_type = TopicsRef
 
-    @property
-    def ref(self) -> TopicsRef:
-        """The ref of this actor, the same for all its incarnations."""
-        return cast("TopicsRef", self._cell.ref)
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> TopicsRef: ...
 
     def __init__(self, remember: int = 10_000, max_dead: int = 1_000) -> None:
         """

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, ClassVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
 from actors.spi import ActorRef
 from supervisors.spi import (
@@ -71,10 +71,10 @@ class EngineSupervisor(Supervisor):
 
     ref_type: ClassVar[type[ActorRef[Any]]] = EngineRef
 
-    @property
-    def ref(self) -> EngineRef:
-        """The ref of this actor, the same for all its incarnations."""
-        return cast("EngineRef", self._cell.ref)
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> EngineRef: ...
 
 
 class EngineOptions(CommonOptions, total=False):
