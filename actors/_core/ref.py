@@ -27,13 +27,16 @@ from actors.reasons import ExitReason, Killed, NoProc, Shutdown
 if TYPE_CHECKING:
     from threading import Event
 
+    import typing_extensions
     from pykka._actor import ActorInbox
 
     from actors._core.cell import Cell
     from actors._pykka.proxy import Proxy
     from actors._runtime.runtime import Runtime
 
-A = TypeVar("A", bound=pykka.Actor)
+    A = typing_extensions.TypeVar("A", bound=pykka.Actor, default=Any)  # `ActorRef` alone is `ActorRef[Any]`
+else:
+    A = TypeVar("A", bound=pykka.Actor)
 T = TypeVar("T")
 DEFAULT: float = -1.0
 """Stands for the default deadline of the runtime."""

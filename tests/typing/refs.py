@@ -56,6 +56,11 @@ def a_spawn_gives_the_ref_of_its_class(runtime: Runtime, sim: Simulation, ref: A
     assert_type(sim.actor("root/greeter"), ActorRef[Any])
 
 
+def a_ref_alone_is_that_of_any_actor(refs: list[ActorRef], one: ActorRef[Greeter]) -> None:
+    refs.append(one)
+    assert_type(refs, list[ActorRef[Any]])
+
+
 def the_actors_of_teams_have_their_refs(runtime: Runtime) -> None:
     assert_type(runtime.spawn(SharedState).get(), SharedStateRef)
     assert_type(runtime.spawn(EventSourced).get(), EventSourcedRef)
