@@ -100,12 +100,12 @@ def blocking(number: int) -> float:
 
 
 async def a_task_gives_what_its_function_returns(root: SupervisorRef, given: Any) -> None:
-    assert_type(root.run(work, 1, twice=True), Future[str])
-    assert_type(root.run(blocking, 1), Future[float])
+    assert_type(root.run(work, 1, twice=True).get(), str)
+    assert_type(root.run(blocking, 1).get(timeout=5), float)
     assert_type(await root.run(work, 1), str)
     assert_type(root.run(lambda: 7).get(), int)
-    assert_type(root.run(asyncio.sleep, 1, "late"), Future[str])
-    assert_type(root.run(given, 1), Future[Any])
+    assert_type(await root.run(asyncio.sleep, 1, "late"), str)
+    assert_type(await root.run(given, 1), Any)
     root.run(work, "one")  # type: ignore[call-overload]
     root.run(blocking)  # type: ignore[call-overload]
 
