@@ -112,3 +112,9 @@ async def a_task_gives_what_its_function_returns(root: SupervisorRef, given: Any
 
 def a_simulation_runs_a_coroutine_to_its_result(sim: Simulation) -> None:
     assert_type(sim.call(work(1)), str)
+
+
+def the_children_of_a_supervisor_have_refs(root: SupervisorRef) -> None:
+    for info in root.which_children().get():
+        if info.ref is not None:
+            assert_type(info.ref, ActorRef[Any])
