@@ -47,6 +47,8 @@ test: $(TEST)/.stamp ## Build the wheel, install it into .venv-test, and run eve
 	@$(TEST)/bin/ruff format --check
 	$(STAGE) "mypy"
 	@$(TEST)/bin/mypy
+	$(STAGE) "types of pages and examples"
+	@$(TEST)/bin/python -P docs/typecheck.py
 	$(STAGE) "lint-imports"
 	@$(TEST)/bin/lint-imports --no-logo
 	$(STAGE) "pages"

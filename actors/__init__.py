@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         TransitionRefused,
         UnhandledMessage,
         UnknownState,
+        WrongActorClass,
     )
     from actors.events import (
         Abandoned,
@@ -151,6 +152,7 @@ __all__ = [
     "UncaughtException",
     "UnhandledMessage",
     "UnknownState",
+    "WrongActorClass",
     "bounded",
     "current_correlation_id",
     "current_ref",
@@ -207,6 +209,7 @@ if not TYPE_CHECKING:
                 "TransitionRefused",
                 "UnhandledMessage",
                 "UnknownState",
+                "WrongActorClass",
             ],
             "actors.events": [
                 "Abandoned",

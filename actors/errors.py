@@ -18,6 +18,7 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       HandlerTimeout (TimeoutError)
       LinkedExit
       NoSuchActor (LookupError)
+      WrongActorClass (TypeError)
       IncarnationEnded
       NameTaken
       NotAnActor (TypeError)
@@ -263,6 +264,17 @@ class NoSuchActor(ActorError, LookupError):
 
     def describe(self) -> str:
         return f"no actor at {self.path}: it was never started, or has terminated"
+
+
+class WrongActorClass(ActorError, TypeError):
+    """The actor at this path is not of the class that the caller expects."""
+
+    path: str
+    expected: str
+    found: str
+
+    def describe(self) -> str:
+        return f"{self.path}: must be of class {self.expected}, got {self.found}. Expect that class, or change the spec"
 
 
 class IncarnationEnded(ActorError):

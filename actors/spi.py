@@ -26,7 +26,7 @@ from actors._core.mailbox import MailboxSpec
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
 from actors._core.outcomes import settle_failure
 from actors._core.props import Props, wrong_host
-from actors._core.ref import ActorRef
+from actors._core.ref import A, ActorRef, HasRef, of_class
 from actors._core.reply import CallbackReply
 from actors._core.timers import Timer
 from actors._core.waits import Wanted, concern
@@ -235,6 +235,7 @@ __all__ = [
     "ENVIRONMENT",
     "NAME",
     "TEXT",
+    "A",
     "Actor",
     "ActorCrashed",
     "ActorDeadError",
@@ -261,6 +262,7 @@ __all__ = [
     "Exited",
     "Future",
     "HandlerFunction",
+    "HasRef",
     "Killed",
     "LifecycleEvent",
     "LoopClock",
@@ -314,6 +316,7 @@ __all__ = [
     "last_reason",
     "lost",
     "notice",
+    "of_class",
     "post",
     "refuse_on_loop",
     "said",

@@ -40,7 +40,7 @@ def classify(asked: dict[str, str]) -> dict[str, str]:
 def gather_info(asked: dict[str, Any]) -> dict[str, Any]:
     """Names in the sources. A role of a team gets its action, and the input of the step or the result before it."""
     kind = KINDS[asked["input"]["category"]]
-    names = [
+    names: list[str] = [
         node.name  # type: ignore[attr-defined]
         for path in sorted(SOURCES.glob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

@@ -81,7 +81,8 @@ def parse(line: str) -> Set | Get | Increment | None:
             return Get(key=key)
         case ["INCR", key]:
             return Increment(key=key)
-    return None
+        case _:
+            return None
 
 
 async def answer(shards: SupervisorRef, line: str) -> str:
@@ -112,7 +113,7 @@ async def serve_client(shards: SupervisorRef, reader: asyncio.StreamReader, writ
 async def client(port: int, *lines: str) -> list[str]:
     """What a client says, each line with its answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    conversation = []
+    conversation: list[str] = []
     for line in lines:
         writer.write(f"{line}\n".encode())
         conversation.append(f"{line} {(await reader.readline()).decode().strip()}")

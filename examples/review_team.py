@@ -37,7 +37,7 @@ class Page(NamedTuple):
 def names_in(file: Path) -> dict[str, str]:
     """The public classes and functions of a module, with the first sentence of their docstrings."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    found = {}
+    found: dict[str, str] = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
             found[node.name] = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())

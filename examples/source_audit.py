@@ -153,8 +153,8 @@ class Books:
     """What became of each file. Counted by path, so that a file that arrives twice is still one file."""
 
     found: int | None = None
-    audited: dict[str, Metrics] = field(default_factory=dict)
-    quarantined: dict[str, str] = field(default_factory=dict)
+    audited: dict[str, Metrics] = field(default_factory=dict[str, Metrics])
+    quarantined: dict[str, str] = field(default_factory=dict[str, str])
     crashes: int = 0
 
     @property

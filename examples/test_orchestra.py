@@ -98,7 +98,7 @@ async def flaky(score: dict[str, Any]) -> Played:
 
 async def analysis(results: dict[str, Any]) -> str:
     """Analysis: one line for each player."""
-    lines = []
+    lines: list[str] = []
     for name, result in sorted(results.items()):
         if isinstance(result, Failed):
             lines.append(f"{name}: failed, {result.error}")

@@ -19,9 +19,9 @@ says what to do. Other bases stand in brackets::
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, dataclass_transform
+from typing import TYPE_CHECKING, Any, NamedTuple, dataclass_transform
 
-from actors.spi import ActorError, Crashed, ExitReason, RestartLimitExceeded, block, within
+from actors.spi import ActorError, ActorRef, Crashed, ExitReason, RestartLimitExceeded, block, within
 
 if TYPE_CHECKING:
     from supervisors._supervisor.ledger import LedgerEntry
@@ -67,7 +67,8 @@ class AlreadyStarted(SupervisionError):
 
     supervisor: str
     id: str
-    ref: object
+    ref: ActorRef[Any] | None
+    """None: its first start is under way."""
 
     def describe(self) -> str:
         return f"{self.supervisor} already runs a child {self.id!r}; use its ref (.ref) or choose another id"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, cast
 
 from actors.spi import (
     ActorDeadError,
@@ -70,6 +70,11 @@ class Team(Supervisor):
 
     ref_type: ClassVar[type[ActorRef[Any]]] = TeamRef
     own_children = True
+
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> TeamRef: ...
 
     def __init__(self, spec: SupervisorSpec) -> None:
         super().__init__(spec)
@@ -170,7 +175,7 @@ def team(
     max_hops: int = 10,
     ageing: float = 60.0,
     **options: Unpack[TeamOptions],
-) -> SupervisorSpec:
+) -> SupervisorSpec[TeamRef]:
     """A team, for `start` or as a child of another supervisor. Raises SpecError with all faults at once.
 
     A member's failures are its own. It is restarted alone (unless `strategy` says otherwise), and its restarts count in
@@ -247,7 +252,7 @@ def team(
     children = list(_team_children(spec, strategy, options, goal))
     options.setdefault("max_restarts", OWN_RESTARTS)
     options["period"] = _period(options)
-    return supervisor(
+    root = supervisor(
         id,
         *children,
         supervisor_class=Team,
@@ -255,6 +260,7 @@ def team(
         keep_children=False,  # a team that starts again begins afresh: its end has answered every caller
         **options,
     )
+    return cast("SupervisorSpec[TeamRef]", root)
 
 
 def _team_children(spec: TeamSpec, strategy: Strategy, options: TeamOptions, goal: GoalSpec | None) -> Iterator[Spec]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast, overload
 
 from actors.spi import (
+    A,
     ActorDeadError,
     ActorRef,
     CallTimeout,
@@ -14,7 +15,9 @@ from actors.spi import (
     DeadLetter,
     ExitReason,
     Future,
+    HasRef,
     last_reason,
+    of_class,
     when_terminated,
 )
 from supervisors.spi import SpecFault, SupervisorRef
@@ -44,6 +47,8 @@ from teams._runs.run import broken
 from teams._runs.state import RunHandle, RunState
 from teams.errors import RunFailed, TeamHalted, WorkTimeout
 from teams.protocols._topics.ref import TopicsRef
+
+R = TypeVar("R", bound=ActorRef[Any])
 
 STARTS = 3
 """How often the start of a run is asked for."""
@@ -194,9 +199,24 @@ class TeamRef(SupervisorRef):
         record = found.view() if found is not None else None
         return RunHandle(record, partial(self._cancel, record)) if isinstance(record, RunState) else None
 
-    def member(self, id: str) -> ActorRef[Any]:
-        """The ref of one slot, stable across restarts. Raises `NotFound`."""
-        return self.child(f"members/{id}")
+    @overload
+    def member(self, id: str) -> ActorRef[Any]: ...
+
+    @overload
+    def member(self, id: str, expected: type[R]) -> R: ...
+
+    @overload
+    def member(self, id: str, expected: type[HasRef[R]]) -> R: ...
+
+    @overload
+    def member(self, id: str, expected: type[A]) -> ActorRef[A]: ...
+
+    def member(self, id: str, expected: type[Any] | None = None) -> Any:
+        """The ref of one slot, stable across restarts; of the class `expected`, as that of `child`. Raises `NotFound`
+        and `WrongActorClass`.
+        """
+        found = self.child(f"members/{id}")
+        return found if expected is None else of_class(found, expected)
 
     @property
     def topics(self) -> TopicsRef:

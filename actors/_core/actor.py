@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, Unpack, overload
 
 import pykka
 
@@ -15,8 +15,8 @@ from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
 from actors._core.mailbox import MailboxSpec
 from actors._core.outcomes import unhandled
 from actors._core.possessions import for_incarnation
-from actors._core.props import Props, host_for
-from actors._core.ref import ActorRef
+from actors._core.props import Props, SpawnOptions, host_for
+from actors._core.ref import A, ActorRef, HasRef, of_class
 from actors._core.stopped import StoppedFlag
 from actors._core.timers import Timer
 from actors.errors import NoSuchActor, NotInRuntime
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+R = TypeVar("R", bound=ActorRef[Any])
 
 
 class Actor(pykka.Actor):
@@ -62,7 +63,9 @@ class Actor(pykka.Actor):
     """The mailbox, unless the spec says otherwise; `None`: no bound, in the order of arrival."""
 
     ref_type: ClassVar[type[ActorRef[Any]]] = ActorRef
-    """The class of the refs to such actors."""
+    """The class of the refs to such actors. For a type checker it is the type of the property `ref`, which a class with
+    a `ref_type` of its own declares again, under `if TYPE_CHECKING`.
+    """
 
     trap_exits: bool = False
     """Whether the exit of a linked actor comes as an `Exit` message instead of ending this one. Set it on the class
@@ -99,7 +102,7 @@ class Actor(pykka.Actor):
         """
         return None
 
-    def on_receive(self, message: Any) -> Any:
+    def on_receive(self, message: Any, /) -> Any:
         """Handles a message that no marked handler takes. By default that is a dead letter, and the asker gets
         `UnhandledMessage`.
         """
@@ -114,13 +117,14 @@ class Actor(pykka.Actor):
         exception_type: type[BaseException] | None,
         exception_value: BaseException | None,
         traceback: TracebackType | None,
+        /,
     ) -> Awaitable[None] | None:
         """Runs on the actor's host after a crash, in place of `on_stop`. The crash stays the reason of the exit: an
         exception of this hook is a `HookFailed` event.
         """
         return None
 
-    def carry_over(self, reason: ExitReason) -> object:
+    def carry_over(self, reason: ExitReason, /) -> object:
         """Returns a value for `on_restore` of the next incarnation (supervision rule 29). By default nothing is carried
         over.
 
@@ -129,7 +133,7 @@ class Actor(pykka.Actor):
         """
         return None
 
-    def on_restore(self, carried: Any) -> Awaitable[None] | None:
+    def on_restore(self, carried: Any, /) -> Awaitable[None] | None:
         """Gets the value that `carry_over` of the last incarnation returned; runs on the actor's host, before
         `on_start`.
 
@@ -241,7 +245,13 @@ class Actor(pykka.Actor):
         """Puts everything that was stashed back to the front of the queue, in the order it came."""
         self._cell.take_back()
 
-    def spawn(self, actor_class: type[pykka.Actor], **options: Any) -> Future[ActorRef[Any]]:
+    @overload
+    def spawn(self, actor_class: type[HasRef[R]], **options: Unpack[SpawnOptions]) -> Future[R]: ...
+
+    @overload
+    def spawn(self, actor_class: type[A], **options: Unpack[SpawnOptions]) -> Future[ActorRef[A]]: ...
+
+    def spawn(self, actor_class: type[Any], **options: Unpack[SpawnOptions]) -> Future[Any]:
         """Starts an actor below this one; it ends when this one does. Options and errors as for `Runtime.spawn`."""
         return self._cell.runtime.spawn(actor_class, parent=self._cell.ref, **options)
 
@@ -276,14 +286,34 @@ class Actor(pykka.Actor):
         cell.possess().keep_subscription(subscription)
         return subscription
 
-    def sibling(self, id: str) -> ActorRef[Any]:
-        """The ref of another child of this actor's supervisor, by its id. Raises `NoSuchActor` if there is none."""
+    @overload
+    def sibling(self, id: str) -> ActorRef[Any]: ...
+
+    @overload
+    def sibling(self, id: str, expected: type[R]) -> R: ...
+
+    @overload
+    def sibling(self, id: str, expected: type[HasRef[R]]) -> R: ...
+
+    @overload
+    def sibling(self, id: str, expected: type[A]) -> ActorRef[A]: ...
+
+    def sibling(self, id: str, expected: type[Any] | None = None) -> Any:
+        """The ref of another child of this actor's supervisor, by its id.
+
+        With `expected`, an actor class or a class of refs, a type checker knows the type of the ref:
+        `self.sibling("clerk", Clerk)` is an `ActorRef[Clerk]`.
+
+        Raises:
+            NoSuchActor: the supervisor has no such child
+            WrongActorClass: the child is not of the class `expected`
+        """
         parent = self._cell.parent
         path = id if parent is None else f"{parent.path}/{id}"
         found = self._cell.runtime.find(path)
         if found is None:
             raise NoSuchActor(path)
-        return found
+        return found if expected is None else of_class(found, expected)
 
     def stop(self) -> None:
         """Ends this actor with reason `normal`, after the messages that wait already, as in pykka. Does not block."""

@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from actors.reasons import ExitReason
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from actors._core.ref import ActorRef
     from actors._core.timers import Timer
 
+    Answer_co = TypeVar("Answer_co", covariant=True, default=Any)
 
-class Message(BaseModel):
-    """Base of protocol messages: a frozen pydantic model. Any other object may be a message too."""
+    class _Model(BaseModel, Generic[Answer_co]):
+        """For a type checker, the parameter of `Message`."""
+else:
+    Answer_co = None
+
+    class _Model:
+        """At run time `_Model[...]` is `BaseModel`: the parameter of `Message` costs nothing."""
+
+        def __class_getitem__(cls, answer: object) -> type[BaseModel]:
+            return BaseModel
+
+
+class Message(_Model[Answer_co]):
+    """Base of protocol messages: a frozen pydantic model. Any other object may be a message too.
+
+    `class Greet(Message[str])` says that the answer is a string: then `await ref.call(Greet(...))` and
+    `ref.ask(Greet(...))` are `str` for a type checker. Without it they are `Any`. At run time `Message[str]` is
+    `Message`, and nothing checks the answer.
+    """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, answer: object) -> type[BaseModel]:
+            """A message with type variables of its own, such as `class Box(Message, Generic[T])`, stays generic."""
+            generic = cls.__pydantic_generic_metadata__["parameters"]
+            return super().__class_getitem__(answer) if generic else cls
 
 
 @dataclass(frozen=True, slots=True)

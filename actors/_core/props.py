@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import pykka
 
@@ -29,6 +29,18 @@ class Props:
     handler_timeout: float | None = None
     start_timeout: float | None = None
     shutdown: float | None = 5.0
+
+
+class SpawnOptions(TypedDict, total=False):
+    """The options of a spawn; `Runtime.spawn` explains them."""
+
+    args: Mapping[str, object] | Sequence[object]
+    host: str | None
+    name: str | None
+    mailbox: MailboxSpec | None
+    handler_timeout: float | None
+    start_timeout: float | None
+    shutdown: float | None
 
 
 def options_to_props(

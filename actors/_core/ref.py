@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, overload
 
 import pykka
 from pykka.messages import _ActorStop
@@ -17,23 +17,27 @@ from actors._core.envelope import BareEnvelope, Envelope
 from actors._core.future import Future, Pending, conclude, refuse_on_loop
 from actors._core.introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._core.mailbox import BoundedQueue
-from actors._core.messages import Down
+from actors._core.messages import Down, Message
 from actors._core.outcomes import TraceLine, dead
 from actors._core.waits import Wanted, note_wait
 from actors._name import NAME
-from actors.errors import CallTimeout, RuntimeStopped
+from actors.errors import CallTimeout, RuntimeStopped, WrongActorClass
 from actors.reasons import ExitReason, Killed, NoProc, Shutdown
 
 if TYPE_CHECKING:
     from threading import Event
 
+    import typing_extensions
     from pykka._actor import ActorInbox
 
     from actors._core.cell import Cell
     from actors._pykka.proxy import Proxy
     from actors._runtime.runtime import Runtime
 
-A = TypeVar("A", bound=pykka.Actor)
+    A = typing_extensions.TypeVar("A", bound=pykka.Actor, default=Any)  # `ActorRef` alone is `ActorRef[Any]`
+else:
+    A = TypeVar("A", bound=pykka.Actor)
+T = TypeVar("T")
 DEFAULT: float = -1.0
 """Stands for the default deadline of the runtime."""
 
@@ -95,11 +99,26 @@ class ActorRef(pykka.ActorRef[A]):
         if cell.idle:
             cell.wake()
 
+    @overload
+    async def call(
+        self, message: Message[T], *, timeout: float | None = ..., correlation_id: str | None = ...
+    ) -> T: ...
+
+    # Where the caller expects another type, the first overload does not match, and the third must not either.
+    @overload
+    async def call(  # type: ignore[overload-cannot-match]
+        self, message: Message[object], *, timeout: float | None = ..., correlation_id: str | None = ...
+    ) -> object: ...
+
+    @overload
+    async def call(self, message: object, *, timeout: float | None = ..., correlation_id: str | None = ...) -> Any: ...
+
     async def call(self, message: object, *, timeout: float | None = DEFAULT, correlation_id: str | None = None) -> Any:
         """Sends a message and awaits the answer, on whichever loop this coroutine runs.
 
         `timeout` is in seconds. The default is the runtime's `default_timeout`; `None` waits without a limit. A call
-        made while a message is being handled ends no later than the deadline of that message.
+        made while a message is being handled ends no later than the deadline of that message. For a type checker the
+        answer to a `Message[T]` is a `T`, and to anything else `Any`.
 
         Raises:
             ActorDeadError: the actor has terminated, or terminates before it answers
@@ -154,13 +173,44 @@ class ActorRef(pykka.ActorRef[A]):
                 caller.wait_for(None)
 
     @overload
-    def ask(self, message: Any, *, block: Literal[False], timeout: float | None = ...) -> Future[Any]: ...
+    def ask(
+        self,
+        message: Message[T],
+        *,
+        block: Literal[False],
+        timeout: float | None = ...,
+        correlation_id: str | None = ...,
+    ) -> Future[T]: ...
 
     @overload
-    def ask(self, message: Any, *, block: Literal[True], timeout: float | None = ...) -> Any: ...
+    def ask(
+        self,
+        message: Message[T],
+        *,
+        block: Literal[True] = ...,
+        timeout: float | None = ...,
+        correlation_id: str | None = ...,
+    ) -> T: ...
 
     @overload
-    def ask(self, message: Any, *, block: bool = ..., timeout: float | None = ...) -> Any: ...
+    def ask(  # type: ignore[overload-cannot-match]
+        self,
+        message: Message[object],
+        *,
+        block: Literal[False],
+        timeout: float | None = ...,
+        correlation_id: str | None = ...,
+    ) -> Future[object]: ...
+
+    @overload
+    def ask(
+        self, message: Any, *, block: Literal[False], timeout: float | None = ..., correlation_id: str | None = ...
+    ) -> Future[Any]: ...
+
+    @overload
+    def ask(
+        self, message: Any, *, block: bool = ..., timeout: float | None = ..., correlation_id: str | None = ...
+    ) -> Any: ...
 
     def ask(
         self,
@@ -172,8 +222,8 @@ class ActorRef(pykka.ActorRef[A]):
     ) -> Any:
         """Sends a message and blocks this thread until the answer comes; with `block=False`, returns a future of it.
 
-        Deadline and errors are those of `call`. With `block`, it raises `BlockingCallError` at once on a thread that
-        runs an event loop.
+        Deadline, errors and the type of the answer are those of `call`. With `block`, it raises `BlockingCallError` at
+        once on a thread that runs an event loop.
         """
         if block:
             refuse_on_loop("ask()", "`await ref.call(message)`")
@@ -393,6 +443,32 @@ class ActorRef(pykka.ActorRef[A]):
 
     def __repr__(self) -> str:
         return f"<ActorRef {self._cell.path} #{self._cell.incarnation}>"
+
+
+Ref_co = TypeVar("Ref_co", bound=ActorRef[Any], covariant=True)
+
+
+class HasRef(Protocol[Ref_co]):
+    """For a type checker: an actor class says the class of its refs by the type of its property `ref`."""
+
+    @property
+    def ref(self) -> Ref_co:
+        """The ref of the actor."""
+
+
+def of_class(ref: ActorRef[Any], expected: type[Any]) -> ActorRef[Any]:
+    """This ref, if its actor is of the expected class, or it is itself of the expected class of refs.
+
+    Raises:
+        WrongActorClass: it is neither
+        TypeError: `expected` is not a class
+    """
+    if not isinstance(expected, type):
+        raise TypeError(f"an actor class or a class of refs is expected, got {expected!r}")
+    found: type[Any] = type(ref) if issubclass(expected, pykka.ActorRef) else ref.actor_class
+    if not issubclass(found, expected):
+        raise WrongActorClass(ref.path, expected.__qualname__, found.__qualname__)
+    return ref
 
 
 def _add_ended(cell: Cell, pending: Pending[ExitReason]) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 from threading import get_ident  # by its own name: a simulation puts another one into `threading`
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, Unpack, overload
 
 import pykka
 
@@ -31,8 +31,8 @@ from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.mailbox import MailboxSpec
 from actors._core.observer import Observer
 from actors._core.outcomes import settle_failure
-from actors._core.props import Props, options_to_props
-from actors._core.ref import ActorRef
+from actors._core.props import Props, SpawnOptions, options_to_props
+from actors._core.ref import A, ActorRef, HasRef
 from actors._core.task_guard import TaskGuard, crash_by_task, guard_tasks, unguard_tasks
 from actors._hosts.host import Host
 from actors._hosts.loop import LoopHost
@@ -57,6 +57,7 @@ from actors.errors import (
 from actors.events import Abandoned, EventStream, UncaughtException
 from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost, Shutdown
 
+R = TypeVar("R", bound=ActorRef[Any])
 _numbers = itertools.count(1)
 
 ClockFactory = Callable[[asyncio.AbstractEventLoop], Clock]
@@ -448,9 +449,19 @@ class Runtime:
 
     # Actors
 
+    @overload
+    def spawn(
+        self, actor_class: type[HasRef[R]], *, parent: ActorRef[Any] | None = ..., **options: Unpack[SpawnOptions]
+    ) -> Future[R]: ...
+
+    @overload
+    def spawn(
+        self, actor_class: type[A], *, parent: ActorRef[Any] | None = ..., **options: Unpack[SpawnOptions]
+    ) -> Future[ActorRef[A]]: ...
+
     def spawn(
         self,
-        actor_class: type[pykka.Actor],
+        actor_class: type[Any],
         *,
         args: Mapping[str, object] | Sequence[object] = (),
         host: str | None = None,
@@ -460,7 +471,7 @@ class Runtime:
         start_timeout: float | None = None,
         shutdown: float | None = 5.0,
         parent: ActorRef[Any] | None = None,
-    ) -> Future[ActorRef[Any]]:
+    ) -> Future[Any]:
         """Starts an actor without a supervisor: it is not restarted. From any thread.
 
         Returns a future of its ref, which settles when `on_start` has returned: `await` it or `.get()` it.

@@ -86,7 +86,7 @@ class StateMachine(Actor):
         if hasattr(cls, "initial"):
             cls._definition = define(cls)
 
-    def __new__(cls, *args: object, **kwargs: object) -> Self:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         machine = super().__new__(cls)
         machine._course = Course(machine, cls._definition)
         return machine

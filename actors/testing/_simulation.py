@@ -6,16 +6,17 @@ import gc
 import hashlib
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVar, Unpack, overload
 
 import pykka
 
 from actors._core.future import Future
 from actors._core.outcomes import crash
-from actors._core.ref import ActorRef
+from actors._core.props import SpawnOptions
+from actors._core.ref import A, ActorRef, HasRef, of_class
 from actors.errors import StartTimeout
 from actors.reasons import Crashed, ExitReason, Killed
 from actors.testing._faults.plan import Fault, FaultPlan, matches
@@ -33,7 +34,7 @@ from actors.testing._sim.runtime import SimRuntime
 from actors.testing._sim.schedulers import Fifo, Moved, Recorder, Strategy
 from actors.testing._sim.shown import shown
 from actors.testing._sim.strands import Strands
-from actors.testing._sim.trees import start_tree
+from actors.testing._sim.trees import TreeOf, start_tree
 from actors.testing._sim.workload import Workload
 from actors.testing.errors import (
     BadFaultPlan,
@@ -47,6 +48,10 @@ from actors.testing.errors import (
     SimulationError,
     failing,
 )
+
+T = TypeVar("T")
+R = TypeVar("R")
+S = TypeVar("S", bound=ActorRef[Any])
 
 Predicate = Callable[[], object]
 Strictness = bool | Literal["names"]
@@ -283,6 +288,12 @@ class Simulation:
 
     # Starting things
 
+    @overload
+    def start(self, tree: TreeOf[R]) -> R: ...
+
+    @overload
+    def start(self, tree: Any) -> Any: ...
+
     def start(self, tree: Any) -> Any:
         """Starts a tree (a spec, an actor class, or the path of a tree file) and returns the ref of its root when it is
         up.
@@ -313,9 +324,21 @@ class Simulation:
             cause = cause.__cause__
         return False
 
-    def spawn(self, actor_class: type[pykka.Actor], **options: Any) -> ActorRef[Any]:
+    @overload
+    def spawn(
+        self, actor_class: type[HasRef[S]], *, parent: ActorRef[Any] | None = ..., **options: Unpack[SpawnOptions]
+    ) -> S: ...
+
+    @overload
+    def spawn(
+        self, actor_class: type[A], *, parent: ActorRef[Any] | None = ..., **options: Unpack[SpawnOptions]
+    ) -> ActorRef[A]: ...
+
+    def spawn(
+        self, actor_class: type[Any], *, parent: ActorRef[Any] | None = None, **options: Unpack[SpawnOptions]
+    ) -> Any:
         """Starts one actor without a supervisor and returns its ref when it is up. Options as for `Runtime.spawn`."""
-        return self.runtime.spawn(actor_class, **options).get()
+        return self.runtime.spawn(actor_class, parent=parent, **options).get()
 
     def workload(
         self, call: Callable[[int], object], n: int, every: float = 0.0, *, name: str | None = None
@@ -339,15 +362,43 @@ class Simulation:
         cells = self.runtime.cells
         return [cells[path].ref for path in sorted(cells) if pattern == "**" or matches(pattern, path)]
 
+    @overload
+    def actor(self, path: str) -> ActorRef[Any]: ...
+
+    @overload
+    def actor(self, path: str, expected: type[S]) -> S: ...
+
+    @overload
+    def actor(self, path: str, expected: type[HasRef[S]]) -> S: ...
+
+    @overload
+    def actor(self, path: str, expected: type[A]) -> ActorRef[A]: ...
+
+    def actor(self, path: str, expected: type[Any] | None = None) -> Any:
+        """The ref of the actor at this path, of whatever tree.
+
+        With `expected`, an actor class or a class of refs, a type checker knows the type of the ref:
+        `sim.actor("root/clerk", Clerk)` is an `ActorRef[Clerk]`.
+
+        Raises:
+            SimulationError: there is no actor at this path
+            WrongActorClass: the actor is not of the class `expected`
+        """
+        cell = self.runtime.cells.get(path)
+        if cell is None:
+            raise SimulationError(f"actor({path!r}): there is no such actor ({self._places()})")
+        return cell.ref if expected is None else of_class(cell.ref, expected)
+
+    def _places(self) -> str:
+        return f"actors: {', '.join(sorted(self.runtime.cells)) or 'none'}"
+
     def crash(self, path: str) -> None:
         """Crashes the actor at this path, without a message that causes it. Does nothing if the actor is not up. Raises
         `SimulationError` if there is no actor at this path.
         """
         cell = self.runtime.cells.get(path)
         if cell is None:
-            raise SimulationError(
-                f"crash({path!r}): there is no such actor (actors: {', '.join(sorted(self.runtime.cells)) or 'none'})"
-            )
+            raise SimulationError(f"crash({path!r}): there is no such actor ({self._places()})")
         if cell.open:
             self.runtime.control_call(crash, cell, None, InjectedCrash(path, "by the test"))
 
@@ -389,7 +440,7 @@ class Simulation:
         """Runs everything that can run without time passing. Raises as `run` does."""
         self.loop.run(self.now)
 
-    def call(self, awaitable: Any) -> Any:
+    def call(self, awaitable: Coroutine[Any, Any, T]) -> T:
         """Runs one coroutine to its end on the simulation's loop, and returns its result: for `await ref.call(...)` in
         a plain test.
         """

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from typing import Any, cast
 
-from actors.spi import ExitReason, RestartLimitExceeded
+from actors.spi import ActorRef, ExitReason, RestartLimitExceeded
 from supervisors._engine.budget import UpClock, Window
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 
@@ -58,7 +59,8 @@ class ChildInfo:
     restarts: int
     is_supervisor: bool
     spec: ChildSpec | SupervisorSpec
-    ref: object | None
+    ref: ActorRef[Any] | None
+    """None: it has not been up yet, or it is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class Child:
             self.restarts,
             is_supervisor,
             self.own_spec,
-            self.ref,
+            cast("ActorRef[Any] | None", self.ref),
         )
 
     @property

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
+from actors.spi import ActorRef
 from supervisors._engine.child import WAITING
 from supervisors._engine.children import Children
 from supervisors._specs.combinations import significant_under_never
@@ -92,5 +94,5 @@ def start_error(
     if present is None:
         return None
     if present.live and present.state not in WAITING:
-        return AlreadyStarted(path, what.id, present.ref)
+        return AlreadyStarted(path, what.id, cast("ActorRef[Any] | None", present.ref))
     return AlreadyPresent(path, what.id)

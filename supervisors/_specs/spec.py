@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -45,6 +45,11 @@ from supervisors._specs.fields import (
 )
 from supervisors._specs.resolve import resolve
 from supervisors.errors import SpecError, SpecFault
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from supervisors._supervisor.ref import SupervisorRef
 
 HostName = Literal["loop", "thread"]
 OnLimit = Literal["drop", "escalate"]
@@ -218,12 +223,35 @@ class TaskCall:
     args: Args = ()
 
 
-class SupervisorSpec(BaseSpec):
+if TYPE_CHECKING:
+    Ref_co = TypeVar("Ref_co", bound=SupervisorRef, covariant=True, default=SupervisorRef)
+
+    class _SpecWithRef(BaseSpec, Generic[Ref_co]):
+        """For a type checker, the parameter of `SupervisorSpec`."""
+else:
+    Ref_co = None
+
+    class _SpecWithRef:
+        """At run time `_SpecWithRef[...]` is `BaseSpec`: the parameter of `SupervisorSpec` costs nothing."""
+
+        def __class_getitem__(cls, ref: object) -> type[BaseSpec]:
+            return BaseSpec
+
+
+class SupervisorSpec(_SpecWithRef[Ref_co]):
     """The spec of a supervisor. `supervisor`, `dynamic_supervisor`, `partition_supervisor` and `tasks` build it and
     explain the fields.
+
+    For a type checker it says the class of the ref: `team()` makes a `SupervisorSpec[TeamRef]`, and `start` of it gives
+    a `TeamRef`. `SupervisorSpec` alone is `SupervisorSpec[SupervisorRef]`. At run time both are this class.
     """
 
     is_supervisor: ClassVar[bool] = True
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, ref: object) -> type[SupervisorSpec]:
+            return cls
 
     kind: Literal["static", "dynamic", "partition", "tasks"] = "static"
     children: tuple[Spec, ...] = ()
@@ -243,10 +271,17 @@ class SupervisorSpec(BaseSpec):
     on_give_up: Callback = None
 
     @model_validator(mode="after")
-    def _works(self) -> SupervisorSpec:
+    def _works(self) -> Self:
         if faults := supervisor_combinations(self.__dict__):
             raise SpecError(faults)
         return self
+
+    @property
+    def ref_class(self) -> type[Ref_co]:
+        """The class of the ref of this supervisor, such as `SupervisorRef` or `TeamRef`."""
+        from supervisors._supervisor.ref import SupervisorRef
+
+        return cast("type[Ref_co]", SupervisorRef if self.supervisor_class is None else self.supervisor_class.ref_type)
 
     @property
     def own_restarts(self) -> OwnBudget | None:

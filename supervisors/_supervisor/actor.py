@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from actors.spi import (
     Actor,
@@ -93,6 +93,11 @@ class Supervisor(Actor):
     """Whether the class defines its children. The author of a tree cannot change then how they are restarted, and
     `check` has no findings about that.
     """
+
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> SupervisorRef: ...
 
     @classmethod
     def tree(cls) -> SupervisorSpec:

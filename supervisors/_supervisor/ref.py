@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable
-from typing import Any, Unpack
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
-from actors.spi import ActorDeadError, ActorRef, Cell, Future, RuntimeLost, RuntimeStopped, Wanted, current_cell, lost
+from actors.spi import (
+    A,
+    ActorDeadError,
+    ActorRef,
+    Cell,
+    Future,
+    HasRef,
+    RuntimeLost,
+    RuntimeStopped,
+    Wanted,
+    current_cell,
+    lost,
+    of_class,
+)
 from supervisors._engine.child import ChildCounts, ChildInfo
 from supervisors._engine.reconcile import Reconciliation
 from supervisors._engine.settings import Settings
@@ -33,6 +46,11 @@ from supervisors._supervisor.task import Promise
 from supervisors._supervisor.waits import QueuedRequest
 from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, ended
 
+P = ParamSpec("P")
+T = TypeVar("T")
+Found = TypeVar("Found", bound=ActorRef[Any])
+Started = TypeVar("Started", bound="SupervisorRef")
+
 
 class SupervisorRef(ActorRef[Any]):
     """The ref of a supervisor. Every operation returns a future: `await` it in a coroutine, call `.get(timeout=...)` in
@@ -45,18 +63,34 @@ class SupervisorRef(ActorRef[Any]):
 
     __slots__ = ()
 
-    def child(self, path: str) -> ActorRef[Any]:
+    @overload
+    def child(self, path: str) -> ActorRef[Any]: ...
+
+    @overload
+    def child(self, path: str, expected: type[Found]) -> Found: ...
+
+    @overload
+    def child(self, path: str, expected: type[HasRef[Found]]) -> Found: ...
+
+    @overload
+    def child(self, path: str, expected: type[A]) -> ActorRef[A]: ...
+
+    def child(self, path: str, expected: type[Any] | None = None) -> Any:
         """The ref of a child by id, or of a descendant by its path below this one (`workers/w1`). It stays valid
         through restarts.
+
+        With `expected`, an actor class or a class of refs, a type checker knows the type of the ref:
+        `root.child("clerk", Clerk)` is an `ActorRef[Clerk]`, and `root.child("crew", TeamRef)` a `TeamRef`.
 
         Raises:
             NotFound: The supervisor has no such child, or the child is stopped.
             SupervisorGaveUp, SupervisorEnded: This supervisor itself has terminated.
+            WrongActorClass: The child is not of the class `expected`.
         """
         found = self._cell.runtime.find(f"{self.path}/{path}")
         if found is None:
             raise NotFound(self.path, path) if self.is_alive() else self.ended_error()
-        return found
+        return found if expected is None else of_class(found, expected)
 
     def ended_error(self) -> SupervisorEnded | RuntimeStopped:
         """The error that says why this supervisor has terminated. Call it only then."""
@@ -72,7 +106,13 @@ class SupervisorRef(ActorRef[Any]):
             raise NotFound(self.path, path)
         return found
 
-    def start_child(self, what: Spec | Args = ()) -> Future[ActorRef[Any]]:
+    @overload
+    def start_child(self, what: SupervisorSpec[Started]) -> Future[Started]: ...
+
+    @overload
+    def start_child(self, what: Spec | Args = ()) -> Future[ActorRef[Any]]: ...
+
+    def start_child(self, what: Spec | Args = ()) -> Future[Any]:
         """Starts one more child: `what` is a spec for a static supervisor, extra arguments for a dynamic one. The
         future has its ref once it is up.
         """
@@ -80,7 +120,13 @@ class SupervisorRef(ActorRef[Any]):
         future.concerns(QueuedRequest(self._cell, lambda engine: engine.start_waits(what)))
         return future
 
-    def run(self, function: Callable[..., object], *args: object, **kwargs: object) -> Future[Any]:
+    @overload
+    def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+    @overload
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         """Runs a function under a task supervisor: an `async` function on the event loop, a plain one in a thread.
 
         The future has its result, or the exception of the last attempt.
@@ -171,17 +217,31 @@ class SupervisorRef(ActorRef[Any]):
         """Resumes the workers after `pause_work`. The future says whether that changed anything."""
         return self._ask(PauseWork(False))
 
-    def partition(self, key: object) -> ActorRef[Any]:
+    @overload
+    def partition(self, key: object) -> ActorRef[Any]: ...
+
+    @overload
+    def partition(self, key: object, expected: type[Found]) -> Found: ...
+
+    @overload
+    def partition(self, key: object, expected: type[HasRef[Found]]) -> Found: ...
+
+    @overload
+    def partition(self, key: object, expected: type[A]) -> ActorRef[A]: ...
+
+    def partition(self, key: object, expected: type[Any] | None = None) -> Any:
         """The child of a partitioned supervisor that is responsible for `key`: the same child for equal keys of one
         type, in every process. The child may be waiting for its restart.
 
         An integer is taken modulo the number of partitions, any other key by the CRC-32 of a canonical encoding. None,
         numbers, strings, bytes, tuples, lists, sets, dictionaries, enums, UUIDs, dates and times, paths, classes,
-        dataclasses and pydantic models have one, unless their class defines `__eq__` itself.
+        dataclasses and pydantic models have one, unless their class defines `__eq__` itself. `expected` is that of
+        `child`.
 
         Raises:
             PartitionKeyError: The key, or a part of it, has no canonical encoding.
             NotFound: This is not a partitioned supervisor, or the child is stopped.
+            WrongActorClass: The child is not of the class `expected`.
         """
         try:
             number = key if isinstance(key, int) else zlib.crc32(canonical(key))
@@ -191,7 +251,8 @@ class SupervisorRef(ActorRef[Any]):
         assert isinstance(spec, SupervisorSpec)
         if spec.partitions is None:
             raise NotFound(self.path, str(key))
-        return self.child(str(number % spec.partitions))
+        found = self.child(str(number % spec.partitions))
+        return found if expected is None else of_class(found, expected)
 
     def _branch_of_caller(self) -> Cell | None:
         """The child in which, or below which, the running code is."""

@@ -8,7 +8,7 @@ import os
 import traceback as traceback_module
 from functools import partial
 from types import TracebackType
-from typing import Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Generic, Literal, TypedDict, Unpack, cast, overload
 
 from actors.spi import (
     ClockFactory,
@@ -23,13 +23,22 @@ from actors.spi import (
 )
 from supervisors._specs.builders import child, supervisor
 from supervisors._specs.file import load_tree
-from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+from supervisors._specs.spec import ChildSpec, SupervisorSpec
 from supervisors._supervisor.actor import Supervisor, tree_of
 from supervisors._supervisor.props import props_for
 from supervisors._supervisor.ref import SupervisorRef
 from supervisors.errors import SpecError, SpecFault, SupervisionError, SupervisorEnded
 
-Tree = Spec | type | str | os.PathLike[str]
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    R_co = TypeVar("R_co", bound=SupervisorRef, covariant=True, default=SupervisorRef)
+else:
+    from typing import TypeVar
+
+    R_co = TypeVar("R_co", covariant=True)
+
+Tree = ChildSpec | SupervisorSpec[R_co] | type | str | os.PathLike[str]
 """A spec, an actor class, or the path of a file with a tree."""
 
 
@@ -47,6 +56,14 @@ class RuntimeOptions(TypedDict, total=False):
     clock: ClockFactory
     loop_factory: LoopFactory
     log: bool
+
+
+@overload
+def as_tree(tree: SupervisorSpec[R_co]) -> SupervisorSpec[R_co]: ...
+
+
+@overload
+def as_tree(tree: Tree) -> SupervisorSpec: ...
 
 
 def as_tree(tree: Tree) -> SupervisorSpec:
@@ -80,15 +97,15 @@ def as_tree(tree: Tree) -> SupervisorSpec:
 
 
 def start(
-    tree: Tree,
+    tree: Tree[R_co],
     runtime: Runtime | None = None,
     *,
     on_give_up: OnGiveUp = "raise",
     **options: Unpack[RuntimeOptions],
-) -> StartContext:
+) -> StartContext[R_co]:
     """Starts a tree: in `with` on an event loop in a background thread, in `async with` on the running event loop.
 
-    `with start(tree) as root:` gives the ref of the root supervisor.
+    `with start(tree) as root:` gives the ref of the root supervisor; of a `team()`, that is a `TeamRef`.
 
     At the end of the block the tree stops in order: last started, first stopped. The tree gets a runtime of its own,
     made with `options`, unless a `runtime` is given. In a script, Ctrl-C during the block stops the tree in order; a
@@ -114,26 +131,30 @@ def start(
     """
     if on_give_up not in ("raise", "ignore"):
         raise SpecError([SpecFault("start()", f"on_give_up: must be 'raise' or 'ignore', got {on_give_up!r}")])
-    return StartContext(as_tree(tree), runtime, options, on_give_up)
+    return StartContext(cast("SupervisorSpec[R_co]", as_tree(tree)), runtime, options, on_give_up)
 
 
-class StartContext:
+class StartContext(Generic[R_co]):
     """The context manager that `start` returns. Use it for one block."""
 
     def __init__(
-        self, spec: SupervisorSpec, runtime: Runtime | None, options: RuntimeOptions, on_give_up: OnGiveUp = "raise"
+        self,
+        spec: SupervisorSpec[R_co],
+        runtime: Runtime | None,
+        options: RuntimeOptions,
+        on_give_up: OnGiveUp = "raise",
     ) -> None:
         self.spec = spec
         self._own = runtime is None
         self.runtime = runtime if runtime is not None else Runtime(**options)
         self._on_give_up = on_give_up
-        self._root: SupervisorRef | None = None
+        self._root: R_co | None = None
         self._body: _Body | None = None
 
-    def _spawn(self) -> Future[SupervisorRef]:
+    def _spawn(self) -> Future[R_co]:
         props = props_for(self.spec, self.runtime, self.spec.id)
         future, ref = self.runtime.spawn_nowait(props, None, self.spec.id)
-        assert isinstance(ref, SupervisorRef)
+        assert isinstance(ref, self.spec.ref_class)
         self._root = ref
         return future  # type: ignore[return-value]
 
@@ -158,7 +179,7 @@ class StartContext:
             end.add_note(f"The block itself raised {_in_words(error)}; it is the __context__ of this error")
         raise end from end.__cause__
 
-    def __enter__(self) -> SupervisorRef:
+    def __enter__(self) -> R_co:
         if self._own:
             self.runtime.__enter__()
         try:
@@ -183,7 +204,7 @@ class StartContext:
             self._stop_root()
             self._root.wait()
 
-    async def __aenter__(self) -> SupervisorRef:
+    async def __aenter__(self) -> R_co:
         if self._own:
             await self.runtime.__aenter__()
         try:

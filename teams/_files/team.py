@@ -47,6 +47,7 @@ from teams._members.handoff import HandoffRule, handoff
 from teams._members.member import Member, member
 from teams._members.role import Role, role
 from teams._team import GoalSpec, TeamOptions, goal, team
+from teams._team_ref import TeamRef
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ _OF_ROLES = frozenset({"name", "description", "capabilities", "max_members"})
 _OF_HANDOFFS = frozenset({"from_role", "to_role", "trigger", "transform"})
 
 
-def load_team(path: str | os.PathLike[str]) -> SupervisorSpec:
+def load_team(path: str | os.PathLike[str]) -> SupervisorSpec[TeamRef]:
     """The team a `.toml`, `.yaml` or `.yml` file describes. Imports the modules it names.
 
     Raises:
@@ -72,7 +73,7 @@ def load_team(path: str | os.PathLike[str]) -> SupervisorSpec:
     return parse_team(read_document(path))
 
 
-def parse_team(values: Mapping[str, object]) -> SupervisorSpec:
+def parse_team(values: Mapping[str, object]) -> SupervisorSpec[TeamRef]:
     """The team that nested mappings describe. Imports the modules they name. Raises SpecError with every fault."""
     if not isinstance(values, Mapping):
         raise SpecError([SpecFault("team", f"must be a mapping with the keys of a team, got {values!r}")])
@@ -85,7 +86,7 @@ def parse_team(values: Mapping[str, object]) -> SupervisorSpec:
     return spec
 
 
-def read_team(values: Mapping[str, object], faults: Faults) -> SupervisorSpec | None:
+def read_team(values: Mapping[str, object], faults: Faults) -> SupervisorSpec[TeamRef] | None:
     """The team that a mapping describes, as part of a document. None where it has faults, which go to `faults`."""
     return _TeamReader(values, faults).spec()
 
@@ -105,7 +106,7 @@ class _TeamReader(FormReader):
         self.id = id if isinstance(id, str) and id else "team"
         self.names = Names.of(*(_mappings(values.get(key)) for key in ("members", "roles", "choreographies")))
 
-    def spec(self) -> SupervisorSpec | None:
+    def spec(self) -> SupervisorSpec[TeamRef] | None:
         """The team, if nothing is wrong with its parts."""
         values = self.values
         if "team" not in values:

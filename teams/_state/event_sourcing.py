@@ -17,7 +17,7 @@ store holds at most `snapshot_every` events and the snapshot.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors.spi import Actor, ActorRef, Future, handles, when_gone
 from teams._checks.fields import count_faults, function_faults, refuse
@@ -89,6 +89,11 @@ class EventSourced(Actor):
     """Owns a state that only events change."""
 
     ref_type = EventSourcedRef
+
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> EventSourcedRef: ...
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from actors.spi import Actor, ActorDeadError, ActorError, ActorRef, ExitReason, Future, handles, when_gone
 from supervisors.spi import SpecFault
@@ -223,6 +223,11 @@ class SharedState(Actor):
     only_host = "loop"
     answers = (VersionConflict,)
     ref_type: ClassVar[type[ActorRef[Any]]] = SharedStateRef
+
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> SharedStateRef: ...
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from actors.spi import (
     Actor,
@@ -181,6 +181,11 @@ class Courier(Actor):
     only_host = "loop"
     answers = (SpecError,)
     ref_type = CourierRef
+
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> CourierRef: ...
 
     def __init__(self, remember: int = 10_000) -> None:
         """

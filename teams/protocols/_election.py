@@ -26,7 +26,7 @@ candidate, and one timer each while the electorate has no leader.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from actors.spi import (
     Actor,
@@ -169,6 +169,11 @@ class Candidate(Actor):
 
     only_host = "loop"
     ref_type: ClassVar[type[ActorRef[Any]]] = CandidateRef
+
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> CandidateRef: ...
 
     def __init__(self, electorate: tuple[str, ...], timeout: float = 0.2, stands_for: str | None = None) -> None:
         """The arguments are those of `teams.recipes.electorate`."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from actors.spi import Actor, ActorRef, EventStream, ExitReason, Future, Reply, answer, handles, take_reply, when_gone
 from teams._checks.fields import id_faults, refuse, seconds_faults
@@ -174,6 +174,11 @@ class Person(Actor):
     only_host = "loop"
     answers = (NoSuchQuestion, NoSuchChoice)
     ref_type: ClassVar[type[ActorRef[Any]]] = PersonRef
+
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> PersonRef: ...
 
     def __init__(self) -> None:
         self._desk = self.kept(_Desk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -75,7 +76,12 @@ def test_a_tree_stops_whatever_its_actors_spawn_at_their_end(seed: int, end: str
     with simulation(seed=seed) as sim:
         root = sim.start(supervisor("root", child("a", Breeder, backoff=constant(60))))
         actor = root.child("a")
-        {"crash": lambda: actor.tell(crash), "kill": actor.kill, "stop": lambda: actor.stop(block=False)}[end]()
+        ends: dict[str, Callable[[], object]] = {
+            "crash": lambda: actor.tell(crash),
+            "kill": actor.kill,
+            "stop": lambda: actor.stop(block=False),
+        }
+        ends[end]()
         sim.advance(1)
         assert root.stop(block=False) is not None
         sim.advance(30)

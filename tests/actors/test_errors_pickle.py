@@ -26,6 +26,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "MailboxFull": ("root/a", 10, "message"),
     "NameTaken": ("n", "root/a"),
     "NoSuchActor": ("root/b",),
+    "WrongActorClass": ("root/b", "Clerk", "Greeter"),
     "NotAnActor": ("Thing", "expected a subclass"),
     "NotInRuntime": ("x", "do y"),
     "RuntimeStopped": ("r", "it has stopped"),

@@ -212,7 +212,11 @@ def test_a_handler_that_crashes_its_own_actor_comes_again_ten_times(told: bool) 
         sim.runtime.events.subscribe(lambda each: lost.append(each.message), DeadLetter)
         tree = supervisor("root", child("m", Meddler, args=(log,), backoff=None), max_restarts=None)
         meddler = sim.start(tree).child("m")
-        asked = meddler.ask("meddle", block=False, timeout=None) if not told else meddler.tell("meddle")
+        asked = None
+        if told:
+            meddler.tell("meddle")
+        else:
+            asked = meddler.ask("meddle", block=False, timeout=None)
         sim.advance(60)
         assert log.count("meddle") == 11
         if asked is not None:

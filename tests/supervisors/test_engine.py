@@ -616,7 +616,7 @@ def test_rule_23_requests_on_a_running_child() -> None:
     edge = edge_of("a")
     error = edge.start_child(worker("a"))
     assert isinstance(error, AlreadyStarted)
-    assert error.ref == "ref of a"
+    assert str(error.ref) == "ref of a"
     assert isinstance(edge.restart("a"), ChildRunning)
     assert isinstance(edge.delete("a"), ChildRunning)
 

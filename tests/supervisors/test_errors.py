@@ -11,7 +11,7 @@ from supervisors import errors
 
 SAMPLES = [
     errors.SpecError([errors.SpecFault("root/w", "restart: bad"), errors.SpecFault("root", "period: bad")]),
-    errors.AlreadyStarted("/root", "w", "a ref"),
+    errors.AlreadyStarted("/root", "w", None),
     errors.AlreadyPresent("/root", "w"),
     errors.ChildRunning("/root", "w"),
     errors.ChildRestarting("/root", "w"),

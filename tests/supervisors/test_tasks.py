@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors import Actor, ActorCrashed, ActorDeadError, Killed
+from actors import Actor, ActorCrashed, ActorDeadError, Future, Killed
 from supervisors import MaxChildren, constant, start, supervisor, tasks
 from supervisors._specs.spec import TaskCall
 from tests.supervisors.cast import failing, hang, running, states
@@ -123,14 +123,15 @@ async def test_a_task_that_is_terminated_does_not_leave_its_asker_waiting() -> N
 async def test_the_end_of_the_supervisor_settles_every_task(how: str) -> None:
     """Those that run and those that are asked for afterwards."""
     async with running(tasks("root", task_shutdown="brutal_kill")) as (w, root):
-        results = [root.run(hang) for _ in range(3)]
+        results: list[Future[Any]] = [root.run(hang) for _ in range(3)]
         await w.settle()
         if how == "stop":
             root.stop(block=False)
         else:
             root.kill()
         await root.ended()
-        for result in (*results, root.run(double, 1)):
+        results.append(root.run(double, 1))
+        for result in results:
             with pytest.raises(ActorDeadError):
                 await result
 

@@ -200,7 +200,7 @@ def test_a_watch_ends_with_the_state() -> None:
 
     with simulation() as sim:
         root = sim.start(tree([]))
-        watch = root.child("state").watch().get()
+        watch = root.child("state", SharedStateRef).watch().get()
         root.terminate_child("state").get()
         with pytest.raises(ActorDeadError):
             watch.get()

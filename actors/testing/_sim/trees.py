@@ -5,9 +5,19 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from actors.testing._sim.runtime import SimRuntime
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class TreeOf(Protocol[R_co]):
+    """For a type checker: a spec of a supervisor, which says the class of the ref of its root."""
+
+    @property
+    def ref_class(self) -> type[R_co]:
+        """The class of the ref of the root."""
 
 
 def start_tree(tree: Any, runtime: SimRuntime) -> Any:

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from actors.spi import (
     Actor,
@@ -138,6 +138,11 @@ class Peer(Actor):
     ref_type: ClassVar[type[ActorRef[Any]]] = PeerRef
     within: ClassVar[float] = 30.0
     """Seconds for the consent of all, where an intention does not say."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> PeerRef: ...
 
     def __init__(self, mesh: str | None = None) -> None:
         """`mesh` names the group of peers that ask each other; by default the children of one supervisor."""

@@ -41,7 +41,7 @@ holds what it needs until its end; its deadline bounds that.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actors.spi import Actor, ActorError, ActorRef, Down, answer, handles, take_reply
 from supervisors.spi import SpecError
@@ -84,6 +84,11 @@ class Topics(Actor):
     only_host = "loop"
     answers = (SpecError, UnknownChain)
     ref_type = TopicsRef
+
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> TopicsRef: ...
 
     def __init__(self, remember: int = 10_000, max_dead: int = 1_000) -> None:
         """

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
 from actors.spi import ActorRef
 from supervisors.spi import (
@@ -71,6 +71,11 @@ class EngineSupervisor(Supervisor):
 
     ref_type: ClassVar[type[ActorRef[Any]]] = EngineRef
 
+    if TYPE_CHECKING:
+
+        @property
+        def ref(self) -> EngineRef: ...
+
 
 class EngineOptions(CommonOptions, total=False):
     """The options of an engine as a supervisor; `engine` explains them."""
@@ -91,7 +96,7 @@ def engine(
     retain: Mapping[str, float | None] | None = None,
     tracing: bool = False,
     **options: Unpack[EngineOptions],
-) -> SupervisorSpec:
+) -> SupervisorSpec[EngineRef]:
     """An engine, for `start` or as a child of another supervisor. Raises SpecError with all faults at once.
 
     Its runs survive the death of the process: what was acknowledged is in the store, and an engine that opens the
@@ -194,7 +199,8 @@ def engine(
         ),
         dynamic_supervisor("runs", run, max_restarts=None, backoff=None),
     ]
-    return supervisor(id, *children, supervisor_class=EngineSupervisor, **options)
+    root = supervisor(id, *children, supervisor_class=EngineSupervisor, **options)
+    return cast("SupervisorSpec[EngineRef]", root)
 
 
 def _agents(people: list[Member | Role], faults: list[SpecFault]) -> SupervisorSpec:

@@ -32,6 +32,7 @@ from teams._members.member import Member
 from teams._members.role import Role
 from teams._runs.pattern import Pattern
 from teams.workflows._engine.engine import AGENTS, EngineOptions, engine
+from teams.workflows._engine.ref import EngineRef
 from teams.workflows._graph.file import WORKFLOW, read_workflow
 from teams.workflows._graph.workflow import Workflow
 
@@ -45,7 +46,7 @@ PARTS = ("engine", "agents", "members", "roles", "teams", "patterns", "workflows
 """The keys of a document besides those of one workflow."""
 
 
-def load_engine(path: str | os.PathLike[str]) -> SupervisorSpec:
+def load_engine(path: str | os.PathLike[str]) -> SupervisorSpec[EngineRef]:
     """The engine that a `.toml`, `.yaml` or `.yml` file describes. Imports the modules it names.
 
     Raises:
@@ -54,7 +55,7 @@ def load_engine(path: str | os.PathLike[str]) -> SupervisorSpec:
     return engine_from(read_document(path, "engine"))
 
 
-def engine_from(values: Mapping[str, object]) -> SupervisorSpec:
+def engine_from(values: Mapping[str, object]) -> SupervisorSpec[EngineRef]:
     """The engine that nested mappings describe, with the keys of a file. Imports the modules they name.
 
     Raises:
@@ -79,7 +80,7 @@ class _EngineReader(FormReader):
         id = self._own.get("id", "engine")
         self._id = id if isinstance(id, str) and id else "engine"
 
-    def engine(self) -> SupervisorSpec | None:
+    def engine(self) -> SupervisorSpec[EngineRef] | None:
         """The engine; None where nothing can be made of the document."""
         known = (*PARTS, *WORKFLOW)
         self.faults += (unknown_key(self._id, str(key), known) for key in self._values if key not in known)

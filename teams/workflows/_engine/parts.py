@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TypeVar
 
-from supervisors.spi import ChildSpec, SupervisorSpec
+from supervisors.spi import ChildSpec, SupervisorRef, SupervisorSpec
 from teams._journal.open_store import open_store
 from teams.workflows._engine.engine import EngineSupervisor
 from teams.workflows._engine.settings import EngineSettings
+
+R_co = TypeVar("R_co", bound=SupervisorRef, covariant=True)
 
 
 def is_engine(spec: object) -> bool:
@@ -28,7 +31,7 @@ def address_of(spec: SupervisorSpec) -> str | None:
     return str(opened.args[0]) if isinstance(opened, partial) and opened.func is open_store else None
 
 
-def with_store(spec: SupervisorSpec, address: str) -> SupervisorSpec:
+def with_store(spec: SupervisorSpec[R_co], address: str) -> SupervisorSpec[R_co]:
     """The engine with another store."""
     opened = _args(spec, "store")[0]
     durability = opened.keywords if isinstance(opened, partial) and opened.func is open_store else {}

@@ -81,9 +81,7 @@ def mesh(world: World, **options: Any) -> SupervisorSpec:
 def peers(sim: Simulation, world: World, **options: Any) -> list[PeerRef]:
     """The refs of three new peers."""
     root = sim.start(mesh(world, **options))
-    found = [root.child(name) for name in NAMES]
-    assert all(isinstance(each, PeerRef) for each in found)
-    return found
+    return [root.child(name, PeerRef) for name in NAMES]
 
 
 def test_a_peer_acts_when_no_peer_objects() -> None:
@@ -318,5 +316,5 @@ def test_a_bad_intention_is_refused_with_all_faults_and_crashes_nothing() -> Non
         with pytest.raises(SpecError) as refused:
             ann.intend("x", "r", priority="high", within="soon").get()
         assert len(refused.value.faults) == 2
-        assert isinstance(root.child("bob").intend("x", "r").get(), Acted)
+        assert isinstance(root.child("bob", PeerRef).intend("x", "r").get(), Acted)
         assert [root.child(name).incarnation for name in ("ann", "bob")] == [1, 1]
