@@ -93,7 +93,10 @@ class ChildRunning(SupervisionError):
     id: str
 
     def describe(self) -> str:
-        return f"child {self.id!r} of {self.supervisor} is running; call terminate_child first"
+        return (
+            f"child {self.id!r} of {self.supervisor} is running; call terminate_child first, "
+            "or restart_child(..., running=True)"
+        )
 
 
 class ChildRestarting(SupervisionError):
@@ -107,12 +110,22 @@ class ChildRestarting(SupervisionError):
 
 
 class NotFound(SupervisionError):
-    """The supervisor has no child with this id (supervision rule 23)."""
+    """The supervisor has no child with this id, or the ref is not that of one of its children (supervision rule 23)."""
 
     supervisor: str
     id: str
+    place: str | None
+    """The path of the ref that was given; None: an id was given."""
+
+    def __init__(self, supervisor: str, id: str, place: str | None = None) -> None:
+        super().__init__(supervisor, id, place)
 
     def describe(self) -> str:
+        if self.place is not None:
+            return (
+                f"{self.supervisor} has no such child: the ref is that of {self.place}. "
+                "Ask the supervisor of that actor"
+            )
         return f"{self.supervisor} has no child {self.id!r}; which_children() lists those it has"
 
 

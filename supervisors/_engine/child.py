@@ -115,6 +115,8 @@ class Child:
     ref: object | None = None
     starter: object | None = None
     """The request that waits for its start."""
+    restarters: tuple[object, ...] = ()
+    """Requests that wait until it has been stopped and is up again."""
     undo: DesiredState = DesiredState.REST
     """Its state after a failed start that a request asked for."""
     stoppers: list[object] = field(default_factory=list)

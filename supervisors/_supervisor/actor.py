@@ -163,6 +163,7 @@ class Supervisor(Actor):
     @handles
     def child_start_failed(self, notice: ChildStartFailed) -> None:
         now = self._now()
+        self._leave_grace(notice.id)
         decision: FailureDecision | None = None
         if self._is_news(notice):
             decision = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
@@ -172,6 +173,7 @@ class Supervisor(Actor):
     @handles
     def child_exited(self, notice: ChildExited) -> None:
         now = self._now()
+        self._leave_grace(notice.id)
         decision: FailureDecision | None = None
         if self._is_news(notice) and not notice.reason.expected:
             decision = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
@@ -216,7 +218,7 @@ class Supervisor(Actor):
     @handles
     def restart_child(self, request: RestartChild) -> None:
         reply = self._cell.take_reply()
-        self._feed(self._engine.restart_child, request.id, reply, self._now())
+        self._feed(self._engine.restart_child, request.id, reply, self._now(), request.running)
 
     @handles
     def delete_child(self, request: DeleteChild) -> None:
@@ -371,6 +373,11 @@ class Supervisor(Actor):
             shared.begin(self.runtime.clock, self._now() + grace)
         self._in_grace.clear()
 
+    def _leave_grace(self, id: str) -> None:
+        """The child is gone, or has come to rest: the timer does not wait for it any more."""
+        if self._graces and (shared := self._graces.pop(id, None)) is not None:
+            shared.leave(id)
+
     def _close(self, id: str) -> None:
         cell = self._cells.pop(id, None)
         if cell is not None and not cell.closed:
@@ -378,8 +385,7 @@ class Supervisor(Actor):
                 cell.close_or_park(cell.reason)
             else:
                 cell.close(cell.reason)
-        if (shared := self._graces.pop(id, None)) is not None:
-            shared.leave(id)
+        self._leave_grace(id)
         if self._recipe is not None and self._recipe[0] is not self._engine.template:
             self._recipe = None  # it may be this child's, with its arguments
         self._ledger.cancel(id, self._now())
