@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -111,6 +112,13 @@ class Exponential(_Backoff):
 
 
 Backoff = Annotated[Constant | Linear | Exponential, Field(discriminator="kind")]
+
+
+def check_backoff(value: object) -> object:
+    """A backoff, or None. Pydantic checks a mapping, as in a file."""
+    if value is None or isinstance(value, _Backoff | Mapping):
+        return value
+    raise PydanticCustomError("spec", "must be exponential(), linear(), constant() or None")
 
 
 def constant(delay: float, *, jitter: Jitter = "none", reset_after: float | None = None) -> Constant:

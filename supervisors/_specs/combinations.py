@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from actors.spi import wrong_host
+from actors.spi import shown, wrong_host
 from supervisors.errors import SpecFault
 
 
@@ -28,7 +28,8 @@ def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
 def host_fault(start: object, host: object) -> str | None:
     """Why this class cannot run on this host. A host of None is that of the class."""
     where = getattr(start, "host", None) if host is None else host
-    return wrong_host(start, where) if isinstance(start, type) and where in ("loop", "thread") else None
+    known = isinstance(where, str) and where in ("loop", "thread")
+    return wrong_host(start, where) if isinstance(start, type) and known else None
 
 
 def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
@@ -43,13 +44,18 @@ def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
 
 def significant_under_never(child: object, auto_shutdown: object) -> str | None:
     """The fault of a significant child under `auto_shutdown="never"`. Also checked for a running supervisor."""
-    if getattr(child, "significant", False) is True and auto_shutdown == "never":
+    if getattr(child, "significant", False) is True and _is(auto_shutdown, "never"):
         return "significant=True under auto_shutdown='never' has no effect: change one of the two"
     return None
 
 
+def _is(value: object, word: str) -> bool:
+    """Whether a value is this word. A value of the user's may be anything, and raise when it is compared."""
+    return isinstance(value, str) and value == word
+
+
 def _significant_permanent(values: Mapping[str, object]) -> list[SpecFault]:
-    if values.get("significant") is not True or values.get("restart", "permanent") != "permanent":
+    if values.get("significant") is not True or not _is(values.get("restart", "permanent"), "permanent"):
         return []
     return [
         SpecFault(
@@ -61,7 +67,7 @@ def _significant_permanent(values: Mapping[str, object]) -> list[SpecFault]:
 
 def _shape(values: Mapping[str, object]) -> list[SpecFault]:
     """Strategy, template, partitions and children must belong to one kind of supervisor."""
-    simple = values.get("strategy") == "simple_one_for_one"
+    simple = _is(values.get("strategy"), "simple_one_for_one")
     children, template = values.get("children"), values.get("template")
     partitioned = values.get("partitions") is not None
     checks = {
@@ -76,9 +82,9 @@ def _shape(values: Mapping[str, object]) -> list[SpecFault]:
         "max_children without strategy='simple_one_for_one': only a dynamic supervisor has such a limit": (
             values.get("max_children") is not None and not simple
         ),
-        f"auto_shutdown={values.get('auto_shutdown')!r} with strategy='simple_one_for_one': "
+        f"auto_shutdown={shown(values.get('auto_shutdown'), 60)} with strategy='simple_one_for_one': "
         "instances of a template have no significance of their own": (
-            simple and values.get("auto_shutdown", "never") != "never"
+            simple and not _is(values.get("auto_shutdown", "never"), "never")
         ),
     }
     return [SpecFault("", message) for message, wrong in checks.items() if wrong]

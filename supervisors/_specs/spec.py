@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from actors.spi import MailboxSpec
-from supervisors._specs.backoff import Backoff, Exponential, Seconds
+from supervisors._specs.backoff import Backoff, Exponential, Seconds, check_backoff
 from supervisors._specs.combinations import child_combinations, host_fault, supervisor_combinations
 from supervisors._specs.fields import (
     MAX_RESTARTS,
@@ -69,6 +69,13 @@ class OwnBudget(BaseModel):
     on_limit: OnLimit = "escalate"
 
 
+def check_own_budget(value: object) -> object:
+    """A budget, or None. Pydantic checks a mapping, as in a file."""
+    if value is None or isinstance(value, OwnBudget | Mapping):
+        return value
+    raise PydanticCustomError("spec", "must be budget() or None")
+
+
 class BaseSpec(BaseModel):
     """The fields of every child. Times are in seconds; `child` and `supervisor` explain the fields."""
 
@@ -81,7 +88,7 @@ class BaseSpec(BaseModel):
     id: Id
     restart: Restart = "permanent"
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = 5.0
-    backoff: Backoff | None = Exponential()
+    backoff: Annotated[Backoff | None, BeforeValidator(check_backoff)] = Exponential()
     significant: StrictBool = False
     name: Annotated[str | None, PlainValidator(check_name)] = None
     start_timeout: Seconds | None = 30.0
@@ -236,8 +243,8 @@ class SupervisorSpec(BaseSpec):
     auto_shutdown: AutoShutdownMode = "never"
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = "infinity"
     start_timeout: Seconds | None = None
-    own_budget: OwnBudget | None = None
-    keep_children: bool = True
+    own_budget: Annotated[OwnBudget | None, BeforeValidator(check_own_budget)] = None
+    keep_children: StrictBool = True
     supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None
     on_failure: Callback = None
     on_give_up: Callback = None
