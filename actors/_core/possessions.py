@@ -21,7 +21,7 @@ class Possessions:
     each method notes first and looks then.
     """
 
-    __slots__ = ("_cell", "_groups", "_names", "_subscriptions", "timers")
+    __slots__ = ("_cell", "_groups", "_healthy", "_names", "_subscriptions", "timers")
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
@@ -29,6 +29,7 @@ class Possessions:
         self._names: list[str] = []
         self._groups: list[str] = []
         self._subscriptions: list[Subscription] = []
+        self._healthy = 0
 
     def take_name(self, name: str) -> None:
         """Registers a name. Raises `NameTaken` and `IncarnationEnded`."""
@@ -64,6 +65,19 @@ class Possessions:
     def forget_timer(self, timer: Timer) -> None:
         """The timer has ended."""
         self.timers.discard(timer)
+
+    def say_healthy(self) -> None:
+        """Notes that the incarnation to which the running code belongs works. Raises `IncarnationEnded`."""
+        incarnation = own_incarnation(self._cell)
+        if is_over(self._cell):
+            raise IncarnationEnded(self._cell.path, incarnation, "healthy()")
+        # By its number: a thread that is left behind right now writes this into what the next incarnation has.
+        self._healthy = incarnation
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the present incarnation has said that it works."""
+        return self._healthy == self._cell.incarnation
 
     def release(self) -> None:
         """The incarnation has ended: gives everything up."""

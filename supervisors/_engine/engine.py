@@ -169,15 +169,17 @@ class Engine:
         now: float,
         decision: FailureDecision | None = None,
         handled: int = 0,
+        healthy: bool = False,
     ) -> list[Effect]:
-        """The incarnation has terminated. `handled` is how many messages it handled without failure.
+        """The incarnation has terminated. `handled` is how many messages it handled without failure; `healthy`: whether
+        it said itself that it works.
 
         `decision` is what an `on_failure` callback returned in place of the table. After "stop" it is not restarted:
         the child stays stopped and its spec is kept; the spec of a temporary child is dropped.
         """
         child = self._current(id, incarnation)
         if child is not None:
-            self._down(child, reason, decision, now, handled)
+            self._down(child, reason, decision, now, handled, healthy)
         return self._out.take()
 
     def missed(self, id: str, incarnation: int) -> list[Effect]:
@@ -516,12 +518,18 @@ class Engine:
         return child if child is not None and child.live and child.incarnation == incarnation else None
 
     def _down(
-        self, child: Child, reason: ExitReason, said: FailureDecision | None, now: float, handled: int = 0
+        self,
+        child: Child,
+        reason: ExitReason,
+        said: FailureDecision | None,
+        now: float,
+        handled: int = 0,
+        healthy: bool = False,
     ) -> None:
         """An incarnation has terminated. The consequence depends on the state of the child."""
         was_up = child.state is ChildState.RUNNING or (child.missed and child.up_since is not None)
         was_stopping = child.state is ChildState.STOPPING and not child.missed
-        child.down(now, handled, reason)
+        child.down(now, handled, reason, healthy)
         goal, child.goal, child.live, child.missed = child.goal, None, False, False
         if self._operation is not None:
             self._operation.leave(child)

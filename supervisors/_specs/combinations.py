@@ -20,9 +20,26 @@ def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
         faults.append(
             SpecFault("", "period without max_restarts: give the child a budget of its own with max_restarts")
         )
-    if (problem := host_fault(values.get("start"), values.get("host"))) is not None:
+    for problem in class_faults(values.get("start"), values.get("host"), values.get("backoff")):
         faults.append(SpecFault("", problem))
     return faults
+
+
+def class_faults(start: object, host: object, backoff: object) -> list[str]:
+    """What actors of this class cannot do: run on this host, or say that they are healthy."""
+    problems = [host_fault(start, host)]
+    if only_healthy(backoff) and not isinstance(start, str) and not hasattr(start, "healthy"):
+        who = "a task" if start is None else getattr(start, "__qualname__", shown(start, 60))
+        problems.append(f"{NEVER_HEALTHY}: {who} has no healthy(). Use reset='progress'")
+    return [problem for problem in problems if problem is not None]
+
+
+NEVER_HEALTHY = "backoff: reset='healthy' means that its failures are never forgotten"
+
+
+def only_healthy(backoff: object) -> bool:
+    """Whether only the actor itself says that its failures are forgotten."""
+    return _is(getattr(backoff, "reset", None), "healthy")
 
 
 def host_fault(start: object, host: object) -> str | None:
@@ -39,7 +56,14 @@ def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
         *_shape(values),
         *_duplicates(values),
         *_significant_children(values),
+        *_healthy_supervisor(values),
     ]
+
+
+def _healthy_supervisor(values: Mapping[str, object]) -> list[SpecFault]:
+    if not only_healthy(values.get("backoff")) or values.get("supervisor_class") is not None:
+        return []
+    return [SpecFault("", f"{NEVER_HEALTHY}: a supervisor does not call healthy(). Use reset='progress'")]
 
 
 def significant_under_never(child: object, auto_shutdown: object) -> str | None:

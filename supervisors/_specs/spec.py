@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from actors.spi import MailboxSpec
 from supervisors._specs.backoff import Backoff, Exponential, Seconds, check_backoff
-from supervisors._specs.combinations import child_combinations, host_fault, supervisor_combinations
+from supervisors._specs.combinations import child_combinations, class_faults, supervisor_combinations
 from supervisors._specs.fields import (
     MAX_RESTARTS,
     MOST_PARTITIONS,
@@ -183,8 +183,8 @@ class ChildSpec(BaseSpec):
         found = resolve(path, self.start)
         if isinstance(found, SpecFault):
             raise SpecError([found])
-        if (problem := host_fault(found, self.host)) is not None:
-            raise SpecError([SpecFault(path, problem)])
+        if problems := class_faults(found, self.host, self.backoff):
+            raise SpecError([SpecFault(path, problem) for problem in problems])
         return found
 
     def instance(self, extra: Args | TaskCall) -> ChildSpec:

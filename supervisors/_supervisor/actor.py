@@ -177,7 +177,8 @@ class Supervisor(Actor):
         decision: FailureDecision | None = None
         if self._is_news(notice) and not notice.reason.expected:
             decision = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
-        self._feed(self._engine.exited, notice.id, notice.incarnation, notice.reason, now, decision, notice.handled)
+        made = notice.handled, notice.healthy
+        self._feed(self._engine.exited, notice.id, notice.incarnation, notice.reason, now, decision, *made)
         self._settle_exit(notice.id)
 
     def _settle_exit(self, id: str) -> None:
