@@ -11,6 +11,7 @@ says what to do. Other bases stand in brackets::
       PartitionKeyError (TypeError)
       MaxChildren
       ChildStartError
+      TaskCancelled
       SupervisorEnded
         SupervisorGaveUp
       ShuttingDown
@@ -167,6 +168,18 @@ class ChildStartError(SupervisionError):
 
     def describe(self) -> str:
         return f"{self.path} did not start: {within(self.reason)}"
+
+
+class TaskCancelled(SupervisionError):
+    """The task was ended by `cancel()` of its future, or because the reader of its results, or the actor that it is
+    tied to, has ended. An exception that the task raised as it ended is the `__cause__`.
+    """
+
+    path: str
+    """The path of the task; that of its supervisor if it had not begun."""
+
+    def describe(self) -> str:
+        return f"the task {self.path} was cancelled before it had a result"
 
 
 class SupervisorEnded(SupervisionError):

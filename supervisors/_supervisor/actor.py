@@ -51,7 +51,7 @@ from supervisors._engine.effects import (
     Stop,
 )
 from supervisors._engine.engine import Engine
-from supervisors._specs.spec import Grace, Spec, SupervisorSpec
+from supervisors._specs.spec import Grace, Spec, SupervisorSpec, TaskCall
 from supervisors._supervisor.grace import SharedGrace
 from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
 from supervisors._supervisor.messages import (
@@ -73,7 +73,7 @@ from supervisors._supervisor.messages import (
 )
 from supervisors._supervisor.props import props_for
 from supervisors._supervisor.ref import SupervisorRef, when_all
-from supervisors._supervisor.task import Promise
+from supervisors._supervisor.task import CancelTask, Promise
 from supervisors._supervisor.waits import StartOf
 from supervisors.errors import SpecError, SpecFault, SupervisionError
 from supervisors.events import BackingOff, CallbackFailed, GaveUp, Restarting, SupervisionEvent
@@ -208,8 +208,19 @@ class Supervisor(Actor):
 
     @handles
     def start_child(self, request: StartChild) -> None:
-        reply = self._cell.take_reply()
-        self._feed(self._engine.start_child, request.what, reply, self._now())
+        reply, what = self._cell.take_reply(), request.what
+        promise = what.function if isinstance(what, TaskCall) else None
+        if isinstance(promise, Promise) and promise.cancelled:
+            if reply is not None:
+                settle_failure(reply, promise.cancellation(self.path), self.path)
+            return
+        self._feed(self._engine.start_child, what, reply, self._now())
+
+    @handles
+    def cancel_task(self, request: CancelTask) -> None:
+        cell = request.promise.cell
+        if cell is not None and self._cells.get(cell.id) is cell:
+            self._feed(self._engine.terminate_child, cell.id, None, self._now())
 
     @handles
     def terminate_child(self, request: TerminateChild) -> None:
@@ -348,10 +359,16 @@ class Supervisor(Actor):
         return self._recipe[1]
 
     def _keep_promise(self, cell: Cell, props: Props) -> None:
-        promise = props.args[0] if self._engine.spec.kind == "tasks" and props.args else None
-        if isinstance(promise, Promise):
+        promise = self._promise_of(props)
+        if promise is not None:
+            promise.cell = cell
             promise.future.concerns(cell)
             self.runtime.when_closed(cell, lambda reason: promise.broken(cell.path, reason))
+
+    def _promise_of(self, props: Props) -> Promise | None:
+        """The promise of a task; None: not a task."""
+        promise = props.args[0] if self._engine.spec.kind == "tasks" and props.args else None
+        return promise if isinstance(promise, Promise) else None
 
     def _stop_child(self, cell: Cell, incarnation: int, grace: Grace) -> None:
         if cell.incarnation != incarnation or cell.state is State.DOWN:
@@ -359,6 +376,8 @@ class Supervisor(Actor):
             return
         if grace == "brutal_kill":
             cell.kill_ordered(Killed("brutal_kill"))
+        elif (promise := self._promise_of(cell.props)) is not None and promise.cancelled and promise.host == "loop":
+            cell.kill_ordered(Killed("cancelled"))  # a coroutine gets its CancelledError now, and not after the grace
         elif grace == "infinity":
             cell.stop(Shutdown(), None)
         elif self._engine.spec.is_dynamic:

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable
-from typing import Any, Unpack
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, Literal, TypeVar, Unpack, overload
 
-from actors.spi import ActorDeadError, ActorRef, Cell, Future, RuntimeLost, RuntimeStopped, Wanted, current_cell, lost
+from actors.spi import (
+    ActorDeadError,
+    ActorRef,
+    Cell,
+    Future,
+    RuntimeLost,
+    RuntimeStopped,
+    Wanted,
+    current_cell,
+    lost,
+    tie,
+)
 from supervisors._engine.child import ChildCounts, ChildInfo
 from supervisors._engine.reconcile import Reconciliation
 from supervisors._engine.settings import Settings
@@ -29,9 +41,13 @@ from supervisors._supervisor.messages import (
     WhichChild,
     WhichChildren,
 )
-from supervisors._supervisor.task import Promise
+from supervisors._supervisor.results import OnTaskFailure, Stream, TaskResults, map_faults
+from supervisors._supervisor.task import Promise, TaskFuture
 from supervisors._supervisor.waits import QueuedRequest
 from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, ended
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class SupervisorRef(ActorRef[Any]):
@@ -80,15 +96,105 @@ class SupervisorRef(ActorRef[Any]):
         future.concerns(QueuedRequest(self._cell, lambda engine: engine.start_waits(what)))
         return future
 
-    def run(self, function: Callable[..., object], *args: object, **kwargs: object) -> Future[Any]:
+    def run(self, function: Callable[..., object], *args: object, **kwargs: object) -> TaskFuture[Any]:
         """Runs a function under a task supervisor: an `async` function on the event loop, a plain one in a thread.
 
-        The future has its result, or the exception of the last attempt.
+        The future has its result, or the exception of the last attempt. `future.cancel()` terminates the task.
         """
-        promise = Promise(Future(self._cell.runtime.park, self._cell), function, args, kwargs)
+        promise = Promise(self, function, args, kwargs)
         started: Future[Any] = self._ask(StartChild(TaskCall(promise)))
         started.add_done_callback(promise.refused)
         return promise.future
+
+    def run_tied(self, function: Callable[..., object], *args: object, **kwargs: object) -> TaskFuture[Any]:
+        """Like `run`, for a task that is of no use without the actor that calls this: the end of its present
+        incarnation, by a crash and a kill as well, cancels the task. The end of the task does not end the actor, except
+        as an exception of the future that the actor waits for.
+
+        Raises `NotInRuntime` outside of an actor.
+        """
+        future = self.run(function, *args, **kwargs)
+        try:
+            untie = tie(future.cancel, "run_tied()")
+        except BaseException:
+            future.cancel()
+            raise
+        future.add_done_callback(lambda _: untie())
+        return future
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], Coroutine[Any, Any, R]],
+        items: Iterable[T],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        failures: Literal["raise"] = "raise",
+    ) -> TaskResults[R]: ...
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], Coroutine[Any, Any, R]],
+        items: Iterable[T],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        failures: Literal["yield"],
+    ) -> TaskResults[R | Exception]: ...
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        failures: Literal["raise"] = "raise",
+    ) -> TaskResults[R]: ...
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        failures: Literal["yield"],
+    ) -> TaskResults[R | Exception]: ...
+
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        failures: OnTaskFailure = "raise",
+    ) -> TaskResults[Any]:
+        """Runs a function for each item under a task supervisor, as `run` does, and gives the results to `async for`,
+        or to `for` in a thread. `TaskResults` says when tasks start and what ends them.
+
+        Args:
+            function: An `async` function, which runs on the event loop, or a plain one, which runs in a thread.
+            items: The arguments, one for each task. Taken as needed, by the code that reads the results.
+            limit: The most tasks that run at once. Default: 8.
+            ordered: True: the results come in the order of the items. False: as they become ready. Default: True.
+            failures: "raise": the exception of a task is raised at its place, the tasks that run are terminated, and
+                the iteration is over. "yield": the exception is the result of that item. Default: "raise".
+
+        Raises SpecError with every fault of the arguments, also if this is not a task supervisor.
+        """
+        spec = self._cell.props.args[0] if self._cell.props.args else None
+        is_tasks = isinstance(spec, SupervisorSpec) and spec.kind == "tasks"
+        map_faults(self.path, function, items, limit, ordered, failures, is_tasks)
+        stream = Stream(self.path, partial(self.run, function), items, limit, ordered, self._cell.runtime.park)
+        if current_cell() is not None:
+            stream.on_close = tie(stream.cut, "map()")
+        return TaskResults(stream, failures)
 
     # In the methods for one child, a ref stands for the id in its path, even after the child has terminated. So
     # `terminate_child(ref)` and then `restart_child(ref)` concern the same child.

@@ -17,6 +17,7 @@ from supervisors._supervisor.messages import (
     UpdateSpecs,
     WhichChildren,
 )
+from supervisors._supervisor.task import CancelTask
 from supervisors.testing._member import LIVE, Life, ModelChild, Want
 from supervisors.testing._model import Mode, SupervisorModel
 from supervisors.testing._settings import settings_asked
@@ -34,6 +35,9 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
             _start_instance(model, number)
         case TerminateChild(id=id):
             _terminate(model, number, id)
+        case CancelTask(promise=promise):
+            if promise.cell is not None and promise.cell.id in model.members:
+                _terminate(model, number, promise.cell.id)
         case RestartChild(id=id, running=running):
             _restart(model, number, id, running=running)
         case DeleteChild(id=id):
