@@ -109,6 +109,17 @@ class Engine:
             self._template.spec = spec.template
         return self._out.take()
 
+    def settle(self, id: str, spec: Spec, template: Spec | None) -> None:
+        """The class of a child is found, and has defaults for the options that its spec was not given: `spec` has them,
+        and so has `template`, if there is one. Before the incarnation begins that lives by them.
+        """
+        child = self._children.get(id)
+        if child is not None:
+            self._children.adopt(child, spec)
+            child.lives_by = spec
+        if template is not None and self._template is not None:
+            self._template.spec = template
+
     def started(self, id: str, incarnation: int, now: float, ref: object | None = None) -> list[Effect]:
         """The incarnation is up. `ref` is its address, and the answer to `start_child`."""
         child = self._current(id, incarnation)

@@ -14,6 +14,7 @@ import pykka
 from actors.spi import MailboxSpec, shown
 from supervisors._specs.backoff import Constant, Exponential, Linear
 from supervisors._specs.combinations import child_combinations, supervisor_combinations
+from supervisors._specs.defaults import class_defaults, name_the_class
 from supervisors._specs.faults import attempt, checked
 from supervisors._specs.fields import MOST_PARTITIONS, Args, AutoShutdownMode, Restart, RestartStrategy, Startable
 from supervisors._specs.spec import Callback, ChildSpec, Grace, HostName, OnLimit, OwnBudget, Spec, SupervisorSpec
@@ -102,6 +103,11 @@ def budget(max_restarts: int, *, period: float | None = None, on_limit: OnLimit 
 
 def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSpec:
     """A worker: the spec of one actor below a supervisor. Raises SpecError with all faults at once.
+
+    A class derived from `actors.Actor` may have defaults of its own for these options, as attributes: `restart`,
+    `shutdown`, `backoff`, `significant`, `start_timeout`, `retry_start`, `redeliver`, `handler_timeout`,
+    `max_restarts`, `period` (beside `max_restarts` only) and `on_limit`. An option that is given here counts more.
+    Methods and properties of these names are not options. A "module:Class" is asked when it is found.
 
     Args:
         id: One step of the path of the child. Unique among its siblings.
@@ -233,13 +239,18 @@ def tasks(id: str, **options: Unpack[TasksOptions]) -> SupervisorSpec:
 def make_child(path: str, values: Mapping[str, object], faults: list[SpecFault]) -> ChildSpec | None:
     """The spec, or None with every fault appended."""
     found: list[SpecFault] = []
+    start = values.get("start")
+    of_class = class_defaults(start, values)
+    values = {**of_class, **values}
     spec = attempt(ChildSpec, path, values, found)
     if spec is not None and spec.start is None:
         found.append(SpecFault(path, "start: must be an actor class or 'module:Class', got None"))
     if found:
         found += [SpecFault(path + fault.path, fault.message) for fault in child_combinations(values)]
-    faults += dict.fromkeys(found)
-    return None if found else spec
+    faults += dict.fromkeys(name_the_class(found, start, of_class) if of_class else found)
+    if found or spec is None:
+        return None
+    return spec.as_settled() if isinstance(start, type) else spec
 
 
 def make_supervisor(path: str, values: Mapping[str, object], faults: list[SpecFault]) -> SupervisorSpec | None:

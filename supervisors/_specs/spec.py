@@ -26,6 +26,8 @@ from pydantic_core import PydanticCustomError
 from actors.spi import MailboxSpec
 from supervisors._specs.backoff import Backoff, Exponential, Seconds, check_backoff
 from supervisors._specs.combinations import child_combinations, class_faults, supervisor_combinations
+from supervisors._specs.defaults import class_defaults, name_the_class
+from supervisors._specs.faults import attempt
 from supervisors._specs.fields import (
     MAX_RESTARTS,
     MOST_PARTITIONS,
@@ -57,6 +59,9 @@ Callback = Annotated[Callable[..., object] | None, PlainValidator(check_callback
 
 
 DEFAULT_MAILBOX = MailboxSpec()
+
+_SETTLED = "_settled"
+"""The mark of a spec that has the defaults of its class."""
 
 
 class OwnBudget(BaseModel):
@@ -186,6 +191,36 @@ class ChildSpec(BaseSpec):
         if problems := class_faults(found, self.host, self.backoff):
             raise SpecError([SpecFault(path, problem) for problem in problems])
         return found
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the defaults of its class are in it. Not so before a "module:Class" was found."""
+        return _SETTLED in self.__dict__ or not isinstance(self.start, str | type)
+
+    def as_settled(self) -> ChildSpec:
+        """This spec, marked: from now on it does not ask what its class says."""
+        # Beside the fields, as the value of a cached property: it does not count when specs are compared.
+        self.__dict__[_SETTLED] = True
+        return self
+
+    def settled(self, path: str) -> ChildSpec:
+        """This spec with the defaults of its class for the options that it was not given. Imports the module of a
+        "module:Class".
+
+        Raises SpecError, with `path` as its place, if the class is not found, or says what cannot be.
+        """
+        if self.is_settled:
+            return self
+        found = self.resolve(path)
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        of_class = class_defaults(found, given)
+        if not of_class:
+            return self.as_settled()
+        faults: list[SpecFault] = []
+        made = attempt(ChildSpec, path, {**of_class, **given}, faults)
+        if made is None:
+            raise SpecError(name_the_class(faults, found, of_class))
+        return made.as_settled()
 
     def instance(self, extra: Args | TaskCall) -> ChildSpec:
         """This template as the spec of one child: itself, or with extra arguments (supervision rule 6).

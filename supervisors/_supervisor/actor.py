@@ -51,7 +51,9 @@ from supervisors._engine.effects import (
     Stop,
 )
 from supervisors._engine.engine import Engine
-from supervisors._specs.spec import Grace, Spec, SupervisorSpec, TaskCall
+from supervisors._engine.reconcile import child_fault
+from supervisors._specs.spec import ChildSpec, Grace, Spec, SupervisorSpec, TaskCall
+from supervisors._specs.tree import settled_child
 from supervisors._supervisor.grace import SharedGrace
 from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
 from supervisors._supervisor.messages import (
@@ -240,7 +242,11 @@ class Supervisor(Actor):
     @handles
     def update_specs(self, request: UpdateSpecs) -> None:
         reply = self._cell.take_reply()
-        self._feed(self._engine.update_specs, request.specs, reply, self._now())
+        specs = tuple(
+            settled_child(each, f"{self.path}/{each.id}") if isinstance(each, ChildSpec) else each
+            for each in request.specs
+        )
+        self._feed(self._engine.update_specs, specs, reply, self._now())
 
     @handles
     def update_settings(self, request: UpdateSettings) -> None:
@@ -355,8 +361,28 @@ class Supervisor(Actor):
     def _props_for(self, effect: Start) -> Props:
         """The props of a child. Children of one template share them, as they share its spec."""
         if self._recipe is None or self._recipe[0] is not effect.spec:
-            self._recipe = (effect.spec, props_for(effect.spec, self.runtime, f"{self.path}/{effect.id}"))
+            spec = effect.spec
+            if isinstance(spec, ChildSpec) and not spec.is_settled:
+                spec = self._settled(effect.id, spec)
+            self._recipe = (spec, props_for(spec, self.runtime, f"{self.path}/{effect.id}"))
         return self._recipe[1]
+
+    def _settled(self, id: str, given: ChildSpec) -> ChildSpec:
+        """The spec of a child with the defaults of its class, which is found now. The engine goes on with it."""
+        spec = given.settled(f"{self.path}/{id}")
+        if (fault := child_fault(self._engine.spec, self.path, spec)) is not None:
+            raise SpecError([fault])
+        if spec is given:
+            return spec
+        template = self._engine.template
+        if template is given:
+            template = spec
+        elif isinstance(template, ChildSpec) and not template.is_settled and template.start == given.start:
+            template = template.settled(f"{self.path}/{id}")
+        else:
+            template = None
+        self._engine.settle(id, spec, template)
+        return spec
 
     def _keep_promise(self, cell: Cell, props: Props) -> None:
         promise = self._promise_of(props)

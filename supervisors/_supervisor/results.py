@@ -32,8 +32,8 @@ class TaskResults(Generic[R]):
     ahead of the reader. One reader at a time.
 
     The end of the reading terminates the tasks that still run: a failure that is raised, `aclose()` or `close()`, the
-    end of an `async with` or `with` block, and the collection of this object, as after a `break`. In an actor the end of
-    the incarnation that called `map` terminates them as well.
+    end of an `async with` or `with` block, and the collection of this object, as after a `break`. In an actor the end
+    of the incarnation that called `map` terminates them as well.
     """
 
     def __init__(self, stream: Stream, failures: OnTaskFailure) -> None:
