@@ -44,8 +44,8 @@ class Actor(pykka.Actor):
     An exception that a handler does not catch ends this incarnation, `SystemExit` and `KeyboardInterrupt` included;
     the asker gets it too. An exception of a class in `answers` is an answer instead, and the actor goes on.
 
-    The class may have defaults for options of its spec, as attributes: `restart`, `shutdown`, `backoff`, `redeliver` and
-    others, such as `restart = "transient"`. `supervisors.child` says what they mean; an option of the spec counts more.
+    The class may have defaults for options of its spec, as attributes, such as `restart = "transient"`:
+    `supervisors.child` says which, and what they mean. An option of the spec counts more.
     """
 
     answers: ClassVar[tuple[type[BaseException], ...]] = ()
