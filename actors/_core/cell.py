@@ -752,7 +752,8 @@ class Cell:
             self._feed(LifeEvent.CHILDLESS)
 
     def _report_exit(self, *_: object) -> None:
-        reason, culprit, progress, healthy = self.reason, self.culprit, reports.progress(self), reports.healthy(self)
+        reason, culprit, progress = self.reason, self.culprit, reports.progress(self)
+        healthy = self.possessions is not None and reports.healthy(self.possessions)
         if culprit is not None:
             self._dispose_of(culprit, reason)
         self._clear()

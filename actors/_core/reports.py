@@ -15,6 +15,7 @@ from actors.reasons import Crashed, ExitReason
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._core.possessions import Possessions
 
 
 def progress(cell: Cell) -> int:
@@ -27,9 +28,9 @@ def progress(cell: Cell) -> int:
     return max(0, cell.handled - unproductive - cell.active)
 
 
-def healthy(cell: Cell) -> bool:
-    """Whether the incarnation has said that it works."""
-    return cell.possessions is not None and cell.possessions.healthy
+def healthy(possessions: Possessions) -> bool:
+    """Whether the incarnation with these possessions has said that it works."""
+    return possessions.healthy
 
 
 def up(cell: Cell, at: float) -> None:

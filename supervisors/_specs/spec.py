@@ -60,7 +60,7 @@ Callback = Annotated[Callable[..., object] | None, PlainValidator(check_callback
 
 DEFAULT_MAILBOX = MailboxSpec()
 
-_SETTLED = "_settled"
+SETTLED = "_settled"
 """The mark of a spec that has the defaults of its class."""
 
 
@@ -195,12 +195,12 @@ class ChildSpec(BaseSpec):
     @property
     def is_settled(self) -> bool:
         """Whether the defaults of its class are in it. Not so before a "module:Class" was found."""
-        return _SETTLED in self.__dict__ or not isinstance(self.start, str | type)
+        return SETTLED in self.__dict__ or not isinstance(self.start, str | type)
 
     def as_settled(self) -> ChildSpec:
         """This spec, marked: from now on it does not ask what its class says."""
         # Beside the fields, as the value of a cached property: it does not count when specs are compared.
-        self.__dict__[_SETTLED] = True
+        self.__dict__[SETTLED] = True
         return self
 
     def settled(self, path: str) -> ChildSpec:

@@ -52,7 +52,7 @@ from supervisors._engine.effects import (
 )
 from supervisors._engine.engine import Engine
 from supervisors._engine.reconcile import child_fault
-from supervisors._specs.spec import ChildSpec, Grace, Spec, SupervisorSpec, TaskCall
+from supervisors._specs.spec import SETTLED, ChildSpec, Grace, Spec, SupervisorSpec, TaskCall
 from supervisors._specs.tree import settled_child
 from supervisors._supervisor.grace import SharedGrace
 from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
@@ -165,7 +165,8 @@ class Supervisor(Actor):
     @handles
     def child_start_failed(self, notice: ChildStartFailed) -> None:
         now = self._now()
-        self._leave_grace(notice.id)
+        if self._graces:
+            self._leave_grace(notice.id)
         decision: FailureDecision | None = None
         if self._is_news(notice):
             decision = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
@@ -175,12 +176,13 @@ class Supervisor(Actor):
     @handles
     def child_exited(self, notice: ChildExited) -> None:
         now = self._now()
-        self._leave_grace(notice.id)
+        if self._graces:
+            self._leave_grace(notice.id)
         decision: FailureDecision | None = None
         if self._is_news(notice) and not notice.reason.expected:
             decision = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
-        made = notice.handled, notice.healthy
-        self._feed(self._engine.exited, notice.id, notice.incarnation, notice.reason, now, decision, *made)
+        exited, healthy = self._engine.exited, notice.healthy
+        self._feed(exited, notice.id, notice.incarnation, notice.reason, now, decision, notice.handled, healthy)
         self._settle_exit(notice.id)
 
     def _settle_exit(self, id: str) -> None:
@@ -362,8 +364,8 @@ class Supervisor(Actor):
         """The props of a child. Children of one template share them, as they share its spec."""
         if self._recipe is None or self._recipe[0] is not effect.spec:
             spec = effect.spec
-            if isinstance(spec, ChildSpec) and not spec.is_settled:
-                spec = self._settled(effect.id, spec)
+            if not (spec.is_supervisor or SETTLED in spec.__dict__):
+                spec = self._settled(effect.id, cast("ChildSpec", spec))
             self._recipe = (spec, props_for(spec, self.runtime, f"{self.path}/{effect.id}"))
         return self._recipe[1]
 
@@ -385,24 +387,20 @@ class Supervisor(Actor):
         return spec
 
     def _keep_promise(self, cell: Cell, props: Props) -> None:
-        promise = self._promise_of(props)
-        if promise is not None:
+        promise = props.args[0] if self._engine.spec.kind == "tasks" and props.args else None
+        if isinstance(promise, Promise):
             promise.cell = cell
             promise.future.concerns(cell)
             self.runtime.when_closed(cell, lambda reason: promise.broken(cell.path, reason))
-
-    def _promise_of(self, props: Props) -> Promise | None:
-        """The promise of a task; None: not a task."""
-        promise = props.args[0] if self._engine.spec.kind == "tasks" and props.args else None
-        return promise if isinstance(promise, Promise) else None
 
     def _stop_child(self, cell: Cell, incarnation: int, grace: Grace) -> None:
         if cell.incarnation != incarnation or cell.state is State.DOWN:
             self._inputs.append((self._engine.missed, (cell.id, incarnation)))  # the notice is on its way
             return
+        promise = cell.props.args[0] if cell.props.args else None
         if grace == "brutal_kill":
             cell.kill_ordered(Killed("brutal_kill"))
-        elif (promise := self._promise_of(cell.props)) is not None and promise.cancelled and promise.host == "loop":
+        elif type(promise) is Promise and promise.cancelled and cell.props.host == "loop":
             cell.kill_ordered(Killed("cancelled"))  # a coroutine gets its CancelledError now, and not after the grace
         elif grace == "infinity":
             cell.stop(Shutdown(), None)
@@ -421,7 +419,7 @@ class Supervisor(Actor):
 
     def _leave_grace(self, id: str) -> None:
         """The child is gone, or has come to rest: the timer does not wait for it any more."""
-        if self._graces and (shared := self._graces.pop(id, None)) is not None:
+        if (shared := self._graces.pop(id, None)) is not None:
             shared.leave(id)
 
     def _close(self, id: str) -> None:
@@ -431,7 +429,8 @@ class Supervisor(Actor):
                 cell.close_or_park(cell.reason)
             else:
                 cell.close(cell.reason)
-        self._leave_grace(id)
+        if self._graces:
+            self._leave_grace(id)
         if self._recipe is not None and self._recipe[0] is not self._engine.template:
             self._recipe = None  # it may be this child's, with its arguments
         self._ledger.cancel(id, self._now())

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import Actor, ActorRef, IncarnationEnded
-from actors._core import reports
 from actors.testing import simulation
 from supervisors import (
     BackingOff,
@@ -27,6 +26,7 @@ from supervisors import (
     supervisor,
     tasks,
 )
+from supervisors._engine.child import Child
 from supervisors.testing import Line, Puppet, ReferenceDisagreement, Trial
 
 ONLY = exponential(1, cap=8, jitter="none", reset="healthy")
@@ -164,7 +164,8 @@ def test_healthy_of_a_thread_that_was_left_behind_is_refused() -> None:
         gate.set()
         assert done.wait(60)
         assert len(refused) == 1
-        assert not reports.healthy(a._cell)
+        possessions = a._cell.possessions
+        assert possessions is None or not possessions.healthy
 
 
 class Plain(pykka.ThreadingActor):
@@ -218,9 +219,14 @@ def test_the_model_of_the_rules_knows_healthy(monkeypatch: pytest.MonkeyPatch) -
     trial = Trial(supervisor("root", spec), deeds)
     assert not trial.run().silent
     assert Trial.decode(trial.encode()) == trial
+    down = Child.down
     for said in (True, False):
+
+        def mistaken(self: Child, now: float, handled: int, reason: Any, _: bool = False, said: bool = said) -> None:
+            down(self, now, handled, reason, said)
+
         with monkeypatch.context() as patch:
-            patch.setattr(reports, "healthy", lambda _, said=said: said)
+            patch.setattr(Child, "down", mistaken)
             with pytest.raises(ReferenceDisagreement) as found:
                 trial.run()
             assert found.value.rule == 11
