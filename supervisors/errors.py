@@ -95,8 +95,8 @@ class ChildRunning(SupervisionError):
 
     def describe(self) -> str:
         return (
-            f"child {self.id!r} of {self.supervisor} is running; call terminate_child first, "
-            "or restart_child(..., running=True)"
+            f"child {self.id!r} of {self.supervisor} is running; call terminate_child first. "
+            "restart_child(..., running=True) restarts a child that runs"
         )
 
 

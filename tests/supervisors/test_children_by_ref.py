@@ -194,6 +194,18 @@ async def test_rule_23_a_child_that_is_being_stopped_does_not_restart_on_request
 
 
 @in_loop
+async def test_rule_26_a_tree_restarts_on_request_and_keeps_its_refs() -> None:
+    """A supervisor is a child like any other; those below stop and start in order."""
+    play = Play()
+    async with running(supervisor("root", supervisor("s", worker(play, "a"), worker(play, "b")))) as (_, root):
+        a = root.child("s/a")
+        play.take()
+        s = await root.restart_child(root.child("s"), running=True)
+        assert play.take() == "-b -a +a +b"
+        assert (s.incarnation, a.incarnation, root.child("s/a") is a) == (2, 2, True)
+
+
+@in_loop
 async def test_rule_12_a_restart_on_request_waits_for_no_delay_of_others() -> None:
     """A group that waits for its delay keeps it to itself."""
     play = Play()

@@ -124,6 +124,24 @@ def test_no_more_tasks_run_at_once_than_the_limit(
         assert found == [float(nap) for nap in naps] if ordered else sorted(found) == sorted(map(float, naps))
 
 
+class Collector(Actor):
+    """Reads results in a thread of its own."""
+
+    host = "thread"
+
+    def on_receive(self, jobs: Any) -> Any:
+        return list(jobs.map(triple, range(5), limit=2)), sum(jobs.map(double, range(5), ordered=False))
+
+
+def test_an_actor_in_a_thread_reads_results_under_the_simulation() -> None:
+    """`for` blocks the thread of the actor, and nothing else."""
+    with simulation() as sim:
+        root: Any = sim.start(supervisor("root", tasks("jobs"), child("c", Collector)))
+        answer = root.child("c").ask(root.child("jobs"), block=False)
+        sim.advance(10)
+        assert answer.get() == ([0, 3, 6, 9, 12], 20)
+
+
 @in_loop
 async def test_without_an_order_results_come_as_they_are_ready() -> None:
     """A slow item does not hold up the others."""
