@@ -20,26 +20,11 @@ def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
         faults.append(
             SpecFault("", "period without max_restarts: give the child a budget of its own with max_restarts")
         )
-    for problem in class_faults(values.get("start"), values.get("host"), values.get("backoff")):
+    if (problem := host_fault(values.get("start"), values.get("host"))) is not None:
+        faults.append(SpecFault("", problem))
+    if (problem := never_healthy(values.get("start"), values.get("backoff"))) is not None:
         faults.append(SpecFault("", problem))
     return faults
-
-
-def class_faults(start: object, host: object, backoff: object) -> list[str]:
-    """What actors of this class cannot do: run on this host, or say that they are healthy."""
-    problems = [host_fault(start, host)]
-    if only_healthy(backoff) and not isinstance(start, str) and not hasattr(start, "healthy"):
-        who = "a task" if start is None else getattr(start, "__qualname__", shown(start, 60))
-        problems.append(f"{NEVER_HEALTHY}: {who} has no healthy(). Use reset='progress'")
-    return [problem for problem in problems if problem is not None]
-
-
-NEVER_HEALTHY = "backoff: reset='healthy' means that its failures are never forgotten"
-
-
-def only_healthy(backoff: object) -> bool:
-    """Whether only the actor itself says that its failures are forgotten."""
-    return _is(getattr(backoff, "reset", None), "healthy")
 
 
 def host_fault(start: object, host: object) -> str | None:
@@ -60,10 +45,25 @@ def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
     ]
 
 
+_NEVER_HEALTHY = "backoff: reset='healthy' means that its failures are never forgotten"
+
+
+def never_healthy(start: object, backoff: object) -> str | None:
+    """Why a child that runs this never says itself that it works, if its backoff demands that."""
+    if not _only_healthy(backoff) or isinstance(start, str) or hasattr(start, "healthy"):
+        return None
+    who = "a task" if start is None else getattr(start, "__qualname__", shown(start, 60))
+    return f"{_NEVER_HEALTHY}: {who} has no healthy(). Use reset='progress'"
+
+
+def _only_healthy(backoff: object) -> bool:
+    return _is(getattr(backoff, "reset", None), "healthy")
+
+
 def _healthy_supervisor(values: Mapping[str, object]) -> list[SpecFault]:
-    if not only_healthy(values.get("backoff")) or values.get("supervisor_class") is not None:
+    if not _only_healthy(values.get("backoff")) or values.get("supervisor_class") is not None:
         return []
-    return [SpecFault("", f"{NEVER_HEALTHY}: a supervisor does not call healthy(). Use reset='progress'")]
+    return [SpecFault("", f"{_NEVER_HEALTHY}: a supervisor does not call healthy(). Use reset='progress'")]
 
 
 def significant_under_never(child: object, auto_shutdown: object) -> str | None:

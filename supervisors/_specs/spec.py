@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from actors.spi import MailboxSpec
 from supervisors._specs.backoff import Backoff, Exponential, Seconds, check_backoff
-from supervisors._specs.combinations import child_combinations, class_faults, supervisor_combinations
+from supervisors._specs.combinations import child_combinations, host_fault, never_healthy, supervisor_combinations
 from supervisors._specs.defaults import class_defaults, name_the_class
 from supervisors._specs.faults import attempt
 from supervisors._specs.fields import (
@@ -188,8 +188,10 @@ class ChildSpec(BaseSpec):
         found = resolve(path, self.start)
         if isinstance(found, SpecFault):
             raise SpecError([found])
-        if problems := class_faults(found, self.host, self.backoff):
-            raise SpecError([SpecFault(path, problem) for problem in problems])
+        if (problem := host_fault(found, self.host)) is not None:
+            raise SpecError([SpecFault(path, problem)])
+        if (problem := never_healthy(found, self.backoff)) is not None:
+            raise SpecError([SpecFault(path, problem)])
         return found
 
     @property
