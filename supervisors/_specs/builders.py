@@ -279,17 +279,24 @@ def _refuse_what_is_no_spec(path: str, given: dict[str, object], faults: list[Sp
     """Reports each child, and the template, that is not a spec, and leaves it out, so that it causes no other fault."""
     children = given.get("children", ())
     if isinstance(children, Sequence) and not isinstance(children, str):
-        for index, each in enumerate(children):
-            if not isinstance(each, ChildSpec | SupervisorSpec):
-                faults.append(SpecFault(path, f"children[{index}]: {_no_spec(each)}"))
-        given["children"] = tuple(each for each in children if isinstance(each, ChildSpec | SupervisorSpec))
+        wrong = {index: each for index, each in enumerate(children) if not _is_spec(each)}
+        faults += [SpecFault(path, f"children[{index}]: {_no_spec(each)}") for index, each in wrong.items()]
+        given["children"] = tuple(each for index, each in enumerate(children) if index not in wrong)
     else:
         faults.append(SpecFault(path, f"children: must be a list of specs, got {shown(children, 60)}"))
         given["children"] = ()
     template = given.get("template")
-    if "template" in given and not isinstance(template, ChildSpec | SupervisorSpec):
+    if "template" in given and not _is_spec(template):
         faults.append(SpecFault(path, f"template: {_no_spec(template)}"))
         given["template"] = TASK
+
+
+def _is_spec(value: object) -> bool:
+    # By its class first: pydantic answers `isinstance` in Python code, for each of many children.
+    return type(value) in _SPECS or isinstance(value, ChildSpec | SupervisorSpec)
+
+
+_SPECS = (ChildSpec, SupervisorSpec)
 
 
 def _no_spec(value: object) -> str:

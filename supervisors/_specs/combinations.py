@@ -22,7 +22,10 @@ def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
         )
     if (problem := host_fault(values.get("start"), values.get("host"))) is not None:
         faults.append(SpecFault("", problem))
-    if (problem := never_healthy(values.get("start"), values.get("backoff"))) is not None:
+    # Looked at here, without a call: pydantic has every child checked again with its supervisor.
+    reset = getattr(values.get("backoff"), "reset", None)
+    asked = type(reset) is str and reset == "healthy"
+    if asked and (problem := never_healthy(values.get("start"), values.get("backoff"))) is not None:
         faults.append(SpecFault("", problem))
     return faults
 
@@ -30,8 +33,9 @@ def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
 def host_fault(start: object, host: object) -> str | None:
     """Why this class cannot run on this host. A host of None is that of the class."""
     where = getattr(start, "host", None) if host is None else host
-    known = isinstance(where, str) and where in ("loop", "thread")
-    return wrong_host(start, where) if isinstance(start, type) and known else None
+    if type(where) is not str or not isinstance(start, type):
+        return None
+    return wrong_host(start, where) if where in ("loop", "thread") else None
 
 
 def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
@@ -79,7 +83,9 @@ def _is(value: object, word: str) -> bool:
 
 
 def _significant_permanent(values: Mapping[str, object]) -> list[SpecFault]:
-    if values.get("significant") is not True or not _is(values.get("restart", "permanent"), "permanent"):
+    if values.get("significant") is not True:
+        return []
+    if not _is(values.get("restart", "permanent"), "permanent"):
         return []
     return [
         SpecFault(

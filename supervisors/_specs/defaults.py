@@ -28,14 +28,17 @@ NAMES = (
 """The options for which a class may have a default, besides `host` and `mailbox`, which belong to the actor."""
 
 _MISSING = object()
+_OF_ALL = frozenset(Actor.__mro__)
 
 
 def class_defaults(start: object, given: Mapping[str, object]) -> dict[str, object]:
     """The options that this class says and `given` does not. A `period` belongs to a `max_restarts`, of the class or
     the spec: without one it is taken for another attribute.
     """
-    if not isinstance(start, type) or not issubclass(start, Actor):
+    if not isinstance(start, type) or Actor not in start.__mro__:
         return {}
+    if all(base in _OF_ALL or base.__dict__.keys().isdisjoint(NAMES) for base in start.__mro__):
+        return {}  # as for most classes, and this is asked for every child
     found = {}
     for name in NAMES:
         value = attribute(start, name, _MISSING)
