@@ -215,6 +215,21 @@ def notice(ref: ActorRef[pykka.Actor], message: object) -> None:
     ref._cell.put_urgent(message)
 
 
+def tie(end: Callable[[], object], what: str) -> Callable[[], object]:
+    """Ties something to the present incarnation of the actor whose code this is: at its end, killed or not, `end` is
+    called on the loop thread. It must not raise. Returns the function that unties it, for any thread.
+
+    Raises `NotInRuntime` outside of an actor, and `IncarnationEnded` in a thread that was left behind, both in the
+    words of `what`.
+    """
+    cell = current_cell()
+    if cell is None:
+        raise NotInRuntime(what, "call it in a handler or hook of an actor")
+    possessions, number = cell.possess(), cell.runtime.next_number()
+    possessions.tie(number, end, what)
+    return lambda: possessions.untie(number)
+
+
 def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
     """Calls `then` with the last exit reason when the actor has terminated, killed or not. On the loop thread."""
     when_terminated(actor.ref, then)
@@ -324,6 +339,7 @@ __all__ = [
     "shown",
     "sleep",
     "take_reply",
+    "tie",
     "type_name",
     "when_gone",
     "when_terminated",

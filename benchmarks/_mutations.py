@@ -320,10 +320,10 @@ MUTATIONS = (
         "the end of a temporary child is counted",
         8,
         _ENGINE,
-        "        if wanted and goal is None:\n",
+        "        if wanted and (goal is None or (goal is DesiredState.RESTART and self._spec.is_dynamic)):\n",
         '        if child.spec.restart == "temporary" and not self._charge(child, reason, now):\n'
         "            return\n"
-        "        if wanted and goal is None:\n",
+        "        if wanted and (goal is None or (goal is DesiredState.RESTART and self._spec.is_dynamic)):\n",
     ),
     # Budgets of their own, and the limit
     Mutation(
@@ -561,8 +561,8 @@ MUTATIONS = (
         "a request waits for the delay of a group",
         12,
         _ENGINE,
-        "if child.starter is not None and child.state is ChildState.STARTING:",
-        "if child.starter is not None and child.due is not None:",
+        "asked = child.starter is not None and child.state is ChildState.STARTING",
+        "asked = child.starter is not None and child.due is not None",
     ),
     Mutation(
         "a child that waits shows as stopped",

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from supervisors._supervisor.ledger import LedgerEntry
     from supervisors._supervisor.messages import Failure
     from supervisors._supervisor.ref import SupervisorRef
+    from supervisors._supervisor.results import TaskResults
     from supervisors._supervisor.start import as_tree, start
+    from supervisors._supervisor.task import TaskFuture
     from supervisors.errors import (
         AlreadyPresent,
         AlreadyStarted,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         SupervisionError,
         SupervisorEnded,
         SupervisorGaveUp,
+        TaskCancelled,
     )
     from supervisors.events import (
         AutoShutdown,
@@ -95,6 +98,9 @@ __all__ = [
     "SupervisorGaveUp",
     "SupervisorRef",
     "SupervisorSpec",
+    "TaskCancelled",
+    "TaskFuture",
+    "TaskResults",
     "as_tree",
     "budget",
     "check",
@@ -142,7 +148,9 @@ if not TYPE_CHECKING:
             "supervisors._supervisor.ledger": ["LedgerEntry"],
             "supervisors._supervisor.messages": ["Failure"],
             "supervisors._supervisor.ref": ["SupervisorRef"],
+            "supervisors._supervisor.results": ["TaskResults"],
             "supervisors._supervisor.start": ["as_tree", "start"],
+            "supervisors._supervisor.task": ["TaskFuture"],
             "supervisors.errors": [
                 "AlreadyPresent",
                 "AlreadyStarted",
@@ -158,6 +166,7 @@ if not TYPE_CHECKING:
                 "SupervisionError",
                 "SupervisorEnded",
                 "SupervisorGaveUp",
+                "TaskCancelled",
             ],
             "supervisors.events": [
                 "AutoShutdown",

@@ -11,6 +11,7 @@ says what to do. Other bases stand in brackets::
       PartitionKeyError (TypeError)
       MaxChildren
       ChildStartError
+      TaskCancelled
       SupervisorEnded
         SupervisorGaveUp
       ShuttingDown
@@ -94,7 +95,10 @@ class ChildRunning(SupervisionError):
     id: str
 
     def describe(self) -> str:
-        return f"child {self.id!r} of {self.supervisor} is running; call terminate_child first"
+        return (
+            f"child {self.id!r} of {self.supervisor} is running; call terminate_child first. "
+            "restart_child(..., running=True) restarts a child that runs"
+        )
 
 
 class ChildRestarting(SupervisionError):
@@ -108,12 +112,22 @@ class ChildRestarting(SupervisionError):
 
 
 class NotFound(SupervisionError):
-    """The supervisor has no child with this id (supervision rule 23)."""
+    """The supervisor has no child with this id, or the ref is not that of one of its children (supervision rule 23)."""
 
     supervisor: str
     id: str
+    place: str | None
+    """The path of the ref that was given; None: an id was given."""
+
+    def __init__(self, supervisor: str, id: str, place: str | None = None) -> None:
+        super().__init__(supervisor, id, place)
 
     def describe(self) -> str:
+        if self.place is not None:
+            return (
+                f"{self.supervisor} has no such child: the ref is that of {self.place}. "
+                "Ask the supervisor of that actor"
+            )
         return f"{self.supervisor} has no child {self.id!r}; which_children() lists those it has"
 
 
@@ -155,6 +169,18 @@ class ChildStartError(SupervisionError):
 
     def describe(self) -> str:
         return f"{self.path} did not start: {within(self.reason)}"
+
+
+class TaskCancelled(SupervisionError):
+    """The task was ended by `cancel()` of its future, or because the reader of its results, or the actor that it is
+    tied to, has ended. An exception that the task raised as it ended is the `__cause__`.
+    """
+
+    path: str
+    """The path of the task; that of its supervisor if it had not begun."""
+
+    def describe(self) -> str:
+        return f"the task {self.path} was cancelled before it had a result"
 
 
 class SupervisorEnded(SupervisionError):

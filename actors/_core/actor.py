@@ -13,6 +13,7 @@ from actors._core.deliveries import EventForwarder
 from actors._core.future import Future
 from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
 from actors._core.mailbox import MailboxSpec
+from actors._core.observer import Moment
 from actors._core.outcomes import unhandled
 from actors._core.possessions import for_incarnation
 from actors._core.props import Props, SpawnOptions, host_for
@@ -43,6 +44,9 @@ class Actor(pykka.Actor):
 
     An exception that a handler does not catch ends this incarnation, `SystemExit` and `KeyboardInterrupt` included;
     the asker gets it too. An exception of a class in `answers` is an answer instead, and the actor goes on.
+
+    The class may have defaults for options of its spec, as attributes, such as `restart = "transient"`:
+    `supervisors.child` says which, and what they mean. An option of the spec counts more.
     """
 
     answers: ClassVar[tuple[type[BaseException], ...]] = ()
@@ -152,6 +156,21 @@ class Actor(pykka.Actor):
         """
         found: T = self._cell.kept_by(make)
         return found
+
+    def healthy(self) -> None:
+        """Says that this incarnation works: its supervisor forgets the failures before (supervision rules 8 and 11), so
+        that the next restart waits for the first delay only, and restarts in a row count from 0.
+
+        A message that is handled without failure says the same, unless the backoff of the child has `reset="healthy"`.
+        Then only this counts. Call it when the actor has done what it is for: not at the start, but after the first
+        answer of a server, for example. From any thread or task of the actor; a second call does nothing more.
+
+        Raises `IncarnationEnded` in a thread that was left behind.
+        """
+        cell = self._cell
+        cell.possess().say_healthy()
+        if cell.runtime.observer is not None:
+            cell.runtime.observer.lived(cell, Moment.HEALTHY)
 
     def publish_view(self, view: object) -> None:
         """Shows a value to every thread: `ref.view()` returns it until the next call replaces it.

@@ -753,11 +753,12 @@ class Cell:
 
     def _report_exit(self, *_: object) -> None:
         reason, culprit, progress = self.reason, self.culprit, reports.progress(self)
+        healthy = self.possessions is not None and reports.healthy(self.possessions)
         if culprit is not None:
             self._dispose_of(culprit, reason)
         self._clear()
         message_type = None if culprit is None else kind_name(culprit.message)
-        if not reports.exited(self, reason, message_type, progress):
+        if not reports.exited(self, reason, message_type, progress, healthy):
             self.close_or_park(reason)
 
     def _report_failed(self, *_: object) -> None:

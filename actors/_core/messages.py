@@ -121,3 +121,5 @@ class ChildExited(NamedTuple):
     """The type of the message that was being handled, where one crashed it."""
     handled: int = 0
     """How many messages the incarnation handled without failure."""
+    healthy: bool = False
+    """Whether it said itself that it works."""

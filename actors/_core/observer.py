@@ -30,6 +30,8 @@ class Moment(Enum):
     KILL_ORDERED = "kill_ordered"
     EXITED = "exited"
     """An incarnation that was up is gone, and everything below it. The parent has not been told."""
+    HEALTHY = "healthy"
+    """The incarnation says that it works. On its own host, at any time of its life."""
     CLOSED = "closed"
     """The actor terminates."""
 

@@ -21,7 +21,7 @@ class Possessions:
     each method notes first and looks then.
     """
 
-    __slots__ = ("_cell", "_groups", "_names", "_subscriptions", "timers")
+    __slots__ = ("_cell", "_groups", "_healthy", "_names", "_subscriptions", "_tied", "timers")
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
@@ -29,6 +29,8 @@ class Possessions:
         self._names: list[str] = []
         self._groups: list[str] = []
         self._subscriptions: list[Subscription] = []
+        self._healthy = 0
+        self._tied: dict[int, Callable[[], object]] = {}
 
     def take_name(self, name: str) -> None:
         """Registers a name. Raises `NameTaken` and `IncarnationEnded`."""
@@ -65,6 +67,33 @@ class Possessions:
         """The timer has ended."""
         self.timers.discard(timer)
 
+    def tie(self, number: int, end: Callable[[], object], what: str) -> None:
+        """Keeps a function that ends something which is of no use without this incarnation: it is called at the end.
+        Raises `IncarnationEnded`, in the words of `what`, after it has called it.
+        """
+        self._tied[number] = end
+        if is_over(self._cell):
+            del self._tied[number]
+            end()
+            raise IncarnationEnded(self._cell.path, own_incarnation(self._cell), what)
+
+    def untie(self, number: int) -> None:
+        """What was tied has ended. From any thread."""
+        self._tied.pop(number, None)
+
+    def say_healthy(self) -> None:
+        """Notes that the incarnation to which the running code belongs works. Raises `IncarnationEnded`."""
+        incarnation = own_incarnation(self._cell)
+        if is_over(self._cell):
+            raise IncarnationEnded(self._cell.path, incarnation, "healthy()")
+        # By its number: a thread that is left behind right now writes this into what the next incarnation has.
+        self._healthy = incarnation
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the present incarnation has said that it works."""
+        return self._healthy == self._cell.incarnation
+
     def release(self) -> None:
         """The incarnation has ended: gives everything up."""
         for timer in list(self.timers):
@@ -76,6 +105,8 @@ class Possessions:
             registry.unregister(name, self._cell)
         for subscription in self._subscriptions:
             subscription.cancel()
+        for end in list(self._tied.values()):
+            end()
 
 
 def is_over(cell: Cell) -> bool:

@@ -260,6 +260,11 @@ class ActorRef(pykka.ActorRef[A]):
         return self._cell.path
 
     @property
+    def id(self) -> str:
+        """The last step of the path: what distinguishes the actor from its siblings, such as `w1`."""
+        return self._cell.id
+
+    @property
     def incarnation(self) -> int:
         """1 for the first start, one more with each restart; 0 before the first. A child that is added to a supervisor
         later begins with a higher number, because its id may have been used before.

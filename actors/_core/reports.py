@@ -15,6 +15,7 @@ from actors.reasons import Crashed, ExitReason
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+    from actors._core.possessions import Possessions
 
 
 def progress(cell: Cell) -> int:
@@ -25,6 +26,11 @@ def progress(cell: Cell) -> int:
         return int(cell.actor is not None and cell.actor.made_progress())
     unproductive = cell.unproductive - len(cell.urgent or ())  # what still waits there was not handled
     return max(0, cell.handled - unproductive - cell.active)
+
+
+def healthy(possessions: Possessions) -> bool:
+    """Whether the incarnation with these possessions has said that it works."""
+    return possessions.healthy
 
 
 def up(cell: Cell, at: float) -> None:
@@ -40,9 +46,9 @@ def up(cell: Cell, at: float) -> None:
         cell.parent.put_urgent(ChildStarted(cell.id, cell.incarnation))
 
 
-def exited(cell: Cell, reason: ExitReason, message_type: str | None, progress: int) -> bool:
-    """The incarnation has ended, and had handled so many messages without failure. Returns whether its parent was told:
-    otherwise this exit is the last.
+def exited(cell: Cell, reason: ExitReason, message_type: str | None, progress: int, healthy: bool) -> bool:
+    """The incarnation has ended, and had handled so many messages without failure, and said that it works or did not.
+    Returns whether its parent was told: otherwise this exit is the last.
     """
     runtime, kind, parent = cell.runtime, cell.props.kind.actor_class, cell.parent
     if runtime.observer is not None:
@@ -55,7 +61,7 @@ def exited(cell: Cell, reason: ExitReason, message_type: str | None, progress: i
         events.publish(Exited(cell.path, runtime.now(), kind, cell.incarnation, reason))
     if not cell.supervised or parent is None or parent.closed:
         return False
-    parent.put_urgent(ChildExited(cell.id, cell.incarnation, reason, message_type, progress))
+    parent.put_urgent(ChildExited(cell.id, cell.incarnation, reason, message_type, progress, healthy))
     return True
 
 

@@ -23,7 +23,7 @@ from supervisors._check.arithmetic import (
     stop_time,
 )
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
-from supervisors._specs.tree import unresolved
+from supervisors._specs.tree import settled_tree, unresolved
 
 Severity = Literal["error", "warning", "note"]
 
@@ -73,6 +73,8 @@ def check(tree: SupervisorSpec, *, imports: bool = True, kill_grace: float = KIL
     `kill_grace` is that of the runtime, in seconds.
     """
     found = [*_unresolved(tree)] if imports else []
+    if imports:
+        tree = settled_tree(tree, tree.id)
     found += _names(tree)
     every = list(places(tree))
     for place in every:

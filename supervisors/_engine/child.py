@@ -117,6 +117,8 @@ class Child:
     ref: object | None = None
     starter: object | None = None
     """The request that waits for its start."""
+    restarters: tuple[object, ...] = ()
+    """Requests that wait until it has been stopped and is up again."""
     undo: DesiredState = DesiredState.REST
     """Its state after a failed start that a request asked for."""
     stoppers: list[object] = field(default_factory=list)
@@ -163,16 +165,19 @@ class Child:
         else:
             self.clock.resume(now)
 
-    def down(self, now: float, handled: int, reason: ExitReason) -> None:
+    def down(self, now: float, handled: int, reason: ExitReason, healthy: bool = False) -> None:
         """An incarnation has ended. If it made progress, the failures of the child are forgotten (rules 8 and 11).
 
-        Progress is a message handled without failure, or a stable run. The run of a supervisor that gave up does not
+        Progress is that it said itself that it works, and, unless its backoff says that only this counts, a message
+        handled without failure or a stable run. The run of a supervisor that gave up does not
         count, because it was spent on restarts; its `handled` is 1 if the child that ended it had made progress.
         """
         backoff = self.spec.backoff
         if self.up_since is not None:
             stable_after = STABLE_AFTER if backoff is None else backoff.stable_after
             stable = now - self.up_since >= stable_after and not isinstance(reason, RestartLimitExceeded)
+            if healthy or (backoff is not None and backoff.reset == "healthy"):
+                handled, stable = int(healthy), False
             if handled or stable:
                 self.productive = True
                 self.forget_failures()

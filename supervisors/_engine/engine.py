@@ -109,6 +109,17 @@ class Engine:
             self._template.spec = spec.template
         return self._out.take()
 
+    def settle(self, id: str, spec: Spec, template: Spec | None) -> None:
+        """The class of a child is found, and has defaults for the options that its spec was not given: `spec` has them,
+        and so has `template`, if there is one. Before the incarnation begins that lives by them.
+        """
+        child = self._children.get(id)
+        if child is not None:
+            self._children.adopt(child, spec)
+            child.lives_by = spec
+        if template is not None and self._template is not None:
+            self._template.spec = template
+
     def started(self, id: str, incarnation: int, now: float, ref: object | None = None) -> list[Effect]:
         """The incarnation is up. `ref` is its address, and the answer to `start_child`."""
         child = self._current(id, incarnation)
@@ -153,8 +164,10 @@ class Engine:
         if self._operation is not None:
             self._operation.leave(child)
         child.live = False
-        self._out.answer(child.starter, None)
+        for request in (child.starter, *child.restarters):
+            self._out.answer(request, None)
         child.starter = None
+        child.restarters = ()
         self._rest(child, ChildState.DECLINED, Normal(), now)
         self._advance(now)
         return self._out.take()
@@ -167,15 +180,17 @@ class Engine:
         now: float,
         decision: FailureDecision | None = None,
         handled: int = 0,
+        healthy: bool = False,
     ) -> list[Effect]:
-        """The incarnation has terminated. `handled` is how many messages it handled without failure.
+        """The incarnation has terminated. `handled` is how many messages it handled without failure; `healthy`: whether
+        it said itself that it works.
 
         `decision` is what an `on_failure` callback returned in place of the table. After "stop" it is not restarted:
         the child stays stopped and its spec is kept; the spec of a temporary child is dropped.
         """
         child = self._current(id, incarnation)
         if child is not None:
-            self._down(child, reason, decision, now, handled)
+            self._down(child, reason, decision, now, handled, healthy)
         return self._out.take()
 
     def missed(self, id: str, incarnation: int) -> list[Effect]:
@@ -242,10 +257,20 @@ class Engine:
             self._again(now)
         return self._out.take()
 
-    def restart_child(self, id: str, request: object, now: float) -> list[Effect]:
-        """Starts a child that is stopped or declined. Refused with ChildRunning, ChildRestarting, NotFound or
-        ChildStartError.
+    def restart_child(self, id: str, request: object, now: float, running: bool = False) -> list[Effect]:
+        """Starts a child that is stopped or declined. With `running`, stops a child that runs, and starts it again:
+        that is not counted, and a start that fails is tried again as after any restart.
+
+        Refused with ChildRunning, ChildRestarting, NotFound or ChildStartError.
         """
+        if running and (up := self._running(id)) is not None:
+            up.restarters += (NO_ANSWER if request is None else request,)
+            if self._spec.is_dynamic:
+                self._stop(up, DesiredState.RESTART, now)
+            else:
+                up.goal = DesiredState.RESTART
+                self._merge((up,), (up,), now)
+            return self._out.take()
         child = self._at_rest(id, request)
         if child is not None:
             child.undo = DesiredState.REST
@@ -360,10 +385,14 @@ class Engine:
         waits = child is not None and child.awaits_start
         return waits or start_error(self._spec, self._path, self._children, what, ending=self.is_ending) is None
 
-    def restart_waits(self, id: str) -> bool:
+    def restart_waits(self, id: str, running: bool = False) -> bool:
         """Whether a request to start this child again waits for its turn."""
         child = None if self._spec.is_dynamic else self._children.get(id)
-        return child is not None and (child.awaits_start or child.state in (ChildState.STOPPED, ChildState.DECLINED))
+        if child is None:
+            return False
+        if running and (child.restarters or self._running(id) is not None):
+            return True
+        return child.awaits_start or child.state in (ChildState.STOPPED, ChildState.DECLINED)
 
     def update_waits(self, specs: Sequence[Spec]) -> bool:
         """Whether `update_specs` is answered after the operation under way, rather than at once."""
@@ -413,6 +442,11 @@ class Engine:
             operation.starting, operation.stopping = None, child
         child.queued = False
         self._stop(child, DesiredState.DROP if child.goal is DesiredState.DROP else DesiredState.REST, now)
+
+    def _running(self, id: str) -> Child | None:
+        """The child if it runs, and nothing is about to stop it."""
+        child = None if self.is_ending else self._children.get(id)
+        return child if child is not None and child.state is ChildState.RUNNING and child.goal is None else None
 
     def _at_rest(self, id: str, request: object) -> Child | None:
         """The child if it is stopped or declined; otherwise the request is refused."""
@@ -495,12 +529,18 @@ class Engine:
         return child if child is not None and child.live and child.incarnation == incarnation else None
 
     def _down(
-        self, child: Child, reason: ExitReason, said: FailureDecision | None, now: float, handled: int = 0
+        self,
+        child: Child,
+        reason: ExitReason,
+        said: FailureDecision | None,
+        now: float,
+        handled: int = 0,
+        healthy: bool = False,
     ) -> None:
         """An incarnation has terminated. The consequence depends on the state of the child."""
         was_up = child.state is ChildState.RUNNING or (child.missed and child.up_since is not None)
         was_stopping = child.state is ChildState.STOPPING and not child.missed
-        child.down(now, handled, reason)
+        child.down(now, handled, reason, healthy)
         goal, child.goal, child.live, child.missed = child.goal, None, False, False
         if self._operation is not None:
             self._operation.leave(child)
@@ -521,6 +561,8 @@ class Engine:
         match goal:
             case DesiredState.RESTART:
                 self._children.enter(child, ChildState.RESTARTING, now)
+                if self._spec.is_dynamic:
+                    self._start(child, now)
             case DesiredState.DROP:
                 self._remove(child, reason, now)
             case _:
@@ -533,7 +575,7 @@ class Engine:
         """A running child ended of its own accord. `goal` is set if its stop was already queued."""
         table = exit_action(child.spec.restart, reason)
         wanted = {"restart": True, "stop": False, None: table == "restart"}[said]
-        if wanted and goal is None:
+        if wanted and (goal is None or (goal is DesiredState.RESTART and self._spec.is_dynamic)):
             self._restart(child, reason, now)
         elif wanted and goal is DesiredState.RESTART:
             self._join(child, reason, now)
@@ -610,6 +652,7 @@ class Engine:
         start again (rule 15).
         """
         self._note_restart_failed(child, reason, now)
+        self._refuse_restart(child, reason)
         if not self._charge(child, reason, now):
             return
         delay = child.fail(self._random)
@@ -728,7 +771,8 @@ class Engine:
         if all(child.starter is not None for child in waiting):
             self._is_ready()  # a start that a request asks for is not part of its own start (rule 1)
         for child in waiting:
-            if child.starter is not None and child.state is ChildState.STARTING:
+            asked = child.starter is not None and child.state is ChildState.STARTING
+            if asked or (child.restarters and child.due is None):
                 self._start(child, now)  # a request is served while the others wait (rule 12)
 
     def _waited(self, operation: Operation, now: float) -> None:
@@ -785,10 +829,11 @@ class Engine:
                 self._out.refuse(request, ShuttingDown(self._path))
 
     def _refuse_all(self, child: Child) -> None:
-        for request in (child.starter, *child.stoppers):
+        for request in (child.starter, *child.stoppers, *child.restarters):
             self._out.refuse(request, ShuttingDown(self._path))
         child.starter = None
         child.stoppers.clear()
+        child.restarters = ()
 
     def _finish_if_empty(self) -> None:
         if self._phase is not SupervisorPhase.ENDING or len(self._children) > 0:
@@ -876,6 +921,9 @@ class Engine:
         if child.starter is not None:
             self._out.answer(child.starter, ref)
             child.starter = None
+        for request in child.restarters:
+            self._out.answer(request, ref)
+        child.restarters = ()
 
     def _settle(self, child: Child, reason: ExitReason) -> None:
         """Settles the requests that waited for the child: it has stopped, so its start has failed."""
@@ -888,6 +936,12 @@ class Engine:
         if child.starter is not None:
             self._out.refuse(child.starter, ChildStartError(self._path_of(child), reason))
             child.starter = None
+        self._refuse_restart(child, reason)
+
+    def _refuse_restart(self, child: Child, reason: ExitReason) -> None:
+        for request in child.restarters:
+            self._out.refuse(request, ChildStartError(self._path_of(child), reason))
+        child.restarters = ()
 
     def _note_backing_off(self, child: Child, cause: ExitReason, now: float) -> None:
         if child.until is not None and child.delay is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from supervisors._specs.faults import checked
 
 Jitter = Literal["none", "full", "equal", "decorrelated"]
+ResetBy = Literal["progress", "healthy"]
 Seconds = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
@@ -34,6 +36,11 @@ class _Backoff(BaseModel):
     means the cap. A handled message also resets them, so this is for a child that seldom gets a message, or that fails
     without one.
     """
+    reset: ResetBy = "progress"
+    """What makes the failures of a child forgotten. "progress": a message handled without failure, a run of
+    `reset_after`, or `self.healthy()` of the actor. "healthy": only `self.healthy()`, which the actor calls once it
+    really works; `reset_after` has no meaning then.
+    """
 
     @model_validator(mode="after")
     def _cap_is_not_below_initial(self) -> _Backoff:
@@ -42,6 +49,12 @@ class _Backoff(BaseModel):
                 "cap_below_initial",
                 "cap={cap} is below initial={initial}: the first delay could never be reached",
                 {"cap": self.cap, "initial": self.initial},
+            )
+        if self.reset == "healthy" and self.reset_after is not None:
+            raise PydanticCustomError(
+                "reset_after_healthy",
+                "reset_after={seconds} with reset='healthy' has no effect: only self.healthy() resets. Leave one out",
+                {"seconds": self.reset_after},
             )
         return self
 
@@ -113,12 +126,21 @@ class Exponential(_Backoff):
 Backoff = Annotated[Constant | Linear | Exponential, Field(discriminator="kind")]
 
 
-def constant(delay: float, *, jitter: Jitter = "none", reset_after: float | None = None) -> Constant:
+def check_backoff(value: object) -> object:
+    """A backoff, or None. Pydantic checks a mapping, as in a file."""
+    if value is None or isinstance(value, _Backoff | Mapping):
+        return value
+    raise PydanticCustomError("spec", "must be exponential(), linear(), constant() or None")
+
+
+def constant(
+    delay: float, *, jitter: Jitter = "none", reset_after: float | None = None, reset: ResetBy = "progress"
+) -> Constant:
     """Waits `delay` seconds before every restart. `delay` is the cap, too.
 
     Raises SpecError on a bad value.
     """
-    values = {"initial": delay, "cap": delay, "jitter": jitter, "reset_after": reset_after}
+    values = {"initial": delay, "cap": delay, "jitter": jitter, "reset_after": reset_after, "reset": reset}
     return checked(Constant, "constant()", values)
 
 
@@ -129,12 +151,20 @@ def linear(
     cap: float = 30.0,
     jitter: Jitter = "full",
     reset_after: float | None = None,
+    reset: ResetBy = "progress",
 ) -> Linear:
     """Waits `initial` seconds, then `step` (default: `initial`) seconds longer each time, at most `cap`.
 
     Raises SpecError on a bad value.
     """
-    values = {"initial": initial, "step": step, "cap": cap, "jitter": jitter, "reset_after": reset_after}
+    values = {
+        "initial": initial,
+        "step": step,
+        "cap": cap,
+        "jitter": jitter,
+        "reset_after": reset_after,
+        "reset": reset,
+    }
     return checked(Linear, "linear()", values)
 
 
@@ -145,11 +175,19 @@ def exponential(
     factor: float = 2.0,
     jitter: Jitter = "full",
     reset_after: float | None = None,
+    reset: ResetBy = "progress",
 ) -> Exponential:
     """Waits `initial` seconds, then `factor` times as long each time, at most `cap`. Without arguments it is the
     default of a child.
 
     Raises SpecError on a bad value.
     """
-    values = {"initial": initial, "cap": cap, "factor": factor, "jitter": jitter, "reset_after": reset_after}
+    values = {
+        "initial": initial,
+        "cap": cap,
+        "factor": factor,
+        "jitter": jitter,
+        "reset_after": reset_after,
+        "reset": reset,
+    }
     return checked(Exponential, "exponential()", values)

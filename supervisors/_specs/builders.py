@@ -5,12 +5,16 @@ Their docstrings explain every option, for readers who hover over a call; the mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from inspect import isgenerator
 from typing import TypedDict, TypeVar, Unpack
 
-from actors.spi import MailboxSpec
+import pykka
+
+from actors.spi import MailboxSpec, shown
 from supervisors._specs.backoff import Constant, Exponential, Linear
 from supervisors._specs.combinations import child_combinations, supervisor_combinations
+from supervisors._specs.defaults import class_defaults, name_the_class
 from supervisors._specs.faults import attempt, checked
 from supervisors._specs.fields import MOST_PARTITIONS, Args, AutoShutdownMode, Restart, RestartStrategy, Startable
 from supervisors._specs.spec import Callback, ChildSpec, Grace, HostName, OnLimit, OwnBudget, Spec, SupervisorSpec
@@ -100,6 +104,11 @@ def budget(max_restarts: int, *, period: float | None = None, on_limit: OnLimit 
 def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSpec:
     """A worker: the spec of one actor below a supervisor. Raises SpecError with all faults at once.
 
+    A class derived from `actors.Actor` may have defaults of its own for these options, as attributes: `restart`,
+    `shutdown`, `backoff`, `significant`, `start_timeout`, `retry_start`, `redeliver`, `handler_timeout`,
+    `max_restarts`, `period` (beside `max_restarts` only) and `on_limit`. An option that is given here counts more.
+    Methods and properties of these names are not options. A "module:Class" is asked when it is found.
+
     Args:
         id: One step of the path of the child. Unique among its siblings.
         start: An actor class, or "module:Class", which is imported when the tree is started or checked.
@@ -131,7 +140,7 @@ def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSp
             up this child alone, "escalate" ends the supervisor. None means "escalate". Default: None.
     """
     faults: list[SpecFault] = []
-    spec = make_child(str(id), {"id": id, "start": start, **options}, faults)
+    spec = make_child(_place(id), {"id": id, "start": start, **options}, faults)
     return _or_raise(spec, faults)
 
 
@@ -175,7 +184,7 @@ def supervisor(id: str, *children: Spec, **options: Unpack[SupervisorOptions]) -
             supervisor. Default: None.
     """
     faults: list[SpecFault] = []
-    spec = make_supervisor(str(id), {"id": id, "children": children, **options}, faults)
+    spec = make_supervisor(_place(id), {"id": id, "children": children, **options}, faults)
     return _or_raise(spec, faults)
 
 
@@ -191,7 +200,7 @@ def dynamic_supervisor(id: str, template: Spec, **options: Unpack[DynamicOptions
     """
     faults: list[SpecFault] = []
     values = {"id": id, "kind": "dynamic", "strategy": "simple_one_for_one", "template": template, **options}
-    return _or_raise(make_supervisor(str(id), values, faults), faults)
+    return _or_raise(make_supervisor(_place(id), values, faults), faults)
 
 
 def partition_supervisor(
@@ -208,7 +217,7 @@ def partition_supervisor(
     """
     faults: list[SpecFault] = []
     values = {"id": id, "kind": "partition", "template": template, "partitions": partitions, **options}
-    return _or_raise(make_supervisor(str(id), values, faults), faults)
+    return _or_raise(make_supervisor(_place(id), values, faults), faults)
 
 
 def tasks(id: str, **options: Unpack[TasksOptions]) -> SupervisorSpec:
@@ -224,19 +233,24 @@ def tasks(id: str, **options: Unpack[TasksOptions]) -> SupervisorSpec:
     """
     faults: list[SpecFault] = []
     values = {"id": id, "kind": "tasks", "strategy": "simple_one_for_one", **options}
-    return _or_raise(make_supervisor(str(id), values, faults), faults)
+    return _or_raise(make_supervisor(_place(id), values, faults), faults)
 
 
 def make_child(path: str, values: Mapping[str, object], faults: list[SpecFault]) -> ChildSpec | None:
     """The spec, or None with every fault appended."""
     found: list[SpecFault] = []
+    start = values.get("start")
+    of_class = class_defaults(start, values)
+    values = {**of_class, **values}
     spec = attempt(ChildSpec, path, values, found)
     if spec is not None and spec.start is None:
         found.append(SpecFault(path, "start: must be an actor class or 'module:Class', got None"))
     if found:
         found += [SpecFault(path + fault.path, fault.message) for fault in child_combinations(values)]
-    faults += dict.fromkeys(found)
-    return None if found else spec
+    faults += dict.fromkeys(name_the_class(found, start, of_class) if of_class else found)
+    if found or spec is None:
+        return None
+    return spec.as_settled() if isinstance(start, type) else spec
 
 
 def make_supervisor(path: str, values: Mapping[str, object], faults: list[SpecFault]) -> SupervisorSpec | None:
@@ -247,13 +261,61 @@ def make_supervisor(path: str, values: Mapping[str, object], faults: list[SpecFa
     given = dict(values)
     if given.get("kind") == "tasks":
         given["template"] = _task_template(path, given, found)
-    elif given.get("kind") == "partition":
-        given["children"] = _partitions(given)
+    else:
+        _refuse_what_is_no_spec(path, given, found)
+        if given.get("kind") == "partition":
+            if given.get("partitions") is None:
+                found.append(SpecFault(path, "partitions: must be an integer >= 1, got None"))
+                given["partitions"] = 1
+            given["children"] = _partitions(given)
     spec = attempt(SupervisorSpec, path, given, found)
     if found:
         found += [SpecFault(path + fault.path, fault.message) for fault in supervisor_combinations(given)]
     faults += dict.fromkeys(found)
     return None if found else spec
+
+
+def _refuse_what_is_no_spec(path: str, given: dict[str, object], faults: list[SpecFault]) -> None:
+    """Reports each child, and the template, that is not a spec, and leaves it out, so that it causes no other fault."""
+    children = given.get("children", ())
+    if isinstance(children, Sequence) and not isinstance(children, str):
+        wrong = {index: each for index, each in enumerate(children) if not _is_spec(each)}
+        faults += [SpecFault(path, f"children[{index}]: {_no_spec(each)}") for index, each in wrong.items()]
+        given["children"] = tuple(each for index, each in enumerate(children) if index not in wrong)
+    else:
+        faults.append(SpecFault(path, f"children: must be a list of specs, got {shown(children, 60)}"))
+        given["children"] = ()
+    template = given.get("template")
+    if "template" in given and not _is_spec(template):
+        faults.append(SpecFault(path, f"template: {_no_spec(template)}"))
+        given["template"] = TASK
+
+
+def _is_spec(value: object) -> bool:
+    # By its class first: pydantic answers `isinstance` in Python code, for each of many children.
+    return type(value) in _SPECS or isinstance(value, ChildSpec | SupervisorSpec)
+
+
+_SPECS = (ChildSpec, SupervisorSpec)
+
+
+def _no_spec(value: object) -> str:
+    """Why this is not a spec, and what to write instead."""
+    got = f"must be a spec, got {shown(value, 60)}"
+    if isinstance(value, type) and issubclass(value, pykka.Actor):
+        return f"{got}. Write child({value.__name__.lower()!r}, {value.__name__})"
+    if isinstance(value, list | tuple | set | frozenset) or isgenerator(value):
+        return f"{got}. Give each spec as an argument of its own: write * before the list"
+    if isinstance(value, Mapping):
+        return f"{got}. Use parse_tree() for a tree of mappings"
+    if isinstance(value, str):
+        return f"{got}. Write child('id', {shown(value, 60)}) for the place of an actor class"
+    return f"{got}. Specs are what child(), supervisor() and their like return"
+
+
+def _place(id: object) -> str:
+    """The place of a spec in the faults; its id may be one of them."""
+    return id if isinstance(id, str) else shown(id, 60)
 
 
 def _task_template(path: str, values: dict[str, object], faults: list[SpecFault]) -> ChildSpec:

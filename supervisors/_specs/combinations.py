@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from actors.spi import wrong_host
+from actors.spi import shown, wrong_host
 from supervisors.errors import SpecFault
 
 
@@ -22,13 +22,20 @@ def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
         )
     if (problem := host_fault(values.get("start"), values.get("host"))) is not None:
         faults.append(SpecFault("", problem))
+    # Looked at here, without a call: pydantic has every child checked again with its supervisor.
+    reset = getattr(values.get("backoff"), "reset", None)
+    asked = type(reset) is str and reset == "healthy"
+    if asked and (problem := never_healthy(values.get("start"), values.get("backoff"))) is not None:
+        faults.append(SpecFault("", problem))
     return faults
 
 
 def host_fault(start: object, host: object) -> str | None:
     """Why this class cannot run on this host. A host of None is that of the class."""
     where = getattr(start, "host", None) if host is None else host
-    return wrong_host(start, where) if isinstance(start, type) and where in ("loop", "thread") else None
+    if type(where) is not str or not isinstance(start, type):
+        return None
+    return wrong_host(start, where) if where in ("loop", "thread") else None
 
 
 def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
@@ -38,18 +45,47 @@ def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
         *_shape(values),
         *_duplicates(values),
         *_significant_children(values),
+        *_healthy_supervisor(values),
     ]
+
+
+_NEVER_HEALTHY = "backoff: reset='healthy' means that its failures are never forgotten"
+
+
+def never_healthy(start: object, backoff: object) -> str | None:
+    """Why a child that runs this never says itself that it works, if its backoff demands that."""
+    if not _only_healthy(backoff) or isinstance(start, str) or hasattr(start, "healthy"):
+        return None
+    who = "a task" if start is None else getattr(start, "__qualname__", shown(start, 60))
+    return f"{_NEVER_HEALTHY}: {who} has no healthy(). Use reset='progress'"
+
+
+def _only_healthy(backoff: object) -> bool:
+    return _is(getattr(backoff, "reset", None), "healthy")
+
+
+def _healthy_supervisor(values: Mapping[str, object]) -> list[SpecFault]:
+    if not _only_healthy(values.get("backoff")) or values.get("supervisor_class") is not None:
+        return []
+    return [SpecFault("", f"{_NEVER_HEALTHY}: a supervisor does not call healthy(). Use reset='progress'")]
 
 
 def significant_under_never(child: object, auto_shutdown: object) -> str | None:
     """The fault of a significant child under `auto_shutdown="never"`. Also checked for a running supervisor."""
-    if getattr(child, "significant", False) is True and auto_shutdown == "never":
+    if getattr(child, "significant", False) is True and _is(auto_shutdown, "never"):
         return "significant=True under auto_shutdown='never' has no effect: change one of the two"
     return None
 
 
+def _is(value: object, word: str) -> bool:
+    """Whether a value is this word. A value of the user's may be anything, and raise when it is compared."""
+    return isinstance(value, str) and value == word
+
+
 def _significant_permanent(values: Mapping[str, object]) -> list[SpecFault]:
-    if values.get("significant") is not True or values.get("restart", "permanent") != "permanent":
+    if values.get("significant") is not True:
+        return []
+    if not _is(values.get("restart", "permanent"), "permanent"):
         return []
     return [
         SpecFault(
@@ -61,7 +97,7 @@ def _significant_permanent(values: Mapping[str, object]) -> list[SpecFault]:
 
 def _shape(values: Mapping[str, object]) -> list[SpecFault]:
     """Strategy, template, partitions and children must belong to one kind of supervisor."""
-    simple = values.get("strategy") == "simple_one_for_one"
+    simple = _is(values.get("strategy"), "simple_one_for_one")
     children, template = values.get("children"), values.get("template")
     partitioned = values.get("partitions") is not None
     checks = {
@@ -76,9 +112,9 @@ def _shape(values: Mapping[str, object]) -> list[SpecFault]:
         "max_children without strategy='simple_one_for_one': only a dynamic supervisor has such a limit": (
             values.get("max_children") is not None and not simple
         ),
-        f"auto_shutdown={values.get('auto_shutdown')!r} with strategy='simple_one_for_one': "
+        f"auto_shutdown={shown(values.get('auto_shutdown'), 60)} with strategy='simple_one_for_one': "
         "instances of a template have no significance of their own": (
-            simple and values.get("auto_shutdown", "never") != "never"
+            simple and not _is(values.get("auto_shutdown", "never"), "never")
         ),
     }
     return [SpecFault("", message) for message, wrong in checks.items() if wrong]

@@ -65,8 +65,53 @@ def _fault(detail: ErrorDetails, path: str, model: type[BaseModel]) -> SpecFault
         return unknown_key(path, where, known)
     if detail["type"] == "invalid_key":
         return SpecFault(path, f"the key {shown(detail['input'])} must be a string: quote it")
-    message = detail["msg"] if detail["type"] == "missing" else f"{detail['msg']}, got {shown(detail['input'], 60)}"
+    message = in_words(detail)
+    if detail["type"] != "missing":
+        message += f", got {shown(detail['input'], 60)}"
     return SpecFault(path, f"{where}: {message}" if where else message)
+
+
+_WORDS = {
+    "missing": "is missing",
+    "literal_error": "must be {expected}",
+    "int_type": "must be an integer",
+    "int_from_float": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_parsing_size": "must be an integer of fewer digits",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be finite",
+    "bool_type": "must be True or False",
+    "bool_parsing": "must be True or False",
+    "string_type": "must be a string",
+    "greater_than": "must be > {gt}",
+    "greater_than_equal": "must be >= {ge}",
+    "less_than": "must be < {lt}",
+    "less_than_equal": "must be <= {le}",
+    "callable_type": "must be callable",
+    "model_type": "must be an instance of {class_name}, or a mapping of its fields",
+    "is_instance_of": "must be an instance of {class}",
+    "is_subclass_of": "must be a subclass of {class}",
+    "none_required": "must be None",
+    "dict_type": "must be a mapping",
+    "mapping_type": "must be a mapping",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list or a tuple",
+    "set_type": "must be a set",
+    "frozen_set_type": "must be a set",
+    "union_tag_not_found": "needs the key {discriminator}",
+    "union_tag_invalid": "{discriminator} must be one of {expected_tags}",
+}
+"""What is wrong, by the kind of pydantic's error; the fields in braces are those of its context."""
+
+
+def in_words(detail: ErrorDetails) -> str:
+    """What is wrong, in the words of this project and not of pydantic, which speaks of inputs."""
+    words = _WORDS.get(detail["type"])
+    if words is not None:
+        return words.format_map(detail.get("ctx", {}))
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return message.replace("Input should be", "must be").replace("Input should", "must")
 
 
 def _where(location: tuple[int | str, ...]) -> str:

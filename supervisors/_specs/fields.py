@@ -11,7 +11,7 @@ from typing import Literal
 import pykka
 from pydantic_core import PydanticCustomError
 
-from actors.spi import MailboxSpec
+from actors.spi import MailboxSpec, shown
 
 MAX_RESTARTS = 15
 """The default budget: restarts of one child in a row without progress. It was chosen by the table that `python -m
@@ -93,7 +93,7 @@ def check_args(value: object) -> Args:
         return value
     if isinstance(value, Mapping):
         if wrong := [key for key in value if not isinstance(key, str)]:
-            raise _fault(f"keyword arguments need strings as keys, not {wrong[0]!r}")
+            raise _fault(f"keyword arguments need strings as keys, not {shown(wrong[0], 60)}")
         return dict(value)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return tuple(value)
@@ -102,7 +102,7 @@ def check_args(value: object) -> Args:
 
 def check_shutdown(value: object) -> float | Literal["brutal_kill", "infinity"]:
     """Seconds of grace, or one of the two words (supervision rule 17)."""
-    if value in ("brutal_kill", "infinity"):
+    if isinstance(value, str) and value in ("brutal_kill", "infinity"):
         return "brutal_kill" if value == "brutal_kill" else "infinity"
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         raise _fault("must be seconds, 'infinity' or 'brutal_kill'")
@@ -117,7 +117,7 @@ def check_shutdown(value: object) -> float | Literal["brutal_kill", "infinity"]:
 
 def check_mailbox(value: object) -> object:
     """The short forms "keep" and "drop" say what a restart does with the queue. Pydantic checks a mapping."""
-    if value == "keep" or value == "drop":
+    if isinstance(value, str) and value in ("keep", "drop"):
         return MailboxSpec(on_restart="keep" if value == "keep" else "drop")
     if isinstance(value, MailboxSpec | Mapping):
         return value

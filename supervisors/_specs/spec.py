@@ -24,8 +24,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from actors.spi import MailboxSpec
-from supervisors._specs.backoff import Backoff, Exponential, Seconds
-from supervisors._specs.combinations import child_combinations, host_fault, supervisor_combinations
+from supervisors._specs.backoff import Backoff, Exponential, Seconds, check_backoff
+from supervisors._specs.combinations import child_combinations, host_fault, never_healthy, supervisor_combinations
+from supervisors._specs.defaults import class_defaults, name_the_class
+from supervisors._specs.faults import attempt
 from supervisors._specs.fields import (
     MAX_RESTARTS,
     MOST_PARTITIONS,
@@ -63,6 +65,9 @@ Callback = Annotated[Callable[..., object] | None, PlainValidator(check_callback
 
 DEFAULT_MAILBOX = MailboxSpec()
 
+SETTLED = "_settled"
+"""The mark of a spec that has the defaults of its class."""
+
 
 class OwnBudget(BaseModel):
     """A child's own restart budget (supervision rule 9). `budget` explains the fields."""
@@ -72,6 +77,13 @@ class OwnBudget(BaseModel):
     max_restarts: Count
     period: Seconds | None = None
     on_limit: OnLimit = "escalate"
+
+
+def check_own_budget(value: object) -> object:
+    """A budget, or None. Pydantic checks a mapping, as in a file."""
+    if value is None or isinstance(value, OwnBudget | Mapping):
+        return value
+    raise PydanticCustomError("spec", "must be budget() or None")
 
 
 class BaseSpec(BaseModel):
@@ -86,7 +98,7 @@ class BaseSpec(BaseModel):
     id: Id
     restart: Restart = "permanent"
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = 5.0
-    backoff: Backoff | None = Exponential()
+    backoff: Annotated[Backoff | None, BeforeValidator(check_backoff)] = Exponential()
     significant: StrictBool = False
     name: Annotated[str | None, PlainValidator(check_name)] = None
     start_timeout: Seconds | None = 30.0
@@ -183,7 +195,39 @@ class ChildSpec(BaseSpec):
             raise SpecError([found])
         if (problem := host_fault(found, self.host)) is not None:
             raise SpecError([SpecFault(path, problem)])
+        if (problem := never_healthy(found, self.backoff)) is not None:
+            raise SpecError([SpecFault(path, problem)])
         return found
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the defaults of its class are in it. Not so before a "module:Class" was found."""
+        return SETTLED in self.__dict__ or not isinstance(self.start, str | type)
+
+    def as_settled(self) -> ChildSpec:
+        """This spec, marked: from now on it does not ask what its class says."""
+        # Beside the fields, as the value of a cached property: it does not count when specs are compared.
+        self.__dict__[SETTLED] = True
+        return self
+
+    def settled(self, path: str) -> ChildSpec:
+        """This spec with the defaults of its class for the options that it was not given. Imports the module of a
+        "module:Class".
+
+        Raises SpecError, with `path` as its place, if the class is not found, or says what cannot be.
+        """
+        if self.is_settled:
+            return self
+        found = self.resolve(path)
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        of_class = class_defaults(found, given)
+        if not of_class:
+            return self.as_settled()
+        faults: list[SpecFault] = []
+        made = attempt(ChildSpec, path, {**of_class, **given}, faults)
+        if made is None:
+            raise SpecError(name_the_class(faults, found, of_class))
+        return made.as_settled()
 
     def instance(self, extra: Args | TaskCall) -> ChildSpec:
         """This template as the spec of one child: itself, or with extra arguments (supervision rule 6).
@@ -264,8 +308,8 @@ class SupervisorSpec(_SpecWithRef[Ref_co]):
     auto_shutdown: AutoShutdownMode = "never"
     shutdown: Annotated[Grace, PlainValidator(check_shutdown)] = "infinity"
     start_timeout: Seconds | None = None
-    own_budget: OwnBudget | None = None
-    keep_children: bool = True
+    own_budget: Annotated[OwnBudget | None, BeforeValidator(check_own_budget)] = None
+    keep_children: StrictBool = True
     supervisor_class: Annotated[type[Any] | None, PlainValidator(check_supervisor_class)] = None
     on_failure: Callback = None
     on_give_up: Callback = None

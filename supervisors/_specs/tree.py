@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from actors.spi import shown
 from supervisors._specs.builders import TASK, make_child, make_supervisor
+from supervisors._specs.combinations import significant_under_never
 from supervisors._specs.fields import LOCATION
 from supervisors._specs.resolve import resolve
-from supervisors._specs.spec import Spec, SupervisorSpec
+from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.errors import SpecError, SpecFault
 
 _OF_A_SUPERVISOR = ("children", "template", "strategy", "partitions", "kind", "max_children", "auto_shutdown")
@@ -31,21 +32,47 @@ def parse_tree(tree: Mapping[str, object]) -> SupervisorSpec:
 
 
 def unresolved(spec: Spec, path: str | None = None) -> tuple[SpecFault, ...]:
-    """The faults of every "module:Class" that is not found, or cannot run on its host. Imports these modules."""
+    """The faults of every "module:Class" that is not found, cannot run on its host, or has wrong defaults for options.
+    Imports these modules.
+    """
     return tuple(_unresolved(spec, spec.id if path is None else path))
 
 
-def _unresolved(spec: Spec, path: str) -> Iterator[SpecFault]:
+def _unresolved(spec: Spec, path: str, auto_shutdown: str | None = None) -> Iterator[SpecFault]:
     if isinstance(spec, SupervisorSpec):
         # A partitioned supervisor has its template once for each partition: one check is enough.
         below = spec.children if spec.template is None else (spec.template,)
         for each in below:
-            yield from _unresolved(each, f"{path}/{each.id}")
+            yield from _unresolved(each, f"{path}/{each.id}", spec.auto_shutdown)
     elif isinstance(spec.start, str):
         try:
-            spec.resolve(path)
+            found = spec.settled(path)
         except SpecError as error:
             yield from error.faults
+        else:
+            if (problem := significant_under_never(found, auto_shutdown)) is not None:
+                yield SpecFault(path, problem)
+
+
+def settled_child(spec: ChildSpec, path: str) -> ChildSpec:
+    """The spec with the defaults of its class, or as it is if the class is not found: its start will say why."""
+    try:
+        return spec.settled(path)
+    except SpecError:
+        return spec
+
+
+def settled_tree(spec: SupervisorSpec, path: str) -> SupervisorSpec:
+    """The tree with the defaults of the classes in it, where these are found. Imports every "module:Class"."""
+    if spec.template is not None:
+        template = _settled(spec.template, f"{path}/{spec.template.id}")
+        partitions = tuple(template.renamed(each.id) for each in spec.children)
+        return spec.changed(template=template, children=partitions)
+    return spec.changed(children=tuple(_settled(each, f"{path}/{each.id}") for each in spec.children))
+
+
+def _settled(spec: Spec, path: str) -> Spec:
+    return settled_tree(spec, path) if isinstance(spec, SupervisorSpec) else settled_child(spec, path)
 
 
 def unresolved_in(values: Mapping[str, object], path: str = "") -> Iterator[SpecFault]:

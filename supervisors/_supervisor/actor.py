@@ -51,7 +51,9 @@ from supervisors._engine.effects import (
     Stop,
 )
 from supervisors._engine.engine import Engine
-from supervisors._specs.spec import Grace, Spec, SupervisorSpec
+from supervisors._engine.reconcile import child_fault
+from supervisors._specs.spec import SETTLED, ChildSpec, Grace, Spec, SupervisorSpec, TaskCall
+from supervisors._specs.tree import settled_child
 from supervisors._supervisor.grace import SharedGrace
 from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
 from supervisors._supervisor.messages import (
@@ -73,7 +75,7 @@ from supervisors._supervisor.messages import (
 )
 from supervisors._supervisor.props import props_for
 from supervisors._supervisor.ref import SupervisorRef, when_all
-from supervisors._supervisor.task import Promise
+from supervisors._supervisor.task import CancelTask, Promise
 from supervisors._supervisor.waits import StartOf
 from supervisors.errors import SpecError, SpecFault, SupervisionError
 from supervisors.events import BackingOff, CallbackFailed, GaveUp, Restarting, SupervisionEvent
@@ -168,6 +170,8 @@ class Supervisor(Actor):
     @handles
     def child_start_failed(self, notice: ChildStartFailed) -> None:
         now = self._now()
+        if self._graces:
+            self._leave_grace(notice.id)
         decision: FailureDecision | None = None
         if self._is_news(notice):
             decision = self._failed(notice.id, notice.incarnation, notice.reason, None, now)
@@ -177,10 +181,13 @@ class Supervisor(Actor):
     @handles
     def child_exited(self, notice: ChildExited) -> None:
         now = self._now()
+        if self._graces:
+            self._leave_grace(notice.id)
         decision: FailureDecision | None = None
         if self._is_news(notice) and not notice.reason.expected:
             decision = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
-        self._feed(self._engine.exited, notice.id, notice.incarnation, notice.reason, now, decision, notice.handled)
+        exited, healthy = self._engine.exited, notice.healthy
+        self._feed(exited, notice.id, notice.incarnation, notice.reason, now, decision, notice.handled, healthy)
         self._settle_exit(notice.id)
 
     def _settle_exit(self, id: str) -> None:
@@ -210,8 +217,19 @@ class Supervisor(Actor):
 
     @handles
     def start_child(self, request: StartChild) -> None:
-        reply = self._cell.take_reply()
-        self._feed(self._engine.start_child, request.what, reply, self._now())
+        reply, what = self._cell.take_reply(), request.what
+        promise = what.function if isinstance(what, TaskCall) else None
+        if isinstance(promise, Promise) and promise.cancelled:
+            if reply is not None:
+                settle_failure(reply, promise.cancellation(self.path), self.path)
+            return
+        self._feed(self._engine.start_child, what, reply, self._now())
+
+    @handles
+    def cancel_task(self, request: CancelTask) -> None:
+        cell = request.promise.cell
+        if cell is not None and self._cells.get(cell.id) is cell:
+            self._feed(self._engine.terminate_child, cell.id, None, self._now())
 
     @handles
     def terminate_child(self, request: TerminateChild) -> None:
@@ -221,7 +239,7 @@ class Supervisor(Actor):
     @handles
     def restart_child(self, request: RestartChild) -> None:
         reply = self._cell.take_reply()
-        self._feed(self._engine.restart_child, request.id, reply, self._now())
+        self._feed(self._engine.restart_child, request.id, reply, self._now(), request.running)
 
     @handles
     def delete_child(self, request: DeleteChild) -> None:
@@ -231,7 +249,11 @@ class Supervisor(Actor):
     @handles
     def update_specs(self, request: UpdateSpecs) -> None:
         reply = self._cell.take_reply()
-        self._feed(self._engine.update_specs, request.specs, reply, self._now())
+        specs = tuple(
+            settled_child(each, f"{self.path}/{each.id}") if isinstance(each, ChildSpec) else each
+            for each in request.specs
+        )
+        self._feed(self._engine.update_specs, specs, reply, self._now())
 
     @handles
     def update_settings(self, request: UpdateSettings) -> None:
@@ -346,12 +368,33 @@ class Supervisor(Actor):
     def _props_for(self, effect: Start) -> Props:
         """The props of a child. Children of one template share them, as they share its spec."""
         if self._recipe is None or self._recipe[0] is not effect.spec:
-            self._recipe = (effect.spec, props_for(effect.spec, self.runtime, f"{self.path}/{effect.id}"))
+            spec = effect.spec
+            if not (spec.is_supervisor or SETTLED in spec.__dict__):
+                spec = self._settled(effect.id, cast("ChildSpec", spec))
+            self._recipe = (spec, props_for(spec, self.runtime, f"{self.path}/{effect.id}"))
         return self._recipe[1]
+
+    def _settled(self, id: str, given: ChildSpec) -> ChildSpec:
+        """The spec of a child with the defaults of its class, which is found now. The engine goes on with it."""
+        spec = given.settled(f"{self.path}/{id}")
+        if (fault := child_fault(self._engine.spec, self.path, spec)) is not None:
+            raise SpecError([fault])
+        if spec is given:
+            return spec
+        template = self._engine.template
+        if template is given:
+            template = spec
+        elif isinstance(template, ChildSpec) and not template.is_settled and template.start == given.start:
+            template = template.settled(f"{self.path}/{id}")
+        else:
+            template = None
+        self._engine.settle(id, spec, template)
+        return spec
 
     def _keep_promise(self, cell: Cell, props: Props) -> None:
         promise = props.args[0] if self._engine.spec.kind == "tasks" and props.args else None
         if isinstance(promise, Promise):
+            promise.cell = cell
             promise.future.concerns(cell)
             self.runtime.when_closed(cell, lambda reason: promise.broken(cell.path, reason))
 
@@ -359,8 +402,11 @@ class Supervisor(Actor):
         if cell.incarnation != incarnation or cell.state is State.DOWN:
             self._inputs.append((self._engine.missed, (cell.id, incarnation)))  # the notice is on its way
             return
+        promise = cell.props.args[0] if cell.props.args else None
         if grace == "brutal_kill":
             cell.kill_ordered(Killed("brutal_kill"))
+        elif type(promise) is Promise and promise.cancelled and cell.props.host == "loop":
+            cell.kill_ordered(Killed("cancelled"))  # a coroutine gets its CancelledError now, and not after the grace
         elif grace == "infinity":
             cell.stop(Shutdown(), None)
         elif self._engine.spec.is_dynamic:
@@ -376,6 +422,11 @@ class Supervisor(Actor):
             shared.begin(self.runtime.clock, self._now() + grace)
         self._in_grace.clear()
 
+    def _leave_grace(self, id: str) -> None:
+        """The child is gone, or has come to rest: the timer does not wait for it any more."""
+        if (shared := self._graces.pop(id, None)) is not None:
+            shared.leave(id)
+
     def _close(self, id: str) -> None:
         cell = self._cells.pop(id, None)
         if cell is not None and not cell.closed:
@@ -383,8 +434,8 @@ class Supervisor(Actor):
                 cell.close_or_park(cell.reason)
             else:
                 cell.close(cell.reason)
-        if (shared := self._graces.pop(id, None)) is not None:
-            shared.leave(id)
+        if self._graces:
+            self._leave_grace(id)
         if self._recipe is not None and self._recipe[0] is not self._engine.template:
             self._recipe = None  # it may be this child's, with its arguments
         self._ledger.cancel(id, self._now())

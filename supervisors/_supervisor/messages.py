@@ -26,6 +26,8 @@ class RestartChild(NamedTuple):
     """Start a child that is stopped or declined."""
 
     id: str
+    running: bool = False
+    """Whether a child that runs is stopped and started again; otherwise that is refused."""
 
 
 class DeleteChild(NamedTuple):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar, Unpack, overload
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from actors.spi import (
     A,
@@ -20,6 +21,7 @@ from actors.spi import (
     current_cell,
     lost,
     of_class,
+    tie,
 )
 from supervisors._engine.child import ChildCounts, ChildInfo
 from supervisors._engine.reconcile import Reconciliation
@@ -42,12 +44,14 @@ from supervisors._supervisor.messages import (
     WhichChild,
     WhichChildren,
 )
-from supervisors._supervisor.task import Promise
+from supervisors._supervisor.results import OnTaskFailure, Stream, TaskResults, map_faults
+from supervisors._supervisor.task import Promise, TaskFuture
 from supervisors._supervisor.waits import QueuedRequest
 from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, ended
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R")
 Found = TypeVar("Found", bound=ActorRef[Any])
 Started = TypeVar("Started", bound="SupervisorRef")
 
@@ -121,58 +125,180 @@ class SupervisorRef(ActorRef[Any]):
         return future
 
     @overload
-    def run(self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+    def run(
+        self, function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> TaskFuture[T]: ...
 
     @overload
-    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+    def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> TaskFuture[T]: ...
 
-    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
+    def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> TaskFuture[Any]:
         """Runs a function under a task supervisor: an `async` function on the event loop, a plain one in a thread.
 
-        The future has its result, or the exception of the last attempt.
+        The future has its result, or the exception of the last attempt. `future.cancel()` terminates the task.
         """
-        promise = Promise(Future(self._cell.runtime.park, self._cell), function, args, kwargs)
+        promise = Promise(self, function, args, kwargs)
         started: Future[Any] = self._ask(StartChild(TaskCall(promise)))
         started.add_done_callback(promise.refused)
         return promise.future
 
-    def terminate_child(self, id: str) -> Future[None]:
-        """Stops a child without a restart, or cancels its restart. Its spec is kept, except that of a temporary or
-        dynamic child.
+    def run_tied(self, function: Callable[..., object], *args: object, **kwargs: object) -> TaskFuture[Any]:
+        """Like `run`, for a task that is of no use without the actor that calls this: the end of its present
+        incarnation, by a crash and a kill as well, cancels the task. The end of the task does not end the actor, except
+        as an exception of the future that the actor waits for.
+
+        Raises `NotInRuntime` outside of an actor.
         """
-        child = self._cell.runtime.find(f"{self.path}/{id}")
+        future = self.run(function, *args, **kwargs)
+        try:
+            untie = tie(future.cancel, "run_tied()")
+        except BaseException:
+            future.cancel()
+            raise
+        future.add_done_callback(lambda _: untie())
+        return future
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], Coroutine[Any, Any, R]],
+        items: Iterable[T],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        failures: Literal["raise"] = "raise",
+    ) -> TaskResults[R]: ...
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], Coroutine[Any, Any, R]],
+        items: Iterable[T],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        failures: Literal["yield"],
+    ) -> TaskResults[R | Exception]: ...
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        failures: Literal["raise"] = "raise",
+    ) -> TaskResults[R]: ...
+
+    @overload
+    def map(
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        failures: Literal["yield"],
+    ) -> TaskResults[R | Exception]: ...
+
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        limit: int = 8,
+        ordered: bool = True,
+        failures: OnTaskFailure = "raise",
+    ) -> TaskResults[Any]:
+        """Runs a function for each item under a task supervisor, as `run` does, and gives the results to `async for`,
+        or to `for` in a thread. `TaskResults` says when tasks start and what ends them.
+
+        Args:
+            function: An `async` function, which runs on the event loop, or a plain one, which runs in a thread.
+            items: The arguments, one for each task. Taken as needed, by the code that reads the results.
+            limit: The most tasks that run at once. Default: 8.
+            ordered: True: the results come in the order of the items. False: as they become ready. Default: True.
+            failures: "raise": the exception of a task is raised at its place, the tasks that run are terminated, and
+                the iteration is over. "yield": the exception is the result of that item. Default: "raise".
+
+        Raises SpecError with every fault of the arguments, also if this is not a task supervisor.
+        """
+        spec = self._cell.props.args[0] if self._cell.props.args else None
+        is_tasks = isinstance(spec, SupervisorSpec) and spec.kind == "tasks"
+        map_faults(self.path, function, items, limit, ordered, failures, is_tasks)
+        stream = Stream(self.path, partial(self.run, function), items, limit, ordered, self._cell.runtime.park)
+        if current_cell() is not None:
+            stream.on_close = tie(stream.cut, "map()")
+        return TaskResults(stream, failures)
+
+    # In the methods for one child, a ref stands for the id in its path, even after the child has terminated. So
+    # `terminate_child(ref)` and then `restart_child(ref)` concern the same child.
+
+    def terminate_child(self, child: str | ActorRef[Any]) -> Future[None]:
+        """Stops a child, given by its id or its ref, without a restart, or cancels its restart. Its spec is kept,
+        except that of a temporary or dynamic child. The future raises `NotFound`.
+        """
+        id, stranger = self._id_of(child)
+        if stranger is not None:
+            return stranger
+        found = self._cell.runtime.find(f"{self.path}/{id}")
         future = self._ask(TerminateChild(id))
-        if child is not None:
-            future.concerns(child._cell, Wanted.END if child._cell.props.shutdown is None else Wanted.FORCED_END)
+        if found is not None:
+            _concern_the_end(future, found._cell)
         return future
 
-    def restart_child(self, id: str) -> Future[ActorRef[Any]]:
-        """Starts a child that is stopped or declined."""
-        future = self._ask(RestartChild(id))
-        future.concerns(QueuedRequest(self._cell, lambda engine: engine.restart_waits(id)))
+    def restart_child(self, child: str | ActorRef[Any], *, running: bool = False) -> Future[ActorRef[Any]]:
+        """Starts a child, given by its id or its ref, that is stopped or declined. The future has its ref once it is
+        up.
+
+        Args:
+            child: The id or the ref of the child.
+            running: What happens to a child that runs. True: it is stopped in order and started again, alone whatever
+                the strategy. Its ref, name and queue stay. Not counted in the budget, but in the ledger. If that start
+                fails, the future raises `ChildStartError`, and the supervisor tries again as after any failed restart.
+                False: the future raises `ChildRunning`. Default: False.
+
+        The future raises `NotFound`, `ChildRestarting` if the child waits for a restart, and `ChildRunning` if it is
+        starting or stopping.
+        """
+        id, stranger = self._id_of(child)
+        if stranger is not None:
+            return stranger
+        future = self._ask(RestartChild(id, running))
+        branch = self._branch_of_caller() if running else None
+        if branch is not None and branch.id == id:
+            _concern_the_end(future, branch)
+        else:
+            future.concerns(QueuedRequest(self._cell, lambda engine: engine.restart_waits(id, running)))
         return future
 
-    def delete_child(self, id: str) -> Future[None]:
-        """Forgets the spec of a child that is stopped or declined."""
-        return self._ask(DeleteChild(id))
+    def delete_child(self, child: str | ActorRef[Any]) -> Future[None]:
+        """Forgets the spec of a child, given by its id or its ref, that is stopped or declined. The future raises
+        `NotFound`, `ChildRunning` or `ChildRestarting`.
+        """
+        id, stranger = self._id_of(child)
+        return self._ask(DeleteChild(id)) if stranger is None else stranger
 
     def which_children(self) -> Future[tuple[ChildInfo, ...]]:
         """All children in start order, each with its state."""
         return self._ask(WhichChildren())
 
-    def which_child(self, id: str) -> Future[ChildInfo]:
-        """One child with its state, at a cost that does not grow with the number of children. The future raises
-        `NotFound` or `ShuttingDown`.
+    def which_child(self, child: str | ActorRef[Any]) -> Future[ChildInfo]:
+        """One child, given by its id or its ref, with its state, at a cost that does not grow with the number of
+        children. The future raises `NotFound` or `ShuttingDown`.
         """
-        return self._ask(WhichChild(id))
+        id, stranger = self._id_of(child)
+        return self._ask(WhichChild(id)) if stranger is None else stranger
 
     def count_children(self) -> Future[ChildCounts]:
         """The number of children, in total and by state."""
         return self._ask(CountChildren())
 
-    def get_child_spec(self, id: str) -> Future[Spec]:
-        """The spec of a child."""
-        return self._ask(GetChildSpec(id))
+    def get_child_spec(self, child: str | ActorRef[Any]) -> Future[Spec]:
+        """The spec of a child, given by its id or its ref. The future raises `NotFound`."""
+        id, stranger = self._id_of(child)
+        return self._ask(GetChildSpec(id)) if stranger is None else stranger
 
     def update_specs(self, *specs: Spec) -> Future[Reconciliation]:
         """Replaces the specs of the running supervisor: stops, starts, restarts and adopts the children that differ,
@@ -261,9 +387,24 @@ class SupervisorRef(ActorRef[Any]):
             cell = cell.parent
         return cell
 
+    def _id_of(self, child: str | ActorRef[Any]) -> tuple[str, Future[Any] | None]:
+        """The id of a child, and a failed future if a ref is not that of a child of this supervisor."""
+        if not isinstance(child, ActorRef):
+            return child, None
+        if child.runtime is self.runtime and child.path == f"{self.path}/{child.id}":
+            return child.id, None
+        refused: Future[Any] = Future(self._cell.runtime.park)
+        refused.set_exception(NotFound(self.path, child.id, child.path))
+        return child.id, refused
+
     def _ask(self, message: object) -> Future[Any]:
         # No deadline: a start may take as long as its spec allows, and the end of the supervisor settles every request.
         return self.ask(message, block=False, timeout=None)
+
+
+def _concern_the_end(future: Future[Any], cell: Cell) -> None:
+    """The future is settled when this child has ended: code that runs in the child must not wait for it."""
+    future.concerns(cell, Wanted.END if cell.props.shutdown is None else Wanted.FORCED_END)
 
 
 def _shown(key: object) -> str:

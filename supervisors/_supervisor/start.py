@@ -24,6 +24,7 @@ from actors.spi import (
 from supervisors._specs.builders import child, supervisor
 from supervisors._specs.file import load_tree
 from supervisors._specs.spec import ChildSpec, SupervisorSpec
+from supervisors._specs.tree import settled_child
 from supervisors._supervisor.actor import Supervisor, tree_of
 from supervisors._supervisor.props import props_for
 from supervisors._supervisor.ref import SupervisorRef
@@ -91,6 +92,7 @@ def as_tree(tree: Tree) -> SupervisorSpec:
         raise SpecError(
             [SpecFault(repr(tree), f"{problem}; call the function that builds the spec" if callable(tree) else problem)]
         )
+    tree = settled_child(tree, f"root/{tree.id}")
     if tree.restart == "permanent":
         return supervisor("root", tree)
     return supervisor("root", tree.model_copy(update={"significant": True}), auto_shutdown="any_significant")

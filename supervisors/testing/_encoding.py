@@ -80,7 +80,9 @@ def spec_from_json(values: Json, path: str = "root") -> Spec:
     if model is None:
         raise SpecError([SpecFault(path, f"spec: {values.get('spec')!r} is neither of {', '.join(_SPECS)}")])
     given = {name: _value(name, value, path) for name, value in values.items() if name != "spec"}
-    return checked(model, path, given)
+    spec = checked(model, path, given)
+    # What is left out is a default of the spec, and not of the class.
+    return spec.as_settled() if isinstance(spec, ChildSpec) and isinstance(spec.start, type) else spec
 
 
 def _value(name: str, value: object, path: str) -> object:

@@ -406,14 +406,16 @@ class SupervisorModel:
             self._restart(member, attempt=True)
         self.may_be_done()
 
-    def exited(self, id: str, incarnation: int, reason: ExitReason, handled: bool | None) -> None:
+    def exited(
+        self, id: str, incarnation: int, reason: ExitReason, handled: bool | None, *, healthy: bool = False
+    ) -> None:
         """It hears that a child is gone. `handled`: whether it handled a message without failure, or gave up because of
-        a child that did; `None`: that is not known.
+        a child that did; `None`: that is not known. `healthy`: whether it said itself that it works.
         """
         member = self._known(id, incarnation)
         if member is None:
             return
-        progress = self._progress(member, reason, handled)
+        progress = self._progress(member, reason, handled, healthy)
         if member.life is Life.STOPPING:
             self._stopped(member, reason, progress)
             return
@@ -438,8 +440,15 @@ class SupervisorModel:
         elif not self._gone_anyway(member, merges, reason):
             self._restart(member)
 
-    def _progress(self, member: ModelChild, reason: ExitReason, handled: bool | None) -> bool | None:
-        """Whether it certainly made progress; `None`: only if it was up for long enough (rule 8)."""
+    def _progress(self, member: ModelChild, reason: ExitReason, handled: bool | None, healthy: bool) -> bool | None:
+        """Whether it certainly made progress; `None`: only if it was up for long enough (rules 8 and 11)."""
+        if healthy:
+            return True
+        only = [each.backoff is not None and each.backoff.reset == "healthy" for each in member.specs]
+        if any(only):
+            if not all(only):
+                self.give_in("which of two specs says what resets the failures of a child")
+            return False
         if handled is None:
             if member.attempt or member.stalled or not member.productive:
                 self.give_in("whether a supervisor below, which is not judged any more, made progress")

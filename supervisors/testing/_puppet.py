@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from actors.spi import Actor, handles
 from actors.testing.spi import IgnoreStart
 
-Act = Literal["work", "nap", "crash", "finish"]
+Act = Literal["work", "nap", "crash", "finish", "healthy"]
 StartBehavior = Literal["up", "fail", "decline", "slow"]
 StopBehavior = Literal["prompt", "slow", "fail", "never"]
 
@@ -64,4 +64,6 @@ class Puppet(Actor):
                 raise PuppetBroke(f"{self.path} was told to crash")
             case "finish":
                 self.stop()
+            case "healthy":
+                self.healthy()
         return message.act

@@ -65,6 +65,8 @@ class Reference:
         """Whether the latest incarnation of each actor has handled a message without failure; of a supervisor, whether
         its life was progress. `None`: that is not known.
         """
+        self._healthy: set[str] = set()
+        """The actors whose latest incarnation has said that it works."""
         self._no_work: set[int] = set()
         """The messages that do not count as progress though their handlers did not fail."""
         self._asked: set[int] = set()
@@ -153,6 +155,7 @@ class Reference:
         self._killed.discard(one.path)
         self._told.pop(one.path, None)
         self._handled[one.path] = False
+        self._healthy.discard(one.path)
         spec = self._spec_at(one.path)
         # A supervisor that is not judged any more may have got a worker in the place of a supervisor.
         made_for_supervisor, known = self._made.get(one.path, (True, None))
@@ -195,6 +198,9 @@ class Reference:
     def _done(self, one: seen.Handled) -> None:
         if one.path not in self.models and one.outcome == "done" and one.number not in self._no_work:
             self._handled[one.path] = True
+
+    def _says_healthy(self, one: seen.Healthy) -> None:
+        self._healthy.add(one.path)
 
     def _no_orphans(self, one: seen.Exited | seen.StartFailed | seen.Declined) -> None:
         left = sorted(path for path in self._alive if path.startswith(f"{one.path}/"))
@@ -293,7 +299,8 @@ class Reference:
             case "start_failed":
                 model.start_failed(id, one.incarnation, reason)
             case "exited":
-                model.exited(id, one.incarnation, reason, self._handled.get(f"{one.path}/{id}"))
+                path = f"{one.path}/{id}"
+                model.exited(id, one.incarnation, reason, self._handled.get(path), healthy=path in self._healthy)
             case "stop_order":
                 model.told_to_stop(reason)
 
@@ -364,6 +371,7 @@ _LOOKS: dict[type[Any], Callable[[Reference, Any], None]] = {
     seen.Closed: Reference._closed,
     seen.DeadLettered: Reference._dead_letter,
     seen.Handled: Reference._done,
+    seen.Healthy: Reference._says_healthy,
     seen.Noticed: Reference._noticed,
     seen.Adopted: Reference._adopted,
     seen.BackedOff: Reference._backed_off,

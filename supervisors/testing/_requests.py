@@ -17,6 +17,7 @@ from supervisors._supervisor.messages import (
     UpdateSpecs,
     WhichChildren,
 )
+from supervisors._supervisor.task import CancelTask
 from supervisors.testing._member import LIVE, Life, ModelChild, Want
 from supervisors.testing._model import Mode, SupervisorModel
 from supervisors.testing._settings import settings_asked
@@ -34,8 +35,11 @@ def heard(model: SupervisorModel, number: int, request: object) -> None:
             _start_instance(model, number)
         case TerminateChild(id=id):
             _terminate(model, number, id)
-        case RestartChild(id=id):
-            _restart(model, number, id)
+        case CancelTask(promise=promise):
+            if promise.cell is not None and promise.cell.id in model.members:
+                _terminate(model, number, promise.cell.id)
+        case RestartChild(id=id, running=running):
+            _restart(model, number, id, running=running)
         case DeleteChild(id=id):
             _delete(model, number, id)
         case GetChildSpec(id=id):
@@ -149,8 +153,13 @@ def _terminate(model: SupervisorModel, number: int, id: str) -> None:
                 model.group.dues[id] = due._replace(earliest=0.0)
 
 
-def _restart(model: SupervisorModel, number: int, id: str) -> None:
+def _restart(model: SupervisorModel, number: int, id: str, *, running: bool) -> None:
     what, member = f"restart_child({id!r})", model.members.get(id)
+    if running and member is not None and member.life is not Life.DOWN:
+        # The rules do not say how such a restart combines with a group restart or an update.
+        model.give_in("restart_child of a child that runs")
+        model.asks.add(number, what, 23, "*")
+        return
     if model.mode is Mode.ENDING:
         model.asks.add(number, what, 23, "*")
     elif member is None:

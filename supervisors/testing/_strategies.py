@@ -22,12 +22,17 @@ jitters = st.sampled_from(["none", "none", "full", "equal", "decorrelated"])
 resets = st.sampled_from([None, 0.5, 2.0, 60.0])
 
 
-def backoffs() -> st.SearchStrategy[Backoff | None]:
-    """Every kind of backoff with every jitter, and none."""
-    return st.one_of(st.none(), backoffs_of(Constant), backoffs_of(Linear), backoffs_of(Exponential))
+def backoffs(*, only_healthy: bool = False) -> st.SearchStrategy[Backoff | None]:
+    """Every kind of backoff with every jitter, and none. `only_healthy`: also those that only the child resets."""
+    usual = st.one_of(st.none(), backoffs_of(Constant), backoffs_of(Linear), backoffs_of(Exponential))
+    if not only_healthy:
+        return usual
+    return st.one_of(usual, usual, *(backoffs_of(kind, only_healthy=True) for kind in (Constant, Linear, Exponential)))
 
 
-def backoffs_of(kind: type[Constant | Linear | Exponential]) -> st.SearchStrategy[Backoff]:
+def backoffs_of(
+    kind: type[Constant | Linear | Exponential], *, only_healthy: bool = False
+) -> st.SearchStrategy[Backoff]:
     """One kind of backoff with every jitter."""
     own: dict[str, st.SearchStrategy[Any]] = {}
     if kind is Linear:
@@ -35,7 +40,11 @@ def backoffs_of(kind: type[Constant | Linear | Exponential]) -> st.SearchStrateg
     elif kind is Exponential:
         own["factor"] = st.sampled_from([1.0, 2.0, 3.0])
     caps = st.sampled_from([2.0, 4.0])
-    return st.builds(kind, initial=seconds, cap=caps, jitter=jitters, reset_after=resets, **own)
+    if only_healthy:
+        own["reset"] = st.just("healthy")
+    else:
+        own["reset_after"] = resets
+    return st.builds(kind, initial=seconds, cap=caps, jitter=jitters, **own)
 
 
 def own_budgets() -> st.SearchStrategy[OwnBudget]:
@@ -67,7 +76,7 @@ def child_specs(draw: st.DrawFn, id: str | None = None, *, start: Any = Puppet, 
         "id": id if id is not None else draw(ids),
         "start": start,
         "restart": restart,
-        "backoff": draw(backoffs()),
+        "backoff": draw(backoffs(only_healthy=start is Puppet)),
         "significant": significant and restart != "permanent" and draw(st.sampled_from([True, True, False])),
         "shutdown": draw(st.sampled_from([5.0, 5.0, 0.5, "brutal_kill", "infinity"])),
         "start_timeout": draw(st.sampled_from([30.0, 30.0, None, 0.125, 0.75])),
@@ -198,6 +207,7 @@ WORKER_DEEDS: Sequence[Deed] = (
     "crash",
     "crash",
     "work",
+    "healthy",
     "nap",
     "ask",
     "finish",

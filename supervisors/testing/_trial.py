@@ -47,6 +47,7 @@ Deed = Literal[
     "nap",
     "crash",
     "finish",
+    "healthy",
     "ask",
     "stop",
     "kill",
@@ -62,7 +63,7 @@ Deed = Literal[
     "update_settings",
     "adopt_settings",
 ]
-"""The actions of the script: on a worker (the first seven), or of a supervisor, about one of its children."""
+"""The actions of the script: on a worker (the first eight), or of a supervisor, about one of its children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +286,7 @@ def _perform(sim: Simulation, tree: SupervisorSpec, line: Line) -> None:
     place, _, id = path.rpartition("/")
     above = sim.runtime.find(place) if place else None
     match line.deed:
-        case "work" | "nap" | "crash" | "finish" if ref is not None:
+        case "work" | "nap" | "crash" | "finish" | "healthy" if ref is not None:
             ref.tell(Play(line.deed))
         case "ask" if ref is not None:
             _ignore(ref.ask(Play("nap"), block=False, timeout=1.0))

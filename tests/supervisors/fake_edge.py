@@ -125,6 +125,10 @@ class Edge:
         """Asks for the start of a child at rest."""
         return self._ask(request, lambda: self.engine.restart_child(id, request, self.now))
 
+    def restart_running(self, id: str, request: object = "restart") -> object:
+        """Asks for the start of a child at rest, or for a stop and a start of one that runs."""
+        return self._ask(request, lambda: self.engine.restart_child(id, request, self.now, True))
+
     def delete(self, id: str, request: object = "delete") -> object:
         """Asks to forget a child."""
         return self._ask(request, lambda: self.engine.delete_child(id, request, self.now))

@@ -170,7 +170,7 @@ def test_what_is_no_tree_is_told_with_line_and_column(tmp_path: Path, text: str,
         ("id = 2020-01-01\nchildren = []\n", "root: id: must be a string, got datetime.date(2020, 1, 1)"),
         (
             'id = "root"\npartitions = 1000000000\ntemplate = {start = "actors:Actor"}\n',
-            "root: partitions: Input should",
+            "root: partitions: must be <= 100000, got 1000000000",
         ),
     ],
 )

@@ -18,6 +18,7 @@ REASONS = st.sampled_from([BOOM, Killed(), Normal()])
 SAID: st.SearchStrategy[FailureDecision | None] = st.sampled_from([None, None, None, "stop", "restart"])
 AUTO = st.sampled_from(["any_significant", "all_significant"])
 IDS = st.sampled_from(["a", "b", "c", "d", "e"])
+REQUESTS = ["terminate", "restart", "restart_running", "delete"]
 LIVE = {ChildState.STARTING, ChildState.RUNNING, ChildState.RESTARTING, ChildState.STOPPING}
 AT_REST = {ChildState.STOPPED, ChildState.DECLINED}
 
@@ -151,7 +152,7 @@ class EngineMachine(RuleBasedStateMachine):
     def start_instance(self) -> None:
         self.edge.start_child({}, self._request())
 
-    @rule(id=IDS | st.sampled_from(["1", "2", "3"]), what=st.sampled_from(["terminate", "restart", "delete"]))
+    @rule(id=IDS | st.sampled_from(["1", "2", "3"]), what=st.sampled_from(REQUESTS))
     def ask(self, id: str, what: str) -> None:
         getattr(self.edge, what)(id, self._request())
 

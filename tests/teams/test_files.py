@@ -308,7 +308,7 @@ def test_every_fault_comes_at_once_with_its_place_and_the_nearest_name() -> None
     told = {(fault.path, fault.message.partition(": ")[0]): fault.message for fault in caught.value.faults}
     expected = {
         ("desk", "startegy"): "did you mean 'strategy'?",
-        ("desk", "max_restarts"): "greater than or equal to 0",
+        ("desk", "max_restarts"): "must be >= 0, got",
         ("desk", "max_hops"): "must be an integer >= 0",
         ("desk/roles/specialist", "max_member"): "did you mean 'max_members'?",
         ("desk/roles/[1]", "name"): "is missing",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from itertools import pairwise
 
 from actors import Actor, ActorRef, Down, ExitReason, handles
 from actors.testing import Crash, InvariantBroken, Kill, NeverHappened, Simulation, Slow
-from supervisors import child, supervisor
+from supervisors import BackingOff, child, exponential, supervisor
 from tests.zoo._entry import Entry
 
 # Message lost across a restart
@@ -202,7 +203,65 @@ def starvation(sim: Simulation, detector: type[Detector]) -> None:
     sim.run(until=12)
 
 
+# Health said before the work is done
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Asks for a page."""
+
+
+class Client(Actor):
+    """Says that it works as soon as it is up. Its failures are forgotten before they can add up."""
+
+    def __init__(self, log: list[float | None]) -> None:
+        self.log = log
+
+    def on_start(self) -> None:
+        self.healthy()
+
+    @handles
+    def fetch(self, message: Fetch) -> None:
+        self.log.append(None)
+
+
+class ModestClient(Client):
+    """Says that it works when it has fetched something."""
+
+    def on_start(self) -> None:
+        """Nothing is known yet."""
+
+    @handles
+    def fetch(self, message: Fetch) -> None:
+        self.log.append(None)
+        self.healthy()
+
+
+def early_health(sim: Simulation, client: type[Client]) -> None:
+    """Pages to fetch, and failures in a row; look for a delay that is not longer than the one before it."""
+    log: list[float | None] = []
+    backoff = exponential(0.25, cap=1000, jitter="none", reset="healthy")
+    sim.runtime.events.subscribe(lambda event: log.append(event.delay), BackingOff)
+    root = sim.start(
+        supervisor("root", child("client", client, args=[log], backoff=backoff, redeliver=20), max_restarts=20)
+    )
+    sim.always(
+        "without a page between them, each delay is longer than the one before",
+        lambda: all(first < second for first, second in pairwise(log) if first is not None and second is not None),
+    )
+    sim.workload(lambda number: root.child("client").tell(Fetch()), n=4, every=1.0)
+    sim.run(until=20)
+
+
 ENTRIES = (
+    Entry(
+        "health said before the work is done",
+        early_health,
+        Client,
+        ModestClient,
+        InvariantBroken,
+        faults=(lambda draw: Crash("root/client", nth=draw.randint(1, 3), times=draw.randint(1, 2)),),
+    ),
     Entry(
         "message lost across a restart",
         lost_message,

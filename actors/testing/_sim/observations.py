@@ -100,6 +100,15 @@ class Exited(NamedTuple):
     """The type of the message that crashed it, where one did."""
 
 
+class Healthy(NamedTuple):
+    """An incarnation says that it works."""
+
+    at: float
+    step: int
+    path: str
+    incarnation: int
+
+
 class Closed(NamedTuple):
     """The actor has terminated: its name is free, its waiting messages are dead letters."""
 
@@ -316,5 +325,6 @@ Observation = (
     | Redelivered
     | FaultFired
     | Healed
+    | Healthy
 )
 """One record of a run."""

@@ -108,6 +108,8 @@ class SimObserver:
                 note(seen.KillOrdered, path, incarnation, reason)
             case Moment.EXITED:
                 note(seen.Exited, path, incarnation, reason, message_type)
+            case Moment.HEALTHY:
+                note(seen.Healthy, path, incarnation)
             case Moment.CLOSED:
                 note(seen.Closed, path, reason)
 
