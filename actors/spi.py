@@ -69,6 +69,7 @@ from actors.reasons import (
     RestartLimitExceeded,
     RuntimeLost,
     Shutdown,
+    StoppedForGood,
     within,
 )
 
@@ -286,6 +287,7 @@ __all__ = [
     "Started",
     "State",
     "StopOrder",
+    "StoppedForGood",
     "Subscription",
     "Timer",
     "TimerHandle",
