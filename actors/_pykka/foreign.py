@@ -75,15 +75,16 @@ class ForeignActorType(ActorType):
     def construct(self, cell: Cell, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
         new: Any = self.actor_class.__new__
         actor = new(self.actor_class) if new is object.__new__ else new(self.actor_class, *args, **kwargs)
-        token = under_construction.set(Construction(cell, actor))
+        construction = Construction(cell, actor)
+        token = under_construction.set(construction)
         try:
             actor.__init__(*args, **kwargs)
         finally:
             under_construction.reset(token)
-        if getattr(actor, "_actor_ref", None) is not cell.ref:
+        if getattr(actor, "_actor_ref", None) is not construction.ref:
             raise NotAnActor(self.actor_class.__qualname__, _fault_of_constructor(actor))
         if not is_over(cell):
-            cell.ref.enter_registry()
+            construction.ref.enter_registry()
         return actor
 
     def farewell(self, cell: Cell, reason: ExitReason) -> hooks.Rest:

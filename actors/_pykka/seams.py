@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 
 class Construction:
-    """An instance whose constructor runs, and the cell it is for."""
+    """An instance whose constructor runs, the cell it is for, and the ref of that."""
 
-    __slots__ = ("actor", "cell")
+    __slots__ = ("actor", "cell", "ref")
 
     def __init__(self, cell: Cell, actor: Any) -> None:
         self.cell = cell
+        self.ref: Any = cell.ref
         self.actor = actor
 
 
@@ -36,14 +37,16 @@ under_construction: ContextVar[Construction | None] = ContextVar("pykka_under_co
 stopping_all: ContextVar[bool] = ContextVar("pykka_stopping_all", default=False)
 """Whether the running code is `ActorRegistry.stop_all`."""
 _lock = threading.Lock()
+_installed = False
 
 
 def install() -> None:
-    """Wraps both. May be called again."""
+    """Wraps both. May be called again, from any thread."""
+    global _installed
     with _lock:
-        if not hasattr(pykka.Actor.__init__, "__wrapped__"):
+        if not _installed:
+            _installed = True
             _wrap_constructor()
-        if not hasattr(pykka.ActorRegistry.stop_all, "__wrapped__"):
             _wrap_stop_all()
 
 
@@ -55,7 +58,7 @@ def _wrap_constructor() -> None:
         original(self, *args, **kwargs)
         construction = under_construction.get()
         if construction is not None and construction.actor is self:
-            ref = construction.cell.ref
+            ref = construction.ref
             self.actor_urn = ref.actor_urn
             self.actor_inbox = ref.actor_inbox
             self._actor_ref = ref
