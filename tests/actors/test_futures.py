@@ -246,7 +246,7 @@ def test_the_function_of_a_mapped_future_runs_once(getters: int, waiters: int, f
     assert function.runs == 1
 
 
-def test_a_thread_waits_for_the_function_of_a_mapped_future_with_its_timeout() -> None:
+def test_a_timeout_bounds_the_wait_for_the_function_of_a_mapped_future() -> None:
     """Guards a thread that comes while another one runs the function: it does not run it again, nor wait for ever."""
     function = Mapped()
     mapped = settled(1).map(function)
