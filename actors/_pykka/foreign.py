@@ -81,10 +81,11 @@ class ForeignActorType(ActorType):
             actor.__init__(*args, **kwargs)
         finally:
             under_construction.reset(token)
-        if getattr(actor, "_actor_ref", None) is not construction.ref:
+        ref = construction.ref
+        if getattr(actor, "_actor_ref", None) is not ref:
             raise NotAnActor(self.actor_class.__qualname__, _fault_of_constructor(actor))
         if not is_over(cell):
-            construction.ref.enter_registry()
+            ref.enter_registry()
         return actor
 
     def farewell(self, cell: Cell, reason: ExitReason) -> hooks.Rest:

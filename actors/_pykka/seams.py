@@ -28,7 +28,7 @@ class Construction:
 
     def __init__(self, cell: Cell, actor: Any) -> None:
         self.cell = cell
-        self.ref: Any = cell.ref
+        self.ref: PykkaActorRef[Any] = cell.ref  # type: ignore[assignment]
         self.actor = actor
 
 
