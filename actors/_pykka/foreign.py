@@ -81,7 +81,7 @@ class ForeignActorType(ActorType):
             actor.__init__(*args, **kwargs)
         finally:
             under_construction.reset(token)
-        ref = construction.ref
+        ref: PykkaActorRef[Any] = construction.ref
         if getattr(actor, "_actor_ref", None) is not ref:
             raise NotAnActor(self.actor_class.__qualname__, _fault_of_constructor(actor))
         if not is_over(cell):

@@ -28,7 +28,7 @@ class Construction:
 
     def __init__(self, cell: Cell, actor: Any) -> None:
         self.cell = cell
-        self.ref: PykkaActorRef[Any] = cell.ref  # type: ignore[assignment]
+        self.ref: Any = cell.ref
         self.actor = actor
 
 
