@@ -89,12 +89,18 @@ class ForeignActorType(ActorType):
         return actor
 
     def farewell(self, cell: Cell, reason: ExitReason) -> hooks.Rest:
-        self.dispose(cell.actor)
+        _end(cell.actor)
         return hooks.end(cell, reason)
 
     def dispose(self, actor: Any) -> None:
-        actor.actor_ref.leave_registry()
-        actor.actor_stopped.set()
+        _end(actor)
+        actor.actor_ref.come_back()
+
+
+def _end(actor: Any) -> None:
+    """What pykka does before the last hook. A killed incarnation has no hook."""
+    actor.actor_ref.leave_registry()
+    actor.actor_stopped.set()
 
 
 def _refuse_overrides(actor_class: type[pykka.ThreadingActor]) -> None:

@@ -30,12 +30,12 @@ class PykkaActorRef(ActorRef[A]):
     long it waited, and the calls of its handler inherit none.
     """
 
-    __slots__ = ("_listed", "_urn")
+    __slots__ = ("_followed", "_listed", "_urn")
 
     def __init__(self, cell: Cell) -> None:
         super().__init__(cell)
         self._urn = uuid.uuid4().urn
-        self._listed = False
+        self._listed = self._followed = False
 
     @property
     def actor_urn(self) -> str:  # type: ignore[override]
@@ -43,16 +43,31 @@ class PykkaActorRef(ActorRef[A]):
         return self._urn
 
     def enter_registry(self) -> None:
-        """An incarnation begins: pykka's registry lists this ref."""
+        """Pykka's registry lists this ref, at the latest until the actor has terminated."""
         if not self._listed:
             self._listed = True
             pykka.ActorRegistry.register(self)
+        if not self._followed:
+            self._followed = True
+            cell = self._cell
+            cell.runtime.on_loop(lambda: cell.runtime.when_closed(cell, lambda _: self.leave_registry()))
 
     def leave_registry(self) -> None:
-        """The incarnation ends: pykka's registry lists this ref no longer."""
+        """Pykka's registry lists this ref no longer."""
         if self._listed:
             self._listed = False
             pykka.ActorRegistry.unregister(self)
+
+    def come_back(self) -> None:
+        """The incarnation has ended: pykka's registry lists this ref again when another one may follow. On the loop
+        thread.
+        """
+
+        def decided(_: object) -> None:
+            if not self._cell.closed:
+                self.enter_registry()
+
+        self.monitor().add_done_callback(decided)
 
     async def call(self, message: object, *, timeout: float | None = DEFAULT, correlation_id: str | None = None) -> Any:
         """Sends a message and awaits the answer, as `ActorRef.call`. `timeout` is in seconds, by default the runtime's

@@ -26,7 +26,7 @@ from actors import (
     NotAnActor,
     Started,
 )
-from supervisors import Restarting, child, constant, start, supervisor
+from supervisors import BackingOff, Restarting, child, constant, start, supervisor
 from tests.actors.cast import PATIENCE, script, stage
 from tests.support import in_loop
 
@@ -256,6 +256,41 @@ def test_two_actors_have_two_urns_and_our_own_are_not_registered() -> None:
         one, two, own = (runtime.spawn(each).get() for each in (Plain, Plain, Actor))
         assert len({one.actor_urn, two.actor_urn, own.actor_urn}) == 3
         assert pykka.ActorRegistry.get_all() == [one, two]
+
+
+@pytest.mark.parametrize("end", ["crash", "kill", "failed start"])
+@in_loop
+async def test_the_registry_lists_an_actor_while_it_waits_for_its_restart(end: str) -> None:
+    """Guards a look-up during a backoff: the ref is alive, and a broadcast waits for the next instance."""
+    failing = [end == "failed start"]
+
+    class Waiting(Plain):
+        def on_start(self) -> None:
+            if failing.pop() if failing else False:
+                raise LookupError
+
+    spec = child("a", Waiting, backoff=constant(5.0), retry_start=True)
+    async with stage() as w, start(supervisor("r"), runtime=w.runtime) as root:
+        started = root.start_child(spec)
+        if end != "failed start":
+            a = await started
+            a.tell(0) if end == "crash" else a.kill()
+        while not w.seen(BackingOff):
+            await w.settle()
+        (listed,) = pykka.ActorRegistry.get_by_class(Waiting)
+        assert listed.is_alive()
+        assert pykka.ActorRegistry.get_by_urn(listed.actor_urn) is root.child("a")
+        pykka.ActorRegistry.broadcast(1, Waiting)
+        assert root.child("a").status().queued == 1
+        await w.advance(5.0)
+        assert await (await started).call(2) == 0.5
+        assert pykka.ActorRegistry.get_all() == [listed]
+        root.child("a").kill()
+        while len(w.seen(BackingOff)) < 2:
+            await w.settle()
+        assert pykka.ActorRegistry.get_all() == [listed]
+        await root.terminate_child("a")
+        assert pykka.ActorRegistry.get_all() == []
 
 
 def test_an_actor_that_pykka_starts_itself_is_as_before() -> None:
@@ -581,6 +616,24 @@ async def test_stop_all_of_the_registry_ends_children_for_good() -> None:
             assert (len(w.seen(Started)), w.seen(Restarting)) == (4, [])
             again = await root.restart_child("a")
             assert await again.call(2) == 0.5
+
+
+@in_loop
+async def test_stop_all_ends_a_child_that_waits_for_its_restart() -> None:
+    """Guards `stop_all` during a backoff: the next instance handles what waits, stops, and has no successor."""
+    async with stage() as w:
+        spec = supervisor("r", child("a", Plain, backoff=constant(5.0)))
+        async with start(spec, runtime=w.runtime) as root:
+            a = root.child("a")
+            a.kill()
+            while not w.seen(BackingOff):
+                await w.settle()
+            waiting = a.ask(2, block=False)
+            (stopped,) = pykka.ActorRegistry.stop_all(block=False)
+            await w.advance(5.0)
+            assert (await waiting, await stopped) == (0.5, True)
+            await w.advance(1000)
+            assert (a.is_alive(), len(w.seen(BackingOff)), pykka.ActorRegistry.get_all()) == (False, 1, [])
 
 
 def test_stop_of_one_ref_is_an_exit_that_a_permanent_child_restarts_from() -> None:
