@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pykka
 
 from actors._core.actor import Actor
-from actors._core.actor_type import actor_type_of
+from actors._core.actor_type import actor_type_of, pykka_fault
 from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import correlation_of, current_cell
@@ -317,6 +317,7 @@ __all__ = [
     "lost",
     "notice",
     "post",
+    "pykka_fault",
     "refuse_on_loop",
     "said",
     "settle_failure",

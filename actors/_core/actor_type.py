@@ -31,7 +31,8 @@ class ActorType:
     def __init__(self, actor_class: type[Any]) -> None:
         from actors._core.actor import Actor
 
-        refuse_abstract(actor_class)
+        if (problem := abstract_fault(actor_class)) is not None:
+            raise NotAnActor(actor_class.__qualname__, problem)
         self.actor_class = actor_class
         self.table: Dispatch = actor_class._dispatch()
         self.concurrency: int = actor_class.concurrency
@@ -76,11 +77,10 @@ class ActorType:
             actor.on_gone()
 
 
-def refuse_abstract(actor_class: type[Any]) -> None:
-    """Raises `NotAnActor` when the class cannot have instances."""
+def abstract_fault(actor_class: type[Any]) -> str | None:
+    """Why the class cannot have instances; None: it can."""
     missing = sorted(getattr(actor_class, "__abstractmethods__", ()))
-    if missing:
-        raise NotAnActor(actor_class.__qualname__, f"it is abstract: {', '.join(missing)} not implemented")
+    return f"it is abstract: {', '.join(missing)} not implemented" if missing else None
 
 
 _HOOKS = ("on_start", "on_continue", "on_receive", "on_stop", "on_failure", "carry_over", "on_restore")
@@ -109,15 +109,28 @@ def _check_attributes(actor_class: type[Any]) -> None:
         )
 
 
+_EXPECTED = "expected a subclass of actors.Actor or pykka.ThreadingActor"
+
+
+def pykka_fault(actor_class: type) -> str | None:
+    """Why actors of this class of pykka's cannot be started; None: they can, or it is a class of ours."""
+    from actors._core.actor import Actor
+    from actors._pykka.foreign import fault_of
+
+    if issubclass(actor_class, Actor):
+        return None
+    return fault_of(actor_class) if issubclass(actor_class, pykka.ThreadingActor) else _EXPECTED
+
+
 def actor_type_of(actor_class: object) -> ActorType:
     """The kind of `actor_class`. Raises `NotAnActor` for anything that is not an actor class."""
     from actors._core.actor import Actor
     from actors._pykka.foreign import ForeignActorType
 
     if not inspect.isclass(actor_class):
-        raise NotAnActor(repr(actor_class), "expected a subclass of actors.Actor or pykka.ThreadingActor")
+        raise NotAnActor(repr(actor_class), _EXPECTED)
     if issubclass(actor_class, Actor):
         return ActorType(actor_class)
     if issubclass(actor_class, pykka.ThreadingActor):
         return ForeignActorType(actor_class)
-    raise NotAnActor(actor_class.__qualname__, "expected a subclass of actors.Actor or pykka.ThreadingActor")
+    raise NotAnActor(actor_class.__qualname__, _EXPECTED)

@@ -19,7 +19,7 @@ import pykka
 from pykka.messages import _ActorStop
 
 from actors._core import hooks
-from actors._core.actor_type import ActorType, refuse_abstract
+from actors._core.actor_type import ActorType, abstract_fault
 from actors._core.current import current_cell
 from actors._core.handlers import Dispatch, leave_by_message
 from actors._core.messages import Timed
@@ -57,8 +57,8 @@ class ForeignActorType(ActorType):
     foreign = True
 
     def __init__(self, actor_class: type[pykka.ThreadingActor]) -> None:
-        refuse_abstract(actor_class)
-        _refuse_overrides(actor_class)
+        if (problem := fault_of(actor_class)) is not None:
+            raise NotAnActor(actor_class.__qualname__, problem)
         install()
         self.actor_class = actor_class
         self.table = Dispatch({_ActorStop: _stop, Timed: _timed}, _receive)
@@ -103,18 +103,21 @@ def _end(actor: Any) -> None:
     actor.actor_stopped.set()
 
 
-def _refuse_overrides(actor_class: type[pykka.ThreadingActor]) -> None:
-    """Raises `NotAnActor` when the class redefines a part of pykka that has no effect here."""
+def fault_of(actor_class: type[pykka.ThreadingActor]) -> str | None:
+    """Why this class cannot be started: it is abstract, or redefines a part of pykka that has no effect here. None: it
+    can.
+    """
+    if (abstract := abstract_fault(actor_class)) is not None:
+        return abstract
     found = [name for name in _NOT_CALLED if getattr(actor_class, name) is not getattr(pykka.ThreadingActor, name)]
-    of_pykka = set(pykka.ThreadingActor.__mro__)
-    own = [base for base in actor_class.__mro__ if base not in of_pykka]
+    own = [base for base in actor_class.__mro__ if base not in pykka.ThreadingActor.__mro__]
     found += [name for name in _SET_BY_PYKKA if any(name in vars(base) for base in own)]
-    if found:
-        raise NotAnActor(
-            actor_class.__qualname__,
-            f"it overrides {', '.join(found)} of pykka, and the runtime has its own in that place; use the hooks "
-            "on_start, on_receive, on_stop and on_failure, or the option `mailbox` for another inbox",
-        )
+    if not found:
+        return None
+    return (
+        f"it overrides {', '.join(found)} of pykka, and the runtime has its own in that place; use the hooks "
+        "on_start, on_receive, on_stop and on_failure, or the option `mailbox` for another inbox"
+    )
 
 
 def _fault_of_constructor(actor: Any) -> str:

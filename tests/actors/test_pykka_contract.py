@@ -26,7 +26,7 @@ from actors import (
     NotAnActor,
     Started,
 )
-from supervisors import BackingOff, Restarting, child, constant, start, supervisor
+from supervisors import BackingOff, Restarting, SpecError, child, constant, start, supervisor
 from tests.actors.cast import PATIENCE, script, stage
 from tests.support import in_loop
 
@@ -561,6 +561,8 @@ def test_an_override_without_effect_is_refused_before_the_start(name: str, value
     user_class = type("Own", (Plain,), {name: value})
     with script() as runtime, pytest.raises(NotAnActor, match=f"Own.* overrides {name} of pykka"):
         runtime.spawn(user_class)
+    with pytest.raises(SpecError, match=f"2 faults(.|\\n)*start: .* overrides {name} of pykka"):
+        child("a", user_class, shutdown=-1)
 
 
 def test_an_abstract_pykka_class_is_refused_before_the_start() -> None:
