@@ -124,7 +124,7 @@ class ActorCrashed(ActorError):
 
 class CallTimeout(ActorError, pykka.Timeout, TimeoutError):
     """No answer came in time. A message that still waits in the mailbox becomes a dead letter (`expired`); a handler
-    that has begun goes on.
+    that has begun goes on. A plain pykka actor handles a message that waits all the same.
     """
 
     path: str

@@ -58,6 +58,17 @@ class Shutdown(ExitReason):
         return "shutdown" if self.detail is None else f"shutdown({said(self.detail, TEXT)})"
 
 
+class StoppedForGood(Shutdown):
+    """The actor was told to stop, and is not started again, whatever its spec says: `ActorRegistry.stop_all` of pykka
+    was called.
+    """
+
+    @property
+    def kind(self) -> str:
+        """A shutdown like others, for metrics."""
+        return "shutdown"
+
+
 class Killed(ExitReason):
     """The actor was killed: no handler or hook of it ran any more."""
 

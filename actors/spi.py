@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pykka
 
 from actors._core.actor import Actor
-from actors._core.actor_type import actor_type_of
+from actors._core.actor_type import actor_type_of, pykka_fault
 from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import correlation_of, current_cell
@@ -69,6 +69,7 @@ from actors.reasons import (
     RestartLimitExceeded,
     RuntimeLost,
     Shutdown,
+    StoppedForGood,
     within,
 )
 
@@ -303,6 +304,7 @@ __all__ = [
     "Started",
     "State",
     "StopOrder",
+    "StoppedForGood",
     "Subscription",
     "Timer",
     "TimerHandle",
@@ -333,6 +335,7 @@ __all__ = [
     "notice",
     "of_class",
     "post",
+    "pykka_fault",
     "refuse_on_loop",
     "said",
     "settle_failure",

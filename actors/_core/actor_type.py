@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pykka
 
+from actors._core import hooks
 from actors._core.handlers import Dispatch
 from actors._core.mailbox import MailboxSpec
 from actors.errors import NotAnActor
@@ -16,17 +17,22 @@ from actors.errors import NotAnActor
 if TYPE_CHECKING:
     from actors._core.cell import Cell
     from actors._core.ref import ActorRef
+    from actors.reasons import ExitReason
 
 
 class ActorType:
     """An actor class of ours, seen by the runtime."""
 
+    foreign = False
+    """Whether the class is a plain pykka class. The runtime reads no attribute of its instances and of the class by a
+    name that pykka does not define.
+    """
+
     def __init__(self, actor_class: type[Any]) -> None:
         from actors._core.actor import Actor
 
-        missing = sorted(getattr(actor_class, "__abstractmethods__", ()))
-        if missing:
-            raise NotAnActor(actor_class.__qualname__, f"it is abstract: {', '.join(missing)} not implemented")
+        if (problem := abstract_fault(actor_class)) is not None:
+            raise NotAnActor(actor_class.__qualname__, problem)
         self.actor_class = actor_class
         self.table: Dispatch = actor_class._dispatch()
         self.concurrency: int = actor_class.concurrency
@@ -38,6 +44,7 @@ class ActorType:
         _check_attributes(actor_class)
         self.ref_type: type[ActorRef[Any]] = actor_class.ref_type
         self.continues: bool = actor_class.on_continue is not Actor.on_continue
+        self.answers: tuple[type[BaseException], ...] = actor_class.answers
         self.carries: bool = actor_class.carry_over is not Actor.carry_over
         self.manages_lifecycle: bool = actor_class.manages_lifecycle
         """Whether instances report their own start and end, and take the order to stop as a message. Supervisors do:
@@ -60,10 +67,20 @@ class ActorType:
         actor.__init__(*args, **kwargs)
         return actor
 
+    def farewell(self, cell: Cell, reason: ExitReason) -> hooks.Rest:
+        """The hooks of the end of an incarnation. On its host."""
+        return (hooks.carry_over if self.carries and cell.supervised else hooks.end)(cell, reason)
+
     def dispose(self, actor: Any) -> None:
         """Gives the instance up."""
         if self.manages_lifecycle:
             actor.on_gone()
+
+
+def abstract_fault(actor_class: type[Any]) -> str | None:
+    """Why the class cannot have instances; None: it can."""
+    missing = sorted(getattr(actor_class, "__abstractmethods__", ()))
+    return f"it is abstract: {', '.join(missing)} not implemented" if missing else None
 
 
 _HOOKS = ("on_start", "on_continue", "on_receive", "on_stop", "on_failure", "carry_over", "on_restore")
@@ -92,15 +109,28 @@ def _check_attributes(actor_class: type[Any]) -> None:
         )
 
 
+_EXPECTED = "expected a subclass of actors.Actor or pykka.ThreadingActor"
+
+
+def pykka_fault(actor_class: type) -> str | None:
+    """Why actors of this class of pykka's cannot be started; None: they can, or it is a class of ours."""
+    from actors._core.actor import Actor
+    from actors._pykka.foreign import fault_of
+
+    if issubclass(actor_class, Actor):
+        return None
+    return fault_of(actor_class) if issubclass(actor_class, pykka.ThreadingActor) else _EXPECTED
+
+
 def actor_type_of(actor_class: object) -> ActorType:
     """The kind of `actor_class`. Raises `NotAnActor` for anything that is not an actor class."""
     from actors._core.actor import Actor
     from actors._pykka.foreign import ForeignActorType
 
     if not inspect.isclass(actor_class):
-        raise NotAnActor(repr(actor_class), "expected a subclass of actors.Actor or pykka.ThreadingActor")
+        raise NotAnActor(repr(actor_class), _EXPECTED)
     if issubclass(actor_class, Actor):
         return ActorType(actor_class)
     if issubclass(actor_class, pykka.ThreadingActor):
         return ForeignActorType(actor_class)
-    raise NotAnActor(actor_class.__qualname__, "expected a subclass of actors.Actor or pykka.ThreadingActor")
+    raise NotAnActor(actor_class.__qualname__, _EXPECTED)

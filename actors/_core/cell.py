@@ -37,14 +37,15 @@ from actors._core.mailbox import Queue, make_queue, waiting_in, withdraw
 from actors._core.messages import Continue, Down, Exit, StopOrder
 from actors._core.observer import Moment
 from actors._core.outcomes import TraceLine, answer, failed, kind_name
-from actors._core.possessions import Possessions
+from actors._core.possessions import Possessions, is_over
 from actors._core.props import Props
 from actors._core.stash import Stash
 from actors._core.watchers import Watchers
 from actors.errors import IgnoreStart, StartTimeout, lost
-from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost, Shutdown
+from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost
 
 if TYPE_CHECKING:
+    from actors._core.actor_type import ActorType
     from actors._core.ref import ActorRef
     from actors._core.waits import WaitEdge
     from actors._hosts.host import Host
@@ -88,6 +89,8 @@ class Cell:
     """Whether the phase is `CLOSED`; read by every sender."""
     incarnation: int
     actor: Any
+    kind: ActorType
+    """The kind of the present instance. New props may have brought another one."""
     reason: ExitReason
     """Why the incarnation ends, or why the last one ended."""
     told_to_stop: ExitReason | None
@@ -159,8 +162,9 @@ class Cell:
         self.placed = placed
         self.host = runtime.host(props.host)
         self.actor = None
-        self.table = props.kind.table
-        self.concurrency = props.kind.concurrency
+        self.kind = kind = props.kind
+        self.table = kind.table
+        self.concurrency = kind.concurrency
         self.urgent = self.stash = self.envelope = self.pending = self.trace = self.culprit = self.view = None
         self.open = self.idle = self.closed = self.suspended = False
         self.active = self.incarnation = self.handled = self.unproductive = self.crashes = 0
@@ -170,7 +174,7 @@ class Cell:
         self.carried, self.kept = _NOTHING, None
         self.children = self.watchers = self.possessions = self.waiting = self.spared = None
         self.grace = self.told_to_stop = self.stop_next = self.attached = None
-        self.ref = props.kind.ref_type(self)
+        self.ref = kind.ref_type(self)
         observer = runtime.observer
         if observer is not None:
             observer.made(self)
@@ -524,7 +528,7 @@ class Cell:
             if observer is not None:
                 observer.withdrawn(self, envelope)
         if stops:
-            self.stop(Shutdown("stop() was called"), self.props.shutdown)
+            self.stop(outcomes.stop_reason(self, stops[-1]), self.props.shutdown)
 
     def crash(self, reason: Crashed, culprit: Envelope | None = None) -> None:
         """The incarnation ends by an exception, that of the handler of `culprit` if there is one; the rest of the
@@ -625,7 +629,11 @@ class Cell:
         """Constructor and hooks of the start. Returns what is left of them from the first that is a coroutine."""
         if self.runtime.observer is not None:
             self.runtime.observer.hook(self, "init")
-        self.actor = self.props.kind.construct(self, self.props.args, self.props.kwargs)
+        props = self.props
+        actor = props.kind.construct(self, props.args, props.kwargs)
+        if self.host.blocks and is_over(self):
+            return None  # the thread was left behind, and another incarnation may be here
+        self.actor, self.kind = actor, props.kind
         if self.carried is _NOTHING:
             return hooks.start(self)
         carried, self.carried = self.carried, _NOTHING
@@ -660,7 +668,7 @@ class Cell:
         """The hooks of the end. Returns what is left of them from the first that is a coroutine."""
         if self.runtime.observer is not None:
             self.runtime.observer.hook(self, "end")
-        return (hooks.carry_over if self.supervised and self.props.kind.carries else hooks.end)(self, reason)
+        return self.kind.farewell(self, reason)
 
     def carry(self, carried: object) -> None:
         """Keeps a value for the next incarnation."""
@@ -821,7 +829,7 @@ class Cell:
         if possessions is not None:
             possessions.release()
         if self.actor is not None:
-            self.props.kind.dispose(self.actor)
+            self.kind.dispose(self.actor)
         self.actor = None
         urgent, self.urgent = self.urgent, None
         for envelope in urgent or ():

@@ -9,7 +9,8 @@ import queue
 import sys
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -17,7 +18,7 @@ import pykka
 
 from actors._core.waits import Link, Wait, Wanted, begin_wait
 from actors._user_code.reporting import contain
-from actors.errors import BlockingCallError, lost
+from actors.errors import BlockingCallError, DeadlockError, lost
 from actors.reasons import ExitReason, RuntimeLost
 
 T = TypeVar("T")
@@ -25,6 +26,8 @@ M = TypeVar("M")
 J = TypeVar("J")
 R = TypeVar("R")
 
+_TRACEBACK = BaseException.__dict__["__traceback__"]
+"""Reads the traceback of an exception without code of its class."""
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 
@@ -61,6 +64,8 @@ class Future(pykka.Future[T], Generic[T]):
 
     _pending: Pending[T] | None = None
     """Held by an actor, if this is a future of the end of that actor."""
+    _traceback: TracebackType | None = None
+    """That of the exception when the future was settled: a `get` that raises it adds frames, and none of them stays."""
 
     def __init__(self, park: Parking = park_thread, about: Link | None = None, wanted: Wanted = Wanted.ANSWER) -> None:
         super().__init__()
@@ -74,7 +79,6 @@ class Future(pykka.Future[T], Generic[T]):
         self._value: T | None = None
         self._exception: BaseException | None = None
         self._callbacks: list[Callable[[Future[T]], object]] = []
-        self._awaitable: Callable[[], Awaitable[T]] | None = None
 
     def done(self) -> bool:
         """Whether there is a value or an exception."""
@@ -85,7 +89,9 @@ class Future(pykka.Future[T], Generic[T]):
             if self._done or self._get_hook is not None:
                 raise queue.Full
             self._value = value
-            self._exception = exception
+            if exception is not None:
+                self._exception = exception
+                self._traceback = _TRACEBACK.__get__(exception)
             self._done = True
             callbacks, self._callbacks = self._callbacks, []
             if self._pending is not None:
@@ -139,6 +145,7 @@ class Future(pykka.Future[T], Generic[T]):
         """
         if self._done:
             raise queue.Full
+        self._hook_lock = threading.RLock()
         super().set_get_hook(func)
 
     def get(self, *, timeout: float | None = None) -> T:
@@ -151,7 +158,7 @@ class Future(pykka.Future[T], Generic[T]):
             BaseException: the exception the future was settled with
         """
         if self._get_hook is not None:
-            return super().get(timeout=timeout)
+            return self._from_hook(timeout)
         if not self._done:
             refuse_on_loop("future.get()", "`await future`")
             wait = self._begin_wait()
@@ -162,6 +169,15 @@ class Future(pykka.Future[T], Generic[T]):
                 if wait is not None:
                     wait.end()
         return self._outcome()
+
+    def _from_hook(self, timeout: float | None) -> T:
+        """The value of the hook, which is called until it has returned one, in one thread at a time."""
+        if not self._hook_lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+            raise pykka.Timeout(f"{timeout} seconds")
+        try:
+            return super().get(timeout=timeout)
+        finally:
+            self._hook_lock.release()
 
     def concerns(self, link: Link, wanted: Wanted = Wanted.ANSWER) -> None:
         """Names the actor that settles it, if that is known only now. A handler that waits already waits for it."""
@@ -176,12 +192,10 @@ class Future(pykka.Future[T], Generic[T]):
 
     def _outcome(self) -> T:
         if self._exception is not None:
-            raise self._exception
+            raise BaseException.with_traceback(self._exception, self._traceback)
         return cast("T", self._value)
 
     def __await__(self) -> Generator[Any, None, T]:
-        if self._awaitable is not None:
-            return (yield from self._awaitable().__await__())
         loop = asyncio.get_running_loop()
         if self._get_hook is not None:
             return (yield from loop.run_in_executor(None, self.get).__await__())
@@ -205,19 +219,11 @@ class Future(pykka.Future[T], Generic[T]):
 
     __iter__ = __await__
 
-    def _derive(self, get: Callable[[float | None], M], wait: Callable[[], Awaitable[M]]) -> Future[M]:
-        future: Future[M] = Future(self._park)
-        future.set_get_hook(get)
-        future._awaitable = wait
-        return future
-
     def map(self, func: Callable[[T], M]) -> Future[M]:
-        """A future of `func(value)`; `func` runs where the new future is waited for."""
-
-        async def wait() -> M:
-            return func(await self)
-
-        return self._derive(lambda timeout: func(self.get(timeout=timeout)), wait)
+        """A future of `func(value)`. `func` runs once, where the new future is first waited for, in a thread or on an
+        event loop. What it returns or raises is the outcome for every waiter.
+        """
+        return DerivedFuture(self._park, (self,), func)
 
     def filter(self: Future[Iterable[J]], func: Callable[[J], bool]) -> Future[Iterable[J]]:
         """A future of the items of the value for which `func(item)` is true."""
@@ -229,16 +235,76 @@ class Future(pykka.Future[T], Generic[T]):
 
     def join(self: Future[Any], *futures: pykka.Future[Any]) -> Future[Iterable[Any]]:
         """A future of the list of the values of this future and the given ones."""
-        every = [self, *futures]
-
-        async def wait() -> Iterable[Any]:
-            return [await each for each in every]
-
-        return self._derive(lambda timeout: [each.get(timeout=timeout) for each in every], wait)
+        return DerivedFuture(self._park, (self, *futures), lambda *values: list(values))
 
     def __repr__(self) -> str:
         state = "pending" if not self._done else "failed" if self._exception is not None else "done"
         return f"<actors.Future {state}>"
+
+
+class DerivedFuture(Future[M]):
+    """A future of a function of the values of other futures. The function runs once, where the future is first waited
+    for; another thread that waits meanwhile waits for that.
+    """
+
+    def __init__(self, park: Parking, sources: Sequence[pykka.Future[Any]], func: Callable[..., M]) -> None:
+        super().__init__(park)
+        self._sources = sources
+        self._func = func
+        self._claimed = False
+
+    def _settle(self, value: M | None, exception: BaseException | None) -> None:
+        raise queue.Full  # its value comes from elsewhere
+
+    def set_get_hook(self, func: Callable[[float | None], M]) -> None:
+        """Raises `queue.Full`: the future has its function."""
+        raise queue.Full
+
+    def get(self, *, timeout: float | None = None) -> M:
+        """The same as `Future.get`. `timeout` bounds the wait for each of the other futures, as in pykka, and the wait
+        for a thread that runs the function.
+        """
+        if not self._done:
+            values = [each.get(timeout=timeout) for each in self._sources]
+            if self._claim():
+                self._compute(values)
+        return super().get(timeout=timeout)
+
+    def __await__(self) -> Generator[Any, None, M]:
+        if not self._done:
+            values = []
+            for each in self._sources:
+                values.append((yield from each.__await__()))
+            if self._claim():
+                self._compute(values)
+        return (yield from super().__await__())
+
+    __iter__ = __await__
+
+    def _claim(self) -> bool:
+        """Whether this code runs the function. Raises `DeadlockError` if this code is that function."""
+        with self._lock:
+            if not self._claimed:
+                self._claimed = True
+                return True
+        if self in _computing.get():
+            raise DeadlockError(("a mapped future", "its function", "the same future"))
+        return False
+
+    def _compute(self, values: Iterable[Any]) -> None:
+        token = _computing.set((*_computing.get(), self))
+        try:
+            value, error = self._func(*values), None
+        except BaseException as raised:  # noqa: BLE001 - it is the outcome of the future
+            value, error = None, raised
+        finally:
+            _computing.reset(token)
+        super()._settle(value, error)
+        self._sources = ()
+
+
+_computing: ContextVar[tuple[DerivedFuture[Any], ...]] = ContextVar("computing_futures", default=())
+"""The futures whose functions the running code belongs to."""
 
 
 class Pending(Generic[T]):

@@ -13,10 +13,9 @@ from pykka._introspection import get_attr_directly
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
 from actors._core.messages import Continue, Timed
-from actors._core.outcomes import dead_letter
+from actors._core.outcomes import dead_letter, stop_reason
 from actors._user_code.text import shown
 from actors.errors import HandlerDefinitionError
-from actors.reasons import Normal, Shutdown
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -208,9 +207,8 @@ def _stop(actor: Any, _: _ActorStop) -> None:
 
 def leave_by_message(cell: Cell) -> None:
     """A stop that waited in the queue like any message, as pykka's does."""
-    sender = cell.envelope.sender if cell.envelope is not None else None
     cell.made_no_progress()
-    cell.leave(Normal() if sender is cell else Shutdown("stop() was called"))
+    cell.leave(stop_reason(cell, cell.envelope))
 
 
 def _proxy_call(actor: Any, call: ProxyCall) -> object:

@@ -87,7 +87,10 @@ def statistics_of(cell: Cell) -> Statistics:
 def state_of(cell: Cell) -> dict[str, object]:
     """The attributes of the instance that lives in a cell; empty when none does."""
     actor = cell.actor
-    return {} if actor is None else {name: value for name, value in list(vars(actor).items()) if name != "_cell"}
+    if actor is None:
+        return {}
+    hidden = () if cell.kind.foreign else ("_cell",)
+    return {name: value for name, value in list(vars(actor).items()) if name not in hidden}
 
 
 def waiting_messages(cell: Cell) -> list[Envelope]:

@@ -29,7 +29,7 @@ from actors.errors import (
     gone,
 )
 from actors.events import DeadLetter, MessageHandled, Quarantined, Redelivered
-from actors.reasons import Crashed, ExitReason, Normal, Shutdown
+from actors.reasons import Crashed, ExitReason, Normal, Shutdown, StoppedForGood
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -40,6 +40,8 @@ MOST_CUT_OFF = 10
 """How many times a message is handled again whose handler was cut off by a crash over a message of the actor itself. A
 handler that has its own incarnation crash, over and over, would come again without end.
 """
+STOP_FOR_GOOD = _ActorStop()
+"""The order to stop after which the actor is not started again. It is recognized by its identity."""
 _OF_THE_SYSTEM_LANE = (Continue, Down, Exit)
 """Messages that do not count as progress, handled or failed."""
 
@@ -197,6 +199,15 @@ def observed_handler(cell: Cell, envelope: Envelope, table: Dispatch) -> Handler
     return handler if observer is None else observer.taken(cell, envelope, handler)
 
 
+def stop_reason(cell: Cell, order: Envelope | None) -> ExitReason:
+    """The reason of an exit by an order to stop that waited in the mailbox."""
+    if order is None or order.sender is cell:
+        return Normal()
+    if order.message is STOP_FOR_GOOD:
+        return StoppedForGood("ActorRegistry.stop_all() was called")
+    return Shutdown("stop() was called")
+
+
 def came_late(cell: Cell, incarnation: int) -> None:
     """A handler that overran its time limit in a thread has ended. The fate of its message is decided already."""
     if incarnation == cell.incarnation:
@@ -226,7 +237,7 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
         cell.made_no_progress()
     if cell.trace is not None or cell.runtime.observed:
         note(cell, envelope, "failed")
-    if cell.actor is not None and isinstance(error, cell.actor.answers):
+    if isinstance(error, cell.kind.answers):
         if envelope.reply is None:
             dead_letter(cell, envelope.message, "unheard", envelope, error)
         else:

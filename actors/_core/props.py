@@ -86,7 +86,7 @@ def host_for(kind: ActorType, host: str | None = None) -> str:
     not made for.
     """
     where = host or kind.host
-    if (problem := wrong_host(kind.actor_class, where)) is not None:
+    if not kind.foreign and (problem := wrong_host(kind.actor_class, where)) is not None:
         raise ValueError(problem)
     return where
 

@@ -132,7 +132,7 @@ class ActorRef(pykka.ActorRef[A]):
             raise dead(cell, message)
         runtime = cell.runtime
         caller = current_cell()
-        deadline = _deadline(cell, caller, timeout)
+        deadline = deadline_of(cell, caller, timeout)
         if asyncio.get_running_loop() is not runtime.loop:
             return await self._call_from_elsewhere(message, caller, deadline, correlation_id)
         reply: Any = runtime.loop.create_future() if cell.host is runtime.loop_host else Future(runtime.park)
@@ -227,10 +227,24 @@ class ActorRef(pykka.ActorRef[A]):
         """
         if block:
             refuse_on_loop("ask()", "`await ref.call(message)`")
+        caller = current_cell()
+        deadline = deadline_of(self._cell, caller, timeout)
+        return self._put_question(message, block, caller, deadline, deadline, correlation_id)
+
+    def _put_question(
+        self,
+        message: object,
+        block: bool,
+        caller: Cell | None,
+        until: float | None,
+        deadline: float | None,
+        correlation_id: str | None,
+    ) -> Any:
+        """Asks. `until` is when the caller waits no longer, `deadline` when the message expires in the mailbox; both on
+        the runtime's clock.
+        """
         cell = self._cell
         runtime = cell.runtime
-        caller = current_cell()
-        deadline = _deadline(cell, caller, timeout)
         future: Future[Any] = Future(runtime.park, None if block else cell)
         if cell.closed:
             future.set_exception(dead(cell, message))
@@ -239,12 +253,12 @@ class ActorRef(pykka.ActorRef[A]):
         try:
             cell.put(Envelope(message, caller, future, deadline, _inherit(caller, correlation_id)))
             if not block:
-                if deadline is not None and not future.done():
+                if until is not None and not future.done():
                     # A runtime that has stopped meanwhile has settled the future with everything else.
                     with suppress(RuntimeStopped):
-                        runtime.on_loop(partial(_watch_deadline, future, cell, deadline, message))
+                        runtime.on_loop(partial(_watch_deadline, future, cell, until, message))
                 return future
-            seconds = None if deadline is None else deadline - runtime.now()
+            seconds = None if until is None else until - runtime.now()
             if not future.done() and not runtime.park(future, seconds):
                 expire(future, cell.path, message)
             return future.get()
@@ -307,10 +321,14 @@ class ActorRef(pykka.ActorRef[A]):
         else:
             self.monitor().add_done_callback(lambda _: conclude(future, cell.reason, True))
             if drain:
-                cell.put_stop(Envelope(_ActorStop(), current_cell()))
+                cell.put_stop(Envelope(self._stop_message(), current_cell()))
             else:
                 cell.runtime.control_call(cell.stop, Shutdown("stop() was called"), cell.props.shutdown)
         return future.get(timeout=timeout) if block else future
+
+    def _stop_message(self) -> _ActorStop:
+        """The order to stop, as it waits in the mailbox."""
+        return _ActorStop()
 
     def kill(self) -> None:
         """Kills the actor and everything below it: no hook of it runs. A supervised actor is restarted if its spec says
@@ -419,7 +437,7 @@ class ActorRef(pykka.ActorRef[A]):
     @property
     def actor_inbox(self) -> ActorInbox:  # type: ignore[override]
         """Pykka's view of the mailbox."""
-        from actors._pykka.foreign import CellInbox
+        from actors._pykka.inbox import CellInbox
 
         return CellInbox(self._cell)
 
@@ -431,8 +449,10 @@ class ActorRef(pykka.ActorRef[A]):
         return StoppedFlag(self._cell)
 
     @property
-    def _actor_weakref(self) -> Callable[[], A | None]:  # type: ignore[override]
-        return lambda: self._cell.actor
+    def _actor_weakref(self) -> Callable[[], Any]:  # type: ignore[override]
+        from actors._pykka.proxy import PresentInstance
+
+        return lambda: PresentInstance(self._cell)
 
     def __reduce__(self) -> Any:
         raise TypeError(f"the ref of {self.path} belongs to this process and cannot be pickled; send its path instead")
@@ -490,7 +510,10 @@ def _inherit(caller: Cell | None, correlation_id: str | None) -> str | None:
     return None if begun is None else begun.correlation_id
 
 
-def _deadline(cell: Cell, caller: Cell | None, timeout: float | None) -> float | None:
+def deadline_of(cell: Cell, caller: Cell | None, timeout: float | None) -> float | None:
+    """The deadline of a question, on the runtime's clock: no later than that of the message in whose handler this code
+    of `caller` began. Raises ValueError.
+    """
     runtime = cell.runtime
     if timeout is not None:
         if timeout is DEFAULT:

@@ -98,7 +98,7 @@ class Watchers:
 
     @staticmethod
     def _share(gone: Cell, other: Cell, reason: ExitReason) -> None:
-        if getattr(other.actor, "trap_exits", False):
+        if not other.kind.foreign and getattr(other.actor, "trap_exits", False):
             other.put_urgent(Exit(gone.ref, reason))
         elif not reason.expected and other.phase in CAN_CRASH:
             other.crash(Crashed(LinkedExit(gone.path, reason)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from actors.spi import shown, wrong_host
+from actors.spi import Actor, shown, wrong_host
 from supervisors.errors import SpecFault
 
 
@@ -32,8 +32,10 @@ def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
 
 def host_fault(start: object, host: object) -> str | None:
     """Why this class cannot run on this host. A host of None is that of the class."""
-    where = getattr(start, "host", None) if host is None else host
-    if type(where) is not str or not isinstance(start, type):
+    if not isinstance(start, type) or not issubclass(start, Actor):
+        return None  # a class of pykka's may have attributes of these names
+    where = start.host if host is None else host
+    if type(where) is not str:
         return None
     return wrong_host(start, where) if where in ("loop", "thread") else None
 

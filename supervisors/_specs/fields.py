@@ -11,7 +11,7 @@ from typing import Literal
 import pykka
 from pydantic_core import PydanticCustomError
 
-from actors.spi import MailboxSpec, shown
+from actors.spi import MailboxSpec, pykka_fault, shown
 
 MAX_RESTARTS = 15
 """The default budget: restarts of one child in a row without progress. It was chosen by the table that `python -m
@@ -81,6 +81,8 @@ def check_start(value: object) -> Startable | None:
     if isinstance(value, type):
         if not issubclass(value, pykka.Actor):
             raise _fault("is not an actor class: derive it from actors.Actor or from a pykka actor")
+        if (problem := pykka_fault(value)) is not None:
+            raise _fault(f"cannot be started as an actor: {problem}")
         return value
     if inspect.isroutine(value):
         raise _fault("is a function, not an actor class; a task supervisor (tasks) runs functions")

@@ -26,6 +26,7 @@ from actors.spi import (
     Shutdown,
     State,
     StopOrder,
+    StoppedForGood,
     TimerHandle,
     concern,
     gone,
@@ -186,6 +187,8 @@ class Supervisor(Actor):
         decision: FailureDecision | None = None
         if self._is_news(notice) and not notice.reason.expected:
             decision = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
+        elif isinstance(notice.reason, StoppedForGood):
+            decision = "stop"
         exited, healthy = self._engine.exited, notice.healthy
         self._feed(exited, notice.id, notice.incarnation, notice.reason, now, decision, notice.handled, healthy)
         self._settle_exit(notice.id)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors import BlockingCallError, Future
+from actors import BlockingCallError, DeadlockError, Future
 from tests.actors.cast import PATIENCE
 from tests.support import in_loop
 
@@ -190,3 +190,120 @@ def test_map_filter_reduce_and_join_give_the_same_blocking_and_awaited(numbers: 
     expected = [len(numbers), [each for each in numbers if each > 0], sum(numbers), [numbers, numbers]]
     assert [each.get() for each in derived] == expected
     assert asyncio.run(wait()) == expected
+
+
+class Mapped:
+    """A function of a mapped future that notes how often it runs, and waits until it may end."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.runs = 0
+        self.entered, self.gate = threading.Event(), threading.Event()
+        self.error = error
+
+    def __call__(self, value: int) -> int:
+        self.runs += 1
+        self.entered.set()
+        self.gate.wait(PATIENCE)
+        if self.error is not None:
+            raise self.error
+        return value + 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(getters=st.integers(1, 6), waiters=st.integers(0, 3), fails=st.booleans(), hook=st.booleans())
+def test_the_function_of_a_mapped_future_runs_once(getters: int, waiters: int, fails: bool, hook: bool) -> None:
+    """Guards functions with effects, whoever waits: threads, coroutines of several loops, and all of them again."""
+    source: Future[int] = Future()
+    function = Mapped(ValueError("mapped") if fails and not hook else None)
+    function.gate.set()
+    mapped: Future[int]
+    if hook:
+        mapped = Future()
+        mapped.set_get_hook(lambda timeout: function(source.get(timeout=timeout)))
+    else:
+        mapped = source.map(function)
+    start = threading.Barrier(getters + waiters)
+
+    def get() -> int:
+        start.wait(PATIENCE)
+        return mapped.get(timeout=PATIENCE)
+
+    async def awaited() -> int:
+        return await mapped
+
+    def wait() -> int:
+        start.wait(PATIENCE)
+        return asyncio.run(awaited())
+
+    with frequent_switches(), ThreadPoolExecutor(getters + waiters) as pool:
+        done = [pool.submit(get) for _ in range(getters)] + [pool.submit(wait) for _ in range(waiters)]
+        source.set(1)
+        found = [each.exception(PATIENCE) or each.result(PATIENCE) for each in done]
+    assert set(found) == {function.error or 2}
+    assert function.runs == 1
+    if function.error is None:
+        assert mapped.get() == 2
+    assert function.runs == 1
+
+
+def test_a_timeout_bounds_the_wait_for_the_function_of_a_mapped_future() -> None:
+    """Guards a thread that comes while another one runs the function: it does not run it again, nor wait for ever."""
+    function = Mapped()
+    mapped = settled(1).map(function)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(mapped.get)
+        assert function.entered.wait(PATIENCE)
+        with pytest.raises(pykka.Timeout):
+            mapped.get(timeout=0)
+        assert not mapped.done()
+        function.gate.set()
+        assert first.result(PATIENCE) == 2
+    assert (mapped.get(), mapped.done(), function.runs) == (2, True, 1)
+
+
+def test_a_mapped_future_is_not_settled_from_outside() -> None:
+    """Guards its value, as pykka does for a future with a hook."""
+    mapped = settled(1).map(str)
+    with pytest.raises(queue.Full):
+        mapped.set("2")
+    with pytest.raises(queue.Full):
+        mapped.set_exception(ValueError())
+    with pytest.raises(queue.Full):
+        mapped.set_get_hook(lambda _: "2")
+    assert mapped.get() == "1"
+
+
+def test_a_function_that_waits_for_its_own_future_is_a_deadlock_error() -> None:
+    """Guards the thread that computes: it does not wait for itself."""
+    mapped: Future[Any] = settled(1).map(lambda _: mapped.get())
+    with pytest.raises(DeadlockError):
+        mapped.get(timeout=PATIENCE)
+
+
+@in_loop
+async def test_the_traceback_of_an_exception_does_not_grow_with_each_get() -> None:
+    """Guards memory, and logs: each waiter adds its own frames to those of the handler, and to no others."""
+    future: Future[int] = Future()
+    try:
+        raise ValueError("handler")
+    except ValueError as error:
+        future.set_exception(error)
+    mapped = future.map(str)
+    lengths = []
+    for _ in range(3):
+        for each in (future, mapped):
+            with pytest.raises(ValueError, match="handler") as caught:
+                each.get()
+            lengths.append(len(caught.traceback))
+            with pytest.raises(ValueError, match="handler") as caught:
+                await each
+            lengths.append(len(caught.traceback))
+    assert lengths == lengths[:4] * 3
+    assert max(lengths) < 10
+
+
+def settled(value: int) -> Future[int]:
+    """A future with this value."""
+    future: Future[int] = Future()
+    future.set(value)
+    return future
