@@ -18,7 +18,7 @@ from actors._core.actor_type import actor_type_of
 from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import correlation_of, current_cell
-from actors._core.envelope import Envelope, Reply
+from actors._core.envelope import Envelope, ReplyTo
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import HandlerFunction, handles
 from actors._core.life import Phase, State
@@ -131,7 +131,7 @@ async def sleep(seconds: float) -> None:
 def post(
     ref: ActorRef[pykka.Actor],
     message: object,
-    receipt: Reply,
+    receipt: ReplyTo,
     deadline: float | None = None,
     correlation_id: str | None = None,
 ) -> None:
@@ -150,7 +150,7 @@ def post(
     cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
 
 
-def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None:
+def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: ReplyTo) -> None:
     """The same as `post`, but the receipt also gets the refusal of the mailbox: that it is full, or the exception of a
     priority function of the user's.
     """
@@ -160,12 +160,12 @@ def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None
         receipt.set_exception(error)
 
 
-def take_reply(actor: Actor) -> Reply | None:
+def take_reply(actor: Actor) -> ReplyTo | None:
     """Takes the reply of the message being handled: the caller must answer it later. None: the sender wants none."""
     return actor._cell.take_reply()
 
 
-def answer(reply: Reply, value: object) -> None:
+def answer(reply: ReplyTo, value: object) -> None:
     """Answers a reply that `take_reply` took. Does nothing if the asker no longer waits."""
     if not reply.done():
         try:
@@ -275,7 +275,7 @@ __all__ = [
     "Parking",
     "Props",
     "Record",
-    "Reply",
+    "ReplyTo",
     "RestartLimitExceeded",
     "Runtime",
     "RuntimeLost",

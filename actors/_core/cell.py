@@ -30,7 +30,7 @@ from actors._core import hooks, outcomes, reports
 from actors._core.children import PARENT_ENDED, ChildCells, may_return
 from actors._core.clock import TimerHandle
 from actors._core.current import enter
-from actors._core.envelope import BareEnvelope, Envelope, Reply
+from actors._core.envelope import BareEnvelope, Envelope, ReplyTo
 from actors._core.handlers import Dispatch
 from actors._core.life import ABSENT, BEING_KILLED, OPEN, STATES, TABLES, LifeEffect, LifeEvent, Phase, State
 from actors._core.mailbox import Queue, make_queue, waiting_in, withdraw
@@ -374,7 +374,7 @@ class Cell:
         if self.trace is not None:
             self.trace.append(line)
 
-    def take_reply(self) -> Reply | None:
+    def take_reply(self) -> ReplyTo | None:
         """Takes the duty to answer the message being handled from its handler."""
         return None if self.envelope is None else self.envelope.take_reply()
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from actors._core.cell import Cell
 
 
-class Reply(Protocol):
+class ReplyTo(Protocol):
     """The receiver of an answer: an `asyncio.Future` on the runtime's loop, an `actors.Future` from anywhere else."""
 
     def done(self) -> bool: ...
@@ -55,7 +55,7 @@ class Envelope:
         self,
         message: object,
         sender: Cell | None = None,
-        reply: Reply | None = None,
+        reply: ReplyTo | None = None,
         deadline: float | None = None,
         correlation_id: str | None = None,
     ) -> None:
@@ -65,7 +65,7 @@ class Envelope:
         self.deadline = deadline
         self.correlation_id = correlation_id
 
-    def take_reply(self) -> Reply | None:
+    def take_reply(self) -> ReplyTo | None:
         """Takes the duty to answer from the handler of the message."""
         reply = self.reply
         if reply is not None:

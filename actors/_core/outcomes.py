@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pykka.messages import _ActorStop
 
-from actors._core.envelope import Envelope, Reply
+from actors._core.envelope import Envelope, ReplyTo
 from actors._core.life import ON_ITS_WAY_OUT
 from actors._core.mailbox import BoundedQueue
 from actors._core.messages import Continue, Down, Exit, Timed
@@ -80,7 +80,7 @@ def fate_of(culprit: Envelope, reason: ExitReason, redeliver: int, *, supervised
     return Fate.REDELIVERED if supervised and culprit.crashes <= redeliver else Fate.QUARANTINED
 
 
-def settle_failure(reply: Reply, error: BaseException, path: str) -> None:
+def settle_failure(reply: ReplyTo, error: BaseException, path: str) -> None:
     """Gives the asker an exception that it can survive."""
     if reply.done():
         return

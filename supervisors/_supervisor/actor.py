@@ -21,7 +21,7 @@ from actors.spi import (
     Killed,
     NotAnActor,
     Props,
-    Reply,
+    ReplyTo,
     RuntimeLost,
     Shutdown,
     State,
@@ -128,7 +128,7 @@ class Supervisor(Actor):
         reason = self._cell.reason
         for effect in self._engine.abandon():
             if isinstance(effect, Refuse) and isinstance(reason, RuntimeLost):
-                settle_failure(cast("Reply", effect.request), gone(self.path, reason, None), self.path)
+                settle_failure(cast("ReplyTo", effect.request), gone(self.path, reason, None), self.path)
             else:
                 self._do(effect)
 
@@ -290,7 +290,7 @@ class Supervisor(Actor):
             case Start():
                 self._start_child(effect)
             case Answer(request=request, value=value):
-                reply = cast("Reply", request)
+                reply = cast("ReplyTo", request)
                 if not reply.done():
                     reply.set_result(value)
             case Stop(id=id, incarnation=incarnation, grace=grace):
@@ -308,7 +308,7 @@ class Supervisor(Actor):
                 if timer is not None:
                     timer.cancel()
             case Refuse(request=request, error=error):
-                settle_failure(cast("Reply", request), error, self.path)
+                settle_failure(cast("ReplyTo", request), error, self.path)
             case Ready():
                 self._cell.ready()
             case StartFailedSelf(error=error):
