@@ -23,7 +23,16 @@ from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import HandlerFunction, handles
 from actors._core.life import Phase, State
 from actors._core.mailbox import MailboxSpec
-from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
+from actors._core.messages import (
+    ChildDeclined,
+    ChildExited,
+    ChildResumed,
+    ChildStarted,
+    ChildStartFailed,
+    Down,
+    Message,
+    StopOrder,
+)
 from actors._core.outcomes import settle_failure
 from actors._core.props import Props, wrong_host
 from actors._core.ref import ActorRef
@@ -245,6 +254,7 @@ __all__ = [
     "Cell",
     "ChildDeclined",
     "ChildExited",
+    "ChildResumed",
     "ChildStartFailed",
     "ChildStarted",
     "Clock",

@@ -30,6 +30,7 @@ class Envelope:
         "crashes",
         "cut_off",
         "deadline",
+        "handed_on",
         "message",
         "quiet",
         "reply",
@@ -46,6 +47,10 @@ class Envelope:
     """How many incarnations it has crashed."""
     cut_off: int
     """How many times its handler was cut off by a crash over a message that the actor had sent to itself."""
+    handed_on: bool
+    """Its handler has taken its reply or has forwarded it: the end of the handler does not answer it any more, and no
+    incarnation handles it again.
+    """
     quiet: bool
     """It is an event that was sent to a subscriber, or gave way to one: no event about it is sent to an actor."""
     settled: bool

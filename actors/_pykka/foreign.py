@@ -41,6 +41,8 @@ class ForeignActorType(ActorType):
         self.ref_type = ActorRef
         self.continues = False
         self.carries = False
+        self.resumes = ()
+        self.idle_timeout = None
         self.manages_lifecycle = False
         self.host = "thread"
         self.mailbox = None

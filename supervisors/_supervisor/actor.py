@@ -13,6 +13,7 @@ from actors.spi import (
     Cell,
     ChildDeclined,
     ChildExited,
+    ChildResumed,
     ChildStarted,
     ChildStartFailed,
     Crashed,
@@ -177,6 +178,10 @@ class Supervisor(Actor):
             decision = self._failed(notice.id, notice.incarnation, notice.reason, notice.message_type, now)
         self._feed(self._engine.exited, notice.id, notice.incarnation, notice.reason, now, decision, notice.handled)
         self._settle_exit(notice.id)
+
+    @handles
+    def child_resumed(self, notice: ChildResumed) -> None:
+        self._ledger.resumed(notice.id, notice.incarnation, Crashed(notice.error), notice.message_type, self._now())
 
     def _settle_exit(self, id: str) -> None:
         """The child waits for its next incarnation: its monitors and links are notified now."""
