@@ -522,7 +522,7 @@ class Cell:
         soon as that is completed.
         """
         if self.phase is Phase.STARTING:
-            self.possess().exit_reason = reason
+            self.possess().leave_later(reason)
             return
         if self.runtime.observer is not None and self.phase is Phase.RUNNING:
             self.runtime.observer.lived(self, Moment.STOP_ORDERED, reason, self.props.shutdown)
@@ -606,11 +606,10 @@ class Cell:
             return
         self.reason = reason
         self.phase, self.open, self.pending = Phase.HALTING, False, None
-        attempt = self.runtime.attempt
         leftovers.refuse_under_way(self, reason)
-        attempt(self.path, "its end", self._clear)
+        self.runtime.attempt(self.path, "its end", self._clear)
         self.phase = Phase.ENDED
-        attempt(self.path, "its end", self.close, reason)
+        self.runtime.attempt(self.path, "its end", self.close, reason)
 
     def forked(self, reason: ExitReason) -> None:
         """This process is a fork of the one in which the cell lives."""
@@ -711,9 +710,10 @@ class Cell:
     def _note_order(self, reason: ExitReason | None, *_: object) -> None:
         self.told_to_stop = reason
 
-    def _time_order(self, _: ExitReason | None, grace: float | None, *__: object) -> None:
+    def _time_order(self, reason: ExitReason | None, grace: float | None, *_: object) -> None:
         if grace is not None:
-            self._arm_grace(grace, partial(self.kill, Killed("did not stop in time")))
+            late = reason if isinstance(reason, Crashed) else Killed("did not stop in time")
+            self._arm_grace(grace, partial(self.kill, late))
 
     def _order(self, reason: ExitReason | None, *_: object) -> None:
         assert reason is not None

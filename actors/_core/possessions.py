@@ -97,6 +97,11 @@ class Possessions:
             del self._watches[watched]
             self._cell.runtime.registry.unwatch(watched, self._cell)
 
+    def leave_later(self, reason: ExitReason) -> None:
+        """The incarnation has asked for its end while it starts. The first reason counts."""
+        if self.exit_reason is None:
+            self.exit_reason = reason
+
     def join_group(self, group: str) -> None:
         """Makes the actor a member of the group. Raises `IncarnationEnded`."""
         cell = self._cell

@@ -225,6 +225,25 @@ def test_an_exit_in_the_start_lets_the_start_be_completed(reason: ExitReason, ho
         assert [each.reason for each in told] == [reason]
 
 
+def test_the_first_exit_in_a_start_counts() -> None:
+    with simulation() as sim:
+        ref = sim.spawn(Starter, args={"on_start": lambda self: (self.exit(Shutdown("1")), self.exit(Shutdown("2")))})
+        assert ref.wait(timeout=1) == Shutdown("1")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_own_crash_stays_the_reason_if_its_hook_does_not_end(host: Host) -> None:
+    class Stuck(AsyncPlayer):
+        async def on_failure(self, *_: Any) -> None:
+            await asyncio.sleep(100)
+
+    with simulation() as sim:
+        ref = sim.spawn(Stuck, shutdown=2, host=host)
+        ref.tell(leave(Crashed(ERROR)))
+        sim.advance(4)
+        assert ref.wait(timeout=0) == Crashed(ERROR)
+
+
 def test_an_exit_after_an_order_to_stop_changes_nothing() -> None:
     with simulation() as sim:
         ref = sim.spawn(Starter, args={"on_stop": leave(Crashed(ERROR))})

@@ -587,6 +587,30 @@ def test_a_forward_to_an_actor_that_waits_for_the_asker_is_a_deadlock(host: Host
         assert target.state()["seen"] == []
 
 
+def test_an_actor_that_took_a_reply_must_not_wait_for_the_asker() -> None:
+    """The asker waits for it, until the reply is answered: then it may."""
+    with simulation() as sim:
+        asker, ref = sim.spawn(AsyncPlayer), sim.spawn(Taker)
+        asker.tell(lambda _: ref.call("q", timeout=None))
+        sim.settle()
+        with pytest.raises(DeadlockError) as caught:
+            ref.ask(lambda _: asker.call("x", timeout=None))
+        assert caught.value.chain == (ref.path, asker.path, ref.path)
+        sim.settle()
+
+        other = sim.spawn(Taking)
+        second = sim.spawn(AsyncPlayer)
+        second.tell(lambda _: other.call("q", timeout=None))
+        sim.settle()
+        assert second.status().waiting_for == other.path
+
+        async def answer_and_ask(self: Any) -> Any:
+            first(self).answer(1)
+            return await second.call("y", timeout=None)
+
+        assert other.ask(answer_and_ask) == "y"
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_forward_back_to_the_asker_is_a_deadlock(host: Host) -> None:
     with simulation() as sim:
