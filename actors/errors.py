@@ -12,6 +12,8 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       MailboxFull
       InvalidPriority (ValueError)
       UnhandledMessage
+      NoMessage (RuntimeError)
+      NoReply
       StartError
       StartDeclined
       StartTimeout (TimeoutError)
@@ -22,6 +24,7 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       IncarnationEnded
       NameTaken
       NotAnActor (TypeError)
+      ReservedName (AttributeError)
       NotInRuntime
       RuntimeStopped (pykka.ActorDeadError)
       LoopStopRefused (RuntimeError)
@@ -200,6 +203,29 @@ class UnhandledMessage(ActorError):
         return f"{self.path} has no handler for {self.message_type}: add a method marked @handles, or on_receive"
 
 
+class NoMessage(ActorError, RuntimeError):
+    """`take_reply` or `forward` was called where no message is being handled, for example in a hook."""
+
+    path: str
+    what: str
+
+    def describe(self) -> str:
+        return f"{self.path}: {self.what} needs the message being handled, and there is none. Call it in a handler"
+
+
+class NoReply(ActorError):
+    """The actor took the reply to a message over (`take_reply`) and dropped it without an answer."""
+
+    path: str
+    message_type: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.path}: the reply to {self.message_type} was taken over and dropped without an answer. "
+            "Keep it until answer() or fail() was called"
+        )
+
+
 class IgnoreStart(Exception):
     """Raised in `__init__` or `on_start`: this actor declines to start (supervision rule 3)."""
 
@@ -311,6 +337,16 @@ class NotAnActor(ActorError, TypeError):
 
     def describe(self) -> str:
         return f"{self.what} cannot be started as an actor: {self.problem}"
+
+
+class ReservedName(ActorError, AttributeError):
+    """An actor has assigned to a property that every actor has, such as `self.path`."""
+
+    what: str
+    attribute: str
+
+    def describe(self) -> str:
+        return f"{self.what}: {self.attribute!r} is a property that every actor has. Choose another name"
 
 
 class NotInRuntime(ActorError):

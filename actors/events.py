@@ -127,6 +127,22 @@ class AskFailed(LifecycleEvent, level="info"):
         return self.error
 
 
+class Survived(LifecycleEvent, level="warning"):
+    """A handler raised an exception of the `resumes` of its class: the actor keeps its state and goes on. The message
+    is not delivered again; an asker got the exception.
+    """
+
+    incarnation: int
+    message: object
+    error: BaseException
+    sender: str | None = None
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The exception of the handler."""
+        return self.error
+
+
 class DeadLetter(LifecycleEvent, level="warning"):
     """A message that no actor handled, or an answer that no caller took.
 

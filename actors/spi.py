@@ -18,12 +18,21 @@ from actors._core.actor_type import actor_type_of, pykka_fault
 from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import correlation_of, current_cell
-from actors._core.envelope import Envelope, Reply
+from actors._core.envelope import Envelope, ReplyTo
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import HandlerFunction, handles
 from actors._core.life import Phase, State
 from actors._core.mailbox import MailboxSpec
-from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
+from actors._core.messages import (
+    ChildDeclined,
+    ChildExited,
+    ChildResumed,
+    ChildStarted,
+    ChildStartFailed,
+    Down,
+    Message,
+    StopOrder,
+)
 from actors._core.outcomes import settle_failure
 from actors._core.props import Props, wrong_host
 from actors._core.ref import A, ActorRef, HasRef, of_class
@@ -132,7 +141,7 @@ async def sleep(seconds: float) -> None:
 def post(
     ref: ActorRef[pykka.Actor],
     message: object,
-    receipt: Reply,
+    receipt: ReplyTo,
     deadline: float | None = None,
     correlation_id: str | None = None,
 ) -> None:
@@ -151,7 +160,7 @@ def post(
     cell.put(Envelope(message, caller, receipt, deadline, correlation_id))
 
 
-def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None:
+def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: ReplyTo) -> None:
     """The same as `post`, but the receipt also gets the refusal of the mailbox: that it is full, or the exception of a
     priority function of the user's.
     """
@@ -161,12 +170,12 @@ def deliver(ref: ActorRef[pykka.Actor], message: object, receipt: Reply) -> None
         receipt.set_exception(error)
 
 
-def take_reply(actor: Actor) -> Reply | None:
+def take_reply(actor: Actor) -> ReplyTo | None:
     """Takes the reply of the message being handled: the caller must answer it later. None: the sender wants none."""
     return actor._cell.take_reply()
 
 
-def answer(reply: Reply, value: object) -> None:
+def answer(reply: ReplyTo, value: object) -> None:
     """Answers a reply that `take_reply` took. Does nothing if the asker no longer waits."""
     if not reply.done():
         try:
@@ -262,6 +271,7 @@ __all__ = [
     "Cell",
     "ChildDeclined",
     "ChildExited",
+    "ChildResumed",
     "ChildStartFailed",
     "ChildStarted",
     "Clock",
@@ -293,7 +303,7 @@ __all__ = [
     "Parking",
     "Props",
     "Record",
-    "Reply",
+    "ReplyTo",
     "RestartLimitExceeded",
     "Runtime",
     "RuntimeLost",

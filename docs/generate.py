@@ -158,7 +158,7 @@ def quotes_in(path: Path) -> dict[int, list[str]]:
 
 
 DECIDED: Mapping[int, tuple[str, ...]] = {
-    28: ("actors/_core/cell.py::_dispose_of",),
+    28: ("actors/_core/leftovers.py::dispose_of",),
 }
 """Code that holds a rule and does not quote it."""
 

@@ -43,7 +43,7 @@ class Breaker(StateMachine):
         self.failures = 0
 
     @during(State.CLOSED, State.HALF_OPEN)
-    def forward(self, request: Request) -> str:
+    def pass_on(self, request: Request) -> str:
         try:
             answer = self.service(request.text)
         except ConnectionError as error:

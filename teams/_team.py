@@ -13,7 +13,7 @@ from actors.spi import (
     ActorRef,
     ChildStarted,
     ExitReason,
-    Reply,
+    ReplyTo,
     answer,
     handles,
     notice,
@@ -110,13 +110,13 @@ class _Callers:
 
     def __init__(self) -> None:
         self.open = False
-        self._waiting: dict[str, list[Reply]] = {}
+        self._waiting: dict[str, list[ReplyTo]] = {}
 
-    def add(self, part: str, reply: Reply) -> None:
+    def add(self, part: str, reply: ReplyTo) -> None:
         """Adds a caller, and forgets those that do not wait any more."""
         self._waiting[part] = [*(each for each in self._waiting.get(part, ()) if not each.done()), reply]
 
-    def take(self, part: str) -> list[Reply]:
+    def take(self, part: str) -> list[ReplyTo]:
         """Takes the callers that wait for this part."""
         return self._waiting.pop(part, [])
 

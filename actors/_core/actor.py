@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, Unpack, overload
 
@@ -12,14 +12,20 @@ from actors._core.current import Begun, current, current_cell, message_of
 from actors._core.deliveries import EventForwarder
 from actors._core.future import Future
 from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
+from actors._core.idle import IDLE, is_span, set_idle_timeout
 from actors._core.mailbox import MailboxSpec
+from actors._core.messages import Down
 from actors._core.observer import Moment
 from actors._core.outcomes import unhandled
-from actors._core.possessions import for_incarnation
+from actors._core.own_exit import end_itself
+from actors._core.possessions import WatchedName, for_incarnation, is_over
 from actors._core.props import Props, SpawnOptions, host_for
 from actors._core.ref import A, ActorRef, HasRef, of_class
+from actors._core.reply import Reply, forward, take_over
+from actors._core.reserved import refuse_reserved, reserve
 from actors._core.stopped import StoppedFlag
-from actors._core.timers import Timer
+from actors._core.timers import KeyedTimer, Timer
+from actors._core.watchers import Monitoring
 from actors.errors import NoSuchActor, NotInRuntime
 from actors.events import LifecycleEvent, Subscription
 from actors.reasons import ExitReason
@@ -43,14 +49,29 @@ class Actor(pykka.Actor):
     (`host = "thread"`), where code may block.
 
     An exception that a handler does not catch ends this incarnation, `SystemExit` and `KeyboardInterrupt` included;
-    the asker gets it too. An exception of a class in `answers` is an answer instead, and the actor goes on.
+    the asker gets it too. An exception of a class in `answers` is an answer instead, and after one of a class in
+    `resumes` the actor keeps its state and goes on.
 
     The class may have defaults for options of its spec, as attributes, such as `restart = "transient"`:
     `supervisors.child` says which, and what they mean. An option of the spec counts more.
     """
 
     answers: ClassVar[tuple[type[BaseException], ...]] = ()
-    """Exceptions that are answers to the asker and leave the actor alive. Default: none."""
+    """Exceptions that are answers to the asker and leave the actor alive. Nothing has failed: they are neither counted
+    nor logged. Default: none.
+    """
+
+    resumes: ClassVar[tuple[type[BaseException], ...]] = ()
+    """Exceptions of handlers after which the actor keeps its state and goes on (Pekko's resume). The asker gets the
+    exception, and the message is not delivered again. The failure is counted (`Statistics.resumed`), logged with its
+    traceback (`Survived`) and in the ledger of the supervisor. A class in `answers` goes first. `HandlerTimeout`, and
+    what a hook raises, still ends the incarnation. Default: none.
+    """
+
+    idle_timeout: ClassVar[float | None] = None
+    """Seconds > 0 without a handled message after which an `IdleTimeout` message comes; `None`: never. `self` changes
+    it with `set_idle_timeout`.
+    """
 
     concurrency: ClassVar[int] = 1
     """How many `async` handlers may wait at once, an integer >= 1. With more than 1, the actor itself must protect its
@@ -84,8 +105,11 @@ class Actor(pykka.Actor):
     _cell: Cell
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Raises `HandlerDefinitionError` when the class body has two handlers for one class of messages."""
+        """Raises `HandlerDefinitionError` when the class body has two handlers for one class of messages, and
+        `NotAnActor` when it takes the name of a property that every actor has, such as `path`.
+        """
         super().__init_subclass__(**kwargs)
+        refuse_reserved(cls)
         if getattr(cls._dispatch, "__func__", None) is Actor._dispatch.__func__:  # type: ignore[attr-defined]
             refuse_doubles(cls)
 
@@ -219,30 +243,103 @@ class Actor(pykka.Actor):
         envelope = message_of(self._cell)
         return envelope.correlation_id if envelope is not None else None
 
-    def tell_after(self, delay: float, message: object) -> Timer:
-        """Sends `message` to this actor in `delay` seconds. The timer ends with this incarnation."""
-        return Timer(self._cell, self._cell.runtime.now() + delay, None, message)
+    def take_reply(self) -> Reply[Any]:
+        """Takes over the answer to the message being handled: the value that the handler returns is then ignored, and
+        the reply is answered later with `answer` or `fail`.
 
-    def tell_every(self, interval: float, message: object) -> Timer:
+        A second call for the same message returns the same reply. The reply to a message that was told is done from the
+        start. An exception of the handler still goes to the asker while the reply is open. Call it in the handler
+        itself. Raises `NoMessage` if no message is being handled.
+        """
+        return take_over(self._cell)
+
+    def forward(self, ref: ActorRef[Any], message: object = None) -> None:
+        """Sends the message being handled on to `ref`, which answers it: with the same asker, sender, deadline and
+        correlation id. The value that the handler returns is then ignored. `message` is sent in its place, if given.
+
+        An asker that waits for this actor waits for `ref` from now on. If `ref` waits for the asker itself, directly or
+        not, the asker gets `DeadlockError`, and nothing is sent.
+
+        Raises:
+            NoMessage: no message is being handled
+            ActorDeadError, MailboxFull, BlockingCallError: as for `ref.tell`; this actor still has the message
+        """
+        forward(self._cell, ref._cell, message)
+
+    def tell_after(self, delay: float, message: object, *, key: Hashable | None = None) -> Timer:
+        """Sends `message` to this actor in `delay` seconds. The timer ends with this incarnation.
+
+        `key`: a new timer with the same key replaces this one, and a message of this one that waits already is not
+        handled. By default it has no key.
+        """
+        due = self._cell.runtime.now() + delay
+        return Timer(self._cell, due, None, message) if key is None else KeyedTimer(self._cell, due, None, message, key)
+
+    def tell_every(self, interval: float, message: object, *, key: Hashable | None = None) -> Timer:
         """Sends `message` to this actor every `interval` seconds, the first time after one interval. The timer ends
-        with this incarnation. Raises ValueError unless `interval` > 0.
+        with this incarnation. `key` as for `tell_after`. Raises ValueError unless `interval` > 0.
         """
         if not interval > 0:
             raise ValueError(f"an interval must be longer than 0 s, not {interval!r}")
-        return Timer(self._cell, self._cell.runtime.now() + interval, interval, message)
+        due = self._cell.runtime.now() + interval
+        if key is None:
+            return Timer(self._cell, due, interval, message)
+        return KeyedTimer(self._cell, due, interval, message, key)
 
-    def monitor(self, ref: ActorRef[Any]) -> int:
-        """Asks for one `Down` message when the present incarnation of `ref` ends; at once, with `NoProc`, if the actor
-        has terminated. Returns the number of the monitor.
+    def cancel_timer(self, key: Hashable) -> bool:
+        """Cancels the timer with this key: its message does not come, even if it waits already. Returns whether there
+        was one.
         """
-        runtime = self._cell.runtime
-        number = runtime.next_number()
-        for_incarnation(self._cell, lambda: ref._cell.watch().add_monitor(number, self._cell))
+        possessions = self._cell.possessions
+        timer = None if possessions is None or is_over(self._cell) else possessions.keyed.get(key)
+        if timer is not None:
+            timer.cancel()
+        return timer is not None
+
+    def keyed_timers(self) -> dict[Hashable, Timer]:
+        """The timers that have a key, by key: those whose message is still to come, or waits in the mailbox."""
+        possessions = self._cell.possessions
+        return {} if possessions is None or is_over(self._cell) else dict(possessions.keyed)
+
+    def set_idle_timeout(self, seconds: float | None, message: object = IDLE) -> None:
+        """Sends `message` to this actor, by default `IdleTimeout()`, each time that it has handled no message for
+        `seconds`. `None`: no more. It replaces the idle timeout set before, and ends with this incarnation.
+
+        The time begins when a handler ends. The actor is not idle while a handler is under way or a message waits.
+        Messages of the system lane (`Down`, `Exit` and the like) do not count. Raises ValueError unless `seconds` > 0.
+        """
+        if seconds is not None and not is_span(seconds):
+            raise ValueError(f"set_idle_timeout(): seconds must be a number > 0, or None for none, got {seconds!r}")
+        set_idle_timeout(self._cell, seconds, message)
+
+    def monitor(self, ref: ActorRef[Any], message: Callable[[Down], object] | object = None) -> int:
+        """Asks for one message when the present incarnation of `ref` ends; at once, with the reason `NoProc`, if the
+        actor has terminated. Returns the number of the monitor.
+
+        The message is a `Down`. With `message` it is that value; or, if `message` is callable, `message(down)`, which
+        is called on this actor's host when the message is handled. It ends with this incarnation.
+        """
+        cell = self._cell
+        number = cell.runtime.next_number()
+        if not is_over(cell):
+            cell.possess().monitors.add(number)
+        for_incarnation(cell, lambda: ref._cell.watch().add_monitor(number, Monitoring(cell, message)))
         return number
 
-    def demonitor(self, number: int) -> None:
-        """Removes the monitor with this number: its `Down` message does not come."""
-        self._cell.runtime.on_loop(lambda: self._cell.watch().remove_monitor(number))
+    def demonitor(self, number: int, *, flush: bool = True) -> None:
+        """Removes the monitor with this number: its message does not come. `flush`: not even if it waits already."""
+        cell = self._cell
+        if is_over(cell):
+            return
+        monitors = cell.possess().monitors
+        if flush:
+            monitors.discard(number)
+
+        def remove() -> None:
+            if cell.watch().remove_monitor(number):
+                monitors.discard(number)  # its message was not sent
+
+        cell.runtime.on_loop(remove)
 
     def link(self, ref: ActorRef[Any]) -> None:
         """Links this actor to `ref`: an abnormal exit of either ends the other, unless that one traps exits."""
@@ -280,6 +377,38 @@ class Actor(pykka.Actor):
         """
         self._cell.possess().take_name(name)
 
+    def unregister(self, name: str) -> bool:
+        """Releases a name that this incarnation has registered. Returns whether it had the name: the one of the spec
+        belongs to the actor's place and stays.
+        """
+        return not is_over(self._cell) and self._cell.possess().give_up_name(name)
+
+    def watch_name(self, name: str) -> None:
+        """Has each change of a name sent to this actor, until this incarnation ends: `NameRegistered` when an actor
+        registers it, `NameReleased` when it is released. The present state comes at once.
+
+        The messages travel in the system lane, in the order of the changes. Raises `IncarnationEnded` in a thread that
+        was left behind.
+        """
+        self._cell.possess().watch(WatchedName("name", name))
+
+    def unwatch_name(self, name: str) -> None:
+        """Ends `watch_name`. A message that waits already still comes."""
+        self._cell.possess().unwatch(WatchedName("name", name))
+
+    def watch_group(self, group: str) -> None:
+        """Has each change of a group sent to this actor, until this incarnation ends: `Joined` when an actor joins it,
+        `Left` when one leaves it or ends. A `Joined` for each present member comes at once.
+
+        The messages travel in the system lane, in the order of the changes. Raises `IncarnationEnded` in a thread that
+        was left behind.
+        """
+        self._cell.possess().watch(WatchedName("group", group))
+
+    def unwatch_group(self, group: str) -> None:
+        """Ends `watch_group`. A message that waits already still comes."""
+        self._cell.possess().unwatch(WatchedName("group", group))
+
     def join(self, group: str) -> None:
         """Becomes a member of a group until this incarnation ends. Raises `IncarnationEnded` in a thread that was left
         behind.
@@ -288,7 +417,7 @@ class Actor(pykka.Actor):
 
     def leave(self, group: str) -> None:
         """Leaves a group."""
-        self._cell.runtime.registry.leave(group, self._cell)
+        self._cell.possess().leave_group(group)
 
     def subscribe(self, *types: type[LifecycleEvent]) -> Subscription:
         """Has lifecycle events of these classes sent to this actor as messages, until this incarnation ends; without
@@ -337,6 +466,19 @@ class Actor(pykka.Actor):
     def stop(self) -> None:
         """Ends this actor with reason `normal`, after the messages that wait already, as in pykka. Does not block."""
         self._cell.ref.stop(block=False)
+
+    def exit(self, reason: ExitReason) -> None:
+        """Ends this incarnation with a reason of its own: `Normal()`, `Shutdown("done")` or `Crashed(error)`.
+
+        The handlers under way end first, and no further message is handled. Then `on_stop` runs, or `on_failure` after
+        `Crashed`. The supervisor sees this reason: a `transient` child is restarted only after `Crashed` (supervision
+        rule 5). In a start, that is completed first. Does not block, and may be called in any task or thread of this
+        incarnation. If the actor ends already, the call changes nothing. Handlers and hooks that take longer than the
+        `shutdown` time of the spec are killed.
+
+        Raises TypeError for any other reason; to be killed, call `self.ref.kill()`.
+        """
+        end_itself(self._cell, reason)
 
     # pykka's names, and the extension points it offers to new kinds of actor
 
@@ -393,3 +535,6 @@ class Actor(pykka.Actor):
     def __str__(self) -> str:
         cell = getattr(self, "_cell", None)
         return f"{type(self).__name__} ({cell.path if cell is not None else 'not started'})"
+
+
+reserve(Actor)

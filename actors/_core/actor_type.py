@@ -11,6 +11,7 @@ import pykka
 
 from actors._core import hooks
 from actors._core.handlers import Dispatch
+from actors._core.idle import is_span
 from actors._core.mailbox import MailboxSpec
 from actors.errors import NotAnActor
 
@@ -46,6 +47,8 @@ class ActorType:
         self.continues: bool = actor_class.on_continue is not Actor.on_continue
         self.answers: tuple[type[BaseException], ...] = actor_class.answers
         self.carries: bool = actor_class.carry_over is not Actor.carry_over
+        self.resumes: tuple[type[BaseException], ...] = actor_class.resumes
+        self.idle_timeout: float | None = actor_class.idle_timeout
         self.manages_lifecycle: bool = actor_class.manages_lifecycle
         """Whether instances report their own start and end, and take the order to stop as a message. Supervisors do:
         they go on hearing of their children while they start and stop.
@@ -64,6 +67,8 @@ class ActorType:
         new: Any = self.actor_class.__new__
         actor = new(self.actor_class) if new is object.__new__ else new(self.actor_class, *args, **kwargs)
         actor._cell = cell
+        if self.idle_timeout is not None:
+            actor.set_idle_timeout(self.idle_timeout)
         actor.__init__(*args, **kwargs)
         return actor
 
@@ -91,11 +96,15 @@ def _check_attributes(actor_class: type[Any]) -> None:
     from actors._core.ref import ActorRef
 
     name = actor_class.__qualname__
-    answers = actor_class.answers
-    if not isinstance(answers, tuple) or not all(
-        isinstance(each, type) and issubclass(each, BaseException) for each in answers
-    ):
-        raise NotAnActor(name, f"answers must be a tuple of exception classes, not {answers!r}")
+    for option in ("answers", "resumes"):
+        kinds = getattr(actor_class, option)
+        if not isinstance(kinds, tuple) or not all(
+            isinstance(each, type) and issubclass(each, BaseException) for each in kinds
+        ):
+            raise NotAnActor(name, f"{option} must be a tuple of exception classes, not {kinds!r}")
+    seconds = actor_class.idle_timeout
+    if seconds is not None and not is_span(seconds):
+        raise NotAnActor(name, f"idle_timeout must be a number of seconds > 0, or None, not {seconds!r}")
     for hook in _HOOKS:
         if not callable(getattr(actor_class, hook)):
             raise NotAnActor(name, f"{hook} must be a method, not {getattr(actor_class, hook)!r}")

@@ -24,24 +24,23 @@ from threading import Lock  # by its own name: a simulation puts another one int
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from pykka.messages import _ActorStop
-
-from actors._core import hooks, outcomes, reports
+from actors._core import hooks, leftovers, outcomes, reports
 from actors._core.children import PARENT_ENDED, ChildCells, may_return
 from actors._core.clock import TimerHandle
 from actors._core.current import enter
-from actors._core.envelope import BareEnvelope, Envelope, Reply
+from actors._core.envelope import BareEnvelope, Envelope, ReplyTo
 from actors._core.handlers import Dispatch
 from actors._core.life import ABSENT, BEING_KILLED, OPEN, STATES, TABLES, LifeEffect, LifeEvent, Phase, State
-from actors._core.mailbox import Queue, make_queue, waiting_in, withdraw
-from actors._core.messages import Continue, Down, Exit, StopOrder
+from actors._core.mailbox import Queue
+from actors._core.messages import Continue, StopOrder
 from actors._core.observer import Moment
-from actors._core.outcomes import TraceLine, answer, failed, kind_name
+from actors._core.outcomes import answer, failed, kind_name
 from actors._core.possessions import Possessions, is_over
 from actors._core.props import Props
 from actors._core.stash import Stash
+from actors._core.trace import Trace
 from actors._core.watchers import Watchers
-from actors.errors import IgnoreStart, StartTimeout, lost
+from actors.errors import IgnoreStart, StartTimeout
 from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost
 
 if TYPE_CHECKING:
@@ -145,8 +144,13 @@ class Cell:
     the system lane, and messages that failed, were stashed, or that no handler takes.
     """
     crashes: int
+    """How many incarnations have ended by an exception, failed starts included."""
+    resumed: int
+    """How many handlers raised an exception that the incarnation survived (`resumes`)."""
     seconds: float
-    trace: deque[TraceLine] | None
+    trace: Trace | None
+    noted: bool
+    """Whether the end of each handler is noted: for the trace, or for the idle timeout."""
 
     __slots__ = ("__weakref__", *__annotations__)  # the fields above, and no others
 
@@ -166,8 +170,8 @@ class Cell:
         self.table = kind.table
         self.concurrency = kind.concurrency
         self.urgent = self.stash = self.envelope = self.pending = self.trace = self.culprit = self.view = None
-        self.open = self.idle = self.closed = self.suspended = False
-        self.active = self.incarnation = self.handled = self.unproductive = self.crashes = 0
+        self.open = self.idle = self.closed = self.suspended = self.noted = False
+        self.active = self.incarnation = self.handled = self.unproductive = self.crashes = self.resumed = 0
         self.seconds = self.up_since = 0.0
         self.phase = Phase.NEW
         self.reason = _NORMAL
@@ -175,14 +179,10 @@ class Cell:
         self.children = self.watchers = self.possessions = self.waiting = self.spared = None
         self.grace = self.told_to_stop = self.stop_next = self.attached = None
         self.ref = kind.ref_type(self)
-        observer = runtime.observer
-        if observer is not None:
-            observer.made(self)
-        if observer is None and props.mailbox is None:
-            self.queue = deque()
-        else:
-            inner = None if observer is None else partial(observer.queue, self)
-            self.queue = make_queue(props.mailbox, path, partial(outcomes.overflow, self), runtime.park, inner)
+        if runtime.observer is not None:
+            runtime.observer.made(self)
+        plain = runtime.observer is None and props.mailbox is None
+        self.queue = deque() if plain else outcomes.make_mailbox(self)
         runtime.cells[path] = self
         if parent is not None:
             parent.adopt(self)
@@ -284,7 +284,7 @@ class Cell:
             pending()
         runtime, host, queue = self.runtime, self.host, self.queue
         table, actor, incarnation = self.table, self.actor, self.incarnation
-        take, control, observed = queue.popleft, runtime.control, runtime.observed or self.trace is not None
+        take, control, observed = queue.popleft, runtime.control, runtime.observed or self.noted
         blocks, context = host.blocks, self.context
         left = limit = host.slice
         while left and self.open:
@@ -373,12 +373,11 @@ class Cell:
         """The message being handled does not count as progress."""
         self.unproductive += 1
 
-    def record(self, line: TraceLine) -> None:
-        """Adds a message to the trace of the last ones."""
-        if self.trace is not None:
-            self.trace.append(line)
+    def count_resumed(self) -> None:
+        """A handler has raised an exception that the incarnation survives."""
+        self.resumed += 1
 
-    def take_reply(self) -> Reply | None:
+    def take_reply(self) -> ReplyTo | None:
         """Takes the duty to answer the message being handled from its handler."""
         return None if self.envelope is None else self.envelope.take_reply()
 
@@ -438,7 +437,12 @@ class Cell:
 
     def keep_trace(self, last: int) -> None:
         """Remembers the last messages handled; 0: no longer."""
-        self.trace = deque(self.trace or (), maxlen=last) if last else None
+        self.trace = Trace(last, self.trace) if last else None
+        self.note_handlers()
+
+    def note_handlers(self) -> None:
+        """Looks again whether the end of each handler is noted."""
+        self.noted = self.trace is not None or (self.possessions is not None and self.possessions.idle is not None)
 
     # Events of the life. On the loop thread, unless a method says otherwise.
 
@@ -517,18 +521,22 @@ class Cell:
         elif supervisor:
             self.reopen()  # it is stopping already, and has to hear of its children until it is done
 
+    def exit(self, reason: ExitReason) -> None:
+        """The incarnation itself ends, for this reason, as soon as the handlers under way have ended; in its start, as
+        soon as that is completed.
+        """
+        if self.phase is Phase.STARTING:
+            self.possess().leave_later(reason)
+            return
+        if self.runtime.observer is not None and self.phase is Phase.RUNNING:
+            self.runtime.observer.lived(self, Moment.STOP_ORDERED, reason, self.props.shutdown)
+        self._feed(LifeEvent.EXIT, reason, self.props.shutdown)
+
     def _stop_suspended(self) -> None:
         """While the cell is suspended no message is handled: a stop that waits among them counts at once."""
-        if not self.suspended:
-            return
-        stops = [envelope for envelope in waiting_in(self.queue) if type(envelope.message) is _ActorStop]
-        observer = self.runtime.observer
-        for envelope in stops:
-            withdraw(self.queue, envelope)
-            if observer is not None:
-                observer.withdrawn(self, envelope)
-        if stops:
-            self.stop(outcomes.stop_reason(self, stops[-1]), self.props.shutdown)
+        stop = leftovers.withdraw_stops(self) if self.suspended else None
+        if stop is not None:
+            self.stop(outcomes.stop_reason(self, stop), self.props.shutdown)
 
     def crash(self, reason: Crashed, culprit: Envelope | None = None) -> None:
         """The incarnation ends by an exception, that of the handler of `culprit` if there is one; the rest of the
@@ -603,16 +611,10 @@ class Cell:
             return
         self.reason = reason
         self.phase, self.open, self.pending = Phase.HALTING, False, None
-        attempt = self.runtime.attempt
-        under_way = {id(each): each for each in (self.envelope, self.culprit) if each is not None}
-        attempt(self.path, "its end", lambda: under_way.update((id(each), each) for each in self.host.drop(self)))
-        for envelope in under_way.values():
-            if not getattr(envelope, "settled", False):
-                envelope.settled = True
-                attempt(self.path, "its end", outcomes.refuse, self, envelope, "killed", lost(reason))
-        attempt(self.path, "its end", self._clear)
+        leftovers.refuse_under_way(self, reason)
+        self.runtime.attempt(self.path, "its end", self._clear)
         self.phase = Phase.ENDED
-        attempt(self.path, "its end", self.close, reason)
+        self.runtime.attempt(self.path, "its end", self.close, reason)
 
     def forked(self, reason: ExitReason) -> None:
         """This process is a fork of the one in which the cell lives."""
@@ -645,6 +647,8 @@ class Cell:
             return
         if error is None:
             self._feed(LifeEvent.BUILT)
+            if self.possessions is not None and self.possessions.exit_reason is not None:
+                self.exit(self.possessions.exit_reason)
         elif isinstance(error, IgnoreStart):
             self._feed(LifeEvent.DECLINED, Normal())
         else:
@@ -715,9 +719,10 @@ class Cell:
     def _note_order(self, reason: ExitReason | None, *_: object) -> None:
         self.told_to_stop = reason
 
-    def _time_order(self, _: ExitReason | None, grace: float | None, *__: object) -> None:
+    def _time_order(self, reason: ExitReason | None, grace: float | None, *_: object) -> None:
         if grace is not None:
-            self._arm_grace(grace, partial(self.kill, Killed("did not stop in time")))
+            late = reason if isinstance(reason, Crashed) else Killed("did not stop in time")
+            self._arm_grace(grace, partial(self.kill, late))
 
     def _order(self, reason: ExitReason | None, *_: object) -> None:
         assert reason is not None
@@ -762,14 +767,17 @@ class Cell:
     def _report_exit(self, *_: object) -> None:
         reason, culprit, progress = self.reason, self.culprit, reports.progress(self)
         healthy = self.possessions is not None and reports.healthy(self.possessions)
-        if culprit is not None:
-            self._dispose_of(culprit, reason)
+        self.crashes += isinstance(reason, Crashed)
+        again = None if culprit is None else leftovers.dispose_of(self, culprit, reason)
+        if again is not None:
+            self.queue.appendleft(again)
         self._clear()
         message_type = None if culprit is None else kind_name(culprit.message)
         if not reports.exited(self, reason, message_type, progress, healthy):
             self.close_or_park(reason)
 
     def _report_failed(self, *_: object) -> None:
+        self.crashes += isinstance(self.reason, Crashed)
         self._clear()
         reports.start_failed(self, self.reason)
         if not self.supervised:
@@ -785,8 +793,8 @@ class Cell:
         """Tells the watchers of the last incarnation only. A later watcher is told of the next end."""
         if self.props.mailbox is not None and self.props.mailbox.on_restart == "drop":
             outcomes.refuse_waiting(self, "dropped")
-        if self.watchers is not None:
-            watchers, self.watchers = self.watchers, None
+        watchers, self.watchers = self.watchers, None
+        if watchers is not None:
             watchers.tell(self.reason)
 
     def _shut_down(self, reason: ExitReason | None, *_: object) -> None:
@@ -804,22 +812,11 @@ class Cell:
         runtime.forget(self)
         if parent is not None and parent.children is not None:
             parent.children.remove(self)
-        if self.watchers is not None:
-            watchers, self.watchers = self.watchers, None
+        watchers, self.watchers = self.watchers, None
+        if watchers is not None:
             watchers.tell(reason)
 
     # Shared by the effects
-
-    def _dispose_of(self, culprit: Envelope, reason: ExitReason) -> None:
-        """Decides on the message that was being handled when the incarnation ended (supervision rule 27)."""
-        if type(culprit.message) in (Continue, StopOrder):
-            return
-        if getattr(culprit, "aside", False) and not (self.stash is not None and self.stash.recall(culprit)):
-            return  # its handler took it back from the stash already: it waits in the queue
-        self.crashes += isinstance(reason, Crashed)
-        if outcomes.dispose(self, culprit, reason):
-            # A thread that was left behind may still hold the envelope whose fate is decided.
-            self.queue.appendleft(culprit.again() if getattr(culprit, "settled", False) else culprit)
 
     def _clear(self) -> None:
         """Gives up what belongs to the incarnation: what it has taken, the instance."""
@@ -828,13 +825,13 @@ class Cell:
         possessions, self.possessions = self.possessions, None
         if possessions is not None:
             possessions.release()
+            self.note_handlers()
         if self.actor is not None:
             self.kind.dispose(self.actor)
         self.actor = None
         urgent, self.urgent = self.urgent, None
-        for envelope in urgent or ():
-            if isinstance(envelope.message, Down | Exit):  # the rest is the runtime's own bookkeeping
-                outcomes.dead_letter(self, envelope.message, "dropped", envelope)
+        if urgent:
+            leftovers.drop_notices(self, urgent, possessions)
         self.envelope = self.pending = self.culprit = self.waiting = None
         self.open = False
         self.active = 0

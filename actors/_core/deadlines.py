@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 
 from actors._core.clock import Clock, TimerHandle
-from actors._core.envelope import Reply
+from actors._core.envelope import ReplyTo
 from actors._core.outcomes import settle_failure
 from actors.errors import CallTimeout
 
 TICK = 1 / 64
 """Seconds. A deadline is kept to the next multiple of it: never early, at most one tick late."""
 
-Waiting = tuple[Reply, str, object]
+Waiting = tuple[ReplyTo, str, object]
 """The reply that is waited for, the path of the actor that was asked, and the message."""
 
 
-def expire(reply: Reply, path: str, message: object) -> None:
+def expire(reply: ReplyTo, path: str, message: object) -> None:
     """Fails the reply: its deadline has passed."""
     settle_failure(reply, CallTimeout(path, type(message).__qualname__), path)
 
@@ -56,7 +56,7 @@ class Deadlines:
         if entries is not None:
             entries.pop(entry[1], None)
 
-    def waiting(self) -> list[Reply]:
+    def waiting(self) -> list[ReplyTo]:
         """Every reply that is waited for."""
         return [reply for entries in self._buckets.values() for reply, _, _ in entries.values()]
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from actors._core.cell import Cell
 
 
-class Reply(Protocol):
+class ReplyTo(Protocol):
     """The receiver of an answer: an `asyncio.Future` on the runtime's loop, an `actors.Future` from anywhere else."""
 
     def done(self) -> bool: ...
@@ -30,6 +30,7 @@ class Envelope:
         "crashes",
         "cut_off",
         "deadline",
+        "handed_on",
         "message",
         "quiet",
         "reply",
@@ -46,6 +47,10 @@ class Envelope:
     """How many incarnations it has crashed."""
     cut_off: int
     """How many times its handler was cut off by a crash over a message that the actor had sent to itself."""
+    handed_on: bool
+    """Its handler has taken its reply or has forwarded it: the end of the handler does not answer it any more, and no
+    incarnation handles it again.
+    """
     quiet: bool
     """It is an event that was sent to a subscriber, or gave way to one: no event about it is sent to an actor."""
     settled: bool
@@ -55,7 +60,7 @@ class Envelope:
         self,
         message: object,
         sender: Cell | None = None,
-        reply: Reply | None = None,
+        reply: ReplyTo | None = None,
         deadline: float | None = None,
         correlation_id: str | None = None,
     ) -> None:
@@ -65,7 +70,7 @@ class Envelope:
         self.deadline = deadline
         self.correlation_id = correlation_id
 
-    def take_reply(self) -> Reply | None:
+    def take_reply(self) -> ReplyTo | None:
         """Takes the duty to answer from the handler of the message."""
         reply = self.reply
         if reply is not None:

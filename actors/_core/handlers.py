@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pykka._introspection import get_attr_directly
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
-from actors._core.messages import Continue, Timed
+from actors._core.messages import Continue, MonitorDown, Timed
 from actors._core.outcomes import dead_letter, stop_reason
 from actors._user_code.text import shown
 from actors.errors import HandlerDefinitionError
@@ -187,6 +187,8 @@ def comes(actor: Any, timed: Timed) -> bool:
     envelope = cell.envelope
     if envelope is not None and envelope.message is timed:
         envelope.message = Timed(timed.incarnation, timed.message)
+    if timed.timer is not None and timed.timer.is_keyed:
+        timed.timer.came()
     return True
 
 
@@ -195,6 +197,20 @@ def _timed(actor: Any, timed: Timed) -> object:
     if not comes(actor, timed):
         return None
     return cell.table[type(timed.message)](actor, timed.message)
+
+
+def _monitor_down(actor: Any, notice: MonitorDown) -> object:
+    cell, wanted = actor._cell, notice.wanted
+    if not notice.is_wanted_by(cell.possessions):
+        return None  # the monitor was taken back
+    cell.possessions.monitors.discard(notice.number)
+    message = notice.message
+    if wanted is not None:
+        message = wanted(message) if callable(wanted) else wanted
+    envelope = cell.envelope
+    if envelope is not None and envelope.message is notice:
+        envelope.message = MonitorDown(message, notice.number)
+    return cell.table[type(message)](actor, message)
 
 
 def _continue(actor: Any, _: Continue) -> object:
@@ -225,6 +241,7 @@ def _proxy_set(actor: Any, put: ProxySetAttr) -> None:
 
 SYSTEM: dict[type, HandlerFunction] = {
     Timed: _timed,
+    MonitorDown: _monitor_down,
     Continue: _continue,
     _ActorStop: _stop,
     ProxyCall: _proxy_call,

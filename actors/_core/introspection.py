@@ -43,6 +43,9 @@ class Statistics:
     handled: int
     """Messages a handler was given."""
     crashes: int
+    """Incarnations that ended by an exception: of a handler, a hook, a task or a link. Failed starts are included."""
+    resumed: int
+    """Exceptions of handlers that the actor survived (`Actor.resumes`)."""
     restarts: int
     seconds: float
     """Seconds in handlers, waiting included."""
@@ -78,6 +81,7 @@ def statistics_of(cell: Cell) -> Statistics:
     return Statistics(
         handled=cell.handled,
         crashes=cell.crashes,
+        resumed=cell.resumed,
         restarts=max(0, cell.incarnation - 1),
         seconds=cell.seconds,
         uptime=cell.runtime.now() - cell.up_since if running else 0.0,

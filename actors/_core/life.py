@@ -64,6 +64,8 @@ class LifeEvent(IntEnum):
     """It is told to stop within a time."""
     DONE = auto()
     """A supervisor has stopped its children, and ends."""
+    EXIT = auto()
+    """It ends itself, for a reason of its own (`Actor.exit`)."""
     CRASH = auto()
     """A handler, task or callback of it has raised, or a linked actor has ended abnormally."""
     KILL = auto()
@@ -160,6 +162,7 @@ OF_AN_ACTOR: Rows = {
     },
     P.RUNNING: {
         E.STOP: (P.LEAVING, (F.NOTE, F.FAREWELL, F.TIME)),
+        E.EXIT: (P.LEAVING, (F.FAREWELL, F.TIME)),
         E.CRASH: (P.LEAVING, (F.CUT, F.FAREWELL, F.TIME_CRASH)),
         E.KILL: (P.HALTING, (F.SHUT, F.HALT)),
     },

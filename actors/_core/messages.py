@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,8 +12,8 @@ from actors.reasons import ExitReason
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
+    from actors._core.possessions import Possessions
     from actors._core.ref import ActorRef
-    from actors._core.timers import Timer
 
     Answer_co = TypeVar("Answer_co", covariant=True, default=Any)
 
@@ -65,12 +65,76 @@ class Exit:
     reason: ExitReason
 
 
+class MonitorDown(NamedTuple):
+    """A `Down` on its way to the actor that asked for it, which may want another message in its place."""
+
+    message: object
+    """The `Down`; while its handler runs, the message that was made of it."""
+    number: int
+    wanted: object = None
+    """The message in place of the `Down`, or a function that makes it of the `Down`; None: the `Down` itself."""
+
+    def is_wanted_by(self, possessions: Possessions | None) -> bool:
+        """Whether the incarnation that has these possessions still has the monitor."""
+        return possessions is not None and self.number in possessions.monitors
+
+
+@dataclass(frozen=True, slots=True)
+class NameRegistered:
+    """A name that this actor watches (`watch_name`) belongs to `ref` now. Travels in the system lane."""
+
+    name: str
+    ref: ActorRef[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NameReleased:
+    """A name that this actor watches (`watch_name`) is free now. Travels in the system lane."""
+
+    name: str
+    ref: ActorRef[Any] | None
+    """The actor that had it; None: it was free when the watch began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """`ref` is a member of a group that this actor watches (`watch_group`). Travels in the system lane."""
+
+    group: str
+    ref: ActorRef[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """`ref` is no longer a member of a group that this actor watches (`watch_group`). Travels in the system lane."""
+
+    group: str
+    ref: ActorRef[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IdleTimeout:
+    """The actor has handled no message for as long as its idle timeout (`set_idle_timeout`)."""
+
+
+class TimedBy(Protocol):
+    """The timer of a message."""
+
+    cancelled: bool
+    """Whether its message must not be handled."""
+    is_keyed: ClassVar[bool]
+    """Whether it wants to know when its message is handled."""
+
+    def came(self) -> None:
+        """Its message is about to be handled, or was lost."""
+
+
 class Timed(NamedTuple):
     """A message from a timer. It is for the incarnation that set the timer and for no later one."""
 
     incarnation: int
     message: object
-    timer: Timer | None = None
+    timer: TimedBy | None = None
     """The timer that sent it; `None` once it no longer matters whether that one was cancelled."""
 
     @property
@@ -79,8 +143,23 @@ class Timed(NamedTuple):
         return self.timer is not None and self.timer.cancelled
 
 
+def unwrapped(message: object) -> object:
+    """The message as the user knows it, without the wrapper of a timer or a monitor. It looks at the class alone: a
+    message of the user's may raise whatever is asked of it.
+    """
+    if type(message) is Timed or type(message) is MonitorDown:
+        return message.message
+    return message
+
+
 class Continue(NamedTuple):
     """Asks the actor to run `on_continue`, before any message that waits."""
+
+
+NOTICES = (MonitorDown, Down, Exit, NameRegistered, NameReleased, Joined, Left)
+"""The messages of the system lane that are for the user's handlers."""
+OF_THE_SYSTEM_LANE = (Continue, *NOTICES)
+"""The messages that do not count as progress, handled or failed."""
 
 
 class StopOrder(NamedTuple):
@@ -109,6 +188,15 @@ class ChildStartFailed(NamedTuple):
     id: str
     incarnation: int
     reason: ExitReason
+
+
+class ChildResumed(NamedTuple):
+    """To the parent: a handler has raised an exception of `resumes`, and the incarnation goes on."""
+
+    id: str
+    incarnation: int
+    error: BaseException
+    message_type: str
 
 
 class ChildExited(NamedTuple):

@@ -9,14 +9,16 @@ import asyncio
 import contextlib
 import queue
 from enum import Enum, auto
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 from pykka.messages import _ActorStop
 
-from actors._core.envelope import Envelope, Reply
+from actors._core.envelope import Envelope, ReplyTo
 from actors._core.life import ON_ITS_WAY_OUT
-from actors._core.mailbox import BoundedQueue
-from actors._core.messages import Continue, Down, Exit, Timed
+from actors._core.mailbox import BoundedQueue, Queue, make_queue
+from actors._core.messages import OF_THE_SYSTEM_LANE, ChildResumed, Continue, Timed, unwrapped
+from actors._core.trace import TraceLine
 from actors._user_code.interrupts import hand_on
 from actors._user_code.text import type_name
 from actors.errors import (
@@ -28,12 +30,13 @@ from actors.errors import (
     UnhandledMessage,
     gone,
 )
-from actors.events import DeadLetter, MessageHandled, Quarantined, Redelivered
+from actors.events import DeadLetter, MessageHandled, Quarantined, Redelivered, Survived
 from actors.reasons import Crashed, ExitReason, Normal, Shutdown, StoppedForGood
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
     from actors._core.handlers import Dispatch, HandlerFunction
+    from actors._core.reply import TakenReply
 
 
 MOST_CUT_OFF = 10
@@ -42,24 +45,11 @@ handler that has its own incarnation crash, over and over, would come again with
 """
 STOP_FOR_GOOD = _ActorStop()
 """The order to stop after which the actor is not started again. It is recognized by its identity."""
-_OF_THE_SYSTEM_LANE = (Continue, Down, Exit)
-"""Messages that do not count as progress, handled or failed."""
-
-
-class TraceLine(NamedTuple):
-    """One line of the trace of an actor's last messages; times in seconds."""
-
-    at: float
-    message_type: str
-    seconds: float
-    outcome: str
-    """done or failed."""
-    incarnation: int
 
 
 def kind_name(message: object) -> str:
-    """The type of a message as the user knows it: a timer's wrapper is left out."""
-    return type_name(message.message if type(message) is Timed else message)
+    """The type of a message as the user knows it: the wrapper of a timer or a monitor is left out."""
+    return type_name(unwrapped(message))
 
 
 class Fate(Enum):
@@ -77,12 +67,14 @@ def fate_of(culprit: Envelope, reason: ExitReason, redeliver: int, *, supervised
     """The fate of this message, whose `crashes` count this one: it may crash `redeliver` incarnations and is handled
     again.
     """
-    if culprit.reply is not None or not redeliver or not isinstance(reason, Crashed):
+    if not redeliver or culprit.reply is not None or not isinstance(reason, Crashed):
         return Fate.REFUSED
+    if getattr(culprit, "handed_on", False):
+        return Fate.REFUSED  # it was asked, and its handler has answered it
     return Fate.REDELIVERED if supervised and culprit.crashes <= redeliver else Fate.QUARANTINED
 
 
-def settle_failure(reply: Reply, error: BaseException, path: str) -> None:
+def settle_failure(reply: ReplyTo, error: BaseException, path: str) -> None:
     """Gives the asker an exception that it can survive."""
     if reply.done():
         return
@@ -126,6 +118,13 @@ def refuse_culprit(cell: Cell, reason: ExitReason | None, _: float | None, culpr
     if culprit is not None:
         assert isinstance(reason, Crashed)
         refuse(cell, culprit, "killed", reason.exception)
+
+
+def make_mailbox(cell: Cell) -> Queue:
+    """The mailbox of a cell that has an observer, or wants more than first come, first served."""
+    runtime = cell.runtime
+    inner = None if runtime.observer is None else partial(runtime.observer.queue, cell)
+    return make_queue(cell.props.mailbox, cell.path, partial(overflow, cell), runtime.park, inner)
 
 
 def overflow(cell: Cell, envelope: Envelope) -> None:
@@ -180,10 +179,9 @@ def dead_letter(
     runtime = cell.runtime
     if runtime.observer is not None:
         runtime.observer.refused(cell, message, why, envelope)
-    if type(message) is Timed:
-        if message.cancelled:
-            return
-        message = message.message
+    if type(message) is Timed and message.cancelled:
+        return
+    message = unwrapped(message)
     if runtime.events.sinks(DeadLetter):
         sender = envelope.sender.path if envelope is not None and envelope.sender is not None else None
         letter = DeadLetter(cell.path, runtime.now(), message, why, sender, error)
@@ -221,7 +219,7 @@ def settle(cell: Cell, envelope: Envelope, result: object, error: BaseException 
         return
     if envelope.reply is not None:
         answer(cell, envelope, result)
-    if cell.trace is not None or cell.runtime.observed:
+    if cell.noted or cell.runtime.observed:
         note(cell, envelope, "done")
 
 
@@ -233,19 +231,53 @@ def failed(cell: Cell, envelope: Envelope, error: BaseException, incarnation: in
         came_late(cell, incarnation)
         return
     present = incarnation == cell.incarnation
-    if present and type(envelope.message) not in _OF_THE_SYSTEM_LANE:
+    if cell.possessions is not None and cell.possessions.replies:
+        envelope.reply = taken_by_user(cell, envelope) or envelope.reply
+    if present and type(envelope.message) not in OF_THE_SYSTEM_LANE:
         cell.made_no_progress()
-    if cell.trace is not None or cell.runtime.observed:
+    if cell.noted or cell.runtime.observed:
         note(cell, envelope, "failed")
     if isinstance(error, cell.kind.answers):
         if envelope.reply is None:
             dead_letter(cell, envelope.message, "unheard", envelope, error)
         else:
             settle_failure(envelope.reply, error, cell.path)
+    elif present and cell.props.kind.resumes and survives(cell, envelope, error):
+        resume(cell, envelope, error)
     elif present:
         crash(cell, envelope, error)
     else:
         refuse(cell, envelope, "killed", error)
+
+
+def taken_by_user(cell: Cell, envelope: Envelope) -> TakenReply | None:
+    """The reply that the handler of this message has taken over, if it is still open."""
+    if not getattr(envelope, "handed_on", False) or cell.possessions is None:
+        return None
+    return next((each for each in list(cell.possessions.replies) if each.envelope is envelope), None)
+
+
+def survives(cell: Cell, envelope: Envelope, error: BaseException) -> bool:
+    """Whether the incarnation goes on after this exception of a handler. A handler that passed its time limit, a hook
+    and an incarnation that ends already do not count.
+    """
+    ends = isinstance(error, HandlerTimeout) or type(envelope.message) is Continue or cell.phase in ON_ITS_WAY_OUT
+    return not ends and isinstance(error, cell.props.kind.resumes)
+
+
+def resume(cell: Cell, envelope: Envelope, error: BaseException) -> None:
+    """The incarnation goes on: the asker has the exception, the events and the supervisor hear of it."""
+    if envelope.reply is not None:
+        settle_failure(envelope.reply, error, cell.path)
+    message = unwrapped(envelope.message)
+    sender = envelope.sender.path if envelope.sender is not None else None
+    cell.count_resumed()
+    resumed = Survived(cell.path, cell.runtime.now(), cell.incarnation, message, error, sender)
+    cell.runtime.events.publish(resumed, quiet=getattr(envelope, "quiet", False))
+    parent = cell.parent
+    if cell.supervised and parent is not None:
+        notice = ChildResumed(cell.id, cell.incarnation, error, kind_name(message))
+        cell.runtime.on_loop(lambda: parent.put_urgent(notice))
 
 
 def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
@@ -292,14 +324,16 @@ def unhandled(cell: Cell) -> None:
 
 
 def note(cell: Cell, envelope: Envelope, outcome: str) -> None:
-    """A message was handled: tells the observer, the trace of the cell and the events."""
+    """A message was handled: tells the observer, the trace and the idle timeout of the cell, and the events."""
     runtime = cell.runtime
     if runtime.observer is not None:
         runtime.observer.handled(cell, envelope, outcome)
     now = runtime.now()
     seconds = now - getattr(envelope, "began", now)
     if cell.trace is not None:
-        cell.record(TraceLine(now, type_name(envelope.message), seconds, outcome, cell.incarnation))
+        cell.trace.add(TraceLine(now, type_name(envelope.message), seconds, outcome, cell.incarnation))
+    if cell.possessions is not None and cell.possessions.idle is not None:
+        cell.possessions.idle.handled(envelope.message, now)
     if runtime.events.sinks(MessageHandled):
         sender = envelope.sender.path if envelope.sender is not None else None
         handled = MessageHandled(cell.path, now, envelope.message, sender, seconds, outcome, envelope.correlation_id)
@@ -333,14 +367,14 @@ def comes_again(cell: Cell, envelope: Envelope) -> bool:
     """
     if getattr(envelope, "aside", False):
         return False  # its handler has put it aside: it waits in the stash, or in the queue already
-    if type(envelope.message) in _OF_THE_SYSTEM_LANE:
+    if type(envelope.message) in OF_THE_SYSTEM_LANE:
         if type(envelope.message) is not Continue:
             dead_letter(cell, envelope.message, "dropped", envelope)
         return False
     culprit = cell.culprit
     if culprit is not None and culprit.sender is cell:
         envelope.cut_off = getattr(envelope, "cut_off", 0) + 1
-    if getattr(envelope, "cut_off", 0) <= MOST_CUT_OFF:
+    if getattr(envelope, "cut_off", 0) <= MOST_CUT_OFF and not getattr(envelope, "handed_on", False):
         return True
     refuse(cell, envelope, "crashed", ActorDeadError(cell.path, cell.reason, envelope.message, begun=True))
     return False

@@ -1,9 +1,9 @@
-"""The possessions of one incarnation: timers, names, groups and subscriptions. They end with it."""
+"""The possessions of one incarnation, such as timers, names, monitors and taken replies. They end with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from actors._core.current import own_incarnation
 from actors._core.life import ABSENT
@@ -11,8 +11,18 @@ from actors.errors import IncarnationEnded
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
-    from actors._core.timers import Timer
+    from actors._core.idle import IdleTimer
+    from actors._core.reply import TakenReply
+    from actors._core.timers import KeyedTimer, Timer
     from actors.events import Subscription
+    from actors.reasons import ExitReason
+
+
+class WatchedName(NamedTuple):
+    """A name or group whose changes an actor wants to be told."""
+
+    kind: Literal["name", "group"]
+    name: str
 
 
 class Possessions:
@@ -21,13 +31,38 @@ class Possessions:
     each method notes first and looks then.
     """
 
-    __slots__ = ("_cell", "_groups", "_healthy", "_names", "_subscriptions", "_tied", "timers")
+    __slots__ = (
+        "_cell",
+        "_groups",
+        "_healthy",
+        "_names",
+        "_subscriptions",
+        "_tied",
+        "_watches",
+        "exit_reason",
+        "idle",
+        "keyed",
+        "monitors",
+        "replies",
+        "timers",
+    )
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         self.timers: set[Timer] = set()
-        self._names: list[str] = []
-        self._groups: list[str] = []
+        self.keyed: dict[Hashable, KeyedTimer] = {}
+        """The timers that have a key, by key, until their message was handled."""
+        self.idle: IdleTimer | None = None
+        """The idle timeout, if there is one."""
+        self.monitors: set[int] = set()
+        """The numbers of the monitors whose `Down` was not handled."""
+        self.replies: set[TakenReply] = set()
+        """The replies that were taken over and are not answered."""
+        self.exit_reason: ExitReason | None = None
+        """The exit that the incarnation asked for while it started."""
+        self._watches: dict[WatchedName, None] = {}
+        self._names: dict[str, None] = {}
+        self._groups: dict[str, None] = {}
         self._subscriptions: list[Subscription] = []
         self._healthy = 0
         self._tied: dict[int, Callable[[], object]] = {}
@@ -38,19 +73,52 @@ class Possessions:
         if name == cell.props.name:
             return  # it belongs to the place, and stays when the incarnation ends
         cell.runtime.registry.register(name, cell)
-        self._names.append(name)
+        self._names[name] = None
         if is_over(cell):
             cell.runtime.registry.unregister(name, cell)
             raise IncarnationEnded(cell.path, own_incarnation(cell), f"register({name!r})")
+
+    def give_up_name(self, name: str) -> bool:
+        """Releases a name that the incarnation has taken. Returns whether it had it."""
+        if name not in self._names:
+            return False
+        del self._names[name]
+        self._cell.runtime.registry.unregister(name, self._cell)
+        return True
+
+    def watch(self, watched: WatchedName) -> None:
+        """Has the changes of a name or group told to the actor. Raises `IncarnationEnded`."""
+        cell, registry = self._cell, self._cell.runtime.registry
+        registry.watch(watched, cell)
+        self._watches[watched] = None
+        if is_over(cell):
+            registry.unwatch(watched, cell)
+            raise IncarnationEnded(cell.path, own_incarnation(cell), f"watch_{watched.kind}({watched.name!r})")
+
+    def unwatch(self, watched: WatchedName) -> None:
+        """The changes of a name or group are not told any more."""
+        if watched in self._watches:
+            del self._watches[watched]
+            self._cell.runtime.registry.unwatch(watched, self._cell)
+
+    def leave_later(self, reason: ExitReason) -> None:
+        """The incarnation has asked for its end while it starts. The first reason counts."""
+        if self.exit_reason is None:
+            self.exit_reason = reason
 
     def join_group(self, group: str) -> None:
         """Makes the actor a member of the group. Raises `IncarnationEnded`."""
         cell = self._cell
         cell.runtime.registry.join(group, cell)
-        self._groups.append(group)
+        self._groups[group] = None
         if is_over(cell):
             cell.runtime.registry.leave(group, cell)
             raise IncarnationEnded(cell.path, own_incarnation(cell), f"join({group!r})")
+
+    def leave_group(self, group: str) -> None:
+        """Takes the actor out of the group."""
+        self._groups.pop(group, None)
+        self._cell.runtime.registry.leave(group, self._cell)
 
     def keep_subscription(self, subscription: Subscription) -> None:
         """Keeps a subscription. Raises `IncarnationEnded`."""
@@ -96,9 +164,15 @@ class Possessions:
 
     def release(self) -> None:
         """The incarnation has ended: gives everything up."""
+        if self.idle is not None:
+            self.idle.end()
         for timer in list(self.timers):
             timer.end()
+        for reply in list(self.replies):
+            reply.abandon(self._cell.reason)
         registry = self._cell.runtime.registry
+        for watched in self._watches:
+            registry.unwatch(watched, self._cell)
         for group in self._groups:
             registry.leave(group, self._cell)
         for name in self._names:

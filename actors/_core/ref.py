@@ -18,7 +18,8 @@ from actors._core.future import Future, Pending, conclude, refuse_on_loop
 from actors._core.introspection import Statistics, Status, state_of, statistics_of, status_of
 from actors._core.mailbox import BoundedQueue
 from actors._core.messages import Down, Message
-from actors._core.outcomes import TraceLine, dead
+from actors._core.outcomes import dead
+from actors._core.trace import TraceLine
 from actors._core.waits import Wanted, note_wait
 from actors._name import NAME
 from actors.errors import CallTimeout, RuntimeStopped, WrongActorClass
@@ -415,7 +416,7 @@ class ActorRef(pykka.ActorRef[A]):
 
     def last_messages(self) -> list[TraceLine]:
         """The last messages handled since `trace` was called, oldest first."""
-        return list(self._cell.trace or ())
+        return [] if self._cell.trace is None else self._cell.trace.lines()
 
     # pykka's other names
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, ClassVar
 
 from actors._core.clock import TimerHandle
 from actors._core.current import own_incarnation
 from actors._core.envelope import Envelope
 from actors._core.messages import Timed
 from actors._core.outcomes import dead_letter
+from actors._core.possessions import is_over
 from actors._user_code.interrupts import hand_on
 from actors.errors import BlockingCallError, MailboxFull
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 class Timer:
     """A message that an actor gets later, once or at an interval. It ends with the incarnation that set it."""
+
+    is_keyed: ClassVar[bool] = False
 
     __slots__ = ("_cell", "_due", "_handle", "_incarnation", "_interval", "_message", "active", "cancelled")
 
@@ -56,14 +60,15 @@ class Timer:
         envelope = Envelope(Timed(self._incarnation, self._message, self), cell)
         try:
             self._put(envelope)
-        except (MailboxFull, BlockingCallError) as error:
-            dead_letter(cell, self._message, "overflow", envelope, error)
-        except BaseException as error:  # noqa: BLE001 - of the user's priority function; there is no sender to tell
-            hand_on(error)
-            dead_letter(cell, self._message, "refused", envelope, error)
+        except BaseException as error:  # noqa: BLE001 - there is no sender to tell
+            lose_tick(cell, envelope, self._message, error)
+            self.came()
 
     def _put(self, envelope: Envelope) -> None:
         self._cell.put(envelope)
+
+    def came(self) -> None:
+        """Its message is about to be handled, or was lost: it does not wait any more."""
 
     def cancel(self) -> None:
         """Cancels the timer: its message does not come, even if it waits in the mailbox already. A message that the
@@ -89,3 +94,47 @@ class Timer:
         self.active = False
         if self._cell.possessions is not None:
             self._cell.possessions.forget_timer(self)
+
+
+class KeyedTimer(Timer):
+    """A timer that a new one with the same key replaces."""
+
+    is_keyed = True
+
+    __slots__ = ("key",)
+
+    def __init__(self, cell: Cell, due: float, interval: float | None, message: object, key: Hashable) -> None:
+        hash(key)  # before anything is set
+        self.key = key
+        super().__init__(cell, due, interval, message)
+        if is_over(cell):
+            return  # it was never set
+        keyed = cell.possess().keyed
+        earlier = keyed.get(key)
+        keyed[key] = self
+        if earlier is not None:
+            earlier.cancel()
+
+    def came(self) -> None:
+        if self._interval is None:
+            self._let_go()
+
+    def cancel(self) -> None:
+        """The same as for any timer; the key is free."""
+        super().cancel()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        possessions = self._cell.possessions
+        if possessions is not None and possessions.keyed.get(self.key) is self:
+            del possessions.keyed[self.key]
+
+
+def lose_tick(cell: Cell, envelope: Envelope, message: object, error: BaseException) -> None:
+    """The mailbox has not taken the message of a timer: it is a dead letter. What a priority function of the user's
+    raises has no sender to be told.
+    """
+    full = isinstance(error, MailboxFull | BlockingCallError)
+    if not full:
+        hand_on(error)
+    dead_letter(cell, message, "overflow" if full else "refused", envelope, error)

@@ -106,16 +106,41 @@ def note_wait(waiter: Cell | None, target: Link, question: AwaitedQuestion) -> b
     if waiter is None or waiter.concurrency > 1 or not waiter.runtime.on_turn_of(waiter):
         return False
     waiter.wait_for((target, question))
+    cycle = _cycle(waiter, target)
+    if cycle is not None:
+        waiter.wait_for(None)
+        raise DeadlockError(cycle)
+    return True
+
+
+def redirect(asker: Cell | None, target: Link, question: AwaitedQuestion) -> tuple[str, ...] | None:
+    """The question was forwarded: from now on `target` must answer it, and a handler of `asker` that waits for it waits
+    for `target`. Returns the cycle that this closes, or None. From any thread.
+    """
+    concern(question, target)
+    edge = None if asker is None else asker.waiting
+    if asker is None or edge is None or edge[1] is not question:
+        return None
+    if edge[0] is not target:
+        edge = (target, question)
+        asker.wait_for(edge)
+        if question.done() and asker.waiting is edge:
+            asker.wait_for(None)  # it has gone on meanwhile
+            return None
+    return _cycle(asker, target)
+
+
+def _cycle(waiter: Cell, target: Link) -> tuple[str, ...] | None:
+    """The chain of waits from `waiter` over `target` back to it; None: it does not come back."""
     chain = [waiter.path]
     node = target
     while True:
         chain.append(node.path)
         if node is waiter:
-            waiter.wait_for(None)
-            raise DeadlockError(tuple(chain))
+            return tuple(chain)
         edge = node.waiting
         if edge is None or edge[1].done() or len(chain) > 1000:
-            return True
+            return None
         node = edge[0]
 
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from actors._core.future import Pending
 from actors._core.life import CAN_CRASH
-from actors._core.messages import Down, Exit
+from actors._core.messages import Down, Exit, MonitorDown
 from actors.errors import LinkedExit
 from actors.reasons import Crashed, ExitReason, NoProc
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
+
+
+class Monitoring(NamedTuple):
+    """An actor that wants a message when the incarnation ends."""
+
+    cell: Cell
+    wanted: object
+    """The message in place of the `Down`, or a function that makes it; None: the `Down` itself."""
+
+
+Monitor = Monitoring | Pending[Down]
 
 
 class Watchers:
@@ -22,7 +33,7 @@ class Watchers:
 
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
-        self._monitors: dict[int, Cell | Pending[Down]] = {}
+        self._monitors: dict[int, Monitor] = {}
         self._links: dict[Cell, None] = {}
         self._watched: dict[int, Cell] = {}
 
@@ -31,7 +42,7 @@ class Watchers:
         """How many links there are, and how many monitors on this cell."""
         return len(self._links), len(self._monitors)
 
-    def add_monitor(self, number: int, watcher: Cell | Pending[Down]) -> None:
+    def add_monitor(self, number: int, watcher: Monitor) -> None:
         """`watcher` is told once when the incarnation ends; between two incarnations, when the next one ends; at once,
         with `NoProc`, when the cell is closed. A future that is dropped before is forgotten.
         """
@@ -42,17 +53,20 @@ class Watchers:
         if isinstance(watcher, Pending):
             watcher.when_dropped(partial(self._drop, number))
         else:
-            watcher.watch()._watched[number] = self._cell
+            watcher.cell.watch()._watched[number] = self._cell
 
     def _drop(self, number: int) -> None:
         # In any thread: one step of the interpreter, and no code of a user's.
         self._monitors.pop(number, None)
 
-    def remove_monitor(self, number: int) -> None:
-        """Removes the monitor that the incarnation of this cell has under this number."""
+    def remove_monitor(self, number: int) -> bool:
+        """Removes the monitor that the incarnation of this cell has under this number. Returns whether it was there:
+        otherwise its `Down` was sent, or it never was.
+        """
         target = self._watched.pop(number, None)
         if target is not None and target.watchers is not None:
             target.watchers._monitors.pop(number, None)
+        return target is not None
 
     def forget_watched(self) -> None:
         """The incarnation has ended: its successor does not inherit its monitors."""
@@ -81,20 +95,20 @@ class Watchers:
         monitors, self._monitors = self._monitors, {}
         links, self._links = self._links, {}
         for number, watcher in monitors.items():
-            if not isinstance(watcher, Pending) and watcher.watchers is not None:
-                watcher.watchers._watched.pop(number, None)
+            if not isinstance(watcher, Pending) and watcher.cell.watchers is not None:
+                watcher.cell.watchers._watched.pop(number, None)
             self._tell_one(number, watcher, reason)
         for other in links:
             if other.watchers is not None:
                 other.watchers._links.pop(self._cell, None)
             self._share(self._cell, other, reason)
 
-    def _tell_one(self, number: int, watcher: Cell | Pending[Down], reason: ExitReason) -> None:
+    def _tell_one(self, number: int, watcher: Monitor, reason: ExitReason) -> None:
         down = Down(self._cell.ref, reason, number)
         if isinstance(watcher, Pending):
             watcher.conclude(self._cell.reason, down)
         else:
-            watcher.put_urgent(down)
+            watcher.cell.put_urgent(MonitorDown(down, number, watcher.wanted))
 
     @staticmethod
     def _share(gone: Cell, other: Cell, reason: ExitReason) -> None:

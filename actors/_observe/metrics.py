@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from actors._core.life import State
 from actors._name import NAME
 from actors._observe.series import Descriptions, EventMetrics, Labels
-from actors.events import Abandoned, Exited, LifecycleEvent, LoopBlocked, Quarantined, Started, StartFailed
+from actors.events import Abandoned, Exited, LifecycleEvent, LoopBlocked, Quarantined, Started, StartFailed, Survived
 
 if TYPE_CHECKING:
     from actors._runtime.runtime import Runtime
@@ -39,6 +39,7 @@ class Metrics(EventMetrics):
         "restarts": ("Incarnations that came up after the first of their actor.", ("actor",)),
         "start_failures": ("Incarnations that did not come up, by the class of the reason.", ("actor", "reason")),
         "exits": ("Incarnations that ended, by the class of the reason.", ("actor", "reason")),
+        "survived": ("Exceptions of handlers after which the actor went on (`Actor.resumes`).", ("actor",)),
         "quarantined": ("Messages put aside because they crashed their actor too often.", ("actor",)),
         "abandoned": ("Threads and coroutines left behind because they did not end when killed.", ("what",)),
         "loop_blocked": ("Turns that held the event loop longer than the watchdog allows.", ("actor",)),
@@ -65,7 +66,7 @@ class Metrics(EventMetrics):
             ValueError: the registry has metrics of this namespace already; give each runtime a registry or
                 a namespace of its own
         """
-        events = (Started, StartFailed, Exited, Quarantined, Abandoned, LoopBlocked)
+        events = (Started, StartFailed, Exited, Survived, Quarantined, Abandoned, LoopBlocked)
         super().__init__(runtime, registry, namespace, events)
 
     def count(self, event: LifecycleEvent) -> None:
@@ -80,6 +81,8 @@ class Metrics(EventMetrics):
                 self.add("exits", kind.__qualname__, reason.kind)
             case Abandoned(what=what):
                 self.add("abandoned", what)
+            case Survived(path=path):
+                self.add("survived", self._class_at(path))
             case Quarantined(path=path):
                 self.add("quarantined", self._class_at(path))
             case LoopBlocked(path=path):

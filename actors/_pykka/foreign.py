@@ -67,6 +67,8 @@ class ForeignActorType(ActorType):
         self.answers = ()
         self.continues = False
         self.carries = False
+        self.resumes = ()
+        self.idle_timeout = None
         self.manages_lifecycle = False
         self.host = "thread"
         self.mailbox = None

@@ -107,7 +107,7 @@ class Runtime:
         self.kill_grace = kill_grace
         self.random = random if random is not None else random_module.Random()
         self.events = EventStream(self.watch_messages)
-        self.registry = Registry()
+        self.registry = Registry(self.control_call)
         self.park: Parking = self.wait_in_thread
         self.cells: dict[str, Cell] = {}
         self.control: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()

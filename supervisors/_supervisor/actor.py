@@ -13,6 +13,7 @@ from actors.spi import (
     Cell,
     ChildDeclined,
     ChildExited,
+    ChildResumed,
     ChildStarted,
     ChildStartFailed,
     Crashed,
@@ -21,7 +22,7 @@ from actors.spi import (
     Killed,
     NotAnActor,
     Props,
-    Reply,
+    ReplyTo,
     RuntimeLost,
     Shutdown,
     State,
@@ -136,7 +137,7 @@ class Supervisor(Actor):
         reason = self._cell.reason
         for effect in self._engine.abandon():
             if isinstance(effect, Refuse) and isinstance(reason, RuntimeLost):
-                settle_failure(cast("Reply", effect.request), gone(self.path, reason, None), self.path)
+                settle_failure(cast("ReplyTo", effect.request), gone(self.path, reason, None), self.path)
             else:
                 self._do(effect)
 
@@ -192,6 +193,10 @@ class Supervisor(Actor):
         exited, healthy = self._engine.exited, notice.healthy
         self._feed(exited, notice.id, notice.incarnation, notice.reason, now, decision, notice.handled, healthy)
         self._settle_exit(notice.id)
+
+    @handles
+    def child_resumed(self, notice: ChildResumed) -> None:
+        self._ledger.resumed(notice.id, notice.incarnation, Crashed(notice.error), notice.message_type, self._now())
 
     def _settle_exit(self, id: str) -> None:
         """The child waits for its next incarnation: its monitors and links are notified now."""
@@ -320,7 +325,7 @@ class Supervisor(Actor):
             case Start():
                 self._start_child(effect)
             case Answer(request=request, value=value):
-                reply = cast("Reply", request)
+                reply = cast("ReplyTo", request)
                 if not reply.done():
                     reply.set_result(value)
             case Stop(id=id, incarnation=incarnation, grace=grace):
@@ -338,7 +343,7 @@ class Supervisor(Actor):
                 if timer is not None:
                     timer.cancel()
             case Refuse(request=request, error=error):
-                settle_failure(cast("Reply", request), error, self.path)
+                settle_failure(cast("ReplyTo", request), error, self.path)
             case Ready():
                 self._cell.ready()
             case StartFailedSelf(error=error):

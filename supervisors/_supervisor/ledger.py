@@ -9,35 +9,42 @@ from actors.spi import Crashed, ExitReason, type_name
 from supervisors.events import BackingOff, GaveUp, Restarting, SupervisionEvent
 
 LENGTH = 1000
-"""The most entries that are kept."""
+"""The most restarts that are kept."""
+RESUMED = 100
+"""The most exceptions that children have survived that are kept. They take no place of a restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One restart, from its cause to its outcome. Times are in seconds of the runtime's monotonic clock."""
+    """One restart, from its cause to its outcome; or one exception that a child survived (`Actor.resumes`). Times are
+    in seconds of the runtime's monotonic clock.
+    """
 
     child: str
     incarnation: int
-    """The incarnation that ended."""
+    """The incarnation that ended, or went on."""
     cause: str
     """The class of the exception that crashed it; otherwise the kind of the exit reason."""
     reason: str
     """The exit reason as a string. Not the exception, whose traceback would keep frames and messages alive."""
     message_type: str | None
     attempt: int
-    """The number of the attempt, >= 1, since the child last made progress."""
+    """The number of the attempt, >= 1, since the child last made progress; 0: it was not restarted."""
     delay: float
     at: float
     outcome: str
-    """pending, restarted, failed, gave_up or cancelled."""
+    """pending, restarted, failed, gave_up or cancelled; resumed if the child went on."""
     settled_at: float | None = None
 
 
 class RestartLedger:
-    """The last restarts of one supervisor, oldest first. Adding one takes constant time."""
+    """The last restarts of one supervisor, and the last exceptions that its children have survived, oldest first.
+    Adding one takes constant time.
+    """
 
     def __init__(self, length: int = LENGTH) -> None:
         self._records: deque[_Record] = deque(maxlen=length)
+        self._resumed: deque[_Record] = deque(maxlen=RESUMED)
         self._open: dict[str, _Record] = {}
 
     def exited(self, child: str, incarnation: int, reason: ExitReason, message_type: str | None, now: float) -> None:
@@ -47,6 +54,12 @@ class RestartLedger:
         record = _Record(child, incarnation, reason, message_type, now)
         self._records.append(record)
         self._open[child] = record
+
+    def resumed(self, child: str, incarnation: int, reason: ExitReason, message_type: str, now: float) -> None:
+        """A handler of a child has raised, and the child goes on."""
+        record = _Record(child, incarnation, reason, message_type, now)
+        record.outcome, record.settled_at = "resumed", now
+        self._resumed.append(record)
 
     def has_open(self, child: str) -> bool:
         """Whether a restart of this child has no outcome yet."""
@@ -76,7 +89,8 @@ class RestartLedger:
 
     def entries(self) -> tuple[LedgerEntry, ...]:
         """All entries, oldest first."""
-        return tuple(record.entry() for record in self._records)
+        every = sorted([*self._records, *self._resumed], key=lambda record: record.at)
+        return tuple(record.entry() for record in every)
 
     def _settle(self, child: str, outcome: str, now: float) -> None:
         record = self._open.pop(child, None)

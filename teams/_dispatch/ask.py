@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from actors.spi import ActorRef, Reply, post
+from actors.spi import ActorRef, ReplyTo, post
 from supervisors.spi import SupervisionError
 from teams._members.results import Outcome
 from teams.errors import TeamError
@@ -48,7 +48,7 @@ class RepeatedQuestion:
     __slots__ = ("_failed", "_message", "_ref", "_reply", "_tries", "_wanted")
 
     def __init__(
-        self, ref: ActorRef[Any], message: object, reply: Reply, wanted: Callable[[], bool] | None, tries: int
+        self, ref: ActorRef[Any], message: object, reply: ReplyTo, wanted: Callable[[], bool] | None, tries: int
     ) -> None:
         self._ref = ref
         self._message = message
@@ -79,7 +79,7 @@ class RepeatedQuestion:
 def ask_again(
     ref: ActorRef[Any],
     message: object,
-    reply: Reply,
+    reply: ReplyTo,
     wanted: Callable[[], bool] | None = None,
     tries: int = TRIES,
 ) -> None:

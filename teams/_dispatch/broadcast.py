@@ -15,7 +15,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from actors.spi import CallbackReply, Reply, Runtime, TimerHandle, answer, deliver
+from actors.spi import CallbackReply, ReplyTo, Runtime, TimerHandle, answer, deliver
 from teams._dispatch.gather import Gathering, GatherPolicy
 from teams._dispatch.roster import Slot
 from teams._members.target import Can
@@ -37,7 +37,7 @@ class Broadcast:
     __slots__ = ("_gathering", "_over", "_reply", "_runtime", "_timer")
 
     def __init__(
-        self, runtime: Runtime, slots: list[Slot], policy: GatherPolicy, within: float | None, reply: Reply
+        self, runtime: Runtime, slots: list[Slot], policy: GatherPolicy, within: float | None, reply: ReplyTo
     ) -> None:
         self._runtime = runtime
         self._gathering = Gathering([slot.id for slot in slots], policy)

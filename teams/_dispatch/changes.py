@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from actors.spi import Reply
+from actors.spi import ReplyTo
 from teams._dispatch.state import DispatchState
 from teams._dispatch.work import Receipt
 from teams._members.member import Member
@@ -43,7 +43,7 @@ class TeamChange:
 
     __slots__ = ("about", "error", "left", "replies")
 
-    def __init__(self, reply: Reply | None, about: object, left: int = 0) -> None:
+    def __init__(self, reply: ReplyTo | None, about: object, left: int = 0) -> None:
         self.about = about
         """The value that is given back if the team terminates first."""
         self.replies = [reply] if reply is not None else []
@@ -57,7 +57,7 @@ class Joining(TeamChange):
 
     __slots__ = ("member",)
 
-    def __init__(self, reply: Reply | None, member: Member) -> None:
+    def __init__(self, reply: ReplyTo | None, member: Member) -> None:
         super().__init__(reply, member, len(member.specs))
         self.member = member
 
@@ -67,7 +67,7 @@ class Leaving(TeamChange):
 
     __slots__ = ("sent", "slots")
 
-    def __init__(self, reply: Reply | None, slots: Sequence[str]) -> None:
+    def __init__(self, reply: ReplyTo | None, slots: Sequence[str]) -> None:
         super().__init__(reply, tuple(slots), len(slots))
         self.slots = tuple(slots)
         self.sent: set[str] = set()
@@ -79,7 +79,7 @@ class Switching(TeamChange):
 
     __slots__ = ("reason",)
 
-    def __init__(self, reply: Reply | None, reason: str | None) -> None:
+    def __init__(self, reply: ReplyTo | None, reason: str | None) -> None:
         super().__init__(reply, reason)
         self.reason = reason
         """Why it is halted; None: it is reset."""

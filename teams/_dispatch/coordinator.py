@@ -19,7 +19,7 @@ from actors.spi import (
     DeadLetter,
     ExitReason,
     LifecycleEvent,
-    Reply,
+    ReplyTo,
     Started,
     TimerHandle,
     answer,
@@ -191,7 +191,7 @@ class Coordinator(Actor):
 
         return self.runtime.clock.call_at(at, due)
 
-    def answer(self, reply: Reply, outcome: Outcome) -> None:
+    def answer(self, reply: ReplyTo, outcome: Outcome) -> None:
         if outcome.error is not None:
             settle_failure(reply, outcome.error, self.path)
         else:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import Protocol
 
-from actors.spi import ActorDeadError, Reply, TimerHandle
+from actors.spi import ActorDeadError, ReplyTo, TimerHandle
 from supervisors.spi import SpecFault
 from teams._checks.fields import refuse
 from teams._dispatch.messages import CancelWork, EndRun
@@ -58,7 +58,7 @@ class TeamEdge(Protocol):
     def call_due(self, work: str, at: float) -> TimerHandle:
         """Calls `due(work)` at this time."""
 
-    def answer(self, reply: Reply, outcome: Outcome) -> None:
+    def answer(self, reply: ReplyTo, outcome: Outcome) -> None:
         """Answers a caller that waits for work."""
 
     def publish(self, emit: Emit) -> None:
@@ -138,7 +138,7 @@ class Dispatcher:
         self.place(work)
         return work
 
-    def wait_for(self, work: Work, reply: Reply) -> None:
+    def wait_for(self, work: Work, reply: ReplyTo) -> None:
         """Has a caller answered with the outcome of the work."""
         if work.outcome is not None:
             self.edge.answer(reply, work.outcome)

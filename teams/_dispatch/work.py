@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from actors.spi import ActorDeadError, ActorRef, Reply, TimerHandle
+from actors.spi import ActorDeadError, ActorRef, ReplyTo, TimerHandle
 from teams._dispatch.ask import OutcomeReply
 from teams._members.context import Cancellation, Refusal
 from teams._members.handoff import Offer, passed_on
@@ -144,7 +144,7 @@ class Work:
         self.again: TimerHandle | None = None
         self.timer: TimerHandle | None = None
         self.cancellation = Cancellation()
-        self.replies: list[Reply] = []
+        self.replies: list[ReplyTo] = []
         self.outcome: Outcome | None = None
 
     @property

@@ -35,7 +35,7 @@ from actors.spi import (
     Actor,
     ActorRef,
     Future,
-    Reply,
+    ReplyTo,
     Timer,
     answer,
     handler_for,
@@ -116,7 +116,7 @@ class Sending:
         self.order = order
         self.due = None if order.deadline is None else now + order.deadline
         self.timer: Timer | None = None
-        self.replies: list[Reply] = []
+        self.replies: list[ReplyTo] = []
         self.attempt = SendAttempt(outbox, self)
 
     def unacknowledged(self, seconds: float | None) -> NoAcknowledgement:
@@ -133,7 +133,7 @@ class Sends(Outbox[SendAttempt]):
         self.open: dict[str, Sending] = {}
         self.ended: dict[str, Acknowledged | Unacknowledged] = {}
 
-    def replies(self) -> Iterator[Reply]:
+    def replies(self) -> Iterator[ReplyTo]:
         for sending in self.open.values():
             yield from sending.replies
 

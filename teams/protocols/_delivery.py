@@ -27,7 +27,7 @@ from actors.spi import (
     ActorError,
     ActorRef,
     ExitReason,
-    Reply,
+    ReplyTo,
     Timer,
     UnhandledMessage,
     post,
@@ -114,7 +114,7 @@ class Outbox(Generic[D]):
         except ActorError:  # terminated, or its mailbox is full: the next outcome tries again
             self.nudged = False
 
-    def replies(self) -> Iterable[Reply]:
+    def replies(self) -> Iterable[ReplyTo]:
         """The replies that the sender still owes."""
         raise NotImplementedError
 

@@ -35,7 +35,7 @@ from actors.spi import (
     Exited,
     ExitReason,
     Future,
-    Reply,
+    ReplyTo,
     Subscription,
     answer,
     handles,
@@ -149,7 +149,7 @@ class _CandidateState:
     def __init__(self) -> None:
         self.term = 0
         self.voted_for: str | None = None
-        self.waiting: list[Reply] = []
+        self.waiting: list[ReplyTo] = []
         self.watched: set[str] = set()
         self.in_vain = 0
         """How many elections in a row the actor that it stands for has missed."""

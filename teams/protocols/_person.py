@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from actors.spi import Actor, ActorRef, EventStream, ExitReason, Future, Reply, answer, handles, take_reply, when_gone
+from actors.spi import Actor, ActorRef, EventStream, ExitReason, Future, ReplyTo, answer, handles, take_reply, when_gone
 from teams._checks.fields import id_faults, refuse, seconds_faults
 from teams._runs.pattern import several_faults
 from teams.protocols.errors import NoSuchChoice, NoSuchQuestion
@@ -143,7 +143,7 @@ class _Desk:
     def __init__(self) -> None:
         self.made = 0
         self.guarded = False
-        self.open: dict[str, tuple[Question, list[Reply]]] = {}
+        self.open: dict[str, tuple[Question, list[ReplyTo]]] = {}
         self.answered: dict[str, Answered | Defaulted] = {}
 
     def new_id(self) -> str:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pykka
 
-from actors.spi import ActorRef, Reply
+from actors.spi import ActorRef, ReplyTo
 from supervisors.spi import SpecFault, unknown_key
 from teams.resilience._pool import ResourcePool
 
@@ -40,7 +40,7 @@ class WaitingClaim:
     rank: tuple[float, int]
     """Lower is earlier. Priorities grow alike with time, so that the order of two claims never changes."""
     claim: ResourceClaim
-    reply: Reply
+    reply: ReplyTo
     since: float
 
 
@@ -91,7 +91,7 @@ class ResourceLedger:
                 found.append(SpecFault(path, f"{name}: {problem}"))
         return found
 
-    def join(self, claim: ResourceClaim, reply: Reply, now: float, ageing: float) -> None:
+    def join(self, claim: ResourceClaim, reply: ReplyTo, now: float, ageing: float) -> None:
         """The claim waits. One that waits already keeps its place, and is answered at `reply` from now on."""
         known = self.waiting.get(claim)
         if known is not None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from actors import Down
+from actors import Crashed, Down, Shutdown
+from actors.testing import simulation
 from supervisors import child, start, supervisor
-from tests.actors.cast import PATIENCE, Player, blocking, crash, ends, forever, seen_by, stage
+from tests.actors.cast import PATIENCE, Host, Player, blocking, crash, ends, forever, seen_by, stage
 from tests.support import in_loop
 
 
@@ -178,3 +179,54 @@ async def test_children_show_in_the_status_of_an_actor_and_are_found_by_path() -
 
 async def _await(awaitable: Any) -> Any:
     return await awaitable
+
+
+class Unlucky(Player):
+    """Its first incarnations fail as they are told."""
+
+    def __init__(self, fail: dict[int, str]) -> None:
+        super().__init__()
+        self.how = fail.get(self.incarnation, "")
+        if self.how == "constructor":
+            raise OSError
+
+    def on_start(self) -> None:
+        if self.how == "on_start":
+            raise OSError
+
+    def on_continue(self) -> None:
+        if self.how == "on_continue":
+            raise OSError
+
+    def on_stop(self) -> None:
+        if self.how == "on_stop":
+            raise OSError
+
+
+@pytest.mark.parametrize("host", ["loop", "thread"])
+def test_the_crashes_of_an_actor_count_every_end_by_an_exception(host: Host) -> None:
+    """Of a constructor, a hook, a handler, a link, an own exit; not a kill, and not an orderly end."""
+    with simulation() as sim:
+        fails = {2: "constructor", 3: "on_start", 4: "on_continue", 6: "on_stop"}
+        spec = child("a", Unlucky, args=[fails], host=host, backoff=None, max_restarts=None)
+        ref = sim.start(supervisor("root", spec, max_restarts=None)).child("a")
+        other = sim.spawn(Player)
+        counts = []
+
+        def link(self: Any) -> None:
+            self.link(other)
+            other.tell(crash(OSError()))
+
+        for act in (
+            crash(OSError()),  # and the three starts after it
+            link,
+            lambda self: self.exit(Shutdown("done")),  # on_stop raises
+            lambda self: self.exit(Crashed(OSError())),
+            lambda self: self.exit(Shutdown("done")),
+            lambda self: self.ref.kill(),
+        ):
+            ref.tell(act)
+            sim.settle()
+            statistics = ref.statistics()
+            counts.append((statistics.crashes, statistics.restarts))
+        assert counts == [(4, 4), (5, 5), (6, 6), (7, 7), (7, 8), (7, 9)]

@@ -16,27 +16,27 @@ from tests.actors.cast import Starter, forever, stage
 from tests.support import in_loop
 
 EXPECTED = """
-           BEGIN    BUILT    READY    FAILED   DECLINED  STOP     DONE     CRASH    KILL     HALTED   LEFT    CHILDLESS SETTLE CLOSE
-NEW        STARTING -        -        -        -         NEW      -        -        -        -        -       -         -      CLOSED
-STARTING   -        RUNNING  -        FAILING  DECLINING RECALLED -        ABORTING ABORTING -        -       -         -      -
-RECALLED   -        LEAVING  -        FAILING  DECLINING RECALLED -        HALTING  HALTING  -        -       -         -      -
-RUNNING    -        -        -        -        -         LEAVING  -        LEAVING  HALTING  -        -       -         -      -
-ORDERED    -        -        -        -        -         -        -        -        -        -        -       -         -      -
-LEAVING    -        -        -        -        -         LEAVING  -        LEAVING  HALTING  -        ENDING  -         -      -
-HALTING    -        -        -        -        -         HALTING  -        HALTING  -        ENDING   -       -         -      -
-ABORTING   -        -        -        -        -         ABORTING -        ABORTING -        FAILING  -       -         -      -
-ENDING     -        -        -        -        -         ENDING   -        ENDING   HALTING  -        -       ENDED     -      -
-FAILING    -        -        -        -        -         FAILING  -        FAILING  ABORTING -        -       ENDED     -      -
-DECLINING  -        -        -        -        -         DECLINING -       DECLINING ABORTING -       -       DOWN      -      -
-ENDED      -        -        -        -        -         ENDED    -        ENDED    -        -        -       -         DOWN   CLOSED
-DOWN       STARTING -        -        -        -         DOWN     -        DOWN     -        -        -       -         -      CLOSED
-CLOSED     -        -        -        -        -         -        -        CLOSED   -        -        -       -         -      -
+           BEGIN    BUILT    READY    FAILED   DECLINED  STOP     DONE     CRASH    KILL     HALTED   LEFT    CHILDLESS SETTLE CLOSE    EXIT
+NEW        STARTING -        -        -        -         NEW      -        -        -        -        -       -         -      CLOSED   -
+STARTING   -        RUNNING  -        FAILING  DECLINING RECALLED -        ABORTING ABORTING -        -       -         -      -        -
+RECALLED   -        LEAVING  -        FAILING  DECLINING RECALLED -        HALTING  HALTING  -        -       -         -      -        -
+RUNNING    -        -        -        -        -         LEAVING  -        LEAVING  HALTING  -        -       -         -      -        LEAVING
+ORDERED    -        -        -        -        -         -        -        -        -        -        -       -         -      -        -
+LEAVING    -        -        -        -        -         LEAVING  -        LEAVING  HALTING  -        ENDING  -         -      -        -
+HALTING    -        -        -        -        -         HALTING  -        HALTING  -        ENDING   -       -         -      -        -
+ABORTING   -        -        -        -        -         ABORTING -        ABORTING -        FAILING  -       -         -      -        -
+ENDING     -        -        -        -        -         ENDING   -        ENDING   HALTING  -        -       ENDED     -      -        -
+FAILING    -        -        -        -        -         FAILING  -        FAILING  ABORTING -        -       ENDED     -      -        -
+DECLINING  -        -        -        -        -         DECLINING -       DECLINING ABORTING -       -       DOWN      -      -        -
+ENDED      -        -        -        -        -         ENDED    -        ENDED    -        -        -       -         DOWN   CLOSED   -
+DOWN       STARTING -        -        -        -         DOWN     -        DOWN     -        -        -       -         -      CLOSED   -
+CLOSED     -        -        -        -        -         -        -        CLOSED   -        -        -       -         -      -        -
 """  # noqa: E501 - a table
 OF_A_SUPERVISOR = """
-           BEGIN    BUILT    READY    FAILED   DECLINED  STOP     DONE     CRASH    KILL     HALTED   LEFT    CHILDLESS SETTLE CLOSE
-STARTING   -        STARTING RUNNING  FAILING  DECLINING ORDERED  LEAVING  FAILING  ABORTING -        -       -         -      -
-RUNNING    -        -        -        FAILING  DECLINING ORDERED  LEAVING  LEAVING  HALTING  -        -       -         -      -
-ORDERED    -        ORDERED  ORDERED  FAILING  DECLINING ORDERED  LEAVING  LEAVING  HALTING  -        -       -         -      -
+           BEGIN    BUILT    READY    FAILED   DECLINED  STOP     DONE     CRASH    KILL     HALTED   LEFT    CHILDLESS SETTLE CLOSE    EXIT
+STARTING   -        STARTING RUNNING  FAILING  DECLINING ORDERED  LEAVING  FAILING  ABORTING -        -       -         -      -        -
+RUNNING    -        -        -        FAILING  DECLINING ORDERED  LEAVING  LEAVING  HALTING  -        -       -         -      -        LEAVING
+ORDERED    -        ORDERED  ORDERED  FAILING  DECLINING ORDERED  LEAVING  LEAVING  HALTING  -        -       -         -      -        -
 """  # noqa: E501 - a table
 
 Next = dict[tuple[Phase, LifeEvent], Phase | None]

@@ -69,6 +69,22 @@ async def test_a_failed_start_is_counted_apart_from_exits() -> None:
 
 
 @in_loop
+async def test_exceptions_that_an_actor_survives_are_counted_by_its_class() -> None:
+    class Tough(Worker):
+        resumes = (ValueError,)
+
+    registry = CollectorRegistry()
+    async with world() as w:
+        with Metrics(w.runtime, registry):
+            tough = await w.runtime.spawn(Tough)
+            for _ in range(2):
+                tough.tell("crash")
+            await w.settle()
+            assert metric(registry, "survived_total", actor=Tough.__qualname__) == 2
+            assert metric(registry, "exits_total", actor=Tough.__qualname__, reason="crashed") is None
+
+
+@in_loop
 async def test_incarnations_after_the_first_are_restarts() -> None:
     """Guards letitcrash_restarts_total, which needs no word from a supervisor."""
     registry = CollectorRegistry()

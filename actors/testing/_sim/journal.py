@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pykka.messages import _ActorStop
 
-from actors._core.envelope import Envelope, Reply
+from actors._core.envelope import Envelope, ReplyTo
 from actors._core.messages import Timed
 from actors._core.waits import Link, Wanted, concern
 from actors.testing._sim.loop import SimLoop
@@ -54,7 +54,7 @@ class SimReply:
     __slots__ = ("_deadline", "_incarnation", "_journal", "_swallowed", "asker", "cell", "inner", "muted", "number")
 
     def __init__(
-        self, journal: Journal, cell: Cell, number: int, inner: Reply, asker: Cell | None, deadline: float | None
+        self, journal: Journal, cell: Cell, number: int, inner: ReplyTo, asker: Cell | None, deadline: float | None
     ) -> None:
         self._journal = journal
         self._deadline = deadline

@@ -39,7 +39,7 @@ from actors.spi import (
     EventStream,
     Exited,
     Future,
-    Reply,
+    ReplyTo,
     Subscription,
     answer,
     handles,
@@ -86,9 +86,9 @@ class _PeerState:
 
     def __init__(self) -> None:
         self.made = 0
-        self.open: dict[str, tuple[Intention, Reply | None]] = {}
+        self.open: dict[str, tuple[Intention, ReplyTo | None]] = {}
         """Intentions of the peer's own that have not ended."""
-        self.deferred: dict[tuple[str, int], tuple[Announcement, Reply]] = {}
+        self.deferred: dict[tuple[str, int], tuple[Announcement, ReplyTo]] = {}
         """Announcements that wait for an answer, by the id of the intention and the round."""
         self.asked: set[str] = set()
         """The paths of peers that were asked."""
@@ -260,7 +260,7 @@ class Peer(Actor):
 
     # The rules
 
-    def _announce(self, message: Intend, reply: Reply | None) -> None:
+    def _announce(self, message: Intend, reply: ReplyTo | None) -> None:
         kept, now = self._kept, self.runtime.now()
         kept.made += 1
         id = f"{self.path}#{kept.made}"

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from actors.spi import ActorRef, Reply
+from actors.spi import ActorRef, ReplyTo
 from teams.protocols._delivery import Outbox
 from teams.protocols._topics.chain import Chain, ChainOutcome, UndoDelivery
 from teams.protocols._topics.publication import DeadEvent, EventDelivery, Publication
@@ -79,7 +79,7 @@ class Board(Outbox[EventDelivery | UndoDelivery]):
         if len(self.ended) > ENDED:
             del self.ended[next(iter(self.ended))]
 
-    def replies(self) -> Iterator[Reply]:
+    def replies(self) -> Iterator[ReplyTo]:
         for each in self.seen.values():
             if isinstance(each, Publication):
                 yield from each.replies

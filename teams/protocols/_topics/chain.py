@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from actors.spi import Reply, Timer
+from actors.spi import ReplyTo, Timer
 from teams.protocols._delivery import Delivery, Outbox
 from teams.protocols._topics.event import Event
 from teams.protocols._topics.publication import EventDelivery, Reason
@@ -132,7 +132,7 @@ class Chain:
         self.seconds = seconds
         self.due = None if seconds is None else now + seconds
         self.timer: Timer | None = None
-        self.replies: list[Reply] = []
+        self.replies: list[ReplyTo] = []
         self.open: dict[tuple[str, Subscriber], EventDelivery] = {}
         """The steps that have not ended, by event and subscriber."""
         self.steps: list[ChainStep] = []

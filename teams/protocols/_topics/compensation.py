@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.spi import Actor, Reply, answer
+from actors.spi import Actor, ReplyTo, answer
 from teams.errors import ChainTimeout
 from teams.protocols._delivery import arm
 from teams.protocols._topics.board import Board, TopicRoute
@@ -72,7 +72,7 @@ class Compensation:
         for reply in replies:
             answer(reply, outcome)
 
-    def awaited(self, correlation_id: str, reply: Reply | None) -> ChainOutcome | None:
+    def awaited(self, correlation_id: str, reply: ReplyTo | None) -> ChainOutcome | None:
         """The outcome of a chain; None: `reply` gets it. Raises KeyError for an unknown chain."""
         chain = self._board.chains.get(correlation_id)
         if chain is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from actors.spi import Reply
+from actors.spi import ReplyTo
 from teams.protocols._delivery import Delivery, Outbox
 from teams.protocols._topics.event import Event
 
@@ -71,7 +71,7 @@ class Publication:
         self.pending = 0
         self.handled: dict[str, object] = {}
         self.undelivered: dict[str, Undelivered] = {}
-        self.replies: list[Reply] = []
+        self.replies: list[ReplyTo] = []
 
     def report(self, *, duplicate: bool = False) -> Published:
         """The outcome so far."""

@@ -29,7 +29,7 @@ from actors.spi import (
     ActorRef,
     Crashed,
     ExitReason,
-    Reply,
+    ReplyTo,
     RestartLimitExceeded,
     Timer,
     answer,
@@ -177,7 +177,7 @@ class _Kept:
         self.lease: Lease | None = None
         self.live: dict[str, Live] = {}
         self.refs: dict[str, ActorRef[Any]] = {}
-        self.waiters: dict[str, list[Reply]] = {}
+        self.waiters: dict[str, list[ReplyTo]] = {}
         self.guarded = False
         self.tracing: WorkflowTracing | None = None
 
@@ -190,7 +190,7 @@ class _Kept:
                 settle_failure(reply, ActorDeadError(path, reason, AwaitEnd(run)), path)
 
 
-def _put(journal: ActorRef[Any], unit: Unit, reply: Reply) -> None:
+def _put(journal: ActorRef[Any], unit: Unit, reply: ReplyTo) -> None:
     """Has the unit of a run written, without a message for each."""
     line = journal.view()
     if isinstance(line, CommitQueue):

@@ -26,7 +26,7 @@ from actors.spi import (
     ActorRef,
     CallbackReply,
     ExitReason,
-    Reply,
+    ReplyTo,
     RuntimeStopped,
     answer,
     handles,
@@ -147,7 +147,7 @@ class CommitQueue:
     """Units that are not written yet, with their askers. Outlives the incarnations. On the loop thread."""
 
     def __init__(self) -> None:
-        self.units: list[tuple[Unit, Reply | None]] = []
+        self.units: list[tuple[Unit, ReplyTo | None]] = []
         self.journal: ActorRef[Any]
         self.flushing = False
         """Whether the journal has been told that there are units."""
@@ -164,7 +164,7 @@ class CommitQueue:
         self.open = False
         self._refused: tuple[str, ExitReason] | None = None
 
-    def take(self, unit: Unit, reply: Reply | None) -> None:
+    def take(self, unit: Unit, reply: ReplyTo | None) -> None:
         """Has the unit written; `reply` gets its result, or hears that there is no journal any more."""
         if self._refused is not None:
             self._refuse(unit, reply, *self._refused)
@@ -187,7 +187,7 @@ class CommitQueue:
         for unit, reply in units:
             self._refuse(unit, reply, path, reason)
 
-    def _refuse(self, unit: Unit, reply: Reply | None, path: str, reason: ExitReason) -> None:
+    def _refuse(self, unit: Unit, reply: ReplyTo | None, path: str, reason: ExitReason) -> None:
         if reply is not None:
             settle_failure(reply, ActorDeadError(path, reason, WriteUnit(unit)), path)
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from actors.spi import ActorRef, Reply, current_clock
+from actors.spi import ActorRef, ReplyTo, current_clock
 from teams._dispatch.gather import Gathered
 from teams._journal.codec import decode, encode, recorded, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
@@ -42,7 +42,7 @@ _END = ("state", "result", "error", "ended_at", "retain_until", "waiting_for", "
 """The columns that the end of a run sets."""
 
 EndState = Literal["done", "failed", "cancelled"]
-Writer = Callable[[Unit, Reply], None]
+Writer = Callable[[Unit, ReplyTo], None]
 
 
 class Passes:

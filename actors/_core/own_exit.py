@@ -1,0 +1,51 @@
+"""The exit of an incarnation by its own wish (`Actor.exit`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors._core.current import own_incarnation
+from actors._user_code.text import shown
+from actors.reasons import Crashed, ExitReason, Normal, Shutdown
+
+if TYPE_CHECKING:
+    from actors._core.cell import Cell
+
+
+def end_itself(cell: Cell, reason: ExitReason) -> None:
+    """Ends the incarnation to which the running code belongs, after the handlers under way. No further message is
+    taken. From any thread; code of an earlier incarnation changes nothing. Raises TypeError for another reason than
+    those that an actor can give.
+    """
+    _check(reason)
+    incarnation = own_incarnation(cell)
+    if incarnation != cell.incarnation:
+        return
+    if cell.runtime.on_loop_thread:
+        _end(cell, incarnation, reason)
+        return
+    if not cell.props.kind.manages_lifecycle:
+        cell.hold()  # until the loop thread decides
+    cell.runtime.control_call(_end, cell, incarnation, reason)
+
+
+def _end(cell: Cell, incarnation: int, reason: ExitReason) -> None:
+    if incarnation != cell.incarnation:
+        return
+    if not cell.props.kind.manages_lifecycle:
+        cell.exit(reason)
+    elif isinstance(reason, Crashed):
+        cell.crash(reason)
+    else:
+        cell.stop(reason, cell.props.shutdown)
+
+
+def _check(reason: object) -> None:
+    if isinstance(reason, Crashed):
+        if not isinstance(reason.exception, BaseException):
+            raise TypeError(f"exit(): Crashed needs an exception, got {shown(reason.exception)}")
+    elif not isinstance(reason, Normal | Shutdown):
+        raise TypeError(
+            f"exit(): reason must be Normal(), Shutdown(detail) or Crashed(exception), got {shown(reason)}. "
+            "To be killed, call self.ref.kill()"
+        )
