@@ -16,12 +16,14 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       StartDeclined
       StartTimeout (TimeoutError)
       HandlerTimeout (TimeoutError)
+      CleanupTimeout (TimeoutError)
       LinkedExit
       NoSuchActor (LookupError)
       IncarnationEnded
       NameTaken
       NotAnActor (TypeError)
       NotInRuntime
+      NotOnHost (RuntimeError)
       RuntimeStopped (pykka.ActorDeadError)
       LoopStopRefused (RuntimeError)
       HandlerDefinitionError (TypeError)
@@ -244,6 +246,35 @@ class HandlerTimeout(ActorError, TimeoutError):
 
     def describe(self) -> str:
         return f"{self.path} handled {self.message_type} for more than {self.seconds:g} s"
+
+
+class CleanupTimeout(ActorError, TimeoutError):
+    """A callback or context manager of an incarnation did not end within the `kill_grace` of its runtime, and was
+    cancelled.
+    """
+
+    path: str
+    what: str
+    seconds: float
+
+    def describe(self) -> str:
+        return (
+            f"{self.path}: {self.what} did not end within {self.seconds:g} s and was cancelled. Make it shorter, or "
+            "raise the kill_grace of the runtime"
+        )
+
+
+class NotOnHost(ActorError, RuntimeError):
+    """A method of an actor that is for its own handlers and hooks was called in a thread that does not run them."""
+
+    path: str
+    what: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.path}: {self.what} was called in another thread. Call it in a handler or hook of the actor, or in "
+            "a coroutine that these run"
+        )
 
 
 class LinkedExit(ActorError):

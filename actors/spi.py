@@ -9,6 +9,7 @@ import asyncio
 import queue
 import random
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 import pykka
@@ -17,7 +18,7 @@ from actors._core.actor import Actor
 from actors._core.actor_type import actor_type_of
 from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
-from actors._core.current import correlation_of, current_cell
+from actors._core.current import correlation_of, current_cell, detached
 from actors._core.envelope import Envelope, Reply
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import HandlerFunction, handles
@@ -112,6 +113,11 @@ def current_random() -> random.Random:
     """The randomness of the runtime of the actor whose code this is, so that a simulation can repeat it."""
     cell = current_cell()
     return cell.runtime.random if cell is not None else ANYWHERE
+
+
+def unowned_context() -> Context:
+    """A copy of the present context whose tasks do not end with the actor whose code this is: for what others share."""
+    return detached(copy_context())
 
 
 async def sleep(seconds: float) -> None:
@@ -322,6 +328,7 @@ __all__ = [
     "sleep",
     "take_reply",
     "type_name",
+    "unowned_context",
     "when_gone",
     "when_terminated",
     "within",
