@@ -116,7 +116,12 @@ class Owned:
     def cancel_tasks(self) -> None:
         """Cancels every task, without waiting for its end."""
         for task in list(self.tasks.values()):
-            _cancel(task)
+            loop = task.get_loop()
+            if asyncio._get_running_loop() is loop:
+                _cancel_once(task)
+            else:
+                with suppress(RuntimeError):  # its loop is closed
+                    loop.call_soon_threadsafe(_cancel_once, task)
 
     def end(self, *, hurry: bool) -> None:
         """Goes through the stages; called again by a kill, which has the present one hurry. Ends with the `childless`
@@ -234,12 +239,13 @@ class Owned:
             if not tasks:
                 return
             for task in tasks:
-                task.cancel()
+                _cancel_once(task)
             await self._within_limits(tasks, cancelled=True)
         self._abandon(self._living())
 
     def _living(self) -> list[Task[Any]]:
-        return [task for task in self.tasks.values() if not task.done()]
+        every = dict.fromkeys(self.tasks.values())  # one that `create_task` made has two keys
+        return [task for task in every if not task.done()]
 
     async def _leave_async(self, resource: Resource) -> None:
         task = asyncio.get_running_loop().create_task(_awaited(resource, self._cause()))
@@ -359,11 +365,7 @@ async def _awaited(resource: Resource, error: BaseException | None) -> None:
     await resource.leave(error)
 
 
-def _cancel(task: Task[Any]) -> None:
-    """Cancels a task of any loop. From any thread."""
-    loop = task.get_loop()
-    if asyncio._get_running_loop() is loop:
+def _cancel_once(task: Task[Any]) -> None:
+    """A second cancellation would cut off what the task does after the first."""
+    if not task.cancelling():
         task.cancel()
-    else:
-        with suppress(RuntimeError):  # its loop is closed
-            loop.call_soon_threadsafe(task.cancel)

@@ -49,7 +49,7 @@ class TaskGuard:
         context: Context | None = options.get("context")
         owner = owner_in(copy_context() if context is None else context)
         cell = owner.cell
-        if cell is None:
+        if cell is None or not asyncio.iscoroutine(coro):  # asyncio refuses what is not one
             return self._make(loop, coro, options)
         if context is None and owner.message is None and (message := message_of(cell)) is not None:
             # A plain handler has no context of its own for the message: the task must know where it began.
