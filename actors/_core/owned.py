@@ -33,7 +33,7 @@ BLOCKED = 3
 coroutine: its end by itself, after its cancellation, and some time to report it.
 """
 
-Leave = Callable[[BaseException | None], Any]
+LeaveCallback = Callable[[BaseException | None], Any]
 """Leaves a resource: with the exception that ended the incarnation, or None after an orderly end."""
 
 
@@ -42,7 +42,7 @@ class Resource:
 
     __slots__ = ("is_async", "leave", "name")
 
-    def __init__(self, name: str, leave: Leave, *, is_async: bool) -> None:
+    def __init__(self, name: str, leave: LeaveCallback, *, is_async: bool) -> None:
         self.name = name
         self.leave = leave
         self.is_async = is_async

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from actors._core.current import own_incarnation
-from actors._core.owned import Leave, Resource
+from actors._core.owned import LeaveCallback, Resource
 from actors._core.possessions import is_over
 from actors._user_code.text import shown, type_name
 from actors.errors import IncarnationEnded
@@ -78,7 +78,7 @@ def push_callback(
     def leave_now(_: BaseException | None) -> None:
         function(*args, **kwargs)
 
-    leave: Leave = leave_later if is_async else leave_now
+    leave: LeaveCallback = leave_later if is_async else leave_now
     owned.keep_resource(Resource(what, leave, is_async=is_async))
 
 

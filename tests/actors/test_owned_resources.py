@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Literal
 
@@ -41,7 +40,7 @@ ENDS: dict[str, Callable[[Any], object]] = {
 class Noting:
     """A context manager of both kinds that notes what happens to it."""
 
-    def __init__(self, log: list[object], name: object, fails: BaseException | None = None) -> None:
+    def __init__(self, log: list[Any], name: object, fails: BaseException | None = None) -> None:
         self.log, self.name, self.fails = log, name, fails
 
     def __enter__(self) -> object:
@@ -62,7 +61,7 @@ class Noting:
         self.__exit__(kind, error, trace)
 
 
-async def take(actor: Any, kind: Kind, log: list[object], name: object) -> None:
+async def take(actor: Any, kind: Kind, log: list[Any], name: object) -> None:
     """The actor takes a resource of this kind."""
 
     async def later() -> None:
@@ -80,9 +79,9 @@ async def take(actor: Any, kind: Kind, log: list[object], name: object) -> None:
             actor.push_async_callback(later)
 
 
-def left(log: list[object]) -> list[object]:
+def left(log: list[Any]) -> list[object]:
     """The names of what was left, in order."""
-    return [name for name, _ in log if name != "in"]  # type: ignore[misc]
+    return [name for name, _ in log if name != "in"]
 
 
 @given(
@@ -92,10 +91,10 @@ def left(log: list[object]) -> list[object]:
 )
 def test_every_resource_is_left_once_and_the_last_one_first(kinds: list[Kind], how: str, host: Host) -> None:
     """After a stop, a crash, a kill and a failed start, on every host, in each incarnation."""
-    log: list[object] = []
+    log: list[Any] = []
 
     class Owner(Actor):
-        async def on_start(self) -> None:
+        async def on_start(self) -> None:  # type: ignore[override]
             for number, kind in enumerate(kinds):
                 await take(self, kind, log, number)
             if how == "start" and self.incarnation == 1:
@@ -129,9 +128,9 @@ def test_a_context_is_told_why_it_is_left(host: Host, kind: Kind) -> None:
     """With the exception of a crash, a cancellation after a kill, nothing after a stop: so a transaction knows."""
     told: dict[str, BaseException | None] = {}
     for how, end in ENDS.items():
-        log: list[object] = []
+        log: list[Any] = []
 
-        async def begin(actor: Any, log: list[object] = log) -> None:
+        async def begin(actor: Any, log: list[Any] = log) -> None:
             await take(actor, kind, log, "connection")
 
         with simulation() as sim:
@@ -139,7 +138,7 @@ def test_a_context_is_told_why_it_is_left(host: Host, kind: Kind) -> None:
             ref.ask(begin)
             end(ref)
             sim.settle()
-        ((_, told[how]),) = [each for each in log if each[0] != "in"]  # type: ignore[index]
+        ((_, told[how]),) = [each for each in log if each[0] != "in"]
     assert told["stop"] is None
     assert str(told["crash"]) == "disk"
     assert isinstance(told["kill"], asyncio.CancelledError)
@@ -184,7 +183,7 @@ async def test_a_generator_as_context_is_left_as_a_with_block_leaves_it() -> Non
 @pytest.mark.parametrize("how", ENDS)
 def test_the_failure_of_one_resource_is_an_event_and_no_end_of_others(how: str, kind: Kind) -> None:
     """The exit keeps its reason."""
-    log: list[object] = []
+    log: list[Any] = []
 
     def raises() -> None:
         raise LookupError("while closing")
@@ -222,7 +221,7 @@ def test_the_failure_of_one_resource_is_an_event_and_no_end_of_others(how: str, 
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_resource_that_does_not_end_is_cancelled_and_the_next_follows(host: Host, how: str) -> None:
     """After the grace of a kill; the event says which."""
-    log: list[object] = []
+    log: list[Any] = []
 
     async def begin(actor: Any) -> None:
         actor.callback(log.append, ("first", None))
@@ -247,7 +246,7 @@ def test_a_resource_that_does_not_end_is_cancelled_and_the_next_follows(host: Ho
 @pytest.mark.parametrize("host", HOSTS)
 def test_after_a_stop_a_resource_has_the_time_to_stop_of_the_actor(host: Host) -> None:
     """It is cancelled when that has passed, with the actor that is killed then."""
-    log: list[object] = []
+    log: list[Any] = []
 
     async def slow() -> None:
         await asyncio.sleep(4)
@@ -273,7 +272,7 @@ def test_after_a_stop_a_resource_has_the_time_to_stop_of_the_actor(host: Host) -
 @pytest.mark.parametrize("host", HOSTS)
 def test_a_resource_that_ignores_its_cancellation_is_left_behind(host: Host, how: str) -> None:
     """After the grace of a kill for its end and again for its cancellation; the next one follows."""
-    log: list[object] = []
+    log: list[Any] = []
     release: list[bool] = []
 
     async def refuses() -> None:
@@ -300,7 +299,7 @@ def test_a_resource_that_ignores_its_cancellation_is_left_behind(host: Host, how
 
 def test_a_callback_that_blocks_a_thread_is_left_behind_for_the_next() -> None:
     """Another thread runs what is left, plain and async, in the order in which it would have come."""
-    log: list[object] = []
+    log: list[Any] = []
 
     async def later() -> None:
         await asyncio.sleep(0)
@@ -309,7 +308,7 @@ def test_a_callback_that_blocks_a_thread_is_left_behind_for_the_next() -> None:
     async def begin(actor: Any) -> None:
         actor.push_async_callback(later)
         actor.callback(log.append, ("second", None))
-        actor.callback(time.sleep, 1000)
+        actor.callback(threading.Event().wait, 1000)
 
     with simulation() as sim:
         ref = sim.spawn(AsyncPlayer, host="thread")
@@ -370,7 +369,7 @@ def test_a_kill_of_an_actor_ends_its_subprocess() -> None:
     """A real one: its pipe closes, and its exit status says that it was killed."""
 
     class Shell(Actor):
-        async def on_start(self) -> None:
+        async def on_start(self) -> None:  # type: ignore[override]
             code = "import time; print('up', flush=True); time.sleep(600)"
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
@@ -403,7 +402,7 @@ async def test_a_resource_ends_after_the_actors_below() -> None:
             log.append("child")
 
     class Above(Actor):
-        async def on_start(self) -> None:
+        async def on_start(self) -> None:  # type: ignore[override]
             self.callback(log.append, "resource")
             await self.spawn(Below)
 
@@ -441,7 +440,7 @@ async def test_what_cannot_be_entered_is_refused_with_what_to_use(method: str) -
 @in_loop
 async def test_what_is_entered_too_late_is_left_at_once() -> None:
     """Code of an incarnation that has ended gets an error, and its context is left again."""
-    log: list[object] = []
+    log: list[Any] = []
     caught: list[str] = []
     release = asyncio.Event()
 
@@ -453,12 +452,9 @@ async def test_what_is_entered_too_late_is_left_at_once() -> None:
             return self.__enter__()
 
     async def enters(actor: Any) -> None:
-        for enter in (
-            lambda: actor.enter_async_context(Slow(log, "slow")),
-            lambda: actor.enter_async_context(Noting(log, "late")),
-        ):
+        for manager in (Slow(log, "slow"), Noting(log, "late")):
             try:
-                await enter()
+                await actor.enter_async_context(manager)
             except IncarnationEnded as error:
                 caught.append(str(error))
         with pytest.raises(IncarnationEnded):
@@ -482,7 +478,7 @@ async def test_what_is_entered_too_late_is_left_at_once() -> None:
 @in_loop
 async def test_a_start_that_fails_leaves_what_it_took() -> None:
     """In the constructor already."""
-    log: list[object] = []
+    log: list[Any] = []
 
     class Opens(Actor):
         def __init__(self) -> None:
@@ -497,7 +493,7 @@ async def test_a_start_that_fails_leaves_what_it_took() -> None:
 
 def test_a_runtime_that_is_lost_leaves_the_plain_resources() -> None:
     """No coroutine can be awaited then: that one is an event."""
-    log: list[object] = []
+    log: list[Any] = []
 
     async def main() -> Runtime:
         runtime = Runtime(watchdog=None, log=False)

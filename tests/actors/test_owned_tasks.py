@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -39,7 +39,7 @@ ENDS: dict[str, Callable[[Any], object]] = {
 }
 
 
-def noting(log: list[str], name: str = "task") -> Callable[[], Awaitable[None]]:
+def noting(log: list[str], name: str = "task") -> Callable[[], Coroutine[Any, Any, None]]:
     """A coroutine that waits for ever and notes how it ends."""
 
     async def work() -> None:
@@ -165,7 +165,7 @@ def test_the_failure_of_a_task_does_not_count_against_another_message() -> None:
 class SlowWorks(Actor):
     """Its first incarnation has a task that fails while a message is handled."""
 
-    async def on_start(self) -> None:
+    async def on_start(self) -> None:  # type: ignore[override]
         if self.incarnation == 1:
             self.create_task(self.fails())
 
@@ -461,7 +461,7 @@ def test_the_end_of_an_actor_waits_for_its_tasks_before_its_children() -> None:
             log.append("child")
 
     class Above(Actor):
-        async def on_start(self) -> None:
+        async def on_start(self) -> None:  # type: ignore[override]
             self.below = await self.spawn(Below)
             self.create_task(self.work())
 
