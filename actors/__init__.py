@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from actors._core.mailbox import MailboxSpec, bounded, prioritized
     from actors._core.messages import Down, Exit, Message
     from actors._core.ref import ActorRef
+    from actors._core.stopping import stop_requested, wait_for_stop
     from actors._core.timers import Timer
     from actors._observe.metrics import Metrics
     from actors._observe.sinks import LogSink
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         LoopStopRefused,
         MailboxFull,
         NameTaken,
+        NoMailbox,
         NoSuchActor,
         NotAnActor,
         NotInRuntime,
@@ -125,6 +127,7 @@ __all__ = [
     "Metrics",
     "NameTaken",
     "NamedTimeout",
+    "NoMailbox",
     "NoProc",
     "NoSuchActor",
     "Normal",
@@ -163,6 +166,8 @@ __all__ = [
     "handles",
     "prioritized",
     "sleep",
+    "stop_requested",
+    "wait_for_stop",
 ]
 
 if not TYPE_CHECKING:
@@ -177,6 +182,7 @@ if not TYPE_CHECKING:
             "actors._core.mailbox": ["MailboxSpec", "bounded", "prioritized"],
             "actors._core.messages": ["Down", "Exit", "Message"],
             "actors._core.ref": ["ActorRef"],
+            "actors._core.stopping": ["stop_requested", "wait_for_stop"],
             "actors._core.timers": ["Timer"],
             "actors._observe.metrics": ["Metrics"],
             "actors._observe.sinks": ["LogSink"],
@@ -201,6 +207,7 @@ if not TYPE_CHECKING:
                 "LoopStopRefused",
                 "MailboxFull",
                 "NameTaken",
+                "NoMailbox",
                 "NoSuchActor",
                 "NotAnActor",
                 "NotInRuntime",

@@ -12,6 +12,7 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       MailboxFull
       InvalidPriority (ValueError)
       UnhandledMessage
+        NoMailbox
       StartError
       StartDeclined
       StartTimeout (TimeoutError)
@@ -199,6 +200,16 @@ class UnhandledMessage(ActorError):
 
     def describe(self) -> str:
         return f"{self.path} has no handler for {self.message_type}: add a method marked @handles, or on_receive"
+
+
+class NoMailbox(UnhandledMessage):
+    """The actor runs a function or holds a resource (a child of a supervisor) and takes no messages."""
+
+    def describe(self) -> str:
+        return (
+            f"{self.path} takes no messages, got {self.message_type}: it runs a function or holds a resource. Give the "
+            "child an actor class to send messages to it"
+        )
 
 
 class IgnoreStart(Exception):

@@ -23,12 +23,13 @@ from actors._core.envelope import Envelope, Reply
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import HandlerFunction, handles
 from actors._core.life import Phase, State
-from actors._core.mailbox import MailboxSpec
+from actors._core.mailbox import NO_MESSAGES, MailboxSpec
 from actors._core.messages import ChildDeclined, ChildExited, ChildStarted, ChildStartFailed, Down, Message, StopOrder
 from actors._core.outcomes import settle_failure
 from actors._core.props import Props, wrong_host
 from actors._core.ref import ActorRef
 from actors._core.reply import CallbackReply
+from actors._core.stopping import stop_requested, wait_for_stop
 from actors._core.timers import Timer
 from actors._core.waits import Wanted, concern
 from actors._name import ENVIRONMENT, NAME
@@ -221,6 +222,13 @@ def notice(ref: ActorRef[pykka.Actor], message: object) -> None:
     ref._cell.put_urgent(message)
 
 
+def when_told_to_stop(actor: Actor, then: Callable[[], object]) -> Callable[[], object]:
+    """Calls `then` on the loop thread when this incarnation is told to stop, crashes or is killed; at once if that has
+    happened, and perhaps twice. Returns a function that takes it back. From any thread.
+    """
+    return actor._cell.possess().when_told(then)
+
+
 def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
     """Calls `then` with the last exit reason when the actor has terminated, killed or not. On the loop thread."""
     when_terminated(actor.ref, then)
@@ -240,6 +248,7 @@ __all__ = [
     "ANYWHERE",
     "ENVIRONMENT",
     "NAME",
+    "NO_MESSAGES",
     "TEXT",
     "Actor",
     "ActorCrashed",
@@ -326,11 +335,14 @@ __all__ = [
     "settle_failure",
     "shown",
     "sleep",
+    "stop_requested",
     "take_reply",
     "type_name",
     "unowned_context",
+    "wait_for_stop",
     "when_gone",
     "when_terminated",
+    "when_told_to_stop",
     "within",
     "wrong_host",
 ]

@@ -33,7 +33,7 @@ from actors._core.current import enter
 from actors._core.envelope import BareEnvelope, Envelope, Reply
 from actors._core.handlers import Dispatch
 from actors._core.life import ABSENT, BEING_KILLED, OPEN, STATES, TABLES, LifeEffect, LifeEvent, Phase, State
-from actors._core.mailbox import Queue, make_queue, waiting_in, withdraw
+from actors._core.mailbox import NO_MESSAGES, MailboxSpec, Queue, make_queue, waiting_in, withdraw
 from actors._core.messages import Continue, Down, Exit, StopOrder
 from actors._core.observer import Moment
 from actors._core.outcomes import TraceLine, answer, failed, kind_name
@@ -178,11 +178,15 @@ class Cell:
         if observer is None and props.mailbox is None:
             self.queue = deque()
         else:
-            inner = None if observer is None else partial(observer.queue, self)
-            self.queue = make_queue(props.mailbox, path, partial(outcomes.overflow, self), runtime.park, inner)
+            self.queue = self._make_queue(props.mailbox)
         runtime.cells[path] = self
         if parent is not None:
             parent.adopt(self)
+
+    def _make_queue(self, mailbox: MailboxSpec | None) -> Queue:
+        observer = self.runtime.observer
+        inner = None if observer is None else partial(observer.queue, self)
+        return make_queue(mailbox, self.path, partial(outcomes.overflow, self), self.runtime.park, inner)
 
     def attach(self, value: object) -> None:
         """Keeps a value for the observer of the runtime."""
@@ -213,7 +217,10 @@ class Cell:
         taken, raises `NameTaken` and changes nothing.
         """
         self.runtime.registry.rename(self, self.props.name, props.name)
-        self.props = props
+        before, self.props = self.props, props
+        if (before.mailbox is NO_MESSAGES) != (props.mailbox is NO_MESSAGES):
+            outcomes.refuse_waiting(self, "dropped")
+            self.queue = self._make_queue(props.mailbox)
         if type(self.ref) is not props.kind.ref_type:
             self.ref = props.kind.ref_type(self)  # more can be asked of it, and the old ref reaches it, too
 
@@ -240,7 +247,7 @@ class Cell:
     def put_stop(self, envelope: Envelope) -> None:
         """Takes a stop that waits its turn like any message. From any thread."""
         self.put(envelope)
-        if self.suspended:
+        if self.suspended or self.props.mailbox is NO_MESSAGES:
             self.runtime.control_call(self._stop_suspended)
 
     def wake(self) -> None:
@@ -515,8 +522,10 @@ class Cell:
             self.reopen()  # it is stopping already, and has to hear of its children until it is done
 
     def _stop_suspended(self) -> None:
-        """While the cell is suspended no message is handled: a stop that waits among them counts at once."""
-        if not self.suspended:
+        """While the cell is suspended, or where it takes none at all, no message is handled: a stop that waits among
+        them counts at once.
+        """
+        if not self.suspended and self.props.mailbox is not NO_MESSAGES:
             return
         stops = [envelope for envelope in waiting_in(self.queue) if type(envelope.message) is _ActorStop]
         observer = self.runtime.observer

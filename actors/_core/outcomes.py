@@ -15,7 +15,7 @@ from pykka.messages import _ActorStop
 
 from actors._core.envelope import Envelope, Reply
 from actors._core.life import CAN_CRASH, ON_ITS_WAY_OUT
-from actors._core.mailbox import BoundedQueue
+from actors._core.mailbox import NO_MESSAGES, BoundedQueue
 from actors._core.messages import Continue, Down, Exit, Timed
 from actors._user_code.interrupts import hand_on
 from actors._user_code.text import type_name
@@ -24,6 +24,7 @@ from actors.errors import (
     ActorDeadError,
     CallTimeout,
     HandlerTimeout,
+    NoMailbox,
     RuntimeStopped,
     UnhandledMessage,
     gone,
@@ -132,6 +133,9 @@ def refuse_culprit(cell: Cell, reason: ExitReason | None, _: float | None, culpr
 
 def overflow(cell: Cell, envelope: Envelope) -> None:
     """The message gave way to another, or to the bound of the mailbox."""
+    if cell.props.mailbox is NO_MESSAGES:
+        refuse(cell, envelope, "unhandled", NoMailbox(cell.path, kind_name(envelope.message)))
+        return
     refuse(cell, envelope, "overflow", ActorDeadError(cell.path, Normal(), envelope.message))
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from actors.spi import wrong_host
+from actors.spi import MailboxSpec, wrong_host
+from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors.errors import SpecFault
 
 
@@ -20,15 +21,37 @@ def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
         faults.append(
             SpecFault("", "period without max_restarts: give the child a budget of its own with max_restarts")
         )
-    if (problem := host_fault(values.get("start"), values.get("host"))) is not None:
-        faults.append(SpecFault("", problem))
+    faults += [SpecFault("", problem) for problem in start_faults(values.get("start"), values)]
     return faults
 
 
-def host_fault(start: object, host: object) -> str | None:
-    """Why this class cannot run on this host. A host of None is that of the class."""
-    where = getattr(start, "host", None) if host is None else host
-    return wrong_host(start, where) if isinstance(start, type) and where in ("loop", "thread") else None
+def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
+    """Why what the child runs does not go together with these values of its spec. A host of None is that of the class;
+    a function or context manager takes no messages.
+    """
+    if start is None or isinstance(start, str):
+        return []
+    kind, host = kind_of(start), values.get("host")
+    if kind is StartKind.ACTOR:
+        where = getattr(start, "host", None) if host is None else host
+        problem = wrong_host(start, where) if where in ("loop", "thread") else None  # type: ignore[arg-type]
+        return [] if problem is None else [problem]
+    if not isinstance(kind, StartKind):
+        return []
+    checks = {
+        "host='loop' with a plain function, which would block the event loop: make it `async def`, or leave host out": (
+            kind is StartKind.FUNCTION and host == "loop"
+        ),
+        f"redeliver={values.get('redeliver')!r} with {kind.value}, which takes no messages": bool(
+            values.get("redeliver")
+        ),
+        f"mailbox with {kind.value}, which takes no messages": _is_given(values.get("mailbox")),
+    }
+    return [message for message, wrong in checks.items() if wrong]
+
+
+def _is_given(mailbox: object) -> bool:
+    return mailbox not in (None, "keep") and mailbox != MailboxSpec()
 
 
 def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:

@@ -2,7 +2,7 @@
 24).
 
 A builder raises SpecError with *all* faults of what it was given. Nothing runs and nothing is imported: a
-"module:Class" string is resolved when it is asked for (`resolve`).
+"module:name" string is resolved when it is asked for (`resolve`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from actors.spi import MailboxSpec
 from supervisors._specs.backoff import Backoff, Exponential, Seconds
-from supervisors._specs.combinations import child_combinations, host_fault, supervisor_combinations
+from supervisors._specs.combinations import child_combinations, start_faults, supervisor_combinations
 from supervisors._specs.fields import (
     MAX_RESTARTS,
     MOST_PARTITIONS,
@@ -156,7 +156,7 @@ class ChildSpec(BaseSpec):
         return self.on_limit == "drop"
 
     def runs_like(self, other: Spec) -> bool:
-        """The same class with the same arguments on the same host, under the same name."""
+        """The same class or function with the same arguments on the same host, under the same name."""
         return isinstance(other, ChildSpec) and (self.start, self.args, self.host, self.name) == (
             other.start,
             other.args,
@@ -165,9 +165,9 @@ class ChildSpec(BaseSpec):
         )
 
     def resolve(self, path: str) -> type | Callable[..., object]:
-        """The actor class (for a task: the function) to start. Imports the module of a "module:Class".
+        """The actor class, function or context manager to start. Imports the module of a "module:name".
 
-        Raises SpecError, with `path` as its place, if the class is not found or is not an actor class.
+        Raises SpecError, with `path` as its place, if it is not found, or is none of these.
         """
         if self.start is None:
             raise SpecError([SpecFault(path, "start: the template of a task supervisor runs nothing by itself")])
@@ -176,8 +176,8 @@ class ChildSpec(BaseSpec):
         found = resolve(path, self.start)
         if isinstance(found, SpecFault):
             raise SpecError([found])
-        if (problem := host_fault(found, self.host)) is not None:
-            raise SpecError([SpecFault(path, problem)])
+        if problems := start_faults(found, self.__dict__):
+            raise SpecError([SpecFault(path, problem) for problem in problems])
         return found
 
     def instance(self, extra: Args | TaskCall) -> ChildSpec:
