@@ -30,7 +30,7 @@ class ResourceChild(Actor):
     async def on_start(self) -> None:  # type: ignore[override]
         loop = asyncio.get_running_loop()
         self.entered: asyncio.Future[None] = loop.create_future()
-        self.leaving: asyncio.Future[None] = loop.create_future()
+        self.leaving = asyncio.Event()
         self.number = self.incarnation
         self.task = self.create_task(self.hold(), name="the context manager")
         await asyncio.wait([self.entered, self.task], return_when=asyncio.FIRST_COMPLETED)
@@ -43,12 +43,12 @@ class ResourceChild(Actor):
             async with self.manager as value:
                 self.publish_view(value)
                 self.entered.set_result(None)
-                await self.leaving
+                await self.leaving.wait()
         except BaseException as error:
             told = stop_requested()
             if told and isinstance(error, asyncio.CancelledError):
                 raise
-            if not self.entered.done() or self.leaving.done():
+            if not self.entered.done() or self.leaving.is_set():
                 self.failure = error  # the hook that waits for it raises it
                 return
             if isinstance(error, asyncio.CancelledError):
@@ -57,11 +57,11 @@ class ResourceChild(Actor):
         finally:
             if self.entered.done() and self.number == self.incarnation:
                 self.publish_view(None)
-        if not self.leaving.done() and not stop_requested():
+        if not self.leaving.is_set() and not stop_requested():
             raise ResourceEnded(self.path)
 
     async def on_stop(self) -> None:  # type: ignore[override]
-        self.leaving.set_result(None)
+        self.leaving.set()
         await asyncio.wait([self.task])
         if self.failure is not None:
             raise self.failure
