@@ -5,7 +5,7 @@ Their docstrings explain every option, for readers who hover over a call; the mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict, TypeVar, Unpack
 
 from actors.spi import MailboxSpec
@@ -74,11 +74,13 @@ class DynamicOptions(SharedSupervisorOptions, total=False):
     """The options of `dynamic_supervisor`."""
 
     max_children: int | None
+    initial: Sequence[Args]
 
 
-class TasksOptions(DynamicOptions, total=False):
+class TasksOptions(SharedSupervisorOptions, total=False):
     """The options of `tasks`. A key that begins with `task_` is for each task."""
 
+    max_children: int | None
     task_restart: Restart
     task_shutdown: Grace
     task_backoff: Constant | Linear | Exponential | None
@@ -200,6 +202,10 @@ def dynamic_supervisor(id: str, template: Spec, **options: Unpack[DynamicOptions
         id: As for `supervisor`, and so are the options, without `strategy` and `auto_shutdown`.
         template: The spec of every child. Its id is not used.
         max_children: The most children, those that restart included (rule 25). None: no limit. Default: None.
+        initial: The children that the supervisor begins with: for each the extra arguments, as `start_child` takes
+            them (rule 25). They start in order, with the ids "1", "2" and so on; one that does not start fails the
+            start of the supervisor. A restart of the supervisor begins with all of them again, and with no child that
+            was added later. Default: ().
     """
     faults: list[SpecFault] = []
     values = {"id": id, "kind": "dynamic", "strategy": "simple_one_for_one", "template": template, **options}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from actors.spi import MailboxSpec, wrong_host
 from supervisors._specs.start_kind import StartKind, kind_of
-from supervisors.errors import SpecFault
+from supervisors.errors import SpecError, SpecFault
 
 
 def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
@@ -104,7 +104,26 @@ def _shape(values: Mapping[str, object]) -> list[SpecFault]:
             simple and values.get("auto_shutdown", "never") != "never"
         ),
     }
-    return [SpecFault("", message) for message, wrong in checks.items() if wrong]
+    return [SpecFault("", message) for message, wrong in checks.items() if wrong] + _initial(values)
+
+
+def _initial(values: Mapping[str, object]) -> list[SpecFault]:
+    """What a dynamic supervisor begins with must fit its template and its limit."""
+    initial, template, most = values.get("initial"), values.get("template"), values.get("max_children")
+    if not isinstance(initial, tuple | list) or not initial:
+        return []
+    if values.get("kind", "static") != "dynamic":
+        return [SpecFault("", "initial: only a dynamic supervisor begins with children of its template")]
+    faults = []
+    if isinstance(most, int) and len(initial) > most:
+        faults.append(SpecFault("", f"initial: {len(initial)} children are more than max_children={most}"))
+    take = getattr(template, "instance", None)
+    for number, args in enumerate(initial if take is not None else (), 1):
+        try:
+            take(args)  # type: ignore[misc]
+        except SpecError as error:
+            faults += [SpecFault(f"/{number}", f"initial: {fault.message}") for fault in error.faults]
+    return faults
 
 
 def _children(values: Mapping[str, object]) -> list[object]:

@@ -95,6 +95,13 @@ def check_args(value: object) -> Args:
     raise _fault("must be a mapping (keyword arguments) or a sequence (positional arguments)")
 
 
+def check_initial(value: object) -> tuple[Args, ...]:
+    """The extra arguments of each child that a dynamic supervisor begins with."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes | bytearray):
+        raise _fault("must be a list with the arguments of each child that the supervisor begins with")
+    return tuple(check_args(each) for each in value)
+
+
 def check_shutdown(value: object) -> float | Literal["brutal_kill", "infinity"]:
     """Seconds of grace, or one of the two words (supervision rule 17)."""
     if value in ("brutal_kill", "infinity"):

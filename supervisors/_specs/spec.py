@@ -37,6 +37,7 @@ from supervisors._specs.fields import (
     check_args,
     check_callback,
     check_id,
+    check_initial,
     check_mailbox,
     check_name,
     check_shutdown,
@@ -228,6 +229,7 @@ class SupervisorSpec(BaseSpec):
     kind: Literal["static", "dynamic", "partition", "tasks"] = "static"
     children: tuple[Spec, ...] = ()
     template: ChildSpec | SupervisorSpec | None = None
+    initial: Annotated[tuple[Args, ...], PlainValidator(check_initial)] = ()
     partitions: Partitions | None = None
     max_children: Positive | None = None
     strategy: RestartStrategy = "one_for_one"
@@ -266,6 +268,11 @@ class SupervisorSpec(BaseSpec):
             return False
         same = _INSIDE if self.is_dynamic else (*_INSIDE, "template")
         return all(getattr(self, field) == getattr(other, field) for field in same)
+
+    @property
+    def own_ids(self) -> frozenset[str]:
+        """The ids of the children that every life of the supervisor begins with."""
+        return frozenset([child.id for child in self.children] + [str(n + 1) for n in range(len(self.initial))])
 
     @property
     def is_dynamic(self) -> bool:
