@@ -54,6 +54,7 @@ class Owned:
     """
 
     __slots__ = (
+        "_cancelled",
         "_cell",
         "_closed",
         "_hurried",
@@ -73,6 +74,7 @@ class Owned:
         self.tasks: dict[object, Task[Any]] = {}
         """The tasks that have not ended, each under a key of its own. Written by the host of the actor."""
         self._resources: list[Resource] = []
+        self._cancelled: set[Task[Any]] = set()
         self._lock = Lock()
         """Held while a resource is taken from the list: a thread that was left behind may come back."""
         self._closed = False
@@ -114,14 +116,20 @@ class Owned:
     # The end
 
     def cancel_tasks(self) -> None:
-        """Cancels every task, without waiting for its end."""
-        for task in list(self.tasks.values()):
+        """Cancels every task, without waiting for its end. From any thread."""
+        for task in self.tasks.copy().values():
             loop = task.get_loop()
             if asyncio._get_running_loop() is loop:
-                _cancel_once(task)
+                self._cancel_once(task)
             else:
                 with suppress(RuntimeError):  # its loop is closed
-                    loop.call_soon_threadsafe(_cancel_once, task)
+                    loop.call_soon_threadsafe(self._cancel_once, task)
+
+    def _cancel_once(self, task: Task[Any]) -> None:
+        """A second cancellation would cut off what the task does after the first. On the loop of the task."""
+        if task not in self._cancelled:
+            self._cancelled.add(task)
+            task.cancel()
 
     def end(self, *, hurry: bool) -> None:
         """Goes through the stages; called again by a kill, which has the present one hurry. Ends with the `childless`
@@ -235,17 +243,18 @@ class Owned:
     async def _end_tasks(self) -> None:
         """Cancels the tasks and waits for their end. Those that begin meanwhile are cancelled, too."""
         for _ in range(ROUNDS):
+            self.cancel_tasks()
             tasks = self._living()
             if not tasks:
                 return
-            for task in tasks:
-                _cancel_once(task)
             await self._within_limits(tasks, cancelled=True)
         self._abandon(self._living())
 
     def _living(self) -> list[Task[Any]]:
-        every = dict.fromkeys(self.tasks.values())  # one that `create_task` made has two keys
-        return [task for task in every if not task.done()]
+        """Those of this loop. A task on another loop is cancelled, but cannot be awaited here."""
+        loop = asyncio.get_running_loop()
+        every = dict.fromkeys(self.tasks.copy().values())  # one that `create_task` made has two keys
+        return [task for task in every if not task.done() and task.get_loop() is loop]
 
     async def _leave_async(self, resource: Resource) -> None:
         task = asyncio.get_running_loop().create_task(_awaited(resource, self._cause()))
@@ -321,8 +330,8 @@ class Owned:
             what = f"task {task.get_name()!r}"
             runtime.events.publish(Abandoned(path, runtime.now(), what, self._incarnation))
         left = set(tasks)
-        for key in [key for key, task in self.tasks.items() if task in left]:
-            del self.tasks[key]
+        for key in [key for key, task in self.tasks.copy().items() if task in left]:
+            self.tasks.pop(key, None)
 
     async def _wait(self, tasks: Sequence[Task[Any]], seconds: float | None) -> None:
         """Returns when all have ended or the time is up; without a time, also when this has to hurry."""
@@ -363,9 +372,3 @@ class Owned:
 
 async def _awaited(resource: Resource, error: BaseException | None) -> None:
     await resource.leave(error)
-
-
-def _cancel_once(task: Task[Any]) -> None:
-    """A second cancellation would cut off what the task does after the first."""
-    if not task.cancelling():
-        task.cancel()

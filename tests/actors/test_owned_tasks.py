@@ -517,3 +517,49 @@ def test_events_of_a_thread_say_which_task_failed() -> None:
         ref.stop(timeout=PATIENCE)
     assert heard.is_set()
     assert [event.where for event in events if isinstance(event, UncaughtException)] == ["task 'poller'"]
+
+
+def test_a_task_on_the_loop_of_the_runtime_ends_with_an_actor_on_a_thread() -> None:
+    """`run_coroutine_threadsafe`: it is cancelled there; the thread cannot await it."""
+    log: list[str] = []
+    begun, ended = threading.Event(), threading.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("task ended")
+            ended.set()
+
+    def begin(actor: Any) -> None:
+        asyncio.run_coroutine_threadsafe(work(), actor.runtime.loop)
+
+    with script() as runtime:
+        ref = runtime.spawn(Player, host="thread").get(timeout=PATIENCE)
+        ref.ask(begin, timeout=PATIENCE)
+        assert begun.wait(PATIENCE)
+        ref.stop(timeout=PATIENCE)
+        assert ended.wait(PATIENCE)
+    assert log == ["task ended"]
+
+
+def test_a_second_cancellation_does_not_cut_off_the_cleanup_of_a_task() -> None:
+    """A kill cancels it at once; what ends the incarnation afterwards waits, and does not cancel it again."""
+    log: list[str] = []
+
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.5)
+            log.append("flushed")
+
+    with simulation() as sim:
+        ref = sim.spawn(Player)
+        ref.ask(lambda actor: actor.create_task(slow_to_end()) and None)
+        sim.settle()
+        ref.kill()
+        sim.advance(0.6)
+        assert log == ["flushed"]
+        assert not ref.is_alive()
