@@ -65,6 +65,7 @@ class Owned:
         "_round",
         "_stage",
         "_wake",
+        "looks",
         "tasks",
     )
 
@@ -73,6 +74,10 @@ class Owned:
         self._incarnation = cell.incarnation
         self.tasks: dict[object, Task[Any]] = {}
         """The tasks that have not ended, each under a key of its own. Written by the host of the actor."""
+        self.looks: dict[object, Callable[[], object]] = {}
+        """Of the tasks that have raised while nothing waited for them: what publishes the exception if it is not taken,
+        by keys of their own. Written by the host of the actor.
+        """
         self._resources: list[Resource] = []
         self._cancelled: set[Task[Any]] = set()
         self._lock = Lock()
@@ -180,6 +185,8 @@ class Owned:
         self._closed = True
         self._unwatch()
         self.cancel_tasks()
+        for conclude in self.looks.copy().values():
+            conclude()
         while (resource := self._take(self._round)) is not None:
             if resource.is_async:
                 self._failed(resource, self._cell.runtime.stopped_error())

@@ -14,6 +14,7 @@ import asyncio
 from asyncio.events import Handle
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -26,13 +27,14 @@ from actors._user_code.interrupts import is_interrupt, on_its_way
 if TYPE_CHECKING:
     from actors._core.cell import Cell
     from actors._core.envelope import Envelope
+    from actors._core.owned import Owned
 
 Exits = (SystemExit, KeyboardInterrupt)
 """The exceptions that asyncio lets out of the loop."""
 PASSES = 4
 """How many passes of the loop something may take to begin to wait for a task that has just ended."""
 LOOK_AGAIN = 1.0
-"""Seconds between two looks whether the handler that began a failed task has ended."""
+"""Seconds between two looks whether the exception of a task was taken, while the handler that began it may do so."""
 TaskFactory = Callable[..., asyncio.Future[Any]]
 _NOT_WAITING = (set, list, dict, WeakSet, ModuleType)
 
@@ -61,14 +63,14 @@ class TaskGuard:
     def _guarded(
         self, loop: asyncio.AbstractEventLoop, coro: Any, owner: Owner, options: dict[str, Any]
     ) -> asyncio.Future[Any]:
-        cell, tasks = owner.cell, None
+        cell, owned = owner.cell, None
         assert cell is not None
         if owner.incarnation == cell.incarnation and cell.phase not in ABSENT:
-            tasks = cell.possess().owns().tasks
-        guarded = _Guarded(coro, owner, tasks)
+            owned = cell.possess().owns()
+        guarded = _Guarded(coro, owner, owned)
         task = self._make(loop, guarded, options)
-        if tasks is not None and not task.done():
-            tasks[guarded] = task  # type: ignore[assignment]
+        if owned is not None and not task.done():
+            owned.tasks[guarded] = task  # type: ignore[assignment]
         return task
 
     def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, options: dict[str, Any]) -> asyncio.Future[Any]:
@@ -99,12 +101,10 @@ class _Guarded(Coroutine[Any, Any, Any]):
     from those of its incarnation.
     """
 
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, Any], owner: Owner, tasks: dict[object, asyncio.Task[Any]] | None
-    ) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], owner: Owner, owned: Owned | None) -> None:
         self._coroutine = coroutine
         self._owner = owner
-        self._tasks = tasks
+        self._owned = owned
 
     def send(self, value: Any, /) -> Any:
         try:
@@ -135,8 +135,8 @@ class _Guarded(Coroutine[Any, Any, Any]):
         self._coroutine.close()
 
     def _forget(self) -> None:
-        if self._tasks is not None:
-            self._tasks.pop(self, None)
+        if self._owned is not None:
+            self._owned.tasks.pop(self, None)
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._coroutine.__await__()
@@ -150,23 +150,35 @@ class _Guarded(Coroutine[Any, Any, Any]):
         task: Any = asyncio.current_task()
         if task is None or isinstance(error, asyncio.CancelledError | GeneratorExit) or _is_awaited(task):
             return
+        if self._owned is not None:
+            self._owned.looks[self] = partial(self._conclude, task)
         task.get_loop().call_soon(self._look, task, PASSES)
 
     def _look(self, task: Any, passes: int) -> None:
         """Nothing waited for the task when it raised. While the handler or hook that began it is under way, that may
         still take the exception.
         """
-        if not task._log_traceback:
-            return
-        if passes:
-            task.get_loop().call_soon(self._look, task, passes - 1)
-        elif self._may_be_awaited():
-            task.get_loop().call_later(LOOK_AGAIN, self._look, task, 0)
+        loop, owned = task.get_loop(), self._owned
+        if owned is not None and self not in owned.looks:
+            return  # the incarnation is gone
+        if task._log_traceback and passes:
+            loop.call_soon(self._look, task, passes - 1)
+        elif task._log_traceback and owned is not None and self._may_be_awaited():
+            timer = loop.call_later(LOOK_AGAIN, self._look, task, 0)
+            owned.looks[self] = partial(self._conclude, task, timer)
         else:
+            self._conclude(task)
+
+    def _conclude(self, task: Any, timer: asyncio.TimerHandle | None = None) -> None:
+        """Publishes the exception of the task, unless it was taken."""
+        if timer is not None:
+            timer.cancel()
+        if self._owned is not None:
+            self._owned.looks.pop(self, None)
+        if task._log_traceback:
             cell = self._owner.cell
             assert cell is not None
-            where = f"task {task.get_name()!r}"
-            cell.runtime.uncaught(cell.path, where, task.exception())
+            cell.runtime.uncaught(cell.path, f"task {task.get_name()!r}", task.exception())
 
     def _may_be_awaited(self) -> bool:
         cell, incarnation, message = self._owner

@@ -402,7 +402,8 @@ class Worker:
         if cell is None or cell.incarnation != self.incarnation:
             return False
         possessions = cell.possessions
-        return possessions is not None and possessions.owned is not None and bool(possessions.owned.tasks)
+        owned = None if possessions is None else possessions.owned
+        return owned is not None and bool(owned.tasks or owned.looks)
 
     def _turn_failed(self, error: BaseException) -> None:
         cell = self.cell

@@ -563,3 +563,26 @@ def test_a_second_cancellation_does_not_cut_off_the_cleanup_of_a_task() -> None:
         sim.advance(0.6)
         assert log == ["flushed"]
         assert not ref.is_alive()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_failed_task_that_its_handler_never_awaits_is_an_event_at_its_end(host: Host) -> None:
+    """Also when the incarnation ends before; no timer is left."""
+
+    async def fails() -> None:
+        raise LookupError("unheard")
+
+    async def forgets(_: Any) -> None:
+        asyncio.create_task(fails())  # noqa: RUF006 - that is what the test is about
+        await asyncio.sleep(0.5)
+
+    for end in (None, *ENDS.values()):
+        with simulation() as sim:
+            ref = sim.spawn(AsyncPlayer, host=host)
+            ref.tell(forgets)
+            sim.advance(0.1)
+            if end is not None:
+                end(ref)
+            sim.advance(2)
+            (event,) = [event for event in sim.runtime.lifecycle if isinstance(event, UncaughtException)]
+            assert str(event.error) == "unheard"
