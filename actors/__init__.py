@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from actors._core.ref import ActorRef
     from actors._core.reply import Reply
+    from actors._core.stopping import stop_requested, wait_for_stop
     from actors._core.timers import Timer
     from actors._observe.metrics import Metrics
     from actors._observe.sinks import LogSink
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         ActorError,
         BlockingCallError,
         CallTimeout,
+        CleanupTimeout,
         DeadlockError,
         HandlerDefinitionError,
         HandlerTimeout,
@@ -52,11 +54,13 @@ if TYPE_CHECKING:
         LoopStopRefused,
         MailboxFull,
         NameTaken,
+        NoMailbox,
         NoMessage,
         NoReply,
         NoSuchActor,
         NotAnActor,
         NotInRuntime,
+        NotOnHost,
         ReservedName,
         RuntimeStopped,
         StartDeclined,
@@ -103,6 +107,7 @@ __all__ = [
     "AskFailed",
     "BlockingCallError",
     "CallTimeout",
+    "CleanupTimeout",
     "Clock",
     "Crashed",
     "CrashedExit",
@@ -142,6 +147,7 @@ __all__ = [
     "NameReleased",
     "NameTaken",
     "NamedTimeout",
+    "NoMailbox",
     "NoMessage",
     "NoProc",
     "NoReply",
@@ -149,6 +155,7 @@ __all__ = [
     "Normal",
     "NotAnActor",
     "NotInRuntime",
+    "NotOnHost",
     "Quarantined",
     "Redelivered",
     "Reply",
@@ -185,6 +192,8 @@ __all__ = [
     "handles",
     "prioritized",
     "sleep",
+    "stop_requested",
+    "wait_for_stop",
 ]
 
 if not TYPE_CHECKING:
@@ -209,6 +218,7 @@ if not TYPE_CHECKING:
             ],
             "actors._core.ref": ["ActorRef"],
             "actors._core.reply": ["Reply"],
+            "actors._core.stopping": ["stop_requested", "wait_for_stop"],
             "actors._core.timers": ["Timer"],
             "actors._observe.metrics": ["Metrics"],
             "actors._observe.sinks": ["LogSink"],
@@ -222,6 +232,7 @@ if not TYPE_CHECKING:
                 "ActorError",
                 "BlockingCallError",
                 "CallTimeout",
+                "CleanupTimeout",
                 "DeadlockError",
                 "HandlerDefinitionError",
                 "HandlerTimeout",
@@ -232,11 +243,13 @@ if not TYPE_CHECKING:
                 "LoopStopRefused",
                 "MailboxFull",
                 "NameTaken",
+                "NoMailbox",
                 "NoMessage",
                 "NoReply",
                 "NoSuchActor",
                 "NotAnActor",
                 "NotInRuntime",
+                "NotOnHost",
                 "ReservedName",
                 "RuntimeStopped",
                 "StartDeclined",

@@ -12,12 +12,14 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       MailboxFull
       InvalidPriority (ValueError)
       UnhandledMessage
+        NoMailbox
       NoMessage (RuntimeError)
       NoReply
       StartError
       StartDeclined
       StartTimeout (TimeoutError)
       HandlerTimeout (TimeoutError)
+      CleanupTimeout (TimeoutError)
       LinkedExit
       NoSuchActor (LookupError)
       WrongActorClass (TypeError)
@@ -26,6 +28,7 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       NotAnActor (TypeError)
       ReservedName (AttributeError)
       NotInRuntime
+      NotOnHost (RuntimeError)
       RuntimeStopped (pykka.ActorDeadError)
       LoopStopRefused (RuntimeError)
       HandlerDefinitionError (TypeError)
@@ -203,6 +206,16 @@ class UnhandledMessage(ActorError):
         return f"{self.path} has no handler for {self.message_type}: add a method marked @handles, or on_receive"
 
 
+class NoMailbox(UnhandledMessage):
+    """The actor runs a function or holds a resource (a child of a supervisor) and takes no messages."""
+
+    def describe(self) -> str:
+        return (
+            f"{self.path} takes no messages, got {self.message_type}: it runs a function or holds a resource. Give the "
+            "child an actor class to send messages to it"
+        )
+
+
 class NoMessage(ActorError, RuntimeError):
     """`take_reply` or `forward` was called where no message is being handled, for example in a hook."""
 
@@ -271,6 +284,35 @@ class HandlerTimeout(ActorError, TimeoutError):
 
     def describe(self) -> str:
         return f"{self.path} handled {self.message_type} for more than {self.seconds:g} s"
+
+
+class CleanupTimeout(ActorError, TimeoutError):
+    """A callback or context manager of an incarnation did not end within the `kill_grace` of its runtime, and was
+    cancelled.
+    """
+
+    path: str
+    what: str
+    seconds: float
+
+    def describe(self) -> str:
+        return (
+            f"{self.path}: {self.what} did not end within {self.seconds:g} s and was cancelled. Make it shorter, or "
+            "raise the kill_grace of the runtime"
+        )
+
+
+class NotOnHost(ActorError, RuntimeError):
+    """A method of an actor that is for its own handlers and hooks was called in a thread that does not run them."""
+
+    path: str
+    what: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.path}: {self.what} was called in another thread. Call it in a handler or hook of the actor, or in "
+            "a coroutine that these run"
+        )
 
 
 class LinkedExit(ActorError):

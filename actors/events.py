@@ -102,6 +102,9 @@ class CrashedExit(Exited, level="error"):
 class HookFailed(LifecycleEvent, level="error"):
     """A hook for the end raised, without effect: `on_failure` or `carry_over` after a crash, or any hook of an
     incarnation that was killed meanwhile. Otherwise an exception of `on_stop` is the reason of the exit.
+
+    Also a callback or context manager of the incarnation that raised at its end (`the end of ...`), and an
+    `on_continue` that raised after the order to stop.
     """
 
     incarnation: int
@@ -183,7 +186,7 @@ class LoopBlocked(LifecycleEvent, level="warning"):
 
 
 class Abandoned(LifecycleEvent, level="error"):
-    """A thread or coroutine did not end when it was killed. It runs on; its result is ignored."""
+    """A thread, coroutine or task did not end when it was killed. It runs on; its result is ignored."""
 
     what: str
     incarnation: int

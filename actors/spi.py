@@ -9,6 +9,7 @@ import asyncio
 import queue
 import random
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 import pykka
@@ -17,12 +18,12 @@ from actors._core.actor import Actor
 from actors._core.actor_type import actor_type_of, pykka_fault
 from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
-from actors._core.current import correlation_of, current_cell
+from actors._core.current import correlation_of, current_cell, detached
 from actors._core.envelope import Envelope, ReplyTo
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.handlers import HandlerFunction, handles
 from actors._core.life import Phase, State
-from actors._core.mailbox import MailboxSpec
+from actors._core.mailbox import NO_MESSAGES, MailboxSpec
 from actors._core.messages import (
     ChildDeclined,
     ChildExited,
@@ -37,6 +38,7 @@ from actors._core.outcomes import settle_failure
 from actors._core.props import Props, wrong_host
 from actors._core.ref import A, ActorRef, HasRef, of_class
 from actors._core.reply import CallbackReply
+from actors._core.stopping import stop_requested, wait_for_stop
 from actors._core.timers import Timer
 from actors._core.waits import Wanted, concern
 from actors._name import ENVIRONMENT, NAME
@@ -122,6 +124,11 @@ def current_random() -> random.Random:
     """The randomness of the runtime of the actor whose code this is, so that a simulation can repeat it."""
     cell = current_cell()
     return cell.runtime.random if cell is not None else ANYWHERE
+
+
+def unowned_context() -> Context:
+    """A copy of the present context whose tasks do not end with the actor whose code this is: for what others share."""
+    return detached(copy_context())
 
 
 async def sleep(seconds: float) -> None:
@@ -240,6 +247,13 @@ def tie(end: Callable[[], object], what: str) -> Callable[[], object]:
     return lambda: possessions.untie(number)
 
 
+def when_told_to_stop(actor: Actor, then: Callable[[], object]) -> Callable[[], object]:
+    """Calls `then` on the loop thread when this incarnation is told to stop, crashes or is killed; at once if that has
+    happened, and perhaps twice. Returns a function that takes it back. From any thread.
+    """
+    return actor._cell.possess().when_told(then)
+
+
 def when_gone(actor: Actor, then: Callable[[ExitReason], object]) -> None:
     """Calls `then` with the last exit reason when the actor has terminated, killed or not. On the loop thread."""
     when_terminated(actor.ref, then)
@@ -259,6 +273,7 @@ __all__ = [
     "ANYWHERE",
     "ENVIRONMENT",
     "NAME",
+    "NO_MESSAGES",
     "TEXT",
     "A",
     "Actor",
@@ -351,11 +366,15 @@ __all__ = [
     "settle_failure",
     "shown",
     "sleep",
+    "stop_requested",
     "take_reply",
     "tie",
     "type_name",
+    "unowned_context",
+    "wait_for_stop",
     "when_gone",
     "when_terminated",
+    "when_told_to_stop",
     "within",
     "wrong_host",
 ]

@@ -11,6 +11,7 @@ says what to do. Other bases stand in brackets::
       PartitionKeyError (TypeError)
       MaxChildren
       ChildStartError
+      ResourceEnded
       TaskCancelled
       SupervisorEnded
         SupervisorGaveUp
@@ -169,6 +170,20 @@ class ChildStartError(SupervisionError):
 
     def describe(self) -> str:
         return f"{self.path} did not start: {within(self.reason)}"
+
+
+class ResourceEnded(SupervisionError):
+    """The context manager of a child ended by itself: the task that holds it was cancelled from inside, as by a timeout
+    or a task group that has failed. The child crashes by this.
+    """
+
+    path: str
+
+    def describe(self) -> str:
+        return (
+            f"{self.path}: its context manager was left before it was told to stop: something inside has cancelled the "
+            "task that holds it. Let it raise its own error, or remove the time limit around its body"
+        )
 
 
 class TaskCancelled(SupervisionError):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextvars import copy_context
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 import pykka
 
-from actors._core.current import Begun, current, current_cell, message_of
+from actors._core.current import Begun, current, current_cell, message_of, owner_in
 from actors._core.deliveries import EventForwarder
 from actors._core.future import Future
 from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
@@ -23,10 +26,11 @@ from actors._core.props import Props, SpawnOptions, host_for
 from actors._core.ref import A, ActorRef, HasRef, of_class
 from actors._core.reply import Reply, forward, take_over
 from actors._core.reserved import refuse_reserved, reserve
+from actors._core.resources import enter_async_context, enter_context, push_callback
 from actors._core.stopped import StoppedFlag
 from actors._core.timers import KeyedTimer, Timer
 from actors._core.watchers import Monitoring
-from actors.errors import NoSuchActor, NotInRuntime
+from actors.errors import NoSuchActor, NotInRuntime, NotOnHost
 from actors.events import LifecycleEvent, Subscription
 from actors.reasons import ExitReason
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R", bound=ActorRef[Any])
+P = ParamSpec("P")
 
 
 class Actor(pykka.Actor):
@@ -462,6 +467,74 @@ class Actor(pykka.Actor):
         if found is None:
             raise NoSuchActor(path)
         return found if expected is None else of_class(found, expected)
+
+    def create_task(self, coroutine: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:
+        """Runs a coroutine beside the handlers, as a task that belongs to this incarnation.
+
+        If the task raises, the actor crashes, even if a handler awaits the task; with a message under way in whose
+        handler the task began, the crash counts against that message. A cancellation is not a failure. The task is
+        cancelled when the incarnation ends: at once by a crash or a kill, after `on_stop` by a stop. The end of the
+        incarnation waits for it: within the `shutdown` of the spec after a stop, else for the `kill_grace` of the
+        runtime; a task that goes on is left behind (`Abandoned`).
+
+        It runs on the event loop of the actor: that of the runtime, or that of the actor's own thread, where it goes on
+        between two messages. Call it in handlers, hooks and coroutines of this actor. A task that these make by
+        `asyncio.create_task` ends with the incarnation, too; if it raises and nothing takes the exception, that is an
+        `UncaughtException` event.
+
+        Raises:
+            IncarnationEnded: the incarnation has ended
+            NotOnHost: this thread does not run the code of this actor
+        """
+        try:
+            owned = self._cell.possess().own("create_task()")
+            task = self._cell.host.create_task(self._cell, coroutine, name)
+            if task is None:
+                raise NotOnHost(self._cell.path, "create_task()")
+        except BaseException:
+            if asyncio.iscoroutine(coroutine):
+                coroutine.close()
+            raise
+        owned.keep_task(task, owner_in(copy_context())._replace(message=message_of(self._cell)))
+        return task
+
+    def enter_context(self, manager: AbstractContextManager[T]) -> T:
+        """Enters a context manager and returns the value of its `__enter__`. The end of this incarnation leaves it.
+
+        The contexts and callbacks of an incarnation end in reverse order, after its last hook, its tasks and the actors
+        below it; a kill and a failed start end them, too. After a stop they share the time to stop with `on_stop`.
+        After any other end each has the `kill_grace` of the runtime, is cancelled then (a callback that blocks a thread
+        is left behind), and the next one follows. A context is left with the exception of a crash, with a
+        `CancelledError` after a kill, and without an exception after a stop. An exception of a callback or context is a
+        `HookFailed` event. They run on the actor's host.
+
+        Raises:
+            TypeError: `manager` is not a context manager
+            IncarnationEnded: the incarnation has ended
+        """
+        return enter_context(self._cell, manager)
+
+    def enter_async_context(self, manager: AbstractAsyncContextManager[T]) -> Coroutine[Any, Any, T]:
+        """Await it: enters an asynchronous context manager, as `enter_context` does for a plain one.
+
+        It is left in another task than it was entered in. One that must not be, such as a task group or cancel scope of
+        anyio, belongs into an `async with` of a task of its own, or is a child of a supervisor.
+        """
+        return enter_async_context(self._cell, manager)
+
+    def callback(self, function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Has the end of this incarnation call `function(*args, **kwargs)`, as `enter_context` says. Raises
+        `IncarnationEnded`.
+        """
+        push_callback(self._cell, function, args, kwargs)
+
+    def push_async_callback(
+        self, function: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Has the end of this incarnation await `function(*args, **kwargs)`, as `enter_context` says. Raises
+        `IncarnationEnded`.
+        """
+        push_callback(self._cell, function, args, kwargs, is_async=True)
 
     def stop(self) -> None:
         """Ends this actor with reason `normal`, after the messages that wait already, as in pykka. Does not block."""

@@ -31,7 +31,7 @@ from actors._core.current import enter
 from actors._core.envelope import BareEnvelope, Envelope, ReplyTo
 from actors._core.handlers import Dispatch
 from actors._core.life import ABSENT, BEING_KILLED, OPEN, STATES, TABLES, LifeEffect, LifeEvent, Phase, State
-from actors._core.mailbox import Queue
+from actors._core.mailbox import NO_MESSAGES, Queue
 from actors._core.messages import Continue, StopOrder
 from actors._core.observer import Moment
 from actors._core.outcomes import answer, failed, kind_name
@@ -45,6 +45,7 @@ from actors.reasons import Crashed, ExitReason, Killed, Normal, RuntimeLost
 
 if TYPE_CHECKING:
     from actors._core.actor_type import ActorType
+    from actors._core.owned import Owned
     from actors._core.ref import ActorRef
     from actors._core.waits import WaitEdge
     from actors._hosts.host import Host
@@ -216,7 +217,10 @@ class Cell:
         taken, raises `NameTaken` and changes nothing.
         """
         self.runtime.registry.rename(self, self.props.name, props.name)
-        self.props = props
+        before, self.props = self.props, props
+        if (before.mailbox is NO_MESSAGES) != (props.mailbox is NO_MESSAGES):
+            outcomes.refuse_waiting(self, "dropped")
+            self.queue = outcomes.make_mailbox(self)
         if type(self.ref) is not props.kind.ref_type:
             self.ref = props.kind.ref_type(self)  # more can be asked of it, and the old ref reaches it, too
 
@@ -243,7 +247,7 @@ class Cell:
     def put_stop(self, envelope: Envelope) -> None:
         """Takes a stop that waits its turn like any message. From any thread."""
         self.put(envelope)
-        if self.suspended:
+        if self.suspended or self.props.mailbox is NO_MESSAGES:
             self.runtime.control_call(self._stop_suspended)
 
     def wake(self) -> None:
@@ -533,8 +537,11 @@ class Cell:
         self._feed(LifeEvent.EXIT, reason, self.props.shutdown)
 
     def _stop_suspended(self) -> None:
-        """While the cell is suspended no message is handled: a stop that waits among them counts at once."""
-        stop = leftovers.withdraw_stops(self) if self.suspended else None
+        """While the cell is suspended, or where it takes none at all, no message is handled: a stop that waits among
+        them counts at once.
+        """
+        held = self.suspended or self.props.mailbox is NO_MESSAGES
+        stop = leftovers.withdraw_stops(self) if held else None
         if stop is not None:
             self.stop(outcomes.stop_reason(self, stop), self.props.shutdown)
 
@@ -589,7 +596,8 @@ class Cell:
 
     def _halt(self) -> None:
         """Ends what runs of the incarnation, after all below it. A loop and not a recursion: a chain of actors may be
-        deeper than the interpreter's stack.
+        deeper than the interpreter's stack. The handlers under way are cancelled before the tasks, for which they may
+        wait.
         """
         doomed = [self]
         below = [] if self.children is None else self.children.orphans()
@@ -600,7 +608,10 @@ class Cell:
                 below += [] if cell.children is None else cell.children.orphans()
         for cell in reversed(doomed):
             halted = partial(cell._feed_to, cell.incarnation, LifeEvent.HALTED)
-            if cell.host.kill(cell, halted):
+            ended = cell.host.kill(cell, halted)
+            if cell.possessions is not None:
+                cell._cancel_tasks()
+            if ended:
                 halted()
 
     def lose(self, reason: RuntimeLost) -> None:
@@ -706,6 +717,8 @@ class Cell:
         self.reason = reason
         self.pending = None
         self._disarm_grace()
+        if self.possessions is not None:
+            self.possessions.tell()
 
     def _report_up(self, *_: object) -> None:
         self.up_since = self.runtime.now()
@@ -718,6 +731,18 @@ class Cell:
 
     def _note_order(self, reason: ExitReason | None, *_: object) -> None:
         self.told_to_stop = reason
+        if self.possessions is not None:
+            self.possessions.tell()
+
+    def _cut(self, *_: object) -> None:
+        self.host.cut_off(self)
+        if self.possessions is not None:
+            self.possessions.tell()
+            self._cancel_tasks()
+
+    def _cancel_tasks(self) -> None:
+        if self.possessions is not None and self.possessions.owned is not None:
+            self.possessions.owned.cancel_tasks()
 
     def _time_order(self, reason: ExitReason | None, grace: float | None, *_: object) -> None:
         if grace is not None:
@@ -757,12 +782,37 @@ class Cell:
         if reason is not None:
             self.reason = reason
         self.open = False
+        if self.possessions is not None and self.possessions.owned is not None:
+            self._end_owned(self.possessions.owned)
+            return
         if self.children is not None:
             self.children.end(self.reason)
         if self.children:
             self.runtime.when_childless(self, partial(self._feed_to, self.incarnation, LifeEvent.CHILDLESS))
         else:
             self._feed(LifeEvent.CHILDLESS)
+
+    def _end_owned(self, owned: Owned) -> None:
+        """Its tasks end first, then what lives below it, then its resources. An orderly end has the time to stop that
+        the actor has; after any other end each of them has the grace of a kill.
+        """
+        orderly = self.phase is Phase.ENDING and self.reason.expected
+        if orderly and self.grace is None and self.props.shutdown is not None:
+            self._arm_grace(self.props.shutdown, partial(self.kill, Killed("did not stop in time")))
+        owned.end(hurry=not orderly)
+
+    def end_children(self, then: Callable[[], object]) -> None:
+        """Ends what lives below, for what the incarnation owns; calls `then` when nothing lives there any more."""
+        if self.children is not None:
+            self.children.end(self.reason)
+        if self.children:
+            self.runtime.when_childless(self, then)
+        else:
+            then()
+
+    def childless(self, incarnation: int) -> None:
+        """Nothing that the incarnation owned is left, and nothing lives below it."""
+        self._feed_to(incarnation, LifeEvent.CHILDLESS)
 
     def _report_exit(self, *_: object) -> None:
         reason, culprit, progress = self.reason, self.culprit, reports.progress(self)
@@ -894,7 +944,7 @@ _CARRIED_OUT: dict[LifeEffect, Callable[..., None]] = {
     LifeEffect.NOTE: Cell._note_order,
     LifeEffect.TIME: Cell._time_order,
     LifeEffect.ORDER: Cell._order,
-    LifeEffect.CUT: lambda cell, *_: cell.host.cut_off(cell),
+    LifeEffect.CUT: Cell._cut,
     LifeEffect.TIME_CRASH: Cell._time_crash,
     LifeEffect.FAREWELL: Cell._say_farewell,
     LifeEffect.REFUSE: outcomes.refuse_culprit,

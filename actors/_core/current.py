@@ -80,6 +80,15 @@ def correlation_of(caller: Cell | None, correlation_id: str | None = None) -> st
     return None if message is None else message.correlation_id
 
 
+def detached(context: Context) -> Context:
+    """A copy of the context for code that outlasts the incarnation: it belongs to the actor, and its tasks do not end
+    with the incarnation.
+    """
+    copy = context.copy()
+    copy.run(current_incarnation.set, 0)
+    return copy
+
+
 def begin_in(context: Context, cell: Cell, message: Envelope) -> None:
     """What runs in this context from now on began in the handler of this message."""
     context.run(current.set, Begun(cell, message))

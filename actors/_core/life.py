@@ -34,11 +34,11 @@ class Phase(IntEnum):
     ABORTING = auto()
     """It is killed in its start: what runs of it is being ended."""
     ENDING = auto()
-    """Nothing of it runs any more; what lives below it ends."""
+    """No handler or hook of it runs any more. Its tasks end, then what lives below it, then its resources."""
     FAILING = auto()
-    """Its start has failed; what lives below it ends."""
+    """Its start has failed; what it has started and what lives below it ends."""
     DECLINING = auto()
-    """It has declined its start; what lives below it ends."""
+    """It has declined its start; what it has started and what lives below it ends."""
     ENDED = auto()
     """It is gone, and its parent decides what follows. Those who watch it have not been told."""
     DOWN = auto()
@@ -75,7 +75,7 @@ class LifeEvent(IntEnum):
     LEFT = auto()
     """The hook for the end has returned or raised."""
     CHILDLESS = auto()
-    """Nothing lives below it any more."""
+    """Nothing lives below it any more, and its tasks and resources have ended."""
     SETTLE = auto()
     """Another incarnation may follow: the watchers of the last one must be told."""
     CLOSE = auto()
@@ -104,7 +104,7 @@ class LifeEffect(IntEnum):
     ORDER = auto()
     """Put the order to stop into the system lane."""
     CUT = auto()
-    """Cancel the handlers beside the one that raised."""
+    """Cancel the handlers beside the one that raised, and the tasks."""
     TIME_CRASH = auto()
     """Kill the incarnation when it is still there after the time it has to stop in: a hook or handler may never end."""
     FAREWELL = auto()
@@ -114,7 +114,9 @@ class LifeEffect(IntEnum):
     HALT = auto()
     """End the running code, after all below it: the host reports `HALTED`."""
     END_BELOW = auto()
-    """End what lives below: in order after an orderly end, at once after any other. Reports `CHILDLESS`."""
+    """End the tasks, what lives below, and the resources: in order after an orderly end, at once after any other.
+    Reports `CHILDLESS`.
+    """
     REPORT_EXIT = auto()
     """Decide on the message that was being handled, give up what belongs to the incarnation, tell the parent."""
     REPORT_FAILED = auto()
@@ -268,6 +270,8 @@ ABSENT = frozenset({P.NEW, P.ENDED, P.DOWN, P.CLOSED})
 """The phases in which no incarnation is there."""
 CAN_CRASH = frozenset({P.STARTING, P.RECALLED, P.RUNNING})
 """The phases in which a task or a link may crash the incarnation."""
+STARTS = frozenset({Phase.STARTING, Phase.RECALLED})
+"""The phases in which the hooks of the start run."""
 BEING_KILLED = frozenset({P.HALTING, P.ABORTING})
 """The phases in which what runs of the incarnation is being ended."""
 ON_ITS_WAY_OUT = frozenset({P.LEAVING, P.HALTING, P.ABORTING, P.ENDING, P.FAILING, P.DECLINING})

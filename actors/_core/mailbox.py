@@ -70,6 +70,12 @@ def prioritized(
     return MailboxSpec(capacity=capacity, policy=policy, priority=priority)
 
 
+NO_MESSAGES = MailboxSpec.model_construct(capacity=0, policy="drop_newest", priority=None, on_restart="keep")
+"""The mailbox of an actor that takes no messages: each is refused with `NoMailbox`. An order to stop is carried out at
+once.
+"""
+
+
 class Queue(Protocol):
     """The queue of the user messages of a cell. A `collections.deque` is one."""
 

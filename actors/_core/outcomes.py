@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from pykka.messages import _ActorStop
 
 from actors._core.envelope import Envelope, ReplyTo
-from actors._core.life import ON_ITS_WAY_OUT
-from actors._core.mailbox import BoundedQueue, Queue, make_queue
+from actors._core.life import CAN_CRASH, ON_ITS_WAY_OUT
+from actors._core.mailbox import NO_MESSAGES, BoundedQueue, Queue, make_queue
 from actors._core.messages import OF_THE_SYSTEM_LANE, ChildResumed, Continue, Timed, unwrapped
 from actors._core.trace import TraceLine
 from actors._user_code.interrupts import hand_on
@@ -26,11 +26,12 @@ from actors.errors import (
     ActorDeadError,
     CallTimeout,
     HandlerTimeout,
+    NoMailbox,
     RuntimeStopped,
     UnhandledMessage,
     gone,
 )
-from actors.events import DeadLetter, MessageHandled, Quarantined, Redelivered, Survived
+from actors.events import DeadLetter, HookFailed, MessageHandled, Quarantined, Redelivered, Survived
 from actors.reasons import Crashed, ExitReason, Normal, Shutdown, StoppedForGood
 
 if TYPE_CHECKING:
@@ -115,9 +116,13 @@ def refuse(cell: Cell, envelope: Envelope, why: str, error: BaseException) -> No
 
 def refuse_culprit(cell: Cell, reason: ExitReason | None, _: float | None, culprit: Envelope | None) -> None:
     """The handler of this message has raised while the incarnation was on its way out already."""
-    if culprit is not None:
-        assert isinstance(reason, Crashed)
-        refuse(cell, culprit, "killed", reason.exception)
+    if culprit is None:
+        return
+    assert isinstance(reason, Crashed)
+    if type(culprit.message) is Continue and not isinstance(reason.exception, asyncio.CancelledError):
+        failed_hook = HookFailed(cell.path, cell.runtime.now(), cell.incarnation, "on_continue", reason.exception)
+        cell.runtime.events.publish(failed_hook)
+    refuse(cell, culprit, "killed", reason.exception)
 
 
 def make_mailbox(cell: Cell) -> Queue:
@@ -129,6 +134,9 @@ def make_mailbox(cell: Cell) -> Queue:
 
 def overflow(cell: Cell, envelope: Envelope) -> None:
     """The message gave way to another, or to the bound of the mailbox."""
+    if cell.props.mailbox is NO_MESSAGES:
+        refuse(cell, envelope, "unhandled", NoMailbox(cell.path, kind_name(envelope.message)))
+        return
     refuse(cell, envelope, "overflow", ActorDeadError(cell.path, Normal(), envelope.message))
 
 
@@ -296,6 +304,20 @@ def crash(cell: Cell, envelope: Envelope | None, error: BaseException) -> None:
         cell.runtime.control_call(_crash_if_present, cell, cell.incarnation, envelope, error)
     else:
         cell.crash(Crashed(error), envelope)
+
+
+def crash_by_owned_task(
+    cell: Cell, incarnation: int, error: BaseException, message: Envelope | None, where: str
+) -> None:
+    """A task that belongs to the incarnation has raised: a crash. It counts against the message in whose handler the
+    task began, while that is under way. Where the incarnation cannot crash any more, the exception is an event. On the
+    loop thread.
+    """
+    if incarnation != cell.incarnation or cell.props.kind.manages_lifecycle or cell.phase not in CAN_CRASH:
+        cell.runtime.uncaught(cell.path, where, error)
+        return
+    under_way = message is not None and any(each is message for each in cell.host.under_way(cell))
+    crash(cell, message if under_way else None, error)
 
 
 def _crash_if_present(cell: Cell, incarnation: int, envelope: Envelope | None, error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""The possessions of one incarnation, such as timers, names, monitors and taken replies. They end with it."""
+"""The possessions of one incarnation, such as timers, names, monitors, tasks and resources. They end with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from actors._core.current import own_incarnation
-from actors._core.life import ABSENT
+from actors._core.life import ABSENT, ON_ITS_WAY_OUT
+from actors._core.owned import Owned
 from actors.errors import IncarnationEnded
 
 if TYPE_CHECKING:
@@ -38,11 +39,13 @@ class Possessions:
         "_names",
         "_subscriptions",
         "_tied",
+        "_told",
         "_watches",
         "exit_reason",
         "idle",
         "keyed",
         "monitors",
+        "owned",
         "replies",
         "timers",
     )
@@ -66,6 +69,41 @@ class Possessions:
         self._subscriptions: list[Subscription] = []
         self._healthy = 0
         self._tied: dict[int, Callable[[], object]] = {}
+        self._told: dict[object, Callable[[], object]] | None = None
+        """Called when the incarnation is told to end, by keys of their own."""
+        self.owned: Owned | None = None
+        """Its tasks and resources, if it has any."""
+
+    def own(self, what: str) -> Owned:
+        """The tasks and resources of the incarnation, to take another one: `what`. Raises `IncarnationEnded`."""
+        cell = self._cell
+        if is_over(cell) or (self.owned is not None and self.owned.closed):
+            raise IncarnationEnded(cell.path, own_incarnation(cell), what)
+        return self.owns()
+
+    def owns(self) -> Owned:
+        """The tasks and resources of the incarnation."""
+        if self.owned is None:
+            self.owned = Owned(self._cell)
+        return self.owned
+
+    def when_told(self, then: Callable[[], object]) -> Callable[[], object]:
+        """Calls `then` on the loop thread when the incarnation is told to stop, crashes or is killed; at once if that
+        has happened, and perhaps twice. Returns a function that takes it back. From any thread.
+        """
+        key, told = object(), self._told
+        if told is None:
+            told = self._told = {}
+        told[key] = then
+        if is_ending(self._cell):  # it may have been told in between, and `then` called already
+            self._cell.runtime.on_loop(then)
+        return lambda: told.pop(key, None)
+
+    def tell(self) -> None:
+        """The incarnation is told to end."""
+        told, self._told = self._told, None
+        for then in list((told or {}).values()):
+            self._cell.runtime.attempt(self._cell.path, "a callback of its end", then)
 
     def take_name(self, name: str) -> None:
         """Registers a name. Raises `NameTaken` and `IncarnationEnded`."""
@@ -181,6 +219,15 @@ class Possessions:
             subscription.cancel()
         for end in list(self._tied.values()):
             end()
+        if self._told is not None:
+            self.tell()
+        if self.owned is not None:
+            self.owned.drop()
+
+
+def is_ending(cell: Cell) -> bool:
+    """Whether the incarnation to which the running code belongs was told to stop, ends or has ended."""
+    return cell.told_to_stop is not None or cell.phase in ON_ITS_WAY_OUT or is_over(cell)
 
 
 def is_over(cell: Cell) -> bool:

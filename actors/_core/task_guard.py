@@ -1,4 +1,7 @@
-"""Tasks that actors start: one that exits ends its actor, not the event loop.
+"""Tasks that actors start: they end with their incarnation, and one that exits ends its actor, not the event loop.
+
+A task that code of an actor creates belongs to the incarnation to which that code belongs. If it raises and nothing
+takes its exception, that is an event.
 
 asyncio lets `SystemExit` and `KeyboardInterrupt` out of a task and through the loop, which ends it for every actor. A
 task that was created by code of an actor keeps them: the code that awaits the task gets the exception. If none awaits
@@ -11,23 +14,27 @@ import asyncio
 from asyncio.events import Handle
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from actors._core.current import Owner, begin_in, message_of, owner_in
-from actors._core.life import CAN_CRASH
+from actors._core.life import ABSENT, CAN_CRASH, STARTS
 from actors._core.outcomes import crash
 from actors._user_code.interrupts import is_interrupt, on_its_way
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
     from actors._core.envelope import Envelope
+    from actors._core.owned import Owned
 
 Exits = (SystemExit, KeyboardInterrupt)
 """The exceptions that asyncio lets out of the loop."""
 PASSES = 4
 """How many passes of the loop something may take to begin to wait for a task that has just ended."""
+LOOK_AGAIN = 1.0
+"""Seconds between two looks whether the exception of a task was taken, while the handler that began it may do so."""
 TaskFactory = Callable[..., asyncio.Future[Any]]
 _NOT_WAITING = (set, list, dict, WeakSet, ModuleType)
 
@@ -44,14 +51,27 @@ class TaskGuard:
         context: Context | None = options.get("context")
         owner = owner_in(copy_context() if context is None else context)
         cell = owner.cell
-        if cell is None:
+        if cell is None or not asyncio.iscoroutine(coro):  # asyncio refuses what is not one
             return self._make(loop, coro, options)
         if context is None and owner.message is None and (message := message_of(cell)) is not None:
             # A plain handler has no context of its own for the message: the task must know where it began.
             context, owner = copy_context(), owner._replace(message=message)
             begin_in(context, cell, message)
-            return context.run(self._make, loop, _Guarded(coro, owner), options)
-        return self._make(loop, _Guarded(coro, owner), options)
+            return context.run(self._guarded, loop, coro, owner, options)
+        return self._guarded(loop, coro, owner, options)
+
+    def _guarded(
+        self, loop: asyncio.AbstractEventLoop, coro: Any, owner: Owner, options: dict[str, Any]
+    ) -> asyncio.Future[Any]:
+        cell, owned = owner.cell, None
+        assert cell is not None
+        if owner.incarnation == cell.incarnation and cell.phase not in ABSENT:
+            owned = cell.possess().owns()
+        guarded = _Guarded(coro, owner, owned)
+        task = self._make(loop, guarded, options)
+        if owned is not None and not task.done():
+            owned.tasks[guarded] = task  # type: ignore[assignment]
+        return task
 
     def _make(self, loop: asyncio.AbstractEventLoop, coro: Any, options: dict[str, Any]) -> asyncio.Future[Any]:
         if self.previous is None:
@@ -77,26 +97,46 @@ def unguard_tasks(loop: asyncio.AbstractEventLoop, guard: TaskGuard) -> None:
 
 
 class _Guarded(Coroutine[Any, Any, Any]):
-    """The coroutine of a task. Its exit becomes the exception of the task and goes no further."""
+    """The coroutine of a task. Its exit becomes the exception of the task and goes no further. Its end takes the task
+    from those of its incarnation.
+    """
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], owner: Owner) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], owner: Owner, owned: Owned | None) -> None:
         self._coroutine = coroutine
         self._owner = owner
+        self._owned = owned
 
     def send(self, value: Any, /) -> Any:
         try:
             return self._coroutine.send(value)
+        except StopIteration:
+            self._forget()
+            raise
         except Exits as error:
             return self._end(error)
+        except BaseException as error:
+            self._failed(error)
+            raise
 
     def throw(self, *error: Any) -> Any:
         try:
             return self._coroutine.throw(*error)
+        except StopIteration:
+            self._forget()
+            raise
         except Exits as exit:
             return self._end(exit)
+        except BaseException as raised:
+            self._failed(raised)
+            raise
 
     def close(self) -> None:
+        self._forget()
         self._coroutine.close()
+
+    def _forget(self) -> None:
+        if self._owned is not None:
+            self._owned.tasks.pop(self, None)
 
     def __await__(self) -> Generator[Any, None, Any]:
         return self._coroutine.__await__()
@@ -104,7 +144,52 @@ class _Guarded(Coroutine[Any, Any, Any]):
     def __getattr__(self, name: str) -> Any:
         return getattr(self._coroutine, name)  # cr_frame and the like, for debuggers of tasks
 
+    def _failed(self, error: BaseException) -> None:
+        """The task ends by this exception. What takes it later is not known yet."""
+        self._forget()
+        task: Any = asyncio.current_task()
+        if task is None or isinstance(error, asyncio.CancelledError | GeneratorExit) or _is_awaited(task):
+            return
+        if self._owned is not None:
+            self._owned.looks[self] = partial(self._conclude, task)
+        task.get_loop().call_soon(self._look, task, PASSES)
+
+    def _look(self, task: Any, passes: int) -> None:
+        """Nothing waited for the task when it raised. While the handler or hook that began it is under way, that may
+        still take the exception.
+        """
+        loop, owned = task.get_loop(), self._owned
+        if owned is not None and self not in owned.looks:
+            return  # the incarnation is gone
+        if task._log_traceback and passes:
+            loop.call_soon(self._look, task, passes - 1)
+        elif task._log_traceback and owned is not None and self._may_be_awaited():
+            timer = loop.call_later(LOOK_AGAIN, self._look, task, 0)
+            owned.looks[self] = partial(self._conclude, task, timer)
+        else:
+            self._conclude(task)
+
+    def _conclude(self, task: Any, timer: asyncio.TimerHandle | None = None) -> None:
+        """Publishes the exception of the task, unless it was taken."""
+        if timer is not None:
+            timer.cancel()
+        if self._owned is not None:
+            self._owned.looks.pop(self, None)
+        if task._log_traceback:
+            cell = self._owner.cell
+            assert cell is not None
+            cell.runtime.uncaught(cell.path, f"task {task.get_name()!r}", task.exception())
+
+    def _may_be_awaited(self) -> bool:
+        cell, incarnation, message = self._owner
+        if cell is None or cell.incarnation != incarnation:
+            return False
+        if message is None:
+            return cell.phase in STARTS
+        return any(each is message for each in cell.host.under_way(cell))
+
     def _end(self, error: BaseException) -> Any:
+        self._forget()
         task: Any = asyncio.current_task()
         if is_interrupt(error):
             on_its_way(error)  # asyncio raises it through the loop

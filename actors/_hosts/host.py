@@ -6,7 +6,8 @@ behind the same methods.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,6 +63,25 @@ class Host(Protocol):
 
     def kill(self, cell: Cell, ended: Callable[[], object], /) -> bool:
         """Ends what runs. True: nothing ran. False: `ended` is called when it has stopped or has been abandoned."""
+        ...
+
+    def finish(self, cell: Cell, steps: Iterator[Coroutine[Any, Any, None]], done: Callable[[], object], /) -> None:
+        """Runs the end of what the incarnation owns, in its context: each step to its end, one after the other, then
+        `done` on the loop thread. Code between two steps may block a thread. Where the thread was left behind, another
+        one runs them.
+        """
+        ...
+
+    def leave_behind(self, cell: Cell, /) -> None:
+        """The thread that runs `finish` is stuck: it is left behind, and what it still reports is ignored."""
+        ...
+
+    def create_task(
+        self, cell: Cell, coroutine: Coroutine[Any, Any, Any], name: str | None, /
+    ) -> asyncio.Task[Any] | None:
+        """Makes a task on the event loop of the host. None, and nothing is made, in a thread that does not run the
+        code of the actor.
+        """
         ...
 
     def drop(self, cell: Cell, /) -> list[Envelope]:

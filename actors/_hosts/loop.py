@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actors._core.current import begin_in, tells
+from actors._core.current import begin_in, detached, tells
 from actors._core.envelope import Envelope
 from actors._core.outcomes import crashes_by_another, refuse, settle
 from actors._hosts.coroutine_runner import CoroutineRunner
@@ -295,6 +295,46 @@ class LoopHost:
             carrier.on_end = partial(one_ended, carrier)
             carrier.task.cancel()
         return False
+
+    def finish(self, cell: Cell, steps: Iterator[Coroutine[Any, Any, None]], done: Callable[[], object]) -> None:
+        first = self._next_step(cell, steps)
+        if first is None:
+            done()
+        else:
+            context = detached(cell.context)
+            self._loop.create_task(self._go_through(cell, first, steps, done), context=context)
+
+    async def _go_through(
+        self,
+        cell: Cell,
+        step: Coroutine[Any, Any, None] | None,
+        steps: Iterator[Coroutine[Any, Any, None]],
+        done: Callable[[], object],
+    ) -> None:
+        while step is not None:
+            # The end of the program's loop cancels every task; what was taken is given up all the same.
+            with suppress(asyncio.CancelledError):
+                await step
+            step = self._next_step(cell, steps)
+        self._runtime.control_call(done)
+
+    def _next_step(self, cell: Cell, steps: Iterator[Coroutine[Any, Any, None]]) -> Coroutine[Any, Any, None] | None:
+        """Code of the user's runs here: it belongs to the cell for a watchdog."""
+        before, self.stepping = self.stepping, cell
+        try:
+            return cell.context.copy().run(next, steps, None)
+        finally:
+            self.stepping = before
+
+    def leave_behind(self, cell: Cell) -> None:
+        """No thread runs here."""
+
+    def create_task(
+        self, cell: Cell, coroutine: Coroutine[Any, Any, Any], name: str | None
+    ) -> asyncio.Task[Any] | None:
+        if not self._runtime.on_loop_thread:
+            return None
+        return self._loop.create_task(coroutine, name=name)
 
     def _end_of(self, cell: Cell, carrier: CoroutineRunner, *, spare: bool) -> None:
         self.forget(cell, carrier)

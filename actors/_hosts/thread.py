@@ -11,7 +11,7 @@ import contextlib
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
 from functools import partial
 from queue import SimpleQueue
@@ -19,10 +19,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from actors._core.clock import TimerHandle
-from actors._core.current import begin_in, tells
+from actors._core.current import Owner, begin_in, detached, tells
 from actors._core.envelope import Envelope
 from actors._core.outcomes import came_late, overran, refuse, settle
-from actors._core.task_guard import guard_tasks
+from actors._core.task_guard import guard_tasks, owner_of
 from actors._hosts.host import HookDone, Hooks
 from actors._name import NAME
 from actors._user_code.reporting import contain
@@ -100,8 +100,8 @@ class ThreadHost:
 
     def kill(self, cell: Cell, ended: Callable[[], object]) -> bool:
         worker = self._workers[cell]
-        if not worker.end(ended):
-            return True
+        if worker.finishing or not worker.end(ended):
+            return True  # what it owns has limits of its own
         worker.grace = self._runtime.clock.call_at(
             self._runtime.now() + self._runtime.kill_grace, lambda: self._abandon(worker)
         )
@@ -122,17 +122,51 @@ class ThreadHost:
                 refuse(cell, envelope, "killed", error)
         ended()
 
+    def finish(self, cell: Cell, steps: Iterator[Coroutine[Any, Any, None]], done: Callable[[], object]) -> None:
+        worker = self._workers.get(cell)
+        context = detached(cell.context)
+        if worker is None or not worker.finish(partial(_run_steps, context, steps), done):
+            name = f"{NAME}:{cell.path} (end)"
+            self.start_thread(partial(self._finish_elsewhere, context, steps, done), name)
+
+    def _finish_elsewhere(
+        self, context: Context, steps: Iterator[Coroutine[Any, Any, None]], done: Callable[[], object]
+    ) -> None:
+        """The whole of a thread that takes the place of one that was left behind."""
+        loop = _Loop()
+        with contextlib.suppress(RuntimeStopped):
+            contain("the end of what an actor owned", _run_steps, context, steps, loop)
+            self._runtime.control_call(done)
+        loop.close(threading.current_thread().name)
+
+    def start_thread(self, work: Callable[[], object], name: str) -> None:
+        """Runs `work` in a thread of its own. The simulation has its own kind."""
+        threading.Thread(target=work, name=name, daemon=True).start()
+
+    def leave_behind(self, cell: Cell) -> None:
+        worker = self._workers.get(cell)
+        if worker is not None:
+            worker.leave_behind()
+            self._finishing.pop(worker, None)
+        self._runtime.abandoned += 1
+        self._runtime.events.publish(Abandoned(cell.path, self._runtime.now(), "thread", cell.incarnation))
+
+    def create_task(
+        self, cell: Cell, coroutine: Coroutine[Any, Any, Any], name: str | None
+    ) -> asyncio.Task[Any] | None:
+        return self._here().create_task(coroutine, name) if self.is_current(cell) else None
+
     def drop(self, cell: Cell) -> list[Envelope]:
         worker = self._workers.pop(cell, None)
         if worker is not None:
-            worker.end(None)
             worker.abandon()
+            worker.retire()
         return []  # the one message under way is the cell's own
 
     def retire(self, cell: Cell) -> None:
         worker = self._workers.pop(cell, None)
         if worker is not None:
-            worker.end(None)
+            worker.retire()
 
     def is_current(self, cell: Cell) -> bool:
         """Whether this thread is the one of the cell's present incarnation."""
@@ -164,6 +198,52 @@ class ThreadHost:
 _local = threading.local()
 
 
+class _Loop:
+    """The event loop of a thread, made when a coroutine has to wait for the first time."""
+
+    def __init__(self) -> None:
+        self._runner: asyncio.Runner | None = None
+
+    @property
+    def made(self) -> asyncio.AbstractEventLoop | None:
+        """The loop, once it is there."""
+        return None if self._runner is None else self._runner.get_loop()
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        """The loop. Makes it at the first call. In its thread."""
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+            guard_tasks(self._runner.get_loop())
+        return self._runner.get_loop()
+
+    def run(self, coroutine: Coroutine[Any, Any, object], context: Context) -> object:
+        """Runs a coroutine to its end, in `context`. Its task is none of the tasks that the actor owns."""
+        loop = self.get()
+        result, error = loop.run_until_complete(asyncio.Task(_outcome(coroutine), loop=loop, context=context))
+        if error is not None:
+            raise error
+        return result
+
+    def close(self, path: str) -> None:
+        """Closes the loop, if there is one. What a callback of the actor's raises there goes no further: its
+        incarnation is over.
+        """
+        if self._runner is None:
+            return
+        what, loop = f"the event loop of {path} was not closed", self._runner.get_loop()
+        # Threads that the actor began with `asyncio.to_thread` report to the loop, so it is open until they end. A
+        # callback that exits ends the wait for them.
+        for _ in range(TRIES):
+            if contain(what, loop.run_until_complete, loop.shutdown_default_executor()):
+                break
+        contain(what, self._runner.close)
+
+
+def _run_steps(context: Context, steps: Iterator[Coroutine[Any, Any, None]], loop: _Loop) -> None:
+    while (step := context.run(next, steps, None)) is not None:
+        loop.run(step, context)
+
+
 class Worker:
     """The thread of one incarnation. Outside of a turn it keeps nothing of the actor: how long the thread takes to end
     depends on the system.
@@ -180,11 +260,18 @@ class Worker:
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._lock = threading.Lock()
         self._over = False
+        self._retired = False
+        self._behind = False
+        self._last: tuple[Callable[[_Loop], object], Callable[[], object]] | None = None
+        self.finishing = False
+        """Whether it ends, or has ended, what the incarnation owned."""
         self._busy = False
         self._ended: Callable[[], object] | None = None
         self._reports: deque[Callable[[], object]] = deque()
         self._unreported = 0
-        self._runner: asyncio.Runner | None = None
+        self._loop = _Loop()
+        self._listening: asyncio.Future[None] | None = None
+        """Settled by a ring while the loop of the thread runs between two turns."""
         self._finishing = finishing
         self._thread: threading.Thread | None = None
 
@@ -206,20 +293,46 @@ class Worker:
     def ring(self) -> None:
         """Has the thread take a turn."""
         self._bell.put(None)
+        listening = self._listening
+        if listening is not None:
+            with contextlib.suppress(RuntimeError):  # the thread has ended meanwhile
+                listening.get_loop().call_soon_threadsafe(_settle, listening)
 
-    def end(self, ended: Callable[[], object] | None) -> bool:
+    def end(self, ended: Callable[[], object]) -> bool:
         """No further turn. True when one is under way: `ended` is then called on the loop thread after it."""
         with self._lock:
             self._over = True
             if self._busy:
                 self._ended = ended
-            busy = self._busy
+            return self._busy
+
+    def finish(self, work: Callable[[_Loop], object], done: Callable[[], object]) -> bool:
+        """Has the thread do the last work of the incarnation, and then calls `done` on the loop thread. False if the
+        thread was left behind.
+        """
+        with self._lock:
+            if self._behind:
+                return False
+            self._over = self.finishing = True
+            self._last = work, done
         self.ring()
-        return busy
+        return True
+
+    def leave_behind(self) -> None:
+        """The thread takes no further work."""
+        with self._lock:
+            self._behind = True
+
+    def retire(self) -> None:
+        """The thread ends after its turn."""
+        with self._lock:
+            self._over = self._retired = True
+        self.ring()
 
     def abandon(self) -> Callable[[], object] | None:
         """Leaves the thread behind; returns what was to be called after its turn, if that is still to come."""
         with self._lock:
+            self._behind = True
             ended, self._ended = self._ended, None
         if ended is not None:
             self._finishing.pop(self, None)
@@ -238,22 +351,20 @@ class Worker:
             raise TypeError(
                 f"{self.path}: a plain hook or handler returned an awaitable that waits; declare it `async def`"
             )
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-            guard_tasks(self._runner.get_loop())
-        result, error = self._runner.run(_outcome(coroutine), context=context)
-        if error is not None:
-            raise error
-        return result
+        return self._loop.run(coroutine, context)
+
+    def create_task(self, coroutine: Coroutine[Any, Any, Any], name: str | None) -> asyncio.Task[Any]:
+        """Makes a task on the loop of the thread. In the thread."""
+        return self._loop.get().create_task(coroutine, name=name)
 
     def _work(self) -> None:
         _local.worker = self
         # A thread that was left behind may outlive its runtime: then it has no place to report its end.
         with contextlib.suppress(RuntimeStopped):
             try:
-                self._bell.get()
+                self._await_ring()
                 while self.take_turn():
-                    self._bell.get()
+                    self._await_ring()
             except RuntimeStopped:
                 raise
             except BaseException as error:  # noqa: BLE001 - see LoopHost._drain
@@ -262,17 +373,37 @@ class Worker:
         self._finishing.pop(self, None)
 
     def close_loop(self) -> None:
-        """Closes the loop of the thread, if there is one. What a callback of the actor's raises there goes no further:
-        its incarnation is over.
-        """
-        if self._runner is not None:
-            what, loop = f"the event loop of {self.path} was not closed", self._runner.get_loop()
-            # Threads that the actor began with `asyncio.to_thread` report to the loop, so it is open until they end. A
-            # callback that exits ends the wait for them.
-            for _ in range(TRIES):
-                if contain(what, loop.run_until_complete, loop.shutdown_default_executor()):
-                    break
-            contain(what, self._runner.close)
+        """Closes the loop of the thread, if there is one."""
+        self._loop.close(self.path)
+
+    def _await_ring(self) -> None:
+        self.listen()
+        self._bell.get()
+
+    def listen(self) -> None:
+        """Runs the loop of the thread until the next ring, if tasks of the actor live there."""
+        loop = self._loop.made
+        while loop is not None and not self._retired and self._has_tasks() and not self.is_rung():
+            rung = self._listening = loop.create_future()
+            try:
+                if not self.is_rung():
+                    loop.run_until_complete(asyncio.Task(_wait_for(rung), loop=loop))
+            except BaseException as error:  # noqa: BLE001 - a callback of the user's has ended the loop, which goes on
+                self._runtime.escaped(error, owner_of(error) or Owner(), "a callback of the event loop")
+            finally:
+                self._listening = None
+
+    def is_rung(self) -> bool:
+        """Whether a turn waits. In the thread."""
+        return not self._bell.empty()
+
+    def _has_tasks(self) -> bool:
+        cell = self._cell()
+        if cell is None or cell.incarnation != self.incarnation:
+            return False
+        possessions = cell.possessions
+        owned = None if possessions is None else possessions.owned
+        return owned is not None and bool(owned.tasks or owned.looks)
 
     def _turn_failed(self, error: BaseException) -> None:
         cell = self.cell
@@ -282,11 +413,19 @@ class Worker:
     def take_turn(self) -> bool:
         """One turn of the cell, in the worker's own thread; returns whether there may be another one."""
         with self._lock:
-            if self._over:
+            if self._retired:
                 return False
+            last, self._last = self._last, None
+            if last is None and self._over:
+                return True
             self._busy = True
         try:
-            self._turn()
+            if last is None:
+                self._turn()
+            else:
+                work, done = last
+                contain(f"the end of what {self.path} owned", work, self._loop)
+                self.report(done)
         finally:
             with self._lock:
                 self._busy = False
@@ -332,6 +471,15 @@ class Worker:
         if cell.incarnation == self.incarnation and cell.envelope is not None and not self._over:
             cell.envelope.settled = True  # how it ends no longer matters
             cell.kill(Crashed(overran(cell, cell.envelope)), cell.envelope)
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def _wait_for(future: asyncio.Future[None]) -> None:
+    await future
 
 
 async def _outcome(coroutine: Coroutine[Any, Any, object]) -> tuple[object, BaseException | None]:

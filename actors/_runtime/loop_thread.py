@@ -128,7 +128,7 @@ class LoopThread:
         if left:
             _, left = await asyncio.wait(left, timeout=grace)
         runtime = self._runtime
-        for task in left:
+        for task in left - set(runtime.left_tasks):
             runtime.abandoned += 1
             runtime.events.publish(Abandoned(runtime.name, runtime.now(), f"task {task.get_name()!r}", 0))
         await asyncio.wait([self._loop.create_task(self._loop.shutdown_asyncgens())], timeout=grace)

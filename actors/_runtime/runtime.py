@@ -25,7 +25,7 @@ from actors._core.actor_type import ActorType, actor_type_of
 from actors._core.cell import Cell
 from actors._core.children import PARENT_ENDED
 from actors._core.clock import Clock, LoopClock
-from actors._core.current import Owner, current
+from actors._core.current import Owner, current, detached
 from actors._core.deadlines import Deadlines
 from actors._core.future import Future, Parking, refuse_on_loop
 from actors._core.mailbox import MailboxSpec
@@ -114,6 +114,8 @@ class Runtime:
         self.totals: dict[type, Counter[str]] = {}
         self.abandoned = 0
         """How many threads and coroutines were left behind because they did not end when killed."""
+        self.left_tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        """The tasks that were left behind, as far as they are there."""
         self.observed = False
         """Whether a sink is subscribed to `MessageHandled`."""
         self._clock_factory = clock
@@ -660,7 +662,7 @@ class Runtime:
             except BaseException as error:  # noqa: BLE001 - a SystemExit would end the loop with every actor on it
                 self.attempt(self.name, "a callback", failed, error)
 
-        task = self.loop.create_task(run())
+        task = self.loop.create_task(run(), context=detached(copy_context()))  # it may outlast the actor that asks
         self._looked_after[task] = None
         task.add_done_callback(lambda task: self._looked_after.pop(task, None))
 

@@ -83,10 +83,17 @@ class Engine:
     # Inputs from the edge
 
     def start(self, now: float) -> list[Effect]:
-        """Starts the children in order (rule 1). `Ready` follows, or `StartFailedSelf` (rule 2)."""
+        """Starts the children in order (rule 1), for a dynamic supervisor those that it begins with (rule 25). `Ready`
+        follows, or `StartFailedSelf` (rule 2).
+        """
         if self._phase is SupervisorPhase.NEW:
             self._phase = SupervisorPhase.STARTING
-            self._merge((), [self._children.add(spec.id, spec, now) for spec in self._spec.children], now)
+            children = [self._children.add(spec.id, spec, now) for spec in self._spec.children]
+            if self._template is not None:
+                for args in self._spec.initial:
+                    spec, id = self._template.instance(args)
+                    children.append(self._children.add(id, spec, now))
+            self._merge((), children, now)
         return self._out.take()
 
     def shutdown(self, reason: ExitReason, now: float) -> list[Effect]:

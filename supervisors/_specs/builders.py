@@ -18,6 +18,7 @@ from supervisors._specs.defaults import class_defaults, name_the_class
 from supervisors._specs.faults import attempt, checked
 from supervisors._specs.fields import MOST_PARTITIONS, Args, AutoShutdownMode, Restart, RestartStrategy, Startable
 from supervisors._specs.spec import Callback, ChildSpec, Grace, HostName, OnLimit, OwnBudget, Spec, SupervisorSpec
+from supervisors._specs.start_kind import WANTED
 from supervisors.errors import SpecError, SpecFault
 
 S = TypeVar("S")
@@ -77,11 +78,13 @@ class DynamicOptions(SharedSupervisorOptions, total=False):
     """The options of `dynamic_supervisor`."""
 
     max_children: int | None
+    initial: Sequence[Args]
 
 
-class TasksOptions(DynamicOptions, total=False):
+class TasksOptions(SharedSupervisorOptions, total=False):
     """The options of `tasks`. A key that begins with `task_` is for each task."""
 
+    max_children: int | None
     task_restart: Restart
     task_shutdown: Grace
     task_backoff: Constant | Linear | Exponential | None
@@ -111,8 +114,19 @@ def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSp
 
     Args:
         id: One step of the path of the child. Unique among its siblings.
-        start: An actor class, or "module:Class", which is imported when the tree is started or checked.
-        args: The arguments of the constructor: a sequence of positional or a mapping of keyword arguments. Default: ().
+        start: What the child runs, or "module:name" of it, which is imported when the tree is started or checked:
+
+            - an actor class;
+            - an `async def` function, which runs on the event loop; an order to stop cancels it;
+            - any other function, which runs in a thread; it asks for the order to stop: `actors.stop_requested()`,
+              `actors.wait_for_stop(seconds)`;
+            - an asynchronous context manager, which is open as long as the incarnation lives: an `@asynccontextmanager`
+              function or a class with `__aenter__`. Entering it is the start, and `ref.view()` its value.
+
+            A function that returns ends with `normal`; one that raises crashes. Neither a function nor a context
+            manager takes messages: to an asker that is `NoMailbox`.
+        args: The arguments of the constructor or function: a sequence of positional or a mapping of keyword arguments.
+            Default: ().
         restart: After which exits it restarts: "permanent" after every exit, "transient" after an abnormal exit,
             "temporary" after none (rule 5). Default: "permanent".
         shutdown: Seconds between the order to stop and the kill, or "infinity", or "brutal_kill" (rule 17).
@@ -125,13 +139,13 @@ def child(id: str, start: Startable, **options: Unpack[ChildOptions]) -> ChildSp
         start_timeout: Seconds that a start may take (rule 4). None: no limit. Default: 30.0.
         retry_start: Whether a first start that fails is tried again with the backoff of a restart; otherwise it fails
             the start of the supervisor (rule 2). Default: False.
-        host: "loop" or "thread". None: a `pykka.ThreadingActor` runs on a thread, every other actor on the event loop.
-            Default: None.
+        host: "loop" or "thread". None: a `pykka.ThreadingActor` and a plain function run on a thread, everything else
+            on the event loop. Default: None.
         mailbox: A `MailboxSpec`; or "keep" or "drop": what a restart does with waiting messages (rule 26).
             Default: "keep".
         redeliver: How often a message that crashed the actor is delivered again (rule 27). Default: 0.
-        handler_timeout: Seconds that a handler may take, waiting included. An actor that exceeds it crashes with
-            `HandlerTimeout`. None: no limit. Default: None.
+        handler_timeout: Seconds that a handler, or the function of the child, may take, waiting included. An actor that
+            exceeds it crashes with `HandlerTimeout`. None: no limit. Default: None.
         max_restarts: The restarts that a budget of its own allows (rule 9). None: it draws on the budget of its
             supervisor. Default: None.
         period: Seconds of running within which the restarts of its own budget count. None: restarts in a row without
@@ -197,6 +211,10 @@ def dynamic_supervisor(id: str, template: Spec, **options: Unpack[DynamicOptions
         id: As for `supervisor`, and so are the options, without `strategy` and `auto_shutdown`.
         template: The spec of every child. Its id is not used.
         max_children: The most children, those that restart included (rule 25). None: no limit. Default: None.
+        initial: The children that the supervisor begins with: for each the extra arguments, as `start_child` takes
+            them (rule 25). They start in order, with the ids "1", "2" and so on; one that does not start fails the
+            start of the supervisor. A restart of the supervisor begins with all of them again, and with no child that
+            was added later. Default: ().
     """
     faults: list[SpecFault] = []
     values = {"id": id, "kind": "dynamic", "strategy": "simple_one_for_one", "template": template, **options}
@@ -244,7 +262,7 @@ def make_child(path: str, values: Mapping[str, object], faults: list[SpecFault])
     values = {**of_class, **values}
     spec = attempt(ChildSpec, path, values, found)
     if spec is not None and spec.start is None:
-        found.append(SpecFault(path, "start: must be an actor class or 'module:Class', got None"))
+        found.append(SpecFault(path, f"start: {WANTED}, got None"))
     if found:
         found += [SpecFault(path + fault.path, fault.message) for fault in child_combinations(values)]
     faults += dict.fromkeys(name_the_class(found, start, of_class) if of_class else found)

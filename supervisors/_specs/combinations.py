@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from actors.spi import Actor, shown, wrong_host
-from supervisors.errors import SpecFault
+from actors.spi import Actor, MailboxSpec, shown, wrong_host
+from supervisors._specs.start_kind import StartKind, kind_of
+from supervisors.errors import SpecError, SpecFault
 
 
 def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
@@ -20,8 +21,7 @@ def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
         faults.append(
             SpecFault("", "period without max_restarts: give the child a budget of its own with max_restarts")
         )
-    if (problem := host_fault(values.get("start"), values.get("host"))) is not None:
-        faults.append(SpecFault("", problem))
+    faults += [SpecFault("", problem) for problem in start_faults(values.get("start"), values)]
     # Looked at here, without a call: pydantic has every child checked again with its supervisor.
     reset = getattr(values.get("backoff"), "reset", None)
     asked = type(reset) is str and reset == "healthy"
@@ -30,14 +30,41 @@ def child_combinations(values: Mapping[str, object]) -> list[SpecFault]:
     return faults
 
 
-def host_fault(start: object, host: object) -> str | None:
-    """Why this class cannot run on this host. A host of None is that of the class."""
-    if not isinstance(start, type) or not issubclass(start, Actor):
-        return None  # a class of pykka's may have attributes of these names
-    where = start.host if host is None else host
-    if type(where) is not str:
-        return None
-    return wrong_host(start, where) if where in ("loop", "thread") else None
+def start_faults(start: object, values: Mapping[str, object]) -> list[str]:
+    """Why what the child runs does not go together with these values of its spec. A host of None is that of the class;
+    a function or context manager takes no messages.
+    """
+    if start is None or isinstance(start, str):
+        return []
+    kind, host = kind_of(start), values.get("host")
+    if kind is StartKind.ACTOR:
+        assert isinstance(start, type)
+        if not issubclass(start, Actor):
+            return []  # a class of pykka's may have an attribute of this name
+        where = start.host if host is None else host
+        problem = wrong_host(start, where) if type(where) is str and where in ("loop", "thread") else None
+        return [] if problem is None else [problem]
+    if not isinstance(kind, StartKind):
+        return []
+    redeliver = values.get("redeliver")
+    checks = {
+        "host='loop' with a plain function, which would block the event loop: make it `async def`, or leave host out": (
+            kind is StartKind.FUNCTION and _is(host, "loop")
+        ),
+        f"redeliver={shown(redeliver, 60)} with {kind.value}, which takes no messages": (
+            isinstance(redeliver, int) and redeliver > 0
+        ),
+        f"mailbox with {kind.value}, which takes no messages": _is_given(values.get("mailbox")),
+    }
+    return [message for message, wrong in checks.items() if wrong]
+
+
+def _is_given(mailbox: object) -> bool:
+    return (
+        mailbox is not None
+        and not _is(mailbox, "keep")
+        and not (isinstance(mailbox, MailboxSpec) and mailbox == MailboxSpec())
+    )
 
 
 def supervisor_combinations(values: Mapping[str, object]) -> list[SpecFault]:
@@ -119,7 +146,26 @@ def _shape(values: Mapping[str, object]) -> list[SpecFault]:
             simple and not _is(values.get("auto_shutdown", "never"), "never")
         ),
     }
-    return [SpecFault("", message) for message, wrong in checks.items() if wrong]
+    return [SpecFault("", message) for message, wrong in checks.items() if wrong] + _initial(values)
+
+
+def _initial(values: Mapping[str, object]) -> list[SpecFault]:
+    """What a dynamic supervisor begins with must fit its template and its limit."""
+    initial, template, most = values.get("initial"), values.get("template"), values.get("max_children")
+    if not isinstance(initial, tuple | list) or not initial:
+        return []
+    if values.get("kind", "static") != "dynamic":
+        return [SpecFault("", "initial: only a dynamic supervisor begins with children of its template")]
+    faults = []
+    if isinstance(most, int) and len(initial) > most:
+        faults.append(SpecFault("", f"initial: {len(initial)} children are more than max_children={most}"))
+    take = getattr(template, "instance", None)
+    for number, args in enumerate(initial if take is not None else (), 1):
+        try:
+            take(args)  # type: ignore[misc]
+        except SpecError as error:
+            faults += [SpecFault(f"/{number}", f"initial: {fault.message}") for fault in error.faults]
+    return faults
 
 
 def _children(values: Mapping[str, object]) -> list[object]:

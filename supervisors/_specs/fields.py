@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
-import pykka
 from pydantic_core import PydanticCustomError
 
-from actors.spi import MailboxSpec, pykka_fault, shown
+from actors.spi import MailboxSpec, shown
+from supervisors._specs.start_kind import kind_of
 
 MAX_RESTARTS = 15
 """The default budget: restarts of one child in a row without progress. It was chosen by the table that `python -m
@@ -71,22 +70,16 @@ def check_name(value: object) -> str | None:
 
 
 def check_start(value: object) -> Startable | None:
-    """An actor class, or the place of one. Functions are for task supervisors, which take one with each task."""
+    """What a child can run, or the place of it."""
     if value is None:
         return None
     if isinstance(value, str):
         if LOCATION.fullmatch(value) is None:
-            raise _fault("must have the form 'module:Class'")
+            raise _fault("must have the form 'module:name'")
         return value
-    if isinstance(value, type):
-        if not issubclass(value, pykka.Actor):
-            raise _fault("is not an actor class: derive it from actors.Actor or from a pykka actor")
-        if (problem := pykka_fault(value)) is not None:
-            raise _fault(f"cannot be started as an actor: {problem}")
-        return value
-    if inspect.isroutine(value):
-        raise _fault("is a function, not an actor class; a task supervisor (tasks) runs functions")
-    raise _fault("must be an actor class or 'module:Class'")
+    if isinstance(kind := kind_of(value), str):
+        raise _fault(kind)
+    return cast("Startable", value)
 
 
 def check_args(value: object) -> Args:
@@ -100,6 +93,13 @@ def check_args(value: object) -> Args:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return tuple(value)
     raise _fault("must be a mapping (keyword arguments) or a sequence (positional arguments)")
+
+
+def check_initial(value: object) -> tuple[Args, ...]:
+    """The extra arguments of each child that a dynamic supervisor begins with."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes | bytearray):
+        raise _fault("must be a list with the arguments of each child that the supervisor begins with")
+    return tuple(check_args(each) for each in value)
 
 
 def check_shutdown(value: object) -> float | Literal["brutal_kill", "infinity"]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import traceback
+from collections.abc import Callable
+from typing import cast
 
 from pydantic_core import PydanticCustomError
 
 from actors.spi import TEXT, attribute, described
 from supervisors._specs.fields import check_start
+from supervisors._specs.start_kind import WANTED
 from supervisors.errors import SpecFault
 
 _MISSING = object()
@@ -32,19 +35,20 @@ def locate(path: str, key: str, location: str) -> object | SpecFault:
     return found
 
 
-def resolve(path: str, location: str) -> type | SpecFault:
-    """The actor class at `location`, or the fault that keeps it from being found. Imports the module."""
+def resolve(path: str, location: str) -> type | Callable[..., object] | SpecFault:
+    """The actor class, function or context manager at `location`, or the fault that keeps it from being found. Imports
+    the module.
+    """
     found = locate(path, "start", location)
     if isinstance(found, SpecFault):
         return found
     if isinstance(found, str):
-        return SpecFault(path, f"start: {location} is a string, not an actor class")
+        return SpecFault(path, f"start: {location} is a string. It {WANTED}")
     try:
         check_start(found)
     except PydanticCustomError as error:
         return SpecFault(path, f"start: {location} {error.message()}")
-    assert isinstance(found, type)
-    return found
+    return cast("type | Callable[..., object]", found)
 
 
 def _account(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 24).
 
 A builder raises SpecError with *all* faults of what it was given. Nothing runs and nothing is imported: a
-"module:Class" string is resolved when it is asked for (`resolve`).
+"module:name" string is resolved when it is asked for (`resolve`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from actors.spi import MailboxSpec
 from supervisors._specs.backoff import Backoff, Exponential, Seconds, check_backoff
-from supervisors._specs.combinations import child_combinations, host_fault, never_healthy, supervisor_combinations
+from supervisors._specs.combinations import child_combinations, never_healthy, start_faults, supervisor_combinations
 from supervisors._specs.defaults import class_defaults, name_the_class
 from supervisors._specs.faults import attempt
 from supervisors._specs.fields import (
@@ -39,6 +39,7 @@ from supervisors._specs.fields import (
     check_args,
     check_callback,
     check_id,
+    check_initial,
     check_mailbox,
     check_name,
     check_shutdown,
@@ -173,7 +174,7 @@ class ChildSpec(BaseSpec):
         return self.on_limit == "drop"
 
     def runs_like(self, other: Spec) -> bool:
-        """The same class with the same arguments on the same host, under the same name."""
+        """The same class or function with the same arguments on the same host, under the same name."""
         return isinstance(other, ChildSpec) and (self.start, self.args, self.host, self.name) == (
             other.start,
             other.args,
@@ -182,9 +183,9 @@ class ChildSpec(BaseSpec):
         )
 
     def resolve(self, path: str) -> type | Callable[..., object]:
-        """The actor class (for a task: the function) to start. Imports the module of a "module:Class".
+        """The actor class, function or context manager to start. Imports the module of a "module:name".
 
-        Raises SpecError, with `path` as its place, if the class is not found or is not an actor class.
+        Raises SpecError, with `path` as its place, if it is not found, or is none of these.
         """
         if self.start is None:
             raise SpecError([SpecFault(path, "start: the template of a task supervisor runs nothing by itself")])
@@ -193,10 +194,11 @@ class ChildSpec(BaseSpec):
         found = resolve(path, self.start)
         if isinstance(found, SpecFault):
             raise SpecError([found])
-        if (problem := host_fault(found, self.host)) is not None:
-            raise SpecError([SpecFault(path, problem)])
+        problems = start_faults(found, self.__dict__)
         if (problem := never_healthy(found, self.backoff)) is not None:
-            raise SpecError([SpecFault(path, problem)])
+            problems.append(problem)
+        if problems:
+            raise SpecError([SpecFault(path, problem) for problem in problems])
         return found
 
     @property
@@ -300,6 +302,7 @@ class SupervisorSpec(_SpecWithRef[Ref_co]):
     kind: Literal["static", "dynamic", "partition", "tasks"] = "static"
     children: tuple[Spec, ...] = ()
     template: ChildSpec | SupervisorSpec | None = None
+    initial: Annotated[tuple[Args, ...], PlainValidator(check_initial)] = ()
     partitions: Partitions | None = None
     max_children: Positive | None = None
     strategy: RestartStrategy = "one_for_one"
@@ -345,6 +348,11 @@ class SupervisorSpec(_SpecWithRef[Ref_co]):
             return False
         same = _INSIDE if self.is_dynamic else (*_INSIDE, "template")
         return all(getattr(self, field) == getattr(other, field) for field in same)
+
+    @property
+    def own_ids(self) -> frozenset[str]:
+        """The ids of the children that every life of the supervisor begins with."""
+        return frozenset([child.id for child in self.children] + [str(n + 1) for n in range(len(self.initial))])
 
     @property
     def is_dynamic(self) -> bool:

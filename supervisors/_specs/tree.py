@@ -13,7 +13,16 @@ from supervisors._specs.resolve import resolve
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.errors import SpecError, SpecFault
 
-_OF_A_SUPERVISOR = ("children", "template", "strategy", "partitions", "kind", "max_children", "auto_shutdown")
+_OF_A_SUPERVISOR = (
+    "children",
+    "template",
+    "strategy",
+    "partitions",
+    "kind",
+    "max_children",
+    "initial",
+    "auto_shutdown",
+)
 """Keys of supervisors only: a mapping with one of them and without `start` is a supervisor."""
 
 

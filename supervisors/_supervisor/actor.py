@@ -109,7 +109,7 @@ class Supervisor(Actor):
         raise NotAnActor(cls.__qualname__, "a supervisor class that is started by itself needs a classmethod tree()")
 
     def __init__(self, spec: SupervisorSpec) -> None:
-        self._places = frozenset(each.id for each in spec.children) if spec.keep_children else frozenset()
+        self._places = spec.own_ids if spec.keep_children else frozenset()
         below = self._cell.children
         numbers = {} if below is None else below.close_parked(but=self._places)
         self._engine = Engine(spec, self.path, self.runtime.random, numbers)

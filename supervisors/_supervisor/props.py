@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pykka
+
 from actors.spi import Props, Runtime
 from supervisors._specs.spec import DEFAULT_MAILBOX, Grace, Spec, SupervisorSpec
-from supervisors._supervisor.task import Promise, Task
+from supervisors._specs.start_kind import StartKind, kind_of
+from supervisors._supervisor.resource import ResourceChild
+from supervisors._supervisor.task import FunctionChild, Promise, Task
 
 
 def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
-    """The props of a child. Raises SpecError if its class is not found, NotAnActor if it is not an actor class."""
+    """The props of a child. Raises SpecError if what it runs is not found, NotAnActor for a class that cannot run."""
     from supervisors._supervisor.actor import Supervisor
 
     if isinstance(spec, SupervisorSpec):
@@ -21,23 +25,29 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
             start_timeout=spec.start_timeout,
             shutdown=_seconds(spec.shutdown),
         )
-    start = spec.start
-    task = isinstance(start, Promise)
-    kind = runtime.kind(Task if task else spec.resolve(path))  # type: ignore[arg-type]
+    start = spec.start if isinstance(spec.start, Promise) else spec.resolve(path)
     args: tuple[object, ...] = ()
     kwargs: Mapping[str, object] = {}
-    if task:
-        args = (start,)
-    elif isinstance(spec.args, Mapping):
+    if isinstance(spec.args, Mapping):
         kwargs = spec.args
     else:
         args = tuple(spec.args)
-    host = spec.host or (start.host if isinstance(start, Promise) else kind.host)
+    host: str | None = spec.host
+    if isinstance(start, Promise):
+        kind, args, kwargs = runtime.kind(Task), (start,), {}
+        host = host or start.host
+    elif isinstance(start, type) and issubclass(start, pykka.Actor):
+        kind = runtime.kind(start)
+    else:
+        what = kind_of(start)
+        kind = runtime.kind(ResourceChild if what is StartKind.RESOURCE else FunctionChild)
+        args, kwargs = (start, args, kwargs), {}
+        host = host or ("thread" if what is StartKind.FUNCTION else "loop")
     return Props(
         kind,
         args=args,
         kwargs=kwargs,
-        host=host,
+        host=host or kind.host,
         name=spec.name,
         mailbox=kind.mailbox if spec.mailbox is DEFAULT_MAILBOX or spec.mailbox == DEFAULT_MAILBOX else spec.mailbox,
         redeliver=spec.redeliver,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import traceback as traceback_module
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Literal, TypedDict, Unpack, cast, overload
@@ -24,6 +25,7 @@ from actors.spi import (
 from supervisors._specs.builders import child, supervisor
 from supervisors._specs.file import load_tree
 from supervisors._specs.spec import ChildSpec, SupervisorSpec
+from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors._specs.tree import settled_child
 from supervisors._supervisor.actor import Supervisor, tree_of
 from supervisors._supervisor.props import props_for
@@ -39,8 +41,8 @@ else:
 
     R_co = TypeVar("R_co", covariant=True)
 
-Tree = ChildSpec | SupervisorSpec[R_co] | type | str | os.PathLike[str]
-"""A spec, an actor class, or the path of a file with a tree."""
+Tree = ChildSpec | SupervisorSpec[R_co] | type | Callable[..., object] | str | os.PathLike[str]
+"""A spec, an actor class, a coroutine function, an asynchronous context manager, or the path of a file with a tree."""
 
 
 OnGiveUp = Literal["raise", "ignore"]
@@ -71,8 +73,9 @@ def as_tree(tree: Tree) -> SupervisorSpec:
     """The spec of the root supervisor of a tree.
 
     The spec of a supervisor is taken as it is, and so is the `tree()` of a subclass of `Supervisor`. The spec of a
-    child or an actor class becomes the only child of a supervisor `root`, which ends with that child. A string or path
-    is a file (`.toml`, `.yaml`).
+    child, an actor class, a coroutine function or an asynchronous context manager becomes the only child of a
+    supervisor `root`, which ends with that child. A coroutine function is transient: the tree ends when it returns. A
+    string or path is a file (`.toml`, `.yaml`). A plain function needs a spec: `child("poller", poll)`.
 
     Raises:
         SpecError: with every fault of a file or spec; also if `tree` is none of these
@@ -84,18 +87,26 @@ def as_tree(tree: Tree) -> SupervisorSpec:
         return load_tree(tree)
     if isinstance(tree, type) and issubclass(tree, Supervisor):
         return tree_of(tree)
-    if isinstance(tree, type):
-        actor_type_of(tree)
-        tree = child(tree.__name__.lower(), tree)
     if not isinstance(tree, ChildSpec):
-        problem = "not a tree: a tree is a spec, an actor class, or the path of a file"
-        raise SpecError(
-            [SpecFault(repr(tree), f"{problem}; call the function that builds the spec" if callable(tree) else problem)]
-        )
+        tree = _only_child(tree)
     tree = settled_child(tree, f"root/{tree.id}")
     if tree.restart == "permanent":
         return supervisor("root", tree)
     return supervisor("root", tree.model_copy(update={"significant": True}), auto_shutdown="any_significant")
+
+
+def _only_child(tree: object) -> ChildSpec:
+    kind = kind_of(tree)
+    if isinstance(tree, type) and kind is not StartKind.RESOURCE:
+        actor_type_of(tree)
+    if kind in (StartKind.ACTOR, StartKind.COROUTINE, StartKind.RESOURCE):
+        name = getattr(tree, "__name__", "")
+        id = name.lower().strip("_") if name.isidentifier() else "main"
+        return child(id, tree, restart="transient" if kind is StartKind.COROUTINE else "permanent")  # type: ignore[arg-type]
+    problem = "not a tree: a tree is a spec, an actor class, a coroutine function, or the path of a file"
+    if kind is StartKind.FUNCTION:
+        problem += "; call the function that builds the spec, or run a plain function with child()"
+    raise SpecError([SpecFault(repr(tree), problem)])
 
 
 def start(
@@ -119,7 +130,7 @@ def start(
     exception of the body becomes its `__context__`.
 
     Args:
-        tree: A spec, an actor class, or the path of a file.
+        tree: A spec, an actor class, a coroutine function, an asynchronous context manager, or the path of a file.
         runtime: The runtime to use; by default the tree gets its own.
         on_give_up: "raise"; or "ignore": the block goes on without its tree and raises nothing.
         options: Those of `actors.Runtime`.

@@ -1,15 +1,17 @@
-"""Tasks: functions that run as children."""
+"""Functions that run as children: those of a spec, and the tasks of a task supervisor."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from types import CoroutineType
 from typing import Any, NamedTuple, TypeVar
 
 from actors.spi import (
+    NO_MESSAGES,
     Actor,
     ActorDeadError,
     ActorRef,
@@ -21,9 +23,12 @@ from actors.spi import (
     RuntimeStopped,
     gone,
     settle_failure,
+    stop_requested,
+    when_told_to_stop,
 )
-from supervisors._specs.spec import TaskCall
-from supervisors.errors import TaskCancelled
+from supervisors._specs.spec import BaseSpec, TaskCall
+from supervisors._specs.start_kind import does_not_take
+from supervisors.errors import SpecError, SpecFault, TaskCancelled
 
 T = TypeVar("T")
 
@@ -125,23 +130,103 @@ class CancelTask(NamedTuple):
     promise: Promise
 
 
-class Task(Actor):
-    """The actor of a task. It starts at once; then the function runs, before any message, and ends the actor."""
+class FunctionActor(Actor):
+    """The actor of a function. It starts at once; then the function runs and ends the actor."""
+
+    def work(self) -> object:
+        """Calls the function."""
+        raise NotImplementedError
+
+    def returned(self, result: Any) -> None:
+        """The function has returned."""
+
+    def on_continue(self) -> Awaitable[None] | None:
+        # A plain function in a thread may block, and may ask: no event loop runs around it.
+        result = self.work()
+        if type(result) is CoroutineType:
+            return self.complete(result)
+        self._end(result)
+        return None
+
+    async def complete(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Awaits what the function does."""
+        self._end(await work)
+
+    def _end(self, result: Any) -> None:
+        self.returned(result)
+        self._cell.leave(Normal())
+
+
+class Task(FunctionActor):
+    """The actor of a task: a function whose caller waits for the result."""
 
     def __init__(self, promise: Promise) -> None:
         self.promise = promise
 
-    def on_continue(self) -> Awaitable[None] | None:
-        # A plain function in a thread may block, and may ask: no event loop runs around it.
-        result = self.promise()
-        if type(result) is CoroutineType:
-            return self._end_with(result)
-        self._end(result)
-        return None
+    def work(self) -> object:
+        return self.promise()
 
-    async def _end_with(self, work: Coroutine[Any, Any, Any]) -> None:
-        self._end(await work)
-
-    def _end(self, result: Any) -> None:
+    def returned(self, result: Any) -> None:
         self.promise.keep(result)
-        self._cell.leave(Normal())
+
+
+class FunctionChild(FunctionActor):
+    """The actor of a child whose spec starts a function. The order to stop cancels one that is a coroutine."""
+
+    mailbox = NO_MESSAGES
+
+    def __init__(self, function: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]) -> None:
+        problem = does_not_take(function, kwargs or args)
+        if problem is not None:
+            raise SpecError([SpecFault(self.path, f"args: {_name(function)} {_shown(args, kwargs)}: {problem}")])
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+
+    def work(self) -> object:
+        return self.function(*self.args, **self.kwargs)
+
+    def returned(self, result: Any) -> None:
+        """Raises SpecError for a result that shows that the function was not meant to be run."""
+        if isinstance(result, BaseSpec):
+            problem = f"start: {_name(self.function)} returned the spec {result.id!r}: call it to build the tree"
+        elif hasattr(type(result), "__aenter__"):
+            problem = (
+                f"start: {_name(self.function)} returned an asynchronous context manager: give its class, or a "
+                "functools.partial of it, or an @asynccontextmanager function"
+            )
+        else:
+            return
+        raise SpecError([SpecFault(self.path, problem)])
+
+    async def complete(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Awaits the function; the order to stop cancels it."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def cancel() -> None:
+            if asyncio._get_running_loop() is loop:
+                task.cancel()
+            elif not loop.is_closed():
+                loop.call_soon_threadsafe(task.cancel)
+
+        forget = when_told_to_stop(self, cancel)
+        try:
+            result = await work
+        except asyncio.CancelledError:
+            if stop_requested():
+                return
+            raise
+        finally:
+            forget()
+        self._end(result)
+
+
+def _name(function: object) -> str:
+    while isinstance(function, partial):
+        function = function.func
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _shown(args: Sequence[object], kwargs: Mapping[str, object]) -> str:
+    return f"takes no {dict(kwargs)!r}" if kwargs else f"takes no {tuple(args)!r}"

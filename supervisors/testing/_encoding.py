@@ -13,6 +13,7 @@ from supervisors._specs.faults import checked
 from supervisors._specs.fields import LOCATION
 from supervisors._specs.resolve import resolve
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
+from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors.errors import SpecError, SpecFault
 from supervisors.testing._errors import NotEncodable
 
@@ -40,6 +41,8 @@ def spec_as_json(spec: Spec, path: str) -> Json:
                 values[name] = spec_as_json(value, f"{path}/{value.id}")
             case "start" | "supervisor_class" if not isinstance(value, str):
                 values[name] = _class_as_json(value, f"{path}: {name}")
+            case "initial":
+                values[name] = [_as_json(each, f"{path}: initial") for each in value]
             case "args":
                 values[name] = _as_json(value, f"{path}: args")
             case _:
@@ -52,7 +55,8 @@ def _sorts(spec: Spec) -> bool:
 
 
 def _class_as_json(value: object, place: str) -> Json:
-    name = f"{value.__module__}:{value.__qualname__}" if isinstance(value, type) else repr(value)
+    is_actor = isinstance(value, type) and kind_of(value) is StartKind.ACTOR
+    name = f"{value.__module__}:{value.__qualname__}" if is_actor else repr(value)  # type: ignore[attr-defined]
     if LOCATION.fullmatch(name) is None:
         raise NotEncodable(f"{place} {name} cannot be found by its name: give a class at the top of a module")
     return {"class": name}
@@ -91,12 +95,18 @@ def _value(name: str, value: object, path: str) -> object:
             return tuple(_below(each, path) for each in listed)
         case "template", _:
             return _below(value, path)
+        case "initial", list() as listed:
+            return tuple(_from_json(each, path) for each in listed)
         case "args", _:
             return _from_json(value, path)
         case _, {"class": str() as location}:
             found = resolve(path, location)
             if isinstance(found, SpecFault):
                 raise SpecError([found])
+            if kind_of(found) is not StartKind.ACTOR:
+                raise SpecError(
+                    [SpecFault(path, f"start: {location} is not an actor class, and a blob runs nothing else")]
+                )
             return found
         case _:
             return value

@@ -153,6 +153,9 @@ class SupervisorModel:
         self.mode = Mode.STARTING
         for spec in self.spec.children:
             self.add(spec.id, spec)
+        if self.spec.template is not None:
+            for number, args in enumerate(self.spec.initial, 1):
+                self.add(str(number), self.spec.template.instance(args))
 
     def to_bring_back(self, id: str) -> Spec | None:
         """The spec of a child that the supervisor will start, before it has begun to start any."""
@@ -169,7 +172,7 @@ class SupervisorModel:
 
     def keeps(self, id: str) -> bool:
         """Whether the cell of this child outlives an incarnation of the supervisor, if another one follows."""
-        return self.spec.keep_children and any(each.id == id for each in self.spec.children)
+        return self.spec.keep_children and id in self.spec.own_ids
 
     def starting(self, id: str, incarnation: int, before: int) -> None:
         """A child begins an incarnation; `before` is the number of the last one in its cell, of whichever incarnation

@@ -77,6 +77,8 @@ def _smaller_specs(spec: Spec) -> Iterator[Spec]:
         if spec.template is not None:
             for smaller in _smaller_specs(spec.template):
                 yield from _made(spec, template=smaller)
+        if spec.initial:
+            yield from _made(spec, initial=spec.initial[1:])
         if spec.auto_shutdown != "never":
             yield from _made(spec, auto_shutdown="never")
     fields = type(spec).model_fields

@@ -140,6 +140,7 @@ def supervisor_specs(
         values["kind"] = "dynamic"
         values["template"] = draw(child_specs("t", start=start))
         values["max_children"] = draw(st.sampled_from([None, 1, 2]))
+        values["initial"] = ((),) * min(draw(st.sampled_from([0, 0, 1, 2])), values["max_children"] or 2)
         values["max_restarts"] = _bounded(values["max_restarts"], [values["template"]])
         return SupervisorSpec(**values)
     values["auto_shutdown"] = draw(

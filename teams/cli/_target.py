@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from actors import NotAnActor
 from actors._user_code.account import account
@@ -20,7 +21,9 @@ from actors.spi import NAME
 from supervisors import ChildSpec, SpecError, SupervisionError, SupervisorSpec, as_tree
 from supervisors._specs.document import read_document
 from supervisors._specs.file import parse_content
+from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors._specs.tree import unresolved_in
+from supervisors._supervisor.start import Tree
 
 _OURS = ("actors", "supervisors", "teams")
 _FILES = (".toml", ".yaml", ".yml")
@@ -44,9 +47,10 @@ def load_target(
     """The tree a target names: `module:attribute`, `path/to/file.py[:attribute]`, or a `.toml`, `.yaml` or
     `.yml` file.
 
-    Without an attribute it is `tree`, or the only spec in the module. A function is called without
-    arguments for the spec. `sys.argv` becomes the target and `args`; the folder of the file, or the current
-    one for a module, goes to the front of `sys.path`. `read` reads files without code; None: as trees.
+    Without an attribute it is `tree`, or the only spec in the module. A plain function is called without
+    arguments for the spec; a coroutine function or asynchronous context manager that is named runs as the
+    only child. `sys.argv` becomes the target and `args`; the folder of the file, or the current one for a
+    module, goes to the front of `sys.path`. `read` reads files without code; None: as trees.
 
     Raises:
         TargetError: it does not exist, does not import (with the frames of its own code), or is not a
@@ -64,7 +68,7 @@ def load_target(
         return (read or _file)(path)
     is_script = path.suffix == ".py" or len(path.parts) > 1
     module = _script(target, path) if is_script else _module(target, location)
-    return _tree(target, _value(target, module, attribute))
+    return _tree(target, _value(target, module, attribute), named=bool(attribute))
 
 
 def _file(path: Path) -> SupervisorSpec:
@@ -170,15 +174,17 @@ def _specs(module: ModuleType) -> dict[str, ChildSpec | SupervisorSpec]:
     return {name: each for name, each in vars(module).items() if isinstance(each, ChildSpec | SupervisorSpec)}
 
 
-def _tree(target: str, value: object) -> SupervisorSpec:
-    if inspect.iscoroutinefunction(value):
+def _tree(target: str, value: object, *, named: bool) -> SupervisorSpec:
+    """The tree that the value is. A coroutine function or context manager runs as the only child, if it is named."""
+    runs = named and kind_of(value) in (StartKind.COROUTINE, StartKind.RESOURCE)
+    if inspect.iscoroutinefunction(value) and not runs:
         raise TargetError(target, "is a coroutine function, expected a plain one that returns a spec")
-    if callable(value) and not isinstance(value, type):
+    if callable(value) and not isinstance(value, type) and not runs:
         value = _run(target, "the function did not return a spec", value)
-    if not isinstance(value, ChildSpec | SupervisorSpec | type):
+    if not runs and not isinstance(value, ChildSpec | SupervisorSpec | type):
         wanted = "a spec, an actor class or a function that returns one"
         raise TargetError(target, f"is {type(value).__name__}, expected {wanted}")
     try:
-        return as_tree(value)
+        return as_tree(cast("Tree", value))
     except NotAnActor as error:
         raise TargetError(target, str(error)) from None

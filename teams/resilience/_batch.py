@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Callable, Collection, Mapping, Set
 
-from actors.spi import Clock, TimerHandle
+from actors.spi import Clock, TimerHandle, unowned_context
 from supervisors.spi import Positive, checked
 from teams.resilience._fields import Delay
 from teams.resilience._policy import Batching, Call, Guard, Local, PolicyOptions
@@ -41,7 +40,7 @@ class _Gathering:
         self.call = first
         self.members: dict[asyncio.Future[object], object] = {}
         self.timer: TimerHandle | None = None
-        self._context = contextvars.copy_context()
+        self._context = unowned_context()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:

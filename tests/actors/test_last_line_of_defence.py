@@ -389,7 +389,7 @@ def test_a_task_that_refuses_to_be_cancelled_does_not_hold_the_block() -> None:
 
     with Runtime(**QUIET) as runtime:
         events = events_of(runtime)
-        runtime.spawn(Player).get(timeout=PATIENCE).ask(begin)
+        runtime.spawn(Player, shutdown=0.1).get(timeout=PATIENCE).ask(begin)
     assert [event.what for event in events if isinstance(event, Abandoned)] == [f"task {left[0].get_name()!r}"]
     left[0]._log_destroy_pending = False
 

@@ -173,6 +173,17 @@ def test_a_worker_or_an_actor_class_gets_a_root(folder: Path) -> None:
     assert [each.id for each in load_target("job.py:Worker").children] == ["worker"]
 
 
+def test_a_coroutine_function_or_context_that_is_named_is_the_only_child(folder: Path) -> None:
+    """`letitcrash run job.py:main`. The tree of a function ends when that returns."""
+    (folder / "job.py").write_text(
+        "import contextlib\nasync def main(): pass\n@contextlib.asynccontextmanager\nasync def pool(): yield 1\n"
+    )
+    (main,) = load_target("job.py:main").children
+    assert (main.id, main.restart) == ("main", "transient")
+    (pool,) = load_target("job.py:pool").children
+    assert (pool.id, pool.restart) == ("pool", "permanent")
+
+
 @pytest.mark.parametrize(
     ("value", "problem"),
     [

@@ -325,7 +325,7 @@ async def test_rule_24_a_class_that_is_not_found_fails_its_own_child_alone() -> 
     """Rule 24: an import is first tried at the start, and its failure is the child's."""
     play = Play()
     async with running(supervisor("root", worker(play, "a"))) as (_, root):
-        for location in ("no_such_module_at_all:Thing", "os:getcwd", "pykka:Nope"):
+        for location in ("no_such_module_at_all:Thing", "os:sep", "pykka:Nope"):
             with pytest.raises(SupervisionError, match="root/b"):
                 await root.start_child(child("b", location))
         assert await states(root) == {"a": "running"}

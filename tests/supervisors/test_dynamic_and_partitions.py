@@ -18,6 +18,7 @@ from supervisors import (
     child,
     constant,
     dynamic_supervisor,
+    parse_tree,
     partition_supervisor,
     supervisor,
 )
@@ -235,3 +236,78 @@ async def test_partitions_keep_to_the_strategy() -> None:
         await tell(w, root, "1")
         assert play.take() == "!1 -2 +1 +2"
         assert isinstance(await root.get_child_spec("1"), ChildSpec)
+
+
+# Children that a dynamic supervisor begins with
+
+
+def begins(play: Play, *initial: Any, **options: Any) -> Any:
+    """A dynamic supervisor of workers that begins with these."""
+    return dynamic_supervisor("root", worker(play, "t"), initial=initial, **options)
+
+
+@in_loop
+async def test_rule_25_a_dynamic_supervisor_begins_with_its_initial_children() -> None:
+    """In order, with the ids "1", "2" and so on; one that is added later follows."""
+    play = Play()
+    async with running(begins(play, [], ["x"])) as (_, root):
+        assert play.take() == "+1 +2"
+        assert await states(root) == {"1": "running", "2": "running"}
+        ref = await root.start_child([])
+        assert ref.path == "root/3"
+
+
+@in_loop
+async def test_rule_25_an_initial_child_that_does_not_start_fails_the_start() -> None:
+    """Rule 2: those that run stop, and nothing is left."""
+    play = Play()
+    play.starts["2"] = boom
+    with pytest.raises(ChildStartError, match="root/2"):
+        async with running(begins(play, [], [])):
+            raise AssertionError
+    assert play.take() == "+1 -1"
+
+
+@in_loop
+async def test_rule_25_a_restart_begins_with_the_initial_children_again() -> None:
+    """With the same refs (rule 26), and with no child that was added later."""
+    play = Play()
+    tree = supervisor(
+        "root",
+        dynamic_supervisor("pool", worker(play, "t", restart="temporary"), initial=[[], []], backoff=None),
+    )
+    async with running(tree) as (w, root):
+        pool = root.supervisor("pool")
+        first = pool.child("1")
+        await pool.start_child([])
+        await pool.terminate_child("2")
+        pool.kill()
+        await w.settle()
+        assert await states(root.supervisor("pool")) == {"1": "running", "2": "running"}
+        assert root.supervisor("pool").child("1") == first
+        assert first.incarnation == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"initial": [[], []], "max_children": 1}, "initial: 2 children are more than max_children=1"),
+        ({"initial": [{"x": 1}]}, "the template's and the extra arguments must both be"),
+        ({"initial": ["text"]}, "initial: must be a mapping"),
+        ({"initial": 3}, "initial: must be a list"),
+    ],
+)
+def test_initial_children_that_cannot_be_are_refused_at_once(values: Any, message: str) -> None:
+    """Before anything starts, in code and in files."""
+    with pytest.raises(SpecError, match=message):
+        dynamic_supervisor("root", child("t", Worker, args=[1]), **values)
+    with pytest.raises(SpecError, match=message):
+        parse_tree({"id": "root", "template": {"start": "m:C", "args": [1]}, **values})
+
+
+def test_other_supervisors_begin_with_no_children_of_a_template() -> None:
+    """`initial` is of a dynamic supervisor."""
+    with pytest.raises(SpecError, match="only a dynamic supervisor"):
+        parse_tree({"id": "root", "kind": "tasks", "initial": [[1]]})
+    tree = parse_tree({"id": "root", "template": {"start": "m:C"}, "initial": [[1], {"a": 2}]})
+    assert tree.initial == ((1,), {"a": 2})

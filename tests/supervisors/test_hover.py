@@ -28,7 +28,7 @@ from supervisors._specs.builders import (
     TasksOptions,
 )
 
-BY_THE_BUILDER = {"kind", "template", "partitions", "max_children"}
+BY_THE_BUILDER = {"kind", "template", "partitions", "max_children", "initial"}
 """Fields of `SupervisorSpec` that `supervisor` does not take."""
 
 
@@ -84,7 +84,7 @@ def test_the_builders_of_other_supervisors_explain_what_they_add() -> None:
     """Guards `dynamic_supervisor`, `partition_supervisor` and `tasks`, which refer to `supervisor` for the rest."""
     dynamic = set(DynamicOptions.__annotations__) - set(SharedSupervisorOptions.__annotations__)
     assert set(arguments(dynamic_supervisor)) == {"id", "template", *dynamic}
-    assert defaults(dynamic_supervisor) == {"max_children": "None"}
+    assert defaults(dynamic_supervisor) == {"max_children": "None", "initial": "()"}
     assert set(arguments(partition_supervisor)) == {"id", "template", "partitions"}
     task = set(TasksOptions.__annotations__) - set(DynamicOptions.__annotations__)
     assert set(arguments(tasks)) == {"id", *task}

@@ -116,9 +116,9 @@ def test_an_id_is_one_step_of_a_path(id: Any) -> None:
     assert any("id:" in fault for fault in faults(lambda: child(id, Worker)))
 
 
-@pytest.mark.parametrize("start", [dict, object(), "no colon", "a:", ":b", job, None, len, 3])
-def test_what_is_no_actor_class_is_refused(start: Any) -> None:
-    """A function is for task supervisors; anything else would fail only when the tree starts."""
+@pytest.mark.parametrize("start", [dict, object(), "no colon", "a:", ":b", None, 3])
+def test_what_no_child_can_run_is_refused(start: Any) -> None:
+    """It would fail only when the tree starts."""
     (found,) = faults(lambda: child("w", start))
     assert found.startswith("w: start:")
 
@@ -393,7 +393,7 @@ def test_everything_that_cannot_be_found_is_reported_at_once() -> None:
                 {"id": "a", "start": "no_such_module:A"},
                 {"id": "b", "start": "os:path"},
                 {"id": "c", "start": "pykka:Nope"},
-                {"id": "d", "template": {"start": "os:getcwd"}},
+                {"id": "d", "template": {"start": "os:sep"}},
                 {"id": "e", "kind": "tasks"},
                 {"id": "f", "start": "pykka:ThreadingActor"},
             ],

@@ -216,7 +216,7 @@ def test_what_is_no_tree_is_refused_with_its_value(tree: Any) -> None:
 def test_a_function_that_builds_a_tree_is_to_be_called() -> None:
     """The easiest thing to forget."""
     with pytest.raises(SpecError, match="call the function that builds the spec"):
-        start(lambda: supervisor("root"))  # type: ignore[arg-type]
+        start(lambda: supervisor("root"))
 
 
 def test_as_tree_takes_a_supervisor_as_it_is() -> None:

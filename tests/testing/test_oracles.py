@@ -6,6 +6,7 @@ import asyncio
 import math
 import pickle
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -195,14 +196,14 @@ def test_a_question_that_is_never_settled_is_found() -> None:
 
 
 def test_a_task_that_outlives_its_actor_is_found() -> None:
-    """What an actor starts beside the runtime is its own to end."""
+    """A task that an actor makes in a context of its own does not end with it: it is the actor's to end."""
 
     class Leaky(Echo):
         async def forever(self) -> None:
             await asyncio.get_running_loop().create_future()
 
         async def on_receive(self, message: object) -> None:
-            self.task = asyncio.create_task(self.forever())
+            self.task = asyncio.create_task(self.forever(), context=Context())
 
     with pytest.raises(OrphanLeft, match=r"a task: .*Leaky.forever"):
         run(lambda sim: sim.spawn(Leaky).ask("x"))

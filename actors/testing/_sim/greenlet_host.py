@@ -7,9 +7,10 @@ the simulation and is not a global name of the user's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from actors._hosts.thread import ThreadHost, Worker
+from actors._hosts.thread import ThreadHost, Worker, _settle
 from actors.testing._sim.strands import Strand, Strands
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class GreenletHost(ThreadHost):
 
     def __init__(self, runtime: SimRuntime, strands: Strands) -> None:
         super().__init__(runtime)
+        self._host_runtime = runtime
         self._strands = strands
         self.workers: dict[Strand, GreenletWorker] = {}
 
@@ -31,6 +33,9 @@ class GreenletHost(ThreadHost):
     def current(self) -> Worker | None:
         strand = self._strands.current
         return self.workers.get(strand) if strand is not None else None
+
+    def start_thread(self, work: Callable[[], object], name: str) -> None:
+        self._host_runtime.start_strand(work, self._host_runtime.numbered(name), outside=False)
 
     def close(self) -> None:
         """The simulation ends the greenlets that are left, and counts them first."""
@@ -54,9 +59,12 @@ class GreenletWorker(Worker):
 
     def ring(self) -> None:
         self._rings += 1
+        listening = self._listening
         if self._waits and self._strand is not None:
             self._waits = False
             self._strands.resume(self._strand)
+        elif listening is not None:
+            listening.get_loop().call_soon_threadsafe(_settle, listening)
 
     def join(self, timeout: float) -> None:
         """A greenlet ends when its lane is chosen; nothing waits for it."""
@@ -74,7 +82,12 @@ class GreenletWorker(Worker):
                 if self._strand is not None:
                     del self._host.workers[self._strand]
 
+    def is_rung(self) -> bool:
+        return self._rings > 0
+
     def _await_ring(self) -> None:
+        if not self._rings:
+            self.listen()
         if self._rings:
             # More turns wait: they go behind what became ready meanwhile.
             assert self._strand is not None
