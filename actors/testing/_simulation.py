@@ -6,10 +6,10 @@ import gc
 import hashlib
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import pykka
 
@@ -28,6 +28,7 @@ from actors.testing._sim.injector import Fired
 from actors.testing._sim.lanes import Scheduler
 from actors.testing._sim.loop import SimLoop, Why
 from actors.testing._sim.observations import Observation
+from actors.testing._sim.outside import Outside
 from actors.testing._sim.place import raised_at
 from actors.testing._sim.runtime import SimRuntime
 from actors.testing._sim.schedulers import Fifo, Moved, Recorder, Strategy
@@ -234,6 +235,8 @@ class Simulation:
         oracles.settled(runtime)
         for work in self.workloads:
             work.leave()
+        self._fences.end_pools()
+        self.loop.close_generators()
         self._settle()
         oracles.no_orphans(runtime)
         oracles.conservation(runtime)
@@ -261,6 +264,7 @@ class Simulation:
         """Ends what is left, in any state. Nothing of one run reaches the next."""
         try:
             self.loop.after_step.clear()
+            self._fences.end_pools()
             self.strands.close()
             self.runtime.injector.heal()
             self.runtime.kill()
@@ -350,6 +354,27 @@ class Simulation:
             )
         if cell.open:
             self.runtime.control_call(crash, cell, None, InjectedCrash(path, "by the test"))
+
+    def allow(self, *kinds: Outside) -> None:
+        """Lets code inside reach what is outside, from here on. Such a run is repeatable only if what it reaches is.
+
+        Args:
+            kinds: `"network"`: sockets that block, and look-ups of names; `"processes"`: `subprocess`, `os.fork` and
+                the like; `"files"`, which are allowed from the beginning. What blocks for real holds up everything, and
+                virtual time stands still meanwhile.
+
+        Raises `SimulationError` for an unknown kind.
+        """
+        self.loop.allowed |= _kinds("allow", kinds)
+
+    def forbid(self, *kinds: Outside) -> None:
+        """Takes it back: from here on such a call raises `FenceError` and ends the run. `sim.forbid("files")` shows
+        that code inside reads and writes no file. Raises `SimulationError` for an unknown kind.
+        """
+        found = _kinds("forbid", kinds)
+        if "files" in found:
+            self._fences.fence_files()
+        self.loop.allowed -= found
 
     # Time
 
@@ -539,6 +564,15 @@ class Simulation:
         for each in self.observations:
             digest.update(" ".join([type(each).__name__, *map(_plain, each)]).encode() + b"\n")
         return digest.hexdigest()
+
+
+def _kinds(call: str, kinds: Iterable[str]) -> set[str]:
+    """Refuses a kind of things outside that there is not."""
+    known = get_args(Outside)
+    unknown = [kind for kind in kinds if kind not in known]
+    if unknown:
+        raise SimulationError(f"{call}({', '.join(map(repr, unknown))}): known are {', '.join(map(repr, known))}")
+    return set(kinds)
 
 
 def _seconds(call: str, value: object, least: float = 0.0) -> None:

@@ -23,7 +23,7 @@ from actors.testing._sim.journal import Journal
 from actors.testing._sim.loop import SimLoop
 from actors.testing._sim.observer import SimObserver
 from actors.testing._sim.shown import shown
-from actors.testing._sim.strands import Sleeper, Strands
+from actors.testing._sim.strands import Sleeper, Strand, Strands
 from actors.testing.errors import LoopFailure
 
 EPOCH = 1_700_000_000.0
@@ -68,6 +68,8 @@ class SimRuntime(Runtime):
         self.injector = Injector(plan, self.journal)
         self.ids = random.Random(seed)
         """For identifiers; apart from `random`, so that a name more is not a delay more."""
+        self.entropy = random.Random(f"entropy {seed}")
+        """What the operating system gives elsewhere: `os.urandom`, `secrets`, generators without a seed."""
         self.wall_offset = 0.0
         self.park = self._block
         self.lifecycle: list[LifecycleEvent] = []
@@ -124,9 +126,9 @@ class SimRuntime(Runtime):
         finally:
             future.remove_done_callback(wake)
 
-    def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> None:
+    def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> Strand:
         """Starts a simulated thread that does not belong to an actor; the name is also that of its lane."""
-        self.strands.start(work, self.loop.lane(name), name, outside=outside)
+        return self.strands.start(work, self.loop.lane(name), name, outside=outside)
 
     def numbered(self, name: str) -> str:
         """The name with a number that makes it unique."""

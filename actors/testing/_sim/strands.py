@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from asyncio import Handle, TimerHandle
-from asyncio.events import _set_running_loop
+from asyncio.events import _get_running_loop, _set_running_loop
 from collections.abc import Callable
 from contextvars import Context
 from itertools import count
@@ -57,6 +58,10 @@ class Strand(greenlet):  # type: ignore[misc]
         self.sleeper: Sleeper | None = None
         self.running: RunsInStrand | None = None
         """The event loop that runs in it."""
+        self.resumption: Handle | None = None
+        """Its next step, while it waits to be chosen."""
+        self.joining: list[Sleeper] = []
+        """The waits for its end."""
         self._strands = strands
         self._task = work
 
@@ -66,9 +71,11 @@ class Strand(greenlet):  # type: ignore[misc]
         except GreenletExit:
             return
         except BaseException as error:  # noqa: BLE001 - a real thread would end alone, with a note on stderr
-            self._strands.loop.call_exception_handler({"message": f"thread {self.name}", "exception": error})
+            self._strands.loop.default_exception_handler({"message": f"thread {self.name}", "exception": error})
         finally:
             self._strands.alive.pop(self, None)
+            for sleeper in self.joining:
+                self._strands.wake(sleeper)
 
 
 class Strands:
@@ -91,6 +98,11 @@ class Strands:
         """The strand that asks; none outside of strands, and none for any other thread of the machine."""
         return self.current if self.current is not None and get_ident() == self._home else None
 
+    @property
+    def is_on_loop(self) -> bool:
+        """Whether code on the loop itself asks, which may not block."""
+        return self.current is None and self.loop.is_running()
+
     def start(self, work: Callable[[], object], lane: Lane, name: str, *, outside: bool = False) -> Strand:
         """Begins a simulated thread; it takes its first step when its lane is chosen."""
         strand = Strand(self, work, lane, name, outside=outside)
@@ -100,18 +112,34 @@ class Strands:
 
     def resume(self, strand: Strand) -> None:
         """The strand wants to go on."""
-        self.loop.push(strand.lane, Handle(self._switch, (strand,), self.loop, self._context))
+        strand.resumption = Handle(self._switch, (strand,), self.loop, self._context)
+        self.loop.push(strand.lane, strand.resumption)
 
     def _switch(self, strand: Strand) -> None:
         if strand.dead:
             return
+        strand.resumption = None
+        outer, hooks = _get_running_loop(), sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, None)
         _set_running_loop(None)
         self.current = strand
         try:
             strand.switch()
         finally:
             self.current = None
-            _set_running_loop(self.loop)
+            _set_running_loop(outer)
+            sys.set_asyncgen_hooks(*hooks)
+
+    def run_ahead(self, strand: Strand) -> bool:
+        """The loop needs a lock that the strand holds: it goes on at once, to where it gives way next. Returns False,
+        and does nothing, if the strand waits for something else.
+        """
+        step = strand.resumption
+        if step is None or self.current is not None:
+            return False
+        step.cancel()
+        self._switch(strand)
+        return True
 
     def leave(self) -> None:
         """The running strand gives way until it is resumed."""
@@ -160,7 +188,7 @@ class Strands:
                 sleeper.over = True
                 if sleeper.timer is not None:
                     sleeper.timer.cancel()
-        elif self.loop.is_running():
+        elif self.is_on_loop:
             self.loop.refuse(
                 sleeper.what,
                 'an actor on the event loop must not block: await, or give the actor `host="thread"`',
