@@ -17,6 +17,7 @@ from contextvars import Context
 from enum import Enum
 from threading import get_ident
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
+from weakref import ref
 
 from actors._core.cell import Cell
 from actors._core.current import Owner, cell_in, current_cell, owner_in
@@ -100,7 +101,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._moved_at = 0
         self._timers: list[tuple[float, int, TimerHandle, Lane | None]] = []
         self._cancelled = 0
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._tasks: list[ref[asyncio.Task[Any]]] = []
         self._tasks_due = 64
         self._running = False
         self._driven = False
@@ -394,7 +395,7 @@ class SimLoop(asyncio.BaseEventLoop):
         **options: Any,
     ) -> asyncio.Task[T]:
         self._check_closed()
-        name = str(name or "task")
+        name = "task" if name is None else str(name)  # asyncio's own has a number, which goes on from run to run
         if self._task_factory is None:
             task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
         else:
@@ -403,16 +404,16 @@ class SimLoop(asyncio.BaseEventLoop):
             task = self._task_factory(self, coro, **given, **options)
             if hasattr(task, "set_name"):
                 task.set_name(name)
-        self._tasks.append(task)
+        self._tasks.append(ref(task))
         if len(self._tasks) > self._tasks_due:
-            self._tasks = [each for each in self._tasks if not each.done()]
+            self._tasks = [ref(each) for each in self.tasks]
             self._tasks_due = 2 * len(self._tasks) + 64
         return task
 
     @property
     def tasks(self) -> list[asyncio.Task[Any]]:
         """The tasks that are not done, in the order in which they were made."""
-        return [task for task in self._tasks if not task.done()]
+        return [task for each in self._tasks if (task := each()) is not None and not task.done()]
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts

@@ -155,7 +155,7 @@ class SimRuntime(Runtime):
                 loop.call_soon_threadsafe(_settle, future, result, None, context=context)
             ended()
 
-        self.start_strand(work, self.numbered("thread"), outside=False)
+        self.start_strand(work, self.numbered("thread"), outside=False).of_user = True
         return future
 
     def _raise_in_sink(self, event: LifecycleEvent) -> None:

@@ -22,6 +22,10 @@ PATIENCE = 1_000_000
 """How many steps others may take while the test itself waits without a limit: a timer that repeats never ends."""
 
 
+AHEAD = 10_000
+"""How often threads may give way to each other while code on the loop waits for one."""
+
+
 class RunsInStrand(Protocol):
     """An event loop inside a strand."""
 
@@ -60,6 +64,8 @@ class Strand(greenlet):  # type: ignore[misc]
         """The event loop that runs in it."""
         self.resumption: Handle | None = None
         """Its next step, while it waits to be chosen."""
+        self.of_user = False
+        """Whether it is a thread that code of the user's has started, and not that of an actor or a client."""
         self.joining: list[Sleeper] = []
         """The waits for its end."""
         self._strands = strands
@@ -189,10 +195,11 @@ class Strands:
                 if sleeper.timer is not None:
                     sleeper.timer.cancel()
         elif self.is_on_loop:
-            self.loop.refuse(
-                sleeper.what,
-                'an actor on the event loop must not block: await, or give the actor `host="thread"`',
-            )
+            if not self._threads_go_ahead(sleeper):
+                self.loop.refuse(
+                    sleeper.what,
+                    'an actor on the event loop must not block: await, or give the actor `host="thread"`',
+                )
         else:
             until = None if seconds is None else self.loop.time() + seconds
             last = math.inf if until is not None else self.loop.steps + PATIENCE
@@ -203,6 +210,15 @@ class Strands:
                 )
             if why is Why.IDLE and seconds is None:
                 raise DeadlockFailure(self.loop.time(), [f"the test waits for {sleeper.what}", *self.waiting()])
+        return sleeper.woken
+
+    def _threads_go_ahead(self, sleeper: Sleeper) -> bool:
+        """Code on the loop waits for a thread of the user's, such as one of a pool that it ends. Returns whether those
+        that can go on wake it, without time that passes: a real loop would stand still for an instant.
+        """
+        for _ in range(AHEAD):
+            if sleeper.woken or not any(self.run_ahead(each) for each in list(self.alive) if each.of_user):
+                break
         return sleeper.woken
 
     def wake(self, sleeper: Sleeper) -> None:

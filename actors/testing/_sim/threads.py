@@ -98,6 +98,7 @@ class Threads:
             lambda: self._run(thread), self._runtime.numbered(name), outside=of_pykka or thread.daemon
         )
         strand.thread = thread
+        strand.of_user = not of_pykka
         thread._ident = strand.number
         threading._active[strand.number] = thread  # type: ignore[attr-defined]
         self._started[thread] = strand
@@ -132,18 +133,9 @@ class Threads:
         elif strand is self._strands.current:
             raise RuntimeError("cannot join current thread")
         elif strand in self._strands.alive:
-            while self._strands.is_on_loop and strand in self._strands.alive and self._goes_on(strand):
-                """Code on the loop ends a pool: what has nothing more to wait for ends at once, as it does for real."""
-            if strand not in self._strands.alive:
-                return
             sleeper = Sleeper(f"the end of thread {strand.name}")
             strand.joining.append(sleeper)
             self._strands.block(sleeper, None if timeout is None else max(0.0, timeout))
-
-    def _goes_on(self, first: Strand) -> bool:
-        """Lets a thread that can go on do so, `first` before the others. Returns whether one could."""
-        others = [each for each in self._started.values() if each is not first]
-        return any(self._strands.run_ahead(each) for each in [first, *others])
 
     def end_pools(self) -> None:
         """Ends the idle threads of every pool that was not shut down, as Python does when the process ends."""
@@ -162,7 +154,11 @@ class Threads:
 
     def patches(self) -> list[tuple[Any, str, object]]:
         """The replacements while a simulation runs: owner, name, replacement."""
+        found: list[tuple[Any, str, object]] = []
+        if hasattr(pykka._threading, "_actor_thread_counter"):
+            found.append((pykka._threading, "_actor_thread_counter", itertools.count()))
         return [
+            *found,
             (threading.Thread, "start", lambda thread: self.start(thread)),
             (threading.Thread, "join", lambda thread, timeout=None: self.join(thread, timeout)),
             (threading.Thread, "is_alive", lambda thread: self.is_alive(thread)),
