@@ -238,6 +238,8 @@ class Simulation:
         self._fences.end_pools()
         self.loop.close_generators()
         self._settle()
+        self.loop.give_up_generators()
+        self._settle()
         oracles.no_orphans(runtime)
         oracles.conservation(runtime)
         oracles.one_event_for_each_action(runtime.lifecycle, self.observations, self.now)

@@ -188,6 +188,7 @@ class Fences:
         runtime, loop = self._runtime, self._loop
         clock = runtime.clock
 
+        @functools.wraps(time.sleep)  # noqa: TID251 - for its name
         def sleep(seconds: float) -> None:
             runtime.strands.sleep(seconds)
 

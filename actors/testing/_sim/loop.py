@@ -487,30 +487,19 @@ class SimLoop(asyncio.BaseEventLoop):
         self.errors.append(context)
 
     def close_generators(self) -> None:
-        """Closes the asynchronous generators that are left, and gives up those that wait while they close, as a runtime
-        does at its end.
-        """
+        """Closes the asynchronous generators that are left, as a runtime does at its end."""
+        if len(self._asyncgens):
+            self.closers.append(self.create_task(self.shutdown_asyncgens()))
+
+    def give_up_generators(self) -> None:
+        """Gives up the generators that wait while they close."""
         for task in self.closers:
             task.cancel()
-        if len(self._asyncgens):
-            self.create_task(self.shutdown_asyncgens())
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """Waits for the threads of `asyncio.to_thread`. As of asyncio, none is started afterwards."""
         self._executor_shutdown_called = True
         await self._threads.ended()
-
-    def remove_reader(self, fd: object) -> bool:
-        """False: there is none."""
-        return False
-
-    def remove_writer(self, fd: object) -> bool:
-        """False: there is none."""
-        return False
-
-    def remove_signal_handler(self, sig: int) -> bool:
-        """False: there is none."""
-        return False
 
 
 def _is_closed(*_: object, **__: object) -> NoReturn:
@@ -562,6 +551,8 @@ REFUSED = {
     "subprocess_shell": _NO_PROCESS,
 }
 """The methods of an event loop that need a selector or a signal, and what to do instead."""
+REMOVALS = ("remove_reader", "remove_signal_handler", "remove_writer")
+"""Those that take back what was never there."""
 LOOKUPS = ("getaddrinfo", "getnameinfo")
 """Those that a thread does: they are refused unless the network is allowed."""
 
@@ -570,6 +561,8 @@ def refuse_outside(loop_class: type[asyncio.BaseEventLoop]) -> None:
     """Has every method of the class that reaches outside raise `FenceError`."""
     for name, instead in REFUSED.items():
         setattr(loop_class, name, _refusal(name, instead))
+    for name in REMOVALS:
+        setattr(loop_class, name, _nothing_removed)
     for name in LOOKUPS:
         setattr(loop_class, name, _lookup(name, getattr(asyncio.BaseEventLoop, name)))
 
@@ -580,6 +573,11 @@ def _refusal(name: str, instead: str) -> Callable[..., NoReturn]:
 
     refuse.__name__ = name
     return refuse
+
+
+def _nothing_removed(self: object, *_: object) -> bool:
+    """False, as asyncio has it where there is nothing to remove."""
+    return False
 
 
 def _lookup(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
