@@ -6,6 +6,7 @@ import gc
 import hashlib
 import math
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
@@ -128,6 +129,8 @@ class Simulation:
         self._collects = False
         """Whether the garbage collector was on before."""
         self._pykka: list[Any] = []
+        self._hooks: Any = ()
+        """Python's hooks of asynchronous generators before."""
 
     # Life
 
@@ -139,6 +142,7 @@ class Simulation:
         self._runtime = SimRuntime(self.loop, self.strands, self.plan, self.seed, self._runtime_options)
         self._fences = Fences(self.runtime)
         self._fences.__enter__()
+        self._hooks = self.loop.hook_generators()
         self._pykka = list(pykka.ActorRegistry._actor_refs)
         # Finalizers must run at the same step in every run; and when most of a run is dropped already, the garbage
         # collector has less to look at.
@@ -236,9 +240,9 @@ class Simulation:
         for work in self.workloads:
             work.leave()
         self._fences.end_pools()
-        self.loop.close_generators()
-        self._settle()
-        self.loop.give_up_generators()
+        if self.loop.close_generators():
+            self._settle()
+            self.loop.give_up_generators()
         self._settle()
         oracles.no_orphans(runtime)
         oracles.conservation(runtime)
@@ -279,6 +283,7 @@ class Simulation:
                     break
         finally:
             self._fences.__exit__(None, None, None)
+            sys.set_asyncgen_hooks(*self._hooks)
             pykka.ActorRegistry._actor_refs[:] = self._pykka
             self.runtime.abort()
             self.loop.close()

@@ -11,19 +11,23 @@ class Generators:
     """The asynchronous generators of a loop that are not exhausted, in the order in which they began."""
 
     def __init__(self) -> None:
-        self._begun: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
+        self._begun: WeakKeyDictionary[Any, None] | None = None
+        """None: there was none yet, as in most runs."""
 
     def add(self, generator: Any) -> None:
+        if self._begun is None:
+            self._begun = WeakKeyDictionary()
         self._begun[generator] = None
 
     def discard(self, generator: Any) -> None:
-        self._begun.pop(generator, None)
+        if self._begun is not None:
+            self._begun.pop(generator, None)
 
     def clear(self) -> None:
-        self._begun.clear()
+        self._begun = None
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(list(self._begun))
+        return iter(list(self._begun or ()))
 
     def __len__(self) -> int:
-        return len(self._begun)
+        return len(self._begun or ())

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 _PROCESSES = ("fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "spawnv", "spawnve", "system")
 """The functions that start a process. `multiprocessing` and the rest of `os` use these."""
-_LOOKUPS = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex", "getnameinfo")
+_SOCKETS = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex", "getnameinfo", "socketpair")
 _FILES = ("listdir", "mkdir", "open", "remove", "rename", "replace", "rmdir", "scandir", "unlink")
 """The functions of `os` that reach files."""
 _READS_CODE = frozenset({"importlib._bootstrap_external", "inspect", "linecache", "tokenize", "traceback"})
@@ -78,6 +78,8 @@ class Fences:
         self._loop: SimLoop = runtime.loop
         self._kept: list[tuple[Any, str, object]] = []
         self._names: list[Name] = []
+        self._made: dict[int, object] = {}
+        """The locks and locals that something stands for, by its identity."""
         self._threads = Threads(runtime)
         self._modules = 0
         """How many modules there were."""
@@ -96,7 +98,7 @@ class Fences:
         self._modules = len(sys.modules)
         for owner, name, replacement in self._patches():
             original = self._put(owner, name, replacement)
-            if isinstance(owner, ModuleType):
+            if isinstance(owner, ModuleType) and callable(original):  # not None or a number, which others are, too
                 replacements[id(original)] = replacement
         self._rename(replacements)
         watch.begin(self._loop, self._blocked)
@@ -140,11 +142,14 @@ class Fences:
 
     def _rename(self, replacements: dict[int, object]) -> None:
         """The same for what modules of the user's have by a name of their own, for locks and `threading.local`s."""
-        for each in imported(replacements):
-            if id(each.value) not in replacements:
-                replacements[id(each.value)] = self._stands_for(each.value)
-            self._names.append(each)
-            each.namespace[each.name] = replacements[id(each.value)]
+        names = imported(replacements)
+        for namespace, name, value in names:
+            stand_in = replacements.get(id(value))
+            if stand_in is None:
+                stand_in = replacements[id(value)] = self._stands_for(value)
+                self._made[id(stand_in)] = value
+            namespace[name] = stand_in
+        self._names += names
 
     def _stands_for(self, made: Any) -> object:
         return simulated_local(made) if type(made) is LOCAL else simulated_lock(self._runtime.strands, made)
@@ -153,7 +158,7 @@ class Fences:
         """Modules that were imported meanwhile hold the replacements under their own names."""
         if len(sys.modules) == self._modules:
             return
-        originals = {id(getattr(owner, name)): original for owner, name, original in self._kept}
+        originals = {id(getattr(owner, name)): original for owner, name, original in self._kept} | self._made
         for module in list(sys.modules.values())[self._modules :]:
             if isinstance(module, ModuleType):
                 found = {name: originals[id(value)] for name, value in vars(module).items() if id(value) in originals}
@@ -172,8 +177,8 @@ class Fences:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         watch.end()
-        for each in self._names:
-            each.namespace[each.name] = each.value
+        for namespace, name, value in self._names:
+            namespace[name] = value
         self._names.clear()
         self._rename_in_new_modules()
         while self._kept:
@@ -207,22 +212,11 @@ class Fences:
             patches.append((time, f"{name}_ns", self._virtual(time, f"{name}_ns", _nanoseconds(loop.time))))
         patches += [(time, name, self._dated(name, clock.wall)) for name in ("ctime", "gmtime", "localtime")]
         patches += [(time, name, self._formatted(name, clock.wall)) for name in ("asctime", "strftime")]
-        patches += self._refused_of(os, _PROCESSES, "processes")
-        patches += self._refused_of(sys.modules.get("_posixsubprocess"), ("fork_exec",), "processes")
-        patches += self._refused_of(socket, (*_LOOKUPS, "socketpair"), "network")
+        patches += _refused()
         patches += self._randomness.patches()
         for name, scale in (("clock_gettime", lambda now: now), ("clock_gettime_ns", _nanoseconds)):
             if hasattr(time, name):
                 patches.append((time, name, self._of_clock(name, scale(loop.time), scale(clock.wall))))
-        patches += [
-            (socket.socket, "__init__", self._refused(socket.socket, "__init__", "network", "socket.socket")),
-            (
-                subprocess.Popen,
-                "__init__",
-                self._refused(subprocess.Popen, "__init__", "processes", "subprocess.Popen"),
-            ),
-            (_thread, "start_new_thread", self._refused(_thread, "start_new_thread", "threads")),
-        ]
         return [*patches, *self._drawing()]
 
     def _drawing(self) -> list[tuple[Any, str, object]]:
@@ -290,18 +284,31 @@ class Fences:
 
         return call
 
-    def _refused_of(self, owner: Any, names: Iterable[str], kind: str) -> list[tuple[Any, str, object]]:
-        """Those of the names that there are on this platform."""
-        return [(owner, name, self._refused(owner, name, kind)) for name in names if hasattr(owner, name)]
 
-    def _refused(self, owner: Any, name: str, kind: str, shown: str | None = None) -> Callable[..., Any]:
-        """The call as actors see it: refused; elsewhere it is the real one."""
-        real = getattr(owner, name)
-        kept = _refusals.get((owner, name))
-        if kept is None or kept[0] is not real:
-            text = shown or f"{owner.__name__}.{name}()"
-            kept = _refusals[owner, name] = real, _refusal(real, text, kind)
-        return kept[1]
+def _outside() -> Iterator[tuple[Any, str, str, str]]:
+    """The calls that reach outside: owner, name, kind, and how the error names the call."""
+    every: tuple[tuple[Any, Iterable[str], str], ...] = (
+        (os, _PROCESSES, "processes"),
+        (sys.modules.get("_posixsubprocess"), ("fork_exec",), "processes"),
+        (socket, _SOCKETS, "network"),
+        (_thread, ("start_new_thread",), "threads"),
+    )
+    for owner, names, kind in every:
+        yield from ((owner, name, kind, f"{owner.__name__}.{name}()") for name in names if hasattr(owner, name))
+    yield socket.socket, "__init__", "network", "socket.socket"
+    yield subprocess.Popen, "__init__", "processes", "subprocess.Popen"
+
+
+def _refused() -> list[tuple[Any, str, object]]:
+    """The same calls, refused inside. They are made once, for every run needs them all, and anew where a test has put
+    something else in the place of one.
+    """
+    if not _refusals or any(getattr(owner, name) is not real for (owner, name), (real, _) in _refusals.items()):
+        _refusals.clear()
+        for owner, name, kind, shown in _outside():
+            real = getattr(owner, name)
+            _refusals[owner, name] = real, _refusal(real, shown, kind)
+    return [(owner, name, stand_in) for (owner, name), (_, stand_in) in _refusals.items()]
 
 
 def _refusal(real: Callable[..., Any], text: str, kind: str) -> Callable[..., Any]:

@@ -57,7 +57,7 @@ _found: list[_Found] = []
 """The names found last: nearly always the modules are those of the run before."""
 
 
-def imported(identities: Iterable[int]) -> tuple[Name, ...]:
+def imported(identities: Iterable[int]) -> list[Name]:
     """Where a module has any of these, or a `threading.local`; and where one of the user's has a lock."""
     wanted = frozenset(identities)
     modules = (len(sys.modules), next(reversed(sys.modules)))
@@ -69,7 +69,7 @@ def imported(identities: Iterable[int]) -> tuple[Name, ...]:
             if id(value) in wanted or type(value) in made
         )
         _found[:] = [_Found(modules, wanted, names)]
-    return tuple(each for each in _found[0].names if each.namespace.get(each.name) is each.value)
+    return [each for each in _found[0].names if each[0].get(each[1]) is each[2]]  # by number: there are many
 
 
 def _modules() -> Iterator[tuple[ModuleType, tuple[type, ...]]]:

@@ -111,7 +111,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._asyncgens = Generators()
         self.closers: list[asyncio.Task[Any]] = []
         """The tasks that close the asynchronous generators which their users dropped."""
-        self._threads = LoopThreads(self)
+        self._threads: LoopThreads | None = None
 
     def __del__(self) -> None:
         """Nothing is open, so nothing needs closing."""
@@ -186,8 +186,6 @@ class SimLoop(asyncio.BaseEventLoop):
         control, trace, turn_of = self.control, self.trace, self.turn_of
         self._moved_at = self.steps
         self._running = True
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)  # type: ignore[attr-defined]
         _set_running_loop(self)
         try:
             while True:
@@ -232,7 +230,6 @@ class SimLoop(asyncio.BaseEventLoop):
         finally:
             self._running = False
             _set_running_loop(None)
-            sys.set_asyncgen_hooks(*hooks)
 
     def run_forever(self) -> None:
         """Runs until `stop` is called, as a loop of asyncio does, in virtual time; so `run_until_complete` and
@@ -338,6 +335,17 @@ class SimLoop(asyncio.BaseEventLoop):
 
     call_soon_threadsafe = call_soon
 
+    def hook_generators(self) -> Any:
+        """Has Python tell of each asynchronous generator that begins, as while a loop of asyncio runs. Returns what was
+        told before, for `sys.set_asyncgen_hooks`.
+        """
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)
+        return hooks
+
+    def _asyncgen_firstiter_hook(self, generator: Any) -> None:
+        self._asyncgens.add(generator)
+
     def _asyncgen_finalizer_hook(self, generator: Any) -> None:
         self._asyncgens.discard(generator)
         if not self._closed:
@@ -418,6 +426,8 @@ class SimLoop(asyncio.BaseEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
+        if self._threads is None:
+            self._threads = LoopThreads(self)
         return self._threads.run(executor or self._default_executor, self.in_thread, func, *args)
 
     def in_thread(
@@ -486,10 +496,13 @@ class SimLoop(asyncio.BaseEventLoop):
         """Notes what a callback raised. The oracles fail the run for it at its end."""
         self.errors.append(context)
 
-    def close_generators(self) -> None:
-        """Closes the asynchronous generators that are left, as a runtime does at its end."""
-        if len(self._asyncgens):
+    def close_generators(self) -> bool:
+        """Begins to close the asynchronous generators that are left, as a runtime does at its end. Returns whether
+        there are any that close.
+        """
+        if self._asyncgens:
             self.closers.append(self.create_task(self.shutdown_asyncgens()))
+        return bool(self.closers)
 
     def give_up_generators(self) -> None:
         """Gives up the generators that wait while they close."""
@@ -499,7 +512,8 @@ class SimLoop(asyncio.BaseEventLoop):
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """Waits for the threads of `asyncio.to_thread`. As of asyncio, none is started afterwards."""
         self._executor_shutdown_called = True
-        await self._threads.ended()
+        if self._threads is not None:
+            await self._threads.ended()
 
 
 def _is_closed(*_: object, **__: object) -> NoReturn:

@@ -28,7 +28,7 @@ class Randomness:
     def begin(self) -> None:
         """Seeds the generator of the `random` module, for the test too."""
         self._before = random.getstate()
-        random.seed(f"random {self._runtime.entropy.getrandbits(64)}")
+        random.seed(f"random {self._runtime.seed}")
 
     def end(self) -> None:
         """The generator goes on where it was."""
@@ -36,18 +36,18 @@ class Randomness:
 
     def patches(self) -> list[tuple[Any, str, object]]:
         """The replacements while a simulation runs: owner, name, replacement."""
-        inside, entropy, ids = self._runtime.loop.inside, self._runtime.entropy, self._runtime.ids
+        runtime, inside, ids = self._runtime, self._runtime.loop.inside, self._runtime.ids
         real_urandom, real_uuid1, real_uuid4 = os.urandom, uuid.uuid1, uuid.uuid4
         real_seed, shared_seed = random.Random.seed, random.seed
 
         def urandom(size: int, /) -> bytes:
-            return entropy.randbytes(size) if inside() else real_urandom(size)
+            return runtime.entropy.randbytes(size) if inside() else real_urandom(size)
 
         def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
-            real_seed(self, entropy.getrandbits(256) if a is None and inside() else a, version)
+            real_seed(self, runtime.entropy.getrandbits(256) if a is None and inside() else a, version)
 
         def seed_shared(a: Any = None, version: int = 2) -> None:
-            shared_seed(entropy.getrandbits(256) if a is None and inside() else a, version)
+            shared_seed(runtime.entropy.getrandbits(256) if a is None and inside() else a, version)
 
         def uuid4() -> uuid.UUID:
             """Pykka names every actor by one."""
@@ -70,7 +70,7 @@ class Randomness:
             real_getrandom = os.getrandom
 
             def getrandom(size: int, flags: int = 0) -> bytes:
-                return entropy.randbytes(size) if inside() else real_getrandom(size, flags)
+                return runtime.entropy.randbytes(size) if inside() else real_getrandom(size, flags)
 
             found.append((os, "getrandom", getrandom))
         # Each identifier with a time in it is later than the last one of the process.

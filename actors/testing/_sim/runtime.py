@@ -7,6 +7,7 @@ import random
 from asyncio.events import _set_running_loop
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import cached_property
 from typing import Any
 
 from actors._core.cell import Cell
@@ -68,8 +69,7 @@ class SimRuntime(Runtime):
         self.injector = Injector(plan, self.journal)
         self.ids = random.Random(seed)
         """For identifiers; apart from `random`, so that a name more is not a delay more."""
-        self.entropy = random.Random(f"entropy {seed}")
-        """What the operating system gives elsewhere: `os.urandom`, `secrets`, generators without a seed."""
+        self.seed = seed
         self.wall_offset = 0.0
         self.park = self._block
         self.lifecycle: list[LifecycleEvent] = []
@@ -88,6 +88,11 @@ class SimRuntime(Runtime):
         loop.in_thread = self.in_thread  # type: ignore[method-assign]
         loop.escaped = self.escaped
         self.injector.set_timers(self)
+
+    @cached_property
+    def entropy(self) -> random.Random:
+        """What the operating system gives elsewhere: `os.urandom`, `secrets`, generators without a seed."""
+        return random.Random(f"entropy {self.seed}")
 
     def make_hosts(self) -> None:
         self.loop_host = SimLoopHost(self, self.loop)

@@ -194,7 +194,7 @@ class Strands:
                 sleeper.over = True
                 if sleeper.timer is not None:
                     sleeper.timer.cancel()
-        elif self.is_on_loop:
+        elif self.loop.is_running():
             if not self._threads_go_ahead(sleeper):
                 self.loop.refuse(
                     sleeper.what,

@@ -139,6 +139,8 @@ class Threads:
 
     def end_pools(self) -> None:
         """Ends the idle threads of every pool that was not shut down, as Python does when the process ends."""
+        if not self._started:
+            return
         queues = {thread: pools._threads_queues.get(thread) for thread in self._started}
         left = {self._started[thread]: queue for thread, queue in queues.items() if queue is not None}
         if left:
