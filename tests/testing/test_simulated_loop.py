@@ -52,20 +52,8 @@ def asked(actor: type[Runs], body: Callable[[], Awaitable[object]], sim: Simulat
 
 def of_asyncio() -> list[str]:
     """The public methods of a loop that asyncio makes on this platform, where one has a body."""
-    real = type(asyncio.new_event_loop())
+    real = asyncio.SelectorEventLoop
     return [name for name, each in inspect.getmembers(real, inspect.isfunction) if not name.startswith("_")]
-
-
-@pytest.fixture(autouse=True)
-def no_loop_left() -> Any:
-    """The loops that are made to be looked at are closed."""
-    made: list[Any] = []
-    real = asyncio.new_event_loop
-    asyncio.new_event_loop = lambda: made.append(real()) or made[-1]  # type: ignore[func-returns-value]
-    yield
-    asyncio.new_event_loop = real
-    for loop in made:
-        loop.close()
 
 
 @pytest.mark.parametrize("loop_class", [SimLoop, StrandLoop])
