@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import inspect
 import math
 import random
 import sys
@@ -24,6 +25,7 @@ from actors.testing._faults.schedule import Move, Schedule, TimerFirst
 from actors.testing._report import oracles
 from actors.testing._report.report import report
 from actors.testing._sim import observations as seen
+from actors.testing._sim.checks import Check
 from actors.testing._sim.fences import Fences, refuse_nesting
 from actors.testing._sim.injector import Fired
 from actors.testing._sim.lanes import Scheduler
@@ -218,7 +220,8 @@ class Simulation:
         if self._over:
             return
         self._over = True
-        self.loop.after_step[:] = [each for each in self.loop.after_step if each not in self._always]
+        for looks in (self.loop.after_step, self.loop.at_rest):
+            looks[:] = [each for each in looks if each not in self._always]
         for work in self.workloads:
             work.close()
         runtime = self.runtime
@@ -270,6 +273,7 @@ class Simulation:
         """Ends what is left, in any state. Nothing of one run reaches the next."""
         try:
             self.loop.after_step.clear()
+            self.loop.at_rest.clear()
             self._fences.end_pools()
             self.strands.close()
             self.runtime.injector.heal()
@@ -447,19 +451,34 @@ class Simulation:
     def always(self, name: str, predicate: Predicate) -> None:
         """Checks that `predicate()` is true now and after every step, until the block ends and everything is stopped.
 
-        The step that breaks it raises `InvariantBroken`.
+        The step that breaks it raises `InvariantBroken`. A predicate may ask actors, or return a future: it is then
+        checked whenever nothing can run before time moves on, for each question takes steps of its own.
         """
+        check = self._check("always", name, predicate)
 
-        def check() -> None:
-            if not self._holds("always", name, predicate):
+        def after_step() -> None:
+            if not check.waits:
+                check.call()
+            if not check.take(otherwise=True):
                 raise InvariantBroken(self.now, f"{name!r} does not hold")
 
-        check()
-        self._always.append(check)
-        self.loop.after_step.append(check)
+        def at_rest() -> None:
+            check.call_at_rest()
+            after_step()
+
+        check.call()
+        if check.busy:
+            self.loop.run(done=lambda: not check.busy)
+        after_step()
+        self._always += [after_step, at_rest]
+        self.loop.after_step.append(after_step)
+        self.loop.at_rest.append(at_rest)
 
     def eventually(self, name: str, predicate: Predicate, within: float) -> None:
         """Lets time pass until `predicate()` is true, for at most `within` virtual seconds.
+
+        It is called after every step. A predicate may ask actors, or return a future: it is then called whenever
+        nothing can run before time moves on.
 
         Raises:
             NeverHappened: it did not come true in time
@@ -470,16 +489,35 @@ class Simulation:
                 f"eventually({name!r}) while faults still come, which promise nothing: call sim.heal() first"
             )
         _seconds(f"eventually({name!r}, within=", within)
-        why = self.loop.run(self.now + within, lambda: bool(self._holds("eventually", name, predicate)))
-        if why is Why.DONE:
+        check = self._check("eventually", name, predicate)
+
+        def holds() -> bool:
+            if not check.waits:
+                check.call()
+            return bool(check.take(otherwise=False))
+
+        self.loop.at_rest.append(check.call_at_rest)
+        try:
+            why = self.loop.run(self.now + within, holds)
+        finally:
+            self.loop.at_rest.remove(check.call_at_rest)
+        if why is Why.DONE or (check.waits and check.take(otherwise=False)):
             return
         if why is Why.IDLE:
             oracles.deadlock(self.runtime, self.workloads)
         raise NeverHappened(self.now, f"{name!r} did not come true within {within:.12g} s{self._still_waiting()}")
 
+    def _check(self, what: str, name: str, predicate: Predicate) -> Check:
+        return Check(self.strands, f"{what} {name!r}", lambda: self._holds(what, name, predicate))
+
     def _holds(self, what: str, name: str, predicate: Predicate) -> object:
         try:
-            return predicate()
+            value = predicate()
+            if isinstance(value, pykka.Future):
+                return value.get()
+            if inspect.isawaitable(value):
+                raise TypeError(f"it returned {value!r}, which is true whatever comes of it: ask, or return a future")
+            return value
         except Exception as error:
             where = raised_at(error)
             text = f"the predicate of {what}({name!r}) raised {shown(error)}"

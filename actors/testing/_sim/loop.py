@@ -80,6 +80,8 @@ class SimLoop(asyncio.BaseEventLoop):
         """Takes an exit that a callback raised; the runtime puts its own function here."""
         self.after_step: list[Callable[[], None]] = []
         """Called after every step; what they raise ends `run`."""
+        self.at_rest: list[Callable[[], None]] = []
+        """Called when nothing can run, before time moves; what they raise ends `run`."""
         self.failure: BaseException | None = None
         """Raised from `run` after the step that set it: for failures found where an actor would swallow them."""
         self.errors: list[dict[str, Any]] = []
@@ -201,6 +203,8 @@ class SimLoop(asyncio.BaseEventLoop):
                     return Why.DONE
                 chosen = self._next()
                 if chosen is None:
+                    if self.at_rest and not self._waiting and self._asked_at_rest():
+                        continue
                     why = self._move_time(until)
                     if why is not None:
                         return why
@@ -251,6 +255,12 @@ class SimLoop(asyncio.BaseEventLoop):
         itself.
         """
         return self._running and get_ident() == self._home
+
+    def _asked_at_rest(self) -> bool:
+        """Whether something can run once those have looked that wait for the rest."""
+        for look in self.at_rest:
+            look()
+        return bool(self._fifo or self._waiting or self.control)
 
     def _step_raised(self, handle: Handle | None, error: BaseException) -> None:
         """A step raised what no task and no callback keeps. An exit in a callback of an actor is the crash of that

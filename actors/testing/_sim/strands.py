@@ -116,6 +116,22 @@ class Strands:
         self.resume(strand)
         return strand
 
+    def prepare(self, work: Callable[[], object], lane: Lane, name: str) -> Strand:
+        """A simulated thread that goes when `run_now` says so, until it waits or pauses."""
+        strand = Strand(self, work, lane, name, outside=True)
+        self.alive[strand] = None
+        return strand
+
+    def run_now(self, strand: Strand) -> None:
+        """The strand goes on at once, and not as a step of the run."""
+        self._switch(strand)
+
+    def pause(self) -> None:
+        """The running strand gives way until `run_now`."""
+        self.hub.switch()
+        if self.closing:
+            raise GreenletExit
+
     def resume(self, strand: Strand) -> None:
         """The strand wants to go on."""
         strand.resumption = Handle(self._switch, (strand,), self.loop, self._context)
