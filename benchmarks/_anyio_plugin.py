@@ -45,7 +45,7 @@ class SimulatedRunner(_asyncio.TestRunner):
         super().__init__(debug=debug, loop_factory=simulated_loop)
 
 
-_asyncio.TestRunner = SimulatedRunner  # type: ignore[misc]
+_asyncio.TestRunner = SimulatedRunner  # type: ignore[assignment, misc]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:

@@ -132,7 +132,7 @@ def test_a_question_of_a_predicate_that_is_never_answered_is_told() -> None:
 
     with simulation(default_timeout=10) as sim:
         ref = sim.spawn(Silent, shutdown=1.0)
-        with pytest.raises(SimulationError, match="AskTimeoutError"):
+        with pytest.raises(SimulationError, match="CallTimeout"):
             sim.eventually("an answer", lambda: ref.ask("x"), within=60)
         assert sim.now == 10.0
 
