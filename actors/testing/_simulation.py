@@ -384,6 +384,7 @@ class Simulation:
         """
         found = _kinds("forbid", kinds)
         if "files" in found:
+            _ = self.runtime  # there are no fences before the run begins
             self._fences.fence_files()
         self.loop.allowed -= found
 

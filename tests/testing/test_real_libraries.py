@@ -407,6 +407,8 @@ def test_a_library_that_reaches_outside_fails_the_test(body: Body) -> None:
 
     with pytest.raises(FenceError) as caught:
         test()
+    if body is not httpx_in_a_thread:  # a thread begins with the code of the library
+        assert "test_real_libraries.py:" in caught.value.place, "the line of the user's, not that of the library"
     assert caught.value.path == "root/agent"
 
 
