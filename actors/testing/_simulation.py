@@ -25,7 +25,6 @@ from actors.testing._faults.schedule import Move, Schedule, TimerFirst
 from actors.testing._report import oracles
 from actors.testing._report.report import report
 from actors.testing._sim import observations as seen
-from actors.testing._sim.checks import Check
 from actors.testing._sim.fences import Fences, refuse_nesting
 from actors.testing._sim.injector import Fired
 from actors.testing._sim.lanes import Scheduler
@@ -33,6 +32,7 @@ from actors.testing._sim.loop import SimLoop, Why
 from actors.testing._sim.observations import Observation
 from actors.testing._sim.outside import Outside
 from actors.testing._sim.place import raised_at
+from actors.testing._sim.predicates import PredicateCheck
 from actors.testing._sim.runtime import SimRuntime
 from actors.testing._sim.schedulers import Fifo, Moved, Recorder, Strategy
 from actors.testing._sim.shown import shown
@@ -508,8 +508,8 @@ class Simulation:
             oracles.deadlock(self.runtime, self.workloads)
         raise NeverHappened(self.now, f"{name!r} did not come true within {within:.12g} s{self._still_waiting()}")
 
-    def _check(self, what: str, name: str, predicate: Predicate) -> Check:
-        return Check(self.strands, f"{what} {name!r}", lambda: self._holds(what, name, predicate))
+    def _check(self, what: str, name: str, predicate: Predicate) -> PredicateCheck:
+        return PredicateCheck(self.strands, f"{what} {name!r}", lambda: self._holds(what, name, predicate))
 
     def _holds(self, what: str, name: str, predicate: Predicate) -> object:
         try:

@@ -26,6 +26,10 @@ AHEAD = 10_000
 """How often threads may give way to each other while code on the loop waits for one."""
 
 
+def _nothing() -> None:
+    """The work of a strand that has begun."""
+
+
 class RunsInStrand(Protocol):
     """An event loop inside a strand."""
 
@@ -72,8 +76,9 @@ class Strand(greenlet):  # type: ignore[misc]
         self._task = work
 
     def _work(self) -> None:
+        work, self._task = self._task, _nothing  # what it holds is free when it ends
         try:
-            self._task()
+            work()
         except GreenletExit:
             return
         except BaseException as error:  # noqa: BLE001 - a real thread would end alone, with a note on stderr

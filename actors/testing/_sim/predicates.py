@@ -9,7 +9,7 @@ from greenlet import GreenletExit
 from actors.testing._sim.strands import Strands
 
 
-class Check:
+class PredicateCheck:
     """A predicate that is called again and again, in a simulated thread of its own: there it may ask, and wait.
 
     One that does not wait takes no step of the run. One that does is called when nothing else can run before time
