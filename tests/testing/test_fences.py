@@ -158,7 +158,8 @@ def test_reading_code_and_a_database_in_memory_are_not_files() -> None:
             raise KeyError
         except KeyError:
             text = traceback.format_exc()
-        return "KeyError" in text, sqlite3.connect(":memory:").execute("select 3").fetchall()
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+            return "KeyError" in text, connection.execute("select 3").fetchall()
 
     with simulation() as sim:
         sim.forbid("files")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
@@ -225,7 +226,7 @@ async def sqlite_rows() -> object:
     """A database in memory, used in a thread."""
 
     def work() -> object:
-        with sqlite3.connect(":memory:", check_same_thread=False) as connection:
+        with contextlib.closing(sqlite3.connect(":memory:", check_same_thread=False)) as connection:
             connection.execute("create table calls (at real)")
             for _ in range(3):
                 time.sleep(1)  # noqa: TID251 - virtual

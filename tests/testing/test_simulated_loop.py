@@ -387,6 +387,10 @@ class Quick(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.jumped
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Without a time limit, which would be over at once."""
+        await super().shutdown_default_executor()
+
     def _run_once(self) -> None:
         if not self._ready and self._scheduled:  # type: ignore[attr-defined]
             self.jumped += max(0.0, self._scheduled[0]._when - self.time())  # type: ignore[attr-defined]

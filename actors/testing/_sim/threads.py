@@ -180,13 +180,28 @@ def _named(thread: threading.Thread) -> str:
     return str(getattr(named, "__qualname__", type(named).__qualname__)).replace(".<locals>", "")
 
 
+class EndedHandle:
+    """The handle of a thread that has ended, from Python 3.13 on: nothing of the machine ends here."""
+
+    def __init__(self, ident: int) -> None:
+        self.ident = ident
+
+    def is_done(self) -> bool:
+        return True
+
+    def join(self, timeout: float | None = None) -> None:
+        """It has ended."""
+
+    def _set_done(self) -> None:
+        """Called in a process that was forked."""
+
+
 def _note_end(thread: Any) -> None:
-    """What Python itself notes of a thread that has ended, by version: nothing of the machine ends here."""
-    handle = getattr(thread, "_handle", None)
-    if handle is None:
-        thread._is_stopped = True
+    """What Python itself notes of a thread that has ended, by version."""
+    if hasattr(thread, "_handle"):
+        thread._handle = EndedHandle(thread.ident)
     else:
-        handle._set_done()
+        thread._is_stopped = True
 
 
 def thread_patches(strands: Strands) -> list[tuple[Any, str, object]]:
