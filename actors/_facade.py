@@ -45,7 +45,11 @@ class _Facade:
 
     def adopt(self) -> None:
         """Names what has been loaded since, by whatever import: an error is the same however it got here."""
+        packages = {facade.package for facade in _facades}
         for home in [home for home in self._unnamed if home in sys.modules]:
+            if home in packages:
+                del self._unnamed[home]  # a facade itself, to which its objects belong
+                continue
             defined = vars(sys.modules[home])
             names = self._unnamed[home]
             if not all(name in defined for name in names):

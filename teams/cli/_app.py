@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import io
 import signal
 import sys
@@ -20,6 +19,7 @@ from actors import Metrics, Runtime
 from actors._runtime.loop_thread import LoopFactory
 from actors._user_code.text import printable
 from actors.spi import ENVIRONMENT, NAME
+from letitcrash import __version__
 from supervisors import SpecError, SpecFault, SupervisorSpec
 from supervisors import check as check_tree
 from teams import TeamMetrics
@@ -67,11 +67,7 @@ class Level(StrEnum):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        try:
-            number = importlib.metadata.version(NAME)
-        except importlib.metadata.PackageNotFoundError:
-            number = "(a checkout that is not installed)"
-        typer.echo(f"{NAME} {number}")
+        typer.echo(f"{NAME} {__version__}")
         raise typer.Exit
 
 

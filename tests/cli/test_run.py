@@ -516,7 +516,7 @@ def test_the_seam_names_the_file_that_shadows_our_package(tmp_path: Path) -> Non
 
 def test_a_missing_extra_is_named_with_what_to_install(tmp_path: Path) -> None:
     """Guards the plain message where typer or rich is not installed."""
-    code = "import sys; sys.modules['typer'] = None\nfrom teams.cli import main\nmain()\n"
+    code = "import sys; sys.modules['typer'] = None\nfrom letitcrash.cli import main\nmain()\n"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
