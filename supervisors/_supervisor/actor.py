@@ -52,6 +52,7 @@ from supervisors._engine.effects import (
 )
 from supervisors._engine.engine import Engine
 from supervisors._specs.spec import Grace, Spec, SupervisorSpec
+from supervisors._specs.tree import unresolved
 from supervisors._supervisor.grace import SharedGrace
 from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
 from supervisors._supervisor.messages import (
@@ -226,7 +227,13 @@ class Supervisor(Actor):
     @handles
     def update_specs(self, request: UpdateSpecs) -> None:
         reply = self._cell.take_reply()
-        self._feed(self._engine.update_specs, request.specs, reply, self._now())
+        # A class that is not found, or does not take its arguments, would be found out after the stop of a good child.
+        found = [
+            fault
+            for spec, is_template in self._engine.programs_in(request.specs)
+            for fault in unresolved(spec, f"{self.path}/{spec.id}", is_template=is_template)
+        ]
+        self._feed(self._engine.update_specs, request.specs, reply, self._now(), found)
 
     @handles
     def update_settings(self, request: UpdateSettings) -> None:
