@@ -30,6 +30,7 @@ from actors._core.ref import ActorRef
 from actors._core.reply import CallbackReply
 from actors._core.timers import Timer
 from actors._core.waits import Wanted, concern
+from actors._extras import needs_extra
 from actors._name import ENVIRONMENT, NAME
 from actors._record import Record
 from actors._runtime.loop_thread import LoopFactory
@@ -41,6 +42,7 @@ from actors.errors import (
     ActorError,
     CallTimeout,
     DeadlockError,
+    MissingExtra,
     NotAnActor,
     NotInRuntime,
     RuntimeStopped,
@@ -268,6 +270,7 @@ __all__ = [
     "MailboxSpec",
     "Message",
     "MessageHandled",
+    "MissingExtra",
     "NoProc",
     "Normal",
     "NotAnActor",
@@ -313,6 +316,7 @@ __all__ = [
     "is_up",
     "last_reason",
     "lost",
+    "needs_extra",
     "notice",
     "post",
     "refuse_on_loop",

@@ -11,23 +11,20 @@ configures logging and catches signals. The script itself is `letitcrash.cli`.
 import sys
 from typing import TYPE_CHECKING
 
-from actors.spi import NAME
+from actors.spi import NAME, MissingExtra, needs_extra
 
 if TYPE_CHECKING:
     from typer import Typer
 
 __all__ = ["load"]
 
-_EXTRA = ("click", "rich", "typer")
-
 
 def load() -> "Typer":
     """The application with the commands. Exits with 2 if the extra `cli` is missing."""
     try:
-        from teams.cli._app import app
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
-            raise
-        sys.stderr.write(f"{NAME}: the command line needs {error.name}: pip install '{NAME}[cli]'\n")
+        with needs_extra():
+            from teams.cli._app import app
+    except MissingExtra as error:
+        sys.stderr.write(f"{NAME}: {error}\n")
         sys.exit(2)
     return app

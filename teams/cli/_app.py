@@ -18,7 +18,7 @@ from rich.text import Text
 from actors import Metrics, Runtime
 from actors._runtime.loop_thread import LoopFactory
 from actors._user_code.text import printable
-from actors.spi import ENVIRONMENT, NAME
+from actors.spi import ENVIRONMENT, NAME, MissingExtra, needs_extra
 from letitcrash import __version__
 from supervisors import SpecError, SpecFault, SupervisorSpec
 from supervisors import check as check_tree
@@ -235,9 +235,10 @@ def _refuse(text: str) -> NoReturn:
 
 def _uvloop() -> LoopFactory:
     try:
-        import uvloop
-    except ImportError:
-        _refuse(f"--uvloop needs uvloop: pip install '{NAME}[uvloop]'")
+        with needs_extra():
+            import uvloop
+    except MissingExtra as error:
+        _refuse(f"--uvloop: {error}")
     factory: LoopFactory = uvloop.new_event_loop
     return factory
 
