@@ -79,7 +79,9 @@ def end_of(
     """How a run is when it has ended, or goes on only when a person says something; None: the time is up."""
 
     def look() -> tuple[RunStatus, bool]:
-        return status_in(store, run), any(each.kind in ORDERS for each in store.inbox(run))
+        # The inbox first: an order that is taken up between the two reads shows in the state.
+        is_told = any(each.kind in ORDERS for each in store.inbox(run))
+        return status_in(store, run), is_told
 
     found = looks(store, look, seconds, alive=alive, **options)  # type: ignore[arg-type]
     for status, told in found:
