@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
+    from typer import Typer
+
 __all__ = ["main"]
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -24,7 +26,7 @@ def main() -> None:
     """
     if sys.argv[1:] == ["doctor"]:
         doctor()
-    app = _without_trace(_load)
+    app = _without_trace(application)
     try:
         app(prog_name="letitcrash")
     except KeyboardInterrupt:  # outside of a command
@@ -42,7 +44,8 @@ def doctor() -> None:
     sys.exit(0 if healthy else 1)
 
 
-def _load() -> Callable[..., object]:
+def application() -> "Typer":
+    """All commands. Exits with 2 if a package is not ours or the extra `cli` is missing."""
     from letitcrash._packages import foreign
 
     if shadowed := foreign():
@@ -51,11 +54,12 @@ def _load() -> Callable[..., object]:
     from teams.cli import load
 
     app = load()
-    app.command()(doctor)
+    if all(each.callback is not doctor for each in app.registered_commands):
+        app.command()(doctor)
     return app
 
 
-def _without_trace(work: Callable[[], Callable[..., object]]) -> Callable[..., object]:
+def _without_trace(work: "Callable[[], Typer]") -> "Typer":
     """Imports what the command needs. Nothing runs yet, so a Ctrl-C ends the process at once, without the traceback of
     an import.
     """
