@@ -40,6 +40,8 @@ class _Facade:
         value = getattr(import_module(home), name)
         for facade in _facades:
             facade.adopt()
+        if (entry := sys.modules.get("letitcrash._hypothesis")) is not None:
+            entry.loaded()  # Hypothesis is there, and may be asked for values of this type
         setattr(sys.modules[self.package], name, value)  # the next access does not come here
         return value
 

@@ -30,6 +30,21 @@ def pytest_in(folder: Path, *options: str, start: tuple[str, ...] = ("-m", "pyte
     return done.returncode, done.stdout + done.stderr
 
 
+def python(folder: Path, code: str) -> str:
+    """What a program says that has both Hypothesis and this distribution."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": HOME, "HYPOTHESIS_NO_PLUGINS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with a module `actors` of its own."""
@@ -59,6 +74,39 @@ def test_tests_with_hypothesis_and_their_own_actors_pass(project: Path) -> None:
     )
     code, output = pytest_in(project, start=SCRIPT)
     assert code == 0, output
+
+
+HYPOTHESIS = "import hypothesis, letitcrash._hypothesis as entry; entry.register_actors(); entry.register_supervisors()"
+OURS = "from actors.testing import FaultPlan, Schedule; from supervisors import ChildSpec, Constant, SupervisorSpec"
+
+
+def test_importing_hypothesis_imports_none_of_our_packages(tmp_path: Path) -> None:
+    """Every project in the environment that uses Hypothesis would pay for it, and lose a module of the same name."""
+    code = "import sys; print(sorted({'actors', 'supervisors', 'teams', 'pydantic'} & set(sys.modules)))"
+    assert python(tmp_path, f"{HYPOTHESIS}; {code}") == "[]\n"
+
+
+@pytest.mark.parametrize("order", [(HYPOTHESIS, OURS), (OURS, HYPOTHESIS)], ids=["first", "last"])
+def test_the_types_have_strategies_whichever_is_imported_first(tmp_path: Path, order: tuple[str, str]) -> None:
+    """`st.from_type` draws what our strategy makes: a spec of random fields would be refused."""
+    code = (
+        "from hypothesis import given, settings, strategies as st\n"
+        "kinds = [FaultPlan, Schedule, ChildSpec, Constant, SupervisorSpec]\n"
+        "@settings(max_examples=5, database=None)\n"
+        "@given(st.tuples(*map(st.from_type, kinds)))\n"
+        "def drawn(values): assert [*map(type, values)] == kinds\n"
+        "drawn(); print('drawn')"
+    )
+    assert python(tmp_path, "\n".join([*order, code])) == "drawn\n"
+
+
+@pytest.mark.parametrize("name", ["FaultPlan", "Move", "Constant", "ChildSpec"])
+def test_each_type_alone_has_its_strategy(tmp_path: Path, name: str) -> None:
+    """Whichever of our modules is imported, and no other."""
+    package = "actors.testing" if name in ("FaultPlan", "Move") else "supervisors"
+    code = f"from {package} import {name}; from hypothesis.strategies import from_type; from_type({name}).validate()"
+    code += "\nfrom hypothesis.strategies._internal.types import _global_type_lookup as known"
+    assert python(tmp_path, f"{HYPOTHESIS}\n{code}; print({name} in known)") == "True\n"
 
 
 def test_the_fixture_says_what_stands_in_its_way(project: Path) -> None:
