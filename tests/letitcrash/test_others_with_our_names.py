@@ -90,9 +90,9 @@ def test_importing_hypothesis_imports_none_of_our_packages(tmp_path: Path) -> No
 def test_the_types_have_strategies_whichever_is_imported_first(tmp_path: Path, order: tuple[str, str]) -> None:
     """`st.from_type` draws what our strategy makes: a spec of random fields would be refused."""
     code = (
-        "from hypothesis import given, settings, strategies as st\n"
+        "from hypothesis import HealthCheck, given, settings, strategies as st\n"
         "kinds = [FaultPlan, Schedule, ChildSpec, Constant, SupervisorSpec]\n"
-        "@settings(max_examples=5, database=None)\n"
+        "@settings(max_examples=5, database=None, deadline=None, suppress_health_check=list(HealthCheck))\n"
         "@given(st.tuples(*map(st.from_type, kinds)))\n"
         "def drawn(values): assert [*map(type, values)] == kinds\n"
         "drawn(); print('drawn')"
