@@ -6,6 +6,7 @@ KeyboardInterrupt in the block, and asyncio cancels it.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -35,6 +36,7 @@ class Termination:
         self._inside: CodeType | None = None
         self._at: float | None = None
         self._is_installed = False
+        self._process = os.getpid()
 
     @property
     def came(self) -> bool:
@@ -66,6 +68,10 @@ class Termination:
         self._is_installed = False
 
     def _received(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # a fork has the handler, and not the tree
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+            return
         now = self._clock()
         if self._at is None:
             self._at = now

@@ -5,7 +5,7 @@ gives it threads, signals and streams; `_live` and `_view` are its two views; `_
 as values; `_target` finds the
 tree; `_account` says what failed; `_control` reaches a tree that another process runs; `_show` renders `check`
 and `tree`. This package alone imports typer and rich (extra `cli`), reads the environment (`LETITCRASH_...`),
-configures logging and catches signals. The script itself is `letitcrash.cli`.
+configures logging and gives signals more meanings than the end. The script itself is `letitcrash.cli`.
 """
 
 import sys

@@ -218,6 +218,27 @@ def test_the_clean_up_of_the_program_around_the_block_runs() -> None:
     assert Program(HEAD, code).end() == (143, said, "")
 
 
+@both
+def test_a_fork_of_the_program_ends_by_sigterm_at_once(kind: str) -> None:
+    """Guards `Process.terminate()` of a worker that was forked inside of the block: it has no tree to stop."""
+    code = """
+    class Forking(Quiet):
+        async def on_continue(self):
+            child = os.fork()
+            if child == 0:
+                send()
+                os._exit(0)
+            _, status = os.waitpid(child, 0)
+            say(f"child {os.waitstatus_to_exitcode(status)}")
+            self.stop()
+
+    main(child("a", Forking, restart="transient"))  # ends with it
+    """
+    exit, output, errors = Program(HEAD, kind, code).end()
+    assert (exit, errors) == (0, "")
+    assert "child -15" in output
+
+
 # In this process
 
 
