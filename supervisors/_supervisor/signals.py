@@ -33,22 +33,22 @@ class Termination:
         self._clock = clock
         self._leave: Callable[[], object] | None = None
         self._kill: Callable[[], object] | None = None
-        self._inside: CodeType | None = None
+        self._leaving: tuple[CodeType, ...] = ()
         self._at: float | None = None
         self._is_installed = False
-        self._process = os.getpid()
+        self._process = 0
 
     @property
     def came(self) -> bool:
         """Whether the signal came."""
         return self._at is not None
 
-    def install(self, leave: Callable[[], object], kill: Callable[[], object], leaving: CodeType) -> None:
+    def install(self, leave: Callable[[], object], kill: Callable[[], object], *leaving: CodeType) -> None:
         """Takes SIGTERM from now on, unless the program or a block around this one takes it.
 
         `leave` and `kill` are called in the main thread, between two instructions of whatever runs there: a loop that
-        waits must be woken. `leave` may raise; it is not called in code that `leaving` has called: the block is being
-        left already. Raises SpecError if `signals=True` cannot be followed.
+        waits must be woken. `leave` may raise; it is not called within the code of `leaving`: the block is being left
+        already. Raises SpecError if `signals=True` cannot be followed.
         """
         if not self._wanted:
             return
@@ -57,7 +57,7 @@ class Termination:
             if self._required:
                 raise SpecError([SpecFault("start()", f"signals=True: {problem}")])
         elif not _is_taken():
-            self._leave, self._kill, self._inside = leave, kill, leaving
+            self._leave, self._kill, self._leaving, self._process = leave, kill, leaving, os.getpid()
             signal.signal(signal.SIGTERM, self._received)
             self._is_installed = True
 
@@ -84,7 +84,7 @@ class Termination:
 
     def _is_leaving(self, frame: FrameType | None) -> bool:
         while frame is not None:
-            if frame.f_code is self._inside:
+            if frame.f_code in self._leaving:
                 return True
             frame = frame.f_back
         return False

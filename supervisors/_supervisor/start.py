@@ -151,6 +151,10 @@ class StartContext:
         self._root = ref
         return future  # type: ignore[return-value]
 
+    def _kill_soon(self) -> None:
+        """Kills the runtime from a signal handler: on the thread of the loop, but between its turns, so it is woken."""
+        self.runtime.loop.call_soon_threadsafe(self.runtime.kill)
+
     def _stop_root(self) -> None:
         if self._root is not None and self._root.is_alive():
             cell = self._root._cell
@@ -178,7 +182,8 @@ class StartContext:
         if self._own:
             self.runtime.__enter__()
         try:
-            self._termination.install(terminate, self.runtime.kill, StartContext._leave.__code__)
+            leaving = (StartContext.__exit__.__code__, StartContext._leave.__code__)
+            self._termination.install(terminate, self.runtime.kill, *leaving)
             return self._spawn().get()
         except BaseException as error:  # noqa: BLE001 - after any error the started children are stopped first
             self._leave(type(error), error, error.__traceback__)
@@ -208,8 +213,7 @@ class StartContext:
             await self.runtime.__aenter__()
         self._body = _Body()
         try:
-            kill = partial(self.runtime.loop.call_soon_threadsafe, self.runtime.kill)
-            self._termination.install(self._body.interrupt, kill, StartContext._leave_async.__code__)
+            self._termination.install(self._body.interrupt, self._kill_soon)
             root = await self._spawn()
         except BaseException as error:  # noqa: BLE001 - after any error the started children are stopped first
             is_ours = self._body.left(error)

@@ -344,15 +344,12 @@ def test_an_async_block_in_another_thread_takes_no_signal() -> None:
     thread.join()
 
 
-def nothing() -> None: ...
-
-
 def test_the_second_signal_kills_once_it_is_no_echo() -> None:
     """The first one leaves the block, those within half a second of it do nothing, and the next one kills."""
     done: list[str] = []
     now = [0.0]
     termination = Termination(None, default=True, clock=lambda: now[0])
-    termination.install(lambda: done.append("leave"), lambda: done.append("kill"), nothing.__code__)
+    termination.install(lambda: done.append("leave"), lambda: done.append("kill"))
     for now[0] in (1.0, 1.0, 1.0 + ECHO / 2):
         signal.raise_signal(signal.SIGTERM)
         assert done == ["leave"]
@@ -375,3 +372,43 @@ def test_a_signal_while_the_block_is_left_does_not_leave_it_again() -> None:
     termination.uninstall()
     assert termination.came
     assert done == []
+
+
+def sent_at(number: int) -> tuple[int, BaseException | None, bool]:
+    """Runs a block, with a SIGTERM at the line of this number of those that enter and leave it. Returns how many lines
+    there were with a handler, what the block raised, and whether its runtime still runs.
+    """
+    context = start(TREE, log=False)
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:  # Python runs no handler between a return and the caller
+        nonlocal lines
+        if frame.f_code.co_filename != start.__code__.co_filename:
+            return None
+        if event in ("call", "line") and handler() is not signal.SIG_DFL:
+            lines += 1
+            if lines == number:
+                signal.raise_signal(signal.SIGTERM)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with context:
+            pass
+    except BaseException as error:  # noqa: BLE001 - it is looked at
+        return lines, error, context.runtime.running
+    finally:
+        sys.settrace(before)
+    return lines, None, context.runtime.running
+
+
+def test_a_signal_at_any_line_of_entering_or_leaving_stops_the_tree() -> None:
+    """Guards the edges of the block: an exception there would leave the tree running."""
+    lines, error, runs = sent_at(0)
+    assert (error, runs) == (None, False)
+    assert lines > 10
+    for number in range(1, lines + 1):
+        _, error, runs = sent_at(number)
+        assert isinstance(error, SystemExit), number
+        assert (error.code, runs) == (143, False), number
