@@ -126,8 +126,8 @@ def run(
 
     The first SIGINT (Ctrl-C) or SIGTERM stops it in order, a second one kills it; two of one kind within half a second
     are one. SIGHUP (the terminal is closed) stops it in order, too, and never kills; where it is ignored, as under
-    nohup, it stays so. SIGUSR1 pauses the tree, SIGUSR2 resumes it, SIGQUIT (Ctrl-\) kills it at once; so do `letitcrash
-    pause`, `resume` and `kill`.
+    nohup, it stays so. SIGUSR1 pauses the tree, SIGUSR2 resumes it, SIGQUIT (Ctrl-\) kills it at once; so do the
+    commands `pause`, `resume` and `kill`.
     Exits with 0 when the tree ended or was stopped, 1 when it did not start or gave up, or when its output cannot be
     written, 2 for an invalid tree or arguments, 130, 131 or 143 when it was killed, 141 when the reader closed its
     output any more.
