@@ -40,12 +40,18 @@ class _Facade:
         value = getattr(import_module(home), name)
         for facade in _facades:
             facade.adopt()
+        if (entry := sys.modules.get("letitcrash._hypothesis")) is not None:
+            entry.loaded()  # Hypothesis is there, and may be asked for values of this type
         setattr(sys.modules[self.package], name, value)  # the next access does not come here
         return value
 
     def adopt(self) -> None:
         """Names what has been loaded since, by whatever import: an error is the same however it got here."""
+        packages = {facade.package for facade in _facades}
         for home in [home for home in self._unnamed if home in sys.modules]:
+            if home in packages:
+                del self._unnamed[home]  # a facade itself, to which its objects belong
+                continue
             defined = vars(sys.modules[home])
             names = self._unnamed[home]
             if not all(name in defined for name in names):

@@ -31,6 +31,7 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       NotOnHost (RuntimeError)
       RuntimeStopped (pykka.ActorDeadError)
       LoopStopRefused (RuntimeError)
+      MissingExtra (ModuleNotFoundError)
       HandlerDefinitionError (TypeError)
       StateMachineDefinitionError (TypeError)
       UnknownState (ValueError)
@@ -443,6 +444,17 @@ class LoopStopRefused(ActorError, RuntimeError):
             f"{self.path or 'code outside of actors'}: loop.stop() would end the event loop of runtime {self.name!r}, "
             "which every actor shares. Stop the actor (self.stop()) or the runtime (runtime.stop())"
         )
+
+
+class MissingExtra(ActorError, ModuleNotFoundError):
+    """A module that an extra of the distribution brings is not installed."""
+
+    name: str
+    extra: str
+    """The distribution with its extra, as pip takes it."""
+
+    def describe(self) -> str:
+        return f"the module {self.name} is not installed. Install it with: pip install '{self.extra}'"
 
 
 class HandlerDefinitionError(ActorError, TypeError):

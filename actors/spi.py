@@ -41,6 +41,7 @@ from actors._core.reply import CallbackReply
 from actors._core.stopping import stop_requested, wait_for_stop
 from actors._core.timers import Timer
 from actors._core.waits import Wanted, concern
+from actors._extras import needs_extra
 from actors._name import ENVIRONMENT, NAME
 from actors._record import Record
 from actors._runtime.loop_thread import LoopFactory
@@ -52,6 +53,7 @@ from actors.errors import (
     ActorError,
     CallTimeout,
     DeadlockError,
+    MissingExtra,
     NotAnActor,
     NotInRuntime,
     RuntimeStopped,
@@ -311,6 +313,7 @@ __all__ = [
     "MailboxSpec",
     "Message",
     "MessageHandled",
+    "MissingExtra",
     "NoProc",
     "Normal",
     "NotAnActor",
@@ -357,6 +360,7 @@ __all__ = [
     "is_up",
     "last_reason",
     "lost",
+    "needs_extra",
     "notice",
     "of_class",
     "post",

@@ -437,13 +437,13 @@ def metrics(word: str) -> Iterator[str]:
 def entry_points_of_ours() -> list[importlib.metadata.EntryPoint]:
     """The console script, of which there is one."""
     scripts = importlib.metadata.entry_points(group="console_scripts")
-    return [each for each in scripts if each.value.partition(".")[0] in PACKAGES]
+    return [each for each in scripts if each.value.partition(".")[0] == "letitcrash"]
 
 
 def command_line() -> Any:
-    """The command as click's object, wherever in the packages it is."""
+    """The command as click's object."""
     (entry,) = entry_points_of_ours()
-    app = importlib.import_module(f"{entry.module}._app").app
+    app = importlib.import_module(entry.module).application()
     return importlib.import_module("typer.main").get_command(app)
 
 

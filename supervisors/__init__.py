@@ -56,6 +56,9 @@ if TYPE_CHECKING:
         SupervisionEvent,
     )
 
+__letitcrash__ = True
+"""Tells our package from a module of the user's that happens to have its name."""
+
 __all__ = [
     "AlreadyPresent",
     "AlreadyStarted",

@@ -9,11 +9,9 @@ from __future__ import annotations
 import actors
 
 if not getattr(actors, "__letitcrash__", False):
-    where = getattr(actors, "__file__", None) or list(getattr(actors, "__path__", []))
-    raise ImportError(
-        f"letitcrash needs its own package 'actors', but Python found {where} first: "
-        "rename that file or folder, or take its directory off sys.path"
-    )
+    from letitcrash._packages import find
+
+    raise ImportError(find("actors").problem)
 
 # A foreign `actors` has no such submodule, and its ModuleNotFoundError would hide why.
 from actors._facade import facade

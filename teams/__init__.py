@@ -99,6 +99,9 @@ if TYPE_CHECKING:
         WorkRetried,
     )
 
+__letitcrash__ = True
+"""Tells our package from a module of the user's that happens to have its name."""
+
 __all__ = [
     "Accept",
     "AlreadyMember",

@@ -1,6 +1,6 @@
-"""`python -m teams`, for where the script `letitcrash` is not on the path."""
+"""`python -m teams`: the same as `python -m letitcrash`."""
 
-from teams.cli import main
+from letitcrash.cli import main
 
 if __name__ == "__main__":
     main()

@@ -16,6 +16,7 @@ from types import FunctionType
 import pytest
 
 FACADES = (
+    "letitcrash",
     "actors",
     "actors.testing",
     "supervisors",

@@ -1,4 +1,4 @@
-"""The distribution as a user gets it: three typed packages, one command, no extra needed."""
+"""The distribution as a user gets it: four typed packages, one command, no extra needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-PACKAGES = ("actors", "supervisors", "teams")
+import letitcrash
+
+PACKAGES = ("letitcrash", "actors", "supervisors", "teams")
 EXTRAS = (
     "alembic",
     "cronsim",
@@ -46,7 +48,7 @@ def test_the_installed_package_is_tested_and_not_the_checkout(package: str) -> N
 
 
 @installed
-def test_the_wheel_contains_three_packages_and_nothing_else() -> None:
+def test_the_wheel_contains_the_packages_and_nothing_else() -> None:
     """Guards the users' namespace: no `tests`, `examples` or `benchmarks` becomes importable."""
     files = metadata.files("letitcrash")
     assert files is not None
@@ -84,8 +86,22 @@ def test_hypothesis_finds_the_strategies_of_both_packages() -> None:
     """Guards the entry points: a wrong one makes `import hypothesis` fail for every user."""
     entries = metadata.entry_points(group="hypothesis")
     ours = {entry.value: entry.load() for entry in entries if entry.name.startswith("letitcrash")}
-    assert {value.partition(".")[0] for value in ours} == {"actors", "supervisors"}
+    assert set(ours) == {f"letitcrash._hypothesis:register_{name}" for name in ("actors", "supervisors")}
     assert all(map(callable, ours.values()))
+
+
+@installed
+def test_what_other_programs_load_has_the_unique_name_of_the_distribution() -> None:
+    """Guards a user's own `actors.py`: what every test run loads must not lead to a module of that name."""
+    entries = metadata.distribution("letitcrash").entry_points
+    assert {entry.group for entry in entries} == {"console_scripts", "pytest11", "hypothesis"}
+    assert {entry.value.partition(".")[0] for entry in entries} == {"letitcrash"}
+
+
+@installed
+def test_the_version_of_the_package_is_that_of_the_distribution() -> None:
+    """One place says it, for the metadata, the command and programs."""
+    assert letitcrash.__version__ == metadata.version("letitcrash")
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -14,7 +14,11 @@ import pytest
 from tests.test_docs import BANNED
 
 TESTS = Path(__file__).parent
-PRODUCT = [path for package in ("actors", "supervisors", "teams") for path in (TESTS.parent / package).rglob("*.py")]
+PRODUCT = [
+    path
+    for package in ("letitcrash", "actors", "supervisors", "teams")
+    for path in (TESTS.parent / package).rglob("*.py")
+]
 BENCHMARKS = list((TESTS.parent / "benchmarks").rglob("*.py"))
 BAD = re.compile(
     rf"(?<![a-z])(?<!there )({'|'.join(each.strip() for each in BANNED)}|are no)(?! longer)(?![a-z0-9])", re.IGNORECASE

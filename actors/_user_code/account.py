@@ -41,7 +41,7 @@ _CONTEXT = "During handling of the above exception, another exception occurred:"
 _HOME = Path(__file__).parents[2]
 _INTERNAL = (
     "<frozen",
-    *(f"{_HOME / name}{os.sep}" for name in ("actors", "supervisors", "teams")),
+    *(f"{_HOME / name}{os.sep}" for name in ("letitcrash", "actors", "supervisors", "teams")),
     *(sysconfig.get_path(each) + os.sep for each in ("stdlib", "platstdlib", "purelib", "platlib")),
 )
 

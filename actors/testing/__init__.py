@@ -10,12 +10,12 @@ that block, `_sim.greenlet_host` on `_sim.strands`, which are `_sim.threads` to 
 the operating system gives elsewhere. `_sim.executors` and `_sim.asyncgens` complete the loops; `_sim.predicates` call
 those of the test. The inputs of a run are values: `_faults.plan`, done by `_sim.injector`, and `_faults.schedule`, done
 by `_sim.schedulers`; `_faults.strategies` draws them and `_search.shrink` makes them small. `_sim.journal` writes
-`_sim.observations` down, `_report.oracles` judge them, `_report.report` and `_report.replay` tell people. `_plugin` and
-`_hypothesis_entry` are found by pytest and by Hypothesis, whose own decorators are refused by `_search.foreign`, and
-whose calls work everywhere by `_search.inside`. `_doubles` need no simulation. No other package of the project imports
-this one but through a seam.
+`_sim.observations` down, `_report.oracles` judge them, `_report.report` and `_report.replay` tell people. `letitcrash`
+has what pytest and Hypothesis find, and calls `_plugin` and `_hypothesis_entry`. Decorators of Hypothesis are refused
+by `_search.foreign`, and its calls work everywhere by `_search.inside`. `_doubles` need no simulation. Other packages
+than `letitcrash` import this one through a seam.
 
-Importing it imports neither greenlet, Hypothesis nor pytest: the plugin is loaded in every test run, used or not.
+Importing it imports neither greenlet, Hypothesis nor pytest: a unit test with doubles needs none of them.
 """
 
 from typing import TYPE_CHECKING

@@ -1,18 +1,17 @@
-"""The pytest plugin: a fixture `sim`, and options for replay, determinism and the number of schedules.
+"""The work of the pytest plugin: the fixture `sim`, and options for replay, determinism and the number of schedules.
 
-It is loaded in every test run where this project is installed, so it imports a simulation where one is used, and not
-before.
+The hooks themselves are those of `letitcrash._pytest_plugin`, which imports this module when a test uses a simulation.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from actors._name import NAME
 from actors.testing._report.replay import Replay
 from actors.testing._search.foreign import SIMULATED, refuse_foreign
 from actors.testing._search.options import PluginOptions, options
@@ -22,14 +21,8 @@ if TYPE_CHECKING:
     from actors.testing._simulation import Simulation
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup(NAME, f"simulations ({NAME})")
-    group.addoption("--sim-replay", metavar="BLOB", help="run simulated tests exactly as this replay blob says")
-    group.addoption("--sim-determinism", action="store_true", help="run every simulation twice and compare the runs")
-    group.addoption("--sim-schedules", metavar="N", type=int, help="schedules for each example of @simulate")
-
-
-def pytest_configure(config: pytest.Config) -> None:
+def check_options(config: pytest.Config) -> None:
+    """Raises `UsageError` for an option that cannot be followed."""
     asked = _asked(config)
     if asked.schedules is not None and asked.schedules < 1:
         raise pytest.UsageError(f"--sim-schedules {asked.schedules}: at least 1")
@@ -46,22 +39,23 @@ def _asked(config: pytest.Config) -> PluginOptions:
     )
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)  # Hypothesis's own plugin knows less of why this is wrong
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+@contextlib.contextmanager
+def options_of(item: pytest.Item) -> Iterator[None]:
+    """The options hold while the test runs. Raises `WrongUse` for a decorator that does nothing there."""
     test = getattr(item, "obj", None)
     if hasattr(test, SIMULATED):
         refuse_foreign(test)
     token = options.set(_asked(item.config))
     try:
-        return (yield)
+        yield
     finally:
         options.reset(token)
 
 
-@pytest.fixture
-def sim(request: pytest.FixtureRequest) -> Iterator[Simulation]:
+@contextlib.contextmanager
+def simulation_of(config: pytest.Config) -> Iterator[Simulation]:
     """A simulation that is under way. When the test ends everything is stopped, and the oracles are asked."""
-    made = _simulation(_asked(request.config))
+    made = _simulation(_asked(config))
     with made.under_way():
         yield made
 
@@ -75,8 +69,7 @@ def _simulation(asked: PluginOptions) -> Simulation:
     return Simulation(replay.plan, replay.schedule, replay.seed, strict=False)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+def pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """Ends the simulation with the test itself: what the oracles say is a failure of the test, with its report."""
     # A test with the fixture has imported it; another object of that name is not ours.
     module = sys.modules.get("actors.testing._simulation")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors._core.mailbox import bounded, prioritized
+from actors._extras import needs_extra
 from actors._observe.sinks import LogSink
 from actors._observe.sinks import logger as library_logger
 from actors.errors import IgnoreStart, StartTimeout
@@ -81,6 +82,7 @@ __all__ = [
     "hostile",
     "library_logger",
     "matches",
+    "needs_extra",
     "pack",
     "plans",
     "prioritized",

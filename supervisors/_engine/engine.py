@@ -14,7 +14,7 @@ the order to stop counts as that stop, whatever its reason.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Literal
 
@@ -42,8 +42,16 @@ from supervisors._engine.settings import NAMES, with_settings
 from supervisors._engine.strategy import exit_action, group, is_group, shuts_down
 from supervisors._engine.template import Template
 from supervisors._specs.fields import Args
-from supervisors._specs.spec import Spec, SupervisorSpec, TaskCall
-from supervisors.errors import ChildRestarting, ChildRunning, ChildStartError, NotFound, ShuttingDown, SpecError
+from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec, TaskCall
+from supervisors.errors import (
+    ChildRestarting,
+    ChildRunning,
+    ChildStartError,
+    NotFound,
+    ShuttingDown,
+    SpecError,
+    SpecFault,
+)
 from supervisors.events import AutoShutdown, BackingOff, Dropped, GaveUp, Restarted, RestartFailed, Restarting
 
 
@@ -296,16 +304,18 @@ class Engine:
             self._out.answer(request, None)
         return self._out.take()
 
-    def update_specs(self, specs: Sequence[Spec], request: object, now: float) -> list[Effect]:
+    def update_specs(
+        self, specs: Sequence[Spec], request: object, now: float, found: Sequence[SpecFault] = ()
+    ) -> list[Effect]:
         """Replaces the specs: stops removed children in reverse order, restarts changed ones, starts new ones in order.
 
         A change of policy, or of the settings of a supervisor below, is adopted without a restart. A child that is not
         up stays so. The answer is the Reconciliation, when all of it is done. A dynamic supervisor takes one spec, the
-        template of future children. Refused with SpecError.
+        template of future children. Refused with SpecError, also for the faults that were `found` elsewhere.
         """
         if self._refused_while_ending(request):
             return self._out.take()
-        if faults := update_faults(self._spec, self._path, specs):
+        if faults := [*update_faults(self._spec, self._path, specs), *found]:
             self._out.refuse(request, SpecError(faults))
         elif self._template is not None:
             self._template.spec = specs[0]
@@ -400,6 +410,16 @@ class Engine:
         if running and (child.restarters or self._running(id) is not None):
             return True
         return child.awaits_start or child.state in (ChildState.STOPPED, ChildState.DECLINED)
+
+    def programs_in(self, specs: Sequence[object]) -> Iterator[tuple[Spec, bool]]:
+        """Those of the specs that `update_specs` starts something of: all but those that run the same already. With
+        each, whether it is a template.
+        """
+        for spec in specs:
+            if isinstance(spec, ChildSpec | SupervisorSpec):
+                child = None if self._spec.is_dynamic else self._children.get(spec.id)
+                if child is None or not child.own_spec.runs_like(spec):
+                    yield spec, self._spec.is_dynamic
 
     def update_waits(self, specs: Sequence[Spec]) -> bool:
         """Whether `update_specs` is answered after the operation under way, rather than at once."""

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.spi import NAME, described, shown
+from actors.spi import MissingExtra, described, needs_extra, shown
 from supervisors.errors import SpecError, SpecFault
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def read_document(path: str | os.PathLike[str], holds: str = "tree") -> Mapping[
             content = _yaml(text, name)
         case other:
             raise _refused(name, f"a {holds} is in a .toml, .yaml or .yml file, not {other or 'this'!r}")
-    if not isinstance(content, dict):
-        what = "is empty" if content is None else f"holds {_kind(content)}"
+    if not isinstance(content, dict) or not content:
+        what = "is empty" if not content else f"holds {_kind(content)}"
         raise _refused(name, f"{what}, expected the keys of a {'supervisor' if holds == 'tree' else holds}")
     if (where := _too_deep(content)) is not None:
         raise _refused(name, f"is nested deeper than {_DEPTH} levels, below {where}")
@@ -136,9 +136,10 @@ def _toml(text: str, path: str) -> object:
 
 def _yaml(text: str, path: str) -> object:
     try:
-        import yaml
-    except ImportError:
-        raise _refused(path, f"needs PyYAML: pip install '{NAME}[yaml]'") from None
+        with needs_extra():
+            import yaml
+    except MissingExtra as error:
+        raise _refused(path, f"a YAML file needs an extra: {error}") from None
     try:
         loader, node = _composed(text, path)
     except _TooMuch as error:
@@ -169,7 +170,8 @@ def _composed(text: str, path: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
     The events come from libyaml where PyYAML has it, which is ten times as fast. A document with a fault is parsed
     again without it, so that messages are the same everywhere.
     """
-    import yaml
+    with needs_extra():
+        import yaml
 
     class Loader(yaml.SafeLoader):
         left = 2 * _VALUES  # a key and its value are two nodes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -94,19 +94,3 @@ def _of_function(start: object) -> StartKind | str:
     if inspect.isgeneratorfunction(unwrapped):
         return "is a generator function, and calling it would run nothing: loop in a plain or `async def` function"
     return StartKind.COROUTINE if inspect.iscoroutinefunction(unwrapped) else StartKind.FUNCTION
-
-
-def does_not_take(start: Callable[..., object], args: Mapping[str, object] | Sequence[object]) -> str | None:
-    """Why the function or class cannot be called with these arguments; None: it can, or that is not known."""
-    try:
-        signature = inspect.signature(start)
-    except (TypeError, ValueError):
-        return None  # of a function written in C
-    try:
-        if isinstance(args, Mapping):
-            signature.bind(**args)
-        else:
-            signature.bind(*args)
-    except TypeError as error:
-        return str(error)
-    return None

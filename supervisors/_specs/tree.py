@@ -9,7 +9,7 @@ from actors.spi import shown
 from supervisors._specs.builders import TASK, make_child, make_supervisor
 from supervisors._specs.combinations import significant_under_never
 from supervisors._specs.fields import LOCATION
-from supervisors._specs.resolve import resolve
+from supervisors._specs.resolve import misfit, resolve
 from supervisors._specs.spec import ChildSpec, Spec, SupervisorSpec
 from supervisors.errors import SpecError, SpecFault
 
@@ -33,6 +33,8 @@ def parse_tree(tree: Mapping[str, object]) -> SupervisorSpec:
     """
     if not isinstance(tree, Mapping):
         raise SpecError([SpecFault("root", f"must be a mapping with the keys of a supervisor, got {shown(tree)}")])
+    if not tree:
+        raise SpecError([SpecFault("root", "is empty, expected the keys of a supervisor, such as id and children")])
     faults: list[SpecFault] = []
     root = _supervisor(_id(tree, "root"), tree, faults)
     if root is None or faults:
@@ -40,26 +42,40 @@ def parse_tree(tree: Mapping[str, object]) -> SupervisorSpec:
     return root
 
 
-def unresolved(spec: Spec, path: str | None = None) -> tuple[SpecFault, ...]:
-    """The faults of every "module:Class" that is not found, cannot run on its host, or has wrong defaults for options.
-    Imports these modules.
+def unresolved(spec: Spec, path: str | None = None, *, is_template: bool = False) -> tuple[SpecFault, ...]:
+    """The faults of every "module:name" that is not found or cannot run on its host, of every class that has wrong
+    defaults for options, and of every class or function that does not take its `args`. Imports these modules. The
+    instances of a template may get further arguments.
     """
-    return tuple(_unresolved(spec, spec.id if path is None else path))
+    return tuple(_unresolved(spec, spec.id if path is None else path, is_template, None, {}))
 
 
-def _unresolved(spec: Spec, path: str, auto_shutdown: str | None = None) -> Iterator[SpecFault]:
+def _unresolved(
+    spec: Spec,
+    path: str,
+    is_template: bool,
+    auto_shutdown: str | None,
+    known: dict[tuple[object, ...], str | None],
+) -> Iterator[SpecFault]:
+    """`known` has what is known of each class with arguments of one shape: thousands of children may be alike."""
     if isinstance(spec, SupervisorSpec):
         # A partitioned supervisor has its template once for each partition: one check is enough.
         below = spec.children if spec.template is None else (spec.template,)
         for each in below:
-            yield from _unresolved(each, f"{path}/{each.id}", spec.auto_shutdown)
-    elif isinstance(spec.start, str):
+            yield from _unresolved(each, f"{path}/{each.id}", spec.is_dynamic, spec.auto_shutdown, known)
+    elif spec.start is not None:
         try:
             found = spec.settled(path)
+            start = found.resolve(path)
         except SpecError as error:
             yield from error.faults
         else:
             if (problem := significant_under_never(found, auto_shutdown)) is not None:
+                yield SpecFault(path, problem)
+            shape = (id(start), is_template, frozenset(spec.args) if isinstance(spec.args, Mapping) else len(spec.args))
+            if shape not in known:
+                known[shape] = misfit(start, spec.args, more=is_template)
+            if (problem := known[shape]) is not None:
                 yield SpecFault(path, problem)
 
 

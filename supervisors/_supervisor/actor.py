@@ -55,7 +55,7 @@ from supervisors._engine.effects import (
 from supervisors._engine.engine import Engine
 from supervisors._engine.reconcile import child_fault
 from supervisors._specs.spec import SETTLED, ChildSpec, Grace, Spec, SupervisorSpec, TaskCall
-from supervisors._specs.tree import settled_child
+from supervisors._specs.tree import settled_child, unresolved
 from supervisors._supervisor.grace import SharedGrace
 from supervisors._supervisor.ledger import LastLedger, LedgerEntry, RestartLedger
 from supervisors._supervisor.messages import (
@@ -261,7 +261,13 @@ class Supervisor(Actor):
             settled_child(each, f"{self.path}/{each.id}") if isinstance(each, ChildSpec) else each
             for each in request.specs
         )
-        self._feed(self._engine.update_specs, specs, reply, self._now())
+        # A class that is not found, or does not take its arguments, would be found out after the stop of a good child.
+        found = [
+            fault
+            for spec, is_template in self._engine.programs_in(specs)
+            for fault in unresolved(spec, f"{self.path}/{spec.id}", is_template=is_template)
+        ]
+        self._feed(self._engine.update_specs, specs, reply, self._now(), found)
 
     @handles
     def update_settings(self, request: UpdateSettings) -> None:

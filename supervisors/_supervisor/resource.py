@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 from actors.spi import NO_MESSAGES, Actor, stop_requested
-from supervisors._specs.start_kind import does_not_take
+from supervisors._specs.resolve import misfit
 from supervisors.errors import ResourceEnded, SpecError, SpecFault
 
 
@@ -21,9 +21,9 @@ class ResourceChild(Actor):
     mailbox = NO_MESSAGES
 
     def __init__(self, factory: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]) -> None:
-        problem = does_not_take(factory, kwargs or args)
+        problem = misfit(factory, kwargs or args)
         if problem is not None:
-            raise SpecError([SpecFault(self.path, f"args: {problem}")])
+            raise SpecError([SpecFault(self.path, problem)])
         self.manager = cast("AbstractAsyncContextManager[Any]", factory(*args, **kwargs))
         self.failure: BaseException | None = None
 

@@ -30,6 +30,7 @@ from supervisors._specs.tree import settled_child
 from supervisors._supervisor.actor import Supervisor, tree_of
 from supervisors._supervisor.props import props_for
 from supervisors._supervisor.ref import SupervisorRef
+from supervisors._supervisor.signals import TERMINATED, Termination, terminate
 from supervisors.errors import SpecError, SpecFault, SupervisionError, SupervisorEnded
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def start(
     runtime: Runtime | None = None,
     *,
     on_give_up: OnGiveUp = "raise",
+    signals: bool | None = None,
     **options: Unpack[RuntimeOptions],
 ) -> StartContext[R_co]:
     """Starts a tree: in `with` on an event loop in a background thread, in `async with` on the running event loop.
@@ -121,8 +123,9 @@ def start(
     `with start(tree) as root:` gives the ref of the root supervisor; of a `team()`, that is a `TeamRef`.
 
     At the end of the block the tree stops in order: last started, first stopped. The tree gets a runtime of its own,
-    made with `options`, unless a `runtime` is given. In a script, Ctrl-C during the block stops the tree in order; a
-    second Ctrl-C kills it.
+    made with `options`, unless a `runtime` is given. In a script, Ctrl-C or SIGTERM during the block stops the tree in
+    order; a second one kills it. Ctrl-C raises KeyboardInterrupt in the block, SIGTERM raises SystemExit(143); in
+    `async with` both cancel the body.
 
     If the root gives up, crashes or is killed during the block, the block raises an error, as `asyncio.TaskGroup` does
     for a failed task. `async with` cancels the body; `with` raises at its end. A `SystemExit`, a cancellation from
@@ -133,10 +136,15 @@ def start(
         tree: A spec, an actor class, a coroutine function, an asynchronous context manager, or the path of a file.
         runtime: The runtime to use; by default the tree gets its own.
         on_give_up: "raise"; or "ignore": the block goes on without its tree and raises nothing.
+        signals: Whether SIGTERM leaves the block. None: if the block is in the main thread, the tree has a runtime of
+            its own, and the program has no handler of SIGTERM: one that is set stays. True: also with a `runtime`; it
+            is an error where it cannot be. False: never. At the end of the block SIGTERM has its default again. Two
+            signals within 0.5 seconds are one, as GNU timeout sends two. Default: None.
         options: Those of `actors.Runtime`.
 
     Raises:
-        SpecError: The tree has faults; it holds all of them.
+        SpecError: The tree has faults; it holds all of them. Also, at the start of the block, if `signals=True` cannot
+            be followed.
         ChildStartError: A child did not come up (supervision rule 2). Raised at the start of the block; everything that
             had started is stopped first.
         SupervisorGaveUp, SupervisorEnded: The root ended abnormally during the block.
@@ -144,7 +152,7 @@ def start(
     """
     if on_give_up not in ("raise", "ignore"):
         raise SpecError([SpecFault("start()", f"on_give_up: must be 'raise' or 'ignore', got {on_give_up!r}")])
-    return StartContext(cast("SupervisorSpec[R_co]", as_tree(tree)), runtime, options, on_give_up)
+    return StartContext(cast("SupervisorSpec[R_co]", as_tree(tree)), runtime, options, on_give_up, signals)
 
 
 class StartContext(Generic[R_co]):
@@ -156,6 +164,7 @@ class StartContext(Generic[R_co]):
         runtime: Runtime | None,
         options: RuntimeOptions,
         on_give_up: OnGiveUp = "raise",
+        signals: bool | None = None,
     ) -> None:
         self.spec = spec
         self._own = runtime is None
@@ -163,6 +172,7 @@ class StartContext(Generic[R_co]):
         self._on_give_up = on_give_up
         self._root: R_co | None = None
         self._body: _Body | None = None
+        self._termination = Termination(signals, default=self._own)
 
     def _spawn(self) -> Future[R_co]:
         props = props_for(self.spec, self.runtime, self.spec.id)
@@ -170,6 +180,10 @@ class StartContext(Generic[R_co]):
         assert isinstance(ref, self.spec.ref_class)
         self._root = ref
         return future  # type: ignore[return-value]
+
+    def _kill_soon(self) -> None:
+        """Kills the runtime from a signal handler: on the thread of the loop, but between its turns, so it is woken."""
+        self.runtime.loop.call_soon_threadsafe(self.runtime.kill)
 
     def _stop_root(self) -> None:
         if self._root is not None and self._root.is_alive():
@@ -180,6 +194,8 @@ class StartContext(Generic[R_co]):
         """Raises the error of a root that ended abnormally, unless `error`, the exception of the block, is that
         error.
         """
+        if self._termination.came and error is None:
+            raise SystemExit(TERMINATED) from None  # also of a body that has caught it
         root = self._root
         if root is None or root.is_alive() or root._cell.reason.expected or self._on_give_up == "ignore":
             return
@@ -196,6 +212,8 @@ class StartContext(Generic[R_co]):
         if self._own:
             self.runtime.__enter__()
         try:
+            leaving = (StartContext.__exit__.__code__, StartContext._leave.__code__)
+            self._termination.install(terminate, self.runtime.kill, *leaving)
             return self._spawn().get()
         except BaseException as error:  # noqa: BLE001 - after any error the started children are stopped first
             self._leave(type(error), error, error.__traceback__)
@@ -211,23 +229,30 @@ class StartContext(Generic[R_co]):
     def _leave(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._own:
-            self.runtime.__exit__(kind, error, traceback)
-        elif self._root is not None:
-            self._stop_root()
-            self._root.wait()
+        try:
+            if self._own:
+                self.runtime.__exit__(kind, error, traceback)
+            elif self._root is not None:
+                self._stop_root()
+                self._root.wait()
+        finally:
+            self._termination.uninstall()
 
     async def __aenter__(self) -> R_co:
         if self._own:
             await self.runtime.__aenter__()
+        self._body = _Body()
         try:
+            self._termination.install(self._body.interrupt, self._kill_soon)
             root = await self._spawn()
         except BaseException as error:  # noqa: BLE001 - after any error the started children are stopped first
+            is_ours = self._body.left(error)
             await self._leave_async(type(error), error, error.__traceback__)
+            if is_ours:
+                raise SystemExit(TERMINATED) from None
             account = _account(error)
             raise account from account.__cause__
         if self._on_give_up == "raise":
-            self._body = _Body()
             cell = root._cell
             self.runtime.on_loop(partial(self.runtime.when_closed, cell, self._body.root_ended))
         return root
@@ -243,15 +268,20 @@ class StartContext(Generic[R_co]):
     async def _leave_async(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._own:
-            await self.runtime.__aexit__(kind, error, traceback)
-        elif self._root is not None:
-            self._stop_root()
-            await self._root.ended()
+        try:
+            if self._own:
+                await self.runtime.__aexit__(kind, error, traceback)
+            elif self._root is not None:
+                self._stop_root()
+                await self._root.ended()
+        finally:
+            self._termination.uninstall()
 
 
 class _Body:
-    """The task that runs the body of an `async with` block. It is cancelled if the root ends abnormally."""
+    """The task that runs the body of an `async with` block. It is cancelled if the root ends abnormally, and by
+    SIGTERM.
+    """
 
     def __init__(self) -> None:
         task = asyncio.current_task()
@@ -265,12 +295,16 @@ class _Body:
     def root_ended(self, reason: ExitReason) -> None:
         """The root has terminated. Runs on the loop thread of the runtime, which may be another one."""
         if not reason.expected:
-            with contextlib.suppress(RuntimeError):  # the loop of the body is closed
-                # Not at once, even on the same loop: a task that cancels itself is cancelled at a later `await` only.
-                self._loop.call_soon_threadsafe(self._interrupt)
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """Cancels the body, unless it is over. From any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop of the body is closed
+            # Not at once, even on the same loop: a task that cancels itself is cancelled at a later `await` only.
+            self._loop.call_soon_threadsafe(self._interrupt)
 
     def _interrupt(self) -> None:
-        if not self._over:
+        if not self._over and not self._interrupted:
             self._interrupted = self._task.cancel()
 
     def left(self, error: BaseException | None) -> bool:

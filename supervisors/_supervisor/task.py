@@ -26,8 +26,8 @@ from actors.spi import (
     stop_requested,
     when_told_to_stop,
 )
+from supervisors._specs.resolve import misfit
 from supervisors._specs.spec import BaseSpec, TaskCall
-from supervisors._specs.start_kind import does_not_take
 from supervisors.errors import SpecError, SpecFault, TaskCancelled
 
 T = TypeVar("T")
@@ -176,9 +176,9 @@ class FunctionChild(FunctionActor):
     mailbox = NO_MESSAGES
 
     def __init__(self, function: Callable[..., object], args: Sequence[object], kwargs: Mapping[str, object]) -> None:
-        problem = does_not_take(function, kwargs or args)
+        problem = misfit(function, kwargs or args)
         if problem is not None:
-            raise SpecError([SpecFault(self.path, f"args: {_name(function)} {_shown(args, kwargs)}: {problem}")])
+            raise SpecError([SpecFault(self.path, problem)])
         self.function = function
         self.args = args
         self.kwargs = kwargs
@@ -226,7 +226,3 @@ def _name(function: object) -> str:
     while isinstance(function, partial):
         function = function.func
     return str(getattr(function, "__qualname__", type(function).__qualname__))
-
-
-def _shown(args: Sequence[object], kwargs: Mapping[str, object]) -> str:
-    return f"takes no {dict(kwargs)!r}" if kwargs else f"takes no {tuple(args)!r}"

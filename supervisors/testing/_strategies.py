@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hypothesis import strategies as st
-
-from actors.testing.spi import Fault, FaultPlan, Schedule, faults, schedules
+from actors.testing.spi import Fault, FaultPlan, Schedule, faults, needs_extra, schedules
 from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear
 from supervisors._specs.spec import ChildSpec, OwnBudget, Spec, SupervisorSpec
 from supervisors.testing._puppet import Puppet
 from supervisors.testing._trial import Deed, Line, Trial
+
+with needs_extra():
+    from hypothesis import strategies as st
 
 seconds = st.sampled_from([0.25, 0.5, 1.0, 2.0])
 jitters = st.sampled_from(["none", "none", "full", "equal", "decorrelated"])

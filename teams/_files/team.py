@@ -9,12 +9,12 @@
     [[members]]
     id = "billing"
     work = "desk:billing"
-    role = "specialist"
-    backoff = { kind = "constant", initial = 1 }
+    capabilities = ["refund"]
+    backoff = { kind = "constant", initial = 0.01, cap = 0.01 }
 
     [goal]
-    input = "my invoice is wrong"
-    steps = ["triage", { agent = "specialist", timeout = "30s", on_failure = "retry_once" }]
+    input = "a refund, please"
+    steps = [{ agent = "triage", attempts = 3, timeout = "30s" }]
 
 The keys are those of `team`, `member`, `role` and `handoff`; where Python takes a function, a file says "module:name".
 Choreographies are topics and who hears of each (_files/choreography.py); a goal has its `input` and the keys of one

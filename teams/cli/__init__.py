@@ -1,29 +1,30 @@
 """The command line: `letitcrash run`, `check` and `tree`; `pause`, `resume` and `kill`.
 
-General layout: `_app` declares the commands; `_course` takes a tree from its start to an exit code, and `_session`
+General layout: `_app` declares the commands; `_run_loop` takes a tree from its start to an exit code, and `_session`
 gives it threads, signals and streams; `_live` and `_view` are its two views; `_snapshot` is what the live view shows,
 as values; `_target` finds the
 tree; `_account` says what failed; `_control` reaches a tree that another process runs; `_show` renders `check`
 and `tree`. This package alone imports typer and rich (extra `cli`), reads the environment (`LETITCRASH_...`),
-configures logging and catches signals.
+configures logging and gives signals more meanings than the end. The script itself is `letitcrash.cli`.
 """
 
 import sys
+from typing import TYPE_CHECKING
 
-from actors.spi import NAME
+from actors.spi import NAME, MissingExtra, needs_extra
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from typer import Typer
 
-_EXTRA = ("click", "rich", "typer")
+__all__ = ["load"]
 
 
-def main() -> None:
-    """The script `letitcrash`. Exits with the code of its command."""
+def load() -> "Typer":
+    """The application with the commands. Exits with 2 if the extra `cli` is missing."""
     try:
-        from teams.cli._app import app
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
-            raise
-        sys.stderr.write(f"{NAME}: the command line needs {error.name}: pip install '{NAME}[cli]'\n")
+        with needs_extra():
+            from teams.cli._app import app
+    except MissingExtra as error:
+        sys.stderr.write(f"{NAME}: {error}\n")
         sys.exit(2)
-    app(prog_name=NAME)
+    return app

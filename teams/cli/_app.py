@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import io
 import signal
 import sys
@@ -19,7 +18,8 @@ from rich.text import Text
 from actors import Metrics, Runtime
 from actors._runtime.loop_thread import LoopFactory
 from actors._user_code.text import printable
-from actors.spi import ENVIRONMENT, NAME
+from actors.spi import ENVIRONMENT, NAME, MissingExtra, needs_extra
+from letitcrash import __version__
 from supervisors import SpecError, SpecFault, SupervisorSpec
 from supervisors import check as check_tree
 from teams import TeamMetrics
@@ -67,11 +67,7 @@ class Level(StrEnum):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        try:
-            number = importlib.metadata.version(NAME)
-        except importlib.metadata.PackageNotFoundError:
-            number = "(a checkout that is not installed)"
-        typer.echo(f"{NAME} {number}")
+        typer.echo(f"{NAME} {__version__}")
         raise typer.Exit
 
 
@@ -128,9 +124,10 @@ def run(
 ) -> None:
     r"""Runs a tree until it ends, and prints the result of a team that has a goal.
 
-    The first SIGINT (Ctrl-C) or SIGTERM stops it in order, a second one kills it. SIGHUP (the terminal is closed) stops
-    it in order, too, and never kills; where it is ignored, as under nohup, it stays so. SIGUSR1 pauses the tree,
-    SIGUSR2 resumes it, SIGQUIT (Ctrl-\) kills it at once; so do `letitcrash pause`, `resume` and `kill`.
+    The first SIGINT (Ctrl-C) or SIGTERM stops it in order, a second one kills it; two of one kind within half a second
+    are one. SIGHUP (the terminal is closed) stops it in order, too, and never kills; where it is ignored, as under
+    nohup, it stays so. SIGUSR1 pauses the tree, SIGUSR2 resumes it, SIGQUIT (Ctrl-\) kills it at once; so do the
+    commands `pause`, `resume` and `kill`.
     Exits with 0 when the tree ended or was stopped, 1 when it did not start or gave up, or when its output cannot be
     written, 2 for an invalid tree or arguments, 130, 131 or 143 when it was killed, 141 when the reader closed its
     output any more.
@@ -239,9 +236,10 @@ def _refuse(text: str) -> NoReturn:
 
 def _uvloop() -> LoopFactory:
     try:
-        import uvloop
-    except ImportError:
-        _refuse(f"--uvloop needs uvloop: pip install '{NAME}[uvloop]'")
+        with needs_extra():
+            import uvloop
+    except MissingExtra as error:
+        _refuse(f"--uvloop: {error}")
     factory: LoopFactory = uvloop.new_event_loop
     return factory
 

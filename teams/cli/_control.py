@@ -65,7 +65,7 @@ def send(pid: int, number: signal.Signals) -> None:
 
 def is_run(arguments: list[str]) -> bool:
     """Whether this command line is a `letitcrash run`: the script itself or a zipapp of that name, or Python
-    with one of these or with `-m teams`.
+    with one of these or with `-m letitcrash` (`-m teams`).
     """
     if not arguments:
         return False
@@ -75,7 +75,7 @@ def is_run(arguments: list[str]) -> bool:
         rest = arguments[1:]
         while rest and rest[0].startswith("-") and rest[0] != "-m":
             rest = rest[2 if rest[0] in ("-X", "-W") else 1 :]
-        if rest[:2] == ["-m", "teams"]:
+        if rest[:2] in (["-m", NAME], ["-m", "teams"]):
             return rest[2:3] == ["run"]
     return bool(rest) and PurePath(rest[0]).name in _NAMES and rest[1:2] == ["run"]
 

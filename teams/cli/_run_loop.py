@@ -13,6 +13,7 @@ import os
 import queue
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple
@@ -34,12 +35,18 @@ HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 """The terminal is closed. None: the system has no such signal (Windows)."""
 PATIENCE = 5.0
 """Seconds a killed tree may take to end before the process leaves without it: a handler that holds the loop."""
+ECHO = 0.5
+"""Seconds within which a signal of the same kind is the same order: GNU timeout, and runners that hand a signal on,
+signal the process and then its group. A person who wants to kill the tree presses again.
+"""
 
 
 class SignalReceived(NamedTuple):
     """A signal came."""
 
     number: int
+    at: float
+    """Seconds on a clock that only grows."""
 
 
 class RuntimeStarted(NamedTuple):
@@ -133,6 +140,8 @@ class RunLoop:
         self._loss: OSError | None = None
         self._broken: Exception | None = None
         self._paused = False
+        self._heard: dict[int, float] = {}
+        """When a signal of each kind last counted."""
         self.killed: int | None = None
         """The signal that killed the tree."""
 
@@ -140,9 +149,10 @@ class RunLoop:
 
     def told(self, number: int) -> None:
         """A signal came. The first one stops the tree in order, the second kills it, the third leaves without it; some
-        have a meaning of their own (`_control`), and SIGHUP is only ever the first.
+        have a meaning of their own (`_control`), and SIGHUP is only ever the first. Signals of one kind within `ECHO`
+        seconds are one.
         """
-        self._inbox.put(SignalReceived(number))
+        self._inbox.put(SignalReceived(number, time.monotonic()))
 
     def lost(self, error: OSError) -> None:
         """The output cannot be written any more: the tree is stopped in order."""
@@ -208,6 +218,8 @@ class RunLoop:
                 self._pause(number)
             case SignalReceived(number=number) if number == HANGUP and self._asked is not None:
                 pass  # the kernel and the shell each say that a terminal is closed: no second one to kill by
+            case SignalReceived() if self._is_echo(notice):
+                pass
             case SignalReceived(number=number) if self.killed is not None:
                 return GaveUpWaiting(number)
             case RuntimeStarted(runtime=runtime):
@@ -242,6 +254,14 @@ class RunLoop:
                 if self._asked is None:
                     self._stop(notice, f"{_said(error)}; stopping {self._name} in order")
         return None
+
+    def _is_echo(self, signal: SignalReceived) -> bool:
+        """Whether it repeats a signal that has just counted."""
+        before = self._heard.get(signal.number)
+        if before is not None and signal.at - before < ECHO:
+            return True
+        self._heard[signal.number] = signal.at
+        return False
 
     def _broke(self, error: Exception) -> None:
         """Something that shows the tree has failed: the tree is stopped, and the exit code says so."""

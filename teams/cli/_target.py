@@ -18,6 +18,7 @@ from typing import cast
 from actors import NotAnActor
 from actors._user_code.account import account
 from actors.spi import NAME
+from letitcrash._packages import shadows_in
 from supervisors import ChildSpec, SpecError, SupervisionError, SupervisorSpec, as_tree
 from supervisors._specs.document import read_document
 from supervisors._specs.file import parse_content
@@ -25,7 +26,6 @@ from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors._specs.tree import unresolved_in
 from supervisors._supervisor.start import Tree
 
-_OURS = ("actors", "supervisors", "teams")
 _FILES = (".toml", ".yaml", ".yml")
 _DEFAULT = "tree"
 
@@ -87,21 +87,10 @@ def _file(path: Path) -> SupervisorSpec:
 def _find_modules_in(target: str, folder: Path) -> None:
     """Puts the folder first on `sys.path`, unless something in it would stand in for one of our packages."""
     folder = folder.resolve()
-    for name in _OURS:
-        for shadow in (folder / f"{name}.py", folder / name / "__init__.py"):
-            if shadow.exists() and not _is_ours(name, shadow):
-                raise TargetError(target, f"{shadow} shadows {NAME}'s own package {name!r}: rename that file or folder")
+    for name, shadow in shadows_in(folder):
+        raise TargetError(target, f"{shadow} shadows {NAME}'s own package {name!r}: rename that file or folder")
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-
-
-def _is_ours(name: str, file: Path) -> bool:
-    """Whether the file is the package that runs, or belongs to a checkout of it."""
-    loaded = getattr(sys.modules.get(name), "__file__", None)
-    if loaded is not None and Path(loaded).exists() and file.samefile(loaded):  # in a zipapp it is not a file
-        return True
-    seam = file.parent.parent / "actors" / "__init__.py"
-    return file.name == "__init__.py" and seam.exists() and "__letitcrash__" in seam.read_text(encoding="utf-8")
 
 
 def _script(target: str, path: Path) -> ModuleType:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from supervisors import ChildStartError, SupervisorSpec, start
 from teams._journal.errors import StoreAway, StoreRefused
@@ -81,7 +79,9 @@ def end_of(
     """How a run is when it has ended, or goes on only when a person says something; None: the time is up."""
 
     def look() -> tuple[RunStatus, bool]:
-        return status_in(store, run), any(each.kind in ORDERS for each in store.inbox(run))
+        # The inbox first: an order that is taken up between the two reads shows in the state.
+        is_told = any(each.kind in ORDERS for each in store.inbox(run))
+        return status_in(store, run), is_told
 
     found = looks(store, look, seconds, alive=alive, **options)  # type: ignore[arg-type]
     for status, told in found:
@@ -116,16 +116,10 @@ def can_serve(store: Store) -> bool:
     return True
 
 
-def _terminated(number: int, _: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
-
-
 @contextlib.contextmanager
 def playing(spec: SupervisorSpec) -> Iterator[Callable[[], bool]]:
     """The engine, up in this process; yields whether it is alive. It is stopped in order at the end and by SIGTERM."""
     with contextlib.ExitStack() as stack:
-        before = signal.signal(signal.SIGTERM, _terminated)
-        stack.callback(signal.signal, signal.SIGTERM, before)
         try:
             root = stack.enter_context(start(spec, log=False))
         except ChildStartError as error:

@@ -16,26 +16,27 @@ import threading
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
-from opentelemetry import trace
-from opentelemetry.trace import (
-    Link,
-    NonRecordingSpan,
-    Span,
-    SpanContext,
-    SpanKind,
-    Status,
-    StatusCode,
-    TraceFlags,
-    TracerProvider,
-    set_span_in_context,
-)
-
-from actors.spi import NAME, ActorDeadError, LifecycleEvent, Runtime, described, type_name
+from actors.spi import NAME, ActorDeadError, LifecycleEvent, Runtime, described, needs_extra, type_name
 from teams._journal.errors import RecordedError
 from teams.events import RunBegan, RunEnded, RunEvent, StepBegan, StepBroke, StepDone
 from teams.workflows._engine.desk import Desk
 from teams.workflows._engine.messages import Traced
 from teams.workflows.events import LeaseLost, RunBlocked, RunLost, RunParked, RunPaused, RunTakenUp
+
+with needs_extra():
+    from opentelemetry import trace
+    from opentelemetry.trace import (
+        Link,
+        NonRecordingSpan,
+        Span,
+        SpanContext,
+        SpanKind,
+        Status,
+        StatusCode,
+        TraceFlags,
+        TracerProvider,
+        set_span_in_context,
+    )
 
 TEXT = 1_000
 """Characters of the text of an error."""

@@ -18,6 +18,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "CallTimeout": ("root/a", "Greet"),
     "DeadlockError": (("a", "b", "a"),),
     "HandlerDefinitionError": ("Greeter.greet", "takes 3 parameters"),
+    "MissingExtra": ("greenlet", "letitcrash[testing]"),
     "HandlerTimeout": ("root/a", "Greet", 1.5),
     "IncarnationEnded": ("root/a", 1, "join('late')"),
     "InvalidPriority": ("root/a", None, "message"),

@@ -191,6 +191,8 @@ def test_a_tree_that_is_still_loading_is_left_alone(folder: Path, programs: list
     ("arguments", "expected"),
     [
         (["/usr/bin/python3", "-m", "teams", "run", "a.py"], True),
+        (["/usr/bin/python3", "-m", "letitcrash", "run", "a.py"], True),
+        (["/usr/bin/python3", "-m", "letitcrash", "doctor"], False),
         (["python3.11", "-X", "dev", "/venv/bin/letitcrash", "run", "a.py"], True),
         (["/venv/bin/letitcrash", "run", "a.py"], True),
         (["python", "letitcrash.pyz", "run", "a.py"], True),

@@ -16,6 +16,8 @@ from typing import Any
 
 import pykka
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from actors import Actor, Runtime
 from actors.testing import Simulation, simulation
@@ -23,7 +25,7 @@ from actors.testing._sim import observations as seen
 from supervisors import SupervisorRef, SupervisorSpec, child, supervisor
 from teams.cli._account import Failures
 from teams.cli._control import KILL, PAUSE, RESUME
-from teams.cli._run_loop import PATIENCE, GaveUpWaiting, RunLoop, TreeEnded
+from teams.cli._run_loop import ECHO, PATIENCE, GaveUpWaiting, RunLoop, TreeEnded
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
@@ -243,6 +245,38 @@ def test_a_second_signal_at_any_step_kills_the_tree(distance: int) -> None:
             assert command.said[-2:] == ["SIGTERM again: killing shop", "shop is killed"]
             assert command.seconds <= 1.7, step
     assert bool(killed) is (distance > 0)
+
+
+@pytest.mark.parametrize("number", [INT, TERM])
+@pytest.mark.parametrize("distance", [1, 5])
+def test_a_signal_that_comes_twice_at_once_is_one_at_any_step(number: signal.Signals, distance: int) -> None:
+    """GNU timeout signals the command and then its group, the command included."""
+    for step in range(PLAIN.steps):
+        command = run(shop(), {step: number, step + distance: number})
+        if command.seconds < 1.6:  # the steps between them took no time, or less than `ECHO`
+            assert (command.code, command.killed) == (0, None), step
+            assert not command.order(seen.KillOrdered), step
+
+
+@given(gap=st.floats(0.001, 3.0).filter(lambda gap: gap != ECHO), other=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_a_second_signal_counts_after_half_a_second_or_if_it_differs(gap: float, other: bool) -> None:
+    """Two kinds are two orders, however close they come."""
+    tree = supervisor("root", child("bad", Stubborn, shutdown="infinity"))
+    command = run(tree, {}, {1.0: TERM, 1.0 + gap: INT if other else TERM, 20.0: TERM, 30.0: INT})
+    assert command.killed is not None
+    assert command.seconds == pytest.approx(1.0 + gap if other or gap > ECHO else 20.0)
+
+
+@given(st.lists(st.sampled_from([INT, TERM]), min_size=1, max_size=8), st.floats(0.01, 0.06))
+@settings(max_examples=25, deadline=None)
+def test_a_burst_of_signals_counts_once_for_each_kind(burst: list[signal.Signals], gap: float) -> None:
+    """What comes again and again within half a second never leaves the tree behind."""
+    tree = supervisor("root", child("bad", Stubborn, shutdown="infinity"))
+    later = {1.0 + gap * number: each for number, each in enumerate(burst)} | {20.0: INT}
+    command = run(tree, {}, later)
+    assert isinstance(command.end, TreeEnded)
+    assert (command.seconds < 20.0) is (len(set(burst)) == 2)
 
 
 @pytest.mark.parametrize("first", [INT, HUP])

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import letitcrash
 import teams
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGES = Path(teams.__file__).parents[1]
-OURS = ("actors", "supervisors", "teams")
+OURS = ("letitcrash", "actors", "supervisors", "teams")
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def archive(tmp_path: Path) -> Path:
     source = tmp_path / "source"
     for name in OURS:
         shutil.copytree(PACKAGES / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    zipapp.create_archive(source, tmp_path / "letitcrash.pyz", main="teams.cli:main")
+    zipapp.create_archive(source, tmp_path / "letitcrash.pyz", main="letitcrash.cli:main")
     return tmp_path / "letitcrash.pyz"
 
 
@@ -76,7 +77,7 @@ def test_a_zipapp_reads_a_team_in_a_file_and_runs_it(archive: Path, dependencies
     assert said.returncode == 0, said.stderr
     assert "files define nothing" in said.stdout
     said = python([dependencies], str(archive), "--version")
-    assert said.stdout == "letitcrash (a checkout that is not installed)\n"
+    assert said.stdout == f"letitcrash {letitcrash.__version__}\n"
 
 
 def test_a_zipapp_is_not_taken_for_a_shadow_of_itself(archive: Path, dependencies: Path) -> None:

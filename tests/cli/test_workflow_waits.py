@@ -89,6 +89,37 @@ def test_a_wait_goes_on_while_what_a_person_said_is_not_taken_up() -> None:
     assert code_of(status) == 1
 
 
+@pytest.mark.parametrize("reads", range(1, 5))
+def test_a_wait_goes_on_when_an_order_is_taken_up_between_its_reads(reads: int) -> None:
+    """Guards `status --wait` after `resume`: it saw the state before the order was taken up, and the inbox after it."""
+    world = World()
+    world.engine.commit([Unit("r", epoch=world.epoch, update={"state": "paused"})])
+    world.engine.commit([Unit("r", inbox=(InboxRow("m", "r", "resume", "", None, "", 1),))])
+    taken_up = [lambda: world.engine.commit([Unit("r", epoch=world.epoch, taken=("m",), update={"state": "running"})])]
+
+    class Racing:
+        """The engine takes the order up right after one of the reads."""
+
+        left = reads
+
+        def __getattr__(self, name: str) -> Any:
+            def read(*args: Any) -> Any:
+                found = getattr(world.store, name)(*args)
+                self.left -= name in ("run", "entries", "inbox")
+                if self.left == 0 and taken_up:
+                    taken_up.pop()()
+                return found
+
+            return read
+
+    world.later = [lambda: None, world.writes(state="done", ended_at=5, result=b"1")]
+    store: Any = Racing()
+    status = end_of(store, "r", 10.0, **world.options)
+    assert status is not None
+    assert status.state == "done"
+    assert not taken_up
+
+
 def test_a_wait_ends_with_the_engine_of_this_process() -> None:
     world = World()
     alive = iter([True, True, False])

@@ -19,7 +19,7 @@ def run_example(name: str, *arguments: str | Path) -> subprocess.CompletedProces
 
 def run_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The command `letitcrash`, finished, with what it printed."""
-    return _run("-c", "from teams.cli import main; main()", *arguments)
+    return _run("-c", "from letitcrash.cli import main; main()", *arguments)
 
 
 def _run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

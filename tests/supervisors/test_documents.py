@@ -163,6 +163,8 @@ def test_what_is_no_tree_is_told_with_line_and_column(tmp_path: Path, text: str,
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("", "FILE: is empty, expected the keys of a supervisor"),
+        ("# nothing\n", "FILE: is empty, expected the keys of a supervisor"),
         ("a = 1\na = 2\n", "FILE: is not TOML: Cannot overwrite a value (at "),
         (f"a = {'9' * 5000}\n", "FILE: is not TOML: Exceeds the limit (4300 digits)"),
         ("a = " + "[" * 5000, "FILE: is nested deeper than 100 levels"),
@@ -280,3 +282,18 @@ def test_yaml_is_read_alike_with_and_without_libyaml(
     meant = outcome()
     monkeypatch.setattr(yaml, "__with_libyaml__", libyaml and yaml.__with_libyaml__)
     assert outcome() == meant
+
+
+@pytest.mark.parametrize("value", ["text", None, 3, [], b"x", [("id", "root")]])
+def test_what_is_not_a_mapping_is_a_fault_of_the_root(value: Any) -> None:
+    """Guards `parse_tree("tree.toml")`, which takes the content and not the path of a file."""
+    with pytest.raises(SpecError) as caught:
+        parse_tree(value)
+    (fault,) = caught.value.faults
+    assert str(fault) == f"root: must be a mapping with the keys of a supervisor, got {value!r}"
+
+
+def test_an_empty_mapping_is_a_fault_of_the_root() -> None:
+    """It says what is expected, not which key is missed first."""
+    with pytest.raises(SpecError, match="root: is empty, expected the keys of a supervisor, such as id and children"):
+        parse_tree({})

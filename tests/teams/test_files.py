@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import teams._files.team as team_files
 from actors.testing import simulation
 from supervisors import SpecError, SupervisorSpec
 from teams import (
@@ -133,6 +137,20 @@ def test_a_team_from_a_file_reaches_its_goal(tmp_path: Path) -> None:
     (tmp_path / "desk.toml").write_text(DESK)
     spec = load_team(tmp_path / "desk.toml")
     assert played(spec) == 2 * (20 + 1)
+
+
+def test_the_functions_of_the_readme_run_from_the_file_of_the_docstring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards the two first examples of a team that a reader puts together: the member that crashes keeps its work."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = (each for each in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "async def triage" in each)
+    (tmp_path / "desk.py").write_text(block.partition("\nsupport = team(")[0], encoding="utf-8")
+    text = textwrap.dedent((team_files.__doc__ or "").partition("\n\n")[2].partition("\n\nThe keys are")[0])
+    (tmp_path / "support.toml").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert played(load_team(tmp_path / "support.toml")) == "paid, after triage, attempt 2"
+    sys.modules.pop("desk")
 
 
 def played(spec: SupervisorSpec) -> object:

@@ -36,7 +36,7 @@ WITH_FIXTURE = """
         ref = sim.spawn(Counter, name="a")
         assert ref.ask("x") == {count}
 """
-NO_ENTRY = ("-p", "no:letitcrash", "-p", "actors.testing._plugin", "-p", "no:cacheprovider")
+NO_ENTRY = ("-p", "no:letitcrash", "-p", "letitcrash._pytest_plugin", "-p", "no:cacheprovider")
 
 
 def run(pytester: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
@@ -148,7 +148,10 @@ def test_a_fixture_that_uses_the_simulation_cannot_be_run_twice(pytester: pytest
     result.stdout.fnmatch_lines(["*WrongUse: --sim-determinism: the fixture 'counter' uses `sim`*"])
 
 
-@pytest.mark.parametrize("module", ["actors.testing", "actors.testing._plugin", "actors.testing._hypothesis_entry"])
+@pytest.mark.parametrize(
+    "module",
+    ["letitcrash._pytest_plugin", "actors.testing", "actors.testing._plugin", "actors.testing._hypothesis_entry"],
+)
 def test_what_is_loaded_in_every_test_run_is_light(module: str) -> None:
     """Neither Hypothesis nor the simulation is imported before somebody uses it."""
     code = (

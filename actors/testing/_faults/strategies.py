@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from actors._extras import needs_extra
 from actors.testing._faults.exceptions import EXCEPTIONS
 from actors.testing._faults.plan import KINDS, PLACES, ClockJump, DelayMessage, Fault, FaultPlan, Kill, Raise, Slow
 from actors.testing._faults.schedule import After, Demote, Move, Promote, Schedule, TimerFirst
@@ -61,7 +62,8 @@ def plans(
         BadFaultPlan: an empty pattern, no kind or no exception or an unknown one, a number < 1, or a time that is
             negative or infinite; with all faults at once
     """
-    from hypothesis import strategies as st
+    with needs_extra():
+        from hypothesis import strategies as st
 
     targets = paths or ("**",)
     chosen, spans, raised = _several(kinds), _several(seconds), _several(exceptions)
@@ -105,7 +107,8 @@ def faults(
     exceptions: Sequence[str] = ORDINARY,
 ) -> SearchStrategy[Fault]:
     """Faults of one kind; the other arguments, and the errors, are those of `plans`."""
-    from hypothesis import strategies as st
+    with needs_extra():
+        from hypothesis import strategies as st
 
     spans, raised = _several(seconds), _several(exceptions)
     _refuse(
@@ -135,7 +138,8 @@ def _sorts(
 
     A kill at a message and a kill at a moment are two.
     """
-    from hypothesis import strategies as st
+    with needs_extra():
+        from hypothesis import strategies as st
 
     at = st.integers(0, max(1, round(until * 4))).map(lambda quarter: min(until, quarter / 4))
     if kind is ClockJump:
@@ -199,7 +203,8 @@ def moves(
     cast: Mapping[str, int] = ANYBODY, *, kinds: Iterable[type[Move]] = (Demote, Promote, TimerFirst)
 ) -> SearchStrategy[Move]:
     """Moves of the actors of `cast`: their paths, each with the number of steps it takes."""
-    from hypothesis import strategies as st
+    with needs_extra():
+        from hypothesis import strategies as st
 
     chosen = tuple(kinds)
     if not cast or not chosen or any(steps < 1 for steps in cast.values()):
@@ -220,7 +225,8 @@ def moves(
 
 def schedules(cast: Mapping[str, int] = ANYBODY, *, max_moves: int = 3) -> SearchStrategy[Schedule]:
     """Schedules of few named moves; none is the simplest. `cast` as for `moves`."""
-    from hypothesis import strategies as st
+    with needs_extra():
+        from hypothesis import strategies as st
 
     most: object = max_moves
     if not isinstance(most, int) or most < 0:

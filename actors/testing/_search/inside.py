@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from actors._extras import needs_extra
+
 
 def inside(work: Callable[[], object]) -> None:
     """Calls `work` once as the only example of a test of Hypothesis, unless one is under way. Raises what it raises."""
-    from hypothesis import HealthCheck, Phase, given, settings
-    from hypothesis import strategies as st
-    from hypothesis.control import currently_in_test_context
+    with needs_extra():
+        from hypothesis import HealthCheck, Phase, given, settings
+        from hypothesis import strategies as st
+        from hypothesis.control import currently_in_test_context
 
     if currently_in_test_context():
         work()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any, ClassVar
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from hypothesis.strategies import DataObject, SearchStrategy
-
+from actors._extras import needs_extra
 from actors.errors import ActorError
 from actors.testing._report import oracles
 from actors.testing._simulation import Simulation
 from actors.testing.errors import WrongUse
+
+with needs_extra():
+    from hypothesis import strategies as st
+    from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+    from hypothesis.strategies import DataObject, SearchStrategy
 
 anybody = st.integers(0, 15)
 """An actor by its place among those that are there, by path; counted round."""

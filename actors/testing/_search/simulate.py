@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from actors._extras import needs_extra
 from actors.testing._faults.plan import FaultPlan
 from actors.testing._faults.schedule import Schedule
 from actors.testing._faults.strategies import schedules as schedules_of
@@ -70,7 +71,8 @@ def simulate(
         signature = _signature(test, plan is not None, given)
         strategies = _strategies(test, plan, given)
 
-        from hypothesis.control import currently_in_test_context
+        with needs_extra():
+            from hypothesis.control import currently_in_test_context
 
         @functools.wraps(test)
         def wrapper(*args: Any, **fixtures: Any) -> None:
@@ -202,7 +204,8 @@ def _same_names(test: Callable[..., object], given: Mapping[str, object], pasted
 def _strategies(
     test: Callable[..., object], plan: object, given: Mapping[str, object]
 ) -> dict[str, SearchStrategy[Any]]:
-    from hypothesis import strategies as st
+    with needs_extra():
+        from hypothesis import strategies as st
 
     fixed = FaultPlan() if plan is None else plan
     found: dict[str, Any] = {"plan": st.just(fixed) if isinstance(fixed, FaultPlan) else fixed, **given}
@@ -216,8 +219,9 @@ def _simplest(given: Mapping[str, SearchStrategy[Any]]) -> dict[str, object]:
     """The simplest value of every strategy."""
     if not given:
         return {}
-    from hypothesis import find, settings
-    from hypothesis import strategies as st
+    with needs_extra():
+        from hypothesis import find, settings
+        from hypothesis import strategies as st
 
     return find(st.fixed_dictionaries(dict(given)), lambda _: True, settings=settings(database=None, deadline=None))
 
@@ -263,9 +267,10 @@ class _Hunt:
 
     def campaign(self, strategies: Mapping[str, SearchStrategy[Any]], examples: int) -> None:
         """Has Hypothesis generate, and raises what it found."""
-        from hypothesis import HealthCheck, Phase, given, settings
-        from hypothesis import strategies as st
-        from hypothesis.errors import Flaky
+        with needs_extra():
+            from hypothesis import HealthCheck, Phase, given, settings
+            from hypothesis import strategies as st
+            from hypothesis.errors import Flaky
 
         def one_example(drawn: dict[str, Any], schedule: Schedule, seed: int) -> None:
             plan = drawn.pop("plan")

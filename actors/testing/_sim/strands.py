@@ -12,11 +12,13 @@ from itertools import count
 from threading import Thread, get_ident
 from typing import Protocol
 
-from greenlet import GreenletExit, getcurrent, greenlet
-
+from actors._extras import needs_extra
 from actors.testing._sim.lanes import Lane
 from actors.testing._sim.loop import SimLoop, Why
 from actors.testing.errors import DeadlockFailure, NeverHappened
+
+with needs_extra():
+    from greenlet import GreenletExit, getcurrent, greenlet
 
 PATIENCE = 1_000_000
 """How many steps others may take while the test itself waits without a limit: a timer that repeats never ends."""

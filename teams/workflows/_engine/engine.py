@@ -15,10 +15,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack, cast
 
-from actors.spi import ActorRef
+from actors.spi import ActorRef, MissingExtra, needs_extra
 from supervisors.spi import (
     ChildSpec,
     CommonOptions,
@@ -270,9 +269,12 @@ def _team_names(spec: SupervisorSpec) -> set[str]:
 def _tracing_faults(id: str, tracing: object) -> Iterator[SpecFault]:
     if not isinstance(tracing, bool):
         yield SpecFault(id, f"tracing: must be True or False, got {tracing!r}. WorkflowTracing takes a tracer provider")
-    elif tracing and find_spec("opentelemetry") is None:
-        why = "the module opentelemetry is not installed. Install it with: pip install 'letitcrash[otel]'"
-        yield SpecFault(id, f"tracing: {why}")
+    elif tracing:
+        try:
+            with needs_extra():
+                import opentelemetry  # noqa: F401 - its API is light, and needed at the start
+        except MissingExtra as error:
+            yield SpecFault(id, f"tracing: {error}")
 
 
 def _option_faults(

@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
+from actors.spi import needs_extra
+
 if TYPE_CHECKING:
     from cronsim import CronSim
 
@@ -138,12 +140,13 @@ class Cron:
 
 
 def cron(expression: str, zone: ZoneInfo) -> Cron:
-    """The slots of an expression. Raises ValueError, whose text says what is wrong, and ModuleNotFoundError without
+    """The slots of an expression. Raises ValueError, whose text says what is wrong, and MissingExtra without
     the extra `workflows`.
     """
     if len(expression.split()) != FIELDS:
         raise ValueError("it must have five fields: minute, hour, day of the month, month, day of the week")
-    from cronsim import CronSimError
+    with needs_extra():
+        from cronsim import CronSimError
 
     found = Cron(" ".join(expression.split()), zone)
     try:
@@ -157,7 +160,8 @@ def cron(expression: str, zone: ZoneInfo) -> Cron:
 
 def _matches(expression: str, after: datetime) -> Iterator[datetime]:
     """The times on a clock that is never set, after this one, that fit the expression."""
-    from cronsim import CronSim
+    with needs_extra():
+        from cronsim import CronSim
 
     times: CronSim = CronSim(expression, after)
     return iter(times)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
+from actors.spi import MissingExtra
 from supervisors.spi import SpecError, SpecFault
 from teams._journal.codec import decode, encode
 from teams._journal.errors import NotReadable, NotStorable
@@ -145,9 +146,8 @@ def _timing_faults(path: str, expression: object, every: object, tz: object) -> 
         return
     try:
         cron(expression, zoneinfo.ZoneInfo("UTC"))
-    except ModuleNotFoundError as error:
-        why = f"the module {error.name} is not installed. Install it with: pip install 'letitcrash[workflows]'"
-        yield SpecFault(path, f"cron: {why}; or use every=")
+    except MissingExtra as error:
+        yield SpecFault(path, f"cron: {error}; or use every=")
     except ValueError as error:
         yield SpecFault(path, f'cron: {error}, got {expression!r}. Write it as "30 2 * * *"')
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from actors.testing.spi import FaultPlan, faults, plans
+from actors.testing.spi import FaultPlan, faults, needs_extra, plans
 from teams.workflows.testing._faults import (
     DiskFault,
     FailCommit,
@@ -48,7 +48,8 @@ def sketches(
         undoing: Whether some have an undo. Default: True.
         once: Whether some may be done once at most. Default: False.
     """
-    from hypothesis import strategies as st
+    with needs_extra():
+        from hypothesis import strategies as st
 
     chosen = tuple(kinds)
 
@@ -95,7 +96,8 @@ def disk_faults(
         until: The last moment, in virtual seconds, of those that come at a time. Default: 20.0.
         engines: How many engines there are. Default: 1.
     """
-    from hypothesis import strategies as st
+    with needs_extra():
+        from hypothesis import strategies as st
 
     nth, times = st.integers(1, most), st.integers(1, 3)
     at = st.integers(0, round(until * 4)).map(lambda quarter: quarter / 4)
@@ -138,7 +140,8 @@ def worlds(
         engines: How many engines share the disk. Default: 1.
         until: Virtual seconds with faults. Default: 20.0.
     """
-    from hypothesis import strategies as st
+    with needs_extra():
+        from hypothesis import strategies as st
 
     flows = sketches() if sketch is None else sketch
     disk_kinds, chosen_deeds, on_actors = tuple(kinds), tuple(deeds), tuple(actor_kinds)

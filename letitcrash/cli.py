@@ -1,0 +1,78 @@
+"""The script `letitcrash`, and `python -m letitcrash`.
+
+It looks whether the packages are ours before it imports them, and then hands over to `teams.cli`. `doctor` runs without
+them, so that it can say what is wrong with them.
+"""
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from typer import Typer
+
+__all__ = ["main"]
+
+_INTERRUPTED = 128 + signal.SIGINT
+_REFUSED = 2
+
+
+def main() -> None:
+    """Runs the command. Exits with its code; with 2 if a package is not ours or an extra is missing, and with 130 after
+    a Ctrl-C.
+    """
+    if sys.argv[1:] == ["doctor"]:
+        doctor()
+    app = _without_trace(application)
+    try:
+        app(prog_name="letitcrash")
+    except KeyboardInterrupt:  # outside of a command
+        sys.exit(_INTERRUPTED)
+
+
+def doctor() -> None:
+    """Says what is installed, what is missing, and what stands in front of the packages.
+
+    Exits with 1 when something is wrong, 0 otherwise.
+    """
+    from letitcrash._doctor import report
+
+    healthy = report(sys.stdout.write)
+    sys.exit(0 if healthy else 1)
+
+
+def application() -> "Typer":
+    """All commands. Exits with 2 if a package is not ours or the extra `cli` is missing."""
+    from letitcrash._packages import foreign
+
+    if shadowed := foreign():
+        sys.stderr.write("".join(f"{each.problem}\n" for each in shadowed))
+        sys.exit(_REFUSED)
+    from teams.cli import load
+
+    app = load()
+    if all(each.callback is not doctor for each in app.registered_commands):
+        app.command()(doctor)
+    return app
+
+
+def _without_trace(work: "Callable[[], Typer]") -> "Typer":
+    """Imports what the command needs. Nothing runs yet, so a Ctrl-C ends the process at once, without the traceback of
+    an import.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return work()
+    signal.signal(signal.SIGINT, _leave)
+    try:
+        return work()
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _leave(number: int, _: "FrameType | None") -> None:
+    import os
+
+    os._exit(128 + number)
