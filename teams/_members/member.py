@@ -13,7 +13,7 @@ from supervisors.spi import ChildOptions, ChildSpec, SpecError, SpecFault, child
 from teams._checks.coroutine import is_async
 from teams._checks.fields import count_faults
 from teams._members.blocking_call import in_a_thread
-from teams._members.function import call_fault, function_member
+from teams._members.function import Assignment, call_fault, function_member
 from teams._members.handoff import Offer
 from teams._members.location import located
 from teams._members.role import capability_faults, name_faults
@@ -21,6 +21,8 @@ from teams.protocols._topics.event import pattern_fault
 
 MAX_COUNT = 100_000
 """The largest `count` of one member."""
+WORK_AT_ONCE = 100
+"""How many pieces of work a member has at once whose class answers them later, such as a `Person`."""
 MemberWork = Callable[..., Any] | type[pykka.Actor] | str
 OnTimeout = Literal["cancel", "kill"]
 
@@ -44,9 +46,11 @@ class Member:
     """The child of each slot, `count` of them."""
 
     @property
-    def is_function(self) -> bool:
-        """Whether it is a function in an actor of ours."""
-        return not isinstance(self.work, type)
+    def takes_context(self) -> bool:
+        """Whether its actor is given an `Assignment`, work with its context: a function in an actor of ours, or a class
+        that handles it. Such a class answers later, and has up to `WORK_AT_ONCE` pieces of work at once.
+        """
+        return not isinstance(self.work, type) or declares(self.work, Assignment)
 
 
 def member(
