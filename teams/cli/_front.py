@@ -155,7 +155,8 @@ class Input:
             return False
         self.restore()
         self._wanted.set()
-        return self._begin(self._file)
+        self._begin(self._file)
+        return True  # also where all of it was read meanwhile: the listener is told of the end
 
     def read_keys(self) -> bool:
         """Hands over keys as they are pressed, unseen. False: stdin is not a terminal, or not ours now."""
@@ -169,7 +170,8 @@ class Input:
         except termios.error:
             return False
         self._keys = True
-        return self._begin(self._file)
+        self._begin(self._file)
+        return True
 
     def restore(self) -> None:
         """Leaves the terminal as it was found."""
@@ -179,11 +181,10 @@ class Input:
             with contextlib.suppress(termios.error):  # the terminal is closed
                 termios.tcsetattr(self._file, termios.TCSADRAIN, before)
 
-    def _begin(self, file: int) -> bool:
+    def _begin(self, file: int) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._read, args=[file], name=f"{NAME}-stdin", daemon=True)
             self._thread.start()
-        return self._thread.is_alive()
 
     def _read(self, file: int) -> None:
         # Not through sys.stdin: a thread that waits in it holds its lock, and the interpreter wants that to end.

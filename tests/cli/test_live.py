@@ -197,8 +197,8 @@ def test_a_redirected_stderr_has_the_log_and_the_screen_has_not(folder: Path, se
         sessions.append(session := Session(folder, "job.py:few", stderr=file))
     session.until("printed by incarnation 3")
     session.process.send_signal(signal.SIGINT)
-    while session.process.poll() is None or "\x1b[?25h" not in session.shown:
-        session._read()
+    session.until("\x1b[?25h")
+    assert session.process.wait() == 0
     screen = Screen()
     screen.feed(session.shown)
     log = (folder / "err.log").read_text()
