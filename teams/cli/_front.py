@@ -50,7 +50,7 @@ _BEGUN = re.compile(r"\x1b(?:\[[0-9;]*|O)?\Z")
 """A key of which a part has come."""
 
 
-class Listener(Protocol):
+class InputListener(Protocol):
     """Where input goes. Called in the thread that reads."""
 
     def line(self, line: str) -> None:
@@ -66,9 +66,9 @@ class Listener(Protocol):
 class Front:
     """The questions of a session, and its stdin. Used in the main thread."""
 
-    def __init__(self, input: Callable[[Listener], Input] | None = None) -> None:
+    def __init__(self, input: Callable[[InputListener], Input] | None = None) -> None:
         self._console: Console | None = None
-        self._make: Callable[[Listener], Input] = input or Input
+        self._make: Callable[[InputListener], Input] = input or Input
         self._input: Input | None = None
         self._ended = False
         self._wanted = False
@@ -80,7 +80,7 @@ class Front:
         """Questions of this runtime are shown from now on, with None when nothing is left to answer. In any thread."""
         self._console = Console(runtime, show)
 
-    def listen(self, listener: Listener) -> bool:
+    def listen(self, listener: InputListener) -> bool:
         """A question is shown: what is typed answers it, or the next line of a pipe or a file. False: nothing comes."""
         self._wanted = True
         self._give()
@@ -106,7 +106,7 @@ class Front:
         self._ended = True
         return self._wanted
 
-    def read_keys(self, listener: Listener) -> bool:
+    def read_keys(self, listener: InputListener) -> bool:
         """Hands keys to the listener from now on, until a question is asked. False: there is no keyboard."""
         return not self._ended and self._opened(listener).read_keys()
 
@@ -115,7 +115,7 @@ class Front:
         if self._input is not None:
             self._input.restore()
 
-    def _opened(self, listener: Listener) -> Input:
+    def _opened(self, listener: InputListener) -> Input:
         if self._input is None:
             self._input = self._make(listener)
         return self._input
@@ -138,7 +138,7 @@ class Input:
     itself. Of a pipe or a file it takes one line for each `read_lines`.
     """
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: InputListener) -> None:
         self._listener = listener
         self._file = _file_of_stdin()
         self.is_terminal = self._file is not None and os.isatty(self._file)

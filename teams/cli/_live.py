@@ -24,9 +24,9 @@ from actors.spi import NAME
 from supervisors import SupervisorRef
 from teams.cli._account import Failures
 from teams.cli._logs import LineHandler, send_logs_to
-from teams.cli._picture import EVERYTHING, Failure, Picture, picture
+from teams.cli._picture import EVERYTHING, LastFailure, Picture, picture
 from teams.cli._snapshot import Snapshot, take
-from teams.cli._streams import Lines, Waiting
+from teams.cli._streams import Lines, WaitingLines
 from teams.cli._text import count
 from teams.cli._view import write
 
@@ -56,7 +56,7 @@ class LiveView:
         self._level = level
         self._console = console
         self._failures = failures
-        self._waiting = Waiting()
+        self._waiting = WaitingLines()
         self._live: Live | None = None
         self._draws = False
         """Whether there is a terminal to draw on."""
@@ -69,7 +69,7 @@ class LiveView:
         self._snapshot: Snapshot | None = None
         self._asked = False
         self._next_look = 0.0
-        self._crashes: dict[str, Failure] = {}
+        self._crashes: dict[str, LastFailure] = {}
         self._lock = threading.Lock()
         self._everything = False
         self._offset = 0
@@ -115,7 +115,7 @@ class LiveView:
         error = event.exception
         with self._lock:
             self._crashes.pop(event.path, None)
-            self._crashes[event.path] = Failure(event.at, str(event.reason) if error is None else described(error))
+            self._crashes[event.path] = LastFailure(event.at, str(event.reason) if error is None else described(error))
             if len(self._crashes) > _REMEMBERED:
                 del self._crashes[next(iter(self._crashes))]
 

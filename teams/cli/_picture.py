@@ -17,7 +17,7 @@ from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
 from actors._user_code.text import printable
-from teams.cli._snapshot import Node, Snapshot
+from teams.cli._snapshot import Snapshot, TreeNode
 from teams.cli._text import count
 
 RECENT = 30.0
@@ -38,7 +38,7 @@ _STYLES = {
 }
 
 
-class Failure(NamedTuple):
+class LastFailure(NamedTuple):
     """The last crash of an actor, or its last start that failed."""
 
     at: float
@@ -85,7 +85,7 @@ class Picture(NamedTuple):
 class _Part:
     """An actor, with those below it sorted."""
 
-    def __init__(self, node: Node, path: str, now: float, failures: Mapping[str, Failure]) -> None:
+    def __init__(self, node: TreeNode, path: str, now: float, failures: Mapping[str, LastFailure]) -> None:
         self.node = node
         self.failure = failures.get(path)
         parts = [_Part(child, f"{path}/{child.id}", now, failures) for child in node.children]
@@ -134,7 +134,7 @@ class _Note(NamedTuple):
 
 def picture(
     snapshot: Snapshot,
-    failures: Mapping[str, Failure],
+    failures: Mapping[str, LastFailure],
     width: int,
     room: int,
     *,
@@ -156,7 +156,7 @@ def picture(
     return Picture(drawn, first, len(lines), detail)
 
 
-def _rank(node: Node, failure: Failure | None, now: float) -> tuple[Rank, int]:
+def _rank(node: TreeNode, failure: LastFailure | None, now: float) -> tuple[Rank, int]:
     """How it is, and for busy ones the order of magnitude of the queue: by its length, lines would change places all
     the time.
     """
@@ -203,7 +203,7 @@ def _lines(part: _Part, detail: Detail, now: float, width: int, lasts: tuple[boo
         yield _Row(guides((*lasts, True)), f"{node.others} more", "all running", queued=node.others_queued)
 
 
-def _state(node: Node, now: float) -> tuple[str, str]:
+def _state(node: TreeNode, now: float) -> tuple[str, str]:
     state = node.state.replace("_", " ")
     if node.due is not None:
         state += f" {max(0.0, node.due - now):.1f} s"

@@ -15,7 +15,7 @@ INSTANCES = 1000
 """How many children of one dynamic supervisor are shown, those that do not run first; the number of the others is."""
 
 
-class Node(NamedTuple):
+class TreeNode(NamedTuple):
     """An actor, and those below it."""
 
     id: str
@@ -26,7 +26,7 @@ class Node(NamedTuple):
     """When a child that backs off is started again, by the runtime's clock."""
     incarnation: int
     queued: int
-    children: tuple[Node, ...] = ()
+    children: tuple[TreeNode, ...] = ()
     others: int = 0
     """Children that run and are only counted."""
     others_queued: int = 0
@@ -37,7 +37,7 @@ class Snapshot(NamedTuple):
 
     at: float
     """The runtime's clock, in seconds."""
-    root: Node
+    root: TreeNode
     """Its id is its path."""
     actors: int
     dead_letters: int
@@ -49,7 +49,7 @@ def take(runtime: Runtime, root: Cell) -> Snapshot:
     return Snapshot(runtime.now(), _node(runtime, root, root.path), len(runtime.cells), dead_letters)
 
 
-def _node(runtime: Runtime, cell: Cell, id: str, info: ChildInfo | None = None) -> Node:
+def _node(runtime: Runtime, cell: Cell, id: str, info: ChildInfo | None = None) -> TreeNode:
     spec = _spec_of(cell)
     what = spec.strategy if spec is not None else _kind_of(cell)
     state = _state_of(cell) if info is None else info.state.value
@@ -60,7 +60,7 @@ def _node(runtime: Runtime, cell: Cell, id: str, info: ChildInfo | None = None) 
     if spec is not None and not spec.is_dynamic:
         infos: tuple[ChildInfo, ...] = cell.actor.which_children(WhichChildren())
         children = tuple(_child(runtime, cell.path, each) for each in infos)
-        return Node(id, what, state, due, incarnation, _queued(cell), children)
+        return TreeNode(id, what, state, due, incarnation, _queued(cell), children)
     below = list((cell.children or {}).values())
     shown = below
     if len(below) > INSTANCES:
@@ -68,16 +68,16 @@ def _node(runtime: Runtime, cell: Cell, id: str, info: ChildInfo | None = None) 
     nodes = tuple(_node(runtime, child, child.id) for child in shown)
     others = len(below) - len(shown)
     queued = sum(map(_queued, below)) - sum(map(_queued, shown)) if others else 0
-    return Node(id, what, state, due, incarnation, _queued(cell), nodes, others, queued)
+    return TreeNode(id, what, state, due, incarnation, _queued(cell), nodes, others, queued)
 
 
-def _child(runtime: Runtime, path: str, info: ChildInfo) -> Node:
+def _child(runtime: Runtime, path: str, info: ChildInfo) -> TreeNode:
     found = runtime.cells.get(f"{path}/{info.id}")
     if found is not None:
         return _node(runtime, found, info.id, info)
     spec = info.spec
     what = spec.strategy if isinstance(spec, SupervisorSpec) else kind_text(getattr(spec, "start", None), ())
-    return Node(info.id, what, info.state.value, info.until, info.incarnation, 0)
+    return TreeNode(info.id, what, info.state.value, info.until, info.incarnation, 0)
 
 
 def _spec_of(cell: Cell) -> SupervisorSpec | None:

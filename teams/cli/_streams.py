@@ -68,7 +68,7 @@ class GuardedStream(io.TextIOBase):
             self._gone(error)
 
 
-class Line(NamedTuple):
+class WaitingLine(NamedTuple):
     """A line for the terminal."""
 
     text: str
@@ -76,19 +76,19 @@ class Line(NamedTuple):
     """The style of a line of the log; None: text of the program, which may have colours of its own."""
 
 
-class Waiting:
+class WaitingLines:
     """Lines that wait for the thread that draws, in the order in which they came, whatever stream they came by."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._lines: list[Line] = []
+        self._lines: list[WaitingLine] = []
         self._left_out = 0
         self._room = threading.Event()
 
     def printed(self, texts: Iterable[str]) -> None:
         """The program has printed these. Where too many lines wait, its thread waits, too, as for a slow terminal."""
         with self._lock:
-            self._lines += [Line(text, None) for text in texts]
+            self._lines += [WaitingLine(text, None) for text in texts]
             full = len(self._lines) > _MOST
             if full:
                 self._room.clear()
@@ -101,16 +101,18 @@ class Waiting:
             if len(self._lines) > _MOST:
                 self._left_out += 1
             else:
-                self._lines += [Line(text, style) for text in texts]
+                self._lines += [WaitingLine(text, style) for text in texts]
 
-    def take(self) -> list[Line]:
+    def take(self) -> list[WaitingLine]:
         """The lines that have come; they are no longer kept here."""
         with self._lock:
             lines, self._lines = self._lines, []
             left_out, self._left_out = self._left_out, 0
         self._room.set()
         if left_out:
-            lines.append(Line(f"({left_out} log records came too fast for the terminal; --plain shows all)", "yellow"))
+            lines.append(
+                WaitingLine(f"({left_out} log records came too fast for the terminal; --plain shows all)", "yellow")
+            )
         return lines
 
 
@@ -123,7 +125,7 @@ class Lines(io.TextIOBase):
 
     encoding = "utf-8"
 
-    def __init__(self, terminal: TextIO, waiting: Waiting) -> None:
+    def __init__(self, terminal: TextIO, waiting: WaitingLines) -> None:
         self._terminal = terminal
         self._waiting = waiting
         self._lock = threading.RLock()

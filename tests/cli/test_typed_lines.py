@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from actors import Future
 from actors.testing import simulation
 from supervisors import child, supervisor
-from teams.cli._front import Front, Input, Listener
+from teams.cli._front import Front, Input, InputListener
 from teams.protocols import Answered, Person, PersonRef
 
 
 class Pipe(Input):
     """A stdin that hands over its next line when one is wanted, and not at once."""
 
-    def __init__(self, lines: list[str], listener: Listener) -> None:
+    def __init__(self, lines: list[str], listener: InputListener) -> None:
         super().__init__(listener)
         self.is_terminal = False
         self._waiting = deque(lines)
@@ -71,7 +71,7 @@ def test_no_line_is_lost_and_none_answers_two_questions(
         assert isinstance(person, PersonRef)
         inbox, pipes = Inbox(), list[Pipe]()
 
-        def opened(listener: Listener) -> Pipe:
+        def opened(listener: InputListener) -> Pipe:
             pipes.append(Pipe(typed, listener))
             return pipes[-1]
 
