@@ -44,9 +44,8 @@ from actors.spi import (
     when_gone,
 )
 from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import id_faults, refuse, seconds_faults
+from teams._checks.fields import id_faults, refuse, seconds_faults, several_faults
 from teams._members.function import Assignment
-from teams._runs.pattern import several_faults
 from teams.errors import WorkCancelled
 from teams.protocols.errors import NoSuchChoice, NoSuchPerson, NoSuchQuestion
 from teams.protocols.events import QuestionAnswered, QuestionAsked
