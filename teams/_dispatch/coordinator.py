@@ -722,7 +722,8 @@ def abandon(state: CoordinatorState, team: str, reason: ExitReason) -> None:
             if timer is not None:
                 timer.cancel()
         work.cancellation.cancel("the team has terminated")
-        work.cancellation.ended()
+        if work.cancellation.questions is not None:
+            work.cancellation.questions.withdraw()
         replies, work.replies = work.replies, []
         for reply in replies:
             settle_failure(reply, ActorDeadError(team, reason, work.value), team)

@@ -309,7 +309,8 @@ class Dispatcher:
             self.edge.tell_event(WorkEnded, work.id, work.owner, seconds, busy)
         else:
             self.edge.tell_event(WorkGivenUp, work.id, work.owner, seconds, busy, outcome.error)
-        work.cancellation.ended()
+        if work.cancellation.questions is not None:
+            work.cancellation.questions.withdraw()
         if work.run is None or work.replies:
             self.state.forget(work)
         replies, work.replies = work.replies, []

@@ -31,13 +31,14 @@ class Cancellation:
     blocks a thread cannot be cancelled, and may look here now and then.
     """
 
-    __slots__ = ("_asked", "reason", "task")
+    __slots__ = ("questions", "reason", "task")
 
     def __init__(self) -> None:
         self.reason: str | None = None
         """Why the work is not wanted any more."""
         self.task: asyncio.Task[object] | None = None
-        self._asked: _Asked | None = None
+        self.questions: WorkQuestions | None = None
+        """The questions to persons that belong to the work; None: it has asked none."""
 
     def __bool__(self) -> bool:
         return self.reason is not None
@@ -49,21 +50,15 @@ class Cancellation:
             if self.task is not None:
                 self.task.cancel()
 
-    def ended(self) -> None:
-        """The work has ended: no attempt at it follows. On the loop thread."""
-        asked = self._asked
-        if asked is not None:
-            asked.withdraw()
-
-    def asked(self) -> _Asked:
-        """The questions to persons that belong to the work."""
-        if self._asked is None:
-            self._asked = _Asked()
-        return self._asked
+    def asked(self) -> WorkQuestions:
+        """The questions of the work, which asks one now."""
+        if self.questions is None:
+            self.questions = WorkQuestions()
+        return self.questions
 
 
-class _Asked:
-    """The questions of one piece of work, in all its attempts."""
+class WorkQuestions:
+    """The questions of one piece of work to persons, in all its attempts."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[int, str], int] = {}

@@ -40,17 +40,14 @@ class Member:
     on_timeout: OnTimeout
     takes_offers: bool
     """Whether it is asked before work is handed to it."""
+    takes_context: bool
+    """Whether its actor is given an `Assignment`, work with its context: a function in an actor of ours, or a class
+    that handles it. Such a class answers later, and has up to `WORK_AT_ONCE` pieces of work at once.
+    """
     subscribes: tuple[str, ...]
     """The topics that its slots hear of, each a topic or a pattern."""
     specs: tuple[ChildSpec, ...]
     """The child of each slot, `count` of them."""
-
-    @property
-    def takes_context(self) -> bool:
-        """Whether its actor is given an `Assignment`, work with its context: a function in an actor of ours, or a class
-        that handles it. Such a class answers later, and has up to `WORK_AT_ONCE` pieces of work at once.
-        """
-        return not isinstance(self.work, type) or declares(self.work, Assignment)
 
 
 def member(
@@ -154,7 +151,9 @@ def member(
     if faults or found is None:
         raise SpecError(faults)
     takes_offers = declares(found, Offer) if isinstance(found, type) else accepts is not None
-    return Member(id, found, role, frozenset(capabilities), count, concurrency, on_timeout, takes_offers, topics, specs)
+    takes_context = is_function or declares(found, Assignment)
+    able = frozenset(capabilities)
+    return Member(id, found, role, able, count, concurrency, on_timeout, takes_offers, takes_context, topics, specs)
 
 
 def _started_as(

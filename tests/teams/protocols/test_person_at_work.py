@@ -13,7 +13,7 @@ from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, Kill, Slow
 from supervisors import ChildStartError, SpecError, start
 from teams import Context, RunFailed, StepTimeout, TeamRef, WorkCancelled, WorkFailed, member, step, team
-from teams.patterns import parallel, sequential
+from teams.patterns import Approved, Rejected, multi_stage_review, parallel, sequential
 from teams.protocols import Consult, NoSuchPerson, Person, PersonRef, QuestionAnswered, QuestionAsked
 from tests.teams.cast import begun
 
@@ -68,6 +68,19 @@ def test_work_that_is_no_text_is_shown_as_it_is() -> None:
         sim.settle()
         (question,) = operator(crew).questions().get()
         assert question.text == "{'amount': 5}"
+
+
+@pytest.mark.parametrize("decision", [Approved(), Rejected("too dear")])
+def test_a_person_whose_options_are_verdicts_is_a_reviewer(decision: Approved | Rejected) -> None:
+    """Guards gates and reviews: the choice is the option itself, and so a verdict."""
+    with simulation() as sim:
+        crew = up(sim, member("writer", draft), args={"options": [Approved(), Rejected("too dear")]})
+        run = crew.play(sequential("writer", multi_stage_review(["operator"])), "5 EUR")
+        sim.settle()
+        (question,) = operator(crew).questions().get()
+        operator(crew).answer(question.id, decision).get()
+        expected = decision if decision == Approved() else Rejected({"operator": "too dear"})
+        assert run.get() == expected
 
 
 def test_a_consult_as_the_work_has_its_own_options_and_default() -> None:
