@@ -9,7 +9,8 @@ itself (`message`, `name`, `args`) and from the application's. Each is a string,
 record's own, by the wall clock. The traceback of a crash is its `exc_info`.
 
 A crash is one record, with the fate of its message and the decision of the supervisor. So it is written at the end of
-the pass of the event loop in which it happened, or before the next record if that comes first.
+the pass of the event loop in which it happened, and with it, in order, what is logged on the loop until then; or before
+a record of another thread, if that comes first.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class LogSink:
         if self._joins(event):
             return
         level = LEVELS[event.level]
-        if self._target.isEnabledFor(level):
+        if self._target.isEnabledFor(level) and not (self._held and self._hold(event)):
             self._write_held()
             self._write(level, event, self._fields(event))
 
@@ -111,7 +112,7 @@ class LogSink:
                 end.decisions.append(event)
         return end is not None
 
-    def _hold(self, what: _End | DeadLetter | Redelivered) -> bool:
+    def _hold(self, what: _End | LifecycleEvent) -> bool:
         """Keeps it until the loop has made its pass. False: this thread runs no loop, and nothing will follow."""
         try:
             loop = asyncio.get_running_loop()

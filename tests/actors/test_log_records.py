@@ -297,6 +297,8 @@ async def test_crashes_are_written_in_order_and_none_is_lost_with_the_runtime() 
         events.publish(crash_of("b"))
         assert handler.events == []
         events.publish(DeadLetter("c", 1.0, "x", "closed"))
+        assert handler.events == []
+        await asyncio.sleep(0)
         assert [field(each, "path") for each in handler.records] == ["a", "b", "c"]
         events.publish(crash_of("d"))
         await asyncio.sleep(0)
