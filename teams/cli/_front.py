@@ -80,6 +80,10 @@ class Front:
         """Questions of this runtime are shown from now on, with None when nothing is left to answer. In any thread."""
         self._console = Console(runtime, show)
 
+    def prepare(self) -> None:
+        """A question will be shown: from now on the terminal shows what is typed, and keys are not read."""
+        self.close()
+
     def listen(self, listener: InputListener) -> bool:
         """A question is shown: what is typed answers it, or the next line of a pipe or a file. False: nothing comes."""
         self._wanted = True
@@ -162,6 +166,7 @@ class Input:
         """Hands over keys as they are pressed, unseen. False: stdin is not a terminal, or not ours now."""
         if self._file is None or not _HAS_KEYS or not self.is_terminal or _belongs_to_others(self._file):
             return False
+        self._keys = True
         try:
             present = termios.tcgetattr(self._file)
             if present[3] & termios.ICANON:  # also after a stop: the shell takes the terminal back
@@ -169,17 +174,16 @@ class Input:
                 tty.setcbreak(self._file, termios.TCSADRAIN)
         except termios.error:
             return False
-        self._keys = True
         self._begin(self._file)
         return True
 
     def restore(self) -> None:
-        """Leaves the terminal as it was found."""
-        self._keys = False
+        """Leaves the terminal as it was found. Keys that are not read yet are forgotten: they are not a line."""
         before, self._before = self._before, None
         if before is not None and self._file is not None and not _belongs_to_others(self._file):
             with contextlib.suppress(termios.error):  # the terminal is closed
-                termios.tcsetattr(self._file, termios.TCSADRAIN, before)
+                termios.tcsetattr(self._file, termios.TCSAFLUSH, before)
+        self._keys = False
 
     def _begin(self, file: int) -> None:
         if self._thread is None:

@@ -308,6 +308,7 @@ class RunLoop:
             self._front.quiet()
             self._view.answered()
             return
+        self._front.prepare()
         self._view.ask(lines(text))
         if not self._front.listen(self._typed):
             self._view.say(_UNANSWERED)

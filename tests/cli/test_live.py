@@ -22,9 +22,11 @@ import supervisors
 PACKAGES = Path(supervisors.__file__).parents[1]
 
 SCRIPT = """
-import logging
+import asyncio, logging
+from pathlib import Path
 from actors import Actor
 from supervisors import child, constant, supervisor
+from teams.protocols import Person
 
 class Quiet(Actor):
     pass
@@ -41,6 +43,20 @@ many = supervisor(
     *(child(f"w{number}", Quiet) for number in range(499)),
     child("bad", Bad, backoff=constant(0.01)),
     max_restarts=50,
+)
+class Asking(Actor):
+    async def on_continue(self):
+        for question in ("first", "second"):
+            while not Path(question).exists():
+                await asyncio.sleep(0.01)
+            answer = await self.runtime.find("root/person").consult(question)
+            print(f"{question}: {answer.choice}!", flush=True)
+
+asking = supervisor(
+    "root",
+    *(child(f"w{number}", Quiet) for number in range(99)),
+    child("person", Person),
+    child("asking", Asking),
 )
 few = supervisor("root", child("w", Quiet), child("bad", Bad, backoff=constant(0.01)), max_restarts=50)
 """
@@ -93,12 +109,13 @@ class Session:
             stderr=stderr or self.theirs,
         )
         self.shown = ""
+        self._read_until = 0
 
     def until(self, text: str) -> None:
-        """Reads until this was shown since the last time."""
-        begin = len(self.shown)
-        while text not in self.shown[begin:]:
+        """Reads until this is shown after what was read until before."""
+        while (found := self.shown.find(text, self._read_until)) < 0:
             self._read()
+        self._read_until = found + len(text)
 
     def _read(self) -> None:
         self.shown += os.read(self.ours, 65536).decode(errors="replace")
@@ -189,6 +206,23 @@ def test_keys_reach_every_one_of_five_hundred_actors(folder: Path, sessions: lis
     assert "bad" in lines[3]
     assert "ConnectionError: no answer from" in picture
     assert session.modes() == before
+
+
+def test_a_question_takes_the_keyboard_and_gives_it_back(folder: Path, sessions: list[Session]) -> None:
+    """Guards the modes of the terminal: what is typed is seen and read by lines, then keys are read again."""
+    sessions.append(session := Session(folder, "job.py:asking"))
+    for question, typed, answer in (("first", "bad\x7f\x7fecause", "because"), ("second", "a", "a")):
+        session.until("a: all 102 actors")
+        session.press("a")
+        session.until("lines 1 to 20")
+        session.press("a")
+        session.until("a: all 102 actors")
+        (folder / question).touch()
+        session.until(f"root/person asks: {question}")
+        session.until("(type the answer)")
+        session.press(f"{typed}\n")
+        session.until(f"{question}: {answer}!")
+    session.stop()
 
 
 def test_a_redirected_stderr_has_the_log_and_the_screen_has_not(folder: Path, sessions: list[Session]) -> None:
