@@ -37,7 +37,7 @@ _BESIDES = 4
 _LEAST = 3
 """Lines of the tree that are always shown."""
 _SHARE = 20
-"""A snapshot is taken at most once in so many times as long as one takes, so that it costs the loop 5 % at most."""
+"""A snapshot is taken at most once in so many times as long as one and its picture take: they cost 5 % at most."""
 _REMEMBERED = 10_000
 """How many actors' last crashes are remembered."""
 _LEVELS = {"debug": "dim", "info": "dim", "warning": "yellow", "error": "red", "critical": "red"}
@@ -69,6 +69,9 @@ class LiveView:
         self._snapshot: Snapshot | None = None
         self._asked = False
         self._next_look = 0.0
+        self._cost = 0.0
+        """Seconds that the last picture of a snapshot took."""
+        self._drawn_for: tuple[object, ...] = ()
         self._crashes: dict[str, LastFailure] = {}
         self._lock = threading.Lock()
         self._everything = False
@@ -142,7 +145,7 @@ class LiveView:
         if self._root is not None and not self._root.closed:
             self._snapshot = take(runtime, self._root)
         ended = time.perf_counter()
-        self._next_look = ended + _SHARE * (ended - began)
+        self._next_look = ended + _SHARE * (ended - began + self._cost)
         self._asked = False
 
     @property
@@ -253,13 +256,22 @@ class LiveView:
         head.truncate(width, overflow="ellipsis")
         if snapshot is None:
             return Group(head)
-        with self._lock:
-            crashes = dict(self._crashes)
-        shown = self._shown = picture(
-            snapshot, crashes, width, self._room(), everything=self._everything, offset=self._offset
-        )
-        self._offset = shown.first
+        shown = self._picture(snapshot, width)
         return Group(head, *shown.lines, *self._foot(snapshot, shown, width))
+
+    def _picture(self, snapshot: Snapshot, width: int) -> Picture:
+        """The picture of a snapshot, made once."""
+        room = self._room()
+        wanted = (snapshot.at, width, room, self._everything, self._offset)
+        if self._shown is None or wanted != self._drawn_for:
+            began = time.perf_counter()
+            with self._lock:
+                crashes = dict(self._crashes)
+            shown = picture(snapshot, crashes, width, room, everything=self._everything, offset=self._offset)
+            self._shown, self._offset = shown, shown.first
+            self._drawn_for = (*wanted[:4], shown.first)
+            self._cost = time.perf_counter() - began
+        return self._shown
 
     def _foot(self, snapshot: Snapshot, shown: Picture, width: int) -> list[Text]:
         """What is not shown, and how to see it."""

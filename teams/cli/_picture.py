@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
-from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
@@ -92,25 +92,24 @@ class _Part:
         self.own = _rank(node, self.failure, now)
         self.worst: tuple[Rank, int] = min([self.own, *(part.worst for part in parts)])
         self.parts = sorted(parts, key=lambda part: part.worst)
+        self._tally: tuple[Counter[str], int] | None = None
 
     @property
     def is_well(self) -> bool:
         return self.worst[0] is Rank.WELL
 
-    @cached_property
-    def states(self) -> Counter[str]:
-        """How many are in each state, those below included."""
-        states = Counter([self.node.state])
-        if self.node.others:
-            states["running"] += self.node.others
-        for part in self.parts:
-            states += part.states
-        return states
-
-    @cached_property
-    def queued(self) -> int:
-        """How many messages wait, those of the actors below included."""
-        return self.node.queued + self.node.others_queued + sum(part.queued for part in self.parts)
+    def tally(self) -> tuple[Counter[str], int]:
+        """How many are in each state and how many messages wait, here and below."""
+        if self._tally is None:
+            states, queued, waiting = Counter[str](), 0, [self.node]
+            for node in waiting:  # it grows meanwhile
+                states[node.state] += 1
+                if node.others:
+                    states["running"] += node.others
+                queued += node.queued + node.others_queued
+                waiting += node.children
+            self._tally = states, queued
+        return self._tally
 
 
 class _Row(NamedTuple):
@@ -145,15 +144,19 @@ def picture(
     folded. `offset` is the first line that is shown, if that leaves no room unused.
     """
     whole = _Part(snapshot.root, snapshot.root.id, snapshot.at, failures)
-    for detail in (EVERYTHING,) if everything else _DETAILS:
-        lines = list(_lines(whole, detail, snapshot.at, width))
-        if len(lines) <= room:
-            break
+    details = (EVERYTHING,) if everything else _DETAILS
+    fitting = (each for each in details if _fits(_lines(whole, each, snapshot.at, width), room))
+    detail = next(fitting, details[-1])
+    lines = list(_lines(whole, detail, snapshot.at, width))
     first = max(0, min(offset, len(lines) - room))
     drawn = tuple(_drawn(lines[first : first + room], width))
     for line in drawn:
         line.truncate(width, overflow="ellipsis")
     return Picture(drawn, first, len(lines), detail)
+
+
+def _fits(lines: Iterator[_Row | _Note], room: int) -> bool:
+    return sum(1 for _ in islice(lines, room + 1)) <= room
 
 
 def _rank(node: TreeNode, failure: LastFailure | None, now: float) -> tuple[Rank, int]:
@@ -174,9 +177,11 @@ def _rank(node: TreeNode, failure: LastFailure | None, now: float) -> tuple[Rank
 def _lines(part: _Part, detail: Detail, now: float, width: int, lasts: tuple[bool, ...] = ()) -> Iterator[_Row | _Note]:
     node = part.node
     folded = detail.folded and part.is_well and bool(part.parts) and bool(lasts)
-    what = _summary(part.states) if folded else node.what
+    what, queued = node.what, node.queued
+    if folded:
+        states, queued = part.tally()
+        what = _summary(states)
     state, style = _state(node, now)
-    queued = part.queued if folded else node.queued
     yield _Row(guides(lasts), node.id, what, state, style, node.incarnation, queued)
     well = [each for each in part.parts if each.is_well]
     if folded or detail.merged is None or len(well) < detail.merged:
@@ -190,9 +195,10 @@ def _lines(part: _Part, detail: Detail, now: float, width: int, lasts: tuple[boo
     for number, each in enumerate(shown, 1):
         yield from _lines(each, detail, now, width, (*lasts, number == below))
     if well:
-        states = sum((each.states for each in well), Counter[str]())
+        tallies = [each.tally() for each in well]
+        states = sum((each for each, _ in tallies), Counter[str]())
         how = _summary(states) if states.total() > len(well) else _how(states)
-        queued = sum(each.queued for each in well)
+        queued = sum(each for _, each in tallies)
         yield _Row(
             guides((*lasts, not node.others)),
             f"{len(well)} more" if shown else f"{len(well)} children",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from actors._user_code.text import printable
 from teams.cli._picture import EVERYTHING, RECENT, LastFailure, Picture, picture
 from teams.cli._snapshot import Snapshot, TreeNode
 
@@ -106,7 +107,7 @@ def test_an_error_is_shown_whole(root: TreeNode, text: str, width: int) -> None:
     lines = scrolled(root, {path: LastFailure(NOW, text)}, width, 20, False)
     (row,) = (number for number, line in enumerate(lines) if crashed.id in line)
     below = "".join(line.replace("│", "") for line in lines[row + 1 :])
-    assert "".join(below.split()).startswith("".join(f"0 s ago: {text}".replace("│", "").split()))
+    assert "".join(below.split()).startswith("".join(f"0 s ago: {printable(text)}".replace("│", "").split()))
 
 
 def test_what_is_worst_comes_first_with_those_above_it() -> None:
