@@ -240,5 +240,5 @@ def _belongs_to_others(file: int) -> bool:
     """Whether it is a terminal that another group of processes has in the foreground."""
     try:
         return os.isatty(file) and os.tcgetpgrp(file) != os.getpgrp()
-    except OSError:  # a terminal without a process group
+    except (AttributeError, OSError):  # a system without process groups, a terminal without one
         return False

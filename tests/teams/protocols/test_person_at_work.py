@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from actors import NotInRuntime, sleep
 from actors.testing import FaultPlan, Simulation, faults, simulate, simulation
 from actors.testing.faults import Crash, Kill, Slow
 from supervisors import ChildStartError, SpecError, start
-from teams import Context, RunFailed, StepTimeout, TeamRef, WorkCancelled, WorkFailed, member, step, team
+from teams import Context, Handoff, RunFailed, StepTimeout, TeamRef, WorkCancelled, WorkFailed, member, step, team
 from teams.patterns import Approved, Rejected, multi_stage_review, parallel, sequential
 from teams.protocols import Consult, NoSuchPerson, Person, PersonRef, QuestionAnswered, QuestionAsked
+from teams.workflows import EngineRef, do, engine, workflow
 from tests.teams.cast import begun
 
 
@@ -147,6 +149,44 @@ def test_wrong_options_of_a_person_fail_its_start() -> None:
     """Guards against a person who can never answer."""
     with simulation() as sim, pytest.raises(ChildStartError, match="options: must be a list"):
         sim.start(team("crew", member("operator", Person, args={"options": "yes"})))
+
+
+def test_a_handoff_to_a_person_is_a_question() -> None:
+    """Guards members that do not want to decide alone."""
+
+    async def doubtful(_: str) -> Handoff:
+        return Handoff("operator", "Is this a refund?")
+
+    with simulation() as sim:
+        crew = up(sim, member("triage", doubtful))
+        result = crew.assign("mail", "triage")
+        sim.settle()
+        (question,) = operator(crew).questions().get()
+        operator(crew).answer(question.id, "yes").get()
+        assert result.get() == "yes"
+
+
+def test_a_person_does_the_step_of_a_durable_workflow() -> None:
+    """Guards engines: the choice is the result of the step, and a cancelled run withdraws its question."""
+    people = member("operator", Person, args={"options": ["yes", "no"]})
+    flow = workflow("flow", do("ok", "operator"), output={"ok": "$ok"})
+    events: SimpleQueue[Any] = SimpleQueue()
+    with start(engine("engine", people, flow, store="memory:"), log=False) as eng:
+        assert isinstance(eng, EngineRef)
+        eng.runtime.events.subscribe(events.put, QuestionAsked, QuestionAnswered)
+        run = eng.start_workflow("flow", "Refund?").get(timeout=20)
+        asked = events.get(timeout=20)
+        assert asked.text == "Refund?"
+        person = eng.runtime.find(asked.path)
+        assert isinstance(person, PersonRef)
+        person.answer(asked.question, "yes").get(timeout=20)
+        assert run.get(timeout=20) == {"ok": "yes"}
+        assert events.get(timeout=20).choice == "yes"
+        cancelled = eng.start_workflow("flow", "Again?").get(timeout=20)
+        asked = events.get(timeout=20)
+        cancelled.cancel("no more").get(timeout=20)
+        withdrawn = events.get(timeout=20)
+        assert (withdrawn.question, withdrawn.defaulted) == (asked.question, True)
 
 
 def test_the_function_of_a_member_asks_a_person_and_waits() -> None:
