@@ -1,7 +1,7 @@
 """The live view: the tree on the terminal, redrawn in place, and the log above it, where it stays.
 
 What actors print while it shows goes above it, line by line. Text of the user's is never read as markup. Where stderr
-is not a terminal the log goes there, and where stdout is none the last picture alone does.
+is not a terminal, the log goes to stderr. Where stdout is not a terminal, only the last picture is drawn.
 """
 
 from __future__ import annotations
@@ -134,9 +134,11 @@ class LiveView:
             self._asked = True
             with contextlib.suppress(RuntimeStopped):
                 runtime.control_call(self._look, runtime)
-        if self._live is not None and self._live.is_started:
+        live = self._live
+        if live is not None and (live.is_started or self._waiting.is_long):
             self._print_waiting()
-            self._live.refresh()
+        if live is not None and live.is_started:
+            live.refresh()
 
     def _look(self, runtime: Runtime) -> None:
         began = time.perf_counter()
@@ -191,8 +193,8 @@ class LiveView:
         self._console.print(text, overflow="fold")
 
     def ask(self, text: str) -> None:
-        """Shows it in place of the tree. What is printed and logged until it is answered waits, for either would tear
-        what is typed.
+        """Shows it in place of the tree. What is printed and logged waits until it is answered, for it would tear what
+        is typed; unless it is so much that programs would have to wait.
         """
         if self._live is not None:
             self._print_waiting()
@@ -216,11 +218,11 @@ class LiveView:
         live.transient = self._snapshot is None
         live.stop()
         sys.stdout, sys.stderr = self._streams
-        left = "".join(lines.release() for lines in self._ours)
-        for line in self._waiting.take():
-            self._print(Text.from_ansi(line.text) if line.style is None else Text(line.text, style=line.style))
-        if left:
-            sys.stdout.write(left)
+        left = [(stream, lines.release()) for stream, lines in zip(self._streams, self._ours, strict=False)]
+        self._print_waiting()
+        for stream, text in left:
+            if text:
+                stream.write(text)
         for handler, stream in self._rerouted:
             handler.setStream(stream)
         self._rerouted.clear()

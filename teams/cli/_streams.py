@@ -103,6 +103,11 @@ class WaitingLines:
             else:
                 self._lines += [WaitingLine(text, style) for text in texts]
 
+    @property
+    def is_long(self) -> bool:
+        """Whether programs will soon have to wait."""
+        return len(self._lines) > _MOST // 2
+
     def take(self) -> list[WaitingLine]:
         """The lines that have come; they are no longer kept here."""
         with self._lock:

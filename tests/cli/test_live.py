@@ -58,6 +58,23 @@ asking = supervisor(
     child("person", Person),
     child("asking", Asking),
 )
+class Chatty(Actor):
+    said = 0
+    def on_start(self):
+        self.tell_after(0.001, "chat")
+    def on_receive(self, message):
+        for number in range(self.said, self.said + 100):
+            print(f"chat {number}")
+        self.said += 100
+        if self.said < 15_000:
+            self.tell_after(0.001, "chat")
+
+class Once(Actor):
+    async def on_continue(self):
+        answer = await self.runtime.find("root/person").consult("Well?")
+        print(f"answer {answer.choice}!", flush=True)
+
+chatty = supervisor("root", child("person", Person), child("once", Once), child("chatty", Chatty))
 few = supervisor("root", child("w", Quiet), child("bad", Bad, backoff=constant(0.01)), max_restarts=50)
 """
 _STEP = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+)")
@@ -222,6 +239,16 @@ def test_a_question_takes_the_keyboard_and_gives_it_back(folder: Path, sessions:
         session.until("(type the answer)")
         session.press(f"{typed}\n")
         session.until(f"{question}: {answer}!")
+    session.stop()
+
+
+def test_an_open_question_does_not_hold_up_a_program_that_prints(folder: Path, sessions: list[Session]) -> None:
+    """Guards actors on the event loop: few lines wait for the answer, many are shown at once."""
+    sessions.append(session := Session(folder, "job.py:chatty"))
+    session.until("(type the answer)")
+    session.until("chat 12000")
+    session.press("yes\n")
+    session.until("answer yes!")
     session.stop()
 
 
