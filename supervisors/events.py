@@ -69,6 +69,13 @@ class GaveUp(SupervisionEvent, level="error"):
     """Seconds of running; None: in a row without progress."""
     cause: ExitReason
 
+    def after_exit(self) -> str:
+        """That it is not restarted any more, and why."""
+        counted = "in a row without progress" if self.period is None else f"within {self.period:g} s of running"
+        what = "its supervisor gives up" if self.scope == "supervisor" else "given up"
+        limit = f"{self.max_restarts} restart" + ("" if self.max_restarts == 1 else "s")
+        return f"{what}: the limit is {limit} {counted}"
+
     @property
     def exception(self) -> BaseException | None:
         cause = self.cause

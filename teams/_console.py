@@ -70,16 +70,17 @@ class Console:
             how += f"; {others} more to come"
         return "\n".join([*lines, f"  ({how})"])
 
-    def heard(self, line: str) -> None:
-        """The person has typed this."""
+    def heard(self, line: str) -> bool:
+        """The person has typed this. Returns whether it was taken as an answer."""
         with self._lock:
             question = next(iter(self._open.values()), None)
         if question is None or not line.strip():
-            return
+            return False
         person = self._runtime.find(question.path)
         if not isinstance(person, PersonRef):
-            return
+            return False
         person.answer(question.question, chosen(question, line.strip())).add_done_callback(self._refused)
+        return True
 
     def _refused(self, answered: Future[None]) -> None:
         try:

@@ -9,7 +9,8 @@ itself (`message`, `name`, `args`) and from the application's. Each is a string,
 record's own, by the wall clock. The traceback of a crash is its `exc_info`.
 
 A crash is one record, with the fate of its message and the decision of the supervisor. So it is written at the end of
-the pass of the event loop in which it happened, or before the next record if that comes first.
+the pass of the event loop in which it happened, and with it, in order, what is logged on the loop until then; or before
+a record of another thread, if that comes first.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _FIRST = ("reason", "cause", "error", "where")
 """Fields that come first: in a narrow terminal the others are cut off."""
 _NOT_IN_LINE = frozenset({"stack"})
 """Fields of many lines, which are attributes of the record only."""
-_OF_DECISIONS = frozenset({"attempt", "delay"})
+_OF_DECISIONS = frozenset({"attempt", "delay", "max_restarts", "period", "scope"})
 """Fields that `then` has in words."""
 _PAYLOADS = frozenset({"message", "payload", "result", "value", "choice"})
 """Fields with values of users and models."""
@@ -89,7 +90,7 @@ class LogSink:
         if self._joins(event):
             return
         level = LEVELS[event.level]
-        if self._target.isEnabledFor(level):
+        if self._target.isEnabledFor(level) and not (self._held and self._hold(event)):
             self._write_held()
             self._write(level, event, self._fields(event))
 
@@ -108,10 +109,10 @@ class LogSink:
             end = self._ends.get(event.path)
             if end is not None:
                 end.then += [] if words in end.then else [words]
-                end.decision = event
+                end.decisions.append(event)
         return end is not None
 
-    def _hold(self, what: _End | DeadLetter | Redelivered) -> bool:
+    def _hold(self, what: _End | LifecycleEvent) -> bool:
         """Keeps it until the loop has made its pass. False: this thread runs no loop, and nothing will follow."""
         try:
             loop = asyncio.get_running_loop()
@@ -160,10 +161,12 @@ class LogSink:
         fields = self._fields(end.event)
         if end.fate is not None:
             fate = self._fields(end.fate)
+            if not self._payloads and "message_type" in fields:
+                fate.pop("message", None)  # its type is there
             fields |= {name: fate[name] for name in ("message", "sender", "crashes") if name in fate}
             fields["message_is"] = end.fate.name
-        if end.decision is not None:
-            decision = self._fields(end.decision)
+        for each in end.decisions:
+            decision = self._fields(each)
             fields |= {name: decision[name] for name in sorted(_OF_DECISIONS) if name in decision}
         if end.then:
             fields["then"] = "; ".join(end.then)
@@ -193,14 +196,15 @@ class LogSink:
 class _End:
     """An incarnation that crashed, and the known facts about it so far."""
 
-    __slots__ = ("decision", "event", "fate", "then")
+    __slots__ = ("decisions", "event", "fate", "then")
 
     def __init__(self, event: CrashedExit | StartFailed) -> None:
         self.event = event
         self.fate: DeadLetter | Redelivered | None = None
         """The fate of the message that was being handled."""
         self.then: list[str] = []
-        self.decision: LifecycleEvent | None = None
+        self.decisions: list[LifecycleEvent] = []
+        """What the supervisor decided, in order."""
 
 
 def _field_value(name: str, value: object) -> FieldValue:

@@ -15,7 +15,18 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from actors._user_code.text import TEXT, attribute, block, cut, described, is_ctrl_c, said, type_name
+from actors._user_code.text import (
+    LONGEST,
+    TEXT,
+    attribute,
+    block,
+    cut,
+    described,
+    is_ctrl_c,
+    printable,
+    said,
+    type_name,
+)
 
 _FRAMES = 6
 """Frames of the user's own code shown of one traceback: those nearest to the error say what is wrong."""
@@ -71,7 +82,12 @@ def users_frame(frame: FrameType | None) -> str:
     while here is not None and is_internal(here.f_code.co_filename):
         here = here.f_back
     here = here or frame
-    return "" if here is None else cut(f"{here.f_code.co_filename}:{here.f_lineno} in {here.f_code.co_qualname}")
+    if here is None:
+        return ""
+    place = cut(f":{here.f_lineno} in {here.f_code.co_qualname}", LONGEST // 2)
+    file = printable(here.f_code.co_filename)
+    room = LONGEST - len(place)
+    return (file if len(file) <= room else f"...{file[3 - room :]}") + place  # of a long path, the end says more
 
 
 def users_stack(frame: FrameType | None) -> str:

@@ -52,6 +52,12 @@ def function_faults(path: str, name: str, value: object, of: str) -> Iterator[Sp
     yield from async_faults(path, **{name: value})
 
 
+def several_faults(place: str, name: str, several: object) -> Iterator[SpecFault]:
+    """The faults of a value that must be a list. A string can be iterated but is not accepted."""
+    if isinstance(several, str | bytes) or not isinstance(several, Iterable):
+        yield SpecFault(place, f"{name}: must be a list, got {several!r}")
+
+
 def id_faults(path: str, name: str, id: object) -> Iterator[SpecFault]:
     """The faults of an id that may be None."""
     if id is not None and not (isinstance(id, str) and id):

@@ -71,7 +71,7 @@ from teams._dispatch.messages import (
 from teams._dispatch.roster import Roster, Slot
 from teams._dispatch.spec import TeamSpec
 from teams._dispatch.work import Assign, Reservation
-from teams._members.member import Member
+from teams._members.member import WORK_AT_ONCE, Member
 from teams._members.results import Emit, Outcome
 from teams._members.target import Can
 from teams.errors import AlreadyMember, NoCapableAgent, RoleFull, TeamError, TeamHalted, UnknownMember, UnknownRole
@@ -144,7 +144,9 @@ class Coordinator(Actor):
 
     def capacity_of(self, member: Member) -> int:
         """How many pieces of work a slot of this member may have at once."""
-        return self.runtime.kind(member.work).concurrency if isinstance(member.work, type) else member.concurrency
+        if not isinstance(member.work, type):
+            return member.concurrency
+        return WORK_AT_ONCE if member.takes_context else self.runtime.kind(member.work).concurrency
 
     # Work
 
@@ -720,6 +722,8 @@ def abandon(state: CoordinatorState, team: str, reason: ExitReason) -> None:
             if timer is not None:
                 timer.cancel()
         work.cancellation.cancel("the team has terminated")
+        if work.cancellation.questions is not None:
+            work.cancellation.questions.withdraw()
         replies, work.replies = work.replies, []
         for reply in replies:
             settle_failure(reply, ActorDeadError(team, reason, work.value), team)

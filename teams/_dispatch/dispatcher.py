@@ -209,7 +209,7 @@ class Dispatcher:
         reservation = self.reserve(work, slot, now)
         self.edge.tell_event(WorkBegan, work.id, slot.id, work.attempt, now - work.entered)
         message = work.value
-        if slot.is_function:
+        if slot.takes_context:
             context = Context(
                 self.team, slot.id, work.id, work.attempt, before, work.refused, work.deadline, work.cancellation
             )
@@ -309,6 +309,8 @@ class Dispatcher:
             self.edge.tell_event(WorkEnded, work.id, work.owner, seconds, busy)
         else:
             self.edge.tell_event(WorkGivenUp, work.id, work.owner, seconds, busy, outcome.error)
+        if work.cancellation.questions is not None:
+            work.cancellation.questions.withdraw()
         if work.run is None or work.replies:
             self.state.forget(work)
         replies, work.replies = work.replies, []

@@ -30,7 +30,6 @@ class Slot:
         "capacity",
         "groups",
         "id",
-        "is_function",
         "joining",
         "leaving",
         "member",
@@ -39,6 +38,7 @@ class Slot:
         "reserved",
         "role",
         "since",
+        "takes_context",
         "targets",
         "up",
         "used",
@@ -49,7 +49,7 @@ class Slot:
         self.id = id
         self.member = member
         self.role = member.role
-        self.is_function = member.is_function
+        self.takes_context = member.takes_context
         self.capabilities = capabilities
         self.capacity = capacity
         self.number = number

@@ -13,7 +13,7 @@ from supervisors.spi import ChildOptions, ChildSpec, SpecError, SpecFault, child
 from teams._checks.coroutine import is_async
 from teams._checks.fields import count_faults
 from teams._members.blocking_call import in_a_thread
-from teams._members.function import call_fault, function_member
+from teams._members.function import Assignment, call_fault, function_member
 from teams._members.handoff import Offer
 from teams._members.location import located
 from teams._members.role import capability_faults, name_faults
@@ -21,6 +21,8 @@ from teams.protocols._topics.event import pattern_fault
 
 MAX_COUNT = 100_000
 """The largest `count` of one member."""
+WORK_AT_ONCE = 100
+"""How many pieces of work a member has at once whose class answers them later, such as a `Person`."""
 MemberWork = Callable[..., Any] | type[pykka.Actor] | str
 OnTimeout = Literal["cancel", "kill"]
 
@@ -38,15 +40,14 @@ class Member:
     on_timeout: OnTimeout
     takes_offers: bool
     """Whether it is asked before work is handed to it."""
+    takes_context: bool
+    """Whether its actor is given an `Assignment`, work with its context: a function in an actor of ours, or a class
+    that handles it. Such a class answers later, and has up to `WORK_AT_ONCE` pieces of work at once.
+    """
     subscribes: tuple[str, ...]
     """The topics that its slots hear of, each a topic or a pattern."""
     specs: tuple[ChildSpec, ...]
     """The child of each slot, `count` of them."""
-
-    @property
-    def is_function(self) -> bool:
-        """Whether it is a function in an actor of ours."""
-        return not isinstance(self.work, type)
 
 
 def member(
@@ -150,7 +151,9 @@ def member(
     if faults or found is None:
         raise SpecError(faults)
     takes_offers = declares(found, Offer) if isinstance(found, type) else accepts is not None
-    return Member(id, found, role, frozenset(capabilities), count, concurrency, on_timeout, takes_offers, topics, specs)
+    takes_context = is_function or declares(found, Assignment)
+    able = frozenset(capabilities)
+    return Member(id, found, role, able, count, concurrency, on_timeout, takes_offers, takes_context, topics, specs)
 
 
 def _started_as(

@@ -77,12 +77,6 @@ def members_faults(path: str, targets: Iterable[object]) -> Iterator[SpecFault]:
         yield from target_faults(f"{path}/{number}", target)
 
 
-def several_faults(place: str, name: str, several: object) -> Iterator[SpecFault]:
-    """The faults of a value that must be a list. A string can be iterated but is not accepted."""
-    if isinstance(several, str | bytes) or not isinstance(several, Iterable):
-        yield SpecFault(place, f"{name}: must be a list, got {several!r}")
-
-
 def work_targets(target: Target) -> Iterator[str | Can]:
     """The members, roles and capabilities that a target names, with those of patterns inside it."""
     if isinstance(target, Pattern):

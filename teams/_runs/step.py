@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from supervisors.spi import SpecFault
 from teams._checks.coroutine import async_faults, generator_faults
-from teams._checks.fields import count_faults, priority_faults, refuse, seconds_faults, step_name_faults
-from teams._runs.pattern import Inline, Target, label, several_faults, target_faults
+from teams._checks.fields import count_faults, priority_faults, refuse, seconds_faults, several_faults, step_name_faults
+from teams._runs.pattern import Inline, Target, label, target_faults
 from teams.errors import RunError, StepFailed
 from teams.events import StepPassedOver, StepSkipped
 

@@ -40,6 +40,8 @@ ECHO = 0.5
 signal the process and then its group. A person who wants to kill the tree presses again.
 """
 
+_UNANSWERED = "it cannot be answered here: stdin has ended or is closed, or this runs in the background (fg)"
+
 
 class SignalReceived(NamedTuple):
     """A signal came."""
@@ -79,6 +81,16 @@ class LineTyped(NamedTuple):
     line: str
 
 
+class KeyPressed(NamedTuple):
+    """A person has pressed a key."""
+
+    name: str
+
+
+class InputEnded(NamedTuple):
+    """Nothing more is typed."""
+
+
 class OutputLost(NamedTuple):
     """The output of the program cannot be written any more."""
 
@@ -101,8 +113,33 @@ class GaveUpWaiting(NamedTuple):
 
 
 Occurrence = (
-    SignalReceived | RuntimeStarted | TreeStarted | ResultReady | PersonAsked | LineTyped | OutputLost | TreeEnded
+    SignalReceived
+    | RuntimeStarted
+    | TreeStarted
+    | ResultReady
+    | PersonAsked
+    | LineTyped
+    | KeyPressed
+    | InputEnded
+    | OutputLost
+    | TreeEnded
 )
+
+
+class _Typed:
+    """Puts what is typed into the inbox."""
+
+    def __init__(self, put: Callable[[Occurrence], object]) -> None:
+        self._put = put
+
+    def line(self, line: str) -> None:
+        self._put(LineTyped(line))
+
+    def key(self, name: str) -> None:
+        self._put(KeyPressed(name))
+
+    def ended(self) -> None:
+        self._put(InputEnded())
 
 
 class RunLoop:
@@ -142,6 +179,8 @@ class RunLoop:
         self._paused = False
         self._heard: dict[int, float] = {}
         """When a signal of each kind last counted."""
+        self._question = False
+        self._typed = _Typed(self._inbox.put)
         self.killed: int | None = None
         """The signal that killed the tree."""
 
@@ -210,6 +249,8 @@ class RunLoop:
                 return GaveUpWaiting(self.killed)
             if every is not None:
                 self._view.refresh()
+                if self._front is not None and self._view.wants_keys and not self._question:
+                    self._front.read_keys(self._typed)
             return None
         match notice:
             case TreeEnded():
@@ -242,6 +283,12 @@ class RunLoop:
             case LineTyped(line=line):
                 assert self._front is not None
                 self._front.heard(line)
+            case InputEnded():
+                assert self._front is not None
+                if self._front.ended():
+                    self._view.say(_UNANSWERED)
+            case KeyPressed(name=name):
+                self._view.pressed(name)
             case SignalReceived(number=number) if number == KILL:
                 self._asked = notice
                 self._kill(number)
@@ -275,13 +322,16 @@ class RunLoop:
             self._runtime.stop()
 
     def _ask(self, text: str | None) -> None:
+        assert self._front is not None
+        self._question = text is not None
         if text is None:
+            self._front.quiet()
             self._view.answered()
             return
-        assert self._front is not None
+        self._front.prepare()
         self._view.ask(lines(text))
-        if not self._front.listen(lambda line: self._inbox.put(LineTyped(line))):
-            self._view.say("it cannot be answered here: stdin is closed, or this runs in the background (fg)")
+        if not self._front.listen(self._typed):
+            self._view.say(_UNANSWERED)
 
     def _stop(self, why: Occurrence, text: str) -> None:
         self._asked = why

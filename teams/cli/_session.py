@@ -47,7 +47,8 @@ class Session:
         """`prepare` is as in `RunLoop`."""
         self._view = view
         make_runtime = partial(Runtime, loop_factory=loop_factory, log=False)
-        self._course = RunLoop(spec, view, failures, prepare, make_runtime, Front(), freeze, LOOK)
+        self._front = Front()
+        self._course = RunLoop(spec, view, failures, prepare, make_runtime, self._front, freeze, LOOK)
 
     def run(self) -> int:
         """Runs the tree until it has ended, or has been told to: 0 or 1. What a second signal killed is left at once,
@@ -61,6 +62,7 @@ class Session:
                 thread.start()
                 end = course.follow()
             finally:
+                self._front.close()
                 self._view.close()
             if not isinstance(end, GaveUpWaiting):  # what is left behind may hold the streams
                 flush()

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from actors._user_code.text import printable
 from supervisors import ChildSpec, Finding, Report, Spec, SpecFault, SupervisorSpec
-from teams.cli._live import guides
+from teams.cli._picture import guides
 from teams.cli._text import count, kind_text, lines
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}

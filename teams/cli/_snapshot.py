@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import NamedTuple
 
 from actors import Runtime
@@ -13,23 +11,25 @@ from supervisors import ChildInfo, Supervisor, SupervisorSpec
 from supervisors._supervisor.messages import WhichChildren
 from teams.cli._text import kind_text
 
-INSTANCES = 8
-"""How many children of one dynamic supervisor are shown; their number is said."""
+INSTANCES = 1000
+"""How many children of one dynamic supervisor are shown, those that do not run first; the number of the others is."""
 
 
-class Row(NamedTuple):
-    """One line of the tree."""
+class TreeNode(NamedTuple):
+    """An actor, and those below it."""
 
-    lasts: tuple[bool, ...]
-    """For each level from the root's children down to this one: whether no sibling follows."""
     id: str
     what: str
-    """The class of a worker, the strategy of a supervisor; of a line for many, what they are."""
+    """The class of a worker, the strategy of a supervisor."""
     state: str
     due: float | None
     """When a child that backs off is started again, by the runtime's clock."""
     incarnation: int
     queued: int
+    children: tuple[TreeNode, ...] = ()
+    others: int = 0
+    """Children that run and are only counted."""
+    others_queued: int = 0
 
 
 class Snapshot(NamedTuple):
@@ -37,48 +37,47 @@ class Snapshot(NamedTuple):
 
     at: float
     """The runtime's clock, in seconds."""
-    rows: tuple[Row, ...]
+    root: TreeNode
+    """Its id is its path."""
     actors: int
     dead_letters: int
 
 
 def take(runtime: Runtime, root: Cell) -> Snapshot:
     """The tree below `root` as it stands. On the loop thread only: there, nothing changes meanwhile."""
-    rows = tuple(_rows(runtime, root))
     dead_letters = sum(runtime.events.dead_letters.values())
-    return Snapshot(runtime.now(), rows, len(runtime.cells), dead_letters)
+    return Snapshot(runtime.now(), _node(runtime, root, root.path), len(runtime.cells), dead_letters)
 
 
-def _rows(runtime: Runtime, root: Cell) -> Iterator[Row]:
-    spec = _spec_of(root)
-    what = spec.strategy if spec is not None else _kind_of(root)
-    yield Row((), root.path, what, root.state.value, None, root.incarnation, _queued(root))
-    yield from _below(runtime, root, ())
-
-
-def _below(runtime: Runtime, cell: Cell, lasts: tuple[bool, ...]) -> Iterator[Row]:
+def _node(runtime: Runtime, cell: Cell, id: str, info: ChildInfo | None = None) -> TreeNode:
     spec = _spec_of(cell)
+    what = spec.strategy if spec is not None else _kind_of(cell)
+    state = _state_of(cell) if info is None else info.state.value
+    due = None if info is None else info.until
+    incarnation = cell.incarnation if info is None else info.incarnation
+    if cell.suspended and cell.state is State.RUNNING:
+        state = "suspended"
     if spec is not None and not spec.is_dynamic:
         infos: tuple[ChildInfo, ...] = cell.actor.which_children(WhichChildren())
-        for number, info in enumerate(infos, 1):
-            here = (*lasts, number == len(infos))
-            found = runtime.cells.get(f"{cell.path}/{info.id}")
-            what = info.spec.strategy if isinstance(info.spec, SupervisorSpec) else _class_of(found, info)
-            queued = _queued(found) if found is not None else 0
-            yield Row(here, info.id, what, info.state.value, info.until, info.incarnation, queued)
-            if found is not None:
-                yield from _below(runtime, found, here)
-        return
-    children: Mapping[str, Cell] = cell.children or {}
-    for number, child in enumerate(islice(list(children.values()), INSTANCES), 1):
-        here = (*lasts, number == len(children))
-        state = "backing_off" if child.state is State.DOWN else child.state.value
-        what = _kind_of(child)
-        yield Row(here, child.id, what, state, None, child.incarnation, _queued(child))
-        yield from _below(runtime, child, here)
-    if len(children) > INSTANCES:
-        queued = sum(_queued(child) for child in islice(children.values(), INSTANCES, None))
-        yield Row((*lasts, True), "…", f"and {len(children) - INSTANCES} more", "", None, 0, queued)
+        children = tuple(_child(runtime, cell.path, each) for each in infos)
+        return TreeNode(id, what, state, due, incarnation, _queued(cell), children)
+    below = list((cell.children or {}).values())
+    shown = below
+    if len(below) > INSTANCES:
+        shown = sorted(below, key=_runs)[:INSTANCES]
+    nodes = tuple(_node(runtime, child, child.id) for child in shown)
+    others = len(below) - len(shown)
+    queued = sum(map(_queued, below)) - sum(map(_queued, shown)) if others else 0
+    return TreeNode(id, what, state, due, incarnation, _queued(cell), nodes, others, queued)
+
+
+def _child(runtime: Runtime, path: str, info: ChildInfo) -> TreeNode:
+    found = runtime.cells.get(f"{path}/{info.id}")
+    if found is not None:
+        return _node(runtime, found, info.id, info)
+    spec = info.spec
+    what = spec.strategy if isinstance(spec, SupervisorSpec) else kind_text(getattr(spec, "start", None), ())
+    return TreeNode(info.id, what, info.state.value, info.until, info.incarnation, 0)
 
 
 def _spec_of(cell: Cell) -> SupervisorSpec | None:
@@ -86,13 +85,17 @@ def _spec_of(cell: Cell) -> SupervisorSpec | None:
     return view if isinstance(view, SupervisorSpec) else None
 
 
-def _class_of(cell: Cell | None, info: ChildInfo) -> str:
-    return _kind_of(cell) if cell is not None else kind_text(getattr(info.spec, "start", None), ())
+def _state_of(cell: Cell) -> str:
+    return "backing_off" if cell.state is State.DOWN else cell.state.value
 
 
 def _kind_of(cell: Cell) -> str:
     props = cell.props
     return kind_text(props.kind.actor_class, (*props.args, *props.kwargs.values()))
+
+
+def _runs(cell: Cell) -> bool:
+    return cell.state is State.RUNNING
 
 
 def _queued(cell: Cell) -> int:

@@ -9,8 +9,8 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from typing import TextIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TextIO
 
 _MOST = 10_000
 """Lines that may wait to be drawn before who prints more is made to wait."""
@@ -68,8 +68,61 @@ class GuardedStream(io.TextIOBase):
             self._gone(error)
 
 
+class WaitingLine(NamedTuple):
+    """A line for the terminal."""
+
+    text: str
+    style: str | None
+    """The style of a line of the log; None: text of the program, which may have colours of its own."""
+
+
+class WaitingLines:
+    """Lines that wait for the thread that draws, in the order in which they came, whatever stream they came by."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._lines: list[WaitingLine] = []
+        self._left_out = 0
+        self._room = threading.Event()
+
+    def printed(self, texts: Iterable[str]) -> None:
+        """The program has printed these. Where too many lines wait, its thread waits, too, as for a slow terminal."""
+        with self._lock:
+            self._lines += [WaitingLine(text, None) for text in texts]
+            full = len(self._lines) > _MOST
+            if full:
+                self._room.clear()
+        if full and threading.current_thread() is not threading.main_thread():
+            self._room.wait(_PAUSE)
+
+    def logged(self, texts: Iterable[str], style: str) -> None:
+        """A record of the log. Where too many lines wait, it is only counted: what logs must not wait."""
+        with self._lock:
+            if len(self._lines) > _MOST:
+                self._left_out += 1
+            else:
+                self._lines += [WaitingLine(text, style) for text in texts]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether programs will soon have to wait."""
+        return len(self._lines) > _MOST // 2
+
+    def take(self) -> list[WaitingLine]:
+        """The lines that have come; they are no longer kept here."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+            left_out, self._left_out = self._left_out, 0
+        self._room.set()
+        if left_out:
+            lines.append(
+                WaitingLine(f"({left_out} log records came too fast for the terminal; --plain shows all)", "yellow")
+            )
+        return lines
+
+
 class Lines(io.TextIOBase):
-    """Takes what is printed and keeps it, line by line, until the thread that draws takes it over.
+    """Takes what is printed and has it wait, line by line, for the thread that draws.
 
     What other threads print while a picture is being drawn would tear it; so one thread alone writes to the
     terminal.
@@ -77,12 +130,11 @@ class Lines(io.TextIOBase):
 
     encoding = "utf-8"
 
-    def __init__(self, terminal: TextIO) -> None:
+    def __init__(self, terminal: TextIO, waiting: WaitingLines) -> None:
         self._terminal = terminal
+        self._waiting = waiting
         self._lock = threading.RLock()
         self._partial = ""
-        self._lines: list[str] = []
-        self._room = threading.Event()
         self._closed = False
 
     @property
@@ -105,30 +157,17 @@ class Lines(io.TextIOBase):
         with self._lock:
             *lines, self._partial = (self._partial + text).split("\n")
             self._partial = self._partial.rpartition("\r")[2]
-            self._lines += [line.rstrip("\r").rpartition("\r")[2] for line in lines]
-            full = len(self._lines) > _MOST
-            if full:
-                self._room.clear()
-        if full and threading.current_thread() is not threading.main_thread():
-            self._room.wait(_PAUSE)  # as a slow terminal would make it wait
+        if lines:
+            self._waiting.printed(line.rstrip("\r").rpartition("\r")[2] for line in lines)
         return len(text)
 
-    def take(self) -> list[str]:
-        """The lines that are complete; they are no longer kept here."""
-        with self._lock:
-            lines, self._lines = self._lines, []
-        self._room.set()
-        return lines
-
     def release(self) -> str:
-        """The rest of the output; from now on everything goes to the terminal itself, for code that still holds this
-        stream.
+        """The line that is not complete; from now on everything goes to the terminal itself, for code that still holds
+        this stream.
         """
         with self._lock:
             self._closed = True
-            left = "".join(f"{line}\n" for line in self._lines) + self._partial
-            self._lines, self._partial = [], ""
-        self._room.set()
+            left, self._partial = self._partial, ""
         return left
 
 

@@ -18,6 +18,10 @@ class View(Protocol):
     every: float | None
     """Seconds between two calls of `refresh`; None: it wants none."""
 
+    @property
+    def wants_keys(self) -> bool:
+        """Whether keys are of use to it now: not all that it shows fits."""
+
     def open(self) -> None:
         """Begins to show."""
 
@@ -29,6 +33,9 @@ class View(Protocol):
 
     def refresh(self) -> None:
         """Time has passed."""
+
+    def pressed(self, key: str) -> None:
+        """A key was pressed: `up`, `down`, `page up`, `page down`, `home`, `end` or `all`."""
 
     def say(self, text: str) -> None:
         """Shows a sentence of ours."""
@@ -47,6 +54,7 @@ class PlainView:
     """Log lines on stderr."""
 
     every: float | None = None
+    wants_keys: bool = False
 
     def __init__(self, level: str, format: LogFormat = LogFormat.text) -> None:
         self._level = level
@@ -66,6 +74,9 @@ class PlainView:
 
     def refresh(self) -> None:
         """Nothing to do: lines are written when something happens."""
+
+    def pressed(self, key: str) -> None:
+        """Nothing to do: lines stay where they are."""
 
     def say(self, text: str) -> None:
         """Writes it to stderr, at every level."""

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import count_faults, refuse
+from teams._checks.fields import count_faults, refuse, several_faults
 from teams._dispatch.gather import GatherPolicy, collect, gather_faults
 from teams._runs.context import RunContext
-from teams._runs.pattern import Inline, Pattern, Target, label, several_faults, target_faults
+from teams._runs.pattern import Inline, Pattern, Target, label, target_faults
 from teams.errors import BadPlan, DelegationLoop, GatherFailed
 from teams.patterns._parallel import named
 from teams.patterns._plan import Plan, Synthesis, named_subtasks

@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from supervisors.spi import SpecFault
-from teams._checks.fields import refuse
+from teams._checks.fields import refuse, several_faults
 from teams._dispatch.gather import GatherPolicy, collect, gather_faults
 from teams._runs.context import RunContext
-from teams._runs.pattern import Pattern, Target, several_faults, target_faults
+from teams._runs.pattern import Pattern, Target, target_faults
 from teams.errors import GatherFailed
 from teams.patterns._parallel import branch_faults, named
 from teams.patterns._verdict import Approved, Rejected, Reviews, Verdict, verdict

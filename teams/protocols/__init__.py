@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from teams.protocols._mesh.intention import Acted, ActFailed, Intend, Intention, Yielded
     from teams.protocols._mesh.mesh import Behaviour, MeshMember, MeshMove, mesh, rest
     from teams.protocols._mesh.peer import FunctionPeer, Peer, PeerRef
-    from teams.protocols._person import Answered, Defaulted, Person, PersonRef, Question
+    from teams.protocols._person import Answered, Consult, Defaulted, Person, PersonRef, Question
     from teams.protocols._topics.chain import ChainFailure, ChainOutcome, ChainStep, NotUndone, Undo
     from teams.protocols._topics.choreography import Choreography, On, choreography, on
     from teams.protocols._topics.event import Event
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from teams.protocols._topics.ref import TopicsRef
     from teams.protocols._topics.subscriber import SubscriberInfo
     from teams.protocols._topics.topics import Topics
-    from teams.protocols.errors import NobodyHears, NoSuchChoice, NoSuchQuestion
+    from teams.protocols.errors import NobodyHears, NoSuchChoice, NoSuchPerson, NoSuchQuestion
     from teams.protocols.events import (
         ChainEnded,
         CompensationFailed,
@@ -82,6 +82,7 @@ __all__ = [
     "Choreography",
     "CompensationFailed",
     "ConflictResolved",
+    "Consult",
     "Courier",
     "CourierRef",
     "DeadEvent",
@@ -108,6 +109,7 @@ __all__ = [
     "Missed",
     "NoQuorum",
     "NoSuchChoice",
+    "NoSuchPerson",
     "NoSuchQuestion",
     "NobodyHears",
     "NotUndone",
@@ -191,7 +193,7 @@ if not TYPE_CHECKING:
             "teams.protocols._mesh.intention": ["ActFailed", "Acted", "Intend", "Intention", "Yielded"],
             "teams.protocols._mesh.mesh": ["Behaviour", "MeshMember", "MeshMove", "mesh", "rest"],
             "teams.protocols._mesh.peer": ["FunctionPeer", "Peer", "PeerRef"],
-            "teams.protocols._person": ["Answered", "Defaulted", "Person", "PersonRef", "Question"],
+            "teams.protocols._person": ["Answered", "Consult", "Defaulted", "Person", "PersonRef", "Question"],
             "teams.protocols._topics.chain": ["ChainFailure", "ChainOutcome", "ChainStep", "NotUndone", "Undo"],
             "teams.protocols._topics.choreography": ["Choreography", "On", "choreography", "on"],
             "teams.protocols._topics.publication": ["DeadEvent", "Published", "Undelivered"],
@@ -199,7 +201,7 @@ if not TYPE_CHECKING:
             "teams.protocols._topics.ref": ["TopicsRef"],
             "teams.protocols._topics.subscriber": ["SubscriberInfo"],
             "teams.protocols._topics.topics": ["Topics"],
-            "teams.protocols.errors": ["NoSuchChoice", "NoSuchQuestion", "NobodyHears"],
+            "teams.protocols.errors": ["NoSuchChoice", "NoSuchPerson", "NoSuchQuestion", "NobodyHears"],
             "teams.protocols.events": [
                 "ChainEnded",
                 "CompensationFailed",

@@ -4,6 +4,7 @@ Other bases stand in brackets::
 
     NoSuchQuestion (TeamError, LookupError)
     NoSuchChoice (TeamError, ValueError)
+    NoSuchPerson (TeamError, LookupError)
     NobodyHears (TeamError)
 """
 
@@ -38,6 +39,23 @@ class NoSuchChoice(TeamError, ValueError):
     def describe(self) -> str:
         offered = ", ".join(map(repr, self.options))
         return f"{self.path}: {self.question!r} does not offer the answer {self.choice!r}; choose one of {offered}"
+
+
+class NoSuchPerson(TeamError, LookupError):
+    """A question went to a person that does not exist, or to an actor that is not a `Person`. `by` asked; `persons` are
+    the paths of those that exist.
+    """
+
+    by: str
+    person: str
+    persons: tuple[str, ...]
+
+    def describe(self) -> str:
+        there = nearest(self.person, self.persons) if self.persons else "there is none"
+        return (
+            f"{self.by}: no Person is called {self.person!r}; {there}. "
+            f"Add member({self.person.rpartition('/')[2]!r}, Person) to the team, or give the path of a Person"
+        )
 
 
 class NobodyHears(TeamError):

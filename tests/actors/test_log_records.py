@@ -20,6 +20,7 @@ import pytest
 from actors import Actor, AskFailed, Crashed, CrashedExit, DeadLetter, HookFailed, LifecycleEvent, LogSink, Runtime
 from actors._observe.sinks import PREFIX
 from actors._user_code.account import users_frame, users_stack
+from actors._user_code.text import LONGEST
 from supervisors import child, constant, start, supervisor
 from tests.actors.cast import stage
 from tests.support import in_loop
@@ -126,6 +127,39 @@ def test_a_crash_says_that_its_message_comes_again(records: Records) -> None:
     assert field(first, "message_is") == "redelivered"
     assert field(second, "message_is") in ("dead_letter", None)
     assert "restarted" not in records.events
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "events"),
+    [
+        (
+            {"max_restarts": 1, "period": 60.0, "on_limit": "drop"},
+            "given up: the limit is 1 restart within 60 s of running; not restarted",
+            ["crashed_exit", "crashed_exit"],
+        ),
+        (
+            {"max_restarts": 0, "on_limit": "escalate"},
+            "its supervisor gives up: the limit is 0 restarts in a row without progress; not restarted",
+            ["crashed_exit"],
+        ),
+    ],
+)
+def test_a_crash_for_which_a_budget_is_spent_is_one_record(
+    records: Records, options: dict[str, Any], words: str, events: list[str]
+) -> None:
+    """Guards the last crash: the traceback of a child that is given up stands in the log once."""
+    spec = supervisor("root", child("a", Worker, backoff=None, **options))
+    with start(spec, on_give_up="ignore") as root:
+        ref = root.child("a")
+        for _ in events:
+            ref.tell(0)
+        ref.ended().get(timeout=10)
+    assert records.events == events
+    crash = records.records[-1]
+    assert field(crash, "then") == words
+    assert (field(crash, "max_restarts"), field(crash, "period")) == (options["max_restarts"], options.get("period"))
+    assert field(crash, "scope") == ("child" if options["on_limit"] == "drop" else "supervisor")
+    assert crash.getMessage().endswith(f"then={words}")
 
 
 def test_a_crash_has_the_exception_for_those_who_group_by_its_stack(records: Records) -> None:
@@ -263,6 +297,8 @@ async def test_crashes_are_written_in_order_and_none_is_lost_with_the_runtime() 
         events.publish(crash_of("b"))
         assert handler.events == []
         events.publish(DeadLetter("c", 1.0, "x", "closed"))
+        assert handler.events == []
+        await asyncio.sleep(0)
         assert [field(each, "path") for each in handler.records] == ["a", "b", "c"]
         events.publish(crash_of("d"))
         await asyncio.sleep(0)
@@ -310,3 +346,14 @@ def test_the_frame_of_the_users_code_is_found_below_a_library() -> None:
     assert where.endswith("in test_the_frame_of_the_users_code_is_found_below_a_library.<locals>.users_own_code")
     assert stack.splitlines()[0].startswith(f'  File "{__file__}"')
     assert "leave.wait(10)" in stack
+
+
+def test_the_frame_of_a_file_in_a_deep_folder_keeps_its_line() -> None:
+    """Guards the end of the place, which says more than the folders: file, line and function."""
+    file = f"/{'deep/' * 60}blocking.py"
+    scope: dict[str, Any] = {}
+    exec(compile("import sys\n\ndef wait():\n    return sys._getframe()\n", file, "exec"), scope)
+    where = users_frame(scope["wait"]())
+    assert where.endswith("deep/blocking.py:4 in wait")
+    assert where.startswith("...")
+    assert len(where) == LONGEST

@@ -112,6 +112,30 @@ def test_what_is_typed_answers_the_oldest_question(folder: Path, programs: list[
     assert program.returncode == 0, output
 
 
+@pytest.mark.parametrize("typed", ["yes\nbecause\n", "maybe\n\n2\nbecause", "1\r\nbecause\r\nleft over\n"])
+def test_each_question_takes_the_next_line_of_a_pipe(
+    folder: Path, programs: list[subprocess.Popen[str]], typed: str
+) -> None:
+    """Guards scripts: lines that came before their question, and a last one without an end. An empty line is none."""
+    programs.append(program := begin(folder, "job.py:asking"))
+    output, _ = program.communicate(typed, timeout=60)
+    assert program.returncode == 0, output
+    assert f"Answered {'no' if '2' in typed else 'yes'}, because" in output
+
+
+def test_the_end_of_a_pipe_is_said_where_a_question_waits_for_it(
+    folder: Path, programs: list[subprocess.Popen[str]]
+) -> None:
+    """Guards a script with a line too few: it does not wait in silence."""
+    programs.append(program := begin(folder, "job.py:asking"))
+    assert program.stdin is not None
+    program.stdin.write("yes\n")
+    program.stdin.close()
+    program.stdin = None
+    shown = "".join(until(program, "cannot be answered here: stdin has ended"))
+    assert "root/person asks: Why?" in shown
+
+
 def test_a_question_without_a_person_to_answer_still_ends(folder: Path, programs: list[subprocess.Popen[str]]) -> None:
     """Guards a program without a terminal: the end of its input is not an answer, and the default takes effect."""
     programs.append(program := begin(folder, "job.py:silent", stdin=subprocess.DEVNULL))

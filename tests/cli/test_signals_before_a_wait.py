@@ -19,6 +19,7 @@ class Notes:
     """A view that remembers what it was told, and which signal comes before the next wait."""
 
     every: float | None = None
+    wants_keys: bool = False
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -32,6 +33,8 @@ class Notes:
         self.coming = [signal.SIGINT]
 
     def refresh(self) -> None: ...
+
+    def pressed(self, key: str) -> None: ...
 
     def ask(self, text: str) -> None: ...
 

@@ -106,6 +106,7 @@ class Said:
     """A view that remembers what it was told."""
 
     every: float | None = None
+    wants_keys: bool = False
     lines: list[str] = field(default_factory=list)
 
     def open(self) -> None: ...
@@ -115,6 +116,8 @@ class Said:
     def up(self, root: SupervisorRef) -> None: ...
 
     def refresh(self) -> None: ...
+
+    def pressed(self, key: str) -> None: ...
 
     def ask(self, text: str) -> None: ...
 

@@ -11,7 +11,8 @@ import structlog
 
 from actors import Crashed, CrashedExit, LogSink, Redelivered
 from actors._user_code.text import LONGEST
-from teams import StepDone, WorkGivenUp
+from supervisors import constant, start
+from teams import StepDone, TeamRef, WorkGivenUp, member, team
 from teams.cli._logs import LogFormat, send_logs_to
 
 
@@ -119,3 +120,22 @@ def test_a_json_line_has_each_field_by_its_name_and_the_wall_clock(collected: Co
     assert (mine["message"], mine["request"], mine["time_"]) == ("hello you", 7, "mine")
     assert (theirs["message"], theirs["user"]) == ("bound", "ann")
     assert all(line.isprintable() for line in collected.lines)
+
+
+def test_the_crash_of_a_member_is_one_record_with_what_follows(collected: Collected) -> None:
+    """Guards the consequence: what the team says of the work comes after it, and does not cut it short."""
+    send_logs_to(collected, "info")
+    attempts: list[str] = []
+
+    async def flaky(item: str) -> str:
+        attempts.append(item)
+        if len(attempts) == 1:
+            raise ConnectionError("refused")
+        return item
+
+    with start(team("crew", member("a", flaky, backoff=constant(0.01)))) as crew:
+        assert isinstance(crew, TeamRef)
+        assert crew.assign("it", "a", attempts=2).get(timeout=20) == "it"
+    heads = [line.split("\n")[0].split(" ", 1)[1].strip() for line in collected.lines]
+    assert [head.split()[1] for head in heads] == ["crashed_exit", "work_retried"]
+    assert heads[0].endswith("message_is=dead_letter then=restart 1 in 0.01 s")

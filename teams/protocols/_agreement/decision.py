@@ -24,9 +24,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from supervisors.spi import SpecError, SpecFault
-from teams._checks.fields import count_faults, refuse, seconds_faults
+from teams._checks.fields import count_faults, refuse, seconds_faults, several_faults
 from teams._dispatch.gather import collect
-from teams._runs.pattern import Pattern, Target, label, several_faults, target_faults
+from teams._runs.pattern import Pattern, Target, label, target_faults
 
 if TYPE_CHECKING:
     from teams._runs.context import RunContext

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault, nearest
+from teams._checks.fields import several_faults
 from teams._runs.context import RunContext
-from teams._runs.pattern import Pattern, Target, label, pattern_faults, several_faults, target_faults
+from teams._runs.pattern import Pattern, Target, label, pattern_faults, target_faults
 from teams.errors import StepFailed
 from teams.patterns import hierarchical, parallel, sequential
 from teams.workflows._graph.check import id_faults
