@@ -116,8 +116,8 @@ def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
             does not have are faults. None: what JSON can say. Default: None.
         priority: More is sooner where work has to wait. None: the priority of the run. Default: None.
         redact: Dotted paths in its input and result that are not shown, such as "card.number". Default: ().
-        metadata: What else is known of it, as JSON: `estimated_duration` (seconds), `parallel_safe`, `quality_domain`,
-            and what you like. Default: {}.
+        metadata: What else is known of it, as JSON: `estimated_duration` (seconds, or [low, likely, high]),
+            `parallel_safe`, `quality_domain`, and what you like. Default: {}.
     """
     faults = list(target_faults(f"step {id!r}", target))
     if isinstance(target, Step):
@@ -482,12 +482,21 @@ def _metadata(path: str, value: object, faults: list[SpecFault]) -> Mapping[str,
         return {}
     faults += _not_a_number(path, "metadata", plain)
     duration = plain.get("estimated_duration")
-    if duration is not None:
+    if isinstance(duration, list):
+        faults += _three_points(path, duration)
+    elif duration is not None:
         faults += seconds_faults(path, "estimated_duration", duration)
     threshold = plain.get("quality_threshold", plain.get("quality"))
     if isinstance(threshold, int | float) and not 0 <= threshold <= 1:
         faults.append(SpecFault(path, f"quality: a threshold must be from 0 to 1, got {threshold!r}"))
     return plain
+
+
+def _three_points(path: str, points: list[Any]) -> Iterator[SpecFault]:
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in points)
+    if len(points) != 3 or not numbers or points != sorted(points) or points[0] < 0:
+        wanted = "seconds, or three points in order: [low, likely, high]"
+        yield SpecFault(path, f"estimated_duration: must be {wanted}, got {points!r}")
 
 
 def _not_a_number(path: str, key: str, value: object) -> Iterator[SpecFault]:

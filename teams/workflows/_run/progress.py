@@ -129,4 +129,6 @@ def _declared(node: Node) -> float | None:
     if isinstance(node.what, Sleep) and node.what.seconds is not None:
         return float(node.what.seconds)
     said = node.metadata.get("estimated_duration")
+    if isinstance(said, list):  # low, likely, high
+        said = (said[0] + 4 * said[1] + said[2]) / 6
     return float(said) if isinstance(said, int | float) and not isinstance(said, bool) else None

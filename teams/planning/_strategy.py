@@ -1,0 +1,58 @@
+"""Whether tasks run one after another or side by side, with the reason. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Execution = Literal["sequential", "ready", "levels", "hybrid"]
+Coordination = Literal["sequential", "parallel", "hybrid"]
+
+HIGH_LOAD = 0.8
+"""Above this part of the seats in use, nothing more is run side by side."""
+FREE_SEATS = 2
+"""With fewer free seats, nothing is run side by side."""
+BENEFIT = 0.3
+"""At most this part of the time saved is not worth it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How tasks run, and why."""
+
+    execution: Execution
+    reason: str
+    """"high_system_load", "insufficient_benefit", "below_parallel_threshold", "parallel_groups" or "parallel"."""
+    detail: str
+    """The figures that decided, in a sentence."""
+
+
+def choose(
+    ready: int,
+    *,
+    potential: float,
+    load: float = 0.0,
+    free: int | None = None,
+    threshold: int = 3,
+    groups: bool = False,
+) -> Choice:
+    """Decides for tasks that could run side by side.
+
+    Args:
+        ready: How many tasks do not depend on each other.
+        potential: Which part of the time is saved by running them side by side, from 0 to 1.
+        load: Which part of the seats is in use, from 0 to 1. Default: 0.0.
+        free: How many seats are free. None: no limit. Default: None.
+        threshold: The least number of independent tasks that is worth it. Default: 3.
+        groups: Whether the tasks are in groups that must end together. Default: False.
+    """
+    if load > HIGH_LOAD or (free is not None and free < FREE_SEATS):
+        seats = "any number of" if free is None else str(free)
+        return Choice("sequential", "high_system_load", f"{load:.0%} of the seats are in use, {seats} are free")
+    if ready < threshold:
+        detail = f"{ready} independent {'task' if ready == 1 else 'tasks'}, fewer than {threshold}"
+        return Choice("sequential", "below_parallel_threshold", detail)
+    saved = f"{potential:.0%} of the time is saved"
+    if potential <= BENEFIT:
+        return Choice("sequential", "insufficient_benefit", f"{saved}, at most {BENEFIT:.0%}")
+    return Choice("hybrid", "parallel_groups", saved) if groups else Choice("ready", "parallel", saved)
