@@ -15,6 +15,7 @@ def overlaps(problem: Problem, starts: list[float], one: int, other: int) -> boo
     return starts[one] < ends[other] - NEAR and starts[other] < ends[one] - NEAR
 
 
+@settings(max_examples=40)
 @given(problems())
 def test_each_task_begins_after_all_that_it_needs(problem: Problem) -> None:
     starts = level(problem).starts
@@ -22,6 +23,7 @@ def test_each_task_begins_after_all_that_it_needs(problem: Problem) -> None:
         assert all(starts[each] + problem.durations[each] <= starts[task] + NEAR for each in needs)
 
 
+@settings(max_examples=40)
 @given(problems())
 def test_no_resource_does_more_tasks_at_once_than_it_can(problem: Problem) -> None:
     starts = level(problem).starts
@@ -41,6 +43,7 @@ def test_no_resource_does_more_tasks_at_once_than_it_can(problem: Problem) -> No
         assert len(beside) <= most
 
 
+@settings(max_examples=40)
 @given(problems())
 def test_nothing_runs_beside_a_task_that_is_not_parallel_safe(problem: Problem) -> None:
     starts = level(problem).starts
@@ -49,6 +52,7 @@ def test_nothing_runs_beside_a_task_that_is_not_parallel_safe(problem: Problem) 
             assert not any(overlaps(problem, starts, task, each) for each in range(len(starts)) if each != task)
 
 
+@settings(max_examples=40)
 @given(problems())
 def test_a_schedule_is_at_least_its_bound_and_at_most_the_sum(problem: Problem) -> None:
     levelled = level(problem)
@@ -58,6 +62,7 @@ def test_a_schedule_is_at_least_its_bound_and_at_most_the_sum(problem: Problem) 
     assert abs(length(problem, levelled.starts) - levelled.length) < NEAR
 
 
+@settings(max_examples=40)
 @given(problems(resources=0, alone=False))
 def test_without_scarce_resources_the_schedule_is_the_critical_path(problem: Problem) -> None:
     way = problem.network.longest_way(problem.durations)
@@ -74,6 +79,7 @@ def test_no_schedule_of_a_small_graph_is_shorter_than_the_bound(problem: Problem
     assert optimum <= level(problem).length + NEAR
 
 
+@settings(max_examples=40)
 @given(problems())
 def test_the_same_problem_has_the_same_schedule(problem: Problem) -> None:
     assert level(problem, 7) == level(problem, 7)
