@@ -22,6 +22,7 @@ FACADES = (
     "supervisors.testing",
     "teams",
     "teams.patterns",
+    "teams.planning",
     "teams.protocols",
     "teams.recipes",
     "teams.resilience",

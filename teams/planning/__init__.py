@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from teams.planning._estimates import Duration, Estimate, Recorded
     from teams.planning._pictures import schedule_picture
     from teams.planning._plan import Plan, PlannedStep, ResourceUse, plan
+    from teams.planning._recorded import recorded_by
     from teams.planning._risks import Risk
     from teams.planning._strategy import Choice, choose
 
@@ -26,6 +27,7 @@ __all__ = [
     "Risk",
     "choose",
     "plan",
+    "recorded_by",
     "schedule_picture",
 ]
 
@@ -36,6 +38,7 @@ if not TYPE_CHECKING:
             "teams.planning._estimates": ["Duration", "Estimate", "Recorded"],
             "teams.planning._pictures": ["schedule_picture"],
             "teams.planning._plan": ["Plan", "PlannedStep", "ResourceUse", "plan"],
+            "teams.planning._recorded": ["recorded_by"],
             "teams.planning._risks": ["Risk"],
             "teams.planning._strategy": ["Choice", "choose"],
         },

@@ -158,7 +158,7 @@ class Plan:
         """The time in which this part of the drawn runs ended, such as 0.9. A run is drawn with a duration of each step
         from its estimate, and the order of the schedule.
 
-        The expected value of the longest way is too hopeful where ways merge (MacCrimmon and Ryavec, 1964); this is not.
+        The expected longest way is too hopeful where ways merge (MacCrimmon and Ryavec, 1964); this is not.
 
         Raises:
             ValueError: `part` is not between 0 and 1

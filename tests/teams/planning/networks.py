@@ -17,7 +17,7 @@ def problem_of(choose: Callable[[int, int], int], size: int, resources: int, alo
     return Problem(
         Network(needs, list(range(size))),
         [float(choose(0, 9)) for _ in range(size)],
-        [choose(0, resources) - 1 if resources else None for _ in range(size)],
+        [None if (use := choose(0, resources)) == 0 else use - 1 for _ in range(size)],
         [choose(1, 2) for _ in range(resources + 1)],
         [alone and choose(0, 3) == 0 for _ in range(size)],
     )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from hypothesis import given, settings
-from tests.teams.planning.networks import length, problems, shortest
 
 from teams.planning._levelling import Problem, level, lower_bound
+from tests.teams.planning.networks import length, problems, shortest
 
 NEAR = 1e-6
 
 
 def overlaps(problem: Problem, starts: list[float], one: int, other: int) -> bool:
+    """Whether two tasks run at the same time. A task of no duration runs at none."""
+    if not problem.durations[one] or not problem.durations[other]:
+        return False
     ends = [start + duration for start, duration in zip(starts, problem.durations, strict=True)]
     return starts[one] < ends[other] - NEAR and starts[other] < ends[one] - NEAR
 
