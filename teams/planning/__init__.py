@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from teams.planning._plan import Plan, PlannedStep, ResourceUse, plan
     from teams.planning._recorded import recorded_by
     from teams.planning._risks import Risk
-    from teams.planning._strategy import Choice, choose
+    from teams.workflows._run.execution import ExecutionChoice, choose_execution
 
 __all__ = [
-    "Choice",
     "Duration",
     "Estimate",
+    "ExecutionChoice",
     "Plan",
     "PlannedStep",
     "Recorded",
     "ResourceUse",
     "Risk",
-    "choose",
+    "choose_execution",
     "plan",
     "recorded_by",
     "schedule_picture",
@@ -40,6 +40,6 @@ if not TYPE_CHECKING:
             "teams.planning._plan": ["Plan", "PlannedStep", "ResourceUse", "plan"],
             "teams.planning._recorded": ["recorded_by"],
             "teams.planning._risks": ["Risk"],
-            "teams.planning._strategy": ["Choice", "choose"],
+            "teams.workflows._run.execution": ["ExecutionChoice", "choose_execution"],
         },
     )

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
+from typing import Literal
 
 from supervisors.spi import SpecError, SpecFault, nearest
 from teams.planning._estimates import Duration, Estimate, Recorded, estimates_for, resource_of
 from teams.planning._levelling import Problem, level, place
 from teams.planning._network import ROUNDING, Network
 from teams.planning._risks import Risk, risks_of
-from teams.planning._strategy import Choice, Coordination, choose
 from teams.workflows._graph.node import MOST_ITEMS, Node
 from teams.workflows._graph.workflow import Workflow
+from teams.workflows._run.execution import ExecutionChoice, choose_execution
+
+Coordination = Literal["sequential", "parallel", "hybrid"]
 
 DRAWS = 2_000
 """How often the run is drawn for the percentiles."""
@@ -98,7 +101,7 @@ class Plan:
     """The steps of the longest way through the workflow: none of them can take longer without making the run longer."""
     parallel_groups: tuple[tuple[str, ...], ...]
     """The levels of more than one step that may run side by side."""
-    choice: Choice
+    choice: ExecutionChoice
     """How the steps should run, and why."""
     estimated_total_time: float
     """One step after another."""
@@ -201,7 +204,7 @@ def plan(
     estimates: Mapping[str, Duration] | None = None,
     recorded: Recorded | None = None,
     capacity: Mapping[str, int] | None = None,
-    threshold: int = 3,
+    threshold: int | None = None,
     load: float = 0.0,
     seed: int = 0,
 ) -> Plan:
@@ -216,7 +219,8 @@ def plan(
         recorded: What earlier runs have shown. Default: nothing.
         capacity: By member, role, capability or team: how many steps it does at once. One that is not named does any
             number. Default: none.
-        threshold: The least number of independent steps that run side by side. Default: 3.
+        threshold: The least number of independent steps that run side by side. None: the `parallel_threshold` of the
+            workflow. Default: None.
         load: Which part of the seats is in use already, from 0 to 1. Default: 0.0.
         seed: The seed of everything that is drawn. Default: 0.
 
@@ -233,7 +237,9 @@ def plan(
     seats = _seats(capacity or {}, resources, faults)
     if not 0 <= load <= 1:
         faults.append(("load", f"must be between 0 and 1, got {load!r}"))
-    if threshold < 1:
+    if threshold is None:
+        threshold = workflow.parallel_threshold
+    if type(threshold) is not int or threshold < 1:
         faults.append(("threshold", f"must be an integer >= 1, got {threshold!r}"))
     if faults:
         raise SpecError([SpecFault(f"plan of {workflow.name}: {place}", message) for place, message in faults])
@@ -245,7 +251,7 @@ def plan(
     places = {name: index for index, name in enumerate(resources)}
     uses = [None if name is None else places[name] for name in agents]
     durations = [each.mean for each in known]
-    alone = [not _is_safe(node) for node in graph.nodes]
+    alone = [not node.parallel_safe for node in graph.nodes]
     problem = Problem(network, durations, uses, [seats.get(name) for name in resources], alone)
     levelled = level(problem, seed)
     heads, tails, length = problem.heads, problem.tails, problem.longest
@@ -281,7 +287,9 @@ def plan(
         tasks=tasks,
         critical_path=tuple(graph.nodes[index].id for index in way),
         parallel_groups=groups,
-        choice=choose(widest, potential=saved, load=load, free=free, threshold=threshold, groups=_is_mixed(by_level)),
+        choice=choose_execution(
+            widest, potential=saved, load=load, free=free, threshold=threshold, groups=_is_mixed(by_level)
+        ),
         estimated_total_time=total,
         estimated_parallel_time=length,
         estimated_levels_time=sum(max(each.estimated_duration for each in row) for row in by_level),
@@ -309,10 +317,6 @@ def _seats(capacity: Mapping[str, int], resources: Sequence[str], faults: list[t
         if type(most) is not int or most < 1:
             faults.append((f"capacity/{name}", f"must be an integer >= 1, got {most!r}"))
     return dict(capacity)
-
-
-def _is_safe(node: Node) -> bool:
-    return node.metadata.get("parallel_safe", True) is not False
 
 
 def _text(value: object) -> str | None:

@@ -42,7 +42,7 @@ from teams.workflows._graph.node import (
     WaitForSignal,
     What,
 )
-from teams.workflows._graph.workflow import Workflow
+from teams.workflows._graph.workflow import EXECUTIONS, PARALLEL_THRESHOLD, Execution, Workflow
 from teams.workflows._language.expression import Expression, Fixed, Listed, parse
 from teams.workflows._language.refs import Ref
 from teams.workflows._language.template import InputTemplate, NotATemplate, parse_template
@@ -247,6 +247,8 @@ def workflow(
     output: object = None,
     timeout: float | None = None,
     metadata: Mapping[str, object] | None = None,
+    execution: Execution = "ready",
+    parallel_threshold: int = PARALLEL_THRESHOLD,
 ) -> Workflow:
     """A workflow of these steps. Raises SpecError with all faults at once.
 
@@ -264,6 +266,12 @@ def workflow(
             theirs by id. Default: None.
         timeout: Seconds for a run; waiting for people does not count. None: the default of the engine. Default: None.
         metadata: What else is known of it, as JSON. None: nothing. Default: None.
+        execution: How the steps of a DAG run. "ready" begins each as soon as it can; "sequential" one after another;
+            "levels" begins a level when the one before has ended; "hybrid" does that, too, and runs a level of fewer
+            safe steps than the threshold one after another; "auto" chooses by the graph and the declared durations, and
+            says why (`ExecutionChosen`). A step whose metadata says `parallel_safe = False` always runs alone.
+            Default: "ready".
+        parallel_threshold: The least number of independent steps that "hybrid" and "auto" run side by side. Default: 3.
     """
     faults = list(id_faults("workflow", name, "name"))
     path = name if not faults else "workflow"
@@ -280,8 +288,16 @@ def workflow(
     timeout = _seconds(path, "timeout", timeout, faults)
     faults += workflow_faults(path, graph, input, made)
     known = _metadata(path, {} if metadata is None else metadata, faults)
+    if execution not in EXECUTIONS:
+        choices = nearest(str(execution), EXECUTIONS)
+        faults.append(
+            SpecFault(path, f"execution: must be one of {', '.join(EXECUTIONS)}, got {execution!r}; {choices}")
+        )
+    elif chain and execution != "ready":
+        faults.append(SpecFault(path, "execution: is for a DAG; the steps of a chain run one after another"))
+    faults += count_faults(path, "parallel_threshold", parallel_threshold)
     refuse(faults)
-    return Workflow(name, graph, input, made, timeout, known)
+    return Workflow(name, graph, input, made, timeout, known, execution, parallel_threshold)
 
 
 def _is_time(text: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from supervisors import SpecError
-from teams.planning import Estimate, Plan, Recorded, Risk, choose, plan, schedule_picture
+from teams.planning import Estimate, Plan, Recorded, Risk, choose_execution, plan, schedule_picture
 from teams.workflows import CircularDependency, Workflow, ask, do, workflow, workflow_from
 
 
@@ -185,7 +185,7 @@ def test_a_workflow_with_a_cycle_has_no_plan() -> None:
 def test_steps_run_side_by_side_only_where_it_pays(
     ready: int, potential: float, load: float, free: int | None, reason: str, execution: str
 ) -> None:
-    choice = choose(ready, potential=potential, load=load, free=free)
+    choice = choose_execution(ready, potential=potential, load=load, free=free)
     assert (choice.reason, choice.execution) == (reason, execution)
 
 
