@@ -23,6 +23,7 @@ FACADES = (
     "supervisors.testing",
     "teams",
     "teams.patterns",
+    "teams.planning",
     "teams.protocols",
     "teams.recipes",
     "teams.resilience",

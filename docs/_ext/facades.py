@@ -31,6 +31,7 @@ FACADES = (
     "supervisors",
     "teams",
     "teams.patterns",
+    "teams.planning",
     "teams.protocols",
     "teams.recipes",
     "teams.resilience",

@@ -32,6 +32,7 @@ from teams.cli._text import count, json_line, result_text
 from teams.cli._view import PlainView
 from teams.cli._workflow_dry import dry_run
 from teams.cli._workflow_outcome import AWAY, FAILED, TIMED_OUT, code_of, note, outcome, refuse
+from teams.cli._workflow_plan import plan_document, plan_lines, read_options
 from teams.cli._workflow_schedule import app as schedule_app
 from teams.cli._workflow_store import address, engine_of, every_run, new_id, opened, run_of, say, send, status_in
 from teams.cli._workflow_target import (
@@ -57,6 +58,9 @@ from teams.cli._workflow_text import (
     step_states,
 )
 from teams.cli._workflow_wait import can_serve, end_of, follow, playing
+from teams.planning import Recorded, schedule_picture
+from teams.planning import plan as planned_run
+from teams.planning._recorded import recorded_in
 from teams.workflows._engine.messages import AnswerQuestion, StartRun
 from teams.workflows._engine.parts import settings_of, with_store
 from teams.workflows._engine.ref import RunStatus
@@ -125,6 +129,13 @@ class PictureFormat(StrEnum):
 
 
 assert tuple(PictureFormat) == FORMATS
+
+
+class ScheduleFormat(StrEnum):
+    """How the schedule of a plan is drawn."""
+
+    text = "text"
+    mermaid = "mermaid"
 
 
 def _show(lines: Iterable[str]) -> None:
@@ -579,6 +590,49 @@ def dry(
         _show([json_line(found.document())] if as_json else found.lines())
         if found.error is not None:
             refuse(printable(found.why), FAILED)
+
+
+@workflow.command()
+def plan(
+    target: File,
+    estimate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--estimate",
+            metavar="STEP=SECONDS",
+            help="How long a step takes, or STEP=LOW,LIKELY,HIGH; may be repeated.",
+        ),
+    ] = None,
+    seats: Annotated[
+        list[str] | None,
+        typer.Option("--seats", metavar="MEMBER=NUMBER", help="How many steps a member does at once; may be repeated."),
+    ] = None,
+    learn: Annotated[
+        bool, typer.Option("--learn", help="Take durations and failures from the runs in the store.")
+    ] = False,
+    format: Annotated[
+        ScheduleFormat, typer.Option("--format", help="How the schedule is drawn.")
+    ] = ScheduleFormat.text,
+    name: NameOption = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Plans a run: the critical path, a schedule, percentiles and risks. Nothing is started or stored."""
+    with outcome(target):
+        estimates, capacity = read_options(estimate or (), seats or ())
+        spec = load_engine_target(target)
+        flow = flow_named(spec, target, name)
+        recorded = Recorded()
+        if learn:
+            with opened(address(store, spec)) as found:
+                recorded = recorded_in(found, flow)
+        planned = planned_run(flow, estimates=estimates, recorded=recorded, capacity=capacity)
+        if as_json:
+            typer.echo(json_line(plan_document(planned)))
+        elif format is ScheduleFormat.mermaid:
+            typer.echo(schedule_picture(planned, "mermaid"), nl=False)
+        else:
+            _show(plan_lines(planned))
 
 
 # The store

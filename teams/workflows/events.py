@@ -67,6 +67,24 @@ class LeaseLost(TeamEvent, level="error"):
     epoch: int
 
 
+class ExecutionChosen(RunEvent, level="info"):
+    """How the steps of a run with `execution="auto"` run."""
+
+    execution: str
+    """"sequential", "ready" or "hybrid"."""
+    reason: str
+    detail: str
+    """The figures that decided."""
+
+
+class LevelDone(RunEvent, level="info"):
+    """Every step of a level has ended, in a run that goes by levels. Once in each process that plays the run."""
+
+    number: int
+    """1, 2, 3, ..."""
+    steps: tuple[str, ...]
+
+
 # Runs, in the order of their lives
 
 

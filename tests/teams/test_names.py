@@ -22,6 +22,7 @@ HOMES = tuple(
         (
             "teams",
             "teams.patterns",
+            "teams.planning",
             "teams.protocols",
             "teams.recipes",
             "teams.resilience",

@@ -42,7 +42,7 @@ from teams.workflows._graph.node import (
     WaitForSignal,
     What,
 )
-from teams.workflows._graph.workflow import Workflow
+from teams.workflows._graph.workflow import EXECUTIONS, PARALLEL_THRESHOLD, Execution, Workflow
 from teams.workflows._language.expression import Expression, Fixed, Listed, parse
 from teams.workflows._language.refs import Ref
 from teams.workflows._language.template import InputTemplate, NotATemplate, parse_template
@@ -116,8 +116,8 @@ def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
             does not have are faults. None: what JSON can say. Default: None.
         priority: More is sooner where work has to wait. None: the priority of the run. Default: None.
         redact: Dotted paths in its input and result that are not shown, such as "card.number". Default: ().
-        metadata: What else is known of it, as JSON: `estimated_duration` (seconds), `parallel_safe`, `quality_domain`,
-            and what you like. Default: {}.
+        metadata: What else is known of it, as JSON: `estimated_duration` (seconds, or [low, likely, high]),
+            `parallel_safe`, `quality_domain`, and what you like. Default: {}.
     """
     faults = list(target_faults(f"step {id!r}", target))
     if isinstance(target, Step):
@@ -247,6 +247,8 @@ def workflow(
     output: object = None,
     timeout: float | None = None,
     metadata: Mapping[str, object] | None = None,
+    execution: Execution = "ready",
+    parallel_threshold: int = PARALLEL_THRESHOLD,
 ) -> Workflow:
     """A workflow of these steps. Raises SpecError with all faults at once.
 
@@ -264,6 +266,12 @@ def workflow(
             theirs by id. Default: None.
         timeout: Seconds for a run; waiting for people does not count. None: the default of the engine. Default: None.
         metadata: What else is known of it, as JSON. None: nothing. Default: None.
+        execution: How the steps of a DAG run. "ready" begins each as soon as it can; "sequential" one after another;
+            "levels" begins a level when the one before has ended; "hybrid" does that, too, and runs a level of fewer
+            safe steps than the threshold one after another; "auto" chooses by the graph and the declared durations, and
+            says why (`ExecutionChosen`). A step whose metadata says `parallel_safe = False` always runs alone.
+            Default: "ready".
+        parallel_threshold: The least number of independent steps that "hybrid" and "auto" run side by side. Default: 3.
     """
     faults = list(id_faults("workflow", name, "name"))
     path = name if not faults else "workflow"
@@ -280,8 +288,16 @@ def workflow(
     timeout = _seconds(path, "timeout", timeout, faults)
     faults += workflow_faults(path, graph, input, made)
     known = _metadata(path, {} if metadata is None else metadata, faults)
+    if execution not in EXECUTIONS:
+        choices = nearest(str(execution), EXECUTIONS)
+        faults.append(
+            SpecFault(path, f"execution: must be one of {', '.join(EXECUTIONS)}, got {execution!r}; {choices}")
+        )
+    elif chain and execution != "ready":
+        faults.append(SpecFault(path, "execution: is for a DAG; the steps of a chain run one after another"))
+    faults += count_faults(path, "parallel_threshold", parallel_threshold)
     refuse(faults)
-    return Workflow(name, graph, input, made, timeout, known)
+    return Workflow(name, graph, input, made, timeout, known, execution, parallel_threshold)
 
 
 def _is_time(text: object) -> bool:
@@ -482,12 +498,21 @@ def _metadata(path: str, value: object, faults: list[SpecFault]) -> Mapping[str,
         return {}
     faults += _not_a_number(path, "metadata", plain)
     duration = plain.get("estimated_duration")
-    if duration is not None:
+    if isinstance(duration, list):
+        faults += _three_points(path, duration)
+    elif duration is not None:
         faults += seconds_faults(path, "estimated_duration", duration)
     threshold = plain.get("quality_threshold", plain.get("quality"))
     if isinstance(threshold, int | float) and not 0 <= threshold <= 1:
         faults.append(SpecFault(path, f"quality: a threshold must be from 0 to 1, got {threshold!r}"))
     return plain
+
+
+def _three_points(path: str, points: list[Any]) -> Iterator[SpecFault]:
+    numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in points)
+    if len(points) != 3 or not numbers or points != sorted(points) or points[0] < 0:
+        wanted = "seconds, or three points in order: [low, likely, high]"
+        yield SpecFault(path, f"estimated_duration: must be {wanted}, got {points!r}")
 
 
 def _not_a_number(path: str, key: str, value: object) -> Iterator[SpecFault]:

@@ -354,4 +354,6 @@ WORKFLOW: FormKeys = {
     "output": RAW,
     "timeout": SECONDS,
     "metadata": RAW,
+    "execution": RAW,
+    "parallel_threshold": RAW,
 }

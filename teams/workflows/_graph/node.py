@@ -171,6 +171,11 @@ class Node:
         return None
 
     @property
+    def parallel_safe(self) -> bool:
+        """Whether other steps may run beside it: its metadata may say that they must not."""
+        return self.metadata.get("parallel_safe", True) is not False
+
+    @property
     def takes_input(self) -> bool:
         """Whether it gets its default input."""
         return self.input is None and not isinstance(self.what, WaitForSignal | AskPerson | Sleep)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
@@ -37,6 +37,12 @@ from teams.workflows._language.template import InputTemplate
 if TYPE_CHECKING:
     from teams._runs.context import RunContext
 
+ChosenExecution = Literal["sequential", "ready", "levels", "hybrid"]
+Execution = Literal["sequential", "ready", "levels", "hybrid", "auto"]
+EXECUTIONS: tuple[Execution, ...] = get_args(Execution)
+PARALLEL_THRESHOLD = 3
+"""The least number of independent steps that "hybrid" and "auto" run side by side."""
+
 
 @dataclass(frozen=True)
 class Workflow(Pattern):
@@ -54,6 +60,9 @@ class Workflow(Pattern):
     timeout: float | None = None
     """Seconds for a run."""
     metadata: Mapping[str, object] = field(default_factory=dict)
+    execution: Execution = "ready"
+    """How the steps of a DAG run; `workflow` explains it."""
+    parallel_threshold: int = PARALLEL_THRESHOLD
 
     @property
     def chain(self) -> bool:
@@ -104,6 +113,10 @@ def document(workflow: Workflow) -> dict[str, object]:
         found["timeout"] = workflow.timeout
     if workflow.metadata:
         found["metadata"] = _plain(workflow.metadata)
+    if workflow.execution != "ready":
+        found["execution"] = workflow.execution
+    if workflow.parallel_threshold != PARALLEL_THRESHOLD:
+        found["parallel_threshold"] = workflow.parallel_threshold
     return found
 
 

@@ -39,9 +39,11 @@ from teams.workflows._graph.workflow import Workflow
 from teams.workflows._language.evaluate import holds, value_of
 from teams.workflows._language.refs import MISSING, SKIPPED
 from teams.workflows._run.course import GraphCourse
+from teams.workflows._run.execution import choice_of
 from teams.workflows._run.keeper import DurableKeeper, checked
 from teams.workflows._run.values import adapter
 from teams.workflows.errors import AgentMissing, BadInput, Blocked, FanOutTooLarge, NeedsEngine, SignalLate, Uncertain
+from teams.workflows.events import ExecutionChosen, LevelDone
 
 Bindings = MutableMapping[str, object]
 
@@ -118,7 +120,10 @@ class _Player:
         self._skipped = self._skipped or result is SKIPPED
 
     async def _waves(self) -> None:
-        course = GraphCourse(self._graph)
+        choice = choice_of(self._workflow)
+        if self._workflow.execution == "auto":
+            self._run.emit(ExecutionChosen("", 0.0, "", choice.execution, choice.reason, choice.detail))
+        course = GraphCourse(self._graph, choice.execution, self._workflow.parallel_threshold)
         ended: asyncio.Queue[str] = asyncio.Queue()
         tasks: dict[str, asyncio.Task[object]] = {}
 
@@ -140,7 +145,10 @@ class _Player:
                 await asyncio.wait([task])
                 del tasks[id]
                 self._ended(id, task.result())
+                level = course.level
                 begin(course.ended(id))
+                if level and (course.level > level or not tasks):
+                    self._run.emit(LevelDone("", 0.0, "", level, self._graph.levels[level - 1]))
         finally:
             await end_all(tasks.values())
 

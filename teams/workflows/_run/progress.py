@@ -66,7 +66,7 @@ def _base(step: str) -> str:
 
 def percentage(graph: Graph, ended: Collection[str]) -> float | None:
     """The part of the work that has ended, in percent; steps weigh by their declared durations. None: no steps."""
-    weights = _durations(graph) or dict.fromkeys(graph.by_id, 1.0)
+    weights = declared_durations(graph) or dict.fromkeys(graph.by_id, 1.0)
     every = sum(weights.values())
     if not every:
         return None
@@ -78,7 +78,7 @@ def remaining(graph: Graph, ended: Collection[str], running: Mapping[str, float]
 
     `running` has the steps under way, with the seconds since they began.
     """
-    durations = _durations(graph)
+    durations = declared_durations(graph)
     if not durations:
         return None
     left = [id for id in graph.order if id not in ended]
@@ -113,7 +113,7 @@ def _at(times: list[float], share: float) -> float:
     return round(times[min(len(times) - 1, int(share * len(times)))], 3)
 
 
-def _durations(graph: Graph) -> dict[str, float]:
+def declared_durations(graph: Graph) -> dict[str, float]:
     """Seconds that each step takes: declared, or the mean of those that are. Empty: none is."""
     said = {node.id: seconds for node in graph.nodes if (seconds := _declared(node)) is not None}
     if not said:
@@ -129,4 +129,6 @@ def _declared(node: Node) -> float | None:
     if isinstance(node.what, Sleep) and node.what.seconds is not None:
         return float(node.what.seconds)
     said = node.metadata.get("estimated_duration")
+    if isinstance(said, list):  # low, likely, high
+        said = (said[0] + 4 * said[1] + said[2]) / 6
     return float(said) if isinstance(said, int | float) and not isinstance(said, bool) else None

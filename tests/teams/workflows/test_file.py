@@ -220,6 +220,8 @@ input = "{HERE}:Order"
 timeout = "1h"
 output = {{ first = "$a", last = "$m" }}
 metadata = {{ owner = "ann" }}
+execution = "hybrid"
+parallel_threshold = 2
 
 [[tasks]]
 id = "a"
@@ -346,6 +348,8 @@ def test_every_key_of_a_file_is_what_its_builder_makes() -> None:
         timeout=3600,
         output={"first": "$a", "last": "$m"},
         metadata={"owner": "ann"},
+        execution="hybrid",
+        parallel_threshold=2,
     )
     assert [each for each, other in zip(made.graph.nodes, wanted.graph.nodes, strict=True) if each != other] == []
     assert made == wanted

@@ -1,0 +1,45 @@
+"""Planning: what a run of a workflow will take, before it runs.
+
+`plan(workflow)` computes the critical path, a schedule within the capacity of the members, percentiles of the duration,
+and the risks, from estimates of the steps. `schedule_picture` draws the schedule.
+"""
+
+from typing import TYPE_CHECKING
+
+from supervisors._guard import facade
+
+if TYPE_CHECKING:
+    from teams.planning._estimates import Duration, Estimate, Recorded
+    from teams.planning._pictures import schedule_picture
+    from teams.planning._plan import Plan, PlannedStep, ResourceUse, plan
+    from teams.planning._recorded import recorded_by
+    from teams.planning._risks import Risk
+    from teams.workflows._run.execution import ExecutionChoice, choose_execution
+
+__all__ = [
+    "Duration",
+    "Estimate",
+    "ExecutionChoice",
+    "Plan",
+    "PlannedStep",
+    "Recorded",
+    "ResourceUse",
+    "Risk",
+    "choose_execution",
+    "plan",
+    "recorded_by",
+    "schedule_picture",
+]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = facade(
+        __name__,
+        {
+            "teams.planning._estimates": ["Duration", "Estimate", "Recorded"],
+            "teams.planning._pictures": ["schedule_picture"],
+            "teams.planning._plan": ["Plan", "PlannedStep", "ResourceUse", "plan"],
+            "teams.planning._recorded": ["recorded_by"],
+            "teams.planning._risks": ["Risk"],
+            "teams.workflows._run.execution": ["ExecutionChoice", "choose_execution"],
+        },
+    )

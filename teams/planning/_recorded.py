@@ -1,0 +1,46 @@
+"""What the runs in a store show: durations and failures of steps."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from teams._journal.rows import JournalEntry
+from teams._journal.store import Store
+from teams.planning._estimates import LATEST, Recorded, resource_of
+from teams.workflows._engine.said import step_of
+from teams.workflows._graph.workflow import Workflow
+
+
+def recorded_in(store: Store, workflow: Workflow) -> Recorded:
+    """What the latest runs of a workflow show, of every version of it. Reads at most 200 runs."""
+    rows = store.runs(workflow=workflow.name, limit=LATEST)
+    return recorded_by(workflow, (store.entries(row.id) for row in reversed(rows)))
+
+
+def recorded_by(workflow: Workflow, runs: Iterable[Iterable[JournalEntry]]) -> Recorded:
+    """What these runs show, oldest first. The duration of a step goes from the begin of its first attempt to the end of
+    its last part, with the waits between attempts.
+    """
+    steps: dict[str, list[float]] = defaultdict(list)
+    failures: dict[str, tuple[int, int]] = {}
+    for entries in runs:
+        begins: dict[str, float] = {}
+        ends: dict[str, float] = {}
+        for entry in entries:
+            if entry.kind not in ("done", "failed") or entry.seconds is None or not entry.step:
+                continue
+            step, at = step_of(entry.step), entry.at / 1e6
+            begins[step] = min(begins.get(step, at), at - entry.seconds)
+            failed, attempts = failures.get(step, (0, 0))
+            failures[step] = (failed + (entry.kind == "failed"), attempts + 1)
+            if entry.kind == "done":
+                ends[step] = max(ends.get(step, at), at)
+        for step, end in ends.items():
+            steps[step].append(max(0.0, end - begins[step]))
+    members: dict[str, list[float]] = defaultdict(list)
+    for node in workflow.graph.nodes:
+        member = resource_of(node)
+        if member is not None and node.each is None and node.id in steps:
+            members[member] += steps[node.id]
+    return Recorded(steps, members, failures)
