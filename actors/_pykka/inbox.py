@@ -13,7 +13,7 @@ from pykka._envelope import Envelope as PykkaEnvelope
 from pykka.messages import _ActorStop
 
 from actors._core.current import current_cell
-from actors._core.envelope import Envelope, Reply
+from actors._core.envelope import Envelope, ReplyTo
 from actors._core.outcomes import settle_failure
 
 if TYPE_CHECKING:
