@@ -673,7 +673,7 @@ def test_ref_urn_and_registry_agree_whatever_happens(sim: Simulation, plan: Faul
     for id, (ref, urn, proxy) in known.items():
         assert root.child(id) is ref
         assert pykka.ActorRegistry.get_by_urn(urn) is ref
-        assert proxy == ref.proxy()
+        assert proxy == root.child(id).proxy()
 
 
 # A thread that was left behind
