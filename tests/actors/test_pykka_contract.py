@@ -26,6 +26,7 @@ from actors import (
     NotAnActor,
     Started,
 )
+from actors.testing import Crash, FaultPlan, Kill, KillDuringRestart, Simulation, faults, simulate
 from supervisors import BackingOff, Restarting, SpecError, child, constant, start, supervisor
 from tests.actors.cast import PATIENCE, script, stage
 from tests.support import in_loop
@@ -644,6 +645,35 @@ def test_stop_of_one_ref_is_an_exit_that_a_permanent_child_restarts_from() -> No
         assert a.stop()
         assert a.ask(2) == 0.5
         assert a.incarnation == 2
+
+
+# All of it under faults
+
+
+@simulate(plan=faults.plans("root/*", kinds=[Crash, Kill, KillDuringRestart], max_faults=4), examples=40)
+def test_ref_urn_and_registry_agree_whatever_happens(sim: Simulation, plan: FaultPlan) -> None:
+    """Guards the identity under crashes, kills, backoffs and generated schedules: at any time the registry lists only
+    refs that are alive, each under its one URN; each question has an answer; and at the end nothing is left.
+    """
+    kids = [child(id, Plain, backoff=constant(1.0)) for id in "ab"]
+    root = sim.start(supervisor("root", *kids, max_restarts=None))
+    known = {id: (root.child(id), root.child(id).actor_urn, root.child(id).proxy()) for id in "ab"}
+
+    def consistent() -> bool:
+        listed = pykka.ActorRegistry.get_all()
+        refs = [ref for ref, _, _ in known.values()]
+        return len(set(listed)) == len(listed) and set(listed) <= set(refs) and all(each.is_alive() for each in listed)
+
+    sim.always("the registry lists each living place once", consistent)
+    work = sim.workload(lambda n: known["ab"[n % 2]][2].half(n), n=10, every=0.5)
+    sim.run(until=20)
+    sim.heal()
+    sim.eventually("every proxy call has an answer", lambda: work.done == 10, within=100)
+    sim.advance(10)
+    for id, (ref, urn, proxy) in known.items():
+        assert root.child(id) is ref
+        assert pykka.ActorRegistry.get_by_urn(urn) is ref
+        assert proxy == root.child(id).proxy()
 
 
 # A thread that was left behind
