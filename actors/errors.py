@@ -18,13 +18,13 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       StartTimeout (TimeoutError)
       HandlerTimeout (TimeoutError)
       CleanupTimeout (TimeoutError)
+      NotOnHost (RuntimeError)
       LinkedExit
       NoSuchActor (LookupError)
       IncarnationEnded
       NameTaken
       NotAnActor (TypeError)
       NotInRuntime
-      NotOnHost (RuntimeError)
       RuntimeStopped (pykka.ActorDeadError)
       LoopStopRefused (RuntimeError)
       HandlerDefinitionError (TypeError)

@@ -136,7 +136,7 @@ def test_the_failure_of_an_owned_task_is_a_crash_of_its_actor(host: Host, error:
 
 
 @in_loop
-async def test_an_owned_task_that_fails_crashes_its_actor_though_awaited() -> None:
+async def test_an_owned_task_that_fails_crashes_though_awaited() -> None:
     """The handler that awaits it does not keep the failure to itself; the asker gets the exception."""
 
     async def fails() -> None:
@@ -567,7 +567,7 @@ def test_a_second_cancellation_does_not_cut_off_the_cleanup_of_a_task() -> None:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_failed_task_that_its_handler_never_awaits_is_an_event_at_its_end(host: Host) -> None:
+def test_a_failed_task_that_no_handler_awaits_is_an_event_at_its_end(host: Host) -> None:
     """Also when the incarnation ends before; no timer is left."""
 
     async def fails() -> None:

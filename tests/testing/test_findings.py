@@ -550,3 +550,13 @@ def test_a_supervisor_in_the_place_of_a_worker_ends_the_ref_of_the_worker() -> N
         "_X9bvje2mkfZ0ZRoC7PUbX2Ae18hZ_Biehn6PUnNdi99F16IobBFcDIJZiHhMZZznGnVoILSq481Or3HR0eeeaeBX-ZfboSjfVNMiddu"
         "Xs7KRZoUeZavPgBFL1bx"
     ).run()
+
+
+def test_a_lower_max_children_than_those_it_began_with_stops_no_child() -> None:
+    """Rule 25: a running dynamic supervisor takes it, and starts no further child."""
+    Trial.decode(
+        "eNqtUUFuwyAQ_Iq1Z8tNnbSHvKJ3ZFkE4xQFA4KlqhX571nAVd1KrVKpBwTMziyzAzvU1RWCkwKOFYTopH9TwXqoKzhxcbHjSAUTtSZAvCo9eGkI"
+        "YXeL1JBIp1RTRqHiusgxOi3TsVuShc21I-pFmawbZsMnJZJ64u_9xkFLUEDPUZ7nbENN1KG3Rvaj9WlPIpSEEocYn45zl1_MYqp5GZB7zHdqYj33"
+        "M-Q3C3oFoXkIXxMIDZJMmfPxJTonEZYlj1P6emsRvtn-8Mu1BgqCsbZpn-rCfcipRTcQuw8SU-MAP39YeWVDvCPGxxVax03z7P8h2U2Qfw-MEmPr"
+        "Kv_yvKdI2l2z626Had0y"
+    ).run()
