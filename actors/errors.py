@@ -20,6 +20,7 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       StartTimeout (TimeoutError)
       HandlerTimeout (TimeoutError)
       CleanupTimeout (TimeoutError)
+      NotOnHost (RuntimeError)
       LinkedExit
       NoSuchActor (LookupError)
       WrongActorClass (TypeError)
@@ -28,7 +29,6 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       NotAnActor (TypeError)
       ReservedName (AttributeError)
       NotInRuntime
-      NotOnHost (RuntimeError)
       RuntimeStopped (pykka.ActorDeadError)
       LoopStopRefused (RuntimeError)
       MissingExtra (ModuleNotFoundError)

@@ -154,7 +154,7 @@ class ThreadHost:
     def create_task(
         self, cell: Cell, coroutine: Coroutine[Any, Any, Any], name: str | None
     ) -> asyncio.Task[Any] | None:
-        return self._here().create_task(coroutine, name) if self.is_current(cell) else None
+        return self._here().create_task(coroutine, name) if self._runs(cell) else None
 
     def drop(self, cell: Cell) -> list[Envelope]:
         worker = self._workers.pop(cell, None)
@@ -169,6 +169,10 @@ class ThreadHost:
             worker.retire()
 
     def is_current(self, cell: Cell) -> bool:
+        """Whether this code is a handler or hook of the cell's present incarnation, and not a task beside it."""
+        return self._runs(cell) and self._here().in_turn()
+
+    def _runs(self, cell: Cell) -> bool:
         """Whether this thread is the one of the cell's present incarnation."""
         worker = self.current()
         return worker is not None and worker.cell is cell and worker.incarnation == cell.incarnation
@@ -203,6 +207,8 @@ class _Loop:
 
     def __init__(self) -> None:
         self._runner: asyncio.Runner | None = None
+        self.driver: asyncio.Task[Any] | None = None
+        """The task of the coroutine that `run` runs."""
 
     @property
     def made(self) -> asyncio.AbstractEventLoop | None:
@@ -219,7 +225,11 @@ class _Loop:
     def run(self, coroutine: Coroutine[Any, Any, object], context: Context) -> object:
         """Runs a coroutine to its end, in `context`. Its task is none of the tasks that the actor owns."""
         loop = self.get()
-        result, error = loop.run_until_complete(asyncio.Task(_outcome(coroutine), loop=loop, context=context))
+        self.driver = asyncio.Task(_outcome(coroutine), loop=loop, context=context)
+        try:
+            result, error = loop.run_until_complete(self.driver)
+        finally:
+            self.driver = None
         if error is not None:
             raise error
         return result
@@ -352,6 +362,11 @@ class Worker:
                 f"{self.path}: a plain hook or handler returned an awaitable that waits; declare it `async def`"
             )
         return self._loop.run(coroutine, context)
+
+    def in_turn(self) -> bool:
+        """Whether the code that asks is the turn itself, and not a task on the loop of the thread. In the thread."""
+        loop = asyncio._get_running_loop()
+        return loop is None or (self._loop.driver is not None and asyncio.current_task(loop) is self._loop.driver)
 
     def create_task(self, coroutine: Coroutine[Any, Any, Any], name: str | None) -> asyncio.Task[Any]:
         """Makes a task on the loop of the thread. In the thread."""

@@ -34,7 +34,7 @@ def with_settings(
     faults = [_fault(path, key) for key in given if key not in NAMES]
     known = {key: value for key, value in given.items() if key in NAMES}
     values = {name: getattr(spec, name) for name in type(spec).model_fields}
-    values |= {"children": tuple(children), **known}
+    values |= {"children": tuple(children), "initial": (), **known}  # those it began with are among its children
     made = attempt(SupervisorSpec, path, values, faults)
     if made is None or faults:
         faults += [SpecFault(path + fault.path, fault.message) for fault in supervisor_combinations(values)]

@@ -26,6 +26,7 @@ from actors import (
     current_correlation_id,
     current_ref,
 )
+from actors.spi import unowned_context
 from actors.testing import simulation
 from supervisors import child, supervisor
 from tests.actors.cast import PATIENCE, AsyncPlayer, Host, Player, Starter, crash, events_of, script, stage
@@ -135,7 +136,7 @@ def test_the_failure_of_an_owned_task_is_a_crash_of_its_actor(host: Host, error:
 
 
 @in_loop
-async def test_an_owned_task_that_fails_crashes_its_actor_though_awaited() -> None:
+async def test_an_owned_task_that_fails_crashes_though_awaited() -> None:
     """The handler that awaits it does not keep the failure to itself; the asker gets the exception."""
 
     async def fails() -> None:
@@ -566,7 +567,7 @@ def test_a_second_cancellation_does_not_cut_off_the_cleanup_of_a_task() -> None:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_failed_task_that_its_handler_never_awaits_is_an_event_at_its_end(host: Host) -> None:
+def test_a_failed_task_that_no_handler_awaits_is_an_event_at_its_end(host: Host) -> None:
     """Also when the incarnation ends before; no timer is left."""
 
     async def fails() -> None:
@@ -586,3 +587,41 @@ def test_a_failed_task_that_its_handler_never_awaits_is_an_event_at_its_end(host
             sim.advance(2)
             (event,) = [event for event in sim.runtime.lifecycle if isinstance(event, UncaughtException)]
             assert str(event.error) == "unheard"
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_task_that_waits_is_no_wait_of_its_actor(host: Host) -> None:
+    """What it calls may call back: the actor itself is free to answer."""
+    answers: list[object] = []
+
+    async def calls_back(ref: Any) -> object:
+        return await ref.call("which", timeout=5)
+
+    async def work(other: Any, own: Any) -> None:
+        answers.append(await other.call(lambda _: calls_back(own), timeout=5))
+
+    with simulation() as sim:
+        other = sim.spawn(AsyncPlayer)
+        ref = sim.spawn(Player, host=host)
+        ref.ask(lambda actor: actor.create_task(work(other, actor.ref)) and None)
+        sim.settle()
+        assert answers == ["which"]
+
+
+def test_a_task_in_a_context_of_its_own_outlasts_its_actor() -> None:
+    """For what several actors share: the context of `unowned_context` still belongs to the actor."""
+    log: list[object] = []
+
+    async def work() -> None:
+        await asyncio.sleep(5)
+        log.append(current_ref())
+
+    def begin(_: Any) -> None:
+        asyncio.get_running_loop().create_task(work(), context=unowned_context())
+
+    with simulation() as sim:
+        ref = sim.spawn(Player)
+        ref.ask(begin)
+        ref.kill()
+        sim.advance(6)
+        assert log == [ref]

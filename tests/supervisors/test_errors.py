@@ -16,6 +16,7 @@ SAMPLES = [
     errors.ChildRunning("/root", "w"),
     errors.ChildRestarting("/root", "w"),
     errors.NotFound("/root", "w"),
+    errors.ResourceEnded("/root/w"),
     errors.MaxChildren("/root", 3),
     errors.ChildStartError("/root/w", Crashed(ValueError("no database"))),
     errors.ShuttingDown("/root"),

@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from actors import (
     Abandoned,
     Actor,
+    Crashed,
     DeadLetter,
+    HandlerTimeout,
     HookFailed,
     NoMailbox,
     NotInRuntime,
@@ -578,3 +580,16 @@ def test_an_async_function_may_run_in_a_thread() -> None:
         root.terminate_child("f").get()
         assert sim.now == 1.5
         assert log == ["root/f", "ended"]
+
+
+@pytest.mark.parametrize("function", [poll, watch])
+def test_a_handler_timeout_limits_a_function_as_a_whole(function: Any) -> None:
+    """It crashes when it runs longer, and is restarted."""
+    with simulation() as sim:
+        root = sim.start(supervisor("root", child("f", function, handler_timeout=2.5, backoff=None)))
+        down = root.child("f").monitor()
+        sim.advance(3)
+        reason = down.get().reason
+        assert isinstance(reason, Crashed)
+        assert isinstance(reason.exception, HandlerTimeout)
+        assert root.child("f").incarnation == 2

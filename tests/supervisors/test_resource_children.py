@@ -129,7 +129,7 @@ def test_entering_is_the_start_and_its_failure_that_of_the_start(host: Host) -> 
     assert isinstance(caught.value.reason.exception, StartTimeout)
 
 
-def test_a_factory_that_raises_or_does_not_take_its_arguments_fails_the_start() -> None:
+def test_a_factory_that_raises_or_takes_other_arguments_fails_the_start() -> None:
     """Before anything is entered."""
 
     def broken(_: int) -> Any:

@@ -561,3 +561,13 @@ def test_the_first_child_of_a_restart_may_be_of_another_class() -> None:
         "ms_M6slYdr5l4Gy8m8JTgH8o3X7IkF-HcplGXCU2w5Exk8dXWiS0Q4g8It-2XVd1OeIWuWiwfSzKk5-O_eisoL3LpHuUmX2awM3dS4s2MXDT"
         "okX7FA6YGYGTIq9O0jR7Fh0FLxQ_YNT0d7cuGdzjACakzLparprkTntfrZoP2YtufCC5TWK_TZDpG9XcNc2yfiiLVV3V23fJFU5p"
     ).run()
+
+
+def test_a_lower_max_children_than_those_it_began_with_stops_no_child() -> None:
+    """Rule 25: a running dynamic supervisor takes it, and starts no further child."""
+    Trial.decode(
+        "eNqtUUFuwyAQ_Iq1Z8tNnbSHvKJ3ZFkE4xQFA4KlqhX571nAVd1KrVKpBwTMziyzAzvU1RWCkwKOFYTopH9TwXqoKzhxcbHjSAUTtSZAvCo9eGkI"
+        "YXeL1JBIp1RTRqHiusgxOi3TsVuShc21I-pFmawbZsMnJZJ64u_9xkFLUEDPUZ7nbENN1KG3Rvaj9WlPIpSEEocYn45zl1_MYqp5GZB7zHdqYj33"
+        "M-Q3C3oFoXkIXxMIDZJMmfPxJTonEZYlj1P6emsRvtn-8Mu1BgqCsbZpn-rCfcipRTcQuw8SU-MAP39YeWVDvCPGxxVax03z7P8h2U2Qfw-MEmPr"
+        "Kv_yvKdI2l2z626Had0y"
+    ).run()

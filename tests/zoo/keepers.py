@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from actors import Actor, ActorError, ActorRef, CrashedExit, Down, Exited, Future, StartError, StartFailed, handles
+from actors.spi import unowned_context
 from actors.testing import (
     Crash,
     CrashInStart,
@@ -112,7 +113,9 @@ def double_restart(sim: Simulation, keeper: type[Keeper]) -> None:
 
 
 class DelayingKeeper(Actor):
-    """Waits a second before it replaces its worker, in a task. Whoever stops the keeper meanwhile leaves the task."""
+    """Waits a second before it replaces its worker, in a task that does not end with it. Whoever stops the keeper
+    meanwhile leaves the task.
+    """
 
     def __init__(self) -> None:
         self.hired = 0
@@ -134,7 +137,7 @@ class DelayingKeeper(Actor):
 
     @handles
     def lost(self, down: Down) -> None:
-        self.waits = asyncio.create_task(self.hire_later())
+        self.waits = asyncio.create_task(self.hire_later(), context=unowned_context())
 
     async def on_stop(self) -> None:  # type: ignore[override]
         await self.worker.stop(block=False)
