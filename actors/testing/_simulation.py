@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import inspect
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import pykka
 
@@ -28,7 +30,9 @@ from actors.testing._sim.injector import Fired
 from actors.testing._sim.lanes import Scheduler
 from actors.testing._sim.loop import SimLoop, Why
 from actors.testing._sim.observations import Observation
+from actors.testing._sim.outside import Outside
 from actors.testing._sim.place import raised_at
+from actors.testing._sim.predicates import PredicateCheck
 from actors.testing._sim.runtime import SimRuntime
 from actors.testing._sim.schedulers import Fifo, Moved, Recorder, Strategy
 from actors.testing._sim.shown import shown
@@ -127,6 +131,8 @@ class Simulation:
         self._collects = False
         """Whether the garbage collector was on before."""
         self._pykka: list[Any] = []
+        self._hooks: Any = ()
+        """Python's hooks of asynchronous generators before."""
 
     # Life
 
@@ -138,6 +144,7 @@ class Simulation:
         self._runtime = SimRuntime(self.loop, self.strands, self.plan, self.seed, self._runtime_options)
         self._fences = Fences(self.runtime)
         self._fences.__enter__()
+        self._hooks = self.loop.hook_generators()
         self._pykka = list(pykka.ActorRegistry._actor_refs)
         # Finalizers must run at the same step in every run; and when most of a run is dropped already, the garbage
         # collector has less to look at.
@@ -213,7 +220,8 @@ class Simulation:
         if self._over:
             return
         self._over = True
-        self.loop.after_step[:] = [each for each in self.loop.after_step if each not in self._always]
+        for looks in (self.loop.after_step, self.loop.at_rest):
+            looks[:] = [each for each in looks if each not in self._always]
         for work in self.workloads:
             work.close()
         runtime = self.runtime
@@ -234,6 +242,10 @@ class Simulation:
         oracles.settled(runtime)
         for work in self.workloads:
             work.leave()
+        self._fences.end_pools()
+        if self.loop.close_generators():
+            self._settle()
+            self.loop.give_up_generators()
         self._settle()
         oracles.no_orphans(runtime)
         oracles.conservation(runtime)
@@ -261,6 +273,8 @@ class Simulation:
         """Ends what is left, in any state. Nothing of one run reaches the next."""
         try:
             self.loop.after_step.clear()
+            self.loop.at_rest.clear()
+            self._fences.end_pools()
             self.strands.close()
             self.runtime.injector.heal()
             self.runtime.kill()
@@ -273,6 +287,7 @@ class Simulation:
                     break
         finally:
             self._fences.__exit__(None, None, None)
+            sys.set_asyncgen_hooks(*self._hooks)
             pykka.ActorRegistry._actor_refs[:] = self._pykka
             self.runtime.abort()
             self.loop.close()
@@ -351,6 +366,28 @@ class Simulation:
         if cell.open:
             self.runtime.control_call(crash, cell, None, InjectedCrash(path, "by the test"))
 
+    def allow(self, *kinds: Outside) -> None:
+        """Lets code inside reach what is outside, from here on. Such a run is repeatable only if what it reaches is.
+
+        Args:
+            kinds: `"network"`: sockets that block, and look-ups of names; `"processes"`: `subprocess`, `os.fork` and
+                the like; `"files"`, which are allowed from the beginning. What blocks for real holds up everything, and
+                virtual time stands still meanwhile.
+
+        Raises `SimulationError` for an unknown kind.
+        """
+        self.loop.allowed |= _kinds("allow", kinds)
+
+    def forbid(self, *kinds: Outside) -> None:
+        """Takes it back: from here on such a call raises `FenceError` and ends the run. `sim.forbid("files")` shows
+        that code inside reads and writes no file. Raises `SimulationError` for an unknown kind.
+        """
+        found = _kinds("forbid", kinds)
+        if "files" in found:
+            _ = self.runtime  # there are no fences before the run begins
+            self._fences.fence_files()
+        self.loop.allowed -= found
+
     # Time
 
     @property
@@ -415,19 +452,34 @@ class Simulation:
     def always(self, name: str, predicate: Predicate) -> None:
         """Checks that `predicate()` is true now and after every step, until the block ends and everything is stopped.
 
-        The step that breaks it raises `InvariantBroken`.
+        The step that breaks it raises `InvariantBroken`. A predicate may ask actors, or return a future: it is then
+        checked whenever nothing can run before time moves on, for each question takes steps of its own.
         """
+        check = self._check("always", name, predicate)
 
-        def check() -> None:
-            if not self._holds("always", name, predicate):
+        def after_step() -> None:
+            if not check.waits:
+                check.call()
+            if not check.take(otherwise=True):
                 raise InvariantBroken(self.now, f"{name!r} does not hold")
 
-        check()
-        self._always.append(check)
-        self.loop.after_step.append(check)
+        def at_rest() -> None:
+            check.call_at_rest()
+            after_step()
+
+        check.call()
+        if check.busy:
+            self.loop.run(done=lambda: not check.busy)
+        after_step()
+        self._always += [after_step, at_rest]
+        self.loop.after_step.append(after_step)
+        self.loop.at_rest.append(at_rest)
 
     def eventually(self, name: str, predicate: Predicate, within: float) -> None:
         """Lets time pass until `predicate()` is true, for at most `within` virtual seconds.
+
+        It is called after every step. A predicate may ask actors, or return a future: it is then called whenever
+        nothing can run before time moves on.
 
         Raises:
             NeverHappened: it did not come true in time
@@ -438,16 +490,35 @@ class Simulation:
                 f"eventually({name!r}) while faults still come, which promise nothing: call sim.heal() first"
             )
         _seconds(f"eventually({name!r}, within=", within)
-        why = self.loop.run(self.now + within, lambda: bool(self._holds("eventually", name, predicate)))
-        if why is Why.DONE:
+        check = self._check("eventually", name, predicate)
+
+        def holds() -> bool:
+            if not check.waits:
+                check.call()
+            return bool(check.take(otherwise=False))
+
+        self.loop.at_rest.append(check.call_at_rest)
+        try:
+            why = self.loop.run(self.now + within, holds)
+        finally:
+            self.loop.at_rest.remove(check.call_at_rest)
+        if why is Why.DONE or (check.waits and check.take(otherwise=False)):
             return
         if why is Why.IDLE:
             oracles.deadlock(self.runtime, self.workloads)
         raise NeverHappened(self.now, f"{name!r} did not come true within {within:.12g} s{self._still_waiting()}")
 
+    def _check(self, what: str, name: str, predicate: Predicate) -> PredicateCheck:
+        return PredicateCheck(self.strands, f"{what} {name!r}", lambda: self._holds(what, name, predicate))
+
     def _holds(self, what: str, name: str, predicate: Predicate) -> object:
         try:
-            return predicate()
+            value = predicate()
+            if isinstance(value, pykka.Future):
+                return value.get()
+            if inspect.isawaitable(value):
+                raise TypeError(f"it returned {value!r}, which is true whatever comes of it: ask, or return a future")
+            return value
         except Exception as error:
             where = raised_at(error)
             text = f"the predicate of {what}({name!r}) raised {shown(error)}"
@@ -539,6 +610,15 @@ class Simulation:
         for each in self.observations:
             digest.update(" ".join([type(each).__name__, *map(_plain, each)]).encode() + b"\n")
         return digest.hexdigest()
+
+
+def _kinds(call: str, kinds: Iterable[str]) -> set[str]:
+    """Refuses a kind of things outside that there is not."""
+    known = get_args(Outside)
+    unknown = [kind for kind in kinds if kind not in known]
+    if unknown:
+        raise SimulationError(f"{call}({', '.join(map(repr, unknown))}): known are {', '.join(map(repr, known))}")
+    return set(kinds)
 
 
 def _seconds(call: str, value: object, least: float = 0.0) -> None:

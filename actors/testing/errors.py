@@ -49,7 +49,7 @@ class StaleReplay(SimulationError, ValueError):
 
 
 class FenceError(ActorError):
-    """Code inside a simulation used the real world: time, threads, randomness, the network."""
+    """Code inside a simulation reached outside: the network, a process, a signal, or something that blocks for real."""
 
     fields = ("call", "place", "path", "instead")
     call: str

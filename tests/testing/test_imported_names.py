@@ -9,7 +9,8 @@ import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from random import choice  # noqa: TID251 - refused inside
+from os import system
+from random import choice  # noqa: TID251 - seeded inside
 from threading import Lock, RLock
 from time import monotonic, sleep  # noqa: TID251 - virtual inside
 from typing import Any
@@ -102,11 +103,21 @@ def test_clocks_and_sleeps_imported_by_name_are_virtual() -> None:
 
 
 def test_what_is_refused_is_refused_by_any_name() -> None:
-    """`from random import choice` draws from the same unseeded generator."""
+    """`from os import system` starts the same process."""
     with simulation() as sim:
-        sim.spawn(doing(lambda: choice("ab"))).tell("go")
-        with pytest.raises(FenceError, match=r"random\.choice"):
+        sim.spawn(doing(lambda: system("true"))).tell("go")
+        with pytest.raises(FenceError, match=r"os\.system"):
             sim.run(until=1)
+
+
+def test_randomness_imported_by_name_repeats() -> None:
+    """`from random import choice` draws from the same generator."""
+
+    def run() -> object:
+        with simulation() as sim:
+            return sim.spawn(doing(lambda: [choice("abcdefgh") for _ in range(9)])).ask("go")
+
+    assert run() == run()
 
 
 class Guarded(Actor):
@@ -135,7 +146,7 @@ def test_a_lock_of_a_module_keeps_simulated_threads_apart(kind: str) -> None:
 
 def test_every_name_is_as_it_was_afterwards() -> None:
     """Also when the run fails."""
-    names = ("calendar", "LOCK", "ONCE_MORE", "REENTRANT", "Lock", "RLock", "choice", "datetime", "monotonic", "sleep")
+    names = ("calendar", "LOCK", "ONCE_MORE", "REENTRANT", "Lock", "RLock", "datetime", "monotonic", "sleep", "system")
     before = {name: globals()[name] for name in names}
     with pytest.raises(KeyError), simulation():
         assert all(globals()[name] is not before[name] for name in names)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+from _thread import get_ident
 from collections import deque
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Literal
 
-from actors.testing._sim.strands import Sleeper, Strands
+from actors.testing._sim.strands import Sleeper, Strand, Strands
 from actors.testing.errors import SimulationError
 
 
@@ -22,50 +23,73 @@ class SimLock:
     """`threading.Lock`. Waiters get it in the order they came.
 
     With `yields`, a simulated thread may be overtaken right before it takes the lock: that is where the races of real
-    threads are.
+    threads are. A lock that a library keeps for longer than the simulation is a real one afterwards.
     """
 
-    __slots__ = ("_held", "_strands", "_waiters", "_yields")
+    __slots__ = ("_after", "_held", "_holder", "_strands", "_waiters", "_yields")
 
     def __init__(self, strands: Strands, *, yields: bool) -> None:
         self._strands = strands
         self._yields = yields
         self._held = False
+        self._holder: Strand | None = None
+        """The simulated thread that took it; None: code on the loop, or the test."""
         self._waiters: deque[Sleeper] = deque()
+        self._after: Any = None
+        """The real lock, once the simulation is over."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if self._strands.closing:
+            with _GUARD:
+                self._after = self._after or _REAL_LOCK()
+            return bool(self._after.acquire(blocking, timeout))
         if self._yields:
             self._strands.give_way()
-        if not self._held:
+        if not self._held or (blocking and self._holder_runs_ahead()):
             self._held = True
+            self._holder = self._strands.current
             return True
         if not blocking:
             return False
         sleeper = Sleeper("a lock, event, condition or queue")
         self._waiters.append(sleeper)
         if self._strands.block(sleeper, None if timeout < 0 else timeout):
+            self._holder = self._strands.current
             return True  # the thread that released it handed it over
         self._waiters.remove(sleeper)
         return False
 
+    def _holder_runs_ahead(self) -> bool:
+        """Whether the lock is free once the thread that holds it has gone on. Code on the loop may meet a thread that
+        was overtaken between two locks: a real loop would wait for an instant.
+        """
+        while self._held and self._holder is not None and self._strands.is_on_loop:
+            if not self._strands.run_ahead(self._holder):
+                return False
+        return not self._held
+
     def release(self) -> None:
         if not self._held:
+            if self._after is not None:
+                self._after.release()
+                return
             raise RuntimeError("release unlocked lock")
         while self._waiters:
             sleeper = self._waiters.popleft()
             if not sleeper.over:
+                self._holder = sleeper.strand
                 self._strands.wake(sleeper)
                 return
         self._held = False
 
     def locked(self) -> bool:
-        return self._held
+        return self._held or (self._after is not None and self._after.locked())
 
     # What threading.Condition asks of a lock. It would try to take it, and be overtaken while it holds it: a `put` of a
     # `SimpleQueue` then had to wait, which a signal handler must not.
 
     def _is_owned(self) -> bool:
-        return self._held
+        return self.locked()
 
     def __enter__(self) -> Literal[True]:
         self.acquire()
@@ -74,14 +98,14 @@ class SimLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._waiters:
+        if self._waiters or not self._held:
             self.release()
         else:
             self._held = False
 
 
 class SimRLock:
-    """`threading.RLock`: its owner is a greenlet, or whatever runs on the loop."""
+    """`threading.RLock`: its owner is a greenlet, or what runs on the loop; afterwards, a real thread."""
 
     def __init__(self, strands: Strands) -> None:
         self._strands = strands
@@ -90,11 +114,11 @@ class SimRLock:
         self._count = 0
 
     def _me(self) -> object:
-        return self._strands.current or self._strands
+        return self._strands.current or (get_ident() if self._strands.closing else self._strands)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         me = self._me()
-        if self._owner is not me:
+        if self._owner != me:
             if not self._lock.acquire(blocking, timeout):
                 return False
             self._owner = me
@@ -102,7 +126,7 @@ class SimRLock:
         return True
 
     def release(self) -> None:
-        if self._owner is not self._me():
+        if self._owner != self._me():
             raise RuntimeError("cannot release un-acquired lock")
         self._count -= 1
         if not self._count:
@@ -130,7 +154,7 @@ class SimRLock:
         self._count, self._owner = saved
 
     def _is_owned(self) -> bool:
-        return self._owner is self._me()
+        return self._owner == self._me()
 
 
 def simulated_lock(strands: Strands, real: Any) -> SimLock | SimRLock:
@@ -138,7 +162,10 @@ def simulated_lock(strands: Strands, real: Any) -> SimLock | SimRLock:
     return SimLock(strands, yields=True) if type(real) is _PLAIN else SimRLock(strands)
 
 
-_PLAIN = type(threading.Lock())
+_REAL_LOCK = threading.Lock
+_GUARD = _REAL_LOCK()
+"""Held while the real lock of one is made."""
+_PLAIN = type(_REAL_LOCK())
 
 
 def outlives(maker: FrameType) -> bool:

@@ -1,6 +1,6 @@
 """The module `datetime` of a simulation. The real one reads the clock of the machine past `time.time`.
 
-It stands in the user's modules only: pickle and libraries look a class up in the real one and compare.
+It stands in the names of modules only: pickle looks a class up in the real one and compares.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ class VirtualDatetime(datetime, metaclass=_Virtual):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> datetime:  # type: ignore[misc]
         return datetime(*args, **kwargs)  # noqa: DTZ001 - the caller's own
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: Callable[[type], object]) -> object:
+        """A model of pydantic that is made inside has a field of the real class."""
+        return handler(datetime)
 
     def __init_subclass__(cls, **kwargs: object) -> NoReturn:
         raise TypeError("a subclass of datetime is made inside a simulation: define it outside")

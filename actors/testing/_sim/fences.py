@@ -1,74 +1,67 @@
 """Fences around a simulation: what would make a run unrepeatable is virtual inside, or refused.
 
-Inside means: in code that an actor, a task or a simulated thread runs. The test's own code keeps the real clock and the
-real randomness, but it must not start threads: they would reach into the simulation from outside. The same holds for
-names that modules have imported (`from time import time`). Libraries in `site-packages` keep the names that they
-imported, and so does a function that imports `datetime` itself; `--sim-determinism`, which runs a test twice and
-compares, finds the effects of those.
+Inside means: in code that an actor, a task or a simulated thread runs. The test's own code keeps the real clock, and it
+must not start threads: they would reach into the simulation from outside. Threads that ran before stand outside, too.
+
+Clocks, sleeps, dates, random numbers, identifiers, locks, queues and threads are simulated. The same holds for names
+that modules have imported (`from time import time`), those of libraries too; only pytest, Hypothesis, pydantic and
+this project keep theirs, and a function that imports `datetime` itself has the real one. Sockets, look-ups of names
+and processes are refused, until `allow` says otherwise; files are free, until `forbid` does. A refusal ends the run,
+whether the library that met it lets it through or not. `--sim-determinism`, which runs a test twice and compares, finds
+the effects of what is not seen here, such as C code that reads a clock of its own.
 """
 
 from __future__ import annotations
 
 import _thread
+import builtins
 import functools
+import io
 import os
-import random
 import socket
+import sqlite3
 import subprocess
 import sys
-import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import ModuleType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
-
-import pykka
 
 from actors._facade import load_everything
 from actors.testing._sim.blocking import blocking_patches, simulated_lock
 from actors.testing._sim.calendar import CALENDAR, walls
 from actors.testing._sim.imported import Name, imported
+from actors.testing._sim.outside import instead_of
 from actors.testing._sim.place import parking
+from actors.testing._sim.randomness import Randomness
 from actors.testing._sim.runtime import SimRuntime
 from actors.testing._sim.strand_loop import loop_patches
-from actors.testing._sim.threads import LOCAL, simulated_local, thread_patches
+from actors.testing._sim.threads import LOCAL, Threads, simulated_local
 from actors.testing._sim.watch import watch
 from actors.testing.errors import SimulationError
 
 if TYPE_CHECKING:
     from actors.testing._sim.loop import SimLoop
 
-_RANDOM = (
-    "betavariate",
-    "choice",
-    "choices",
-    "expovariate",
-    "gammavariate",
-    "gauss",
-    "getrandbits",
-    "lognormvariate",
-    "normalvariate",
-    "paretovariate",
-    "randbytes",
-    "randint",
-    "random",
-    "randrange",
-    "sample",
-    "shuffle",
-    "triangular",
-    "uniform",
-    "vonmisesvariate",
-    "weibullvariate",
+_PROCESSES = (
+    "execv",
+    "execve",
+    "fork",
+    "forkpty",
+    "popen",
+    "posix_spawn",
+    "posix_spawnp",
+    "spawnv",
+    "spawnve",
+    "system",
 )
-_PROCESSES = ("fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "spawnv", "spawnve", "system")
 """The functions that start a process. `multiprocessing` and the rest of `os` use these."""
-_LOOKUPS = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex", "getnameinfo")
-_CLOCKS = ("clock_gettime", "clock_gettime_ns")
-_BLOCKING_ACTOR = 'let an actor with `host="thread"` do the work'
-_DOUBLE = "put a double in its place"
-_SEEDED = "draw from `self.runtime.random`, which the simulation seeds"
+_SOCKETS = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex", "getnameinfo", "socketpair")
+_FILES = ("listdir", "mkdir", "open", "remove", "rename", "replace", "rmdir", "scandir", "unlink")
+"""The functions of `os` that reach files."""
+_READS_CODE = frozenset({"importlib._bootstrap_external", "inspect", "linecache", "tokenize", "traceback"})
+"""Modules of the standard library that read source files."""
 
 _active: list[Fences] = []
 _refusals: dict[tuple[Any, str], tuple[object, Callable[..., Any]]] = {}
@@ -96,8 +89,12 @@ class Fences:
         self._loop: SimLoop = runtime.loop
         self._kept: list[tuple[Any, str, object]] = []
         self._names: list[Name] = []
+        self._made: dict[int, object] = {}
+        """The locks and locals that something stands for, by its identity."""
+        self._threads = Threads(runtime)
         self._modules = 0
         """How many modules there were."""
+        self._randomness = Randomness(runtime)
         self.sealed = False
         """Whether nothing may be drawn from Hypothesis, wherever the code stands."""
 
@@ -106,26 +103,64 @@ class Fences:
         load_everything()
         _active.append(self)
         parking.append(self._runtime.park)
-        walls.append(lambda: self._runtime.clock.wall() if self._loop._running else None)
+        walls.append(lambda: self._runtime.clock.wall() if self._loop.inside() else None)
+        self._randomness.begin()
         replacements = dict(CALENDAR)
         self._modules = len(sys.modules)
         for owner, name, replacement in self._patches():
-            original = getattr(owner, name)
-            self._kept.append((owner, name, original))
-            setattr(owner, name, replacement)
-            if isinstance(owner, ModuleType):
+            original = self._put(owner, name, replacement)
+            if isinstance(owner, ModuleType) and callable(original):  # not None or a number, which others are, too
                 replacements[id(original)] = replacement
         self._rename(replacements)
         watch.begin(self._loop, self._blocked)
         return self
 
+    def end_pools(self) -> None:
+        """Ends the idle threads of the pools that were not shut down."""
+        self._threads.end_pools()
+
+    def _put(self, owner: Any, name: str, replacement: object) -> object:
+        """Puts the replacement there until the fences come down. Returns the original."""
+        original = getattr(owner, name)
+        self._kept.append((owner, name, original))
+        setattr(owner, name, replacement)
+        return original
+
+    def refuses(self, kind: str) -> bool:
+        """Whether the code that asks may not reach what is outside and of this kind."""
+        return self._loop.inside() and kind not in self._loop.allowed
+
+    def fence_files(self) -> None:
+        """From here on files are refused, unless they are allowed again."""
+        replacements: dict[int, object] = {}
+        for owner, name in ((builtins, "open"), (io, "open"), (sqlite3, "connect"), *((os, each) for each in _FILES)):
+            if hasattr(owner, name):
+                replacement = self._no_file(owner, name)
+                replacements[id(self._put(owner, name, replacement))] = replacement
+        self._rename(replacements)
+
+    def _no_file(self, owner: ModuleType, name: str) -> Callable[..., Any]:
+        real, loop = getattr(owner, name), self._loop
+
+        @functools.wraps(real)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            in_memory = owner is sqlite3 and args[:1] == (":memory:",)
+            if self.refuses("files") and not in_memory and not _reads_code(sys._getframe(1)):
+                loop.refuse(f"{owner.__name__}.{name}()", instead_of("files"))
+            return real(*args, **kwargs)
+
+        return call
+
     def _rename(self, replacements: dict[int, object]) -> None:
         """The same for what modules of the user's have by a name of their own, for locks and `threading.local`s."""
-        for each in imported(replacements):
-            if id(each.value) not in replacements:
-                replacements[id(each.value)] = self._stands_for(each.value)
-            self._names.append(each)
-            each.namespace[each.name] = replacements[id(each.value)]
+        names = imported(replacements)
+        for namespace, name, value in names:
+            stand_in = replacements.get(id(value))
+            if stand_in is None:
+                stand_in = replacements[id(value)] = self._stands_for(value)
+                self._made[id(stand_in)] = value
+            namespace[name] = stand_in
+        self._names += names
 
     def _stands_for(self, made: Any) -> object:
         return simulated_local(made) if type(made) is LOCAL else simulated_lock(self._runtime.strands, made)
@@ -134,13 +169,15 @@ class Fences:
         """Modules that were imported meanwhile hold the replacements under their own names."""
         if len(sys.modules) == self._modules:
             return
-        originals = {id(getattr(owner, name)): original for owner, name, original in self._kept}
+        originals = {id(getattr(owner, name)): original for owner, name, original in self._kept} | self._made
         for module in list(sys.modules.values())[self._modules :]:
             if isinstance(module, ModuleType):
                 found = {name: originals[id(value)] for name, value in vars(module).items() if id(value) in originals}
                 vars(module).update(found)
 
     def _blocked(self) -> None:
+        if not self._loop.allowed.isdisjoint(("network", "processes")):
+            return
         self._loop.refuse(
             "something that blocks for real",
             "a lock or queue that was made before the simulation, in a class body say, is a real one: "
@@ -151,30 +188,30 @@ class Fences:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         watch.end()
-        for each in self._names:
-            each.namespace[each.name] = each.value
+        self._threads.end()
+        for namespace, name, value in self._names:
+            namespace[name] = value
         self._names.clear()
         self._rename_in_new_modules()
         while self._kept:
             owner, name, original = self._kept.pop()
             setattr(owner, name, original)
+        self._randomness.end()
         walls.clear()
         _active.remove(self)
         parking.clear()
-
-    def _inside(self) -> bool:
-        return self._loop.is_running()
 
     def _patches(self) -> list[tuple[Any, str, object]]:
         runtime, loop = self._runtime, self._loop
         clock = runtime.clock
 
+        @functools.wraps(time.sleep)  # noqa: TID251 - for its name
         def sleep(seconds: float) -> None:
             runtime.strands.sleep(seconds)
 
         patches = [
             *blocking_patches(runtime.strands, loop.time),
-            *thread_patches(runtime.strands),
+            *self._threads.patches(),
             *loop_patches(runtime),
             (time, "sleep", sleep),
             *((time, name, self._virtual(time, name, loop.time)) for name in ("monotonic", "perf_counter")),
@@ -187,32 +224,11 @@ class Fences:
             patches.append((time, f"{name}_ns", self._virtual(time, f"{name}_ns", _nanoseconds(loop.time))))
         patches += [(time, name, self._dated(name, clock.wall)) for name in ("ctime", "gmtime", "localtime")]
         patches += [(time, name, self._formatted(name, clock.wall)) for name in ("asctime", "strftime")]
-        patches += self._refused_of(time, _CLOCKS, "read time.monotonic() or time.time(), which are virtual")
-        patches += self._refused_of(random, _RANDOM, _SEEDED)
-        patches += self._refused_of(os, ("getrandom",), _SEEDED)
-        patches += self._refused_of(os, _PROCESSES, _DOUBLE)
-        patches += self._refused_of(sys.modules.get("_posixsubprocess"), ("fork_exec",), _DOUBLE)
-        patches += self._refused_of(socket, _LOOKUPS, _DOUBLE)
-        patches += [
-            (random.Random, "seed", self._seeding()),
-            (uuid, "uuid1", self._refused(uuid, "uuid1", _SEEDED)),
-            (uuid, "uuid4", self._virtual(uuid, "uuid4", self._uuid)),
-            (os, "urandom", self._refused(os, "urandom", _SEEDED)),
-            (random, "_urandom", self._refused(os, "urandom", _SEEDED)),
-            (
-                socket.socket,
-                "__init__",
-                self._refused(socket.socket, "__init__", _DOUBLE, "socket.socket"),
-            ),
-            (
-                subprocess.Popen,
-                "__init__",
-                self._refused(subprocess.Popen, "__init__", _DOUBLE, "subprocess.Popen"),
-            ),
-            (_thread, "start_new_thread", self._refused(_thread, "start_new_thread", _BLOCKING_ACTOR)),
-            (threading.Thread, "start", self._start_thread),
-            (threading.Thread, "join", _join),
-        ]
+        patches += _refused()
+        patches += self._randomness.patches()
+        for name, scale in (("clock_gettime", lambda now: now), ("clock_gettime_ns", _nanoseconds)):
+            if hasattr(time, name):
+                patches.append((time, name, self._of_clock(name, scale(loop.time), scale(clock.wall))))
         return [*patches, *self._drawing()]
 
     def _drawing(self) -> list[tuple[Any, str, object]]:
@@ -245,7 +261,18 @@ class Fences:
         real, loop = getattr(owner, name), self._loop
 
         def call() -> object:
-            return inside() if loop._running else real()
+            return inside() if loop.inside() else real()
+
+        return call
+
+    def _of_clock(self, name: str, steady: Callable[[], Any], wall: Callable[[], Any]) -> Callable[[int], Any]:
+        """`time.clock_gettime` or its like: one clock shows the wall's time, and all others that of the simulation."""
+        real, loop = getattr(time, name), self._loop
+
+        def call(clock: int, /) -> Any:
+            if not loop.inside():
+                return real(clock)
+            return wall() if clock == time.CLOCK_REALTIME else steady()
 
         return call
 
@@ -254,7 +281,7 @@ class Fences:
         real, loop = getattr(time, name), self._loop
 
         def call(seconds: float | None = None) -> Any:
-            return real(now() if seconds is None and loop._running else seconds)
+            return real(now() if seconds is None and loop.inside() else seconds)
 
         return call
 
@@ -264,68 +291,50 @@ class Fences:
         full = {"asctime": 1, "strftime": 2}[name]
 
         def call(*args: Any) -> str:
-            given = args if len(args) == full or not loop._running else (*args, localtime(now()))
+            given = args if len(args) == full or not loop.inside() else (*args, localtime(now()))
             return str(real(*given))
 
         return call
 
-    def _refused_of(self, owner: Any, names: Iterable[str], instead: str) -> list[tuple[Any, str, object]]:
-        """Those of the names that there are on this platform."""
-        return [(owner, name, self._refused(owner, name, instead)) for name in names if hasattr(owner, name)]
 
-    def _refused(self, owner: Any, name: str, instead: str, shown: str | None = None) -> Callable[..., Any]:
-        """The call as actors see it: refused; elsewhere it is the real one."""
-        real = getattr(owner, name)
-        kept = _refusals.get((owner, name))
-        if kept is None or kept[0] is not real:
-            text = shown or f"{owner.__name__}.{name}()"
-            kept = _refusals[owner, name] = real, _refusal(real, text, instead)
-        return kept[1]
-
-    def _seeding(self) -> Callable[..., None]:
-        real, loop = random.Random.seed, self._loop
-
-        def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
-            if a is None and loop._running:
-                loop.refuse("random.Random()", "give it a seed, or " + _SEEDED)
-            real(self, a, version)
-
-        return seed
-
-    def _uuid(self) -> uuid.UUID:
-        """Pykka names every actor by a UUID; inside it comes from the simulation's randomness."""
-        return uuid.UUID(int=self._runtime.ids.getrandbits(128), version=4)
-
-    @property
-    def _start_thread(self) -> Callable[[threading.Thread], None]:
-        runtime, loop = self._runtime, self._loop
-
-        def start(thread: threading.Thread) -> None:
-            target = getattr(thread, "_target", None)
-            actor = getattr(target, "__self__", None)
-            if target is None or not isinstance(actor, pykka.ThreadingActor):
-                if loop._running:
-                    loop.refuse("threading.Thread.start()", _BLOCKING_ACTOR)
-                raise SimulationError(
-                    'the test starts a thread inside a simulation; use sim.workload, or an actor with `host="thread"`'
-                )
-            runtime.start_strand(target, runtime.numbered(f"pykka/{type(actor).__name__}"), outside=True)
-
-        return start
+def _outside() -> Iterator[tuple[Any, str, str, str]]:
+    """The calls that reach outside: owner, name, kind, and how the error names the call."""
+    every: tuple[tuple[Any, Iterable[str], str], ...] = (
+        (os, _PROCESSES, "processes"),
+        (sys.modules.get("_posixsubprocess"), ("fork_exec",), "processes"),
+        (socket, _SOCKETS, "network"),
+        (_thread, ("start_new_thread",), "threads"),
+    )
+    for owner, names, kind in every:
+        yield from ((owner, name, kind, f"{owner.__name__}.{name}()") for name in names if hasattr(owner, name))
+    yield socket.socket, "__init__", "network", "socket.socket"
+    yield subprocess.Popen, "__init__", "processes", "subprocess.Popen"
 
 
-def _refusal(real: Callable[..., Any], text: str, instead: str) -> Callable[..., Any]:
+def _refused() -> list[tuple[Any, str, object]]:
+    """The same calls, refused inside. They are made once, for every run needs them all, and anew where a test has put
+    something else in the place of one.
+    """
+    if not _refusals or any(getattr(owner, name) is not real for (owner, name), (real, _) in _refusals.items()):
+        _refusals.clear()
+        for owner, name, kind, shown in _outside():
+            real = getattr(owner, name)
+            _refusals[owner, name] = real, _refusal(real, shown, kind)
+    return [(owner, name, stand_in) for (owner, name), (_, stand_in) in _refusals.items()]
+
+
+def _refusal(real: Callable[..., Any], text: str, kind: str) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        if _active and _active[-1]._loop._running:
-            _active[-1]._loop.refuse(text, instead)
+        if _active and _active[-1].refuses(kind):
+            _active[-1]._loop.refuse(text, instead_of(kind))
         return real(*args, **kwargs)
 
     return call
 
 
-def _join(thread: threading.Thread, timeout: float | None = None) -> None:
-    """A simulated thread ends when nothing is left for it to do; nothing waits for it."""
-    raise SimulationError("Thread.join() inside a simulation: wait for a future or for the end of the actor instead")
+def _reads_code(frame: FrameType | None) -> bool:
+    """Whether the standard library reads a source file: an import or a traceback is not an access of the user's."""
+    return frame is not None and frame.f_globals.get("__name__") in _READS_CODE
 
 
 def _nanoseconds(now: Callable[[], float]) -> Callable[[], int]:

@@ -1,7 +1,7 @@
-"""Global names of the user's modules that no patch of the standard library reaches.
+"""Global names of modules that no patch of the standard library reaches.
 
 That is what they imported by name (`from time import monotonic`), and the locks and `threading.local`s they made when
-they were imported.
+they were imported. Libraries keep their locks: real threads, which ran before, may use them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,34 @@ from __future__ import annotations
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 LOCKS: tuple[type, ...] = (type(threading.Lock()), type(threading.RLock()))
 _LOCAL = threading.local
-_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+MADE = (*LOCKS, _LOCAL)
+"""Not a class derived from `threading.local`: it was derived from the real one, and stays that."""
 _OURS = str(Path(__file__).parents[2])
+_STDLIB = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+_APART = frozenset(
+    (
+        "_hypothesis_pytestplugin",
+        "_pytest",
+        "coverage",
+        "execnet",
+        "greenlet",
+        "hypothesis",
+        "pluggy",
+        "pydantic",
+        "pydantic_core",
+        "pytest",
+        "pytest_timeout",
+        "xdist",
+    )
+)
+"""Libraries that watch a run from outside, and pydantic, which compares classes by their identity."""
 
 
 class Name(NamedTuple):
@@ -38,31 +57,33 @@ _found: list[_Found] = []
 """The names found last: nearly always the modules are those of the run before."""
 
 
-def imported(identities: Iterable[int]) -> tuple[Name, ...]:
-    """Where a module of the user's has any of these, a lock, or a `threading.local`. Libraries keep theirs."""
+def imported(identities: Iterable[int]) -> list[Name]:
+    """Where a module has any of these, or a `threading.local`; and where one of the user's has a lock."""
     wanted = frozenset(identities)
     modules = (len(sys.modules), next(reversed(sys.modules)))
     if not _found or _found[0][:2] != (modules, wanted):
         names = tuple(
             Name(vars(module), name, value)
-            for module in list(sys.modules.values())
-            if _is_users(module)
+            for module, made in _modules()
             for name, value in list(vars(module).items())
-            if id(value) in wanted or _is_made(value)
+            if id(value) in wanted or type(value) in made
         )
         _found[:] = [_Found(modules, wanted, names)]
-    return tuple(each for each in _found[0].names if each.namespace.get(each.name) is each.value)
+    return [each for each in _found[0].names if each[0].get(each[1]) is each[2]]  # by number: there are many
 
 
-def _is_made(value: object) -> bool:
-    # Not of a class derived from threading.local: it was derived from the real one, and stays that.
-    return isinstance(value, LOCKS) or type(value) is _LOCAL
-
-
-def _is_users(module: object) -> bool:
-    if not isinstance(module, ModuleType):
-        return False
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return module.__name__ == "__main__"  # typed in by hand
-    return not file.startswith((_OURS, *_LIBRARIES))
+def _modules() -> Iterator[tuple[ModuleType, tuple[type, ...]]]:
+    """The modules whose names are replaced, each with the types of what it may have made that is replaced, too."""
+    for module in list(sys.modules.values()):
+        if not isinstance(module, ModuleType):
+            continue
+        file = getattr(module, "__file__", None)
+        if file is None:
+            if module.__name__ == "__main__":  # typed in by hand
+                yield module, MADE
+        elif file.startswith(_OURS) or module.__name__.partition(".")[0] in _APART:
+            continue
+        elif "site-packages" in file or "dist-packages" in file:
+            yield module, (_LOCAL,)
+        elif not file.startswith(_STDLIB):
+            yield module, MADE

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import heapq
 import math
+import sys
 from asyncio import Handle, TimerHandle
 from asyncio.events import _get_running_loop, _set_running_loop
 from collections import deque
@@ -13,16 +15,28 @@ from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from contextvars import Context
 from enum import Enum
+from threading import get_ident
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
+from weakref import ref
 
 from actors._core.cell import Cell
 from actors._core.current import Owner, cell_in, current_cell, owner_in
 from actors._core.task_guard import Exits
 from actors._user_code.interrupts import is_interrupt
 from actors.errors import LoopStopRefused
+from actors.testing._sim.asyncgens import Generators
+from actors.testing._sim.executors import LoopThreads
 from actors.testing._sim.lanes import OUTSIDE, Item, Lane, Scheduler, current_lane
+from actors.testing._sim.outside import instead_of
 from actors.testing._sim.place import fence
-from actors.testing.errors import LivelockFailure, LoopEnded, LoopFailure, OracleFailure, SimulationError
+from actors.testing.errors import (
+    DeadlockFailure,
+    LivelockFailure,
+    LoopEnded,
+    LoopFailure,
+    OracleFailure,
+    SimulationError,
+)
 
 INSTANT = 100_000
 """How many steps may be taken without time moving before it counts as a livelock."""
@@ -43,13 +57,21 @@ class Why(Enum):
 
 
 class SimLoop(asyncio.BaseEventLoop):
-    """An event loop without selector, sockets and threads. Time moves to the next timer when nothing can run.
+    """An event loop of asyncio without selector and sockets. Time moves to the next timer when nothing can run.
 
     Before every step it runs what the runtime wants done (`control`), in order; a step is one callback or one turn of
-    one actor.
+    one actor. Task factories, exception handlers, executors, debug mode and asynchronous generators are those of
+    asyncio. What needs a selector or a process raises `FenceError`.
     """
 
+    # Of asyncio's own class, which has no types for them.
+    _check_closed: Callable[[], None]
+    _check_running: Callable[[], None]
+    _default_executor: Executor | None
+    _task_factory: Callable[..., Any] | None
+
     def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__()
         self.control: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         """The runtime's own work; the runtime puts its own queue here."""
         self.turn_of: Callable[[Any], None] = _no_host
@@ -58,6 +80,8 @@ class SimLoop(asyncio.BaseEventLoop):
         """Takes an exit that a callback raised; the runtime puts its own function here."""
         self.after_step: list[Callable[[], None]] = []
         """Called after every step; what they raise ends `run`."""
+        self.at_rest: list[Callable[[], None]] = []
+        """Called when nothing can run, before time moves; what they raise ends `run`."""
         self.failure: BaseException | None = None
         """Raised from `run` after the step that set it: for failures found where an actor would swallow them."""
         self.errors: list[dict[str, Any]] = []
@@ -65,6 +89,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self.steps = 0
         self.trace: list[str] = []
         """The path of the lane of every step."""
+        self.allowed: set[str] = {"files"}
+        """What code inside may reach of the world outside, by kind."""
         self.instant = INSTANT
         self.outside = Lane(OUTSIDE)
         self.lanes: dict[str, Lane] = {OUTSIDE: self.outside}
@@ -77,11 +103,17 @@ class SimLoop(asyncio.BaseEventLoop):
         self._moved_at = 0
         self._timers: list[tuple[float, int, TimerHandle, Lane | None]] = []
         self._cancelled = 0
-        self._tasks: list[asyncio.Task[Any]] = []
+        self._tasks: list[ref[asyncio.Task[Any]]] = []
         self._tasks_due = 64
         self._running = False
-        self._closed = False
-        self._task_factory: Callable[..., asyncio.Task[Any]] | None = None
+        self._driven = False
+        """Whether `run_forever` runs it, which `stop` ends."""
+        self._home = get_ident()
+        # asyncio's own is a set of weak references, whose order is not the same in every run.
+        self._asyncgens = Generators()
+        self.closers: list[asyncio.Task[Any]] = []
+        """The tasks that close the asynchronous generators which their users dropped."""
+        self._threads: LoopThreads | None = None
 
     def __del__(self) -> None:
         """Nothing is open, so nothing needs closing."""
@@ -171,6 +203,8 @@ class SimLoop(asyncio.BaseEventLoop):
                     return Why.DONE
                 chosen = self._next()
                 if chosen is None:
+                    if self.at_rest and not self._waiting and self._asked_at_rest():
+                        continue
                     why = self._move_time(until)
                     if why is not None:
                         return why
@@ -201,6 +235,33 @@ class SimLoop(asyncio.BaseEventLoop):
             self._running = False
             _set_running_loop(None)
 
+    def run_forever(self) -> None:
+        """Runs until `stop` is called, as a loop of asyncio does, in virtual time; so `run_until_complete` and
+        `asyncio.Runner` work outside of the run.
+
+        Raises what `run` raises, and `DeadlockFailure` when nothing can end it any more.
+        """
+        self._check_closed()
+        self._check_running()
+        self._driven, self._stopping = True, False
+        try:
+            if self.run(done=lambda: self._stopping) is Why.IDLE:
+                raise DeadlockFailure(self._now, ["the test waits for a future of the event loop"])
+        finally:
+            self._driven = self._stopping = False
+
+    def inside(self) -> bool:
+        """Whether code that the simulation runs is asking. A real thread from before stands outside, as does the test
+        itself.
+        """
+        return self._running and get_ident() == self._home
+
+    def _asked_at_rest(self) -> bool:
+        """Whether something can run once those have looked that wait for the rest."""
+        for look in self.at_rest:
+            look()
+        return bool(self._fifo or self._waiting or self.control)
+
     def _step_raised(self, handle: Handle | None, error: BaseException) -> None:
         """A step raised what no task and no callback keeps. An exit in a callback of an actor is the crash of that
         actor; any other one ends the run. Raises `error` again where it is an `Exception`.
@@ -211,7 +272,7 @@ class SimLoop(asyncio.BaseEventLoop):
         if owner.cell is not None:
             self.escaped(error, owner, "a callback of the event loop")
             return
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) or self._driven:
             raise error
         what = f"a step of {'the runtime' if handle is None else 'the test'} raised {type(error).__name__}"
         if isinstance(error, Exits):
@@ -284,6 +345,22 @@ class SimLoop(asyncio.BaseEventLoop):
 
     call_soon_threadsafe = call_soon
 
+    def hook_generators(self) -> Any:
+        """Has Python tell of each asynchronous generator that begins, as while a loop of asyncio runs. Returns what was
+        told before, for `sys.set_asyncgen_hooks`.
+        """
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(self._asyncgen_firstiter_hook, self._asyncgen_finalizer_hook)
+        return hooks
+
+    def _asyncgen_firstiter_hook(self, generator: Any) -> None:
+        self._asyncgens.add(generator)
+
+    def _asyncgen_finalizer_hook(self, generator: Any) -> None:
+        self._asyncgens.discard(generator)
+        if not self._closed:
+            self.closers.append(self.create_task(generator.aclose()))
+
     def call_at(
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> TimerHandle:
@@ -335,41 +412,61 @@ class SimLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
         **options: Any,
     ) -> asyncio.Task[T]:
-        name = str(name or "task")
+        self._check_closed()
+        name = "task" if name is None else str(name)  # asyncio's own has a number, which goes on from run to run
         if self._task_factory is None:
             task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
         else:
-            task = self._task_factory(self, coro, name=name, context=context, **options)
-        self._tasks.append(task)
+            # A factory of the user's may know the loop and the coroutine only, as asyncio's documentation has it.
+            given = {} if context is None else {"context": context}
+            task = self._task_factory(self, coro, **given, **options)
+            if hasattr(task, "set_name"):
+                task.set_name(name)
+        self._tasks.append(ref(task))
         if len(self._tasks) > self._tasks_due:
-            self._tasks = [each for each in self._tasks if not each.done()]
+            self._tasks = [ref(each) for each in self.tasks]
             self._tasks_due = 2 * len(self._tasks) + 64
         return task
 
     @property
     def tasks(self) -> list[asyncio.Task[Any]]:
         """The tasks that are not done, in the order in which they were made."""
-        return [task for task in self._tasks if not task.done()]
+        return [task for each in self._tasks if (task := each()) is not None and not task.done()]
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        return self.in_thread(self, func, *args)
+        if self._threads is None:
+            self._threads = LoopThreads(self)
+        return self._threads.run(executor or self._default_executor, self.in_thread, func, *args)
 
-    def in_thread(self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
-        """Runs `func` where it may block, for a coroutine of `loop`; the runtime puts its own way here."""
+    def in_thread(
+        self, loop: asyncio.AbstractEventLoop, func: Callable[..., Any], *args: Any, ended: Callable[[], object]
+    ) -> asyncio.Future[Any]:
+        """Runs `func` where it may block, for a coroutine of `loop`, and then calls `ended`; the runtime puts its own
+        way here.
+        """
         self.refuse("run_in_executor()", "start the runtime first")
 
     def refuse(self, call: str, instead: str) -> NoReturn:
-        """Raises `FenceError` here and, because an actor's supervisor would make a restart of it, out of `run` too."""
-        self.failure = fence(call, instead)
-        raise self.failure
+        """Raises `FenceError` here and, because a library or a supervisor may swallow it, out of `run` too."""
+        error = fence(call, instead)
+        if self.failure is None:
+            self.failure = error
+        raise error
+
+    def refuses(self, kind: str) -> bool:
+        """Whether code inside may not reach what is outside and of this kind."""
+        return kind not in self.allowed
 
     def stop(self) -> None:
         """Refused to an actor, as on the loop of a real runtime. The test itself would end every actor."""
         cell = current_cell()
         if cell is not None:
             raise LoopStopRefused(cell.path, "simulation")
+        if self._driven:
+            self._stopping = True
+            return
         self._end(LoopEnded(self._now, "the test called loop.stop(), which ends the event loop of every actor"), None)
 
     def is_running(self) -> bool:
@@ -398,26 +495,39 @@ class SimLoop(asyncio.BaseEventLoop):
         self._waiting.clear()
         self._timers.clear()
         self.control.clear()
-
-    def get_debug(self) -> bool:
-        return False
+        self.closers.clear()
+        self.call_soon = self.call_soon_threadsafe = self.call_at = _is_closed  # type: ignore[method-assign]
 
     def set_debug(self, enabled: bool) -> None:
-        """Debugging asyncio costs time and shows nothing here."""
+        """As of asyncio, except that it takes no step: tasks, futures and handles note where they were made."""
+        self._debug = enabled
 
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Notes what a callback raised. The oracles fail the run for it at its end."""
         self.errors.append(context)
 
-    default_exception_handler = call_exception_handler
+    def close_generators(self) -> bool:
+        """Begins to close the asynchronous generators that are left, as a runtime does at its end. Returns whether
+        there are any that close.
+        """
+        if self._asyncgens:
+            self.closers.append(self.create_task(self.shutdown_asyncgens()))
+        return bool(self.closers)
 
-    def get_exception_handler(self) -> None:
-        return None
-
-    async def shutdown_asyncgens(self) -> None:
-        """Nothing to shut down."""
+    def give_up_generators(self) -> None:
+        """Gives up the generators that wait while they close."""
+        for task in self.closers:
+            task.cancel()
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """Nothing to shut down."""
+        """Waits for the threads of `asyncio.to_thread`. As of asyncio, none is started afterwards."""
+        self._executor_shutdown_called = True
+        if self._threads is not None:
+            await self._threads.ended()
+
+
+def _is_closed(*_: object, **__: object) -> NoReturn:
+    raise RuntimeError("Event loop is closed")
 
 
 def _no_runtime(error: BaseException, *_: object) -> NoReturn:
@@ -433,49 +543,75 @@ class Refusing(Protocol):
 
     def refuse(self, call: str, instead: str, /) -> NoReturn: ...
 
+    def refuses(self, kind: str, /) -> bool: ...
 
-REFUSED = (
-    "add_reader",
-    "add_signal_handler",
-    "add_writer",
-    "connect_accepted_socket",
-    "connect_read_pipe",
-    "connect_write_pipe",
-    "create_connection",
-    "create_datagram_endpoint",
-    "create_server",
-    "create_unix_connection",
-    "create_unix_server",
-    "getaddrinfo",
-    "getnameinfo",
-    "sendfile",
-    "sock_accept",
-    "sock_connect",
-    "sock_recv",
-    "sock_recv_into",
-    "sock_recvfrom",
-    "sock_sendall",
-    "sock_sendfile",
-    "sock_sendto",
-    "start_tls",
-    "subprocess_exec",
-    "subprocess_shell",
-)
-"""The methods of an event loop that reach outside."""
+
+_NO_SELECTOR = "the loop of a simulation has no selector: put a double in its place"
+_NO_PROCESS = f"{_NO_SELECTOR}, or let asyncio.to_thread run a process, after sim.allow('processes')"
+REFUSED = {
+    "add_reader": _NO_SELECTOR,
+    "add_signal_handler": "signals come from outside: call the handler itself",
+    "add_writer": _NO_SELECTOR,
+    "connect_accepted_socket": _NO_SELECTOR,
+    "connect_read_pipe": _NO_SELECTOR,
+    "connect_write_pipe": _NO_SELECTOR,
+    "create_connection": _NO_SELECTOR,
+    "create_datagram_endpoint": _NO_SELECTOR,
+    "create_server": _NO_SELECTOR,
+    "create_unix_connection": _NO_SELECTOR,
+    "create_unix_server": _NO_SELECTOR,
+    "sendfile": _NO_SELECTOR,
+    "sock_accept": _NO_SELECTOR,
+    "sock_connect": _NO_SELECTOR,
+    "sock_recv": _NO_SELECTOR,
+    "sock_recv_into": _NO_SELECTOR,
+    "sock_recvfrom": _NO_SELECTOR,
+    "sock_recvfrom_into": _NO_SELECTOR,
+    "sock_sendall": _NO_SELECTOR,
+    "sock_sendfile": _NO_SELECTOR,
+    "sock_sendto": _NO_SELECTOR,
+    "start_tls": _NO_SELECTOR,
+    "subprocess_exec": _NO_PROCESS,
+    "subprocess_shell": _NO_PROCESS,
+}
+"""The methods of an event loop that need a selector or a signal, and what to do instead."""
+REMOVALS = ("remove_reader", "remove_signal_handler", "remove_writer")
+"""Those that take back what was never there."""
+LOOKUPS = ("getaddrinfo", "getnameinfo")
+"""Those that a thread does: they are refused unless the network is allowed."""
 
 
 def refuse_outside(loop_class: type[asyncio.BaseEventLoop]) -> None:
     """Has every method of the class that reaches outside raise `FenceError`."""
-    for name in REFUSED:
-        setattr(loop_class, name, _refusal(name))
+    for name, instead in REFUSED.items():
+        setattr(loop_class, name, _refusal(name, instead))
+    for name in REMOVALS:
+        setattr(loop_class, name, _nothing_removed)
+    for name in LOOKUPS:
+        setattr(loop_class, name, _lookup(name, getattr(asyncio.BaseEventLoop, name)))
 
 
-def _refusal(name: str) -> Callable[..., NoReturn]:
+def _refusal(name: str, instead: str) -> Callable[..., NoReturn]:
     def refuse(self: Refusing, *_: object, **__: object) -> NoReturn:
-        self.refuse(f"loop.{name}()", "put a double in its place")
+        self.refuse(f"loop.{name}()", instead)
 
     refuse.__name__ = name
     return refuse
+
+
+def _nothing_removed(self: object, *_: object) -> bool:
+    """False, as asyncio has it where there is nothing to remove."""
+    return False
+
+
+def _lookup(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(real)
+    def look_up(self: Refusing, *args: object, **options: object) -> Any:
+        if self.refuses("network"):
+            self.refuse(f"loop.{name}()", instead_of("network"))
+        return real(self, *args, **options)
+
+    return look_up
 
 
 refuse_outside(SimLoop)

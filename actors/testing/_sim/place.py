@@ -27,15 +27,18 @@ def is_library(file: str) -> bool:
 
 
 def place() -> str:
-    """File and line of the innermost frame of the user's."""
+    """File and line of the innermost frame of the user's; where there is none, of a library."""
     innermost: FrameType | None = sys._getframe(1)
-    frame = innermost
+    frame, found = innermost, ""
     while frame is not None:
-        if not is_library(frame.f_code.co_filename):
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        file = frame.f_code.co_filename
+        if not is_library(file):
+            found = found or f"{file}:{frame.f_lineno}"
+            if "site-packages" not in file:
+                return f"{file}:{frame.f_lineno}"
         frame = frame.f_back
     assert innermost is not None
-    return f"{innermost.f_code.co_filename}:{innermost.f_lineno}"
+    return found or f"{innermost.f_code.co_filename}:{innermost.f_lineno}"
 
 
 def raised_at(error: BaseException) -> str:

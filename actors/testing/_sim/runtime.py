@@ -7,6 +7,7 @@ import random
 from asyncio.events import _set_running_loop
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import cached_property
 from typing import Any
 
 from actors._core.cell import Cell
@@ -23,7 +24,7 @@ from actors.testing._sim.journal import Journal
 from actors.testing._sim.loop import SimLoop
 from actors.testing._sim.observer import SimObserver
 from actors.testing._sim.shown import shown
-from actors.testing._sim.strands import Sleeper, Strands
+from actors.testing._sim.strands import Sleeper, Strand, Strands
 from actors.testing.errors import LoopFailure
 
 EPOCH = 1_700_000_000.0
@@ -68,6 +69,7 @@ class SimRuntime(Runtime):
         self.injector = Injector(plan, self.journal)
         self.ids = random.Random(seed)
         """For identifiers; apart from `random`, so that a name more is not a delay more."""
+        self.seed = seed
         self.wall_offset = 0.0
         self.park = self._block
         self.lifecycle: list[LifecycleEvent] = []
@@ -86,6 +88,11 @@ class SimRuntime(Runtime):
         loop.in_thread = self.in_thread  # type: ignore[method-assign]
         loop.escaped = self.escaped
         self.injector.set_timers(self)
+
+    @cached_property
+    def entropy(self) -> random.Random:
+        """What the operating system gives elsewhere: `os.urandom`, `secrets`, generators without a seed."""
+        return random.Random(f"entropy {self.seed}")
 
     def make_hosts(self) -> None:
         self.loop_host = SimLoopHost(self, self.loop)
@@ -124,9 +131,9 @@ class SimRuntime(Runtime):
         finally:
             future.remove_done_callback(wake)
 
-    def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> None:
+    def start_strand(self, work: Callable[[], object], name: str, *, outside: bool) -> Strand:
         """Starts a simulated thread that does not belong to an actor; the name is also that of its lane."""
-        self.strands.start(work, self.loop.lane(name), name, outside=outside)
+        return self.strands.start(work, self.loop.lane(name), name, outside=outside)
 
     def numbered(self, name: str) -> str:
         """The name with a number that makes it unique."""
@@ -153,7 +160,7 @@ class SimRuntime(Runtime):
                 loop.call_soon_threadsafe(_settle, future, result, None, context=context)
             ended()
 
-        self.start_strand(work, self.numbered("thread"), outside=False)
+        self.start_strand(work, self.numbered("thread"), outside=False).of_user = True
         return future
 
     def _raise_in_sink(self, event: LifecycleEvent) -> None:

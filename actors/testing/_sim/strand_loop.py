@@ -7,11 +7,12 @@ import sys
 from asyncio import runners
 from asyncio.events import _set_running_loop
 from asyncio.tasks import _enter_task, _leave_task
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, Unpack
-from weakref import WeakKeyDictionary
 
+from actors.testing._sim.asyncgens import Generators
+from actors.testing._sim.executors import LoopThreads
 from actors.testing._sim.loop import refuse_outside
 from actors.testing._sim.strands import Sleeper
 
@@ -29,19 +30,19 @@ class StrandLoop(asyncio.BaseEventLoop):
     over what is ready the strand may be overtaken. A callback that blocks holds up this loop alone.
     """
 
+    _default_executor: Executor | None  # of asyncio's own class, which has no type for it
+
     def __init__(self, runtime: SimRuntime) -> None:
         self._runtime = runtime
         self._strands = runtime.strands
         self._sleeper: Sleeper | None = None
         self._made: list[asyncio.Task[Any]] = []
         self._made_due = 64
-        self._threads = 0
-        """Threads of `asyncio.to_thread` that have not ended."""
-        self._threads_ended: asyncio.Future[None] | None = None
+        self._threads = LoopThreads(self)
         super().__init__()
         self._selector = _Selector(self)
         # asyncio's own are sets of weak references, whose order is not the same in every run.
-        self._asyncgens = _Generators()
+        self._asyncgens = Generators()
 
     def __del__(self, _warn: object = None) -> None:
         """Nothing is open, so nothing needs closing."""
@@ -52,6 +53,10 @@ class StrandLoop(asyncio.BaseEventLoop):
     def refuse(self, call: str, instead: str) -> NoReturn:
         """Raises `FenceError`, as the simulation's own loop does."""
         self._strands.loop.refuse(call, instead)
+
+    def refuses(self, kind: str) -> bool:
+        """Whether code inside may not reach what is outside and of this kind."""
+        return self._strands.loop.refuses(kind)
 
     def run_forever(self) -> None:
         strand = self._strands.current
@@ -117,27 +122,15 @@ class StrandLoop(asyncio.BaseEventLoop):
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        self._threads += 1
-        return self._runtime.in_thread(self, func, *args, ended=self._thread_ended)
-
-    def _thread_ended(self) -> None:
-        self._threads -= 1
-        if not self._threads and self._threads_ended is not None and not self.is_closed():
-            self.call_soon_threadsafe(_wake, self._threads_ended)
+        return self._threads.run(executor or self._default_executor, self._runtime.in_thread, func, *args)
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """Waits for the threads of `asyncio.to_thread`, as asyncio does."""
-        while self._threads:
-            self._threads_ended = self.create_future()
-            await self._threads_ended
+        self._executor_shutdown_called = True
+        await self._threads.ended()
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         self._strands.loop.call_exception_handler(context)
-
-
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 class _Selector:
@@ -149,28 +142,6 @@ class _Selector:
     def select(self, timeout: float | None) -> list[object]:
         self._loop.wait(timeout)
         return []
-
-
-class _Generators:
-    """The asynchronous generators of a loop that are not exhausted, in the order in which they began."""
-
-    def __init__(self) -> None:
-        self._begun: WeakKeyDictionary[Any, None] = WeakKeyDictionary()
-
-    def add(self, generator: Any) -> None:
-        self._begun[generator] = None
-
-    def discard(self, generator: Any) -> None:
-        self._begun.pop(generator, None)
-
-    def clear(self) -> None:
-        self._begun.clear()
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(list(self._begun))
-
-    def __len__(self) -> int:
-        return len(self._begun)
 
 
 refuse_outside(StrandLoop)

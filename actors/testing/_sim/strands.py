@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from asyncio import Handle, TimerHandle
-from asyncio.events import _set_running_loop
+from asyncio.events import _get_running_loop, _set_running_loop
 from collections.abc import Callable
 from contextvars import Context
 from itertools import count
@@ -19,6 +20,14 @@ from actors.testing.errors import DeadlockFailure, NeverHappened
 
 PATIENCE = 1_000_000
 """How many steps others may take while the test itself waits without a limit: a timer that repeats never ends."""
+
+
+AHEAD = 10_000
+"""How often threads may give way to each other while code on the loop waits for one."""
+
+
+def _nothing() -> None:
+    """The work of a strand that has begun."""
 
 
 class RunsInStrand(Protocol):
@@ -57,18 +66,27 @@ class Strand(greenlet):  # type: ignore[misc]
         self.sleeper: Sleeper | None = None
         self.running: RunsInStrand | None = None
         """The event loop that runs in it."""
+        self.resumption: Handle | None = None
+        """Its next step, while it waits to be chosen."""
+        self.of_user = False
+        """Whether it is a thread that code of the user's has started, and not that of an actor or a client."""
+        self.joining: list[Sleeper] = []
+        """The waits for its end."""
         self._strands = strands
         self._task = work
 
     def _work(self) -> None:
+        work, self._task = self._task, _nothing  # what it holds is free when it ends
         try:
-            self._task()
+            work()
         except GreenletExit:
             return
         except BaseException as error:  # noqa: BLE001 - a real thread would end alone, with a note on stderr
-            self._strands.loop.call_exception_handler({"message": f"thread {self.name}", "exception": error})
+            self._strands.loop.default_exception_handler({"message": f"thread {self.name}", "exception": error})
         finally:
             self._strands.alive.pop(self, None)
+            for sleeper in self.joining:
+                self._strands.wake(sleeper)
 
 
 class Strands:
@@ -91,6 +109,11 @@ class Strands:
         """The strand that asks; none outside of strands, and none for any other thread of the machine."""
         return self.current if self.current is not None and get_ident() == self._home else None
 
+    @property
+    def is_on_loop(self) -> bool:
+        """Whether code on the loop itself asks, which may not block."""
+        return self.current is None and self.loop.is_running()
+
     def start(self, work: Callable[[], object], lane: Lane, name: str, *, outside: bool = False) -> Strand:
         """Begins a simulated thread; it takes its first step when its lane is chosen."""
         strand = Strand(self, work, lane, name, outside=outside)
@@ -98,20 +121,52 @@ class Strands:
         self.resume(strand)
         return strand
 
+    def prepare(self, work: Callable[[], object], lane: Lane, name: str) -> Strand:
+        """A simulated thread that goes when `run_now` says so, until it waits or pauses."""
+        strand = Strand(self, work, lane, name, outside=True)
+        self.alive[strand] = None
+        return strand
+
+    def run_now(self, strand: Strand) -> None:
+        """The strand goes on at once, and not as a step of the run."""
+        self._switch(strand)
+
+    def pause(self) -> None:
+        """The running strand gives way until `run_now`."""
+        self.hub.switch()
+        if self.closing:
+            raise GreenletExit
+
     def resume(self, strand: Strand) -> None:
         """The strand wants to go on."""
-        self.loop.push(strand.lane, Handle(self._switch, (strand,), self.loop, self._context))
+        strand.resumption = Handle(self._switch, (strand,), self.loop, self._context)
+        self.loop.push(strand.lane, strand.resumption)
 
     def _switch(self, strand: Strand) -> None:
         if strand.dead:
             return
+        strand.resumption = None
+        outer, hooks = _get_running_loop(), sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, None)
         _set_running_loop(None)
         self.current = strand
         try:
             strand.switch()
         finally:
             self.current = None
-            _set_running_loop(self.loop)
+            _set_running_loop(outer)
+            sys.set_asyncgen_hooks(*hooks)
+
+    def run_ahead(self, strand: Strand) -> bool:
+        """The loop needs a lock that the strand holds: it goes on at once, to where it gives way next. Returns False,
+        and does nothing, if the strand waits for something else.
+        """
+        step = strand.resumption
+        if step is None or self.current is not None:
+            return False
+        step.cancel()
+        self._switch(strand)
+        return True
 
     def leave(self) -> None:
         """The running strand gives way until it is resumed."""
@@ -161,10 +216,11 @@ class Strands:
                 if sleeper.timer is not None:
                     sleeper.timer.cancel()
         elif self.loop.is_running():
-            self.loop.refuse(
-                sleeper.what,
-                'an actor on the event loop must not block: await, or give the actor `host="thread"`',
-            )
+            if not self._threads_go_ahead(sleeper):
+                self.loop.refuse(
+                    sleeper.what,
+                    'an actor on the event loop must not block: await, or give the actor `host="thread"`',
+                )
         else:
             until = None if seconds is None else self.loop.time() + seconds
             last = math.inf if until is not None else self.loop.steps + PATIENCE
@@ -175,6 +231,15 @@ class Strands:
                 )
             if why is Why.IDLE and seconds is None:
                 raise DeadlockFailure(self.loop.time(), [f"the test waits for {sleeper.what}", *self.waiting()])
+        return sleeper.woken
+
+    def _threads_go_ahead(self, sleeper: Sleeper) -> bool:
+        """Code on the loop waits for a thread of the user's, such as one of a pool that it ends. Returns whether those
+        that can go on wake it, without time that passes: a real loop would stand still for an instant.
+        """
+        for _ in range(AHEAD):
+            if sleeper.woken or not any(self.run_ahead(each) for each in list(self.alive) if each.of_user):
+                break
         return sleeper.woken
 
     def wake(self, sleeper: Sleeper) -> None:
