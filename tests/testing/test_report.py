@@ -39,7 +39,7 @@ def test_a_failed_run_is_frozen_at_its_failure() -> None:
     """Taking it down adds steps: none of them is in the schedule, the trace or the fingerprint afterwards."""
     sim = simulation(search=Strategy("random", 3))
     note = fail(sim)
-    kept = Replay.decode(note.split("--sim-replay ")[1])
+    kept = Replay.decode(note.split("--sim-replay ")[1].split()[0])
     assert kept.schedule == sim.schedule
     assert kept.trace_hash == sim.trace_hash
     assert len(sim.trace) == sim.steps < sim.loop.steps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -59,7 +61,13 @@ def _again(sim: Simulation, failure: BaseException) -> list[str]:
         f"  @example(plan={sim.plan!r}, schedule={sim.schedule!r}, seed={sim.seed}{given})",
     ]
     # A blob holds no values of the test's own: reading one must not run code.
-    return lines if sim.given else [*lines, f"  or: pytest --sim-replay {replay.encode()}"]
+    return lines if sim.given else [*lines, f"  or: pytest --sim-replay {replay.encode()}{_test()}"]
+
+
+def _test() -> str:
+    """The id of the test that pytest runs, as an argument for a shell."""
+    test, _, _ = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")
+    return f" {shlex.quote(test)}" if test else ""
 
 
 def _moves(sim: Simulation) -> list[str]:
