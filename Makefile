@@ -102,6 +102,7 @@ $(TEST)/.stamp: pyproject.toml
 	@"$(PYTHON)" -m venv $(TEST)
 	@$(TEST)/bin/python $(PIP) --upgrade 'pip>=25.1'
 	@$(TEST)/bin/python $(PIP) --group build --group dev --group docs '.[cli,testing,yaml,workflows,postgres,otel]'
+	@$(TEST)/bin/python -P benchmarks/anyio_suite.py --fetch $(TEST)/anyio || echo "Its tests will be skipped." >&2
 	@touch $@
 
 # A peer that does not install on this Python is a row that says so, not the end of the run.
