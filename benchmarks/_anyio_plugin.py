@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -13,8 +14,6 @@ import pytest
 from anyio._backends import _asyncio
 
 from actors.testing import Simulation, simulation
-
-HAS_MOCKER = importlib.util.find_spec("pytest_mock") is not None
 
 if importlib.util.find_spec("trustme") is None:
     # anyio's conftest imports it for the certificates of its socket tests, which do not run here.
@@ -55,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> No
         callspec = getattr(item, "callspec", None)
         backend = None if callspec is None else callspec.params.get("anyio_backend")
         of_asyncio = isinstance(backend, tuple) and backend[0] == "asyncio" and "loop_factory" not in backend[1]
-        runs = of_asyncio and (HAS_MOCKER or "mocker" not in item.fixturenames)
-        (kept if runs else left).append(item)
+        # Plain tests begin real loops in real threads.
+        (kept if of_asyncio and inspect.iscoroutinefunction(item.obj) else left).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left)

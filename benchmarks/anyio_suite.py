@@ -89,7 +89,11 @@ def unpack(archive: Path, folder: Path) -> Path:
 def run(source: Path, extra: Sequence[str] = ()) -> Outcome:
     """Runs the suite that is unpacked in `source`, in a process of its own."""
     report = source / "report.xml"
-    options = ["-p", "benchmarks._anyio_plugin", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "default"]
+    plugins = (
+        f"-p{name}" for name in ("anyio", "pytest_mock", "benchmarks._anyio_plugin", "no:cacheprovider", "no:xdist")
+    )
+    # `addopts` and `timeout` are in place of those of the suite, which stops a test after 20 s of a busy machine.
+    options = ["-o", "addopts=", "-o", "timeout=120", "-W", "default", *plugins]
     command = [sys.executable, "-m", "pytest", "-q", *options, f"--junitxml={report}", *extra]
     done = subprocess.run(
         [*command, *(f"tests/{file}" for file in FILES)],

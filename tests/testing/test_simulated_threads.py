@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pykka
 import pytest
 
 from actors import Actor
-from actors.testing import FenceError, LoopFailure, OrphanLeft, Strategy, simulation
+from actors.testing import FenceError, InvariantBroken, LoopFailure, OrphanLeft, SimulationError, Strategy, simulation
 from supervisors import child, supervisor
 from tests.testing.cast import Counter
 
@@ -358,3 +359,79 @@ def test_a_lock_that_a_thread_is_about_to_release_does_not_stop_the_loop() -> No
             assert doer.ask(both) == "taken"
             for each in answers:
                 each.get()
+
+
+@pytest.mark.parametrize("kind", ["Lock", "RLock", "Condition", "Event", "Semaphore"])
+def test_a_lock_that_outlives_its_simulation_is_a_real_one(kind: str) -> None:
+    """A library may keep it for the process; then threads of the machine use it."""
+    kept: list[Any] = []
+
+    def make() -> None:
+        kept.append(getattr(threading, kind)())
+        with contextlib.suppress(TypeError), kept[0]:
+            pass
+
+    with simulation() as sim:
+        sim.spawn(Does).ask(make)
+    lock, order, at_work = kept[0], list[str](), threading.Event()
+
+    def work() -> None:
+        if kind == "Event":
+            at_work.set()
+            lock.wait()
+        else:
+            with lock:
+                at_work.set()
+                order.append("thread begins")
+                go_on.wait()
+                order.append("thread ends")
+
+    go_on = threading.Event()
+    thread = threading.Thread(target=work)
+    thread.start()
+    at_work.wait()
+    if kind == "Event":
+        lock.set()
+    else:
+        assert not lock.acquire(blocking=False)
+        go_on.set()
+        with lock:
+            order.append("test")
+        assert order == ["thread begins", "thread ends", "test"]
+    thread.join()
+
+
+def test_a_real_thread_from_before_is_not_joined_inside() -> None:
+    """It does not end in virtual time, so that the run would stand still."""
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait, name="exporter", daemon=True)
+    thread.start()
+    try:
+        with simulation() as sim:
+            assert thread.is_alive()
+            with pytest.raises(SimulationError, match="join.. of 'exporter'"):
+                thread.join()
+            sim.spawn(Does).tell(thread.join)
+            with pytest.raises(FenceError, match="join.. of 'exporter'"):
+                sim.settle()
+    finally:
+        end.set()
+        thread.join()
+
+
+def test_a_thread_that_never_ran_leaves_nothing_behind() -> None:
+    """The run fails at the very step that started it; the process can end."""
+    before = threading.enumerate()
+    made: list[threading.Thread] = []
+
+    def start() -> None:
+        made.append(threading.Thread(target=int))
+        made[0].start()
+
+    with pytest.raises(InvariantBroken), simulation() as sim:
+        sim.always("no thread was made", lambda: not made)
+        sim.spawn(Does).tell(start)
+        sim.settle()
+    assert threading.enumerate() == before
+    assert not made[0].is_alive()
+    made[0].join()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+from _thread import get_ident
 from collections import deque
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -22,10 +23,10 @@ class SimLock:
     """`threading.Lock`. Waiters get it in the order they came.
 
     With `yields`, a simulated thread may be overtaken right before it takes the lock: that is where the races of real
-    threads are.
+    threads are. A lock that a library keeps for longer than the simulation is a real one afterwards.
     """
 
-    __slots__ = ("_held", "_holder", "_strands", "_waiters", "_yields")
+    __slots__ = ("_after", "_held", "_holder", "_strands", "_waiters", "_yields")
 
     def __init__(self, strands: Strands, *, yields: bool) -> None:
         self._strands = strands
@@ -34,8 +35,14 @@ class SimLock:
         self._holder: Strand | None = None
         """The simulated thread that took it; None: code on the loop, or the test."""
         self._waiters: deque[Sleeper] = deque()
+        self._after: Any = None
+        """The real lock, once the simulation is over."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if self._strands.closing:
+            with _GUARD:
+                self._after = self._after or _REAL_LOCK()
+            return bool(self._after.acquire(blocking, timeout))
         if self._yields:
             self._strands.give_way()
         if not self._held or (blocking and self._holder_runs_ahead()):
@@ -63,6 +70,9 @@ class SimLock:
 
     def release(self) -> None:
         if not self._held:
+            if self._after is not None:
+                self._after.release()
+                return
             raise RuntimeError("release unlocked lock")
         while self._waiters:
             sleeper = self._waiters.popleft()
@@ -73,13 +83,13 @@ class SimLock:
         self._held = False
 
     def locked(self) -> bool:
-        return self._held
+        return self._held or (self._after is not None and self._after.locked())
 
     # What threading.Condition asks of a lock. It would try to take it, and be overtaken while it holds it: a `put` of a
     # `SimpleQueue` then had to wait, which a signal handler must not.
 
     def _is_owned(self) -> bool:
-        return self._held
+        return self.locked()
 
     def __enter__(self) -> Literal[True]:
         self.acquire()
@@ -88,14 +98,14 @@ class SimLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._waiters:
+        if self._waiters or not self._held:
             self.release()
         else:
             self._held = False
 
 
 class SimRLock:
-    """`threading.RLock`: its owner is a greenlet, or whatever runs on the loop."""
+    """`threading.RLock`: its owner is a greenlet, or what runs on the loop; afterwards, a real thread."""
 
     def __init__(self, strands: Strands) -> None:
         self._strands = strands
@@ -104,11 +114,11 @@ class SimRLock:
         self._count = 0
 
     def _me(self) -> object:
-        return self._strands.current or self._strands
+        return self._strands.current or (get_ident() if self._strands.closing else self._strands)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         me = self._me()
-        if self._owner is not me:
+        if self._owner != me:
             if not self._lock.acquire(blocking, timeout):
                 return False
             self._owner = me
@@ -116,7 +126,7 @@ class SimRLock:
         return True
 
     def release(self) -> None:
-        if self._owner is not self._me():
+        if self._owner != self._me():
             raise RuntimeError("cannot release un-acquired lock")
         self._count -= 1
         if not self._count:
@@ -144,7 +154,7 @@ class SimRLock:
         self._count, self._owner = saved
 
     def _is_owned(self) -> bool:
-        return self._owner is self._me()
+        return self._owner == self._me()
 
 
 def simulated_lock(strands: Strands, real: Any) -> SimLock | SimRLock:
@@ -152,7 +162,10 @@ def simulated_lock(strands: Strands, real: Any) -> SimLock | SimRLock:
     return SimLock(strands, yields=True) if type(real) is _PLAIN else SimRLock(strands)
 
 
-_PLAIN = type(threading.Lock())
+_REAL_LOCK = threading.Lock
+_GUARD = _REAL_LOCK()
+"""Held while the real lock of one is made."""
+_PLAIN = type(_REAL_LOCK())
 
 
 def outlives(maker: FrameType) -> bool:

@@ -44,7 +44,18 @@ from actors.testing.errors import SimulationError
 if TYPE_CHECKING:
     from actors.testing._sim.loop import SimLoop
 
-_PROCESSES = ("fork", "forkpty", "popen", "posix_spawn", "posix_spawnp", "spawnv", "spawnve", "system")
+_PROCESSES = (
+    "execv",
+    "execve",
+    "fork",
+    "forkpty",
+    "popen",
+    "posix_spawn",
+    "posix_spawnp",
+    "spawnv",
+    "spawnve",
+    "system",
+)
 """The functions that start a process. `multiprocessing` and the rest of `os` use these."""
 _SOCKETS = ("getaddrinfo", "gethostbyaddr", "gethostbyname", "gethostbyname_ex", "getnameinfo", "socketpair")
 _FILES = ("listdir", "mkdir", "open", "remove", "rename", "replace", "rmdir", "scandir", "unlink")
@@ -177,6 +188,7 @@ class Fences:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         watch.end()
+        self._threads.end()
         for namespace, name, value in self._names:
             namespace[name] = value
         self._names.clear()

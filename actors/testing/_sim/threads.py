@@ -66,6 +66,9 @@ def simulated_local(real: threading.local) -> SimLocal:
     return made
 
 
+_FROM_BEFORE = "it was started before, and does not end in virtual time; start it inside, or end it before"
+
+
 class Threads:
     """What `threading.Thread` does while a simulation runs."""
 
@@ -109,10 +112,11 @@ class Threads:
             with suppress(SystemExit):  # as in a real thread, it ends this thread alone
                 thread.run()
         finally:
-            assert thread.ident is not None
-            threading._active.pop(thread.ident, None)  # type: ignore[attr-defined]
-            # When the process ends, those that are left are waited for.
-            pools._threads_queues.pop(thread, None)  # type: ignore[attr-defined]
+            _note_end(thread)
+
+    def end(self) -> None:
+        """Notes the end of those that never took a step."""
+        for thread in self._started:
             _note_end(thread)
 
     def join(self, thread: threading.Thread, timeout: float | None = None) -> None:
@@ -120,15 +124,15 @@ class Threads:
 
         Raises:
             RuntimeError: it is the current thread, or was not started
-            SimulationError: it is a real thread, which does not end in virtual time
+            FenceError: inside, where it is a real thread
+            SimulationError: the same in the test's own code
         """
         strand = self._started.get(thread)
         if strand is None:
             if thread.ident is not None and self._real_is_alive(thread):
-                raise SimulationError(
-                    f"Thread.join() inside a simulation, of {thread.name}, which was started before: "
-                    "start it inside, or end it before"
-                )
+                if self._strands.loop.inside():
+                    self._strands.loop.refuse(f"Thread.join() of {thread.name!r}", _FROM_BEFORE)
+                raise SimulationError(f"Thread.join() of {thread.name!r} inside a simulation: {_FROM_BEFORE}")
             self._real_join(thread, timeout)
         elif strand is self._strands.current:
             raise RuntimeError("cannot join current thread")
@@ -148,7 +152,7 @@ class Threads:
             for queue in left.values():
                 queue.put(None)
             while any(self._strands.run_ahead(strand) for strand in left):
-                """Each hands the word on to the next."""
+                continue  # each hands the word on to the next
 
     def is_alive(self, thread: threading.Thread) -> bool:
         strand = self._started.get(thread)
@@ -197,7 +201,9 @@ class EndedHandle:
 
 
 def _note_end(thread: Any) -> None:
-    """What Python itself notes of a thread that has ended, by version."""
+    """What Python itself notes of a thread that has ended, by version. More than once is as good as once."""
+    threading._active.pop(thread.ident, None)  # type: ignore[attr-defined]
+    pools._threads_queues.pop(thread, None)  # at the end of the process it would be waited for
     if hasattr(thread, "_handle"):
         thread._handle = EndedHandle(thread.ident)
     else:
