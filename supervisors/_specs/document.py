@@ -58,9 +58,10 @@ def read_document(path: str | os.PathLike[str], holds: str = "tree") -> Mapping[
             content = _yaml(text, name)
         case other:
             raise _refused(name, f"a {holds} is in a .toml, .yaml or .yml file, not {other or 'this'!r}")
-    if not isinstance(content, dict) or not content:
-        what = "is empty" if not content else f"holds {_kind(content)}"
-        raise _refused(name, f"{what}, expected the keys of a {'supervisor' if holds == 'tree' else holds}")
+    if not isinstance(content, dict) or (not content and holds == "tree"):
+        what = f"holds {_kind(content)}" if content is not None and content != {} else "is empty"
+        expected = {"tree": "a supervisor", "engine": "an engine"}.get(holds, f"a {holds}")
+        raise _refused(name, f"{what}, expected the keys of {expected}")
     if (where := _too_deep(content)) is not None:
         raise _refused(name, f"is nested deeper than {_DEPTH} levels, below {where}")
     return content

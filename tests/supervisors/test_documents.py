@@ -142,6 +142,8 @@ def laughs(line: str) -> str:
         ('a: "\\UFFFFFFFF"\n', ["FILE: is not YAML: OverflowError: "]),
         ("", ["FILE: is empty, expected the keys of a supervisor"]),
         ("# nothing\n", ["FILE: is empty, expected the keys of a supervisor"]),
+        ("[]\n", ["FILE: holds a list, expected the keys of a supervisor"]),
+        ("{}\n", ["FILE: is empty, expected the keys of a supervisor"]),
         ("- a\n", ["FILE: holds a list, expected the keys of a supervisor"]),
         ("a word\n", ["FILE: holds a string, expected the keys of a supervisor"]),
         (
