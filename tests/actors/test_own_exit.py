@@ -234,7 +234,7 @@ def test_the_first_exit_in_a_start_counts() -> None:
 @pytest.mark.parametrize("host", HOSTS)
 def test_an_own_crash_stays_the_reason_if_its_hook_does_not_end(host: Host) -> None:
     class Stuck(AsyncPlayer):
-        async def on_failure(self, *_: Any) -> None:
+        async def on_failure(self, *_: Any) -> None:  # type: ignore[override]
             await asyncio.sleep(100)
 
     with simulation() as sim:
