@@ -273,6 +273,21 @@ def test_a_reply_that_is_dropped_fails_with_no_reply() -> None:
         assert (caught.value.path, caught.value.message_type) == (ref.path, "str")
 
 
+def test_a_reply_that_is_dropped_after_its_deadline_leaves_nothing() -> None:
+    with simulation() as sim:
+        ref = sim.spawn(Taker)
+        for _ in range(5):
+            asked(sim, ref, timeout=1)
+        sim.advance(2)
+        possessions = ref._cell.possessions
+        assert possessions is not None
+        assert len(possessions.replies) == 5
+        ref.tell(lambda self: self.replies.clear())
+        sim.settle()
+        assert possessions.replies == set()
+        assert sim.runtime.events.dead_letters == {}
+
+
 def test_a_reply_in_a_cycle_fails_when_it_is_collected() -> None:
     with script() as runtime:
         ref = runtime.spawn(Taker).get()
