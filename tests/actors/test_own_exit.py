@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from typing import Any, ClassVar
 
 import pytest
@@ -23,7 +24,7 @@ from actors import (
     Shutdown,
 )
 from actors.testing import simulation
-from supervisors import child, supervisor
+from supervisors import child, start, supervisor
 from tests.actors.cast import AsyncPlayer, Host, Player, Starter, crash, seen_by, stage
 from tests.support import in_loop
 
@@ -212,6 +213,19 @@ def test_code_of_an_incarnation_that_has_ended_does_not_end_the_next() -> None:
         ref.tell(crash(ERROR))
         sim.advance(2)
         assert (ref.incarnation, tasks[0].done()) == (2, True)
+
+
+@in_loop
+async def test_a_thread_of_an_earlier_incarnation_does_not_hold_the_next() -> None:
+    async with stage() as w:
+        tree = supervisor("root", child("a", Player, backoff=None))
+        async with start(tree, runtime=w.runtime) as root:
+            ref = root.child("a")
+            context, actor = await ref.call(lambda self: (contextvars.copy_context(), self))
+            ref.tell(crash(ERROR))
+            await w.settle()
+            await asyncio.to_thread(context.run, actor.exit, Shutdown("too late"))
+            assert await ref.call(lambda self: self.incarnation) == 2
 
 
 @pytest.mark.parametrize("host", HOSTS)
