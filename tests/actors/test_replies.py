@@ -526,7 +526,7 @@ def test_a_forward_that_is_refused_leaves_the_message_with_its_actor() -> None:
         assert ref.ask(try_to(full, MailboxFull)) == "answered here"
 
 
-def test_a_forward_that_is_refused_leaves_the_asker_waiting_for_the_same_actor() -> None:
+def test_a_refused_forward_leaves_the_asker_waiting_for_the_same_actor() -> None:
     with simulation() as sim:
         asker, ref, full = sim.spawn(AsyncPlayer), sim.spawn(AsyncPlayer), sim.spawn(Player, mailbox=bounded(1))
         full.suspend()
