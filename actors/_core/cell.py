@@ -532,8 +532,6 @@ class Cell:
         if self.phase is Phase.STARTING:
             self.possess().leave_later(reason)
             return
-        if self.runtime.observer is not None and self.phase is Phase.RUNNING:
-            self.runtime.observer.lived(self, Moment.STOP_ORDERED, reason, self.props.shutdown)
         self._feed(LifeEvent.EXIT, reason, self.props.shutdown)
 
     def _stop_suspended(self) -> None:

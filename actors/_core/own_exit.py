@@ -19,12 +19,10 @@ def end_itself(cell: Cell, reason: ExitReason) -> None:
     """
     _check(reason)
     incarnation = own_incarnation(cell)
-    if incarnation != cell.incarnation:
-        return
     if cell.runtime.on_loop_thread:
         _end(cell, incarnation, reason)
         return
-    if not cell.props.kind.manages_lifecycle:
+    if incarnation == cell.incarnation and not cell.props.kind.manages_lifecycle:
         cell.hold()  # until the loop thread decides
     cell.runtime.control_call(_end, cell, incarnation, reason)
 

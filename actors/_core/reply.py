@@ -90,20 +90,21 @@ class TakenReply:
     incarnation that took it. From any thread.
     """
 
-    __slots__ = ("_cell", "_lock", "_reply", "_settled", "envelope", "user")
+    __slots__ = ("_cell", "_lock", "_reply", "envelope", "settled", "user")
 
     def __init__(self, cell: Cell, envelope: Envelope, reply: ReplyTo | None) -> None:
         self._cell = cell
         self.envelope = envelope
         self._reply = reply
         self._lock = threading.Lock()
-        self._settled = reply is None
+        self.settled = reply is None
+        """Whether it was answered or failed here, or there never was an asker."""
         self.user: weakref.ref[Reply[Any]] | None = None
         """The reply of the user."""
 
     def done(self) -> bool:
         """Whether it is settled, or nothing waits for the answer."""
-        return self._settled or self._reply is None or self._reply.done()
+        return self.settled or self._reply is None or self._reply.done()
 
     def set_result(self, result: object, /) -> None:
         """The answer. One that comes too late is a dead letter."""
@@ -124,7 +125,7 @@ class TakenReply:
     def _first(self) -> bool:
         """Whether it is this call that settles it."""
         with self._lock:
-            first, self._settled = not self._settled, True
+            first, self.settled = not self.settled, True
         return first
 
     def _on_loop(self, settle: Callable[[], object]) -> None:
@@ -201,7 +202,7 @@ class Reply(Generic[T]):
         raise TypeError("a reply belongs to this process and cannot be pickled; send the answer in a message instead")
 
     def __del__(self) -> None:
-        if not self._taken.done():
+        if not self._taken.settled:
             self._taken.dropped()
 
     def __repr__(self) -> str:

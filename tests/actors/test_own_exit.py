@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from typing import Any, ClassVar
 
 import pytest
@@ -23,7 +24,7 @@ from actors import (
     Shutdown,
 )
 from actors.testing import simulation
-from supervisors import child, supervisor
+from supervisors import child, start, supervisor
 from tests.actors.cast import AsyncPlayer, Host, Player, Starter, crash, seen_by, stage
 from tests.support import in_loop
 
@@ -214,6 +215,19 @@ def test_code_of_an_incarnation_that_has_ended_does_not_end_the_next() -> None:
         assert (ref.incarnation, tasks[0].done()) == (2, True)
 
 
+@in_loop
+async def test_a_thread_of_an_earlier_incarnation_does_not_hold_the_next() -> None:
+    async with stage() as w:
+        tree = supervisor("root", child("a", Player, backoff=None))
+        async with start(tree, runtime=w.runtime) as root:
+            ref = root.child("a")
+            context, actor = await ref.call(lambda self: (contextvars.copy_context(), self))
+            ref.tell(crash(ERROR))
+            await w.settle()
+            await asyncio.to_thread(context.run, actor.exit, Shutdown("too late"))
+            assert await ref.call(lambda self: self.incarnation) == 2
+
+
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("reason", REASONS, ids=ids)
 def test_an_exit_in_the_start_lets_the_start_be_completed(reason: ExitReason, host: Host) -> None:
@@ -234,7 +248,7 @@ def test_the_first_exit_in_a_start_counts() -> None:
 @pytest.mark.parametrize("host", HOSTS)
 def test_an_own_crash_stays_the_reason_if_its_hook_does_not_end(host: Host) -> None:
     class Stuck(AsyncPlayer):
-        async def on_failure(self, *_: Any) -> None:
+        async def on_failure(self, *_: Any) -> None:  # type: ignore[override]
             await asyncio.sleep(100)
 
     with simulation() as sim:

@@ -273,6 +273,21 @@ def test_a_reply_that_is_dropped_fails_with_no_reply() -> None:
         assert (caught.value.path, caught.value.message_type) == (ref.path, "str")
 
 
+def test_a_reply_that_is_dropped_after_its_deadline_leaves_nothing() -> None:
+    with simulation() as sim:
+        ref = sim.spawn(Taker)
+        for _ in range(5):
+            asked(sim, ref, timeout=1)
+        sim.advance(2)
+        possessions = ref._cell.possessions
+        assert possessions is not None
+        assert len(possessions.replies) == 5
+        ref.tell(lambda self: self.replies.clear())
+        sim.settle()
+        assert possessions.replies == set()
+        assert sim.runtime.events.dead_letters == {}
+
+
 def test_a_reply_in_a_cycle_fails_when_it_is_collected() -> None:
     with script() as runtime:
         ref = runtime.spawn(Taker).get()
@@ -509,6 +524,33 @@ def test_a_forward_that_is_refused_leaves_the_message_with_its_actor() -> None:
         full.tell("fills it")
         assert ref.ask(try_to(gone, ActorDeadError)) == "answered here"
         assert ref.ask(try_to(full, MailboxFull)) == "answered here"
+
+
+def test_a_refused_forward_leaves_the_asker_waiting_for_the_same_actor() -> None:
+    with simulation() as sim:
+        asker, ref, full = sim.spawn(AsyncPlayer), sim.spawn(AsyncPlayer), sim.spawn(Player, mailbox=bounded(1))
+        full.suspend()
+        full.tell("fills it")
+
+        async def act(self: Any) -> None:
+            with pytest.raises(MailboxFull):
+                self.forward(full, "x")
+            await asyncio.sleep(1)
+
+        asker.tell(lambda _: ref.call(act, timeout=None))
+        sim.settle()
+        assert asker.status().waiting_for == ref.path
+
+
+@in_loop
+async def test_a_thread_answers_a_forwarded_call_on_the_thread_of_its_loop() -> None:
+    """In its debug mode, asyncio refuses whatever settles a future of a loop in another thread."""
+    asyncio.get_running_loop().set_debug(True)
+    async with stage() as w:
+        ref, other = await w.runtime.spawn(Player), await w.runtime.spawn(Player, host="thread")
+        assert await ref.call(passing(other, "x")) == "x"
+        with pytest.raises(OSError, match="disk"):
+            await ref.call(passing(other, crash(ERROR)))
 
 
 def test_a_message_that_was_told_is_forwarded_too() -> None:
