@@ -67,7 +67,7 @@ class PykkaReply:
         self._future.set_exception((type(exception), exception, exception.__traceback__))
 
 
-def give_failure(reply: Reply, error: Exception, path: str) -> None:
+def give_failure(reply: ReplyTo, error: Exception, path: str) -> None:
     """Gives the asker of a pykka actor the exception of the handler itself. Only a future of asyncio cannot hold a
     `StopIteration`.
     """

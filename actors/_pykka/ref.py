@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pykka
 from pykka.messages import _ActorStop
 
 from actors._core.current import current_cell
-from actors._core.future import Future, refuse_on_loop
+from actors._core.future import refuse_on_loop
 from actors._core.outcomes import STOP_FOR_GOOD
 from actors._core.ref import DEFAULT, ActorRef, deadline_of
 from actors._pykka.seams import stopping_all
@@ -76,15 +76,6 @@ class PykkaActorRef(ActorRef[A]):
         caller = current_cell()
         until = deadline_of(self._cell, caller, timeout)
         return await self._put_question(message, False, caller, until, None, correlation_id)
-
-    @overload
-    def ask(self, message: Any, *, block: Literal[False], timeout: float | None = ...) -> Future[Any]: ...
-
-    @overload
-    def ask(self, message: Any, *, block: Literal[True], timeout: float | None = ...) -> Any: ...
-
-    @overload
-    def ask(self, message: Any, *, block: bool = ..., timeout: float | None = ...) -> Any: ...
 
     def ask(
         self,

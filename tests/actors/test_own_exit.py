@@ -269,7 +269,7 @@ def test_an_exit_after_an_order_to_stop_changes_nothing() -> None:
 def test_a_supervisor_may_end_itself_and_stops_its_children(reason: ExitReason) -> None:
     with simulation() as sim:
         root = sim.start(supervisor("root", supervisor("below", child("a", Ender), restart="temporary")))
-        below, ref = root.child("below"), root.child("below").child("a")
+        below, ref = root.child("below"), root.supervisor("below").child("a")
         sim.runtime.control_call(below._cell.actor.exit, reason)
         assert (below.wait(timeout=1), ref.is_alive()) == (reason, False)
 

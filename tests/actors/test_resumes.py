@@ -252,4 +252,4 @@ BAD: list[Any] = [OSError, [OSError], (OSError, "x"), (int,), None]
 def test_resumes_that_are_no_exception_classes_are_refused(resumes: Any) -> None:
     kind: Callable[..., Any] = type("Bad", (Actor,), {"resumes": resumes})
     with simulation() as sim, pytest.raises(NotAnActor, match="resumes must be a tuple of exception classes"):
-        sim.spawn(kind)  # type: ignore[arg-type]
+        sim.spawn(kind)  # type: ignore[call-overload]
