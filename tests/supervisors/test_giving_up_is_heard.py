@@ -279,6 +279,6 @@ def test_the_log_has_the_traceback_of_what_made_the_root_give_up(caplog: pytest.
     ):
         root.child("a").tell(boom)
         root.wait(timeout=PATIENCE)
-    gave_up = next(record for record in caplog.records if "gave_up" in record.getMessage())
+    gave_up = next(record for record in caplog.records if "its supervisor gives up" in record.getMessage())
     assert gave_up.exc_info is not None
     assert 'raise ValueError("boom")' in logging.Formatter().format(gave_up)

@@ -112,8 +112,9 @@ def text(value: Any) -> bool:
 
 
 def start(value: Any) -> bool:
-    """An actor class, or the place of one."""
-    return value is A or value is Supervisor or one_of("a:b")(value)
+    """An actor class, a function, or the place of one."""
+    is_function = callable(value) and not isinstance(value, type)
+    return value is A or value is Supervisor or is_function or one_of("a:b")(value)
 
 
 def backoff(value: Any) -> bool:
