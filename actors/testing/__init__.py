@@ -7,13 +7,13 @@ General layout: `_simulation` is one run, and `_search.simulate` the search over
 `_search.attempt`. A run stands on `_sim.runtime` with its `_sim.loop`, `_sim.host`, `_sim.observer` and, for actors
 that block, `_sim.greenlet_host` on `_sim.strands`, which are `_sim.threads` to Python, each with a `_sim.strand_loop`;
 `_sim.fences` keep the world out (`_sim.outside`), with the names of `_sim.imported`, and `_sim.randomness` gives what
-the operating system gives elsewhere. `_sim.executors` and `_sim.asyncgens` complete the loops; `_sim.predicates` call
-those of the test. The inputs of a run are values: `_faults.plan`, done by `_sim.injector`, and `_faults.schedule`, done
-by `_sim.schedulers`; `_faults.strategies` draws them and `_search.shrink` makes them small. `_sim.journal` writes
-`_sim.observations` down, `_report.oracles` judge them, `_report.report` and `_report.replay` tell people. `letitcrash`
-has what pytest and Hypothesis find, and calls `_plugin` and `_hypothesis_entry`. Decorators of Hypothesis are refused
-by `_search.foreign`, and its calls work everywhere by `_search.inside`. `_doubles` need no simulation. Other packages
-than `letitcrash` import this one through a seam.
+the operating system gives elsewhere. `_sim.executors`, `_sim.tasks` and `_sim.asyncgens` complete the loops;
+`_sim.predicates` call those of the test. The inputs of a run are values: `_faults.plan`, done by `_sim.injector`, and
+`_faults.schedule`, done by `_sim.schedulers`; `_faults.strategies` draws them and `_search.shrink` makes them small.
+`_sim.journal` writes `_sim.observations` down, `_report.oracles` judge them, `_report.report` and `_report.replay` tell
+people. `letitcrash` has what pytest and Hypothesis find, and calls `_plugin` and `_hypothesis_entry`. Decorators of
+Hypothesis are refused by `_search.foreign`, and its calls work everywhere by `_search.inside`. `_doubles` need no
+simulation. Other packages than `letitcrash` import this one through a seam.
 
 Importing it imports neither greenlet, Hypothesis nor pytest: a unit test with doubles needs none of them.
 """

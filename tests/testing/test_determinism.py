@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Future
+from actors import Actor, Future
 from actors.testing import (
     Crash,
     DeadlockFailure,
@@ -49,6 +52,56 @@ def fingerprint(kind: str, seed: int) -> str:
 def test_equal_runs_have_equal_fingerprints(kind: str, seed: int) -> None:
     """Nothing of one run reaches the next, and nothing of the machine reaches any."""
     assert fingerprint(kind, seed) == fingerprint(kind, seed)
+
+
+def cancelled(library: str, host: str) -> list[int]:
+    """The order in which a task group cancels its tasks."""
+
+    async def cancel() -> list[int]:
+        seen: list[int] = []
+
+        async def wait(number: int) -> None:
+            try:
+                await asyncio.sleep(100)
+            except asyncio.CancelledError:
+                seen.append(number)
+                raise
+
+        if library == "anyio":
+            async with anyio.create_task_group() as of_anyio:
+                for number in range(30):
+                    of_anyio.start_soon(wait, number)
+                await asyncio.sleep(1)
+                of_anyio.cancel_scope.cancel()
+        else:
+            with contextlib.suppress(ExceptionGroup):
+                async with asyncio.TaskGroup() as of_asyncio:
+                    for number in range(30):
+                        of_asyncio.create_task(wait(number))
+                    await asyncio.sleep(1)
+                    raise KeyError
+        return seen
+
+    class Cancels(Actor):
+        async def on_receive(self, message: object) -> list[int]:
+            return await cancel()
+
+    with simulation() as sim:
+        found: list[int] = sim.spawn(Cancels, host=host).ask("go")
+    return found
+
+
+@pytest.mark.parametrize("host", ["loop", "thread"])
+@pytest.mark.parametrize("library", ["asyncio", "anyio"])
+def test_a_task_group_cancels_in_the_same_order_in_every_run(library: str, host: str) -> None:
+    """It keeps its tasks in a set, whose order was that of their places in memory."""
+    kept: list[object] = []
+    orders = set()
+    for size in range(5):
+        kept.append([bytearray(17 + 100 * size) for _ in range(50 + 37 * size)])  # other places for what comes
+        orders.add(tuple(cancelled(library, host)))
+    assert len(orders) == 1
+    assert sorted(*orders) == list(range(30))
 
 
 def test_different_seeds_are_different_runs() -> None:

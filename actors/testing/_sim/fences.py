@@ -37,6 +37,7 @@ from actors.testing._sim.place import parking
 from actors.testing._sim.randomness import Randomness
 from actors.testing._sim.runtime import SimRuntime
 from actors.testing._sim.strand_loop import loop_patches
+from actors.testing._sim.tasks import hash_patches
 from actors.testing._sim.threads import LOCAL, Threads, simulated_local
 from actors.testing._sim.watch import watch
 from actors.testing.errors import SimulationError
@@ -108,7 +109,9 @@ class Fences:
         replacements = dict(CALENDAR)
         self._modules = len(sys.modules)
         for owner, name, replacement in self._patches():
-            original = self._put(owner, name, replacement)
+            original = getattr(owner, name)
+            self._kept.append((owner, name, original))
+            setattr(owner, name, replacement)
             if isinstance(owner, ModuleType) and callable(original):  # not None or a number, which others are, too
                 replacements[id(original)] = replacement
         self._rename(replacements)
@@ -119,13 +122,6 @@ class Fences:
         """Ends the idle threads of the pools that were not shut down."""
         self._threads.end_pools()
 
-    def _put(self, owner: Any, name: str, replacement: object) -> object:
-        """Puts the replacement there until the fences come down. Returns the original."""
-        original = getattr(owner, name)
-        self._kept.append((owner, name, original))
-        setattr(owner, name, replacement)
-        return original
-
     def refuses(self, kind: str) -> bool:
         """Whether the code that asks may not reach what is outside and of this kind."""
         return self._loop.inside() and kind not in self._loop.allowed
@@ -135,8 +131,10 @@ class Fences:
         replacements: dict[int, object] = {}
         for owner, name in ((builtins, "open"), (io, "open"), (sqlite3, "connect"), *((os, each) for each in _FILES)):
             if hasattr(owner, name):
-                replacement = self._no_file(owner, name)
-                replacements[id(self._put(owner, name, replacement))] = replacement
+                original, replacement = getattr(owner, name), self._no_file(owner, name)
+                self._kept.append((owner, name, original))
+                setattr(owner, name, replacement)
+                replacements[id(original)] = replacement
         self._rename(replacements)
 
     def _no_file(self, owner: ModuleType, name: str) -> Callable[..., Any]:
@@ -213,6 +211,7 @@ class Fences:
             *blocking_patches(runtime.strands, loop.time),
             *self._threads.patches(),
             *loop_patches(runtime),
+            *hash_patches(),
             (time, "sleep", sleep),
             *((time, name, self._virtual(time, name, loop.time)) for name in ("monotonic", "perf_counter")),
             (time, "time", self._virtual(time, "time", clock.wall)),

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
 from contextvars import Context
 from enum import Enum
+from itertools import count
 from threading import get_ident
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 from weakref import ref
@@ -29,6 +30,7 @@ from actors.testing._sim.executors import LoopThreads
 from actors.testing._sim.lanes import OUTSIDE, Item, Lane, Scheduler, current_lane
 from actors.testing._sim.outside import instead_of
 from actors.testing._sim.place import fence
+from actors.testing._sim.tasks import SimTask, numbered_task
 from actors.testing.errors import (
     DeadlockFailure,
     LivelockFailure,
@@ -114,6 +116,9 @@ class SimLoop(asyncio.BaseEventLoop):
         self.closers: list[asyncio.Task[Any]] = []
         """The tasks that close the asynchronous generators which their users dropped."""
         self._threads: LoopThreads | None = None
+        self._task_factory = numbered_task
+        self.task_number = count(1).__next__
+        """The number of the next task, of this loop and of those in threads."""
 
     def __del__(self) -> None:
         """Nothing is open, so nothing needs closing."""
@@ -415,7 +420,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._check_closed()
         name = "task" if name is None else str(name)  # asyncio's own has a number, which goes on from run to run
         if self._task_factory is None:
-            task = asyncio.Task(coro, loop=self, name=name, context=context, **options)
+            task: asyncio.Task[T] = SimTask(coro, loop=self, name=name, context=context, **options)
         else:
             # A factory of the user's may know the loop and the coroutine only, as asyncio's documentation has it.
             given = {} if context is None else {"context": context}

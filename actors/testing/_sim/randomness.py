@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NODE = 0x02_00_00_00_00_00
 """The network address in `uuid.uuid1()`: one that no network card has."""
+_LAST = [name for name in vars(uuid) if name.startswith("_last_timestamp")]
+"""Where `uuid` keeps the time of its last identifier."""
 
 
 class Randomness:
@@ -74,5 +76,5 @@ class Randomness:
 
             found.append((os, "getrandom", getrandom))
         # Each identifier with a time in it is later than the last one of the process.
-        found += [(uuid, name, None) for name in vars(uuid) if name.startswith("_last_timestamp")]
+        found += [(uuid, name, None) for name in _LAST]
         return found

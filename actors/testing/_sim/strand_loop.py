@@ -15,6 +15,7 @@ from actors.testing._sim.asyncgens import Generators
 from actors.testing._sim.executors import LoopThreads
 from actors.testing._sim.loop import refuse_outside
 from actors.testing._sim.strands import Sleeper
+from actors.testing._sim.tasks import numbered_task
 
 if TYPE_CHECKING:
     from actors.testing._sim.runtime import SimRuntime
@@ -41,6 +42,8 @@ class StrandLoop(asyncio.BaseEventLoop):
         self._threads = LoopThreads(self)
         super().__init__()
         self._selector = _Selector(self)
+        self._task_factory = numbered_task
+        self.task_number = runtime.loop.task_number
         # asyncio's own are sets of weak references, whose order is not the same in every run.
         self._asyncgens = Generators()
 
@@ -107,6 +110,8 @@ class StrandLoop(asyncio.BaseEventLoop):
     # Tasks, generators and threads
 
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        if options.get("name") is None:
+            options["name"] = "task"  # asyncio's own has a number, which goes on from run to run
         task: asyncio.Task[Any] = super().create_task(coro, **options)
         self._made.append(task)
         if len(self._made) > self._made_due:

@@ -203,7 +203,8 @@ class EndedHandle:
 def _note_end(thread: Any) -> None:
     """What Python itself notes of a thread that has ended, by version. More than once is as good as once."""
     threading._active.pop(thread.ident, None)  # type: ignore[attr-defined]
-    pools._threads_queues.pop(thread, None)  # type: ignore[attr-defined]  # at the end of the process it would be waited for
+    # At the end of the process it would be waited for.
+    pools._threads_queues.pop(thread, None)  # type: ignore[attr-defined]
     if hasattr(thread, "_handle"):
         thread._handle = EndedHandle(thread.ident)
     else:
