@@ -272,7 +272,7 @@ def _tracing_faults(id: str, tracing: object) -> Iterator[SpecFault]:
     elif tracing:
         try:
             with needs_extra():
-                import opentelemetry  # noqa: F401 - its API is light, and needed at the start
+                import opentelemetry.trace  # noqa: F401 - its API is light, and needed at the start
         except MissingExtra as error:
             yield SpecFault(id, f"tracing: {error}")
 
