@@ -58,7 +58,7 @@ from teams.cli._workflow_text import (
     step_states,
 )
 from teams.cli._workflow_wait import can_serve, end_of, follow, playing
-from teams.planning import Recorded, schedule_picture
+from teams.planning import RecordedRuns, schedule_picture
 from teams.planning import plan as planned_run
 from teams.planning._recorded import recorded_in
 from teams.workflows._engine.messages import AnswerQuestion, StartRun
@@ -622,7 +622,7 @@ def plan(
         estimates, capacity = read_options(estimate or (), seats or ())
         spec = load_engine_target(target)
         flow = flow_named(spec, target, name)
-        recorded = Recorded()
+        recorded = RecordedRuns()
         if learn:
             with opened(address(store, spec)) as found:
                 recorded = recorded_in(found, flow)

@@ -8,7 +8,7 @@ from typing import Any
 from actors._user_code.text import cut, printable
 from supervisors import SpecError, SpecFault
 from teams.cli._text import count
-from teams.planning import Duration, Plan, schedule_picture
+from teams.planning import Duration, WorkflowPlan, schedule_picture
 
 _MOST_RISKS = 20
 """How many risks are shown to a person; JSON has all."""
@@ -54,7 +54,7 @@ def read_options(estimates: Iterable[str], seats: Iterable[str]) -> tuple[dict[s
     return found
 
 
-def plan_lines(planned: Plan) -> Iterator[str]:
+def plan_lines(planned: WorkflowPlan) -> Iterator[str]:
     """A plan, for people."""
     yield f"{cut(planned.workflow)}: {count(len(planned.tasks), 'step')}, {planned.coordination_strategy}"
     yield f"  {planned.choice.detail}"
@@ -78,12 +78,12 @@ def plan_lines(planned: Plan) -> Iterator[str]:
         yield f"and {count(more, 'more risk')}; --json has all"
 
 
-def _bound(planned: Plan) -> str:
+def _bound(planned: WorkflowPlan) -> str:
     gap = f" ({planned.gap:.1%} more)" if planned.gap > 0.0005 else ""
     return f"{planned.lower_bound:.6g} s{gap}"
 
 
-def plan_document(planned: Plan) -> Mapping[str, Any]:
+def plan_document(planned: WorkflowPlan) -> Mapping[str, Any]:
     """A plan, for programs, with the names of the documents."""
     return {
         "workflow": planned.workflow,

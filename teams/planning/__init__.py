@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from supervisors._guard import facade
 
 if TYPE_CHECKING:
-    from teams.planning._estimates import Duration, Estimate, Recorded
+    from teams.planning._estimates import Duration, Estimate, RecordedRuns
     from teams.planning._pictures import schedule_picture
-    from teams.planning._plan import Plan, PlannedStep, ResourceUse, plan
+    from teams.planning._plan import PlannedStep, ResourceUse, WorkflowPlan, plan
     from teams.planning._recorded import recorded_by
     from teams.planning._risks import Risk
     from teams.workflows._run.execution import ExecutionChoice, choose_execution
@@ -20,11 +20,11 @@ __all__ = [
     "Duration",
     "Estimate",
     "ExecutionChoice",
-    "Plan",
     "PlannedStep",
-    "Recorded",
+    "RecordedRuns",
     "ResourceUse",
     "Risk",
+    "WorkflowPlan",
     "choose_execution",
     "plan",
     "recorded_by",
@@ -35,9 +35,9 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = facade(
         __name__,
         {
-            "teams.planning._estimates": ["Duration", "Estimate", "Recorded"],
+            "teams.planning._estimates": ["Duration", "Estimate", "RecordedRuns"],
             "teams.planning._pictures": ["schedule_picture"],
-            "teams.planning._plan": ["Plan", "PlannedStep", "ResourceUse", "plan"],
+            "teams.planning._plan": ["WorkflowPlan", "PlannedStep", "ResourceUse", "plan"],
             "teams.planning._recorded": ["recorded_by"],
             "teams.planning._risks": ["Risk"],
             "teams.workflows._run.execution": ["ExecutionChoice", "choose_execution"],

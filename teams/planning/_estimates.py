@@ -67,7 +67,7 @@ Duration = float | tuple[float, float, float] | Estimate
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedRuns:
     """What earlier runs have shown: the durations of steps and members in seconds, oldest first, and how often steps
     failed.
     """
@@ -116,7 +116,7 @@ def estimates_for(
     workflow: Workflow,
     members: Sequence[str | None],
     given: Mapping[str, Duration],
-    recorded: Recorded,
+    recorded: RecordedRuns,
     faults: list[tuple[str, str]],
 ) -> list[Estimate]:
     """An estimate for each step, in the order of the workflow: the one given, else that of recorded runs of the step,
@@ -136,7 +136,7 @@ def _estimate(
     node: Node,
     member: str | None,
     given: Mapping[str, Duration],
-    recorded: Recorded,
+    recorded: RecordedRuns,
     faults: list[tuple[str, str]],
 ) -> Estimate:
     if node.id in given:

@@ -8,10 +8,10 @@ from typing import Literal, get_args
 
 from actors.spi import cut
 from supervisors.spi import nearest
-from teams.planning._plan import Plan, PlannedStep
+from teams.planning._plan import PlannedStep, WorkflowPlan
 
-ScheduleFormat = Literal["text", "mermaid"]
-FORMATS: tuple[ScheduleFormat, ...] = get_args(ScheduleFormat)
+ScheduleDrawing = Literal["text", "mermaid"]
+FORMATS: tuple[ScheduleDrawing, ...] = get_args(ScheduleDrawing)
 
 _BAR = 48
 """Characters of the time axis."""
@@ -19,7 +19,7 @@ _NAME = 24
 _UNSAFE = re.compile(r"[:;#,%\"`]")
 
 
-def schedule_picture(plan: Plan, format: ScheduleFormat = "text") -> str:
+def schedule_picture(plan: WorkflowPlan, format: ScheduleDrawing = "text") -> str:
     """Draws the levelled schedule of a plan: as text with a bar for each step (`#` on the critical path, `=` besides),
     or as a Gantt chart in Mermaid.
 
@@ -31,11 +31,11 @@ def schedule_picture(plan: Plan, format: ScheduleFormat = "text") -> str:
     return "\n".join((_text if format == "text" else _mermaid)(plan)) + "\n"
 
 
-def _in_order(plan: Plan) -> list[PlannedStep]:
+def _in_order(plan: WorkflowPlan) -> list[PlannedStep]:
     return sorted(plan.tasks, key=lambda each: (each.scheduled_start, each.scheduled_finish))
 
 
-def _text(plan: Plan) -> Iterator[str]:
+def _text(plan: WorkflowPlan) -> Iterator[str]:
     length = plan.estimated_scheduled_time
     scale = _BAR / length if length > 0 else 0.0
     wide = min(_NAME, max((len(each.id) for each in plan.tasks), default=0))
@@ -48,7 +48,7 @@ def _text(plan: Plan) -> Iterator[str]:
         yield f"{name:<{wide}} |{bar:<{_BAR}}| {step.scheduled_start:g} to {step.scheduled_finish:g} s{agent}"
 
 
-def _mermaid(plan: Plan) -> Iterator[str]:
+def _mermaid(plan: WorkflowPlan) -> Iterator[str]:
     yield "gantt"
     yield f"    title {_plain(plan.workflow)}"
     yield "    dateFormat x"

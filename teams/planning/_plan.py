@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Literal
 
 from supervisors.spi import SpecError, SpecFault, nearest
-from teams.planning._estimates import Duration, Estimate, Recorded, estimates_for, resource_of
+from teams.planning._estimates import Duration, Estimate, RecordedRuns, estimates_for, resource_of
 from teams.planning._levelling import Problem, level, place
 from teams.planning._network import ROUNDING, Network
 from teams.planning._risks import Risk, risks_of
@@ -91,7 +91,7 @@ class ResourceUse:
 
 
 @dataclass(frozen=True)
-class Plan:
+class WorkflowPlan:
     """A plan of a run. `plan` makes it. Times are in seconds, and expected values unless said otherwise."""
 
     workflow: str
@@ -202,12 +202,12 @@ def plan(
     workflow: Workflow,
     *,
     estimates: Mapping[str, Duration] | None = None,
-    recorded: Recorded | None = None,
+    recorded: RecordedRuns | None = None,
     capacity: Mapping[str, int] | None = None,
     threshold: int | None = None,
     load: float = 0.0,
     seed: int = 0,
-) -> Plan:
+) -> WorkflowPlan:
     """Plans a run: the critical path, a schedule within the capacity of the members, percentiles, and risks.
 
     Pure: nothing runs, and equal arguments give an equal plan.
@@ -230,7 +230,7 @@ def plan(
     """
     graph, faults = workflow.graph, list[tuple[str, str]]()
     graph.check()
-    recorded = recorded or Recorded()
+    recorded = recorded or RecordedRuns()
     agents = [resource_of(node) for node in graph.nodes]
     known = estimates_for(workflow, agents, estimates or {}, recorded, faults)
     resources = list(dict.fromkeys(name for name in agents if name is not None))
@@ -282,7 +282,7 @@ def plan(
     saved = (total - levelled.length) / total if total else 0.0
     widest = max((len(each) for each in groups), default=1)
     free = None if any(seats.get(name) is None for name in resources) or not resources else sum(seats.values())
-    return Plan(
+    return WorkflowPlan(
         workflow=workflow.name,
         tasks=tasks,
         critical_path=tuple(graph.nodes[index].id for index in way),

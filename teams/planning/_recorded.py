@@ -7,18 +7,18 @@ from collections.abc import Iterable
 
 from teams._journal.rows import JournalEntry
 from teams._journal.store import Store
-from teams.planning._estimates import LATEST, Recorded, resource_of
+from teams.planning._estimates import LATEST, RecordedRuns, resource_of
 from teams.workflows._engine.said import step_of
 from teams.workflows._graph.workflow import Workflow
 
 
-def recorded_in(store: Store, workflow: Workflow) -> Recorded:
+def recorded_in(store: Store, workflow: Workflow) -> RecordedRuns:
     """What the latest runs of a workflow show, of every version of it. Reads at most 200 runs."""
     rows = store.runs(workflow=workflow.name, limit=LATEST)
     return recorded_by(workflow, (store.entries(row.id) for row in reversed(rows)))
 
 
-def recorded_by(workflow: Workflow, runs: Iterable[Iterable[JournalEntry]]) -> Recorded:
+def recorded_by(workflow: Workflow, runs: Iterable[Iterable[JournalEntry]]) -> RecordedRuns:
     """What these runs show, oldest first. The duration of a step goes from the begin of its first attempt to the end of
     its last part, with the waits between attempts.
     """
@@ -43,4 +43,4 @@ def recorded_by(workflow: Workflow, runs: Iterable[Iterable[JournalEntry]]) -> R
         member = resource_of(node)
         if member is not None and node.each is None and node.id in steps:
             members[member] += steps[node.id]
-    return Recorded(steps, members, failures)
+    return RecordedRuns(steps, members, failures)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from teams.planning._estimates import Recorded
+from teams.planning._estimates import RecordedRuns
 from teams.workflows._graph.node import AskPerson, Sleep, WaitForSignal
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Risk:
 
 
 def risks_of(
-    node: Node, step: PlannedStep, recorded: Recorded, capacity: int | None, most_items: int
+    node: Node, step: PlannedStep, recorded: RecordedRuns, capacity: int | None, most_items: int
 ) -> Iterator[Risk]:
     """The risks of one step."""
     if step.critical and capacity == 1:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from greenlet import GreenletExit
-
+from actors._extras import needs_extra
 from actors.testing._sim.strands import Strands
+
+with needs_extra():
+    from greenlet import GreenletExit
 
 
 class PredicateCheck:

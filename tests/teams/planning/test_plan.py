@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from supervisors import SpecError
-from teams.planning import Estimate, Plan, Recorded, Risk, choose_execution, plan, schedule_picture
+from teams.planning import Estimate, RecordedRuns, Risk, WorkflowPlan, choose_execution, plan, schedule_picture
 from teams.workflows import CircularDependency, Workflow, ask, do, workflow, workflow_from
 
 
@@ -72,7 +72,7 @@ def test_a_step_that_is_not_parallel_safe_runs_alone() -> None:
 
 def test_an_estimate_says_where_it_comes_from() -> None:
     made = flow(step("a", 5), step("b", 5), step("c", 5), step("d", 5), do("e", "e"))
-    recorded = Recorded(steps={"b": [1.0, 2.0, 9.0]}, members={"c": [3.0], "b": [7.0]})
+    recorded = RecordedRuns(steps={"b": [1.0, 2.0, 9.0]}, members={"c": [3.0], "b": [7.0]})
     planned = plan(made, estimates={"a": (1, 2, 9)}, recorded=recorded)
     assert planned.task("a").estimate == Estimate(1, 2, 9, "given")
     assert planned.task("a").estimated_duration == 3
@@ -109,7 +109,7 @@ def test_a_part_outside_of_0_to_1_has_no_percentile() -> None:
         plan(orders()).percentile(90)
 
 
-def kinds(planned: Plan) -> set[tuple[str, str]]:
+def kinds(planned: WorkflowPlan) -> set[tuple[str, str]]:
     return {(each.step, each.kind) for each in planned.risks}
 
 
@@ -122,7 +122,7 @@ def test_each_risk_has_its_figure_and_a_remedy() -> None:
             ask("person", "Go on?", after="map"),
         ],
     )
-    recorded = Recorded(failures={"one": (2, 10)})
+    recorded = RecordedRuns(failures={"one": (2, 10)})
     planned = plan(made, capacity={"worker": 1}, recorded=recorded)
     assert kinds(planned) == {
         ("one", "one_seat"),
