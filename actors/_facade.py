@@ -25,6 +25,8 @@ class _Facade:
         self.home_of = {name: home for home, names in homes.items() for name in names}
         self._unnamed = dict(homes)
         """The homes whose objects do not bear the name of the package yet."""
+        self._complete = False
+        """Whether every home is loaded."""
 
     def load(self, name: str) -> Any:
         """Imports the module that defines a public name and returns its object.
@@ -64,6 +66,13 @@ class _Facade:
                         _resolve_annotations(value, defined)
                     value.__module__ = self.package
 
+    def load_all(self) -> None:
+        """Imports every home, once: every simulation asks for it."""
+        if not self._complete:
+            for home in self.homes:
+                import_module(home)
+            self._complete = True
+
     def names(self) -> list[str]:
         """The names that `dir()` of the package shows."""
         return sorted({*vars(sys.modules[self.package]), *self.home_of})
@@ -99,5 +108,4 @@ def load_everything() -> None:
     """
     for each in list(_facades):
         if not each.package.endswith(".testing"):
-            for home in each.homes:
-                import_module(home)
+            each.load_all()
