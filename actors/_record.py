@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, dataclass_transform
 
-from actors._user_code.text import fields_shown, same
+from actors._user_code.equality import same
+from actors._user_code.text import fields_shown
 
 if TYPE_CHECKING:
     from dataclasses import Field

@@ -135,18 +135,6 @@ def key_of(value: object) -> object:
         return id(value)
 
 
-def same(one: object, other: object) -> bool:
-    """Whether two values are equal. Values that cannot be compared are equal when they are the same object."""
-    if one is other:
-        return True
-    try:
-        return bool(one == other)
-    except BaseException as error:
-        if is_ctrl_c(error):
-            raise
-        return False
-
-
 def attribute(value: object, name: str, otherwise: object = None) -> object:
     """The attribute of that name; `otherwise` where there is none or reading it raises."""
     try:
