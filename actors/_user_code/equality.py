@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import UserList, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import fields
 from gc import get_referents
 from itertools import chain, islice, repeat
 from types import FunctionType, WrapperDescriptorType
@@ -105,8 +106,7 @@ def _parts(value: object, kind: type) -> Iterable[object]:
     if any(equality is each for each in _OF_COLLECTIONS) or equality.__code__.co_qualname == "BaseModel.__eq__":
         return get_referents(value)
     if equality.__code__.co_qualname.startswith("__create_fn__."):
-        fields: Any = attribute(kind, "__dataclass_fields__", {})
-        return (attribute(value, name) for name, field in fields.items() if field.compare)
+        return (attribute(value, field.name) for field in fields(kind) if field.compare)
     if equality.__code__.co_filename.startswith("<attrs generated"):
         attributes: Any = attribute(kind, "__attrs_attrs__", ())
         return (attribute(value, each.name) for each in attributes if each.eq)

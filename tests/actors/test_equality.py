@@ -1,4 +1,4 @@
-"""`==` of events and exit reasons looks at a bounded number of values, whatever the messages in them hold."""
+"""`==` and `repr` of events and exit reasons look at a bounded number of values, whatever the messages in them hold."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from actors import DeadLetter, LifecycleEvent
+from actors import Crashed, DeadLetter, LifecycleEvent
 from actors._user_code import equality
 from actors._user_code.equality import MOST, same
+from actors._user_code.text import TEXT, said, shown
 from tests.actors.hostile import deep, doubled, endless, off_the_main_thread
 
 FEW = 60
@@ -250,6 +251,39 @@ def test_what_an_equality_does_not_look_at_does_not_count() -> None:
     assert message([branch()]) == message([branch()])
     assert message([Numbered(1, doubled())]) == message([Numbered(1, endless())])
     assert message([Numbered(1)]) != message([Numbered(2)])
+
+
+class Written:
+    """Counts how often it is shown, and ends what would not end."""
+
+    asked = 0
+
+    def __repr__(self) -> str:
+        Written.asked += 1
+        assert Written.asked <= 10 * MOST
+        return "written"
+
+
+@pytest.mark.parametrize("number", range(len(HOLDERS)))
+def test_values_that_share_their_parts_are_shown_in_bounded_steps(number: int) -> None:
+    """Guards `repr`, `str` and `hash`, which reach a part as often as `==` does."""
+    Written.asked = 0
+    made: Any = Written()
+    for _ in range(100):
+        made = HOLDERS[number](made)
+    for text in (repr(message(made)), str(Crashed(ValueError(made))), shown(made), said(made)):
+        assert len(text) < 2 * TEXT
+    assert Crashed(ValueError(made)) == Crashed(ValueError(made))
+    assert hash(Crashed(ValueError(made))) == hash(Crashed(ValueError(made)))
+    assert Written.asked <= TEXT
+
+
+@pytest.mark.parametrize("number", range(len(HOLDERS)))
+def test_a_value_of_few_parts_is_shown_by_its_repr(number: int) -> None:
+    """Guards the text: bounded steps alone make no difference."""
+    made = HOLDERS[number](HOLDERS[number](1))
+    if type(made) is not OrderedDict:  # its text depends on the version of Python
+        assert shown(made, TEXT) == repr(made)
 
 
 class Raising:
