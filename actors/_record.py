@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, dataclass_transform
 
-from actors._user_code.text import fields_shown, same
+from actors._user_code.equality import same
+from actors._user_code.text import fields_shown
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -18,7 +19,8 @@ class Record:
 
     At run time it is not frozen: `__init__` of a frozen dataclass sets each field by a function call, which costs three
     times as much. Records compare by their class and fields; `__eq__`, `__hash__` and `__repr__` stand here once, where
-    `dataclass` would compile them for each class.
+    `dataclass` would compile them for each class. `==` looks at 100,000 values at most, those that the fields hold
+    included; of fields with more values only the same object is equal.
     """
 
     if TYPE_CHECKING:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections import OrderedDict, UserDict, UserList, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from types import FunctionType, SimpleNamespace, WrapperDescriptorType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -24,12 +26,13 @@ TEXT = 1000
 _DEEP = 6
 """How deep containers are shown."""
 
-_BRACKETS: dict[type, tuple[str, str]] = {
+_BRACKETS: dict[Any, tuple[str, str]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
     dict: ("{", "}"),
     set: ("{", "}"),
-    frozenset: ("frozenset({", "})"),
+    frozenset: ("{", "}"),
+    deque: ("[", "]"),
 }
 _name_of = vars(type)["__qualname__"].__get__
 """The name of a class by `type` itself: a metaclass may have another idea of `__qualname__`."""
@@ -38,8 +41,26 @@ args_of: Callable[[BaseException], tuple[Any, ...]] = vars(BaseException)["args"
 _SAYS: dict[object, str] = {BaseException.__str__: "arguments", KeyError.__str__: "key"}
 """The texts of exceptions that have none of their own."""
 _SHOW_ARGUMENTS: frozenset[object] = frozenset({BaseException.__repr__})
+_CONTAINERS: dict[object, Any] = {each.__repr__: each for each in _BRACKETS} | {
+    OrderedDict.__repr__: dict,
+    defaultdict.__repr__: dict,
+}
+"""The container of which a `repr` shows the items: that of a subclass, too, which has no other one."""
+_SHOW_THEIR_CLASS: frozenset[object] = frozenset(
+    {each.__repr__ for each in (set, frozenset, deque, OrderedDict, defaultdict)}
+)
 _plain = str.__str__
 """A string without what a subclass of `str` says of itself."""
+
+
+class _Key(NamedTuple):
+    """The key of a value in a dict."""
+
+    key: object
+
+
+_Shape: TypeAlias = tuple[str, str, Iterable[tuple[object, object]]]
+"""How a `repr` begins and ends, and the values between, each with its label: the name of a field, a `_Key`, or None."""
 
 
 def printable(text: str) -> str:
@@ -135,18 +156,6 @@ def key_of(value: object) -> object:
         return id(value)
 
 
-def same(one: object, other: object) -> bool:
-    """Whether two values are equal. Values that cannot be compared are equal when they are the same object."""
-    if one is other:
-        return True
-    try:
-        return bool(one == other)
-    except BaseException as error:
-        if is_ctrl_c(error):
-            raise
-        return False
-
-
 def attribute(value: object, name: str, otherwise: object = None) -> object:
     """The attribute of that name; `otherwise` where there is none or reading it raises."""
     try:
@@ -171,7 +180,7 @@ def is_ctrl_c(error: BaseException) -> bool:
 def _str(value: object, room: int) -> str:
     """`str(value)`, or the beginning of it."""
     if not isinstance(value, BaseException):
-        return _repr(value, room, ()) if type(value) in _BRACKETS else str(value)
+        return _repr(value, room, ()) if _says_its_repr(type(value)) else str(value)
     how, args = _SAYS.get(type(value).__str__), args_of(value)
     if how == "key" and len(args) == 1:
         return _repr(args[0], room, ())
@@ -182,28 +191,86 @@ def _str(value: object, room: int) -> str:
     return str(value)
 
 
+def _says_its_repr(kind: type) -> bool:
+    says: Any = attribute(kind, "__str__")
+    if type(says) is FunctionType:
+        return says.__code__.co_qualname == "BaseModel.__str__"
+    return says is object.__str__
+
+
 def _repr(value: Any, room: int, around: tuple[int, ...]) -> str:
-    """`repr(value)`, or the beginning of it: of a builtin container only as much is made as there is room for, for one
-    that holds another twice, and so on, has a `repr` without an end. `around` are the containers it is in.
+    """`repr(value)`, or the beginning of it: of a builtin container, or of the fields of a dataclass, only as much is
+    made as there is room for, for one that holds another twice, and so on, has a `repr` without an end. `around` are
+    the containers it is in.
     """
     kind: type = type(value)
     if kind is str or kind is bytes or kind is bytearray:
         return repr(value) if len(value) <= room else f"{value[:room]!r}..."
-    is_error = isinstance(value, BaseException) and kind.__repr__ in _SHOW_ARGUMENTS
-    if not is_error and (kind not in _BRACKETS or not value):
+    shape = _shape(value, kind)
+    if shape is None:
         return repr(value)
-    start, end = (f"{_name_of(kind)}(", ")") if is_error else _BRACKETS[kind]
+    start, end, parts = shape
     if len(around) == _DEEP or id(value) in around:
         return f"{start}...{end}"
     inner = (*around, id(value))
-    if is_error:
-        parts = (_repr(each, room, inner) for each in args_of(value))
-    elif kind is dict:
-        parts = (f"{_repr(key, room, inner)}: {_repr(each, room, inner)}" for key, each in value.items())
+    inside = _joined(_labelled(parts, room, inner), room)
+    return f"{start}{inside},{end}" if start == "(" and tuple.__len__(value) == 1 else f"{start}{inside}{end}"
+
+
+def _shape(value: Any, kind: type) -> _Shape | None:
+    """What the `repr` of the class shows. None: it was written by hand, or shows nothing of other values."""
+    shows: Any = attribute(kind, "__repr__")
+    if type(shows) is FunctionType:
+        if shows is UserList.__repr__ or shows is UserDict.__repr__:
+            return _shape(value.data, type(value.data))
+        named = _named(value, kind, getattr(shows, "__wrapped__", shows))
+        return None if named is None else (f"{type_name(value)}(", ")", named)
+    if type(shows) is not WrapperDescriptorType:
+        return None
+    if shows in _SHOW_ARGUMENTS:
+        return f"{_name_of(kind)}(", ")", _unnamed(args_of(value))
+    if shows is SimpleNamespace.__repr__:
+        return f"{'namespace' if kind is SimpleNamespace else _name_of(kind)}(", ")", vars(value).items()
+    base = _CONTAINERS.get(shows)
+    if base is None or not base.__len__(value):
+        return None
+    start, end = _BRACKETS[base]
+    if base is dict:
+        items: Iterable[tuple[object, object]] = ((_Key(key), each) for key, each in dict.items(value))
     else:
-        parts = (_repr(each, room, inner) for each in value)
-    inside = _joined(parts, room)
-    return f"{start}{inside},{end}" if kind is tuple and len(value) == 1 else f"{start}{inside}{end}"
+        items = _unnamed(base.__iter__(value))
+    if kind is not set and shows in _SHOW_THEIR_CLASS:
+        start, end = f"{_name_of(kind)}({start}", f"{end})"
+    return start, end, items
+
+
+def _named(value: Any, kind: Any, shows: Any) -> Iterable[tuple[object, object]] | None:
+    """The fields that a `repr` made by a library shows."""
+    made_by = shows.__code__.co_qualname if type(shows) is FunctionType else ""
+    if made_by == "BaseModel.__repr__":
+        return value.__repr_args__()  # type: ignore[no-any-return]
+    if made_by.startswith("__create_fn__."):
+        names = [each.name for each in fields(kind) if each.repr]
+    elif made_by == "Record.__repr__":
+        names = [each.name for each in fields(kind)]
+    elif made_by == "namedtuple.<locals>.__repr__":
+        names = kind._fields
+    else:
+        return None
+    return ((name, getattr(value, name)) for name in names)
+
+
+def _unnamed(values: Iterable[object]) -> Iterable[tuple[object, object]]:
+    return ((None, each) for each in values)
+
+
+def _labelled(parts: Iterable[tuple[object, object]], room: int, around: tuple[int, ...]) -> Iterator[str]:
+    for label, each in parts:
+        text = _repr(each, room, around)
+        if type(label) is _Key:
+            yield f"{_repr(label.key, room, around)}: {text}"
+        else:
+            yield text if label is None else f"{label}={text}"
 
 
 def _joined(parts: Iterable[str], room: int) -> str:

@@ -466,7 +466,7 @@ def test_every_command_about_runs_has_store_and_json() -> None:
     commands: dict[str, Any] = dict(group.commands["workflow"].commands)
     for group_name in ("store", "schedule"):
         commands |= {f"{group_name} {name}": each for name, each in commands.pop(group_name).commands.items()}
-    assert len(commands) == 25
+    assert {"start", "serve", "plan", "store check", "schedule list"} <= commands.keys()
     for name, command in commands.items():
         options = {option for each in command.params for option in each.opts}
         assert "--store" in options
