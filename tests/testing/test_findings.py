@@ -571,3 +571,18 @@ def test_a_lower_max_children_than_those_it_began_with_stops_no_child() -> None:
         "M-Q3C3oFoXkIXxMIDZJMmfPxJTonEZYlj1P6emsRvtn-8Mu1BgqCsbZpn-rCfcipRTcQuw8SU-MAP39YeWVDvCPGxxVax03z7P8h2U2Qfw-MEmPr"
         "Kv_yvKdI2l2z626Had0y"
     ).run()
+
+
+def test_a_delay_is_not_below_initial_when_the_child_had_no_backoff() -> None:
+    """Guards rule 11: decorrelated jitter took the restart at once, before the update, for a delay of 0 s, and drew
+    less than `initial`.
+    """
+    without = child("a", Puppet, backoff=None)
+    update = child("a", Puppet, backoff=exponential(1.0, cap=4.0, jitter="decorrelated"), args={"stop": "slow"})
+    script = (
+        Line(1.0, "root/a", "crash"),
+        Line(2.0, "root", "update_specs", update),
+        Line(4.0, "root/a", "kill"),
+    )
+    for seed in range(10):
+        Trial(supervisor("root", without), script, seed=seed).run()
