@@ -586,3 +586,13 @@ def test_a_delay_is_not_below_initial_when_the_child_had_no_backoff() -> None:
     )
     for seed in range(10):
         Trial(supervisor("root", without), script, seed=seed).run()
+
+
+def test_a_failure_after_the_order_to_stop_may_count_as_an_attempt() -> None:
+    """Guards the model of rule 11: the next start had no backoff, and it held that the failure had not counted."""
+    Trial.decode(
+        "eNq1UctuAjEM_BWU84ouBXrg2lNvlXpcrVDIeiEiJJHjtEIr_r12FvpAbQ-teoo1Ho9nnGZRTQaVIhi1mqiUI-CzTQFVNVEbbfah77nhs3MM"
+        "mJ11HYJnpHkfKqjwNW4TA4PqrCEpTqevVGwnU1omEBJpFK4i1D5Z8CT4BR2UcTqlz9bSlHjM-u3qMccIpGTNX-1s_m_tKDtilKMDOZ9KLryUnee3"
+        "A-Osh6syR9WeirMQix1h_5TDjGclPK4vaQgz_CJc-6aJIdD1b8EhBtR4HM-GmmB7LFzmrPuA68AB2GfT1NPbZTWK3JRPN6jTjgvxzUua2QdCsb-3"
+        "zn3T31z3hTCoXmdXfN2L9oN_Kj6ZGjXtLhFGcV-AOVdkDyBnmEvUpq3Oh1zUy9kdL5xP6_YVLxL5lw=="
+    ).run()
