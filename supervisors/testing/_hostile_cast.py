@@ -177,7 +177,7 @@ async def _async_generator(actor: Wild, deed: HostileOrder) -> object:
             await asyncio.sleep(0)
             _fail(deed)
 
-    # A handler that is cut off closes it, too. One that is left is nobody's: its exit would end the loop of the program.
+    # A handler that is cut off closes it, too. Left behind, it belongs to no actor, and its exit ends the whole loop.
     async with contextlib.aclosing(numbers()) as running:
         async for number in running:
             await asyncio.sleep(NAP)
