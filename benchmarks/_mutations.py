@@ -400,8 +400,8 @@ MUTATIONS = (
         "a message that crashes is progress",
         8,
         _OUTCOMES,
-        "        cell.made_no_progress()\n    if cell.trace is not None or",
-        "        pass\n    if cell.trace is not None or",
+        "        cell.made_no_progress()\n    if cell.noted or",
+        "        pass\n    if cell.noted or",
     ),
     Mutation(
         "what was handled before the last restart is progress",
@@ -652,7 +652,7 @@ MUTATIONS = (
         "a child that does not stop in time is not killed",
         17,
         _CELL,
-        'self._arm_grace(grace, partial(self.kill, Killed("did not stop in time")))',
+        "self._arm_grace(grace, partial(self.kill, late))",
         "self._disarm_grace()",
     ),
     Mutation(

@@ -356,7 +356,8 @@ class Actor(pykka.Actor):
 
     def stash(self) -> None:
         """Puts the message being handled aside until `unstash`, once: a second call for the same message does nothing.
-        A crash does not lose it.
+        Neither a crash nor a kill loses it: the next incarnation finds it at the front of the queue. If its own handler
+        crashes the actor afterwards, the crash decides instead (supervision rule 27).
         """
         cell, here = self._cell, current.get()
         if cell.envelope is not None and (type(here) is not Begun or here.message is cell.envelope):

@@ -15,7 +15,7 @@ from actors._core.mailbox import waiting_in, withdraw
 from actors._core.messages import NOTICES, Continue, MonitorDown, StopOrder
 from actors._core.outcomes import dead_letter, dispose, refuse
 from actors.errors import lost
-from actors.reasons import ExitReason, RuntimeLost
+from actors.reasons import Crashed, ExitReason, RuntimeLost
 
 if TYPE_CHECKING:
     from actors._core.cell import Cell
@@ -63,8 +63,11 @@ def dispose_of(cell: Cell, culprit: Envelope, reason: ExitReason) -> Envelope | 
     """
     if type(culprit.message) in (Continue, StopOrder):
         return None
-    if getattr(culprit, "aside", False) and not (cell.stash is not None and cell.stash.recall(culprit)):
-        return None  # its handler took it back from the stash already: it waits in the queue
+    if getattr(culprit, "aside", False):
+        if not isinstance(reason, Crashed) or cell.stash is None:
+            return None  # a kill is not its doing: it stays where its handler has put it
+        if not cell.stash.recall(culprit):
+            return None  # its handler took it back from the stash already: it waits in the queue
     if not dispose(cell, culprit, reason):
         return None
     # A thread that was left behind may still hold the envelope whose fate is decided.

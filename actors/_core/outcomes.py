@@ -106,9 +106,13 @@ def expire(cell: Cell, envelope: Envelope) -> None:
 
 
 def refuse(cell: Cell, envelope: Envelope, why: str, error: BaseException) -> None:
-    """No handler will take the message: its asker is told, and it is a dead letter."""
+    """No handler will take the message: its asker is told, and it is a dead letter. Nothing happens to one that its own
+    handler has put aside: it waits in the stash, or in the queue already, and has its end there.
+    """
     if type(envelope.message) is Continue:
         return  # a hook of the actor's own, which has no sender
+    if getattr(envelope, "aside", False):
+        return
     if envelope.reply is not None:
         settle_failure(envelope.reply, error, cell.path)
     dead_letter(cell, envelope.message, why, envelope, error)

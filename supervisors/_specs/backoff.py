@@ -70,7 +70,8 @@ class _Backoff(BaseModel):
     def delay(self, attempt: int, previous: float | None, random: random.Random) -> float:
         """Seconds to wait before restart number `attempt` (>= 1).
 
-        `previous` is the delay of the attempt before, None for the first; only decorrelated jitter uses it.
+        `previous` is the delay of the attempt before, None for the first; only decorrelated jitter uses it. One below
+        `initial` counts as `initial`: it was drawn before the spec changed.
         """
         base = self.base(attempt)
         match self.jitter:
@@ -81,7 +82,8 @@ class _Backoff(BaseModel):
             case "equal":
                 drawn = base / 2 + random.uniform(0.0, base / 2)
             case "decorrelated":
-                drawn = random.uniform(self.initial, 3 * (self.initial if previous is None else previous))
+                last = self.initial if previous is None else max(self.initial, previous)
+                drawn = random.uniform(self.initial, 3 * last)
         return min(self.cap, drawn)
 
 

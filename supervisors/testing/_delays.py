@@ -70,8 +70,8 @@ def delay_span(backoff: Backoff | None, attempt: int, previous: float | None) ->
         case "equal":
             return Span(base / 2, base)
         case "decorrelated":
-            most = 3 * (backoff.initial if previous is None else previous)
-            return Span(min(backoff.initial, most, backoff.cap), min(backoff.cap, max(most, backoff.initial)))
+            most = 3 * max(backoff.initial, previous or 0.0)
+            return Span(backoff.initial, min(backoff.cap, most))
 
 
 STABLE_WITHOUT_BACKOFF = 30.0

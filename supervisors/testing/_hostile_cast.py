@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -176,11 +177,12 @@ async def _async_generator(actor: Wild, deed: HostileOrder) -> object:
             await asyncio.sleep(0)
             _fail(deed)
 
-    async for number in (running := numbers()):
-        await asyncio.sleep(NAP)
-        if number:
-            break
-    await running.aclose()
+    # A handler that is cut off closes it, too. Left behind, it belongs to no actor, and its exit ends the whole loop.
+    async with contextlib.aclosing(numbers()) as running:
+        async for number in running:
+            await asyncio.sleep(NAP)
+            if number:
+                break
     return None
 
 

@@ -76,13 +76,17 @@ class ModelChild:
     """Its restarts in a row without progress (rule 8)."""
     productive: bool = False
     """Whether it has made progress since its supervisor was started."""
-    fewer: int | None = None
-    """The attempts since its spec changed what it runs. The rules do not say whether they then count from 1 again."""
+    others: frozenset[int] = frozenset()
+    """Smaller numbers that its attempts may have as well. The rules do not say whether they count from 1 again when its
+    spec changes what it runs, nor whether a failure after an order to stop is one.
+    """
     delay: float | None = None
     delays: Span = AT_ONCE
     """The span of the current delay."""
     doubt: bool = False
-    """It failed after an order to stop. The supervisor may count that as an attempt or not."""
+    """It failed after an order to stop. The supervisor may count that as an attempt or not: if it does, it says how
+    long the child waits.
+    """
     failed_at: float = 0.0
     due: Span = AT_ONCE
     """When its start is due, for a restart of its own."""
@@ -149,7 +153,7 @@ class ModelChild:
         if life is Life.DOWN:
             self.in_group = self.last_stand = self.to_stop = self.to_end = self.killed = False
             self.stop_at = None
-            # The rules do not say by which of the two specs a replaced child was stable: `fewer` leaves that open.
+            # The rules do not say by which of the two specs a replaced child was stable: `others` leaves that open.
             stable = max(stable_after(self.spec.backoff), stable_after(self.lives_by.backoff))
             if self.up_since is not None and (now - self.up_since >= stable if progress is None else progress):
                 self.productive = True
@@ -168,18 +172,33 @@ class ModelChild:
 
     def forgive(self) -> None:
         """Its attempts and its restarts without progress count from 0 again."""
-        self.attempt, self.stalled, self.delay, self.fewer = 0, 0, None, None
+        self.attempt, self.stalled, self.delay, self.others = 0, 0, None, frozenset()
 
     def fail(self, now: float) -> Span:
         """One more failure: returns when the next attempt may come (rule 11)."""
         self.delays = self._next_delays()
+        if self.spec.backoff is None:
+            self.delay = 0.0  # the supervisor does not say it
         self.attempt += 1
-        if self.fewer is not None:
-            self.fewer += 1
+        self.others = frozenset(each + 1 for each in self.others)
         self.failed_at = now
         self.due = self.delays.after(now)
         self.uptime.run(now, False)
         return self.due
+
+    def may_fail(self, now: float) -> None:
+        """Perhaps one more failure. Without a backoff the supervisor does not say whether it counts it."""
+        if self.spec.backoff is not None:
+            self.doubt = True
+            return
+        self.others |= {self.attempt, *(each + 1 for each in self.others)}
+        self.attempt += 1
+        self.delays, self.failed_at = AT_ONCE, now
+
+    def count_anew(self) -> None:
+        """Its spec has changed what it runs: its attempts may count from 1 again."""
+        if self.attempt:
+            self.others |= {0}
 
     def next_due(self, now: float) -> Span:
         """When the next attempt may come if this was a failure."""
@@ -187,16 +206,21 @@ class ModelChild:
 
     def _next_delays(self) -> Span:
         delays = delay_span(self.spec.backoff, self.attempt + 1, self.delay)
-        if self.fewer is None:
-            return delays
-        return delays.either(delay_span(self.spec.backoff, self.fewer + 1, None))
+        for each in self.others:
+            delays = delays.either(self._delays_before(each + 1))
+        return delays
+
+    def _delays_before(self, attempt: int) -> Span:
+        """The delays before an attempt if that is its number; its last delay may then be forgotten."""
+        backoff = self.spec.backoff
+        return delay_span(backoff, attempt, self.delay).either(delay_span(backoff, attempt, None))
 
     def settle_count(self, attempt: int) -> None:
         """The supervisor says which attempt this is."""
-        if attempt == self.fewer:
+        if attempt in self.others:
             self.attempt = attempt
-            self.delays = delay_span(self.spec.backoff, attempt, None)
-        self.fewer = None
+            self.delays = self._delays_before(attempt)
+        self.others = frozenset()
 
     @property
     def grace(self) -> float | None:

@@ -478,7 +478,7 @@ class SupervisorModel:
                 self.group.dues[member.id] = member.fail(self.now)
             else:
                 # The group was about to stop a first start that failed. The rules do not say whether it waits for it.
-                member.doubt = True
+                member.may_fail(self.now)
                 if self.group is not None:
                     self.group.dues[member.id] = AT_ONCE.maybe(member.next_due(self.now))
             return True
@@ -501,7 +501,7 @@ class SupervisorModel:
             if member.want is Want.GROUP and member.spec.restart == "transient" and reason not in ORDERED:
                 self.give_in(f"{member.id}, a transient child, ended as expected while a group restart stopped it")
             return
-        member.doubt = True
+        member.may_fail(self.now)
         if member.want is Want.GROUP:
             due = AT_ONCE.maybe(member.next_due(self.now))
             if self.group is None:

@@ -247,6 +247,8 @@ class Reference:
 
     def _closed(self, one: seen.Closed) -> None:
         last = self._numbers.pop(one.path, None)
+        for below in [path for path in self._numbers if path.startswith(f"{one.path}/")]:
+            del self._numbers[below]  # what its children counted ends with its cell, be they closed or not
         self._ended_with.pop(one.path, None)
         place, _, id = one.path.rpartition("/")
         above = self.models.get(place)

@@ -97,7 +97,7 @@ def _replace(model: SupervisorModel, member: ModelChild, spec: Spec) -> None:
     if model.group is not None:
         model.group.dues.pop(member.id, None)
     member.want, member.restarting, member.due = Want.GROUP, True, AT_ONCE
-    member.fewer = 0 if member.attempt else None
+    member.count_anew()
 
 
 def _adopt(member: ModelChild, spec: Spec) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -84,3 +85,57 @@ def test_a_handler_that_stashes_and_raises_has_its_message_once(redeliver: int, 
         sim.advance(5)
         assert handled == list(range(1, 2 if way == "ask" else redeliver + 2))
         assert len(ends) == 1
+
+
+class Leaves(Actor):
+    """Stashes a message and is killed in its handler, which then raises, waits or returns. The next one takes it."""
+
+    def __init__(self, handled: list[int], then: str) -> None:
+        self.handled, self.then = handled, then
+
+    def on_start(self) -> None:
+        self.unstash()
+
+    def put_aside(self) -> bool:
+        self.handled.append(self.incarnation)
+        if self.incarnation > 1:
+            return False
+        self.stash()
+        self.ref.kill()
+        if self.then == "raises":
+            raise ValueError(self.then)
+        return True
+
+    def on_receive(self, message: object) -> object:
+        return self.put_aside() or message
+
+
+class LeavesLater(Leaves):
+    async def on_receive(self, message: object) -> object:
+        if self.put_aside() and self.then == "waits":
+            await asyncio.sleep(60)
+        return message
+
+
+@given(
+    st.sampled_from([Leaves, LeavesLater]),
+    st.sampled_from(["loop", "thread"]),
+    st.sampled_from(["raises", "waits", "returns"]),
+    st.sampled_from(["tell", "ask"]),
+)
+def test_a_message_stashed_before_a_kill_of_its_handler_is_handled_again(
+    kind: type[Leaves], host: Literal["loop", "thread"], then: str, way: str
+) -> None:
+    """Guards a message against being refused and in the stash at once, whatever its handler does after the kill."""
+    handled: list[int] = []
+    with simulation() as sim:
+        spec = child("a", kind, host=host, args=[handled, then], backoff=None)
+        actor = sim.start(supervisor("root", spec)).child("a")
+        letters: list[DeadLetter] = []
+        sim.runtime.events.subscribe(letters.append, DeadLetter)
+        if way == "ask":
+            assert actor.ask("message", timeout=30) == "message"
+        else:
+            actor.tell("message")
+        sim.advance(30)
+        assert (handled, letters) == ([1, 2], [])

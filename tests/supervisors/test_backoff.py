@@ -78,6 +78,13 @@ def test_decorrelated_jitter_is_between_initial_and_three_times_the_last(previou
     assert 1 <= drawn <= 3 * previous
 
 
+@given(st.floats(0, 1), st.integers(0, 99))
+def test_decorrelated_jitter_after_a_shorter_delay_is_not_below_initial(previous: float, seed: int) -> None:
+    """The delay before may be of another backoff, or of none, when `update_specs` has changed the spec meanwhile."""
+    drawn = exponential(1, cap=1000, jitter="decorrelated").delay(7, previous, random.Random(seed))
+    assert 1 <= drawn <= 3
+
+
 def test_the_default_is_exponential_from_0_1_to_30_s_with_full_jitter() -> None:
     """Rule 11 names the default."""
     default = exponential()

@@ -571,3 +571,42 @@ def test_a_lower_max_children_than_those_it_began_with_stops_no_child() -> None:
         "M-Q3C3oFoXkIXxMIDZJMmfPxJTonEZYlj1P6emsRvtn-8Mu1BgqCsbZpn-rCfcipRTcQuw8SU-MAP39YeWVDvCPGxxVax03z7P8h2U2Qfw-MEmPr"
         "Kv_yvKdI2l2z626Had0y"
     ).run()
+
+
+def test_a_delay_is_not_below_initial_when_the_child_had_no_backoff() -> None:
+    """Guards rule 11: decorrelated jitter took the restart at once, before the update, for a delay of 0 s, and drew
+    less than `initial`.
+    """
+    without = child("a", Puppet, backoff=None)
+    update = child("a", Puppet, backoff=exponential(1.0, cap=4.0, jitter="decorrelated"), args={"stop": "slow"})
+    script = (
+        Line(1.0, "root/a", "crash"),
+        Line(2.0, "root", "update_specs", update),
+        Line(4.0, "root/a", "kill"),
+    )
+    for seed in range(10):
+        Trial(supervisor("root", without), script, seed=seed).run()
+
+
+def test_a_failure_after_the_order_to_stop_may_count_as_an_attempt() -> None:
+    """Guards the model of rule 11: the next start had no backoff, and it held that the failure had not counted."""
+    Trial.decode(
+        "eNq1UctuAjEM_BWU84ouBXrg2lNvlXpcrVDIeiEiJJHjtEIr_r12FvpAbQ-teoo1Ho9nnGZRTQaVIhi1mqiUI-CzTQFVNVEbbfah77nhs3MM"
+        "mJ11HYJnpHkfKqjwNW4TA4PqrCEpTqevVGwnU1omEBJpFK4i1D5Z8CT4BR2UcTqlz9bSlHjM-u3qMccIpGTNX-1s_m_tKDtilKMDOZ9KLryUnee3"
+        "A-Osh6syR9WeirMQix1h_5TDjGclPK4vaQgz_CJc-6aJIdD1b8EhBtR4HM-GmmB7LFzmrPuA68AB2GfT1NPbZTWK3JRPN6jTjgvxzUua2QdCsb-3"
+        "zn3T31z3hTCoXmdXfN2L9oN_Kj6ZGjXtLhFGcV-AOVdkDyBnmEvUpq3Oh1zUy9kdL5xP6_YVLxL5lw=="
+    ).run()
+
+
+def test_what_is_below_a_supervisor_that_comes_anew_counts_from_one() -> None:
+    """Guards the model of rule 26: a worker had been put in the place of a supervisor below, and its number was kept
+    though the cell above it was closed.
+    """
+    Trial.decode(
+        "eNqtU8Fu2zAM_ZVA5yBLjaQF-hW7B4HA2nLMVZE0ieoaBP73kpLTxQEWbOgOFiTy8ZF8pHeb5eKsUjCtel6olIOJb5h8VMuFeoH21fc9O1y2lg3tg"
+        "LaLxrFl98WgYhU8xENiw1l12FK5JIJI1UY5WCOBKgcB17MHtNNrP47jLOlZoUNCsHxvVmvJD-Hz_gOJTJT85meGQhJNMqShr_ap5mIU2GDA0nAS4C"
+        "u6TkwWnYHSaiITphgpAosbxHOEd80cl0aaAuZHKbC1kNJcuLQiRqM7PH_PIXBq6eqvFa6JX6ZupjyKzDH4CPFUS41A5nASh2B076P2zqhxP6_8KwT"
+        "Re7qPXS52u_Wq2S4r-BvUMXYM19JsUtdt_3lH7gx9oq9T3_y3qbfesTCO1DgX3Dtt8YglrIs-VPLOWHwr1A93NI2G4klffBSz-fc9uURowqPxmYoC"
+        "D81WxsJSP_2WuordRkgDX6RlgWxWt4ietZxBHm8HBp0PpFkrqWQ-svmmQiav05Cp879cWTFrdcKDwx5bEfNTyyuy259HcjMpegE-rstErzeMF6ssG"
+        "HPzMkrB01en2myf-OCw_QeYKIxv"
+    ).run()

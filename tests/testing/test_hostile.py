@@ -235,6 +235,17 @@ FOUND = {
     "found-an_exit_in_what_is_left_of_a_threads_loop": one(
         HostileWorker("w0", host="thread"), HostileLine(1.0, "g0/w0", way="gather", exception="SystemExit")
     ),
+    "found-a_generator_of_a_handler_that_is_cut_off": one(
+        HostileWorker("w0", "Keen"),
+        HostileLine(1.125, "g0/w0", way="async_generator"),
+        HostileLine(1.25, "g0/w0", way="async_generator", exception="KeyboardInterrupt"),
+    ),
+    "found-a_handler_that_stashed_raises_after_a_kill": one(
+        HostileWorker("w0", "Plain"),
+        HostileLine(2.875, "g0/w0", way="stash"),
+        HostileLine(3.125, "g0/w0", way="stash"),
+        plan=FaultPlan(faults.Kill("root/g0/w0", nth=2), Raise("root/g0/w0", "end_of_handler", nth=2, times=2)),
+    ),
     "found-a_subscriber_whose_mailbox_is_full": one(
         HostileWorker("w0", mailbox="drop_oldest"),
         HostileLine(1.0, "g0/w0", way="subscribe"),
