@@ -4,7 +4,8 @@
 *abnormal* (supervision rules, "Exit reasons"). Reasons compare by value and survive pickling.
 
 A reason may hold an exception of a user. `str`, `repr`, `==` and `hash` of a reason work even if those of the exception
-raise or do not end (_user_code/text.py, _user_code/equality.py). A long text is cut; in a long chain of reasons the middle is left out.
+raise or do not end (_user_code/text.py, _user_code/equality.py). A long text is cut; in a long chain of reasons the
+middle is left out.
 """
 
 from __future__ import annotations
