@@ -15,8 +15,12 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Literal
 
+from actors._extras import needs_extra
 from actors.testing._sim.strands import Sleeper, Strand, Strands
 from actors.testing.errors import SimulationError
+
+with needs_extra():
+    from greenlet import GreenletExit
 
 
 class SimLock:
@@ -40,10 +44,13 @@ class SimLock:
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if self._strands.closing:
-            with _GUARD:
-                self._after = self._after or _REAL_LOCK()
-            return bool(self._after.acquire(blocking, timeout))
-        if self._yields:
+            if self._strands.current is None:
+                with _GUARD:
+                    self._after = self._after or _REAL_LOCK()
+                return bool(self._after.acquire(blocking, timeout))
+            if self._held and blocking:
+                raise GreenletExit  # this thread is being ended: nothing would wake it
+        elif self._yields:
             self._strands.give_way()
         if not self._held or (blocking and self._holder_runs_ahead()):
             self._held = True
