@@ -99,21 +99,22 @@ class Scoring(Pattern):
             return criteria, await run.do(scorer, value, name="+".join(criteria), timeout=self.timeout)
 
         tasks = [asyncio.ensure_future(ask(*each)) for each in self.scorers]
+        done: list[asyncio.Task[tuple[tuple[str, ...], object]]] = []
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-            for task in tasks:
-                if task.done():
-                    task.result()
-            return [task.result() for task in tasks]
-        except RunError as error:
-            await end_all(tasks)
-            for criteria, _ in self.scorers:
-                run.call_off("+".join(criteria), "another scorer has failed")
-            if isinstance(error, Blocked):
-                raise
-            raise ScoringFailed(run.run, _step(run), self.domain.name, (described(error, TEXT),)) from error
+            done = [task for task in tasks if task.done() and not task.cancelled()]
         finally:
             await end_all(tasks)
+        failed = [error for task in done if (error := task.exception()) is not None]
+        if not failed:
+            return [task.result() for task in tasks]
+        for criteria, _ in self.scorers:
+            run.call_off("+".join(criteria), "another scorer has failed")
+        for error in failed:
+            if isinstance(error, Blocked) or not isinstance(error, RunError):
+                raise error
+        faults = tuple(described(error, TEXT) for error in failed)
+        raise ScoringFailed(run.run, _step(run), self.domain.name, faults) from failed[0]
 
 
 @dataclass(frozen=True, slots=True)

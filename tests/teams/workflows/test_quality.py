@@ -233,6 +233,13 @@ def test_a_scorer_that_fails_fails_the_scoring(scorer: Any) -> None:
     assert heard == []
 
 
+def test_scorers_that_fail_together_are_all_named() -> None:
+    judges = (member("a", boom), member("b", boom))
+    result, _ = played_in_memory(checked(quality(TWO, {"clear": "a", "true": "b"})), None, *judges)
+    assert isinstance(result, ScoringFailed)
+    assert ["clear" in result.faults[0], "true" in result.faults[1]] == [True, True]
+
+
 def test_a_scorer_that_takes_too_long_fails_the_scoring() -> None:
     async def slow(result: object) -> float:
         await asyncio.sleep(1000)
@@ -583,7 +590,7 @@ def test_a_step_that_waits_for_its_scores_has_not_ended() -> None:
 def test_scores_are_counted_by_domain_and_outcome() -> None:
     registry = CollectorRegistry()
     made = workflow("flow", do("draft", lambda value: {"score": value}, quality=quality(ONE, graded, threshold=0.5)))
-    with played(made) as scene, WorkflowMetrics(scene.sim.runtime, registry):
+    with played(made, workflow("outer", nested("part", made))) as scene, WorkflowMetrics(scene.sim.runtime, registry):
         for score in (0.25, 0.5, 1.0):
             scene.result("flow", score)
         failure(lambda: scene.result("flow", 7))
@@ -591,6 +598,9 @@ def test_scores_are_counted_by_domain_and_outcome() -> None:
         def value(name: str, **labels: str) -> float | None:
             return registry.get_sample_value(f"letitcrash_workflow_{name}", labels)
 
+        failure(lambda: scene.result("outer", 7))
+        labels = {"engine": "eng", "workflow": "outer", "domain": "ONE", "outcome": "unscored"}
+        assert value("quality_total", **labels) == 1
         for outcome, count in (("passed", 2), ("failed", 1), ("unscored", 1)):
             labels = {"engine": "eng", "workflow": "flow", "domain": "ONE", "outcome": outcome}
             assert value("quality_total", **labels) == count, outcome
