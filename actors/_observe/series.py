@@ -35,6 +35,8 @@ class EventMetrics(Collector):
     HISTOGRAMS: ClassVar[Descriptions] = {}
     BUCKETS: ClassVar[Sequence[float]] = ()
     """Upper bounds of the histograms, in seconds."""
+    OTHER_BUCKETS: ClassVar[Mapping[str, Sequence[float]]] = {}
+    """Upper bounds of those histograms that are not of seconds, by name."""
     SCRAPED_COUNTERS: ClassVar[Descriptions] = {}
     """The families that the sink reads elsewhere at each scrape, and those of them that only grow."""
     SCRAPED_GAUGES: ClassVar[Descriptions] = {}
@@ -52,8 +54,9 @@ class EventMetrics(Collector):
             name: Counter(f"{prefix}_{name}", text, labels, registry=None)
             for name, (text, labels) in self.COUNTERS.items()
         }
+        buckets = self.OTHER_BUCKETS
         self._histograms = {
-            name: Histogram(f"{prefix}_{name}", text, labels, registry=None, buckets=self.BUCKETS)
+            name: Histogram(f"{prefix}_{name}", text, labels, registry=None, buckets=buckets.get(name, self.BUCKETS))
             for name, (text, labels) in self.HISTOGRAMS.items()
         }
         registry.register(self)

@@ -147,7 +147,7 @@ class _Stubber:
             inner = self._known.get(what.workflow) if what.definition is None else what.definition
             if isinstance(inner, Workflow) and inner.name not in around:
                 what = Nested(what.workflow, self.workflow(inner, f"{name}/", around))
-                return dataclasses.replace(node, what=what, retry=None, undo=None, timeout=None)
+                return dataclasses.replace(node, what=what, retry=None, undo=None, timeout=None, quality=None)
         otherwise: object = _NOTHING
         if isinstance(what, AskPerson):
             input = what.question
@@ -158,7 +158,14 @@ class _Stubber:
         stub = self._stub(name, node.title, given, otherwise, loops=node.max_iterations is not None)
         returns = node.returns if given else None
         return dataclasses.replace(
-            node, what=CallFunction(stub), input=input, retry=None, undo=None, timeout=None, returns=returns
+            node,
+            what=CallFunction(stub),
+            input=input,
+            retry=None,
+            undo=None,
+            timeout=None,
+            quality=None,
+            returns=returns,
         )
 
     def _given(self, node: Node, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from actors._user_code.text import cut, printable
 from supervisors import SpecError, SpecFault
 from teams.cli._text import count
-from teams.planning import Duration, WorkflowPlan, schedule_picture
+from teams.planning import Duration, PlannedQuality, WorkflowPlan, schedule_picture
 
 _MOST_RISKS = 20
 """How many risks are shown to a person; JSON has all."""
@@ -72,10 +72,19 @@ def plan_lines(planned: WorkflowPlan) -> Iterator[str]:
         seats = "any number" if use.capacity is None else count(use.capacity, "seat")
         used = "" if use.utilization is None else f", {use.utilization:.0%} in use"
         yield f"member {cut(use.name)}: {count(use.steps, 'step')}, {use.work:.6g} s of work, {seats}{used}"
+    for step, each in planned.quality_validation_plan.items():
+        yield f"quality {cut(step)}: {_criteria(each)}"
     for risk in planned.risks[:_MOST_RISKS]:
         yield f"risk {cut(risk.step)}: {risk.message}; {risk.remedy}"
     if (more := len(planned.risks) - _MOST_RISKS) > 0:
         yield f"and {count(more, 'more risk')}; --json has all"
+
+
+def _criteria(planned: PlannedQuality) -> str:
+    whole = {} if planned.threshold is None else {"whole": planned.threshold}
+    said = ", ".join(f"{cut(name)} {least:g}" for name, least in (*planned.criteria.items(), *whole.items()))
+    then = "not checked" if planned.on_low is None else f"then {planned.on_low}"
+    return f"{cut(planned.domain or 'no domain')}: {said}; {then}"
 
 
 def _bound(planned: WorkflowPlan) -> str:
@@ -144,5 +153,13 @@ def plan_document(planned: WorkflowPlan) -> Mapping[str, Any]:
             }
             for each in planned.risks
         ],
-        "quality_validation_plan": planned.quality_validation_plan,
+        "quality_validation_plan": {
+            step: {
+                "domain": each.domain,
+                "criteria": dict(each.criteria),
+                "threshold": each.threshold,
+                "on_low": each.on_low,
+            }
+            for step, each in planned.quality_validation_plan.items()
+        },
     }

@@ -15,6 +15,7 @@ from teams._journal.rows import Definition, JournalEntry, RunRow
 from teams.cli._text import json_line, lines, result_text
 from teams.workflows._engine.ref import RunStatus
 from teams.workflows._engine.said import step_of
+from teams.workflows._quality.domain import Scores
 
 _CELL = 60
 _BODY = 120
@@ -50,6 +51,7 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         *(("now", each) for each in status.current_steps),
         *(("question", f"{step}: {question}") for step, question in status.questions.items()),
         *(("unread", each) for each in status.unread),
+        *(("quality", _scores_text(step, scores)) for step, scores in status.quality.items()),
         ("created", instant(status.created_at)),
         *([("started", instant(status.started_at))] if status.started_at is not None else []),
         *([("ended", instant(status.ended_at))] if status.ended_at is not None else []),
@@ -60,6 +62,12 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         yield f"result    {result_text(status.result)}"
     if status.error is not None:
         yield f"error     {lines(status.error)}"
+
+
+def _scores_text(step: str, scores: Scores) -> str:
+    said = ", ".join(f"{name} {score:g}" for name, score in scores.scores.items())
+    missing = "".join(f", {name} missing" for name in scores.missing)
+    return f"{step}: {scores.score:g} {'passed' if scores.passed else 'too low'} ({scores.domain}: {said}{missing})"
 
 
 def status_json(status: RunStatus) -> str:
@@ -189,6 +197,10 @@ def _together(step: str, states: Mapping[str, str]) -> str:
     return "done"
 
 
+_OF_MODULES = ("returns", "undo", "retry", "run", "pattern", "quality")
+"""Keys of a step that may name what only its modules have."""
+
+
 def drawable(body: bytes) -> dict[str, Any]:
     """The document of a workflow without what only its modules say: it can be drawn where they cannot be imported."""
     document = json.loads(body)
@@ -204,7 +216,7 @@ def _drawable(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drawable_step(step: dict[str, Any]) -> dict[str, Any]:
-    found = {key: each for key, each in step.items() if key not in ("returns", "undo", "retry", "run", "pattern")}
+    found = {key: each for key, each in step.items() if key not in _OF_MODULES}
     if "run" in step:
         found["agent"] = str(step["run"]).rpartition(":")[2] or "function"
     if "pattern" in step and "team" in step:

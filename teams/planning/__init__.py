@@ -11,7 +11,7 @@ from supervisors._guard import facade
 if TYPE_CHECKING:
     from teams.planning._estimates import Duration, Estimate, RecordedRuns
     from teams.planning._pictures import schedule_picture
-    from teams.planning._plan import PlannedStep, ResourceUse, WorkflowPlan, plan
+    from teams.planning._plan import PlannedQuality, PlannedStep, ResourceUse, WorkflowPlan, plan
     from teams.planning._recorded import recorded_by
     from teams.planning._risks import Risk
     from teams.workflows._run.execution import ExecutionChoice, choose_execution
@@ -20,6 +20,7 @@ __all__ = [
     "Duration",
     "Estimate",
     "ExecutionChoice",
+    "PlannedQuality",
     "PlannedStep",
     "RecordedRuns",
     "ResourceUse",
@@ -37,7 +38,7 @@ if not TYPE_CHECKING:
         {
             "teams.planning._estimates": ["Duration", "Estimate", "RecordedRuns"],
             "teams.planning._pictures": ["schedule_picture"],
-            "teams.planning._plan": ["WorkflowPlan", "PlannedStep", "ResourceUse", "plan"],
+            "teams.planning._plan": ["PlannedQuality", "PlannedStep", "ResourceUse", "WorkflowPlan", "plan"],
             "teams.planning._recorded": ["recorded_by"],
             "teams.planning._risks": ["Risk"],
             "teams.workflows._run.execution": ["ExecutionChoice", "choose_execution"],

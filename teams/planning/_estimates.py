@@ -77,6 +77,8 @@ class RecordedRuns:
     """By member, role or capability."""
     failures: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """By step: how many attempts failed, and of how many."""
+    quality: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By step: how many scored results were good enough, and of how many."""
 
 
 def estimate_of(value: object, source: str) -> Estimate:

@@ -77,6 +77,19 @@ class PlannedStep:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedQuality:
+    """How the result of a step is scored, or by what its metadata says that it should be."""
+
+    domain: str | None
+    criteria: Mapping[str, float]
+    """The threshold of each criterion."""
+    threshold: float | None
+    """That of the weighted mean. None: its metadata says none."""
+    on_low: str | None
+    """What follows when the scores are low. None: only metadata says it, and nothing is scored."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceUse:
     """How much of a resource a run takes."""
 
@@ -115,8 +128,8 @@ class WorkflowPlan:
     """No schedule with these seats is shorter."""
     resource_breakdown: tuple[ResourceUse, ...]
     risks: tuple[Risk, ...]
-    quality_validation_plan: Mapping[str, Mapping[str, float]]
-    """By step: the criteria of its metadata (`quality_thresholds`, `quality_threshold`) and their thresholds."""
+    quality_validation_plan: Mapping[str, PlannedQuality]
+    """By step: how its result is scored. Steps with neither a quality nor thresholds in their metadata are left out."""
     draws: int
     """How often the run is drawn for the percentiles."""
     seed: int
@@ -264,7 +277,7 @@ def plan(
             description=str(node.metadata.get("description", node.title)),
             agent=agents[index],
             dependencies=graph.needs(node.id),
-            quality_domain=_text(node.metadata.get("quality_domain")),
+            quality_domain=_domain(node),
             parallel_safe=not alone[index],
             level=levels[index] + 1,
             estimate=known[index],
@@ -301,7 +314,7 @@ def plan(
             for each in tasks
             for risk in risks_of(graph[each.id], each, recorded, seats.get(each.agent or ""), MOST_ITEMS)
         ),
-        quality_validation_plan={node.id: criteria for node in graph.nodes if (criteria := _criteria(node))},
+        quality_validation_plan={node.id: found for node in graph.nodes if (found := _quality(node)) is not None},
         draws=max(LEAST_DRAWS, min(DRAWS, DRAWN_STEPS // max(1, len(tasks)))),
         seed=seed,
         _problem=problem,
@@ -319,8 +332,11 @@ def _seats(capacity: Mapping[str, int], resources: Sequence[str], faults: list[t
     return dict(capacity)
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _domain(node: Node) -> str | None:
+    if node.quality is not None:
+        return node.quality.scoring.domain.name
+    said = node.metadata.get("quality_domain")
+    return None if said is None else str(said)
 
 
 def _by_level(tasks: Sequence[PlannedStep]) -> list[list[PlannedStep]]:
@@ -339,11 +355,16 @@ def _is_mixed(by_level: Sequence[Sequence[PlannedStep]]) -> bool:
     return any(not each.parallel_safe for row in by_level for each in row)
 
 
-def _criteria(node: Node) -> dict[str, float]:
+def _quality(node: Node) -> PlannedQuality | None:
+    quality = node.quality
+    if quality is not None:
+        criteria = {name: each.threshold for name, each in quality.scoring.domain.criteria.items()}
+        return PlannedQuality(_domain(node), criteria, quality.scoring.threshold, quality.on_low)
     many = node.metadata.get("quality_thresholds")
     found = {str(name): float(least) for name, least in many.items()} if isinstance(many, Mapping) else {}
     one = node.metadata.get("quality_threshold")
-    return found | ({"quality": float(one)} if isinstance(one, int | float) else {})
+    threshold = float(one) if isinstance(one, int | float) else None
+    return PlannedQuality(_domain(node), found, threshold, None) if found or threshold is not None else None
 
 
 def _breakdown(

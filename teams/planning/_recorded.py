@@ -10,6 +10,8 @@ from teams._journal.store import Store
 from teams.planning._estimates import LATEST, RecordedRuns, resource_of
 from teams.workflows._engine.said import step_of
 from teams.workflows._graph.workflow import Workflow
+from teams.workflows._quality.domain import is_of_quality
+from teams.workflows._run.values import scores_in
 
 
 def recorded_in(store: Store, workflow: Workflow) -> RecordedRuns:
@@ -24,7 +26,12 @@ def recorded_by(workflow: Workflow, runs: Iterable[Iterable[JournalEntry]]) -> R
     """
     steps: dict[str, list[float]] = defaultdict(list)
     failures: dict[str, tuple[int, int]] = {}
-    for entries in runs:
+    quality: dict[str, tuple[int, int]] = {}
+    for each in runs:
+        entries = tuple(each)
+        for part, scores in scores_in(entries).items():
+            passed, scored = quality.get(step_of(part), (0, 0))
+            quality[step_of(part)] = (passed + scores.passed, scored + 1)
         begins: dict[str, float] = {}
         ends: dict[str, float] = {}
         for entry in entries:
@@ -32,8 +39,9 @@ def recorded_by(workflow: Workflow, runs: Iterable[Iterable[JournalEntry]]) -> R
                 continue
             step, at = step_of(entry.step), entry.at / 1e6
             begins[step] = min(begins.get(step, at), at - entry.seconds)
-            failed, attempts = failures.get(step, (0, 0))
-            failures[step] = (failed + (entry.kind == "failed"), attempts + 1)
+            if not is_of_quality(entry.step):
+                failed, attempts = failures.get(step, (0, 0))
+                failures[step] = (failed + (entry.kind == "failed"), attempts + 1)
             if entry.kind == "done":
                 ends[step] = max(ends.get(step, at), at)
         for step, end in ends.items():
@@ -43,4 +51,4 @@ def recorded_by(workflow: Workflow, runs: Iterable[Iterable[JournalEntry]]) -> R
         member = resource_of(node)
         if member is not None and node.each is None and node.id in steps:
             members[member] += steps[node.id]
-    return RecordedRuns(steps, members, failures)
+    return RecordedRuns(steps, members, failures, quality)

@@ -14,15 +14,25 @@ if TYPE_CHECKING:
     from teams.workflows._graph.node import Node
 
 RiskKind = Literal[
-    "one_seat", "uncertain", "fails_often", "no_timeout", "at_most_once", "unbounded_map", "person", "assumed"
+    "one_seat",
+    "uncertain",
+    "fails_often",
+    "low_pass_rate",
+    "no_timeout",
+    "at_most_once",
+    "unbounded_map",
+    "person",
+    "assumed",
 ]
 
 SPREAD = 3.0
 """A step whose high estimate is more than so many times its likely one is uncertain."""
 FAILS = 0.1
 """A step fails often if more than this part of its attempts failed."""
+PASSES = 0.8
+"""A step has a low pass rate if probably less than this part of its results is good enough."""
 FEWEST = 5
-"""How many attempts say something about failures."""
+"""How many attempts say something about failures, and how many scored results about quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,16 @@ def risks_of(
             part,
             f"{failed} of {attempts} attempts failed",
             "raise retry=, or find the cause" if tried else "set retry=, or on_failure=",
+        )
+    passed, scored = recorded.quality.get(step.id, (0, 0))
+    rate = (passed + 1) / (scored + 2)  # the mean of the posterior, from a uniform prior
+    if scored >= FEWEST and rate < PASSES:
+        yield Risk(
+            step.id,
+            "low_pass_rate",
+            rate,
+            f"{passed} of {scored} scored results were good enough; the next one is with a probability of {rate:.0%}",
+            "use quality(on_low='retry') with max_rounds=, or improve the step",
         )
     waits = isinstance(node.what, AskPerson | WaitForSignal)
     if node.timeout is None and not isinstance(node.what, Sleep):

@@ -7,6 +7,8 @@
 | from the start of a run to its end          | `run_seconds` (histogram) |
 | steps that ended, by outcome                | `steps_total` |
 | from the beginning of a step to its end     | `step_seconds` (histogram) |
+| results that were scored, by outcome         | `quality_total` |
+| the weighted means of their scores          | `quality_score` (histogram) |
 | commits: how long they took                 | `commit_seconds` (histogram) |
 | commits: what was written with them         | `commit_rows_total` |
 | runs whose process died, taken up here      | `takeovers_total` |
@@ -21,7 +23,7 @@ scrape before: a scrape asks the store for the next one, and does not wait for i
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -32,10 +34,13 @@ from teams.errors import RunCancelled
 from teams.events import RunBegan, RunEnded, RunEvent, StepBroke, StepDone, StepSkipped
 from teams.workflows._engine.desk import Desk
 from teams.workflows._engine.journal import Query
-from teams.workflows.errors import TakenOver, UndoFailed
+from teams.workflows._quality.domain import QUALITY
+from teams.workflows.errors import ScoringFailed, TakenOver, UndoFailed
 from teams.workflows.events import (
     BatchWritten,
     LeaseLost,
+    LowQuality,
+    QualityScored,
     RunBlocked,
     RunLost,
     RunParked,
@@ -63,6 +68,10 @@ class WorkflowMetrics(EventMetrics):
     COUNTERS: ClassVar[Descriptions] = {
         "runs": ("Runs that ended, by outcome: done, failed or cancelled.", ("engine", "workflow", "outcome")),
         "steps": ("Steps that ended, by outcome: done, failed or skipped.", ("engine", "workflow", "outcome")),
+        "quality": (
+            "Results that were scored, by outcome: passed, failed, or unscored where a scorer failed.",
+            ("engine", "workflow", "domain", "outcome"),
+        ),
         "takeovers": ("Runs that were taken up here because their process had died.", ("engine",)),
         "fenced": ("Runs that were given up here because another process had them.", ("engine",)),
         "commit_rows": ("What runs and callers had written.", ("engine",)),
@@ -72,6 +81,7 @@ class WorkflowMetrics(EventMetrics):
     HISTOGRAMS: ClassVar[Descriptions] = {
         "run_seconds": ("From the start of a run to its end, waiting included, in seconds.", ("workflow",)),
         "step_seconds": ("From the beginning of a step to its end, in seconds.", ("workflow",)),
+        "quality_score": ("The weighted mean of the scores of a result, from 0 to 1.", ("domain",)),
         "commit_seconds": ("From handing a commit to the store to its end, in seconds.", ("engine",)),
     }
     SCRAPED_GAUGES: ClassVar[Descriptions] = {
@@ -79,6 +89,9 @@ class WorkflowMetrics(EventMetrics):
     }
     BUCKETS = (0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 3_600.0, 86_400.0)
     """From a commit to a run that waits for a person."""
+    OTHER_BUCKETS: ClassVar[Mapping[str, Sequence[float]]] = {
+        "quality_score": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
+    }
 
     def __init__(self, runtime: Runtime, registry: CollectorRegistry, *, namespace: str = NAME) -> None:
         """Registers with `registry` and begins to count.
@@ -142,8 +155,13 @@ class WorkflowMetrics(EventMetrics):
                 self._left(run)
             case StepDone(seconds=seconds):
                 self._count_step(run, "done", seconds)
-            case StepBroke(seconds=seconds):
+            case StepBroke(step=step, seconds=seconds, error=error):
                 self._count_step(run, "failed", seconds)
+                # What is around it breaks with the same error.
+                if isinstance(error, ScoringFailed) and step.removesuffix(f"/{QUALITY}") == error.step:
+                    self._count_quality(run, error.domain, "unscored")
+            case QualityScored(domain=domain, score=score):
+                self._count_quality(run, domain, "failed" if isinstance(event, LowQuality) else "passed", score)
             case StepSkipped():
                 self._count_step(run, "skipped", None)
             case _:
@@ -155,6 +173,13 @@ class WorkflowMetrics(EventMetrics):
             self.add("steps", awake.engine, awake.workflow, outcome)
             if seconds is not None:
                 self.observe("step_seconds", awake.workflow, seconds)
+
+    def _count_quality(self, run: str, domain: str, outcome: str, score: float | None = None) -> None:
+        awake = self._awake.get(run)
+        if awake is not None:
+            self.add("quality", awake.engine, awake.workflow, domain, outcome)
+            if score is not None:
+                self.observe("quality_score", domain, score)
 
     def _left(self, run: str) -> _Awake | None:
         with self._lock:

@@ -32,6 +32,8 @@ bases stand in brackets::
       AgentMissing
       Uncertain
       Diverged
+    ScoringFailed (RunError)
+    QualityTooLow (RunError)
     RunFailure (RunError)
 """
 
@@ -235,6 +237,47 @@ class Diverged(Blocked):
         return (
             f"{self.run}: step {self.step} was {self.was} and is {self.now} now. Nothing was done; bring back the code "
             "that it began with and resume the run, or resume it with accept_changes"
+        )
+
+
+class ScoringFailed(RunError):
+    """The result of a step could not be scored: a scorer failed, or said anything but a number from 0 to 1."""
+
+    run: str
+    step: str
+    domain: str
+    faults: tuple[str, ...]
+
+    def describe(self) -> str:
+        return (
+            f"the result of step {self.step} of {self.run} has no scores of {self.domain}: {'; '.join(self.faults)}. "
+            "Mend the scorer"
+        )
+
+
+class QualityTooLow(RunError):
+    """The result of a step is not good enough. `last` is the last result, `rounds` says how often it was done."""
+
+    run: str
+    step: str
+    domain: str
+    score: float
+    threshold: float
+    scores: dict[str, float]
+    low: tuple[str, ...]
+    """The criteria below their thresholds."""
+    missing: tuple[str, ...]
+    """The criteria without a score."""
+    rounds: int
+    last: object
+
+    def describe(self) -> str:
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds"
+        parts = (("below their thresholds", self.low), ("without a score", self.missing))
+        more = "".join(f"; {what}: {', '.join(names)}" for what, names in parts if names)
+        return (
+            f"the result of step {self.step} of {self.run} is too low after {rounds}: {self.score:g} of "
+            f"{self.threshold:g} in {self.domain}{more}"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from teams.events import RunEvent, TeamEvent
 
 
@@ -83,6 +85,29 @@ class LevelDone(RunEvent, level="info"):
     number: int
     """1, 2, 3, ..."""
     steps: tuple[str, ...]
+
+
+class QualityScored(RunEvent):
+    """The result of a step was scored. It comes from the process that scored; a process that dies before the scores are
+    written lets another one score again.
+    """
+
+    step: str
+    """The step, or the gate."""
+    domain: str
+    score: float
+    """The weighted mean of the criteria, from 0 to 1."""
+    scores: Mapping[str, float]
+    threshold: float
+    """The least mean that passes."""
+    low: tuple[str, ...]
+    """The criteria below their thresholds."""
+    missing: tuple[str, ...]
+    """The criteria without a score."""
+
+
+class LowQuality(QualityScored, level="warning"):
+    """The result of a step was scored, and is not good enough."""
 
 
 # Runs, in the order of their lives

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from teams._journal.codec import encode
+from teams._journal.codec import decode, encode
 from teams._journal.sql import SqlStore
 from teams.cli._app import app
+from teams.patterns import Rejected
+from teams.workflows import Scores
+from teams.workflows._run.values import write
 from tests.cli.workflows import (
     INPUT,
     STORE,
@@ -107,6 +110,16 @@ def test_status_tells_progress_questions_and_unread_signals(letitcrash: Letitcra
         assert text in said.out
     found = json.loads(letitcrash("status", run, "--json").out)
     assert (found["state"], found["questions"], found["percentage"]) == ("waiting", {"approve": "Send it?"}, 50.0)
+
+
+def test_status_tells_the_scores_of_results(letitcrash: Letitcrash) -> None:
+    run = run_with(letitcrash)
+    scores = Scores("GENERIC", 0.45, {"accuracy": 0.9}, 0.85, ("accuracy",), ("completeness",))
+    played(run, ("done", "classify/.quality", decode(write(Rejected(scores)))))
+    said = letitcrash("status", run).out
+    assert "quality   classify: 0.45 too low (GENERIC: accuracy 0.9, completeness missing)" in said
+    found = json.loads(letitcrash("status", run, "--json").out)["quality"]["classify"]
+    assert (found["score"], found["scores"], found["missing"]) == (0.45, {"accuracy": 0.9}, ["completeness"])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from teams.cli._workflow_dry import DryRun, dry_run
-from teams.workflows import RoleStep, ask, do, in_team, nested, sleep, wait, workflow
+from teams.workflows import RoleStep, ask, do, in_team, nested, quality, sleep, wait, workflow
 from teams.workflows._graph.workflow import Workflow
 from tests.cli.workflows import INPUT, Letitcrash, folder, letitcrash
 
@@ -23,6 +23,11 @@ def dry(flow: Workflow, value: object = None, stubs: dict[str, object] | None = 
     found = dry_run(flow, {flow.name: flow}, value, stubs or {})
     assert found.error is None, found.why
     return found
+
+
+def test_nothing_is_scored() -> None:
+    flow = workflow("flow", do("a", never, quality=quality("GENERIC", never, on_low="fail")))
+    assert dry(flow, 1).result == 1
 
 
 def test_no_step_is_done_and_no_store_is_made(letitcrash: Letitcrash, folder: Path) -> None:

@@ -112,3 +112,15 @@ def test_recorded_runs_are_the_estimates(letitcrash: Letitcrash) -> None:
         assert started.code == 0, started.err
     found = json.loads(letitcrash("plan", "orders.toml", "--learn", "--json").out)
     assert {each["estimate"]["source"] for each in found["tasks"]} == {"2 recorded runs of this step"}
+
+
+def test_the_plan_says_how_results_are_checked(letitcrash: Letitcrash, folder: Path) -> None:
+    checked = ORDERS + 'quality_domain = "SERVICE"\nquality_threshold = 0.8\non_low = "retry"\n'
+    (folder / "orders.toml").write_text(checked, encoding="utf-8")
+    said = letitcrash("plan", "orders.toml")
+    criteria = "response_accuracy 0.8, service_reliability 0.95, user_satisfaction 0.75, whole 0.8"
+    assert f"quality sms: SERVICE: {criteria}; then retry" in said.out
+    found = json.loads(letitcrash("plan", "orders.toml", "--json").out)["quality_validation_plan"]
+    assert found["sms"]["domain"] == "SERVICE"
+    assert found["sms"]["criteria"]["user_satisfaction"] == 0.75
+    assert (found["sms"]["threshold"], found["sms"]["on_low"]) == (0.8, "retry")

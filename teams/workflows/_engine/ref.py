@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -28,8 +28,9 @@ from teams.workflows._engine.schedules import (
 )
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.graph import Graph
+from teams.workflows._quality.domain import Scores, is_of_quality
 from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
-from teams.workflows._run.values import read
+from teams.workflows._run.values import read, scores_in
 from teams.workflows._time.schedule import ScheduleStatus
 from teams.workflows.errors import BadBackfill, NoSuchSchedule, RunFailure
 
@@ -74,6 +75,9 @@ class RunStatus:
     ended_at: float | None
     result: Any
     error: str | None
+    quality: Mapping[str, Scores] = field(default_factory=dict)
+    """The scores of the results that were scored, by their steps; a step that was done again counts by each round, such
+    as `draft#2`."""
 
 
 class WorkflowRun:
@@ -374,7 +378,7 @@ def status_of(
                 questions.pop(entry.step, None)
                 if entry.kind == "failed":
                     failed += 1
-                else:
+                elif not is_of_quality(entry.step):
                     done.add(entry.step)
     for kind, name in waiting.values():
         if kind == "answer":
@@ -420,4 +424,5 @@ def status_of(
         None if row.ended_at is None else row.ended_at / 1e6,
         read(row.result),
         None if row.error is None else str(decode(row.error)["text"]),
+        scores_in(entries),
     )

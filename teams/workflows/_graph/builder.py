@@ -46,6 +46,7 @@ from teams.workflows._graph.workflow import EXECUTIONS, PARALLEL_THRESHOLD, Exec
 from teams.workflows._language.expression import Expression, Fixed, Listed, parse
 from teams.workflows._language.refs import Ref
 from teams.workflows._language.template import InputTemplate, NotATemplate, parse_template
+from teams.workflows._quality.scoring import Quality
 from teams.workflows.errors import BadExpression
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ class WorkOptions(StepOptions, total=False):
     effects: Effects
     returns: Any
     priority: int | None
+    quality: Quality | None
 
 
 def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
@@ -115,6 +117,8 @@ def do(id: str, target: Target, **options: Unpack[WorkOptions]) -> Node:
         returns: The type of its result, which is checked, and restored after a restart. References to fields that it
             does not have are faults. None: what JSON can say. Default: None.
         priority: More is sooner where work has to wait. None: the priority of the run. Default: None.
+        quality: How its result is scored, and what follows when it is low: `quality(...)`. With `each`, the result of
+            each item is. None: it is not scored. Default: None.
         redact: Dotted paths in its input and result that are not shown, such as "card.number". Default: ().
         metadata: What else is known of it, as JSON: `estimated_duration` (seconds, or [low, likely, high]),
             `parallel_safe`, `quality_domain`, and what you like. Default: {}.
@@ -323,6 +327,10 @@ def _node(id: str, what: What, options: Mapping[str, Any], faults: list[SpecFaul
         found.append(SpecFault(path, "until: needs max_iterations, the most iterations"))
     if read.get("each") is not None and read.get("max_iterations") is not None:
         found.append(SpecFault(path, "each and max_iterations: nest a workflow with the one in a step with the other"))
+    if read.get("quality") is not None and isinstance(what, WaitForSignal | AskPerson | Sleep):
+        found.append(SpecFault(path, "quality: is for a step that is work"))
+    if read.get("quality") is not None and read.get("max_iterations") is not None:
+        found.append(SpecFault(path, "quality and max_iterations: on_low='retry' repeats the step; give one of them"))
     refuse(found)
     return Node(id, what, **read)
 
@@ -539,6 +547,11 @@ def _checked(check: Callable[[str, str, Any], Iterable[SpecFault]]) -> Callable[
     return read
 
 
+def _quality_faults(path: str, key: str, value: object) -> Iterator[SpecFault]:
+    if value is not None and not isinstance(value, Quality):
+        yield SpecFault(path, f"{key}: must be quality(...), got {value!r}")
+
+
 def _iterations_faults(path: str, key: str, value: object) -> Iterator[SpecFault]:
     if value is not None:
         yield from count_faults(path, key, value)
@@ -560,6 +573,7 @@ _READERS: Mapping[str, Callable[[str, str, Any, list[SpecFault]], Any]] = {
     "effects": _checked(lambda path, key, value: _choice_faults(path, key, value, EFFECTS)),
     "returns": _returns,
     "priority": _checked(lambda path, key, value: priority_faults(path, value)),
+    "quality": _checked(_quality_faults),
     "redact": _texts,
     "metadata": lambda path, key, value, faults: _metadata(path, value, faults),
 }

@@ -204,3 +204,5 @@ def _named(node: Node) -> Iterator[str | Can | Pool]:
         yield from work_targets(node.target)
     if node.undo is not None:
         yield from work_targets(node.undo)
+    if node.quality is not None:
+        yield from work_targets(node.quality.scoring)

@@ -25,6 +25,10 @@
 | `ask` | a question | `options`, `default`, `person` |
 | `sleep` | seconds, "30s", a reference to a time, or a time | |
 
+`quality` with a mapping scores the result of a step (`domain`, `scorers`, `threshold`, `on_low`, `max_rounds`,
+`person`, `timeout`). `on_low` beside `quality_domain` and `quality_threshold` says the same in short; the scores are
+then fields of the result. Without either, `quality_domain` and a threshold are metadata for plans.
+
 The further keys are the options of the builders; `condition` is `when`, `dependencies` is `after`. Types and functions
 are "module:name". Nothing in a file is evaluated as code. Every fault is found at once, each with its place and the
 nearest name there is.
@@ -47,6 +51,8 @@ from teams.resilience import Retry, retry
 from teams.workflows._graph.builder import ask, do, in_team, nested, sleep, wait, workflow
 from teams.workflows._graph.node import CallFunction, Node
 from teams.workflows._graph.workflow import Workflow
+from teams.workflows._quality.domain import Criterion, QualityDomain, at_least, domain_of
+from teams.workflows._quality.scoring import Quality, quality
 
 _DEEPEST = 16
 """Workflows within workflows in one document."""
@@ -170,12 +176,36 @@ class _WorkflowReader(PatternReader):
         if self._chained and "dependencies" in values:
             self.fault(path, "dependencies: steps are a chain; write tasks in place of steps for a DAG")
         build, keys = FORMS[markers[0]]
+        if "quality" in keys:
+            values = self._with_quality(path, values)
+        checked = values.get("quality") if isinstance(values.get("quality"), Mapping) else None
+        if checked is not None:
+            values = {key: each for key, each in values.items() if key != "quality"}
         known = {**values, "metadata": self._metadata(path, values)} if METADATA & values.keys() else values
         if "max_retries" in values and "retry" in values:
             self.fault(path, "has retry and max_retries; give one of them")
         known = {key: each for key, each in known.items() if key not in METADATA}
+        if checked is not None:
+            known["quality"] = checked
         made: Node = self.form(path, known, build, keys, otherwise)
         return made
+
+    def _with_quality(self, path: str, values: Mapping[str, object]) -> Mapping[str, object]:
+        """A step whose `on_low` makes a quality of its `quality_domain` and its threshold."""
+        if "on_low" not in values:
+            return values
+        if isinstance(values.get("quality"), Mapping):
+            self.fault(path, "on_low: write it into quality")
+            return {key: each for key, each in values.items() if key != "on_low"}
+        if "quality" in values and "quality_threshold" in values:
+            self.fault(path, "has quality and quality_threshold; give one of them")
+        given = {
+            "domain": values.get("quality_domain", "GENERIC"),
+            "threshold": values.get("quality_threshold", values.get("quality")),
+            "on_low": values["on_low"],
+        }
+        own = ("on_low", "quality", "quality_domain", "quality_threshold")
+        return {**{key: each for key, each in values.items() if key not in own}, "quality": given}
 
     def _metadata(self, path: str, values: Mapping[str, object]) -> object:
         own = values.get("metadata", {})
@@ -239,6 +269,39 @@ class _WorkflowReader(PatternReader):
         made: Retry = self.form(f"{path}/{key}", value, retry, RETRY, None)
         return made
 
+    def quality(self, path: str, key: str, value: object) -> Quality | None:
+        """How the result of a step is scored."""
+        made: Quality | None = self.form(f"{path}/{key}", value, quality, QUALITY, None)
+        return made
+
+    def domain(self, path: str, key: str, value: object) -> object:
+        """A quality domain: its name, or its name and criteria."""
+        if not isinstance(value, Mapping):
+            return value
+        made: QualityDomain | None = self.form(f"{path}/{key}", value, _domain, DOMAIN, None)
+        return UNKNOWN_DOMAIN if made is None else made
+
+    def criteria(self, path: str, key: str, value: object) -> dict[str, Criterion | float]:
+        """The criteria of a domain."""
+        if not isinstance(value, Mapping):
+            self.fault(path, f"{key}: must be a mapping of criteria, got {value!r}")
+            return {}
+        return {
+            str(name): self.form(f"{path}/{name}", each, _criterion, CRITERION, 1.0)
+            if isinstance(each, Mapping)
+            else each
+            for name, each in value.items()
+        }
+
+    def scorers(self, path: str, key: str, value: object) -> object:
+        """One scorer of all criteria, or scorers by criterion."""
+        if isinstance(value, Mapping) and not ("can" in value or "pool" in value):
+            return {str(name): self._scorer(path, f"{key}/{name}", each) for name, each in value.items()}
+        return self._scorer(path, key, value)
+
+    def _scorer(self, path: str, key: str, value: object) -> object:
+        return value if isinstance(value, str) and value.startswith("$") else self.worker(path, key, value)
+
     def exceptions(self, path: str, key: str, value: object) -> object:
         """Classes of exceptions, each at "module:name", or a predicate."""
         listed = value if isinstance(value, list | tuple) else [value]
@@ -267,6 +330,22 @@ _KEYS = {"when": "condition", "after": "dependencies", "signal": "wait", "questi
 
 def _nap(id: str, value: float | str, **options: Any) -> Node:
     return sleep(id, until=value, **options) if isinstance(value, str) else sleep(id, value, **options)
+
+
+def _domain(name: Any, criteria: Mapping[str, Criterion | float]) -> QualityDomain:
+    """A quality domain; its faults say their criterion."""
+    try:
+        return domain_of(name, criteria)
+    except SpecError as error:
+        faults = [
+            SpecFault(each.path, f"{part}: {each.message}" if (part := each.path.partition("/")[2]) else each.message)
+            for each in error.faults
+        ]
+        raise SpecError(faults) from None
+
+
+def _criterion(least: Any, weight: Any = 1.0) -> Criterion:
+    return at_least(least, weight=weight)
 
 
 def _unmarked(values: Mapping[str, object]) -> str:
@@ -322,11 +401,26 @@ WORK: FormKeys = {
     "effects": RAW,
     "returns": TYPE,
     "priority": FormKey(_WorkflowReader.priority),
+    "quality": FormKey(_WorkflowReader.quality),
+    "on_low": RAW,
 }
 POOL: FormKeys = {
     "pool": FormKey(_WorkflowReader.worker, to="target", required=True),
     "route": RAW,
     "key": FormKey(FormReader.function),
+}
+UNKNOWN_DOMAIN = QualityDomain("unknown", {})
+"""Stands for a domain with faults, so that scorers of its criteria are not faults."""
+CRITERION: FormKeys = {"at_least": MUST._replace(to="least"), "weight": RAW}
+DOMAIN: FormKeys = {"name": MUST, "criteria": FormKey(_WorkflowReader.criteria, required=True)}
+QUALITY: FormKeys = {
+    "domain": FormKey(_WorkflowReader.domain, required=True),
+    "scorers": FormKey(_WorkflowReader.scorers),
+    "threshold": RAW,
+    "on_low": RAW,
+    "max_rounds": RAW,
+    "person": RAW,
+    "timeout": SECONDS,
 }
 RETRY: FormKeys = {
     "max_retries": RAW,

@@ -12,6 +12,7 @@ from teams.resilience._retry import RetryOptions
 from teams.workflows._language.expression import Expression, paths
 from teams.workflows._language.refs import Ref
 from teams.workflows._language.template import InputTemplate
+from teams.workflows._quality.scoring import Quality
 
 if TYPE_CHECKING:
     from teams.workflows._graph.workflow import Workflow
@@ -155,6 +156,8 @@ class Node:
     redact: tuple[str, ...] = ()
     """Dotted paths of its input and result that are not shown."""
     metadata: Mapping[str, object] = field(default_factory=dict)
+    quality: Quality | None = None
+    """How its result is scored, and what follows when it is low. None: it is not."""
 
     @property
     def target(self) -> Target | None:

@@ -32,7 +32,9 @@ from teams.workflows._graph.node import (
     WaitForSignal,
 )
 from teams.workflows._language.expression import Fixed, Listed
+from teams.workflows._language.refs import Ref
 from teams.workflows._language.template import InputTemplate
+from teams.workflows._quality.scoring import Quality
 
 if TYPE_CHECKING:
     from teams._runs.context import RunContext
@@ -89,6 +91,8 @@ class Workflow(Pattern):
                 yield node.target
             if node.undo is not None:
                 yield node.undo
+            if node.quality is not None:
+                yield node.quality.scoring
 
     async def play(self, run: RunContext, value: object) -> object:
         from teams.workflows._run.play import play
@@ -145,7 +149,32 @@ def _written(option: str, value: Any) -> object:
         return str(value)
     if isinstance(value, RetryOptions):
         return _retry(value)
+    if isinstance(value, Quality):
+        return _quality(value)
     return location(value) if option == "returns" else _plain(value)
+
+
+def _quality(value: Quality) -> object:
+    scoring = value.scoring
+    domain = scoring.domain
+    criteria = {name: {"at_least": each.threshold, "weight": each.weight} for name, each in domain.criteria.items()}
+    found: dict[str, object] = {
+        "domain": {"name": domain.name, "criteria": criteria},
+        "threshold": scoring.threshold,
+        "on_low": value.on_low,
+        "max_rounds": value.max_rounds,
+    }
+    if len(scoring.scorers) == 1 and len(scoring.scorers[0][0]) > 1:
+        found["scorers"] = _scorer(scoring.scorers[0][1])
+    else:
+        found["scorers"] = {names[0]: _scorer(each) for names, each in scoring.scorers}
+    return found | {
+        name: each for name, each in (("person", value.person), ("timeout", scoring.timeout)) if each is not None
+    }
+
+
+def _scorer(scorer: Target | Ref) -> object:
+    return _target(scorer) if isinstance(scorer, str | Can | Pool) else _plain(scorer)
 
 
 def _retry(options: RetryOptions) -> object:
@@ -221,6 +250,8 @@ def _plain(value: Any) -> Any:
         return document(value)
     if isinstance(value, InputTemplate):
         return value.source
+    if isinstance(value, Ref):
+        return str(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, Set):

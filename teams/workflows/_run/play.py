@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Coroutine, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern
 from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
 from teams.events import StepPassedOver, StepSkipped
-from teams.patterns import Approved
+from teams.patterns import Approved, Revision
 from teams.resilience._retry import RetryOptions
 from teams.workflows._graph.node import (
     MOST_ITEMS,
@@ -38,11 +38,22 @@ from teams.workflows._graph.node import (
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._language.evaluate import holds, value_of
 from teams.workflows._language.refs import MISSING, SKIPPED
+from teams.workflows._quality.domain import QUALITY, Scores
+from teams.workflows._quality.scoring import DECISION, DECISIONS, Quality
 from teams.workflows._run.course import GraphCourse
 from teams.workflows._run.execution import choice_of
 from teams.workflows._run.keeper import DurableKeeper, checked
 from teams.workflows._run.values import adapter
-from teams.workflows.errors import AgentMissing, BadInput, Blocked, FanOutTooLarge, NeedsEngine, SignalLate, Uncertain
+from teams.workflows.errors import (
+    AgentMissing,
+    BadInput,
+    Blocked,
+    FanOutTooLarge,
+    NeedsEngine,
+    QualityTooLow,
+    SignalLate,
+    Uncertain,
+)
 from teams.workflows.events import ExecutionChosen, LevelDone
 
 Bindings = MutableMapping[str, object]
@@ -184,7 +195,7 @@ class _Player:
                 return await self._map(node, env, default)
             if node.max_iterations is not None:
                 return await self._loop(node, env, default)
-            return await self._tries(node, env, default, node.id)
+            return await self._done(node, env, default, node.id)
         except Blocked:
             raise
         except RunError as error:
@@ -225,7 +236,7 @@ class _Player:
         async def work() -> None:
             for index, item in left:
                 own = ChainMap({"item": item, "index": index}, env)
-                results[index] = await self._tries(node, own, item, f"{node.id}[{index}]")
+                results[index] = await self._done(node, own, item, f"{node.id}[{index}]")
 
         tasks = [asyncio.ensure_future(work()) for _ in range(min(node.max_parallel, len(items)))]
         try:
@@ -256,11 +267,68 @@ class _Player:
             said.append(_feedback(last))
         raise NotApproved(self._run.run, node.max_iterations, last, tuple(said))
 
-    async def _tries(self, node: Node, env: Bindings, default: object, name: str) -> object:
+    def _done(self, node: Node, env: Bindings, default: object, name: str) -> Coroutine[Any, Any, object]:
+        """A step, and if it has a quality, until that is high enough."""
+        if node.quality is None:
+            return self._tries(node, env, default, name)
+        return self._rounds(node, node.quality, env, default, name)
+
+    async def _rounds(self, node: Node, quality: Quality, env: Bindings, default: object, name: str) -> object:
+        """A step whose result is scored, and what follows when that is low. What is written is not scored again."""
+        run, revision, number = self._run, None, 1
+        while True:
+            part = name if number == 1 else f"{name}#{number}"
+            result = await self._tries(node, env, default, part, revision)
+            said = await run.do(quality.scoring, result, name=f"{part}/{QUALITY}")
+            if isinstance(said, Approved):
+                return result
+            scores: Scores = said.feedback
+            choice: str = quality.on_low
+            if choice == "ask":
+                choice = await self._decision(part, scores, quality.person)
+            elif choice == "retry" and number == quality.max_rounds:
+                choice = "fail"
+            if choice in ("warn", "accept"):
+                return result
+            if choice != "retry":
+                step = run.key(name)
+                raise QualityTooLow(
+                    run.run,
+                    step,
+                    scores.domain,
+                    scores.score,
+                    scores.threshold,
+                    dict(scores.scores),
+                    scores.low,
+                    scores.missing,
+                    number,
+                    result,
+                )
+            number += 1
+            revision = Revision(self._input_of(node, env, default), scores, result, number)
+
+    async def _decision(self, part: str, scores: Scores, person: str | None) -> str:
+        """What a person decides about a low score."""
+        keeper, name = self._needs_engine(part), f"{part}/{DECISION}"
+        low = "".join(f", {each} {scores.scores.get(each, 'missing')}" for each in (*scores.low, *scores.missing))
+        whole = f"{scores.domain} of {self._run.key(part)} is {scores.score:g} of {scores.threshold:g}"
+        question = f"{whole}{low}: accept the result, retry the step, or fail it?"
+        asks = {"question": question, "options": list(DECISIONS), "default": None, "person": person}
+        key = self._run.key(name)
+
+        def fits(row: InboxRow) -> bool:
+            return row.kind == "answer" and row.name == key
+
+        _, said = await keeper.receive(key, f"{person}: {question}", fits, None, asks)
+        return str(said)
+
+    async def _tries(
+        self, node: Node, env: Bindings, default: object, name: str, revision: Revision | None = None
+    ) -> object:
         """A step, again after failures as its options say. What another process has decided is not decided anew."""
         run, delay = self._run, None
         attempt = 1
-        value = self._input_of(node, env, default)
+        value = self._input_of(node, env, default) if revision is None else revision
         while True:
             key = name if attempt == 1 else f"{name}~{attempt}"
             if self._keeper is not None and node.retry is not None:
@@ -281,7 +349,7 @@ class _Player:
                 attempt += 1
             else:
                 if node.undo is not None:
-                    self._undoable(node, name, value, result)
+                    self._undoable(node, name, value if revision is None else revision.work, result)
                 return result
 
     def _delay(

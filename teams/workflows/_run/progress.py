@@ -37,8 +37,8 @@ class Remaining:
 def ended_steps(graph: Graph, entries: Collection[JournalEntry]) -> frozenset[str]:
     """The steps of a graph that have ended, by what is written of a run.
 
-    A step with items, iterations or a team writes entries for its parts only: it has ended when a step that needs it
-    has begun.
+    A step with items, iterations, a quality or a team writes entries for its parts only: it has ended when a step that
+    needs it has begun.
     """
     written = {entry.step for entry in entries if entry.kind in ENDINGS}
     skipped = {entry.step for entry in entries if entry.kind == "skipped"}
@@ -53,7 +53,8 @@ def ended_steps(graph: Graph, entries: Collection[JournalEntry]) -> frozenset[st
 
 
 def _has_parts(node: Node) -> bool:
-    return node.each is not None or node.max_iterations is not None or isinstance(node.what, InTeam)
+    several = node.each is not None or node.max_iterations is not None or node.quality is not None
+    return several or isinstance(node.what, InTeam)
 
 
 def _base(step: str) -> str:

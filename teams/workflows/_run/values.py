@@ -5,7 +5,7 @@ what a store holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,9 +15,11 @@ from pydantic_core import to_json
 from teams._dispatch.gather import Failed
 from teams._journal.codec import LIMIT, decode, encode, recorded, unrecorded
 from teams._journal.errors import NotReadable, NotStorable
+from teams._journal.rows import JournalEntry
 from teams._members.handoff import Decline
 from teams._members.target import Can
 from teams.patterns import Approved, Plan, Refined, Rejected, Subtask
+from teams.workflows._quality.domain import QUALITY, Scores
 
 IS = "$is"
 _SMALL = 32
@@ -32,11 +34,13 @@ _KNOWN: Mapping[type, tuple[str, ...]] = {
     Subtask: ("work", "to", "name"),
     Can: ("capability",),
     Decline: ("reason",),
+    Scores: ("domain", "score", "scores", "threshold", "low", "missing"),
 }
 """The fields of each class that is written with its name."""
 _MAKERS: Mapping[str, Callable[..., Any]] = {
     **{each.__name__: each for each in _KNOWN},
     "Refined": lambda feedback, **fields: Refined(feedback=tuple(feedback), **fields),
+    "Scores": lambda low, missing, **fields: Scores(low=tuple(low), missing=tuple(missing), **fields),
     "Failed": lambda error: Failed.by(unrecorded(encode(error))),
     "dict": lambda items: {key: _restored(value) for key, value in items},
 }
@@ -125,3 +129,16 @@ def _restored(value: Any) -> Any:
     if name in ("Failed", "dict"):
         return maker(**fields)
     return maker(**{key: _restored(each) for key, each in fields.items()})
+
+
+def scores_in(entries: Iterable[JournalEntry]) -> dict[str, Scores]:
+    """The scores that are written of a run, by the step whose result they are of, as the run names it: `draft`,
+    `draft#2`, `draft[7]`.
+    """
+    found: dict[str, Scores] = {}
+    for entry in entries:
+        if entry.kind == "done" and entry.step.endswith(f"/{QUALITY}"):
+            match read(entry.body):
+                case Approved(Scores() as scores) | Rejected(Scores() as scores):
+                    found[entry.step.removesuffix(f"/{QUALITY}")] = scores
+    return found

@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 
 from supervisors import SpecError
-from teams.planning import Estimate, RecordedRuns, Risk, WorkflowPlan, choose_execution, plan, schedule_picture
-from teams.workflows import CircularDependency, Workflow, ask, do, workflow, workflow_from
+from teams.planning import (
+    Estimate,
+    PlannedQuality,
+    RecordedRuns,
+    Risk,
+    WorkflowPlan,
+    choose_execution,
+    plan,
+    schedule_picture,
+)
+from teams.workflows import CircularDependency, Workflow, ask, do, quality, workflow, workflow_from
 
 
 def step(id: str, seconds: object, *after: str, agent: str | None = None, **metadata: object) -> object:
@@ -145,7 +154,7 @@ def test_each_risk_has_its_figure_and_a_remedy() -> None:
 
 def test_the_quality_criteria_of_steps_are_part_of_the_plan() -> None:
     planned = plan(flow(step("a", 1, quality_threshold=0.9, quality_domain="ANALYTICAL"), step("b", 1)))
-    assert planned.quality_validation_plan == {"a": {"quality": 0.9}}
+    assert planned.quality_validation_plan == {"a": PlannedQuality("ANALYTICAL", {}, 0.9, None)}
     assert planned.task("a").quality_domain == "ANALYTICAL"
 
 
@@ -207,3 +216,26 @@ def test_a_mermaid_chart_has_every_step_and_no_stray_marks() -> None:
 def test_an_unknown_format_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="there is no 'mermad'"):
         schedule_picture(plan(orders()), "mermad")  # type: ignore[arg-type]
+
+
+def test_a_quality_is_part_of_the_plan() -> None:
+    how = quality("ANALYTICAL", threshold=0.9, on_low="retry")
+    planned = plan(workflow("flow", do("a", "x", quality=how), do("b", "x")))
+    criteria = {"accuracy": 0.95, "completeness": 0.9}
+    assert planned.quality_validation_plan == {"a": PlannedQuality("ANALYTICAL", criteria, 0.9, "retry")}
+    assert planned.task("a").quality_domain == "ANALYTICAL"
+
+
+@pytest.mark.parametrize(("passed", "scored", "rate"), [(3, 5, 4 / 7), (0, 5, 1 / 7), (10, 15, 11 / 17)])
+def test_a_low_pass_rate_is_a_risk_with_its_probability(passed: int, scored: int, rate: float) -> None:
+    planned = plan(workflow("flow", do("a", "x", timeout=1)), recorded=RecordedRuns(quality={"a": (passed, scored)}))
+    risk = next(each for each in planned.risks if each.kind == "low_pass_rate")
+    assert risk.step == "a"
+    assert risk.figure == pytest.approx(rate)
+    assert f"{passed} of {scored}" in risk.message
+
+
+@pytest.mark.parametrize(("passed", "scored"), [(0, 0), (0, 4), (4, 4), (15, 16), (16, 18)])
+def test_few_scores_and_a_high_pass_rate_are_not_a_risk(passed: int, scored: int) -> None:
+    planned = plan(workflow("flow", do("a", "x")), recorded=RecordedRuns(quality={"a": (passed, scored)}))
+    assert "low_pass_rate" not in {each.kind for each in planned.risks}

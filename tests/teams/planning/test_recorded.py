@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from teams._journal.rows import EntryKind
+from teams.patterns import Approved, Rejected
 from teams.planning import plan, recorded_by
-from teams.workflows import JournalEntry, do, workflow
+from teams.workflows import JournalEntry, Scores, do, workflow
+from teams.workflows._run.values import write
 
 FLOW = workflow("flow", do("split", "worker"), do("map", "worker", each="$split"), do("end", "closer"))
 
@@ -46,3 +48,24 @@ def test_recorded_durations_make_the_plan() -> None:
     assert planned.task("split").estimated_duration == 8
     assert planned.task("split").estimate.likely == 3
     assert planned.task("map").estimate.source == "5 recorded runs of worker"
+
+
+def test_scores_give_a_pass_rate_and_are_not_attempts() -> None:
+    def scored(step: str, passed: bool) -> JournalEntry:
+        scores = Scores("D", 0.9 if passed else 0.1, {}, 0.85)
+        body = write(Approved(scores) if passed else Rejected(scores))
+        return JournalEntry("run", 1, "done", f"{step}/.quality", 1, 9_000_000, 2.0, body)
+
+    run = [
+        entry("split", 4, 3),
+        entry("split/.quality/good", 9, 1),
+        scored("split", False),
+        entry("split#2", 8, 1),
+        scored("split#2", True),
+        scored("map[0]", True),
+        scored("map[1]", True),
+    ]
+    recorded = recorded_by(FLOW, [run, [scored("split", False)]])
+    assert recorded.quality == {"split": (1, 3), "map": (2, 2)}
+    assert recorded.failures == {"split": (0, 2)}
+    assert recorded.steps["split"][0] == 8

@@ -21,10 +21,13 @@ from teams.workflows import (
     Node,
     Workflow,
     ask,
+    at_least,
     do,
     in_team,
     load_workflow,
     nested,
+    quality,
+    quality_domain,
     sleep,
     wait,
     workflow,
@@ -303,6 +306,26 @@ condition = "default"
 id = "m"
 agent = "{HERE}:work"
 each = ["x", "y"]
+
+[[tasks]]
+id = "n"
+agent = "x"
+quality_domain = "SERVICE"
+quality_threshold = 0.7
+on_low = "fail"
+
+[[tasks]]
+id = "o"
+agent = "x"
+
+[tasks.quality]
+domain = {{ name = "D", criteria = {{ clear = 0.5, true = {{ at_least = 0.6, weight = 2 }} }} }}
+scorers = {{ clear = "{HERE}:work", true = {{ can = "judge" }} }}
+threshold = 0.7
+on_low = "ask"
+max_rounds = 2
+person = "boss"
+timeout = "5s"
 """
 
 
@@ -340,6 +363,20 @@ def test_every_key_of_a_file_is_what_its_builder_makes() -> None:
         sleep("k", until="$input.at"),
         sleep("l", 3, when="default"),
         do("m", work, each=["x", "y"]),
+        do("n", "x", quality=quality("SERVICE", threshold=0.7, on_low="fail")),
+        do(
+            "o",
+            "x",
+            quality=quality(
+                quality_domain("D", clear=0.5, true=at_least(0.6, weight=2)),
+                {"clear": work, "true": can("judge")},
+                threshold=0.7,
+                on_low="ask",
+                max_rounds=2,
+                person="boss",
+                timeout=5,
+            ),
+        ),
     ]
     wanted = workflow(
         "all",
@@ -355,7 +392,7 @@ def test_every_key_of_a_file_is_what_its_builder_makes() -> None:
     assert made == wanted
     used = {key for each in tomllib.loads(EVERYTHING)["tasks"] for key in each}
     known = {key for _, keys in FORMS.values() for key in keys} | METADATA
-    assert known - used <= {"description", "parallel_safe", "estimated_duration", "quality_domain", "quality_threshold"}
+    assert known - used <= {"description", "parallel_safe", "estimated_duration"}
     assert tomllib.loads(EVERYTHING).keys() | {"name", "steps"} == set(WORKFLOW)
 
 
