@@ -257,38 +257,11 @@ def plan(
     if faults:
         raise SpecError([SpecFault(f"plan of {workflow.name}: {place}", message) for place, message in faults])
 
-    number = {node.id: index for index, node in enumerate(graph.nodes)}
-    network = Network(
-        [[number[each] for each in graph.needs(node.id)] for node in graph.nodes], [number[id] for id in graph.order]
-    )
-    places = {name: index for index, name in enumerate(resources)}
-    uses = [None if name is None else places[name] for name in agents]
-    durations = [each.mean for each in known]
-    alone = [not node.parallel_safe for node in graph.nodes]
-    problem = Problem(network, durations, uses, [seats.get(name) for name in resources], alone)
+    problem = _problem(workflow, agents, known, seats)
     levelled = level(problem, seed)
-    heads, tails, length = problem.heads, problem.tails, problem.longest
-    way = network.longest_way(durations)
-    critical = set(way)
-    levels = network.levels()
-    tasks = tuple(
-        PlannedStep(
-            id=node.id,
-            description=str(node.metadata.get("description", node.title)),
-            agent=agents[index],
-            dependencies=graph.needs(node.id),
-            quality_domain=_domain(node),
-            parallel_safe=not alone[index],
-            level=levels[index] + 1,
-            estimate=known[index],
-            earliest_start=heads[index],
-            latest_start=max(heads[index], length - tails[index] - durations[index]),
-            scheduled_start=levelled.starts[index],
-            critical=index in critical,
-        )
-        for index, node in ((number[id], graph[id]) for id in graph.order)
-    )
-    total = sum(durations)
+    way = problem.network.longest_way(problem.durations)
+    tasks = _steps(workflow, problem, agents, known, levelled.starts, frozenset(way))
+    total = sum(problem.durations)
     by_level = _by_level(tasks)
     groups = tuple(tuple(each.id for each in row if each.parallel_safe) for row in by_level)
     groups = tuple(each for each in groups if len(each) > 1)
@@ -304,7 +277,7 @@ def plan(
             widest, potential=saved, load=load, free=free, threshold=threshold, groups=_is_mixed(by_level)
         ),
         estimated_total_time=total,
-        estimated_parallel_time=length,
+        estimated_parallel_time=problem.longest,
         estimated_levels_time=sum(max(each.estimated_duration for each in row) for row in by_level),
         estimated_scheduled_time=levelled.length,
         lower_bound=levelled.bound,
@@ -320,6 +293,55 @@ def plan(
         _problem=problem,
         _estimates=known,
         _starts=levelled.starts,
+    )
+
+
+def _problem(
+    workflow: Workflow, agents: Sequence[str | None], estimates: Sequence[Estimate], seats: Mapping[str, int]
+) -> Problem:
+    """The scheduling problem of a workflow. The resources are numbered in the order in which steps name them."""
+    graph = workflow.graph
+    number = {node.id: index for index, node in enumerate(graph.nodes)}
+    names = list(dict.fromkeys(name for name in agents if name is not None))
+    places = {name: index for index, name in enumerate(names)}
+    return Problem(
+        network=Network(
+            [[number[each] for each in graph.needs(node.id)] for node in graph.nodes],
+            [number[id] for id in graph.order],
+        ),
+        durations=[each.mean for each in estimates],
+        uses=[None if name is None else places[name] for name in agents],
+        capacity=[seats.get(name) for name in names],
+        alone=[not node.parallel_safe for node in graph.nodes],
+    )
+
+
+def _steps(
+    workflow: Workflow,
+    problem: Problem,
+    agents: Sequence[str | None],
+    estimates: Sequence[Estimate],
+    starts: Sequence[float],
+    critical: frozenset[int],
+) -> tuple[PlannedStep, ...]:
+    graph, levels, length = workflow.graph, problem.network.levels(), problem.longest
+    heads, tails, durations = problem.heads, problem.tails, problem.durations
+    return tuple(
+        PlannedStep(
+            id=node.id,
+            description=str(node.metadata.get("description", node.title)),
+            agent=agents[index],
+            dependencies=graph.needs(node.id),
+            quality_domain=_domain(node),
+            parallel_safe=not problem.alone[index],
+            level=levels[index] + 1,
+            estimate=estimates[index],
+            earliest_start=heads[index],
+            latest_start=max(heads[index], length - tails[index] - durations[index]),
+            scheduled_start=starts[index],
+            critical=index in critical,
+        )
+        for index, node in ((index, graph.nodes[index]) for index in problem.network.order)
     )
 
 
