@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -252,6 +253,8 @@ def plan(
         faults.append(("load", f"must be between 0 and 1, got {load!r}"))
     if threshold is None:
         threshold = workflow.parallel_threshold
+    if not math.isfinite(sum(each.high for each in known)):
+        faults.append(("estimates", "the durations of all steps together are too long to add up"))
     if type(threshold) is not int or threshold < 1:
         faults.append(("threshold", f"must be an integer >= 1, got {threshold!r}"))
     if faults:

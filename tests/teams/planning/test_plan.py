@@ -172,6 +172,11 @@ def test_bad_arguments_are_told_all_at_once() -> None:
     assert any("estimates/plannr: there is no such step" in each and "planner" in each for each in faults)
 
 
+def test_durations_that_do_not_add_up_to_a_number_are_a_fault() -> None:
+    with pytest.raises(SpecError, match="too long to add up"):
+        plan(flow(step("a", 1e308), step("b", 1e308, "a")))
+
+
 def test_a_workflow_with_a_cycle_has_no_plan() -> None:
     document = {
         "workflow": "round",
