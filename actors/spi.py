@@ -20,7 +20,7 @@ from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import correlation_of, current_cell, detached
 from actors._core.envelope import Envelope, ReplyTo
-from actors._core.future import Future, Parking, refuse_on_loop
+from actors._core.future import Future, Parking, refuse_on_loop, until_settled
 from actors._core.handlers import HandlerFunction, handles
 from actors._core.life import Phase, State
 from actors._core.mailbox import NO_MESSAGES, MailboxSpec
@@ -375,6 +375,7 @@ __all__ = [
     "tie",
     "type_name",
     "unowned_context",
+    "until_settled",
     "wait_for_stop",
     "when_gone",
     "when_terminated",

@@ -27,7 +27,7 @@ from actors._core.children import PARENT_ENDED
 from actors._core.clock import Clock, LoopClock
 from actors._core.current import Owner, current, detached
 from actors._core.deadlines import Deadlines
-from actors._core.future import Future, Parking, refuse_on_loop
+from actors._core.future import Future, Parking, refuse_on_loop, until_settled
 from actors._core.mailbox import MailboxSpec
 from actors._core.observer import Observer
 from actors._core.outcomes import settle_failure
@@ -211,9 +211,11 @@ class Runtime:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stops the runtime in order. Raises as `__exit__` does."""
+        """Stops the runtime in order. A cancellation does not cut that short: it is raised when the runtime has stopped.
+        Otherwise raises as `__exit__` does.
+        """
         try:
-            await self.stop()
+            await until_settled(self.stop())
         except RuntimeStopped as loss:
             if not self._is_told(error):
                 raise loss from loss.__cause__
@@ -235,7 +237,7 @@ class Runtime:
         except asyncio.CancelledError:
             self.stop()
             with contextlib.suppress(RuntimeStopped):
-                await stopped
+                await until_settled(stopped)
             raise
         except GeneratorExit:
             self.lose("its event loop was closed", None)

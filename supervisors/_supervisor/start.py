@@ -21,6 +21,7 @@ from actors.spi import (
     Shutdown,
     StartError,
     actor_type_of,
+    until_settled,
 )
 from supervisors._specs.builders import child, supervisor
 from supervisors._specs.file import load_tree
@@ -122,7 +123,8 @@ def start(
 
     `with start(tree) as root:` gives the ref of the root supervisor; of a `team()`, that is a `TeamRef`.
 
-    At the end of the block the tree stops in order: last started, first stopped. The tree gets a runtime of its own,
+    At the end of the block the tree stops in order: last started, first stopped. A cancellation, or several, does not
+    cut that short: the block is left when the tree has stopped. The tree gets a runtime of its own,
     made with `options`, unless a `runtime` is given. In a script, Ctrl-C or SIGTERM during the block stops the tree in
     order; a second one kills it. Ctrl-C raises KeyboardInterrupt in the block, SIGTERM raises SystemExit(143); in
     `async with` both cancel the body.
@@ -273,7 +275,7 @@ class StartContext(Generic[R_co]):
                 await self.runtime.__aexit__(kind, error, traceback)
             elif self._root is not None:
                 self._stop_root()
-                await self._root.ended()
+                await until_settled(self._root.ended())
         finally:
             self._termination.uninstall()
 
