@@ -46,6 +46,7 @@ from actors._user_code.interrupts import hand_on
 from actors._user_code.reporting import contain
 from actors.errors import (
     ActorDeadError,
+    AlreadyEntered,
     IgnoreStart,
     NameTaken,
     NotInRuntime,
@@ -152,7 +153,9 @@ class Runtime:
     # Life
 
     def __enter__(self) -> Self:
+        """Starts an event loop in a background thread. Raises `AlreadyEntered` for a second block."""
         refuse_on_loop("`with runtime`", "`async with runtime`")
+        self._refuse_again()
         self._thread = LoopThread(self, self._loop_factory)
         self._thread.start(self._begin_in_thread)
         return self
@@ -196,6 +199,10 @@ class Runtime:
                 self._holder = cell.path
                 self.lose(f"{cell.path} holds its event loop", None)
 
+    def _refuse_again(self) -> None:
+        if self._thread is not None or self._stopped is not None:
+            raise AlreadyEntered(f"runtime {self.name!r}", "make another one: call Runtime() again")
+
     async def _begin_in_thread(self) -> None:
         self._begin()
         thread = self._thread
@@ -204,6 +211,8 @@ class Runtime:
         self._stopped.add_done_callback(lambda _: thread.end())
 
     async def __aenter__(self) -> Self:
+        """Starts on the running event loop. Raises `AlreadyEntered` for a second block."""
+        self._refuse_again()
         self._begin()
         self._guest = self.loop.create_task(self._be_guest(), name=f"{self.name}-guest")
         return self
@@ -211,8 +220,8 @@ class Runtime:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stops the runtime in order. A cancellation does not cut that short: it is raised when the runtime has stopped.
-        Otherwise raises as `__exit__` does.
+        """Stops the runtime in order. A cancellation does not cut that short: it is raised when the runtime has
+        stopped. Otherwise raises as `__exit__` does.
         """
         try:
             await until_settled(self.stop())

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Literal, TypedDict, Unpack, cast, overload
 
 from actors.spi import (
+    AlreadyEntered,
     ClockFactory,
     Crashed,
     ExitReason,
@@ -151,6 +152,7 @@ def start(
             had started is stopped first.
         SupervisorGaveUp, SupervisorEnded: The root ended abnormally during the block.
         RuntimeStopped: The runtime lost its event loop during the block.
+        AlreadyEntered: What this returns was used for a block before.
     """
     if on_give_up not in ("raise", "ignore"):
         raise SpecError([SpecFault("start()", f"on_give_up: must be 'raise' or 'ignore', got {on_give_up!r}")])
@@ -158,7 +160,7 @@ def start(
 
 
 class StartContext(Generic[R_co]):
-    """The context manager that `start` returns. Use it for one block."""
+    """The context manager that `start` returns. Use it for one block: a second one raises `AlreadyEntered`."""
 
     def __init__(
         self,
@@ -172,6 +174,7 @@ class StartContext(Generic[R_co]):
         self._own = runtime is None
         self.runtime = runtime if runtime is not None else Runtime(**options)
         self._on_give_up = on_give_up
+        self._entered = False
         self._root: R_co | None = None
         self._body: _Body | None = None
         self._termination = Termination(signals, default=self._own)
@@ -210,9 +213,15 @@ class StartContext(Generic[R_co]):
             end.add_note(f"The block itself raised {_in_words(error)}; it is the __context__ of this error")
         raise end from end.__cause__
 
+    def _refuse_again(self) -> None:
+        if self._entered:
+            raise AlreadyEntered(f"start() of {self.spec.id!r}", "call start() again for another block")
+
     def __enter__(self) -> R_co:
+        self._refuse_again()
         if self._own:
             self.runtime.__enter__()
+        self._entered = True
         try:
             leaving = (StartContext.__exit__.__code__, StartContext._leave.__code__)
             self._termination.install(terminate, self.runtime.kill, *leaving)
@@ -241,8 +250,10 @@ class StartContext(Generic[R_co]):
             self._termination.uninstall()
 
     async def __aenter__(self) -> R_co:
+        self._refuse_again()
         if self._own:
             await self.runtime.__aenter__()
+        self._entered = True
         self._body = _Body()
         try:
             self._termination.install(self._body.interrupt, self._kill_soon)
