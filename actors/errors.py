@@ -30,6 +30,7 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       ReservedName (AttributeError)
       NotInRuntime
       AlreadyEntered (RuntimeError)
+      OptionError (ValueError, TypeError)
       RuntimeStopped (pykka.ActorDeadError)
       LoopStopRefused (RuntimeError)
       MissingExtra (ModuleNotFoundError)
@@ -411,6 +412,16 @@ class AlreadyEntered(ActorError, RuntimeError):
 
     def describe(self) -> str:
         return f"{self.what} was entered already and is for one block; {self.instead}"
+
+
+class OptionError(ActorError, ValueError, TypeError):
+    """Options cannot work. `faults` holds one text for each: option, what is wrong, and the value."""
+
+    what: str
+    faults: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"{self.what}: {'; '.join(self.faults)}"
 
 
 class RuntimeStopped(ActorError, pykka.ActorDeadError):

@@ -45,7 +45,9 @@ from actors._extras import needs_extra
 from actors._name import ENVIRONMENT, NAME
 from actors._record import Record
 from actors._runtime.loop_thread import LoopFactory
+from actors._runtime.options import option_faults
 from actors._runtime.runtime import ClockFactory, Runtime
+from actors._user_code.nearest import nearest
 from actors._user_code.text import TEXT, attribute, block, cut, described, said, shown, type_name
 from actors.errors import (
     ActorCrashed,
@@ -362,9 +364,11 @@ __all__ = [
     "is_up",
     "last_reason",
     "lost",
+    "nearest",
     "needs_extra",
     "notice",
     "of_class",
+    "option_faults",
     "post",
     "pykka_fault",
     "refuse_on_loop",

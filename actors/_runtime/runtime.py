@@ -17,7 +17,7 @@ from functools import partial
 from threading import get_ident  # by its own name: a simulation puts another one into `threading`
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Never, Self, TypeVar, Unpack, overload
 
 import pykka
 
@@ -40,6 +40,7 @@ from actors._hosts.thread import ThreadHost
 from actors._name import NAME
 from actors._observe.log import log_sink
 from actors._runtime.loop_thread import LoopFactory, LoopThread
+from actors._runtime.options import option_faults
 from actors._runtime.registry import Registry
 from actors._runtime.watchdog import Watchdog
 from actors._user_code.interrupts import hand_on
@@ -50,6 +51,7 @@ from actors.errors import (
     IgnoreStart,
     NameTaken,
     NotInRuntime,
+    OptionError,
     RuntimeStopped,
     StartDeclined,
     StartError,
@@ -89,6 +91,7 @@ class Runtime:
         clock: ClockFactory = LoopClock,
         loop_factory: LoopFactory | None = None,
         log: bool = True,
+        **unknown: Never,
     ) -> None:
         """Prepares a runtime; nothing runs yet. Times are in seconds.
 
@@ -102,7 +105,24 @@ class Runtime:
             clock: makes the clock for a loop
             loop_factory: makes the loop of a script, such as `uvloop.new_event_loop`
             log: whether lifecycle events go to the standard logger `letitcrash`
+            unknown: there are no other options
+
+        Raises:
+            OptionError: options are wrong or unknown; it holds all faults
         """
+        options = {
+            "name": name,
+            "default_timeout": default_timeout,
+            "watchdog": watchdog,
+            "kill_grace": kill_grace,
+            "random": random,
+            "clock": clock,
+            "loop_factory": loop_factory,
+            "log": log,
+        }
+        faults = option_faults({**options, **unknown})
+        if faults:
+            raise OptionError("Runtime()", tuple(faults))
         self.name = name if name is not None else f"{NAME}-{next(_numbers)}"
         self.default_timeout = default_timeout
         self.kill_grace = kill_grace

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import traceback as traceback_module
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Literal, TypedDict, Unpack, cast, overload
@@ -22,6 +22,8 @@ from actors.spi import (
     Shutdown,
     StartError,
     actor_type_of,
+    option_faults,
+    shown,
     until_settled,
 )
 from supervisors._specs.builders import child, supervisor
@@ -146,17 +148,37 @@ def start(
         options: Those of `actors.Runtime`.
 
     Raises:
-        SpecError: The tree has faults; it holds all of them. Also, at the start of the block, if `signals=True` cannot
-            be followed.
+        SpecError: The tree or the options have faults; it holds all of them. Also, at the start of the block, if
+            `signals=True` cannot be followed.
         ChildStartError: A child did not come up (supervision rule 2). Raised at the start of the block; everything that
             had started is stopped first.
         SupervisorGaveUp, SupervisorEnded: The root ended abnormally during the block.
         RuntimeStopped: The runtime lost its event loop during the block.
         AlreadyEntered: What this returns was used for a block before.
     """
-    if on_give_up not in ("raise", "ignore"):
-        raise SpecError([SpecFault("start()", f"on_give_up: must be 'raise' or 'ignore', got {on_give_up!r}")])
-    return StartContext(cast("SupervisorSpec[R_co]", as_tree(tree)), runtime, options, on_give_up, signals)
+    faults = _faults(runtime, on_give_up, signals, options)
+    try:
+        spec = as_tree(tree)
+    except SpecError as error:
+        if faults:
+            raise SpecError([*error.faults, *faults]) from None
+        raise
+    if faults:
+        raise SpecError(faults)
+    return StartContext(cast("SupervisorSpec[R_co]", spec), runtime, options, on_give_up, signals)
+
+
+def _faults(runtime: object, on_give_up: object, signals: object, options: Mapping[str, object]) -> list[SpecFault]:
+    """Every fault of the arguments of `start`, besides those of its tree."""
+    faults = []
+    if not isinstance(runtime, Runtime | None):
+        faults.append(f"runtime: must be a Runtime or None, got {shown(runtime, 60)}")
+    if not isinstance(on_give_up, str) or on_give_up not in ("raise", "ignore"):
+        faults.append(f"on_give_up: must be 'raise' or 'ignore', got {shown(on_give_up, 60)}")
+    if not isinstance(signals, bool | None):
+        faults.append(f"signals: must be True, False or None, got {shown(signals, 60)}")
+    faults += option_faults(options, ("runtime", "on_give_up", "signals"))
+    return [SpecFault("start()", fault) for fault in faults]
 
 
 class StartContext(Generic[R_co]):
