@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from typing import Any
 
 import pytest
 
@@ -77,8 +78,9 @@ def test_what_start_alone_takes_is_checked_with_the_options(option: str, value: 
 
 def test_all_faults_of_options_and_tree_are_raised_at_once() -> None:
     """Bad input is told once, and not fault by fault."""
+    wrong: dict[str, Any] = {"tree": 5, "kill_grace": -1, "log": "x", "signals": "x", "bogus": 1}
     with pytest.raises(SpecError) as caught:
-        start(5, kill_grace=-1, log="x", signals="x", bogus=1)  # type: ignore[call-overload]
+        start(**wrong)
     places = [(fault.path, fault.message.partition(":")[0]) for fault in caught.value.faults]
     assert places[0][0] == "5"
     assert places[1:] == [("start()", each) for each in ("signals", "kill_grace", "log", "bogus")]
