@@ -29,6 +29,8 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       NotAnActor (TypeError)
       ReservedName (AttributeError)
       NotInRuntime
+      AlreadyEntered (RuntimeError)
+      OptionError (ValueError, TypeError)
       RuntimeStopped (pykka.ActorDeadError)
       LoopStopRefused (RuntimeError)
       MissingExtra (ModuleNotFoundError)
@@ -400,6 +402,26 @@ class NotInRuntime(ActorError):
 
     def describe(self) -> str:
         return f"{self.what} needs a running runtime; {self.instead}"
+
+
+class AlreadyEntered(ActorError, RuntimeError):
+    """A context manager for one block was entered a second time."""
+
+    what: str
+    instead: str
+
+    def describe(self) -> str:
+        return f"{self.what} was entered already and is for one block; {self.instead}"
+
+
+class OptionError(ActorError, ValueError, TypeError):
+    """Options cannot work. `faults` holds one text for each: option, what is wrong, and the value."""
+
+    what: str
+    faults: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"{self.what}: {'; '.join(self.faults)}"
 
 
 class RuntimeStopped(ActorError, pykka.ActorDeadError):

@@ -20,7 +20,7 @@ from actors._core.cell import Cell
 from actors._core.clock import Clock, LoopClock, TimerHandle
 from actors._core.current import correlation_of, current_cell, detached
 from actors._core.envelope import Envelope, ReplyTo
-from actors._core.future import Future, Parking, refuse_on_loop
+from actors._core.future import Future, Parking, refuse_on_loop, until_settled
 from actors._core.handlers import HandlerFunction, handles
 from actors._core.life import Phase, State
 from actors._core.mailbox import NO_MESSAGES, MailboxSpec
@@ -45,12 +45,15 @@ from actors._extras import needs_extra
 from actors._name import ENVIRONMENT, NAME
 from actors._record import Record
 from actors._runtime.loop_thread import LoopFactory
+from actors._runtime.options import option_faults
 from actors._runtime.runtime import ClockFactory, Runtime
+from actors._user_code.nearest import nearest
 from actors._user_code.text import TEXT, attribute, block, cut, described, said, shown, type_name
 from actors.errors import (
     ActorCrashed,
     ActorDeadError,
     ActorError,
+    AlreadyEntered,
     CallTimeout,
     DeadlockError,
     MissingExtra,
@@ -283,6 +286,7 @@ __all__ = [
     "ActorDeadError",
     "ActorError",
     "ActorRef",
+    "AlreadyEntered",
     "CallTimeout",
     "CallbackReply",
     "Cell",
@@ -360,9 +364,11 @@ __all__ = [
     "is_up",
     "last_reason",
     "lost",
+    "nearest",
     "needs_extra",
     "notice",
     "of_class",
+    "option_faults",
     "post",
     "pykka_fault",
     "refuse_on_loop",
@@ -375,6 +381,7 @@ __all__ = [
     "tie",
     "type_name",
     "unowned_context",
+    "until_settled",
     "wait_for_stop",
     "when_gone",
     "when_terminated",

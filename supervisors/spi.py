@@ -5,12 +5,13 @@ The only module of `supervisors`, besides its facade, that `teams` imports. No p
 
 from __future__ import annotations
 
+from actors.spi import nearest
 from supervisors._check.check import Finding
 from supervisors._engine.child import ALIVE, ChildInfo
 from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, Seconds, constant, exponential, linear
 from supervisors._specs.builders import ChildOptions, CommonOptions, budget, child, dynamic_supervisor, supervisor
 from supervisors._specs.document import read_document
-from supervisors._specs.faults import attempt, checked, faults_of, nearest, unknown_key
+from supervisors._specs.faults import attempt, checked, faults_of, unknown_key
 from supervisors._specs.fields import MAX_RESTARTS, RestartStrategy
 from supervisors._specs.resolve import locate
 from supervisors._specs.spec import ChildSpec, Count, OwnBudget, Positive, Spec, SupervisorSpec

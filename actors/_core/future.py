@@ -367,6 +367,27 @@ def conclude(future: Future[T], reason: ExitReason, value: T) -> None:
             future.set(value)
 
 
+async def until_settled(future: Future[T]) -> T:
+    """Waits for a future whatever cancels the task meanwhile, and however often: the first cancellation is raised when
+    the future is settled, in place of its outcome. `Task.cancelling` stays as the callers of `cancel` made it.
+    """
+    cancellation: asyncio.CancelledError | None = None
+    try:
+        while not future.done():
+            try:
+                await future
+            except asyncio.CancelledError as error:
+                cancellation = cancellation or error
+            except Exception:  # the outcome; or the future cannot be awaited here
+                if cancellation is None or not future.done():
+                    raise
+        if cancellation is not None:
+            raise cancellation
+    finally:
+        del cancellation  # its traceback holds this frame
+    return await future
+
+
 def refuse_on_loop(what: str, instead: str) -> None:
     """Raises `BlockingCallError` when this thread runs an event loop."""
     if asyncio._get_running_loop() is not None:

@@ -17,7 +17,7 @@ from functools import partial
 from threading import get_ident  # by its own name: a simulation puts another one into `threading`
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Never, Self, TypeVar, Unpack, overload
 
 import pykka
 
@@ -27,7 +27,7 @@ from actors._core.children import PARENT_ENDED
 from actors._core.clock import Clock, LoopClock
 from actors._core.current import Owner, current, detached
 from actors._core.deadlines import Deadlines
-from actors._core.future import Future, Parking, refuse_on_loop
+from actors._core.future import Future, Parking, refuse_on_loop, until_settled
 from actors._core.mailbox import MailboxSpec
 from actors._core.observer import Observer
 from actors._core.outcomes import settle_failure
@@ -40,15 +40,18 @@ from actors._hosts.thread import ThreadHost
 from actors._name import NAME
 from actors._observe.log import log_sink
 from actors._runtime.loop_thread import LoopFactory, LoopThread
+from actors._runtime.options import option_faults
 from actors._runtime.registry import Registry
 from actors._runtime.watchdog import Watchdog
 from actors._user_code.interrupts import hand_on
 from actors._user_code.reporting import contain
 from actors.errors import (
     ActorDeadError,
+    AlreadyEntered,
     IgnoreStart,
     NameTaken,
     NotInRuntime,
+    OptionError,
     RuntimeStopped,
     StartDeclined,
     StartError,
@@ -88,6 +91,7 @@ class Runtime:
         clock: ClockFactory = LoopClock,
         loop_factory: LoopFactory | None = None,
         log: bool = True,
+        **unknown: Never,
     ) -> None:
         """Prepares a runtime; nothing runs yet. Times are in seconds.
 
@@ -101,7 +105,24 @@ class Runtime:
             clock: makes the clock for a loop
             loop_factory: makes the loop of a script, such as `uvloop.new_event_loop`
             log: whether lifecycle events go to the standard logger `letitcrash`
+            unknown: there are no other options
+
+        Raises:
+            OptionError: options are wrong or unknown; it holds all faults
         """
+        options = {
+            "name": name,
+            "default_timeout": default_timeout,
+            "watchdog": watchdog,
+            "kill_grace": kill_grace,
+            "random": random,
+            "clock": clock,
+            "loop_factory": loop_factory,
+            "log": log,
+        }
+        faults = option_faults({**options, **unknown})
+        if faults:
+            raise OptionError("Runtime()", tuple(faults))
         self.name = name if name is not None else f"{NAME}-{next(_numbers)}"
         self.default_timeout = default_timeout
         self.kill_grace = kill_grace
@@ -152,7 +173,9 @@ class Runtime:
     # Life
 
     def __enter__(self) -> Self:
+        """Starts an event loop in a background thread. Raises `AlreadyEntered` for a second block."""
         refuse_on_loop("`with runtime`", "`async with runtime`")
+        self._refuse_again()
         self._thread = LoopThread(self, self._loop_factory)
         self._thread.start(self._begin_in_thread)
         return self
@@ -196,6 +219,10 @@ class Runtime:
                 self._holder = cell.path
                 self.lose(f"{cell.path} holds its event loop", None)
 
+    def _refuse_again(self) -> None:
+        if self._thread is not None or self._stopped is not None:
+            raise AlreadyEntered(f"runtime {self.name!r}", "make another one: call Runtime() again")
+
     async def _begin_in_thread(self) -> None:
         self._begin()
         thread = self._thread
@@ -204,6 +231,8 @@ class Runtime:
         self._stopped.add_done_callback(lambda _: thread.end())
 
     async def __aenter__(self) -> Self:
+        """Starts on the running event loop. Raises `AlreadyEntered` for a second block."""
+        self._refuse_again()
         self._begin()
         self._guest = self.loop.create_task(self._be_guest(), name=f"{self.name}-guest")
         return self
@@ -211,9 +240,11 @@ class Runtime:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stops the runtime in order. Raises as `__exit__` does."""
+        """Stops the runtime in order. A cancellation does not cut that short: it is raised when the runtime has
+        stopped. Otherwise raises as `__exit__` does.
+        """
         try:
-            await self.stop()
+            await until_settled(self.stop())
         except RuntimeStopped as loss:
             if not self._is_told(error):
                 raise loss from loss.__cause__
@@ -235,7 +266,7 @@ class Runtime:
         except asyncio.CancelledError:
             self.stop()
             with contextlib.suppress(RuntimeStopped):
-                await stopped
+                await until_settled(stopped)
             raise
         except GeneratorExit:
             self.lose("its event loop was closed", None)

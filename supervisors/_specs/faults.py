@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from actors.spi import cut, shown
+from actors.spi import cut, nearest, shown
 from supervisors.errors import SpecError, SpecFault
 
 M = TypeVar("M", bound=BaseModel)
@@ -18,22 +17,8 @@ _TAGS = frozenset({"constant", "linear", "exponential"})
 """Names that pydantic adds to a location: the member of a union that it tried. They are not in the spec."""
 
 
-_COMPARED = 1000
-"""How many known names an unknown one is compared with; a document may have ten thousand of each."""
-_LISTED = 60
-"""How many known names a hint lists; a member has fifty keys."""
 _MOST = 100
 """How many faults of one model are reported."""
-
-
-def nearest(name: str, known: Iterable[str], *, otherwise: str = "there is") -> str:
-    """A hint at the nearest of the known names, or at all of them."""
-    every = sorted(known)
-    near = difflib.get_close_matches(name[:100], every[:_COMPARED], n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    more = f" and {len(every) - _LISTED} more" if len(every) > _LISTED else ""
-    return f"{otherwise} {', '.join(every[:_LISTED]) or 'none'}{more}"
 
 
 def unknown_key(path: str, key: str, known: Iterable[str]) -> SpecFault:

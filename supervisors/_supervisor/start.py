@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import traceback as traceback_module
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Literal, TypedDict, Unpack, cast, overload
 
 from actors.spi import (
+    AlreadyEntered,
     ClockFactory,
     Crashed,
     ExitReason,
@@ -21,6 +22,9 @@ from actors.spi import (
     Shutdown,
     StartError,
     actor_type_of,
+    option_faults,
+    shown,
+    until_settled,
 )
 from supervisors._specs.builders import child, supervisor
 from supervisors._specs.file import load_tree
@@ -122,7 +126,8 @@ def start(
 
     `with start(tree) as root:` gives the ref of the root supervisor; of a `team()`, that is a `TeamRef`.
 
-    At the end of the block the tree stops in order: last started, first stopped. The tree gets a runtime of its own,
+    At the end of the block the tree stops in order: last started, first stopped. A cancellation, or several, does not
+    cut that short: the block is left when the tree has stopped. The tree gets a runtime of its own,
     made with `options`, unless a `runtime` is given. In a script, Ctrl-C or SIGTERM during the block stops the tree in
     order; a second one kills it. Ctrl-C raises KeyboardInterrupt in the block, SIGTERM raises SystemExit(143); in
     `async with` both cancel the body.
@@ -143,20 +148,41 @@ def start(
         options: Those of `actors.Runtime`.
 
     Raises:
-        SpecError: The tree has faults; it holds all of them. Also, at the start of the block, if `signals=True` cannot
-            be followed.
+        SpecError: The tree or the options have faults; it holds all of them. Also, at the start of the block, if
+            `signals=True` cannot be followed.
         ChildStartError: A child did not come up (supervision rule 2). Raised at the start of the block; everything that
             had started is stopped first.
         SupervisorGaveUp, SupervisorEnded: The root ended abnormally during the block.
         RuntimeStopped: The runtime lost its event loop during the block.
+        AlreadyEntered: What this returns was used for a block before.
     """
-    if on_give_up not in ("raise", "ignore"):
-        raise SpecError([SpecFault("start()", f"on_give_up: must be 'raise' or 'ignore', got {on_give_up!r}")])
-    return StartContext(cast("SupervisorSpec[R_co]", as_tree(tree)), runtime, options, on_give_up, signals)
+    faults = _faults(runtime, on_give_up, signals, options)
+    try:
+        spec = as_tree(tree)
+    except SpecError as error:
+        if faults:
+            raise SpecError([*error.faults, *faults]) from None
+        raise
+    if faults:
+        raise SpecError(faults)
+    return StartContext(cast("SupervisorSpec[R_co]", spec), runtime, options, on_give_up, signals)
+
+
+def _faults(runtime: object, on_give_up: object, signals: object, options: Mapping[str, object]) -> list[SpecFault]:
+    """Every fault of the arguments of `start`, besides those of its tree."""
+    faults = []
+    if not isinstance(runtime, Runtime | None):
+        faults.append(f"runtime: must be a Runtime or None, got {shown(runtime, 60)}")
+    if not isinstance(on_give_up, str) or on_give_up not in ("raise", "ignore"):
+        faults.append(f"on_give_up: must be 'raise' or 'ignore', got {shown(on_give_up, 60)}")
+    if not isinstance(signals, bool | None):
+        faults.append(f"signals: must be True, False or None, got {shown(signals, 60)}")
+    faults += option_faults(options, ("runtime", "on_give_up", "signals"))
+    return [SpecFault("start()", fault) for fault in faults]
 
 
 class StartContext(Generic[R_co]):
-    """The context manager that `start` returns. Use it for one block."""
+    """The context manager that `start` returns. Use it for one block: a second one raises `AlreadyEntered`."""
 
     def __init__(
         self,
@@ -170,6 +196,7 @@ class StartContext(Generic[R_co]):
         self._own = runtime is None
         self.runtime = runtime if runtime is not None else Runtime(**options)
         self._on_give_up = on_give_up
+        self._entered = False
         self._root: R_co | None = None
         self._body: _Body | None = None
         self._termination = Termination(signals, default=self._own)
@@ -208,9 +235,15 @@ class StartContext(Generic[R_co]):
             end.add_note(f"The block itself raised {_in_words(error)}; it is the __context__ of this error")
         raise end from end.__cause__
 
+    def _refuse_again(self) -> None:
+        if self._entered:
+            raise AlreadyEntered(f"start() of {self.spec.id!r}", "call start() again for another block")
+
     def __enter__(self) -> R_co:
+        self._refuse_again()
         if self._own:
             self.runtime.__enter__()
+        self._entered = True
         try:
             leaving = (StartContext.__exit__.__code__, StartContext._leave.__code__)
             self._termination.install(terminate, self.runtime.kill, *leaving)
@@ -239,8 +272,10 @@ class StartContext(Generic[R_co]):
             self._termination.uninstall()
 
     async def __aenter__(self) -> R_co:
+        self._refuse_again()
         if self._own:
             await self.runtime.__aenter__()
+        self._entered = True
         self._body = _Body()
         try:
             self._termination.install(self._body.interrupt, self._kill_soon)
@@ -273,7 +308,7 @@ class StartContext(Generic[R_co]):
                 await self.runtime.__aexit__(kind, error, traceback)
             elif self._root is not None:
                 self._stop_root()
-                await self._root.ended()
+                await until_settled(self._root.ended())
         finally:
             self._termination.uninstall()
 

@@ -33,6 +33,8 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "WrongActorClass": ("root/b", "Clerk", "Greeter"),
     "NotAnActor": ("Thing", "expected a subclass"),
     "NotInRuntime": ("x", "do y"),
+    "AlreadyEntered": ("x", "do y"),
+    "OptionError": ("Runtime()", ("log: must be True or False, got 3",)),
     "ReservedName": ("Greeter", "path"),
     "NotOnHost": ("root/a", "create_task()"),
     "RuntimeStopped": ("r", "it has stopped"),
