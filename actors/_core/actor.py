@@ -15,7 +15,7 @@ from actors._core.current import Begun, current, current_cell, message_of, owner
 from actors._core.deliveries import EventForwarder
 from actors._core.future import Future
 from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
-from actors._core.idle import IDLE, is_span, set_idle_timeout
+from actors._core.idle import IDLE, set_idle_timeout
 from actors._core.mailbox import MailboxSpec
 from actors._core.messages import Down
 from actors._core.observer import Moment
@@ -27,6 +27,7 @@ from actors._core.ref import A, ActorRef, HasRef, of_class
 from actors._core.reply import Reply, forward, take_over
 from actors._core.reserved import refuse_reserved, reserve
 from actors._core.resources import enter_async_context, enter_context, push_callback
+from actors._core.seconds import check_seconds
 from actors._core.stopped import StoppedFlag
 from actors._core.timers import KeyedTimer, Timer
 from actors._core.watchers import Monitoring
@@ -275,8 +276,9 @@ class Actor(pykka.Actor):
         """Sends `message` to this actor in `delay` seconds. The timer ends with this incarnation.
 
         `key`: a new timer with the same key replaces this one, and a message of this one that waits already is not
-        handled. By default it has no key.
+        handled. By default it has no key. Raises ValueError unless `delay` >= 0.
         """
+        check_seconds(delay, "tell_after()")
         due = self._cell.runtime.now() + delay
         return Timer(self._cell, due, None, message) if key is None else KeyedTimer(self._cell, due, None, message, key)
 
@@ -284,8 +286,7 @@ class Actor(pykka.Actor):
         """Sends `message` to this actor every `interval` seconds, the first time after one interval. The timer ends
         with this incarnation. `key` as for `tell_after`. Raises ValueError unless `interval` > 0.
         """
-        if not interval > 0:
-            raise ValueError(f"an interval must be longer than 0 s, not {interval!r}")
+        check_seconds(interval, "tell_every()", more_than_0=True)
         due = self._cell.runtime.now() + interval
         if key is None:
             return Timer(self._cell, due, interval, message)
@@ -313,8 +314,8 @@ class Actor(pykka.Actor):
         The time begins when a handler ends. The actor is not idle while a handler is under way or a message waits.
         Messages of the system lane (`Down`, `Exit` and the like) do not count. Raises ValueError unless `seconds` > 0.
         """
-        if seconds is not None and not is_span(seconds):
-            raise ValueError(f"set_idle_timeout(): seconds must be a number > 0, or None for none, got {seconds!r}")
+        if seconds is not None:
+            check_seconds(seconds, "set_idle_timeout()", more_than_0=True, otherwise=", or None for none")
         set_idle_timeout(self._cell, seconds, message)
 
     def monitor(self, ref: ActorRef[Any], message: Callable[[Down], object] | object = None) -> int:

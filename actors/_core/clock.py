@@ -31,8 +31,16 @@ class Clock(Protocol):
         ...
 
     def call_at(self, when: float, callback: Callable[[], object], /) -> TimerHandle:
-        """Calls `callback` at the time `when` of this clock, on the runtime's loop; soon if that has passed."""
+        """Calls `callback` at the time `when` of this clock, on the runtime's loop; soon if that has passed. Raises
+        ValueError if `when` is NaN.
+        """
         ...
+
+
+def refuse_nan(when: float) -> None:
+    """Raises ValueError for a time that is not a number: it would put the timers of the loop out of order."""
+    if when != when:
+        raise ValueError("call_at(): the time is NaN, which is not a number")
 
 
 class LoopClock:
@@ -48,6 +56,7 @@ class LoopClock:
         self.wall: Callable[[], float] = time.time  # noqa: TID251 - this is the runtime's clock
 
     def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        refuse_nan(when)
         return self._loop.call_later(when - time.monotonic(), callback)
 
 
@@ -68,6 +77,7 @@ class ManualClock:
         return self._now
 
     def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        refuse_nan(when)
         self._made += 1
         call = _ManualCall(when, self._made, callback)
         self._calls.append(call)

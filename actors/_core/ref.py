@@ -19,6 +19,7 @@ from actors._core.introspection import Statistics, Status, state_of, statistics_
 from actors._core.mailbox import BoundedQueue
 from actors._core.messages import Down, Message
 from actors._core.outcomes import dead
+from actors._core.seconds import check_timeout
 from actors._core.trace import TraceLine
 from actors._core.waits import Wanted, note_wait
 from actors._name import NAME
@@ -126,6 +127,7 @@ class ActorRef(pykka.ActorRef[A]):
             CallTimeout: no answer in time
             DeadlockError: the actor waits, directly or not, for the actor that calls
             MailboxFull: a bounded mailbox refused the message
+            ValueError: `timeout` is neither None nor a number >= 0
             Exception: the exception that the handler raised
         """
         cell = self._cell
@@ -311,7 +313,9 @@ class ActorRef(pykka.ActorRef[A]):
             BlockingCallError: `block` on a thread that runs an event loop
             DeadlockError: called by a handler of the actor itself, of an actor below it, or of one that it waits for
             pykka.Timeout: the actor did not stop within `timeout` seconds
+            ValueError: `timeout` is neither None nor a number >= 0
         """
+        check_timeout(timeout, "stop()")
         if block:
             refuse_on_loop("stop()", "`await ref.stop(block=False)`")
         cell = self._cell
@@ -339,8 +343,10 @@ class ActorRef(pykka.ActorRef[A]):
 
     def wait(self, timeout: float | None = None) -> ExitReason | None:
         """Blocks this thread until the actor has terminated. Returns its last exit reason, or `None` after `timeout`
-        seconds (default: no limit). Raises `BlockingCallError` on a thread that runs an event loop.
+        seconds (default: no limit). Raises `BlockingCallError` on a thread that runs an event loop, and ValueError
+        for a `timeout` that is neither None nor a number >= 0.
         """
+        check_timeout(timeout, "wait()")
         refuse_on_loop("wait()", "`await ref.ended()`")
         try:
             return self.ended().get(timeout=timeout)
@@ -519,8 +525,8 @@ def deadline_of(cell: Cell, caller: Cell | None, timeout: float | None) -> float
     if timeout is not None:
         if timeout is DEFAULT:
             timeout = runtime.default_timeout
-        elif not timeout >= 0:
-            raise ValueError(f"timeout must be a number of seconds >= 0, or None for no limit, got {timeout!r}")
+        else:
+            check_timeout(timeout, "timeout")
     deadline = None if timeout is None else runtime.now() + timeout
     begun = message_of(caller) if caller is not None and caller.runtime is runtime else None
     inherited = None if begun is None else begun.deadline

@@ -57,6 +57,7 @@ from pykka.messages import ProxyCall
 from actors._core.actor import Actor
 from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction, comes
 from actors._core.messages import Continue, Timed
+from actors._core.seconds import check_seconds
 from actors._state_machine.course import Activity, Course, EventTimeout, MachineTimer, NamedTimeout, Only
 from actors._state_machine.definition import MachineState, StateDefinition, define
 
@@ -188,6 +189,6 @@ def _timed(machine: Any, timed: Timed) -> object:
 
 
 def _checked(delay: float | None) -> float | None:
-    if delay is not None and not delay >= 0:
-        raise ValueError(f"a timeout must be a number of seconds >= 0, or None to cancel it, got {delay!r}")
+    if delay is not None:
+        check_seconds(delay, "timeout", otherwise=", or None to cancel it")
     return delay
