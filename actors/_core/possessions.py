@@ -11,6 +11,7 @@ from actors._core.owned import Owned
 from actors.errors import IncarnationEnded
 
 if TYPE_CHECKING:
+    from actors._core.actor import Actor
     from actors._core.cell import Cell
     from actors._core.idle import IdleTimer
     from actors._core.reply import TakenReply
@@ -233,6 +234,21 @@ def is_ending(cell: Cell) -> bool:
 def is_over(cell: Cell) -> bool:
     """Whether the incarnation to which the running code belongs has ended."""
     return cell.phase in ABSENT or own_incarnation(cell) != cell.incarnation
+
+
+def has_ended(actor: Actor) -> bool:
+    """Whether the incarnation whose instance this is has ended, or that to which the running code belongs. A thread
+    that the actor began by itself has no context: there the instance alone tells.
+    """
+    cell = actor._cell
+    return actor._cell_incarnation != cell.incarnation or is_over(cell)
+
+
+def present(actor: Actor, what: str) -> Cell:
+    """The cell of an actor whose incarnation is there. Raises `IncarnationEnded`, in the words of `what`."""
+    if has_ended(actor):
+        raise IncarnationEnded(actor._cell.path, actor._cell_incarnation, what)
+    return actor._cell
 
 
 def for_incarnation(cell: Cell, step: Callable[[], object]) -> None:

@@ -57,6 +57,7 @@ from pykka.messages import ProxyCall
 from actors._core.actor import Actor
 from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction, comes
 from actors._core.messages import Continue, Timed
+from actors._core.possessions import present
 from actors._core.seconds import check_seconds
 from actors._state_machine.course import Activity, Course, EventTimeout, MachineTimer, NamedTimeout, Only
 from actors._state_machine.definition import MachineState, StateDefinition, define
@@ -147,6 +148,7 @@ class StateMachine(Actor):
         The default message is an `EventTimeout`. There is one event timeout: a new one replaces it. Raises ValueError
         unless `delay` >= 0.
         """
+        present(self, "event_timeout()")
         told = message if message is not None else EventTimeout(self.state)
         self._course.set(Only.EVENT, _checked(delay), told)
 
@@ -156,6 +158,7 @@ class StateMachine(Actor):
         The default message is a `NamedTimeout`. A new timeout of the same name replaces it. Raises ValueError unless
         `delay` >= 0.
         """
+        present(self, "named_timeout()")
         self._course.set(name, _checked(delay), message if message is not None else NamedTimeout(name))
 
     @classmethod
