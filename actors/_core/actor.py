@@ -21,9 +21,9 @@ from actors._core.messages import Down
 from actors._core.observer import Moment
 from actors._core.outcomes import unhandled
 from actors._core.own_exit import end_itself
-from actors._core.possessions import WatchedName, for_incarnation, has_ended, present
+from actors._core.possessions import WatchedName, check_text, for_incarnation, has_ended, present
 from actors._core.props import Props, SpawnOptions, host_for
-from actors._core.ref import A, ActorRef, HasRef, of_class
+from actors._core.ref import A, ActorRef, HasRef, cell_of, of_class
 from actors._core.reply import Reply, forward, take_over
 from actors._core.reserved import refuse_reserved, reserve
 from actors._core.resources import enter_async_context, enter_context, push_callback
@@ -272,9 +272,10 @@ class Actor(pykka.Actor):
 
         Raises:
             NoMessage: no message is being handled
+            TypeError: `ref` is not the ref of an actor
             ActorDeadError, MailboxFull, BlockingCallError: as for `ref.tell`; this actor still has the message
         """
-        forward(self._cell, ref._cell, message)
+        forward(self._cell, cell_of(ref, "forward()"), message)
 
     def tell_after(self, delay: float, message: object, *, key: Hashable | None = None) -> Timer:
         """Sends `message` to this actor in `delay` seconds. The timer ends with this incarnation.
@@ -334,9 +335,10 @@ class Actor(pykka.Actor):
         `IncarnationEnded` in a thread that was left behind.
         """
         cell = present(self, "monitor()")
+        target = cell_of(ref, "monitor()")
         number = cell.runtime.next_number()
         cell.possess().monitors.add(number)
-        for_incarnation(cell, lambda: ref._cell.watch().add_monitor(number, Monitoring(cell, message)))
+        for_incarnation(cell, lambda: target.watch().add_monitor(number, Monitoring(cell, message)))
         return number
 
     def demonitor(self, number: int, *, flush: bool = True) -> None:
@@ -358,14 +360,14 @@ class Actor(pykka.Actor):
         """Links this actor to `ref`: an abnormal exit of either ends the other, unless that one traps exits. Raises
         `IncarnationEnded` in a thread that was left behind.
         """
-        cell = present(self, "link()")
-        for_incarnation(cell, lambda: cell.watch().add_link(ref._cell))
+        cell, other = present(self, "link()"), cell_of(ref, "link()")
+        for_incarnation(cell, lambda: cell.watch().add_link(other))
 
     def unlink(self, ref: ActorRef[Any]) -> None:
         """Removes a link of this incarnation."""
-        cell = self._cell
+        cell, other = self._cell, cell_of(ref, "unlink()")
         if not has_ended(self):
-            for_incarnation(cell, lambda: cell.watch().remove_link(ref._cell))
+            for_incarnation(cell, lambda: cell.watch().remove_link(other))
 
     def stash(self) -> None:
         """Puts the message being handled aside until `unstash`, once: a second call for the same message does nothing.
@@ -400,12 +402,14 @@ class Actor(pykka.Actor):
         """Registers a name for this actor until this incarnation ends. Raises `NameTaken` if it is registered, and
         `IncarnationEnded` in a thread that was left behind.
         """
+        check_text(name, "register()")
         present(self, f"register({name!r})").possess().take_name(name)
 
     def unregister(self, name: str) -> bool:
         """Releases a name that this incarnation has registered. Returns whether it had the name: the one of the spec
         belongs to the actor's place and stays.
         """
+        check_text(name, "unregister()")
         return not has_ended(self) and self._cell.possess().give_up_name(name)
 
     def watch_name(self, name: str) -> None:
@@ -415,10 +419,12 @@ class Actor(pykka.Actor):
         The messages travel in the system lane, in the order of the changes. Raises `IncarnationEnded` in a thread that
         was left behind.
         """
+        check_text(name, "watch_name()")
         present(self, f"watch_name({name!r})").possess().watch(WatchedName("name", name))
 
     def unwatch_name(self, name: str) -> None:
         """Ends `watch_name`. A message that waits already still comes."""
+        check_text(name, "unwatch_name()")
         if not has_ended(self):
             self._cell.possess().unwatch(WatchedName("name", name))
 
@@ -429,10 +435,12 @@ class Actor(pykka.Actor):
         The messages travel in the system lane, in the order of the changes. Raises `IncarnationEnded` in a thread that
         was left behind.
         """
+        check_text(group, "watch_group()", "group")
         present(self, f"watch_group({group!r})").possess().watch(WatchedName("group", group))
 
     def unwatch_group(self, group: str) -> None:
         """Ends `watch_group`. A message that waits already still comes."""
+        check_text(group, "unwatch_group()", "group")
         if not has_ended(self):
             self._cell.possess().unwatch(WatchedName("group", group))
 
@@ -440,10 +448,12 @@ class Actor(pykka.Actor):
         """Becomes a member of a group until this incarnation ends. Raises `IncarnationEnded` in a thread that was left
         behind.
         """
+        check_text(group, "join()", "group")
         present(self, f"join({group!r})").possess().join_group(group)
 
     def leave(self, group: str) -> None:
         """Leaves a group that this incarnation has joined."""
+        check_text(group, "leave()", "group")
         if not has_ended(self):
             self._cell.possess().leave_group(group)
 

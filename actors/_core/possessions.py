@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from actors._core.current import own_incarnation
 from actors._core.life import ABSENT, ON_ITS_WAY_OUT
 from actors._core.owned import Owned
+from actors._user_code.text import shown
 from actors.errors import IncarnationEnded
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ class WatchedName(NamedTuple):
 
     kind: Literal["name", "group"]
     name: str
+
+
+def check_text(name: object, call: str, what: str = "name") -> None:
+    """Raises TypeError, in the words of `call`, unless this name or group is a text."""
+    if not isinstance(name, str):
+        raise TypeError(f"{call} takes the {what} as a str, got {shown(name)}")
 
 
 class Possessions:

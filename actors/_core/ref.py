@@ -23,6 +23,7 @@ from actors._core.seconds import check_timeout
 from actors._core.trace import TraceLine
 from actors._core.waits import Wanted, note_wait
 from actors._name import NAME
+from actors._user_code.text import shown
 from actors.errors import CallTimeout, RuntimeStopped, WrongActorClass
 from actors.reasons import ExitReason, Killed, NoProc, Shutdown
 
@@ -378,11 +379,13 @@ class ActorRef(pykka.ActorRef[A]):
         """Links the two actors: an abnormal exit of one ends the other, unless that one traps exits (supervision
         rule 31).
         """
-        self._cell.runtime.on_loop(lambda: self._cell.watch().add_link(other._cell))
+        cell, partner = self._cell, cell_of(other, "link()")
+        cell.runtime.on_loop(lambda: cell.watch().add_link(partner))
 
     def unlink(self, other: ActorRef[Any]) -> None:
         """Removes the link between the two actors."""
-        self._cell.runtime.on_loop(lambda: self._cell.watch().remove_link(other._cell))
+        cell, partner = self._cell, cell_of(other, "unlink()")
+        cell.runtime.on_loop(lambda: cell.watch().remove_link(partner))
 
     # Introspection. It works for a busy, stuck or suspended actor too: nothing of this goes through its mailbox.
 
@@ -486,6 +489,13 @@ class HasRef(Protocol[Ref_co]):
     @property
     def ref(self) -> Ref_co:
         """The ref of the actor."""
+
+
+def cell_of(ref: object, call: str) -> Cell:
+    """The cell of a ref. Raises TypeError, in the words of `call`, for anything else."""
+    if not isinstance(ref, ActorRef):
+        raise TypeError(f"{call} takes the ref of an actor, such as self.ref, got {shown(ref)}")
+    return ref._cell
 
 
 def of_class(ref: ActorRef[Any], expected: type[Any]) -> ActorRef[Any]:

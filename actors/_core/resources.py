@@ -67,9 +67,9 @@ def push_callback(
     is_async: bool = False,
 ) -> None:
     """Has the end of the incarnation call a function, or await what it returns."""
-    if not callable(function):
-        raise TypeError(_not_one(actor._cell, "callback()", "a function", function))
     call = "push_async_callback" if is_async else "callback"
+    if not callable(function):
+        raise TypeError(_not_one(actor._cell, f"{call}()", "a function", function))
     what = f"{getattr(function, '__qualname__', type_name(function))} ({call})"
     owned = present(actor, what).possess().own(what)
 
