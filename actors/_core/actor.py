@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeV
 
 import pykka
 
+from actors._core.clock import check_seconds
 from actors._core.current import Begun, current, current_cell, message_of, owner_in
 from actors._core.deliveries import EventForwarder
 from actors._core.future import Future
@@ -27,7 +28,6 @@ from actors._core.ref import A, ActorRef, HasRef, cell_of, of_class
 from actors._core.reply import Reply, forward, take_over
 from actors._core.reserved import refuse_reserved, reserve
 from actors._core.resources import enter_async_context, enter_context, push_callback
-from actors._core.seconds import check_seconds
 from actors._core.stopped import StoppedFlag
 from actors._core.timers import KeyedTimer, Timer
 from actors._core.watchers import Monitoring
@@ -287,7 +287,7 @@ class Actor(pykka.Actor):
         check_seconds(delay, "tell_after()")
         cell = present(self, "tell_after()")
         due = cell.runtime.now() + delay
-        return Timer(cell, due, None, message) if key is None else KeyedTimer(cell, due, None, message, key)
+        return Timer(self, due, None, message) if key is None else KeyedTimer(self, due, None, message, key)
 
     def tell_every(self, interval: float, message: object, *, key: Hashable | None = None) -> Timer:
         """Sends `message` to this actor every `interval` seconds, the first time after one interval. The timer ends
@@ -297,7 +297,7 @@ class Actor(pykka.Actor):
         check_seconds(interval, "tell_every()", more_than_0=True)
         cell = present(self, "tell_every()")
         due = cell.runtime.now() + interval
-        return Timer(cell, due, interval, message) if key is None else KeyedTimer(cell, due, interval, message, key)
+        return Timer(self, due, interval, message) if key is None else KeyedTimer(self, due, interval, message, key)
 
     def cancel_timer(self, key: Hashable) -> bool:
         """Cancels the timer with this key: its message does not come, even if it waits already. Returns whether there

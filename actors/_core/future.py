@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 import pykka
 
-from actors._core.seconds import check_timeout
+from actors._core.clock import check_timeout
 from actors._core.waits import Link, Wait, Wanted, begin_wait
 from actors._user_code.reporting import contain
 from actors.errors import BlockingCallError, DeadlockError, lost

@@ -252,10 +252,13 @@ def has_ended(actor: Actor) -> bool:
 
 
 def present(actor: Actor, what: str) -> Cell:
-    """The cell of an actor whose incarnation is there. Raises `IncarnationEnded`, in the words of `what`."""
-    if has_ended(actor):
-        raise IncarnationEnded(actor._cell.path, actor._cell_incarnation, what)
-    return actor._cell
+    """The cell of an actor, if the incarnation whose instance this is has not ended. Raises `IncarnationEnded`, in the
+    words of `what`.
+    """
+    cell = actor._cell
+    if actor._cell_incarnation != cell.incarnation or cell.phase in ABSENT:
+        raise IncarnationEnded(cell.path, actor._cell_incarnation, what)
+    return cell
 
 
 def for_incarnation(cell: Cell, step: Callable[[], object]) -> None:

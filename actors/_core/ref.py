@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, overloa
 import pykka
 from pykka.messages import _ActorStop
 
+from actors._core.clock import check_timeout
 from actors._core.current import Begun, current, current_cell, message_of
 from actors._core.deadlines import expire
 from actors._core.envelope import BareEnvelope, Envelope
@@ -19,7 +20,6 @@ from actors._core.introspection import Statistics, Status, state_of, statistics_
 from actors._core.mailbox import BoundedQueue
 from actors._core.messages import Down, Message
 from actors._core.outcomes import dead
-from actors._core.seconds import check_timeout
 from actors._core.trace import TraceLine
 from actors._core.waits import Wanted, note_wait
 from actors._name import NAME

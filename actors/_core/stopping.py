@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from queue import Full
 
+from actors._core.clock import check_timeout
 from actors._core.current import current_cell
 from actors._core.future import Future, refuse_on_loop
 from actors._core.possessions import is_ending
-from actors._core.seconds import check_timeout
 from actors.errors import NotInRuntime
 
 

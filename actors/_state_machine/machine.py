@@ -55,10 +55,10 @@ from typing import Any, ClassVar, Self
 from pykka.messages import ProxyCall
 
 from actors._core.actor import Actor
+from actors._core.clock import check_seconds
 from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction, comes
 from actors._core.messages import Continue, Timed
 from actors._core.possessions import present
-from actors._core.seconds import check_seconds
 from actors._state_machine.course import Activity, Course, EventTimeout, MachineTimer, NamedTimeout, Only
 from actors._state_machine.definition import MachineState, StateDefinition, define
 
