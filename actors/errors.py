@@ -350,7 +350,7 @@ class WrongActorClass(ActorError, TypeError):
 
 class IncarnationEnded(ActorError):
     """Code of an incarnation that has ended asked for what ends with the incarnation: a handler that passed its time
-    limit goes on in its thread.
+    limit goes on in its thread, or a thread that the actor began itself does.
     """
 
     path: str
@@ -359,8 +359,8 @@ class IncarnationEnded(ActorError):
 
     def describe(self) -> str:
         return (
-            f"{self.what} of {self.path} was refused: its incarnation {self.incarnation} has ended. A handler that "
-            "passed its time limit in a thread should return"
+            f"{self.what} of {self.path} was refused: its incarnation {self.incarnation} has ended. A thread "
+            "that outlasts its incarnation should return"
         )
 
 

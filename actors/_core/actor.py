@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Self, TypeV
 
 import pykka
 
+from actors._core.clock import check_seconds
 from actors._core.current import Begun, current, current_cell, message_of, owner_in
 from actors._core.deliveries import EventForwarder
 from actors._core.future import Future
 from actors._core.handlers import Dispatch, dispatch_for, refuse_doubles
-from actors._core.idle import IDLE, is_span, set_idle_timeout
+from actors._core.idle import IDLE, set_idle_timeout
 from actors._core.mailbox import MailboxSpec
 from actors._core.messages import Down
 from actors._core.observer import Moment
 from actors._core.outcomes import unhandled
 from actors._core.own_exit import end_itself
-from actors._core.possessions import WatchedName, for_incarnation, is_over
+from actors._core.possessions import WatchedName, check_text, for_incarnation, has_ended, present
 from actors._core.props import Props, SpawnOptions, host_for
-from actors._core.ref import A, ActorRef, HasRef, of_class
+from actors._core.ref import A, ActorRef, HasRef, cell_of, of_class
 from actors._core.reply import Reply, forward, take_over
 from actors._core.reserved import refuse_reserved, reserve
 from actors._core.resources import enter_async_context, enter_context, push_callback
@@ -108,6 +109,8 @@ class Actor(pykka.Actor):
     """
 
     _cell: Cell
+    _cell_incarnation: int
+    """The incarnation whose instance this is."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Raises `HandlerDefinitionError` when the class body has two handlers for one class of messages, and
@@ -196,7 +199,7 @@ class Actor(pykka.Actor):
 
         Raises `IncarnationEnded` in a thread that was left behind.
         """
-        cell = self._cell
+        cell = present(self, "healthy()")
         cell.possess().say_healthy()
         if cell.runtime.observer is not None:
             cell.runtime.observer.lived(cell, Moment.HEALTHY)
@@ -207,8 +210,10 @@ class Actor(pykka.Actor):
         Other code reads this value instead of the memory of the actor. `view` must be safe to read in any thread while
         the actor goes on: as a rule an immutable value. Like the mailbox it belongs to the actor's place:
         it stays through a restart, until the next incarnation publishes another one, and ends with the place.
+
+        Raises `IncarnationEnded` in a thread that was left behind.
         """
-        self._cell.publish_view(view)
+        present(self, "publish_view()").publish_view(view)
 
     @property
     def ref(self) -> ActorRef[Self]:
@@ -267,36 +272,39 @@ class Actor(pykka.Actor):
 
         Raises:
             NoMessage: no message is being handled
+            TypeError: `ref` is not the ref of an actor
             ActorDeadError, MailboxFull, BlockingCallError: as for `ref.tell`; this actor still has the message
         """
-        forward(self._cell, ref._cell, message)
+        forward(self._cell, cell_of(ref, "forward()"), message)
 
     def tell_after(self, delay: float, message: object, *, key: Hashable | None = None) -> Timer:
         """Sends `message` to this actor in `delay` seconds. The timer ends with this incarnation.
 
         `key`: a new timer with the same key replaces this one, and a message of this one that waits already is not
-        handled. By default it has no key.
+        handled. By default it has no key. Raises ValueError unless `delay` >= 0, and
+        `IncarnationEnded` in a thread that was left behind.
         """
-        due = self._cell.runtime.now() + delay
-        return Timer(self._cell, due, None, message) if key is None else KeyedTimer(self._cell, due, None, message, key)
+        check_seconds(delay, "tell_after()")
+        cell = present(self, "tell_after()")
+        due = cell.runtime.now() + delay
+        return Timer(self, due, None, message) if key is None else KeyedTimer(self, due, None, message, key)
 
     def tell_every(self, interval: float, message: object, *, key: Hashable | None = None) -> Timer:
         """Sends `message` to this actor every `interval` seconds, the first time after one interval. The timer ends
-        with this incarnation. `key` as for `tell_after`. Raises ValueError unless `interval` > 0.
+        with this incarnation. `key` as for `tell_after`. Raises ValueError unless `interval` > 0, and
+        `IncarnationEnded` in a thread that was left behind.
         """
-        if not interval > 0:
-            raise ValueError(f"an interval must be longer than 0 s, not {interval!r}")
-        due = self._cell.runtime.now() + interval
-        if key is None:
-            return Timer(self._cell, due, interval, message)
-        return KeyedTimer(self._cell, due, interval, message, key)
+        check_seconds(interval, "tell_every()", more_than_0=True)
+        cell = present(self, "tell_every()")
+        due = cell.runtime.now() + interval
+        return Timer(self, due, interval, message) if key is None else KeyedTimer(self, due, interval, message, key)
 
     def cancel_timer(self, key: Hashable) -> bool:
         """Cancels the timer with this key: its message does not come, even if it waits already. Returns whether there
         was one.
         """
         possessions = self._cell.possessions
-        timer = None if possessions is None or is_over(self._cell) else possessions.keyed.get(key)
+        timer = None if possessions is None or has_ended(self) else possessions.keyed.get(key)
         if timer is not None:
             timer.cancel()
         return timer is not None
@@ -304,37 +312,39 @@ class Actor(pykka.Actor):
     def keyed_timers(self) -> dict[Hashable, Timer]:
         """The timers that have a key, by key: those whose message is still to come, or waits in the mailbox."""
         possessions = self._cell.possessions
-        return {} if possessions is None or is_over(self._cell) else dict(possessions.keyed)
+        return {} if possessions is None or has_ended(self) else dict(possessions.keyed)
 
     def set_idle_timeout(self, seconds: float | None, message: object = IDLE) -> None:
         """Sends `message` to this actor, by default `IdleTimeout()`, each time that it has handled no message for
         `seconds`. `None`: no more. It replaces the idle timeout set before, and ends with this incarnation.
 
         The time begins when a handler ends. The actor is not idle while a handler is under way or a message waits.
-        Messages of the system lane (`Down`, `Exit` and the like) do not count. Raises ValueError unless `seconds` > 0.
+        Messages of the system lane (`Down`, `Exit` and the like) do not count. Raises ValueError unless `seconds` > 0,
+        and `IncarnationEnded` in a thread that was left behind.
         """
-        if seconds is not None and not is_span(seconds):
-            raise ValueError(f"set_idle_timeout(): seconds must be a number > 0, or None for none, got {seconds!r}")
-        set_idle_timeout(self._cell, seconds, message)
+        if seconds is not None:
+            check_seconds(seconds, "set_idle_timeout()", more_than_0=True, otherwise=", or None for none")
+        set_idle_timeout(present(self, "set_idle_timeout()"), seconds, message)
 
     def monitor(self, ref: ActorRef[Any], message: Callable[[Down], object] | object = None) -> int:
         """Asks for one message when the present incarnation of `ref` ends; at once, with the reason `NoProc`, if the
         actor has terminated. Returns the number of the monitor.
 
         The message is a `Down`. With `message` it is that value; or, if `message` is callable, `message(down)`, which
-        is called on this actor's host when the message is handled. It ends with this incarnation.
+        is called on this actor's host when the message is handled. It ends with this incarnation. Raises
+        `IncarnationEnded` in a thread that was left behind.
         """
-        cell = self._cell
+        cell = present(self, "monitor()")
+        target = cell_of(ref, "monitor()")
         number = cell.runtime.next_number()
-        if not is_over(cell):
-            cell.possess().monitors.add(number)
-        for_incarnation(cell, lambda: ref._cell.watch().add_monitor(number, Monitoring(cell, message)))
+        cell.possess().monitors.add(number)
+        for_incarnation(cell, lambda: target.watch().add_monitor(number, Monitoring(cell, message)))
         return number
 
     def demonitor(self, number: int, *, flush: bool = True) -> None:
         """Removes the monitor with this number: its message does not come. `flush`: not even if it waits already."""
         cell = self._cell
-        if is_over(cell):
+        if has_ended(self):
             return
         monitors = cell.possess().monitors
         if flush:
@@ -347,25 +357,33 @@ class Actor(pykka.Actor):
         cell.runtime.on_loop(remove)
 
     def link(self, ref: ActorRef[Any]) -> None:
-        """Links this actor to `ref`: an abnormal exit of either ends the other, unless that one traps exits."""
-        for_incarnation(self._cell, lambda: self._cell.watch().add_link(ref._cell))
+        """Links this actor to `ref`: an abnormal exit of either ends the other, unless that one traps exits. Raises
+        `IncarnationEnded` in a thread that was left behind.
+        """
+        cell, other = present(self, "link()"), cell_of(ref, "link()")
+        for_incarnation(cell, lambda: cell.watch().add_link(other))
 
     def unlink(self, ref: ActorRef[Any]) -> None:
-        """Removes a link."""
-        self._cell.runtime.on_loop(lambda: self._cell.watch().remove_link(ref._cell))
+        """Removes a link of this incarnation."""
+        cell, other = self._cell, cell_of(ref, "unlink()")
+        if not has_ended(self):
+            for_incarnation(cell, lambda: cell.watch().remove_link(other))
 
     def stash(self) -> None:
         """Puts the message being handled aside until `unstash`, once: a second call for the same message does nothing.
         Neither a crash nor a kill loses it: the next incarnation finds it at the front of the queue. If its own handler
-        crashes the actor afterwards, the crash decides instead (supervision rule 27).
+        crashes the actor afterwards, the crash decides instead (supervision rule 27). Raises `IncarnationEnded` in a
+        thread that was left behind.
         """
-        cell, here = self._cell, current.get()
+        cell, here = present(self, "stash()"), current.get()
         if cell.envelope is not None and (type(here) is not Begun or here.message is cell.envelope):
             cell.put_aside(cell.envelope)
 
     def unstash(self) -> None:
-        """Puts everything that was stashed back to the front of the queue, in the order it came."""
-        self._cell.take_back()
+        """Puts everything that was stashed back to the front of the queue, in the order it came. Raises
+        `IncarnationEnded` in a thread that was left behind.
+        """
+        present(self, "unstash()").take_back()
 
     @overload
     def spawn(self, actor_class: type[HasRef[R]], **options: Unpack[SpawnOptions]) -> Future[R]: ...
@@ -374,20 +392,25 @@ class Actor(pykka.Actor):
     def spawn(self, actor_class: type[A], **options: Unpack[SpawnOptions]) -> Future[ActorRef[A]]: ...
 
     def spawn(self, actor_class: type[Any], **options: Unpack[SpawnOptions]) -> Future[Any]:
-        """Starts an actor below this one; it ends when this one does. Options and errors as for `Runtime.spawn`."""
-        return self._cell.runtime.spawn(actor_class, parent=self._cell.ref, **options)
+        """Starts an actor below this one; it ends when this one does. Options and errors as for `Runtime.spawn`, and
+        `IncarnationEnded` in a thread that was left behind.
+        """
+        cell = present(self, "spawn()")
+        return cell.runtime.spawn(actor_class, parent=cell.ref, **options)
 
     def register(self, name: str) -> None:
         """Registers a name for this actor until this incarnation ends. Raises `NameTaken` if it is registered, and
         `IncarnationEnded` in a thread that was left behind.
         """
-        self._cell.possess().take_name(name)
+        check_text(name, "register()")
+        present(self, f"register({name!r})").possess().take_name(name)
 
     def unregister(self, name: str) -> bool:
         """Releases a name that this incarnation has registered. Returns whether it had the name: the one of the spec
         belongs to the actor's place and stays.
         """
-        return not is_over(self._cell) and self._cell.possess().give_up_name(name)
+        check_text(name, "unregister()")
+        return not has_ended(self) and self._cell.possess().give_up_name(name)
 
     def watch_name(self, name: str) -> None:
         """Has each change of a name sent to this actor, until this incarnation ends: `NameRegistered` when an actor
@@ -396,11 +419,14 @@ class Actor(pykka.Actor):
         The messages travel in the system lane, in the order of the changes. Raises `IncarnationEnded` in a thread that
         was left behind.
         """
-        self._cell.possess().watch(WatchedName("name", name))
+        check_text(name, "watch_name()")
+        present(self, f"watch_name({name!r})").possess().watch(WatchedName("name", name))
 
     def unwatch_name(self, name: str) -> None:
         """Ends `watch_name`. A message that waits already still comes."""
-        self._cell.possess().unwatch(WatchedName("name", name))
+        check_text(name, "unwatch_name()")
+        if not has_ended(self):
+            self._cell.possess().unwatch(WatchedName("name", name))
 
     def watch_group(self, group: str) -> None:
         """Has each change of a group sent to this actor, until this incarnation ends: `Joined` when an actor joins it,
@@ -409,21 +435,27 @@ class Actor(pykka.Actor):
         The messages travel in the system lane, in the order of the changes. Raises `IncarnationEnded` in a thread that
         was left behind.
         """
-        self._cell.possess().watch(WatchedName("group", group))
+        check_text(group, "watch_group()", "group")
+        present(self, f"watch_group({group!r})").possess().watch(WatchedName("group", group))
 
     def unwatch_group(self, group: str) -> None:
         """Ends `watch_group`. A message that waits already still comes."""
-        self._cell.possess().unwatch(WatchedName("group", group))
+        check_text(group, "unwatch_group()", "group")
+        if not has_ended(self):
+            self._cell.possess().unwatch(WatchedName("group", group))
 
     def join(self, group: str) -> None:
         """Becomes a member of a group until this incarnation ends. Raises `IncarnationEnded` in a thread that was left
         behind.
         """
-        self._cell.possess().join_group(group)
+        check_text(group, "join()", "group")
+        present(self, f"join({group!r})").possess().join_group(group)
 
     def leave(self, group: str) -> None:
-        """Leaves a group."""
-        self._cell.possess().leave_group(group)
+        """Leaves a group that this incarnation has joined."""
+        check_text(group, "leave()", "group")
+        if not has_ended(self):
+            self._cell.possess().leave_group(group)
 
     def subscribe(self, *types: type[LifecycleEvent]) -> Subscription:
         """Has lifecycle events of these classes sent to this actor as messages, until this incarnation ends; without
@@ -434,8 +466,10 @@ class Actor(pykka.Actor):
 
         Events about an event that was sent to an actor are not sent to actors: that it was handled, or lost. The log
         and other sinks that are functions hear of them, and `events.dead_letters` counts them.
+
+        Raises `IncarnationEnded` in a thread that was left behind.
         """
-        cell = self._cell
+        cell = present(self, "subscribe()")
         subscription = cell.runtime.events.subscribe_actor(EventForwarder(cell), *types)
         cell.possess().keep_subscription(subscription)
         return subscription
@@ -488,7 +522,7 @@ class Actor(pykka.Actor):
             NotOnHost: this thread does not run the code of this actor
         """
         try:
-            owned = self._cell.possess().own("create_task()")
+            owned = present(self, "create_task()").possess().own("create_task()")
             task = self._cell.host.create_task(self._cell, coroutine, name)
             if task is None:
                 raise NotOnHost(self._cell.path, "create_task()")
@@ -513,7 +547,7 @@ class Actor(pykka.Actor):
             TypeError: `manager` is not a context manager
             IncarnationEnded: the incarnation has ended
         """
-        return enter_context(self._cell, manager)
+        return enter_context(self, manager)
 
     def enter_async_context(self, manager: AbstractAsyncContextManager[T]) -> Coroutine[Any, Any, T]:
         """Await it: enters an asynchronous context manager, as `enter_context` does for a plain one.
@@ -521,13 +555,13 @@ class Actor(pykka.Actor):
         It is left in another task than it was entered in. One that must not be, such as a task group or cancel scope of
         anyio, belongs into an `async with` of a task of its own, or is a child of a supervisor.
         """
-        return enter_async_context(self._cell, manager)
+        return enter_async_context(self, manager)
 
     def callback(self, function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Has the end of this incarnation call `function(*args, **kwargs)`, as `enter_context` says. Raises
         `IncarnationEnded`.
         """
-        push_callback(self._cell, function, args, kwargs)
+        push_callback(self, function, args, kwargs)
 
     def push_async_callback(
         self, function: Callable[P, Awaitable[object]], /, *args: P.args, **kwargs: P.kwargs
@@ -535,11 +569,14 @@ class Actor(pykka.Actor):
         """Has the end of this incarnation await `function(*args, **kwargs)`, as `enter_context` says. Raises
         `IncarnationEnded`.
         """
-        push_callback(self._cell, function, args, kwargs, is_async=True)
+        push_callback(self, function, args, kwargs, is_async=True)
 
     def stop(self) -> None:
-        """Ends this actor with reason `normal`, after the messages that wait already, as in pykka. Does not block."""
-        self._cell.ref.stop(block=False)
+        """Ends this actor with reason `normal`, after the messages that wait already, as in pykka. Does not block. If
+        this incarnation has ended, the call changes nothing.
+        """
+        if not has_ended(self):
+            self._cell.ref.stop(block=False)
 
     def exit(self, reason: ExitReason) -> None:
         """Ends this incarnation with a reason of its own: `Normal()`, `Shutdown("done")` or `Crashed(error)`.
@@ -547,12 +584,12 @@ class Actor(pykka.Actor):
         The handlers under way end first, and no further message is handled. Then `on_stop` runs, or `on_failure` after
         `Crashed`. The supervisor sees this reason: a `transient` child is restarted only after `Crashed` (supervision
         rule 5). In a start, that is completed first. Does not block, and may be called in any task or thread of this
-        incarnation. If the actor ends already, the call changes nothing. Handlers and hooks that take longer than the
-        `shutdown` time of the spec are killed.
+        incarnation. If this incarnation ends already or has ended, the call changes nothing. Handlers and hooks that
+        take longer than the `shutdown` time of the spec are killed.
 
         Raises TypeError for any other reason; to be killed, call `self.ref.kill()`.
         """
-        end_itself(self._cell, reason)
+        end_itself(self, reason)
 
     # pykka's names, and the extension points it offers to new kinds of actor
 

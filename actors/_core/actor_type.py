@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pykka
 
 from actors._core import hooks
+from actors._core.current import current_incarnation
 from actors._core.handlers import Dispatch
 from actors._core.idle import is_span
 from actors._core.mailbox import MailboxSpec
@@ -67,6 +68,7 @@ class ActorType:
         new: Any = self.actor_class.__new__
         actor = new(self.actor_class) if new is object.__new__ else new(self.actor_class, *args, **kwargs)
         actor._cell = cell
+        actor._cell_incarnation = current_incarnation.get()
         if self.idle_timeout is not None:
             actor.set_idle_timeout(self.idle_timeout)
         actor.__init__(*args, **kwargs)

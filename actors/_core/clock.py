@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
+
+from actors._user_code.text import shown
 
 
 class TimerHandle(Protocol):
@@ -31,8 +34,35 @@ class Clock(Protocol):
         ...
 
     def call_at(self, when: float, callback: Callable[[], object], /) -> TimerHandle:
-        """Calls `callback` at the time `when` of this clock, on the runtime's loop; soon if that has passed."""
+        """Calls `callback` at the time `when` of this clock, on the runtime's loop; soon if that has passed. Raises
+        ValueError if `when` is NaN.
+        """
         ...
+
+
+def not_a_time() -> ValueError:
+    """The error of a clock for NaN, which would put the timers of the loop out of order."""
+    return ValueError("call_at(): the time is NaN, which is not a number")
+
+
+def check_seconds(seconds: object, what: str, *, more_than_0: bool = False, otherwise: str = "") -> None:
+    """Raises ValueError unless this is a finite number >= 0, or > 0. `what` and `otherwise`, such as `, or None for no
+    limit`, are words of the error. One that is not a number (NaN) would stop every timer of the runtime, so each
+    function that takes seconds calls this before anything begins.
+    """
+    if type(seconds) not in (int, float) and (isinstance(seconds, bool) or not isinstance(seconds, int | float)):
+        fits = False
+    else:
+        fits = 0 <= seconds < inf and (seconds > 0 or not more_than_0)  # type: ignore[operator]
+    if not fits:
+        least = "> 0" if more_than_0 else ">= 0"
+        raise ValueError(f"{what}: seconds must be a number {least}{otherwise}, got {shown(seconds)}")
+
+
+def check_timeout(timeout: object, what: str) -> None:
+    """The same for a limit of time: None is none."""
+    if timeout is not None:
+        check_seconds(timeout, what, otherwise=", or None for no limit")
 
 
 class LoopClock:
@@ -48,6 +78,8 @@ class LoopClock:
         self.wall: Callable[[], float] = time.time  # noqa: TID251 - this is the runtime's clock
 
     def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        if when != when:
+            raise not_a_time()
         return self._loop.call_later(when - time.monotonic(), callback)
 
 
@@ -68,6 +100,8 @@ class ManualClock:
         return self._now
 
     def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        if when != when:
+            raise not_a_time()
         self._made += 1
         call = _ManualCall(when, self._made, callback)
         self._calls.append(call)

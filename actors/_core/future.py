@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 import pykka
 
+from actors._core.clock import check_timeout
 from actors._core.waits import Link, Wait, Wanted, begin_wait
 from actors._user_code.reporting import contain
 from actors.errors import BlockingCallError, DeadlockError, lost
@@ -155,8 +156,11 @@ class Future(pykka.Future[T], Generic[T]):
             BlockingCallError: on a thread that runs an event loop
             DeadlockError: the actor that must settle it waits, directly or not, for the actor that calls this
             pykka.Timeout: the future was not settled in time
+            ValueError: `timeout` is neither None nor a number >= 0
             BaseException: the exception the future was settled with
         """
+        if timeout is not None:
+            check_timeout(timeout, "future.get()")
         if self._get_hook is not None:
             return self._from_hook(timeout)
         if not self._done:
@@ -264,6 +268,8 @@ class DerivedFuture(Future[M]):
         """The same as `Future.get`. `timeout` bounds the wait for each of the other futures, as in pykka, and the wait
         for a thread that runs the function.
         """
+        if timeout is not None:
+            check_timeout(timeout, "future.get()")
         if not self._done:
             values = [each.get(timeout=timeout) for each in self._sources]
             if self._claim():

@@ -93,7 +93,7 @@ def state_of(cell: Cell) -> dict[str, object]:
     actor = cell.actor
     if actor is None:
         return {}
-    hidden = () if cell.kind.foreign else ("_cell",)
+    hidden = () if cell.kind.foreign else ("_cell", "_cell_incarnation")
     return {name: value for name, value in list(vars(actor).items()) if name not in hidden}
 
 

@@ -9,16 +9,19 @@ from actors._user_code.text import shown
 from actors.reasons import Crashed, ExitReason, Normal, Shutdown
 
 if TYPE_CHECKING:
+    from actors._core.actor import Actor
     from actors._core.cell import Cell
 
 
-def end_itself(cell: Cell, reason: ExitReason) -> None:
-    """Ends the incarnation to which the running code belongs, after the handlers under way. No further message is
-    taken. From any thread; code of an earlier incarnation changes nothing. Raises TypeError for another reason than
+def end_itself(actor: Actor, reason: ExitReason) -> None:
+    """Ends the incarnation whose instance this is, after the handlers under way. No further message is taken. From any
+    thread; code and instances of an earlier incarnation change nothing. Raises TypeError for another reason than
     those that an actor can give.
     """
     _check(reason)
-    incarnation = own_incarnation(cell)
+    cell, incarnation = actor._cell, actor._cell_incarnation
+    if incarnation != own_incarnation(cell):
+        return
     if cell.runtime.on_loop_thread:
         _end(cell, incarnation, reason)
         return

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from actors._core.current import own_incarnation
 from actors._core.life import ABSENT, ON_ITS_WAY_OUT
 from actors._core.owned import Owned
+from actors._user_code.text import shown
 from actors.errors import IncarnationEnded
 
 if TYPE_CHECKING:
+    from actors._core.actor import Actor
     from actors._core.cell import Cell
     from actors._core.idle import IdleTimer
     from actors._core.reply import TakenReply
@@ -24,6 +26,12 @@ class WatchedName(NamedTuple):
 
     kind: Literal["name", "group"]
     name: str
+
+
+def check_text(name: object, call: str, what: str = "name") -> None:
+    """Raises TypeError, in the words of `call`, unless this name or group is a text."""
+    if not isinstance(name, str):
+        raise TypeError(f"{call} takes the {what} as a str, got {shown(name)}")
 
 
 class Possessions:
@@ -233,6 +241,24 @@ def is_ending(cell: Cell) -> bool:
 def is_over(cell: Cell) -> bool:
     """Whether the incarnation to which the running code belongs has ended."""
     return cell.phase in ABSENT or own_incarnation(cell) != cell.incarnation
+
+
+def has_ended(actor: Actor) -> bool:
+    """Whether the incarnation whose instance this is has ended, or that to which the running code belongs. A thread
+    that the actor began by itself has no context: there the instance alone tells.
+    """
+    cell = actor._cell
+    return actor._cell_incarnation != cell.incarnation or is_over(cell)
+
+
+def present(actor: Actor, what: str) -> Cell:
+    """The cell of an actor, if the incarnation whose instance this is has not ended. Raises `IncarnationEnded`, in the
+    words of `what`.
+    """
+    cell = actor._cell
+    if actor._cell_incarnation != cell.incarnation or cell.phase in ABSENT:
+        raise IncarnationEnded(cell.path, actor._cell_incarnation, what)
+    return cell
 
 
 def for_incarnation(cell: Cell, step: Callable[[], object]) -> None:

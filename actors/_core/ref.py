@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar, overloa
 import pykka
 from pykka.messages import _ActorStop
 
+from actors._core.clock import check_timeout
 from actors._core.current import Begun, current, current_cell, message_of
 from actors._core.deadlines import expire
 from actors._core.envelope import BareEnvelope, Envelope
@@ -22,6 +23,7 @@ from actors._core.outcomes import dead
 from actors._core.trace import TraceLine
 from actors._core.waits import Wanted, note_wait
 from actors._name import NAME
+from actors._user_code.text import shown
 from actors.errors import CallTimeout, RuntimeStopped, WrongActorClass
 from actors.reasons import ExitReason, Killed, NoProc, Shutdown
 
@@ -126,6 +128,7 @@ class ActorRef(pykka.ActorRef[A]):
             CallTimeout: no answer in time
             DeadlockError: the actor waits, directly or not, for the actor that calls
             MailboxFull: a bounded mailbox refused the message
+            ValueError: `timeout` is neither None nor a number >= 0
             Exception: the exception that the handler raised
         """
         cell = self._cell
@@ -311,7 +314,9 @@ class ActorRef(pykka.ActorRef[A]):
             BlockingCallError: `block` on a thread that runs an event loop
             DeadlockError: called by a handler of the actor itself, of an actor below it, or of one that it waits for
             pykka.Timeout: the actor did not stop within `timeout` seconds
+            ValueError: `timeout` is neither None nor a number >= 0
         """
+        check_timeout(timeout, "stop()")
         if block:
             refuse_on_loop("stop()", "`await ref.stop(block=False)`")
         cell = self._cell
@@ -339,8 +344,10 @@ class ActorRef(pykka.ActorRef[A]):
 
     def wait(self, timeout: float | None = None) -> ExitReason | None:
         """Blocks this thread until the actor has terminated. Returns its last exit reason, or `None` after `timeout`
-        seconds (default: no limit). Raises `BlockingCallError` on a thread that runs an event loop.
+        seconds (default: no limit). Raises `BlockingCallError` on a thread that runs an event loop, and ValueError
+        for a `timeout` that is neither None nor a number >= 0.
         """
+        check_timeout(timeout, "wait()")
         refuse_on_loop("wait()", "`await ref.ended()`")
         try:
             return self.ended().get(timeout=timeout)
@@ -372,11 +379,13 @@ class ActorRef(pykka.ActorRef[A]):
         """Links the two actors: an abnormal exit of one ends the other, unless that one traps exits (supervision
         rule 31).
         """
-        self._cell.runtime.on_loop(lambda: self._cell.watch().add_link(other._cell))
+        cell, partner = self._cell, cell_of(other, "link()")
+        cell.runtime.on_loop(lambda: cell.watch().add_link(partner))
 
     def unlink(self, other: ActorRef[Any]) -> None:
         """Removes the link between the two actors."""
-        self._cell.runtime.on_loop(lambda: self._cell.watch().remove_link(other._cell))
+        cell, partner = self._cell, cell_of(other, "unlink()")
+        cell.runtime.on_loop(lambda: cell.watch().remove_link(partner))
 
     # Introspection. It works for a busy, stuck or suspended actor too: nothing of this goes through its mailbox.
 
@@ -482,6 +491,13 @@ class HasRef(Protocol[Ref_co]):
         """The ref of the actor."""
 
 
+def cell_of(ref: object, call: str) -> Cell:
+    """The cell of a ref. Raises TypeError, in the words of `call`, for anything else."""
+    if not isinstance(ref, ActorRef):
+        raise TypeError(f"{call} takes the ref of an actor, such as self.ref, got {shown(ref)}")
+    return ref._cell
+
+
 def of_class(ref: ActorRef[Any], expected: type[Any]) -> ActorRef[Any]:
     """This ref, if its actor is of the expected class, or it is itself of the expected class of refs.
 
@@ -519,8 +535,8 @@ def deadline_of(cell: Cell, caller: Cell | None, timeout: float | None) -> float
     if timeout is not None:
         if timeout is DEFAULT:
             timeout = runtime.default_timeout
-        elif not timeout >= 0:
-            raise ValueError(f"timeout must be a number of seconds >= 0, or None for no limit, got {timeout!r}")
+        else:
+            check_timeout(timeout, "timeout")
     deadline = None if timeout is None else runtime.now() + timeout
     begun = message_of(caller) if caller is not None and caller.runtime is runtime else None
     inherited = None if begun is None else begun.deadline

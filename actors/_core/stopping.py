@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from queue import Full
 
+from actors._core.clock import check_timeout
 from actors._core.current import current_cell
 from actors._core.future import Future, refuse_on_loop
 from actors._core.possessions import is_ending
@@ -30,7 +31,9 @@ def wait_for_stop(seconds: float | None = None) -> bool:
     Raises:
         NotInRuntime: outside of actors, where no order to stop can come
         BlockingCallError: on a thread that runs an event loop
+        ValueError: `seconds` is neither None nor a number >= 0
     """
+    check_timeout(seconds, "wait_for_stop()")
     cell = current_cell()
     if cell is None:
         raise NotInRuntime("wait_for_stop()", "call it in code of an actor, such as a function that is a child")

@@ -6,15 +6,15 @@ from collections.abc import Hashable
 from typing import TYPE_CHECKING, ClassVar
 
 from actors._core.clock import TimerHandle
-from actors._core.current import own_incarnation
 from actors._core.envelope import Envelope
 from actors._core.messages import Timed
 from actors._core.outcomes import dead_letter
-from actors._core.possessions import is_over
+from actors._core.possessions import has_ended
 from actors._user_code.interrupts import hand_on
 from actors.errors import BlockingCallError, MailboxFull
 
 if TYPE_CHECKING:
+    from actors._core.actor import Actor
     from actors._core.cell import Cell
 
 
@@ -25,12 +25,12 @@ class Timer:
 
     __slots__ = ("_cell", "_due", "_handle", "_incarnation", "_interval", "_message", "active", "cancelled")
 
-    def __init__(self, cell: Cell, due: float, interval: float | None, message: object) -> None:
-        self._cell = cell
+    def __init__(self, actor: Actor, due: float, interval: float | None, message: object) -> None:
+        self._cell = cell = actor._cell
         self._due = due
         self._interval = interval
         self._message = message
-        self._incarnation = own_incarnation(cell)
+        self._incarnation = actor._cell_incarnation
         self._handle: TimerHandle | None = None
         self.active = True
         """Whether a message will still come."""
@@ -103,13 +103,13 @@ class KeyedTimer(Timer):
 
     __slots__ = ("key",)
 
-    def __init__(self, cell: Cell, due: float, interval: float | None, message: object, key: Hashable) -> None:
+    def __init__(self, actor: Actor, due: float, interval: float | None, message: object, key: Hashable) -> None:
         hash(key)  # before anything is set
         self.key = key
-        super().__init__(cell, due, interval, message)
-        if is_over(cell):
+        super().__init__(actor, due, interval, message)
+        if has_ended(actor):
             return  # it was never set
-        keyed = cell.possess().keyed
+        keyed = self._cell.possess().keyed
         earlier = keyed.get(key)
         keyed[key] = self
         if earlier is not None:

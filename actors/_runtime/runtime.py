@@ -32,7 +32,7 @@ from actors._core.mailbox import MailboxSpec
 from actors._core.observer import Observer
 from actors._core.outcomes import settle_failure
 from actors._core.props import Props, SpawnOptions, options_to_props
-from actors._core.ref import A, ActorRef, HasRef
+from actors._core.ref import A, ActorRef, HasRef, cell_of
 from actors._core.task_guard import TaskGuard, crash_by_task, guard_tasks, unguard_tasks
 from actors._hosts.host import Host
 from actors._hosts.loop import LoopHost
@@ -528,7 +528,7 @@ class Runtime:
         props = options_to_props(
             self, actor_class, args, host, name, mailbox, handler_timeout, start_timeout, shutdown=shutdown
         )
-        return self.spawn_nowait(props, parent._cell if parent is not None else None)[0]
+        return self.spawn_nowait(props, cell_of(parent, "spawn(parent=...)") if parent is not None else None)[0]
 
     def spawn_nowait(
         self, props: Props, parent: Cell | None, id_: str | None = None

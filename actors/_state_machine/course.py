@@ -65,8 +65,8 @@ class MachineTimer(Timer):
 
     def __init__(self, course: Course, key: Only | str, delay: float, message: object) -> None:
         self.key = key
-        cell = course.machine._cell
-        super().__init__(cell, cell.runtime.now() + delay, None, message)
+        machine = course.machine
+        super().__init__(machine, machine.runtime.now() + delay, None, message)
 
     def _put(self, envelope: Envelope) -> None:
         queue = self._cell.queue

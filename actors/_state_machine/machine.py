@@ -55,8 +55,10 @@ from typing import Any, ClassVar, Self
 from pykka.messages import ProxyCall
 
 from actors._core.actor import Actor
+from actors._core.clock import check_seconds
 from actors._core.handlers import SYSTEM, Dispatch, HandlerFunction, comes
 from actors._core.messages import Continue, Timed
+from actors._core.possessions import present
 from actors._state_machine.course import Activity, Course, EventTimeout, MachineTimer, NamedTimeout, Only
 from actors._state_machine.definition import MachineState, StateDefinition, define
 
@@ -146,6 +148,7 @@ class StateMachine(Actor):
         The default message is an `EventTimeout`. There is one event timeout: a new one replaces it. Raises ValueError
         unless `delay` >= 0.
         """
+        present(self, "event_timeout()")
         told = message if message is not None else EventTimeout(self.state)
         self._course.set(Only.EVENT, _checked(delay), told)
 
@@ -155,6 +158,7 @@ class StateMachine(Actor):
         The default message is a `NamedTimeout`. A new timeout of the same name replaces it. Raises ValueError unless
         `delay` >= 0.
         """
+        present(self, "named_timeout()")
         self._course.set(name, _checked(delay), message if message is not None else NamedTimeout(name))
 
     @classmethod
@@ -188,6 +192,6 @@ def _timed(machine: Any, timed: Timed) -> object:
 
 
 def _checked(delay: float | None) -> float | None:
-    if delay is not None and not delay >= 0:
-        raise ValueError(f"a timeout must be a number of seconds >= 0, or None to cancel it, got {delay!r}")
+    if delay is not None:
+        check_seconds(delay, "timeout", otherwise=", or None to cancel it")
     return delay

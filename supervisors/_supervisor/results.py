@@ -11,7 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar
 
-from actors.spi import ActorCrashed, Cell, Future, Parking, shown
+from actors.spi import ActorCrashed, Cell, Future, Parking, refuse_on_loop, shown
 from supervisors._supervisor.task import TaskFuture
 from supervisors._supervisor.waits import OPEN, Open
 from supervisors.errors import SpecError, SpecFault, TaskCancelled
@@ -67,6 +67,7 @@ class TaskResults(Generic[R]):
         """The next result; blocks this thread. Raises the exception of a task that failed, unless failures are results,
         and `BlockingCallError` on a thread that runs an event loop.
         """
+        refuse_on_loop("`for` over the results of map()", "`async for`")
         with self._stream.reading():
             while (step := self._stream.step()) is not None:
                 if isinstance(step, TaskFuture):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -163,3 +164,64 @@ async def test_an_odd_exception_is_a_crash_like_any_other() -> None:
         ref.tell(fail)
         await ended
         assert await other.call(1) == 1
+
+
+NO_REF: dict[str, Callable[[Any, Any], object]] = {
+    "forward": lambda self, value: self.forward(value),
+    "monitor": lambda self, value: self.monitor(value),
+    "link": lambda self, value: self.link(value),
+    "unlink": lambda self, value: self.unlink(value),
+    "link ": lambda self, value: self.ref.link(value),
+    "unlink ": lambda self, value: self.ref.unlink(value),
+}
+NO_NAME: dict[str, Callable[[Any, Any], object]] = {
+    "register": lambda self, value: self.register(value),
+    "unregister": lambda self, value: self.unregister(value),
+    "watch_name": lambda self, value: self.watch_name(value),
+    "unwatch_name": lambda self, value: self.unwatch_name(value),
+    "watch_group": lambda self, value: self.watch_group(value),
+    "unwatch_group": lambda self, value: self.unwatch_group(value),
+    "join": lambda self, value: self.join(value),
+    "leave": lambda self, value: self.leave(value),
+}
+NO_FUNCTION: dict[str, Callable[[Any, Any], object]] = {
+    "callback": lambda self, value: self.callback(value),
+    "push_async_callback": lambda self, value: self.push_async_callback(value),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "act", "value", "wanted"),
+    [
+        *((name, act, value, "the ref of an actor") for name, act in NO_REF.items() for value in ("x", 5, Player)),
+        *((name, act, value, "as a str") for name, act in NO_NAME.items() for value in (5, None, ["x"])),
+        *((name, act, value, "a function") for name, act in NO_FUNCTION.items() for value in (5, "x")),
+    ],
+)
+@in_loop
+async def test_a_value_of_the_wrong_kind_is_refused_in_the_words_of_the_call(
+    name: str, act: Callable[[Any, Any], object], value: Any, wanted: str
+) -> None:
+    """Guards against an error from within, which names neither the call nor what it takes; nothing is left of it."""
+
+    def tries(self: Any) -> object:
+        size = self.runtime.registry.size
+        with pytest.raises(TypeError) as caught:
+            act(self, value)
+        assert self.runtime.registry.size == size
+        return str(caught.value)
+
+    async with stage() as w:
+        ref = await w.runtime.spawn(Player)
+        said = await ref.call(tries)
+        assert f"{name.strip()}() takes {wanted}" in said.replace(" the name as", " as").replace(" the group as", " as")
+        assert said.endswith(f", got {value!r}") or value is Player
+
+
+@in_loop
+async def test_a_parent_that_is_no_ref_is_refused_at_once() -> None:
+    async with stage() as w:
+        nonsense: Any = "root"
+        with pytest.raises(TypeError, match=r"spawn\(parent=\.\.\.\) takes the ref of an actor.*got 'root'"):
+            w.runtime.spawn(Player, parent=nonsense)
+        assert w.runtime.cells == {}

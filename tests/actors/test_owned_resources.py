@@ -240,7 +240,7 @@ def test_a_resource_that_does_not_end_is_cancelled_and_the_next_follows(host: Ho
         assert not ref.is_alive()
         (event,) = [event for event in sim.runtime.lifecycle if isinstance(event, HookFailed)]
         assert isinstance(event.error, CleanupTimeout)
-        assert "forever (callback) did not end within 1 s and was cancelled" in str(event.error)
+        assert "forever (push_async_callback) did not end within 1 s and was cancelled" in str(event.error)
 
 
 @pytest.mark.parametrize("host", HOSTS)

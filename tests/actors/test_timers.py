@@ -61,7 +61,7 @@ async def test_an_interval_must_be_longer_than_nothing(interval: float) -> None:
     """Guards the loop against a timer that never rests."""
     async with stage() as w:
         ref = await w.runtime.spawn(Player)
-        with pytest.raises(ValueError, match="interval"):
+        with pytest.raises(ValueError, match="seconds must be a number > 0"):
             await ref.call(lambda self: self.tell_every(interval, "x"))
 
 

@@ -13,7 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors import Actor, ActorCrashed, ActorDeadError, ActorRef, DeadlockError, NotInRuntime, handles
+from actors import (
+    Actor,
+    ActorCrashed,
+    ActorDeadError,
+    ActorRef,
+    BlockingCallError,
+    DeadlockError,
+    NotInRuntime,
+    handles,
+)
 from actors.testing import simulation
 from supervisors import (
     MaxChildren,
@@ -525,3 +534,15 @@ async def test_a_task_of_map_that_waits_for_its_reader_gets_a_deadlock_error() -
         refs.append(root.child("jobs"))
         with pytest.raises(DeadlockError):
             await root.child("boss").call("cycle")
+
+
+@in_loop
+async def test_results_read_by_for_on_a_loop_name_async_for_and_begin_nothing() -> None:
+    """Guards the reader from advice that does not fit: the results are not a future."""
+    async with running(tasks("root")) as (_, root):
+        begun: list[int] = []
+        results = root.map(begun.append, range(3), limit=2)
+        with pytest.raises(BlockingCallError, match=r"`for` over the results of map\(\).*write `async for` instead"):
+            list(results)
+        assert begun == []
+        assert [each async for each in results] == [None] * 3

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from actors._core.cell import Cell
-from actors._core.clock import TimerHandle
+from actors._core.clock import TimerHandle, not_a_time
 from actors._core.future import Future
 from actors._runtime.runtime import Runtime, _running
 from actors.events import Abandoned, LifecycleEvent, Quarantined, UncaughtException
@@ -43,6 +43,8 @@ class SimClock:
         return EPOCH + self._loop.time() + self._offset()
 
     def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
+        if when != when:
+            raise not_a_time()
         return self._loop.clock_at(when, callback)
 
 
