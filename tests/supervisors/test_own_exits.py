@@ -43,7 +43,7 @@ children = st.builds(
 Make = Callable[[str], Any]
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(children, min_size=1, max_size=4),
     st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"]),

@@ -328,7 +328,7 @@ class OnPostgres(Agreement):
 
 
 TestSqliteAgrees = OnSqlite.TestCase
-TestSqliteAgrees.settings = settings(max_examples=40, stateful_step_count=25)
+TestSqliteAgrees.settings = settings(max_examples=60, stateful_step_count=25)
 
 
 def test_postgres_answers_as_the_store_in_memory_does() -> None:
