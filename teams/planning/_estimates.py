@@ -10,7 +10,7 @@ from statistics import fmean, pstdev, quantiles
 from typing import TYPE_CHECKING
 
 from supervisors.spi import nearest
-from teams.workflows._graph.node import Agent, AskPerson, InTeam, Sleep
+from teams.workflows._graph.node import Agent, AskPerson, InTeam, Sleep, expected_seconds
 
 if TYPE_CHECKING:
     from teams.workflows._graph.node import Node
@@ -26,9 +26,8 @@ LATEST = 200
 class Estimate:
     """How long a step takes, in seconds.
 
-    Of three points, `mean` is (low + 4 likely + high) / 6 and `deviation` is (high - low) / 6 (Malcolm and others,
-    1959). Of recorded durations, low, likely and high are the 10th, 50th and 90th percentile, and the mean and the
-    deviation are theirs.
+    Of three points, `mean` is (low + 4 likely + high) / 6 and `deviation` is (high - low) / 6. Of recorded durations,
+    low, likely and high are the 10th, 50th and 90th percentile, and the mean and the deviation are theirs.
     """
 
     low: float
@@ -44,7 +43,7 @@ class Estimate:
         """The expected duration in seconds."""
         if self.recorded:
             return fmean(self.recorded)
-        return (self.low + 4 * self.likely + self.high) / 6
+        return expected_seconds(self.low, self.likely, self.high)
 
     @property
     def deviation(self) -> float:
@@ -129,7 +128,7 @@ def estimates_for(
     known = workflow.graph.by_id
     for id in given:
         if id not in known:
-            faults.append((f"estimates/{id}", f"there is no such step; {nearest(id, list(known))}"))
+            faults.append((f"estimates/{id}", f"not a step of the workflow; {nearest(id, list(known))}"))
     pairs = zip(workflow.graph.nodes, members, strict=True)
     return [_estimate(node, member, given, recorded, faults) for node, member in pairs]
 

@@ -24,10 +24,12 @@ def schedule_picture(plan: WorkflowPlan, format: ScheduleDrawing = "text") -> st
     or as a Gantt chart in Mermaid.
 
     Raises:
-        ValueError: there is no such format
+        ValueError: `format` is neither of them
     """
     if format not in FORMATS:
-        raise ValueError(f"format: there is no {format!r}; {nearest(str(format), FORMATS)}")
+        raise ValueError(
+            f"format: must be one of {', '.join(FORMATS)}, got {format!r}; {nearest(str(format), FORMATS)}"
+        )
     return "\n".join((_text if format == "text" else _mermaid)(plan)) + "\n"
 
 

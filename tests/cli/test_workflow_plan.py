@@ -101,7 +101,7 @@ def test_every_wrong_option_is_told_at_once(letitcrash: Letitcrash) -> None:
 def test_an_unknown_step_or_member_is_told_with_the_nearest(letitcrash: Letitcrash) -> None:
     said = letitcrash("plan", "orders.toml", "--seats", "maler=2", "--estimate", "paymnt=1")
     assert said.code == 2
-    assert "there is no such step" in said.err
+    assert "not a step of the workflow" in said.err
     assert "payment" in said.err
     assert "mailer" in said.err
 

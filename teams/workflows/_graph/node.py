@@ -35,6 +35,11 @@ MOST_ITEMS = 10_000
 """The most items of a step with `each`."""
 
 
+def expected_seconds(low: float, likely: float, high: float) -> float:
+    """The expected duration of a step with these three points (Malcolm and others, 1959)."""
+    return (low + 4 * likely + high) / 6
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """Work for a member, a role, a capability or a pool."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from teams._journal.rows import JournalEntry
 from teams.workflows._graph.graph import Graph
-from teams.workflows._graph.node import AskPerson, InTeam, Node, Sleep, WaitForSignal
+from teams.workflows._graph.node import AskPerson, InTeam, Node, Sleep, WaitForSignal, expected_seconds
 
 LOW, HIGH = 0.5, 2.0
 """A step takes between half and twice the duration that was declared for it; most often that one."""
@@ -131,5 +131,5 @@ def _declared(node: Node) -> float | None:
         return float(node.what.seconds)
     said = node.metadata.get("estimated_duration")
     if isinstance(said, list):  # low, likely, high
-        said = (said[0] + 4 * said[1] + said[2]) / 6
+        said = expected_seconds(*said)
     return float(said) if isinstance(said, int | float) and not isinstance(said, bool) else None

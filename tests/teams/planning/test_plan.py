@@ -169,7 +169,7 @@ def test_bad_arguments_are_told_all_at_once() -> None:
         )
     faults = [f"{each.path}: {each.message}" for each in caught.value.faults]
     assert len(faults) == 7
-    assert any("estimates/plannr: there is no such step" in each and "planner" in each for each in faults)
+    assert any("estimates/plannr: not a step of the workflow" in each and "planner" in each for each in faults)
 
 
 def test_durations_that_do_not_add_up_to_a_number_are_a_fault() -> None:
@@ -219,7 +219,7 @@ def test_a_mermaid_chart_has_every_step_and_no_stray_marks() -> None:
 
 
 def test_an_unknown_format_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match="there is no 'mermad'"):
+    with pytest.raises(ValueError, match="must be one of text, mermaid, got 'mermad'"):
         schedule_picture(plan(orders()), "mermad")  # type: ignore[arg-type]
 
 
