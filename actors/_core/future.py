@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextvars import ContextVar
+from threading import Lock
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -74,7 +75,7 @@ class Future(pykka.Future[T], Generic[T]):
         self._about = about
         self._wanted = wanted
         self._wait: Wait | None = None
-        self._lock = threading.Lock()
+        self._lock = Lock()  # by this name it is a real one in a simulation, too, without a look at who asks
         self._done = False
         self._cancelled = False
         self._value: T | None = None

@@ -6,7 +6,8 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pykka._introspection import get_attr_directly
@@ -24,6 +25,8 @@ HandlerFunction = Callable[[Any, Any], object]
 M = TypeVar("M", bound=Callable[..., object])
 MARK = "__letitcrash_handles__"
 """The attribute of a handler that holds the classes of its messages."""
+_LIBRARY = frozenset({"actors", "pykka", "pykka._actor", "builtins"})
+"""The modules of the classes that nobody changes."""
 
 
 def handles(method: M) -> M:
@@ -165,12 +168,25 @@ class Dispatch(dict[type, HandlerFunction]):
         return handler
 
 
+def _marked(base: type) -> Iterator[tuple[str, tuple[type, ...]]]:
+    """The functions of a class that are marked as handlers, each with the types of its messages."""
+    for name, member in vars(base).items():
+        if kinds := getattr(member, MARK, ()):
+            yield name, kinds
+
+
+@lru_cache
+def _marked_of_library(base: type) -> tuple[tuple[str, tuple[type, ...]], ...]:
+    """The same for a class that stays as it is, as a base of every actor. They have many names."""
+    return tuple(_marked(base))
+
+
 def dispatch_for(actor_class: type, fallback: HandlerFunction) -> Dispatch:
     """The dispatch of `actor_class`: its marked and inherited handlers, and those of the runtime's own messages."""
     declared: dict[type, HandlerFunction] = {}
     for base in reversed(actor_class.__mro__):
-        for name, member in vars(base).items():
-            for kind in getattr(member, MARK, ()):
+        for name, kinds in _marked_of_library(base) if base.__module__ in _LIBRARY else _marked(base):
+            for kind in kinds:
                 declared[kind] = getattr(actor_class, name)
     return Dispatch({**declared, **SYSTEM}, fallback)
 

@@ -263,8 +263,7 @@ class Simulation:
         self.loop.run(self.now)
 
     def _refuse_what_says_nothing(self) -> None:
-        actors = ", ".join(sorted({each.path for each in self.observations if isinstance(each, seen.Made)}))
-        nameless = [f"{fault!r} names no actor; there were: {actors or 'none'}" for fault in self.nameless_faults]
+        nameless = [f"{fault!r} names no actor; there were: {self._paths()}" for fault in self.nameless_faults]
         taken = [(move, self.loop.lane(move.path).steps) for move in self.unused_moves]
         never = [
             f"{move!r} names a step that never came: {move.path or 'the test'} took {steps} steps"
@@ -273,6 +272,9 @@ class Simulation:
         ]
         if nameless or never:
             raise (BadFaultPlan if nameless else BadSchedule)("; ".join([*nameless, *never]))
+
+    def _paths(self) -> str:
+        return ", ".join(sorted({each.path for each in self.observations if isinstance(each, seen.Made)})) or "none"
 
     def _tear_down(self) -> None:
         """Ends what is left, in any state. Nothing of one run reaches the next."""

@@ -25,8 +25,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType, ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from actors._facade import load_everything
 from actors.testing._sim.blocking import blocking_patches, simulated_lock
@@ -65,8 +66,22 @@ _READS_CODE = frozenset({"importlib._bootstrap_external", "inspect", "linecache"
 """Modules of the standard library that read source files."""
 
 _active: list[Fences] = []
-_refusals: dict[tuple[Any, str], tuple[object, Callable[..., Any]]] = {}
-"""The stand-ins for refused calls, beside the real ones: there are many, and every run needs them all."""
+StandIn = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Makes the replacement of a call from the real one."""
+
+
+class _Shared(NamedTuple):
+    """The replacements that serve every run, each with its owner and name."""
+
+    patches: tuple[tuple[Any, str, object], ...]
+    real: list[object]
+    """What they replace."""
+    draws: bool
+    """Whether Hypothesis was imported when they were made."""
+
+
+_shared: list[_Shared] = []
+"""Those made last."""
 
 
 @contextmanager
@@ -200,104 +215,126 @@ class Fences:
         parking.clear()
 
     def _patches(self) -> list[tuple[Any, str, object]]:
-        runtime, loop = self._runtime, self._loop
-        clock = runtime.clock
-
-        @functools.wraps(time.sleep)  # noqa: TID251 - for its name
-        def sleep(seconds: float) -> None:
-            runtime.strands.sleep(seconds)
-
-        patches = [
-            *blocking_patches(runtime.strands, loop.time),
+        return [
+            *blocking_patches(self._runtime.strands, self._loop.time),
             *self._threads.patches(),
-            *loop_patches(runtime),
+            *loop_patches(self._runtime),
             *hash_patches(),
-            (time, "sleep", sleep),
-            *((time, name, self._virtual(time, name, loop.time)) for name in ("monotonic", "perf_counter")),
-            (time, "time", self._virtual(time, "time", clock.wall)),
+            *self._randomness.patches(),
+            *_shared_patches(),
         ]
-        for name, now in (("monotonic", loop.time), ("perf_counter", loop.time), ("time", clock.wall)):
-            patches.append((time, f"{name}_ns", self._virtual(time, f"{name}_ns", _nanoseconds(now))))
-        for name in ("process_time", "thread_time"):
-            patches.append((time, name, self._virtual(time, name, loop.time)))
-            patches.append((time, f"{name}_ns", self._virtual(time, f"{name}_ns", _nanoseconds(loop.time))))
-        patches += [(time, name, self._dated(name, clock.wall)) for name in ("ctime", "gmtime", "localtime")]
-        patches += [(time, name, self._formatted(name, clock.wall)) for name in ("asctime", "strftime")]
-        patches += _refused()
-        patches += self._randomness.patches()
-        for name, scale in (("clock_gettime", lambda now: now), ("clock_gettime_ns", _nanoseconds)):
-            if hasattr(time, name):
-                patches.append((time, name, self._of_clock(name, scale(loop.time), scale(clock.wall))))
-        return [*patches, *self._drawing()]
-
-    def _drawing(self) -> list[tuple[Any, str, object]]:
-        """Drawing inside would make the example depend on the schedule. Without Hypothesis imported there is nothing to
-        fence.
-        """
-        found: list[tuple[Any, str, object]] = []
-        for module, owner, name in (
-            ("hypothesis.internal.conjecture.data", "ConjectureData", "draw"),
-            ("hypothesis.strategies", "SearchStrategy", "example"),
-        ):
-            target = getattr(sys.modules.get(module), owner, None)
-            if target is not None:
-                found.append((target, name, self._no_draw(getattr(target, name))))
-        return found
-
-    def _no_draw(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        loop = self._loop
-
-        @functools.wraps(real)
-        def draw(*args: Any, **kwargs: Any) -> Any:
-            if loop._running or self.sealed:
-                loop.refuse("Hypothesis's draw", "draw before the run: let the strategy be an argument of @simulate")
-            return real(*args, **kwargs)
-
-        return draw
-
-    def _virtual(self, owner: Any, name: str, inside: Callable[[], object]) -> Callable[[], object]:
-        """The call as actors see it; elsewhere it is the real one."""
-        real, loop = getattr(owner, name), self._loop
-
-        def call() -> object:
-            return inside() if loop.inside() else real()
-
-        return call
-
-    def _of_clock(self, name: str, steady: Callable[[], Any], wall: Callable[[], Any]) -> Callable[[int], Any]:
-        """`time.clock_gettime` or its like: one clock shows the wall's time, and all others that of the simulation."""
-        real, loop = getattr(time, name), self._loop
-
-        def call(clock: int, /) -> Any:
-            if not loop.inside():
-                return real(clock)
-            return wall() if clock == time.CLOCK_REALTIME else steady()
-
-        return call
-
-    def _dated(self, name: str, now: Callable[[], float]) -> Callable[..., Any]:
-        """One of `time.localtime` and the like, which take the wall clock's moment where they are given none."""
-        real, loop = getattr(time, name), self._loop
-
-        def call(seconds: float | None = None) -> Any:
-            return real(now() if seconds is None and loop.inside() else seconds)
-
-        return call
-
-    def _formatted(self, name: str, now: Callable[[], float]) -> Callable[..., str]:
-        """`time.strftime` or `time.asctime`, whose last argument is the local time where it is not given."""
-        real, localtime, loop = getattr(time, name), time.localtime, self._loop
-        full = {"asctime": 1, "strftime": 2}[name]
-
-        def call(*args: Any) -> str:
-            given = args if len(args) == full or not loop.inside() else (*args, localtime(now()))
-            return str(real(*given))
-
-        return call
 
 
-def _outside() -> Iterator[tuple[Any, str, str, str]]:
-    """The calls that reach outside: owner, name, kind, and how the error names the call."""
+def _clocks() -> Iterator[tuple[Any, str, StandIn]]:
+    """The clocks and sleeps of `time`."""
+    yield time, "sleep", _sleep
+    for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
+        yield time, name, partial(_virtual, now=_steady)
+        yield time, f"{name}_ns", partial(_virtual, now=_nanoseconds(_steady))
+    yield time, "time", partial(_virtual, now=_wall)
+    yield time, "time_ns", partial(_virtual, now=_nanoseconds(_wall))
+    yield from ((time, name, _dated) for name in ("ctime", "gmtime", "localtime"))
+    yield time, "asctime", partial(_formatted, full=1)
+    yield time, "strftime", partial(_formatted, full=2)
+    if hasattr(time, "clock_gettime"):
+        yield time, "clock_gettime", partial(_of_clock, steady=_steady, wall=_wall)
+        yield time, "clock_gettime_ns", partial(_of_clock, steady=_nanoseconds(_steady), wall=_nanoseconds(_wall))
+
+
+def _steady() -> float:
+    return _active[-1]._loop.time()
+
+
+def _wall() -> float:
+    return _active[-1]._runtime.clock.wall()
+
+
+def _nanoseconds(now: Callable[[], float]) -> Callable[[], int]:
+    return lambda: round(now() * 1_000_000_000)
+
+
+def _inside() -> bool:
+    return bool(_active) and _active[-1]._loop.inside()
+
+
+def _sleep(real: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(real)
+    def sleep(seconds: float) -> None:
+        if _active:
+            _active[-1]._runtime.strands.sleep(seconds)
+        else:
+            real(seconds)  # kept by a name of its own beyond the simulation
+
+    return sleep
+
+
+def _virtual(real: Callable[..., Any], now: Callable[[], object]) -> Callable[..., Any]:
+    """The call as actors see it; elsewhere it is the real one."""
+
+    def call() -> object:
+        return now() if _inside() else real()
+
+    return call
+
+
+def _of_clock(real: Callable[..., Any], steady: Callable[[], Any], wall: Callable[[], Any]) -> Callable[..., Any]:
+    """`time.clock_gettime` or its like: one clock shows the wall's time, and all others that of the simulation."""
+
+    def call(clock: int, /) -> Any:
+        if not _inside():
+            return real(clock)
+        return wall() if clock == time.CLOCK_REALTIME else steady()
+
+    return call
+
+
+def _dated(real: Callable[..., Any]) -> Callable[..., Any]:
+    """One of `time.localtime` and the like, which take the wall clock's moment where they are given none."""
+
+    def call(seconds: float | None = None) -> Any:
+        return real(_wall() if seconds is None and _inside() else seconds)
+
+    return call
+
+
+def _formatted(real: Callable[..., Any], full: int) -> Callable[..., str]:
+    """`time.strftime` or `time.asctime`, whose last argument is the local time where it is not given: `full` says how
+    many arguments there are with it.
+    """
+
+    def call(*args: Any) -> str:
+        given = args if len(args) == full or not _inside() else (*args, time.localtime(_wall()))
+        return str(real(*given))
+
+    return call
+
+
+def _drawing() -> Iterator[tuple[Any, str, StandIn]]:
+    """Drawing inside would make the example depend on the schedule. Without Hypothesis imported there is nothing to
+    fence.
+    """
+    for module, owner, name in (
+        ("hypothesis.internal.conjecture.data", "ConjectureData", "draw"),
+        ("hypothesis.strategies", "SearchStrategy", "example"),
+    ):
+        target = getattr(sys.modules.get(module), owner, None)
+        if target is not None:
+            yield target, name, _no_draw
+
+
+def _no_draw(real: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(real)
+    def draw(*args: Any, **kwargs: Any) -> Any:
+        if _active and (_active[-1]._loop._running or _active[-1].sealed):
+            instead = "draw before the run: let the strategy be an argument of @simulate"
+            _active[-1]._loop.refuse("Hypothesis's draw", instead)
+        return real(*args, **kwargs)
+
+    return draw
+
+
+def _outside() -> Iterator[tuple[Any, str, StandIn]]:
+    """The calls that reach outside, which are refused inside."""
     every: tuple[tuple[Any, Iterable[str], str], ...] = (
         (os, _PROCESSES, "processes"),
         (sys.modules.get("_posixsubprocess"), ("fork_exec",), "processes"),
@@ -305,21 +342,11 @@ def _outside() -> Iterator[tuple[Any, str, str, str]]:
         (_thread, ("start_new_thread",), "threads"),
     )
     for owner, names, kind in every:
-        yield from ((owner, name, kind, f"{owner.__name__}.{name}()") for name in names if hasattr(owner, name))
-    yield socket.socket, "__init__", "network", "socket.socket"
-    yield subprocess.Popen, "__init__", "processes", "subprocess.Popen"
-
-
-def _refused() -> list[tuple[Any, str, object]]:
-    """The same calls, refused inside. They are made once, for every run needs them all, and anew where a test has put
-    something else in the place of one.
-    """
-    if not _refusals or any(getattr(owner, name) is not real for (owner, name), (real, _) in _refusals.items()):
-        _refusals.clear()
-        for owner, name, kind, shown in _outside():
-            real = getattr(owner, name)
-            _refusals[owner, name] = real, _refusal(real, shown, kind)
-    return [(owner, name, stand_in) for (owner, name), (_, stand_in) in _refusals.items()]
+        for name in names:
+            if hasattr(owner, name):
+                yield owner, name, partial(_refusal, text=f"{owner.__name__}.{name}()", kind=kind)
+    yield socket.socket, "__init__", partial(_refusal, text="socket.socket", kind="network")
+    yield subprocess.Popen, "__init__", partial(_refusal, text="subprocess.Popen", kind="processes")
 
 
 def _refusal(real: Callable[..., Any], text: str, kind: str) -> Callable[..., Any]:
@@ -331,10 +358,22 @@ def _refusal(real: Callable[..., Any], text: str, kind: str) -> Callable[..., An
     return call
 
 
+def _shared_patches() -> tuple[tuple[Any, str, object], ...]:
+    """The replacements that ask which simulation runs. They are made once, for every run needs them all; and anew where
+    a test has put something else in the place of one, or Hypothesis was imported meanwhile.
+    """
+    draws = "hypothesis.strategies" in sys.modules
+    if _shared and _shared[0].draws == draws:
+        made = _shared[0]
+        if [getattr(owner, name) for owner, name, _ in made.patches] == made.real:
+            return made.patches
+    wanted = [*_clocks(), *_outside(), *_drawing()]
+    real = [getattr(owner, name) for owner, name, _ in wanted]
+    patches = tuple((owner, name, make(was)) for (owner, name, make), was in zip(wanted, real, strict=True))
+    _shared[:] = [_Shared(patches, real, draws)]
+    return patches
+
+
 def _reads_code(frame: FrameType | None) -> bool:
     """Whether the standard library reads a source file: an import or a traceback is not an access of the user's."""
     return frame is not None and frame.f_globals.get("__name__") in _READS_CODE
-
-
-def _nanoseconds(now: Callable[[], float]) -> Callable[[], int]:
-    return lambda: round(now() * 1_000_000_000)
