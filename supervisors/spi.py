@@ -5,12 +5,12 @@ The only module of `supervisors`, besides its facade, that `teams` imports. No p
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from actors.spi import nearest
-from supervisors._check.check import Finding
 from supervisors._engine.child import ALIVE, ChildInfo
 from supervisors._specs.backoff import Backoff, Constant, Exponential, Linear, Seconds, constant, exponential, linear
 from supervisors._specs.builders import ChildOptions, CommonOptions, budget, child, dynamic_supervisor, supervisor
-from supervisors._specs.document import read_document
 from supervisors._specs.faults import attempt, checked, faults_of, unknown_key
 from supervisors._specs.fields import MAX_RESTARTS, RestartStrategy
 from supervisors._specs.resolve import locate
@@ -28,6 +28,10 @@ from supervisors._supervisor.props import props_for
 from supervisors._supervisor.ref import SupervisorRef
 from supervisors.errors import ChildRunning, NotFound, SpecError, SpecFault, SupervisionError
 from supervisors.events import Concluded
+
+if TYPE_CHECKING:
+    from supervisors._check.check import Finding
+    from supervisors._specs.document import read_document
 
 __all__ = [
     "ALIVE",
@@ -78,3 +82,16 @@ __all__ = [
     "supervisor",
     "unknown_key",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What only files and checks need loads when it is first used."""
+    if name == "read_document":
+        from supervisors._specs.document import read_document
+
+        return read_document
+    if name == "Finding":
+        from supervisors._check.check import Finding
+
+        return Finding
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

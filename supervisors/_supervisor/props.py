@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import pykka
 
-from actors.spi import Props, Runtime
+from actors.spi import Actor, Props, Runtime
 from supervisors._specs.spec import DEFAULT_MAILBOX, Grace, Spec, SupervisorSpec
 from supervisors._specs.start_kind import StartKind, kind_of
-from supervisors._supervisor.resource import ResourceChild
 from supervisors._supervisor.task import FunctionChild, Promise, Task
 
 
@@ -40,7 +39,7 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
         kind = runtime.kind(start)
     else:
         what = kind_of(start)
-        kind = runtime.kind(ResourceChild if what is StartKind.RESOURCE else FunctionChild)
+        kind = runtime.kind(_of_resources() if what is StartKind.RESOURCE else FunctionChild)
         args, kwargs = (start, args, kwargs), {}
         host = host or ("thread" if what is StartKind.FUNCTION else "loop")
     return Props(
@@ -59,3 +58,9 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
 
 def _seconds(grace: Grace) -> float | None:
     return None if grace == "infinity" else 0.0 if grace == "brutal_kill" else float(grace)
+
+
+def _of_resources() -> type[Actor]:
+    from supervisors._supervisor.resource import ResourceChild
+
+    return ResourceChild

@@ -6,7 +6,7 @@ import contextlib
 import zlib
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from typing import Any, Literal, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from actors.spi import (
     A,
@@ -44,10 +44,12 @@ from supervisors._supervisor.messages import (
     WhichChild,
     WhichChildren,
 )
-from supervisors._supervisor.results import OnTaskFailure, Stream, TaskResults, map_faults
 from supervisors._supervisor.task import Promise, TaskFuture
 from supervisors._supervisor.waits import QueuedRequest
 from supervisors.errors import NotFound, PartitionKeyError, SupervisorEnded, ended
+
+if TYPE_CHECKING:
+    from supervisors._supervisor.results import OnTaskFailure, TaskResults
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -226,6 +228,8 @@ class SupervisorRef(ActorRef[Any]):
         """
         spec = self._cell.props.args[0] if self._cell.props.args else None
         is_tasks = isinstance(spec, SupervisorSpec) and spec.kind == "tasks"
+        from supervisors._supervisor.results import Stream, TaskResults, map_faults
+
         map_faults(self.path, function, items, limit, ordered, failures, is_tasks)
         stream = Stream(self.path, partial(self.run, function), items, limit, ordered, self._cell.runtime.park)
         if current_cell() is not None:

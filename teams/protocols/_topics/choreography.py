@@ -17,12 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from supervisors.spi import Backoff, Finding, SpecFault, nearest
+from supervisors.spi import Backoff, SpecFault, nearest
 from teams._checks.fields import refuse, seconds_faults
 from teams.protocols._delivery import BACKOFF, Terms
 from teams.protocols._topics.event import topic_faults, topic_matcher, topic_pattern_faults
+
+if TYPE_CHECKING:
+    from supervisors.spi import Finding
 
 DEADLINE = 300.0
 """Seconds a chain may take unless its choreography says otherwise."""
@@ -69,6 +72,8 @@ class Choreography:
         return tuple(self._findings())
 
     def _findings(self) -> Iterator[Finding]:
+        from supervisors.spi import Finding
+
         said = [(step.topic, topic) for step in self.steps for topic in step.emits or ()]
         begun = [("starts", topic) for topic in self.starts or ()]
         for where, topic in [*begun, *said]:
