@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         quality_domain,
     )
     from teams.workflows._quality.scoring import Quality, Scoring, quality, scored
+    from teams.workflows._run.artifact import Artifact, MadeArtifact
     from teams.workflows._run.code import CodeWorkflow, WorkflowContext, coded
     from teams.workflows._run.progress import Remaining
     from teams.workflows._run.routing import Routing, RoutingRule, routing, rule
@@ -119,6 +120,7 @@ __all__ = [
     "AgentMissing",
     "AlreadyAnswered",
     "AlreadyEnded",
+    "Artifact",
     "BadBackfill",
     "BadExpression",
     "BadInput",
@@ -142,6 +144,7 @@ __all__ = [
     "LeaseLost",
     "LevelDone",
     "LowQuality",
+    "MadeArtifact",
     "MissingValue",
     "NeedsEngine",
     "NoOpenQuestion",
@@ -250,6 +253,7 @@ if not TYPE_CHECKING:
                 "quality_domain",
             ],
             "teams.workflows._quality.scoring": ["Quality", "Scoring", "quality", "scored"],
+            "teams.workflows._run.artifact": ["Artifact", "MadeArtifact"],
             "teams.workflows._run.code": ["CodeWorkflow", "WorkflowContext", "coded"],
             "teams.workflows._run.routing": ["Routing", "RoutingRule", "routing", "rule"],
             "teams._journal.errors": [

@@ -29,6 +29,7 @@ from teams.workflows._engine.schedules import (
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.graph import Graph
 from teams.workflows._quality.domain import Scores, is_of_quality
+from teams.workflows._run.artifact import MadeArtifact, artifacts_in
 from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
 from teams.workflows._run.values import read, scores_in
 from teams.workflows._time.schedule import ScheduleStatus
@@ -115,6 +116,10 @@ class WorkflowRun:
     def history(self) -> Future[tuple[JournalEntry, ...]]:
         """What is written of it, in order."""
         return self._ask(GetRun(self.id), lambda found: tuple(found[1]))
+
+    def artifacts(self) -> Future[tuple[MadeArtifact, ...]]:
+        """The artifacts that its steps have returned so far, in the order in which they were made."""
+        return self._ask(GetRun(self.id), lambda found: artifacts_in(found[1]))
 
     def signal(self, name: str, value: object = None) -> Future[None]:
         """Sends a signal, which a step that waits for this name takes, now or when it comes there. Raises

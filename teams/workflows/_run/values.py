@@ -20,6 +20,7 @@ from teams._members.handoff import Decline
 from teams._members.target import Can
 from teams.patterns import Approved, Plan, Refined, Rejected, Subtask
 from teams.workflows._quality.domain import QUALITY, Scores
+from teams.workflows._run.artifact import Artifact
 
 IS = "$is"
 _SMALL = 32
@@ -34,6 +35,7 @@ _KNOWN: Mapping[type, tuple[str, ...]] = {
     Subtask: ("work", "to", "name"),
     Can: ("capability",),
     Decline: ("reason",),
+    Artifact: ("name", "data", "kind"),
     Scores: ("domain", "score", "scores", "threshold", "low", "missing"),
 }
 """The fields of each class that is written with its name."""
