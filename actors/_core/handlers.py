@@ -26,7 +26,7 @@ M = TypeVar("M", bound=Callable[..., object])
 MARK = "__letitcrash_handles__"
 """The attribute of a handler that holds the classes of its messages."""
 _LIBRARY = frozenset({"actors", "pykka", "pykka._actor", "builtins"})
-"""The modules of the classes that nobody changes."""
+"""The modules of classes that stay as they are."""
 
 
 def handles(method: M) -> M:

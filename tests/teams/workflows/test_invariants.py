@@ -87,6 +87,13 @@ def test_so_many_runs_are_awake_and_none_starves(world: World) -> None:
     world.run()
 
 
+def test_a_desk_killed_while_the_store_is_away_gives_back_its_lease() -> None:
+    """The store stays away for longer than all the starts of the desk that its death takes."""
+    script = (EngineLine(0.125, "start"), EngineLine(0.125, "start", run=1))
+    plan = FaultPlan(Kill("engine-0/desk", at=17.75))
+    World(Sketch((Piece("a"),)), script, plan, disk=(StoreGone(10.25, 16.0),), seed=1).run()
+
+
 # The judge is no rubber stamp
 
 
