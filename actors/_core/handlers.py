@@ -193,8 +193,8 @@ def dispatch_for(actor_class: type, fallback: HandlerFunction) -> Dispatch:
 
 def comes(actor: Any, timed: Timed) -> bool:
     """Whether the message of a timer must be handled. It has come then: cancelling its timer does not take it back."""
-    cell = actor._cell
-    if timed.cancelled:
+    cell, timer = actor._cell, timed.timer
+    if timer is not None and timer.cancelled:
         cell.made_no_progress()
         return False
     if timed.incarnation != cell.incarnation:
@@ -203,8 +203,8 @@ def comes(actor: Any, timed: Timed) -> bool:
     envelope = cell.envelope
     if envelope is not None and envelope.message is timed:
         envelope.message = Timed(timed.incarnation, timed.message)
-    if timed.timer is not None and timed.timer.is_keyed:
-        timed.timer.came()
+    if timer is not None and timer.is_keyed:
+        timer.came()
     return True
 
 
