@@ -103,13 +103,15 @@ def test_importing_a_facade_loads_none_of_what_it_exports() -> None:
     assert python(code).strip() == "[]"
 
 
-def test_structlog_and_prometheus_load_only_for_those_who_want_them() -> None:
-    """Guards the price of an import: a tree without a log and without metrics needs neither."""
+def test_what_only_some_trees_need_is_loaded_only_for_them() -> None:
+    """Guards the price of an import: a tree without a log, metrics, files and checks needs none of their modules."""
+    some = ["structlog", "rich", "prometheus_client", "tomllib", "supervisors._supervisor.results"]
     code = (
-        "import sys; from teams import member, team; from supervisors import start; from actors import Actor; "
-        "print([m for m in ('structlog', 'rich', 'prometheus_client') if m in sys.modules])"
+        "import sys; from teams import member, team; from actors import Actor; "
+        "print('supervisors._check.check' in sys.modules); from supervisors import start; "
+        f"print([m for m in {some} if m in sys.modules])"
     )
-    assert python(code).strip() == "[]"
+    assert python(code).split("\n")[:2] == ["False", "[]"]
 
 
 @pytest.mark.parametrize(

@@ -226,10 +226,10 @@ class SupervisorRef(ActorRef[Any]):
 
         Raises SpecError with every fault of the arguments, also if this is not a task supervisor.
         """
-        spec = self._cell.props.args[0] if self._cell.props.args else None
-        is_tasks = isinstance(spec, SupervisorSpec) and spec.kind == "tasks"
         from supervisors._supervisor.results import Stream, TaskResults, map_faults
 
+        spec = self._cell.props.args[0] if self._cell.props.args else None
+        is_tasks = isinstance(spec, SupervisorSpec) and spec.kind == "tasks"
         map_faults(self.path, function, items, limit, ordered, failures, is_tasks)
         stream = Stream(self.path, partial(self.run, function), items, limit, ordered, self._cell.runtime.park)
         if current_cell() is not None:

@@ -27,7 +27,6 @@ from actors.spi import (
     until_settled,
 )
 from supervisors._specs.builders import child, supervisor
-from supervisors._specs.file import load_tree
 from supervisors._specs.spec import ChildSpec, SupervisorSpec
 from supervisors._specs.start_kind import StartKind, kind_of
 from supervisors._specs.tree import settled_child
@@ -89,6 +88,8 @@ def as_tree(tree: Tree) -> SupervisorSpec:
     if isinstance(tree, SupervisorSpec):
         return tree
     if isinstance(tree, str | os.PathLike):
+        from supervisors._specs.file import load_tree
+
         return load_tree(tree)
     if isinstance(tree, type) and issubclass(tree, Supervisor):
         return tree_of(tree)
