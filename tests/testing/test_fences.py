@@ -336,6 +336,18 @@ def test_a_thread_of_the_test_is_refused() -> None:
         threading.Thread(target=print).start()
 
 
+def test_a_clock_kept_by_another_name_is_real_when_the_run_is_over() -> None:
+    before = time.monotonic()
+    with simulation():
+        now, pause = time.monotonic, time.sleep  # noqa: TID251 - kept, as a library may
+    assert before <= now() <= time.monotonic()
+    pause(0)
+    with simulation() as sim:
+        began = sim.now
+        pause(3600)
+        assert sim.now == began + 3600
+
+
 def test_every_fence_is_down_afterwards() -> None:
     """Whatever happened inside, the standard library is as it was."""
     owners: list[Any] = [time, random, os, uuid, threading, random.Random, socket.socket, threading.Thread]
