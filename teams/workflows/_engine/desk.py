@@ -218,7 +218,9 @@ class Desk(Actor):
         self._starting: set[str] = set()
         """Runs that are being written for the first time here and are not awake yet."""
         self._doubtful = False
-        """Whether runs may be ours in the store and not known here: the store was away after it may have written."""
+        """Whether runs may be ours in the store and not known here: the store was away after it may have written, or
+        the last incarnation ended just then.
+        """
         self._wake: Timer | None = None
         self._timers: list[Timer] = []
         self._passes = Passes()
