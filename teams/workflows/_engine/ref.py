@@ -29,9 +29,9 @@ from teams.workflows._engine.schedules import (
 from teams.workflows._engine.settings import EngineSettings
 from teams.workflows._graph.graph import Graph
 from teams.workflows._quality.domain import Scores, is_of_quality
-from teams.workflows._run.artifact import MadeArtifact, artifacts_in
+from teams.workflows._run.artifact import MadeArtifact
 from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
-from teams.workflows._run.values import read, scores_in
+from teams.workflows._run.values import artifacts_in, read, scores_in
 from teams.workflows._time.schedule import ScheduleStatus
 from teams.workflows.errors import BadBackfill, NoSuchSchedule, RunFailure
 

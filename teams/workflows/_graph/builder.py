@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, TypeVar, Unpack
 
-from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from supervisors.spi import SpecFault, nearest
@@ -19,7 +18,7 @@ from teams._runs.step import Step
 from teams.resilience import Retry
 from teams.resilience import retry as policy
 from teams.resilience._retry import RetryOptions
-from teams.workflows._graph.check import id_faults, workflow_faults
+from teams.workflows._graph.check import id_faults, type_faults, workflow_faults
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import (
     EFFECTS,
@@ -287,7 +286,7 @@ def workflow(
         faults.append(SpecFault(path, "has no steps"))
     chain = bool(steps) and not any(each.after for each in listed)
     graph = Graph(listed, chain)
-    _type_faults(path, "input", input, faults)
+    type_faults(path, "input", input, faults)
     made = None if output is None else _template(path, "output", output, faults)
     timeout = _seconds(path, "timeout", timeout, faults)
     faults += workflow_faults(path, graph, input, made)
@@ -481,18 +480,8 @@ def _undo(path: str, key: str, value: Any, faults: list[SpecFault]) -> Any:
 
 
 def _returns(path: str, key: str, value: Any, faults: list[SpecFault]) -> Any:
-    _type_faults(path, key, value, faults)
+    type_faults(path, key, value, faults)
     return value
-
-
-def _type_faults(path: str, key: str, value: Any, faults: list[SpecFault]) -> None:
-    if value is None:
-        return
-    try:
-        TypeAdapter(value)
-    except Exception as error:  # noqa: BLE001 - pydantic raises different errors for what is not a type
-        why = str(error).splitlines()[0]
-        faults.append(SpecFault(path, f"{key}: must be a type that pydantic can check, got {value!r}: {why}"))
 
 
 def _metadata(path: str, value: object, faults: list[SpecFault]) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from supervisors.spi import SpecFault, nearest
 from teams._files.form import MOST
@@ -206,3 +206,14 @@ def _named(node: Node) -> Iterator[str | Can | Pool]:
         yield from work_targets(node.undo)
     if node.quality is not None:
         yield from work_targets(node.quality.scoring)
+
+
+def type_faults(path: str, key: str, value: Any, faults: list[SpecFault]) -> None:
+    """Adds a fault unless values can be checked by this type, written and read. None: any value."""
+    if value is None:
+        return
+    try:
+        TypeAdapter(value).rebuild()  # raises for a type with fields whose own types it does not find
+    except Exception as error:  # noqa: BLE001 - pydantic raises different errors for what is not a type
+        why = str(error).splitlines()[0]
+        faults.append(SpecFault(path, f"{key}: must be a type that pydantic can check, got {value!r}: {why}"))

@@ -1,33 +1,26 @@
-"""Artifacts: what a step makes that is worth a name of its own, such as a report or a chart.
-
-A step makes one by returning it, alone or in a list or a mapping. It is written down with the result of the step, so it
-is kept as durably, and has the limits of every value: 1 MiB, and what JSON can say.
-"""
+"""Artifacts: what a step makes that is worth a name of its own, such as a report or a chart."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from teams._journal.codec import encode
-from teams._journal.rows import JournalEntry
-
-KIND = "json"
+from pydantic import model_serializer
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A named piece of data that a step returns. Raises ValueError for a name or a kind that is not a printable string.
+    """A named piece of data in the result of a step: the result itself, or anywhere in its lists and mappings.
 
-    A step that returns more than 1 MiB fails with `PayloadTooLarge`, one whose data JSON cannot say with `NotStorable`.
+    It is written down with the result, so it is kept as durably. Together they have the limits of every value: a step
+    that returns more than 1 MiB fails with `PayloadTooLarge`, one whose data JSON cannot say with `NotStorable`.
+
+    Raises ValueError for a name or a kind that is not a printable string.
     """
 
     name: str
-    data: Any
+    data: object
     """What JSON can say."""
-    kind: str = KIND
+    kind: str = "json"
     """What it is, such as "report" or "text/markdown"."""
 
     def __post_init__(self) -> None:
@@ -36,6 +29,13 @@ class Artifact:
             if not (isinstance(value, str) and value.strip() and value.isprintable()):
                 raise ValueError(f"artifact: {key}: must be a printable string, got {value!r}")
 
+    @model_serializer
+    def _written(self) -> dict[str, object]:
+        """With its class, also where pydantic writes it: in a step that says what it `returns`."""
+        from teams.workflows._run.values import IS  # which writes artifacts
+
+        return {IS: "Artifact", "name": self.name, "data": self.data, "kind": self.kind}
+
 
 @dataclass(frozen=True, slots=True)
 class MadeArtifact:
@@ -43,47 +43,11 @@ class MadeArtifact:
 
     run: str
     step: str
-    """The step that returned it, as the run names it: `execution/draft`, `draft#2`."""
+    """The step that returned it, as the run names it: `draft`, `draft#2`, `draft[7]`."""
     name: str
     kind: str
-    data: Any
+    data: object
     size: int
     """Bytes of the data as JSON."""
     at: float
     """When the step ended, in seconds since the epoch."""
-
-
-class ArtifactReader:
-    """Finds artifacts in entries of one run, in their order. One that is handed on from step to step counts once."""
-
-    def __init__(self) -> None:
-        self._seen: set[bytes] = set()
-
-    def made_by(self, entry: JournalEntry) -> Iterator[MadeArtifact]:
-        """The artifacts that come with this entry first."""
-        from teams.workflows._run.values import read  # which writes artifacts
-
-        if entry.kind != "done" or entry.body is None or b'"Artifact"' not in entry.body:
-            return
-        for each in _artifacts(read(entry.body)):
-            data = encode(each.data)
-            digest = hashlib.sha256(encode([each.name, each.kind]) + data).digest()
-            if digest not in self._seen:
-                self._seen.add(digest)
-                step = entry.step if entry.attempt <= 1 else f"{entry.step}~{entry.attempt}"
-                yield MadeArtifact(entry.run, step, each.name, each.kind, each.data, len(data), entry.at / 1e6)
-
-
-def artifacts_in(entries: Iterable[JournalEntry]) -> tuple[MadeArtifact, ...]:
-    """The artifacts of a run, in the order in which they were made."""
-    reader = ArtifactReader()
-    return tuple(made for entry in entries for made in reader.made_by(entry))
-
-
-def _artifacts(value: object) -> Iterator[Artifact]:
-    if isinstance(value, Artifact):
-        yield value
-    elif isinstance(value, list):
-        yield from (each for each in value if isinstance(each, Artifact))
-    elif isinstance(value, dict):
-        yield from (each for each in value.values() if isinstance(each, Artifact))

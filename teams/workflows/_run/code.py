@@ -25,7 +25,7 @@ from teams._journal.rows import InboxRow
 from teams._runs.context import RunContext
 from teams._runs.pattern import Pattern, Target, label
 from teams.errors import StepFailed, StepTimeout
-from teams.workflows._graph.check import id_faults
+from teams.workflows._graph.check import id_faults, type_faults
 from teams.workflows._graph.workflow import location
 from teams.workflows._run.keeper import DurableKeeper
 from teams.workflows._run.play import read_value
@@ -79,8 +79,12 @@ def coded(function: Code, *, name: str | None = None, timeout: float | None = No
         raise SpecError(faults)
     hints = get_type_hints(function)
     given = [hints.get(each) for each in inspect.signature(function).parameters]
-    returns = hints.get("return")
-    return CodeWorkflow(called, function, _type(given[1]), _type(returns), timeout)
+    takes, returns = _type(given[1]), _type(hints.get("return"))
+    type_faults(called, "input", takes, faults)
+    type_faults(called, "returns", returns, faults)
+    if faults:
+        raise SpecError(faults)
+    return CodeWorkflow(called, function, takes, returns, timeout)
 
 
 def _type(hint: object) -> Any:

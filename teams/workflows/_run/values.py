@@ -5,7 +5,7 @@ what a store holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +20,7 @@ from teams._members.handoff import Decline
 from teams._members.target import Can
 from teams.patterns import Approved, Plan, Refined, Rejected, Subtask
 from teams.workflows._quality.domain import QUALITY, Scores
-from teams.workflows._run.artifact import Artifact
+from teams.workflows._run.artifact import Artifact, MadeArtifact
 
 IS = "$is"
 _SMALL = 32
@@ -144,3 +144,30 @@ def scores_in(entries: Iterable[JournalEntry]) -> dict[str, Scores]:
                 case Approved(Scores() as scores) | Rejected(Scores() as scores):
                     found[entry.step.removesuffix(f"/{QUALITY}")] = scores
     return found
+
+
+def artifacts_in(entries: Iterable[JournalEntry]) -> tuple[MadeArtifact, ...]:
+    """The artifacts that are written of a run, in the order in which they were made. One that is handed on from step to
+    step counts once, for the step that made it.
+    """
+    found: dict[bytes, MadeArtifact] = {}
+    for entry in entries:
+        if entry.kind == "done" and entry.body is not None and b'"Artifact"' in entry.body:
+            for name, kind, data in _artifacts(decode(entry.body)):
+                step = entry.step if entry.attempt <= 1 else f"{entry.step}~{entry.attempt}"
+                made = MadeArtifact(entry.run, step, name, kind, _restored(data), len(encode(data)), entry.at / 1e6)
+                found.setdefault(encode([name, kind, data]), made)
+    return tuple(found.values())
+
+
+def _artifacts(written: Any) -> Iterator[tuple[str, str, Any]]:
+    """Name, kind and data of each artifact anywhere in what is written; not of those in the data of another."""
+    match written:
+        case {"$is": "Artifact", "name": str(name), "kind": str(kind), "data": data}:
+            yield name, kind, data
+        case dict():
+            for each in written.values():
+                yield from _artifacts(each)
+        case list():
+            for each in written:
+                yield from _artifacts(each)

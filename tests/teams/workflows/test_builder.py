@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 
 from supervisors import SpecError, constant
 from teams import Pattern, can, pool, step
-from teams.patterns import parallel, sequential
+from teams.patterns import Plan, parallel, sequential
 from teams.resilience import retry
 from teams.workflows import (
     Node,
@@ -352,6 +352,10 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
     "input that is not JSON": (
         lambda: do("a", "x", input={"e": {"f": object()}}),
         ["step 'a': input.e.f: must be a string, a number, true, false, null, a list or a mapping, got object"],
+    ),
+    "returns a class with fields of unknown types": (
+        lambda: do("a", "x", returns=Plan),
+        ["step 'a': returns: must be a type that pydantic can check, got <class 'teams.patterns.Plan'>: "],
     ),
     "returns": (
         lambda: do("a", "x", returns=object()),

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from supervisors import SpecError
 from teams import member
-from teams.patterns import quality_gate
+from teams.patterns import Plan, quality_gate
 from teams.workflows import (
     BadInput,
     RunFailure,
@@ -278,3 +278,12 @@ def test_a_run_that_fails_raises_what_was_recorded() -> None:
 
     with played(flow) as scene, pytest.raises(RunFailure, match="not there"):
         scene.result("flow", 1)
+
+
+def test_types_that_pydantic_cannot_check_are_refused_all_at_once() -> None:
+    async def flow(run: WorkflowContext, input: Plan) -> Plan:
+        return input
+
+    with pytest.raises(SpecError) as caught:
+        coded(flow)
+    assert [fault.message.partition(":")[0] for fault in caught.value.faults] == ["input", "returns"]
