@@ -675,7 +675,10 @@ class Runtime:
         """The actor has terminated."""
         if self.cells.get(cell.path) is cell:
             del self.cells[cell.path]
-        totals = self.totals.setdefault(cell.props.kind.actor_class, Counter())
+        actor_class = cell.props.kind.actor_class
+        totals = self.totals.get(actor_class)
+        if totals is None:
+            totals = self.totals[actor_class] = Counter()
         totals["handled"] += cell.handled
         totals["seconds"] += cell.seconds  # type: ignore[assignment]
         self.started(cell, cell.reason)  # killed while it was told to stop in its start: reported only here

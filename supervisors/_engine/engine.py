@@ -856,6 +856,8 @@ class Engine:
                 self._out.refuse(request, ShuttingDown(self._path))
 
     def _refuse_all(self, child: Child) -> None:
+        if child.starter is None and not child.stoppers and not child.restarters:
+            return
         for request in (child.starter, *child.stoppers, *child.restarters):
             self._out.refuse(request, ShuttingDown(self._path))
         child.starter = None
@@ -963,7 +965,8 @@ class Engine:
         if child.starter is not None:
             self._out.refuse(child.starter, ChildStartError(self._path_of(child), reason))
             child.starter = None
-        self._refuse_restart(child, reason)
+        if child.restarters:
+            self._refuse_restart(child, reason)
 
     def _refuse_restart(self, child: Child, reason: ExitReason) -> None:
         for request in child.restarters:

@@ -119,6 +119,9 @@ class Supervisor(Actor):
         self._cells: dict[str, Cell] = {}
         self._timers: dict[int, TimerHandle] = {}
         self._recipe: tuple[Spec, Props] | None = None
+        """The spec of the last child that was started, and the props that were made of it."""
+        self._recipes: dict[str, tuple[Spec, Props]] = {}
+        """The same of each child by id, where each has a spec of its own."""
         self._in_grace: dict[float, SharedGrace] = {}
         """The children that the effects under way tell to stop, by their grace in seconds."""
         self._graces: dict[str, SharedGrace] = {}
@@ -380,13 +383,20 @@ class Supervisor(Actor):
         cell.begin(effect.incarnation)
 
     def _props_for(self, effect: Start) -> Props:
-        """The props of a child. Children of one template share them, as they share its spec."""
-        if self._recipe is None or self._recipe[0] is not effect.spec:
-            spec = effect.spec
-            if not (spec.is_supervisor or SETTLED in spec.__dict__):
-                spec = self._settled(effect.id, cast("ChildSpec", spec))
-            self._recipe = (spec, props_for(spec, self.runtime, f"{self.path}/{effect.id}"))
-        return self._recipe[1]
+        """The props of a child: those of its last incarnation, if it has the same spec. Children of one template share
+        them, as they share its spec.
+        """
+        spec, recipe = effect.spec, self._recipe
+        if recipe is None or recipe[0] is not spec:
+            recipe = self._recipes.get(effect.id)
+            if recipe is None or recipe[0] is not spec:
+                if not (spec.is_supervisor or SETTLED in spec.__dict__):
+                    spec = self._settled(effect.id, cast("ChildSpec", spec))
+                recipe = (spec, props_for(spec, self.runtime, f"{self.path}/{effect.id}"))
+                if not self._engine.spec.is_dynamic:
+                    self._recipes[effect.id] = recipe
+            self._recipe = recipe
+        return recipe[1]
 
     def _settled(self, id: str, given: ChildSpec) -> ChildSpec:
         """The spec of a child with the defaults of its class, which is found now. The engine goes on with it."""
@@ -443,6 +453,7 @@ class Supervisor(Actor):
 
     def _close(self, id: str) -> None:
         cell = self._cells.pop(id, None)
+        self._recipes.pop(id, None)
         if cell is not None and not cell.closed:
             if self._engine.is_ending:
                 cell.close_or_park(cell.reason)
