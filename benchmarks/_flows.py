@@ -24,6 +24,8 @@ from teams.protocols import Event
 
 LISTENERS = 100
 """Members that hear an event or a broadcast."""
+GROUP = 10
+"""Children that are restarted together."""
 TICK = 1e-6
 """Seconds between two readings of the clock."""
 QUESTION, CRASH = object(), object()
@@ -212,7 +214,9 @@ def _of_actors(
             for number, kind in enumerate(kinds)
         ]
         pool = dynamic_supervisor("pool", child("p", Plain, args=[left]), max_restarts=None)
-        tree = supervisor("root", *children, pool, max_restarts=None)
+        mates = (child(f"g{number}", Plain, args=[left]) for number in range(GROUP))
+        group = supervisor("group", *mates, strategy="one_for_all", max_restarts=None, backoff=None)
+        tree = supervisor("root", *children, pool, group, max_restarts=None)
         async with _running(tree, left, watched=watched) as world:
             yield world, lambda times: repeat(world, times)
 
@@ -282,6 +286,22 @@ async def _restart(world: World, times: int) -> None:
     for _ in range(times):
         worker.tell(CRASH)
         await worker.call(QUESTION)
+
+
+async def _start_and_stop(world: World, times: int) -> None:
+    spec = supervisor("branch", *(child(f"c{number}", Plain, args=[world.left]) for number in range(times)))
+    await world.root.start_child(spec)
+    await world.root.terminate_child("branch")
+    await world.root.delete_child("branch")
+
+
+async def _restart_group(world: World, times: int) -> None:
+    group = world.root.supervisor("group")
+    workers = [group.child(f"g{number}") for number in range(GROUP)]
+    for _ in range(times // GROUP):
+        workers[0].tell(CRASH)
+        for worker in workers:
+            await worker.call(QUESTION)
 
 
 async def _restart_known(world: World, times: int) -> None:
@@ -363,6 +383,14 @@ FLOWS: Mapping[str, Flow] = {
             "restart with log sink and metrics, the log's level off",
             60,
             _of_actors(_restart, Plain, watched=True),
+        ),
+        Flow("start-stop", "a child of a branch started, and stopped in order", 100, _of_actors(_start_and_stop)),
+        Flow(
+            "restart-group",
+            f"restart of one of {GROUP} for whose crash all are restarted",
+            20 * GROUP,
+            _of_actors(_restart_group),
+            GROUP,
         ),
         Flow("assign", "assign -> member -> result", 60, _of_team(_assign, _two)),
         Flow("handoff", f"handoff, {CHAIN} in a row", 100, _of_team(_handoff, _chain), CHAIN),

@@ -128,7 +128,7 @@ def pykka_fault(actor_class: type) -> str | None:
     from actors._core.actor import Actor
     from actors._pykka.foreign import fault_of
 
-    if issubclass(actor_class, Actor):
+    if Actor in actor_class.__mro__:  # `issubclass` asks the ABC of pykka, and this is asked for every child
         return None
     return fault_of(actor_class) if issubclass(actor_class, pykka.ThreadingActor) else _EXPECTED
 
@@ -140,7 +140,7 @@ def actor_type_of(actor_class: object) -> ActorType:
 
     if not inspect.isclass(actor_class):
         raise NotAnActor(repr(actor_class), _EXPECTED)
-    if issubclass(actor_class, Actor):
+    if Actor in actor_class.__mro__:
         return ActorType(actor_class)
     if issubclass(actor_class, pykka.ThreadingActor):
         return ForeignActorType(actor_class)

@@ -320,7 +320,7 @@ _SPECS = (ChildSpec, SupervisorSpec)
 def _no_spec(value: object) -> str:
     """Why this is not a spec, and what to write instead."""
     got = f"must be a spec, got {shown(value, 60)}"
-    if isinstance(value, type) and issubclass(value, pykka.Actor):
+    if isinstance(value, type) and pykka.Actor in value.__mro__:
         return f"{got}. Write child({value.__name__.lower()!r}, {value.__name__})"
     if isinstance(value, list | tuple | set | frozenset) or isgenerator(value):
         return f"{got}. Give each spec as an argument of its own: write * before the list"

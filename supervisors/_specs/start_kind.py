@@ -69,7 +69,7 @@ def kind_of(start: object) -> StartKind | str:
 
 
 def _of_class(start: type) -> StartKind | str:
-    if issubclass(start, pykka.Actor):
+    if pykka.Actor in start.__mro__:
         problem = pykka_fault(start)
         return StartKind.ACTOR if problem is None else f"cannot be started as an actor: {problem}"
     if hasattr(start, "__aenter__") and hasattr(start, "__aexit__"):

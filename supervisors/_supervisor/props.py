@@ -35,7 +35,7 @@ def props_for(spec: Spec, runtime: Runtime, path: str) -> Props:
     if isinstance(start, Promise):
         kind, args, kwargs = runtime.kind(Task), (start,), {}
         host = host or start.host
-    elif isinstance(start, type) and issubclass(start, pykka.Actor):
+    elif isinstance(start, type) and pykka.Actor in start.__mro__:
         kind = runtime.kind(start)
     else:
         what = kind_of(start)
