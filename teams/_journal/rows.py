@@ -26,7 +26,7 @@ EntryKind = Literal[
     "retried",
     "ended",
 ]
-InboxKind = Literal["signal", "cancel", "resume", "pause", "answer", "move"]
+InboxKind = Literal["signal", "cancel", "resume", "pause", "answer", "move", "edit"]
 
 STATES: Final[tuple[LifeState, ...]] = get_args(LifeState)
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)

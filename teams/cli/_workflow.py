@@ -21,6 +21,7 @@ import typer
 
 from actors._user_code.text import printable
 from supervisors import SpecError, SpecFault, SupervisorSpec
+from supervisors.spi import read_document
 from teams._journal.errors import StoreRefused, without_password
 from teams._journal.rows import STATES, Definition, LifeState, Unit, Written
 from teams._journal.store import Store
@@ -64,8 +65,9 @@ from teams.planning._recorded import recorded_in
 from teams.workflows._engine.messages import AnswerQuestion, StartRun
 from teams.workflows._engine.parts import settings_of, with_store
 from teams.workflows._engine.ref import RunStatus
-from teams.workflows._engine.said import answer_row, check_first, existing, moved, new_run, retried
+from teams.workflows._engine.said import answer_row, check_first, edited_run, existing, moved, new_run, retried
 from teams.workflows._engine.settings import RETAIN, EngineSettings
+from teams.workflows._graph.edit import changes_from
 from teams.workflows._graph.file import workflow_from
 from teams.workflows._graph.picture import FORMATS, picture
 from teams.workflows._graph.workflow import Workflow
@@ -211,13 +213,18 @@ def _settings_in(store: Store, name: str) -> EngineSettings:
     stored = store.definitions(name)
     if not stored:
         raise NoSuchWorkflow(name, tuple(sorted({each.workflow for each in every_run(store)})))
+    found = _stored(name, stored[0], "name the FILE")
+    return EngineSettings({name: found}, {}, 1, _DURATION, RETAIN)
+
+
+def _stored(name: str, definition: Definition, advice: str) -> Workflow:
+    """A workflow as the store has it, with what its modules say. Raises SpecError."""
     try:
-        found = workflow_from(json.loads(stored[0].body))
+        return workflow_from(json.loads(definition.body))
     except ValueError as error:
         if isinstance(error, SpecError):
             raise
-        raise SpecError([SpecFault(name, "the store has only the name of this pattern: name the FILE")]) from None
-    return EngineSettings({name: found}, {}, 1, _DURATION, RETAIN)
+        raise SpecError([SpecFault(name, f"the store has only the name of this pattern: {advice}")]) from None
 
 
 def _played(store: Store, spec: SupervisorSpec | None, run: str, timeout: float) -> RunStatus | None:
@@ -476,6 +483,40 @@ def move(
             if awake or not isinstance(found.commit([unit])[0], Written):  # its engine does it where it has the run
                 say(found, run, "move", definition.version, definition=definition)
             _told(found, f"run {printable(run)} goes on with version {definition.version[:12]}")
+            _after(found, run, as_json=as_json)
+
+
+@workflow.command()
+def edit(
+    run: RunArgument,
+    changes: Annotated[
+        str, typer.Argument(metavar="FILE", help="A .toml or .yaml file with add_node, add_edge, remove, replace.")
+    ],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Changes the graph of a run: all of the changes, or none.
+
+    What has begun does not change. A run that is blocked goes on then. Exits with 2 when the changes have faults.
+    """
+    with outcome(changes):
+        import_from_here()
+        made = changes_from(read_document(changes, "edit"))
+        with opened(address(store)) as found:
+            row = run_of(found, run)
+            definition = found.definition(row.workflow, row.version)
+            if definition is None:
+                raise StoreRefused(found.url, f"it is damaged: version {row.version[:12]} is missing. Restore a copy")
+            flow = _stored(row.workflow, definition, "it has no graph to edit")
+            unit = edited_run(row, found.entries(run), flow, made, new_id(found), found.now())
+            awake = row.owner is not None and engine_of(found, row.owner) is not None
+            if awake or not isinstance(found.commit([unit])[0], Written):  # its engine does it where it has the run
+                say(found, run, "edit", value=made.document())
+                _told(
+                    found, f"run {printable(run)} is told of the changes; `workflow history` says what became of them"
+                )
+            else:
+                _told(found, f"run {printable(run)} goes on with version {str(unit.update['version'])[:12]}")
             _after(found, run, as_json=as_json)
 
 

@@ -21,10 +21,10 @@ from teams._runs.pattern import Pattern
 from teams.cli._text import result_text
 from teams.workflows._engine.engine import engine
 from teams.workflows._engine.ref import EngineRef
-from teams.workflows._engine.said import step_of
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import AskPerson, CallFunction, Nested, Node, Sleep, WaitForSignal
 from teams.workflows._graph.workflow import Workflow
+from teams.workflows._run.keeper import step_of
 from teams.workflows._run.values import adapter
 from teams.workflows.errors import RunFailure
 

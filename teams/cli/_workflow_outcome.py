@@ -18,7 +18,15 @@ from teams.cli._target import TargetError
 from teams.cli._text import lines, unwritable
 from teams.errors import RunCancelled, TeamError
 from teams.workflows._engine.ref import RunStatus
-from teams.workflows.errors import BadInput, NoOpenQuestion, NoSuchRun, NoSuchStep, NoSuchWorkflow, NotAnOption
+from teams.workflows.errors import (
+    BadInput,
+    CannotEdit,
+    NoOpenQuestion,
+    NoSuchRun,
+    NoSuchStep,
+    NoSuchWorkflow,
+    NotAnOption,
+)
 
 OK = 0
 FAILED = 1
@@ -32,7 +40,7 @@ INTERRUPTED = 130
 PIPE = 141
 
 _CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
-    ((BadInput, NotAnOption, NotStorable), REFUSED),
+    ((BadInput, CannotEdit, NotAnOption, NotStorable), REFUSED),
     ((NoSuchRun, NoSuchWorkflow, NoSuchStep, NoOpenQuestion), MISSING),
     ((StoreAway, StoreRefused), AWAY),
     ((RunCancelled,), CANCELLED),

@@ -14,8 +14,8 @@ from teams._journal.errors import NotReadable
 from teams._journal.rows import Definition, JournalEntry, RunRow
 from teams.cli._text import json_line, lines, result_text
 from teams.workflows._engine.ref import RunStatus
-from teams.workflows._engine.said import step_of
 from teams.workflows._quality.domain import Scores
+from teams.workflows._run.keeper import step_of
 
 _CELL = 60
 _BODY = 120

@@ -26,7 +26,7 @@ POLL = 0.1
 PROBE = 1.0
 """Seconds of the lease by which it is found out whether this process can be the engine of a store."""
 
-ORDERS = frozenset({"resume", "cancel", "pause", "move"})
+ORDERS = frozenset({"resume", "cancel", "pause", "move", "edit"})
 """What is said to a run that does not go on by itself, and changes that."""
 
 Pause = Callable[[float], object]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from teams.workflows._graph.graph import Edge, Graph
     from teams.workflows._graph.node import Node, RoleStep
     from teams.workflows._graph.picture import picture
+    from teams.workflows._graph.subgraph import subgraph
     from teams.workflows._graph.workflow import Workflow
     from teams.workflows._metrics import WorkflowMetrics
     from teams.workflows._quality.domain import (
@@ -53,11 +54,13 @@ if TYPE_CHECKING:
     from teams.workflows.errors import (
         AgentMissing,
         AlreadyAnswered,
+        AlreadyBegun,
         AlreadyEnded,
         BadBackfill,
         BadExpression,
         BadInput,
         Blocked,
+        CannotEdit,
         CannotMove,
         CircularDependency,
         Diverged,
@@ -97,6 +100,7 @@ if TYPE_CHECKING:
         RunAccepted,
         RunBlocked,
         RunCancelling,
+        RunEdited,
         RunLost,
         RunParked,
         RunPaused,
@@ -119,6 +123,7 @@ __all__ = [
     "SERVICE",
     "AgentMissing",
     "AlreadyAnswered",
+    "AlreadyBegun",
     "AlreadyEnded",
     "Artifact",
     "BadBackfill",
@@ -126,6 +131,7 @@ __all__ = [
     "BadInput",
     "BatchWritten",
     "Blocked",
+    "CannotEdit",
     "CannotMove",
     "CircularDependency",
     "CodeWorkflow",
@@ -172,6 +178,7 @@ __all__ = [
     "RunAccepted",
     "RunBlocked",
     "RunCancelling",
+    "RunEdited",
     "RunFailure",
     "RunLost",
     "RunParked",
@@ -222,6 +229,7 @@ __all__ = [
     "schedule",
     "scored",
     "sleep",
+    "subgraph",
     "wait",
     "workflow",
     "workflow_from",
@@ -238,6 +246,7 @@ if not TYPE_CHECKING:
             "teams.workflows._graph.graph": ["Edge", "Graph"],
             "teams.workflows._graph.node": ["Node", "RoleStep"],
             "teams.workflows._graph.picture": ["picture"],
+            "teams.workflows._graph.subgraph": ["subgraph"],
             "teams.workflows._graph.workflow": ["Workflow"],
             "teams.workflows._quality.domain": [
                 "ACADEMIC",
@@ -269,11 +278,13 @@ if not TYPE_CHECKING:
             "teams.workflows.errors": [
                 "AgentMissing",
                 "AlreadyAnswered",
+                "AlreadyBegun",
                 "AlreadyEnded",
                 "BadBackfill",
                 "BadExpression",
                 "BadInput",
                 "Blocked",
+                "CannotEdit",
                 "CannotMove",
                 "CircularDependency",
                 "Diverged",
@@ -313,6 +324,7 @@ if not TYPE_CHECKING:
                 "RunAccepted",
                 "RunBlocked",
                 "RunCancelling",
+                "RunEdited",
                 "RunLost",
                 "RunParked",
                 "RunPaused",

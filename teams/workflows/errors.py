@@ -26,6 +26,8 @@ bases stand in brackets::
       BadBackfill (ValueError)
       NotAnOption (ValueError)
       CannotMove
+      CannotEdit (ValueError)
+      AlreadyBegun
     RunTimeout (RunError, TimeoutError)
     UndoFailed (RunError)
     Blocked (RunError)
@@ -424,6 +426,28 @@ class CannotMove(WorkflowError):
 
     def describe(self) -> str:
         return f"{self.run} cannot be moved to version {self.version[:12]}: {'; '.join(self.why)}"
+
+
+class CannotEdit(WorkflowError, ValueError):
+    """What would come of an edit has faults. Nothing was changed."""
+
+    run: str
+    faults: tuple[str, ...]
+    """Each with its step."""
+
+    def describe(self) -> str:
+        return f"{self.run} cannot be edited so: {'; '.join(self.faults)}"
+
+
+class AlreadyBegun(WorkflowError):
+    """An edit would change steps that have begun, or what they needed. Nothing was changed."""
+
+    run: str
+    steps: tuple[str, ...]
+
+    def describe(self) -> str:
+        names = ", ".join(map(repr, self.steps))
+        return f"{self.run} cannot be edited so: {names} would change, and what has begun does not change"
 
 
 class RunFailure(RunError):

@@ -136,6 +136,16 @@ class RunRetried(RunEvent, level="info"):
     """A run that had failed or was cancelled goes on."""
 
 
+class RunEdited(RunEvent, level="info"):
+    """The graph of a run was edited."""
+
+    version: str
+    """That of its workflow now."""
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    replaced: tuple[str, ...]
+
+
 class RunsPurged(TeamEvent, level="info"):
     """Ended runs were deleted, because the time for which they are kept is over."""
 

@@ -492,3 +492,84 @@ def test_an_entry_of_another_run_is_not_shown(letitcrash: Letitcrash) -> None:
     waiting(run)
     assert letitcrash("history", other).out == ""
     assert "waiting" not in letitcrash("graph", other).out
+
+
+# edit
+
+CHANGES = """
+[[replace]]
+id = "respond"
+agent = "responder"
+input = { processed = "$archive" }
+
+[[add_node]]
+id = "archive"
+agent = "processor"
+dependencies = ["approve"]
+input = { category = "archive" }
+"""
+
+
+def test_edit_changes_the_graph_of_a_run_that_no_engine_has_awake(letitcrash: Letitcrash, folder: Path) -> None:
+    run = run_with(letitcrash)
+    waiting(run)
+    with store() as found:
+        first = found.runs()[0].version
+    (folder / "changes.toml").write_text(CHANGES)
+    assert letitcrash("edit", run, "changes.toml").code == 0
+    with store() as found:
+        row = found.run(run)
+        assert row is not None
+        assert row.total == 5
+        last = found.entries(run)[-1]
+        assert (last.kind, json.loads(last.body or b"")["added"]) == ("edited", ["archive"])
+        now, was = (found.definition("support", each) for each in (row.version, first))
+        assert now is not None
+        assert was is not None
+        kept = json.loads(now.body)["steps"]
+        assert kept[:3] == json.loads(was.body)["steps"][:3]  # with all that its modules say
+    assert "archive" in letitcrash("graph", run).out
+
+
+def test_edit_says_which_steps_have_begun_and_changes_nothing(letitcrash: Letitcrash, folder: Path) -> None:
+    run = run_with(letitcrash)
+    before = waiting(run)
+    (folder / "changes.toml").write_text('remove = ["classify"]\n[[replace]]\nid = "approve"\nask = "Really?"\n')
+    said = letitcrash("edit", run, "changes.toml")
+    assert said.code == 1
+    assert "'classify'" in said.err
+    assert "has begun" in said.err
+    with store() as found:
+        assert found.run(run) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ('remove = ["approve"]', "'approve'"),
+        ("added = 3", "unknown key"),
+        ("", "changes nothing"),
+        ('[[add_node]]\nid = "x"\n', "a step needs one of"),
+        ('remove = ["nowhere"]', "no such step"),
+        ("remove = [", "changes.toml"),
+    ],
+)
+def test_edit_refuses_changes_with_faults(letitcrash: Letitcrash, folder: Path, text: str, match: str) -> None:
+    run = run_with(letitcrash)
+    (folder / "changes.toml").write_text(text + "\n")
+    said = letitcrash("edit", run, "changes.toml")
+    assert said.code == (0 if match == "'approve'" else 2), said.err
+    if said.code:
+        assert match in said.err
+    assert letitcrash("edit", "missing", "changes.toml").code in (2, 3)
+
+
+def test_edit_of_a_run_that_an_engine_has_awake_waits_for_it(letitcrash: Letitcrash, folder: Path) -> None:
+    run = run_with(letitcrash)
+    (folder / "changes.toml").write_text(CHANGES)
+    with store() as engine:
+        engine.claim(engine.register("host", 1, 60.0), 10)
+        said = letitcrash("edit", run, "changes.toml")
+        assert said.code == 0
+        assert "is told of the changes" in said.err
+        assert [each.kind for each in engine.inbox(run)] == ["edit"]

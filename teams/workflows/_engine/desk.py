@@ -3,6 +3,7 @@
     message          from, to                    answer
     StartRun         the ref of the engine       the row of the run, as soon as it is written
     Say, AnswerQuestion  the ref                 None, as soon as it is written
+    EditRun          the ref                     None, as soon as it is decided and written
     RetryRun         the ref                     the row
     AwaitEnd         the ref                     the row of the ended run
     GetRun, GetRuns  the ref                     rows
@@ -58,6 +59,7 @@ from teams.workflows._engine.journal import Apply, CommitQueue, Query, StoreOpen
 from teams.workflows._engine.messages import (
     AnswerQuestion,
     AwaitEnd,
+    EditRun,
     GetRun,
     GetRuns,
     RetryRun,
@@ -69,16 +71,25 @@ from teams.workflows._engine.messages import (
 from teams.workflows._engine.said import (
     answer_row,
     check_first,
+    edit_body,
+    edited_run,
+    edited_workflow,
     existing,
+    is_edited,
     moved,
     new_run,
+    not_edited,
     not_moved,
     open_question,
+    read_changes,
     refusal,
+    refused_edit_body,
     retried,
 )
-from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._engine.settings import EngineSettings, definition_of
+from teams.workflows._graph.edit import GraphChanges
 from teams.workflows._graph.graph import Graph
+from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import DurableKeeper, Passes
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
@@ -86,9 +97,11 @@ from teams.workflows._run.values import read
 from teams.workflows.errors import (
     AgentMissing,
     AlreadyEnded,
+    Blocked,
     CannotMove,
     NoSuchRun,
     NotEnded,
+    WorkflowError,
 )
 from teams.workflows.events import (
     EngineTookOver,
@@ -96,6 +109,7 @@ from teams.workflows.events import (
     RunAccepted,
     RunBlocked,
     RunCancelling,
+    RunEdited,
     RunLost,
     RunParked,
     RunPaused,
@@ -118,6 +132,8 @@ PAUSE = 0.5
 """Seconds before the store is asked again when it did not answer."""
 AT_ONCE = 100
 """How many runs are read from the store at once when they are taken up."""
+CHANGES = ("move", "edit")
+"""The messages that change the workflow of a run."""
 PURGE = 60.0
 """Seconds between two looks for ended runs that are not kept any longer."""
 PURGED = 500
@@ -188,6 +204,12 @@ class _Kept:
         for run in list(self.waiters):
             for reply in self.waiters.pop(run):
                 settle_failure(reply, ActorDeadError(path, reason, AwaitEnd(run)), path)
+
+
+def _told_of(changes: GraphChanges) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The fields of the event of an edit."""
+    said = changes.summary()
+    return tuple(said["added"]), tuple(said["removed"]), tuple(said["replaced"])
 
 
 def _put(journal: ActorRef[Any], unit: Unit, reply: ReplyTo) -> None:
@@ -443,8 +465,8 @@ class Desk(Actor):
         if row.id in self._kept.live:  # it was given up, and this desk was started again before it was forgotten
             await self._drop(row.id)
             ((row, entries, messages),) = await self._written_of([row])
-        if any(each.kind == "move" for each in messages):
-            row, entries, messages = await self._move(row, entries, messages)
+        if any(each.kind in CHANGES for each in messages):
+            row, entries, messages = await self._change(row, entries, messages)
         try:
             live = self._awake(row, entries, await self._pattern(row))
         except (TeamError, JournalError, SpecError) as error:  # another version of the code may know what to do
@@ -465,24 +487,38 @@ class Desk(Actor):
         self._publish(live, RunTakenUp, row.workflow, row.state, live.record.done, age, row.trace)
         await self._begin(live)
 
-    async def _move(
+    async def _change(
         self, row: RunRow, entries: list[JournalEntry], messages: list[InboxRow]
     ) -> tuple[RunRow, list[JournalEntry], list[InboxRow]]:
-        """Brings a run that is not awake to the version it was told, if what it has done allows that."""
+        """Brings a run that is not awake to the version or the graph it was told, if what it has done allows that."""
         for message in messages:
-            if message.kind == "move":
-                was: Definition | None = await self._query("definition", row.workflow, row.version)
-                to: Definition | None = await self._query("definition", row.workflow, message.name)
-                try:
-                    if was is None or to is None:
-                        raise CannotMove(row.id, message.name, ("the store does not have both versions",))
-                    unit = moved(row, entries, was, to, self._now())
-                except CannotMove as error:
-                    unit = not_moved(row, error, self._now())
+            if message.kind in CHANGES:
+                move = message.kind == "move"
+                unit = await (self._moved(row, entries, message) if move else self._edited(row, entries, message))
                 update = {key: value for key, value in unit.update.items() if key != "owner"}
-                await self._write(dataclasses.replace(unit, update=update, taken=(message.id,)))
+                await self._write(dataclasses.replace(unit, update=update))
                 row, entries = await self._query("run", row.id), await self._query("entries", row.id)
-        return row, entries, [each for each in messages if each.kind != "move"]
+        return row, entries, [each for each in messages if each.kind not in CHANGES]
+
+    async def _moved(self, row: RunRow, entries: list[JournalEntry], message: InboxRow) -> Unit:
+        was: Definition | None = await self._query("definition", row.workflow, row.version)
+        to: Definition | None = await self._query("definition", row.workflow, message.name)
+        try:
+            if was is None or to is None:
+                raise CannotMove(row.id, message.name, ("the store does not have both versions",))
+            unit = moved(row, entries, was, to, self._now())
+        except CannotMove as error:
+            unit = not_moved(row, error, self._now())
+        return dataclasses.replace(unit, taken=(message.id,))
+
+    async def _edited(self, row: RunRow, entries: list[JournalEntry], message: InboxRow) -> Unit:
+        now, names = self._now(), self._settings.names
+        try:
+            changes = read_changes(row.id, decode(message.body or b"{}"))
+            pattern = await self._pattern(row)
+            return edited_run(row, entries, pattern, changes, message.id, now, names=names, message=message)
+        except (TeamError, JournalError, SpecError) as error:
+            return not_edited(row, error, message.id, now)
 
     def _publish(self, live: Live, kind: type[RunEvent], *values: object) -> None:
         """Publishes an event of a run, when what it tells of is written."""
@@ -733,6 +769,8 @@ class Desk(Actor):
     def _deliver(self, live: Live, message: InboxRow) -> None:
         """Something was said to a run that is awake here."""
         record, keeper = live.record, live.keeper
+        if message.kind == "edit" and keeper.given_up and not keeper.has_ended:
+            return  # it leaves this process: the next look brings the message to it again
         if not keeper.is_news(message):
             return
         match message.kind:
@@ -754,6 +792,12 @@ class Desk(Actor):
             case "move":  # by the desk, when the run is not awake
                 keeper.update(owner=None)
                 keeper.publish(lambda: self.ref.tell(_Leave(record.id, keeper)))
+            case "edit":
+                try:
+                    changes = read_changes(record.id, decode(message.body or b"{}"))
+                    self._edit(live, message.id, changes, message.id)
+                except WorkflowError as error:
+                    keeper.refuse_edit(message.id, refused_edit_body(message.id, error), message.id)
             case "resume":
                 keeper.took(message)
                 keeper.resume(self._now(), accept_changes=message.name == "accept_changes")
@@ -842,6 +886,57 @@ class Desk(Actor):
         return entries, waiting
 
     @handles
+    async def edit(self, message: EditRun) -> None:
+        """Changes the graph of a run: in one commit, unless another process has it awake, which decides then."""
+        id, changes, told = self._new_id(), read_changes(message.run, message.changes), False
+        while True:
+            live = None if told else self._kept.live.get(message.run)
+            if live is not None and not live.keeper.given_up and not live.keeper.taken_over:
+                if id not in live.keeper.edits:
+                    self._edit(live, id, changes)
+                if await live.keeper.is_written():
+                    return
+            elif live is None and await self._is_edited(message, changes, id, told):
+                return
+            elif live is None and not told:
+                told = True
+                await self._say(InboxRow(id, message.run, "edit", "", encode(message.changes), "", self._now()))
+            else:
+                await sleep(POLL)
+
+    def _edit(self, live: Live, id: str, changes: GraphChanges, message: str | None = None) -> None:
+        """Changes the graph of a run that is awake here. Raises AlreadyEnded, AlreadyBegun, CannotEdit."""
+        record, keeper = live.record, live.keeper
+        if keeper.has_ended or keeper.is_over or record.cancelled is not None:
+            raise AlreadyEnded(record.id, "its steps have ended" if record.cancelled is None else "cancelling")
+        made = edited_workflow(record.id, record.pattern, changes, keeper.begun, self._settings.names)
+        record.pattern = made
+        body = edit_body(id, keeper.row.version, made, changes)
+        keeper.edit(made, definition_of(made, self._now()), id, body, message)
+        self._publish(live, RunEdited, made.version, *_told_of(changes))
+
+    async def _is_edited(self, message: EditRun, changes: GraphChanges, id: str, told: bool) -> bool:
+        """Whether an edit is made, of a run that is not awake here; if no process has it, it is made now. False: its
+        process decides. Raises AlreadyEnded, AlreadyBegun, CannotEdit.
+        """
+        row = await self._found(message.run)
+        entries: list[JournalEntry] = await self._query("entries", row.id)
+        if is_edited(row.id, id, entries):
+            return True
+        if row.state in ENDED:
+            raise AlreadyEnded(row.id, row.state)
+        if told or row.owner is not None:
+            return False
+        pattern = await self._pattern(row)
+        unit = edited_run(row, entries, pattern, changes, id, self._now(), names=self._settings.names)
+        if not isinstance(await self._write(unit), Written):
+            return await self._is_edited(message, changes, id, told)
+        at = self.runtime.now()
+        self.runtime.events.publish(RunEdited(self.path, at, row.id, str(unit.update["version"]), *_told_of(changes)))
+        self.ref.tell(_Look())
+        return True
+
+    @handles
     async def retry(self, message: RetryRun) -> RunRow:
         row = await self._found(message.run)
         entries: list[JournalEntry] = await self._query("entries", row.id)
@@ -881,7 +976,16 @@ class Desk(Actor):
     async def get(self, message: GetRun) -> tuple[RunRow, list[JournalEntry], list[InboxRow], Graph | None, int]:
         row = await self._found(message.run)
         entries, messages = await self._query("entries", row.id), await self._query("inbox", row.id)
-        return row, entries, messages, self._settings.graph(row), self._now()
+        return row, entries, messages, await self._graph(row), self._now()
+
+    async def _graph(self, row: RunRow) -> Graph | None:
+        """The graph of a run; None: it is the run of a pattern or of code, or what its steps name is not there."""
+        live = self._kept.live.get(row.id)
+        try:
+            pattern = await self._pattern(row) if live is None else live.record.pattern
+        except (Blocked, JournalError):
+            return None
+        return pattern.graph if isinstance(pattern, Workflow) else None
 
     @handles
     async def list_runs(self, message: GetRuns) -> list[RunRow]:

@@ -47,6 +47,7 @@ from teams.workflows._engine.ref import EngineRef
 from teams.workflows._engine.scheduler import ScheduleActor
 from teams.workflows._engine.settings import RETAIN, EngineSettings
 from teams.workflows._graph.check import unknown_names
+from teams.workflows._graph.edit import KnownNames
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.code import CodeWorkflow
 from teams.workflows._run.play import read_input
@@ -161,8 +162,10 @@ def engine(
     faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
     faults += [*_tracing_faults(id, tracing)]
     agents = _agents(people, faults)
+    names = KnownNames()
     if not faults:
-        faults += [*_name_faults(id, flows, people, trees, workflows)]
+        names = _known_names(people, trees, workflows)
+        faults += [*_name_faults(id, flows, names)]
     if faults:
         raise SpecError(faults)
     settings = EngineSettings(
@@ -173,6 +176,7 @@ def engine(
         {**RETAIN, **(retain or {})},
         {each.id: each for each in schedules},
         tracing,
+        names,
     )
     opened = partial(open_store, store, durability=durability) if isinstance(store, str) else store
     run = child(
@@ -210,24 +214,27 @@ def _agents(people: list[Member | Role], faults: list[SpecFault]) -> SupervisorS
         return team(AGENTS)
 
 
-def _name_faults(
-    id: str,
-    flows: Iterable[Workflow | CodeWorkflow | Routing],
-    people: list[Member | Role],
-    trees: list[SupervisorSpec],
-    workflows: Mapping[str, Pattern],
-) -> Iterator[SpecFault]:
-    members = _names(people)
-    skills = {name for each in people for name in each.capabilities}
-    teams = {each.id: _team_names(each) for each in trees if each.supervisor_class is Team}
+def _known_names(
+    people: list[Member | Role], trees: list[SupervisorSpec], workflows: Mapping[str, Pattern]
+) -> KnownNames:
+    return KnownNames(
+        frozenset(_names(people)),
+        frozenset(name for each in people for name in each.capabilities),
+        {each.id: frozenset(_team_names(each)) for each in trees if each.supervisor_class is Team},
+        frozenset(workflows),
+    )
+
+
+def _name_faults(id: str, flows: Iterable[Workflow | CodeWorkflow | Routing], names: KnownNames) -> Iterator[SpecFault]:
     for flow in flows:
         if not isinstance(flow, Workflow):
-            known: set[str | Can] = {*members, *(Can(each) for each in skills)}
+            known: set[str | Can] = {*names.members, *(Can(each) for each in names.capabilities)}
             for target in dict.fromkeys(work_targets(flow)):
                 if target not in known:
-                    yield SpecFault(f"{id}/{flow.name}", f"no member or role {target}; {nearest(str(target), members)}")
+                    hint = nearest(str(target), names.members)
+                    yield SpecFault(f"{id}/{flow.name}", f"no member or role {target}; {hint}")
             continue
-        for fault in unknown_names(flow, members=members, capabilities=skills, teams=teams, workflows=set(workflows)):
+        for fault in unknown_names(flow, **names._asdict()):
             yield SpecFault(f"{id}/{fault.path}", fault.message)
 
 

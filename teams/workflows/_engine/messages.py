@@ -61,6 +61,14 @@ class AnswerQuestion(NamedTuple):
     by: str
 
 
+class EditRun(NamedTuple):
+    """Change the graph of a run. Answered as soon as it is decided."""
+
+    run: str
+    changes: Mapping[str, Any]
+    """With the keys of a file."""
+
+
 class RetryRun(NamedTuple):
     """Go on with a run that failed or was cancelled: steps that are done stay done."""
 

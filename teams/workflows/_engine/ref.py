@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -17,7 +17,7 @@ from teams._journal.rows import ENDED, InboxRow, JournalEntry, LifeState, RunRow
 from teams._journal.store import Store
 from teams.errors import RunCancelled
 from teams.workflows._engine.journal import Apply
-from teams.workflows._engine.messages import AnswerQuestion, AwaitEnd, GetRun, GetRuns, RetryRun, Say, StartRun
+from teams.workflows._engine.messages import AnswerQuestion, AwaitEnd, EditRun, GetRun, GetRuns, RetryRun, Say, StartRun
 from teams.workflows._engine.schedules import (
     ScheduledSlot,
     backfill,
@@ -27,7 +27,10 @@ from teams.workflows._engine.schedules import (
     trigger_schedule,
 )
 from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._graph.edit import graph_changes
 from teams.workflows._graph.graph import Graph
+from teams.workflows._graph.node import Node
+from teams.workflows._graph.workflow import Workflow
 from teams.workflows._quality.domain import Scores, is_of_quality
 from teams.workflows._run.artifact import MadeArtifact
 from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
@@ -150,6 +153,43 @@ class WorkflowRun:
         step begins again, and a step that has changed counts as it is now. Raises `AlreadyEnded` from the future.
         """
         return self._ask(Say(self.id, "resume", "accept_changes" if accept_changes else ""), _nothing)
+
+    def edit(
+        self,
+        *,
+        add_node: Node | Iterable[Node] = (),
+        add_edge: Iterable[tuple[str, str]] = (),
+        remove: str | Iterable[str] = (),
+        replace: Node | Iterable[Node] = (),
+        add_subgraph: Mapping[str, Workflow] | None = None,
+    ) -> Future[None]:
+        """Changes what it does next: all of the changes or none. They are checked like a new workflow, and written in
+        one commit, so that they survive the death of the process. The future settles when they are decided.
+
+        What has begun does not change, nor what it needed. Functions of new steps are found by "module:name", as those
+        in files are.
+
+        Args:
+            add_node: New steps, made by `do`, `wait`, ...; in a chain `after` names the step that one comes after, and
+                without it comes at the end. Default: ().
+            add_edge: Pairs of steps of a DAG: the second begins after the first has ended. Default: ().
+            remove: Ids of steps. What refers to them must be replaced in the same edit. Default: ().
+            replace: Steps in place of those with their ids. Default: ().
+            add_subgraph: The steps of workflows, by a prefix for their ids (`subgraph`). None: none. Default: None.
+
+        Raises:
+            SpecError: an argument is not what it must be; all faults at once
+
+        Raises from the future:
+            AlreadyBegun: a step that has begun would change, or would need another one
+            CannotEdit: what comes of it has faults: an unknown step or member, a cycle, a function without a name; or
+                it is the run of a pattern or of code
+            AlreadyEnded: it has ended, or all its steps have
+        """
+        changes = graph_changes(
+            add_node=add_node, add_edge=add_edge, remove=remove, replace=replace, add_subgraph=add_subgraph
+        )
+        return self._ask(EditRun(self.id, changes.document()), _nothing)
 
     def retry(self, *, step: str | None = None) -> Future[None]:
         """Goes on with it after it failed or was cancelled. Steps that are done stay done; with `step`, that one and

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from supervisors.spi import SpecError
 from teams._journal import rows
 from teams._journal.codec import decode, encode, text_cell
-from teams._journal.rows import ENDED, Definition, EntryKind, InboxRow, JournalEntry, Result, RunRow, Unit
+from teams._journal.rows import ENDED, Definition, InboxRow, JournalEntry, Result, RunRow, Unit
+from teams._runs.pattern import Pattern
 from teams.workflows._engine.messages import AnswerQuestion, StartRun
-from teams.workflows._engine.settings import EngineSettings, run_row
+from teams.workflows._engine.settings import EngineSettings, definition_of, run_row
+from teams.workflows._graph.edit import GraphChanges, KnownNames, changes_from, edited
+from teams.workflows._graph.workflow import Workflow
+from teams.workflows._run.keeper import OF_STEPS, step_of
 from teams.workflows._run.play import read_input
 from teams.workflows._run.values import write
 from teams.workflows.errors import (
     AlreadyAnswered,
+    AlreadyBegun,
     AlreadyEnded,
+    CannotEdit,
     CannotMove,
     KeyTaken,
     NoOpenQuestion,
@@ -27,18 +33,6 @@ from teams.workflows.errors import (
     NotEnded,
     WorkflowError,
 )
-
-_PART = re.compile(r"[/#\[]")
-"""Ends the id of a step in the name of a part of it: `research/gather`, `review#2`, `sum[7]`."""
-OF_STEPS: frozenset[EntryKind] = frozenset(
-    {"began", "done", "failed", "skipped", "slept", "asked", "answered", "signalled", "expired"}
-)
-"""The kinds of entries that say that a step has begun or ended."""
-
-
-def step_of(name: str) -> str:
-    """The id of the step of the workflow that an entry is about."""
-    return _PART.split(name, maxsplit=1)[0]
 
 
 def new_run(settings: EngineSettings, message: StartRun, id: str, now: int) -> RunRow:
@@ -204,6 +198,93 @@ def not_moved(row: RunRow, error: WorkflowError, now: int) -> Unit:
     """What is written when a run cannot be moved: why."""
     body = encode({"move": None, "refused": str(error)})
     return Unit(row.id, epoch=row.epoch, entries=(JournalEntry(row.id, row.seq + 1, "edited", "", 1, now, None, body),))
+
+
+# Edits
+
+
+def edited_run(
+    row: RunRow,
+    entries: Sequence[JournalEntry],
+    workflow: Pattern,
+    changes: GraphChanges,
+    id: str,
+    now: int,
+    *,
+    names: KnownNames | None = None,
+    message: InboxRow | None = None,
+) -> Unit:
+    """What an edit of a run writes that no process has awake. `workflow` is the one of the run now, `id` that of the
+    edit, `message` the one that said so. A blocked run goes on then.
+
+    Raises:
+        AlreadyEnded: it has ended
+        AlreadyBegun: a step that has begun would change
+        CannotEdit: what comes of it has faults
+    """
+    if row.state in ENDED or row.state == "cancelling":
+        raise AlreadyEnded(row.id, row.state)
+    begun = {step_of(each.step) for each in entries if each.kind in OF_STEPS}
+    made = edited_workflow(row.id, workflow, changes, begun, names)
+    entry = JournalEntry(row.id, row.seq + 1, "edited", "", 1, now, None, edit_body(id, row.version, made, changes))
+    update: dict[str, Any] = {"version": made.version, "total": len(made.graph.nodes)}
+    if row.state == "blocked":
+        update |= {"state": "created", "waiting_for": "a slot"}
+    taken = () if message is None else (message.id,)
+    definition = definition_of(made, now)
+    return Unit(row.id, epoch=row.epoch, definition=definition, entries=(entry,), update=update, taken=taken)
+
+
+def edited_workflow(
+    run: str, workflow: Pattern, changes: GraphChanges, begun: Collection[str], names: KnownNames | None
+) -> Workflow:
+    """The workflow of a run after an edit. Raises AlreadyBegun, CannotEdit."""
+    if not isinstance(workflow, Workflow):
+        raise CannotEdit(run, ("it is the run of a pattern or of code, and only that says what comes next",))
+    return edited(run, workflow, changes, begun, names)
+
+
+def read_changes(run: str, values: object) -> GraphChanges:
+    """The edit that a message describes. Raises CannotEdit."""
+    try:
+        return changes_from(values)
+    except SpecError as error:
+        raise CannotEdit(run, tuple(map(str, error.faults))) from None
+
+
+def edit_body(id: str, before: str, made: Workflow, changes: GraphChanges) -> bytes:
+    """What the journal says of an edit."""
+    return encode({"id": id, "edit": made.version, "from": before, **changes.summary()})
+
+
+def refused_edit_body(id: str, error: Exception) -> bytes:
+    """What the journal says of an edit that was refused."""
+    match error:
+        case AlreadyBegun(steps=steps):
+            said: Mapping[str, Any] = {"begun": list(steps)}
+        case CannotEdit(faults=faults):
+            said = {"faults": list(faults)}
+        case _:
+            said = {"faults": [str(error)]}
+    return encode({"id": id, "edit": None, "refused": str(error), **said})
+
+
+def not_edited(row: RunRow, error: Exception, id: str, now: int) -> Unit:
+    """What is written when the edit that a message brought is refused: why."""
+    entry = JournalEntry(row.id, row.seq + 1, "edited", "", 1, now, None, refused_edit_body(id, error))
+    return Unit(row.id, epoch=row.epoch, entries=(entry,), taken=(id,))
+
+
+def is_edited(run: str, id: str, entries: Iterable[JournalEntry]) -> bool:
+    """Whether an edit was made; False: it is not decided yet. Raises AlreadyBegun or CannotEdit: it was refused."""
+    for entry in entries:
+        if entry.kind == "edited" and (said := decode(entry.body or b"{}")).get("id") == id:
+            if said["edit"] is not None:
+                return True
+            if "begun" in said:
+                raise AlreadyBegun(run, tuple(said["begun"]))
+            raise CannotEdit(run, tuple(said["faults"]))
+    return False
 
 
 def move_faults(touched: Collection[str], was: Mapping[str, Any], to: Mapping[str, Any]) -> Iterator[str]:

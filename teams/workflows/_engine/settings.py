@@ -15,8 +15,8 @@ from supervisors.spi import SpecError
 from teams._journal.codec import encode
 from teams._journal.rows import Definition, RunRow
 from teams._runs.pattern import Pattern
+from teams.workflows._graph.edit import KnownNames
 from teams.workflows._graph.file import workflow_from
-from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import Workflow, location
 from teams.workflows._run.code import CodeWorkflow
 from teams.workflows._run.routing import Routing
@@ -43,6 +43,8 @@ class EngineSettings:
     retain: Mapping[str, float | None]
     schedules: Mapping[str, WorkflowSchedule] = field(default_factory=dict)
     tracing: bool = False
+    names: KnownNames | None = None
+    """What the steps of an edit may name; None: that is not known."""
 
     def version(self, name: str) -> str:
         """The version of a workflow, by which its runs are pinned."""
@@ -75,11 +77,6 @@ class EngineSettings:
             what = f"code that version {stored.version[:12]} of workflow {stored.workflow!r} names ({error.faults[0]})"
             raise AgentMissing(run, what) from error
 
-    def graph(self, row: RunRow) -> Graph | None:
-        """The graph of a run; None: it has another version here, or is the run of a pattern."""
-        pattern = self.workflows.get(row.workflow)
-        return pattern.graph if isinstance(pattern, Workflow) and pattern.version == row.version else None
-
     def timeout(self, pattern: Pattern, given: float | None) -> float | None:
         """Seconds for a run."""
         if given is not None:
@@ -101,6 +98,11 @@ class EngineSettings:
         """A version 7 UUID (RFC 9562): ids sort by the time at which they were made. `now` is in microseconds."""
         value = (now // 1_000) << 80 | 0x7 << 76 | source.getrandbits(12) << 64 | 0b10 << 62 | source.getrandbits(62)
         return str(uuid.UUID(int=value))
+
+
+def definition_of(workflow: Workflow, now: int) -> Definition:
+    """A workflow as it is stored with its runs."""
+    return Definition(workflow.name, workflow.version, workflow.body.encode("utf-8", "surrogatepass"), now)
 
 
 def run_row(

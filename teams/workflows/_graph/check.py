@@ -22,7 +22,7 @@ from teams.workflows._language.refs import Ref, fields_of
 from teams.workflows._language.template import InputTemplate
 from teams.workflows.errors import CircularDependency, UnknownDependency
 
-_BAD = "/.$#["
+_BAD = "/.$#[~"
 """Characters that have a meaning in the names of steps or in references."""
 
 

@@ -87,6 +87,11 @@ def read_workflow(path: str, values: object, faults: Faults) -> Workflow | None:
     return _WorkflowReader(faults).workflow(path, values)
 
 
+def read_steps(path: str, key: str, value: object, faults: Faults) -> list[Node]:
+    """The steps of a DAG that a list of mappings describes. Their faults go to `faults`."""
+    return _WorkflowReader(faults).dag(path, key, value)
+
+
 class _WorkflowReader(PatternReader):
     """Reads one workflow, and those inside it."""
 

@@ -107,7 +107,7 @@ def document(workflow: Workflow) -> dict[str, object]:
     """The mapping that a file has for this workflow. Functions and types are named by where they are defined."""
     found: dict[str, object] = {
         "workflow": workflow.name,
-        "steps" if workflow.chain else "tasks": [_step(each) for each in workflow.graph.nodes],
+        "steps" if workflow.chain else "tasks": [step_document(each) for each in workflow.graph.nodes],
     }
     if workflow.input is not None:
         found["input"] = location(workflow.input)
@@ -124,7 +124,8 @@ def document(workflow: Workflow) -> dict[str, object]:
     return found
 
 
-def _step(node: Node) -> dict[str, object]:
+def step_document(node: Node) -> dict[str, object]:
+    """The mapping that a file has for a step."""
     found: dict[str, object] = {"id": node.id, **_what(node)}
     for option in dataclasses.fields(Node):
         value = getattr(node, option.name)

@@ -12,7 +12,7 @@ regular expressions.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
@@ -146,6 +146,26 @@ def paths(expression: Expression) -> Iterator[Ref]:
 def roots(expression: Expression) -> frozenset[str]:
     """The names that the references of a condition start from."""
     return frozenset(each.root for each in paths(expression))
+
+
+def with_roots(expression: Expression, roots: Mapping[str, str]) -> Expression:
+    """The condition with other names of what its references start from."""
+    match expression:
+        case Ref():
+            return expression.with_root(roots)
+        case Of(function, ref):
+            return Of(function, ref.with_root(roots))
+        case Listed(parts):
+            return Listed(tuple(with_roots(each, roots) for each in parts))
+        case Every(parts):
+            return Every(tuple(with_roots(each, roots) for each in parts))
+        case Some(parts):
+            return Some(tuple(with_roots(each, roots) for each in parts))
+        case Compared(op, left, right):
+            return Compared(op, with_roots(left, roots), with_roots(right, roots))
+        case Negated(inner):
+            return Negated(with_roots(inner, roots))
+    return expression
 
 
 def parse(text: str) -> Expression:

@@ -46,6 +46,10 @@ class Ref:
     root: str
     steps: tuple[str | int, ...] = ()
 
+    def with_root(self, roots: Mapping[str, str]) -> Ref:
+        """The reference from another name, if `roots` has one for its own."""
+        return Ref(roots.get(self.root, self.root), self.steps)
+
     def __str__(self) -> str:
         return f"${self.root}{''.join(map(_step_text, self.steps))}"
 

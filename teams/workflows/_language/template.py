@@ -73,6 +73,29 @@ def parse_template(value: object) -> InputTemplate:
     return InputTemplate(source, tuple(refs), made)
 
 
+def template_with_roots(template: InputTemplate, roots: Mapping[str, str]) -> InputTemplate:
+    """The template with other names of what its references start from."""
+    if not any(ref.root in roots for ref in template.refs):
+        return template
+    return parse_template(_with_roots(template.source, roots))
+
+
+def _with_roots(source: Any, roots: Mapping[str, str]) -> Any:
+    if isinstance(source, list):
+        return [_with_roots(each, roots) for each in source]
+    if isinstance(source, dict):
+        return {key: _with_roots(each, roots) for key, each in source.items()}
+    if not isinstance(source, str) or "$" not in source:
+        return source
+    if source[1:2] not in ("{", "$") and _MARK.match(source):
+        return str(parse_ref(source).with_root(roots))
+
+    def renamed(mark: re.Match[str]) -> str:
+        return mark[0] if mark[1] is None else f"${{{parse_ref(mark[1]).with_root(roots)}}}"
+
+    return _MARK.sub(renamed, source)
+
+
 class _Reader:
     """Reads one template; each reference goes to `found`."""
 

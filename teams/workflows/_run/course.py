@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.workflow import PARALLEL_THRESHOLD, ChosenExecution
@@ -48,6 +49,23 @@ class GraphCourse:
                 self._missing[each] -= 1
                 if not self._missing[each]:
                     self._ready.append(each)
+        return self._next()
+
+    def edit(self, graph: Graph, running: Collection[str], ended: Collection[str]) -> list[str]:
+        """Goes on with another graph, in which what has begun is the same. The steps that begin now."""
+        self._graph = graph
+        if self._levels:
+            self._levels = graph.levels
+            left = [[id for id in level if id not in ended] for level in self._levels]
+            self._level = next((place for place, ids in enumerate(left, 1) if ids), len(left))
+            self._left = set(left[self._level - 1])
+            ready = left[self._level - 1]
+        else:
+            self._missing = {
+                id: sum(each not in ended for each in graph.needs(id)) for id in graph.by_id if id not in ended
+            }
+            ready = [id for id, missing in self._missing.items() if not missing]
+        self._ready = deque(id for id in ready if id not in running)
         return self._next()
 
     def _next(self) -> list[str]:

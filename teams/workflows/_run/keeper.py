@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -23,7 +23,7 @@ from actors.spi import ActorRef, ReplyTo, current_clock
 from teams._dispatch.gather import Gathered
 from teams._journal.codec import decode, encode, recorded, unrecorded
 from teams._journal.errors import NotStorable, PayloadTooLarge
-from teams._journal.rows import EntryKind, InboxRow, JournalEntry, RunRow, Unit, Written
+from teams._journal.rows import Definition, EntryKind, InboxRow, JournalEntry, RunRow, Unit, Written
 from teams._members.results import Outcome
 from teams._runs.pattern import Pattern
 from teams._runs.state import BEGAN, RunState
@@ -31,10 +31,17 @@ from teams.errors import NoCapableAgent, StepFailed, StepTimeout
 from teams.workflows._run.values import adapter, read, write, written
 from teams.workflows.errors import AgentMissing, Diverged, TakenOver
 
+if TYPE_CHECKING:
+    from teams.workflows._graph.workflow import Workflow
+
 IN_ONE_COMMIT = 3
 """Passes of the event loop in which the steps that an end makes ready may come into its commit."""
-_NODE = re.compile(r"[/#\[~]")
-"""What ends the id of a step of the workflow in the name of a step of a run."""
+_PART = re.compile(r"[/#\[~]")
+"""Ends the id of a step in the name of a part of it: `research/gather`, `review#2`, `sum[7]`, `pay~2/pause`."""
+OF_STEPS: frozenset[EntryKind] = frozenset(
+    {"began", "done", "failed", "skipped", "slept", "asked", "answered", "signalled", "expired"}
+)
+"""The kinds of entries that say that a step has begun or ended."""
 _ATTEMPT = re.compile(r"~(\d+)$")
 _STEPS = {"StepFailed": StepFailed, "StepTimeout": StepTimeout}
 
@@ -203,6 +210,17 @@ class DurableKeeper:
         self._noted: dict[str, JournalEntry] = {}
         """What another process has noted: steps that were skipped, rules that were taken."""
         self._lived_notes: dict[str, JournalEntry] = {}
+        self.begun: set[str] = set()
+        """The steps of the workflow that have begun, by their ids in the graph. The player adds to them."""
+        self.edits: set[str] = set()
+        """The edits that are decided, by their ids."""
+        self._definition: Definition | None = None
+        """A new version of the workflow, which goes to the store with what is gathered."""
+        self._first_version: str | None = None
+        """The version of the workflow with which the run began, if it has another one now."""
+        self._edited: Callable[[Workflow], object] | None = None
+        self.is_over = False
+        """Whether every step has ended: the run is about to end."""
         self.undo_nothing = False
         self.undoing = False
         """Whether a step failed whose failure undoes what was done."""
@@ -214,7 +232,11 @@ class DurableKeeper:
     def _read(self, entry: JournalEntry) -> None:
         self._seq = max(self._seq, entry.seq)
         key = keyed(entry.step, entry.attempt)
+        if entry.kind in OF_STEPS:
+            self.begun.add(step_of(entry.step))
         match entry.kind:
+            case "edited":
+                self._read_edited(entry)
             case "began" | "asked":
                 self._began[key] = entry
                 if entry.kind == "asked":
@@ -240,7 +262,7 @@ class DurableKeeper:
                 again = [
                     k
                     for k, each in self._stored.items()
-                    if 0 < first <= each.seq or (each.kind == "failed" and _NODE.split(k)[0] not in passed_over)
+                    if 0 < first <= each.seq or (each.kind == "failed" and step_of(k) not in passed_over)
                 ]
                 undone = [k for k in self._stored if k.endswith("/undo")]
                 again += [*undone, *(k.removesuffix("/undo") for k in undone)]
@@ -252,6 +274,13 @@ class DurableKeeper:
                 self._kept = {k: each for k, each in self._kept.items() if not _failed(each)}
                 self.cancelled, self.undo_nothing = None, False
                 self._with_people, self._people_since, self._held = 0, entry.at, 0
+
+    def _read_edited(self, entry: JournalEntry) -> None:
+        said = decode(entry.body or b"{}")
+        if "id" in said:
+            self.edits.add(said["id"])
+        if self._first_version is None:
+            self._first_version = said.get("from")
 
     def _read_kept(self, key: str, entry: JournalEntry) -> None:
         said = decode(entry.body) if entry.body is not None else {}
@@ -479,7 +508,12 @@ class DurableKeeper:
         """What `$run` has."""
         row = self.row
         started = row.started_at if row.started_at is not None else row.created_at
-        return {"id": row.id, "key": row.key, "started_at": started / 1e6}
+        return {
+            "id": row.id,
+            "key": row.key,
+            "started_at": started / 1e6,
+            "version": self._first_version or row.version,
+        }
 
     def left(self) -> float | None:
         """Seconds until the run has to be ended. Waiting for people, and being paused, does not count."""
@@ -666,6 +700,39 @@ class DurableKeeper:
         self.undos.append(Undoable(step, node, value))
         self._add("kept", f"{step} (undo)", body=write({"undo": node, "step": step, "value": value}))
 
+    # Edits
+
+    def follow(self, edited: Callable[[Workflow], object]) -> None:
+        """A player plays the workflow; it is told of another graph by `edited`."""
+        self._edited, self.is_over = edited, False
+
+    def over(self) -> None:
+        """Every step has ended, or the run fails."""
+        self._edited, self.is_over = None, True
+
+    def edit(self, workflow: Workflow, definition: Definition, id: str, body: bytes, message: str | None) -> None:
+        """The run goes on with another graph. It is written in one commit; `message` is the one that said so."""
+        if self._definition is not None:
+            self._send()
+        self._definition = definition
+        self._first_version = self._first_version or self.row.version
+        total = len(workflow.graph.nodes)
+        self.row = replace(self.row, version=definition.version, total=total)
+        self._decide_edit(id, body, message)
+        self.update(version=definition.version, total=total)
+        if self._edited is not None:
+            self._edited(workflow)
+
+    def refuse_edit(self, id: str, body: bytes, message: str) -> None:
+        """An edit that came as a message is refused; `body` says why."""
+        self._decide_edit(id, body, message)
+
+    def _decide_edit(self, id: str, body: bytes, message: str | None) -> None:
+        self.edits.add(id)
+        self._add("edited", "", body=body)
+        if message is not None:
+            self._taken.append(message)
+
     def took(self, row: InboxRow) -> None:
         """The row is taken up with what is written next."""
         self._taken.append(row.id)
@@ -734,10 +801,12 @@ class DurableKeeper:
         unit = Unit(
             self.row.id,
             epoch=self.row.epoch,
+            definition=self._definition,
             entries=tuple(self._entries),
             update=self._update,
             taken=tuple(self._taken),
         )
+        self._definition = None
         batch = self._batch
         self._entries, self._taken, self._update, self._batch = [], [], {}, _Batch()
         batch.keeper = self
@@ -771,6 +840,11 @@ def _failed(entry: JournalEntry) -> bool:
 
 LOOK = 1.0
 """Seconds at most between two looks at the wall clock, which may be set while a run waits."""
+
+
+def step_of(name: str) -> str:
+    """The id of the step of the workflow that an entry is about."""
+    return _PART.split(name, maxsplit=1)[0]
 
 
 def keyed(step: str, attempt: int) -> str:

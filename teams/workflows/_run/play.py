@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
-from collections.abc import Coroutine, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -96,10 +96,14 @@ class _Player:
         self._graph = workflow.graph
         self._run = run
         self._keeper = run.keeper if isinstance(run.keeper, DurableKeeper) else None
+        self._edits = self._keeper if run.path == "" else None
+        """The keeper, where this is the whole of a run, whose graph may be edited."""
+        self._begin_more: Callable[[], object] | None = None
         self._results: dict[str, object] = {}
         self._undos: list[tuple[Node, str, object]] = []
         said = {"id": run.run} if self._keeper is None else self._keeper.said
-        about = {name: said.get(name) for name in RUN_FIELDS} | {"workflow": workflow.name, "version": workflow.version}
+        version = workflow.version if self._edits is None else said["version"]
+        about = {name: said.get(name) for name in RUN_FIELDS} | {"workflow": workflow.name, "version": version}
         self._env: Bindings = {"input": value, "task": value, "run": about}
         """What references find: these, and the results so far. No step has one of these names."""
         self._skipped = False
@@ -107,24 +111,51 @@ class _Player:
         self._input = value
 
     async def play(self) -> object:
+        if self._edits is not None:
+            self._edits.follow(self._edited)
         try:
             await (self._chain() if self._workflow.chain else self._waves())
+        except Blocked:
+            raise
         except RunError:
+            self._over()
             if self._keeper is None:
                 await self._undo()
             raise
         return self._result()
 
+    # Edits
+
+    def _edited(self, workflow: Workflow) -> None:
+        """The run goes on with another graph, in which what has begun is the same."""
+        self._workflow, self._graph = workflow, workflow.graph
+        if self._begin_more is not None:
+            self._begin_more()
+
+    def _begun(self, id: str) -> None:
+        if self._edits is not None:
+            self._edits.begun.add(id)
+
+    def _over(self) -> None:
+        """No step begins any more."""
+        if self._edits is not None:
+            self._edits.over()
+
     # Which step is next
 
     async def _chain(self) -> None:
         env, previous = self._env, self._input
-        for node in self._graph.nodes:
+        place = 0
+        while place < len(self._graph.nodes):
+            node = self._graph.nodes[place]
+            place += 1
+            self._begun(node.id)
             env["previous"] = previous
             result = await self._step(node, env, previous)
             self._ended(node.id, result)
             if result is not SKIPPED:
                 previous = result
+        self._over()
 
     def _ended(self, id: str, result: object) -> None:
         self._results[id] = self._env[id] = result
@@ -146,8 +177,10 @@ class _Player:
 
         def begin(ids: list[str]) -> None:
             for id in ids:
+                self._begun(id)
                 tasks[id] = asyncio.ensure_future(do(id))
 
+        self._begin_more = lambda: begin(course.edit(self._graph, tasks, self._results))
         begin(course.begin())
         try:
             while tasks:
@@ -160,7 +193,9 @@ class _Player:
                 begin(course.ended(id))
                 if level and (course.level > level or not tasks):
                     self._run.emit(LevelDone("", 0.0, "", level, self._graph.levels[level - 1]))
+            self._over()
         finally:
+            self._begin_more = None
             await end_all(tasks.values())
 
     def _default_input(self, id: str) -> object:

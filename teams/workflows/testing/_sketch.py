@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from actors.spi import sleep
@@ -75,9 +75,18 @@ class Sketch:
     chain: bool = True
     name: str = "flow"
 
+    def node(self, piece: Piece) -> Node:
+        """A step of the workflow."""
+        return _node(piece, () if self.chain else piece.uses)
+
+    def edited(self, added: Iterable[str], replaced: Iterable[str]) -> Sketch:
+        """The sketch after an edit: with new pieces, and with others in place of some."""
+        new = {id: Piece(id, seconds=0.5) for id in replaced}
+        return replace(self, pieces=(*(new.get(each.id, each) for each in self.pieces), *map(Piece, added)))
+
     def build(self) -> Workflow:
         """The workflow."""
-        steps = [_node(each, () if self.chain else each.uses) for each in self.pieces]
+        steps = [self.node(each) for each in self.pieces]
         if self.chain:
             return builder.workflow(self.name, *steps)
         return builder.workflow(self.name, tasks=steps)

@@ -28,6 +28,8 @@ NAPS = (0.5, 4.0, 20.0)
 KINDS: Sequence[PieceKind] = ("work", "map", "loop", "nested", "sleep", "wait", "ask")
 DISK_FAULTS: Sequence[type[DiskFault]] = (FailCommit, UnknownCommit, SlowCommit, StoreGone, LeaseEnds, Reboot)
 NAMES = "abcdefghij"
+NEW = "yz"
+"""The steps that edits add."""
 SEARCHES = ("random", "pct3", "pos", "lag")
 
 
@@ -123,7 +125,7 @@ def worlds(
     kinds: Iterable[type[DiskFault]] = DISK_FAULTS,
     max_faults: int = 4,
     actor_kinds: Iterable[type[faults.Fault]] = (faults.Crash, faults.Kill),
-    deeds: Iterable[EngineDeed] = ("say", "cancel", "cancel_now", "pause", "resume"),
+    deeds: Iterable[EngineDeed] = ("say", "cancel", "cancel_now", "pause", "resume", "edit"),
     max_runs: int = 2,
     engines: int = 1,
     until: float = 20.0,
@@ -177,6 +179,8 @@ def worlds(
             if deed == "say" and not heard:
                 continue
             step = draw(st.sampled_from(heard)) if deed == "say" else ""
+            if deed == "edit":
+                step = draw(st.sampled_from([*(each.id for each in flow.pieces), *NEW]))
             script.append(EngineLine(draw(at), deed, draw(st.integers(0, runs - 1)), draw(engine), step))
         search = draw(st.one_of(st.none(), st.tuples(st.sampled_from(SEARCHES), st.integers(0, 1000))))
         seed = draw(st.integers(0, 3))

@@ -6,6 +6,7 @@ reference course, and what the disk has at the end breaks none of the promises o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,7 @@ from teams._journal.rows import ENDED, RunRow
 from teams._journal.store import Durability, Store
 from teams.workflows._engine.engine import engine
 from teams.workflows._engine.ref import EngineRef, WorkflowRun
+from teams.workflows._graph.file import workflow_from
 from teams.workflows.testing._disk import Disk
 from teams.workflows.testing._errors import PromiseBroken
 from teams.workflows.testing._faults import DiskFault
@@ -28,7 +30,7 @@ from teams.workflows.testing._processes import Processes
 from teams.workflows.testing._reference import Expected, expected
 from teams.workflows.testing._sketch import Ledger, Sketch
 
-EngineDeed = Literal["start", "say", "cancel", "cancel_now", "pause", "resume"]
+EngineDeed = Literal["start", "say", "cancel", "cancel_now", "pause", "resume", "edit"]
 INPUT = {"never": False}
 SAID = 7
 """What a signal carries."""
@@ -50,7 +52,7 @@ class EngineLine:
     run: int = 0
     engine: int = 0
     step: str = ""
-    """Of "say": the step that waits or asks."""
+    """Of "say": the step that waits or asks. Of "edit": the step that is replaced, or a new one."""
 
 
 @dataclass
@@ -64,6 +66,8 @@ class Heard:
     asked_to_cancel: set[int] = field(default_factory=set)
     said: set[tuple[int, str]] = field(default_factory=set)
     """Runs and steps of which a signal or an answer was acknowledged."""
+    edited: set[tuple[int, str]] = field(default_factory=set)
+    """Runs and steps of which an edit was acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +128,13 @@ class World:
         )
 
     def expects(self) -> Expected:
-        """The outcome of a run that is not cancelled."""
-        said = {each.id: SAID if each.kind == "wait" else ANSWER for each in self.sketch.pieces}
-        return expected(self.sketch, INPUT, said)
+        """The outcome of a run that is neither cancelled nor edited."""
+        return _expects(self.sketch)
+
+
+def _expects(sketch: Sketch) -> Expected:
+    said = {each.id: SAID if each.kind == "wait" else ANSWER for each in sketch.pieces}
+    return expected(sketch, INPUT, said)
 
 
 def _few_awake(sim: Simulation, engines: int) -> bool:
@@ -167,9 +175,10 @@ class _Play:
         self.rows = {number: row for number in self._runs if (row := self._row(number)) is not None}
 
     def judge(self) -> None:
-        """Compares the ends of the runs with what the reference course says."""
-        wanted = self._world.expects()
+        """Compares the ends of the runs with what the reference course says of their graphs as they were edited."""
         for number, row in self.rows.items():
+            sketch = self._edited(number, row)
+            wanted = _expects(sketch)
             if row.state == "cancelled":
                 if number not in self.heard.asked_to_cancel:
                     raise PromiseBroken(self._sim.now, "results", f"run {number} was cancelled by itself")
@@ -185,6 +194,24 @@ class _Play:
                     f"run {number} is {found.state} with {found.result!r} ({why}), not {wanted.state} with "
                     f"{wanted.result!r}",
                 )
+
+    def _edited(self, number: int, row: RunRow) -> Sketch:
+        """The sketch of a run after its edits. Raises PromiseBroken: an edit is not whole, or was forgotten."""
+        sketch, tables = self._world.sketch, self._disk.durable
+        made: set[str] = set()
+        for entry in tables.entries.get(row.id, ()):
+            said = decode(entry.body or b"{}")
+            if entry.kind == "edited" and said["edit"] is not None:
+                sketch = sketch.edited(said["added"], said["replaced"])
+                made |= {*said["added"], *said["replaced"]}
+        for run, step in self.heard.edited:
+            if run == number and step not in made:
+                raise PromiseBroken(self._sim.now, "16 edits", f"run {number} has no {step}, which was acknowledged")
+        definition = tables.definitions[row.workflow, row.version]
+        flow = workflow_from(json.loads(definition.body))  # raises for a cycle
+        if flow.body != sketch.build().body or row.total != len(sketch.pieces):
+            raise PromiseBroken(self._sim.now, "16 edits", f"run {number} has {row.total} steps: {flow}, not {sketch}")
+        return sketch
 
     # What callers do
 
@@ -203,6 +230,8 @@ class _Play:
         match line.deed:
             case "say":
                 self._say(run, line.run, line.step)
+            case "edit":
+                self._edit(run, line.run, line.step)
             case "cancel" | "cancel_now":
                 self._then(run.cancel(now=line.deed == "cancel_now"), lambda _: self.heard.cancelled.add(line.run))
             case "pause":
@@ -223,6 +252,14 @@ class _Play:
         piece = next(each for each in self._world.sketch.pieces if each.id == step)
         future = run.signal(f"signal-{step}", SAID) if piece.kind == "wait" else run.answer(step, ANSWER)
         self._then(future, lambda _: self.heard.said.add((number, step)))
+
+    def _edit(self, run: WorkflowRun, number: int, step: str) -> None:
+        sketch = self._world.sketch
+        old = any(each.id == step for each in sketch.pieces)
+        made = sketch.edited((), [step]) if old else sketch.edited([step], ())
+        node = made.node(next(each for each in made.pieces if each.id == step))
+        future = run.edit(replace=node) if old else run.edit(add_node=node)
+        self._then(future, lambda _: self.heard.edited.add((number, step)))
 
     def _then(self, future: Future[Any], done: Callable[[Any], object]) -> None:
         """Calls `done` with what was acknowledged. A caller that hears nothing, or an error, knows nothing."""

@@ -177,7 +177,7 @@ def test_a_pattern_tells_the_targets_inside_its_steps() -> None:
 BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
     "id": (
         lambda: do("a.b", "x"),
-        ["step 'a.b': id: must be a printable string without / . $ # [, got 'a.b'"],
+        ["step 'a.b': id: must be a printable string without / . $ # [ ~, got 'a.b'"],
     ),
     "reserved id": (
         lambda: do("input", "x"),
@@ -185,7 +185,7 @@ BAD: dict[str, tuple[Callable[[], object], list[str]]] = {
     ),
     "name": (
         lambda: workflow("a/b", do("a", "x")),
-        ["workflow: name: must be a printable string without / . $ # [, got 'a/b'"],
+        ["workflow: name: must be a printable string without / . $ # [ ~, got 'a/b'"],
     ),
     "double id": (
         lambda: workflow("w", do("a", "x"), do("a", "y")),

@@ -423,7 +423,7 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     "two names": ({"workflow": "w", "name": "v", "steps": ONE}, ["w: has workflow and name"]),
     "bad name": (
         {"workflow": "a.b", "steps": ONE},
-        ["workflow: name: must be a printable string without / . $ # [, got 'a.b'"],
+        ["workflow: name: must be a printable string without / . $ # [ ~, got 'a.b'"],
     ),
     "steps and tasks": (
         {"workflow": "w", "steps": ONE, "tasks": [{"id": "b", "agent": "x"}]},

@@ -4,7 +4,8 @@ Each world is judged by all that `teams.workflows.testing` knows: what was ackno
 not begin again (2), a step has one outcome (3), one process writes a run (4), every step ends (5), results are
 those of a quiet run (6) and replay gives the values that there were (7), under keys that stay (8), what is undone is
 undone in reverse (11), there is one run a key (12), timers are never early (13), signals are taken once and in order
-(14), so many runs are awake and no more (15), a cancelled run ends (20), nothing is left (21), parked or awake (22).
+(14), so many runs are awake and no more (15), an edit is all or nothing (16), a cancelled run ends (20), nothing is
+left (21), parked or awake (22).
 """
 
 from __future__ import annotations
@@ -79,6 +80,18 @@ def test_a_cancelled_run_ends_and_undoes_what_was_done(world: World) -> None:
     outcome = world.run()
     for number in outcome.heard.cancelled:
         assert outcome.rows[number].state in ("cancelled", "failed", "done")
+
+
+@settings(max_examples=40)
+@given(worlds(deeds=["edit"], max_runs=1, actor_kinds=[Kill]))
+def test_an_edit_is_all_or_nothing_whatever_fails(world: World) -> None:
+    world.run()
+
+
+@settings(max_examples=20)
+@given(worlds(deeds=["edit", "pause", "resume"], engines=2, actor_kinds=(), kinds=[Reboot, LeaseEnds, SlowCommit]))
+def test_an_edit_by_another_process_is_all_or_nothing(world: World) -> None:
+    world.run()
 
 
 @settings(max_examples=20)
