@@ -242,7 +242,7 @@ def _is_same(before: Graph, after: Graph, id: str) -> bool:
 def _name_faults(graph: Graph, changes: GraphChanges) -> Iterator[SpecFault]:
     """The faults of the names of an edit: steps that are not there, or there already."""
     new = [each.id for each in changes.add_node]
-    there = {*graph.by_id, *new}
+    there = {*(id for id in graph.by_id if id not in changes.remove), *new}
     for id in new:
         if id in graph and id not in changes.remove:
             yield SpecFault(id, "add_node: there is a step with this id; replace it, or choose another")
