@@ -158,3 +158,11 @@ def test_a_world_is_the_same_whenever_it_is_played() -> None:
     first, second = world.run(), world.run()
     assert first.tables == second.tables
     assert first.fired >= 2
+
+
+def test_an_engine_that_forgets_an_edit_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(Sketch((WORK, NAP)), (EngineLine(0.5, "start"), EngineLine(1.0, "edit", step="z")))
+    world.run()
+    monkeypatch.setattr(DurableKeeper, "edit", lambda *_: None)
+    with pytest.raises(PromiseBroken, match="16 edits"):
+        world.run()
