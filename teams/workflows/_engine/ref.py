@@ -182,8 +182,7 @@ class WorkflowRun:
 
         Raises from the future:
             AlreadyBegun: a step that has begun would change, or would need another one
-            CannotEdit: what comes of it has faults: an unknown step or member, a cycle, a function without a name; or
-                it is the run of a pattern or of code
+            CannotEdit: what comes of it has faults; or it is the run of a pattern or of code
             AlreadyEnded: it has ended, or all its steps have
         """
         changes = graph_changes(
