@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from actors._core.timers import Timer
     from actors._observe.metrics import Metrics
     from actors._observe.sinks import LogSink
+    from actors._runtime.quarantine import Quarantine, QuarantinedMessage, RetryOutcome
     from actors._runtime.runtime import Runtime
     from actors._state_machine.course import EventTimeout, NamedTimeout, StateTimeout
     from actors._state_machine.definition import MachineState, during, entering
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         NotAnActor,
         NotInRuntime,
         NotOnHost,
+        NotQuarantined,
         OptionError,
         ReservedName,
         RuntimeStopped,
@@ -87,6 +89,8 @@ if TYPE_CHECKING:
         LoopBlocked,
         MessageHandled,
         Quarantined,
+        QuarantineDiscarded,
+        QuarantineRetried,
         Redelivered,
         Started,
         StartFailed,
@@ -161,12 +165,18 @@ __all__ = [
     "NotAnActor",
     "NotInRuntime",
     "NotOnHost",
+    "NotQuarantined",
     "OptionError",
+    "Quarantine",
+    "QuarantineDiscarded",
+    "QuarantineRetried",
     "Quarantined",
+    "QuarantinedMessage",
     "Redelivered",
     "Reply",
     "ReservedName",
     "RestartLimitExceeded",
+    "RetryOutcome",
     "Runtime",
     "RuntimeLost",
     "RuntimeStopped",
@@ -228,6 +238,7 @@ if not TYPE_CHECKING:
             "actors._core.timers": ["Timer"],
             "actors._observe.metrics": ["Metrics"],
             "actors._observe.sinks": ["LogSink"],
+            "actors._runtime.quarantine": ["Quarantine", "QuarantinedMessage", "RetryOutcome"],
             "actors._runtime.runtime": ["Runtime"],
             "actors._state_machine.course": ["EventTimeout", "NamedTimeout", "StateTimeout"],
             "actors._state_machine.definition": ["MachineState", "during", "entering"],
@@ -258,6 +269,7 @@ if not TYPE_CHECKING:
                 "NotAnActor",
                 "NotInRuntime",
                 "NotOnHost",
+                "NotQuarantined",
                 "OptionError",
                 "ReservedName",
                 "RuntimeStopped",
@@ -281,6 +293,8 @@ if not TYPE_CHECKING:
                 "LifecycleEvent",
                 "LoopBlocked",
                 "MessageHandled",
+                "QuarantineDiscarded",
+                "QuarantineRetried",
                 "Quarantined",
                 "Redelivered",
                 "StartFailed",

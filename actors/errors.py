@@ -23,6 +23,7 @@ pykka's derives from it, so code written for pykka catches it. Other bases stand
       NotOnHost (RuntimeError)
       LinkedExit
       NoSuchActor (LookupError)
+      NotQuarantined (LookupError)
       WrongActorClass (TypeError)
       IncarnationEnded
       NameTaken
@@ -179,6 +180,17 @@ class MailboxFull(ActorError):
             f"the mailbox of {self.path} is full ({self.capacity} messages wait); "
             f"the message of type {type_name(self.undelivered)} is in .undelivered"
         )
+
+
+class NotQuarantined(ActorError, LookupError):
+    """No message in quarantine has this number: it was tried again, discarded or evicted, or never was there."""
+
+    id: int
+    held: int
+    """How many messages there are."""
+
+    def describe(self) -> str:
+        return f"no message in quarantine has the number {self.id}; messages() lists the {self.held} that it has"
 
 
 class InvalidPriority(ActorError, ValueError):

@@ -150,7 +150,7 @@ class DeadLetter(LifecycleEvent, level="warning"):
     """A message that no actor handled, or an answer that no caller took.
 
     `reason` is one of: closed, expired, crashed, killed, unhandled, unheard, late_reply, overflow, refused, dropped,
-    stale_timer.
+    stale_timer, evicted.
     """
 
     message: object
@@ -160,11 +160,29 @@ class DeadLetter(LifecycleEvent, level="warning"):
 
 
 class Quarantined(LifecycleEvent, level="error"):
-    """A message crashed its actor as often as its spec allows and is not delivered again (supervision rule 27)."""
+    """A message crashed its actor as often as its spec allows and is not delivered again (supervision rule 27). It is
+    in `runtime.quarantine`.
+    """
 
     message: object
     crashes: int
     error: BaseException | None = None
+
+
+class QuarantineRetried(LifecycleEvent, level="info"):
+    """Messages in quarantine were sent to their actor again."""
+
+    count: int
+    message_type: str
+    """The type of the first."""
+
+
+class QuarantineDiscarded(LifecycleEvent, level="warning"):
+    """Messages in quarantine were discarded."""
+
+    count: int
+    message_type: str
+    """The type of the first."""
 
 
 class Redelivered(LifecycleEvent, level="info"):

@@ -181,6 +181,9 @@ def dispose(cell: Cell, culprit: Envelope, reason: ExitReason) -> bool:
     event = Redelivered if fate is Fate.REDELIVERED else Quarantined
     told = event(cell.path, cell.runtime.now(), culprit.message, culprit.crashes, error)
     cell.runtime.events.publish(told, quiet=getattr(culprit, "quiet", False))
+    if fate is Fate.QUARANTINED:
+        sender = None if culprit.sender is None else culprit.sender.path
+        cell.runtime.quarantine.add(cell.path, unwrapped(culprit.message), culprit.crashes, error, sender)
     return fate is Fate.REDELIVERED
 
 

@@ -56,6 +56,7 @@ class Metrics(EventMetrics):
             ("actor", "state"),
         ),
         "mailbox_messages": ("Messages that wait, in all actors.", ("actor",)),
+        "quarantine_messages": ("Messages in quarantine.", ()),
         "mailbox_messages_max": ("Messages that wait for the actor with the most of them.", ("actor",)),
     }
 
@@ -131,5 +132,6 @@ class Metrics(EventMetrics):
             "dead_letters": {(reason,): count for reason, count in self._runtime.events.dead_letters.copy().items()},
             "actors": states,
             "mailbox_messages": queued,
+            "quarantine_messages": {(): float(len(self._runtime.quarantine))},
             "mailbox_messages_max": longest,
         }

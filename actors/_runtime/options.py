@@ -21,6 +21,10 @@ def _or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: value is None or check(value)
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "name": (_or_none(lambda value: isinstance(value, str)), "must be a string or None"),
     "default_timeout": (
@@ -36,6 +40,8 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     "clock": (callable, "must be a function that makes a clock for a loop"),
     "loop_factory": (_or_none(callable), "must be a function that makes an event loop, or None"),
     "log": (lambda value: isinstance(value, bool), "must be True or False"),
+    "quarantine_messages": (_is_count, "must be a number of messages >= 0"),
+    "quarantine_bytes": (_is_count, "must be a number of bytes >= 0"),
 }
 """For each option its check, and what it must be."""
 

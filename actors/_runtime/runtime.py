@@ -41,6 +41,7 @@ from actors._name import NAME
 from actors._observe.log import log_sink
 from actors._runtime.loop_thread import LoopFactory, LoopThread
 from actors._runtime.options import option_faults
+from actors._runtime.quarantine import BYTES, MESSAGES, Quarantine
 from actors._runtime.registry import Registry
 from actors._runtime.watchdog import Watchdog
 from actors._user_code.interrupts import hand_on
@@ -91,6 +92,8 @@ class Runtime:
         clock: ClockFactory = LoopClock,
         loop_factory: LoopFactory | None = None,
         log: bool = True,
+        quarantine_messages: int = MESSAGES,
+        quarantine_bytes: int = BYTES,
         **unknown: Never,
     ) -> None:
         """Prepares a runtime; nothing runs yet. Times are in seconds.
@@ -105,6 +108,8 @@ class Runtime:
             clock: makes the clock for a loop
             loop_factory: makes the loop of a script, such as `uvloop.new_event_loop`
             log: whether lifecycle events go to the standard logger `letitcrash`
+            quarantine_messages: how many messages `quarantine` holds; the oldest give way
+            quarantine_bytes: about how many bytes they may have together
             unknown: there are no other options
 
         Raises:
@@ -119,6 +124,8 @@ class Runtime:
             "clock": clock,
             "loop_factory": loop_factory,
             "log": log,
+            "quarantine_messages": quarantine_messages,
+            "quarantine_bytes": quarantine_bytes,
         }
         faults = option_faults({**options, **unknown})
         if faults:
@@ -132,6 +139,8 @@ class Runtime:
         self.park: Parking = self.wait_in_thread
         self.cells: dict[str, Cell] = {}
         self.control: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self.quarantine = Quarantine(self, quarantine_messages, quarantine_bytes)
+        """The messages that crashed their actors too often."""
         self.totals: dict[type, Counter[str]] = {}
         self.abandoned = 0
         """How many threads and coroutines were left behind because they did not end when killed."""

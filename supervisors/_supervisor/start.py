@@ -63,6 +63,8 @@ class RuntimeOptions(TypedDict, total=False):
     clock: ClockFactory
     loop_factory: LoopFactory
     log: bool
+    quarantine_messages: int
+    quarantine_bytes: int
 
 
 @overload

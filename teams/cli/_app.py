@@ -27,6 +27,8 @@ from teams.cli._account import Failures
 from teams.cli._control import KILL, PAUSE, RESUME, NotOurs, send
 from teams.cli._live import LiveView
 from teams.cli._logs import LogFormat
+from teams.cli._quarantine import Pid
+from teams.cli._quarantine import app as quarantine
 from teams.cli._run_loop import FAILED
 from teams.cli._session import REFUSED, Session
 from teams.cli._show import faults_of, report_of, tree_of
@@ -44,12 +46,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(workflow, name="workflow")
+app.add_typer(quarantine, name="quarantine")
 
 TargetArgument = Annotated[
     str,
     typer.Argument(metavar="TARGET", help="module:attribute, path/to/file.py[:attribute], or a .toml or .yaml tree."),
 ]
-Pid = Annotated[int, typer.Argument(metavar="PID", min=1, help=f"The process id of a `{NAME} run`.")]
 ProgramArgs = Annotated[
     list[str] | None,
     typer.Argument(metavar="ARGS", help="What the target finds in sys.argv; put -- before them."),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 import signal
 import threading
@@ -19,7 +20,9 @@ from actors._runtime.loop_thread import LoopFactory
 from actors.spi import NAME
 from supervisors import SupervisorSpec
 from teams.cli._account import Failures
+from teams.cli._answers import serve
 from teams.cli._control import KILL, PAUSE, RESUME
+from teams.cli._control_socket import answering
 from teams.cli._front import Front
 from teams.cli._run_loop import HANGUP, GaveUpWaiting, RunLoop
 from teams.cli._streams import flush, guarded
@@ -48,7 +51,14 @@ class Session:
         self._view = view
         make_runtime = partial(Runtime, loop_factory=loop_factory, log=False)
         self._front = Front()
-        self._course = RunLoop(spec, view, failures, prepare, make_runtime, self._front, freeze, LOOK)
+        self._prepare = prepare
+        self._course = RunLoop(spec, view, failures, self._prepared, make_runtime, self._front, freeze, LOOK)
+
+    @contextlib.contextmanager
+    def _prepared(self, runtime: Runtime) -> Iterator[None]:
+        """Other processes of this user may ask about the runtime while the block lasts."""
+        with self._prepare(runtime), answering(partial(serve, runtime), logging.getLogger(NAME).warning):
+            yield
 
     def run(self) -> int:
         """Runs the tree until it has ended, or has been told to: 0 or 1. What a second signal killed is left at once,

@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "StateMachineDefinitionError": ("Door", ("state OPEN is never entered",)),
     "TransitionRefused": ("Door", "to CLOSED", "on_exit"),
     "NoMailbox": ("root/a", "Greet"),
+    "NotQuarantined": (7, 3),
     "UnhandledMessage": ("root/a", "Greet"),
     "UnknownState": ("Door", "AJAR", ("OPEN", "CLOSED")),
 }
