@@ -23,6 +23,23 @@ class SlotView(NamedTuple):
     """The sum of the times these began, by the runtime's clock in seconds."""
 
 
+class Seats(NamedTuple):
+    """How much the members of a team do at once, and how much of it is in use."""
+
+    reserved: int
+    capacity: int
+
+    @property
+    def load(self) -> float:
+        """Which part is in use, from 0 to 1. Of no seats: 0."""
+        return self.reserved / self.capacity if self.capacity else 0.0
+
+    @property
+    def free(self) -> int:
+        """How many are free."""
+        return self.capacity - self.reserved
+
+
 class TeamView:
     """The published view of a coordinator: it alone writes here, and every thread may read.
 
@@ -46,6 +63,12 @@ class TeamView:
     def slots(self) -> dict[str, SlotView]:
         """A copy of the slots, by id."""
         return self._slots.copy()
+
+    @property
+    def seats(self) -> Seats:
+        """The seats of all slots that have a member, as they are now."""
+        slots = [each for each in self.slots.values() if each.ref is not None]
+        return Seats(sum(each.reserved for each in slots), sum(each.capacity for each in slots))
 
     def knows(self, target: str | Can) -> bool:
         """Whether the team has a member of this id, role or capability."""

@@ -14,6 +14,7 @@ from actors.spi import ActorDeadError, ActorRef, NoProc, sleep
 from teams._dispatch.ask import ask_again
 from teams._dispatch.gather import Gathered, Gathering, GatherPolicy, collect
 from teams._dispatch.messages import CancelWork, GetRoster
+from teams._dispatch.view import Seats, TeamView
 from teams._dispatch.work import Assign
 from teams._members.results import Outcome
 from teams._members.target import Can, WorkTarget
@@ -400,6 +401,12 @@ class RunContext:
         if not found:
             raise StepFailed(self.run, key, NoCapableAgent(self.team, str(target), there))
         return found
+
+    @property
+    def seats(self) -> Seats:
+        """The seats of the team, as they are now."""
+        view = self._coordinator.view()
+        return view.seats if isinstance(view, TeamView) else Seats(0, 0)
 
     @property
     def team(self) -> str:

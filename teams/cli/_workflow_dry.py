@@ -21,7 +21,6 @@ from teams._runs.pattern import Pattern
 from teams.cli._text import result_text
 from teams.workflows._engine.engine import engine
 from teams.workflows._engine.ref import EngineRef
-from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import AskPerson, CallFunction, Nested, Node, Sleep, WaitForSignal
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import step_of
@@ -136,7 +135,7 @@ class _Stubber:
     def workflow(self, flow: Workflow, path: str, around: tuple[str, ...] = ()) -> Workflow:
         """The workflow with stubs. `path` is before the names of its steps."""
         nodes = tuple(self._node(each, path, (*around, flow.name)) for each in flow.graph.nodes)
-        return dataclasses.replace(flow, graph=Graph(nodes, flow.chain), timeout=None)
+        return dataclasses.replace(flow, graph=dataclasses.replace(flow.graph, nodes=nodes), timeout=None)
 
     def _node(self, node: Node, path: str, around: tuple[str, ...]) -> Node:
         name = f"{path}{node.id}"

@@ -15,6 +15,7 @@ from teams._journal.rows import Definition, JournalEntry, RunRow
 from teams.cli._text import json_line, lines, result_text
 from teams.workflows._engine.ref import RunStatus
 from teams.workflows._quality.domain import Scores
+from teams.workflows._run.execution import ExecutionChoice
 from teams.workflows._run.keeper import step_of
 
 _CELL = 60
@@ -48,6 +49,7 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         *([("key", status.key)] if status.key is not None else []),
         ("state", status.state if status.waiting_for is None else f"{status.state}, for {status.waiting_for}"),
         ("steps", f"{status.done}{of} done{f', {status.failed} failed' if status.failed else ''}{progress}"),
+        *([("execution", _choice_text(status.execution))] if status.execution is not None else []),
         *(("now", each) for each in status.current_steps),
         *(("question", f"{step}: {question}") for step, question in status.questions.items()),
         *(("unread", each) for each in status.unread),
@@ -62,6 +64,10 @@ def status_lines(status: RunStatus) -> Iterator[str]:
         yield f"result    {result_text(status.result)}"
     if status.error is not None:
         yield f"error     {lines(status.error)}"
+
+
+def _choice_text(choice: ExecutionChoice) -> str:
+    return f"{choice.execution}, {choice.reason}: {choice.detail}"
 
 
 def _scores_text(step: str, scores: Scores) -> str:

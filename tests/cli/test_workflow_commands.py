@@ -112,6 +112,20 @@ def test_status_tells_progress_questions_and_unread_signals(letitcrash: Letitcra
     assert (found["state"], found["questions"], found["percentage"]) == ("waiting", {"approve": "Send it?"}, 50.0)
 
 
+def test_status_and_history_tell_what_auto_chose_and_why(letitcrash: Letitcrash) -> None:
+    run = run_with(letitcrash)
+    chosen = {
+        "execution": "sequential",
+        "reason": "high_system_load",
+        "detail": "90% of the seats are in use, 1 is free",
+    }
+    played(run, ("routed", "(execution)", chosen), state="waiting")
+    said = letitcrash("status", run).out
+    assert "execution sequential, high_system_load: 90% of the seats are in use, 1 is free\n" in said
+    assert json.loads(letitcrash("status", run, "--json").out)["execution"] == chosen
+    assert '(execution)  {"execution":"sequential","reason":"high_system_load"' in letitcrash("history", run).out
+
+
 def test_status_tells_the_scores_of_results(letitcrash: Letitcrash) -> None:
     run = run_with(letitcrash)
     scores = Scores("GENERIC", 0.45, {"accuracy": 0.9}, 0.85, ("accuracy",), ("completeness",))

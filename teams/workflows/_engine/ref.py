@@ -33,6 +33,7 @@ from teams.workflows._graph.node import Node
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows._quality.domain import Scores, is_of_quality
 from teams.workflows._run.artifact import MadeArtifact
+from teams.workflows._run.execution import CHOICE, ExecutionChoice
 from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
 from teams.workflows._run.values import artifacts_in, read, scores_in
 from teams.workflows._time.schedule import ScheduleStatus
@@ -82,6 +83,8 @@ class RunStatus:
     quality: Mapping[str, Scores] = field(default_factory=dict)
     """The scores of the results that were scored, by their steps; a step that was done again counts by each round, such
     as `draft#2`."""
+    execution: ExecutionChoice | None = None
+    """How its steps run, as `execution="auto"` chose it; None: it chose nothing, or not yet."""
 
 
 class WorkflowRun:
@@ -403,6 +406,7 @@ def status_of(
     done: set[str] = set()
     failed = 0
     questions: dict[str, str] = {}
+    execution: ExecutionChoice | None = None
     waiting = {each.id: (each.kind, each.name) for each in messages}
     for entry in entries:
         match entry.kind:
@@ -413,6 +417,8 @@ def status_of(
             case "signalled" | "answered":
                 waiting.pop(decode(entry.body or b"{}").get("id"), None)
         match entry.kind:
+            case "routed" if entry.step == CHOICE:
+                execution = ExecutionChoice(**decode(entry.body or b"{}"))
             case "began":
                 began[entry.step] = entry
             case "asked":
@@ -469,4 +475,5 @@ def status_of(
         read(row.result),
         None if row.error is None else str(decode(row.error)["text"]),
         scores_in(entries),
+        execution,
     )

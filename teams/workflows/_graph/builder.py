@@ -271,9 +271,11 @@ def workflow(
         metadata: What else is known of it, as JSON. None: nothing. Default: None.
         execution: How the steps of a DAG run. "ready" begins each as soon as it can; "sequential" one after another;
             "levels" begins a level when the one before has ended; "hybrid" does that, too, and runs a level of fewer
-            safe steps than the threshold one after another; "auto" chooses by the graph and the declared durations, and
-            says why (`ExecutionChosen`). A step whose metadata says `parallel_safe = False` always runs alone.
-            Default: "ready".
+            safe steps than the threshold one after another; "auto" chooses by the graph, the declared durations and the
+            free seats of the team when the run begins, and says why (`ExecutionChosen`). A step whose metadata says
+            `parallel_safe = False` always runs alone. In a chain, "auto" has a step wait only for the data that it
+            needs, and for steps that wait for a person, a signal or a time; what comes after such a step waits for it.
+            Default: "ready", of a chain one after another.
         parallel_threshold: The least number of independent steps that "hybrid" and "auto" run side by side. Default: 3.
     """
     faults = list(id_faults("workflow", name, "name"))
@@ -285,7 +287,7 @@ def workflow(
     if not listed and not faults:
         faults.append(SpecFault(path, "has no steps"))
     chain = bool(steps) and not any(each.after for each in listed)
-    graph = Graph(listed, chain)
+    graph = Graph(listed, chain, chain and execution == "auto")
     type_faults(path, "input", input, faults)
     made = None if output is None else _template(path, "output", output, faults)
     timeout = _seconds(path, "timeout", timeout, faults)
@@ -296,8 +298,9 @@ def workflow(
         faults.append(
             SpecFault(path, f"execution: must be one of {', '.join(EXECUTIONS)}, got {execution!r}; {choices}")
         )
-    elif chain and execution != "ready":
-        faults.append(SpecFault(path, "execution: is for a DAG; the steps of a chain run one after another"))
+    elif chain and execution not in ("ready", "auto"):
+        why = f"{execution!r} is for a DAG; the steps of a chain run one after another, or with 'auto' as data needs it"
+        faults.append(SpecFault(path, f"execution: {why}"))
     faults += count_faults(path, "parallel_threshold", parallel_threshold)
     refuse(faults)
     return Workflow(name, graph, input, made, timeout, known, execution, parallel_threshold)

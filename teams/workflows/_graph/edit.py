@@ -206,7 +206,7 @@ def edited(
     past = _past(graph, begun)
     nodes = _chained(graph, changes, faults) if graph.chain else _linked(graph, changes)
     _refuse(run, faults)
-    made = replace(workflow, graph=Graph(tuple(nodes), graph.chain))
+    made = replace(workflow, graph=replace(graph, nodes=tuple(nodes)))
     touched = [id for id in graph.by_id if id in past and not _is_same(graph, made.graph, id)]
     if touched:
         raise AlreadyBegun(run, tuple(touched))

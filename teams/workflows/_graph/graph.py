@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from supervisors.spi import nearest
-from teams.workflows._graph.node import RESERVED, Node
+from teams.workflows._graph.node import RESERVED, AskPerson, Nested, Node, Sleep, WaitForSignal
 from teams.workflows.errors import CircularDependency, GraphError, UnknownDependency
 
 _CYCLES = 10
@@ -31,7 +31,8 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class Graph:
-    """The nodes of a workflow, in the order in which they were written. A chain adds an edge from each to the next.
+    """The nodes of a workflow, in the order in which they were written. A chain adds an edge from each to the next; by
+    data, it adds those alone that carry data, and those that keep a step which waits in its place.
 
     A graph with faults is a value, too: `faults` tells of them. Unknown names are not edges; levels and orders are
     those of a graph without cycles.
@@ -39,11 +40,18 @@ class Graph:
 
     nodes: tuple[Node, ...]
     chain: bool = False
+    by_data: bool = False
+    """Of a chain: whether a step begins as soon as the data that it needs is there."""
 
     @cached_property
     def by_id(self) -> Mapping[str, Node]:
         """The nodes by id."""
         return {each.id: each for each in self.nodes}
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Where each node stands, from 0."""
+        return {each.id: place for place, each in enumerate(self.nodes)}
 
     def __contains__(self, id: object) -> bool:
         return id in self.by_id
@@ -61,18 +69,22 @@ class Graph:
     def _wanted(self) -> Iterator[Edge]:
         """Every dependency, of unknown names, too; of those with the same ends and the same reason, the first."""
         seen: set[tuple[str, str, str]] = set()
-        previous: Node | None = None
+        since: list[Node] = []
+        """The steps since the last one that waits, with that."""
         for node in self.nodes:
             found = [Edge(name, node.id, "order", "after") for name in node.after]
-            if self.chain and previous is not None:
-                carries = node.takes_input or any(ref.root == "previous" for _, ref in node.uses())
-                found.insert(0, Edge(previous.id, node.id, "data" if carries else "order", "chain"))
+            if self.chain and since:
+                kind: Literal["order", "data"] = "data" if takes_previous(node) else "order"
+                earlier = _awaited(since, node) if self.by_data else since[-1:]
+                found[:0] = [Edge(each.id, node.id, kind, "chain") for each in earlier]
             found += (Edge(ref.root, node.id, "data", str(ref)) for _, ref in node.uses() if ref.root not in RESERVED)
             for edge in found:
                 if (key := (edge.source, edge.to, edge.by)) not in seen:
                     seen.add(key)
                     yield edge
-            previous = node
+            if waits(node):
+                since.clear()
+            since.append(node)
 
     @cached_property
     def _needs(self) -> dict[str, dict[str, str]]:
@@ -167,6 +179,41 @@ class Graph:
         """Raises UnknownDependency or CircularDependency: the first fault."""
         for fault in self.faults():
             raise fault
+
+
+def takes_previous(node: Node) -> bool:
+    """Whether a step of a chain gets the result of the one before."""
+    return node.takes_input or any(ref.root == "previous" for _, ref in node.uses())
+
+
+def may_be_skipped(node: Node) -> bool:
+    """Whether a step may have no result."""
+    return node.when is not None or node.on_failure in ("skip", "continue_with_warning") or node.on_skipped == "skip"
+
+
+def waits(node: Node) -> bool:
+    """Whether a step is there for the sake of the order: what comes after it must not begin before it has ended. So is
+    a workflow with such a step, and one of which only the engine knows the steps.
+    """
+    match node.what:
+        case WaitForSignal() | AskPerson() | Sleep():
+            return True
+        case Nested(_, definition):
+            return definition is None or any(map(waits, definition.graph.nodes))
+    return False
+
+
+def _awaited(since: Sequence[Node], node: Node) -> Iterator[Node]:
+    """The steps that a step of a chain by data comes after, of those since the last one that waits."""
+    if waits(node):
+        yield from since
+    elif takes_previous(node):
+        for each in reversed(since):
+            yield each
+            if not may_be_skipped(each) or takes_previous(each):
+                break
+    elif waits(since[0]):
+        yield since[0]
 
 
 def _reached(start: str, ways: Mapping[str, Mapping[str, str] | list[str]]) -> frozenset[str]:

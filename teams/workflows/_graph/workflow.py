@@ -68,7 +68,7 @@ class Workflow(Pattern):
 
     @property
     def chain(self) -> bool:
-        """Whether each step depends on the one before."""
+        """Whether the steps are in an order: each comes after the one before, or after those whose data it needs."""
         return self.graph.chain
 
     @cached_property

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from teams._runs.pattern import work_targets
 from teams.workflows._graph.workflow import ChosenExecution
 from teams.workflows._run.progress import declared_durations
 
 if TYPE_CHECKING:
+    from teams._dispatch.view import Seats
     from teams.workflows._graph.workflow import Workflow
 
 HIGH_LOAD = 0.8
@@ -17,6 +19,9 @@ FREE_SEATS = 2
 """With fewer free seats, nothing is run side by side."""
 BENEFIT = 0.3
 """At most this part of the time saved is not worth it."""
+
+CHOICE = "(execution)"
+"""The place in a run where the choice is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +55,8 @@ def choose_execution(
         groups: Whether the tasks are in groups that must end together. Default: False.
     """
     if load > HIGH_LOAD or (free is not None and free < FREE_SEATS):
-        seats = "any number of" if free is None else str(free)
-        return ExecutionChoice(
-            "sequential", "high_system_load", f"{load:.0%} of the seats are in use, {seats} are free"
-        )
+        seats = "any number are" if free is None else "1 is" if free == 1 else f"{free} are"
+        return ExecutionChoice("sequential", "high_system_load", f"{load:.0%} of the seats are in use, {seats} free")
     if ready < threshold:
         detail = f"{ready} independent {'task' if ready == 1 else 'tasks'}, fewer than {threshold}"
         return ExecutionChoice("sequential", "below_parallel_threshold", detail)
@@ -65,9 +68,11 @@ def choose_execution(
     )
 
 
-def choice_of(workflow: Workflow) -> ExecutionChoice:
-    """How the steps of a workflow run: as its `execution` says, or for "auto" by its graph and the durations that its
-    steps declare; without any, all count the same. The same in every process.
+def choice_of(workflow: Workflow, seats: Seats | None = None) -> ExecutionChoice:
+    """How the steps of a workflow run: as its `execution` says, or for "auto" by its graph, the durations that its
+    steps declare (without any, all count the same), and the seats of the team. None: there are enough.
+
+    Seats do not count where no step is work for a member.
     """
     wanted = workflow.execution
     if wanted != "auto":
@@ -79,5 +84,12 @@ def choice_of(workflow: Workflow) -> ExecutionChoice:
     total = sum(durations.values())
     together = sum(max(durations[id] for id in group) for group in groups if group) + sum(durations[id] for id in alone)
     widest = max(map(len, groups), default=0)
-    potential = 1 - together / total if total else 0.0
-    return choose_execution(widest, potential=potential, threshold=workflow.parallel_threshold, groups=bool(alone))
+    scarce = seats if any(True for _ in work_targets(workflow)) else None
+    return choose_execution(
+        widest,
+        potential=1 - together / total if total else 0.0,
+        load=0.0 if scarce is None else scarce.load,
+        free=None if scarce is None else scarce.free,
+        threshold=workflow.parallel_threshold,
+        groups=bool(alone),
+    )

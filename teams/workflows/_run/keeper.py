@@ -494,10 +494,10 @@ class DurableKeeper:
         self.cut_off.clear()
         self.accepts = True
 
-    def routed(self, step: str) -> str | None:
-        """The rule that was taken at this place; None: none yet."""
+    def noted(self, step: str) -> Any:
+        """What was decided at this place: the rule that was taken, or how steps run. None: nothing yet."""
         entry = self._note(step)
-        return None if entry is None or entry.body is None else str(decode(entry.body))
+        return None if entry is None or entry.body is None else decode(entry.body)
 
     def wall(self) -> float:
         """The wall clock, in seconds since the epoch."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import ChainMap
 from collections.abc import Callable, Coroutine, Iterator, Mapping, MutableMapping
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from teams.errors import NotApproved, RunError, StepFailed, StepTimeout
 from teams.events import StepPassedOver, StepSkipped
 from teams.patterns import Approved, Revision
 from teams.resilience._retry import RetryOptions
+from teams.workflows._graph.graph import takes_previous
 from teams.workflows._graph.node import (
     MOST_ITEMS,
     RUN_FIELDS,
@@ -35,13 +37,13 @@ from teams.workflows._graph.node import (
     Sleep,
     WaitForSignal,
 )
-from teams.workflows._graph.workflow import Workflow
+from teams.workflows._graph.workflow import ChosenExecution, Workflow
 from teams.workflows._language.evaluate import holds, value_of
 from teams.workflows._language.refs import MISSING, SKIPPED
 from teams.workflows._quality.domain import QUALITY, Scores
 from teams.workflows._quality.scoring import DECISION, DECISIONS, Quality
 from teams.workflows._run.course import GraphCourse
-from teams.workflows._run.execution import choice_of
+from teams.workflows._run.execution import CHOICE, ExecutionChoice, choice_of
 from teams.workflows._run.keeper import DurableKeeper, checked
 from teams.workflows._run.values import adapter
 from teams.workflows.errors import (
@@ -114,7 +116,8 @@ class _Player:
         if self._edits is not None:
             self._edits.follow(self._edited)
         try:
-            await (self._chain() if self._workflow.chain else self._waves())
+            execution = "sequential" if self._in_turn else self._choice().execution
+            await (self._chain() if self._workflow.chain and execution == "sequential" else self._waves(execution))
         except Blocked:
             raise
         except RunError:
@@ -144,34 +147,56 @@ class _Player:
     # Which step is next
 
     async def _chain(self) -> None:
-        env, previous = self._env, self._input
-        place = 0
+        env, place = self._env, 0
+
+        def from_the_first() -> None:
+            nonlocal place
+            place = 0
+
+        self._begin_more = from_the_first
         while place < len(self._graph.nodes):
             node = self._graph.nodes[place]
             place += 1
-            self._begun(node.id)
-            env["previous"] = previous
-            result = await self._step(node, env, previous)
-            self._ended(node.id, result)
-            if result is not SKIPPED:
-                previous = result
+            if node.id not in self._results:
+                self._begun(node.id)
+                env["previous"] = previous = self._previous(node)
+                self._ended(node.id, await self._step(node, env, previous))
         self._over()
 
     def _ended(self, id: str, result: object) -> None:
         self._results[id] = self._env[id] = result
         self._skipped = self._skipped or result is SKIPPED
 
-    async def _waves(self) -> None:
-        choice = choice_of(self._workflow)
-        if self._workflow.execution == "auto":
-            self._run.emit(ExecutionChosen("", 0.0, "", choice.execution, choice.reason, choice.detail))
-        course = GraphCourse(self._graph, choice.execution, self._workflow.parallel_threshold)
+    @property
+    def _in_turn(self) -> bool:
+        """Whether each step comes after the one before, without a choice."""
+        return self._workflow.chain and not self._graph.by_data
+
+    def _choice(self) -> ExecutionChoice:
+        """How the steps run. What "auto" chose when the run began is written down, and not chosen again."""
+        if self._workflow.execution != "auto":
+            return choice_of(self._workflow)
+        run, keeper = self._run, self._keeper
+        key = run.key(CHOICE)
+        if keeper is not None and (known := keeper.noted(key)) is not None:
+            return ExecutionChoice(**known)
+        choice = run.kept(CHOICE, lambda: choice_of(self._workflow, run.seats))
+        if keeper is None or keeper.note_once("routed", key, asdict(choice)):
+            run.emit(ExecutionChosen("", 0.0, "", choice.execution, choice.reason, choice.detail))
+        return choice
+
+    async def _waves(self, execution: ChosenExecution) -> None:
+        course = GraphCourse(self._graph, execution, self._workflow.parallel_threshold)
         ended: asyncio.Queue[str] = asyncio.Queue()
         tasks: dict[str, asyncio.Task[object]] = {}
 
         async def do(id: str) -> object:
             try:
-                return await self._step(self._graph[id], self._env, self._default_input(id))
+                node = self._graph[id]
+                if self._workflow.chain:
+                    previous = self._previous(node)
+                    return await self._step(node, ChainMap({"previous": previous}, self._env), previous)
+                return await self._step(node, self._env, self._default_input(id))
             finally:
                 ended.put_nowait(id)
 
@@ -198,6 +223,15 @@ class _Player:
             self._begin_more = None
             await end_all(tasks.values())
 
+    def _previous(self, node: Node) -> object:
+        """What a step of a chain gets: the result before it. Where it takes none, some may still be under way."""
+        if takes_previous(node):
+            for place in range(self._graph.places[node.id] - 1, -1, -1):
+                found = self._results[self._graph.nodes[place].id]
+                if found is not SKIPPED:
+                    return found
+        return self._input
+
     def _default_input(self, id: str) -> object:
         needs = self._graph.needs(id)
         return {each: _null(self._results[each]) for each in needs} if needs else self._input
@@ -206,7 +240,7 @@ class _Player:
         if self._workflow.output is not None:
             return self._workflow.output.render(self._env)
         if self._workflow.chain:
-            done = [each for each in self._results.values() if each is not SKIPPED]
+            done = [found for id in self._graph.by_id if (found := self._results[id]) is not SKIPPED]
             return done[-1] if done else self._input
         sinks = self._graph.sinks
         if len(sinks) == 1:

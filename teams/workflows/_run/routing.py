@@ -43,7 +43,7 @@ class Routing(Pattern):
     async def play(self, run: RunContext, value: object) -> object:
         env = {"input": value, "task": value}
         keeper = run.keeper if isinstance(run.keeper, DurableKeeper) else None
-        known = None if keeper is None else keeper.routed(run.key("(route)"))
+        known = None if keeper is None else keeper.noted(run.key("(route)"))
         for each in self.rules:
             try:
                 taken = each.name == known if known is not None else holds(each.when, env)

@@ -224,10 +224,21 @@ def undone_in_reverse(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[
         yield f"undone in the order {undone}"
 
 
+def chosen_once(row: RunRow, entries: Sequence[JournalEntry]) -> Iterator[str]:
+    """What was decided, a rule or how steps run, is not decided again."""
+    decided: dict[str, JournalEntry] = {}
+    for entry in entries:
+        if entry.kind == "retried":
+            decided.clear()
+        elif entry.kind == "routed" and decided.setdefault(entry.step, entry) is not entry:
+            yield f"{decided[entry.step]}, and then {entry}"
+
+
 RUNS: dict[str, Check] = {
     "3 entries in order": in_order,
     "2 done and not begun again": never_begun_again,
     "3 one outcome": one_outcome,
+    "3 decided once": chosen_once,
     "5 begun and ended": begun_and_ended,
     "13 timers": timers,
     "11 undone in reverse": undone_in_reverse,

@@ -42,7 +42,7 @@ def expected(sketch: Sketch, value: Mapping[str, Any], said: Mapping[str, object
             results[piece.id] = _result(piece, results, said)
         except _Stopped as error:
             stopped.append(error.piece)
-            if sketch.chain:
+            if sketch.chain and not sketch.auto:
                 break
     if stopped:
         return Expected("failed", undoes=all(each.on_failure == "undo" for each in stopped))

@@ -19,7 +19,7 @@ from teams._members.role import Role, role
 from teams.resilience import retry
 from teams.workflows._graph import builder
 from teams.workflows._graph.node import FailureChoice, Node
-from teams.workflows._graph.workflow import Workflow
+from teams.workflows._graph.workflow import Execution, Workflow
 
 PieceKind = Literal["work", "map", "loop", "nested", "sleep", "wait", "ask"]
 WORKER, UNDOER = "worker", "undoer"
@@ -74,6 +74,8 @@ class Sketch:
     pieces: tuple[Piece, ...]
     chain: bool = True
     name: str = "flow"
+    auto: bool = False
+    """Whether the engine chooses how the steps run."""
 
     def node(self, piece: Piece) -> Node:
         """A step of the workflow."""
@@ -87,9 +89,10 @@ class Sketch:
     def build(self) -> Workflow:
         """The workflow."""
         steps = [self.node(each) for each in self.pieces]
+        execution: Execution = "auto" if self.auto else "ready"
         if self.chain:
-            return builder.workflow(self.name, *steps)
-        return builder.workflow(self.name, tasks=steps)
+            return builder.workflow(self.name, *steps, execution=execution)
+        return builder.workflow(self.name, tasks=steps, execution=execution)
 
 
 _RETRY = retry(TRIES, backoff=constant(0.2), fatal=Hopeless)

@@ -82,7 +82,7 @@ def sketches(
                     once and kind == "work" and draw(st.booleans()),
                 )
             )
-        return Sketch(tuple(pieces), draw(st.booleans()))
+        return Sketch(tuple(pieces), draw(st.booleans()), auto=draw(st.booleans()))
 
     return sketches()
 
