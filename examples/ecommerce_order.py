@@ -142,7 +142,7 @@ def planned_seconds(planned: WorkflowPlan, mode: Mode) -> float:
 
 def main() -> int:
     modes: tuple[Mode, ...] = ("sequential", "ready")
-    flows = {mode: order_workflow(mode) for mode in modes}
+    flows: dict[Mode, Workflow] = {mode: order_workflow(mode) for mode in modes}
     results, times = zip(*(played(flow) for flow in flows.values()), strict=True)
     print(f"{'':<10}{''.join(f'{TITLES[mode]:>14}' for mode in modes)}".rstrip())
     for step in flows["ready"].graph.by_id:

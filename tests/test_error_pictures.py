@@ -12,6 +12,7 @@ MODULES = [
     "actors.errors",
     "supervisors.errors",
     "teams.errors",
+    "teams.planning.errors",
     "teams.protocols.errors",
     "teams.resilience.errors",
     "teams.workflows.errors",

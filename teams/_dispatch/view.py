@@ -65,6 +65,11 @@ class TeamView:
         return self._slots.copy()
 
     @property
+    def targets(self) -> tuple[str | Can, ...]:
+        """Every id, role and capability that work may go to."""
+        return tuple(self._able.copy())
+
+    @property
     def seats(self) -> Seats:
         """The seats of all slots that have a member, as they are now."""
         slots = [each for each in self.slots.values() if each.ref is not None]

@@ -405,8 +405,20 @@ class RunContext:
     @property
     def seats(self) -> Seats:
         """The seats of the team, as they are now."""
+        view = self._view
+        return Seats(0, 0) if view is None else view.seats
+
+    @property
+    def targets(self) -> tuple[str | Can, ...]:
+        """The members, roles and capabilities of the team, as they are now."""
+        view = self._view
+        return () if view is None else view.targets
+
+    @property
+    def _view(self) -> TeamView | None:
+        """What the coordinator has published; None: it has terminated."""
         view = self._coordinator.view()
-        return view.seats if isinstance(view, TeamView) else Seats(0, 0)
+        return view if isinstance(view, TeamView) else None
 
     @property
     def team(self) -> str:

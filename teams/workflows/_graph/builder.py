@@ -213,7 +213,7 @@ def ask(
     for name, value in (("default", default), ("person", person)):
         if value is not None:
             faults += _name_faults(path, name, value)
-    if default is not None and choices and default not in choices:
+    if isinstance(default, str) and choices and default not in choices:
         faults.append(SpecFault(path, f"default: {default!r} is not one of the options; {nearest(default, choices)}"))
     return _node(id, AskPerson(made or InputTemplate(""), choices, default, person), more, faults)
 

@@ -734,3 +734,10 @@ def test_an_option_in_seconds_says_so() -> None:
     assert "Seconds" in arguments(do)["timeout"]
     assert "Seconds" in arguments(workflow)["timeout"]
     assert "Seconds" in arguments(sleep)["seconds"]
+
+
+@pytest.mark.parametrize("default", [True, [[]], 3])
+def test_a_default_that_is_not_a_text_is_a_fault_beside_options(default: Any) -> None:
+    """Guards the hint: the nearest of the options was looked for of any value."""
+    with pytest.raises(SpecError, match="default: must be a printable string"):
+        ask("a", "Go on?", options=["yes", "no"], default=default)
