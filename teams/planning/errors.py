@@ -1,6 +1,8 @@
 """The errors of planning. Other bases stand in brackets::
 
-DraftRefused (RunError)
+    DraftRefused (RunError)
+
+A plan of bad arguments is refused with SpecError, and one of a workflow with a cycle with CircularDependency.
 """
 
 from __future__ import annotations
