@@ -62,6 +62,7 @@ from teams.cli._workflow_wait import can_serve, end_of, follow, playing
 from teams.planning import RecordedRuns, schedule_picture
 from teams.planning import plan as planned_run
 from teams.planning._recorded import recorded_in
+from teams.workflows._engine.config import environment_values
 from teams.workflows._engine.messages import AnswerQuestion, StartRun
 from teams.workflows._engine.parts import settings_of, with_store
 from teams.workflows._engine.ref import RunStatus
@@ -105,7 +106,7 @@ StoreOption = Annotated[
     typer.Option(
         "--store",
         metavar="URL",
-        help=f"The store. [default: that of FILE, else ${stores.VARIABLE}, else {stores.DEFAULT}]",
+        help=f"The store. [default: ${stores.VARIABLE}, else that of FILE, else {stores.DEFAULT}]",
         show_default=False,
     ),
 ]
@@ -214,7 +215,10 @@ def _settings_in(store: Store, name: str) -> EngineSettings:
     if not stored:
         raise NoSuchWorkflow(name, tuple(sorted({each.workflow for each in every_run(store)})))
     found = _stored(name, stored[0], "name the FILE")
-    return EngineSettings({name: found}, {}, 1, _DURATION, RETAIN)
+    given = environment_values()
+    if given.faults:
+        raise SpecError(given.faults)
+    return EngineSettings({name: found}, {}, 1, given.values.get("default_timeout", _DURATION), RETAIN)
 
 
 def _stored(name: str, definition: Definition, advice: str) -> Workflow:

@@ -35,17 +35,16 @@ _FILE = re.compile(r"sqlite[^:]*:///([^?]+)")
 
 def address(given: str | None, spec: SupervisorSpec | None = None) -> str:
     """The address of the store: the one that was given, else that of the engine, else the variable, else the default.
+    An engine has that of the variable already, if there is one.
 
-    Raises StoreRefused: only a function of the engine knows its store, or it is in the memory of the engine.
+    Raises StoreRefused: only a function of the engine knows its store.
     """
-    found = given
-    if found is None and spec is not None:
+    if given is None and spec is not None:
         found = address_of(spec)
         if found is None:
             raise StoreRefused("a function", "only the engine knows its store. Name it with --store")
-        if found == DEFAULT:
-            found = None
-    return found or os.environ.get(VARIABLE) or DEFAULT
+        return found
+    return given or os.environ.get(VARIABLE) or DEFAULT
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from teams._files.form import seconds
 from teams._journal.codec import decode
 from teams._journal.errors import NotReadable
 from teams.cli._target import TargetError, load_target
+from teams.cli._workflow_outcome import note
+from teams.workflows._engine.config import environment_values
 from teams.workflows._engine.file import load_engine
-from teams.workflows._engine.parts import is_engine, settings_of
+from teams.workflows._engine.parts import is_engine, settings_of, with_config
 from teams.workflows._graph.workflow import Workflow
 from teams.workflows.errors import NoSuchWorkflow
 
@@ -29,16 +32,21 @@ def is_file(text: str) -> bool:
 
 
 def load_engine_target(target: str) -> SupervisorSpec:
-    """The engine that a target of `letitcrash run` leads to.
+    """The engine that a target of `letitcrash run` leads to. What the environment says counts before the target.
 
     Raises:
         TargetError: it leads to none
-        SpecError: the engine has faults; all of them
+        SpecError: the engine, or the environment, has faults; all of them
     """
-    found = load_target(target, read=load_engine)
+    given = environment_values()
+    for each in given.remarks:
+        note(each)
+    found = load_target(target, read=partial(load_engine, over=given))
     if not is_engine(found):
         raise TargetError(target, "is not an engine: expected one made by engine(), or a file with workflows")
-    return found
+    if given.faults:
+        raise SpecError(given.faults)
+    return with_config(found, given.values)
 
 
 def import_from_here() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from supervisors.spi import SpecError, SpecFault, nearest
+from supervisors.spi import SpecError, SpecFault, unknown_key
 from teams._journal.codec import DEPTH, decode, plain
 from teams._journal.errors import NotReadable, NotStorable
 from teams._members.target import Can
@@ -228,7 +228,7 @@ class _Sieve:
             elif key in _IN_FILES:
                 self._fault(path, f"{key}: leads to code, which a draft must not name; the work is for members")
             else:
-                self._fault(path, f"{key!r}: unknown key; {nearest(str(key), sorted(allowed))}")
+                self.faults.append(unknown_key(path, str(key), sorted(allowed)))
         return found
 
     def _fault(self, path: str, message: str) -> None:

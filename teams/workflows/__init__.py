@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         StoreRefused,
     )
     from teams._journal.rows import JournalEntry, RunRow
+    from teams.workflows._engine.config import EngineConfig
     from teams.workflows._engine.engine import engine
     from teams.workflows._engine.ref import EngineRef, RunStatus, WorkflowRun
     from teams.workflows._engine.schedules import ScheduledSlot
@@ -138,6 +139,7 @@ __all__ = [
     "Criterion",
     "Diverged",
     "Edge",
+    "EngineConfig",
     "EngineRef",
     "EngineTookOver",
     "ExecutionChosen",
@@ -240,6 +242,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "teams.workflows._engine.engine": ["engine"],
+            "teams.workflows._engine.config": ["EngineConfig"],
             "teams.workflows._engine.ref": ["EngineRef", "RunStatus", "WorkflowRun"],
             "teams.workflows._graph.builder": ["ask", "do", "in_team", "nested", "sleep", "wait", "workflow"],
             "teams.workflows._graph.file": ["load_workflow", "workflow_from"],

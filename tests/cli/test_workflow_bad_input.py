@@ -21,7 +21,11 @@ STEP = '[[steps]]\nid = "classify"\nagent = "classifier"\n'
         ('workflow = "support"', 'workflow = "support"\nworkfow = 1', "workfow: unknown key; did you mean 'workflow'?"),
         ("[engine]", "[engine]\nstor = 1", "engine: stor: unknown key; did you mean 'store'?"),
         ("sqlite:///support.db", 'sqlite:///support.db"\ndefault_timeout = "-1s', "default_timeout: must be seconds"),
-        ("sqlite:///support.db", 'sqlite:///support.db"\ndurability = "dsk', "durability: must be 'disk' or"),
+        (
+            "sqlite:///support.db",
+            'sqlite:///support.db"\ndurability = "dsk',
+            "durability: must be one of disk, process, got 'dsk'",
+        ),
         ("[engine]", "[engine]\nmax_concurrent_workflows = 0", "max_concurrent_workflows: must be an integer >= 1"),
         ("[engine]", '[engine]\nretain = { done = "soon" }', "retain: done: must be seconds"),
         ("[engine]", "[engine]\nretain = { gone = 1 }", "'gone' is not a state"),

@@ -85,15 +85,17 @@ def test_start_takes_an_engine_of_a_module(letitcrash: Letitcrash, folder: Path)
     assert (said.code, json.loads(said.out)["workflow"]) == (0, "w")
 
 
-def test_the_store_is_that_of_the_option_then_the_file_then_the_variable(
+def test_the_store_is_that_of_the_option_then_the_variable_then_the_file(
     letitcrash: Letitcrash, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LETITCRASH_STORE", "sqlite:///variable.db")
     run_with(letitcrash)
     run_with(letitcrash, "--store", "sqlite:///option.db")
+    monkeypatch.delenv("LETITCRASH_STORE")
+    run_with(letitcrash)
     (folder / "support.toml").write_text((folder / "support.toml").read_text().replace(f'store = "{STORE}"', ""))
     run_with(letitcrash)
-    for name in ("support", "option", "variable"):
+    for name in ("variable", "option", "support", "runs"):
         assert len(letitcrash("list", "--store", f"sqlite:///{name}.db").out.splitlines()) == 1
 
 

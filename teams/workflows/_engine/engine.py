@@ -160,7 +160,7 @@ def engine(
     ]
     faults += [*_schedule_faults(id, schedules, workflows)]
     faults += [*_option_faults(id, store, durability, max_concurrent_workflows, default_timeout, retain)]
-    faults += [*_tracing_faults(id, tracing)]
+    faults += [*tracing_faults(id, tracing)]
     agents = _agents(people, faults)
     names = KnownNames()
     if not faults:
@@ -273,7 +273,8 @@ def _team_names(spec: SupervisorSpec) -> set[str]:
     return _names([*made.members, *made.roles])
 
 
-def _tracing_faults(id: str, tracing: object) -> Iterator[SpecFault]:
+def tracing_faults(id: str, tracing: object) -> Iterator[SpecFault]:
+    """The faults of the option `tracing`."""
     if not isinstance(tracing, bool):
         yield SpecFault(id, f"tracing: must be True or False, got {tracing!r}. WorkflowTracing takes a tracer provider")
     elif tracing:

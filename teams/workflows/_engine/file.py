@@ -25,38 +25,37 @@ from contextlib import suppress
 from typing import Any
 
 from supervisors.spi import SpecError, SpecFault, SupervisorSpec, read_document, unknown_key
-from teams._files.form import Faults, FormReader, TooManyFaults, seconds
+from teams._files.form import Faults, FormReader, TooManyFaults
 from teams._files.pattern import PatternReader
 from teams._files.team import read_people, read_team
 from teams._members.member import Member
 from teams._members.role import Role
 from teams._runs.pattern import Pattern
-from teams.workflows._engine.engine import AGENTS, EngineOptions, engine
+from teams.workflows._engine.config import OF_FILES, OF_SUPERVISORS, ConfigValues, EngineArguments, table_values
+from teams.workflows._engine.engine import AGENTS, engine
 from teams.workflows._engine.ref import EngineRef
-from teams.workflows._graph.file import WORKFLOW, read_workflow
+from teams.workflows._graph.file import WORKFLOW, WorkflowDefaults, read_workflow
 from teams.workflows._graph.workflow import Workflow
 
-_CALLBACKS = frozenset({"on_give_up"})
-"""Options that a file cannot express."""
-OPTIONS = frozenset({"id", "store", "durability", "max_concurrent_workflows", "default_timeout", "retain"}) | (
-    EngineOptions.__optional_keys__ - _CALLBACKS
-)
+OPTIONS = OF_FILES | OF_SUPERVISORS
 """The keys of `engine`."""
 PARTS = ("engine", "agents", "members", "roles", "teams", "patterns", "workflows")
 """The keys of a document besides those of one workflow."""
 
 
-def load_engine(path: str | os.PathLike[str]) -> SupervisorSpec[EngineRef]:
-    """The engine that a `.toml`, `.yaml` or `.yml` file describes. Imports the modules it names.
+def load_engine(path: str | os.PathLike[str], over: ConfigValues | None = None) -> SupervisorSpec[EngineRef]:
+    """The engine that a `.toml`, `.yaml` or `.yml` file describes. Imports the modules it names. `over` counts before
+    what the file says.
 
     Raises:
         SpecError: the file cannot be read or parsed, or the engine has faults; all of them, each with its place
     """
-    return engine_from(read_document(path, "engine"))
+    return engine_from(read_document(path, "engine"), over)
 
 
-def engine_from(values: Mapping[str, object]) -> SupervisorSpec[EngineRef]:
-    """The engine that nested mappings describe, with the keys of a file. Imports the modules they name.
+def engine_from(values: Mapping[str, object], over: ConfigValues | None = None) -> SupervisorSpec[EngineRef]:
+    """The engine that nested mappings describe, with the keys of a file. Imports the modules they name. `over` counts
+    before what they say.
 
     Raises:
         SpecError: every fault (of more than 100, the first 100), each with its place
@@ -64,7 +63,7 @@ def engine_from(values: Mapping[str, object]) -> SupervisorSpec[EngineRef]:
     faults = Faults()
     made = None
     with suppress(TooManyFaults):
-        made = _EngineReader(values, faults).engine()
+        made = _EngineReader(values, faults, over or ConfigValues()).engine()
     if made is None or faults:
         raise SpecError(tuple(dict.fromkeys(faults)))
     return made
@@ -73,12 +72,16 @@ def engine_from(values: Mapping[str, object]) -> SupervisorSpec[EngineRef]:
 class _EngineReader(FormReader):
     """Reads one engine and collects what is wrong with it."""
 
-    def __init__(self, values: Mapping[str, object], faults: Faults) -> None:
+    def __init__(self, values: Mapping[str, object], faults: Faults, over: ConfigValues) -> None:
         super().__init__(faults)
         self._values = values
         self._own = self._mapping("engine")
         id = self._own.get("id", "engine")
         self._id = id if isinstance(id, str) and id else "engine"
+        own = table_values(self._id, self._own)
+        self.faults += [*over.faults, *own.faults]
+        self._config = {**own.values, **over.values}
+        """What is set, by field."""
 
     def engine(self) -> SupervisorSpec[EngineRef] | None:
         """The engine; None where nothing can be made of the document."""
@@ -108,26 +111,8 @@ class _EngineReader(FormReader):
         return {}
 
     def _options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {key: each for key, each in self._own.items() if key in OPTIONS and key != "id"}
-        if "store" in options and not isinstance(options["store"], str):
-            self.fault(self._id, f"store: must be an address such as 'sqlite:///runs.db', got {options.pop('store')!r}")
-        if "default_timeout" in options:
-            options["default_timeout"] = self._time("default_timeout", options["default_timeout"])
-        if isinstance(options.get("retain"), Mapping):
-            options["retain"] = {
-                state: self._time(f"retain: {state}", each) for state, each in options["retain"].items()
-            }
-        return options
-
-    def _time(self, key: str, value: object) -> float | None:
-        """Seconds; "none" has no limit."""
-        if value == "none":
-            return None
-        try:
-            return seconds(value)
-        except ValueError as error:
-            self.fault(self._id, f'{key}: {error}; "none" for no limit')
-            return 1.0
+        options = {key: each for key, each in self._config.items() if key in EngineArguments.__optional_keys__}
+        return options | {key: each for key, each in self._own.items() if key in OF_SUPERVISORS and key != "id"}
 
     def _people(self) -> list[Member | Role]:
         agents = self._mapping("agents")
@@ -163,10 +148,13 @@ class _EngineReader(FormReader):
             self.faults.append(
                 SpecFault(self._id, 'has no workflows: write workflow = "name" with steps, or a list workflows')
             )
+        defaults = WorkflowDefaults(
+            **{key: each for key, each in self._config.items() if key in WorkflowDefaults._fields}
+        )
         flows = []
         for place, each in listed:
             before = len(self.faults)
-            flow = read_workflow(place, each, self.faults)
+            flow = read_workflow(place, each, self.faults, defaults)
             if flow is not None and len(self.faults) == before:
                 flows.append(flow)
         return flows

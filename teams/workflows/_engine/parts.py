@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from supervisors.spi import ChildSpec, SupervisorRef, SupervisorSpec
+from supervisors.spi import ChildSpec, SpecError, SupervisorRef, SupervisorSpec
 from teams._journal.open_store import open_store
-from teams.workflows._engine.engine import EngineSupervisor
+from teams.workflows._engine.engine import EngineSupervisor, tracing_faults
 from teams.workflows._engine.settings import EngineSettings
 
 R_co = TypeVar("R_co", bound=SupervisorRef, covariant=True)
@@ -33,13 +35,32 @@ def address_of(spec: SupervisorSpec) -> str | None:
 
 def with_store(spec: SupervisorSpec[R_co], address: str) -> SupervisorSpec[R_co]:
     """The engine with another store."""
+    return with_config(spec, {"store": address})
+
+
+def with_config(spec: SupervisorSpec[R_co], values: Mapping[str, Any]) -> SupervisorSpec[R_co]:
+    """The engine with these settings in place of its own, by the names of `EngineConfig`. Its workflows stay as they
+    are. Raises SpecError.
+    """
+    if values.get("tracing") and (faults := [*tracing_faults(spec.id, True)]):
+        raise SpecError(faults)
     opened = _args(spec, "store")[0]
-    durability = opened.keywords if isinstance(opened, partial) and opened.func is open_store else {}
-    store = partial(open_store, address, **durability)
+    own = opened if isinstance(opened, partial) and opened.func is open_store else None
+    if "store" in values or (own is not None and "durability" in values):
+        keywords = {} if own is None else dict(own.keywords)
+        keywords |= {key: values[key] for key in ("durability",) if key in values}
+        opened = partial(open_store, values.get("store", own.args[0] if own is not None else ""), **keywords)
+    before = settings_of(spec)
+    changed = {name: values[name] for name in _SETTINGS if name in values}
+    settings = replace(before, **changed) if changed else before
+    args = {"store": (opened,), "desk": (settings,), "scheduler": (settings,)}
     children = tuple(
-        each.model_copy(update={"args": (store,)}) if each.id == "store" else each for each in spec.children
+        each.model_copy(update={"args": args[each.id]}) if each.id in args else each for each in spec.children
     )
     return spec.model_copy(update={"children": children})
+
+
+_SETTINGS = ("max_concurrent_workflows", "default_timeout", "tracing")
 
 
 def _args(spec: SupervisorSpec, id: str) -> tuple[object, ...]:

@@ -39,7 +39,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from supervisors.spi import SpecError, SpecFault, locate, nearest, read_document
 from teams._files.form import Faults, FormKey, FormKeys, FormReader, TooManyFaults, seconds
@@ -56,6 +56,24 @@ from teams.workflows._quality.scoring import Quality, quality
 
 _DEEPEST = 16
 """Workflows within workflows in one document."""
+
+
+class WorkflowDefaults(NamedTuple):
+    """What counts where a workflow in a file does not say it."""
+
+    execution: str | None = None
+    """Of a DAG; None: that of `workflow`."""
+    parallel_threshold: int | None = None
+    """Of a DAG; None: that of `workflow`."""
+    quality_domain: str = "GENERIC"
+    """Of a step with `on_low`."""
+
+    def of(self, values: Mapping[str, object]) -> Mapping[str, object]:
+        """A workflow with them."""
+        if "tasks" not in values:
+            return values
+        own = {"execution": self.execution, "parallel_threshold": self.parallel_threshold}
+        return {**{key: each for key, each in own.items() if each is not None and key not in values}, **values}
 
 
 def load_workflow(path: str | os.PathLike[str]) -> Workflow:
@@ -82,9 +100,9 @@ def workflow_from(values: Mapping[str, object]) -> Workflow:
     return made
 
 
-def read_workflow(path: str, values: object, faults: Faults) -> Workflow | None:
+def read_workflow(path: str, values: object, faults: Faults, defaults: WorkflowDefaults) -> Workflow | None:
     """The workflow that a mapping describes, as part of a document. None where it has faults, which go to `faults`."""
-    return _WorkflowReader(faults).workflow(path, values)
+    return _WorkflowReader(faults, defaults).workflow(path, values)
 
 
 def read_steps(path: str, key: str, value: object, faults: Faults) -> list[Node]:
@@ -95,8 +113,9 @@ def read_steps(path: str, key: str, value: object, faults: Faults) -> list[Node]
 class _WorkflowReader(PatternReader):
     """Reads one workflow, and those inside it."""
 
-    def __init__(self, faults: Faults, depth: int = 0) -> None:
+    def __init__(self, faults: Faults, defaults: WorkflowDefaults | None = None, depth: int = 0) -> None:
         super().__init__(None, faults)
+        self._defaults = WorkflowDefaults() if defaults is None else defaults
         self._depth = depth
 
     def workflow(self, path: str, values: object) -> Workflow | None:
@@ -114,7 +133,7 @@ class _WorkflowReader(PatternReader):
             self.fault(path, 'a workflow needs the key workflow = "name"' if not named else "has workflow and name")
         if "steps" in values and "tasks" in values:
             self.fault(path, "has steps and tasks: steps are a chain, tasks a DAG; give one of them")
-        made: Workflow | None = self.form(path, values, self._build, WORKFLOW, None)
+        made: Workflow | None = self.form(path, self._defaults.of(values), self._build, WORKFLOW, None)
         return made
 
     def _build(self, name: object = "workflow", workflow_name: object = None, **given: Any) -> Workflow | None:
@@ -205,7 +224,7 @@ class _WorkflowReader(PatternReader):
         if "quality" in values and "quality_threshold" in values:
             self.fault(path, "has quality and quality_threshold; give one of them")
         given = {
-            "domain": values.get("quality_domain", "GENERIC"),
+            "domain": values.get("quality_domain", self._defaults.quality_domain),
             "threshold": values.get("quality_threshold", values.get("quality")),
             "on_low": values["on_low"],
         }
@@ -236,7 +255,7 @@ class _WorkflowReader(PatternReader):
         """Another workflow: its name, or its mapping."""
         if not isinstance(value, Mapping):
             return value
-        return _WorkflowReader(self.faults, self._depth + 1).workflow(path, value) or "workflow"
+        return _WorkflowReader(self.faults, self._defaults, self._depth + 1).workflow(path, value) or "workflow"
 
     def pattern_at(self, path: str, key: str, value: object) -> Target:
         """A pattern that stands under a key."""

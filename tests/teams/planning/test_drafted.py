@@ -167,7 +167,7 @@ def test_a_planner_that_fails_is_not_a_draft_with_faults() -> None:
         ({"workflow": {"name": "i", "input": "os:getcwd", "steps": []}}, "input: leads to code"),
         ({"workflow": "other"}, "no workflow 'other'"),
         ({"team": "other", "workflow": [{"role": "x", "action": "y"}]}, "no team 'other'"),
-        ({"agnet": "ann"}, "'agnet': unknown key; did you mean 'agent'?"),
+        ({"agnet": "ann"}, "agnet: unknown key; did you mean 'agent'?"),
         ({"agent": "ann", "estimated_duration": math.nan}, "estimated_duration: must be a finite number, got nan"),
         ({"agent": "ann", "estimated_duration": -1}, "estimated_duration: must be more than 0"),
         ({"agent": "ann", "estimated_duration": [3, 2, 1]}, "estimated_duration: must be seconds, or three points"),
