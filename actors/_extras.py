@@ -19,7 +19,6 @@ EXTRA_OF = {
     "hypothesis": "testing",
     "opentelemetry": "otel",
     "psycopg": "postgres",
-    "pydantic_settings": "workflows",
     "pytest": "testing",
     "rich": "cli",
     "sqlalchemy": "workflows",

@@ -27,7 +27,7 @@ GUARDED = (
     "teams/cli/",
 )
 """Modules that are imported only by what they need (Hypothesis, pytest), or where the import itself is guarded."""
-DISTRIBUTIONS = {"yaml": "pyyaml", "opentelemetry": "opentelemetry-api", "pydantic_settings": "pydantic-settings"}
+DISTRIBUTIONS = {"yaml": "pyyaml", "opentelemetry": "opentelemetry-api"}
 
 TREE = "from actors import Actor; from supervisors import child; tree = child('a', Actor)"
 

@@ -22,7 +22,6 @@ EXTRAS = (
     "hypothesis",
     "opentelemetry",
     "psycopg",
-    "pydantic_settings",
     "pytest",
     "ray",
     "rich",
