@@ -1,0 +1,8 @@
+# V2.0 Orchestration Settings
+export ORCHESTRATION_MODE=enhanced  # basic, enhanced, parallel
+export ENABLE_PHASE_7_STREAMING=true
+export ENABLE_OBSERVABILITY=true
+export PARALLEL_THRESHOLD=3
+export CONNECTION_POOL_SIZE=20
+export ENABLE_QUALITY_VALIDATION=true
+export DEFAULT_QUALITY_DOMAIN=GENERIC
