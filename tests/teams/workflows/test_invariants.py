@@ -14,7 +14,10 @@ import pytest
 from hypothesis import given, settings
 
 from actors.testing import ClockJump, Crash, FaultPlan, Kill
+from teams._journal.rows import ENDED, InboxRow
+from teams.workflows._engine.desk import Desk
 from teams.workflows._run.keeper import DurableKeeper
+from teams.workflows._run.run import Live
 from teams.workflows.testing import (
     EngineLine,
     FailCommit,
@@ -94,6 +97,16 @@ def test_an_edit_by_another_process_is_all_or_nothing(world: World) -> None:
     world.run()
 
 
+@settings(max_examples=30)
+@given(worlds(deeds=["cancel", "cancel_now", "say"], engines=2, max_runs=3))
+def test_whatever_fails_every_cancelled_run_ends_soon_after(world: World) -> None:
+    """`World` holds each against `WITHIN`, from the end of the faults on."""
+    outcome = world.run()
+    assert outcome.heard.asked_to_cancel <= outcome.heard.cancelled | outcome.rows.keys()
+    for number in outcome.heard.cancelled:
+        assert outcome.rows[number].state in ENDED
+
+
 @settings(max_examples=20)
 @given(worlds(sketches(most=3), max_runs=7, max_faults=2))
 def test_so_many_runs_are_awake_and_none_starves(world: World) -> None:
@@ -144,6 +157,29 @@ def test_a_timer_that_is_early_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(DurableKeeper, "_until", early)
     with pytest.raises(PromiseBroken, match="13 timers"):
         World(Sketch((WORK, NAP))).run()
+
+
+def test_an_engine_that_goes_on_with_a_cancelled_run_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver = Desk._deliver
+
+    def deaf(desk: Desk, live: Live, message: InboxRow) -> None:
+        if message.kind == "cancel":
+            live.keeper.took(message)
+        else:
+            deliver(desk, live, message)
+
+    monkeypatch.setattr(Desk, "_deliver", deaf)
+    nap = Sketch((Piece("a", "sleep", seconds=1_000.0),))
+    with pytest.raises(PromiseBroken, match="cancel ends: run 0 was cancelled and has not ended"):
+        World(nap, (EngineLine(0.5, "start"), EngineLine(3.0, "cancel"))).run()
+
+
+def test_an_engine_that_chooses_again_how_steps_run_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DurableKeeper, "noted", lambda *_: None)
+    monkeypatch.setattr(DurableKeeper, "_note", lambda *_: None)
+    nap = Piece("b", "sleep", seconds=30.0)
+    with pytest.raises(PromiseBroken, match="3 decided once"):
+        World(Sketch((WORK, nap), chain=False, auto=True), disk=(Reboot(at=3.0),)).run()
 
 
 def test_a_world_is_the_same_whenever_it_is_played() -> None:
