@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from teams.workflows._engine.engine import engine
     from teams.workflows._engine.ref import EngineRef, RunStatus, WorkflowRun
     from teams.workflows._engine.schedules import ScheduledSlot
+    from teams.workflows._engine.stream import RunStream
     from teams.workflows._graph.builder import ask, do, in_team, nested, sleep, wait, workflow
     from teams.workflows._graph.file import load_workflow, workflow_from
     from teams.workflows._graph.graph import Edge, Graph
@@ -50,6 +51,19 @@ if TYPE_CHECKING:
     from teams.workflows._run.code import CodeWorkflow, WorkflowContext, coded
     from teams.workflows._run.progress import Remaining
     from teams.workflows._run.routing import Routing, RoutingRule, routing, rule
+    from teams.workflows._run.stream_events import (
+        ArtifactMade,
+        LevelComplete,
+        NodeComplete,
+        RunComplete,
+        StreamEvent,
+        TaskComplete,
+        TaskFailed,
+        TaskScored,
+        TaskScoredLow,
+        TaskSkipped,
+        TaskStarted,
+    )
     from teams.workflows._time.schedule import ScheduleStatus, WorkflowSchedule, schedule
     from teams.workflows._tracing import WorkflowTracing
     from teams.workflows.errors import (
@@ -127,6 +141,7 @@ __all__ = [
     "AlreadyBegun",
     "AlreadyEnded",
     "Artifact",
+    "ArtifactMade",
     "BadBackfill",
     "BadExpression",
     "BadInput",
@@ -150,6 +165,7 @@ __all__ = [
     "JournalError",
     "KeyTaken",
     "LeaseLost",
+    "LevelComplete",
     "LevelDone",
     "LowQuality",
     "MadeArtifact",
@@ -162,6 +178,7 @@ __all__ = [
     "NoSuchStep",
     "NoSuchWorkflow",
     "Node",
+    "NodeComplete",
     "NotAnOption",
     "NotComparable",
     "NotEnded",
@@ -180,6 +197,7 @@ __all__ = [
     "RunAccepted",
     "RunBlocked",
     "RunCancelling",
+    "RunComplete",
     "RunEdited",
     "RunFailure",
     "RunLost",
@@ -189,6 +207,7 @@ __all__ = [
     "RunRow",
     "RunStatus",
     "RunStepUndone",
+    "RunStream",
     "RunTakenUp",
     "RunTimeout",
     "RunsPurged",
@@ -204,7 +223,14 @@ __all__ = [
     "StoreBack",
     "StoreLost",
     "StoreRefused",
+    "StreamEvent",
     "TakenOver",
+    "TaskComplete",
+    "TaskFailed",
+    "TaskScored",
+    "TaskScoredLow",
+    "TaskSkipped",
+    "TaskStarted",
     "Uncertain",
     "UndoFailed",
     "UnknownDependency",
@@ -344,6 +370,20 @@ if not TYPE_CHECKING:
             "teams.workflows._time.schedule": ["WorkflowSchedule", "ScheduleStatus", "schedule"],
             "teams.workflows._metrics": ["WorkflowMetrics"],
             "teams.workflows._run.progress": ["Remaining"],
+            "teams.workflows._engine.stream": ["RunStream"],
+            "teams.workflows._run.stream_events": [
+                "ArtifactMade",
+                "LevelComplete",
+                "NodeComplete",
+                "RunComplete",
+                "StreamEvent",
+                "TaskComplete",
+                "TaskFailed",
+                "TaskScored",
+                "TaskScoredLow",
+                "TaskSkipped",
+                "TaskStarted",
+            ],
             "teams.workflows._tracing": ["WorkflowTracing"],
         },
     )

@@ -6,6 +6,7 @@
     EditRun          the ref                     None, as soon as it is decided and written
     RetryRun         the ref                     the row
     AwaitEnd         the ref                     the row of the ended run
+    AwaitNews        the stream of a run         RunNews, as soon as there are new entries, or the run has ended
     GetRun, GetRuns  the ref                     rows
 
 The desk has a lease in the name of its process. Whenever something may be new in the store it claims runs, as many as
@@ -59,13 +60,16 @@ from teams.workflows._engine.journal import Apply, CommitQueue, Query, StoreOpen
 from teams.workflows._engine.messages import (
     AnswerQuestion,
     AwaitEnd,
+    AwaitNews,
     EditRun,
     GetRun,
     GetRuns,
     RetryRun,
+    RunNews,
     RunsWaiting,
     Say,
     StartRun,
+    StopReading,
     Traced,
 )
 from teams.workflows._engine.said import (
@@ -173,6 +177,12 @@ class _Leave(NamedTuple):
     keeper: DurableKeeper
 
 
+class _HasNews(NamedTuple):
+    """Something was written of a run whose stream is read."""
+
+    run: str
+
+
 class _Gone(NamedTuple):
     run: str
     keeper: DurableKeeper
@@ -194,6 +204,8 @@ class _Kept:
         self.live: dict[str, Live] = {}
         self.refs: dict[str, ActorRef[Any]] = {}
         self.waiters: dict[str, list[ReplyTo]] = {}
+        self.readers: dict[str, dict[object, tuple[AwaitNews, ReplyTo]]] = {}
+        """Those who wait for new entries of runs."""
         self.guarded = False
         self.tracing: WorkflowTracing | None = None
 
@@ -204,6 +216,9 @@ class _Kept:
         for run in list(self.waiters):
             for reply in self.waiters.pop(run):
                 settle_failure(reply, ActorDeadError(path, reason, AwaitEnd(run)), path)
+        for run in list(self.readers):
+            for message, reply in self.readers.pop(run).values():
+                settle_failure(reply, ActorDeadError(path, reason, message), path)
 
 
 def _told_of(changes: GraphChanges) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -436,6 +451,8 @@ class Desk(Actor):
                 self._deliver_all(kept.live[run], messages)
         for run in [run for run in kept.waiters if run not in kept.live]:
             await self._tell_end(run)
+        for run in [run for run in kept.readers if run not in kept.live]:
+            await self._tell_news(run)
         wake = await self._query("next_wake") if self._room() > 0 else None
         if self._wake is not None:
             self._wake.cancel()
@@ -553,7 +570,7 @@ class Desk(Actor):
                 own.tell(_Waits(row.id, keeper))
 
         settings = self._settings
-        return DurableKeeper(
+        keeper = DurableKeeper(
             row,
             entries,
             self._now,
@@ -565,6 +582,9 @@ class Desk(Actor):
             settings.patterns,
             settings.retain,
         )
+        if row.id in self._kept.readers:
+            keeper.on_written = partial(self._written_here, row.id)
+        return keeper
 
     def _awake(self, row: RunRow, entries: list[JournalEntry], pattern: Pattern) -> Live:
         runtime, keeper = self.runtime, self._keeper(row, entries)
@@ -971,6 +991,66 @@ class Desk(Actor):
                 settle_failure(reply, NoSuchRun(run), self.path)
             else:
                 answer(reply, row)
+
+    @handles
+    async def await_news(self, message: AwaitNews) -> None:
+        reply = take_reply(self)
+        if reply is None:
+            return
+        self._forget_reader(message.run, message.reader)
+        self._kept.readers.setdefault(message.run, {})[message.reader] = (message, reply)
+        await self._tell_news(message.run)
+
+    @handles
+    def stop_reading(self, message: StopReading) -> None:
+        self._forget_reader(message.run, message.reader)
+
+    @handles
+    async def has_news(self, message: _HasNews) -> None:
+        await self._tell_news(message.run)
+
+    def _written_here(self, run: str) -> None:
+        """Something was written of a run that is awake here."""
+        if self.ref.is_alive():
+            self.ref.tell(_HasNews(run))
+
+    async def _tell_news(self, run: str) -> None:
+        """Answers those who wait for new entries of the run, if there are some. What is written from now on is told,
+        too: of a run that is awake here by its keeper, of others with the next look.
+        """
+        kept = self._kept
+        if run not in kept.readers:
+            return
+        live = kept.live.get(run)
+        if live is not None:
+            live.keeper.on_written = partial(self._written_here, run)
+        asked = dict(kept.readers[run])  # one that comes meanwhile asks for itself
+        after = min(message.after for message, _ in asked.values())
+        try:
+            entries = await self._query("entries", run, after) if await self._row(run) is not None else []
+            row = await self._row(run)  # as new as the entries, or newer
+        except StoreAway:
+            if live is not None:
+                self.tell_after(PAUSE, _HasNews(run))
+            return  # the next look tells of the others
+        for reader, (message, reply) in asked.items():
+            new = [each for each in entries if each.seq > message.after]
+            if kept.readers.get(run, {}).get(reader) != (message, reply):
+                continue  # it was answered meanwhile, or has left
+            if row is None:
+                settle_failure(reply, NoSuchRun(run), self.path)
+            elif new or row.state in ENDED:
+                answer(reply, RunNews(row, new, self._settings.graph(row)))
+            else:
+                continue
+            self._forget_reader(run, reader)
+
+    def _forget_reader(self, run: str, reader: object) -> None:
+        readers = self._kept.readers.get(run, {})
+        if reader in readers:
+            answer(readers.pop(reader)[1], None)
+        if not readers:
+            self._kept.readers.pop(run, None)
 
     @handles
     async def get(self, message: GetRun) -> tuple[RunRow, list[JournalEntry], list[InboxRow], Graph | None, int]:

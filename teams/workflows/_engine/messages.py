@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from teams._journal.rows import InboxKind, ScheduleRow
+from teams._journal.rows import InboxKind, JournalEntry, RunRow, ScheduleRow
+from teams.workflows._graph.graph import Graph
 
 
 class ScheduledStart(NamedTuple):
@@ -81,6 +82,31 @@ class AwaitEnd(NamedTuple):
     """Answer with the row of the run when it has ended."""
 
     run: str
+
+
+class AwaitNews(NamedTuple):
+    """Answer with `RunNews` when the run has entries after this one, or has ended; None: the reader has left."""
+
+    run: str
+    after: int
+    reader: object
+    """Who asks: a later question of the same one takes the place of this one."""
+
+
+class StopReading(NamedTuple):
+    """The one that asked for news does not wait any more."""
+
+    run: str
+    reader: object
+
+
+class RunNews(NamedTuple):
+    """What is new of a run."""
+
+    row: RunRow
+    entries: Sequence[JournalEntry]
+    graph: Graph | None
+    """That of its workflow; None: this process does not know it."""
 
 
 class GetRun(NamedTuple):

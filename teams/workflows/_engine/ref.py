@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from actors.spi import ActorDeadError, ActorRef, CallbackReply, Future, last_reason
 from supervisors.spi import SupervisorRef
@@ -27,6 +27,7 @@ from teams.workflows._engine.schedules import (
     trigger_schedule,
 )
 from teams.workflows._engine.settings import EngineSettings
+from teams.workflows._engine.stream import AskDesk, RunStream
 from teams.workflows._graph.edit import graph_changes
 from teams.workflows._graph.graph import Graph
 from teams.workflows._graph.node import Node
@@ -35,15 +36,12 @@ from teams.workflows._quality.domain import Scores, is_of_quality
 from teams.workflows._run.artifact import MadeArtifact
 from teams.workflows._run.execution import CHOICE, ExecutionChoice
 from teams.workflows._run.progress import Remaining, ended_steps, percentage, remaining
+from teams.workflows._run.reader import RunReader
 from teams.workflows._run.values import artifacts_in, read, scores_in
 from teams.workflows._time.schedule import ScheduleStatus
 from teams.workflows.errors import BadBackfill, NoSuchSchedule, RunFailure
 
 T = TypeVar("T")
-
-
-class _Ask(Protocol):
-    def __call__(self, message: object, then: Callable[[Any], T]) -> Future[T]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class WorkflowRun:
 
     __slots__ = ("_ask", "id")
 
-    def __init__(self, ask: _Ask, id: str) -> None:
+    def __init__(self, ask: AskDesk, id: str) -> None:
         self._ask = ask
         self.id = id
         """The id of the run, under which any process finds it."""
@@ -126,6 +124,17 @@ class WorkflowRun:
     def artifacts(self) -> Future[tuple[MadeArtifact, ...]]:
         """The artifacts that its steps have returned so far, in the order in which they were made."""
         return self._ask(GetRun(self.id), lambda found: artifacts_in(found[1]))
+
+    def stream(self, since: int = 0) -> RunStream:
+        """Its events from the beginning, or after the event with this `seq`, until it has ended: for `async for`, or
+        for `for` in a thread. They are read from the journal, so they are there after a restart, too, and for runs of
+        other processes. The next event raises `NoSuchRun` if the store does not have the run, and `ActorDeadError`
+        when the engine has terminated.
+
+        Raises:
+            ValueError: `since` is not the `seq` of an event
+        """
+        return RunStream(self._ask, self.id, since, RunReader())
 
     def signal(self, name: str, value: object = None) -> Future[None]:
         """Sends a signal, which a step that waits for this name takes, now or when it comes there. Raises
@@ -269,6 +278,10 @@ class EngineRef(SupervisorRef):
     def workflow_run(self, id: str) -> WorkflowRun:
         """The run with this id, whichever process started it."""
         return WorkflowRun(self._asked, id)
+
+    def stream(self, run_id: str, since: int = 0) -> RunStream:
+        """The events of a run, as `WorkflowRun.stream` tells them."""
+        return self.workflow_run(run_id).stream(since)
 
     def workflow_runs(
         self, *, states: Collection[LifeState] | None = None, workflow: str | None = None, limit: int = 100

@@ -203,6 +203,8 @@ class DurableKeeper:
         self.last: RunRow | None = None
         """The row of the run with its end, as soon as that is written."""
         self.taken_over = False
+        self.on_written: Callable[[], object] | None = None
+        """Called once, when something of the run is written next."""
         self.player: ActorRef[Any] | None = None
         """The actor that plays the run."""
         self._lived: dict[str, JournalEntry] = {}
@@ -772,6 +774,9 @@ class DurableKeeper:
         _settle(batch.asked, True)
         for send, values in batch.after:
             send(*values)
+        if self.on_written is not None:
+            told, self.on_written = self.on_written, None
+            told()
 
     def lose(self, error: BaseException) -> None:
         """This process does not own the run any more."""

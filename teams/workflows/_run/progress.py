@@ -42,22 +42,23 @@ def ended_steps(graph: Graph, entries: Collection[JournalEntry]) -> frozenset[st
     """
     written = {entry.step for entry in entries if entry.kind in ENDINGS}
     skipped = {entry.step for entry in entries if entry.kind == "skipped"}
-    touched = {_base(entry.step) for entry in entries}
+    touched = {base_of(entry.step) for entry in entries}
     return frozenset(
         id
         for id, node in graph.by_id.items()
         if id in skipped
-        or (id in written and not _has_parts(node))
+        or (id in written and not has_parts(node))
         or any(each in touched for each in graph.needed_by(id))
     )
 
 
-def _has_parts(node: Node) -> bool:
+def has_parts(node: Node) -> bool:
+    """Whether entries are written for parts of a step, and none for the whole."""
     several = node.each is not None or node.max_iterations is not None or node.quality is not None
     return several or isinstance(node.what, InTeam)
 
 
-def _base(step: str) -> str:
+def base_of(step: str) -> str:
     """The step of the graph that a step of the run belongs to."""
     for number, letter in enumerate(step):
         if letter in "/#[":

@@ -152,12 +152,18 @@ def artifacts_in(entries: Iterable[JournalEntry]) -> tuple[MadeArtifact, ...]:
     """
     found: dict[bytes, MadeArtifact] = {}
     for entry in entries:
-        if entry.kind == "done" and entry.body is not None and b'"Artifact"' in entry.body:
-            for name, kind, data in _artifacts(decode(entry.body)):
-                step = entry.step if entry.attempt <= 1 else f"{entry.step}~{entry.attempt}"
-                made = MadeArtifact(entry.run, step, name, kind, _restored(data), len(encode(data)), entry.at / 1e6)
-                found.setdefault(encode([name, kind, data]), made)
+        for key, made in artifacts_of(entry):
+            found.setdefault(key, made)
     return tuple(found.values())
+
+
+def artifacts_of(entry: JournalEntry) -> Iterator[tuple[bytes, MadeArtifact]]:
+    """The artifacts that an entry has, each with what makes it the same as another one."""
+    if entry.kind == "done" and entry.body is not None and b'"Artifact"' in entry.body:
+        for name, kind, data in _artifacts(decode(entry.body)):
+            step = entry.step if entry.attempt <= 1 else f"{entry.step}~{entry.attempt}"
+            made = MadeArtifact(entry.run, step, name, kind, _restored(data), len(encode(data)), entry.at / 1e6)
+            yield encode([name, kind, data]), made
 
 
 def _artifacts(written: Any) -> Iterator[tuple[str, str, Any]]:
