@@ -33,6 +33,7 @@ FACADES = (
     "actors",
     "supervisors",
     "teams",
+    "teams.orchestration",
     "teams.patterns",
     "teams.planning",
     "teams.protocols",

@@ -22,6 +22,7 @@ FACADES = (
     "supervisors",
     "supervisors.testing",
     "teams",
+    "teams.orchestration",
     "teams.patterns",
     "teams.planning",
     "teams.protocols",

@@ -100,9 +100,18 @@ class RunContext:
 
     def within(self, name: str, coordinator: ActorRef[Any]) -> RunContext:
         """A part of this one whose steps are work of another team."""
-        part = self.at(name)
+        return self.at(name).of(coordinator)
+
+    def of(self, coordinator: ActorRef[Any]) -> RunContext:
+        """The same part, with steps that are work of this team."""
+        part = self._at(self._path)
         part._coordinator = coordinator
         return part
+
+    def knows(self, name: str) -> bool:
+        """Whether the step of this name has ended, here or in another process."""
+        key, keeper = self.key(name), self._record.keeper
+        return key in self._journal or (keeper is not None and keeper.knows(key))
 
     def _at(self, key: str, priority: int | None = None) -> RunContext:
         urgency = self._priority if priority is None else priority

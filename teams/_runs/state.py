@@ -95,6 +95,10 @@ class Keeper(Protocol):
         """How a step ended in another process; None: it has not ended."""
         ...
 
+    def knows(self, step: str) -> bool:
+        """Whether it is written that the step ended, in another process or before the run was taken up again."""
+        ...
+
     def keep(self, key: str, value: object) -> None:
         """Has a value written that a pattern keeps besides the outcomes of its steps."""
         ...

@@ -21,6 +21,7 @@ HOMES = tuple(
         importlib.import_module,
         (
             "teams",
+            "teams.orchestration",
             "teams.patterns",
             "teams.planning",
             "teams.protocols",

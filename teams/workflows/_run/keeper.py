@@ -387,6 +387,10 @@ class DurableKeeper:
             return self._failure(step, entry.body)
         return Outcome(read(entry.body, returns))
 
+    def knows(self, step: str) -> bool:
+        """Whether it is written that the step ended, in another process or before the run was taken up again."""
+        return step in self._stored
+
     def _failure(self, step: str, body: bytes) -> Outcome:
         said = decode(body)
         self.again[step] = said["again"]

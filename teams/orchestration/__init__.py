@@ -1,0 +1,66 @@
+"""Orchestration: workflows that plan their own tasks.
+
+`orchestrator(...)` is a durable workflow of phases for an engine: it looks at the team, has a planner draft the tasks,
+checks and plans them, carries them out, and makes one result of theirs.
+"""
+
+from typing import TYPE_CHECKING
+
+from supervisors._guard import facade
+
+if TYPE_CHECKING:
+    from teams.orchestration._orchestrator import Orchestrator, orchestrator
+    from teams.orchestration._values import (
+        Adjustment,
+        AgentSeats,
+        Insights,
+        OrchestrationPlan,
+        OrchestrationResult,
+        PlannedTask,
+        PlanRequest,
+        PlanRisk,
+        QualityPrediction,
+        TaskInsight,
+        TeamSituation,
+    )
+    from teams.orchestration.errors import OrchestrationFailed, PlanRefused
+
+__all__ = [
+    "Adjustment",
+    "AgentSeats",
+    "Insights",
+    "OrchestrationFailed",
+    "OrchestrationPlan",
+    "OrchestrationResult",
+    "Orchestrator",
+    "PlanRefused",
+    "PlanRequest",
+    "PlanRisk",
+    "PlannedTask",
+    "QualityPrediction",
+    "TaskInsight",
+    "TeamSituation",
+    "orchestrator",
+]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = facade(
+        __name__,
+        {
+            "teams.orchestration._orchestrator": ["Orchestrator", "orchestrator"],
+            "teams.orchestration._values": [
+                "Adjustment",
+                "AgentSeats",
+                "Insights",
+                "OrchestrationPlan",
+                "OrchestrationResult",
+                "PlanRequest",
+                "PlanRisk",
+                "PlannedTask",
+                "QualityPrediction",
+                "TaskInsight",
+                "TeamSituation",
+            ],
+            "teams.orchestration.errors": ["OrchestrationFailed", "PlanRefused"],
+        },
+    )
