@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from supervisors._guard import facade
 
 if TYPE_CHECKING:
+    from teams.orchestration._health import OrchestratorHealth
     from teams.orchestration._orchestrator import Orchestrator, orchestrator
+    from teams.orchestration._ref import OrchestrationStream, OrchestratorRef
     from teams.orchestration._values import (
         Adjustment,
         AgentSeats,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
         TeamSituation,
     )
     from teams.orchestration.errors import OrchestrationFailed, PlanRefused
+    from teams.orchestration.events import PhaseBegan, PhaseDone, PlanAdjusted, Planned
 
 __all__ = [
     "Adjustment",
@@ -32,10 +35,17 @@ __all__ = [
     "OrchestrationFailed",
     "OrchestrationPlan",
     "OrchestrationResult",
+    "OrchestrationStream",
     "Orchestrator",
+    "OrchestratorHealth",
+    "OrchestratorRef",
+    "PhaseBegan",
+    "PhaseDone",
+    "PlanAdjusted",
     "PlanRefused",
     "PlanRequest",
     "PlanRisk",
+    "Planned",
     "PlannedTask",
     "QualityPrediction",
     "TaskInsight",
@@ -62,5 +72,8 @@ if not TYPE_CHECKING:
                 "TeamSituation",
             ],
             "teams.orchestration.errors": ["OrchestrationFailed", "PlanRefused"],
+            "teams.orchestration._health": ["OrchestratorHealth"],
+            "teams.orchestration._ref": ["OrchestrationStream", "OrchestratorRef"],
+            "teams.orchestration.events": ["PhaseBegan", "PhaseDone", "PlanAdjusted", "Planned"],
         },
     )
