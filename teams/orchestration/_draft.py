@@ -13,6 +13,7 @@ from typing import Any
 
 from actors.spi import shown
 from supervisors.spi import SpecError, SpecFault, nearest
+from teams.orchestration._adjust import first_limits
 from teams.orchestration._values import OrchestrationPlan, PlannedTask, PlanRisk, TeamSituation
 from teams.planning._estimates import RecordedRuns, resource_of
 from teams.planning._plan import WorkflowPlan, plan
@@ -186,10 +187,11 @@ def planned(
     rounds: int,
 ) -> OrchestrationPlan:
     """The plan of a workflow. Raises SpecError with all faults of its estimates."""
+    seats = _capacity(flow, situation)
     found = plan(
         flow,
         recorded=recorded,
-        capacity=_capacity(flow, situation),
+        capacity=seats,
         threshold=threshold,
         load=situation.load,
     )
@@ -208,6 +210,8 @@ def planned(
         found.p90,
         tuple(PlanRisk(each.step, each.kind, each.figure, each.message, each.remedy) for each in found.risks),
         rounds,
+        seats,
+        first_limits(flow, found, seats),
     )
 
 

@@ -13,22 +13,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from actors.spi import sleep
 from supervisors.spi import SpecError
 from teams._dispatch.gather import Failed
 from teams._dispatch.messages import SlotInfo
 from teams._journal.errors import RecordedError
-from teams._runs.context import RunContext
+from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern, Target
 from teams.errors import RunError, StepFailed
+from teams.orchestration._adjust import Standing, adjusted, lost_seats
 from teams.orchestration._draft import KEYS, flow_of, planned, read_draft
-from teams.orchestration._store import coordinator, own_entries, past_runs, roster
-from teams.orchestration._tasks import TaskReport, task_reports
+from teams.orchestration._store import coordinator, keeper_of, own_entries, past_runs, roster
+from teams.orchestration._tasks import ADJUSTMENT, TASKS, TaskReport, task_reports
 from teams.orchestration._values import (
     PHASES,
+    Adjustment,
     AgentSeats,
     ExecutionOutcome,
     Insights,
@@ -44,7 +48,11 @@ from teams.orchestration.errors import PlanRefused
 from teams.patterns import Revision, Synthesis
 from teams.workflows._graph.workflow import ChosenExecution, Workflow
 from teams.workflows._quality.scoring import OnLow, Scoring
+from teams.workflows._run.reader import GraphReader
 from teams.workflows.errors import Blocked
+
+LOOK = 1.0
+"""Seconds between two looks at how far the tasks are."""
 
 
 @dataclass(frozen=True)
@@ -172,15 +180,68 @@ class TaskExecution(_Phase):
     predictions: tuple[QualityPrediction, ...]
 
     async def play(self, run: RunContext, value: object) -> ExecutionOutcome:
-        team = run.of(await coordinator(run, self.conductor.team))
+        adjustments: list[Adjustment] = []
+        while True:
+            number = len(adjustments) + 1
+            name = ADJUSTMENT if number == 1 else f"{ADJUSTMENT}#{number}"
+            change: Adjustment | None = None
+            if not run.knows(name):
+                try:
+                    change = await self._until_changed(run, value, adjustments)
+                except Blocked:
+                    raise
+                except RunError as error:  # a task that says on_failure = "stop"
+                    run.call_off("", "another task has failed")
+                    return ExecutionOutcome(str(error), tuple(adjustments))
+                if change is None:
+                    return ExecutionOutcome(None, tuple(adjustments))
+
+            def decided(_: object, change: Adjustment | None = change) -> Adjustment | None:
+                return change
+
+            # It is written before the rest is played, so another process carries it out in the same way.
+            adjustments.append(await run.do(decided, None, name=name, returns=Adjustment))
+
+    async def _until_changed(
+        self, run: RunContext, value: object, adjustments: Sequence[Adjustment]
+    ) -> Adjustment | None:
+        """Plays what is left until the plan changes; None: until all tasks have ended. What has begun goes on while
+        the rest is played in another way: the journal of the run knows it.
+        """
+        own, last = self.conductor, adjustments[-1] if adjustments else None
+        flow = own.flow(self.plan, last.execution if last else None, last.gates if last else ())
+        team = run.of(await coordinator(run, own.team))
+        playing = asyncio.ensure_future(flow.play(team, value))
+        tasks: list[asyncio.Task[Any]] = [playing]
+        if own.mode == "enhanced":
+            tasks.append(asyncio.ensure_future(self._watch(run, flow, last)))
         try:
-            await self.conductor.flow(self.plan).play(team, value)
-        except Blocked:
-            raise
-        except RunError as error:  # a task that says on_failure = "stop"
-            run.call_off("", "another task has failed")
-            return ExecutionOutcome(str(error))
-        return ExecutionOutcome(None)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if playing.done():
+                playing.result()
+                return None
+            changed: Adjustment = tasks[1].result()
+            return changed
+        finally:
+            await end_all(tasks)
+
+    async def _watch(self, run: RunContext, flow: Workflow, last: Adjustment | None) -> Adjustment:
+        """Looks how far the tasks are and who is there, until something has to change."""
+        own, keeper = self.conductor, keeper_of(run)
+        standing = Standing(GraphReader(flow.graph, TASKS))
+        before = self.plan.seats if last is None else last.seats
+        lost: Mapping[str, tuple[int, int]] = {}
+        while True:
+            await sleep(LOOK)
+            standing.read(await own_entries(run, standing.last))
+            situation = situation_of(await roster(run, own.team))
+            found = lost_seats(flow, before, standing, situation)
+            gone = {name: seats for name, seats in found.items() if name in lost}  # not only just being restarted
+            lost = found
+            now = round(keeper.wall() * 1e6)
+            change = adjusted(self.plan, flow, last, standing, situation, gone, now, own.parallel_threshold)
+            if change is not None:
+                return change
 
 
 @dataclass(frozen=True)

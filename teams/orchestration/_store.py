@@ -68,9 +68,9 @@ async def in_store(run: RunContext, function: Callable[[Store], T]) -> T:
         await sleep(PAUSE)
 
 
-async def own_entries(run: RunContext) -> list[JournalEntry]:
-    """What is written of this run."""
-    return await in_store(run, lambda store: store.entries(run.run))
+async def own_entries(run: RunContext, after: int = 0) -> list[JournalEntry]:
+    """What is written of this run, after the entry with this number."""
+    return await in_store(run, lambda store: store.entries(run.run, after))
 
 
 async def past_runs(run: RunContext, workflow: str) -> PastRuns:

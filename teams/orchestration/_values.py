@@ -133,6 +133,10 @@ class OrchestrationPlan:
     risks: tuple[PlanRisk, ...]
     rounds: int
     """How often the planner was asked."""
+    seats: Mapping[str, int]
+    """Those of the agents of the tasks."""
+    limits: Mapping[str, float]
+    """By task: when half of its slack is gone, in seconds from the begin of the execution."""
 
     @property
     def estimated_time_saved(self) -> float:
@@ -167,17 +171,24 @@ class QualityPrediction:
         return math.sqrt(rate * (1 - rate) / (self.scored + 3))
 
 
+AdjustmentReason = Literal["late", "seat_lost", "low_quality"]
+
+
 @dataclass(frozen=True, slots=True)
 class Adjustment:
     """A change to the rest of a plan while it is carried out."""
 
-    reason: Literal["late", "seat_lost", "low_quality"]
+    reason: AdjustmentReason
     detail: str
     """The figures that decided."""
     execution: ChosenExecution
     """How the tasks that have not begun run from now on."""
     gates: tuple[str, ...] = ()
     """Tasks whose results must pass from now on: they are done again while their scores are low."""
+    seats: Mapping[str, int] = field(default_factory=dict)
+    """Those that the agents of what is left have."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """By task: when half of its slack is gone, in seconds from the begin of the execution."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,11 @@ class GraphReader:
     """The steps that have ended, with the number of the entry that told it."""
     _levels: set[int] = field(default_factory=set)
     """The levels that are told."""
+
+    @property
+    def over(self) -> Collection[str]:
+        """The steps of the graph that have ended or were skipped."""
+        return self._over.keys()
 
     def before(self, entry: JournalEntry) -> Iterator[Told]:
         """What an entry tells of what came before it."""

@@ -27,10 +27,16 @@ def planner(draft: Any = TASKS) -> Any:
     return member("planner", lambda _: {"tasks": draft})
 
 
-class Crew:
-    """Members whose tasks take two virtual seconds, and what they were asked."""
+SECONDS = {"searcher": 2.0, "counter": 1.0, "painter": 3.0, "writer": 1.0}
+"""How long the members take: what `TASKS` says."""
 
-    def __init__(self, **results: Callable[[Any], Any]) -> None:
+
+class Crew:
+    """Members whose tasks take virtual seconds, and what they were asked."""
+
+    def __init__(self, seconds: float | None = None, **results: Callable[[Any], Any]) -> None:
+        """`seconds` are those of every task. None: `SECONDS`."""
+        self._seconds = seconds
         self.asked: Counter[str] = Counter()
         self.given: dict[str, list[Any]] = {}
         self._results = results
@@ -47,7 +53,7 @@ class Crew:
         async def work(given: Any) -> Any:
             self.asked[name] += 1
             self.given.setdefault(name, []).append(given)
-            await asyncio.sleep(2)
+            await asyncio.sleep(SECONDS.get(name, 2.0) if self._seconds is None else self._seconds)
             make = self._results.get(name)
             return f"by {name}" if make is None else make(given)
 

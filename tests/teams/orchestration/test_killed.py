@@ -174,12 +174,11 @@ def read(running: subprocess.Popen[str], begun: int) -> list[list[str]]:
     return lines
 
 
-@pytest.mark.parametrize("at", [1, 3, 6])
-def test_another_process_goes_on_after_kill_nine(at: int, tmp_path: Path) -> None:
-    """While the planner, a task and the aggregator work."""
+def test_another_process_goes_on_after_kill_nine(tmp_path: Path) -> None:
+    """While a task is under way."""
     url = f"sqlite:///{tmp_path}/runs.db"
     with process(url) as running:
-        read(running, at)
+        read(running, 3)
         running.send_signal(signal.SIGKILL)
         read(running, 1_000)
     store = open_store(url, durability="process")

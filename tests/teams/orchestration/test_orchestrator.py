@@ -66,7 +66,7 @@ def test_the_plan_has_the_critical_path_and_the_choice_with_its_reason() -> None
 def test_a_plan_worth_it_runs_side_by_side() -> None:
     agents = ("searcher", "counter", "painter", "writer")  # each has one seat
     wide = [{"id": each[0], "agent": each, "estimated_duration": 2} for each in agents]
-    with conducted(draft=wide) as scene:
+    with conducted(crew=Crew(2.0), draft=wide) as scene:
         run = scene.start("desk", "whales")
         run.get(timeout=100)
         assert plan_of(run).execution == "ready"
@@ -217,7 +217,7 @@ def test_results_are_scored_and_low_ones_done_again() -> None:
 
 def test_the_next_run_learns_durations_and_scores_of_this_one() -> None:
     draft = [{"id": "a", "agent": "counter"}, {"id": "b", "agent": "writer"}]
-    crew = Crew(counter=lambda _: {"good": 0.2}, writer=lambda _: {"good": 1.0})
+    crew = Crew(2.0, counter=lambda _: {"good": 0.2}, writer=lambda _: {"good": 1.0})
     with conducted(crew=crew, draft=draft, domain=ONE) as scene:
         first = scene.start("desk", "whales")
         found = first.get(timeout=100)
@@ -272,7 +272,7 @@ def test_a_capability_whose_member_is_gone_blocks_the_run() -> None:
     crew = Crew()
     with conducted(crew=crew, plan=member("planner", plans)) as scene:
         run = scene.start("desk", "whales")
-        scene.sim.advance(1)
+        scene.sim.advance(0.5)
         leaving = next(each for each in scene.sim.actors("eng/agents"))
         leaving.leave("painter").get()
         scene.sim.advance(5)
