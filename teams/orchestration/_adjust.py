@@ -29,7 +29,7 @@ LEAST = 0.1
 
 
 @dataclass
-class Standing:
+class TaskProgress:
     """How far the tasks of a run are, by its entries."""
 
     reader: GraphReader
@@ -128,7 +128,7 @@ def finishes(
 
 
 def lost_seats(
-    flow: Workflow, before: Mapping[str, int], standing: Standing, situation: TeamSituation
+    flow: Workflow, before: Mapping[str, int], standing: TaskProgress, situation: TeamSituation
 ) -> dict[str, tuple[int, int]]:
     """The agents of what is left that have fewer seats than before: how many they had, and how many they have."""
     wanted = {resource_of(flow.graph[id]) for id in standing.left()}
@@ -146,7 +146,7 @@ def adjusted(
     planned: OrchestrationPlan,
     flow: Workflow,
     last: Adjustment | None,
-    standing: Standing,
+    standing: TaskProgress,
     situation: TeamSituation,
     lost: Mapping[str, tuple[int, int]],
     now: int,
@@ -176,7 +176,7 @@ def adjusted(
 
 
 def _gates(
-    planned: OrchestrationPlan, standing: Standing, waiting: Collection[str], gates: Collection[str]
+    planned: OrchestrationPlan, standing: TaskProgress, waiting: Collection[str], gates: Collection[str]
 ) -> Iterator[str]:
     """Tasks that have not begun, of agents whose results were low and were taken."""
     low = {each.agent for each in planned.tasks if each.id in standing.low and each.id in standing.reader.over}
@@ -191,7 +191,7 @@ def _again(
     gates: tuple[str, ...],
     planned: OrchestrationPlan,
     flow: Workflow,
-    standing: Standing,
+    standing: TaskProgress,
     situation: TeamSituation,
     now: int,
     threshold: int,
@@ -239,7 +239,7 @@ def _rest(flow: Workflow, left: Collection[str]) -> Workflow:
     return replace(flow, graph=Graph(nodes, chain=False), output=None)
 
 
-def _estimates(planned: OrchestrationPlan, standing: Standing, now: int) -> dict[str, Duration]:
+def _estimates(planned: OrchestrationPlan, standing: TaskProgress, now: int) -> dict[str, Duration]:
     """The seconds that each task still takes. One that takes longer than expected is expected to take as long again."""
     found: dict[str, Duration] = {}
     seconds = {each.id: each.estimated_duration for each in planned.tasks}

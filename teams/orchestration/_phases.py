@@ -26,7 +26,7 @@ from teams._journal.errors import RecordedError
 from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern, Target
 from teams.errors import RunError, StepFailed
-from teams.orchestration._adjust import Standing, adjusted, lost_seats
+from teams.orchestration._adjust import TaskProgress, adjusted, lost_seats
 from teams.orchestration._draft import KEYS, flow_of, planned, read_draft
 from teams.orchestration._store import coordinator, keeper_of, own_entries, past_runs, roster
 from teams.orchestration._tasks import ADJUSTMENT, TASKS, TaskReport, task_reports
@@ -228,7 +228,7 @@ class TaskExecution(_Phase):
     async def _watch(self, run: RunContext, flow: Workflow, last: Adjustment | None) -> Adjustment:
         """Looks how far the tasks are and who is there, until something has to change."""
         own, keeper = self.conductor, keeper_of(run)
-        standing = Standing(GraphReader(flow.graph, TASKS))
+        standing = TaskProgress(GraphReader(flow.graph, TASKS))
         before = self.plan.seats if last is None else last.seats
         lost: Mapping[str, tuple[int, int]] = {}
         while True:

@@ -66,7 +66,7 @@ RUNS = {
 }
 """What each team must have printed: they are run by the command."""
 
-WORKFLOWS = ("comprehensive_research.py", "release_pipeline.py", "nightly_report.py")
+WORKFLOWS = ("comprehensive_research.py", "research_orchestrator.py", "release_pipeline.py", "nightly_report.py")
 """Durable workflows: test_workflow_examples.py kills and runs them."""
 
 

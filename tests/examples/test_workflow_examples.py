@@ -75,6 +75,24 @@ def starts(lines: list[str]) -> list[str]:
     return [next((each for each in RESEARCH if line.startswith(each)), line) for line in lines]
 
 
+ORCHESTRATED = "result: Which errors are there? There are "
+
+
+@pytest.mark.parametrize("nth", [1, 4, 8])
+def test_an_orchestrator_goes_on_after_kill_9_and_plans_once(nth: int, tmp_path: Path) -> None:
+    """In planning, before the tasks, and while the report is written."""
+    code, before = play(tmp_path, "research_orchestrator", nth=nth)
+    assert (code, len(before)) == (-signal.SIGKILL, nth)
+    code, after = play(tmp_path, "research_orchestrator")
+    assert code == 0
+    assert after[-2].startswith(ORCHESTRATED)
+    assert after[-1] == "success rate: 1.0"
+    for line in ("report is low: 0.5 of 0.85", "report is done, with a score of 1.0", "phase 7 is over: improvement"):
+        assert after.count(line) == 1
+    if any(line.startswith("planned 4 tasks in 2 rounds") for line in before):
+        assert not any(line.startswith("the planner was told") for line in after)
+
+
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_a_release_goes_on_after_kill_9_before_it_is_approved(nth: int, tmp_path: Path) -> None:
     (tmp_path / "news.txt").touch()
