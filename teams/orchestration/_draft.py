@@ -46,6 +46,7 @@ OWN = ("quality_threshold", "on_low")
 """Those of them that are not for the file."""
 ON_LOW: tuple[OnLow, ...] = ("warn", "retry", "fail")
 MOST_RETRIES = 10
+JOIN = "let a member with this capability join the team"
 PLAN = "plan"
 """The place of faults of a draft as a whole."""
 
@@ -208,7 +209,13 @@ def planned(
         found.estimated_scheduled_time,
         found.p50,
         found.p90,
-        tuple(PlanRisk(each.step, each.kind, each.figure, each.message, each.remedy) for each in found.risks),
+        (
+            *(PlanRisk(each.step, each.kind, each.figure, each.message, each.remedy) for each in found.risks),
+            *(
+                PlanRisk(None, "missing_capability", None, f"no member can {each!r}", JOIN)
+                for each in situation.missing
+            ),
+        ),
         rounds,
         seats,
         first_limits(flow, found, seats),

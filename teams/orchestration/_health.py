@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from teams._journal.codec import decode
 from teams._journal.rows import ENDED, JournalEntry
 from teams._journal.store import Store
 from teams.orchestration._store import LATEST
 from teams.orchestration._tasks import ADJUSTMENT, TASKS, task_reports
-from teams.orchestration._values import OrchestrationPlan
 from teams.workflows._graph.workflow import ChosenExecution
 from teams.workflows._run.progress import ENDINGS, base_of
-from teams.workflows._run.values import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,7 @@ def health_in(store: Store, workflow: str) -> OrchestratorHealth:
             active += len(_under_way(entries))
         for entry in entries:
             if entry.kind == "done" and entry.step == "planning" and strategy is None:
-                plan: OrchestrationPlan = read(entry.body, OrchestrationPlan)
-                strategy = plan.execution
+                strategy = decode(entry.body or b"{}").get("execution")
             if entry.kind == "done" and base_of(entry.step.removeprefix(TASKS)) == ADJUSTMENT:
                 optimized.append(entry.at)
     return OrchestratorHealth(

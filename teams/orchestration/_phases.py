@@ -74,7 +74,9 @@ class Conductor:
     def flow(
         self, plan: OrchestrationPlan, execution: ChosenExecution | None = None, gates: Iterable[str] = ()
     ) -> Workflow:
-        """The workflow of a plan."""
+        """The workflow of a plan, as it is carried out now. Steps that have begun keep their names, so a run goes on
+        with another one.
+        """
         tasks = [dict(each.definition) for each in plan.tasks]
         made = flow_of(tasks, execution or plan.execution, self.scoring, self.on_low, tuple(gates))
         return replace(made, parallel_threshold=self.parallel_threshold)

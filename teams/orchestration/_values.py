@@ -101,9 +101,10 @@ class PlannedTask:
 
 @dataclass(frozen=True, slots=True)
 class PlanRisk:
-    """What may make a run longer or fail: a `Risk` of its plan."""
+    """What may make a run longer or fail: a `Risk` of its plan, or a capability that the team does not have."""
 
-    task: str
+    task: str | None
+    """None: it is of the whole plan."""
     kind: str
     figure: float | None
     """The figure that shows it; None: it is a fact without one."""

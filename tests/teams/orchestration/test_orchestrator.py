@@ -47,6 +47,8 @@ def test_the_analysis_holds_what_is_wanted_against_the_roster() -> None:
         run.get(timeout=100)
         found = said(run, "analysis", TeamSituation)
         assert found.missing == ("fly",)
+        (risk,) = [each for each in plan_of(run).risks if each.kind == "missing_capability"]
+        assert "'fly'" in risk.message
         assert found.agents["painter"].capabilities == ("draw",)
         assert found.capabilities["search"].seats == found.agents["searcher"].seats > 0
         assert 0.0 <= found.load <= 1.0
@@ -178,6 +180,30 @@ def test_a_run_with_no_task_done_fails_and_says_why() -> None:
         assert error.type == "teams.orchestration.OrchestrationFailed"  # type: ignore[attr-defined]
         assert "search" in str(error)
         assert "no net" in str(error)
+
+
+def test_a_failed_task_is_tried_again_on_request_with_what_follows() -> None:
+    fails = [True]
+
+    def shaky(_: Any) -> Any:
+        if fails[0]:
+            raise ValueError("no net")
+        return "found"
+
+    crew = Crew(painter=shaky)
+    draft = [
+        {"id": "search", "agent": "searcher"},
+        {"id": "chart", "agent": "painter", "dependencies": ["search"], "on_failure": "stop"},
+    ]
+    with conducted(crew=crew, draft=draft, aggregator=lambda _: 1 / 0) as scene:
+        run = scene.start("desk", "whales")
+        failure(lambda: run.get(timeout=100))
+        fails[0] = False
+        run.retry(step="execution/chart").get()
+        failure(lambda: run.get(timeout=100))  # the aggregator fails in any case
+        assert dict(crew.asked) == {"searcher": 1, "painter": 2}
+        kinds_of = kinds(run, "execution/chart")
+        assert kinds_of == ["began", "failed", "began", "done"]
 
 
 def test_a_task_that_says_stop_ends_the_execution() -> None:

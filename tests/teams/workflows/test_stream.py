@@ -278,6 +278,17 @@ def test_another_process_tells_the_same_and_goes_on() -> None:
         assert list(taken.stream(since=events[-1].seq)) == whole[4:]
 
 
+def test_a_reader_waits_for_a_run_that_is_parked() -> None:
+    flow = workflow("flow", wait("go", "go"), do("second", "double"))
+    with played(double, flow) as scene:
+        run = scene.start("flow", 3)
+        scene.sim.runtime.clock.call_at(scene.sim.now + 200, lambda: run.signal("go", 1))
+        heard = [(each.kind, scene.sim.now) for each in run.stream()]
+        assert scene.sim.now == pytest.approx(200, abs=1)
+        assert heard[0][1] < 1
+        assert heard[-1][0] == "run_complete"
+
+
 def test_a_reader_at_one_engine_hears_of_the_runs_of_another() -> None:
     flow = workflow("flow", do("first", "double"), wait("go", "go"), do("second", "double"))
     with simulation() as sim:
