@@ -7,10 +7,12 @@ its threshold and the run went on with it. Each time the rest is planned anew, w
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from teams._journal.rows import JournalEntry
 from teams.orchestration._tasks import TASKS
@@ -24,6 +26,8 @@ from teams.workflows._run.course import GraphCourse
 from teams.workflows._run.progress import base_of
 from teams.workflows._run.reader import GraphReader, scores_of
 
+DRAWS = 200
+"""How often a run is drawn for P50 and P90."""
 LEAST = 0.1
 """The least part of the planned time by which a run may be late before that counts."""
 
@@ -77,7 +81,8 @@ def first_limits(flow: Workflow, found: WorkflowPlan, seats: Mapping[str, int]) 
 def _limits(
     flow: Workflow, found: WorkflowPlan, execution: ChosenExecution, seats: Mapping[str, int], begin: float
 ) -> dict[str, float]:
-    margin = max(found.p90 - found.p50, LEAST * found.estimated_scheduled_time)
+    drawn = replace(found, draws=min(DRAWS, found.draws))
+    margin = max(drawn.p90 - drawn.p50, LEAST * found.estimated_scheduled_time)
     durations = {each.id: each.estimated_duration for each in found.tasks}
     ends = finishes(flow, execution, durations, seats)
     slack = {each.id: each.slack if execution == "ready" else 0.0 for each in found.tasks}
@@ -142,17 +147,25 @@ def seats_of(name: str, situation: TeamSituation) -> int:
     return 0 if found is None else found.seats
 
 
-def adjusted(
+class Reason(NamedTuple):
+    """Why the rest is carried out in another way."""
+
+    kind: AdjustmentReason
+    detail: str
+    gates: tuple[str, ...]
+    """All tasks whose results must pass from now on."""
+
+
+def reason_for(
     planned: OrchestrationPlan,
-    flow: Workflow,
     last: Adjustment | None,
     standing: TaskProgress,
-    situation: TeamSituation,
     lost: Mapping[str, tuple[int, int]],
     now: int,
-    threshold: int,
-) -> Adjustment | None:
-    """What changes now; None: nothing. `lost` are the seats that are lost for good, `now` is in UTC microseconds."""
+) -> Reason | None:
+    """Why something has to change now; None: nothing has to. `lost` are the seats that are lost for good, `now` is in
+    UTC microseconds.
+    """
     waiting = standing.waiting()
     if not waiting:
         return None
@@ -161,17 +174,15 @@ def adjusted(
     seconds = standing.seconds(now)
     if lost:
         said = ", ".join(f"{name} has {have} of {had} seats" for name, (had, have) in sorted(lost.items()))
-        return _again("seat_lost", said, gates, planned, flow, standing, situation, now, threshold)
-    more = tuple(dict.fromkeys(_gates(planned, standing, waiting, gates)))
+        return Reason("seat_lost", said, gates)
+    more = tuple(_gates(planned, standing, waiting, gates))
     if more:
         said = f"the results of {', '.join(sorted(standing.low))} are low, so those of {', '.join(more)} must pass"
-        return _again("low_quality", said, (*gates, *more), planned, flow, standing, situation, now, threshold)
-    late = [id for id in standing.left() if seconds > limits.get(id, float("inf"))]
-    if late:
-        said = (
-            f"{late[0]} has not ended after {seconds:.3g} s; half of its slack was gone after {limits[late[0]]:.3g} s"
-        )
-        return _again("late", said, gates, planned, flow, standing, situation, now, threshold)
+        return Reason("low_quality", said, (*gates, *more))
+    late = next((id for id in standing.left() if seconds > limits.get(id, math.inf)), None)
+    if late is not None:
+        said = f"{late} has not ended after {seconds:.3g} s; half of its slack was gone after {limits[late]:.3g} s"
+        return Reason("late", said, gates)
     return None
 
 
@@ -185,18 +196,16 @@ def _gates(
             yield each.id
 
 
-def _again(
-    reason: AdjustmentReason,
-    detail: str,
-    gates: tuple[str, ...],
+def adjusted(
     planned: OrchestrationPlan,
     flow: Workflow,
+    reason: Reason,
     standing: TaskProgress,
     situation: TeamSituation,
     now: int,
     threshold: int,
 ) -> Adjustment:
-    """The rest, planned with the seats that there are."""
+    """The rest, planned with the seats that there are. It may take a second."""
     left = standing.left()
     rest = _rest(flow, left)
     estimates = _estimates(planned, standing, now)
@@ -213,14 +222,8 @@ def _again(
     )
     execution = found.choice.execution
     limits = _limits(rest, found, execution, {name: max(1, n) for name, n in seats.items()}, standing.seconds(now))
-    return Adjustment(
-        reason,
-        f"{detail}. {found.choice.reason}: {found.choice.detail}",
-        execution,
-        gates,
-        seats,
-        limits,
-    )
+    detail = f"{reason.detail}. {found.choice.reason}: {found.choice.detail}"
+    return Adjustment(reason.kind, detail, execution, reason.gates, seats, limits)
 
 
 def _rest(flow: Workflow, left: Collection[str]) -> Workflow:

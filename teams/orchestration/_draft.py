@@ -13,7 +13,7 @@ from typing import Any
 
 from actors.spi import shown
 from supervisors.spi import SpecError, SpecFault, nearest
-from teams.orchestration._adjust import first_limits
+from teams.orchestration._adjust import DRAWS, first_limits
 from teams.orchestration._values import OrchestrationPlan, PlannedTask, PlanRisk, TeamSituation
 from teams.planning._estimates import RecordedRuns, resource_of
 from teams.planning._plan import WorkflowPlan, plan
@@ -187,15 +187,10 @@ def planned(
     threshold: int,
     rounds: int,
 ) -> OrchestrationPlan:
-    """The plan of a workflow. Raises SpecError with all faults of its estimates."""
+    """The plan of a workflow. It may take a second. Raises SpecError with all faults of its estimates."""
     seats = _capacity(flow, situation)
-    found = plan(
-        flow,
-        recorded=recorded,
-        capacity=seats,
-        threshold=threshold,
-        load=situation.load,
-    )
+    found = plan(flow, recorded=recorded, capacity=seats, threshold=threshold, load=situation.load)
+    found = replace(found, draws=min(DRAWS, found.draws))
     definitions = {task["id"]: task for task in tasks}
     return OrchestrationPlan(
         tuple(_planned_task(found, flow.graph[each.id], definitions[each.id]) for each in found.tasks),

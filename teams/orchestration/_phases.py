@@ -26,7 +26,7 @@ from teams._journal.errors import RecordedError
 from teams._runs.context import RunContext, end_all
 from teams._runs.pattern import Pattern, Target
 from teams.errors import RunError, StepFailed
-from teams.orchestration._adjust import TaskProgress, adjusted, lost_seats
+from teams.orchestration._adjust import TaskProgress, adjusted, lost_seats, reason_for
 from teams.orchestration._draft import KEYS, flow_of, planned, read_draft
 from teams.orchestration._store import coordinator, keeper_of, own_entries, past_runs, roster
 from teams.orchestration._tasks import ADJUSTMENT, TASKS, TaskReport, task_reports
@@ -46,6 +46,7 @@ from teams.orchestration._values import (
 )
 from teams.orchestration.errors import PlanRefused
 from teams.patterns import Revision, Synthesis
+from teams.planning._estimates import RecordedRuns
 from teams.workflows._graph.workflow import ChosenExecution, Workflow
 from teams.workflows._quality.scoring import OnLow, Scoring
 from teams.workflows._run.reader import GraphReader
@@ -145,8 +146,7 @@ class Planning(_Phase):
             said: object = None
             try:
                 said = await team.do(own.planner, asks, name="draft")
-                flow, tasks = read_draft(said, situation, own.scoring, own.on_low, own.max_tasks)
-                return planned(flow, tasks, situation, past.recorded, own.parallel_threshold, number)
+                return await asyncio.to_thread(self._plan, said, situation, past.recorded, number)
             except SpecError as error:
                 faults = tuple(map(str, error.faults))
             except StepFailed as error:
@@ -155,6 +155,12 @@ class Planning(_Phase):
                 faults = (str(error.error),)
             asks = Revision(request, faults, said, number + 1)
         raise PlanRefused(run.run, own.max_rounds, faults)
+
+    def _plan(self, said: object, situation: TeamSituation, recorded: RecordedRuns, rounds: int) -> OrchestrationPlan:
+        """The plan of a draft. In a thread: it may take a second. Raises SpecError with all faults."""
+        own = self.conductor
+        flow, tasks = read_draft(said, situation, own.scoring, own.on_low, own.max_tasks)
+        return planned(flow, tasks, situation, recorded, own.parallel_threshold, rounds)
 
 
 def _is_not_storable(error: StepFailed) -> bool:
@@ -241,9 +247,12 @@ class TaskExecution(_Phase):
             gone = {name: seats for name, seats in found.items() if name in lost}  # not only just being restarted
             lost = found
             now = round(keeper.wall() * 1e6)
-            change = adjusted(self.plan, flow, last, standing, situation, gone, now, own.parallel_threshold)
-            if change is not None:
-                return change
+            reason = reason_for(self.plan, last, standing, gone, now)
+            if reason is not None:
+                # In a thread: a plan may take a second.
+                return await asyncio.to_thread(
+                    adjusted, self.plan, flow, reason, standing, situation, now, own.parallel_threshold
+                )
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class OrchestrationReader(RunReader):
         elif entry.kind == "done":
             found: Adjustment = read(entry.body, Adjustment)
             if self._tasks is not None and self._plan is not None:
-                self._tasks.graph = _graph(self._plan, found.gates)
+                self._tasks.use(_graph(self._plan, found.gates))
             yield PlanAdjusted, (found,)
             yield PhaseDone, ("adjustment", PHASES["adjustment"], entry.seconds or 0.0)
 

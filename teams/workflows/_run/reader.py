@@ -36,11 +36,6 @@ Told = tuple[type[StreamEvent], tuple[Any, ...]]
 """An event without its place: its class, and its own fields."""
 
 
-def entry_of(seq: int) -> int:
-    """The number of the entry that the event with this `seq` is from."""
-    return seq // PLACES
-
-
 @dataclass
 class GraphReader:
     """Which steps and levels of a graph the entries end. A step with items, rounds or a team ends when a step that
@@ -56,8 +51,19 @@ class GraphReader:
     _scores: dict[str, float] = field(default_factory=dict)
     _over: dict[str, int] = field(default_factory=dict)
     """The steps that have ended, with the number of the entry that told it."""
-    _levels: set[int] = field(default_factory=set)
-    """The levels that are told."""
+    _level_of: dict[str, int] = field(default_factory=dict)
+    _left: list[int] = field(default_factory=list)
+    """By level: how many of its steps have not ended."""
+
+    def __post_init__(self) -> None:
+        self.use(self.graph)
+
+    def use(self, graph: Graph) -> None:
+        """The graph from now on. What has ended stays so."""
+        self.graph = graph
+        levels = () if graph.chain else graph.levels
+        self._level_of = {id: number for number, level in enumerate(levels) for id in level}
+        self._left = [sum(id not in self._over for id in level) for level in levels]
 
     @property
     def over(self) -> Collection[str]:
@@ -86,8 +92,7 @@ class GraphReader:
         if entry.kind == "done" and part.endswith(f"/{QUALITY}") and (scores := scores_of(entry)) is not None:
             self._scores[id] = scores.score
         if entry.kind == "skipped" and part == id:
-            self._over.setdefault(id, entry.seq)
-            yield from self._levels_over()
+            yield from self._end(entry, id)
         elif self._is_end(id, part, entry):
             yield from self._ends(entry, [id])
 
@@ -100,7 +105,7 @@ class GraphReader:
         """What began with this entry or later is done again."""
         self._over = {id: seq for id, seq in self._over.items() if seq < first}
         self._began = {id: at for id, at in self._began.items() if id in self._over}
-        self._levels = {each for each in self._levels if self._is_level_over(each)}
+        self.use(self.graph)
 
     def _place(self, entry: JournalEntry) -> tuple[str, str] | None:
         """The step of the graph that an entry is about, and the part of it."""
@@ -129,20 +134,19 @@ class GraphReader:
     def _ends(self, entry: JournalEntry, ids: Iterable[str]) -> Iterator[Told]:
         for id in ids:
             end = self._last.get(id, entry.at)  # nothing is written of a step whose list of items is empty
-            self._over[id] = entry.seq
             yield NodeComplete, (id, max(0, end - self._began.get(id, end)) / 1e6, self._scores.get(id))
-        yield from self._levels_over()
+            yield from self._end(entry, id)
 
-    def _levels_over(self) -> Iterator[Told]:
-        if self.graph.chain:
+    def _end(self, entry: JournalEntry, id: str) -> Iterator[Told]:
+        """A step has ended, perhaps the last one of its level."""
+        if id in self._over:
             return
-        for number, level in enumerate(self.graph.levels, 1):
-            if number not in self._levels and self._is_level_over(number):
-                self._levels.add(number)
-                yield LevelComplete, (number, level)
-
-    def _is_level_over(self, number: int) -> bool:
-        return number <= len(self.graph.levels) and all(id in self._over for id in self.graph.levels[number - 1])
+        self._over[id] = entry.seq
+        level = self._level_of.get(id)
+        if level is not None:
+            self._left[level] -= 1
+            if not self._left[level]:
+                yield LevelComplete, (level + 1, self.graph.levels[level])
 
 
 class RunReader:
@@ -159,7 +163,8 @@ class RunReader:
             return
         if self._graph is None:
             self._graph = GraphReader(graph)
-        self._graph.graph = graph
+        elif self._graph.graph is not graph:
+            self._graph.use(graph)
 
     def read(self, entry: JournalEntry, row: RunRow) -> list[StreamEvent]:
         """What an entry tells. `row` is that of the run, as new as the entry or newer."""

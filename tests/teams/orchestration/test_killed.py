@@ -29,7 +29,7 @@ from teams.workflows import WorkflowRun, engine
 from teams.workflows.testing import Disk, Processes, Reboot
 from tests.teams.orchestration.cast import TASKS, Crew
 
-COMMITS = 18
+COMMITS = 19
 """Those of a run without a kill."""
 PACKAGES = str(Path(teams.__file__).parents[1])
 
