@@ -147,7 +147,7 @@ def seats_of(name: str, situation: TeamSituation) -> int:
     return 0 if found is None else found.seats
 
 
-class Reason(NamedTuple):
+class AdjustmentCause(NamedTuple):
     """Why the rest is carried out in another way."""
 
     kind: AdjustmentReason
@@ -162,7 +162,7 @@ def reason_for(
     standing: TaskProgress,
     lost: Mapping[str, tuple[int, int]],
     now: int,
-) -> Reason | None:
+) -> AdjustmentCause | None:
     """Why something has to change now; None: nothing has to. `lost` are the seats that are lost for good, `now` is in
     UTC microseconds.
     """
@@ -174,15 +174,15 @@ def reason_for(
     seconds = standing.seconds(now)
     if lost:
         said = ", ".join(f"{name} has {have} of {had} seats" for name, (had, have) in sorted(lost.items()))
-        return Reason("seat_lost", said, gates)
+        return AdjustmentCause("seat_lost", said, gates)
     more = tuple(_gates(planned, standing, waiting, gates))
     if more:
         said = f"the results of {', '.join(sorted(standing.low))} are low, so those of {', '.join(more)} must pass"
-        return Reason("low_quality", said, (*gates, *more))
+        return AdjustmentCause("low_quality", said, (*gates, *more))
     late = next((id for id in standing.left() if seconds > limits.get(id, math.inf)), None)
     if late is not None:
         said = f"{late} has not ended after {seconds:.3g} s; half of its slack was gone after {limits[late]:.3g} s"
-        return Reason("late", said, gates)
+        return AdjustmentCause("late", said, gates)
     return None
 
 
@@ -199,7 +199,7 @@ def _gates(
 def adjusted(
     planned: OrchestrationPlan,
     flow: Workflow,
-    reason: Reason,
+    reason: AdjustmentCause,
     standing: TaskProgress,
     situation: TeamSituation,
     now: int,

@@ -1029,6 +1029,7 @@ class Desk(Actor):
         try:
             entries = await self._query("entries", run, after) if await self._row(run) is not None else []
             row = await self._row(run)  # as new as the entries, or newer
+            graph = None if row is None else await self._graph(row)
         except StoreAway:
             if live is not None:
                 self.tell_after(PAUSE, _HasNews(run))
@@ -1040,7 +1041,7 @@ class Desk(Actor):
             if row is None:
                 settle_failure(reply, NoSuchRun(run), self.path)
             elif new or row.state in ENDED:
-                answer(reply, RunNews(row, new, self._settings.graph(row)))
+                answer(reply, RunNews(row, new, graph))
             else:
                 continue
             self._forget_reader(run, reader)
@@ -1063,6 +1064,8 @@ class Desk(Actor):
         live = self._kept.live.get(row.id)
         try:
             pattern = await self._pattern(row) if live is None else live.record.pattern
+        except StoreAway:
+            raise
         except (Blocked, JournalError):
             return None
         return pattern.graph if isinstance(pattern, Workflow) else None

@@ -191,6 +191,28 @@ def test_an_artifact_is_told_once_with_its_type_and_size() -> None:
         assert made.size == len('{"text":"hi"}')
 
 
+def test_a_step_that_an_edit_adds_is_told_and_its_level_is_complete_again() -> None:
+    flow = workflow(
+        "flow", tasks=[do("a", "double"), wait("go", "go", after="a"), do("z", "double", after="go", input=1)]
+    )
+    with played(double, flow) as scene:
+        run = scene.start("flow", 3)
+        scene.sim.advance(1)
+        stream = run.stream()
+        before = [next(stream) for _ in range(5)]
+        assert named(before)[-2:] == [("level_complete", 1), ("task_start", "go")]
+        run.edit(add_node=do("b", "double", input=1)).get()
+        run.signal("go", 1).get()
+        events = [*before, *stream]
+        assert ("node_complete", "b") in named(events)
+        assert sorted((each.level, each.nodes) for each in those(events, LevelComplete)) == [
+            (1, ("a",)),
+            (1, ("a", "b")),
+            (2, ("go",)),
+            (3, ("z",)),
+        ]
+
+
 def test_code_tells_of_its_steps() -> None:
     @coded
     async def flow(run: Any, value: int) -> int:
