@@ -18,45 +18,37 @@ ends the runs of this process before another may take them over.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from actors.spi import (
-    TEXT,
     Actor,
     ActorDeadError,
     ActorRef,
     Crashed,
     ExitReason,
-    ReplyTo,
     RestartLimitExceeded,
     Timer,
-    answer,
-    described,
     handles,
-    post,
-    settle_failure,
     sleep,
     take_reply,
     when_gone,
     when_terminated,
 )
 from supervisors.spi import NotFound, SpecError, SupervisionError, SupervisorRef
-from teams._dispatch.ask import asked
 from teams._journal import rows
 from teams._journal.codec import decode, encode
 from teams._journal.errors import JournalError, NotStorable, StoreAway
 from teams._journal.lease import Lease
-from teams._journal.rows import ENDED, RUNNABLE, Definition, InboxRow, JournalEntry, Result, RunRow, Unit, Written
-from teams._journal.store import Store
+from teams._journal.rows import ENDED, RUNNABLE, InboxRow, JournalEntry, RunRow, Unit, Written
 from teams._runs.pattern import Pattern
 from teams._runs.state import RunState
 from teams.errors import RunCancelled, TeamError
 from teams.events import RunEnded, RunEvent
-from teams.workflows._engine.journal import Apply, CommitQueue, Query, StoreOpened, WriteUnit
+from teams.workflows._engine.journal import StoreOpened, put
+from teams.workflows._engine.listeners import Listeners
 from teams.workflows._engine.messages import (
     AnswerQuestion,
     AwaitEnd,
@@ -65,13 +57,25 @@ from teams.workflows._engine.messages import (
     GetRun,
     GetRuns,
     RetryRun,
-    RunNews,
     RunsWaiting,
     Say,
     StartRun,
     StopReading,
     Traced,
 )
+from teams.workflows._engine.notices import (
+    HasNews,
+    KeeperLost,
+    LeaveRun,
+    LookForRuns,
+    MaybePark,
+    PlayerGone,
+    PollStore,
+    PurgeRuns,
+    RenewLease,
+    RunWaits,
+)
+from teams.workflows._engine.records import CHANGES, Records, graph_of
 from teams.workflows._engine.said import (
     answer_row,
     check_first,
@@ -80,10 +84,7 @@ from teams.workflows._engine.said import (
     edited_workflow,
     existing,
     is_edited,
-    moved,
     new_run,
-    not_edited,
-    not_moved,
     open_question,
     read_changes,
     refusal,
@@ -93,17 +94,12 @@ from teams.workflows._engine.said import (
 from teams.workflows._engine.settings import EngineSettings, definition_of
 from teams.workflows._graph.edit import GraphChanges
 from teams.workflows._graph.graph import Graph
-from teams.workflows._graph.workflow import Workflow
 from teams.workflows._run.keeper import DurableKeeper, Passes
 from teams.workflows._run.play import read_input
 from teams.workflows._run.run import Live, failure
 from teams.workflows._run.values import read
 from teams.workflows.errors import (
-    AgentMissing,
     AlreadyEnded,
-    Blocked,
-    CannotMove,
-    NoSuchRun,
     NotEnded,
     WorkflowError,
 )
@@ -136,64 +132,12 @@ PAUSE = 0.5
 """Seconds before the store is asked again when it did not answer."""
 AT_ONCE = 100
 """How many runs are read from the store at once when they are taken up."""
-CHANGES = ("move", "edit")
-"""The messages that change the workflow of a run."""
 PURGE = 60.0
 """Seconds between two looks for ended runs that are not kept any longer."""
 PURGED = 500
 """How many of them are deleted at once."""
 LEASE = 15.0
 """Seconds for which an engine owns its runs without a word."""
-
-
-class _Look(NamedTuple):
-    """Look whether there is something to do."""
-
-
-class _Poll(NamedTuple):
-    """Look whether another process wrote something."""
-
-
-class _Renew(NamedTuple):
-    """Lengthen the lease."""
-
-
-class _Waits(NamedTuple):
-    run: str
-    keeper: DurableKeeper
-
-
-class _Purge(NamedTuple):
-    """Delete ended runs that are not kept any longer."""
-
-
-class _MaybePark(NamedTuple):
-    run: str
-    keeper: DurableKeeper
-
-
-class _Leave(NamedTuple):
-    run: str
-    keeper: DurableKeeper
-
-
-class _HasNews(NamedTuple):
-    """Something was written of a run whose stream is read."""
-
-    run: str
-
-
-class _Gone(NamedTuple):
-    run: str
-    keeper: DurableKeeper
-    ref: ActorRef[Any]
-    reason: ExitReason
-
-
-class _Lost(NamedTuple):
-    run: str
-    keeper: DurableKeeper
-    error: BaseException
 
 
 class _Kept:
@@ -203,9 +147,7 @@ class _Kept:
         self.lease: Lease | None = None
         self.live: dict[str, Live] = {}
         self.refs: dict[str, ActorRef[Any]] = {}
-        self.waiters: dict[str, list[ReplyTo]] = {}
-        self.readers: dict[str, dict[object, tuple[AwaitNews, ReplyTo]]] = {}
-        """Those who wait for new entries of runs."""
+        self.listeners = Listeners()
         self.guarded = False
         self.tracing: WorkflowTracing | None = None
 
@@ -213,27 +155,7 @@ class _Kept:
         """There is no desk any more."""
         if self.tracing is not None:
             self.tracing.close()
-        for run in list(self.waiters):
-            for reply in self.waiters.pop(run):
-                settle_failure(reply, ActorDeadError(path, reason, AwaitEnd(run)), path)
-        for run in list(self.readers):
-            for message, reply in self.readers.pop(run).values():
-                settle_failure(reply, ActorDeadError(path, reason, message), path)
-
-
-def _told_of(changes: GraphChanges) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The fields of the event of an edit."""
-    said = changes.summary()
-    return tuple(said["added"]), tuple(said["removed"]), tuple(said["replaced"])
-
-
-def _put(journal: ActorRef[Any], unit: Unit, reply: ReplyTo) -> None:
-    """Has the unit of a run written, without a message for each."""
-    line = journal.view()
-    if isinstance(line, CommitQueue):
-        line.take(unit, reply)
-    else:
-        post(journal, WriteUnit(unit), reply)
+        self.listeners.refuse(path, reason)
 
 
 class Desk(Actor):
@@ -261,6 +183,7 @@ class Desk(Actor):
         self._wake: Timer | None = None
         self._timers: list[Timer] = []
         self._passes = Passes()
+        self._records = Records(settings, partial(self.sibling, "store"), partial(self.sibling, "journal"), self._now)
 
     @property
     def home(self) -> str:
@@ -285,21 +208,21 @@ class Desk(Actor):
             for run, live in list(kept.live.items()):
                 self._watch(run, live)
         self._timers = [
-            self.tell_every(POLL, _Poll()),
-            self.tell_every(LOOK, _Look()),
-            self.tell_every(LEASE / 6, _Renew()),
-            self.tell_every(PURGE, _Purge()),
+            self.tell_every(POLL, PollStore()),
+            self.tell_every(LOOK, LookForRuns()),
+            self.tell_every(LEASE / 6, RenewLease()),
+            self.tell_every(PURGE, PurgeRuns()),
         ]
-        self.ref.tell(_Look())
+        self.ref.tell(LookForRuns())
 
     async def _give_up_lost(self, epoch: int) -> None:
         """Runs that are ours in the store and not known here: any engine may take them up.
 
         The last incarnation was about to begin them, or the store was away just after it had given them to this engine.
         """
-        for row in await self._query("runs", states=tuple(RUNNABLE), limit=100_000):
+        for row in await self._records.query("runs", states=tuple(RUNNABLE), limit=100_000):
             if row.owner == epoch and row.id not in self._kept.live and row.id not in self._starting:
-                await self._write(Unit(row.id, epoch=epoch, update={"owner": None}))
+                await self._records.write(Unit(row.id, epoch=epoch, update={"owner": None}))
 
     async def on_stop(self) -> None:  # type: ignore[override]
         for timer in self._timers:
@@ -307,38 +230,7 @@ class Desk(Actor):
         lease = self._kept.lease
         if lease is not None:
             with contextlib.suppress(StoreAway):  # the lease ends by itself
-                await self._query("release", lease.epoch)
-
-    async def _query(self, method: str, *args: object, **options: object) -> Any:
-        """What a method of the store returns. Raises StoreAway, also where the actor of the store broke over it."""
-        return await self._called(method, Query(method, args, tuple(options.items())))
-
-    async def _called(self, method: str, message: Query | Apply) -> Any:
-        try:
-            return await self.sibling("store").call(message, timeout=None)
-        except JournalError:
-            raise
-        except Exception as error:
-            raise StoreAway("of the engine", f"{method}() failed: {described(error, TEXT)}", False) from error
-
-    async def _row(self, run: str) -> RunRow | None:
-        """The row of a run that a caller named. No run has a name that the store does not take."""
-        try:
-            found: RunRow | None = await self._query("run", run)
-        except NotStorable:
-            return None
-        return found
-
-    async def _found(self, run: str) -> RunRow:
-        """The same; raises NoSuchRun."""
-        row = await self._row(run)
-        if row is None:
-            raise NoSuchRun(run)
-        return row
-
-    async def _write(self, unit: Unit) -> Result:
-        found: Result = await asked(self.sibling("journal"), WriteUnit(unit))
-        return found
+                await self._records.query("release", lease.epoch)
 
     def _now(self) -> int:
         return round(self.runtime.clock.wall() * 1e6)
@@ -351,14 +243,14 @@ class Desk(Actor):
         while epoch is None:
             asked_at = self.runtime.now()
             try:
-                epoch = await self._query("register", socket.gethostname(), os.getpid(), LEASE)
+                epoch = await self._records.query("register", socket.gethostname(), os.getpid(), LEASE)
             except StoreAway:
                 await sleep(PAUSE)
         self._kept.lease = Lease(epoch, LEASE, asked_at)
         self.runtime.events.publish(EngineTookOver(self.path, self.runtime.now(), epoch))
 
     @handles
-    async def renew(self, _: _Renew) -> None:
+    async def renew(self, _: RenewLease) -> None:
         lease = self._kept.lease
         if lease is None:
             return
@@ -367,7 +259,7 @@ class Desk(Actor):
             await self._lease_lost(lease)
         elif asked_at >= lease.due():
             try:
-                renewed = await self._query("renew", lease.epoch, LEASE)
+                renewed = await self._records.query("renew", lease.epoch, LEASE)
             except StoreAway:
                 return  # there is time for more attempts until the lease ends
             if self._kept.lease is not lease:
@@ -390,24 +282,24 @@ class Desk(Actor):
         for run in list(self._kept.live):
             await self._drop(run)
         await self._register()
-        self.ref.tell(_Look())
+        self.ref.tell(LookForRuns())
 
     # Which runs are awake
 
     @handles
-    async def poll(self, _: _Poll) -> None:
+    async def poll(self, _: PollStore) -> None:
         if self._kept.lease is None or self._looking:
             return
         with contextlib.suppress(StoreAway):  # the next look finds what there is
-            if await self._query("changed"):
-                await self.look(_Look())
+            if await self._records.query("changed"):
+                await self.look(LookForRuns())
 
     @handles
     async def runs_waiting(self, _: RunsWaiting) -> None:
-        await self.look(_Look())
+        await self.look(LookForRuns())
 
     @handles
-    async def look(self, _: _Look) -> None:
+    async def look(self, _: LookForRuns) -> None:
         if self._looking:
             self._again = True
             return
@@ -419,7 +311,7 @@ class Desk(Actor):
                 await self._look_once()
         except StoreAway:
             self._doubtful = True
-            self.tell_after(PAUSE, _Look())
+            self.tell_after(PAUSE, LookForRuns())
         finally:
             self._looking = False
 
@@ -431,61 +323,50 @@ class Desk(Actor):
             self._doubtful = False  # what comes into doubt meanwhile is for the next look
             await self._give_up_lost(lease.epoch)
         if self.runtime.find(f"{self.home}/runs") is None:
-            self.tell_after(POLL, _Look())
+            self.tell_after(POLL, LookForRuns())
             return
         for run, live in list(kept.live.items()):
             if run not in kept.refs:
                 await self._begin(live)
         room, claimed = self._room(), []
         if room > 0:
-            claimed = await self._query("claim", lease.epoch, room, tuple(self._settings.workflows))
+            claimed = await self._records.query("claim", lease.epoch, room, tuple(self._settings.workflows))
             for first in range(0, len(claimed), AT_ONCE):
-                for row, entries, messages in await self._written_of(claimed[first : first + AT_ONCE]):
+                for row, entries, messages in await self._records.written_of(claimed[first : first + AT_ONCE]):
                     await self._take_up(row, entries, messages)
             self._again = self._again or len(claimed) == room
         said: dict[str, list[InboxRow]] = {}
-        for message in await self._query("inbox"):
+        for message in await self._records.query("inbox"):
             said.setdefault(message.run, []).append(message)
         for run, messages in said.items():
             if run in kept.live:
                 self._deliver_all(kept.live[run], messages)
-        for run in [run for run in kept.waiters if run not in kept.live]:
+        for run in [run for run in kept.listeners.waiters if run not in kept.live]:
             await self._tell_end(run)
-        for run in [run for run in kept.readers if run not in kept.live]:
+        for run in [run for run in kept.listeners.readers if run not in kept.live]:
             await self._tell_news(run)
-        wake = await self._query("next_wake") if self._room() > 0 else None
+        wake = await self._records.query("next_wake") if self._room() > 0 else None
         if self._wake is not None:
             self._wake.cancel()
         if wake is not None:
             left = (wake - self._now()) / 1e6
             # What is due and was not claimed is not ours to claim: the lease is over, or another engine has just died.
-            self._wake = self.tell_after(min(LOOK, left) if left > 0 else POLL, _Look())
+            self._wake = self.tell_after(min(LOOK, left) if left > 0 else POLL, LookForRuns())
         self._crowded = len(claimed) >= room
 
     def _room(self) -> int:
         """How many more runs may be awake here."""
         return self._settings.max_concurrent_workflows - len(self._kept.live) - len(self._starting)
 
-    async def _written_of(self, claimed: list[RunRow]) -> list[tuple[RunRow, list[JournalEntry], list[InboxRow]]]:
-        """Runs with their entries and messages. What is said to them from now on comes with the next look."""
-
-        def found(store: Store) -> list[tuple[RunRow, list[JournalEntry], list[InboxRow]]]:
-            said: dict[str, list[InboxRow]] = {}
-            for message in store.inbox():
-                said.setdefault(message.run, []).append(message)
-            return [(row, store.entries(row.id), said.get(row.id, [])) for row in claimed]
-
-        return await self._called("entries", Apply(found))  # type: ignore[no-any-return]
-
     async def _take_up(self, row: RunRow, entries: list[JournalEntry], messages: list[InboxRow]) -> None:
         """Starts the actor of a run that this process owns."""
         if row.id in self._kept.live:  # it was given up, and this desk was started again before it was forgotten
             await self._drop(row.id)
-            ((row, entries, messages),) = await self._written_of([row])
+            ((row, entries, messages),) = await self._records.written_of([row])
         if any(each.kind in CHANGES for each in messages):
-            row, entries, messages = await self._change(row, entries, messages)
+            row, entries, messages = await self._records.change(row, entries, messages)
         try:
-            live = self._awake(row, entries, await self._pattern(row))
+            live = self._awake(row, entries, await self._records.pattern(row))
         except (TeamError, JournalError, SpecError) as error:  # another version of the code may know what to do
             await self._block(row, entries, messages, error)
             return
@@ -504,39 +385,6 @@ class Desk(Actor):
         self._publish(live, RunTakenUp, row.workflow, row.state, live.record.done, age, row.trace)
         await self._begin(live)
 
-    async def _change(
-        self, row: RunRow, entries: list[JournalEntry], messages: list[InboxRow]
-    ) -> tuple[RunRow, list[JournalEntry], list[InboxRow]]:
-        """Brings a run that is not awake to the version or the graph it was told, if what it has done allows that."""
-        for message in messages:
-            if message.kind in CHANGES:
-                move = message.kind == "move"
-                unit = await (self._moved(row, entries, message) if move else self._edited(row, entries, message))
-                update = {key: value for key, value in unit.update.items() if key != "owner"}
-                await self._write(dataclasses.replace(unit, update=update))
-                row, entries = await self._query("run", row.id), await self._query("entries", row.id)
-        return row, entries, [each for each in messages if each.kind not in CHANGES]
-
-    async def _moved(self, row: RunRow, entries: list[JournalEntry], message: InboxRow) -> Unit:
-        was: Definition | None = await self._query("definition", row.workflow, row.version)
-        to: Definition | None = await self._query("definition", row.workflow, message.name)
-        try:
-            if was is None or to is None:
-                raise CannotMove(row.id, message.name, ("the store does not have both versions",))
-            unit = moved(row, entries, was, to, self._now())
-        except CannotMove as error:
-            unit = not_moved(row, error, self._now())
-        return dataclasses.replace(unit, taken=(message.id,))
-
-    async def _edited(self, row: RunRow, entries: list[JournalEntry], message: InboxRow) -> Unit:
-        now, names = self._now(), self._settings.names
-        try:
-            changes = read_changes(row.id, decode(message.body or b"{}"))
-            pattern = await self._pattern(row)
-            return edited_run(row, entries, pattern, changes, message.id, now, names=names, message=message)
-        except (TeamError, JournalError, SpecError) as error:
-            return not_edited(row, error, message.id, now)
-
     def _publish(self, live: Live, kind: type[RunEvent], *values: object) -> None:
         """Publishes an event of a run, when what it tells of is written."""
         fields: tuple[Any, ...] = (self.path, self.runtime.now(), live.record.id, *values)
@@ -545,29 +393,17 @@ class Desk(Actor):
     def _publish_now(self, kind: type[RunEvent], fields: tuple[Any, ...]) -> None:
         self.runtime.events.publish(kind(*fields))
 
-    async def _pattern(self, row: RunRow) -> Pattern:
-        """The definition of a run, as it was when the run was started. Raises Blocked."""
-        found = self._settings.workflows.get(row.workflow)
-        if found is None:
-            raise AgentMissing(row.id, f"workflow {row.workflow!r}")
-        if self._settings.version(row.workflow) == row.version:
-            return found
-        stored: Definition | None = await self._query("definition", row.workflow, row.version)
-        if stored is None:
-            raise AgentMissing(row.id, f"version {row.version[:12]} of workflow {row.workflow!r}")
-        return self._settings.restored(row.id, stored)
-
     def _keeper(self, row: RunRow, entries: list[JournalEntry]) -> DurableKeeper:
         own = self.ref
-        write = partial(_put, self.sibling("journal"))
+        write = partial(put, self.sibling("journal"))
 
         def lost(keeper: DurableKeeper, error: BaseException) -> None:
             if own.is_alive():
-                own.tell(_Lost(row.id, keeper, error))
+                own.tell(KeeperLost(row.id, keeper, error))
 
         def waits(keeper: DurableKeeper) -> None:
             if own.is_alive():
-                own.tell(_Waits(row.id, keeper))
+                own.tell(RunWaits(row.id, keeper))
 
         settings = self._settings
         keeper = DurableKeeper(
@@ -582,7 +418,7 @@ class Desk(Actor):
             settings.patterns,
             settings.retain,
         )
-        if row.id in self._kept.readers:
+        if row.id in self._kept.listeners.readers:
             keeper.on_written = partial(self._written_here, row.id)
         return keeper
 
@@ -606,13 +442,13 @@ class Desk(Actor):
             del kept.live[run]
             return
         if not isinstance(found, SupervisorRef):
-            self.tell_after(PAUSE, _Look())
+            self.tell_after(PAUSE, LookForRuns())
             return
         self._beginning.add(run)
         try:
             ref: ActorRef[Any] = await found.start_child({"home": self.home, "live": live})
         except (SupervisionError, ActorDeadError):  # the supervisor of the runs is being started again
-            self.tell_after(PAUSE, _Look())
+            self.tell_after(PAUSE, LookForRuns())
             return
         finally:
             self._beginning.discard(run)
@@ -627,11 +463,11 @@ class Desk(Actor):
         own, ref = self.ref, self._kept.refs.get(run)
         if ref is not None:
             when_terminated(
-                ref, lambda reason: own.tell(_Gone(run, live.keeper, ref, reason)) if own.is_alive() else None
+                ref, lambda reason: own.tell(PlayerGone(run, live.keeper, ref, reason)) if own.is_alive() else None
             )
 
     @handles
-    async def gone(self, message: _Gone) -> None:
+    async def gone(self, message: PlayerGone) -> None:
         """The actor of a run has terminated."""
         kept = self._kept
         live = kept.live.get(message.run)
@@ -646,7 +482,7 @@ class Desk(Actor):
         del kept.refs[message.run]
         if not keeper.given_up and not keeper.taken_over:
             if not isinstance(message.reason, Crashed | RestartLimitExceeded):  # with the supervisor of the runs
-                self.tell_after(PAUSE, _Look())
+                self.tell_after(PAUSE, LookForRuns())
                 return
             error = ActorDeadError(f"{self.home}/runs", message.reason, None)
             keeper.ended("failed", None, failure(error))
@@ -657,10 +493,10 @@ class Desk(Actor):
         with contextlib.suppress(StoreAway):  # the next look tells it
             await self._tell_end(message.run, keeper.last)
         if self._crowded:
-            self.ref.tell(_Look())
+            self.ref.tell(LookForRuns())
 
     @handles
-    async def lost(self, message: _Lost) -> None:
+    async def lost(self, message: KeeperLost) -> None:
         live = self._kept.live.get(message.run)
         if live is not None and live.keeper is message.keeper:
             at = self.runtime.now()
@@ -672,10 +508,10 @@ class Desk(Actor):
     async def _fail(self, row: RunRow, error: NotStorable) -> None:
         """What a run did cannot be written down. It would do the same again, so it ends."""
         try:
-            now: RunRow | None = await self._query("run", row.id)
+            now: RunRow | None = await self._records.query("run", row.id)
             if now is None or now.owner != row.epoch or now.state in ENDED:
                 return
-            keeper = self._keeper(now, await self._query("entries", row.id))
+            keeper = self._keeper(now, await self._records.query("entries", row.id))
             keeper.ended("failed", None, failure(error))
             seconds = (self._now() - row.created_at) / 1e6
             fields = (self.path, self.runtime.now(), row.id, seconds, error)
@@ -684,10 +520,10 @@ class Desk(Actor):
             await self._tell_end(row.id)
         except StoreAway:
             self._doubtful = True
-            self.tell_after(PAUSE, _Look())
+            self.tell_after(PAUSE, LookForRuns())
 
     @handles
-    async def leave_run(self, message: _Leave) -> None:
+    async def leave_run(self, message: LeaveRun) -> None:
         """A run is paused."""
         live = self._kept.live.get(message.run)
         if live is not None and live.keeper is message.keeper and message.keeper.given_up:
@@ -709,12 +545,12 @@ class Desk(Actor):
                 return  # it has ended by itself
 
     @handles
-    def waits(self, message: _Waits) -> None:
+    def waits(self, message: RunWaits) -> None:
         """A run waits for something that may take long. What it waits for may come soon."""
-        self.tell_after(PARK, _MaybePark(message.run, message.keeper))
+        self.tell_after(PARK, MaybePark(message.run, message.keeper))
 
     @handles
-    async def maybe_park(self, message: _MaybePark) -> None:
+    async def maybe_park(self, message: MaybePark) -> None:
         """A run has waited for a while: it is parked when nothing else of it is under way."""
         live = self._kept.live.get(message.run)
         if live is None or live.keeper is not message.keeper:
@@ -735,7 +571,7 @@ class Desk(Actor):
         await self._drop(message.run)
         at = None if wake_at is None else wake_at / 1e6
         self.runtime.events.publish(RunParked(self.path, self.runtime.now(), message.run, for_what, at))
-        self.ref.tell(_Look())
+        self.ref.tell(LookForRuns())
 
     async def _block(
         self,
@@ -763,17 +599,17 @@ class Desk(Actor):
         await self._tell_end(row.id)
 
     @handles
-    async def purge(self, _: _Purge) -> None:
+    async def purge(self, _: PurgeRuns) -> None:
         if self._kept.lease is None:
             return
         try:
-            count: int = await self._query("purge", self._now(), PURGED)
+            count: int = await self._records.query("purge", self._now(), PURGED)
         except StoreAway:
             return  # the next look deletes what there is
         if count:
             self.runtime.events.publish(RunsPurged(self.path, self.runtime.now(), count))
         if count == PURGED:
-            self.ref.tell(_Purge())
+            self.ref.tell(PurgeRuns())
 
     # What is said to runs
 
@@ -808,10 +644,10 @@ class Desk(Actor):
                     own = self.ref
                     keeper.pause()
                     self._publish(live, RunPaused)
-                    keeper.publish(lambda: own.tell(_Leave(record.id, keeper)) if own.is_alive() else None)
+                    keeper.publish(lambda: own.tell(LeaveRun(record.id, keeper)) if own.is_alive() else None)
             case "move":  # by the desk, when the run is not awake
                 keeper.update(owner=None)
-                keeper.publish(lambda: self.ref.tell(_Leave(record.id, keeper)))
+                keeper.publish(lambda: self.ref.tell(LeaveRun(record.id, keeper)))
             case "edit":
                 try:
                     changes = read_changes(record.id, decode(message.body or b"{}"))
@@ -841,7 +677,7 @@ class Desk(Actor):
         if here:
             self._starting.add(row.id)
         try:
-            result = await self._write(Unit(row.id, definition=definition, start=row, schedule=schedule))
+            result = await self._records.write(Unit(row.id, definition=definition, start=row, schedule=schedule))
         except StoreAway:
             self._doubtful = True
             raise
@@ -850,7 +686,7 @@ class Desk(Actor):
         known = existing(result, row)
         if known is not None:
             if schedule is not None:
-                await self._write(Unit("", schedule=schedule))
+                await self._records.write(Unit("", schedule=schedule))
             return known
         events, at = self.runtime.events, self.runtime.now()
         if slot is not None:
@@ -859,7 +695,7 @@ class Desk(Actor):
         if here and row.id not in kept.live and kept.lease is not None and kept.lease.epoch == row.epoch:
             await self._begin(self._awake(row, [], pattern))
         elif row.id not in kept.live:
-            self.ref.tell(_Look())
+            self.ref.tell(LookForRuns())
         return row
 
     @handles
@@ -876,34 +712,30 @@ class Desk(Actor):
         )
 
     async def _say(self, row: InboxRow) -> None:
-        result = await self._write(Unit(row.run, inbox=(row,)))
+        result = await self._records.write(Unit(row.run, inbox=(row,)))
         if isinstance(result, rows.MessageRefused):
-            raise refusal(row.run, await self._query("run", row.run))
+            raise refusal(row.run, await self._records.query("run", row.run))
         live = self._kept.live.get(row.run)
         if live is not None:
             self._deliver(live, row)
         else:
-            self.ref.tell(_Look())
+            self.ref.tell(LookForRuns())
 
     def _new_id(self) -> str:
         return self._settings.new_id(self._now(), self.runtime.random)
 
     @handles
     async def answer_question(self, message: AnswerQuestion) -> None:
-        await self._found(message.run)
-        own = answer_row(message, *await self._said_of(message.run), self._now())
+        await self._records.found(message.run)
+        own = answer_row(message, *await self._records.said_of(message.run), self._now())
         try:
             await self._say(own)
         except AlreadyEnded:
-            open_question(message.run, message.step, *await self._said_of(message.run))  # it has ended with this answer
+            open_question(
+                message.run, message.step, *await self._records.said_of(message.run)
+            )  # it has ended with this answer
             raise
-        check_first(own, *await self._said_of(message.run))
-
-    async def _said_of(self, run: str) -> tuple[list[JournalEntry], list[InboxRow]]:
-        """The entries of a run, and the messages that it has not taken up."""
-        waiting: list[InboxRow] = await self._query("inbox", run)
-        entries: list[JournalEntry] = await self._query("entries", run)
-        return entries, waiting
+        check_first(own, *await self._records.said_of(message.run))
 
     @handles
     async def edit(self, message: EditRun) -> None:
@@ -933,39 +765,39 @@ class Desk(Actor):
         record.pattern = made
         body = edit_body(id, keeper.row.version, made, changes)
         keeper.edit(made, definition_of(made, self._now()), id, body, message)
-        self._publish(live, RunEdited, made.version, *_told_of(changes))
+        self._publish(live, RunEdited, made.version, *changes.ids)
 
     async def _is_edited(self, message: EditRun, changes: GraphChanges, id: str, told: bool) -> bool:
         """Whether an edit is made, of a run that is not awake here; if no process has it, it is made now. False: its
         process decides. Raises AlreadyEnded, AlreadyBegun, CannotEdit.
         """
-        row = await self._found(message.run)
-        entries: list[JournalEntry] = await self._query("entries", row.id)
+        row = await self._records.found(message.run)
+        entries: list[JournalEntry] = await self._records.query("entries", row.id)
         if is_edited(row.id, id, entries):
             return True
         if row.state in ENDED:
             raise AlreadyEnded(row.id, row.state)
         if told or row.owner is not None:
             return False
-        pattern = await self._pattern(row)
+        pattern = await self._records.pattern(row)
         unit = edited_run(row, entries, pattern, changes, id, self._now(), names=self._settings.names)
-        if not isinstance(await self._write(unit), Written):
+        if not isinstance(await self._records.write(unit), Written):
             return await self._is_edited(message, changes, id, told)
         at = self.runtime.now()
-        self.runtime.events.publish(RunEdited(self.path, at, row.id, str(unit.update["version"]), *_told_of(changes)))
-        self.ref.tell(_Look())
+        self.runtime.events.publish(RunEdited(self.path, at, row.id, str(unit.update["version"]), *changes.ids))
+        self.ref.tell(LookForRuns())
         return True
 
     @handles
     async def retry(self, message: RetryRun) -> RunRow:
-        row = await self._found(message.run)
-        entries: list[JournalEntry] = await self._query("entries", row.id)
-        result = await self._write(retried(row, entries, message.step, self._now()))
+        row = await self._records.found(message.run)
+        entries: list[JournalEntry] = await self._records.query("entries", row.id)
+        result = await self._records.write(retried(row, entries, message.step, self._now()))
         if not isinstance(result, Written):
             raise NotEnded(row.id, "taken up by another engine")
         self.runtime.events.publish(RunRetried(self.path, self.runtime.now(), row.id))
-        self.ref.tell(_Look())
-        found: RunRow = await self._query("run", row.id)
+        self.ref.tell(LookForRuns())
+        found: RunRow = await self._records.query("run", row.id)
         return found
 
     # What is asked about runs
@@ -975,102 +807,69 @@ class Desk(Actor):
         reply = take_reply(self)
         if reply is None:
             return
-        self._kept.waiters[message.run] = [*(self._kept.waiters.get(message.run, ())), reply]
+        self._kept.listeners.wait(message.run, reply)
         if message.run not in self._kept.live:
             await self._tell_end(message.run)
 
     async def _tell_end(self, run: str, last: RunRow | None = None) -> None:
         """Answers those who wait for the end of the run, if it has ended. `last` is its row, if that is known here."""
-        if run not in self._kept.waiters:
-            return
-        row = await self._row(run) if last is None else last
-        if row is not None and row.state not in ENDED:
-            return
-        for reply in self._kept.waiters.pop(run, ()):
-            if row is None:
-                settle_failure(reply, NoSuchRun(run), self.path)
-            else:
-                answer(reply, row)
+        listeners = self._kept.listeners
+        if run in listeners.waiters:
+            listeners.ended(run, await self._records.row(run) if last is None else last, self.path)
 
     @handles
     async def await_news(self, message: AwaitNews) -> None:
         reply = take_reply(self)
-        if reply is None:
-            return
-        self._forget_reader(message.run, message.reader)
-        self._kept.readers.setdefault(message.run, {})[message.reader] = (message, reply)
-        await self._tell_news(message.run)
+        if reply is not None:
+            self._kept.listeners.read(message, reply)
+            await self._tell_news(message.run)
 
     @handles
     def stop_reading(self, message: StopReading) -> None:
-        self._forget_reader(message.run, message.reader)
+        self._kept.listeners.forget(message.run, message.reader)
 
     @handles
-    async def has_news(self, message: _HasNews) -> None:
+    async def has_news(self, message: HasNews) -> None:
         await self._tell_news(message.run)
 
     def _written_here(self, run: str) -> None:
         """Something was written of a run that is awake here."""
         if self.ref.is_alive():
-            self.ref.tell(_HasNews(run))
+            self.ref.tell(HasNews(run))
 
     async def _tell_news(self, run: str) -> None:
         """Answers those who wait for new entries of the run, if there are some. What is written from now on is told,
         too: of a run that is awake here by its keeper, of others with the next look.
         """
-        kept = self._kept
-        if run not in kept.readers:
+        kept, records = self._kept, self._records
+        listeners = kept.listeners
+        if run not in listeners.readers:
             return
         live = kept.live.get(run)
         if live is not None:
             live.keeper.on_written = partial(self._written_here, run)
-        asked = dict(kept.readers[run])  # one that comes meanwhile asks for itself
-        after = min(message.after for message, _ in asked.values())
+        asked_now = listeners.asked(run)
         try:
-            entries = await self._query("entries", run, after) if await self._row(run) is not None else []
-            row = await self._row(run)  # as new as the entries, or newer
+            entries = await records.query("entries", run, asked_now.after) if await records.row(run) else []
+            row = await records.row(run)  # as new as the entries, or newer
             graph = None if row is None else await self._graph(row)
         except StoreAway:
             if live is not None:
-                self.tell_after(PAUSE, _HasNews(run))
+                self.tell_after(PAUSE, HasNews(run))
             return  # the next look tells of the others
-        for reader, (message, reply) in asked.items():
-            new = [each for each in entries if each.seq > message.after]
-            if kept.readers.get(run, {}).get(reader) != (message, reply):
-                continue  # it was answered meanwhile, or has left
-            if row is None:
-                settle_failure(reply, NoSuchRun(run), self.path)
-            elif new or row.state in ENDED:
-                answer(reply, RunNews(row, new, graph))
-            else:
-                continue
-            self._forget_reader(run, reader)
+        listeners.news(asked_now, row, entries, graph, self.path)
 
-    def _forget_reader(self, run: str, reader: object) -> None:
-        readers = self._kept.readers.get(run, {})
-        if reader in readers:
-            answer(readers.pop(reader)[1], None)
-        if not readers:
-            self._kept.readers.pop(run, None)
+    async def _graph(self, row: RunRow) -> Graph | None:
+        live = self._kept.live.get(row.id)
+        return await self._records.graph(row) if live is None else graph_of(live.record.pattern)
 
     @handles
     async def get(self, message: GetRun) -> tuple[RunRow, list[JournalEntry], list[InboxRow], Graph | None, int]:
-        row = await self._found(message.run)
-        entries, messages = await self._query("entries", row.id), await self._query("inbox", row.id)
+        row = await self._records.found(message.run)
+        entries, messages = await self._records.query("entries", row.id), await self._records.query("inbox", row.id)
         return row, entries, messages, await self._graph(row), self._now()
-
-    async def _graph(self, row: RunRow) -> Graph | None:
-        """The graph of a run; None: it is the run of a pattern or of code, or what its steps name is not there."""
-        live = self._kept.live.get(row.id)
-        try:
-            pattern = await self._pattern(row) if live is None else live.record.pattern
-        except StoreAway:
-            raise
-        except (Blocked, JournalError):
-            return None
-        return pattern.graph if isinstance(pattern, Workflow) else None
 
     @handles
     async def list_runs(self, message: GetRuns) -> list[RunRow]:
-        found: list[RunRow] = await self._query("runs", **message.options)
+        found: list[RunRow] = await self._records.query("runs", **message.options)
         return found

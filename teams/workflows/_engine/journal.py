@@ -278,3 +278,12 @@ class JournalWriter(Actor):
             self.runtime.events.publish(StoreLost(self.path, self.runtime.now(), message.error))
         line.flushing = True
         self.tell_after(pause, _Flush())
+
+
+def put(journal: ActorRef[Any], unit: Unit, reply: ReplyTo) -> None:
+    """Has a unit written, without a message for each."""
+    line = journal.view()
+    if isinstance(line, CommitQueue):
+        line.take(unit, reply)
+    else:
+        post(journal, WriteUnit(unit), reply)

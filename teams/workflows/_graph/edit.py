@@ -68,12 +68,15 @@ class GraphChanges:
         }
         return {key: each for key, each in found.items() if each}
 
+    @property
+    def ids(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """The ids of the steps that it adds, removes and replaces."""
+        return tuple(each.id for each in self.add_node), self.remove, tuple(each.id for each in self.replace)
+
     def summary(self) -> dict[str, list[str]]:
         """The ids of the steps that it adds, removes and replaces, and the edges, as the journal has them."""
         return {
-            "added": [each.id for each in self.add_node],
-            "removed": list(self.remove),
-            "replaced": [each.id for each in self.replace],
+            **dict(zip(("added", "removed", "replaced"), map(list, self.ids), strict=True)),
             "edges": [f"{source} -> {to}" for source, to in self.add_edge],
         }
 
