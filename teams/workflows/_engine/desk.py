@@ -219,7 +219,11 @@ class Desk(Actor):
         """Runs that are ours in the store and not known here: any engine may take them up.
 
         The last incarnation was about to begin them, or the store was away just after it had given them to this engine.
+        What that incarnation had sent to the journal may still be on its way, behind a commit that failed: the journal
+        writes in order, so all of it is there when this unit is.
         """
+        await self._records.query("runs", limit=1)  # while the store is away, nothing is written that this could wait for
+        await self._records.write(Unit(""))
         for row in await self._records.query("runs", states=tuple(RUNNABLE), limit=100_000):
             if row.owner == epoch and row.id not in self._kept.live and row.id not in self._starting:
                 await self._records.write(Unit(row.id, epoch=epoch, update={"owner": None}))

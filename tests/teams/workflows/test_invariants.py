@@ -120,6 +120,13 @@ def test_a_desk_killed_while_the_store_is_away_gives_back_its_lease() -> None:
     World(Sketch((Piece("a"),)), script, plan, disk=(StoreGone(10.25, 16.0),), seed=1).run()
 
 
+def test_a_run_whose_first_commit_fails_while_the_desk_dies_is_played() -> None:
+    """The desk that comes after looks for such runs when what its predecessor had sent is written, and not before."""
+    script = (EngineLine(0.125, "start"), EngineLine(0.125, "start", run=1))
+    plan = FaultPlan(Kill("engine-0/desk", nth=1), Crash("engine-0/desk", nth=4))
+    World(Sketch((Piece("a"),), chain=False), script, plan, disk=(FailCommit(1),)).run()
+
+
 # The judge is no rubber stamp
 
 
