@@ -39,7 +39,7 @@ class OrchestratorRef:
         timeout: float | None = None,
     ) -> Future[WorkflowRun]:
         """Starts a run. When the future settles, the run is in the store and will end, whatever happens to this
-        process.
+        process. The future raises what that of `EngineRef.start_workflow` raises.
 
         Args:
             query: The query, any JSON value.
@@ -48,8 +48,6 @@ class OrchestratorRef:
                 new run at each call. Default: None.
             priority: More is sooner where runs wait for a place. Default: 0.
             timeout: Seconds for the run. None: those of the orchestrator. Default: None.
-
-        Raises from the future: as `EngineRef.start_workflow`
         """
         attributes = None if session_id is None else {"session_id": session_id}
         return self._engine.start_workflow(

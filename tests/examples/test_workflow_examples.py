@@ -78,9 +78,9 @@ def starts(lines: list[str]) -> list[str]:
 ORCHESTRATED = "result: Which errors are there? There are "
 
 
-@pytest.mark.parametrize("nth", [1, 4, 8])
+@pytest.mark.parametrize("nth", [1, 8])
 def test_an_orchestrator_goes_on_after_kill_9_and_plans_once(nth: int, tmp_path: Path) -> None:
-    """In planning, before the tasks, and while the report is written."""
+    """In planning, and while the report is written."""
     code, before = play(tmp_path, "research_orchestrator", nth=nth)
     assert (code, len(before)) == (-signal.SIGKILL, nth)
     code, after = play(tmp_path, "research_orchestrator")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from actors.spi import Future
-from teams._journal.rows import ENDED
+from teams._journal.rows import ENDED, JournalEntry, RunRow
 from teams.workflows._engine.messages import AwaitNews, RunNews, StopReading
 from teams.workflows._run.reader import RunReader
 from teams.workflows._run.stream_events import StreamEvent
@@ -32,7 +32,7 @@ class RunStream:
     every event once; a new stream with `since=` goes on after the last event that was seen.
     """
 
-    __slots__ = ("_ask", "_last", "_over", "_reader", "_ready", "_run", "_since")
+    __slots__ = ("_ask", "_entries", "_last", "_reader", "_ready", "_row", "_run", "_since")
 
     def __init__(self, ask: AskDesk, run: str, since: int, reader: RunReader) -> None:
         if type(since) is not int or since < 0:
@@ -41,21 +41,23 @@ class RunStream:
         self._run = run
         self._since = since
         self._reader = reader
+        self._row: RunRow | None = None
+        self._entries: deque[JournalEntry] = deque()
+        """Those that are not read."""
         self._last = 0
         """The number of the last entry that was read."""
         self._ready: deque[StreamEvent] = deque()
-        self._over = False
 
     def __aiter__(self) -> RunStream:
         return self
 
     async def __anext__(self) -> StreamEvent:
-        while not self._ready:
-            if self._over:
+        while not self._has_next():
+            if self._is_over():
                 raise StopAsyncIteration
-            future = self._ask(AwaitNews(self._run, self._last, self), self._take)
+            future = self._news()
             try:
-                await future
+                self._take(await future)
             finally:
                 self._leave(future)
         return self._ready.popleft()
@@ -64,30 +66,45 @@ class RunStream:
         return self
 
     def __next__(self) -> StreamEvent:
-        while not self._ready:
-            if self._over:
+        while not self._has_next():
+            if self._is_over():
                 raise StopIteration
-            future = self._ask(AwaitNews(self._run, self._last, self), self._take)
+            future = self._news()
             try:
-                future.get()
+                self._take(future.get())
             finally:
                 self._leave(future)
         return self._ready.popleft()
 
-    def _take(self, news: RunNews | None) -> None:
-        """What is new. On the loop thread, before the future settles that the reader waits for."""
-        if news is None:
-            return  # it has left
-        self._reader.use(news.graph)
-        for entry in news.entries:
+    def _has_next(self) -> bool:
+        """Whether there is an event. Reads entries until there is one, in the thread of the reader."""
+        while not self._ready and self._entries:
+            entry = self._entries.popleft()
             self._last = entry.seq
-            self._ready.extend(each for each in self._reader.read(entry, news.row) if each.seq > self._since)
-        self._over = news.row.state in ENDED and self._last >= news.row.seq
+            assert self._row is not None
+            self._ready.extend(each for each in self._reader.read(entry, self._row) if each.seq > self._since)
+        return bool(self._ready)
 
-    def _leave(self, future: Future[None]) -> None:
+    def _is_over(self) -> bool:
+        row = self._row
+        return row is not None and row.state in ENDED and self._last >= row.seq
+
+    def _news(self) -> Future[RunNews]:
+        return self._ask(AwaitNews(self._run, self._last, self), _same)
+
+    def _take(self, news: RunNews) -> None:
+        self._row = news.row
+        self._reader.use(news.graph)
+        self._entries.extend(news.entries)
+
+    def _leave(self, future: Future[RunNews]) -> None:
         """The reader does not wait any more: if it was interrupted, the desk forgets it."""
         if not future.done():
-            self._ask(StopReading(self._run, self), lambda _: None)
+            self._ask(StopReading(self._run, self), _same)
 
     def __repr__(self) -> str:
         return f"<RunStream {self._run}>"
+
+
+def _same(answer: Any) -> Any:
+    return answer

@@ -54,6 +54,8 @@ class GraphReader:
     _level_of: dict[str, int] = field(default_factory=dict)
     _left: list[int] = field(default_factory=list)
     """By level: how many of its steps have not ended."""
+    _level: int = 0
+    """The first level that is not told."""
 
     def __post_init__(self) -> None:
         self.use(self.graph)
@@ -64,6 +66,8 @@ class GraphReader:
         levels = () if graph.chain else graph.levels
         self._level_of = {id: number for number, level in enumerate(levels) for id in level}
         self._left = [sum(id not in self._over for id in level) for level in levels]
+        open_ = next((number for number, left in enumerate(self._left) if left), len(levels))
+        self._level = min(self._level, open_)
 
     @property
     def over(self) -> Collection[str]:
@@ -100,6 +104,7 @@ class GraphReader:
         """What the end of the run tells."""
         if done:
             yield from self._ends(entry, [id for id in self.graph.order if id not in self._over])
+            yield from self._levels_over()
 
     def retried(self, first: int) -> None:
         """What began with this entry or later is done again."""
@@ -145,8 +150,13 @@ class GraphReader:
         level = self._level_of.get(id)
         if level is not None:
             self._left[level] -= 1
-            if not self._left[level]:
-                yield LevelComplete, (level + 1, self.graph.levels[level])
+            yield from self._levels_over()
+
+    def _levels_over(self) -> Iterator[Told]:
+        """The levels that are over now, in order."""
+        while self._level < len(self._left) and not self._left[self._level]:
+            self._level += 1
+            yield LevelComplete, (self._level, self.graph.levels[self._level - 1])
 
 
 class RunReader:

@@ -100,7 +100,9 @@ class NodeComplete(StreamEvent):
 
 @dataclass(frozen=True, slots=True)
 class LevelComplete(StreamEvent):
-    """Every step of a level of a DAG is done or was skipped. Steps of one level do not depend on each other."""
+    """Every step of a level of a DAG, and of those before it, is done or was skipped. Steps of one level do not depend
+    on each other.
+    """
 
     kind: ClassVar[str] = "level_complete"
     level: int
