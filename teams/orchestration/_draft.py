@@ -6,7 +6,6 @@ file and no type, and is given to a member of the team. Every fault is found at 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ from actors.spi import shown
 from supervisors.spi import SpecError, SpecFault, nearest
 from teams.orchestration._adjust import DRAWS, first_limits
 from teams.orchestration._values import OrchestrationPlan, PlannedTask, PlanRisk, TeamSituation
+from teams.planning._draft import draft_value
 from teams.planning._estimates import RecordedRuns, resource_of
 from teams.planning._plan import WorkflowPlan, plan
 from teams.workflows._graph.file import workflow_from
@@ -70,12 +70,11 @@ def read_draft(
 
 
 def _tasks(said: object, max_tasks: int, faults: list[SpecFault]) -> list[Any]:
-    if isinstance(said, str):
-        try:
-            said = json.loads(said, parse_constant=_no_number)
-        except (ValueError, RecursionError) as error:
-            faults.append(SpecFault(PLAN, f"is not JSON: {error}"))
-            return []
+    try:
+        said = draft_value(said)
+    except SpecError as error:
+        faults += error.faults
+        return []
     if isinstance(said, Mapping):
         faults += (SpecFault(PLAN, f"{key!r}: {nearest(str(key), ['tasks'])}") for key in said if key != "tasks")
         said = said.get("tasks")
@@ -85,10 +84,6 @@ def _tasks(said: object, max_tasks: int, faults: list[SpecFault]) -> list[Any]:
     if len(said) > max_tasks:
         faults.append(SpecFault(PLAN, f"has {len(said)} tasks, the most are {max_tasks}"))
     return list(said[:max_tasks])
-
-
-def _no_number(name: str) -> object:
-    raise ValueError(f"{name} is not a number")
 
 
 def _task(

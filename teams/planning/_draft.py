@@ -117,6 +117,15 @@ def checked_draft(draft: object, known: DraftNames, max_steps: int) -> dict[str,
     raise SpecError(tuple(dict.fromkeys(faults)))
 
 
+def draft_value(draft: object) -> object:
+    """What a draft says as JSON has it, without NaN; text is read. Raises SpecError with all faults."""
+    value = _read(draft)
+    faults = list(_not_numbers("draft", value))
+    if faults:
+        raise SpecError(faults)
+    return _plain(value)
+
+
 def _read(draft: object) -> object:
     """A draft as a value: text is JSON, in a fenced block or not."""
     if isinstance(draft, str):
