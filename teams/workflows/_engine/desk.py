@@ -222,9 +222,8 @@ class Desk(Actor):
         What that incarnation had sent to the journal may still be on its way, behind a commit that failed: the journal
         writes in order, so all of it is there when this unit is.
         """
-        await self._records.query(
-            "runs", limit=1
-        )  # while the store is away, nothing is written that this could wait for
+        # While the store is away, nothing is written that the unit could wait for.
+        await self._records.query("runs", limit=1)
         await self._records.write(Unit(""))
         for row in await self._records.query("runs", states=tuple(RUNNABLE), limit=100_000):
             if row.owner == epoch and row.id not in self._kept.live and row.id not in self._starting:
