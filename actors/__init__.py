@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         NameRegistered,
         NameReleased,
     )
+    from actors._core.process import ProcessSpec, process
     from actors._core.ref import ActorRef
     from actors._core.reply import Reply
     from actors._core.stopping import stop_requested, wait_for_stop
@@ -62,10 +63,15 @@ if TYPE_CHECKING:
         NoReply,
         NoSuchActor,
         NotAnActor,
+        NotInPlace,
         NotInRuntime,
         NotOnHost,
         NotQuarantined,
+        NotReceivable,
+        NotSendable,
         OptionError,
+        PlaceLost,
+        RemoteError,
         ReservedName,
         RuntimeStopped,
         StartDeclined,
@@ -75,6 +81,7 @@ if TYPE_CHECKING:
         TransitionRefused,
         UnhandledMessage,
         UnknownState,
+        VersionMismatch,
         WrongActorClass,
     )
     from actors.events import (
@@ -98,7 +105,17 @@ if TYPE_CHECKING:
         Survived,
         UncaughtException,
     )
-    from actors.reasons import Crashed, ExitReason, Killed, NoProc, Normal, RestartLimitExceeded, RuntimeLost, Shutdown
+    from actors.reasons import (
+        Crashed,
+        ExitReason,
+        Killed,
+        Lost,
+        NoProc,
+        Normal,
+        RestartLimitExceeded,
+        RuntimeLost,
+        Shutdown,
+    )
     from actors.spi import current_correlation_id, current_ref, sleep
 
 __letitcrash__ = True
@@ -144,6 +161,7 @@ __all__ = [
     "LoopBlocked",
     "LoopClock",
     "LoopStopRefused",
+    "Lost",
     "MachineState",
     "MailboxFull",
     "MailboxSpec",
@@ -163,16 +181,22 @@ __all__ = [
     "NoSuchActor",
     "Normal",
     "NotAnActor",
+    "NotInPlace",
     "NotInRuntime",
     "NotOnHost",
     "NotQuarantined",
+    "NotReceivable",
+    "NotSendable",
     "OptionError",
+    "PlaceLost",
+    "ProcessSpec",
     "Quarantine",
     "QuarantineDiscarded",
     "QuarantineRetried",
     "Quarantined",
     "QuarantinedMessage",
     "Redelivered",
+    "RemoteError",
     "Reply",
     "ReservedName",
     "RestartLimitExceeded",
@@ -199,6 +223,7 @@ __all__ = [
     "UncaughtException",
     "UnhandledMessage",
     "UnknownState",
+    "VersionMismatch",
     "WrongActorClass",
     "bounded",
     "current_correlation_id",
@@ -207,6 +232,7 @@ __all__ = [
     "entering",
     "handles",
     "prioritized",
+    "process",
     "sleep",
     "stop_requested",
     "wait_for_stop",
@@ -232,6 +258,7 @@ if not TYPE_CHECKING:
                 "NameRegistered",
                 "NameReleased",
             ],
+            "actors._core.process": ["ProcessSpec", "process"],
             "actors._core.ref": ["ActorRef"],
             "actors._core.reply": ["Reply"],
             "actors._core.stopping": ["stop_requested", "wait_for_stop"],
@@ -267,10 +294,15 @@ if not TYPE_CHECKING:
                 "NoReply",
                 "NoSuchActor",
                 "NotAnActor",
+                "NotInPlace",
                 "NotInRuntime",
                 "NotOnHost",
                 "NotQuarantined",
+                "NotReceivable",
+                "NotSendable",
                 "OptionError",
+                "PlaceLost",
+                "RemoteError",
                 "ReservedName",
                 "RuntimeStopped",
                 "StartDeclined",
@@ -280,6 +312,7 @@ if not TYPE_CHECKING:
                 "TransitionRefused",
                 "UnhandledMessage",
                 "UnknownState",
+                "VersionMismatch",
                 "WrongActorClass",
             ],
             "actors.events": [
@@ -307,6 +340,7 @@ if not TYPE_CHECKING:
                 "Crashed",
                 "ExitReason",
                 "Killed",
+                "Lost",
                 "NoProc",
                 "Normal",
                 "RestartLimitExceeded",
