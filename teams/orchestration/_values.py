@@ -248,7 +248,7 @@ class Insights:
 
     @property
     def estimate_error(self) -> float | None:
-        """The mean of |actual - estimated| / estimated of the tasks that are done. None: none is."""
+        """The mean of abs(actual - estimated) / estimated of the tasks that are done. None: none is."""
         found = [
             abs(each.duration - each.estimated_duration) / each.estimated_duration
             for each in self.tasks
