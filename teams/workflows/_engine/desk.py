@@ -653,6 +653,8 @@ class Desk(Actor):
             case "move":  # by the desk, when the run is not awake
                 keeper.update(owner=None)
                 keeper.publish(lambda: self.ref.tell(LeaveRun(record.id, keeper)))
+            case "edit" if keeper.has_ended:
+                keeper.took(message)
             case "edit":
                 try:
                     changes = read_changes(record.id, decode(message.body or b"{}"))
