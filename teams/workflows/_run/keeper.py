@@ -453,7 +453,9 @@ class DurableKeeper:
         return True
 
     def running(self, now: int) -> None:
-        """The run is awake."""
+        """The run is awake, unless it has ended meanwhile."""
+        if self.has_ended:
+            return
         started = {} if self.row.started_at is not None else {"started_at": now}
         if self._paused_at is not None:
             self._add("kept", "(go on)", body=encode({"go_on": now}))

@@ -127,6 +127,18 @@ def test_a_run_whose_first_commit_fails_while_the_desk_dies_is_played() -> None:
     World(Sketch((Piece("a"),), chain=False), script, plan, disk=(FailCommit(1),)).run()
 
 
+def test_a_run_that_ends_while_it_is_being_parked_stays_ended() -> None:
+    """Between two rounds of its loop the run waits for its sleep alone, so it is parked; and then the loop fails."""
+    loop = Piece("a", "loop", seconds=0.5, undo=True, good_after=4)
+    sketch = Sketch((loop, Piece("b", "sleep", seconds=4.0), Piece("c", uses=("a",))), chain=False)
+    script = (
+        EngineLine(4.375, "start"),
+        EngineLine(4.125, "start", 1),
+        *(EngineLine(at, "cancel") for at in (8.0, 12.0)),
+    )
+    World(sketch, script, search=("pos", 1000)).run()
+
+
 # The judge is no rubber stamp
 
 
